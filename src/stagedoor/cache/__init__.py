@@ -1,0 +1,1 @@
+"""What was fetched before: entries, their freshness, and the stores that hold them."""

@@ -1,0 +1,74 @@
+"""The kit is about one signature: `Send`. A policy wraps one Send in another; a transport is the innermost.
+
+Upstream("users", transport, Cached(..), Retry(..), Breaker(..))  is  Cached(Retry(Breaker(transport)))
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeAlias, TypeVar
+
+from stagedoor.clock import Clock
+from stagedoor.deadline import Deadline
+from stagedoor.events import Observer
+
+__all__ = ["Call", "Env", "Policy", "Send", "Transport"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(Generic[P]):
+    """One call to one upstream, as every policy sees it."""
+
+    operation: str  # "users.get": the name in metrics, logs and cache keys
+    payload: P  # HttpRequest, SearchRequest, ...: only the transport opens it
+    key: bytes  # injective on what will really be sent; caching and coalescing use operation + identity + key
+    identity: str  # who asks; "" on routes declared public
+    deadline: Deadline
+    idempotent: bool
+    attempt: int = 1  # which try this is; told to the upstream
+
+
+Send: TypeAlias = Callable[[Call[P]], Awaitable[R]]
+
+
+@dataclass(frozen=True, slots=True)
+class Env:
+    """Everything that is not deterministic."""
+
+    clock: Clock
+    rng: Callable[[], float]  # uniform in [0, 1)
+    observe: Observer
+
+
+class Policy(Protocol[P, R]):
+    """Frozen data that knows how to wrap one Send in another. State is born in `wrap`, once per upstream."""
+
+    def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
+        """Return a Send that adds this policy around the given one."""
+        ...
+
+
+class Transport(Protocol[P, R_co]):
+    """The innermost Send: the only place that opens the payload and touches the world.
+
+    `send` ends by `call.deadline` (raising `UpstreamTimeout`), raises nothing but `UpstreamError` and
+    cancellation, and after a cancellation leaves nothing behind.
+    """
+
+    async def send(self, call: Call[P], /) -> R_co:
+        """Make the call once."""
+        ...
+
+    def key_of(self, payload: P, /) -> bytes:
+        """Return bytes that are equal only for payloads the upstream cannot tell apart (T6)."""
+        ...
+
+    def idempotent(self, payload: P, /) -> bool:
+        """Tell whether repeating the payload is safe by the rules of the protocol (RFC 9110 9.2.2)."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is open; called once, at shutdown."""

@@ -1,0 +1,54 @@
+"""The one ambient value: who asks, by when, and what was seen on the way.
+
+Set at the door of a request, narrowed by the aggregate for each part, read by `Upstream` and by the transports;
+nothing else is ambient.
+"""
+
+from contextvars import ContextVar, Token
+from dataclasses import dataclass, field
+
+from stagedoor.deadline import NEVER, Deadline
+from stagedoor.requests import Headers
+
+__all__ = ["Record", "RequestContext", "current", "enter", "leave"]
+
+
+@dataclass(slots=True)
+class Record:
+    """What the calls of one request, or of one part of it, did: the facts a verdict is drawn from."""
+
+    calls: int = 0  # attempts that reached a transport
+    hits: int = 0  # values taken from a cache
+    stale: float | None = None  # seconds past its lifetime of the oldest stale value used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestContext:
+    """One request as the kit sees it.
+
+    `identity` is the authenticated subject, "" on routes declared public; it is part of every cache and coalescing
+    key. `forward` are the header fields that every HTTP call of this request carries on: request id, trace context
+    and, on routes that are not public, the caller's credentials.
+    """
+
+    request_id: str = "-"
+    deadline: Deadline = NEVER
+    identity: str = ""
+    forward: Headers = ()
+    record: Record = field(default_factory=Record)
+
+
+_OUTSIDE = RequestContext()
+_CONTEXT: ContextVar[RequestContext] = ContextVar("stagedoor", default=_OUTSIDE)
+
+current = _CONTEXT.get
+
+
+def enter(context: RequestContext) -> Token[RequestContext]:
+    """Make a context the current one of this task; `leave` the token to return."""
+    return _CONTEXT.set(context)
+
+
+def leave(token: Token[RequestContext]) -> None:
+    """Return to the context that was current before `enter`."""
+    _CONTEXT.reset(token)

@@ -1,0 +1,75 @@
+"""A deadline is a moment, not a duration: handing it on costs nothing and loses nothing (D1)."""
+
+import asyncio
+import math
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from stagedoor.clock import Clock, Timer
+
+__all__ = ["NEVER", "Deadline", "Expiry"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Deadline:
+    """The moment, in seconds of the clock's `now`, after which an answer is of no use."""
+
+    at: float
+
+    def remaining(self, now: float) -> float:
+        """Return the seconds left, never less than zero."""
+        left = self.at - now
+        return left if left > 0.0 else 0.0
+
+    def passed(self, now: float) -> bool:
+        """Tell whether nothing is left."""
+        return now >= self.at
+
+    def narrowed(self, at: float) -> "Deadline":
+        """Return the sooner of this deadline and the given moment; a deadline never grows."""
+        return Deadline(at) if at < self.at else self
+
+
+NEVER = Deadline(math.inf)
+
+
+class Expiry:
+    """Cancel the block it guards when a deadline passes, and raise `TimeoutError` in its place.
+
+    It tells its own expiry from the caller's cancellation, also when both happen in one tick (X3):
+    the caller's cancellation wins and leaves as `CancelledError`.
+    """
+
+    __slots__ = ("_cancelling", "_clock", "_deadline", "_expired", "_task", "_timer")
+
+    def __init__(self, clock: Clock, deadline: Deadline) -> None:
+        self._clock = clock
+        self._deadline = deadline
+        self._expired = False
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("Expiry guards a block inside a task")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._timer: Timer | None = None
+        if self._deadline.at != math.inf:
+            self._timer = self._clock.call_at(self._deadline.at, self._expire)
+        return self
+
+    def _expire(self) -> None:
+        self._expired = True
+        self._task.cancel()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._expired:
+            return
+        # Task.cancelling counts requests: more than ours on top means somebody else wants the task gone too.
+        if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+            raise TimeoutError from error

@@ -1,0 +1,155 @@
+"""What happened, as frozen data. Metrics, logs, traces and the flight record are sinks of these.
+
+`operation` is the call's name; what stands before its first dot is the upstream's name. Times are seconds.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from stagedoor.errors import UpstreamError
+
+__all__ = [
+    "AttemptEnded",
+    "BreakerMoved",
+    "BreakerState",
+    "BudgetExhausted",
+    "CacheLookup",
+    "CallJoined",
+    "CallShed",
+    "Event",
+    "HedgeFired",
+    "Observer",
+    "PartEnded",
+    "RefreshFailed",
+    "RetryScheduled",
+    "StoreFailed",
+    "StoreRestored",
+    "upstream_of",
+]
+
+BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """One attempt left the gateway and came back: with a value (`error` None) or with an error."""
+
+    operation: str
+    attempt: int
+    seconds: float
+    error: UpstreamError | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryScheduled:
+    """Another attempt follows after `wait` seconds."""
+
+    operation: str
+    attempt: int
+    wait: float
+    error: UpstreamError
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetExhausted:
+    """A retry or hedge was due, and the budget had nothing left for it."""
+
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class HedgeFired:
+    """A further copy of a call was sent because the earlier ones took long."""
+
+    operation: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerMoved:
+    """A breaker changed its state."""
+
+    operation: str
+    before: BreakerState
+    after: BreakerState
+
+
+@dataclass(frozen=True, slots=True)
+class CallShed:
+    """A call was refused on our side: breaker open, no place free, or its deadline had passed."""
+
+    operation: str
+    reason: Literal["circuit_open", "overloaded", "deadline"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallJoined:
+    """A call waits for the answer of an equal one that is under way."""
+
+    operation: str
+
+
+@dataclass(frozen=True, slots=True)
+class CacheLookup:
+    """A cache was asked; `tier` is the one that decided. One lookup is one event."""
+
+    operation: str
+    tier: Literal["memory", "redis"]
+    result: Literal["hit", "stale", "miss"]
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshFailed:
+    """A refresh in the background brought no value; the stale one stays until its window ends."""
+
+    operation: str
+    error: UpstreamError
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFailed:
+    """A shared store stopped answering; the cache goes on without it."""
+
+    store: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRestored:
+    """A shared store answers again and is in use."""
+
+    store: str
+
+
+@dataclass(frozen=True, slots=True)
+class PartEnded:
+    """A part of an aggregate has its verdict; `seconds` is None if no call was made."""
+
+    aggregate: str
+    part: str
+    status: str
+    reason: str | None
+    seconds: float | None
+
+
+Event: TypeAlias = (
+    AttemptEnded
+    | RetryScheduled
+    | BudgetExhausted
+    | HedgeFired
+    | BreakerMoved
+    | CallShed
+    | CallJoined
+    | CacheLookup
+    | RefreshFailed
+    | StoreFailed
+    | StoreRestored
+    | PartEnded
+)
+Observer: TypeAlias = Callable[[Event], None]
+
+
+def upstream_of(operation: str) -> str:
+    """Return the upstream's name: what stands before the operation's first dot."""
+    return operation.partition(".")[0]

@@ -1,0 +1,1 @@
+"""Sinks of events, one a file, each importing its library lazily."""

@@ -1,0 +1,1 @@
+"""Policies, one a file: options, the shell that wraps, and the pure decision."""

@@ -1,0 +1,86 @@
+"""A clock that stands still until a test moves it."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+
+from stagedoor.clock import Timer
+
+__all__ = ["ManualClock", "settle"]
+
+
+class _Alarm:
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callable[[], object]) -> None:
+        self.callback: Callable[[], object] | None = callback
+
+    def cancel(self) -> None:
+        self.callback = None
+
+
+class ManualClock:
+    """A `Clock` whose time moves only by `advance`; timers run in order, each at its own moment."""
+
+    def __init__(self, now: float = 1000.0, wall: float = 1_767_607_200.0) -> None:
+        self._now = now
+        self._offset = wall - now
+        self._order = itertools.count()
+        self._alarms: list[tuple[float, int, _Alarm]] = []
+
+    def now(self) -> float:
+        """Return the moment the test has set."""
+        return self._now
+
+    def wall(self) -> float:
+        """Return a wall clock that moves with `now`; 2026-01-05T10:00:00Z at the start."""
+        return self._now + self._offset
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the test has moved the clock far enough."""
+        done = asyncio.get_running_loop().create_future()
+
+        def wake() -> None:
+            if not done.done():
+                done.set_result(None)
+
+        alarm = self.call_at(self._now + seconds, wake)
+        try:
+            await done
+        finally:
+            alarm.cancel()
+
+    def call_at(self, moment: float, callback: Callable[[], object]) -> Timer:
+        """Run the callback when the test moves the clock to the moment or past it."""
+        alarm = _Alarm(callback)
+        heapq.heappush(self._alarms, (moment, next(self._order), alarm))
+        return alarm
+
+    async def advance(self, seconds: float) -> None:
+        """Move time on, stopping at each timer and letting all tasks run to rest in between."""
+        target = self._now + seconds
+        await settle()
+        while self._alarms and self._alarms[0][0] <= target:
+            moment, _, alarm = heapq.heappop(self._alarms)
+            if alarm.callback is None:
+                continue
+            self._now = max(self._now, moment)
+            alarm.callback()
+            await settle()
+        self._now = target
+        await settle()
+
+    def pending(self) -> int:
+        """Return how many timers wait."""
+        return sum(alarm.callback is not None for _, _, alarm in self._alarms)
+
+
+async def settle() -> None:
+    """Let every task run until each one waits for time or for the world."""
+    ready = getattr(asyncio.get_running_loop(), "_ready", ())
+    for _ in range(10_000):
+        await asyncio.sleep(0)
+        if not ready:
+            return
+    raise RuntimeError("tasks never came to rest")

@@ -1,0 +1,96 @@
+"""A remote with its policies: a name, a transport, and an ordered stack round it."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+from stagedoor import context
+from stagedoor.call import Call, Env, Policy, Send, Transport
+from stagedoor.errors import ConfigError, UpstreamError
+from stagedoor.events import AttemptEnded
+
+__all__ = ["Counted", "Upstream"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A layer that holds things which must return to rest after faults (X1)."""
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many of each are held now: `permits`, `probes`, `flights`, `upstream_connections` ..."""
+        ...
+
+
+class Upstream(Generic[P, R]):
+    """`Upstream("users", transport, Cached(..), Retry(..))` is `Cached(Retry(transport))`, outermost first.
+
+    The same instance serves every request; its state lives in the layers that the policies made.
+    """
+
+    def __init__(self, name: str, transport: Transport[P, R], /, *policies: Policy[P, R], env: Env) -> None:
+        if not name.isidentifier():
+            raise ConfigError(f"upstream {name!r}: the name must be an identifier, as in 'users'")
+        self.name = name
+        self.transport = transport
+        self.policies = policies
+        layers = [_attempting(transport, env)]
+        for policy in reversed(policies):
+            layers.append(policy.wrap(layers[-1], env))
+        self.layers: tuple[Send[P, R], ...] = tuple(reversed(layers))
+        self._send = layers[-1]
+
+    async def call(self, operation: str, payload: P, *, idempotent: bool | None = None) -> R:
+        """Send a payload under the current request's deadline and identity.
+
+        `operation` is completed with the upstream's name ("get" becomes "users.get"). `idempotent` overrides
+        what the protocol says, for a POST that is safe to repeat. Raises `UpstreamError`.
+        """
+        asked = context.current()
+        transport = self.transport
+        return await self._send(
+            Call(
+                operation=f"{self.name}.{operation}",
+                payload=payload,
+                key=transport.key_of(payload),
+                identity=asked.identity,
+                deadline=asked.deadline,
+                idempotent=transport.idempotent(payload) if idempotent is None else idempotent,
+            )
+        )
+
+    def counts(self) -> Mapping[str, int]:
+        """Return what all layers and the transport hold now, summed by name."""
+        total: Counter[str] = Counter()
+        for layer in (*self.layers, self.transport):
+            if isinstance(layer, Counted):
+                total.update(layer.counts())
+        return total
+
+    async def aclose(self) -> None:
+        """Close the transport."""
+        await self.transport.aclose()
+
+    def __repr__(self) -> str:
+        stack = " ▸ ".join(repr(item) for item in (*self.policies, self.transport))
+        return f"<Upstream {self.name} {stack}>"
+
+
+def _attempting(transport: Transport[P, R], env: Env) -> Send[P, R]:
+    """Make the transport's attempts visible: in the request's record and as one event each."""
+    now, observe, send = env.clock.now, env.observe, transport.send
+
+    async def attempting(call: Call[P]) -> R:
+        context.current().record.calls += 1
+        started = now()
+        try:
+            value = await send(call)
+        except UpstreamError as error:
+            observe(AttemptEnded(call.operation, call.attempt, now() - started, error))
+            raise
+        observe(AttemptEnded(call.operation, call.attempt, now() - started, None))
+        return value
+
+    return attempting

@@ -1,0 +1,1 @@
+"""The rim: routes, answers, documentation and health, over ASGI."""
