@@ -1,0 +1,69 @@
+"""Write requirements.lock (to run) and requirements-dev.lock (to test), pinned and hashed.
+
+    python scripts/lock.py            # keep pins that still fit
+    python scripts/lock.py --upgrade  # move every pin to the newest that fits
+
+The locks name no index and no host: which registry a machine uses is its own affair. Each package is listed with the
+hashes of all its files, so that one lock serves every platform with Python 3.11 or later.
+The dev lock is resolved with the runtime lock as a constraint: what is tested is what runs.
+"""
+
+import subprocess
+import sys
+import tempfile
+import tomllib
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNTIME = ROOT / "requirements.lock"
+DEV = ROOT / "requirements-dev.lock"
+PIP_TOOLS = "pip-tools>=7.5,<8"
+HEADER = "# Written by scripts/lock.py from pyproject.toml; do not edit.\n"
+# The package itself is installed from the tree, without a build sandbox that would fetch unpinned packages.
+BUILD = ["hatchling"]
+
+
+def main(options: list[str]) -> None:
+    """Resolve both locks with a pip-tools of our own."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        python = tools(Path(folder))
+        needs = [*runtime_needs(project["project"]), *BUILD]
+        compile_lock(python, needs, RUNTIME, options)
+        compile_lock(python, [*needs, *project["dependency-groups"]["dev"], f"-c {RUNTIME}"], DEV, options)
+
+
+def runtime_needs(project: dict[str, dict[str, list[str]]]) -> list[str]:
+    """Name what the platform needs: the kit's own needs and the extra `cinema` with the extras it includes."""
+    extras = project["optional-dependencies"]
+    included = [name for name in extras if name in {"cinema", "metrics", "redis", "traces"}]
+    wanted = [need for name in included for need in extras[name] if not need.startswith("stagedoor[")]
+    return [*project["dependencies"], *wanted]
+
+
+def tools(folder: Path) -> Path:
+    """Install pip-tools into a folder of its own; return that folder's python."""
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    subprocess.run([python, "-m", "pip", "install", "--quiet", PIP_TOOLS], check=True)
+    return python
+
+
+def compile_lock(python: Path, needs: list[str], lock: Path, options: list[str]) -> None:
+    """Resolve the needs into one lock file."""
+    command = [python, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--allow-unsafe", "--strip-extras"]
+    silent = ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links"]
+    subprocess.run(
+        [*command, *silent, *options, "--output-file", lock.name, "-"],
+        input="\n".join(needs).encode(),
+        cwd=ROOT,
+        check=True,
+    )
+    pins = [line for line in lock.read_text().splitlines() if not line.startswith(("#", "-"))]
+    lock.write_text(HEADER + "\n".join(pins) + "\n")
+    print(f"{lock.name}: {sum('==' in line for line in pins)} packages")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
