@@ -52,8 +52,23 @@ def tools(folder: Path) -> Path:
 
 def compile_lock(python: Path, needs: list[str], lock: Path, options: list[str]) -> None:
     """Resolve the needs into one lock file."""
-    command = [python, "-m", "piptools", "compile", "--quiet", "--generate-hashes", "--allow-unsafe", "--strip-extras"]
-    silent = ["--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links"]
+    command = [
+        python,
+        "-m",
+        "piptools",
+        "compile",
+        "--quiet",
+        "--generate-hashes",
+        "--allow-unsafe",
+        "--strip-extras",
+    ]
+    silent = [
+        "--no-header",
+        "--no-annotate",
+        "--no-emit-index-url",
+        "--no-emit-trusted-host",
+        "--no-emit-find-links",
+    ]
     subprocess.run(
         [*command, *silent, *options, "--output-file", lock.name, "-"],
         input="\n".join(needs).encode(),

@@ -1,0 +1,142 @@
+"""Keep one `cinema up` in the background: start, stop, ps, logs.
+
+The pid file holds the process id and the moment the process began, because ids are used again: only a process
+that matches both is ours to stop. `cinema up` stops its own children; what outlives it is ended here.
+"""
+
+import contextlib
+import http.client
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = ROOT / "data"
+PID = DATA / "cinema.pid"
+LOG = DATA / "cinema.log"
+START_SECONDS = 110.0
+STOP_SECONDS = 15.0
+
+
+def main(verb: str) -> str | None:
+    """Do what the verb says; return a complaint, or None."""
+    verbs = {"start": start, "stop": stop, "ps": show, "logs": follow}
+    return verbs[verb]() if verb in verbs else f"one of: {', '.join(verbs)}"
+
+
+def start() -> str | None:
+    """Start, and wait until the gateway says that it is ready."""
+    if running():
+        return "already running: make ps, make stop"
+    child = launch()
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if child.poll() is not None:
+            PID.unlink(missing_ok=True)
+            return f"cinema up ended with {child.returncode}; its last words:\n{last_words()}"
+        if ready():
+            host, port = address()
+            print(f"ready: http://{host}:{port}  (make logs, make ps, make stop)")
+            return None
+        time.sleep(0.1)
+    return f"not ready after {START_SECONDS:.0f} s; look with make logs"
+
+
+def launch() -> subprocess.Popen[bytes]:
+    """Begin the platform in a session of its own, its words in a file."""
+    DATA.mkdir(exist_ok=True)
+    with LOG.open("ab") as log:
+        child = subprocess.Popen(
+            [Path(sys.executable).parent / "cinema", "up"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    process = psutil.Process(child.pid)
+    PID.write_text(f"{process.pid} {process.create_time()}")
+    return child
+
+
+def stop() -> str | None:
+    """Ask it to stop, wait, then end whatever is left of it."""
+    process = running()
+    PID.unlink(missing_ok=True)
+    if process is None:
+        print("not running")
+        return None
+    family = [process, *process.children(recursive=True)]
+    process.terminate()
+    _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
+    for late in left:
+        late.kill()
+    print("stopped" + (f", {len(left)} by force" if left else ""))
+    return None
+
+
+def show() -> str | None:
+    """Show its processes."""
+    process = running()
+    if process is None:
+        return "not running"
+    for member in [process, *process.children(recursive=True)]:
+        megabytes = member.memory_info().rss / 2**20
+        print(f"{member.pid:>8}  {megabytes:6.0f} MB  {' '.join(member.cmdline()[-3:])}")
+    return None
+
+
+def follow() -> str | None:
+    """Follow the log until Ctrl-C."""
+    if not LOG.exists():
+        return "no log yet: make start"
+    with contextlib.suppress(KeyboardInterrupt):
+        subprocess.run(["tail", "-n", "50", "-f", LOG], check=False)
+    return None
+
+
+def running() -> psutil.Process | None:
+    """Find the process of the pid file, if it is still the same one."""
+    try:
+        pid, began = PID.read_text().split()
+        process = psutil.Process(int(pid))
+        same = process.create_time() == float(began) and process.status() != psutil.STATUS_ZOMBIE
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return None
+    return process if same else None
+
+
+def ready() -> bool:
+    """Ask the gateway."""
+    gateway = http.client.HTTPConnection(*address(), timeout=1)
+    try:
+        gateway.request("GET", "/health/ready")
+        return gateway.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        gateway.close()
+
+
+def address() -> tuple[str, int]:
+    """Work out where the gateway listens: the environment, then .env, then the default."""
+    dotenv = ROOT / ".env"
+    lines = dotenv.read_text().splitlines() if dotenv.exists() else []
+    values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    host = os.environ.get("GATEWAY_HOST") or values.get("GATEWAY_HOST") or "127.0.0.1"
+    port = os.environ.get("GATEWAY_PORT") or values.get("GATEWAY_PORT") or "8000"
+    everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 -- asked, not bound
+    return "127.0.0.1" if everywhere else host, int(port)
+
+
+def last_words() -> str:
+    """Quote the end of the log."""
+    return "\n".join(LOG.read_text(errors="replace").splitlines()[-10:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))
