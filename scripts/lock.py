@@ -3,8 +3,8 @@
     python scripts/lock.py            # keep pins that still fit
     python scripts/lock.py --upgrade  # move every pin to the newest that fits
 
-The locks name no index and no host: which registry a machine uses is its own affair. Each package is listed with the
-hashes of all its files, so that one lock serves every platform with Python 3.11 or later.
+The locks name no index and no host: which registry a machine uses is its own affair. Each package is listed with
+the hashes of all its files, so that one lock serves every platform. Run it with the oldest Python supported.
 The dev lock is resolved with the runtime lock as a constraint: what is tested is what runs.
 """
 
@@ -20,6 +20,10 @@ RUNTIME = ROOT / "requirements.lock"
 DEV = ROOT / "requirements-dev.lock"
 PIP_TOOLS = "pip-tools>=7.5,<8"
 HEADER = "# Written by scripts/lock.py from pyproject.toml; do not edit.\n"
+QUIETLY = """
+    --quiet --generate-hashes --allow-unsafe --strip-extras
+    --no-header --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+""".split()
 # The package itself is installed from the tree, without a build sandbox that would fetch unpinned packages.
 BUILD = ["hatchling"]
 
@@ -35,7 +39,7 @@ def main(options: list[str]) -> None:
 
 
 def runtime_needs(project: dict[str, dict[str, list[str]]]) -> list[str]:
-    """Name what the platform needs: the kit's own needs and the extra `cinema` with the extras it includes."""
+    """Name what the platform needs: the kit's own needs, the extra `cinema` and the extras it includes."""
     extras = project["optional-dependencies"]
     included = [name for name in extras if name in {"cinema", "metrics", "redis", "traces"}]
     wanted = [need for name in included for need in extras[name] if not need.startswith("stagedoor[")]
@@ -52,25 +56,8 @@ def tools(folder: Path) -> Path:
 
 def compile_lock(python: Path, needs: list[str], lock: Path, options: list[str]) -> None:
     """Resolve the needs into one lock file."""
-    command = [
-        python,
-        "-m",
-        "piptools",
-        "compile",
-        "--quiet",
-        "--generate-hashes",
-        "--allow-unsafe",
-        "--strip-extras",
-    ]
-    silent = [
-        "--no-header",
-        "--no-annotate",
-        "--no-emit-index-url",
-        "--no-emit-trusted-host",
-        "--no-emit-find-links",
-    ]
     subprocess.run(
-        [*command, *silent, *options, "--output-file", lock.name, "-"],
+        [str(python), "-m", "piptools", "compile", *QUIETLY, *options, "--output-file", lock.name, "-"],
         input="\n".join(needs).encode(),
         cwd=ROOT,
         check=True,
