@@ -3,8 +3,9 @@
     python scripts/lock.py            # keep pins that still fit
     python scripts/lock.py --upgrade  # move every pin to the newest that fits
 
-The locks name no index and no host: which registry a machine uses is its own affair. Each package is listed with
-the hashes of all its files, so that one lock serves every platform. Run it with the oldest Python supported.
+The locks name no index and no host: which registry a machine uses is its own affair. Each package is listed
+with the hashes of all its files, so that one lock serves every platform. Run it with the oldest Python
+supported.
 The dev lock is resolved with the runtime lock as a constraint: what is tested is what runs.
 """
 
@@ -20,10 +21,8 @@ RUNTIME = ROOT / "requirements.lock"
 DEV = ROOT / "requirements-dev.lock"
 PIP_TOOLS = "pip-tools>=7.5,<8"
 HEADER = "# Written by scripts/lock.py from pyproject.toml; do not edit.\n"
-QUIETLY = """
-    --quiet --generate-hashes --allow-unsafe --strip-extras
-    --no-header --no-annotate --no-emit-index-url --no-emit-trusted-host --no-emit-find-links
-""".split()
+QUIETLY = ["--quiet", "--no-header", "--no-annotate", "--strip-extras", "--allow-unsafe", "--generate-hashes"]
+NAMELESS = ["--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links"]
 # The package itself is installed from the tree, without a build sandbox that would fetch unpinned packages.
 BUILD = ["hatchling"]
 
@@ -57,7 +56,18 @@ def tools(folder: Path) -> Path:
 def compile_lock(python: Path, needs: list[str], lock: Path, options: list[str]) -> None:
     """Resolve the needs into one lock file."""
     subprocess.run(
-        [str(python), "-m", "piptools", "compile", *QUIETLY, *options, "--output-file", lock.name, "-"],
+        [
+            str(python),
+            "-m",
+            "piptools",
+            "compile",
+            *QUIETLY,
+            *NAMELESS,
+            *options,
+            "--output-file",
+            lock.name,
+            "-",
+        ],
         input="\n".join(needs).encode(),
         cwd=ROOT,
         check=True,

