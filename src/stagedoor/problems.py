@@ -1,0 +1,263 @@
+"""The one table error -> status and problem body (RFC 9457). The door and the web layer both answer from it.
+
+A problem says what the client needs and nothing else: fixed titles, details written for strangers, never the
+text of an exception (T21). The `type` of a problem is `urn:problem-type:<namespace>:<kind>`.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+
+from stagedoor.errors import (
+    BreakerOpen,
+    Overloaded,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from stagedoor.requests import Headers
+
+__all__ = [
+    "Problem",
+    "bad_request",
+    "beyond_window",
+    "conflict",
+    "docs_only",
+    "fields_of",
+    "forbidden",
+    "headers_too_large",
+    "internal",
+    "loop_detected",
+    "method_not_allowed",
+    "misdirected",
+    "not_found",
+    "overloaded",
+    "problem_of",
+    "range_not_satisfiable",
+    "rate_limited",
+    "render",
+    "request_timeout",
+    "too_large",
+    "unauthorized",
+    "unsupported_media",
+    "upstream_garbled",
+    "upstream_timeout",
+    "upstream_unavailable",
+    "uri_too_long",
+    "validation",
+]
+
+_ALWAYS_RETRY_AFTER: Final = frozenset({429, 503})
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One refusal or failure, as the client will read it.
+
+    `kind` is the suffix of the type URI and decides `title`. `retry_after` is in seconds; `errors` are the rows
+    of a 422 (`loc`, `msg`, `type`); `fields` are further header fields that belong to the status, such as `Allow`.
+    """
+
+    status: int
+    kind: str
+    title: str
+    detail: str
+    retry_after: float | None = None
+    errors: tuple[Mapping[str, Any], ...] = ()
+    fields: Headers = ()
+
+
+def render(problem: Problem, *, instance: str, request_id: str, namespace: str = "cinema") -> bytes:
+    """Return the JSON body; `instance` is the path as it was asked for."""
+    document: dict[str, Any] = {
+        "type": f"urn:problem-type:{namespace}:{problem.kind}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": instance,
+        "request_id": request_id,
+    }
+    if problem.errors:
+        document["errors"] = problem.errors
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # a lone surrogate, which UTF-8 cannot carry, or a value of a foreign type in `errors`
+        return json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "replace")
+
+
+def fields_of(problem: Problem) -> Headers:
+    """Return the header fields of the answer; length, date and request id are added by whoever writes it."""
+    fields = (
+        (b"content-type", b"application/problem+json"),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        *problem.fields,
+    )
+    wait = problem.retry_after
+    if wait is None:
+        if problem.status not in _ALWAYS_RETRY_AFTER:
+            return fields
+        wait = 1.0
+    return (*fields, (b"retry-after", b"%d" % _whole_seconds(wait)))
+
+
+def _whole_seconds(wait: float) -> int:
+    # RFC 9110 10.2.3 knows whole seconds; rounding down would send the client back too early.
+    return max(1, math.ceil(min(wait, 86_400.0))) if wait == wait else 1  # noqa: PLR0124 - NaN is not itself
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what a client is told about an error that reached the rim.
+
+    A 4xx that a route expects of its upstream is mapped by that route; one that arrives here was not expected.
+    """
+    match error:
+        case UpstreamTimeout():
+            return upstream_timeout(error.retry_after)
+        case Overloaded():
+            return overloaded(error.retry_after)
+        case BreakerOpen() | UpstreamUnavailable():
+            return upstream_unavailable(error.retry_after)
+        case UpstreamGarbled() | UpstreamRejected():
+            return upstream_garbled()
+        case UpstreamError():
+            return upstream_unavailable(error.retry_after)
+        case _:
+            return internal()
+
+
+def bad_request(detail: str = "the request is not valid HTTP") -> Problem:
+    """400: broken syntax, in HTTP or in JSON."""
+    return Problem(400, "bad-request", "Bad request", detail)
+
+
+def beyond_window(detail: str = "results beyond the 10,000th are not served") -> Problem:
+    """400: a page that no list serves."""
+    return Problem(400, "beyond-window", "Beyond the result window", detail)
+
+
+def unauthorized(detail: str = "valid credentials are needed", challenge: bytes = b"Bearer") -> Problem:
+    """401, with the challenge that RFC 9110 11.6.1 demands."""
+    return Problem(401, "unauthorized", "Unauthorized", detail, fields=((b"www-authenticate", challenge),))
+
+
+def forbidden(detail: str = "this is not allowed") -> Problem:
+    """403: known, and not allowed."""
+    return Problem(403, "forbidden", "Forbidden", detail)
+
+
+def not_found(detail: str = "there is nothing here") -> Problem:
+    """404: an unknown path, or an unknown id."""
+    return Problem(404, "not-found", "Not found", detail)
+
+
+def method_not_allowed(allow: str) -> Problem:
+    """405; `allow` lists what the resource does allow, as in "GET, HEAD"."""
+    detail = f"allowed here: {allow}" if allow else "no method is allowed here"
+    fields = ((b"allow", allow.encode("ascii")),)
+    return Problem(405, "method-not-allowed", "Method not allowed", detail, fields=fields)
+
+
+def request_timeout(detail: str = "the request did not arrive in time") -> Problem:
+    """408: head or body came too slowly."""
+    return Problem(408, "request-timeout", "Request timeout", detail)
+
+
+def conflict(detail: str = "an equal request is still under way") -> Problem:
+    """409: the state of things does not permit it now."""
+    return Problem(409, "conflict", "Conflict", detail)
+
+
+def too_large(detail: str = "the body is larger than allowed") -> Problem:
+    """413: the body passed its limit."""
+    return Problem(413, "too-large", "Content too large", detail)
+
+
+def uri_too_long(detail: str = "the request line is longer than allowed") -> Problem:
+    """414: the request line passed its limit."""
+    return Problem(414, "uri-too-long", "URI too long", detail)
+
+
+def unsupported_media(detail: str = "this kind of body is not accepted here") -> Problem:
+    """415: a body of another kind than the route takes."""
+    return Problem(415, "unsupported-media", "Unsupported media type", detail)
+
+
+def range_not_satisfiable(size: int) -> Problem:
+    """416; `size` is the complete length in octets."""
+    fields = ((b"content-range", b"bytes */%d" % size),)
+    return Problem(
+        416, "range-not-satisfiable", "Range not satisfiable", f"there are {size} octets", fields=fields
+    )
+
+
+def misdirected(detail: str = "this host is not served here") -> Problem:
+    """421: a foreign Host."""
+    return Problem(421, "misdirected", "Misdirected request", detail)
+
+
+def validation(*errors: Mapping[str, Any]) -> Problem:
+    """422: well-formed and wrong; each error has `loc`, `msg` and `type`."""
+    detail = "; ".join(_sentence(error) for error in errors[:3]) or "the request is not what this route takes"
+    return Problem(422, "validation", "Validation failed", detail, errors=errors)
+
+
+def _sentence(error: Mapping[str, Any]) -> str:
+    where = ".".join(str(step) for step in error.get("loc", ()))
+    return f"{where}: {error.get('msg', 'is not valid')}"
+
+
+def rate_limited(retry_after: float, fields: Headers = ()) -> Problem:
+    """429; `fields` are the RateLimit fields of the policy that said no."""
+    detail = "too many requests from this client"
+    return Problem(429, "rate-limited", "Rate limited", detail, retry_after=retry_after, fields=fields)
+
+
+def headers_too_large(detail: str = "the header fields are larger or more than allowed") -> Problem:
+    """431: header bytes or the number of fields passed their limit."""
+    return Problem(431, "headers-too-large", "Header fields too large", detail)
+
+
+def internal() -> Problem:
+    """500: our own bug, and never an upstream's fault."""
+    return Problem(500, "internal", "Internal error", "something went wrong on our side")
+
+
+def upstream_garbled(
+    detail: str = "a service behind this gateway made no sense",
+) -> Problem:
+    """502: an answer arrived that cannot be used."""
+    return Problem(502, "upstream-garbled", "Upstream garbled", detail)
+
+
+def upstream_unavailable(retry_after: float | None = None) -> Problem:
+    """503: a service could not be reached, failed, or is known to be failing."""
+    detail = "a service behind this gateway is unavailable"
+    return Problem(503, "upstream-unavailable", "Upstream unavailable", detail, retry_after=retry_after)
+
+
+def overloaded(retry_after: float | None = None) -> Problem:
+    """503: shed, so that others are served."""
+    return Problem(503, "overloaded", "Overloaded", "too much is going on here", retry_after=retry_after)
+
+
+def docs_only() -> Problem:
+    """503: only the documentation is served."""
+    return Problem(503, "docs-only", "Documentation only", "this gateway serves its documentation only")
+
+
+def upstream_timeout(retry_after: float | None = None) -> Problem:
+    """504: no complete answer in time."""
+    detail = "a service behind this gateway gave no answer in time"
+    return Problem(504, "upstream-timeout", "Upstream timeout", detail, retry_after=retry_after)
+
+
+def loop_detected() -> Problem:
+    """508: the request has passed here before (H3)."""
+    return Problem(508, "loop-detected", "Loop detected", "this request has passed here before")
