@@ -1,0 +1,155 @@
+"""Run the platform, or one process of it, from the command line."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cinema import __version__
+from cinema.lifeline import hold
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from cinema.settings import Settings
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="cinema",
+    help="An online-cinema platform behind one gateway.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they print local variables, and some of ours are secret
+)
+
+Host = Annotated[str | None, typer.Option(help="Listen on this address instead of the setting's host")]
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _fail(code: int, line: object) -> None:
+    print(f"cinema: {line}", file=sys.stderr)  # noqa: T201 - a refusal to start is for the terminal
+    raise typer.Exit(code)
+
+
+def _settings() -> "Settings":
+    from cinema.settings import SettingsError, load
+
+    try:
+        return load()
+    except SettingsError as error:
+        _fail(2, error)
+        raise
+
+
+@contextmanager
+def _told(what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        _fail(1, f"{what}: {error.strerror or error}")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"cinema {__version__}")  # noqa: T201 - what was asked for
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and leave")
+    ] = False,
+) -> None:
+    hold()
+
+
+@app.command()
+def up(restart: Annotated[bool, typer.Option(help="Start a service again when it has died")] = True) -> None:
+    """Start the whole platform on this machine, and stop it on Ctrl-C."""
+    from cinema.stack import run
+
+    raise typer.Exit(run(_settings(), restart=restart))
+
+
+@app.command()
+def gateway() -> None:
+    """Serve the gateway."""
+    settings = _settings()
+    from cinema.gateway.serve import serve
+
+    with _told(
+        f"cannot listen on {settings.gateway_host}:{settings.gateway_port} (GATEWAY_HOST, GATEWAY_PORT)"
+    ):
+        serve(settings)
+
+
+@app.command()
+def users(host: Host = None) -> None:
+    """Serve the user service."""
+    _serve("users", host)
+
+
+@app.command()
+def orders(host: Host = None) -> None:
+    """Serve the order service."""
+    _serve("orders", host)
+
+
+@app.command()
+def products(host: Host = None) -> None:
+    """Serve the product service."""
+    _serve("products", host)
+
+
+def _serve(name: str, host: str | None) -> None:
+    settings = _settings()
+    from cinema.services import SERVICES
+    from cinema.services.serve import serve
+
+    service = SERVICES[name]
+    with _told(f"cannot listen for {service.url(settings)} ({service.setting})"):
+        serve(settings, name, host)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the newest version of its tables."""
+    settings = _settings()
+    from cinema.database.migrate import migrate as work
+
+    print("migrated" if _write(settings, work) else "nothing to migrate")  # noqa: T201 - the answer
+
+
+@app.command()
+def seed() -> None:
+    """Add the demo data that is missing; change nothing that is there."""
+    settings = _settings()
+    from cinema.seed import sow
+
+    print("seeded" if _write(settings, sow) else "nothing to seed")  # noqa: T201 - the answer
+
+
+def _write(settings: "Settings", work: "Callable[[Connection], bool]") -> bool:
+    from cinema.database import DatabaseUnavailable, open_database
+
+    async def writing() -> bool:
+        database = open_database(settings.database_url, 1)
+        try:
+            return await database.write(work)
+        finally:
+            await database.close()
+
+    try:
+        return asyncio.run(writing())
+    except DatabaseUnavailable as error:
+        _fail(1, f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
+        raise

@@ -1,0 +1,57 @@
+"""Bring the database to the newest version of its tables, or say that it is there already.
+
+Revisions are numbered files in `migrations/versions`, in one line; the number is the revision's id.
+That lets `is_current` compare without loading Alembic, which a start that changes nothing need not pay for.
+"""
+
+import warnings
+from pathlib import Path
+
+from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect, select, text
+
+from cinema.database.tables import SCHEMA
+
+__all__ = ["head", "is_current", "migrate", "upgrade"]
+
+_VERSION = Table("alembic_version", MetaData(schema=SCHEMA), Column("version_num", Text))  # Alembic's own
+_SCRIPTS = Path(__file__).with_name("migrations")
+_LOCK = 7_346_911  # any number, as long as all writers of this schema agree on it
+
+
+def head() -> str:
+    """Return the newest revision there is a file for."""
+    return max(file.name.partition("_")[0] for file in (_SCRIPTS / "versions").glob("[0-9]*_*.py"))
+
+
+def is_current(connection: Connection) -> bool:
+    """Tell whether the database stands at the newest revision."""
+    schema = None if connection.dialect.name == "sqlite" else SCHEMA
+    if not inspect(connection).has_table(_VERSION.name, schema=schema):
+        return False
+    return connection.execute(select(_VERSION.c.version_num)).scalars().all() == [head()]
+
+
+def migrate(connection: Connection) -> bool:
+    """Upgrade to the newest revision inside the caller's transaction; tell whether there was anything to do."""
+    if connection.dialect.name == "postgresql":
+        # Services may be started side by side: the second waits here and then finds nothing to do.
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    if is_current(connection):
+        return False
+    upgrade(connection)
+    return True
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run Alembic up to a revision on this connection."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_SCRIPTS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        command.upgrade(config, revision)

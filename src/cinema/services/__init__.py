@@ -1,0 +1,41 @@
+"""What stands behind the gateway: small services of one shape, each over its own tables.
+
+Each folder holds `models` (what is answered), `queries` (what is asked of the database) and `app` (the
+routes). Around them stand `frame` (what every service has), `rim` (what happens to every request),
+`answers` (bytes out), `journal` (log lines out) and `serve` (one process of one service).
+"""
+
+from dataclasses import dataclass
+
+from cinema.settings import Settings, host_of, port_of
+
+__all__ = ["SERVICES", "Service"]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Name a service, the module that builds it, and the setting that says where it listens."""
+
+    name: str
+    title: str
+    setting: str
+    module: str
+
+    def url(self, settings: Settings) -> str:
+        """Return the address the gateway calls it by."""
+        return str(getattr(settings, self.setting.lower()))
+
+    def address(self, settings: Settings) -> tuple[str, int]:
+        """Return the host and port to listen on: those of its URL."""
+        url = self.url(settings)
+        return host_of(url), port_of(url)
+
+
+SERVICES = {
+    service.name: service
+    for service in (
+        Service("users", "user-service", "GATEWAY_USERS_URL", "cinema.services.users.app"),
+        Service("orders", "order-service", "GATEWAY_ORDERS_URL", "cinema.services.orders.app"),
+        Service("products", "product-service", "GATEWAY_PRODUCTS_URL", "cinema.services.products.app"),
+    )
+}

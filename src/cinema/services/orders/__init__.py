@@ -1,0 +1,1 @@
+"""The order service: one folder of the shape that `cinema.services` describes."""

@@ -1,0 +1,1 @@
+"""The product service: one folder of the shape that `cinema.services` describes."""

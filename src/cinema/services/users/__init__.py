@@ -1,0 +1,1 @@
+"""The user service: one folder of the shape that `cinema.services` describes."""

@@ -1,0 +1,323 @@
+"""Say every setting of the platform once: name, default, bounds. Read once at start, frozen afterwards.
+
+A setting is an environment variable or a line of `.env`; the environment wins and an empty value is unset.
+`load` is the door: whatever is wrong becomes one `SettingsError` whose text is one line that names the
+variable and says what would be right. Three kinds of fault stop the start: a value out of bounds, values
+that exclude each other, and a name that is nobody's (promise G2), which is nearly always a typing error.
+Values of variables that may hold a secret are never repeated in the line.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import SplitResult, urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["RateLimit", "Settings", "SettingsError", "host_of", "load", "port_of", "stray_name"]
+
+
+class SettingsError(ValueError):
+    """Tell in one line which variable is wrong and what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimit:
+    """Allow so many requests in any window of so many seconds, per client."""
+
+    requests: int
+    seconds: int
+
+
+def host_of(url: str) -> str:
+    """Return the host of a URL, without brackets."""
+    return urlsplit(url).hostname or ""
+
+
+def port_of(url: str) -> int:
+    """Return the port of a URL, its scheme's own if it names none."""
+    parts = urlsplit(url)
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises here, not at first use, if it is no port number
+    except ValueError:
+        return None
+    return parts
+
+
+def _http_url(value: str) -> str:
+    parts = _split(value)
+    if (
+        parts is None
+        or parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+    ):
+        raise ValueError("must be an address such as http://127.0.0.1:8001")
+    if parts.username is not None:
+        raise ValueError("must not carry a user name or password")
+    return value.rstrip("/")
+
+
+def _redis_url(value: str) -> str:
+    parts = _split(value)
+    if parts is None or parts.scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must be redis://[:password@]host:6379/0")
+    return value
+
+
+# The driver is always written out: SQLAlchemy 2.1 takes a bare postgresql:// for psycopg 3.
+_DRIVERS = {
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+}
+
+
+def _database_url(value: str) -> str:
+    scheme, mark, rest = value.partition("://")
+    if scheme not in _DRIVERS or not mark or not rest:
+        raise ValueError(
+            "must be sqlite+aiosqlite:///path or postgresql+asyncpg://user:password@host/database"
+        )
+    if _DRIVERS[scheme].startswith("sqlite") and (
+        not rest.startswith("/") or rest == "/" or ":memory:" in rest
+    ):
+        raise ValueError(
+            "must name a file that several processes can open, such as sqlite+aiosqlite:///./data/cinema.db"
+        )
+    return f"{_DRIVERS[scheme]}://{rest}"
+
+
+def _items(value: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def _origins(value: str) -> str:
+    for origin in _items(value):
+        parts = _split(origin)
+        if (
+            parts is None
+            or parts.scheme not in {"http", "https"}
+            or not parts.netloc
+            or origin != f"{parts.scheme}://{parts.netloc}"
+        ):
+            raise ValueError("must be exact origins, comma-separated, such as https://app.example.com")
+    return value
+
+
+def _networks(value: str) -> str:
+    for item in _items(value):
+        try:
+            ip_network(item)
+        except ValueError:
+            raise ValueError(
+                "must be addresses or networks, comma-separated, such as 10.0.0.1,10.1.0.0/16"
+            ) from None
+    return value
+
+
+_RATE = re.compile(r"0|[1-9][0-9]{0,8}/[1-9][0-9]{0,5}", re.ASCII)
+
+
+def _rate(value: str) -> str:
+    if not _RATE.fullmatch(value):
+        raise ValueError("must be requests/seconds such as 12000/60, or 0 for no limit")
+    return value
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+# What may hold a secret is repeated nowhere: not in a refusal, not in a traceback (promise T15).
+_SECRET = re.compile(r"password|token|secret|access_key|redis_url|database_url|dsn")
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Positive = Annotated[int, Field(ge=1, le=2**53)]
+Milliseconds = Annotated[int, Field(ge=1, le=600_000)]
+Seconds = Annotated[int, Field(ge=1, le=86_400)]
+Lifetime = Annotated[int, Field(ge=0, le=31_536_000)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Text = Annotated[str, Field(max_length=4_096)]
+
+
+class Settings(BaseSettings):
+    """Hold what the operator decided. Names are those of the environment, in lower case."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8"
+    )
+
+    gateway_host: Text = "127.0.0.1"
+    gateway_port: Port = 8000
+    gateway_workers: Annotated[int, Field(ge=1, le=256)] = 1
+    gateway_users_url: HttpUrl = "http://127.0.0.1:8001"
+    gateway_orders_url: HttpUrl = "http://127.0.0.1:8002"
+    gateway_products_url: HttpUrl = "http://127.0.0.1:8003"
+    gateway_memes_url: HttpUrl = "http://127.0.0.1:8004"
+    gateway_deadline_ms: Milliseconds = 180
+    gateway_connect_timeout_ms: Milliseconds = 50
+    gateway_attempt_timeout_ms: Milliseconds = 80
+    gateway_upload_timeout_s: Seconds = 30
+    gateway_profile_ttl_s: Lifetime = 30
+    gateway_catalogue_ttl_s: Lifetime = 300
+    gateway_profile_stale_s: Lifetime = 0
+    gateway_catalogue_stale_s: Lifetime = 300
+    gateway_retry_attempts: Annotated[int, Field(ge=1, le=5)] = 2
+    gateway_retry_base_ms: Annotated[int, Field(ge=0, le=10_000)] = 25
+    gateway_breaker_failures: Annotated[int, Field(ge=1, le=1_000_000)] = 5
+    gateway_breaker_reset_s: Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)] = 1.0
+    gateway_pool_size: Annotated[int, Field(ge=1, le=65_535)] = 100
+    gateway_cache_bytes: Positive = 67_108_864
+    gateway_max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
+    gateway_rate_limit: Annotated[str, AfterValidator(_rate)] = "12000/60"
+    gateway_trusted_proxies: Annotated[Text, AfterValidator(_networks)] = ""
+    gateway_cors_origins: Annotated[Text, AfterValidator(_origins)] = ""
+    docs_only: bool = False
+    films: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    redis_url: Annotated[Text, AfterValidator(_redis_url)] | None = None
+    redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "cinema"
+    redis_timeout_ms: Milliseconds = 20
+    search_url: HttpUrl | None = None
+    search_dir: Path = Path("./data/index")
+    search_user: Text | None = None
+    search_password: Text | None = None
+    search_timeout_ms: Milliseconds = 140
+    search_etl_interval_s: Seconds = 60
+    search_etl_batch: Annotated[int, Field(ge=1, le=100_000)] = 1_000
+    search_etl_state: Path = Path("./data/etl-state.json")
+    database_url: Annotated[Text, AfterValidator(_database_url)] = "sqlite+aiosqlite:///./data/cinema.db"
+    database_pool_size: Annotated[int, Field(ge=1, le=1_000)] = 10
+    media_url: HttpUrl = "http://127.0.0.1:8005"
+    media_token: Text | None = None
+    media_store: Literal["local", "s3"] = "local"
+    media_dir: Path = Path("./data/media")
+    media_s3_endpoint: HttpUrl | None = None
+    media_s3_bucket: Text | None = None
+    media_s3_region: Text | None = None
+    media_s3_access_key: Text | None = None
+    media_s3_secret_key: Text | None = None
+    media_max_bytes: Positive = 20_971_520
+    media_max_pixels: Positive = 50_000_000
+    ghibli_base_url: HttpUrl = "http://127.0.0.1:8006"
+    # The contract's bound on age: data of the film API is never older than this.
+    ghibli_ttl_s: Annotated[int, Field(ge=1, le=60)] = 60
+    ghibli_timeout_ms: Milliseconds = 3_000
+    sentry_dsn: Text | None = None
+    sentry_environment: Text = "local"
+    sentry_traces_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
+    log_format: Literal["json", "text"] = "json"
+
+    @model_validator(mode="after")
+    def _must_agree(self) -> Self:
+        for name in ("gateway_connect_timeout_ms", "gateway_attempt_timeout_ms"):
+            # Promise D3: a time-out that the deadline always beats is a mistake, not a choice.
+            if getattr(self, name) >= self.gateway_deadline_ms:
+                raise ValueError(
+                    f"{name.upper()}: must be below GATEWAY_DEADLINE_MS ({self.gateway_deadline_ms})"
+                )
+        if self.media_store == "s3":
+            for name in ("endpoint", "bucket", "region", "access_key", "secret_key"):
+                if not getattr(self, f"media_s3_{name}"):
+                    raise ValueError(f"MEDIA_S3_{name.upper()}: must be set when MEDIA_STORE is s3")
+        return self
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, object]]:
+        """Show everything but secrets."""
+        return [
+            (name, "…" if _SECRET.search(str(name)) else value) for name, value in super().__repr_args__()
+        ]
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """Return the limit per client address; None if it is off."""
+        requests, _, seconds = self.gateway_rate_limit.partition("/")
+        return RateLimit(int(requests), int(seconds)) if seconds else None
+
+    @property
+    def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Return the networks whose forwarding headers are believed."""
+        return tuple(ip_network(item) for item in _items(self.gateway_trusted_proxies))
+
+    @property
+    def cors_origins(self) -> tuple[str, ...]:
+        """Return the origins whose pages may read our answers."""
+        return _items(self.gateway_cors_origins)
+
+
+def load(env_file: Path | None = Path(".env")) -> Settings:
+    """Read the settings from the environment and from a file of the same form.
+
+    Raises:
+        SettingsError: a value is out of bounds or excludes another, or a name is nobody's.
+
+    """
+    try:
+        names = [*os.environ, *(dotenv_values(env_file) if env_file else ())]
+        stray = stray_name(names)
+        if stray:
+            raise SettingsError(stray)
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        raise SettingsError(_one_line(error.errors(include_url=False))) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{env_file}: cannot be read as settings ({error.__class__.__name__})") from error
+
+
+_KNOWN = tuple(name.upper() for name in Settings.model_fields)
+_OURS = ("GATEWAY_", "GHIBLI_")  # nobody else's: any unknown name under them is a fault
+_SHARED = (
+    "MEDIA_",
+    "SEARCH_",
+    "REDIS_",
+    "DATABASE_",
+    "SENTRY_",
+    "LOG_",
+    "DOCS_",
+)  # others use these too: only near misses
+# What container platforms inject for a service of the same name (GATEWAY_SERVICE_HOST, REDIS_PORT_6379_TCP_ADDR).
+_INJECTED = re.compile(
+    r"[A-Z0-9_]+_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP)(_[A-Z]+)?|NAME|ENV_.*)"
+)
+
+
+def stray_name(names: Iterable[str]) -> str | None:
+    """Return what is wrong with the first name that looks like one of ours and is none; None if all are well."""
+    for name in names:
+        upper = name.upper()
+        if upper in _KNOWN or not upper.startswith(_OURS + _SHARED) or _INJECTED.fullmatch(upper):
+            continue
+        near = get_close_matches(upper, _KNOWN, n=1, cutoff=0.5 if upper.startswith(_OURS) else 0.8)
+        if near:
+            return f"{name}: no such setting; did you mean {near[0]}?"
+        if upper.startswith(_OURS):
+            return f"{name}: no such setting"
+    return None
+
+
+def _one_line(errors: list[ErrorDetails]) -> str:
+    first = errors[0]
+    field = str(first["loc"][0]) if first["loc"] else ""
+    text = first["msg"].removeprefix("Value error, ").removeprefix("Input should ")
+    if field:
+        shown = "" if _SECRET.search(field) else f", not {str(first['input'])[:80]!r}"
+        text = f"{field.upper()}: {text if text.startswith('must') else 'must ' + text}{shown}"
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return text + more
