@@ -1,6 +1,7 @@
 """The servers that other tests lean on really start, hang, die and come back."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,7 +26,7 @@ RUN = """
 import sys, time
 from tests import servers
 with servers.temporary(getattr(servers, sys.argv[1])) as server:
-    print(*[member.pid for member in server.processes()], flush=True)
+    print(server.folder, *[member.pid for member in server.processes()], flush=True)
     time.sleep(30)
 """
 
@@ -110,13 +111,15 @@ def test_an_interrupted_run_leaves_no_server(name: str, end: signal.Signals) -> 
     run = subprocess.Popen([sys.executable, "-c", RUN, name], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert run.stdout
     with run.stdout as said:
-        family = [int(pid) for pid in said.readline().split()]
+        folder, *pids = said.readline().split()
+    family = [int(pid) for pid in pids]
     run.send_signal(end)
     run.wait(10)
 
     until = time.monotonic() + 5
     while not all(gone(pid) for pid in family) and time.monotonic() < until:
         time.sleep(0.02)
+    shutil.rmtree(folder, ignore_errors=True)
 
     assert family
     assert [pid for pid in family if not gone(pid)] == []
