@@ -60,8 +60,8 @@ _ALWAYS_RETRY_AFTER: Final = frozenset({429, 503})
 class Problem:
     """One refusal or failure, as the client will read it.
 
-    `kind` is the suffix of the type URI and decides `title`. `retry_after` is in seconds; `errors` are the rows
-    of a 422 (`loc`, `msg`, `type`); `fields` are further header fields that belong to the status, such as `Allow`.
+    `kind` is the suffix of the type URI and decides `title`. `retry_after` is in seconds; `errors` are the
+    rows of a 422 (`loc`, `msg`, `type`); `fields` are header fields that belong to the status, as `Allow` does.
     """
 
     status: int
@@ -109,13 +109,14 @@ def fields_of(problem: Problem) -> Headers:
 
 def _whole_seconds(wait: float) -> int:
     # RFC 9110 10.2.3 knows whole seconds; rounding down would send the client back too early.
-    return max(1, math.ceil(min(wait, 86_400.0))) if wait == wait else 1  # noqa: PLR0124 - NaN is not itself
+    # In this order NaN gives 1.
+    return math.ceil(max(1.0, min(wait, 86_400.0)))
 
 
 def problem_of(error: Exception) -> Problem:
     """Return what a client is told about an error that reached the rim.
 
-    A 4xx that a route expects of its upstream is mapped by that route; one that arrives here was not expected.
+    A 4xx that a route expects of its upstream is mapped by that route; one that arrives here is a surprise.
     """
     match error:
         case UpstreamTimeout():
