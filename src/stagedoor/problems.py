@@ -61,7 +61,7 @@ class Problem:
     """One refusal or failure, as the client will read it.
 
     `kind` is the suffix of the type URI and decides `title`. `retry_after` is in seconds; `errors` are the
-    rows of a 422 (`loc`, `msg`, `type`); `fields` are header fields that belong to the status, as `Allow` does.
+    rows of a 422 (`loc`, `msg`, `type`); `fields` are header fields that belong to the status, like `Allow`.
     """
 
     status: int
