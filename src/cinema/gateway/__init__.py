@@ -1,0 +1,1 @@
+"""The one door: the gateway process of the platform."""

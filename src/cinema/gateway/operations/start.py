@@ -1,0 +1,87 @@
+"""/: where everything is, as a page for people and as JSON for programs."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from html import escape
+
+from stagedoor.clock import Clock
+from stagedoor.web.answer import Answer, html, json
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Handler, Route
+
+__all__ = ["prefers_html", "start_page"]
+
+_VARY = ((b"vary", b"Accept"), (b"cache-control", b"no-cache"))
+_POLICY = (
+    b"content-security-policy",
+    b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
+)
+_DOCS = ("/docs", "/redoc", "/openapi.json", "/api/docs", "/api/redoc", "/v1/docs")
+_MONITORING = {
+    "health": "/health",
+    "live": "/health/live",
+    "ready": "/health/ready",
+    "metrics": "/metrics",
+    "cache": "/api/cache/stats",
+    "system": "/api/system/info",
+}
+
+
+def start_page(routes: Sequence[Route], examples: Sequence[str], *, clock: Clock, version: str) -> Handler:
+    """Return the handler; `examples` are calls that work as written."""
+    shown = [f"{route.method} {route.path}" for route in routes if route.documentation is not None]
+
+    async def handle(request: Request) -> Answer:
+        if prefers_html(request.headers.get(b"accept", b"")):
+            return html(_page(shown, examples, version), headers=(*_VARY, _POLICY))
+        date = datetime.fromtimestamp(clock.wall(), UTC).isoformat()
+        said = {"message": "cinema: one door to films, profiles and more", "service": "api-gateway"}
+        where = {"monitoring": _MONITORING, "endpoints": shown, "docs": list(_DOCS)}
+        return json({**said, "version": version, "date": date, **where}, headers=_VARY)
+
+    return handle
+
+
+def prefers_html(accept: bytes) -> bool:
+    """Tell whether an Accept field ranks text/html above JSON (RFC 9110 12.5.1)."""
+    weights = dict(_weighed(item) for item in accept.lower().split(b","))
+    wild = weights.get(b"*/*", 0.0)
+    page = weights.get(b"text/html", weights.get(b"text/*", wild))
+    data = weights.get(b"application/json", weights.get(b"application/*", wild))
+    return page > data
+
+
+def _weighed(item: bytes) -> tuple[bytes, float]:
+    kind, _, rest = item.partition(b";")
+    _, found, weight = rest.partition(b"q=")
+    try:
+        return kind.strip(), float(weight.strip()) if found else 1.0
+    except ValueError:
+        return kind.strip(), 0.0
+
+
+def _page(shown: Sequence[str], examples: Sequence[str], version: str) -> str:
+    calls = "".join(f'<li><a href="{escape(path)}">{escape(path)}</a></li>' for path in examples)
+    docs = "".join(f'<li><a href="{path}">{path}</a></li>' for path in _DOCS)
+    state = "".join(f'<li><a href="{path}">{path}</a></li>' for path in _MONITORING.values())
+    routes = "".join(f"<li><code>{escape(route)}</code></li>" for route in shown)
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>cinema</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
+<style>
+ body {{ font: 16px/1.5 system-ui, sans-serif; color: #1d1d28; background: #f6f5f1; margin: 0 }}
+ header {{ background: #1d1d28; color: #f6f5f1; padding: 2.5rem 1.5rem }}
+ header h1 {{ margin: 0; font-size: 2rem }} header p {{ margin: .3rem 0 0; color: #c9c4b5 }}
+ main {{ max-width: 60rem; margin: 0 auto; padding: 1.5rem; display: grid; gap: 1.5rem;
+        grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)) }}
+ section {{ background: #fff; border: 1px solid #e3dfd3; border-radius: .6rem; padding: 1rem 1.25rem }}
+ h2 {{ font-size: 1.05rem; margin: 0 0 .5rem }} ul {{ margin: 0; padding-left: 1.1rem }} li {{ margin: .2rem 0 }}
+ a {{ color: #8a2b3f }} code {{ font-size: .9rem }} section.wide {{ grid-column: 1 / -1 }}
+</style></head><body>
+<header><h1>cinema</h1><p>One door to customer profiles, films and more. Version {escape(version)}.</p></header>
+<main>
+<section><h2>Try</h2><ul>{calls}</ul></section>
+<section><h2>Documentation</h2><ul>{docs}</ul></section>
+<section><h2>State</h2><ul>{state}</ul></section>
+<section class="wide"><h2>Everything it answers</h2><ul>{routes}</ul></section>
+</main></body></html>"""

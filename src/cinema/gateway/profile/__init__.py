@@ -1,0 +1,1 @@
+"""The customer profile: a user, their orders, and the products in them."""

@@ -1,0 +1,114 @@
+"""The three services a profile is made of, as functions of what is asked."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from cinema.gateway.profile.models import Order, Product, User
+from stagedoor.errors import UpstreamGarbled, UpstreamRejected
+from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.upstream import Upstream
+
+__all__ = ["Orders", "Products", "UserNotFound", "Users"]
+
+T = TypeVar("T")
+_ACCEPT = ((b"accept", b"application/json"),)
+_POST = (*_ACCEPT, (b"content-type", b"application/json"))
+
+
+class UserNotFound(UpstreamRejected):
+    """The user service knows no such user: an answer, not an outage (P8)."""
+
+
+class _Body(Generic[T]):
+    """Decodes one kind of body; whatever does not fit is garbled."""
+
+    def __init__(self, shape: Any) -> None:
+        self._adapter: TypeAdapter[T] = TypeAdapter(shape)
+
+    def read(self, operation: str, response: HttpResponse) -> T:
+        """Return the typed value; raises `UpstreamGarbled`."""
+        kind = (response.header(b"content-type") or b"").partition(b";")[0].strip().lower()
+        if kind != b"application/json":
+            raise UpstreamGarbled(operation, "the answer is not JSON", response=response)
+        try:
+            # Parsed by orjson first: it refuses NaN and Infinity everywhere, also in fields that are only passed on.
+            return self._adapter.validate_python(orjson.loads(response.body))
+        except (ValidationError, orjson.JSONDecodeError) as error:
+            raise UpstreamGarbled(operation, "the answer has another shape", response=response) from error
+
+
+_USER: _Body[User] = _Body(User)
+_ORDERS: _Body[list[Order]] = _Body(list[Order])
+_PRODUCTS: _Body[list[Product]] = _Body(list[Product])
+
+
+class Users:
+    """The user service."""
+
+    def __init__(self, upstream: Upstream[HttpRequest, HttpResponse]) -> None:
+        self.upstreams = (upstream,)
+        self._upstream = upstream
+
+    async def get(self, user_id: str) -> User:
+        """Return the user; raises `UserNotFound` in both ways the service says so, and `UpstreamError`."""
+        request = HttpRequest(target=b"/users/" + _segment(user_id), headers=_ACCEPT)
+        try:
+            response = await self._upstream.call("get", request)
+        except UpstreamRejected as error:
+            if error.response is not None and error.response.status == 404:
+                raise UserNotFound("users.get", "user not found") from error
+            raise
+        if _says_unknown(response.body):
+            raise UserNotFound("users.get", "user not found", response=response)
+        return _USER.read("users.get", response)
+
+
+class Orders:
+    """The order service."""
+
+    def __init__(self, upstream: Upstream[HttpRequest, HttpResponse]) -> None:
+        self.upstreams = (upstream,)
+        self._upstream = upstream
+
+    async def of_user(self, user_id: str) -> list[Order]:
+        """Return the user's orders, none for a user without any."""
+        request = HttpRequest(target=b"/orders/user/" + _segment(user_id), headers=_ACCEPT)
+        return _ORDERS.read("orders.of_user", await self._upstream.call("of_user", request))
+
+
+class Products:
+    """The product service."""
+
+    def __init__(self, upstream: Upstream[HttpRequest, HttpResponse]) -> None:
+        self.upstreams = (upstream,)
+        self._upstream = upstream
+
+    async def batch(self, ids: Collection[str]) -> dict[str, Product]:
+        """Return the known ones of these products by id, with one call; none, without a call, for no ids."""
+        if not ids:
+            return {}
+        body = orjson.dumps({"product_ids": list(ids)})
+        request = HttpRequest(method="POST", target=b"/products/batch", headers=_POST, body=body)
+        # A question in a body: repeating it changes nothing behind the gateway.
+        response = await self._upstream.call("batch", request, idempotent=True)
+        return {product["id"]: product for product in _PRODUCTS.read("products.batch", response)}
+
+
+def _segment(text: str) -> bytes:
+    """Encode text as exactly one path segment."""
+    return quote(text, safe="").encode()
+
+
+def _says_unknown(body: bytes) -> bool:
+    """Recognise the foreign way to say "unknown": 200 with an `error` and no `id`."""
+    if b'"error"' not in body:
+        return False
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return isinstance(said, Mapping) and "error" in said and "id" not in said

@@ -1,0 +1,79 @@
+"""Every remote of the gateway and its policies, on one screen.
+
+    Within( Retry( Breaker( Bulkhead( Timeout( transport )))))
+
+Joining and keeping answers stand further out, round whole screens: see the routes of each screen.
+"""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from cinema.settings import Settings
+from stagedoor.call import Env, Policy
+from stagedoor.policies.breaker import Breaker
+from stagedoor.policies.bulkhead import Bulkhead
+from stagedoor.policies.deadline import Within
+from stagedoor.policies.retry import Retry
+from stagedoor.policies.timeout import Timeout
+from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.transports.http import HttpTransport
+from stagedoor.upstream import Upstream
+
+__all__ = ["SERVICE_NAMES", "Http", "Upstreams", "upstreams_of"]
+
+Http: TypeAlias = Upstream[HttpRequest, HttpResponse]
+
+# What metrics, health and logs call them.
+SERVICE_NAMES = {"users": "user_service", "orders": "order_service", "products": "product_service"}
+
+
+@dataclass(frozen=True, slots=True)
+class Upstreams:
+    """The remotes of the gateway."""
+
+    users: Http
+    orders: Http
+    products: Http
+
+    def all(self) -> tuple[Http, ...]:
+        """Return every remote."""
+        return (self.users, self.orders, self.products)
+
+
+def upstreams_of(settings: Settings, env: Env) -> Upstreams:
+    """Return the remotes as the settings describe them; nothing is connected yet."""
+
+    def http(name: str, url: str) -> Http:
+        transport = HttpTransport(
+            url,
+            pool_size=settings.gateway_pool_size,
+            connect_timeout=settings.gateway_connect_timeout_ms / 1000,
+            clock=env.clock,
+        )
+        return Upstream(name, transport, *_policies(settings), env=env)
+
+    return Upstreams(
+        users=http("users", settings.gateway_users_url),
+        orders=http("orders", settings.gateway_orders_url),
+        products=http("products", settings.gateway_products_url),
+    )
+
+
+def _policies(settings: Settings) -> tuple[Policy[HttpRequest, HttpResponse], ...]:
+    return (
+        Within(),
+        Retry(
+            attempts=settings.gateway_retry_attempts,
+            base=settings.gateway_retry_base_ms / 1000,
+            cap=max(0.25, settings.gateway_retry_base_ms / 1000),
+        ),
+        Breaker(
+            consecutive=settings.gateway_breaker_failures,
+            failure_rate=0.5,
+            minimum=20,
+            window=10.0,
+            open_for=settings.gateway_breaker_reset_s,
+        ),
+        Bulkhead(limit=settings.gateway_pool_size),
+        Timeout(attempt=settings.gateway_attempt_timeout_ms / 1000),
+    )

@@ -1,0 +1,56 @@
+"""What a handler returns, and how it is written: one head, one body, the same bytes each time."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from stagedoor.requests import Headers
+
+__all__ = ["Answer", "conditional", "etag_of", "html", "json"]
+
+_JSON: Headers = ((b"content-type", b"application/json"),)
+_HTML: Headers = ((b"content-type", b"text/html; charset=utf-8"),)
+_NOT_ON_304 = frozenset({b"content-type", b"content-length", b"content-encoding"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer: status, header fields in lower case without Content-Length, and a body, whole or as a stream."""
+
+    status: int
+    headers: Headers
+    body: bytes = b""
+    stream: AsyncIterator[bytes] | None = field(default=None, compare=False)
+
+
+def json(value: Any, *, status: int = 200, headers: Headers = ()) -> Answer:
+    """Return a value as JSON."""
+    return Answer(status, _JSON + headers, orjson.dumps(value))
+
+
+def html(page: str, *, headers: Headers = ()) -> Answer:
+    """Return a page."""
+    return Answer(200, _HTML + headers, page.encode())
+
+
+def etag_of(body: bytes) -> bytes:
+    """Return a strong entity tag (RFC 9110 8.8.3) that is the same in every process."""
+    return b'"' + hashlib.blake2b(body, digest_size=12).hexdigest().encode() + b'"'
+
+
+def conditional(answer: Answer, etag: bytes, if_none_match: bytes | None) -> Answer:
+    """Add the entity tag; answer 304 where the client holds it already (RFC 9110 13.1.2)."""
+    headers = (*answer.headers, (b"etag", etag))
+    if if_none_match is None or not _matches(etag, if_none_match):
+        return Answer(answer.status, headers, answer.body)
+    return Answer(304, tuple(pair for pair in headers if pair[0] not in _NOT_ON_304))
+
+
+def _matches(etag: bytes, field_value: bytes) -> bool:
+    """Compare weakly, as If-None-Match asks for (RFC 9110 8.8.3.2)."""
+    if field_value.strip() == b"*":
+        return True
+    return any(tag.strip().removeprefix(b"W/") == etag for tag in field_value.split(b","))

@@ -1,0 +1,256 @@
+"""The gateway: one ASGI application made of routes.
+
+    request ─▶ route ─▶ context (id, trace, deadline, identity) ─▶ handler ─▶ answer
+                                                                        └─▶ problem
+
+Every answer leaves through `_write`, every failure through `problem_of`; a handler knows of neither.
+"""
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol
+
+from stagedoor import context, problems
+from stagedoor.aggregate.plan import Plan
+from stagedoor.call import Env
+from stagedoor.context import RequestContext
+from stagedoor.deadline import Deadline
+from stagedoor.requests import Headers
+from stagedoor.upstream import Upstream
+from stagedoor.web.answer import Answer
+from stagedoor.web.disconnect import ClientGone, while_connected
+from stagedoor.web.identity import credentials_of
+from stagedoor.web.parameters import Invalid
+from stagedoor.web.request import Receive, Request, Scope, Send
+from stagedoor.web.routes import Match, Refused, Route, Router
+from stagedoor.web.trace import Trace, continued, request_id_of
+
+__all__ = ["Gateway", "Traffic"]
+
+_LONGEST_FIGURE = 9
+_CLIENT_CLOSED = 499  # nobody reads it; it is for the metrics and the log
+_GONE = Answer(_CLIENT_CLOSED, ())
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
+
+
+class Traffic(Protocol):
+    """Who is told of each counted request: metrics and the access log."""
+
+    def request_started(self) -> None:
+        """Note that a request is under way."""
+
+    def request_ended(
+        self, method: str, endpoint: str, status: int, seconds: float, request_id: str, trace_id: str
+    ) -> None:
+        """Note that it ended; `endpoint` is the route's template or "unmatched"."""
+
+
+class _Exchange:
+    """One request on its way through: what its head said, and how it ended."""
+
+    __slots__ = ("headers", "match", "receive", "request_id", "scope", "send", "started", "trace")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, match: Match, started: float) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.match = match
+        self.started = started
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = ""
+        self.trace: Trace
+
+
+def _figure(raw: bytes | None) -> int | None:
+    """Read a whole number above zero; junk is ignored."""
+    if raw is None or len(raw) > _LONGEST_FIGURE or not raw.isdigit():
+        return None
+    return int(raw) or None
+
+
+def _nobody(_: str) -> bool:
+    return False
+
+
+@asynccontextmanager
+async def _nothing_to_open() -> AsyncIterator[None]:
+    yield
+
+
+class Gateway:
+    """Serve routes under one deadline, one form of errors, one way to count and to log."""
+
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        *,
+        env: Env,
+        name: str,
+        deadline: float = 0.18,
+        traffic: Sequence[Traffic] = (),
+        upstreams: Sequence[Upstream[Any, Any]] = (),
+        plans: Sequence[Plan[Any]] = (),
+        trusted: Callable[[str], bool] = _nobody,
+        lifespan: Callable[[], AbstractAsyncContextManager[None]] = _nothing_to_open,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self.routes = tuple(routes)
+        self.upstreams = tuple(upstreams)
+        self.plans = tuple(plans)
+        self.name = name
+        self.ready = False
+        self.active = 0
+        self._router = Router(self.routes)
+        self._now = env.clock.now
+        self._deadline = deadline
+        self._traffic = tuple(traffic)
+        self._trusted = trusted
+        self._lifespan = lifespan
+        self._entropy = entropy
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    def drain(self) -> None:
+        """Say "not ready" from now on; requests under way and new ones are still answered."""
+        self.ready = False
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self._lifespan():
+                self.ready = True
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                self.drain()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        match = self._router.match(scope["method"], scope["raw_path"])
+        exchange = _Exchange(scope, receive, send, match, self._now())
+        self._identify(exchange)
+        if match.route.counted:
+            await self._counted(exchange)
+        else:
+            await self._write(exchange, await self._answered(exchange))
+
+    def _identify(self, exchange: _Exchange) -> None:
+        """Settle the request's id and its trace."""
+        entropy, headers = self._entropy(40), exchange.headers
+        exchange.request_id = request_id_of(headers.get(b"x-request-id"), entropy[24:].hex())
+        parent, states = headers.get(b"traceparent"), []
+        if parent is not None:
+            named = exchange.scope["headers"]
+            states = [value for name, value in named if name == b"tracestate"]
+            if sum(name == b"traceparent" for name, _ in named) > 1:
+                parent = None  # Trace Context 3.2: more than one is as good as none
+        exchange.trace = continued(parent, states, entropy)
+
+    async def _counted(self, exchange: _Exchange) -> None:
+        """Answer, and tell the traffic once, whatever happens."""
+        self.active += 1
+        for sink in self._traffic:
+            sink.request_started()
+        status = _CLIENT_CLOSED
+        try:
+            answer = await self._answered(exchange)
+            await self._write(exchange, answer)
+            status = answer.status
+        finally:
+            self.active -= 1
+            seconds = self._now() - exchange.started
+            method, endpoint = exchange.scope["method"], exchange.match.route.path
+            trace_id = exchange.trace.trace_id.decode()
+            for sink in self._traffic:
+                sink.request_ended(method, endpoint, status, seconds, exchange.request_id, trace_id)
+
+    async def _answered(self, exchange: _Exchange) -> Answer:
+        """Return the handler's answer, or the problem that stands for its failure."""
+        route = exchange.match.route
+        token = context.enter(self._context(exchange, route))
+        try:
+            request = Request(
+                exchange.scope,
+                exchange.receive,
+                exchange.match.params(),
+                exchange.headers,
+                exchange.request_id,
+            )
+            return await while_connected(route.handle, request)
+        except Refused as refusal:
+            return self._problem(exchange, refusal.problem)
+        except Invalid as invalid:
+            return self._problem(
+                exchange, problems.validation(*(fault.as_json() for fault in invalid.faults))
+            )
+        except ClientGone:
+            return _GONE
+        except Exception as error:
+            return self._problem(exchange, problems.problem_of(error))
+        finally:
+            context.leave(token)
+
+    def _context(self, exchange: _Exchange, route: Route) -> RequestContext:
+        forward: Headers = (
+            (b"x-request-id", exchange.request_id.encode()),
+            (b"traceparent", exchange.trace.parent),
+        )
+        if exchange.trace.state:
+            forward += ((b"tracestate", exchange.trace.state),)
+        identity = ""
+        if not route.public:
+            identity, credentials = credentials_of(exchange.scope["headers"])
+            forward += credentials
+        whole = Deadline(exchange.started + self._deadline)
+        deadline = self._shortened(exchange, whole)
+        return RequestContext(
+            request_id=exchange.request_id,
+            deadline=deadline,
+            identity=identity,
+            forward=forward,
+            attempt=_figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
+            unshortened=None if deadline is whole else whole,
+        )
+
+    def _shortened(self, exchange: _Exchange, whole: Deadline) -> Deadline:
+        """Return the deadline of this request: a trusted peer may shorten it, nobody lengthens it (D5)."""
+        asked = _figure(exchange.headers.get(b"stagedoor-deadline-ms"))
+        client = exchange.scope.get("client")
+        if asked is None or client is None or not self._trusted(client[0]):
+            return whole
+        return whole.narrowed(exchange.started + asked / 1000)
+
+    def _problem(self, exchange: _Exchange, problem: problems.Problem) -> Answer:
+        path: str = exchange.scope["path"]
+        body = problems.render(problem, instance=path, request_id=exchange.request_id, namespace=self.name)
+        return Answer(problem.status, problems.fields_of(problem), body)
+
+    async def _write(self, exchange: _Exchange, answer: Answer) -> None:
+        """Write the head and the body; a stream of known length carries its own Content-Length."""
+        if answer is _GONE:
+            return
+        send, headers = exchange.send, list(answer.headers)
+        if answer.stream is None and answer.status not in {204, 304}:
+            headers.append((b"content-length", b"%d" % len(answer.body)))
+        headers.append((b"x-request-id", exchange.request_id.encode()))
+        if _NOSNIFF not in headers:
+            headers.append(_NOSNIFF)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        if exchange.scope["method"] == "HEAD":
+            await send({"type": "http.response.body", "body": b""})
+        elif answer.stream is None:
+            await send({"type": "http.response.body", "body": answer.body})
+        else:
+            async for chunk in answer.stream:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})

@@ -1,0 +1,112 @@
+"""Health that asks: probes of what stands behind the gateway, in parallel, bounded, reused for a moment.
+
+A probe goes straight to a transport, round all policies: it moves no breaker and counts as no service error.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from stagedoor.call import Call
+from stagedoor.clock import Clock
+from stagedoor.deadline import Deadline, Expiry
+from stagedoor.errors import UpstreamError
+from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.upstream import Upstream
+
+__all__ = ["Component", "Health", "Probe", "Status", "overall", "probe_of"]
+
+Status: TypeAlias = Literal["healthy", "degraded", "unhealthy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """How one thing behind the gateway is: `ms` is the probe's duration, `detail` says what is wrong."""
+
+    status: Status
+    ms: float | None = None
+    detail: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the form it has in the health answer; what is None is left out."""
+        shown = {"status": self.status, "ms": self.ms, "detail": self.detail}
+        return {name: value for name, value in shown.items() if value is not None}
+
+
+Probe: TypeAlias = Callable[[], Awaitable[Component]]
+
+
+class Health:
+    """Ask all probes at once, each at most `limit` seconds; the same answer serves for `reuse` seconds."""
+
+    def __init__(
+        self, probes: Mapping[str, Probe], clock: Clock, *, limit: float = 1.0, reuse: float = 2.0
+    ) -> None:
+        self._probes = probes
+        self._clock = clock
+        self._limit = limit
+        self._reuse = reuse
+        self._known: dict[str, Component] = {}
+        self._fresh_until = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def components(self) -> Mapping[str, Component]:
+        """Return the state of each component, by name."""
+        async with self._asking:
+            if self._clock.now() >= self._fresh_until:
+                found = await asyncio.gather(*map(self._ask, self._probes.values()))
+                self._known = dict(zip(self._probes, found, strict=True))
+                self._fresh_until = self._clock.now() + self._reuse
+        return self._known
+
+    async def _ask(self, probe: Probe) -> Component:
+        try:
+            with Expiry(self._clock, Deadline(self._clock.now() + self._limit)):
+                return await probe()
+        except TimeoutError:
+            return Component("unhealthy", detail="not answering")
+
+
+def overall(components: Mapping[str, Component]) -> Status:
+    """Return "healthy" only if every component is; the gateway itself serves either way."""
+    return "healthy" if all(one.status == "healthy" for one in components.values()) else "degraded"
+
+
+def probe_of(
+    upstream: Upstream[HttpRequest, HttpResponse], clock: Clock, *, target: bytes = b"/health"
+) -> Probe:
+    """Return a probe that asks an upstream's health path past its policies."""
+    request = HttpRequest(target=target, headers=((b"accept", b"application/json"),))
+    transport = upstream.transport
+
+    async def probe() -> Component:
+        started = clock.now()
+        call = Call(
+            operation=f"{upstream.name}.health",
+            payload=request,
+            key=b"",
+            identity="",
+            deadline=Deadline(started + 1.0),
+            idempotent=True,
+        )
+        try:
+            await transport.send(call)
+        except UpstreamError as error:
+            return Component("unhealthy", detail=_WORDS[error.reason])
+        ms = round((clock.now() - started) * 1000, 1)
+        if upstream.half_open():
+            return Component("degraded", ms, "returning: the circuit breaker is half open")
+        return Component("healthy", ms)
+
+    return probe
+
+
+_WORDS = {
+    "timeout": "not answering in time",
+    "unavailable": "not reachable, or failing",
+    "circuit_open": "not reachable, or failing",
+    "overloaded": "no connection free",
+    "rejected": "its health path is missing",
+    "garbled": "its answers cannot be understood",
+}

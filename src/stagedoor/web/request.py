@@ -1,0 +1,40 @@
+"""One request as a handler sees it."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, TypeAlias
+
+from stagedoor.requests import Headers
+
+__all__ = ["Receive", "Request", "Scope", "Send"]
+
+# The ASGI types carry Any: this is the border, and the specification's own vocabulary.
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Request:
+    """What a route matched: path parameters decoded, header fields by lower-case name (the last one wins)."""
+
+    __slots__ = ("headers", "method", "params", "path", "query", "receive", "request_id", "scope")
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        params: dict[str, str],
+        headers: dict[bytes, bytes],
+        request_id: str,
+    ) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.params = params
+        self.headers = headers
+        self.request_id = request_id
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.query: bytes = scope["query_string"]
+
+    def all_headers(self) -> Headers:
+        """Return the header fields as they came, repetitions included."""
+        return tuple(self.scope["headers"])

@@ -1,0 +1,171 @@
+"""Routes as data, and the pure decision which one a path means.
+
+Routing works on the raw bytes of the path, split at "/" before anything is decoded, so that an encoded slash or
+an encoded dot stays inside its segment and never reaches another route (T8). One trailing slash is the same path.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from urllib.parse import unquote_to_bytes
+
+from stagedoor import problems
+from stagedoor.errors import ConfigError
+from stagedoor.web.answer import Answer
+from stagedoor.web.parameters import Fault, Invalid, Parameter
+from stagedoor.web.request import Request
+
+__all__ = ["UNMATCHED", "Documentation", "Handler", "Match", "Refused", "Route", "Router"]
+
+UNMATCHED = "unmatched"
+
+Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
+
+
+class Refused(Exception):
+    """An answer that is a problem, raised by whoever knows."""
+
+    def __init__(self, problem: problems.Problem) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documentation:
+    """What the OpenAPI document says of a route beyond its path and parameters."""
+
+    summary: str
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    model: Any = None  # the type of the answer's body, as pydantic understands it
+    media_type: str = "application/json"
+    status: int = 200
+    problems: tuple[int, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)  # field name -> description
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One path with one method. GET serves HEAD too.
+
+    `public` declares that everybody gets the same answer: credentials are neither read nor forwarded, and no
+    identity enters a key. `counted` is False for routes that stay out of the request metrics. `live` routes are
+    answered while everything else is shed.
+    """
+
+    path: str
+    handle: Handler
+    method: str = "GET"
+    parameters: tuple[Parameter, ...] = ()
+    public: bool = True
+    counted: bool = True
+    live: bool = False
+    documentation: Documentation | None = None
+    kind: str = "route"
+    cached: float | None = None  # seconds an answer may be kept, for the routes table
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A route and the raw segments its parameters stand in."""
+
+    route: Route
+    names: tuple[str, ...] = ()
+    segments: Sequence[bytes] = ()
+
+    def params(self) -> dict[str, str]:
+        """Return the decoded parameters; raises `Invalid` for text that is not UTF-8."""
+        pairs = zip(self.names, self.segments, strict=True)
+        return {name: _decoded(name, raw) for name, raw in pairs if name}
+
+
+class _Node:
+    """The routes of one path pattern, by method."""
+
+    __slots__ = ("methods", "names", "pattern", "refusing", "template")
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        segments = template.strip("/").split("/")
+        self.pattern = tuple(None if part.startswith("{") else part.encode() for part in segments)
+        self.names = tuple(part[1:-1] if part.startswith("{") else "" for part in segments)
+        self.methods: dict[str, Route] = {}
+        self.refusing = Route(path=template, handle=_not_found)
+
+    def matches(self, segments: list[bytes]) -> bool:
+        return all(
+            want == have if want is not None else have
+            for want, have in zip(self.pattern, segments, strict=True)
+        )
+
+
+class Router:
+    """Finds the route of a path: a dictionary for fixed paths, few candidates by length for the others."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._fixed: dict[bytes, _Node] = {}
+        self._open: dict[int, list[_Node]] = {}
+        nodes: dict[str, _Node] = {}
+        for route in routes:
+            node = nodes.get(route.path) or nodes.setdefault(route.path, self._node(route.path))
+            if node.methods.setdefault(route.method, route) is not route:
+                raise ConfigError(f"{route.method} {route.path} is declared twice")
+        for node in nodes.values():
+            if "GET" in node.methods:
+                node.methods.setdefault("HEAD", node.methods["GET"])
+            node.refusing = _refusing(node.template, sorted(node.methods))
+
+    def _node(self, template: str) -> _Node:
+        node = _Node(template)
+        if None in node.pattern:
+            siblings = self._open.setdefault(len(node.pattern), [])
+            siblings.append(node)
+            # The more fixed segments, the sooner asked: /films/search before /films/{id}.
+            siblings.sort(key=lambda other: [part is None for part in other.pattern])
+        else:
+            self._fixed[b"/" + template.strip("/").encode()] = node
+        return node
+
+    def match(self, method: str, path: bytes) -> Match:
+        """Return what a raw path means; what has no route gets one that refuses, and says why."""
+        if path != b"/" and path.endswith(b"/"):
+            path = path[:-1]
+        node, segments = self._find(path)
+        if node is None:
+            return _UNMATCHED
+        route = node.methods.get(method) or node.refusing
+        return Match(route, node.names, segments) if segments else Match(route)
+
+    def _find(self, path: bytes) -> tuple[_Node | None, list[bytes]]:
+        fixed = self._fixed.get(path)
+        if fixed is not None:
+            return fixed, []
+        segments = path[1:].split(b"/")
+        for node in self._open.get(len(segments), ()):
+            if node.matches(segments):
+                return node, segments
+        return None, []
+
+
+async def _not_found(_: Request) -> Answer:
+    raise Refused(problems.not_found("no such path"))
+
+
+def _refusing(template: str, allow: Sequence[str]) -> Route:
+    """Return the route that answers the methods a path does not have."""
+
+    async def refuse(_: Request) -> Answer:
+        raise Refused(problems.method_not_allowed(", ".join(allow)))
+
+    return Route(path=template, handle=refuse)
+
+
+_UNMATCHED = Match(Route(path=UNMATCHED, handle=_not_found))
+
+
+def _decoded(name: str, raw: bytes) -> str:
+    """Decode one segment as UTF-8; %2F becomes a slash of the value, not of the path."""
+    try:
+        return (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
+    except UnicodeDecodeError:
+        raise Invalid(Fault(("path", name), "must be UTF-8, percent-encoded", "encoding")) from None
