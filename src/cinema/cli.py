@@ -65,7 +65,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _start(
-    version: Annotated[
+    _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and leave")
     ] = False,
 ) -> None:

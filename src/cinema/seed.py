@@ -225,7 +225,7 @@ _NAMED_PRODUCTS = (
     {
         "id": "prod1",
         "name": "Ноутбук",
-        "description": "Лёгкий ноутбук с экраном 14 дюймов",
+        "description": "Лёгкий ноутбук, экран 14 дюймов",
         "category": "Электроника",
         "price": 999.99,
         "stock_quantity": 50,
@@ -233,7 +233,7 @@ _NAMED_PRODUCTS = (
     {
         "id": "prod2",
         "name": "Мышь",
-        "description": "Беспроводная мышь с тихими кнопками",
+        "description": "Беспроводная мышь, тихие кнопки",
         "category": "Аксессуары",
         "price": 29.99,
         "stock_quantity": 200,
@@ -241,7 +241,7 @@ _NAMED_PRODUCTS = (
     {
         "id": "prod3",
         "name": "Клавиатура",
-        "description": "Механическая клавиатура с подсветкой",
+        "description": "Механическая клавиатура, подсветка клавиш",
         "category": "Аксессуары",
         "price": 79.5,
         "stock_quantity": 75,

@@ -274,7 +274,7 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
         stray = stray_name(names)
         if stray:
             raise SettingsError(stray)
-        return Settings(_env_file=env_file)
+        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue] - pydantic-settings' own parameter
     except ValidationError as error:
         raise SettingsError(_one_line(error.errors(include_url=False))) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -291,15 +291,15 @@ _SHARED = (
     "SENTRY_",
     "LOG_",
     "DOCS_",
-)  # others use these too: only near misses
-# What container platforms inject for a service of the same name (GATEWAY_SERVICE_HOST, REDIS_PORT_6379_TCP_ADDR).
+)  # others use these too: only near misses count
+# What container platforms inject for a service of that name (GATEWAY_SERVICE_HOST, REDIS_PORT_6379_TCP_ADDR).
 _INJECTED = re.compile(
     r"[A-Z0-9_]+_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP)(_[A-Z]+)?|NAME|ENV_.*)"
 )
 
 
 def stray_name(names: Iterable[str]) -> str | None:
-    """Return what is wrong with the first name that looks like one of ours and is none; None if all are well."""
+    """Return what is wrong with the first name that looks like ours and is none; None if all are well."""
     for name in names:
         upper = name.upper()
         if upper in _KNOWN or not upper.startswith(_OURS + _SHARED) or _INJECTED.fullmatch(upper):

@@ -107,7 +107,7 @@ class PostgresDatabase:
 
     def __init__(self, url: URL, pool_size: int) -> None:
         # Imported here: a platform on SQLite never pays for the driver.
-        from sqlalchemy.ext.asyncio import create_async_engine
+        from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
         self._engine = create_async_engine(
             url,
@@ -126,7 +126,8 @@ class PostgresDatabase:
         try:
             return await self._read(work)
         except DatabaseUnavailable as error:
-            # A restarted server leaves dead connections in the pool. The first to notice empties it, and a read may repeat.
+            # A restarted server leaves dead connections in the pool.
+            # The first read to notice empties it, and may be repeated.
             if not (isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated):
                 raise
         return await self._read(work)
@@ -173,7 +174,7 @@ def _sqlite_engine(path: Path, pool_size: int) -> Engine:
 
 
 def _set_up(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-    # WAL: readers and the writer do not wait for each other. NORMAL is safe with it against crashes of the process.
+    # WAL: readers and the writer do not wait for each other; NORMAL is safe with it when a process dies.
     connection.executescript(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
     )

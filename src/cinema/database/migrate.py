@@ -32,7 +32,7 @@ def is_current(connection: Connection) -> bool:
 
 
 def migrate(connection: Connection) -> bool:
-    """Upgrade to the newest revision inside the caller's transaction; tell whether there was anything to do."""
+    """Upgrade to the newest revision in the caller's transaction; tell whether there was anything to do."""
     if connection.dialect.name == "postgresql":
         # Services may be started side by side: the second waits here and then finds nothing to do.
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
@@ -45,8 +45,8 @@ def migrate(connection: Connection) -> bool:
 
 def upgrade(connection: Connection, revision: str = "head") -> None:
     """Run Alembic up to a revision on this connection."""
-    from alembic import command
-    from alembic.config import Config
+    from alembic import command  # noqa: PLC0415 - costs as much as a whole start, and is needed once
+    from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS))

@@ -1,55 +1,30 @@
 """Turn values into answers: JSON as it is, and every refusal as problem+json (RFC 9457)."""
 
-from collections.abc import Mapping, Sequence
-from http import HTTPStatus
-from typing import Any
+from collections.abc import Mapping
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["encode", "json_answer", "problem_answer"]
+from stagedoor.problems import Problem, fields_of, render
 
-# One table: status -> last part of the problem's type.
-_TYPES = {
-    400: "bad-request",
-    404: "not-found",
-    405: "method-not-allowed",
-    413: "too-large",
-    415: "unsupported-media",
-    422: "validation",
-    500: "internal",
-    503: "upstream-unavailable",
-}
-
-
-def encode(value: object) -> bytes:
-    """Write a value as JSON, instants in UTC with a Z."""
-    return orjson.dumps(value, option=orjson.OPT_UTC_Z)
+__all__ = ["json_answer", "problem_answer"]
 
 
 def json_answer(value: object, headers: Mapping[str, str] | None = None) -> Response:
     """Answer 200 with a value that is known to be right; nothing is validated again."""
-    return Response(encode(value), media_type="application/json", headers=headers)
+    return Response(
+        orjson.dumps(value, option=orjson.OPT_UTC_Z), media_type="application/json", headers=headers
+    )
 
 
-def problem_answer(
-    status: int,
-    detail: str,
-    *,
-    instance: str,
-    request_id: str,
-    errors: Sequence[Mapping[str, Any]] | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Response:
-    """Answer a refusal or a fault; `detail` is for people and names nothing internal."""
-    body: dict[str, Any] = {
-        "type": f"urn:problem-type:cinema:{_TYPES[status]}" if status in _TYPES else "about:blank",
-        "title": HTTPStatus(status).phrase.capitalize(),
-        "status": status,
-        "detail": detail,
-        "instance": instance,
-        "request_id": request_id,
+def problem_answer(request: Request, problem: Problem) -> Response:
+    """Answer a refusal or a fault."""
+    body = render(problem, instance=request.scope["path"], request_id=request.scope["request_id"])
+    # The rim says nosniff on every answer.
+    fields = {
+        name.decode(): value.decode()
+        for name, value in fields_of(problem)
+        if name != b"x-content-type-options"
     }
-    if errors is not None:
-        body["errors"] = errors
-    return Response(encode(body), status, media_type="application/problem+json", headers=headers)
+    return Response(body, problem.status, fields)

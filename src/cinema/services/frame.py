@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -17,8 +17,12 @@ from cinema.services.answers import json_answer, problem_answer
 from cinema.services.journal import Journal
 from cinema.services.rim import Meters, Rim
 from cinema.settings import Settings
+from stagedoor import problems
+from stagedoor.problems import Problem
 
-__all__ = ["Frame", "open_frame"]
+__all__ = ["Frame", "open_frame", "problem_for"]
+
+_FAULTS = 20  # of a body in one answer; a thousand bad ids need no thousand rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,48 +93,44 @@ def _operate(frame: Frame, name: str, about: str, table: Table) -> None:
 
 
 def _refuse_in_form(app: FastAPI) -> None:
-    app.add_exception_handler(HTTPException, _refused)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(DatabaseUnavailable, _away)
-    app.add_exception_handler(Exception, _fault)
+    for kind in (HTTPException, RequestValidationError, DatabaseUnavailable, Exception):
+        app.add_exception_handler(kind, _refuse)
 
 
-def _problem(request: Request, status: int, detail: str, **rest: object) -> Response:
-    return problem_answer(
-        status, detail, instance=request.scope["path"], request_id=request.scope["request_id"], **rest
-    )
+def _refuse(request: Request, error: Exception) -> Response:
+    return problem_answer(request, problem_for(error))
 
 
-# What the framework says by itself, in our words.
-_PLAIN = {
-    "Not Found": "no such path",
-    "Method Not Allowed": "this path does not take this method",
-    "There was an error parsing the body": "the body is not valid JSON",
-}
+def problem_for(error: Exception) -> Problem:
+    """Return what a caller is told about an error that left a route."""
+    match error:
+        case DatabaseUnavailable():
+            return replace(problems.upstream_unavailable(1.0), detail="the database does not answer")
+        case RequestValidationError():
+            return _invalid(error)
+        case HTTPException():
+            return _refused(error)
+        case _:
+            return problems.internal()
 
 
-def _refused(request: Request, error: HTTPException) -> Response:
-    headers = dict(error.headers or {})
-    detail = _PLAIN.get(error.detail, error.detail)
-    if "GET" in headers.get("Allow", ""):
-        headers["Allow"] += ", HEAD"
-    return _problem(request, error.status_code, detail, headers=headers)
+def _refused(error: HTTPException) -> Problem:
+    match error.status_code:
+        case 404:
+            return problems.not_found("no such path" if error.detail == "Not Found" else error.detail)
+        case 405:
+            allow = (error.headers or {}).get("Allow", "")
+            return problems.method_not_allowed(f"{allow}, HEAD" if "GET" in allow else allow)
+        case 413:
+            return problems.too_large(error.detail)
+        case _:  # all that is left is the framework's refusal of a body that is no text
+            return problems.bad_request("the body is not valid JSON")
 
 
-def _invalid(request: Request, error: RequestValidationError) -> Response:
+def _invalid(error: RequestValidationError) -> Problem:
     faults = [
         {"loc": list(fault["loc"]), "msg": fault["msg"], "type": fault["type"]} for fault in error.errors()
     ]
     if any(fault["type"] == "json_invalid" for fault in faults):
-        return _problem(request, 400, "the body is not valid JSON")
-    first = faults[0]
-    where = " ".join(str(step) for step in first["loc"])
-    return _problem(request, 422, f"{where}: {first['msg']}", errors=faults[:20])
-
-
-def _away(request: Request, _: DatabaseUnavailable) -> Response:
-    return _problem(request, 503, "the database does not answer", headers={"Retry-After": "1"})
-
-
-def _fault(request: Request, _: Exception) -> Response:
-    return _problem(request, 500, "an unexpected fault; it has been logged under this request id")
+        return problems.bad_request("the body is not valid JSON")
+    return problems.validation(*faults[:_FAULTS])

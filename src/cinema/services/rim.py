@@ -38,7 +38,7 @@ class Meters:
     """Count requests, by route template and never by raw path."""
 
     def __init__(self) -> None:
-        disable_created_metrics()  # a series for each series, that says only when it began
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series for each series, that says only when it began
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self.active = Gauge("http_active_requests", "Requests being answered", registry=self.registry)
@@ -181,9 +181,9 @@ def _identity(headers: list[tuple[bytes, bytes]]) -> tuple[str, str | None]:
 
 
 def _normalised(scope: Scope) -> MutableMapping[str, Any]:
-    """Return a copy whose HEAD is a GET (its body is dropped on the way out) and whose path has no final slash.
+    """Return a copy whose HEAD is a GET and whose path has no final slash.
 
-    The raw path decides: an encoded slash at the end belongs to an id.
+    The raw path decides about the slash: an encoded one at the end belongs to an id.
     """
     scope = dict(scope)
     if scope["method"] == "HEAD":

@@ -3,15 +3,16 @@
 An order and its lines come in one statement, a row a line, and are folded here: one trip instead of two.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Subquery, bindparam, func, select
+from sqlalchemy import Connection, Select, Subquery, bindparam, func, select
 
 from cinema.database.tables import order, order_item
 from cinema.services.paging import Page
 
 __all__ = ["MOST_ORDERS", "fold", "of_user", "page"]
+
 
 MOST_ORDERS = 1_000  # of one user in one answer
 
@@ -51,8 +52,8 @@ def page(connection: Connection, limit: int, offset: int) -> Page:
     return Page(rows, limit, offset, connection.execute(_COUNT).scalar_one())
 
 
-def fold(rows: Iterable[Row[Any]]) -> list[dict[str, Any]]:
-    """Gather the lines of each order under it; an order without lines has one row, without a product."""
+def fold(rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Gather the lines of each order under it; an order without lines has one row, its product None."""
     orders: dict[str, dict[str, Any]] = {}
     for order_id, user_id, status, total, created_at, product_id, quantity, price in rows:
         found = orders.get(order_id)
