@@ -1,1 +1,25 @@
 """Typed answers made of parts: declared, planned at start-up, run in parallel, judged part by part."""
+
+from stagedoor.aggregate.batch import Batch, batched
+from stagedoor.aggregate.declare import Aggregate
+from stagedoor.aggregate.part import ABSENT, Finding, PlanError
+from stagedoor.aggregate.plan import Plan
+from stagedoor.aggregate.run import Outcome
+from stagedoor.aggregate.verdict import Report, Status, Verdict, parts_header, server_timing, verdict_json
+
+__all__ = [
+    "ABSENT",
+    "Aggregate",
+    "Batch",
+    "Finding",
+    "Outcome",
+    "Plan",
+    "PlanError",
+    "Report",
+    "Status",
+    "Verdict",
+    "batched",
+    "parts_header",
+    "server_timing",
+    "verdict_json",
+]

@@ -1,0 +1,137 @@
+"""Whether a value of one type may stand where another is wanted, as far as annotations tell.
+
+Sensible rather than complete: equal types, subclasses, unions member by member, containers by their arguments. What
+annotations cannot settle (type variables, bare containers, protocols without a run-time check) passes: a plan
+refuses only what is certainly wrong.
+"""
+
+import types
+from collections.abc import Sequence
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    NewType,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    is_typeddict,
+)
+
+__all__ = ["Hint", "fits", "holds", "spell"]
+
+Hint: TypeAlias = Any  # an annotation: a class, or one of the many forms of `typing`
+
+_ANYTHING = (Any, object)
+_WIDER = {int: (float, complex), float: (complex,)}  # PEP 484, the numeric tower
+
+
+def fits(given: Hint, wanted: Hint) -> bool:
+    """Tell whether every value of the given type may stand where the wanted type is expected."""
+    given, wanted = _plain(given), _plain(wanted)
+    if wanted in _ANYTHING or given is Any or given == wanted:
+        return True
+    if isinstance(wanted, TypeVar) or isinstance(given, TypeVar):
+        return True
+    if _is_union(given):
+        return all(fits(member, wanted) for member in get_args(given))
+    if _is_union(wanted):
+        return any(fits(given, member) for member in get_args(wanted))
+    if Literal in {_origin(given), _origin(wanted)}:
+        return _literal_fits(given, wanted)
+    return _class_fits(given, wanted)
+
+
+def holds(value: object, wanted: Hint) -> bool:
+    """Tell whether a value may stand where the wanted type is expected; containers are not looked into."""
+    wanted = _plain(wanted)
+    if _is_union(wanted):
+        return any(holds(value, member) for member in get_args(wanted))
+    if _origin(wanted) is Literal:
+        return value in get_args(wanted)
+    if getattr(wanted, "_is_protocol", False):
+        return all(hasattr(value, name) for name in _members(wanted))
+    return fits(type(value), _origin(wanted) or wanted)
+
+
+def spell(hint: Hint) -> str:
+    """Return a type as its author wrote it, without module names."""
+    if isinstance(hint, type) and not get_args(hint):
+        return hint.__name__
+    name = getattr(_origin(hint), "__name__", None)
+    if name is None or _is_union(hint) or _origin(hint) is Literal:
+        return str(hint).replace("typing.", "")
+    return f"{name}[{', '.join('...' if item is ... else spell(item) for item in get_args(hint))}]"
+
+
+def _plain(hint: Hint) -> Hint:
+    """Take off what does not change the set of values: Annotated, NewType, a type alias."""
+    while True:
+        if _origin(hint) is Annotated:
+            hint = get_args(hint)[0]
+        elif isinstance(hint, NewType):
+            hint = hint.__supertype__
+        elif hasattr(hint, "__value__"):  # `type X = ...` of Python 3.12
+            hint = hint.__value__
+        else:
+            return type(None) if hint is None else hint
+
+
+def _is_union(hint: Hint) -> bool:
+    return _origin(hint) in {Union, types.UnionType}
+
+
+def _literal_fits(given: Hint, wanted: Hint) -> bool:
+    if _origin(given) is not Literal:
+        return False
+    if _origin(wanted) is Literal:
+        return set(get_args(given)) <= set(get_args(wanted))
+    return all(fits(type(value), wanted) for value in get_args(given))
+
+
+def _class_fits(given: Hint, wanted: Hint) -> bool:
+    have, want = _origin(given) or given, _origin(wanted) or wanted
+    if is_typeddict(want):
+        return False
+    if not (isinstance(have, type) and isinstance(want, type)):
+        return True
+    if want in _WIDER.get(have, ()):
+        return True
+    try:
+        related = issubclass(have, want)
+    except TypeError:  # a protocol that cannot be asked at run time
+        return True
+    return related and _arguments_fit(have, get_args(given), get_args(wanted))
+
+
+def _arguments_fit(have: type, given: Sequence[Hint], wanted: Sequence[Hint]) -> bool:
+    """Compare the arguments of two related containers, a tuple by its items."""
+    if not given or not wanted:
+        return True
+    if have is tuple:
+        return _tuple_fits(given, wanted)
+    return len(given) != len(wanted) or all(map(fits, given, wanted))
+
+
+def _tuple_fits(given: Sequence[Hint], wanted: Sequence[Hint]) -> bool:
+    if given[-1] is ... or len(wanted) == 1:
+        items = [item for item in given if item is not ...]
+        open_ended = wanted[-1] is ... or len(wanted) == 1
+        return open_ended and all(fits(item, wanted[0]) for item in items)
+    if wanted[-1] is ...:
+        return all(fits(item, wanted[0]) for item in given)
+    return len(given) == len(wanted) and all(map(fits, given, wanted))
+
+
+def _members(protocol: Hint) -> set[str]:
+    names: set[str] = set()
+    for base in protocol.__mro__:
+        if getattr(base, "_is_protocol", False):
+            names |= {name for name in (*vars(base), *base.__annotations__) if not name.startswith("_")}
+    return names
+
+
+def _origin(hint: Hint) -> Hint:
+    return get_origin(hint)

@@ -1,0 +1,371 @@
+"""Run the parts of an aggregate side by side and judge each.
+
+Every part is one task. It starts the moment its last argument is there: whoever settles a part counts down what
+waits for it. The runner itself sleeps on a single future, woken when all parts have settled, or when one ended
+everything: a required part that failed, a bug. One timer cuts off, at the end of the budget, whatever is still out.
+
+    settled = answered | failed | late | skipped (something it depends on did not answer)
+
+Parts see a deadline a little before that cut, so that what a policy does at a deadline (a stale value instead of an
+error, a connection closed in order) still arrives in time; the cut is for functions that keep no deadline.
+
+Whatever happens, no task outlives `run`: it cancels those still under way and waits for them (P2, X2).
+"""
+
+import asyncio
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, TypeVar
+
+from stagedoor import context
+from stagedoor.aggregate import verdict as judge
+from stagedoor.aggregate.part import ABSENT, PartFunction
+from stagedoor.aggregate.verdict import Report, Verdict
+from stagedoor.call import Env
+from stagedoor.clock import Timer
+from stagedoor.context import Record, RequestContext
+from stagedoor.deadline import Deadline
+from stagedoor.errors import Overloaded, UpstreamError, UpstreamTimeout
+from stagedoor.events import PartEnded
+
+__all__ = ["Outcome", "Schedule", "Shape", "Step", "run"]
+
+M = TypeVar("M")
+
+_GRACE = 0.002  # seconds between the deadline that parts see and the moment they are cut off
+_GRACE_SHARE = 0.05  # and never more of a short time than this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One part, ready to run: everything that can be looked up beforehand has been."""
+
+    index: int
+    name: str
+    task: str  # the name of its task
+    slot: int  # where its value goes
+    call: PartFunction
+    arguments: Callable[[Sequence[object]], tuple[object, ...]]  # picks them from the slots
+    needs: tuple[int, ...]  # the parts among its arguments
+    feeds: tuple[int, ...]  # the parts that wait for it
+    required: bool
+    fallback: object
+    limit: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shape(Generic[M]):
+    """The model that an outcome fills: its fields in order, and the one that a summary fills."""
+
+    model: type[M]
+    fields: tuple[str, ...]
+    summary: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule(Generic[M]):
+    """A plan as its runner wants it. A slot holds a source, a request value or a part's value, in this order."""
+
+    name: str
+    budget: float
+    shape: Shape[M]
+    sources: tuple[object, ...]
+    values: tuple[str, ...]
+    steps: tuple[Step, ...]
+    roots: tuple[Step, ...]
+    waiting: tuple[int, ...]  # how many parts each step waits for
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[M]):
+    """What an aggregate brought: values and verdicts by part, in the order of declaration (P5).
+
+    `seconds` is how long it took, `wall` when it was done (since 1970, for display).
+    """
+
+    shape: Shape[M] = field(repr=False)
+    values: Mapping[str, Any]
+    verdicts: Mapping[str, Verdict]
+    seconds: float
+    wall: float
+
+    @property
+    def complete(self) -> bool:
+        """Tell whether every part is fresh or cached: only then may the answer be stored."""
+        return all(verdict.whole for verdict in self.verdicts.values())
+
+    def recalled(self) -> "Outcome[M]":
+        """Return this outcome as a later request sees it that finds it in the cache."""
+        return replace(self, verdicts=judge.recalled(self.verdicts))
+
+    def report(self, *, lifetime: float = 0.0, cached: bool = False, elapsed: float = 0.0) -> Report:
+        """Return what a summary may ask; the arguments are what only the answer's route knows."""
+        return Report(
+            verdicts=self.verdicts,
+            wall=self.wall,
+            seconds=self.seconds,
+            lifetime=lifetime,
+            cached=cached,
+            elapsed=elapsed,
+        )
+
+    def model(self, summary: object = ABSENT) -> M:
+        """Build the model from values that have their types already, without validating them again."""
+        values = {name: self.values[name] for name in self.shape.fields if name in self.values}
+        if self.shape.summary is not None:
+            values[self.shape.summary] = summary
+        construct: Callable[..., M] = getattr(self.shape.model, "model_construct", self.shape.model)
+        return construct(**values)
+
+
+async def run(schedule: Schedule[M], values: Mapping[str, object], env: Env) -> Outcome[M]:
+    """Run all parts under the current request's deadline, narrowed by the budget.
+
+    Raises the error of a required part as itself, and the most telling one if no part brought a value (P3).
+    """
+    now = env.clock.now()
+    asked = context.current()
+    end = asked.deadline.narrowed(now + schedule.budget).at
+    if end <= now:
+        raise Overloaded(schedule.name, "no time left to start with")  # D4
+    under_way = _Run(schedule, values, env, asked, now, end)
+    try:
+        await under_way.finish()
+        return under_way.outcome()
+    finally:
+        under_way.tell()
+
+
+class _Run:
+    """One run: the state that its parts share."""
+
+    __slots__ = (
+        "_asked",
+        "_broken",
+        "_closed",
+        "_deadline",
+        "_end",
+        "_env",
+        "_error",
+        "_errors",
+        "_left",
+        "_loop",
+        "_now",
+        "_records",
+        "_schedule",
+        "_slots",
+        "_started",
+        "_starts",
+        "_tasks",
+        "_timers",
+        "_verdicts",
+        "_waiting",
+        "_woken",
+    )
+
+    def __init__(
+        self,
+        schedule: Schedule[Any],
+        values: Mapping[str, object],
+        env: Env,
+        asked: RequestContext,
+        now: float,
+        end: float,
+    ) -> None:
+        count = len(schedule.steps)
+        self._schedule = schedule
+        self._env = env
+        self._now = env.clock.now
+        self._asked = asked
+        self._started = now
+        self._end = end
+        self._deadline = Deadline(_inner(now, end))
+        self._slots: list[object] = [*schedule.sources, *[values[name] for name in schedule.values]]
+        self._slots += [ABSENT] * count
+        self._waiting = list(schedule.waiting)
+        self._left = count
+        self._tasks: list[asyncio.Task[None] | None] = [None] * count
+        self._records = [Record() for _ in range(count)]
+        self._starts = [now] * count
+        self._verdicts: list[Verdict | None] = [None] * count
+        self._broken: dict[int, str] = {}  # parts without a value of their own -> the part that is to blame
+        self._errors: list[UpstreamError] = []
+        self._error: BaseException | None = None
+        self._closed = False  # nothing settles and nothing starts any more
+        self._loop = asyncio.get_running_loop()
+        self._woken: asyncio.Future[None] = self._loop.create_future()
+        self._timers: list[Timer] = []
+
+    async def finish(self) -> None:
+        """Run until every part has settled, or until something ends the run early; leave no task behind."""
+        self._timers.append(self._env.clock.call_at(self._end, self._cut))
+        try:
+            for step in self._schedule.roots:
+                self._start(step)
+            await self._woken
+        finally:
+            self._closed = True
+            for timer in self._timers:
+                timer.cancel()
+            running = [task for task in self._tasks if task is not None and not task.done()]
+            if running:
+                await _ended(running)
+
+    def outcome(self) -> Outcome[Any]:
+        """Return what there is, or raise what stands for it."""
+        if self._error is not None:
+            raise self._error
+        verdicts = {step.name: verdict for step, verdict in self._judged()}
+        if not any(verdict.has_value for verdict in verdicts.values()):
+            raise judge.most_telling(self._errors)
+        slots, env = self._slots, self._env
+        values = {
+            step.name: slots[step.slot] for step in self._schedule.steps if slots[step.slot] is not ABSENT
+        }
+        return Outcome(self._schedule.shape, values, verdicts, self._now() - self._started, env.clock.wall())
+
+    def tell(self) -> None:
+        """Report each verdict, and add what the parts did to the record of the whole request."""
+        observe, aggregate, whole = self._env.observe, self._schedule.name, self._asked.record
+        for step, verdict in self._judged():
+            seconds = None if verdict.ms is None else verdict.ms / 1000.0
+            observe(PartEnded(aggregate, step.name, verdict.status, verdict.reason, seconds))
+        for record in self._records:
+            whole.calls += record.calls
+            whole.hits += record.hits
+            if record.stale is not None:
+                whole.stale = max(record.stale, whole.stale or 0.0)
+        self._error, self._errors = (
+            None,
+            [],
+        )  # kept errors would keep this run alive until the next collection
+
+    def _judged(self) -> list[tuple[Step, Verdict]]:
+        pairs = zip(self._schedule.steps, self._verdicts, strict=True)
+        return [(step, verdict) for step, verdict in pairs if verdict is not None]
+
+    def _start(self, step: Step) -> None:
+        """Give a part a task of its own, and its own cut-off if it has one."""
+        self._tasks[step.index] = self._loop.create_task(self._part(step), name=step.task)
+        if step.limit is not None:
+            moment = self._now() + step.limit
+            if moment < self._end:
+                self._timers.append(self._env.clock.call_at(moment, lambda: self._late(step)))
+
+    async def _part(self, step: Step) -> None:
+        """Run one part inside its own context, and settle it."""
+        asked, record = self._asked, self._records[step.index]
+        self._starts[step.index] = started = self._now()
+        deadline = self._deadline
+        if step.limit is not None:
+            deadline = deadline.narrowed(_inner(started, started + step.limit))
+        context.enter(
+            RequestContext(
+                request_id=asked.request_id,
+                deadline=deadline,
+                identity=asked.identity,
+                forward=asked.forward,
+                record=record,
+            )
+        )
+        try:
+            value = await step.call(*step.arguments(self._slots))
+        except UpstreamError as error:
+            self._failed(step, error)
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the caller waits
+            self._broke(step, error)
+        else:
+            if not self._closed and self._verdicts[step.index] is None:
+                self._slots[step.slot] = value
+                self._settle(step, judge.answered(record, self._now() - started))
+
+    def _failed(self, step: Step, error: UpstreamError) -> None:
+        """Settle a part without a value; the end of everything if the part is required."""
+        index = step.index
+        if self._closed or self._verdicts[index] is not None:
+            return
+        record, seconds = self._records[index], self._now() - self._starts[index]
+        verdict = judge.stood_in(record, seconds, error, fallback=step.fallback is not ABSENT)
+        if step.required:
+            self._verdicts[index] = verdict
+            self._end_with(error)
+        else:
+            self._errors.append(error)
+            self._stand_in(step, verdict, step.name)
+
+    def _broke(self, step: Step, error: BaseException) -> None:
+        """Take a failure that is nobody's answer: our own bug, or a cancellation that we did not ask for."""
+        ours = self._closed or self._verdicts[step.index] is not None
+        if not (ours and isinstance(error, asyncio.CancelledError)):
+            self._end_with(error)
+
+    def _end_with(self, error: BaseException) -> None:
+        if self._error is None:
+            self._error = error
+        self._closed = True
+        self._wake()
+
+    def _cut(self) -> None:
+        """End the time of every part that is still out."""
+        for step in self._schedule.steps:
+            if self._tasks[step.index] is not None:
+                self._late(step)
+
+    def _late(self, step: Step) -> None:
+        """Settle a part that did not keep its deadline, and stop it."""
+        task = self._tasks[step.index]
+        if task is None or self._closed or self._verdicts[step.index] is not None:
+            return
+        task.cancel()
+        operation = f"{self._schedule.name}.{step.name}"
+        self._failed(step, UpstreamTimeout(operation, "no value by the part's deadline"))
+
+    def _stand_in(self, step: Step, verdict: Verdict, blame: str) -> None:
+        if step.fallback is not ABSENT:
+            self._slots[step.slot] = copy.deepcopy(step.fallback)  # no answer can change the next one's
+        self._broken[step.index] = blame
+        self._settle(step, verdict)
+
+    def _settle(self, step: Step, verdict: Verdict) -> None:
+        """Note the verdict; start, or skip, what waited for nothing else."""
+        self._verdicts[step.index] = verdict
+        self._left -= 1
+        for index in step.feeds:
+            self._waiting[index] -= 1
+            if not self._waiting[index]:
+                self._proceed(self._schedule.steps[index])
+        if not self._left:
+            self._wake()
+
+    def _proceed(self, step: Step) -> None:
+        """Start a part whose arguments have all settled, unless one of them has no value of its own."""
+        for need in step.needs:
+            blame = self._broken.get(need)
+            if blame is not None:
+                self._stand_in(step, Verdict("missing", f"depends_on_{blame}"), blame)
+                return
+        self._start(step)
+
+    def _wake(self) -> None:
+        if not self._woken.done():
+            self._woken.set_result(None)
+
+
+def _inner(start: float, end: float) -> float:
+    """Return the deadline that a part sees when it is cut off at `end`."""
+    return end - min(_GRACE, (end - start) * _GRACE_SHARE)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait until they have ended, also if the waiting is itself cancelled meanwhile."""
+    interruption: asyncio.CancelledError | None = None
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        try:
+            await asyncio.wait(running)
+        except asyncio.CancelledError as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption

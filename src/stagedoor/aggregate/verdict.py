@@ -1,0 +1,137 @@
+"""What became of each part, and how that is said: in a header, in `Server-Timing`, in the body (P4)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from stagedoor.context import Record
+from stagedoor.errors import UpstreamError
+
+__all__ = [
+    "Report",
+    "Status",
+    "Verdict",
+    "VerdictJson",
+    "answered",
+    "most_telling",
+    "parts_header",
+    "recalled",
+    "server_timing",
+    "stood_in",
+    "verdict_json",
+]
+
+Status: TypeAlias = Literal["fresh", "cached", "stale", "fallback", "missing"]
+VerdictJson: TypeAlias = dict[str, str | float | None]
+
+_WHOLE = frozenset({"fresh", "cached"})
+# From what an upstream said of itself to what it was not even asked; a refusal of one part tells least of the rest.
+_TELLING = ("garbled", "unavailable", "timeout", "circuit_open", "overloaded", "rejected")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one part.
+
+    `reason` says why there is no value of its own: a word of `errors.Reason` or `depends_on_<part>`. `ms` is how
+    long the part took, None if no call was made. `age` is how many seconds past its lifetime a stale value was.
+    """
+
+    status: Status
+    reason: str | None = None
+    ms: float | None = None
+    age: float | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether the part is what it would be on a good day: fetched now, or inside its lifetime."""
+        return self.status in _WHOLE
+
+    @property
+    def has_value(self) -> bool:
+        """Tell whether the value came from its source, and does not merely stand in."""
+        return self.status in _WHOLE or self.status == "stale"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a summary may tell about the answer it is part of. Times are seconds.
+
+    `wall` is when the parts were put together (since 1970, for display), `seconds` how long that took. `lifetime` is
+    how long the answer may be cached, 0 if it is incomplete. `cached` and `elapsed` are about this very answer: does
+    it come from the cache, and how long did it take since the request arrived.
+    """
+
+    verdicts: Mapping[str, Verdict]
+    wall: float
+    seconds: float
+    lifetime: float = 0.0
+    cached: bool = False
+    elapsed: float = 0.0
+
+    @property
+    def answered(self) -> int:
+        """Return how many parts have a value of their own."""
+        return sum(verdict.has_value for verdict in self.verdicts.values())
+
+
+def answered(record: Record, seconds: float) -> Verdict:
+    """Judge a part that brought a value, by what its calls did."""
+    ms = seconds * 1000.0 if record.calls else None
+    if record.stale is not None:
+        return Verdict("stale", None, ms, record.stale)
+    if record.hits and not record.calls:
+        return Verdict("cached", None, ms)
+    return Verdict("fresh", None, ms)
+
+
+def stood_in(record: Record, seconds: float, error: UpstreamError, *, fallback: bool) -> Verdict:
+    """Judge a part that failed."""
+    return Verdict(
+        "fallback" if fallback else "missing", error.reason, seconds * 1000.0 if record.calls else None
+    )
+
+
+def recalled(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+    """Return the verdicts of a complete answer that now comes from the cache: every part is `cached`."""
+    return dict.fromkeys(verdicts, Verdict("cached"))
+
+
+def most_telling(errors: list[UpstreamError]) -> UpstreamError:
+    """Return the error that says most about why nothing could be had; the first among equals (P3)."""
+    return min(errors, key=lambda error: _TELLING.index(error.reason))
+
+
+def parts_header(verdicts: Mapping[str, Verdict]) -> str:
+    """Render the header `Stagedoor-Parts`, a dictionary of tokens (RFC 9651 3.2)."""
+    return ", ".join([_member(name, verdict) for name, verdict in verdicts.items()])
+
+
+def server_timing(verdicts: Mapping[str, Verdict]) -> str:
+    """Render `Server-Timing` (W3C): each part that made a call, with its milliseconds."""
+    timed = [(name, verdict.ms) for name, verdict in verdicts.items()]
+    return ", ".join([f"{name};dur={ms:.1f}" for name, ms in timed if ms is not None])
+
+
+def verdict_json(verdict: Verdict) -> VerdictJson:
+    """Render one verdict for the body: status and milliseconds always, the others where there is something to say."""
+    told: VerdictJson = {"status": verdict.status, "ms": None if verdict.ms is None else round(verdict.ms, 1)}
+    if verdict.reason is not None:
+        told["reason"] = verdict.reason
+    if verdict.age is not None:
+        told["age"] = round(verdict.age, 1)
+    return told
+
+
+def _member(name: str, verdict: Verdict) -> str:
+    text = f"{_key(name)}={verdict.status}"
+    if verdict.reason is not None:
+        text += f";reason={verdict.reason}"
+    if verdict.age is not None:
+        text += f";age={int(verdict.age)}"
+    return text
+
+
+def _key(name: str) -> str:
+    """Spell a part's name as a key: RFC 9651 3.1.2 knows lower case only."""
+    return name.lower()
