@@ -1,0 +1,204 @@
+"""Names, labels and bounds of the metrics."""
+
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stagedoor.errors import UpstreamRejected, UpstreamTimeout
+from stagedoor.events import (
+    AttemptEnded,
+    BreakerMoved,
+    BudgetExhausted,
+    CacheLookup,
+    CallJoined,
+    CallShed,
+    Event,
+    HedgeFired,
+    PartEnded,
+    RefreshFailed,
+    RetryScheduled,
+    StoreFailed,
+    StoreRestored,
+)
+from stagedoor.observers.metrics import Metrics
+
+NAMES = {"users": "user_service", "orders": "order_service", "redis": "redis"}
+LATE = UpstreamTimeout("users.get")
+EVERY: tuple[Event, ...] = (
+    AttemptEnded("users.get", 1, 0.01, None),
+    AttemptEnded("users.get", 1, 0.01, LATE),
+    RetryScheduled("users.get", 1, 0.01, LATE),
+    BudgetExhausted("users.get"),
+    HedgeFired("users.get", 2),
+    BreakerMoved("users.get", "closed", "open"),
+    CallShed("users.get", "circuit_open"),
+    CallJoined("users.get"),
+    CacheLookup("users.get", "memory", "stale"),
+    RefreshFailed("users.get", LATE),
+    StoreFailed("redis", "refused"),
+    StoreRestored("redis"),
+    PartEnded("profile", "user", "fresh", None, 0.01),
+)
+
+
+def text(metrics: Metrics) -> str:
+    return metrics.render()[0].decode()
+
+
+def value(metrics: Metrics, series: str) -> float:
+    found = re.search(rf"^{re.escape(series)} (\S+)$", text(metrics), re.MULTILINE)
+    assert found is not None, series
+    return float(found[1])
+
+
+def test_a_request_is_counted_once_and_the_gauge_returns() -> None:
+    """Each request counts once, under its template."""
+    metrics = Metrics(NAMES)
+    metrics.request_started()
+    during = value(metrics, "http_active_requests")
+    metrics.request_ended("GET", "/api/profile/{user_id}", 200, 0.02)
+
+    assert during == 1
+    assert value(metrics, "http_active_requests") == 0
+    series = 'http_requests_total{endpoint="/api/profile/{user_id}",method="GET",status="200"}'
+    assert value(metrics, series) == 1
+    bucket = 'http_request_duration_seconds_bucket{endpoint="/api/profile/{user_id}",le="0.025",method="GET"}'
+    assert value(metrics, bucket) == 1
+
+
+def test_t16_no_method_endpoint_or_status_adds_series_without_bound() -> None:
+    """T16: 100,000 random requests stay inside the bounds, even if a caller passes raw paths."""
+    chance = random.Random(7)
+    metrics = Metrics(NAMES)
+    for number in range(100_000):
+        metrics.request_started()
+        metrics.request_ended(f"M{chance.random()}", f"/{number}", chance.choice((200, 999, -1)), 0.01)
+
+    endpoints = set(re.findall(r'endpoint="([^"]*)"', text(metrics)))
+    assert len(endpoints) <= 501
+    assert set(re.findall(r'method="([^"]*)"', text(metrics))) == {"OTHER"}
+    assert set(re.findall(r'status="([^"]*)"', text(metrics))) == {"200", "0"}
+
+
+def test_t16_unknown_upstreams_share_one_label() -> None:
+    """T16: only the mapping of the composition root makes service names."""
+    metrics = Metrics(NAMES)
+    for number in range(1_000):
+        metrics.observe(AttemptEnded(f"x{number}.get", 1, 0.01, LATE))
+
+    assert value(metrics, 'service_errors_total{service_name="other"}') == 1_000
+    assert set(re.findall(r'service_name="([^"]*)"', text(metrics))) == {*NAMES.values(), "other"}
+
+
+@pytest.mark.parametrize(
+    ("event", "series"),
+    [
+        (EVERY[1], 'service_errors_total{service_name="user_service"}'),
+        (EVERY[1], 'upstream_request_duration_seconds_count{service_name="user_service"}'),
+        (EVERY[2], 'upstream_retries_total{service_name="user_service"}'),
+        (EVERY[3], 'retry_budget_exhausted_total{service_name="user_service"}'),
+        (EVERY[4], 'upstream_hedges_total{service_name="user_service"}'),
+        (EVERY[6], 'upstream_shed_total{reason="circuit_open",service_name="user_service"}'),
+        (EVERY[7], 'coalesced_calls_total{service_name="user_service"}'),
+        (EVERY[8], 'cache_stale_answers_total{service_name="user_service"}'),
+        (EVERY[8], 'cache_hits_total{cache_type="memory"}'),
+        (CacheLookup("users.get", "redis", "hit"), 'cache_hits_total{cache_type="redis"}'),
+        (CacheLookup("users.get", "redis", "miss"), 'cache_misses_total{cache_type="redis"}'),
+        (EVERY[9], 'cache_refresh_failures_total{service_name="user_service"}'),
+        (EVERY[10], 'service_errors_total{service_name="redis"}'),
+        (EVERY[12], 'aggregate_parts_total{aggregate="profile",part="user",status="fresh"}'),
+    ],
+)
+def test_an_event_is_counted_under_its_name(event: Event, series: str) -> None:
+    """One event, one more of the one thing it tells of."""
+    metrics = Metrics(NAMES)
+    metrics.observe(event)
+
+    assert value(metrics, series) == 1
+
+
+@pytest.mark.parametrize("error", [None, UpstreamRejected("users.get")])
+def test_an_answer_that_says_no_is_no_error_of_the_service(error: UpstreamRejected | None) -> None:
+    """service_errors_total counts failed attempts; a 404 is an answer."""
+    metrics = Metrics(NAMES)
+    metrics.observe(AttemptEnded("users.get", 1, 0.01, error))
+
+    assert value(metrics, 'service_errors_total{service_name="user_service"}') == 0
+
+
+@pytest.mark.parametrize(("state", "figure"), [("closed", 0), ("half_open", 1), ("open", 2)])
+def test_the_state_of_a_breaker_can_be_drawn(state: str, figure: int) -> None:
+    """0 closed, 1 half-open, 2 open."""
+    metrics = Metrics(NAMES)
+    metrics.observe(BreakerMoved("users.get", "closed", state))  # type: ignore[arg-type]
+
+    assert value(metrics, 'circuit_breaker_state{service_name="user_service"}') == figure
+
+
+def test_aggregates_and_refusals_for_haste_are_counted() -> None:
+    """The two figures that no event carries."""
+    metrics = Metrics(NAMES)
+    metrics.aggregation_ended(0.012)
+    metrics.rate_limited()
+
+    assert value(metrics, "aggregation_duration_seconds_count") == 1
+    assert value(metrics, "rate_limited_total") == 1
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed")
+def test_t16_promtool_finds_nothing_to_say() -> None:
+    """T16: the page reads as Prometheus wants it."""
+    metrics = Metrics(NAMES, process=True)
+    for event in EVERY:
+        metrics.observe(event)
+    metrics.request_started()
+    metrics.request_ended("GET", "/", 200, 0.01)
+    done = subprocess.run(
+        ["promtool", "check", "metrics"],
+        input=metrics.render()[0],
+        capture_output=True,
+        check=False,
+        timeout=20,
+    )
+
+    assert (done.returncode, done.stdout + done.stderr) == (0, b"")
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from stagedoor.observers.metrics import Metrics
+metrics = Metrics({"users": "user_service"}, process=True)
+for _ in range(int(sys.argv[1])):
+    metrics.request_started()
+    metrics.request_ended("GET", "/x", 200, 0.01)
+sys.stdout.write(metrics.render()[0].decode())
+"""
+PARENT = """
+import subprocess, sys
+from pathlib import Path
+from stagedoor.observers.metrics import forget_worker, prepare_workers
+prepare_workers(Path(sys.argv[1]))
+for count in ("2", "3"):
+    worker = subprocess.Popen([sys.executable, "-c", sys.argv[2], count], stdout=subprocess.PIPE)
+    page = worker.communicate()[0]
+    forget_worker(worker.pid)
+sys.stdout.write(page.decode())
+"""
+
+
+@pytest.mark.slow
+def test_one_scrape_of_several_workers_shows_their_sum(tmp_path: Path) -> None:
+    """With several workers any of them answers for all; old files are cleared at the start."""
+    (tmp_path / "counter_1.db").write_bytes(b"left behind")
+    page = subprocess.run(
+        [sys.executable, "-c", PARENT, str(tmp_path), WORKER], capture_output=True, check=True, timeout=50
+    ).stdout.decode()
+
+    assert 'http_requests_total{endpoint="/x",method="GET",status="200"} 5.0' in page
+    assert "http_active_requests 0.0" in page

@@ -1,0 +1,35 @@
+"""Several sinks behind one observer."""
+
+import logging
+
+import pytest
+
+from stagedoor.events import BudgetExhausted, Event
+from stagedoor.observers import fan_out
+
+EVENT = BudgetExhausted("users.get")
+
+
+def test_every_sink_hears_every_event_in_order() -> None:
+    """One observer stands for all."""
+    heard: list[tuple[str, Event]] = []
+    observe = fan_out(lambda event: heard.append(("a", event)), lambda event: heard.append(("b", event)))
+    observe(EVENT)
+
+    assert heard == [("a", EVENT), ("b", EVENT)]
+
+
+def test_a_sink_that_fails_is_reported_once_and_disturbs_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    """A request never pays for a broken sink, and the log is not flooded with it."""
+    heard: list[Event] = []
+
+    def broken(event: Event) -> None:
+        raise RuntimeError("full")
+
+    observe = fan_out(broken, heard.append)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            observe(EVENT)
+
+    assert heard == [EVENT] * 3
+    assert len(caplog.records) == 1
