@@ -6,6 +6,7 @@ nothing else is ambient.
 
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
+from typing import Literal
 
 from stagedoor.deadline import NEVER, Deadline
 from stagedoor.requests import Headers
@@ -15,11 +16,18 @@ __all__ = ["Record", "RequestContext", "current", "enter", "leave"]
 
 @dataclass(slots=True)
 class Record:
-    """What the calls of one request, or of one part of it, did: the facts a verdict is drawn from."""
+    """What the calls of one request, or of one part of it, did: the facts a verdict is drawn from.
+
+    `lookup`, `ttl` and `stored` tell of the newest look-up, which is the outermost cache's: what `Cache-Status` says.
+    """
 
     calls: int = 0  # attempts that reached a transport
     hits: int = 0  # values taken from a cache
     stale: float | None = None  # seconds past its lifetime of the oldest stale value used
+    lookup: Literal["hit", "stale", "miss"] | None = None  # None: no cache was asked
+    ttl: float | None = None  # seconds of lifetime left, negative for a stale value, None for one not kept
+    stored: bool = False  # the value was put into the cache
+    joined: bool = False  # the value came from an equal call that was already under way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +37,10 @@ class RequestContext:
     `identity` is the authenticated subject, "" on routes declared public; it is part of every cache and coalescing
     key. `forward` are the header fields that every HTTP call of this request carries on: request id, trace context
     and, on routes that are not public, the caller's credentials.
+
+    `attempt` is the try as which the request itself arrived: one that is already a repetition is not repeated
+    again (R7). `unshortened` is the route's own deadline where a caller asked for a sooner one, else None: a
+    flight that others share keeps it, and an attempt cut short by a caller teaches no breaker (D5).
     """
 
     request_id: str = "-"
@@ -36,6 +48,8 @@ class RequestContext:
     identity: str = ""
     forward: Headers = ()
     record: Record = field(default_factory=Record)
+    attempt: int = 1
+    unshortened: Deadline | None = None
 
 
 _OUTSIDE = RequestContext()

@@ -8,7 +8,9 @@ from typing import Self
 
 from stagedoor.clock import Clock, Timer
 
-__all__ = ["NEVER", "Deadline", "Expiry"]
+__all__ = ["LATE", "NEVER", "Deadline", "Expiry"]
+
+LATE = "the deadline passed"  # the message of a cancellation by `Expiry`: what is cancelled can tell it from others
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -19,8 +21,7 @@ class Deadline:
 
     def remaining(self, now: float) -> float:
         """Return the seconds left, never less than zero."""
-        left = self.at - now
-        return left if left > 0.0 else 0.0
+        return max(0.0, self.at - now)
 
     def passed(self, now: float) -> bool:
         """Tell whether nothing is left."""
@@ -61,7 +62,7 @@ class Expiry:
 
     def _expire(self) -> None:
         self._expired = True
-        self._task.cancel()
+        self._task.cancel(LATE)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -70,6 +71,10 @@ class Expiry:
             self._timer.cancel()
         if not self._expired:
             return
-        # Task.cancelling counts requests: more than ours on top means somebody else wants the task gone too.
-        if self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        # Task.cancelling counts requests: more than ours on top means somebody else wants the task gone too,
+        # and must not be forgotten where the block turned our cancellation into an error of its own.
+        if self._task.uncancel() > self._cancelling:
+            if kind is not asyncio.CancelledError:
+                raise asyncio.CancelledError from error
+        elif kind is asyncio.CancelledError:
             raise TimeoutError from error

@@ -1,13 +1,17 @@
 """A remote with its policies: a name, a transport, and an ordered stack round it."""
 
+import asyncio
+import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Policy, Send, Transport
-from stagedoor.errors import ConfigError, UpstreamError
+from stagedoor.deadline import LATE
+from stagedoor.errors import ConfigError, UpstreamError, UpstreamTimeout
 from stagedoor.events import AttemptEnded
+from stagedoor.policies.timeout import check_attempts
 
 __all__ = ["Counted", "Upstream"]
 
@@ -27,16 +31,26 @@ class Counted(Protocol):
 class Upstream(Generic[P, R]):
     """`Upstream("users", transport, Cached(..), Retry(..))` is `Cached(Retry(transport))`, outermost first.
 
-    The same instance serves every request; its state lives in the layers that the policies made.
+    The same instance serves every request; its state lives in the layers that the policies made. `observed` is
+    False for one that is made of other upstreams, whose attempts are told already.
     """
 
-    def __init__(self, name: str, transport: Transport[P, R], /, *policies: Policy[P, R], env: Env) -> None:
+    def __init__(
+        self,
+        name: str,
+        transport: Transport[P, R],
+        /,
+        *policies: Policy[P, R],
+        env: Env,
+        observed: bool = True,
+    ) -> None:
         if not name.isidentifier():
             raise ConfigError(f"upstream {name!r}: the name must be an identifier, as in 'users'")
+        check_attempts(policies, math.inf, f"upstream {name!r}")
         self.name = name
         self.transport = transport
         self.policies = policies
-        layers = [_attempting(transport, env)]
+        layers: list[Send[P, R]] = [_attempting(transport, env) if observed else transport.send]
         for policy in reversed(policies):
             layers.append(policy.wrap(layers[-1], env))
         self.layers: tuple[Send[P, R], ...] = tuple(reversed(layers))
@@ -58,6 +72,7 @@ class Upstream(Generic[P, R]):
                 identity=asked.identity,
                 deadline=asked.deadline,
                 idempotent=transport.idempotent(payload) if idempotent is None else idempotent,
+                attempt=asked.attempt,
             )
         )
 
@@ -69,8 +84,16 @@ class Upstream(Generic[P, R]):
                 total.update(layer.counts())
         return total
 
+    def half_open(self) -> bool:
+        """Tell whether a breaker of this upstream is trying out whether it can close."""
+        return any(getattr(layer, "state", None) == "half_open" for layer in self.layers)
+
     async def aclose(self) -> None:
-        """Close the transport."""
+        """Close the layers that hold work of their own, outermost first, then the transport."""
+        for layer in self.layers:
+            close = getattr(layer, "aclose", None)
+            if close is not None:
+                await close()
         await self.transport.aclose()
 
     def __repr__(self) -> str:
@@ -89,6 +112,11 @@ def _attempting(transport: Transport[P, R], env: Env) -> Send[P, R]:
             value = await send(call)
         except UpstreamError as error:
             observe(AttemptEnded(call.operation, call.attempt, now() - started, error))
+            raise
+        except asyncio.CancelledError as gone:
+            if gone.args == (LATE,):  # cut off by a guard of the deadline before the transport saw it pass
+                late = UpstreamTimeout(call.operation)
+                observe(AttemptEnded(call.operation, call.attempt, now() - started, late))
             raise
         observe(AttemptEnded(call.operation, call.attempt, now() - started, None))
         return value

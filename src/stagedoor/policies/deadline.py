@@ -1,0 +1,69 @@
+"""Keep everything inside a call's deadline.
+
+One moment covers queueing, all attempts, all back-off and decoding (D1). Layers inside end by it on their own;
+this one refuses work that comes too late to be of use before it costs anything (D4), and cuts off whatever does
+not keep to the moment.
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+from stagedoor.call import Call, Env, Send
+from stagedoor.deadline import Deadline, Expiry
+from stagedoor.errors import UpstreamTimeout
+from stagedoor.events import CallShed
+from stagedoor.policies.options import demand
+
+__all__ = ["Within", "due", "until"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Within:
+    """Hold everything inside to the call's deadline, and to `limit` seconds from now if that is sooner.
+
+    Raises `UpstreamTimeout`, not retryable: the time is over, not one attempt.
+    """
+
+    limit: float | None = None
+
+    def __post_init__(self) -> None:
+        demand(self, "limit", self.limit is None or self.limit > 0, "seconds above 0, or None")
+
+    def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
+        """Return a Send that ends by the deadline whatever the given one does."""
+        clock, observe = env.clock, env.observe
+
+        async def within(call: Call[P]) -> R:
+            now = clock.now()
+            deadline = due(self, call.deadline, now)
+            if deadline.passed(now):
+                observe(CallShed(call.operation, "deadline"))
+                raise UpstreamTimeout(call.operation, "not sent: the deadline had passed")
+            try:
+                with Expiry(clock, deadline):
+                    return await send(call if deadline is call.deadline else until(call, deadline))
+            except TimeoutError as error:
+                raise UpstreamTimeout(call.operation, "no answer within the deadline") from error
+
+        return within
+
+
+def due(rule: Within, deadline: Deadline, now: float) -> Deadline:
+    """Return the moment by which a call that starts now has to end."""
+    return deadline if rule.limit is None else deadline.narrowed(now + rule.limit)
+
+
+def until(call: Call[P], deadline: Deadline) -> Call[P]:
+    """Return the call under another deadline."""
+    return Call(  # spelled out: dataclasses.replace takes twice as long, and this runs for every attempt
+        operation=call.operation,
+        payload=call.payload,
+        key=call.key,
+        identity=call.identity,
+        deadline=deadline,
+        idempotent=call.idempotent,
+        attempt=call.attempt,
+    )
