@@ -1,0 +1,124 @@
+"""The breaker's machine: pure, without clock, lock or await.
+
+    closed ── enough failures ──▶ open ── its time is over, somebody asks ──▶ half_open
+       ▲                           ▲                                            │  │
+       │                           └──────────────── a probe fails ─────────────┘  │
+       └───────────────────────────────── all probes succeed ──────────────────────┘
+
+Each move begins a new generation. A ticket is the generation in which its call was let in; what comes back with an
+older ticket was sent into another world and teaches nothing (C4). While half open exactly `probes` tickets are out
+(C3). One that brings no lesson is released and may be given again (C5, C7).
+"""
+
+import math
+from dataclasses import dataclass
+
+from stagedoor.events import BreakerState
+from stagedoor.policies.options import demand
+from stagedoor.policies.window import Window
+
+__all__ = ["Circuit", "Rule"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """When a circuit opens, for how long, and how it closes. Times are seconds.
+
+    Three triggers, each enough: `consecutive` failures in a row (None: off); at least `failure_rate` of the calls
+    in the window failed; at least `slow_rate` of them took longer than `slow_after`. Rates are not computed below
+    `minimum` calls (C1). The open time is stretched by up to `jitter` of itself, so that workers that opened
+    together do not probe together.
+    """
+
+    consecutive: int | None = 5
+    failure_rate: float = 0.5
+    slow_rate: float = 0.5
+    slow_after: float = math.inf
+    minimum: int = 20
+    window: float = 10.0
+    buckets: int = 10
+    open_for: float = 1.0
+    jitter: float = 0.2
+    probes: int = 1
+
+    def __post_init__(self) -> None:
+        demand(self, "consecutive", self.consecutive is None or self.consecutive >= 1, "at least 1, or None")
+        demand(self, "failure_rate", 0 < self.failure_rate <= 1, "above 0 and at most 1")
+        demand(self, "slow_rate", 0 < self.slow_rate <= 1, "above 0 and at most 1")
+        demand(self, "slow_after", self.slow_after > 0, "seconds above 0")
+        demand(self, "minimum", self.minimum >= 1, "at least 1")
+        demand(self, "window", 0 < self.window < math.inf, "seconds above 0")
+        demand(self, "buckets", self.buckets >= 1, "at least 1")
+        demand(self, "open_for", 0 < self.open_for < math.inf, "seconds above 0")
+        demand(self, "jitter", 0 <= self.jitter <= 1, "between 0 and 1")
+        demand(self, "probes", self.probes >= 1, "at least 1")
+
+
+class Circuit:
+    """The state of one circuit: `admit` each call, then `record` or `release` its ticket, exactly once."""
+
+    __slots__ = ("_generation", "_passed", "_rule", "_streak", "out", "state", "until", "window")
+
+    def __init__(self, rule: Rule) -> None:
+        self._rule = rule
+        self._generation = 0
+        self._passed = 0  # probes that succeeded
+        self._streak = 0  # failures in a row
+        self.state: BreakerState = "closed"
+        self.until = 0.0  # the end of the open time
+        self.out = 0  # probes under way
+        self.window = Window(rule.window, rule.buckets)
+
+    def admit(self, now: float) -> int | None:
+        """Return the ticket of a call that may go, None for one that may not."""
+        if self.state == "closed":
+            return self._generation
+        if self.state == "open":
+            if now < self.until:
+                return None
+            self._move("half_open")
+        if self.out + self._passed >= self._rule.probes:
+            return None
+        self.out += 1
+        return self._generation
+
+    def record(self, ticket: int, now: float, failed: bool, slow: bool, roll: float) -> None:
+        """Learn how the call of a ticket ended; `roll`, uniform in [0, 1), stretches the open time."""
+        if ticket != self._generation:
+            return
+        if self.state == "closed":
+            self.window.add(now, failed, slow)
+            self._streak = self._streak + 1 if failed else 0
+            if self._tripped():
+                self._open(now, roll)
+        elif failed or slow:
+            self._open(now, roll)
+        else:
+            self.out -= 1
+            self._passed += 1
+            if self._passed >= self._rule.probes:
+                self._move("closed")
+                self.window.clear()
+
+    def release(self, ticket: int) -> None:
+        """Take a ticket back whose call taught nothing."""
+        if ticket == self._generation and self.state == "half_open":
+            self.out -= 1
+
+    def _tripped(self) -> bool:
+        rule, seen = self._rule, self.window
+        if rule.consecutive is not None and self._streak >= rule.consecutive:
+            return True
+        if seen.calls < rule.minimum:
+            return False
+        # Divided, not multiplied: 7 / 100 is the number written 0.07, and 0.07 * 100 is more than 7.
+        return seen.failures / seen.calls >= rule.failure_rate or seen.slow / seen.calls >= rule.slow_rate
+
+    def _open(self, now: float, roll: float) -> None:
+        self.until = now + self._rule.open_for * (1 + self._rule.jitter * roll)
+        self._move("open")
+
+    def _move(self, state: BreakerState) -> None:
+        self.state = state
+        self._generation += 1
+        self._streak = self._passed = self.out = 0
