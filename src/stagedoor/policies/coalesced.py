@@ -1,0 +1,146 @@
+"""Let equal calls that are under way at the same time share one answer.
+
+The first caller starts a flight: a task of its own, in the caller's context, held by the table of flights (X4).
+Whoever asks the same under the same identity meanwhile joins it. All get the one value or the one error, and
+nobody tries again on its own (K4). Each waits no longer than its own deadline. A caller that leaves, the first
+included, changes nothing for the others; when the last one has left, the flight is cancelled in the same tick (D6).
+
+A flight keeps the route's own deadline, also where its first caller asked for a sooner one (D5).
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from stagedoor import context
+from stagedoor.call import Call, Env, Send
+from stagedoor.deadline import LATE
+from stagedoor.errors import UpstreamTimeout
+from stagedoor.events import CallJoined
+from stagedoor.policies.deadline import until
+
+__all__ = ["Coalesced", "Flights"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+Key: TypeAlias = tuple[str, str, bytes]
+
+
+def _always(_: object) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coalesced:
+    """Join idempotent calls of equal operation, identity and key.
+
+    `shareable` tells whether an answer may go to those who joined; if not, they ask for themselves (K5).
+    Streams can be read once and belong to one reader: give a `shareable` that says so.
+    """
+
+    shareable: Callable[[Any], bool] = _always
+
+    def wrap(self, send: Send[P, R], env: Env, /) -> "Flights[P, R]":
+        """Return a Send with a table of flights of its own."""
+        return Flights(self, send, env)
+
+
+class _Flight(Generic[R]):
+    __slots__ = ("error", "landed", "task", "trace", "value", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: set[asyncio.Future[bool]] = set()
+        self.task: asyncio.Task[None]
+        self.landed = False
+        self.value: R
+        self.error: BaseException | None = None
+        self.trace: TracebackType | None = None
+
+
+class Flights(Generic[P, R]):
+    """The flights under way round one Send, by operation, identity and key."""
+
+    __slots__ = ("_env", "_flights", "_rule", "_send")
+
+    def __init__(self, rule: Coalesced, send: Send[P, R], env: Env) -> None:
+        self._rule = rule
+        self._send = send
+        self._env = env
+        self._flights: dict[Key, _Flight[R]] = {}
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the flights under way."""
+        return {"flights": len(self._flights)}
+
+    async def __call__(self, call: Call[P]) -> R:
+        """Join the flight of an equal call, or start one."""
+        if not call.idempotent:
+            return await self._send(call)
+        key = (call.operation, call.identity, call.key)
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = _Flight()
+            flight.task = asyncio.get_running_loop().create_task(self._fly(key, flight, call))
+            return await self._wait(key, flight, call)
+        self._env.observe(CallJoined(call.operation))
+        value = await self._wait(key, flight, call)
+        return value if self._rule.shareable(value) else await self._send(call)
+
+    async def _fly(self, key: Key, flight: _Flight[R], call: Call[P]) -> None:
+        asked = context.current()
+        if asked.unshortened is not None:
+            context.enter(replace(asked, deadline=asked.unshortened, unshortened=None))
+            call = until(call, asked.unshortened)
+        try:
+            flight.value = await self._send(call)
+        except BaseException as error:
+            flight.error, flight.trace = error, error.__traceback__
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            flight.landed = True
+            if (
+                flight.waiting
+            ):  # else the last to leave has taken it from the table, where another may stand now
+                del self._flights[key]
+            for waiter in flight.waiting:
+                _wake(waiter, landed=True)
+
+    async def _wait(self, key: Key, flight: _Flight[R], call: Call[P]) -> R:
+        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        flight.waiting.add(waiter)
+        end, late = call.deadline.at, False
+        timer = None if end == math.inf else self._env.clock.call_at(end, lambda: _wake(waiter, landed=False))
+        try:
+            late = not await waiter
+        except asyncio.CancelledError as gone:
+            late = gone.args == (LATE,)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._leave(key, flight, waiter, late)
+        if not flight.landed:
+            raise UpstreamTimeout(call.operation, "no answer within the deadline")
+        if flight.error is not None:
+            raise flight.error.with_traceback(flight.trace)  # else each waiter's frames would pile up on it
+        return flight.value
+
+    def _leave(self, key: Key, flight: _Flight[R], waiter: "asyncio.Future[bool]", late: bool) -> None:
+        flight.waiting.discard(waiter)
+        if not flight.waiting and not flight.landed:
+            del self._flights[key]
+            shortened = context.current().unshortened is not None
+            flight.task.cancel(LATE if late and not shortened else None)
+
+    def __repr__(self) -> str:
+        waiting = sum(len(flight.waiting) for flight in self._flights.values())
+        return f"<Coalesced {len(self._flights)} flights, {waiting} waiting>"
+
+
+def _wake(waiter: "asyncio.Future[bool]", *, landed: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(landed)
