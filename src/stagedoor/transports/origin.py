@@ -1,0 +1,58 @@
+"""Base addresses of upstreams, read once at start."""
+
+import ssl
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from stagedoor.errors import ConfigError
+
+__all__ = ["Base", "read_base"]
+
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """An upstream's address, taken apart: `authority` is the Host field, `prefix` goes in front of every target."""
+
+    scheme: str
+    host: str
+    port: int
+    authority: bytes
+    prefix: bytes
+    socket: str = ""
+
+    def tls(self, context: ssl.SSLContext | None) -> ssl.SSLContext | None:
+        """Return the context for connections: the given one, or one that trusts what the system trusts."""
+        if self.scheme != "https":
+            return None
+        return context or ssl.create_default_context()
+
+
+def read_base(base_url: str) -> Base:
+    """Take `http://host:port/prefix`, `https://...` or `unix:/path/to/socket` apart; raises `ConfigError`."""
+    if base_url.startswith("unix:"):
+        path = unquote(base_url.removeprefix("unix:"))
+        if not path.startswith("/"):
+            raise ConfigError(f"base URL {base_url!r}: unix: is followed by an absolute path")
+        return Base(scheme="unix", host="", port=0, authority=b"localhost", prefix=b"", socket=path)
+    try:
+        parts = urlsplit(base_url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"base URL {base_url!r}: {error}") from error
+    if parts.scheme not in _PORTS or not parts.hostname:
+        raise ConfigError(f"base URL {base_url!r}: want http://host, https://host or unix:/path")
+    if "@" in parts.netloc:
+        raise ConfigError("base URL with user info: credentials belong into header fields")
+    if parts.query or parts.fragment:
+        raise ConfigError(f"base URL {base_url!r}: a query or fragment has no meaning here")
+    if not (base_url.isascii() and base_url.isprintable()) or " " in base_url:
+        raise ConfigError(f"base URL {base_url!r}: only visible ASCII characters")
+    return Base(
+        scheme=parts.scheme,
+        host=parts.hostname,
+        port=port or _PORTS[parts.scheme],
+        authority=parts.netloc.encode(),
+        prefix=parts.path.rstrip("/").encode(),
+    )

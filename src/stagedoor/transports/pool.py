@@ -1,0 +1,307 @@
+"""A bounded pool of connections to one origin.
+
+Newest first: the connection used last is the least likely to have been closed by the other side, and the oldest ones
+can age out. `_places` counts connections that are open or being opened; `size` bounds it. Who finds neither an idle
+connection nor a place waits in line: first come, first served, until the deadline. A place that comes free is handed
+to the first in line directly, so that nobody can overtake.
+
+Invariant: nobody waits while a connection is idle or a place is free.
+"""
+
+import asyncio
+import ipaddress
+import math
+import select
+import socket
+import ssl
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from stagedoor.clock import Clock
+from stagedoor.deadline import Deadline, Expiry
+from stagedoor.transports.connection import Connection, Late
+from stagedoor.transports.limits import Limits
+from stagedoor.transports.wire import Failure
+
+__all__ = ["Full", "Origin", "Pool", "PoolOptions", "PoolStatistics", "Stuck"]
+
+
+class Full(Failure):
+    """No place came free in time."""
+
+
+class Stuck(Late):
+    """No connection could be made in time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where connections go: a Unix socket if `path` is set, else a host and a port; TLS with a context."""
+
+    host: str = ""
+    port: int = 80
+    path: str = ""
+    tls: ssl.SSLContext | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolOptions:
+    """Bounds of a pool; times are seconds.
+
+    `idle` should be shorter than the upstream keeps its side open (5 s is a common default there). `lookup` is how
+    long the addresses of a name are believed; `rest` how long a streamed body may go without moving.
+    """
+
+    size: int = 100
+    connect: float = 0.05
+    idle: float = 4.0
+    age: float = 300.0
+    lookup: float = 1.0
+    rest: float = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStatistics:
+    """A pool at one moment; `opened` counts connections since the start."""
+
+    size: int
+    in_use: int
+    idle: int
+    waiting: int
+    opened: int
+
+
+class Pool:
+    """Connections to one origin: `take` or `acquire` one; it comes back by itself when its answer is complete."""
+
+    __slots__ = (
+        "_clock", "_closed", "_connections", "_found", "_found_at", "_idle", "_limits", "_lookup", "_opened",
+        "_options", "_origin", "_places", "_waiting",
+    )  # fmt: skip
+
+    def __init__(self, origin: Origin, options: PoolOptions, limits: Limits, clock: Clock) -> None:
+        self._origin = origin
+        self._options = options
+        self._limits = limits
+        self._clock = clock
+        self._idle: list[Connection] = []
+        self._connections: set[Connection] = set()
+        self._waiting: OrderedDict[asyncio.Future[Connection | None], None] = OrderedDict()
+        self._places = 0
+        self._opened = 0
+        self._closed = False
+        self._found: list[str] = []
+        self._found_at = -math.inf
+        self._lookup: asyncio.Task[list[str] | OSError] | None = None
+
+    def statistics(self) -> PoolStatistics:
+        """Return what the pool holds now; connections being opened count as in use."""
+        idle = len(self._idle)
+        return PoolStatistics(
+            size=self._options.size,
+            in_use=self._places - idle,
+            idle=idle,
+            waiting=len(self._waiting),
+            opened=self._opened,
+        )
+
+    def in_use(self) -> int:
+        """Return how many connections serve a call, or are being opened for one."""
+        return self._places - len(self._idle)
+
+    def __repr__(self) -> str:
+        now = self.statistics()
+        return f"<Pool {now.in_use} in use, {now.idle} idle of {now.size}, {now.waiting} waiting>"
+
+    # -- giving out
+
+    def take(self, *, silent: bool = False) -> Connection | None:
+        """Return the newest idle connection, None if there is none.
+
+        `silent` asks the kernel whether the other side has closed it or spoken: one system call, for requests that
+        cannot be repeated (R1).
+        """
+        idle = self._idle
+        while idle:
+            connection = idle.pop()
+            if not silent or not _speaks(connection):
+                return connection
+            connection.close()
+        return None
+
+    async def acquire(self, until: float, *, fresh: bool = False) -> Connection:
+        """Return a connection: an idle one unless it shall be fresh, else a new one, else what comes free first.
+
+        Raises `Full` when the wait for a place ends, `Stuck` when connecting takes too long, else OSError.
+        """
+        connection = None if fresh else self.take()
+        if connection is not None:
+            return connection
+        if fresh and self._idle and self._places >= self._options.size:
+            self._idle[0].close()
+        if self._places < self._options.size:
+            self._places += 1
+        else:
+            connection = await self._wait(until)
+        return connection or await self._open(until)
+
+    async def _wait(self, until: float) -> Connection | None:
+        """Stand in line for a connection, or for a place (None)."""
+        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        self._waiting[waiter] = None
+        try:
+            with Expiry(self._clock, Deadline(until)):
+                return await waiter
+        except BaseException as error:
+            self._waiting.pop(waiter, None)
+            if waiter.done() and not waiter.cancelled():
+                self._pass_on(waiter.result())
+            if isinstance(error, TimeoutError):
+                raise Full from error
+            raise
+
+    async def _open(self, until: float) -> Connection:
+        """Connect at a place that is already counted; gives the place up on failure."""
+        try:
+            connection = await self._connect(min(until, self._clock.now() + self._options.connect))
+        except BaseException:
+            self._pass_on(None)
+            raise
+        if connection.closed or self._closed:  # between the last step of connecting and this one
+            connection.close()
+            self._pass_on(None)
+            raise ConnectionResetError("closed at once")
+        self._connections.add(connection)
+        self._opened += 1
+        return connection
+
+    # -- taking back
+
+    def give_back(self, connection: Connection) -> None:
+        """Hand an idle connection to the first in line, or keep it for its idle time and age."""
+        now = self._clock.now()
+        if now - connection.born >= self._options.age or self._closed:
+            connection.close()
+            return
+        connection.keep_until(min(now + self._options.idle, connection.born + self._options.age))
+        self._pass_on(connection)
+
+    def forget(self, connection: Connection) -> None:
+        """Free the place of a connection that has closed."""
+        if connection in self._connections:
+            self._connections.discard(connection)
+            if connection in self._idle:
+                self._idle.remove(connection)
+            self._pass_on(None)
+
+    def _pass_on(self, connection: Connection | None) -> None:
+        """Give a connection, or a place (None), to the first in line."""
+        while self._waiting:
+            waiter, _ = self._waiting.popitem(last=False)
+            if not waiter.done():
+                waiter.set_result(connection)
+                return
+        if connection is None:
+            self._places -= 1
+        else:
+            self._idle.append(connection)
+
+    async def aclose(self) -> None:
+        """Close every connection and the look-up under way."""
+        self._closed = True
+        for connection in tuple(self._connections):
+            connection.close()
+        lookup = self._lookup
+        if lookup is not None:
+            lookup.cancel()
+            await asyncio.gather(lookup, return_exceptions=True)
+
+    # -- connecting
+
+    async def _connect(self, until: float) -> Connection:
+        """Try each address in turn, each with an even share of the time that is left."""
+        origin = self._origin
+        if origin.path:
+            return await self._dial(until, None)
+        addresses = await self._addresses(until)
+        problem: Exception = OSError("the name has no address")
+        for index, address in enumerate(addresses):
+            now = self._clock.now()
+            try:
+                return await self._dial(now + (until - now) / (len(addresses) - index), address)
+            except (OSError, Stuck) as error:
+                problem = error
+        self._found_at = -math.inf  # the next call asks anew
+        raise problem
+
+    async def _dial(self, until: float, address: str | None) -> Connection:
+        """Connect to one address, or to the Unix socket."""
+        loop = asyncio.get_running_loop()
+        origin = self._origin
+        made = Connection(self, self._limits, self._clock, self._options.rest)
+        name = origin.host if origin.tls else None
+        try:
+            with Expiry(self._clock, Deadline(until)):
+                if address is None:
+                    await loop.create_unix_connection(
+                        lambda: made, origin.path, ssl=origin.tls, server_hostname=name
+                    )
+                else:
+                    await loop.create_connection(
+                        lambda: made, address, origin.port, ssl=origin.tls, server_hostname=name
+                    )
+        except BaseException as error:
+            made.close()
+            if isinstance(error, TimeoutError):
+                raise Stuck from error
+            raise
+        return made
+
+    async def _addresses(self, until: float) -> list[str]:
+        """Return the addresses of the origin, asking again when the last answer is too old."""
+        if _literal(self._origin.host):
+            return [self._origin.host]
+        if self._clock.now() < self._found_at + self._options.lookup:
+            return self._found
+        if self._lookup is None:
+            self._lookup = asyncio.get_running_loop().create_task(self._look_up())
+        try:
+            with Expiry(self._clock, Deadline(until)):
+                found = await asyncio.shield(self._lookup)
+        except TimeoutError as error:
+            raise Stuck from error
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    async def _look_up(self) -> list[str] | OSError:
+        """Ask the system for the addresses; one look-up serves all who wait, and outlives any of them."""
+        try:
+            rows = await asyncio.get_running_loop().getaddrinfo(
+                self._origin.host, self._origin.port, type=socket.SOCK_STREAM
+            )
+        except OSError as error:
+            return error
+        finally:
+            self._lookup = None
+        self._found = list(dict.fromkeys(str(row[4][0]) for row in rows))
+        self._found_at = self._clock.now()
+        return self._found
+
+
+def _literal(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _speaks(connection: Connection) -> bool:
+    """Tell whether the descriptor of an idle connection is readable: closed by the other side, or out of turn."""
+    descriptor = connection.fileno()
+    if descriptor < 0:
+        return True
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    return bool(poller.poll(0))

@@ -1,0 +1,44 @@
+"""The one judgement of statuses, shared by every HTTP transport.
+
+There is no switch for pass-through routes: the breaker must see a 503 that a client will see too. The error carries
+the whole answer, and a pass-through route hands `error.response` on.
+"""
+
+from email.utils import parsedate_to_datetime
+
+from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
+from stagedoor.requests import HttpResponse
+
+__all__ = ["refusal", "retry_after"]
+
+_TRANSIENT = frozenset((502, 503, 504))
+
+
+def refusal(operation: str, response: HttpResponse, wall: float) -> UpstreamError | None:
+    """Return the error that a status stands for; None below 400.
+
+    4xx is their answer. 429 is overload, retryable only if it says when (R5); 502, 503 and 504 are retryable,
+    other 5xx are not. `wall` is the time of day, for a `Retry-After` that is a date.
+    """
+    status = response.status
+    if status < 400:
+        return None
+    detail = f"answered {status}"
+    if status < 500 and status != 429:
+        return UpstreamRejected(operation, detail, response=response)
+    wait = retry_after(response.header(b"retry-after"), wall)
+    retryable = status in _TRANSIENT or (status == 429 and wait is not None)
+    return UpstreamUnavailable(operation, detail, retryable=retryable, retry_after=wait, response=response)
+
+
+def retry_after(value: bytes | None, wall: float) -> float | None:
+    """Return the seconds a `Retry-After` asks for, in either form (RFC 9110 10.2.3); None if it is junk."""
+    if value is None:
+        return None
+    if value.isdigit():
+        return float(value) if len(value) < 10 else 1e9
+    try:
+        moment = parsedate_to_datetime(value.decode("ascii"))
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - wall) if moment.tzinfo is not None else None
