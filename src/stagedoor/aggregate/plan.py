@@ -18,6 +18,7 @@ from stagedoor.aggregate.part import (
 )
 from stagedoor.aggregate.run import Outcome, Schedule, Shape, Step, run
 from stagedoor.aggregate.verdict import Report
+from stagedoor.aggregate.worst import WorstCase, impossible, worst_case
 from stagedoor.call import Env
 from stagedoor.errors import ConfigError
 
@@ -64,6 +65,10 @@ class Plan(Generic[M]):
         """Fetch all parts for one request's values; raises what `stagedoor.aggregate.run.run` says."""
         return await run(self.schedule, values, env)
 
+    def worst_case(self) -> WorstCase:
+        """Return what the aggregate can cost at worst, in seconds and in calls."""
+        return worst_case(self.design, self.budget)
+
     def summarise(self, values: Mapping[str, object], outcome: Outcome[M], report: Report) -> object:
         """Return the value of the summary's field, for an answer that leaves now; raises `ConfigError` if none."""
         summary = self.design.summary
@@ -97,6 +102,8 @@ def make_plan(
         values=values,
     )
     findings = examine(design)
+    if not findings:
+        findings.extend(impossible(design, budget))
     if findings:
         raise PlanError(findings)
     return Plan(design, _schedule(design, model, budget))

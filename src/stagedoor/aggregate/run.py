@@ -26,7 +26,7 @@ from stagedoor.call import Env
 from stagedoor.clock import Timer
 from stagedoor.context import Record, RequestContext
 from stagedoor.deadline import Deadline
-from stagedoor.errors import Overloaded, UpstreamError, UpstreamTimeout
+from stagedoor.errors import UpstreamError, UpstreamTimeout
 from stagedoor.events import PartEnded
 
 __all__ = ["Outcome", "Schedule", "Shape", "Step", "run"]
@@ -128,7 +128,7 @@ async def run(schedule: Schedule[M], values: Mapping[str, object], env: Env) -> 
     asked = context.current()
     end = asked.deadline.narrowed(now + schedule.budget).at
     if end <= now:
-        raise Overloaded(schedule.name, "no time left to start with")  # D4
+        raise UpstreamTimeout(schedule.name, "not started: the deadline had passed")  # D4
     under_way = _Run(schedule, values, env, asked, now, end)
     try:
         await under_way.finish()
