@@ -226,16 +226,11 @@ class _Run:
         return Outcome(self._schedule.shape, values, verdicts, self._now() - self._started, env.clock.wall())
 
     def tell(self) -> None:
-        """Report each verdict, and add what the parts did to the record of the whole request."""
-        observe, aggregate, whole = self._env.observe, self._schedule.name, self._asked.record
+        """Report each verdict."""
+        observe, aggregate = self._env.observe, self._schedule.name
         for step, verdict in self._judged():
             seconds = None if verdict.ms is None else verdict.ms / 1000.0
             observe(PartEnded(aggregate, step.name, verdict.status, verdict.reason, seconds))
-        for record in self._records:
-            whole.calls += record.calls
-            whole.hits += record.hits
-            if record.stale is not None:
-                whole.stale = max(record.stale, whole.stale or 0.0)
         self._error, self._errors = (
             None,
             [],
@@ -255,20 +250,9 @@ class _Run:
 
     async def _part(self, step: Step) -> None:
         """Run one part inside its own context, and settle it."""
-        asked, record = self._asked, self._records[step.index]
+        record = self._records[step.index]
         self._starts[step.index] = started = self._now()
-        deadline = self._deadline
-        if step.limit is not None:
-            deadline = deadline.narrowed(_inner(started, started + step.limit))
-        context.enter(
-            RequestContext(
-                request_id=asked.request_id,
-                deadline=deadline,
-                identity=asked.identity,
-                forward=asked.forward,
-                record=record,
-            )
-        )
+        context.enter(self._context(step, record, started))
         try:
             value = await step.call(*step.arguments(self._slots))
         except UpstreamError as error:
@@ -279,6 +263,23 @@ class _Run:
             if not self._closed and self._verdicts[step.index] is None:
                 self._slots[step.slot] = value
                 self._settle(step, judge.answered(record, self._now() - started))
+
+    def _context(self, step: Step, record: Record, started: float) -> RequestContext:
+        """Return the request's context as one part sees it: its own record, its own share of the time."""
+        asked, deadline, unshortened = self._asked, self._deadline, self._asked.unshortened
+        if unshortened is not None:
+            unshortened = unshortened.narrowed(self._started + self._schedule.budget)
+        if step.limit is not None:
+            deadline = deadline.narrowed(_inner(started, started + step.limit))
+        return RequestContext(  # spelled out: dataclasses.replace takes twice as long
+            request_id=asked.request_id,
+            deadline=deadline,
+            identity=asked.identity,
+            forward=asked.forward,
+            record=record,
+            attempt=asked.attempt,
+            unshortened=unshortened,
+        )
 
     def _failed(self, step: Step, error: UpstreamError) -> None:
         """Settle a part without a value; the end of everything if the part is required."""

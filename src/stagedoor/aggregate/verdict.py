@@ -77,19 +77,17 @@ class Report:
 
 def answered(record: Record, seconds: float) -> Verdict:
     """Judge a part that brought a value, by what its calls did."""
-    ms = seconds * 1000.0 if record.calls else None
+    ms = _ms(record, seconds)
     if record.stale is not None:
         return Verdict("stale", None, ms, record.stale)
-    if record.hits and not record.calls:
+    if record.hits and ms is None:
         return Verdict("cached", None, ms)
     return Verdict("fresh", None, ms)
 
 
 def stood_in(record: Record, seconds: float, error: UpstreamError, *, fallback: bool) -> Verdict:
     """Judge a part that failed."""
-    return Verdict(
-        "fallback" if fallback else "missing", error.reason, seconds * 1000.0 if record.calls else None
-    )
+    return Verdict("fallback" if fallback else "missing", error.reason, _ms(record, seconds))
 
 
 def recalled(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
@@ -121,6 +119,11 @@ def verdict_json(verdict: Verdict) -> VerdictJson:
     if verdict.age is not None:
         told["age"] = round(verdict.age, 1)
     return told
+
+
+def _ms(record: Record, seconds: float) -> float | None:
+    """Return the milliseconds of a part that made a call, or waited for one that was under way."""
+    return seconds * 1000.0 if record.calls or record.joined else None
 
 
 def _member(name: str, verdict: Verdict) -> str:
