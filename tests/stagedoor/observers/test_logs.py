@@ -1,0 +1,318 @@
+"""Lines: one per event, bounded, safe to show, without secrets."""
+
+import io
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagedoor import context
+from stagedoor.context import RequestContext
+from stagedoor.errors import UpstreamRejected, UpstreamTimeout
+from stagedoor.events import (
+    AttemptEnded,
+    BreakerMoved,
+    BudgetExhausted,
+    CacheLookup,
+    CallShed,
+    Event,
+    RefreshFailed,
+    RetryScheduled,
+    StoreFailed,
+    StoreRestored,
+)
+from stagedoor.observers.lines import as_json, as_text, redacted, where
+from stagedoor.observers.logs import Format, Level, Logs
+from stagedoor.testing.clock import ManualClock
+
+LATE = UpstreamTimeout("users.get")
+
+
+class Sink(io.BytesIO):
+    """Keep what was written after it is closed."""
+
+    def records(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.getvalue().splitlines()]
+
+
+def logs_into(
+    sink: io.BytesIO, *, level: Level = "INFO", shape: Format = "json", capacity: int = 1_000
+) -> tuple[Logs, ManualClock]:
+    clock = ManualClock()
+    return Logs(sink, level=level, format=shape, clock=clock, capacity=capacity), clock
+
+
+def test_a_request_is_one_line_with_the_fields_of_the_contract() -> None:
+    """The contract names the fields and their order."""
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    logs.request_started()
+    logs.request_ended("GET", "/api/profile/{user_id}", 200, 0.0123456, "r1", "t1")
+    logs.close()
+
+    assert sink.records() == [
+        {
+            "timestamp": "2026-01-05T10:00:00.000000+00:00",
+            "level": "INFO",
+            "event": "request",
+            "request_id": "r1",
+            "trace_id": "t1",
+            "method": "GET",
+            "route": "/api/profile/{user_id}",
+            "status": 200,
+            "duration_ms": 12.346,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("event", "name", "fields"),
+    [
+        (AttemptEnded("users.get", 2, 0.08, LATE), "upstream_failed", {"attempt": 2, "reason": "timeout"}),
+        (RetryScheduled("users.get", 1, 0.02, LATE), "retry_scheduled", {"attempt": 1, "wait_ms": 20.0}),
+        (BudgetExhausted("users.get"), "retry_budget_exhausted", {"operation": "users.get"}),
+        (BreakerMoved("users.get", "closed", "open"), "breaker_moved", {"reason": "open"}),
+        (CallShed("users.get", "circuit_open"), "call_shed", {"reason": "circuit_open"}),
+        (RefreshFailed("users.get", LATE), "refresh_failed", {"reason": "timeout"}),
+        (StoreFailed("redis", "refused"), "store_failed", {"service": "redis", "reason": "refused"}),
+        (StoreRestored("redis"), "store_restored", {"service": "redis"}),
+    ],
+)
+def test_trouble_is_one_line_with_service_and_reason(
+    event: Event, name: str, fields: dict[str, object]
+) -> None:
+    """Upstream events add service, attempt and reason."""
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    logs.observe(event)
+    logs.close()
+    (record,) = sink.records()
+
+    assert record["event"] == name
+    assert record["level"] == "WARNING"
+    assert record["service"] in {"users", "redis"}
+    assert fields.items() <= record.items()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        AttemptEnded("users.get", 1, 0.01, None),
+        AttemptEnded("users.get", 1, 0.01, UpstreamRejected("users.get")),
+        CacheLookup("users.get", "memory", "hit"),
+    ],
+)
+def test_what_went_well_makes_no_line(event: Event) -> None:
+    """The everyday belongs to the metrics."""
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    logs.observe(event)
+    logs.close()
+
+    assert sink.records() == []
+
+
+def test_trouble_carries_the_ids_of_its_request() -> None:
+    """A line of an upstream's failure can be joined with its request's line."""
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    parent = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
+    token = context.enter(RequestContext(request_id="r7", forward=((b"traceparent", parent),)))
+    logs.observe(BudgetExhausted("users.get"))
+    context.leave(token)
+    logs.close()
+
+    assert [(r["request_id"], r["trace_id"]) for r in sink.records()] == [("r7", "a" * 32)]
+
+
+async def test_a_storm_is_told_in_few_lines_and_a_number() -> None:
+    """1,000 equal failures at once are 10 lines; the next one a second later says how many were held back."""
+    sink = Sink()
+    logs, clock = logs_into(sink)
+    for _ in range(1_000):
+        logs.observe(AttemptEnded("users.get", 1, 0.08, LATE))
+    logs.observe(AttemptEnded("orders.get", 1, 0.08, LATE))
+    await clock.advance(1.0)
+    logs.observe(AttemptEnded("users.get", 1, 0.08, LATE))
+    await logs.aclose()
+
+    records = sink.records()
+    assert [r["service"] for r in records] == ["users"] * 10 + ["orders", "users"]
+    assert records[-1]["suppressed"] == 990
+
+
+def test_kinds_of_lines_are_forgotten_before_they_become_many() -> None:
+    """T16: error texts of a store cannot grow the table of allowances."""
+    logs, _ = logs_into(Sink(), capacity=10_000)
+    for number in range(3_000):
+        logs.observe(StoreFailed("redis", f"error {number}"))
+    logs.close()
+
+    assert len(logs._allowances) <= 1_000  # noqa: SLF001
+
+
+@pytest.mark.parametrize(("level", "statuses"), [("INFO", [200, 503]), ("WARNING", [503]), ("ERROR", [])])
+def test_the_level_decides_what_is_written(level: Level, statuses: list[int]) -> None:
+    """A 5xx is a warning, the rest is information."""
+    sink = Sink()
+    logs, _ = logs_into(sink, level=level)
+    for status in (200, 503):
+        logs.request_ended("GET", "/", status, 0.01)
+    logs.observe(BudgetExhausted("users.get"))
+    logs.close()
+
+    assert [r["status"] for r in sink.records() if r["event"] == "request"] == statuses
+    assert any(r["event"] == "retry_budget_exhausted" for r in sink.records()) is (level != "ERROR")
+
+
+def test_text_is_for_people() -> None:
+    """The other format: one line as well."""
+    sink = Sink()
+    logs, _ = logs_into(sink, shape="text")
+    logs.request_ended("GET", "/", 200, 0.01, "r1")
+    logs.close()
+
+    expected = b"2026-01-05T10:00:00.000000+00:00 INFO request request_id=r1 method=GET route=/ status=200 "
+    assert sink.getvalue() == expected + b"duration_ms=10.0\n"
+
+
+NASTY = (
+    "\r\n{forged}",
+    "\x1b[31m",
+    "\u2028\u2029\x85",
+    "\ud800",
+    "x" * 1_000_000,
+    "\x00\x7f",
+    "é" * 9_000,
+    "\\",
+)
+
+
+@pytest.mark.parametrize("value", NASTY, ids=range(len(NASTY)))
+@pytest.mark.parametrize("encode", [as_json, as_text])
+def test_t15_nasty_values_stay_on_one_short_line(
+    encode: Callable[[dict[str, object]], bytes], value: str
+) -> None:
+    """T15: forged lines, terminal codes, odd line ends, surrogates, a megabyte."""
+    line = encode({"event": "x", **{f"field{n}": value for n in range(40)}})
+
+    assert len(line) <= 8_000
+    assert len(line.decode().splitlines()) == 1
+    assert not any(character in line.decode() for character in "\x1b\x85\u2028\x7f\x00\r")
+
+
+@given(st.dictionaries(st.text(), st.none() | st.booleans() | st.integers() | st.floats() | st.text()))
+def test_t15_any_record_is_one_line_of_json(record: dict[str, object]) -> None:
+    """T15: whatever the values, the line parses."""
+    line = as_json(record)
+
+    assert len(line.decode().splitlines()) == 1
+    json.loads(line)
+
+
+CANARIES = (
+    "postgresql://app:canary@db/x",
+    "Authorization: Bearer canary",
+    "authorization=canary",
+    "GET /x?token=canary&a=1",
+    "Cookie: canary",
+    "{'password': 'canary'}",
+    "x-api-key: canary",
+    "https://s3/x?X-Amz-Signature=canary",
+    "redis://:canary@host/0",
+)
+
+
+@pytest.mark.parametrize("text", CANARIES)
+def test_t15_credentials_are_taken_out_of_texts(text: str) -> None:
+    """T15: no canary passes, whatever library wrote the text."""
+    assert "canary" not in redacted(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 50_000, "token" * 10_000, "://" * 16_000, "bearer " * 7_000, " \t" * 25_000]
+)
+def test_t10_redaction_is_linear(text: str) -> None:
+    """T10: 50 kB of adversarial text in under 50 ms."""
+    started = time.perf_counter()
+    redacted(text)
+
+    assert time.perf_counter() - started < 0.05
+
+
+def test_t15_an_exception_is_told_without_its_text() -> None:
+    """T15: what an exception says may be a secret; where it came from is not."""
+    with pytest.raises(ValueError, match="canary") as caught:
+        int("canary")
+    told = where(caught.value)
+
+    assert told.startswith("ValueError < test_logs.py:")
+    assert "canary" not in told
+
+
+def test_loggers_of_the_standard_library_are_led_here_until_closed() -> None:
+    """What uvicorn and SQLAlchemy say goes through the same lines."""
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    logger = logging.getLogger("tests.captured")
+    before = (logger.handlers, logger.level)
+    logs.capture("tests.captured")
+    logger.info("hello %s", "world")
+    logger.debug("silent")
+    logger.error("broken %d", "arguments")
+    logger.warning("w", exc_info=RuntimeError("canary"))
+    logs.close()
+
+    assert [(r["level"], r["event"], r["reason"], r["message"]) for r in sink.records()] == [
+        ("INFO", "log", "tests.captured", "hello world"),
+        ("ERROR", "log", "tests.captured", "broken %d"),
+        ("WARNING", "log", "tests.captured", "w"),
+    ]
+    assert sink.records()[-1]["error"] == "RuntimeError"
+    assert (logger.handlers, logger.level) == before
+
+
+class Stuck(io.BytesIO):
+    """A reader that takes nothing until released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.release = threading.Event()
+
+    def write(self, data: Any, /) -> int:  # noqa: ANN401 - as the base class has it
+        self.release.wait(10)
+        return super().write(data)
+
+
+def test_a_stuck_stream_drops_lines_and_never_waits() -> None:
+    """The loop is never held up by whoever reads the log."""
+    sink = Stuck()
+    logs, _ = logs_into(sink, capacity=100)
+    started = time.perf_counter()
+    for _ in range(10_000):
+        logs.request_ended("GET", "/", 200, 0.01)
+    took = time.perf_counter() - started
+    sink.release.set()
+    logs.close()
+
+    assert took < 1.0
+    assert logs.dropped + len(sink.getvalue().splitlines()) == 10_000
+    assert logs.dropped >= 9_000
+
+
+def test_a_stream_that_is_gone_is_survived() -> None:
+    """A closed pipe loses lines, not requests."""
+    sink = io.BytesIO()
+    logs, _ = logs_into(sink)
+    sink.close()
+    logs.request_ended("GET", "/", 200, 0.01)
+    logs.close()
+    logs.request_ended("GET", "/", 200, 0.01)
+
+    assert logs.dropped == 2
