@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 from stagedoor.errors import UpstreamError
 
 __all__ = [
+    "AggregateEnded",
     "AttemptEnded",
     "BreakerMoved",
     "BreakerState",
@@ -133,6 +134,15 @@ class PartEnded:
     seconds: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class AggregateEnded:
+    """All parts of an aggregate are settled; `complete` if each is fresh or cached."""
+
+    aggregate: str
+    seconds: float
+    complete: bool
+
+
 Event: TypeAlias = (
     AttemptEnded
     | RetryScheduled
@@ -146,6 +156,7 @@ Event: TypeAlias = (
     | StoreFailed
     | StoreRestored
     | PartEnded
+    | AggregateEnded
 )
 Observer: TypeAlias = Callable[[Event], None]
 

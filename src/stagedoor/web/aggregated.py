@@ -7,15 +7,29 @@ brings. What is kept is rendered JSON; only the summary is written anew for each
 validation and no rendering of the parts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from stagedoor.aggregate.plan import Plan
-from stagedoor.aggregate.verdict import Verdict
-from stagedoor.call import Call, Env
+import orjson
 
-__all__ = ["Delivery", "Rendered", "Values", "aggregate_route", "decode", "encode"]
+from stagedoor import context
+from stagedoor.aggregate.plan import Plan
+from stagedoor.aggregate.run import Outcome
+from stagedoor.aggregate.verdict import Verdict, parts_header, recalled, server_timing
+from stagedoor.call import Call, Env, Policy
+from stagedoor.context import Record
+from stagedoor.errors import UpstreamError
+from stagedoor.events import AggregateEnded
+from stagedoor.problems import Problem, problem_of
+from stagedoor.upstream import Upstream
+from stagedoor.web.answer import Answer
+from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
+from stagedoor.web.parameters import Parameter
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Documentation, Refused, Route
+
+__all__ = ["Assembly", "Delivery", "Finish", "Rendered", "RenderedCodec", "Values", "aggregate_route"]
 
 M = TypeVar("M")
 Values: TypeAlias = Mapping[str, str]
@@ -26,7 +40,7 @@ class Rendered:
     """A complete or partial answer, ready but for its summary: `fields` is the JSON object without its last brace."""
 
     fields: bytes
-    summary: Mapping[str, Any]
+    summary: Any  # what the plan's summary returned
     verdicts: Mapping[str, Verdict]
     complete: bool
 
@@ -40,7 +54,34 @@ class Delivery:
     seconds: float
 
 
-class _Assembly(Generic[M]):
+Finish: TypeAlias = Callable[[Any, Delivery], object]
+
+_KEPT = frozenset({"hit", "stale"})
+_JSON = (b"content-type", b"application/json")
+
+
+def _as_it_is(summary: object, _: Delivery) -> object:
+    return summary
+
+
+class RenderedCodec:
+    """For `Rendered`: one line of JSON with everything but the fields, then the fields as they are."""
+
+    schema = "rendered1"
+
+    def encode(self, value: Rendered, /) -> bytes:
+        """Return the bytes."""
+        verdicts = {name: [one.status, one.reason, one.ms, one.age] for name, one in value.verdicts.items()}
+        return orjson.dumps([value.summary, verdicts, value.complete]) + b"\n" + value.fields
+
+    def decode(self, body: bytes, /) -> Rendered:
+        """Return the value."""
+        head, _, fields = body.partition(b"\n")
+        summary, verdicts, complete = orjson.loads(head)
+        return Rendered(fields, summary, {name: Verdict(*one) for name, one in verdicts.items()}, complete)
+
+
+class Assembly(Generic[M]):
     """The transport that runs a plan; its payload are the request's values."""
 
     def __init__(self, plan: Plan[M], env: Env, lifetime: float) -> None:
@@ -49,19 +90,111 @@ class _Assembly(Generic[M]):
         self._lifetime = lifetime
 
     async def send(self, call: Call[Values], /) -> Rendered:
-        return _render(
-            self._plan, call.payload, await self._plan.run(call.payload, self._env), self._lifetime
-        )
+        """Run the plan and render what it brought."""
+        outcome = await self._plan.run(call.payload, self._env)
+        self._env.observe(AggregateEnded(self._plan.name, outcome.seconds, outcome.complete))
+        return rendered(self._plan, call.payload, outcome, self._lifetime)
 
     def key_of(self, payload: Values, /) -> bytes:
-        parts = (part.encode() for pair in sorted(payload.items()) for part in pair)
-        return b"".join(b"%d:%b" % (len(part), part) for part in parts)
+        """Return names and values, each with its length before it."""
+        parts = [part.encode() for pair in sorted(payload.items()) for part in pair]
+        return b"".join([b"%d:%b" % (len(part), part) for part in parts])
 
     def idempotent(self, _: Values, /) -> bool:
+        """Return True: an aggregate only asks."""
         return True
 
     async def aclose(self) -> None:
         """Hold nothing."""
 
     def __repr__(self) -> str:
-        return repr(self._plan)
+        return f"<Assembly {self._plan.name}>"
+
+
+def rendered(plan: Plan[M], values: Values, outcome: Outcome[M], lifetime: float) -> Rendered:
+    """Render an outcome: its fields as JSON, its summary as a value that the delivery completes."""
+    complete = outcome.complete
+    fields = orjson.dumps({name: outcome.values[name] for name in plan.fields}, default=_plain)[:-1]
+    summary: object = None
+    if plan.summary is not None:
+        report = outcome.report(lifetime=lifetime if complete else 0.0, elapsed=outcome.seconds)
+        summary = plan.summarise(values, outcome, report)
+    return Rendered(fields, summary, outcome.verdicts, complete)
+
+
+def _plain(value: object) -> object:
+    dump: Callable[[], object] | None = getattr(value, "model_dump", None)
+    if dump is None:
+        raise TypeError(f"{type(value).__name__} has no JSON form")
+    return dump()
+
+
+def deliver(plan: Plan[M], value: Rendered, record: Record, seconds: float, finish: Finish) -> Answer:
+    """Return the answer: body, verdicts, and what caches may do with it."""
+    verdicts = verdicts_of(value, record)
+    body = value.fields
+    if plan.summary is not None:
+        said = finish(value.summary, Delivery(verdicts, record.lookup in _KEPT, seconds))
+        body += b',"%b":%b' % (plan.summary.encode(), orjson.dumps(said))
+    timing = [server_timing(verdicts), f"total;dur={seconds * 1000:.1f}"]
+    fresh = value.complete and record.lookup != "stale" and record.ttl is not None
+    headers = (
+        _JSON,
+        (b"stagedoor-parts", parts_header(verdicts).encode()),
+        (b"server-timing", ", ".join(filter(None, timing)).encode()),
+        cache_status(record),
+        cache_control(b"private", record.ttl or 0.0) if fresh else NO_STORE,
+    )
+    return Answer(200, headers, body + b"}")
+
+
+def verdicts_of(value: Rendered, record: Record) -> Mapping[str, Verdict]:
+    """Return the verdicts as they are for this answer: those of a kept one are all `cached`, or all `stale`."""
+    if record.lookup == "hit":
+        return recalled(value.verdicts)
+    if record.lookup == "stale":
+        return dict.fromkeys(value.verdicts, Verdict("stale", age=record.stale))
+    return value.verdicts
+
+
+def aggregate_route(
+    path: str,
+    plan: Plan[M],
+    *policies: Policy[Values, Rendered],
+    env: Env,
+    parameters: tuple[Parameter, ...],
+    documentation: Documentation,
+    lifetime: float = 0.0,
+    public: bool = True,
+    finish: Finish = _as_it_is,
+    problem: Callable[[Exception], Problem] = problem_of,
+) -> tuple[Route, Upstream[Values, Rendered]]:
+    """Return the route of an aggregate, and the upstream behind it (for purges, counts and closing).
+
+    `policies` are those of the whole answer, outermost first: usually `Cached` and `Coalesced`. `finish` completes
+    the summary for each delivery; `problem` may answer some errors otherwise than the table does. A route that is not
+    public keys everything by the caller's credentials.
+    """
+    assembly = Assembly(plan, env, lifetime)
+    upstream: Upstream[Values, Rendered] = Upstream(plan.name, assembly, *policies, env=env, observed=False)
+    now = env.clock.now
+
+    async def handle(request: Request) -> Answer:
+        started = now()
+        values = {one.name: one.parse(request.params[one.name]) for one in parameters}
+        try:
+            value = await upstream.call("answer", values)
+        except UpstreamError as error:
+            raise Refused(problem(error)) from error
+        return deliver(plan, value, context.current().record, now() - started, finish)
+
+    route = Route(
+        path=path,
+        handle=handle,
+        parameters=parameters,
+        public=public,
+        documentation=documentation,
+        kind="aggregate",
+        cached=lifetime or None,
+    )
+    return route, upstream

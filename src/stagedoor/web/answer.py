@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
@@ -26,7 +25,7 @@ class Answer:
     stream: AsyncIterator[bytes] | None = field(default=None, compare=False)
 
 
-def json(value: Any, *, status: int = 200, headers: Headers = ()) -> Answer:
+def json(value: object, *, status: int = 200, headers: Headers = ()) -> Answer:
     """Return a value as JSON."""
     return Answer(status, _JSON + headers, orjson.dumps(value))
 

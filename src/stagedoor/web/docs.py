@@ -54,8 +54,8 @@ def documentation_routes(
     built: list[Route] = [_asset_route(name, assets) for name in _ASSETS]
     for one in sets:
         built.append(_quiet(one.openapi, _openapi_handler(one, routes, title, version, description)))
-        for path in one.swagger:
-            built.append(_quiet(path, _page_handler(_swagger_page, title, one.openapi, assets, nonce)))
+        swagger = _page_handler(_swagger_page, title, one.openapi, assets, nonce)
+        built.extend(_quiet(path, swagger) for path in one.swagger)
         if one.redoc is not None:
             built.append(_quiet(one.redoc, _page_handler(_redoc_page, title, one.openapi, assets, nonce)))
     return built
@@ -86,7 +86,7 @@ def _openapi_handler(
 def _page_handler(
     page: Callable[[str, str, str, str], str], title: str, openapi: str, assets: str, nonce: Callable[[], str]
 ) -> Handler:
-    async def handle(request: Request) -> Answer:
+    async def handle(_: Request) -> Answer:
         once = nonce()
         policy = (
             f"default-src 'none'; script-src 'nonce-{once}' 'strict-dynamic'; style-src 'self' 'unsafe-inline'; "

@@ -6,6 +6,7 @@
 Every answer leaves through `_write`, every failure through `problem_of`; a handler knows of neither.
 """
 
+import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -28,6 +29,7 @@ from stagedoor.web.trace import Trace, continued, request_id_of
 
 __all__ = ["Gateway", "Traffic"]
 
+_LOGGER = logging.getLogger("stagedoor.web")
 _LONGEST_FIGURE = 9
 _CLIENT_CLOSED = 499  # nobody reads it; it is for the metrics and the log
 _GONE = Answer(_CLIENT_CLOSED, ())
@@ -195,8 +197,8 @@ class Gateway:
             )
         except ClientGone:
             return _GONE
-        except Exception as error:
-            return self._problem(exchange, problems.problem_of(error))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a problem and no trace of it
+            return self._failed(exchange, error)
         finally:
             context.leave(token)
 
@@ -229,6 +231,13 @@ class Gateway:
         if asked is None or client is None or not self._trusted(client[0]):
             return whole
         return whole.narrowed(exchange.started + asked / 1000)
+
+    def _failed(self, exchange: _Exchange, error: Exception) -> Answer:
+        """Say what an error means to the client; what is nobody's fault but ours is told to the log."""
+        problem = problems.problem_of(error)
+        if problem.status == 500:
+            _LOGGER.error("%s failed", exchange.match.route.path, exc_info=error)
+        return self._problem(exchange, problem)
 
     def _problem(self, exchange: _Exchange, problem: problems.Problem) -> Answer:
         path: str = exchange.scope["path"]

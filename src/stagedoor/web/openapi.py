@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from stagedoor.web.parameters import Parameter
 from stagedoor.web.routes import Documentation, Route
 
 __all__ = ["document"]
@@ -78,7 +79,7 @@ def _schemas(shown: list[tuple[Route, Documentation]]) -> tuple[dict[int, Any], 
     return {number: schema for (number, _), schema in found.items()}, definitions.get("$defs", {})
 
 
-def _operation(route: Route, documentation: Documentation, schema: Any) -> dict[str, Any]:
+def _operation(route: Route, documentation: Documentation, schema: object) -> dict[str, Any]:
     responses = {str(documentation.status): _success(documentation, schema)}
     responses |= {str(status): _problem(status) for status in sorted(documentation.problems)}
     return {
@@ -96,7 +97,7 @@ def _operation_id(route: Route) -> str:
     return "_".join([route.method.lower(), *filter(None, words)])
 
 
-def _parameter(item: Any) -> dict[str, Any]:
+def _parameter(item: Parameter) -> dict[str, Any]:
     described = {
         "name": item.name,
         "in": item.place,
@@ -108,7 +109,7 @@ def _parameter(item: Any) -> dict[str, Any]:
     return described | ({"style": "simple"} if item.place == "path" else {})
 
 
-def _success(documentation: Documentation, schema: Any) -> dict[str, Any]:
+def _success(documentation: Documentation, schema: object) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": documentation.summary}
     answer["content"] = {documentation.media_type: {"schema": schema or {}}}
     if documentation.headers:

@@ -37,12 +37,27 @@ class Invalid(Exception):
 class Parameter(Protocol):
     """One named value of a request."""
 
-    name: str
-    place: Place
-    description: str
-    example: Any
+    @property
+    def name(self) -> str:
+        """Return its name as the client spells it."""
+        ...
 
-    def parse(self, raw: str) -> Any:
+    @property
+    def place(self) -> Place:
+        """Return where it stands."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """Return what it means."""
+        ...
+
+    @property
+    def example(self) -> object:
+        """Return a value that works."""
+        ...
+
+    def parse(self, raw: str) -> Any:  # noqa: ANN401 - each parameter has a type of its own
         """Return the value; raises `Invalid` naming the parameter and what would be right."""
         ...
 

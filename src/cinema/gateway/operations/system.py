@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ def system_info(
     *,
     active: Callable[[], int],
     cache: Callable[[], dict[str, Any]],
+    counts: Callable[[], Mapping[str, int]],
     start: float,
 ) -> Handler:
     """Return the handler; `start` is the wall-clock moment the gateway was built."""
@@ -38,7 +39,8 @@ def system_info(
         for upstream in upstreams:
             held.update(upstream.counts())
         # This request and its own task are not what the asker wants to know about.
-        runtime = {"requests": active() - 1, "tasks": len(asyncio.all_tasks()) - 1, **held}
+        idle = counts().get("tasks", 0)
+        runtime = {"requests": active() - 1, "tasks": len(asyncio.all_tasks()) - 1 - idle, **held}
         gateway = {**cache(), "start_time": started}
         return json({**measured, "api_gateway": gateway, "runtime": runtime}, headers=_NO_STORE)
 

@@ -3,15 +3,20 @@
 Only the user is required. Orders that fail are an empty list; products that fail are an empty table.
 """
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
 from cinema.gateway.profile.models import Metadata, Order, Product, Profile, User
 from cinema.gateway.profile.sources import Orders, Products, Users
-from stagedoor.aggregate import Aggregate, Report
+from stagedoor.aggregate import Aggregate, Report, verdict_json
+from stagedoor.web.aggregated import Delivery
 
-__all__ = ["declare"]
+__all__ = ["declare", "delivered"]
 
 
-def declare(*, budget: float, lifetime: int) -> Aggregate[Profile]:
-    """Return the profile aggregate; `budget` in seconds, `lifetime` of a complete answer in whole seconds."""
+def declare(budget: float) -> Aggregate[Profile]:
+    """Return the profile aggregate; `budget` in seconds for all parts together."""
     profile = Aggregate(Profile, budget=budget)
 
     @profile.part(required=True)
@@ -29,17 +34,30 @@ def declare(*, budget: float, lifetime: int) -> Aggregate[Profile]:
 
     @profile.summary
     def metadata(user_id: str, orders: list[Order], products: dict[str, Product], report: Report) -> Metadata:
+        took = round(report.seconds * 1000, 1)
         return Metadata(
             user_id=user_id,
             orders_count=len(orders),
             products_count=len(products),
-            aggregated_at=report.at.isoformat(),
-            aggregation_time_ms=report.ms,
-            cache_ttl=lifetime if report.complete else 0,
+            aggregated_at=datetime.fromtimestamp(report.wall, UTC).isoformat(),
+            aggregation_time_ms=took,
+            cache_ttl=int(report.lifetime),
             cached=False,
-            services_used=sum(verdict.answered for verdict in report.verdicts.values()),
-            response_time_ms=report.ms,
-            parts={name: verdict.as_json() for name, verdict in report.verdicts.items()},
+            services_used=sum(
+                verdict.has_value and verdict.ms is not None for verdict in report.verdicts.values()
+            ),
+            response_time_ms=took,
+            parts={name: verdict_json(verdict) for name, verdict in report.verdicts.items()},
         )
 
     return profile
+
+
+def delivered(metadata: Mapping[str, Any], delivery: Delivery) -> Mapping[str, Any]:
+    """Say of this very answer whether it was kept, and how long it took; all else stays as first measured."""
+    return {
+        **metadata,
+        "cached": delivery.cached,
+        "response_time_ms": round(delivery.seconds * 1000, 1),
+        "parts": {name: verdict_json(verdict) for name, verdict in delivery.verdicts.items()},
+    }

@@ -4,10 +4,10 @@ Typed dictionaries, not classes: what a service adds to a user or an order is pa
 leave as they arrived (P6). Only what is declared here is checked.
 """
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, with_config
 from typing_extensions import TypedDict
+
+from stagedoor.aggregate.verdict import VerdictJson
 
 __all__ = ["Metadata", "Order", "OrderItem", "Product", "Profile", "User"]
 
@@ -75,7 +75,7 @@ class Metadata(TypedDict):
     cached: bool
     services_used: int
     response_time_ms: float
-    parts: dict[str, dict[str, Any]]
+    parts: dict[str, VerdictJson]
 
 
 class Profile(BaseModel):

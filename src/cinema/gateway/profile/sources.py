@@ -26,7 +26,7 @@ class UserNotFound(UpstreamRejected):
 class _Body(Generic[T]):
     """Decodes one kind of body; whatever does not fit is garbled."""
 
-    def __init__(self, shape: Any) -> None:
+    def __init__(self, shape: Any) -> None:  # noqa: ANN401 - a type form, which has no type of its own
         self._adapter: TypeAdapter[T] = TypeAdapter(shape)
 
     def read(self, operation: str, response: HttpResponse) -> T:

@@ -1,0 +1,124 @@
+"""The composition root of the gateway: everything is built here, in order, and closed in reverse.
+
+`app` is built from the settings when it is first asked for, so that a plain ASGI server can load this module:
+`DOCS_ONLY=true uvicorn cinema.gateway.app:app --reload`.
+"""
+
+import random
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import Any
+
+from cinema.gateway.caches import Caches, caches_of
+from cinema.gateway.documents import documentation, without_data
+from cinema.gateway.operations.routes import Inside, operation_routes, start_route
+from cinema.gateway.profile.routes import profile_route
+from cinema.gateway.upstreams import SERVICE_NAMES, Upstreams, upstreams_of
+from cinema.settings import Settings, load
+from stagedoor.call import Env
+from stagedoor.clock import Clock, SystemClock
+from stagedoor.observers import fan_out
+from stagedoor.observers.logs import Logs
+from stagedoor.observers.metrics import Metrics
+from stagedoor.upstream import Upstream
+from stagedoor.web.gateway import Gateway
+from stagedoor.web.health import Health, Probe, probe_of
+from stagedoor.web.routes import Route
+
+__all__ = ["build"]
+
+
+def build(settings: Settings) -> Gateway:
+    """Return the gateway these settings describe; it connects to nothing before it is served."""
+    clock = SystemClock()
+    logs = Logs(sys.stdout.buffer, level=settings.log_level, format=settings.log_format, clock=clock)
+    metrics = Metrics({**SERVICE_NAMES, "redis": "redis"}, process=True)
+    env = Env(clock=clock, rng=random.random, observe=fan_out(metrics.observe, logs.observe))
+
+    upstreams = upstreams_of(settings, env)
+    caches = caches_of(settings, env)
+    profile, plan, profiles = profile_route(settings, upstreams, caches.store, env)
+    remotes: tuple[Upstream[Any, Any], ...] = (*upstreams.all(), profiles)
+
+    inside = Inside(
+        clock=clock,
+        metrics=metrics,
+        caches=caches,
+        health=Health(_probes(settings, upstreams, caches, clock), clock),
+        upstreams=remotes,
+        is_ready=lambda: gateway.ready,
+        active=lambda: gateway.active,
+    )
+    gateway = Gateway(
+        _routes([profile], inside, docs_only=settings.docs_only),
+        env=env,
+        name="cinema",
+        deadline=settings.gateway_deadline_ms / 1000,
+        traffic=(metrics, logs),
+        upstreams=remotes,
+        plans=(plan,),
+        trusted=_trust(settings),
+        lifespan=_lifespan(remotes, caches, logs, docs_only=settings.docs_only),
+    )
+    return gateway
+
+
+def _probes(settings: Settings, upstreams: Upstreams, caches: Caches, clock: Clock) -> dict[str, Probe]:
+    """Return what /health asks; nothing, where only documents are served."""
+    if settings.docs_only:
+        return {}
+    probes = {SERVICE_NAMES[one.name]: probe_of(one, clock) for one in upstreams.all()}
+    return probes if caches.redis is None else {**probes, "redis": caches.probe}
+
+
+def _routes(data: list[Route], inside: Inside, *, docs_only: bool) -> list[Route]:
+    """Return every route; the start page and the documents show all but themselves."""
+    shown = [*data, *operation_routes(inside)]
+    shown.append(start_route(shown, inside.clock))
+    served = without_data(data) if docs_only else data
+    return [*served, *shown[len(data) :], *documentation(lambda: shown)]
+
+
+def _trust(settings: Settings) -> Callable[[str], bool]:
+    """Return what tells whether an address is a trusted proxy's."""
+    networks = settings.trusted_proxies
+
+    @lru_cache(maxsize=4096)
+    def trusted(address: str) -> bool:
+        return any(ip_address(address) in network for network in networks)
+
+    return trusted
+
+
+def _lifespan(
+    remotes: Sequence[Upstream[Any, Any]], caches: Caches, logs: Logs, *, docs_only: bool
+) -> Callable[[], AbstractAsyncContextManager[None]]:
+    """Return what opens the gateway, and closes it in reverse."""
+
+    @asynccontextmanager
+    async def life() -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(logs.aclose)
+            for remote in remotes:
+                stack.push_async_callback(remote.aclose)
+            stack.push_async_callback(caches.aclose)
+            if not docs_only:
+                await caches.start()
+            yield
+
+    return life
+
+
+@lru_cache(maxsize=1)
+def _application() -> Gateway:
+    return build(load())
+
+
+def __getattr__(name: str) -> Gateway:
+    """Build `app` when it is first asked for: importing this module reads and opens nothing."""
+    if name == "app":
+        return _application()
+    raise AttributeError(name)
