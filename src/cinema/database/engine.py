@@ -31,7 +31,7 @@ __all__ = ["Database", "DatabaseUnavailable", "PostgresDatabase", "SqliteDatabas
 
 T = TypeVar("T")
 
-_READERS = 4  # threads; more than these fight for the interpreter without reading faster
+_READERS = 2  # one reads as fast; the second keeps a long list from holding up the rest
 _BUSY_SECONDS = 5.0
 _CONNECT_SECONDS = 2.0
 _STATEMENT_SECONDS = 30.0
@@ -151,12 +151,19 @@ def _outages() -> Iterator[None]:
     """Turn an outage into `DatabaseUnavailable`; what is a fault of ours passes as it is."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+    except (PoolTimeout, OSError) as error:
         raise DatabaseUnavailable(str(error)) from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        if not _is_outage(error):
             raise
         raise DatabaseUnavailable(str(error)) from error
+
+
+def _is_outage(error: DBAPIError) -> bool:
+    # SQLite calls every error operational; a wrong statement or a missing table is its plain SQLITE_ERROR.
+    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return False
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
 
 
 def _sqlite_engine(path: Path, pool_size: int) -> Engine:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy import Connection, Table, select
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -84,7 +85,10 @@ def _operate(frame: Frame, name: str, about: str, table: Table) -> None:
 
     @app.get("/health", summary="Whether the database answers")
     async def health() -> Response:
-        await frame.database.read(probe)
+        try:
+            await frame.database.read(probe)
+        except SQLAlchemyError as error:  # it answers, and has no such table yet
+            raise DatabaseUnavailable(str(error)) from error
         return json_answer({"status": "healthy", "service": name})
 
     @app.get("/metrics", summary="Prometheus metrics")

@@ -1,0 +1,181 @@
+"""The database seam: what holds on SQLite holds on PostgreSQL."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, timezone
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, func, insert, select, text
+from sqlalchemy.exc import DBAPIError
+
+from cinema.database import Database, DatabaseUnavailable, open_database
+from cinema.database.migrate import head, is_current, migrate
+from cinema.database.tables import metadata, user
+from tests.servers import Server
+
+NOON = datetime(2026, 1, 5, 12, 0, 0, 123_456, tzinfo=timezone(timedelta(hours=2)))
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'new' / 'cinema.db'}"
+    return str(request.getfixturevalue("database_url"))
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    """Open it, with its tables."""
+    opened = open_database(url)
+    await opened.write(migrate)
+    yield opened
+    await opened.close()
+
+
+def add(connection: Connection, user_id: str = "u1") -> None:
+    row = {
+        "id": user_id,
+        "username": "n",
+        "email": "e",
+        "full_name": "f",
+        "is_active": True,
+        "created_at": NOON,
+    }
+    connection.execute(insert(user), [row])
+
+
+def count(connection: Connection) -> int:
+    return connection.execute(select(func.count()).select_from(user)).scalar_one()
+
+
+async def test_migrating_is_done_once(database: Database) -> None:
+    """A start that finds the newest tables changes nothing."""
+    assert await database.write(migrate) is False
+    assert await database.read(is_current) is True
+
+
+async def test_two_starts_at_once_migrate_once(url: str) -> None:
+    """Services started side by side wait for each other instead of failing half way."""
+    first, second = open_database(url), open_database(url)
+
+    changed = await asyncio.gather(first.write(migrate), second.write(migrate))
+    await first.close()
+    await second.close()
+
+    assert sorted(changed) == [False, True]
+
+
+async def test_migrations_arrive_at_the_tables_we_declare(database: Database) -> None:
+    """What the code reads is what the revisions have built."""
+
+    def difference(connection: Connection) -> list[str]:
+        missing = []
+        for table in metadata.sorted_tables:
+            columns = connection.execute(select(table).limit(0)).keys()
+            missing += [f"{table.name}.{name}" for name in table.c.keys() if name not in columns]  # noqa: SIM118
+        return missing
+
+    assert await database.read(difference) == []
+
+
+def test_the_head_is_the_one_alembic_finds() -> None:
+    """`is_current` reads file names instead of loading Alembic; both must agree."""
+    from alembic.config import Config  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    import cinema.database.migrations as scripts  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(scripts.__file__).parent))
+    config.set_main_option("path_separator", "os")
+
+    assert ScriptDirectory.from_config(config).get_heads() == [head()]
+
+
+async def test_a_moment_comes_back_in_utc(database: Database) -> None:
+    """Contract 1.3: never naive, never another zone, no digit lost."""
+    await database.write(add)
+
+    moment = await database.read(
+        lambda connection: connection.execute(select(user.c.created_at)).scalar_one()
+    )
+
+    assert moment == NOON
+    assert moment.tzinfo is UTC
+
+
+async def test_a_write_that_fails_leaves_nothing(database: Database) -> None:
+    """One transaction: all or nothing."""
+
+    def half(connection: Connection) -> None:
+        add(connection)
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await database.write(half)
+
+    assert await database.read(count) == 0
+
+
+async def test_many_reads_at_once_are_all_answered(database: Database) -> None:
+    """More readers than connections wait their turn."""
+    await database.write(add)
+
+    assert await asyncio.gather(*(database.read(count) for _ in range(100))) == [1] * 100
+
+
+async def test_writers_wait_for_each_other(url: str, database: Database) -> None:
+    """One writer at a time on SQLite, and no `database is locked` for the others."""
+    other = open_database(url)
+
+    await asyncio.gather(
+        *((database, other)[number % 2].write(partial(add, user_id=f"u{number}")) for number in range(20))
+    )
+    seen = await database.read(count)
+    await other.close()
+
+    assert seen == 20
+
+
+@pytest.mark.parametrize("statement", ["SELEKT 1", "SELECT 1 FROM nothing_of_this_name"])
+async def test_a_fault_of_ours_is_not_called_an_outage(database: Database, statement: str) -> None:
+    """A wrong statement is our bug (500), and no reason to ask again (503)."""
+    with pytest.raises(DBAPIError):
+        await database.read(lambda connection: connection.execute(text(statement)))
+
+
+async def test_a_reader_cannot_write_to_sqlite(tmp_path: Path) -> None:
+    """There is one writer; a read that writes is a mistake found at once."""
+    database = open_database(f"sqlite+aiosqlite:///{tmp_path / 'c.db'}")
+    await database.write(migrate)
+
+    with pytest.raises(DatabaseUnavailable, match="readonly"):
+        await database.read(add)
+    await database.close()
+
+
+async def test_nothing_connects_before_first_use() -> None:
+    """Importing and building must work where no database is."""
+    database = open_database("postgresql+asyncpg://nobody@127.0.0.1:1/none")
+
+    assert "Connections in pool: 0" in repr(database)
+    with pytest.raises(DatabaseUnavailable):
+        await database.read(count)
+    await database.close()
+
+
+async def test_reads_go_on_after_the_server_has_restarted(postgres: Server, database_url: str) -> None:
+    """Dead connections in the pool are replaced, and the read that finds them is repeated."""
+    database = open_database(database_url)
+    await database.write(migrate)
+    await asyncio.gather(*(database.read(count) for _ in range(5)))
+
+    await asyncio.to_thread(postgres.stop)
+    await asyncio.to_thread(postgres.start)
+    seen = [await database.read(count) for _ in range(5)]
+    await database.close()
+
+    assert seen == [0] * 5

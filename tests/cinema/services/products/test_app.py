@@ -1,0 +1,79 @@
+"""The product service, over SQLite and PostgreSQL."""
+
+import pytest
+
+from cinema.services.products.models import Product
+from tests.cinema.services.asking import Asker
+
+
+async def test_a_product_has_the_shape_of_the_contract(products: Asker) -> None:
+    """Contract 5 and 11."""
+    reply = await products("/products/prod1")
+    product = Product.model_validate_json(reply.body)
+
+    assert reply.json.keys() == Product.model_fields.keys()
+    assert (product.name, product.price, product.category, product.stock_quantity) == (
+        "Ноутбук",
+        999.99,
+        "Электроника",
+        50,
+    )
+
+
+async def test_an_unknown_product_is_not_found(products: Asker) -> None:
+    """Contract 11."""
+    reply = await products("/products/nothing")
+
+    assert (reply.status, reply.json["detail"]) == (404, "product not found")
+
+
+async def test_p7_a_batch_answers_the_known_ones_in_order_each_once(products: Asker) -> None:
+    """P7 and contract 11: one unknown id is missing alone."""
+    reply = await products.post("/products/batch", {"product_ids": ["prod3", "nothing", "prod1", "prod3"]})
+
+    assert [product["id"] for product in reply.json] == ["prod3", "prod1"]
+
+
+@pytest.mark.parametrize("length", [1, 1_000])
+async def test_a_batch_of_permitted_length_is_answered(products: Asker, length: int) -> None:
+    """The bounds themselves are inside."""
+    reply = await products.post("/products/batch/", {"product_ids": ["prod1"] * length})
+
+    assert [product["id"] for product in reply.json] == ["prod1"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"product_ids": []},
+        {"product_ids": ["prod1"] * 1_001},
+        {"product_ids": ["\x00"]},
+        {"product_ids": [""]},
+        {"product_ids": ["\ud800"]},
+        {"product_ids": [1]},
+        {"product_ids": "prod1"},
+        {},
+        [],
+    ],
+)
+async def test_a_batch_out_of_bounds_is_refused(products: Asker, value: object) -> None:
+    """Contract 1.2: well-formed and wrong is 422, and says where."""
+    reply = await products.post("/products/batch", value)
+
+    assert (reply.status, reply.headers["content-type"]) == (422, "application/problem+json")
+    assert all(error["loc"][0] == "body" for error in reply.json["errors"])
+
+
+@pytest.mark.parametrize("body", [b"", b'{"product_ids":["a"', b"\xff", b"[" * 100_000])
+async def test_a_broken_body_is_refused(products: Asker, body: bytes) -> None:
+    """Contract 1.2: broken syntax is 400; no body at all is a missing field."""
+    reply = await products("/products/batch", "POST", body, {"content-type": "application/json"})
+
+    assert (reply.status, type(reply.json["detail"])) == (400 if body else 422, str)
+
+
+async def test_a_body_beyond_the_bound_is_refused(products: Asker) -> None:
+    """A10: nobody fills our memory."""
+    reply = await products("/products/batch", "POST", b" " * 2_097_153, {"content-type": "application/json"})
+
+    assert (reply.status, reply.json["type"]) == (413, "urn:problem-type:cinema:too-large")

@@ -1,0 +1,194 @@
+"""Settings: every fault is one line that names the variable and what would be right."""
+
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from cinema.settings import RateLimit, Settings, SettingsError, host_of, load, port_of, stray_name
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide what the machine has set: these tests say everything themselves."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def refusal(monkeypatch: pytest.MonkeyPatch, **given: str) -> str:
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load(None)
+    return str(caught.value)
+
+
+def test_without_any_setting_everything_runs_embedded() -> None:
+    """Contract 16: no settings at all is a working platform."""
+    settings = load(None)
+
+    assert settings.database_url == "sqlite+aiosqlite:///./data/cinema.db"
+    assert (settings.redis_url, settings.search_url, settings.media_store) == (None, None, "local")
+    assert [port_of(url) for url in (settings.gateway_users_url, settings.ghibli_base_url)] == [8001, 8006]
+    assert settings.rate_limit == RateLimit(12_000, 60)
+
+
+def test_an_empty_value_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contract 16: `GATEWAY_PORT=` in a file of settings means the default."""
+    monkeypatch.setenv("GATEWAY_PORT", "")
+    monkeypatch.setenv("FILMS", "")
+
+    assert (load(None).gateway_port, load(None).films) == (8000, None)
+
+
+def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An operator overrides one value without editing the file."""
+    file = tmp_path / ".env"
+    file.write_text("GATEWAY_PORT=8100\nGATEWAY_POOL_SIZE=7\nEDITOR_OF_SOMEBODY=x\n")
+    monkeypatch.setenv("GATEWAY_PORT", "8200")
+
+    settings = load(file)
+
+    assert (settings.gateway_port, settings.gateway_pool_size) == (8200, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("GATEWAY_PORT", "abc", "integer"),
+        ("GATEWAY_PORT", "0", "greater than or equal to 1"),
+        ("GATEWAY_PORT", "65536", "less than or equal to 65535"),
+        ("GATEWAY_RETRY_ATTEMPTS", "6", "less than or equal to 5"),
+        ("GATEWAY_BREAKER_RESET_S", "nan", "finite"),
+        ("GATEWAY_RATE_LIMIT", "12000", "12000/60"),
+        ("GATEWAY_RATE_LIMIT", "5/0", "12000/60"),
+        ("GATEWAY_USERS_URL", "localhost:8001", "http://127.0.0.1:8001"),
+        ("GATEWAY_USERS_URL", "http://h:99999", "http://127.0.0.1:8001"),
+        ("GATEWAY_CORS_ORIGINS", "*", "exact origins"),
+        ("GATEWAY_CORS_ORIGINS", "https://a.example/", "exact origins"),
+        ("GATEWAY_TRUSTED_PROXIES", "10.0.0.300", "addresses or networks"),
+        ("GATEWAY_ATTEMPT_TIMEOUT_MS", "180", "below GATEWAY_DEADLINE_MS (180)"),
+        ("GATEWAY_CONNECT_TIMEOUT_MS", "200", "below GATEWAY_DEADLINE_MS (180)"),
+        ("GHIBLI_TTL_S", "61", "less than or equal to 60"),
+        ("MEDIA_STORE", "ftp", "'local' or 's3'"),
+        ("DATABASE_URL", "mysql://h/d", "postgresql+asyncpg://"),
+        ("DATABASE_URL", "sqlite+aiosqlite:///:memory:", "a file"),
+        ("REDIS_URL", "http://h", "redis://"),
+        ("DOCS_ONLY", "perhaps", "boolean"),
+        ("LOG_LEVEL", "LOUD", "'DEBUG'"),
+        ("SENTRY_TRACES_RATE", "1.5", "less than or equal to 1"),
+    ],
+)
+def test_a_bad_value_is_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, right: str
+) -> None:
+    """Contract 16: the line names the variable and says what would be right (D3 for the time-outs)."""
+    line = refusal(monkeypatch, **{name: value})
+
+    assert line.startswith(f"{name}: must ")
+    assert right in line
+    assert "\n" not in line
+
+
+def test_several_faults_still_make_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first is told, the others are counted."""
+    line = refusal(monkeypatch, GATEWAY_PORT="x", GATEWAY_WORKERS="y")
+
+    assert line.startswith("GATEWAY_PORT: ")
+    assert line.endswith("(and 1 more)")
+
+
+def test_t15_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """T15: addresses with passwords in them never reach a terminal or a log."""
+    line = refusal(monkeypatch, DATABASE_URL="mysql://user:canary@host/d", REDIS_URL="http://:canary@host")
+
+    assert "canary" not in line
+
+
+def test_t15_secrets_are_not_shown() -> None:
+    """T15: settings that turn up in a traceback keep their secrets."""
+    shown = repr(Settings(media_token="canary", redis_url="redis://:canary@h", search_password="canary"))
+
+    assert "canary" not in shown
+    assert "gateway_port=8000" in shown
+
+
+@pytest.mark.parametrize("missing", ["ENDPOINT", "BUCKET", "REGION", "ACCESS_KEY", "SECRET_KEY"])
+def test_s3_without_its_settings_is_refused(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    """Contract 16: the store would fail at its first upload otherwise."""
+    given = {f"MEDIA_S3_{name}": "x" for name in ("BUCKET", "REGION", "ACCESS_KEY", "SECRET_KEY")}
+    given |= {"MEDIA_STORE": "s3", "MEDIA_S3_ENDPOINT": "http://127.0.0.1:9000"}
+    given[f"MEDIA_S3_{missing}"] = ""
+
+    line = refusal(monkeypatch, **given)
+
+    assert line == f"MEDIA_S3_{missing}: must be set when MEDIA_STORE is s3"
+
+
+def test_g2_an_unknown_setting_stops_the_start_and_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """G2: a typing error must not leave the default in force silently."""
+    line = refusal(monkeypatch, GATEWAY_PROT="8000")
+
+    assert line == "GATEWAY_PROT: no such setting; did you mean GATEWAY_PORT?"
+
+
+def test_g2_an_unknown_setting_in_the_file_counts_too(tmp_path: Path) -> None:
+    """G2: most settings are written there."""
+    file = tmp_path / ".env"
+    file.write_text("MEDIA_TOKN=x\n")
+
+    with pytest.raises(SettingsError, match="MEDIA_TOKN: no such setting; did you mean MEDIA_TOKEN"):
+        load(file)
+
+
+@pytest.mark.parametrize(
+    "name", ["PATH", "MEDIA_PLAYER", "REDIS_PORT_6379_TCP_ADDR", "GATEWAY_SERVICE_HOST", "SENTRY_RELEASE"]
+)
+def test_g2_names_of_others_are_left_alone(name: str) -> None:
+    """G2 holds for our names; other programs and container platforms set theirs under the same prefixes."""
+    assert stray_name([name]) is None
+
+
+def test_g2_every_unknown_name_under_our_own_prefix_is_a_fault() -> None:
+    """G2: no other program uses GATEWAY_."""
+    assert (
+        stray_name(["GATEWAY_ZZZZZZZZZZZZZZZZZZZZZZZ"]) == "GATEWAY_ZZZZZZZZZZZZZZZZZZZZZZZ: no such setting"
+    )
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_the_driver_is_written_out(scheme: str) -> None:
+    """SQLAlchemy 2.1 would take a bare address for another driver."""
+    assert Settings(database_url=f"{scheme}://u:p@h/d").database_url == "postgresql+asyncpg://u:p@h/d"
+
+
+def test_settings_cannot_be_changed() -> None:
+    """One process, one answer to what was decided."""
+    with pytest.raises(ValidationError):
+        Settings().gateway_port = 1  # type: ignore[misc]
+
+
+def test_lists_are_parsed() -> None:
+    """What needs parsing is parsed in one place."""
+    settings = Settings(
+        gateway_trusted_proxies="10.0.0.1, fd00::/8",
+        gateway_cors_origins="https://a.example,http://b.example:81",
+    )
+
+    assert settings.trusted_proxies == (ip_network("10.0.0.1"), ip_network("fd00::/8"))
+    assert settings.cors_origins == ("https://a.example", "http://b.example:81")
+
+
+def test_zero_switches_the_rate_limit_off() -> None:
+    """Contract 16."""
+    assert Settings(gateway_rate_limit="0").rate_limit is None
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port"),
+    [("http://[::1]:81", "::1", 81), ("https://h", "h", 443), ("http://h/x", "h", 80)],
+)
+def test_addresses_are_taken_apart(url: str, host: str, port: int) -> None:
+    """Each service listens where its address says."""
+    assert (host_of(url), port_of(url)) == (host, port)
