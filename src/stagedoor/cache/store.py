@@ -1,0 +1,65 @@
+"""What a store is: three operations on bytes."""
+
+from collections.abc import Iterable
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from stagedoor.cache.entry import Entry
+from stagedoor.cache.tags import Mark
+
+__all__ = ["Held", "Look", "Store", "Tier"]
+
+Tier: TypeAlias = Literal["memory", "redis"]
+
+
+class Held:
+    """An entry in the hands of this process. `born` and `kept` are moments of its own monotonic clock.
+
+    `born` is when the answer was fetched, wherever that was; `kept` when this process last knew that no purge had
+    reached it; `position` how many purges of this process it has outlived.
+    """
+
+    __slots__ = ("born", "entry", "kept", "position")
+
+    def __init__(self, entry: Entry, born: float, kept: float, position: int) -> None:
+        self.entry = entry
+        self.born = born
+        self.kept = kept
+        self.position = position
+
+    def __repr__(self) -> str:
+        return f"<Held {self.entry.key!r} {len(self.entry.body)} bytes, born {self.born}>"
+
+
+class Look(NamedTuple):
+    """What came of asking a store: `tier` decided; `mark` goes back with the answer computed in place of a miss."""
+
+    held: Held | None
+    tier: Tier
+    mark: Mark
+
+
+class Store(Protocol):
+    """Holds entries until their `keep` is over, memory is short, or a purge calls them out.
+
+    A store never raises: one that cannot answer has nothing. It compares moments of one clock only (D5).
+    """
+
+    async def get(self, key: bytes, lifetime: float, /) -> Look:
+        """Look a key up. An entry older than `lifetime` seconds is worth a question to the next tier."""
+        ...
+
+    def set(self, entry: Entry, mark: Mark, /) -> bool:
+        """Keep an answer that has just arrived, replacing an older one; `mark` is from the look-up before it.
+
+        Return at once; what takes time happens behind. False if it is not kept: too big, no place, no store, or a
+        purge came between.
+        """
+        ...
+
+    async def purge(self, names: Iterable[bytes], /) -> bool:
+        """Call out all entries with any of these names (`tags.tag`, `tags.key_name`, `tags.ALL`).
+
+        On return no entry of that kind is used in this process. False if others could not be told yet; they will be
+        as soon as that is possible again.
+        """
+        ...
