@@ -1,0 +1,198 @@
+"""Answer from what was fetched before; fetch, keep and renew it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Generic, TypeAlias, TypeVar
+
+from stagedoor import context
+from stagedoor.cache.codec import Codec
+from stagedoor.cache.entry import Entry
+from stagedoor.cache.freshness import Fresh, Miss, Rule, Stale, judge
+from stagedoor.cache.store import Held, Look, Store, Tier
+from stagedoor.cache.tags import Mark, tag
+from stagedoor.call import Call, Env, Send
+from stagedoor.deadline import Deadline
+from stagedoor.errors import UpstreamError, UpstreamRejected
+from stagedoor.events import CacheLookup, RefreshFailed
+from stagedoor.policies.options import demand
+
+__all__ = ["Cached", "full_key", "readable_key"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+Found: TypeAlias = tuple[R, Fresh | Stale]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cached(Generic[P, R]):
+    """Use an answer for `lifetime` seconds, and past that while it is renewed or cannot be (RFC 5861).
+
+    Errors are never kept, nor values that `storable` refuses. A purge by one of the `tags`, fixed or drawn from the
+    value, calls answers out. `key` replaces operation and call key by a readable name; the identity stays part of it
+    (T4). A renewal in the background ends by `refresh_deadline` seconds of its own; at most `refreshes` run at once.
+    """
+
+    store: Store
+    codec: Codec[R]
+    lifetime: float
+    stale_while_revalidate: float = 0.0
+    stale_if_error: float = 0.0
+    tags: Callable[[R], Iterable[str]] | tuple[str, ...] = ()
+    storable: Callable[[R], bool] | None = None  # None: every value is
+    key: Callable[[Call[P]], str] | None = None
+    refresh_deadline: float = 1.0
+    refreshes: int = 64
+
+    def __post_init__(self) -> None:
+        demand(self, "lifetime", 0.0 < self.lifetime < inf, "above 0 seconds and finite")
+        for window in ("stale_while_revalidate", "stale_if_error"):
+            demand(self, window, 0.0 <= getattr(self, window) < inf, "0 (off) or more seconds, finite")
+        demand(self, "refresh_deadline", self.refresh_deadline > 0.0, "above 0 seconds")
+        demand(self, "refreshes", self.refreshes >= 1, "1 or more")
+
+    def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
+        """Return a Send that asks the store first."""
+        return _Caching(self, send, env)
+
+    def name_of(self, call: Call[P]) -> bytes:
+        """Return the whole cache key of a call."""
+        if self.key is None:
+            return full_key(call.operation.encode(), call.identity.encode(), call.key)
+        return readable_key(self.key(call), call.identity)
+
+    def tags_of(self, value: R) -> tuple[bytes, ...]:
+        """Return the names by which a purge finds this value."""
+        tags = self.tags(value) if callable(self.tags) else self.tags
+        return tuple(tag(name) for name in tags)
+
+
+class _Caching(Generic[P, R]):
+    """The layer that `Cached` makes: it owns the renewals in the background."""
+
+    def __init__(self, policy: Cached[P, R], send: Send[P, R], env: Env) -> None:
+        self._policy = policy
+        self._store = policy.store
+        self._rule = Rule(
+            lifetime=policy.lifetime,
+            stale_while_revalidate=policy.stale_while_revalidate,
+            stale_if_error=policy.stale_if_error,
+        )
+        self._send = send
+        self._now = env.clock.now
+        self._observe = env.observe
+        self._renewals: dict[bytes, asyncio.Task[None]] = {}
+
+    async def __call__(self, call: Call[P], /) -> R:
+        key = self._policy.name_of(call)
+        look = await self._store.get(key, self._rule.lifetime)
+        found = None if look.held is None else self._read(look.held)
+        if found is None:
+            self._observe(CacheLookup(call.operation, look.tier, "miss"))
+            return self._keep(await self._send(call), key, look.mark)
+        value, freshness = found
+        if isinstance(freshness, Stale):
+            if not freshness.now:
+                return await self._forward(call, key, look, value, freshness)
+            self._renew(call, key, look.mark)
+        self._use(call, look.tier, freshness)
+        return value
+
+    def _read(self, held: Held) -> Found[R] | None:
+        """Judge and decode; what cannot be decoded is a miss (K8)."""
+        freshness = judge(held.born, self._rule, self._now())
+        if isinstance(freshness, Miss) or held.entry.schema != self._policy.codec.schema:
+            return None
+        try:
+            return self._policy.codec.decode(held.entry.body), freshness
+        except Exception:  # noqa: BLE001 - bytes from outside can break a decoder in any way
+            return None
+
+    def _use(self, call: Call[P], tier: Tier, freshness: Fresh | Stale) -> None:
+        record = context.current().record
+        record.hits += 1
+        record.stored = False
+        if isinstance(freshness, Fresh):
+            record.lookup, record.ttl = "hit", freshness.left
+            self._observe(CacheLookup(call.operation, tier, "hit"))
+        else:
+            record.lookup, record.ttl = "stale", -freshness.past
+            record.stale = max(record.stale or 0.0, freshness.past)
+            self._observe(CacheLookup(call.operation, tier, "stale"))
+
+    async def _forward(self, call: Call[P], key: bytes, look: Look, spare: R, stale: Stale) -> R:
+        """Fetch a new value, with an old one that may stand in where the caller would see an error of ours."""
+        try:
+            value = await self._send(call)
+        except UpstreamRejected:
+            # Their answer, not their failure (RFC 5861 4: an error is a 500, 502, 503 or 504).
+            self._observe(CacheLookup(call.operation, look.tier, "miss"))
+            raise
+        except UpstreamError:
+            self._use(call, look.tier, stale)
+            return spare
+        self._observe(CacheLookup(call.operation, look.tier, "miss"))
+        return self._keep(value, key, look.mark)
+
+    def _keep(self, value: R, key: bytes, mark: Mark) -> R:
+        policy = self._policy
+        stored = False
+        if policy.storable is None or policy.storable(value):
+            codec = policy.codec
+            entry = Entry(key, codec.encode(value), self._rule.keep, codec.schema, policy.tags_of(value))
+            stored = self._store.set(entry, mark)
+        record = context.current().record
+        record.lookup, record.stored = "miss", stored
+        record.ttl = policy.lifetime if stored else None
+        return value
+
+    def _renew(self, call: Call[P], key: bytes, mark: Mark) -> None:
+        """Start one renewal of this key, unless one runs or too many do."""
+        if key in self._renewals or len(self._renewals) >= self._policy.refreshes:
+            return
+        task = asyncio.create_task(self._renewing(call, key, mark), name=f"refresh {call.operation}")
+        self._renewals[key] = task
+        task.add_done_callback(lambda _: self._renewals.pop(key))
+
+    async def _renewing(self, call: Call[P], key: bytes, mark: Mark) -> None:
+        # Nobody waits for it: it has its own deadline, and what it does is no fact of the request that met it.
+        deadline = Deadline(self._now() + self._policy.refresh_deadline)
+        asked = replace(
+            context.current(), record=context.Record(), deadline=deadline, attempt=1, unshortened=None
+        )
+        context.enter(asked)
+        try:
+            self._keep(await self._send(replace(call, deadline=deadline, attempt=1)), key, mark)
+        except UpstreamError as error:
+            self._observe(RefreshFailed(call.operation, error))
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many renewals run now."""
+        return {"tasks": len(self._renewals)}
+
+    async def aclose(self) -> None:
+        """Cancel the renewals and wait for their end."""
+        tasks = list(self._renewals.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def __repr__(self) -> str:
+        return f"<Caching {self._policy.lifetime} s, {len(self._renewals)} renewals>"
+
+
+def full_key(space: bytes, identity: bytes, key: bytes) -> bytes:
+    """Return a key that is equal only if all three parts are: the first two carry their length (T6)."""
+    return b"\0%d:%s%d:%s%s" % (len(space), space, len(identity), identity, key)
+
+
+def readable_key(key: str, identity: str) -> bytes:
+    """Return a key of one's own choice as it stands, or with the identity where there is one.
+
+    A readable key that begins like a full one is wrapped, so that no two of either kind are ever equal.
+    """
+    name = key.encode()
+    if not identity and not name.startswith(b"\0"):
+        return name
+    return full_key(b"", identity.encode(), name)
