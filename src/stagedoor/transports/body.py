@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from stagedoor.transports.wire import Failure
+from stagedoor.transports.failures import Failure
 
 __all__ = ["Body", "Source"]
 

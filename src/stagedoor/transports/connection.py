@@ -15,14 +15,11 @@ from typing import Protocol, cast
 from stagedoor.clock import Clock, Timer
 from stagedoor.requests import BodyStream, HttpResponse
 from stagedoor.transports.body import Body
+from stagedoor.transports.failures import Cut, Failure, Garbled, Late
 from stagedoor.transports.limits import Limits
-from stagedoor.transports.wire import Cut, Failure, Garbled, ResponseReader, Stage
+from stagedoor.transports.reader import ResponseReader, Stage
 
-__all__ = ["Connection", "Home", "Late"]
-
-
-class Late(Failure):
-    """The deadline of the call, or the idle limit of its stream, passed."""
+__all__ = ["Connection", "Home"]
 
 
 class Home(Protocol):

@@ -10,35 +10,25 @@ No detail of an error names a host, port or path (T21); such facts are in its ca
 """
 
 import asyncio
-import errno
 import ssl
 from collections.abc import AsyncIterable, Mapping
 
 from stagedoor import context
 from stagedoor.call import Call
 from stagedoor.clock import Clock, SystemClock
-from stagedoor.errors import (
-    Overloaded,
-    UpstreamError,
-    UpstreamGarbled,
-    UpstreamRejected,
-    UpstreamTimeout,
-    UpstreamUnavailable,
-)
+from stagedoor.errors import UpstreamRejected, UpstreamTimeout
 from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.transports import keys
 from stagedoor.transports.body import Body
-from stagedoor.transports.connection import Connection, Late
+from stagedoor.transports.connection import Connection
+from stagedoor.transports.failures import Cut, Failure, translated
 from stagedoor.transports.limits import Limits
 from stagedoor.transports.origin import read_base
-from stagedoor.transports.pool import Full, Origin, Pool, PoolOptions, PoolStatistics
+from stagedoor.transports.pool import Origin, Pool, PoolOptions, PoolStatistics
 from stagedoor.transports.statuses import refusal
-from stagedoor.transports.wire import Cut, Failure, Garbled, Writer, fields_to_send
+from stagedoor.transports.wire import Writer, fields_to_send
 
 __all__ = ["HttpTransport"]
-
-# Our own shortage, not the upstream's fault (C9).
-_LOCAL = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL))
 
 
 class HttpTransport:
@@ -183,30 +173,3 @@ async def _send_chunks(connection: Connection, body: AsyncIterable[bytes]) -> No
         if chunk:
             await connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
     connection.finish(b"0\r\n\r\n")
-
-
-def translated(operation: str, failure: Exception) -> UpstreamError:
-    """Return the error that a failure of a connection stands for.
-
-    A timeout is retryable here: whether the deadline was the attempt's or the call's is known to who set it.
-    """
-    match failure:
-        case Full():
-            return Overloaded(operation, "no connection came free in time")
-        case Late() | TimeoutError():
-            return UpstreamTimeout(operation, retryable=True)
-        case Garbled():
-            return UpstreamGarbled(operation, str(failure))
-        case Cut(headless=False):
-            return UpstreamGarbled(operation, "closed before the end of an answer")
-    return _unreachable(operation, failure)
-
-
-def _unreachable(operation: str, failure: Exception) -> UpstreamError:
-    if isinstance(failure, Cut):
-        return UpstreamUnavailable(operation, "closed before the head of an answer", retryable=True)
-    if isinstance(failure, ssl.SSLCertVerificationError):
-        return UpstreamUnavailable(operation, "its certificate is not trusted")
-    if isinstance(failure, OSError) and failure.errno in _LOCAL:
-        return Overloaded(operation, "no descriptor or port left")
-    return UpstreamUnavailable(operation, "could not be reached", retryable=True)

@@ -19,19 +19,11 @@ from dataclasses import dataclass
 
 from stagedoor.clock import Clock
 from stagedoor.deadline import Deadline, Expiry
-from stagedoor.transports.connection import Connection, Late
+from stagedoor.transports.connection import Connection
+from stagedoor.transports.failures import Full, Stuck
 from stagedoor.transports.limits import Limits
-from stagedoor.transports.wire import Failure
 
-__all__ = ["Full", "Origin", "Pool", "PoolOptions", "PoolStatistics", "Stuck"]
-
-
-class Full(Failure):
-    """No place came free in time."""
-
-
-class Stuck(Late):
-    """No connection could be made in time."""
+__all__ = ["Origin", "Pool", "PoolOptions", "PoolStatistics"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,27 +1,15 @@
-"""HTTP/1.1 as bytes and values: writes request heads, judges answers. Pure: no clock, no socket, no loop.
+"""Writes request heads. Pure: values in, bytes out.
 
-A request is written exactly: the target goes out byte for byte (H5), connection-level fields are dropped *before*
-ours are added (H1), and whatever could end a line early is refused (T2).
-
-An answer is read by `ResponseReader`. Its head goes through llhttp in strict mode, which refuses bare LF, folded
-lines, spaces before colons, control characters, doubled or malformed lengths, and lengths beside a transfer coding.
-Four gaps of llhttp are closed here: other protocols and versions (RTSP, ICE, HTTP/0.9 and 2.0) and blank lines
-before the status line, statuses outside 100-599, transfer codings other than a single `chunked` (RFC 9112 6.1),
-and bodies of HEAD. Bodies with a length never enter the parser: they are counted, so that one byte too many is seen.
-A new parser for each head (0.4 µs) means that no state can leak from one answer into the next (H7).
+The target goes out byte for byte (H5). Connection-level fields, and those that `Connection` names, are dropped
+*before* ours are added, so that nobody can name ours away (H1). Whatever could end a line early is refused (T2).
 """
 
 import re
 from collections.abc import Sequence
-from enum import IntEnum
-from typing import NamedTuple
-
-from httptools import HttpParserError, HttpResponseParser
 
 from stagedoor.requests import Headers
-from stagedoor.transports.limits import Limits
 
-__all__ = ["Cut", "Failure", "Garbled", "ResponseReader", "Stage", "Writer", "fields_to_send", "remaining_ms"]
+__all__ = ["Writer", "check_request", "fields_to_send", "own_fields"]
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # RFC 9110 5.6.2
 _VALUE = bytes(octet for octet in range(256) if octet == 9 or (octet > 31 and octet != 127))  # RFC 9110 5.5
@@ -29,6 +17,7 @@ _BAD_TARGET = re.compile(rb"[^\x21-\x7e]")
 _METHODS = {
     name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 }
+FOREVER = 1e9  # seconds: a deadline this far away is none
 _BODILESS = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "TRACE"))
 # RFC 9110 7.6.1 and its predecessors; then fields whose truth only this hop knows.
 _DROPPED = frozenset(
@@ -37,26 +26,6 @@ _DROPPED = frozenset(
         b"host", b"content-length", b"expect", b"stagedoor-deadline-ms", b"stagedoor-attempt",
     )
 )  # fmt: skip
-
-
-class Failure(Exception):
-    """What went wrong on one connection, before it is told in the words of `errors`."""
-
-
-class Garbled(Failure):
-    """The answer breaks a rule of RFC 9112 or one of our limits."""
-
-
-class Cut(Failure):
-    """The connection ended before the answer did."""
-
-    def __init__(self, *, silent: bool, headless: bool) -> None:
-        super().__init__("before the head" if headless else "after the head")
-        self.silent = silent  # not one byte of the answer had come
-        self.headless = headless  # the final head had not come
-
-
-# --- requests --------------------------------------------------------------------------------------------------------
 
 
 def fields_to_send(headers: Headers, forward: Headers = ()) -> Sequence[tuple[bytes, bytes]]:
@@ -81,9 +50,42 @@ def fields_to_send(headers: Headers, forward: Headers = ()) -> Sequence[tuple[by
     return [*kept, *(field for field in forward if field[0] not in names or field[0] in dropped)]
 
 
-def remaining_ms(remaining: float) -> int:
-    """Return the whole milliseconds left, at least 1: an upstream must not read "none" while we still wait."""
+def own_fields(via: bytes, attempt: int, remaining: float) -> list[tuple[bytes, bytes]]:
+    """Return the fields this hop adds (H2, D5, R7)."""
+    fields = [(b"via", b"1.1 " + via), (b"stagedoor-attempt", b"%d" % attempt)]
+    if remaining < FOREVER:
+        fields.append((b"stagedoor-deadline-ms", b"%d" % _whole_ms(remaining)))
+    return fields
+
+
+def _whole_ms(remaining: float) -> int:
+    # At least 1: an upstream must not read "none" while we still wait.
     return max(1, int(remaining * 1000.0))
+
+
+def check_request(method: str, target: bytes, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return the method as bytes; raises ValueError for what must not be written (T2).
+
+    That is a target that does not start with a slash or holds anything but visible ASCII, a method or field name
+    that is no token, a value with control characters.
+    """
+    if target[:1] != b"/" or _BAD_TARGET.search(target):
+        raise ValueError("the target is not a path of visible ASCII characters")
+    if fields:
+        names = [name for name, _ in fields]
+        values = b"".join([value for _, value in fields])
+        if not all(names) or b"".join(names).translate(None, _TOKEN) or values.translate(None, _VALUE):
+            raise ValueError("a header field holds forbidden characters")
+    return _METHODS.get(method) or _method(method)
+
+
+def _method(method: str) -> bytes:
+    verb = method.encode("ascii", "replace")
+    if not verb or verb.translate(None, _TOKEN):
+        raise ValueError("the method is no token")
+    if verb == b"CONNECT":
+        raise ValueError("CONNECT opens tunnels, which this client does not")
+    return verb
 
 
 class Writer:
@@ -97,286 +99,18 @@ class Writer:
         self._tail = b"Via: 1.1 %b\r\nStagedoor-Attempt: %%d\r\n" % via
 
     def opening(self, method: str, target: bytes, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
-        """Return request line, Host and the given fields; `closing` completes the head.
-
-        Raises ValueError for what cannot be written: a target that does not start with a slash or holds anything
-        but visible ASCII, a method or name that is no token, a value with control characters.
-        """
-        if target[:1] != b"/" or _BAD_TARGET.search(target):
-            raise ValueError("the target is not a path of visible ASCII characters")
-        verb = _METHODS.get(method) or _method(method)
-        block = b""
-        if fields:
-            names = b"".join([name for name, _ in fields])
-            values = b"".join([value for _, value in fields])
-            if names.translate(None, _TOKEN) or values.translate(None, _VALUE):
-                raise ValueError("a header field holds forbidden characters")
-            block = b"".join([b"%b: %b\r\n" % field for field in fields])
-            if block[:1] == b":" or b"\n: " in block:
-                raise ValueError("a header field has no name")
+        """Return request line, Host and the given fields; `closing` completes the head. Raises ValueError."""
+        verb = check_request(method, target, fields)
+        block = b"".join([b"%b: %b\r\n" % field for field in fields]) if fields else b""
         return b"%b %b%b%b%b" % (verb, self._prefix, target, self._host, block)
 
     def closing(self, method: str, length: int | None, attempt: int, remaining: float) -> bytes:
-        """Return the rest of a head: body framing (`length` None is chunked), Via, attempt and deadline (D5)."""
+        """Return the rest of a head: what `own_fields` says, and body framing (`length` None is chunked)."""
         tail = self._tail % attempt
-        if remaining < 1e9:
-            tail = b"%bStagedoor-Deadline-Ms: %d\r\n" % (tail, remaining_ms(remaining))
+        if remaining < FOREVER:
+            tail = b"%bStagedoor-Deadline-Ms: %d\r\n" % (tail, _whole_ms(remaining))
         if length is None:
             return tail + b"Transfer-Encoding: chunked\r\n\r\n"
         if length or method not in _BODILESS:
             return b"%bContent-Length: %d\r\n\r\n" % (tail, length)
         return tail + b"\r\n"
-
-
-def _method(method: str) -> bytes:
-    verb = method.encode("ascii", "replace")
-    if not verb or verb.translate(None, _TOKEN):
-        raise ValueError("the method is no token")
-    if verb == b"CONNECT":
-        raise ValueError("CONNECT opens tunnels, which this client does not")
-    return verb
-
-
-# --- answers ---------------------------------------------------------------------------------------------------------
-
-
-class Stage(IntEnum):
-    """How far an answer has come."""
-
-    HEAD = 0
-    COUNTED = 1
-    CHUNKED = 2
-    UNTIL_CLOSE = 3
-    DONE = 4
-
-
-class Framing(NamedTuple):
-    """Where the body of an answer ends, and whether the connection can serve another call."""
-
-    stage: Stage
-    length: int
-    keep: bool
-
-
-def framing(status: int, headers: Headers, *, to_head: bool, old: bool) -> Framing:
-    """Judge where an answer's body ends (RFC 9112 6.3); raises `Garbled`. `old` means HTTP/1.0."""
-    fields = dict(headers)
-    counted = fields.get(b"content-length")
-    chunked = b"transfer-encoding" in fields
-    if chunked:
-        _check_coding(headers, old=old)
-        if counted is not None:
-            raise Garbled("a length beside a transfer coding")
-    keep = not old
-    if b"connection" in fields:
-        keep = _persistent(headers, old=old)
-    if to_head or status == 304:
-        return Framing(Stage.DONE, 0, keep)
-    if status == 204:  # has no body whatever its fields say, but who says otherwise is not asked again
-        return Framing(Stage.DONE, 0, keep and not chunked and counted in (None, b"0"))
-    if chunked:
-        return Framing(Stage.CHUNKED, 0, keep)
-    return Framing(Stage.UNTIL_CLOSE, 0, False) if counted is None else _counted(counted, keep)
-
-
-def _counted(value: bytes, keep: bool) -> Framing:
-    if not value.isdigit() or len(value) > 18:
-        raise Garbled("a length that is no number")
-    length = int(value)
-    return Framing(Stage.COUNTED if length else Stage.DONE, length, keep)
-
-
-def _check_coding(headers: Headers, *, old: bool) -> None:
-    # None was asked for (no TE field goes out), so anything but one `chunked` is refused; RFC 9112 6.1 calls
-    # a transfer coding in HTTP/1.0 faulty framing.
-    if old or [value.lower() for name, value in headers if name == b"transfer-encoding"] != [b"chunked"]:
-        raise Garbled("a transfer coding that was not asked for")
-
-
-def _persistent(headers: Headers, *, old: bool) -> bool:
-    """Tell whether the connection outlives the answer (RFC 9112 9.3)."""
-    options = b",".join([value for name, value in headers if name == b"connection"]).lower()
-    named = {option.strip() for option in options.split(b",")}
-    return b"close" not in named and (not old or b"keep-alive" in named)
-
-
-class ResponseReader:
-    """Reads answers, one after the other: `begin`, then `feed` until `stage` is DONE, then take what is there.
-
-    `feed` and `close` raise `Garbled` and `Cut`; after that the reader, and its connection, are of no more use.
-    """
-
-    __slots__ = (
-        "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_left", "_limits", "_parser", "_quiet", "_size",
-        "_start", "_streamed", "_tail", "_to_head", "headers", "keep", "stage", "started", "status",
-    )  # fmt: skip
-
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self.begin(to_head=False, streamed=False)
-
-    def begin(self, *, to_head: bool, streamed: bool) -> None:
-        """Expect a new answer: to a HEAD request or not, its body to be taken in pieces or whole."""
-        self._to_head = to_head
-        self._streamed = streamed
-        self._bounded = True
-        self._chunks: list[bytes] = []
-        self._interim = 0
-        self._size = 0
-        self._quiet = 0
-        self._left = 0
-        self.started = False
-        self.keep = False
-        self.headers: Headers = ()
-        self.status = 0
-        self._expect_head()
-
-    def _expect_head(self) -> None:
-        self._fields: list[tuple[bytes, bytes]] = []
-        self._parser = HttpResponseParser(self)
-        self._start = self._tail = b""
-        self._head_size = 0
-        self.stage = Stage.HEAD
-
-    @property
-    def headless(self) -> bool:
-        """Tell whether the final head is still to come."""
-        return self.stage is Stage.HEAD
-
-    def take(self) -> bytes:
-        """Return the body that has come since the last time."""
-        chunks = self._chunks
-        self._chunks = []
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def feed(self, data: bytes) -> None:
-        """Take in bytes of the connection, cut anywhere."""
-        self.started = True
-        while data and self.stage is Stage.HEAD:
-            data = self._feed_head(data)
-        if not data:
-            return
-        if self.stage is Stage.COUNTED:
-            self._left -= len(data)
-            if self._left < 0:
-                raise Garbled("bytes after the body")
-            self._add(data)
-            if not self._left:
-                self.stage = Stage.DONE
-        elif self.stage is Stage.CHUNKED:
-            self._feed_chunked(data)
-        elif self.stage is Stage.UNTIL_CLOSE:
-            self._add(data)
-        else:
-            raise Garbled("bytes after the answer")
-
-    def close(self) -> None:
-        """Take in the end of the connection; raises `Cut` unless that ends the answer."""
-        if self.stage is Stage.UNTIL_CLOSE:
-            self.stage = Stage.DONE
-        if self.stage is not Stage.DONE:
-            raise Cut(silent=not self.started, headless=self.stage is Stage.HEAD)
-
-    def _add(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > self._limits.body and self._bounded:
-            raise Garbled("the body is too large")
-        self._chunks.append(data)
-
-    # -- head
-
-    def _feed_head(self, data: bytes) -> bytes:
-        """Take in bytes up to the end of a head; return those that follow it."""
-        seen = self._tail + data if self._tail else data
-        end = seen.find(b"\r\n\r\n")
-        if end < 0:
-            self._check_start(data)
-            self._tail = seen[-3:]
-            self._parse(data)
-            self._grow(len(data))
-            return b""
-        cut = end + 4 - len(self._tail)
-        piece, rest = data[:cut], data[cut:]
-        self._check_start(piece)
-        self._grow(len(piece))
-        self._parse(piece)
-        self._judge_head(rest)
-        return rest
-
-    def _grow(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > self._limits.head:
-            raise Garbled("the head is too large")
-
-    def _check_start(self, data: bytes) -> None:
-        # llhttp would also take RTSP, ICE, HTTP/0.9 and 2.0, and skip blank lines.
-        if len(self._start) < 9:
-            start = self._start = (self._start + data[:9])[:9]
-            if not (b"HTTP/1.1 ".startswith(start) or b"HTTP/1.0 ".startswith(start)):
-                raise Garbled("not an answer of HTTP/1")
-
-    def _parse(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except HttpParserError as error:
-            raise Garbled("broken framing") from error
-
-    def _judge_head(self, rest: bytes) -> None:
-        status = self._parser.get_status_code()
-        if not 100 <= status <= 599 or status == 101:
-            raise Garbled("an impossible status")
-        if len(self._fields) > self._limits.fields:
-            raise Garbled("too many header fields")
-        if status < 200:
-            self._interim += 1
-            if self._interim > self._limits.interim:
-                raise Garbled("too many interim answers")
-            self._expect_head()
-            return
-        self.status = status
-        self._bounded = not self._streamed or status >= 400  # a refusal is always read whole
-        self.headers = tuple(self._fields)
-        old = self._start == b"HTTP/1.0 "
-        self.stage, self._left, self.keep = framing(status, self.headers, to_head=self._to_head, old=old)
-        if self.stage is Stage.COUNTED and self._left > self._limits.body and self._bounded:
-            raise Garbled("the body is too large")
-        if self.stage is Stage.DONE and rest:
-            raise Garbled("bytes after the answer")
-
-    # -- chunked bodies
-
-    def _feed_chunked(self, data: bytes) -> None:
-        self._quiet += len(data)
-        self._parse(data)
-        if self.stage is Stage.DONE:
-            self._tail = (self._tail + data)[-5:]
-            # Trailers, odd last chunks and anything behind them: well-formed, but not worth another call's safety.
-            self.keep = self.keep and self._tail == b"0\r\n\r\n"
-            return
-        self._tail = (self._tail + data)[-5:]
-        if self._quiet > self._limits.head:
-            raise Garbled("too much between the chunks")
-        if self._size > self._limits.body and self._bounded:
-            raise Garbled("the body is too large")
-
-    # -- callbacks of llhttp
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a field; trailers come here too, and end in a list that nobody reads any more."""
-        self._fields.append((name.lower(), value.rstrip(b" \t")))
-
-    def on_message_begin(self) -> None:
-        """Refuse what follows a chunked body."""
-        if self.stage is Stage.DONE:
-            raise Garbled("bytes after the answer")
-
-    def on_body(self, data: bytes) -> None:
-        """Keep a piece of a chunked body."""
-        self._quiet = 0
-        self._size += len(data)
-        self._chunks.append(data)
-
-    def on_message_complete(self) -> None:
-        """End a chunked body; heads without one come here too."""
-        if self.stage is Stage.CHUNKED:
-            self.stage = Stage.DONE

@@ -1,0 +1,71 @@
+"""What goes wrong on one connection, and what it is called in the words of `errors`.
+
+Failures are what the pure parts and the connections raise; `translated` is the one place where they become errors.
+No detail names a host, port or path (T21): such facts are in the cause only.
+"""
+
+import errno
+import ssl
+
+from stagedoor.errors import Overloaded, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
+
+__all__ = ["Cut", "Failure", "Full", "Garbled", "Late", "Stuck", "translated"]
+
+# Our own shortage, not the upstream's fault (C9).
+_LOCAL = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL))
+
+
+class Failure(Exception):
+    """What went wrong on one connection."""
+
+
+class Garbled(Failure):
+    """The answer breaks a rule of HTTP or one of our limits."""
+
+
+class Cut(Failure):
+    """The connection ended before the answer did."""
+
+    def __init__(self, *, silent: bool, headless: bool) -> None:
+        super().__init__("before the head" if headless else "after the head")
+        self.silent = silent  # not one byte of the answer had come
+        self.headless = headless  # the final head had not come
+
+
+class Late(Failure):
+    """The deadline of the call, or the idle limit of its stream, passed."""
+
+
+class Stuck(Late):
+    """No connection could be made in time."""
+
+
+class Full(Failure):
+    """No place came free in time."""
+
+
+def translated(operation: str, failure: Exception) -> UpstreamError:
+    """Return the error that a failure of a connection stands for.
+
+    A timeout is retryable here: whether the deadline was the attempt's or the call's is known to who set it.
+    """
+    match failure:
+        case Full():
+            return Overloaded(operation, "no connection came free in time")
+        case Late() | TimeoutError():
+            return UpstreamTimeout(operation, retryable=True)
+        case Garbled():
+            return UpstreamGarbled(operation, str(failure))
+        case Cut(headless=False):
+            return UpstreamGarbled(operation, "closed before the end of an answer")
+    return _unreachable(operation, failure)
+
+
+def _unreachable(operation: str, failure: Exception) -> UpstreamError:
+    if isinstance(failure, Cut):
+        return UpstreamUnavailable(operation, "closed before the head of an answer", retryable=True)
+    if isinstance(failure, ssl.SSLCertVerificationError):
+        return UpstreamUnavailable(operation, "its certificate is not trusted")
+    if isinstance(failure, OSError) and failure.errno in _LOCAL:
+        return Overloaded(operation, "no descriptor or port left")
+    return UpstreamUnavailable(operation, "could not be reached", retryable=True)
