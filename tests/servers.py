@@ -247,22 +247,32 @@ def postgres_binaries() -> Path:
 
 def reachable(binaries: Path) -> Path:
     """Return the folder, or a copy that `nobody` can get at: a checkout below /root is closed to others."""
-    tried = subprocess.run(
-        [*unprivileged(), str(binaries / "postgres"), "--version"], capture_output=True, check=False
-    )
-    if tried.returncode == 0:
+    if all(runs(binaries / name) for name in ("initdb", "postgres")):
         return binaries
     package = binaries.parent.parent
-    copy = DATA / f"stagedoor-{package.name}-{os.geteuid()}"
+    # Kept for the next run; another version of the package, or another user, has a copy of its own.
+    copy = DATA / f"stagedoor-{package.name}-{os.geteuid()}-{binaries.stat().st_mtime_ns}"
     if not copy.exists():
         fresh = Path(tempfile.mkdtemp(prefix="stagedoor-", dir=DATA))
         fresh.chmod(0o755)
         for part in (package, package.with_name(f"{package.name}.libs")):
             if part.exists():
                 shutil.copytree(part, fresh / part.name, symlinks=True)
-        with contextlib.suppress(OSError):  # another worker was first
+        try:
             fresh.rename(copy)
+        except OSError:  # another worker was first
+            shutil.rmtree(fresh)
+    if copy.stat().st_uid != os.geteuid():
+        raise Unavailable(f"PostgreSQL: {copy} belongs to somebody else")
     return copy / binaries.relative_to(package.parent)
+
+
+def runs(binary: Path) -> bool:
+    """Tell whether a program and its libraries load with the rights it will have."""
+    return (
+        subprocess.run([*unprivileged(), binary, "--version"], capture_output=True, check=False).returncode
+        == 0
+    )
 
 
 # What a client says first; the answer tells whether the server lets anybody in yet (protocol 3.0).
