@@ -17,7 +17,6 @@ from typing import (
     Union,
     get_args,
     get_origin,
-    is_typeddict,
 )
 
 __all__ = ["Hint", "fits", "holds", "spell"]
@@ -93,7 +92,7 @@ def _literal_fits(given: Hint, wanted: Hint) -> bool:
 
 def _class_fits(given: Hint, wanted: Hint) -> bool:
     have, want = _origin(given) or given, _origin(wanted) or wanted
-    if is_typeddict(want):
+    if hasattr(want, "__required_keys__"):  # a TypedDict, of typing or typing_extensions: equal or nothing
         return False
     if not (isinstance(have, type) and isinstance(want, type)):
         return True

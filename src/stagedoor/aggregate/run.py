@@ -190,7 +190,7 @@ class _Run:
         self._starts = [now] * count
         self._verdicts: list[Verdict | None] = [None] * count
         self._broken: dict[int, str] = {}  # parts without a value of their own -> the part that is to blame
-        self._errors: list[UpstreamError] = []
+        self._errors: dict[int, UpstreamError] = {}  # of optional parts
         self._error: BaseException | None = None
         self._closed = False  # nothing settles and nothing starts any more
         self._loop = asyncio.get_running_loop()
@@ -218,7 +218,7 @@ class _Run:
             raise self._error
         verdicts = {step.name: verdict for step, verdict in self._judged()}
         if not any(verdict.has_value for verdict in verdicts.values()):
-            raise judge.most_telling(self._errors)
+            raise judge.most_telling([self._errors[index] for index in sorted(self._errors)])
         slots, env = self._slots, self._env
         values = {
             step.name: slots[step.slot] for step in self._schedule.steps if slots[step.slot] is not ABSENT
@@ -231,10 +231,8 @@ class _Run:
         for step, verdict in self._judged():
             seconds = None if verdict.ms is None else verdict.ms / 1000.0
             observe(PartEnded(aggregate, step.name, verdict.status, verdict.reason, seconds))
-        self._error, self._errors = (
-            None,
-            [],
-        )  # kept errors would keep this run alive until the next collection
+        # Their tracebacks lead back to this run: kept, they would make a cycle for the collector.
+        self._error, self._errors = None, {}
 
     def _judged(self) -> list[tuple[Step, Verdict]]:
         pairs = zip(self._schedule.steps, self._verdicts, strict=True)
@@ -292,7 +290,7 @@ class _Run:
             self._verdicts[index] = verdict
             self._end_with(error)
         else:
-            self._errors.append(error)
+            self._errors[index] = error
             self._stand_in(step, verdict, step.name)
 
     def _broke(self, step: Step, error: BaseException) -> None:
