@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from tests import servers
 from tests.servers import Recipe, Server, Unavailable
 
+pytest_plugins = ["stagedoor.testing.plugin"]  # clock, events, env
+
 # A shared machine is slow at moments that say nothing about the code: no time limit per example. A failing
 # example is printed with what reproduces it. `make deep` selects the second profile.
 settings.register_profile("default", deadline=None, print_blob=True)

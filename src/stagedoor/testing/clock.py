@@ -3,11 +3,15 @@
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable
+import math
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from stagedoor.clock import Timer
 
 __all__ = ["ManualClock", "settle"]
+
+T = TypeVar("T")
 
 
 class _Alarm:
@@ -54,12 +58,16 @@ class ManualClock:
     def call_at(self, moment: float, callback: Callable[[], object]) -> Timer:
         """Run the callback when the test moves the clock to the moment or past it."""
         alarm = _Alarm(callback)
-        heapq.heappush(self._alarms, (moment, next(self._order), alarm))
+        if moment != math.inf:
+            heapq.heappush(self._alarms, (moment, next(self._order), alarm))
         return alarm
 
     async def advance(self, seconds: float) -> None:
         """Move time on, stopping at each timer and letting all tasks run to rest in between."""
-        target = self._now + seconds
+        await self.advance_to(self._now + seconds)
+
+    async def advance_to(self, target: float) -> None:
+        """Move time on to a moment in the same way."""
         await settle()
         while self._alarms and self._alarms[0][0] <= target:
             moment, _, alarm = heapq.heappop(self._alarms)
@@ -70,6 +78,27 @@ class ManualClock:
             await settle()
         self._now = target
         await settle()
+
+    async def run(self, work: Awaitable[T]) -> T:
+        """Run work to its end; whenever every task waits, time jumps to the next timer.
+
+        Raises `RuntimeError` if every task waits and no timer is set: nothing could ever happen.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            await settle()
+            while not task.done():
+                await self.advance_to(self._next())
+            return task.result()
+        finally:
+            task.cancel()
+
+    def _next(self) -> float:
+        while self._alarms and self._alarms[0][2].callback is None:
+            heapq.heappop(self._alarms)
+        if not self._alarms:
+            raise RuntimeError("every task waits, and no timer is set")
+        return self._alarms[0][0]
 
     def pending(self) -> int:
         """Return how many timers wait."""

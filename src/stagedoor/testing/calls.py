@@ -1,0 +1,31 @@
+"""Calls without an upstream, for testing a policy alone."""
+
+from typing import TypeVar
+
+from stagedoor.call import Call
+from stagedoor.deadline import NEVER, Deadline
+
+__all__ = ["call_of"]
+
+P = TypeVar("P")
+
+
+def call_of(
+    payload: P,
+    *,
+    operation: str = "users.get",
+    identity: str = "",
+    deadline: Deadline = NEVER,
+    idempotent: bool = True,
+    attempt: int = 1,
+) -> Call[P]:
+    """Return a call as `Upstream` would make it; its key is the payload's representation."""
+    return Call(
+        operation=operation,
+        payload=payload,
+        key=repr(payload).encode(),
+        identity=identity,
+        deadline=deadline,
+        idempotent=idempotent,
+        attempt=attempt,
+    )
