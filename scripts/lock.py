@@ -23,8 +23,9 @@ PIP_TOOLS = "pip-tools>=7.5,<8"
 HEADER = "# Written by scripts/lock.py from pyproject.toml; do not edit.\n"
 QUIETLY = ["--quiet", "--no-header", "--no-annotate", "--strip-extras", "--allow-unsafe", "--generate-hashes"]
 NAMELESS = ["--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links"]
-# The package itself is installed from the tree, without a build sandbox that would fetch unpinned packages.
-BUILD = ["hatchling"]
+# hatchling: the package itself is installed from the tree, without a build sandbox that would fetch unpinned packages.
+# async-timeout: redis needs it before Python 3.11.3, and Debian 12 has 3.11.2; resolving with a later one drops it.
+ALSO = ["async-timeout", "hatchling"]
 
 
 def main(options: list[str]) -> None:
@@ -32,7 +33,7 @@ def main(options: list[str]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     with tempfile.TemporaryDirectory() as folder:
         python = tools(Path(folder))
-        needs = [*runtime_needs(project["project"]), *BUILD]
+        needs = [*runtime_needs(project["project"]), *ALSO]
         compile_lock(python, needs, RUNTIME, options)
         compile_lock(python, [*needs, *project["dependency-groups"]["dev"], f"-c {RUNTIME}"], DEV, options)
 
