@@ -23,7 +23,17 @@ from stagedoor.policies.hedge import Hedge
 from stagedoor.policies.retry import Retry
 from stagedoor.policies.timeout import Timeout, check_attempts
 
-__all__ = ["Backed", "Cost", "PartCost", "Remote", "WorstCase", "cost_of", "impossible", "worst_case"]
+__all__ = [
+    "Backed",
+    "Cost",
+    "PartCost",
+    "Remote",
+    "WorstCase",
+    "cost_of",
+    "floods",
+    "impossible",
+    "worst_case",
+]
 
 _MOST_ATTEMPTS = 3  # O5
 _MOST_LOAD = 1.2  # A9
@@ -219,10 +229,11 @@ def _doubts(design: Design, budget: float, costs: Mapping[str, Cost]) -> Iterato
         for upstream in cost.upstreams:
             if upstream not in told:
                 told.add(upstream)
-                yield from (design.finding(part, text) for text in _floods(upstream, costs[upstream]))
+                yield from (design.finding(part, text) for text in floods(upstream, costs[upstream]))
 
 
-def _floods(upstream: str, cost: Cost) -> Iterator[str]:
+def floods(upstream: str, cost: Cost) -> Iterator[str]:
+    """Say where repetition grows beyond what is wise for one request, or allowed for all of them."""
     if cost.calls > _MOST_ATTEMPTS:
         yield f"upstream {upstream!r}: one call may become {cost.calls}, at most {_MOST_ATTEMPTS} are wise (O5)"
     if cost.load > _MOST_LOAD + 1e-9:

@@ -1,0 +1,227 @@
+"""Ask a gateway about itself, before it serves anybody.
+
+    stagedoor check MODULE:ATTR     prove what can be proved; exit code 1 if something cannot work or is doubtful
+    stagedoor routes MODULE:ATTR    list the routes
+
+ATTR is a `Gateway`, or a function without arguments that returns one. Exit code 2: there is no such thing.
+"""
+
+import importlib
+import inspect
+import sys
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Protocol, runtime_checkable
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stagedoor.aggregate import Plan, PlanError
+from stagedoor.aggregate.worst import Cost, Remote, WorstCase, cost_of, floods
+from stagedoor.errors import ConfigError
+
+__all__ = ["Inspected", "RouteRow", "app", "findings_of", "load"]
+
+app = typer.Typer(
+    name="stagedoor",
+    help="Ask a gateway about itself, before it serves anybody.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they print local variables, and some may be secret
+)
+Target = Annotated[
+    str, typer.Argument(metavar="MODULE:ATTR", help="A Gateway, or a function that returns one")
+]
+
+_KIT = Path(__file__).parent
+_PIPE_WIDTH = 140  # columns where nobody looks at a terminal
+
+
+class RouteRow(Protocol):
+    """What `routes` shows of a route."""
+
+    @property
+    def method(self) -> str:
+        """Return the method."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Return the template of the path."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """Return what kind of route it is."""
+        ...
+
+    @property
+    def public(self) -> bool:
+        """Tell whether everybody gets the same answer."""
+        ...
+
+    @property
+    def cached(self) -> float | None:
+        """Return the seconds that an answer may be kept."""
+        ...
+
+
+@runtime_checkable
+class Inspected(Protocol):
+    """What this module asks of a `Gateway`."""
+
+    @property
+    def plans(self) -> Sequence[Plan[Any]]:
+        """Return the plans of its aggregates."""
+        ...
+
+    @property
+    def upstreams(self) -> Sequence[Remote]:
+        """Return its upstreams."""
+        ...
+
+    @property
+    def routes(self) -> Sequence[RouteRow]:
+        """Return its routes."""
+        ...
+
+
+@app.command()
+def check(target: Target) -> None:
+    """Prove worst-case latency and amplification; say with file and line what cannot work."""
+    console = _console()
+    try:
+        gateway = load(target)
+    except PlanError as error:
+        _conclude(console, list(map(str, error.findings)))
+    except ConfigError as error:
+        _conclude(console, [f"{_place(error)}: {error}"])
+    else:
+        cases = [plan.worst_case() for plan in gateway.plans]
+        for case in cases:
+            console.print(_aggregate_table(case))
+        if gateway.upstreams:
+            console.print(
+                _upstream_table({remote.name: cost_of(remote.policies) for remote in gateway.upstreams})
+            )
+        _conclude(console, list(findings_of(cases, gateway.upstreams)))
+
+
+@app.command()
+def routes(target: Target) -> None:
+    """List the routes: method, path, kind, who may see an answer, how long it is kept."""
+    console = _console()
+    try:
+        gateway = load(target)
+    except ConfigError as error:
+        _conclude(console, [f"{_place(error)}: {error}"])
+        return
+    table = Table("method", "path", "kind", "answers", "kept")
+    for route in gateway.routes:
+        kept = "" if route.cached is None else f"{route.cached:g} s"
+        table.add_row(
+            route.method, route.path, route.kind, "public" if route.public else "per identity", kept
+        )
+    console.print(table)
+
+
+def load(target: str) -> Inspected:
+    """Import what `MODULE:ATTR` names, and call it if it is a function; raises what its declaration raises."""
+    module_name, _, attribute = target.partition(":")
+    if not (module_name and attribute):
+        raise typer.BadParameter(f"{target!r} is not of the form MODULE:ATTR")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except ImportError as error:
+        raise typer.BadParameter(f"cannot import {module_name!r}: {error}") from error
+    except AttributeError as error:
+        raise typer.BadParameter(f"{module_name!r} has no {attribute!r}: {error}") from error
+    finally:
+        sys.path.pop(0)
+    if not isinstance(found, Inspected) and callable(found) and _takes_nothing(found):
+        found = found()
+    if not isinstance(found, Inspected):
+        raise typer.BadParameter(f"{target!r} is no gateway: it is {type(found).__name__}")
+    return found
+
+
+def findings_of(cases: Iterable[WorstCase], upstreams: Iterable[Remote]) -> Iterator[str]:
+    """Say what is doubtful: about the parts, then about upstreams that no part stands before."""
+    seen: set[str] = set()
+    for case in cases:
+        seen |= set(case.upstreams)
+        yield from map(str, case.findings)
+    for remote in upstreams:
+        if remote.name not in seen:
+            yield from floods(remote.name, cost_of(remote.policies))
+
+
+def _takes_nothing(found: object) -> bool:
+    return inspect.isroutine(found) and not inspect.signature(found).parameters
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def _conclude(console: Console, findings: Sequence[str]) -> None:
+    """Print the findings, if any, and end with exit code 1."""
+    if not findings:
+        console.print("no findings", style="green")
+        return
+    for finding in findings:
+        console.print(finding, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
+
+
+def _place(error: ConfigError) -> str:
+    """Return where a declaration went wrong: the innermost line that is not the kit's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if _is_theirs(frame.filename)]
+    return f"{theirs[-1].filename}:{theirs[-1].lineno}" if theirs else "-"
+
+
+def _is_theirs(file: str) -> bool:
+    return not file.startswith("<") and not Path(file).is_relative_to(_KIT) and "importlib" not in file
+
+
+def _aggregate_table(case: WorstCase) -> Table:
+    """Return the parts of one aggregate; seconds as milliseconds."""
+    title = f"{case.aggregate}: longest path {_ms(case.longest)} of {_ms(case.budget)}, one attempt a part"
+    table = Table(
+        "part",
+        "upstreams",
+        "one attempt",
+        "path",
+        "path takes",
+        "with retries",
+        title=title,
+        title_justify="left",
+    )
+    for part in case.parts:
+        table.add_row(
+            part.part,
+            ", ".join(part.upstreams),
+            "deadline" if part.single is None else _ms(part.single),
+            " → ".join(part.path),
+            _ms(part.longest),
+            _ms(part.with_retries),
+        )
+    return table
+
+
+def _upstream_table(costs: Mapping[str, Cost]) -> Table:
+    """Return what repetition can make of calls."""
+    table = Table(
+        "upstream", "calls for one", "load, all failing", title="amplification", title_justify="left"
+    )
+    for name, cost in costs.items():
+        table.add_row(name, f"{cost.calls}", f"{cost.load:.2f}")
+    return table
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:g} ms"
