@@ -23,7 +23,7 @@ from cinema.lifeline import PARENT
 from cinema.services import SERVICES
 from cinema.settings import Settings, host_of
 
-__all__ = ["Part", "next_pause", "parts_of", "run"]
+__all__ = ["Part", "next_pause", "parts_of", "run", "table_of"]
 
 READY_SECONDS = 60.0  # from the start of all children; a slow machine compiles its bytecode first
 STOP_SECONDS = 9.0  # all children together, then they are killed
@@ -294,10 +294,11 @@ def _show(parts: list[Part]) -> None:
             _say(f"{part.name} ready at {part.url}")
         _say(f"try: curl {gateway.url}{_TRY}")
         return
-    _write(_table(gateway, services).encode())
+    _write(table_of(gateway, services).encode())
 
 
-def _table(gateway: Part, services: list[Part]) -> str:
+def table_of(gateway: Part, services: list[Part]) -> str:
+    """Draw where everything is."""
     # Imported here: a tenth of a second that only a terminal needs.
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415

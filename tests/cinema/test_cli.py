@@ -1,0 +1,67 @@
+"""The command line: light to start, and plain about what it refuses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cinema import __version__
+
+HEAVY = ("fastapi", "pydantic", "sqlalchemy", "alembic", "uvicorn", "cinema.settings")
+
+
+def cinema(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cinema", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=50, check=False)
+
+
+def test_loading_the_command_line_loads_nothing_heavy() -> None:
+    """`--help` and every child pay for it: a command loads what it needs and nothing else."""
+    question = f"import sys, cinema.cli; print(*(name for name in {HEAVY} if name in sys.modules))"
+
+    done = subprocess.run(
+        [sys.executable, "-c", question], capture_output=True, text=True, timeout=50, check=True
+    )
+
+    assert done.stdout == "\n"
+
+
+def test_it_says_its_version(tmp_path: Path) -> None:
+    """What a bug report asks for first."""
+    assert cinema(tmp_path, "--version").stdout == f"cinema {__version__}\n"
+
+
+def test_migrating_and_seeding_say_whether_there_was_anything_to_do(tmp_path: Path) -> None:
+    """Both may be repeated."""
+    commands = ("migrate", "migrate", "seed", "seed")
+
+    said = [cinema(tmp_path, command).stdout for command in commands]
+
+    assert said == ["migrated\n", "nothing to migrate\n", "seeded\n", "nothing to seed\n"]
+
+
+@pytest.mark.parametrize("command", ["up", "gateway", "users", "orders", "products", "migrate", "seed"])
+def test_every_command_refuses_a_bad_setting_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Contract 16: exit code 2, one line, before anything is started."""
+    monkeypatch.setenv("GATEWAY_PORT", "eight")
+
+    done = cinema(tmp_path, command)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("cinema: GATEWAY_PORT: must be ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_database_that_is_away_is_said_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T15: one line, and no address in it."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:canary@127.0.0.1:1/none")
+
+    done = cinema(tmp_path, "migrate")
+
+    assert done.returncode == 1
+    assert done.stderr == "cinema: DATABASE_URL: the database does not answer (ConnectionRefusedError)\n"

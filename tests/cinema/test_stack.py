@@ -1,0 +1,57 @@
+"""The stack's decisions: what to start where, and how long to wait before trying again."""
+
+from cinema.settings import Settings
+from cinema.stack import Part, next_pause, parts_of, table_of
+
+
+def test_pauses_double_up_to_a_bound() -> None:
+    """A service that cannot live must not take the machine with it."""
+    pauses = [0.0]
+    for _ in range(7):
+        pauses.append(next_pause(pauses[-1], lived=0.1))
+
+    assert pauses[1:] == [0.5, 1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+
+
+def test_a_service_that_has_lived_a_while_starts_afresh() -> None:
+    """An old death says nothing about this one."""
+    assert next_pause(8.0, lived=30.0) == 0.5
+    assert next_pause(8.0, lived=29.9) == 10.0
+
+
+def test_parts_stand_where_the_settings_say_the_gateway_last() -> None:
+    """Contract 16: each listens on the port of its address; the last is stopped first."""
+    settings = Settings(gateway_users_url="http://localhost:9001", gateway_host="0.0.0.0", gateway_port=9000)
+
+    parts = [(part.name, part.url) for part in parts_of(settings)]
+
+    assert parts == [
+        ("users", "http://localhost:9001"),
+        ("orders", "http://127.0.0.1:8002"),
+        ("products", "http://127.0.0.1:8003"),
+        ("gateway", "http://127.0.0.1:9000"),
+    ]
+
+
+def test_a_service_of_another_machine_is_not_started_here() -> None:
+    """Its address says where it runs."""
+    settings = Settings(
+        gateway_orders_url="http://orders.internal:8002", gateway_users_url="http://[::1]:8001"
+    )
+
+    assert [part.url for part in parts_of(settings)] == [
+        "http://[::1]:8001",
+        "http://127.0.0.1:8003",
+        "http://127.0.0.1:8000",
+    ]
+
+
+def test_a_terminal_is_shown_a_table() -> None:
+    """The first thing a newcomer sees says what to open next."""
+    gateway = Part("gateway", "127.0.0.1", 8000, "GATEWAY_PORT", "/health/ready")
+    users = Part("users", "127.0.0.1", 8001, "GATEWAY_USERS_URL", "/health")
+
+    shown = table_of(gateway, [users])
+
+    assert "http://127.0.0.1:8001" in shown
+    assert "curl http://127.0.0.1:8000/api/profile/user123" in shown

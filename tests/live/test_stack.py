@@ -1,0 +1,237 @@
+"""`cinema up`: one command starts the platform, keeps it up and leaves nothing behind."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.servers import free_port
+
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(120)]
+
+SERVICES = ("users", "orders", "products")
+
+
+class Stack:
+    """Run `cinema up` on free ports over a database of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.ports = {name: free_port() for name in ("gateway", *SERVICES)}
+        self.folder = folder
+        self.log = folder / "log"
+        self._processes: list[psutil.Process] = []
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
+        urls = {f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{self.ports[name]}" for name in SERVICES}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("GATEWAY_", "DATABASE_"))
+        }
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "cinema", "up", *options],
+                cwd=self.folder,
+                env=kept | urls | {"GATEWAY_PORT": str(self.ports["gateway"])},
+                stdout=log,
+                stderr=log,
+            )
+        return self.process
+
+    def ask(self, name: str, path: str) -> tuple[int, bytes]:
+        """Return status and body; status 0 if nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.ports[name], timeout=5)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException):
+            return 0, b""
+        finally:
+            connection.close()
+
+    def says(self) -> str:
+        return self.log.read_text()
+
+    def until_ready(self) -> None:
+        until(lambda: "cinema: try: curl" in self.says() or self.process.poll() is not None, self.says)
+        assert self.process.poll() is None, self.says()
+        self._processes = psutil.Process(self.process.pid).children(recursive=True)
+
+    def child(self, name: str) -> psutil.Process:
+        children = psutil.Process(self.process.pid).children()
+        return next(child for child in children if child.cmdline()[-1] == name)
+
+    def survivors(self) -> list[psutil.Process]:
+        return [
+            process for process in self._processes if process.is_running() and process.status() != "zombie"
+        ]
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        for process in self.survivors():
+            process.kill()
+
+
+def until(seen: Callable[[], object], what: Callable[[], object] = str, seconds: float = 40.0) -> None:
+    """Wait for other processes, which cannot be given a clock of ours."""
+    end = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < end, what()
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[Stack]:
+    """Give a platform that has not been started."""
+    stack = Stack(tmp_path)
+    yield stack
+    stack.close()
+
+
+def test_one_command_starts_everything_and_a_signal_ends_it(stack: Stack) -> None:
+    """Issue 3: migrated, seeded, ready, logs followed, stopped in order, exit 0, no orphan."""
+    stack.start()
+    stack.until_ready()
+    status, body = stack.ask("gateway", "/api/profile/user456")
+    said = stack.says()
+
+    stack.process.send_signal(signal.SIGTERM)
+    code = stack.process.wait(15)
+
+    assert status == 200
+    assert json.loads(body)["user"]["full_name"] == "Анна Смирнова"
+    assert json.loads(body)["products"].keys() == {"prod1"}
+    assert "cinema: database migrated\ncinema: demo data seeded\n" in said
+    assert f"cinema: orders ready at http://127.0.0.1:{stack.ports['orders']}" in said
+    assert code == 0
+    assert stack.survivors() == []
+    assert 'orders   | {"timestamp"' in stack.says()
+
+
+def test_a_second_start_finds_everything_done(stack: Stack) -> None:
+    """Issue 3: later starts are quick because they change nothing; Ctrl-C ends them as a signal does."""
+    stack.start()
+    stack.until_ready()
+    stack.process.send_signal(signal.SIGINT)
+    stack.process.wait(15)
+
+    stack.start()
+    stack.until_ready()
+    said = stack.says()
+    stack.process.send_signal(signal.SIGINT)
+
+    assert stack.process.wait(15) == 0
+    assert "migrated" not in said
+    assert "seeded" not in said
+
+
+def test_a_killed_service_is_started_again(stack: Stack) -> None:
+    """Issue 3: `kill -9` of orders heals by itself, and one line says so."""
+    stack.start()
+    stack.until_ready()
+
+    stack.child("orders").kill()
+    until(lambda: "orders ended (killed by SIGKILL); starting it again in 0.5 s" in stack.says(), stack.says)
+    until(lambda: stack.ask("orders", "/health")[0] == 200, stack.says)
+
+    assert stack.ask("orders", "/orders/user/user123")[0] == 200
+
+
+def test_a_killed_service_stays_down_if_asked_to(stack: Stack) -> None:
+    """An operator may want to see the platform without it."""
+    stack.start("--no-restart")
+    stack.until_ready()
+
+    stack.child("orders").kill()
+    until(lambda: "orders ended (killed by SIGKILL); it stays down" in stack.says(), stack.says)
+    stack.process.send_signal(signal.SIGTERM)
+
+    assert stack.process.wait(15) == 0
+
+
+def test_x6_a_killed_parent_leaves_no_orphan(stack: Stack) -> None:
+    """X6 and issue 3: nobody is left to stop the children, so the kernel does."""
+    stack.start()
+    stack.until_ready()
+
+    stack.process.kill()
+    stack.process.wait()
+
+    until(lambda: not stack.survivors(), stack.survivors, seconds=15)
+
+
+def test_a_service_that_hangs_is_killed_in_the_end(stack: Stack) -> None:
+    """Contract 17: stopping takes about ten seconds at most, and leaves no orphan."""
+    stack.start()
+    stack.until_ready()
+
+    stack.child("products").suspend()
+    stack.process.send_signal(signal.SIGTERM)
+    code = stack.process.wait(15)
+
+    assert code == 0
+    assert stack.survivors() == []
+
+
+def test_a_second_signal_stops_at_once(stack: Stack) -> None:
+    """X6: who presses Ctrl-C twice has waited long enough."""
+    stack.start()
+    stack.until_ready()
+
+    stack.child("products").suspend()
+    stack.process.send_signal(signal.SIGINT)
+    until(lambda: "cinema: stopping" in stack.says(), stack.says)
+    stack.process.send_signal(signal.SIGINT)
+
+    assert stack.process.wait(4) == 0
+    assert stack.survivors() == []
+
+
+def test_a_taken_port_is_named_with_its_setting(stack: Stack) -> None:
+    """Found before anything is started, in one line."""
+    with socket.create_server(("127.0.0.1", stack.ports["products"])):
+        code = stack.start().wait(20)
+
+    port = stack.ports["products"]
+    assert code == 1
+    assert stack.says() == (
+        f"cinema: port {port} is taken; set GATEWAY_PRODUCTS_URL to another, or stop what listens there\n"
+    )
+
+
+def test_a_bad_setting_stops_the_start_in_one_line(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contract 16: exit code 2 and the variable's name."""
+    monkeypatch.setenv("GHIBLI_TTL_S", "61")
+
+    code = stack.start().wait(20)
+
+    assert code == 2
+    assert stack.says() == "cinema: GHIBLI_TTL_S: must be less than or equal to 60, not '61'\n"
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_runs_alone_and_ends_with_0(stack: Stack, name: str) -> None:
+    """Issue 3 and contract 17: each service is a command of its own; without a database it answers 503."""
+    stack.process = subprocess.Popen(
+        [sys.executable, "-m", "cinema", name],
+        cwd=stack.folder,
+        env=os.environ | {f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{stack.ports[name]}"},
+        stdout=subprocess.DEVNULL,
+    )
+    until(lambda: stack.ask(name, "/health")[0] == 503)
+
+    stack.process.terminate()
+
+    assert stack.process.wait(10) == 0
