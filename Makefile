@@ -82,16 +82,14 @@ deep: .venv/dev.stamp ## the tests again, with many more generated examples
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --hypothesis-profile=deep --timeout=1800 $(ARGS)
 
 lint: .venv/dev.stamp ## style, and whether the formatter would change a file
-	@$(BIN)/ruff check
-	@$(BIN)/ruff format --check
+	@status=0; $(BIN)/ruff check || status=1; $(BIN)/ruff format --check || status=1; exit $$status
 
 format: .venv/dev.stamp ## let the formatter and the safe fixes change files
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
 types: .venv/dev.stamp ## mypy and pyright
-	@$(BIN)/mypy
-	@$(BIN)/pyright
+	@status=0; $(BIN)/mypy || status=1; $(BIN)/pyright || status=1; exit $$status
 
 layers: .venv/dev.stamp ## nothing imports upwards
 	@$(BIN)/lint-imports --no-logo
