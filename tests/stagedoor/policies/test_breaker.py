@@ -1,0 +1,227 @@
+"""What counts as a failure, and the breaker's shell."""
+
+import asyncio
+
+import pytest
+
+from stagedoor import context
+from stagedoor.call import Env
+from stagedoor.context import RequestContext
+from stagedoor.deadline import LATE, Deadline
+from stagedoor.errors import (
+    BreakerOpen,
+    Overloaded,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from stagedoor.events import BreakerMoved, CallShed
+from stagedoor.policies.breaker import Breaker, Guard, is_failure
+from stagedoor.requests import HttpResponse
+from stagedoor.testing import Events, ManualClock, Script, call_of, settle
+
+NOT_IN_TIME = UpstreamTimeout("users.get", retryable=False)
+
+
+def said(status: int) -> UpstreamUnavailable:
+    return UpstreamUnavailable("users.get", response=HttpResponse(status=status))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UpstreamTimeout("users.get", retryable=True),
+        NOT_IN_TIME,
+        UpstreamUnavailable("users.get", "refused"),
+        said(500),
+        said(503),
+        UpstreamGarbled("users.get", "the body was cut"),
+        asyncio.CancelledError(LATE),
+    ],
+    ids=repr,
+)
+def test_c7_failures_of_the_upstream_count(error: BaseException) -> None:
+    """C7: 5xx, time-outs, resets and cut bodies; and an answer cut off because the deadline passed."""
+    assert is_failure(error, shortened=False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UpstreamRejected("users.get"),
+        said(429),
+        BreakerOpen("users.get"),
+        Overloaded("users.get"),
+        asyncio.CancelledError(),
+        asyncio.CancelledError("shutdown"),
+        ValueError("a bug of ours"),
+        UpstreamError("users.get"),
+    ],
+    ids=repr,
+)
+def test_c7_what_is_no_failure_of_the_upstream_does_not_count(error: BaseException) -> None:
+    """C7: their "no", our own shedding, a caller who left, our bugs."""
+    assert not is_failure(error, shortened=False)
+
+
+@pytest.mark.parametrize("error", [NOT_IN_TIME, asyncio.CancelledError(LATE)], ids=repr)
+def test_d5_an_attempt_that_a_caller_cut_short_teaches_nothing(error: BaseException) -> None:
+    """D5: a caller with little patience must not open the breaker for all others."""
+    assert not is_failure(error, shortened=True)
+
+
+def test_d5_an_attempt_that_was_late_by_itself_counts_for_impatient_callers_too() -> None:
+    """D5: here the attempt's own time-out ended it, not the caller's deadline."""
+    assert is_failure(UpstreamTimeout("users.get", retryable=True), shortened=True)
+
+
+def guarded(script: Script[int, str], env: Env, rule: Breaker | None = None) -> Guard[int, str]:
+    return (rule or Breaker(consecutive=2, jitter=0)).wrap(script.send, env)
+
+
+async def fail(guard: Guard[int, str], times: int) -> None:
+    for _ in range(times):
+        with pytest.raises(UpstreamError):
+            await guard(call_of(1))
+
+
+async def test_c8_an_open_breaker_answers_without_a_call(
+    env: Env, clock: ManualClock, events: Events
+) -> None:
+    """C8: no I/O; the error says how long it stays open; not retryable."""
+    script = Script[int, str](clock).fails(UpstreamTimeout)
+    guard = guarded(script, env)
+    await fail(guard, 2)
+    await clock.advance(0.25)
+    with pytest.raises(BreakerOpen) as caught:
+        await guard(call_of(1))
+
+    assert (caught.value.retry_after, caught.value.retryable) == (0.75, False)
+    assert len(script.calls) == 2
+    assert events == [BreakerMoved("users.get", "closed", "open"), CallShed("users.get", "circuit_open")]
+
+
+async def test_a_service_that_returns_is_whole_after_one_good_probe(
+    env: Env, clock: ManualClock, events: Events
+) -> None:
+    """Open 1 s, one probe, closed: each move is an event."""
+    script = Script[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).then("Ann")
+    guard = guarded(script, env)
+    await fail(guard, 2)
+    await clock.advance(1.0)
+    value = await guard(call_of(1))
+
+    assert (value, guard.state) == ("Ann", "closed")
+    moves = [(event.before, event.after) for event in events.of(BreakerMoved)]
+    assert moves == [("closed", "open"), ("open", "half_open"), ("half_open", "closed")]
+
+
+async def test_c6_a_hung_probe_ends_in_time_and_opens_again(env: Env, clock: ManualClock) -> None:
+    """C6: it has a deadline like every call."""
+    script = Script[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).hangs()
+    guard = guarded(script, env)
+    await fail(guard, 2)
+    await clock.advance(1.0)
+    with pytest.raises(UpstreamTimeout):
+        await clock.run(guard(call_of(1, deadline=Deadline(clock.now() + 0.2))))
+
+    assert (guard.state, dict(guard.counts())) == ("open", {"probes": 0})
+
+
+async def test_c5_cancelled_probe_returns_its_permit(env: Env, clock: ManualClock) -> None:
+    """C5: neither closed on it, nor stuck: the next caller probes."""
+    script = Script[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).hangs().then("Ann")
+    guard = guarded(script, env)
+    await fail(guard, 2)
+    await clock.advance(1.0)
+    probe = asyncio.ensure_future(guard(call_of(1)))
+    await settle()
+    held = dict(guard.counts())
+    probe.cancel()
+    await settle()
+    freed = dict(guard.counts())
+
+    assert (held, freed, guard.state) == ({"probes": 1}, {"probes": 0}, "half_open")
+    assert await guard(call_of(1)) == "Ann"
+    assert guard.state == "closed"
+
+
+async def test_a_refusal_beside_a_probe_asks_for_no_wait(env: Env, clock: ManualClock) -> None:
+    """The open time is over: what is left of it is nothing, and never below."""
+    script = Script[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).hangs()
+    guard = guarded(script, env)
+    await fail(guard, 2)
+    await clock.advance(1.5)
+    probe = asyncio.ensure_future(guard(call_of(1)))
+    await settle()
+    with pytest.raises(BreakerOpen, match="half_open") as caught:
+        await guard(call_of(1))
+    probe.cancel()
+    await settle()
+
+    assert caught.value.retry_after == 0.0
+
+
+async def test_slow_answers_open_it(env: Env, clock: ManualClock) -> None:
+    """C1: every call answers, and each takes longer than anyone can use."""
+    script = Script[int, str](clock).after(0.5, "Ann")
+    guard = guarded(script, env, Breaker(slow_after=0.4, slow_rate=1.0, minimum=3))
+    for _ in range(3):
+        await clock.run(guard(call_of(1)))
+
+    assert guard.state == "open"
+
+
+async def test_d5_a_callers_deadline_moves_nothing(env: Env, clock: ManualClock) -> None:
+    """D5: the context says that the deadline was a caller's."""
+    script = Script[int, str](clock).hangs()
+    guard = guarded(script, env, Breaker(consecutive=1))
+
+    async def impatient() -> None:
+        context.enter(RequestContext(unshortened=Deadline(2000.0)))
+        with pytest.raises(UpstreamTimeout):
+            await guard(call_of(1, deadline=Deadline(clock.now() + 0.01)))
+
+    await clock.run(impatient())
+
+    assert guard.state == "closed"
+
+
+async def test_an_observer_that_fails_keeps_no_probe(env: Env, clock: ManualClock) -> None:
+    """X1: whatever happens between the permit and the call, the permit returns."""
+    script = Script[int, str](clock).fails(UpstreamTimeout)
+
+    def broken(event: object) -> None:
+        if isinstance(event, BreakerMoved) and event.after == "half_open":
+            raise RuntimeError("the sink is full")
+
+    guard = guarded(script, Env(clock, env.rng, broken))
+    await fail(guard, 2)
+    await clock.advance(1.0)
+    with pytest.raises(RuntimeError):
+        await guard(call_of(1))
+
+    assert dict(guard.counts()) == {"probes": 0}
+
+
+async def test_a_breaker_shows_its_state(env: Env, clock: ManualClock) -> None:
+    """The representation is what an operator wants to read first."""
+    script = Script[int, str](clock).then("Ann").fails(UpstreamTimeout)
+    guard = guarded(script, env)
+    seen = [repr(guard)]
+    await guard(call_of(1))
+    seen.append(repr(guard))
+    await fail(guard, 2)
+    await clock.advance(0.4)
+    seen.append(repr(guard))
+    await clock.advance(20)
+    seen.append(repr(guard))
+
+    assert seen == [
+        "<Breaker unused closed 0/0 failed>",
+        "<Breaker users closed 0/1 failed>",
+        "<Breaker users open 2/3 failed, 0.6 s left>",
+        "<Breaker users open 0/0 failed>",
+    ]
