@@ -52,7 +52,7 @@ class _Flight(Generic[R]):
     __slots__ = ("error", "landed", "task", "trace", "value", "waiting")
 
     def __init__(self) -> None:
-        self.waiting: set[asyncio.Future[bool]] = set()
+        self.waiting: dict[asyncio.Future[bool], None] = {}  # in order: one seed, one outcome
         self.task: asyncio.Task[None]
         self.landed = False
         self.value: R
@@ -111,7 +111,7 @@ class Flights(Generic[P, R]):
 
     async def _wait(self, key: Key, flight: _Flight[R], call: Call[P]) -> R:
         waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        flight.waiting.add(waiter)
+        flight.waiting[waiter] = None
         end, late = call.deadline.at, False
         timer = None if end == math.inf else self._env.clock.call_at(end, lambda: _wake(waiter, landed=False))
         try:
@@ -130,7 +130,7 @@ class Flights(Generic[P, R]):
         return flight.value
 
     def _leave(self, key: Key, flight: _Flight[R], waiter: "asyncio.Future[bool]", late: bool) -> None:
-        flight.waiting.discard(waiter)
+        del flight.waiting[waiter]
         if not flight.waiting and not flight.landed:
             del self._flights[key]
             shortened = context.current().unshortened is not None
