@@ -16,7 +16,7 @@ from cinema.gateway.caches import Caches, caches_of
 from cinema.gateway.documents import documentation, without_data
 from cinema.gateway.operations.routes import Inside, operation_routes, start_route
 from cinema.gateway.profile.routes import profile_route
-from cinema.gateway.upstreams import SERVICE_NAMES, Upstreams, upstreams_of
+from cinema.gateway.upstreams import SERVICE_NAMES, Connect, Upstreams, upstreams_of
 from cinema.settings import Settings, load
 from stagedoor.call import Env
 from stagedoor.clock import Clock, SystemClock
@@ -31,14 +31,17 @@ from stagedoor.web.routes import Route
 __all__ = ["build"]
 
 
-def build(settings: Settings) -> Gateway:
-    """Return the gateway these settings describe; it connects to nothing before it is served."""
-    clock = SystemClock()
+def build(settings: Settings, *, clock: Clock | None = None, connect: Connect | None = None) -> Gateway:
+    """Return the gateway these settings describe; it connects to nothing before it is served.
+
+    Tests give a clock that stands still, and a `connect` that leads to fakes.
+    """
+    clock = clock or SystemClock()
     logs = Logs(sys.stdout.buffer, level=settings.log_level, format=settings.log_format, clock=clock)
     metrics = Metrics({**SERVICE_NAMES, "redis": "redis"}, process=True)
     env = Env(clock=clock, rng=random.random, observe=fan_out(metrics.observe, logs.observe))
 
-    upstreams = upstreams_of(settings, env)
+    upstreams = upstreams_of(settings, env, connect)
     caches = caches_of(settings, env)
     profile, plan, profiles = profile_route(settings, upstreams, caches.store, env)
     remotes: tuple[Upstream[Any, Any], ...] = (*upstreams.all(), profiles)

@@ -5,11 +5,13 @@
 Joining and keeping answers stand further out, round whole screens: see the routes of each screen.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from cinema.settings import Settings
-from stagedoor.call import Env, Policy
+from stagedoor.call import Env, Policy, Transport
 from stagedoor.policies.breaker import Breaker
 from stagedoor.policies.bulkhead import Bulkhead
 from stagedoor.policies.deadline import Within
@@ -19,9 +21,10 @@ from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.transports.http import HttpTransport
 from stagedoor.upstream import Upstream
 
-__all__ = ["SERVICE_NAMES", "Http", "Upstreams", "upstreams_of"]
+__all__ = ["SERVICE_NAMES", "Connect", "Http", "Upstreams", "upstreams_of"]
 
 Http: TypeAlias = Upstream[HttpRequest, HttpResponse]
+Connect: TypeAlias = Callable[[str], Transport[HttpRequest, HttpResponse]]
 
 # What metrics, health and logs call them.
 SERVICE_NAMES = {"users": "user_service", "orders": "order_service", "products": "product_service"}
@@ -40,22 +43,29 @@ class Upstreams:
         return (self.users, self.orders, self.products)
 
 
-def upstreams_of(settings: Settings, env: Env) -> Upstreams:
-    """Return the remotes as the settings describe them; nothing is connected yet."""
+def upstreams_of(settings: Settings, env: Env, connect: Connect | None = None) -> Upstreams:
+    """Return the remotes as the settings describe them; nothing is connected yet.
+
+    `connect` makes the transport of a URL; tests give one that leads to fakes.
+    """
+    connect = connect or partial(_over_http, settings, env)
 
     def http(name: str, url: str) -> Http:
-        transport = HttpTransport(
-            url,
-            pool_size=settings.gateway_pool_size,
-            connect_timeout=settings.gateway_connect_timeout_ms / 1000,
-            clock=env.clock,
-        )
-        return Upstream(name, transport, *_policies(settings), env=env)
+        return Upstream(name, connect(url), *_policies(settings), env=env)
 
     return Upstreams(
         users=http("users", settings.gateway_users_url),
         orders=http("orders", settings.gateway_orders_url),
         products=http("products", settings.gateway_products_url),
+    )
+
+
+def _over_http(settings: Settings, env: Env, url: str) -> Transport[HttpRequest, HttpResponse]:
+    return HttpTransport(
+        url,
+        pool_size=settings.gateway_pool_size,
+        connect_timeout=settings.gateway_connect_timeout_ms / 1000,
+        clock=env.clock,
     )
 
 

@@ -1,9 +1,10 @@
 """Fakes that are part of the product: they pass the same contract suites as the real things."""
 
 from stagedoor.testing.calls import call_of
+from stagedoor.testing.client import Client
 from stagedoor.testing.clock import ManualClock, settle
 from stagedoor.testing.events import Events
 from stagedoor.testing.faults import Faults
 from stagedoor.testing.script import Script
 
-__all__ = ["Events", "Faults", "ManualClock", "Script", "call_of", "settle"]
+__all__ = ["Client", "Events", "Faults", "ManualClock", "Script", "call_of", "settle"]
