@@ -30,7 +30,7 @@ class Clock(Protocol):
         """Return seconds since 1970-01-01T00:00Z, for display only."""
         ...
 
-    async def sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float, /) -> None:
         """Wait at least so many seconds."""
 
     def call_at(self, moment: float, callback: Callable[[], object]) -> Timer:
