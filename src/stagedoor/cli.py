@@ -12,7 +12,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol, runtime_checkable
+from typing import Annotated, Any, NoReturn, Protocol, runtime_checkable
 
 import typer
 from rich.console import Console
@@ -92,32 +92,24 @@ class Inspected(Protocol):
 def check(target: Target) -> None:
     """Prove worst-case latency and amplification; say with file and line what cannot work."""
     console = _console()
-    try:
-        gateway = load(target)
-    except PlanError as error:
-        _conclude(console, list(map(str, error.findings)))
-    except ConfigError as error:
-        _conclude(console, [f"{_place(error)}: {error}"])
-    else:
-        cases = [plan.worst_case() for plan in gateway.plans]
-        for case in cases:
-            console.print(_aggregate_table(case))
-        if gateway.upstreams:
-            console.print(
-                _upstream_table({remote.name: cost_of(remote.policies) for remote in gateway.upstreams})
-            )
-        _conclude(console, list(findings_of(cases, gateway.upstreams)))
+    gateway = _loaded(console, target)
+    cases = [plan.worst_case() for plan in gateway.plans]
+    for case in cases:
+        console.print(_aggregate_table(case))
+    if gateway.upstreams:
+        costs = {remote.name: cost_of(remote.policies) for remote in gateway.upstreams}
+        console.print(_upstream_table(costs))
+    findings = list(findings_of(cases, gateway.upstreams))
+    if findings:
+        _fail(console, findings)
+    console.print("no findings", style="green")
 
 
 @app.command()
 def routes(target: Target) -> None:
     """List the routes: method, path, kind, who may see an answer, how long it is kept."""
     console = _console()
-    try:
-        gateway = load(target)
-    except ConfigError as error:
-        _conclude(console, [f"{_place(error)}: {error}"])
-        return
+    gateway = _loaded(console, target)
     table = Table("method", "path", "kind", "answers", "kept")
     for route in gateway.routes:
         kept = "" if route.cached is None else f"{route.cached:g} s"
@@ -167,11 +159,18 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
-def _conclude(console: Console, findings: Sequence[str]) -> None:
-    """Print the findings, if any, and end with exit code 1."""
-    if not findings:
-        console.print("no findings", style="green")
-        return
+def _loaded(console: Console, target: str) -> Inspected:
+    """Load the gateway; what is wrong with its declaration is a finding, not a traceback."""
+    try:
+        return load(target)
+    except PlanError as error:
+        _fail(console, list(map(str, error.findings)))
+    except ConfigError as error:
+        _fail(console, [f"{_place(error)}: {error}"])
+
+
+def _fail(console: Console, findings: Sequence[str]) -> NoReturn:
+    """Print findings and end with exit code 1."""
     for finding in findings:
         console.print(finding, style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1)

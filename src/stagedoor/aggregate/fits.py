@@ -30,17 +30,15 @@ _WIDER = {int: (float, complex), float: (complex,)}  # PEP 484, the numeric towe
 def fits(given: Hint, wanted: Hint) -> bool:
     """Tell whether every value of the given type may stand where the wanted type is expected."""
     given, wanted = _plain(given), _plain(wanted)
-    if wanted in _ANYTHING or given is Any or given == wanted:
+    if _settled(given, wanted):
         return True
-    if isinstance(wanted, TypeVar) or isinstance(given, TypeVar):
-        return True
+    if _origin(given) is Literal:
+        return all(holds(value, wanted) for value in get_args(given))
     if _is_union(given):
         return all(fits(member, wanted) for member in get_args(given))
     if _is_union(wanted):
         return any(fits(given, member) for member in get_args(wanted))
-    if Literal in {_origin(given), _origin(wanted)}:
-        return _literal_fits(given, wanted)
-    return _class_fits(given, wanted)
+    return _origin(wanted) is not Literal and _class_fits(given, wanted)
 
 
 def holds(value: object, wanted: Hint) -> bool:
@@ -65,6 +63,13 @@ def spell(hint: Hint) -> str:
     return f"{name}[{', '.join('...' if item is ... else spell(item) for item in get_args(hint))}]"
 
 
+def _settled(given: Hint, wanted: Hint) -> bool:
+    """Tell whether no further look is needed: equal, anything goes, or a variable that stands for anything."""
+    if wanted in _ANYTHING or given is Any or given == wanted:
+        return True
+    return isinstance(wanted, TypeVar) or isinstance(given, TypeVar)
+
+
 def _plain(hint: Hint) -> Hint:
     """Take off what does not change the set of values: Annotated, NewType, a type alias."""
     while True:
@@ -80,14 +85,6 @@ def _plain(hint: Hint) -> Hint:
 
 def _is_union(hint: Hint) -> bool:
     return _origin(hint) in {Union, types.UnionType}
-
-
-def _literal_fits(given: Hint, wanted: Hint) -> bool:
-    if _origin(given) is not Literal:
-        return False
-    if _origin(wanted) is Literal:
-        return set(get_args(given)) <= set(get_args(wanted))
-    return all(fits(type(value), wanted) for value in get_args(given))
 
 
 def _class_fits(given: Hint, wanted: Hint) -> bool:

@@ -20,9 +20,6 @@ class _Absent:
     def __repr__(self) -> str:
         return "ABSENT"
 
-    def __deepcopy__(self, _: object) -> "_Absent":
-        return self
-
 
 ABSENT: Final = _Absent()
 

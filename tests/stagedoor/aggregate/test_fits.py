@@ -1,0 +1,165 @@
+"""Types compared as a reader would."""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Literal, NewType, Protocol, TypedDict, TypeVar, Union, runtime_checkable
+
+import pytest
+from typing_extensions import TypeAliasType
+
+from stagedoor.aggregate.fits import Hint, fits, holds, spell
+
+T = TypeVar("T")
+UserId = NewType("UserId", str)
+Ids = TypeAliasType("Ids", list[int])
+
+
+class Base: ...
+
+
+class Derived(Base): ...
+
+
+class Ints(Sequence[int]): ...
+
+
+class Shop(Protocol):
+    name: str
+
+    def get(self) -> str: ...
+
+
+@runtime_checkable
+class Named(Protocol):
+    def title(self) -> str: ...
+
+
+class User(TypedDict):
+    id: str
+
+
+class Order(TypedDict):
+    id: str
+
+
+class Store:
+    name = "store"
+
+    def get(self) -> str:
+        return ""
+
+
+FITTING = [
+    (int, int),
+    (bool, int),
+    (int, float),
+    (int, complex),
+    (Derived, Base),
+    (str, Any),
+    (str, object),
+    (Any, str),
+    (None, type(None)),
+    (None, str | None),
+    (str, str | None),
+    (str | int, int | str | None),
+    (Union[str, int], str | int),  # noqa: UP007 - the older form makes another kind of object
+    (list[int], list[int]),
+    (list[Derived], list[Base]),
+    (list[int], Sequence[int]),
+    (list[int], list),
+    (list, list[int]),
+    (dict[str, int], Mapping[str, int]),
+    (dict[str, list[int]], dict[str, Sequence[float]]),
+    (tuple[int, ...], tuple[int, ...]),
+    (tuple[int, int], tuple[int, ...]),
+    (tuple[int, str], tuple[int, str]),
+    (tuple[int, ...], Sequence[int]),
+    (tuple[int, int], Sequence[int]),
+    (Annotated[int, "metres"], int),
+    (int, Annotated[int, "metres"]),
+    (UserId, str),
+    (Ids, list[int]),
+    (list[int], T),
+    (T, int),
+    (Literal["a"], Literal["a", "b"]),
+    (Literal["a"], str),
+    (Literal["a", 1], str | int),
+    (Ints, Sequence[int]),
+    (User, User),
+    (User, dict),
+    (Store, Shop),
+    (str, Named),
+    (type[int], type[int]),
+    ("forward", int),
+]
+
+NOT_FITTING = [
+    (str, int),
+    (Base, Derived),
+    (float, int),
+    (str | None, str),
+    (list[str], list[int]),
+    (list[int], tuple[int, ...]),
+    (dict[str, int], Mapping[str, str]),
+    (tuple[int, ...], tuple[str, ...]),
+    (tuple[int, ...], tuple[int, int]),
+    (tuple[int, str], tuple[int, ...]),
+    (tuple[int, str], tuple[int, int]),
+    (tuple[int, str], tuple[int]),
+    (tuple[int, str], Sequence[int]),
+    (Literal["a"], int),
+    (Literal["a", "c"], Literal["a", "b"]),
+    (str, Literal["a"]),
+    (User, Order),
+    (str, User),
+    (str, int | float),
+]
+
+
+@pytest.mark.parametrize(("given", "wanted"), FITTING)
+def test_a_type_that_may_stand_there_fits(given: Hint, wanted: Hint) -> None:
+    """Equal, narrower, or nothing that annotations could tell."""
+    assert fits(given, wanted)
+
+
+@pytest.mark.parametrize(("given", "wanted"), NOT_FITTING)
+def test_a_type_that_is_certainly_another_does_not_fit(given: Hint, wanted: Hint) -> None:
+    """A plan refuses it at start-up."""
+    assert not fits(given, wanted)
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "expected"),
+    [
+        ((), tuple[int, ...], True),
+        ((), dict[str, int], False),
+        ({}, dict[str, int], True),
+        (None, int | None, True),
+        (None, int, False),
+        (1, float, True),
+        ("a", Literal["a"], True),
+        ("b", Literal["a"], False),
+        (Store(), Shop, True),
+        (object(), Shop, False),
+        (Derived(), Base, True),
+        (1, Any, True),
+    ],
+)
+def test_a_value_is_held_against_its_type(value: object, wanted: Hint, *, expected: bool) -> None:
+    """Fallbacks and sources are values; a protocol asks for its members only."""
+    assert holds(value, wanted) is expected
+
+
+@pytest.mark.parametrize(
+    ("hint", "text"),
+    [
+        (int, "int"),
+        (tuple[Base, ...], "tuple[Base, ...]"),
+        (dict[str, list[Base]], "dict[str, list[Base]]"),
+        (str | None, "str | None"),
+        (Literal["a"], "Literal['a']"),
+        (Any, "Any"),
+    ],
+)
+def test_a_type_is_spelled_as_its_author_wrote_it(hint: Hint, text: str) -> None:
+    """Messages show no module names of the kit's plumbing."""
+    assert spell(hint) == text
