@@ -18,7 +18,9 @@ _EPOCH = 1_767_607_200.0  # the server's clock is not ours
 
 @dataclass
 class _Data:
-    entries: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)  # bytes, and the millisecond of their end
+    entries: dict[bytes, tuple[bytes, int]] = field(
+        default_factory=dict
+    )  # bytes, and the millisecond of their end
     log: dict[bytes, int] = field(default_factory=dict)
     limit: int = 10_000
 
@@ -37,6 +39,7 @@ class FakeServer:
         self._clock = clock
         self._data = _Data(limit=limit)
         self._stalled: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
+        self._change: Callable[[bytes], bytes] | None = None
         self.heal()
 
     def partner(self) -> "FakeServer":
@@ -75,7 +78,7 @@ class FakeServer:
         self._read_only = ""
         self._hanging = False
         self._lag = 0.0
-        self._change: Callable[[bytes], bytes] | None = None
+        self._change = None
         stalled, self._stalled = self._stalled, []
         for act, future in stalled:
             answer = act()

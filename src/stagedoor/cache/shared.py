@@ -1,0 +1,360 @@
+"""A store in another process: asked in time or not at all, never in the way of an answer.
+
+One background task (`_watch`) asks the server four times a second what is new. This one question is the heartbeat,
+the half-open probe of the store's own breaker, the channel on which purges arrive, and the place where purges that
+could not be told are told again. It is a question that writes, for a server that cannot be written cannot be purged,
+and one that cannot be purged must not be read.
+The first failure of any operation opens the breaker: whoever waits is released at once, what was about to be written
+is dropped, and until the watch gets an answer nothing is asked and nothing costs (K1). There is one probe at a time,
+so a server that returns is met by one question, not by a stampede (K2).
+What an operation is told about time is the server's own clock. Ours is never compared with it: between the server's
+answer and now only the time passed here is added, so entries end on time even if their bytes reach the server late.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+
+from stagedoor.cache.entry import Entry, decode, encode
+from stagedoor.cache.store import Held, Look
+from stagedoor.cache.tags import ALL, Mark, Purges
+from stagedoor.call import Env
+from stagedoor.clock import Clock
+from stagedoor.deadline import Deadline, Expiry
+from stagedoor.events import StoreFailed, StoreRestored
+
+__all__ = ["News", "Server", "Shared", "SharedStats", "StoreDown"]
+
+T = TypeVar("T")
+_STALL = 0.005  # seconds a timer may be late before it is the loop that was busy
+_UNTOLD = 10_000  # names waiting to be told; beyond that ALL is
+State: TypeAlias = Literal["starting", "up", "down"]
+
+
+class StoreDown(Exception):
+    """Tell why a server did not do what it was asked; carries no address."""
+
+
+class News(NamedTuple):
+    """What every answer of a server brings.
+
+    `number` is that of its newest purge, `purges` are the names called out since the number it was asked with, each
+    with its own, `clock` is the server's in microseconds.
+    """
+
+    number: int
+    clock: int
+    purges: list[tuple[bytes, int]]
+
+
+class Server(Protocol):
+    """The four questions a shared store understands; `heard` is the newest purge the asker knows.
+
+    Each is atomic. They raise `StoreDown` and nothing else, and a cancelled one harms no other.
+    """
+
+    name: str
+
+    async def read(self, key: bytes, heard: int, /) -> tuple[News, bytes | None, float]:
+        """Return the bytes of a key and the seconds the server will still keep them."""
+        ...
+
+    async def write(self, key: bytes, data: bytes, until: int, heard: int, /) -> tuple[News, bool]:
+        """Keep bytes until a moment of the server's clock (milliseconds), if no purge came after `heard`.
+
+        An entry that was born later stays.
+        """
+        ...
+
+    async def purge(self, names: Iterable[bytes], heard: int, /) -> News:
+        """Write the names down under a new number, larger than `heard` and than any before."""
+        ...
+
+    async def news(self, heard: int, /) -> News:
+        """Return what is new, having made sure that the server can be written.
+
+        A server that knows no purge, or less than `heard`, has lost some: it purges ALL first.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+
+
+class _Limit(Expiry):
+    """An `Expiry` that can also be ended from outside, before its time.
+
+    It forgives a loop that was held up: the answer may be there, only nobody has looked yet. A stall of ours must not
+    pass for an outage of the server.
+    """
+
+    __slots__ = ("_spared",)
+
+    def __init__(self, clock: Clock, deadline: Deadline) -> None:
+        super().__init__(clock, deadline)
+        self._spared = False
+
+    def release(self) -> None:
+        """End the block now, as if its time were over."""
+        if not self._expired:
+            super()._expire()
+
+    def _expire(self) -> None:
+        now = self._clock.now()
+        if not self._spared and now - self._deadline.at > _STALL:
+            self._spared = True
+            self._timer = self._clock.call_at(now + _STALL, self._expire)
+        else:
+            self.release()
+
+
+@dataclass(frozen=True, slots=True)
+class SharedStats:
+    """What a shared store is doing: `waiting` operations, `queued` entries to be written, `dropped` ones."""
+
+    state: State
+    waiting: int
+    queued: int
+    dropped: int
+
+
+class _Write(NamedTuple):
+    entry: Entry
+    born: float
+    mark: Mark
+
+
+class Shared:
+    """A `Store` on a server. Times are seconds: `timeout` for one operation, `interval` between two questions.
+
+    At most `queue` entries wait to be written, the newest of each key. The task that watches starts with the first
+    operation, or with `start`; `aclose` ends it.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        /,
+        *,
+        env: Env,
+        timeout: float = 0.020,
+        interval: float = 0.25,
+        queue: int = 1024,
+    ) -> None:
+        self.name = server.name
+        self.purges = Purges()
+        self.synced = float("-inf")  # when this process last knew of all purges
+        self._server = server
+        self._clock: Clock = env.clock
+        self._observe = env.observe
+        self._timeout = timeout
+        self._interval = interval
+        self._probe_timeout = max(timeout, 0.5)
+        self._limit = queue
+        self._state: State = "starting"
+        self._offset = 0.0  # seconds from our clock to the server's, at most
+        self._waiting: set[_Limit] = set()
+        self._queue: OrderedDict[bytes, _Write] = OrderedDict()
+        self._dropped = 0
+        self._untold: dict[bytes, int] = {}  # purges the server does not know of yet, each with its turn
+        self._turn = 0
+        self._watcher: asyncio.Task[None] | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._closed = False
+
+    @property
+    def up(self) -> bool:
+        """Tell whether the server is asked at all."""
+        return self._state == "up"
+
+    async def start(self) -> None:
+        """Ask the server once and begin to watch it; a server that is not there is no error."""
+        await self._beat()
+        self._watch()
+
+    async def get(self, key: bytes, lifetime: float, /) -> Look:
+        self._watch()
+        mark = self.purges.mark
+        if self._state != "up":
+            return Look(None, "redis", mark)
+        sent = self._clock.now()
+        answer = await self._ask(self._server.read(key, mark.heard), self._timeout)
+        if answer is None:
+            return Look(None, "redis", mark)
+        news, data, left = answer
+        self._hear(news, sent)
+        found = None if data is None else decode(data, key)
+        if found is None or news.number < mark.heard or not 0.0 < left <= found[0].keep:
+            return Look(None, "redis", self.purges.mark)
+        entry, seen = found
+        if self.purges.reached_shared(key, entry.names, seen):
+            return Look(None, "redis", self.purges.mark)
+        # The age is that of the moment we asked: the way to the server and back is no time won.
+        born = sent - (entry.keep - left)
+        return Look(Held(entry, born, sent, self.purges.mark.position), "redis", self.purges.mark)
+
+    def set(self, entry: Entry, mark: Mark, /) -> bool:
+        self._watch()
+        if self._state != "up":
+            return False
+        self._queue.pop(entry.key, None)
+        if len(self._queue) >= self._limit:
+            self._dropped += 1
+            return False
+        self._queue[entry.key] = _Write(entry, self._clock.now(), mark)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all(), name=f"{self.name} writer")
+        return True
+
+    async def purge(self, names: Iterable[bytes], /) -> bool:
+        self._watch()
+        names = frozenset(names)
+        self._turn += 1
+        self._untold.update(dict.fromkeys(names, self._turn))
+        told = False
+        try:
+            told = self._state == "up" and await self._tell(self._timeout)
+        finally:
+            if not told:
+                self.purges.note(names)
+        return told
+
+    async def idle(self) -> None:
+        """Wait until nothing is left to be written."""
+        if self._writer is not None:
+            await asyncio.wait([self._writer])
+
+    # --- the watch -----------------------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        if self._watcher is None and not self._closed:
+            self._watcher = asyncio.create_task(self._watching(), name=f"{self.name} watch")
+
+    async def _watching(self) -> None:
+        if self._state != "starting":
+            await self._clock.sleep(self._interval)
+        while True:
+            await self._beat()
+            await self._clock.sleep(self._interval)
+
+    async def _beat(self) -> None:
+        if self._untold and not await self._tell(self._probe_timeout):
+            return
+        sent = self._clock.now()
+        news = await self._ask(self._server.news(self.purges.mark.heard), self._probe_timeout, probe=True)
+        if news is not None:
+            self._hear(news, sent)
+            self._restore()
+
+    async def _tell(self, seconds: float) -> bool:
+        """Tell the server of all purges it does not know of yet; False if that failed."""
+        if len(self._untold) > _UNTOLD:
+            self._untold = {ALL: self._turn}
+        told = dict(self._untold)
+        sent = self._clock.now()
+        news = await self._ask(self._server.purge(told, self.purges.mark.heard), seconds)
+        if news is None:
+            return False
+        # A name that was purged again meanwhile has a later turn, and is told again.
+        self._untold = {name: turn for name, turn in self._untold.items() if told.get(name) != turn}
+        self._hear(news, sent)
+        return True
+
+    def _hear(self, news: News, sent: float) -> None:
+        """Note what an answer told; one that knows less than we do tells nothing."""
+        self._offset = news.clock / 1e6 - self._clock.now()
+        heard = self.purges.mark.heard
+        if news.number < heard:
+            return
+        for name, number in news.purges:
+            if number > heard:
+                self.purges.note((name,), number)
+        self.purges.hear(news.number)
+        self.synced = max(self.synced, sent)
+
+    # --- one operation -------------------------------------------------------------------------------------
+
+    async def _ask(self, operation: Awaitable[T], seconds: float, *, probe: bool = False) -> T | None:
+        """Await an operation of the server for so long; None if it failed, and then the store is down."""
+        limit = _Limit(self._clock, Deadline(self._clock.now() + seconds))
+        try:
+            with limit:
+                if not probe:
+                    self._waiting.add(limit)
+                try:
+                    return await operation
+                finally:
+                    self._waiting.discard(limit)
+        except TimeoutError:
+            self._fail("timeout")
+        except StoreDown as error:
+            self._fail(str(error))
+        return None
+
+    def _fail(self, error: str) -> None:
+        if self._state == "down":
+            return
+        self._state = "down"
+        self._dropped += len(self._queue)
+        self._queue.clear()
+        for limit in tuple(self._waiting):
+            limit.release()
+        self._observe(StoreFailed(self.name, error))
+
+    def _restore(self) -> None:
+        before, self._state = self._state, "up"
+        if before == "down":
+            self._observe(StoreRestored(self.name))
+
+    async def _write_all(self) -> None:
+        try:
+            while self._queue:
+                await self._write(self._queue.popitem(last=False)[1])
+        finally:
+            self._writer = None
+
+    async def _write(self, write: _Write) -> None:
+        """Write one entry, unless a purge reached it on the way; the server and we must agree on which there were."""
+        entry, born, mark = write
+        for _ in range(3):
+            known = self.purges.mark
+            if self.purges.reached(entry.key, entry.names, mark.position):
+                return
+            moment = self._offset + born
+            data = encode(entry, int(moment * 1e3), known.heard)
+            until = int((moment + entry.keep) * 1e3)
+            sent = self._clock.now()
+            answer = await self._ask(
+                self._server.write(entry.key, data, until, known.heard), self._probe_timeout
+            )
+            if answer is None:
+                return
+            self._hear(answer[0], sent)
+            if answer[1]:
+                return
+
+    # --- at rest -------------------------------------------------------------------------------------------
+
+    def counts(self) -> Mapping[str, int]:
+        """Return whether entries are being written, and how many operations wait, the watch aside."""
+        return {"tasks": int(self._writer is not None), "store_operations": len(self._waiting)}
+
+    def stats(self) -> SharedStats:
+        """Return the figures of this moment."""
+        return SharedStats(self._state, len(self._waiting), len(self._queue), self._dropped)
+
+    async def aclose(self) -> None:
+        """Write and tell what waits, if the server answers; then end the tasks and close the server."""
+        self._closed = True
+        await self.idle()
+        if self._untold:
+            await self._tell(self._probe_timeout)
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.wait([self._watcher])
+        await self._server.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Shared {self.name} {self._state}, {len(self._queue)} to write>"

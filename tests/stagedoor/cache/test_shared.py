@@ -1,0 +1,487 @@
+"""The shared store: its own breaker, its watch, its purges, and what it writes behind."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from stagedoor.cache.entry import Entry, encode
+from stagedoor.cache.shared import News, Shared, SharedStats
+from stagedoor.cache.store import Look
+from stagedoor.cache.tags import ALL, Mark, tag
+from stagedoor.call import Env
+from stagedoor.clock import Timer
+from stagedoor.events import StoreFailed, StoreRestored
+from stagedoor.testing import Events, ManualClock, settle
+from stagedoor.testing.stores import FakeServer
+
+FILMS = (tag("films"),)
+
+
+@dataclass
+class Process:
+    """One process with its way to the server."""
+
+    clock: ManualClock
+    server: FakeServer
+    events: Events = field(default_factory=Events)
+    queue: int = 1024
+
+    def __post_init__(self) -> None:
+        self.store = Shared(self.server, env=Env(self.clock, lambda: 0.5, self.events), queue=self.queue)
+
+    async def get(self, key: bytes = b"k") -> bytes | None:
+        held = (await self.store.get(key, 30.0)).held
+        return None if held is None else held.entry.body
+
+    async def keep(self, body: bytes = b"v", key: bytes = b"k", names: tuple[bytes, ...] = ()) -> bool:
+        look = await self.store.get(key, 30.0)
+        stored = self.store.set(Entry(key, body, 30.0, "", names), look.mark)
+        await self.store.idle()
+        return stored
+
+    def outages(self) -> list[str]:
+        return [event.error for event in self.events.of(StoreFailed)]
+
+
+async def started(clock: ManualClock | None = None, *, queue: int = 1024) -> Process:
+    clock = clock or ManualClock()
+    process = Process(clock, FakeServer(clock), queue=queue)
+    await process.store.start()
+    return process
+
+
+async def beside(process: Process) -> Process:
+    other = Process(process.clock, process.server.partner())
+    await other.store.start()
+    return other
+
+
+def refused(server: FakeServer) -> None:
+    server.fail("ConnectionRefusedError")
+
+
+def loading(server: FakeServer) -> None:
+    server.fail("LOADING")
+
+
+def read_only(server: FakeServer) -> None:
+    server.read_only("READONLY")
+
+
+def out_of_memory(server: FakeServer) -> None:
+    server.read_only("OOM")
+
+
+FAULTS = [refused, loading, FakeServer.hang, read_only, out_of_memory]
+
+
+async def test_k1_before_the_first_answer_nothing_is_asked() -> None:
+    """K1: a process starts without its store, and the store joins when it answers."""
+    clock = ManualClock()
+    process = Process(clock, FakeServer(clock))
+    first = await process.store.get(b"k", 30.0)
+    await settle()
+
+    assert first == Look(None, "redis", Mark(0, 0))
+    assert process.store.up
+    assert await process.keep()
+    assert process.events == []
+    await process.store.aclose()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+async def test_k1_a_store_absent_at_start_is_no_error(fault: Callable[[FakeServer], None]) -> None:
+    """K1: it is told once, and the store is used when it comes."""
+    clock = ManualClock()
+    process = Process(clock, FakeServer(clock))
+    fault(process.server)
+    start = asyncio.create_task(process.store.start())
+    await clock.advance(3.0)
+    await start
+
+    assert len(process.outages()) == 1
+    assert await process.get() is None
+    assert not await process.keep()
+    process.server.heal()
+    await clock.advance(1.0)
+    assert await process.keep()
+    await process.store.aclose()
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+async def test_k1_an_outage_costs_one_time_out_at_most_and_is_told_once(
+    fault: Callable[[FakeServer], None],
+) -> None:
+    """K1: whoever waits is released at once; after that nothing is asked by requests, and nothing waits."""
+    process = await started()
+    await process.keep()
+    fault(process.server)
+    before = process.clock.now()
+    waiting = [asyncio.create_task(process.get(b"%d" % number)) for number in range(50)]
+    await process.clock.advance(0.020)
+    assert [task.done() for task in waiting] == [True] * 50
+    await process.clock.advance(1.0)
+    asked = len(process.server.asked)
+    for _ in range(100):
+        assert await process.get() is None
+
+    assert process.clock.now() == before + 1.02
+    assert len(process.server.asked) == asked
+    assert len(process.outages()) == 1
+    assert process.store.stats() == SharedStats("down", waiting=0, queued=0, dropped=0)
+    await process.store.aclose()
+
+
+async def test_k1_a_down_store_is_asked_in_less_than_a_millisecond() -> None:
+    """K1: a look-up that cannot be answered costs next to nothing."""
+    process = await started()
+    process.server.fail()
+    await process.get()
+    before = time.perf_counter()
+    for _ in range(100):
+        await process.get()
+
+    assert time.perf_counter() - before < 0.1
+    await process.store.aclose()
+
+
+async def test_k2_a_store_that_returns_is_used_again_after_one_probe() -> None:
+    """K2: within two seconds, by one question, without a stampede; and it is told."""
+    process = await started()
+    await process.keep()
+    process.server.fail()
+    await process.get()
+    await process.clock.advance(10.0)
+    process.server.heal()
+    process.server.asked.clear()
+    await process.clock.advance(0.25)
+
+    assert process.server.asked == ["news"]
+    assert await process.get() == b"v"
+    assert process.events == [StoreFailed("redis", "ConnectionRefusedError"), StoreRestored("redis")]
+    await process.store.aclose()
+
+
+async def test_k2_a_hung_store_is_probed_by_one_question_at_a_time() -> None:
+    """K2: probes end by a time limit of their own and do not pile up."""
+    process = await started()
+    process.server.hang()
+    process.server.asked.clear()
+    await process.clock.advance(3.0)
+
+    assert process.server.asked == ["news"] * 4
+    process.server.heal()
+    await process.clock.advance(0.75)
+    assert process.store.up
+    await process.store.aclose()
+
+
+async def test_k1_a_stall_of_our_own_is_no_outage() -> None:
+    """K1: a timer that comes late found the loop busy; the answer gets another look."""
+
+    class Busy(ManualClock):
+        late = 0.0
+
+        def call_at(self, moment: float, callback: Callable[[], object]) -> Timer:
+            return super().call_at(moment + self.late, callback)
+
+    clock = Busy()
+    process = await started(clock)
+    process.server.hang()
+    clock.late = 0.006
+    waiting = asyncio.create_task(process.get())
+    await settle()
+    clock.late = 0.0
+    await clock.advance(0.026)
+    assert not waiting.done()
+    await clock.advance(0.005)
+
+    assert waiting.done()
+    assert process.outages() == ["timeout"]
+    await process.store.aclose()
+
+
+async def test_k6_a_cancelled_look_up_harms_nobody() -> None:
+    """K6, X2: cancellation is no outage and leaves no place taken."""
+    process = await started()
+    process.server.lag(0.010)
+    waiting = asyncio.create_task(process.get())
+    other = asyncio.create_task(process.get())
+    await settle()
+    assert process.store.counts() == {"tasks": 0, "store_operations": 2}
+    waiting.cancel()
+    await process.clock.advance(0.010)
+
+    assert waiting.cancelled()
+    assert other.done()
+    assert process.store.up
+    assert process.store.counts() == {"tasks": 0, "store_operations": 0}
+    await process.store.aclose()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _: b"",
+        lambda data: data[:-3],
+        lambda data: data + b"x",
+        lambda _: b"garbage",
+        lambda _: encode(Entry(b"k2", b"theirs", 30.0), 1, 2**60),
+    ],
+)
+async def test_k8_corrupt_or_foreign_bytes_are_a_miss(change: Callable[[bytes], bytes]) -> None:
+    """K6, K8: another key's entry is found out, broken bytes are none, and neither is an outage."""
+    process = await started()
+    await process.keep()
+    process.server.garble(change)
+
+    assert await process.get() is None
+    assert process.store.up
+    await process.store.aclose()
+
+
+async def test_k8_an_entry_that_lives_longer_than_it_should_is_a_miss() -> None:
+    """K8: somebody took its end away; its age cannot be known."""
+    process = await started()
+    heard = process.store.purges.mark.heard
+    await process.server.write(b"k", encode(Entry(b"k", b"v", 1.0), 1, heard), 2**60, heard)
+
+    assert await process.get() is None
+    await process.store.aclose()
+
+
+async def test_g4_a_purge_is_heard_by_other_processes_within_a_second() -> None:
+    """G4: also by one that asks nothing."""
+    process = await started()
+    other = await beside(process)
+    before = other.store.purges.mark
+    told = await process.store.purge(FILMS)
+    await process.clock.advance(0.25)
+
+    assert told
+    assert other.store.purges.reached(b"k", FILMS, before.position)
+    assert not other.store.purges.reached(b"k", (), before.position)
+    await process.store.aclose()
+    await other.store.aclose()
+
+
+async def test_g4_a_read_knows_of_a_purge_that_was_not_yet_heard() -> None:
+    """G4: every answer of the server brings the news."""
+    process = await started()
+    other = await beside(process)
+    await process.keep(names=FILMS)
+    assert await other.get() == b"v"
+    await process.store.purge(FILMS)
+
+    assert await other.get() is None
+    await process.store.aclose()
+    await other.store.aclose()
+
+
+@pytest.mark.parametrize("names", [(), FILMS])
+async def test_g4_the_server_does_not_take_what_a_purge_elsewhere_called_out(
+    names: tuple[bytes, ...],
+) -> None:
+    """G4: looked up here, purged there, stored here; another purge alone only costs a second try."""
+    process = await started()
+    other = await beside(process)
+    look = await process.store.get(b"k", 30.0)
+    await other.store.purge(FILMS)
+    process.store.set(Entry(b"k", b"old", 30.0, "", names), look.mark)
+    await process.store.idle()
+
+    assert list(process.server.entries()) == ([] if names else [b"k"])
+    await process.store.aclose()
+    await other.store.aclose()
+
+
+async def test_a_write_that_never_finds_peace_is_given_up() -> None:
+    """A flood of purges does not keep the writer for ever."""
+
+    class Restless(FakeServer):
+        async def write(self, key: bytes, data: bytes, until: int, heard: int, /) -> tuple[News, bool]:
+            return (await super().write(key, data, until, heard))[0], False
+
+    clock = ManualClock()
+    process = Process(clock, Restless(clock))
+    await process.store.start()
+    await process.keep()
+
+    assert process.server.asked.count("write") == 3
+    assert process.store.up
+    await process.store.aclose()
+
+
+async def test_k3_a_purge_during_an_outage_is_told_afterwards() -> None:
+    """K3: the caller hears that it is not everywhere yet, and nothing is read before it is."""
+    process = await started()
+    other = await beside(process)
+    await process.keep(names=FILMS)
+    process.server.fail()
+    told = await process.store.purge(FILMS)
+    again = await process.store.purge(FILMS)
+    position = process.store.purges.mark.position
+    process.server.heal()
+    await process.clock.advance(0.25)
+
+    assert (told, again) == (False, False)
+    assert position == 3  # the first news, and each try
+    assert await process.get() is None
+    assert await other.get() is None
+    await process.store.aclose()
+    await other.store.aclose()
+
+
+async def test_k3_a_purge_that_is_cancelled_is_told_nevertheless() -> None:
+    """K3: nobody waits for it any more, but it was wanted."""
+    process = await started()
+    await process.keep(names=FILMS)
+    process.server.lag(0.015)
+    purge = asyncio.create_task(process.store.purge(FILMS))
+    await settle()
+    purge.cancel()
+    await settle()
+    process.server.heal()
+    await process.clock.advance(0.3)
+
+    assert purge.cancelled()
+    assert await process.get() is None
+    await process.store.aclose()
+
+
+async def test_k3_a_name_purged_again_while_it_is_told_is_told_again() -> None:
+    """K3: the first telling says nothing of what was stored after it."""
+    process = await started()
+    process.server.lag(0.010)
+    one = asyncio.create_task(process.store.purge(FILMS))
+    await process.clock.advance(0.005)
+    two = asyncio.create_task(process.store.purge(FILMS))
+    await process.clock.advance(0.005)
+    process.server.fail()
+    await process.clock.advance(0.010)
+
+    assert (await one, await two) == (True, True)
+    assert process.server.asked.count("purge") == 2
+    await process.store.aclose()
+
+
+async def test_k3_purges_that_wait_are_bounded() -> None:
+    """K3: a long outage turns many names into ALL."""
+    process = await started()
+    other = await beside(process)
+    await process.keep()
+    process.server.fail()
+    await process.store.purge(tag(str(number)) for number in range(10_001))
+    process.server.heal()
+    await process.clock.advance(0.5)
+
+    assert ALL in [name for name, _ in (await process.server.news(1)).purges]
+    assert await other.get() is None
+    await process.store.aclose()
+    await other.store.aclose()
+
+
+async def test_k3_a_server_that_lost_its_memory_flushes_everybody() -> None:
+    """K3: purges may have been lost with it, so nothing from before is used."""
+    process = await started()
+    other = await beside(process)
+    await process.store.purge(FILMS)
+    before = other.store.purges.mark.position
+    process.server.lose()
+    assert await process.get() is None  # it knows less than we do: not an answer to trust
+    await process.clock.advance(0.5)
+
+    assert other.store.purges.reached(b"k", (), before)
+    assert await process.keep(names=FILMS)
+    assert await other.get() == b"v"
+    await process.store.aclose()
+    await other.store.aclose()
+
+
+async def test_k2_a_late_write_does_not_overwrite_a_newer_answer() -> None:
+    """K2: it lay in the socket of a hung server, which carries it out when it wakes."""
+    process = await started()
+    other = await beside(process)
+    process.server.hang()
+    process.store.set(Entry(b"k", b"old", 30.0), process.store.purges.mark)
+    await process.clock.advance(1.0)
+    await other.keep(b"new")
+    process.server.heal()
+
+    assert await other.get() == b"new"
+    await process.store.aclose()
+    await other.store.aclose()
+
+
+async def test_k7_a_late_write_does_not_live_longer() -> None:
+    """K7: an entry ends so many seconds after it was fetched, not after the server woke up."""
+    process = await started()
+    process.server.hang()
+    process.store.set(Entry(b"k", b"v", 30.0), process.store.purges.mark)
+    await process.clock.advance(20.0)
+    process.server.heal()
+    await process.clock.advance(1.0)
+    assert await process.get() == b"v"
+    await process.clock.advance(9.0)
+
+    assert await process.get() is None
+    await process.store.aclose()
+
+
+async def test_x4_what_waits_to_be_written_is_bounded_and_the_newest_of_its_key() -> None:
+    """X4: a slow server costs entries, not memory."""
+    process = await started(queue=2)
+    mark = process.store.purges.mark
+    stored = [
+        process.store.set(Entry(key, body, 30.0), mark)
+        for key, body in [(b"a", b"1"), (b"b", b"1"), (b"c", b"1"), (b"a", b"2")]
+    ]
+    assert repr(process.store) == "<Shared redis up, 2 to write>"
+    assert process.store.counts() == {"tasks": 1, "store_operations": 0}
+    await process.store.idle()
+
+    assert stored == [True, True, False, True]
+    assert sorted(process.server.entries()) == [b"a", b"b"]
+    assert await process.get(b"a") == b"2"
+    assert process.store.stats().dropped == 1
+    await process.store.aclose()
+
+
+async def test_k1_what_waits_to_be_written_is_dropped_by_an_outage() -> None:
+    """K1: nothing is written into a server that has just come back from the dead."""
+    process = await started()
+    process.server.hang()
+    for key in (b"a", b"b", b"c"):
+        process.store.set(Entry(key, b"v", 30.0), process.store.purges.mark)
+    asked = asyncio.create_task(process.get())
+    await process.clock.advance(0.1)
+    await asked
+
+    assert process.store.stats() == SharedStats("down", waiting=0, queued=0, dropped=2)
+    await process.store.aclose()
+
+
+async def test_x4_closing_writes_and_tells_what_waits_and_leaves_no_task() -> None:
+    """X4, X6: background work has an owner; a closed store starts nothing again."""
+    process = await started()
+    process.server.fail()
+    await process.store.purge(FILMS)
+    process.server.heal()
+    await process.store.aclose()
+    await process.get()
+
+    assert process.server.closed
+    assert process.server.asked[-1] == "purge"
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_x4_closing_a_store_that_was_never_used_is_harmless() -> None:
+    """X6: not every process that has a store asks it."""
+    clock = ManualClock()
+    process = Process(clock, FakeServer(clock))
+    await process.store.aclose()
+
+    assert process.server.closed
