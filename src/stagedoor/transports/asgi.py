@@ -63,7 +63,7 @@ class AsgiTransport:
         self._clock = clock or SystemClock()
         self._via = via.encode()
         self._rest = rest
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: dict[asyncio.Task[None], _Exchange] = {}
 
     async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
         remaining = call.deadline.remaining(self._clock.now())
@@ -102,8 +102,8 @@ class AsgiTransport:
             exchange.run(self._app, _scope(payload, fields)), context=contextvars.Context()
         )
         exchange.task = task
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running[task] = exchange
+        task.add_done_callback(self._running.pop)
         return exchange
 
     def key_of(self, payload: HttpRequest, /) -> bytes:
@@ -113,8 +113,8 @@ class AsgiTransport:
         return keys.idempotent(payload)
 
     def counts(self) -> Mapping[str, int]:
-        """Return the calls that run now (X1)."""
-        return {"upstream_connections": len(self._running)}
+        """Return the calls whose answer is not complete (X1); an application may work on behind its answer."""
+        return {"upstream_connections": sum(not exchange.over for exchange in self._running.values())}
 
     async def aclose(self) -> None:
         running = tuple(self._running)
@@ -182,6 +182,11 @@ class _Exchange:
             self._fail(_raised(self._operation, error) if self._head is None else None)
         else:
             self._fail(None)
+
+    @property
+    def over(self) -> bool:
+        """Tell whether the answer is complete, or given up."""
+        return self._gone.is_set()
 
     def leave(self) -> None:
         """Let the application go: a caller that has no whole answer, and no stream, has no use for it."""
