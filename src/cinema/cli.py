@@ -81,7 +81,7 @@ def up(restart: Annotated[bool, typer.Option(help="Start a service again when it
 
 
 @app.command()
-def gateway() -> None:
+def gateway(host: Host = None) -> None:
     """Serve the gateway."""
     settings = _settings()
     from cinema.gateway.serve import serve
@@ -89,7 +89,7 @@ def gateway() -> None:
     with _told(
         f"cannot listen on {settings.gateway_host}:{settings.gateway_port} (GATEWAY_HOST, GATEWAY_PORT)"
     ):
-        serve(settings)
+        serve(settings, host)
 
 
 @app.command()

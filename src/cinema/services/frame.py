@@ -102,6 +102,10 @@ def _refuse_in_form(app: FastAPI) -> None:
 
 
 def _refuse(request: Request, error: Exception) -> Response:
+    if isinstance(error, DatabaseUnavailable):
+        request.scope["reason"] = type(
+            error.__cause__ or error
+        ).__name__  # for the log line; its text may name hosts
     return problem_answer(request, problem_for(error))
 
 

@@ -117,6 +117,7 @@ class Rim:
             route=route,
             status=passing.status or None,  # None: the client left before an answer began
             duration_ms=round(seconds * 1000, 3),
+            **({"reason": reason} if (reason := passing.scope.get("reason")) else {}),
         )
 
 

@@ -30,13 +30,19 @@ async def test_every_service_says_what_it_is(sqlite_url: str, journal: Journal, 
 @pytest.mark.parametrize(
     "url", ["sqlite+aiosqlite:////nowhere/at/all.db", "postgresql+asyncpg://nobody@127.0.0.1:1/none"]
 )
-async def test_health_asks_the_database(journal: Journal, url: str) -> None:
-    """Contract 8: never "healthy" without having asked; contract 1.4: 503 carries Retry-After."""
+async def test_health_asks_the_database(journal: Journal, log: Path, url: str) -> None:
+    """Contract 8: never "healthy" without having asked; contract 1.4: 503 carries Retry-After, the log says why."""
     async with started(users_app.build(Settings(database_url=url), journal)) as ask:
         replies = [await ask("/health"), await ask("/users/user123")]
 
     assert [(reply.status, reply.headers["retry-after"]) for reply in replies] == [(503, "1")] * 2
     assert {reply.json["detail"] for reply in replies} == {"the database does not answer"}
+    journal.close()
+    written = log.read_text()  # noqa: ASYNC240 - a test waits for nobody
+    assert {json.loads(line)["reason"] for line in written.splitlines()} <= {
+        "OperationalError",
+        "ConnectionRefusedError",
+    }
 
 
 async def test_a_database_without_tables_is_not_healthy(journal: Journal, tmp_path: Path) -> None:
