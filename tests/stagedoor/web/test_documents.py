@@ -1,0 +1,102 @@
+"""OpenAPI documents and the pages that show them."""
+
+import itertools
+import re
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import BaseModel
+
+from stagedoor.call import Env
+from stagedoor.testing import Client
+from stagedoor.web.answer import Answer, json
+from stagedoor.web.docs import DocumentSet, documentation_routes
+from stagedoor.web.gateway import Gateway
+from stagedoor.web.parameters import Text
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Documentation, Route
+
+SETS = (
+    DocumentSet(openapi="/openapi.json", swagger=("/docs",), redoc="/redoc"),
+    DocumentSet(openapi="/v1/openapi.json", prefix="/v1", swagger=("/v1/docs",)),
+)
+
+
+class Film(BaseModel):
+    """A film."""
+
+    title: str
+
+
+async def film(_: Request) -> Answer:
+    return json({"title": "Alien"})
+
+
+def route(path: str) -> Route:
+    documentation = Documentation(
+        summary="One film", model=Film, problems=(404, 422), headers={"ETag": "Its tag"}
+    )
+    parameters = (Text(name="id", description="Its id", example="alien"),)
+    return Route(path=path, handle=film, parameters=parameters, documentation=documentation)
+
+
+@pytest.fixture
+def client(env: Env) -> Client:
+    shown = [route("/films/{id}"), route("/v1/films/{id}")]
+    numbers = itertools.count()
+    pages = documentation_routes(
+        SETS,
+        routes=lambda: shown,
+        title="Films & more",
+        version="1",
+        description="",
+        nonce=lambda: f"n{next(numbers)}",
+    )
+    return Client(Gateway([*shown, *pages], env=env, name="test"))
+
+
+async def document(client: Client, path: str) -> dict[str, Any]:
+    said: dict[str, Any] = orjson.loads((await client.ask(path)).body)
+    return said
+
+
+async def test_g9_a_route_documents_itself(client: Client) -> None:
+    """G9: parameters with bounds and example, the body's model, every problem, the headers."""
+    operation = (await document(client, "/openapi.json"))["paths"]["/films/{id}"]["get"]
+
+    assert operation["parameters"][0]["schema"]["maxLength"] == 128
+    assert operation["parameters"][0]["example"] == "alien"
+    assert operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/Film")
+    assert set(operation["responses"]) == {"200", "404", "422"}
+    assert "ETag" in operation["responses"]["200"]["headers"]
+
+
+async def test_a_document_shows_only_the_paths_under_its_prefix(client: Client) -> None:
+    """One product, several dialects."""
+    assert list((await document(client, "/v1/openapi.json"))["paths"]) == ["/v1/films/{id}"]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/v1/docs"])
+async def test_pages_need_no_other_host_and_run_no_foreign_script(client: Client, path: str) -> None:
+    """Every address is a path of ours; each page has a nonce of its own, named in its policy."""
+    first, again = await client.ask(path), await client.ask(path)
+
+    assert b"http" not in first.body.replace(b"http-equiv", b"")
+    nonce = re.search(rb'nonce="(\w+)"', first.body)
+    assert nonce is not None
+    assert b"'nonce-" + nonce.group(1) + b"'" in (first.header(b"content-security-policy") or b"")
+    assert nonce.group(0) not in again.body
+    assert b"Films &amp; more" in first.body
+
+
+@pytest.mark.parametrize("name", ["swagger-ui-bundle.js", "swagger-ui.css", "redoc.standalone.js"])
+async def test_the_scripts_come_from_an_installed_package(client: Client, name: str) -> None:
+    """Nothing foreign is committed, nothing is fetched; a second request is answered 304."""
+    first = await client.ask(f"/docs/assets/{name}")
+    again = await client.ask(
+        f"/docs/assets/{name}", headers=((b"if-none-match", first.header(b"etag") or b""),)
+    )
+
+    assert len(first.body) > 10_000
+    assert (again.status, again.body) == (304, b"")

@@ -1,0 +1,83 @@
+"""Health that asks."""
+
+import asyncio
+
+import pytest
+
+from stagedoor.call import Env
+from stagedoor.errors import UpstreamTimeout
+from stagedoor.policies.breaker import Breaker
+from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.testing import Events, ManualClock, Script
+from stagedoor.upstream import Upstream
+from stagedoor.web.health import Component, Health, overall, probe_of
+
+OK = HttpResponse(status=200)
+
+
+async def test_a_probe_moves_no_breaker_and_counts_as_no_attempt(
+    clock: ManualClock, env: Env, events: Events
+) -> None:
+    """Looking at a sick service must not make it look sicker."""
+    script = Script[HttpRequest, HttpResponse](clock).fails(UpstreamTimeout)
+    upstream = Upstream("users", script, Breaker(consecutive=1), env=env)
+
+    found = await probe_of(upstream, clock)()
+
+    assert found == Component("unhealthy", detail="not answering in time")
+    assert list(events) == []
+
+
+async def test_all_probes_together_take_a_second_at_most(clock: ManualClock) -> None:
+    """A service that hangs is unhealthy, and the others are told all the same."""
+
+    async def hangs() -> Component:
+        await clock.sleep(60)
+        raise AssertionError
+
+    async def well() -> Component:
+        return Component("healthy", 1.0)
+
+    asked = clock.run(Health({"a": hangs, "b": well}, clock).components())
+    before = clock.now()
+
+    found = await asked
+
+    assert found == {"a": Component("unhealthy", detail="not answering"), "b": Component("healthy", 1.0)}
+    assert clock.now() - before == pytest.approx(1.0)
+    assert overall(found) == "degraded"
+
+
+async def test_an_answer_serves_for_two_seconds(clock: ManualClock) -> None:
+    """Many monitors must not become a load on what they watch."""
+    asked = 0
+
+    async def counting() -> Component:
+        nonlocal asked
+        asked += 1
+        return Component("healthy")
+
+    health = Health({"a": counting}, clock)
+    await health.components()
+    await health.components()
+    await clock.advance(2.0)
+    await health.components()
+
+    assert asked == 2
+
+
+async def test_a_half_open_breaker_is_degraded(clock: ManualClock, env: Env) -> None:
+    """The service answers the probe, and traffic is only being tried."""
+    script = Script[HttpRequest, HttpResponse](clock).fails(UpstreamTimeout).after(5.0, OK).then(OK)
+    upstream = Upstream("users", script, Breaker(consecutive=1, open_for=1.0, jitter=0.0), env=env)
+    with pytest.raises(UpstreamTimeout):
+        await upstream.call("get", HttpRequest(target=b"/"))
+    await clock.advance(1.5)
+    trying = asyncio.create_task(upstream.call("get", HttpRequest(target=b"/")))
+    await clock.advance(0.1)
+
+    found = await probe_of(upstream, clock)()
+
+    assert found.status == "degraded"
+    await clock.advance(5.0)
+    await trying
