@@ -6,10 +6,11 @@ Generator, upstreams and target may share two cores, so throughput says as much 
 the figure to trust is the CPU time of the target per answer.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from bench.load import Load, fresh_prefix, wrk
 from bench.pace import Paced, pace
@@ -19,6 +20,8 @@ from bench.table import render
 __all__ = ["Plan", "Result", "Run", "Target", "closed_table", "compare", "open_table"]
 
 T = TypeVar("T")
+# Seconds: requests under way when wrk leaves are finished, and charged, before accounts are read.
+SETTLING: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +120,9 @@ def measured(target: Target, path: str, plan: Plan, calls: Callable[[], int], co
 
 def load(target: Target, path: str, plan: Plan, seconds: float, cores: tuple[int, ...]) -> Load:
     prefix = fresh_prefix(path)
-    return wrk(target.origin, prefix, connections=plan.connections, seconds=seconds, cores=cores)
+    seen = wrk(target.origin, prefix, connections=plan.connections, seconds=seconds, cores=cores)
+    time.sleep(SETTLING)
+    return seen
 
 
 def rotated(targets: Sequence[T], turn: int) -> list[T]:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 USERS: Final = os.environ["USERS_URL"]
 ORDERS: Final = os.environ["ORDERS_URL"]
 PRODUCTS: Final = os.environ["PRODUCTS_URL"]
-DEADLINE: Final = 0.18
+DEADLINE: Final = int(os.environ["DEADLINE_MS"]) / 1000
 CACHE_TTL: Final = 30
 
 

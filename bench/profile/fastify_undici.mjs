@@ -4,7 +4,7 @@ import Fastify from "fastify";
 import { Pool } from "undici";
 
 const { PORT, USERS_URL, ORDERS_URL, PRODUCTS_URL } = process.env;
-const DEADLINE_MS = 180;
+const DEADLINE_MS = Number(process.env.DEADLINE_MS);
 const CACHE_TTL = 30;
 const JSON_BODY = { "content-type": "application/json" };
 
