@@ -121,7 +121,7 @@ def test_one_command_starts_everything_and_a_signal_ends_it(stack: Stack) -> Non
 
 
 def test_a_second_start_finds_everything_done(stack: Stack) -> None:
-    """Issue 3: later starts are quick because they change nothing. A closed terminal and Ctrl-C end the platform too."""
+    """Issue 3: later starts change nothing; a closed terminal and Ctrl-C end the platform as well."""
     stack.start()
     stack.until_ready()
     stack.process.send_signal(signal.SIGHUP)
