@@ -86,6 +86,7 @@ class Flights(Generic[P, R]):
             flight.task = asyncio.get_running_loop().create_task(self._fly(key, flight, call))
             return await self._wait(key, flight, call)
         self._env.observe(CallJoined(call.operation))
+        context.current().record.joined = True
         value = await self._wait(key, flight, call)
         return value if self._rule.shareable(value) else await self._send(call)
 
@@ -135,6 +136,13 @@ class Flights(Generic[P, R]):
             del self._flights[key]
             shortened = context.current().unshortened is not None
             flight.task.cancel(LATE if late and not shortened else None)
+
+    async def aclose(self) -> None:
+        """Cancel what is under way and wait until it has ended; called once, at shutdown."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def __repr__(self) -> str:
         waiting = sum(len(flight.waiting) for flight in self._flights.values())

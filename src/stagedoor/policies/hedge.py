@@ -11,6 +11,7 @@ Choose as delay the upstream's p95 to p99. Belongs outside the breaker, like the
 import asyncio
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from stagedoor.call import Call, Env, Send
@@ -119,18 +120,13 @@ class _Race(Generic[P, R]):
         timer = None
         if self._fired < self._rule.copies:
             clock = self._env.clock
-            timer = clock.call_at(clock.now() + self._rule.delay, lambda: _ring(bell))
+            timer = clock.call_at(clock.now() + self._rule.delay, partial(bell.set_result, None))
         try:
             await asyncio.wait((*running, bell), return_when=asyncio.FIRST_COMPLETED)
         finally:
             bell.cancel()
             if timer is not None:
                 timer.cancel()
-
-
-def _ring(bell: "asyncio.Future[None]") -> None:
-    if not bell.done():
-        bell.set_result(None)
 
 
 async def _gone(tasks: "list[asyncio.Task[R]]", reason: str | None) -> None:

@@ -25,7 +25,10 @@ class _Alarm:
 
 
 class ManualClock:
-    """A `Clock` whose time moves only by `advance`; timers run in order, each at its own moment."""
+    """A `Clock` whose time moves only by `advance`; timers run in order, each at its own moment.
+
+    Timers of one moment run in one tick, before any task, as they do on a real loop.
+    """
 
     def __init__(self, now: float = 1000.0, wall: float = 1_767_607_200.0) -> None:
         self._now = now
@@ -70,14 +73,16 @@ class ManualClock:
         """Move time on to a moment in the same way."""
         await settle()
         while self._alarms and self._alarms[0][0] <= target:
-            moment, _, alarm = heapq.heappop(self._alarms)
-            if alarm.callback is None:
-                continue
-            self._now = max(self._now, moment)
-            alarm.callback()
+            self._now = max(self._now, self._alarms[0][0])
+            while self._alarms and self._alarms[0][0] <= self._now:
+                self._strike(heapq.heappop(self._alarms)[2])
             await settle()
-        self._now = target
+        self._now = max(self._now, target)
         await settle()
+
+    def _strike(self, alarm: _Alarm) -> None:
+        if alarm.callback is not None:
+            alarm.callback()
 
     async def run(self, work: Awaitable[T]) -> T:
         """Run work to its end; whenever every task waits, time jumps to the next timer.

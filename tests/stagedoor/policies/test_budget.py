@@ -123,3 +123,10 @@ def test_an_account_shows_what_is_left() -> None:
     account.draw()
 
     assert repr(account) == "<Account 3.0/4 left, 10% of calls>"
+
+
+def test_an_account_tells_its_share() -> None:
+    """Whoever computes the largest amplification asks for it, of a rule or of an open account alike."""
+    rule = Budget(share=0.1)
+
+    assert rule.account().share == rule.share == 0.1

@@ -9,7 +9,7 @@ import pytest
 from stagedoor import context
 from stagedoor.call import Call, Env
 from stagedoor.context import Record, RequestContext
-from stagedoor.deadline import LATE, NEVER, Deadline, Expiry
+from stagedoor.deadline import LATE, Deadline, Expiry
 from stagedoor.errors import UpstreamTimeout, UpstreamUnavailable
 from stagedoor.events import CallJoined
 from stagedoor.policies.coalesced import Coalesced, Flights
@@ -159,22 +159,6 @@ async def test_each_waits_no_longer_than_its_own_deadline(env: Env, clock: Manua
     assert clock.pending() == 0
 
 
-async def test_an_answer_in_the_tick_of_the_deadline_is_taken(env: Env, clock: ManualClock) -> None:
-    """It is there: throwing it away helps nobody."""
-    gate = asyncio.get_running_loop().create_future()
-
-    async def gated(call: Call[int]) -> str:
-        answer: str = await gate
-        return answer
-
-    send = Coalesced().wrap(gated, env)
-    [task] = await together(send, [call_of(1, deadline=Deadline(1000.1))])
-    gate.set_result("Ann")
-    await clock.advance(0.1)
-
-    assert task.result() == "Ann"
-
-
 async def test_d5_a_flight_keeps_the_routes_deadline(env: Env, clock: ManualClock) -> None:
     """D5: the first caller's impatience must not cut the others off; inside, nothing is shortened."""
     script = Script[int, str](clock).after(0.1, "Ann")
@@ -286,17 +270,42 @@ async def test_k5_an_answer_that_may_not_be_shared_sends_the_followers_themselve
     assert [task.result() for task in tasks] == ["private: 1", "private: 2", "private: 3"]
 
 
-async def test_x1_shutdown_ends_flights_and_waiters(env: Env, clock: ManualClock) -> None:
-    """X4: whoever cancels all tasks leaves nothing waiting."""
+async def test_x4_closing_ends_flights_and_waiters(env: Env, clock: ManualClock) -> None:
+    """X4: background work is cancelled and awaited at shutdown, and nobody waits for what will not come."""
     script = Script[int, str](clock).hangs()
     send = flights(script, env)
-    [waiter] = await together(send, [call_of(1, deadline=NEVER)])
-    ours = asyncio.current_task()
-    for task in asyncio.all_tasks() - {ours, waiter}:
-        task.cancel()
+    waiters = await together(send, [call_of(1), call_of(1), call_of(2)])
+    await send.aclose()
+    active = script.active
     await settle()
 
-    assert (waiter.cancelled(), dict(send.counts())) == (True, AT_REST)
+    assert (active, dict(send.counts())) == (0, AT_REST)
+    assert [waiter.cancelled() for waiter in waiters] == [True] * 3
+
+
+async def test_an_answer_in_the_tick_of_the_deadline_is_taken(env: Env, clock: ManualClock) -> None:
+    """It is there: throwing it away helps nobody, and its waiter is woken once."""
+    gate = asyncio.get_running_loop().create_future()
+    clock.call_at(1000.1, lambda: gate.set_result("Ann"))
+
+    async def gated(call: Call[int]) -> str:
+        answer: str = await gate
+        return answer
+
+    [task] = await together(Coalesced().wrap(gated, env), [call_of(1, deadline=Deadline(1000.1))])
+    await clock.advance(0.1)
+
+    assert task.result() == "Ann"
+
+
+async def test_a_late_waiter_is_gone_when_the_answer_comes(env: Env, clock: ManualClock) -> None:
+    """The deadline struck first: nobody is left, and the flight is cancelled although its answer is on the way."""
+    [task] = await together(
+        flights(Script[int, str](clock).after(0.1, "Ann"), env), [call_of(1, deadline=Deadline(1000.1))]
+    )
+    await clock.advance(0.1)
+
+    assert isinstance(task.exception(), UpstreamTimeout)
 
 
 async def test_flights_show_their_state(env: Env, clock: ManualClock) -> None:

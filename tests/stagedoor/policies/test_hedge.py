@@ -84,23 +84,36 @@ async def test_a_bug_ends_the_race_as_itself(env: Env, clock: ManualClock) -> No
 
 
 async def test_a_value_beats_a_failure_of_the_same_tick(env: Env, clock: ManualClock) -> None:
-    """Both copies end at 0.06: what counts is that there is an answer."""
-    script = Script[int, str](clock).fails(UpstreamRejected, retryable=False, after=0.06).after(0.01, "Ann")
-    tick = asyncio.Event()
+    """Both copies end in one tick: what counts is that there is an answer."""
+    gates = [asyncio.get_running_loop().create_future() for _ in range(2)]
 
-    async def held(call: Call[int]) -> str:
-        try:
-            return await script.send(call)
-        finally:
-            if clock.now() >= 1000.06:
-                await tick.wait()
+    async def gated(call: Call[int]) -> str:
+        answer: str = await gates[call.attempt - 1]
+        return answer
 
-    race = asyncio.ensure_future(RULE.wrap(held, env)(call_of(1)))
+    race = asyncio.ensure_future(RULE.wrap(gated, env)(call_of(1)))
     await clock.advance(0.06)
-    tick.set()
+    gates[0].set_exception(UpstreamRejected("users.get"))
+    gates[1].set_result("Ann")
     await settle()
 
     assert race.result() == "Ann"
+
+
+async def test_the_bell_may_ring_as_a_copy_answers(env: Env, clock: ManualClock, events: Events) -> None:
+    """The delay and the answer in one tick: the answer counts, and no copy is sent for nothing."""
+    gate = asyncio.get_running_loop().create_future()
+
+    async def gated(call: Call[int]) -> str:
+        answer: str = await gate
+        return answer
+
+    race = asyncio.ensure_future(RULE.wrap(gated, env)(call_of(1)))
+    await settle()
+    clock.call_at(1000.05, lambda: gate.set_result("Ann"))
+    await clock.advance(0.05)
+
+    assert (race.result(), list(events), clock.pending()) == ("Ann", [], 0)
 
 
 async def test_the_last_failure_leaves_when_every_copy_failed(env: Env, clock: ManualClock) -> None:
