@@ -1,0 +1,363 @@
+"""The shared store on a real server: every way in which one can fail, and what that costs."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from stagedoor.cache.entry import Entry
+from stagedoor.cache.redis import RedisServer
+from stagedoor.cache.shared import Shared, StoreDown
+from stagedoor.cache.tags import ALL, tag
+from stagedoor.cache.tiered import Tiered
+from stagedoor.call import Env
+from stagedoor.clock import SystemClock
+from stagedoor.errors import ConfigError
+from stagedoor.events import StoreFailed, StoreRestored
+from stagedoor.testing import Events
+from tests import servers
+from tests.chaos import CALM, ChaosProxy, Weather
+from tests.servers import Server
+
+pytestmark = pytest.mark.live
+FILMS = (tag("films"),)
+
+
+class Process:
+    """One process with two tiers on the real server."""
+
+    def __init__(self, url: str, timeout: float = 0.020) -> None:
+        self.events = Events()
+        self.server = RedisServer(url, prefix="test")
+        env = Env(SystemClock(), random.random, self.events)
+        self.store = Tiered(Shared(self.server, env=env, timeout=timeout), env=env)
+
+    @property
+    def far(self) -> Shared:
+        return self.store.far
+
+    async def keep(self, key: bytes = b"k", body: bytes = b"v", names: tuple[bytes, ...] = ()) -> None:
+        look = await self.store.get(key, 30.0)
+        self.store.set(Entry(key, body, 30.0, "raw", names), look.mark)
+        await self.far.idle()
+
+    async def far_body(self, key: bytes = b"k") -> bytes | None:
+        held = (await self.far.get(key, 30.0)).held
+        return None if held is None else held.entry.body
+
+    async def body(self, key: bytes = b"k") -> bytes | None:
+        held = (await self.store.get(key, 30.0)).held
+        return None if held is None else held.entry.body
+
+
+async def until(holds: Callable[[], bool], seconds: float) -> float:
+    """Wait until something holds, and return how long that took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < seconds, f"not within {seconds} s"
+        await asyncio.sleep(0.005)
+    return time.monotonic() - began
+
+
+async def timed(operation: Awaitable[object]) -> float:
+    began = time.monotonic()
+    await operation
+    return time.monotonic() - began
+
+
+@pytest.fixture
+async def process(valkey: Server) -> AsyncIterator[Process]:
+    made = Process(valkey.url)
+    await made.store.start()
+    assert made.far.up
+    yield made
+    await made.store.aclose()
+
+
+async def hangs(process: Process, valkey: Server) -> Callable[[], Awaitable[object]]:
+    valkey.pause()
+    return lambda: asyncio.to_thread(valkey.resume)
+
+
+async def is_killed(process: Process, valkey: Server) -> Callable[[], Awaitable[object]]:
+    valkey.kill()
+    return lambda: asyncio.to_thread(valkey.start)
+
+
+async def is_paused(process: Process, valkey: Server) -> Callable[[], Awaitable[object]]:
+    await process.server.command("CLIENT", "PAUSE", 1500, "ALL")
+    return lambda: asyncio.sleep(1.0)
+
+
+async def is_out_of_memory(process: Process, valkey: Server) -> Callable[[], Awaitable[object]]:
+    await process.server.command("CONFIG", "SET", "maxmemory", 1)
+    return lambda: asyncio.to_thread(servers.ask, valkey.port, b"CONFIG SET maxmemory 0\r\n")
+
+
+async def is_a_replica(process: Process, valkey: Server) -> Callable[[], Awaitable[object]]:
+    await process.server.command("CONFIG", "SET", "replica-serve-stale-data", "yes")
+    await process.server.command("REPLICAOF", "127.0.0.1", 1)
+    return lambda: asyncio.to_thread(servers.ask, valkey.port, b"REPLICAOF NO ONE\r\n")
+
+
+@pytest.mark.parametrize("fault", [hangs, is_killed, is_paused, is_out_of_memory, is_a_replica])
+async def test_k1_k2_an_outage_costs_one_time_out_and_ends_within_two_seconds(
+    process: Process,
+    valkey: Server,
+    fault: Callable[[Process, Server], Awaitable[Callable[[], Awaitable[object]]]],
+) -> None:
+    """K1, K2: answers go on from memory, at once; both ends of the outage are told once."""
+    await process.keep()
+    cure = await fault(process, valkey)
+    costs = [await timed(process.body(b"%d" % number)) for number in range(20)]
+    await process.keep(b"meanwhile")
+    await until(lambda: not process.far.up, 1.0)
+    costs += [await timed(process.body(b"%d" % number)) for number in range(20)]
+    during = await process.body(b"meanwhile")
+    await cure()
+    back = await until(lambda: process.far.up, 2.0)
+    await process.keep(b"after")
+
+    costs.sort()
+    assert costs[-1] < 0.060  # the time-out of 20 ms, on a busy machine
+    assert costs[-2] < 0.010
+    assert during == b"v"
+    assert back < 2.0
+    assert await process.far_body(b"after") == b"v"
+    assert len(process.events.of(StoreFailed)) == 1
+    assert len(process.events.of(StoreRestored)) == 1
+
+
+async def test_k1_who_waits_when_it_dies_is_released_together(process: Process, valkey: Server) -> None:
+    """K1: a hundred look-ups at once cost one time-out, not a hundred."""
+    valkey.pause()
+    cost = await timed(asyncio.gather(*(process.body(b"%d" % number) for number in range(100))))
+    valkey.resume()
+
+    assert cost < 0.080
+
+
+async def test_k1_a_server_that_is_not_there_at_start_is_used_when_it_comes(valkey: Server) -> None:
+    """K1: absent is no error."""
+    await asyncio.to_thread(valkey.kill)
+    process = Process(valkey.url)
+    await process.store.start()
+    await process.keep()
+    before = await process.body()
+    await asyncio.to_thread(valkey.start)
+    await until(lambda: process.far.up, 2.0)
+
+    assert before == b"v"
+    assert process.events == [StoreFailed("redis", "ConnectionRefusedError"), StoreRestored("redis")]
+    await process.store.aclose()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        ("SET", "test:k", b"garbage"),
+        ("SET", "test:k", b""),
+        ("LPUSH", "test:k", b"a list"),
+        ("APPEND", "test:k", b"!"),
+        ("SETRANGE", "test:k", 30, b"zzz"),
+        ("PERSIST", "test:k"),
+    ],
+    ids=lambda words: words[0],
+)
+async def test_k1_k8_spoiled_entries_are_a_miss_and_are_replaced(
+    process: Process, spoil: tuple[str | bytes | int, ...]
+) -> None:
+    """K1, K8: another type, other bytes, no end: none of it is an outage."""
+    if spoil[0] != "LPUSH":
+        await process.keep()
+    await process.server.command(*spoil)
+    before = await process.far_body()
+    await process.keep(body=b"new")
+    await process.far.idle()
+    process.store.near.drop(b"k")
+    process.far.set(Entry(b"k", b"new", 30.0), process.far.purges.mark)
+    await process.far.idle()
+
+    assert before is None
+    assert await process.far_body() == b"new"
+    assert process.far.up
+
+
+async def test_k1_a_log_of_another_type_is_an_outage_that_ends(process: Process) -> None:
+    """K1: without purges the store must not be read."""
+    await process.server.command("SET", "test#purges", "x")
+    await process.far_body()
+    assert not process.far.up
+    assert process.events.of(StoreFailed)[0].error in {"WRONGTYPE", "ERR"}
+
+
+async def test_k6_random_cancellation_never_yields_another_keys_value(valkey: Server) -> None:
+    """K6: through a proxy that delays and slices; a quarter of the look-ups is given up half-way."""
+    seed = random.randrange(2**32)
+    roll = random.Random(seed)
+    async with ChaosProxy(valkey.port) as proxy:
+        process = Process(f"redis://127.0.0.1:{proxy.port}/0", timeout=0.5)
+        await process.store.start()
+        for number in range(50):
+            await process.keep(b"key%d" % number, b"body%d" % number)
+        proxy.answers = Weather(latency=0.003, jitter=0.003, slicer=700)
+
+        async def look(number: int) -> None:
+            body = await process.far_body(b"key%d" % number)
+            assert body in {None, b"body%d" % number}, f"seed {seed}: {number} got {body!r}"
+
+        async def give_up(number: int) -> None:
+            task = asyncio.create_task(look(number))
+            await asyncio.sleep(roll.random() * 0.008)
+            if roll.random() < 0.5:
+                task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
+
+        for _ in range(40):
+            await asyncio.gather(*(give_up(roll.randrange(50)) for _ in range(25)))
+        proxy.answers = CALM
+        await until(lambda: process.far.up, 2.0)
+
+        assert [await process.far_body(b"key%d" % number) for number in range(50)] == [
+            b"body%d" % number for number in range(50)
+        ]
+        assert process.far.counts() == {"tasks": 0, "store_operations": 0}
+        await process.store.aclose()
+
+
+async def test_k2_a_way_to_the_server_that_swallows_everything_is_replaced(valkey: Server) -> None:
+    """K2: a connection that is dead without a word is not kept; the next one works."""
+    async with ChaosProxy(valkey.port) as proxy:
+        process = Process(f"redis://127.0.0.1:{proxy.port}/0")
+        await process.store.start()
+        proxy.requests = Weather(black_hole=True)
+        await until(lambda: not process.far.up, 2.0)
+        proxy.requests = CALM
+        back = await until(lambda: process.far.up, 2.0)
+
+        assert back < 2.0
+        await process.store.aclose()
+
+
+async def test_g4_a_purge_reaches_another_process_within_a_second(process: Process, valkey: Server) -> None:
+    """G4: both tiers there, though it asks for nothing."""
+    other = Process(valkey.url)
+    await other.store.start()
+    await process.keep(names=FILMS)
+    assert await other.body() == b"v"
+    told = await process.store.purge(FILMS)
+    heard = process.far.purges.mark.heard
+    seconds = await until(lambda: other.far.purges.mark.heard >= heard, 1.0)
+
+    assert told
+    assert seconds < 1.0
+    assert await other.body() is None
+    assert await process.body() is None
+    await other.store.aclose()
+
+
+async def test_k3_a_server_restarted_empty_flushes_the_memory_of_all(
+    process: Process, valkey: Server
+) -> None:
+    """K3: killed after a purge that one process had not heard yet."""
+    other = Process(valkey.url)
+    await other.store.start()
+    await other.keep(names=FILMS)
+    await process.store.purge(FILMS)
+    await asyncio.to_thread(valkey.kill)
+    await asyncio.to_thread(valkey.start)
+    await until(lambda: other.far.up and process.far.up, 3.0)
+    await asyncio.sleep(0.5)
+
+    assert await other.body() is None
+    await other.keep(names=FILMS)
+    assert await process.body() == b"v"
+    await other.store.aclose()
+
+
+async def test_g4_the_log_of_purges_is_bounded(process: Process) -> None:
+    """G4: more names than it holds raise ALL, and no purge is lost."""
+    await process.keep(names=FILMS)
+    await process.far.purge(FILMS)
+    for start in range(0, 12_000, 4_000):
+        await process.server.purge([tag(str(number)) for number in range(start, start + 4_000)], 0)
+    news = await process.server.news(1)
+
+    assert await process.server.command("ZCARD", "test#purges") <= 10_001
+    assert ALL in dict(news.purges)
+    assert await process.far_body() is None
+
+
+async def test_a_server_that_is_not_connected_answers_nothing(valkey: Server) -> None:
+    """Only the watch connects; nobody else waits for that."""
+    server = RedisServer(valkey.url)
+
+    with pytest.raises(StoreDown):
+        await server.read(b"k", 0)
+    assert repr(server) == "<RedisServer stagedoor off>"
+    await server.news(0)
+    assert repr(server) == "<RedisServer stagedoor on>"
+    with pytest.raises(StoreDown, match="WRONG"):
+        await server.command("EVAL", "return redis.error_reply('WRONG host')", 0)
+    await server.aclose()
+
+
+async def test_scripts_that_were_flushed_are_loaded_again(process: Process) -> None:
+    """An operator's SCRIPT FLUSH is a short outage, no lasting one."""
+    await process.server.command("SCRIPT", "FLUSH")
+    await process.far_body()
+    await until(lambda: process.far.up, 2.0)
+    await process.keep()
+
+    assert await process.far_body() == b"v"
+    assert [event.error for event in process.events.of(StoreFailed)] == ["NOSCRIPT"]
+
+
+async def test_a_password_and_a_database_are_said_first(process: Process, valkey: Server) -> None:
+    """`redis://user:password@host/1` as everybody writes it; a wrong one is an outage without a secret in it."""
+    command = process.server.command
+    await command("ACL", "SETUSER", "cache", "on", ">s/cret", "~*", "+@all")
+    try:
+        right = RedisServer(f"redis://cache:s%2Fcret@127.0.0.1:{valkey.port}/1")
+        await right.news(0)
+        there = await right.command("DBSIZE")
+        wrong = RedisServer(f"redis://cache:wrong@127.0.0.1:{valkey.port}/1")
+        with pytest.raises(StoreDown) as refused:
+            await wrong.news(0)
+    finally:
+        await command("ACL", "DELUSER", "cache")
+
+    assert there == 1
+    assert str(refused.value) == "WRONGPASS"
+    await right.aclose()
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"+OK\r\n" * 50])
+async def test_what_does_not_speak_redis_is_an_outage(answer: bytes) -> None:
+    """K1: somebody else's port, or answers that nobody asked for."""
+
+    async def nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(answer)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+    listener = await asyncio.start_server(nonsense, "127.0.0.1", 0)
+    server = RedisServer(f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+    with pytest.raises(StoreDown):
+        await server.news(0)
+    listener.close()
+
+
+@pytest.mark.parametrize("url", ["http://host", "redis://host/films", "localhost:6379"])
+def test_an_address_that_cannot_be_is_refused_without_showing_it(url: str) -> None:
+    """A setting is checked at start; it may hold a password."""
+    with pytest.raises(ConfigError) as refused:
+        RedisServer(url)
+    assert url not in str(refused.value)
