@@ -25,7 +25,7 @@ from stagedoor.aggregate.verdict import Report, Verdict
 from stagedoor.call import Env
 from stagedoor.clock import Timer
 from stagedoor.context import Record, RequestContext
-from stagedoor.deadline import Deadline
+from stagedoor.deadline import LATE, Deadline
 from stagedoor.errors import UpstreamError, UpstreamTimeout
 from stagedoor.events import PartEnded
 
@@ -200,17 +200,21 @@ class _Run:
     async def finish(self) -> None:
         """Run until every part has settled, or until something ends the run early; leave no task behind."""
         self._timers.append(self._env.clock.call_at(self._end, self._cut))
+        why: tuple[object, ...] = ()
         try:
             for step in self._schedule.roots:
                 self._start(step)
             await self._woken
+        except asyncio.CancelledError as gone:
+            why = gone.args  # a cancellation by a guard of the deadline stays one, whatever it reaches
+            raise
         finally:
             self._closed = True
             for timer in self._timers:
                 timer.cancel()
             running = [task for task in self._tasks if task is not None and not task.done()]
             if running:
-                await _ended(running)
+                await _ended(running, *why)
 
     def outcome(self) -> Outcome[Any]:
         """Return what there is, or raise what stands for it."""
@@ -308,15 +312,14 @@ class _Run:
     def _cut(self) -> None:
         """End the time of every part that is still out."""
         for step in self._schedule.steps:
-            if self._tasks[step.index] is not None:
-                self._late(step)
+            self._late(step)
 
     def _late(self, step: Step) -> None:
         """Settle a part that did not keep its deadline, and stop it."""
         task = self._tasks[step.index]
-        if task is None or self._closed or self._verdicts[step.index] is not None:
+        if task is None or self._verdicts[step.index] is not None:
             return
-        task.cancel()
+        task.cancel(LATE)
         operation = f"{self._schedule.name}.{step.name}"
         self._failed(step, UpstreamTimeout(operation, "no value by the part's deadline"))
 
@@ -356,12 +359,13 @@ def _inner(start: float, end: float) -> float:
     return end - min(_GRACE, (end - start) * _GRACE_SHARE)
 
 
-async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _ended(tasks: Sequence[asyncio.Task[None]], why: object = None) -> None:
     """Cancel tasks and wait until they have ended, also if the waiting is itself cancelled meanwhile."""
     interruption: asyncio.CancelledError | None = None
     while running := [task for task in tasks if not task.done()]:
         for task in running:
-            task.cancel()
+            if not task.cancelling():  # twice would disturb how it cleans up
+                task.cancel(why)
         try:
             await asyncio.wait(running)
         except asyncio.CancelledError as error:

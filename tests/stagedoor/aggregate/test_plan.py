@@ -178,7 +178,7 @@ def test_a_finding_has_the_file_and_line_of_the_function() -> None:
     assert str(caught.value).startswith(f"tests/stagedoor/aggregate/test_plan.py:{line}: pair.right: ")
 
 
-def test_a_place_elsewhere_is_told_in_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:  # noqa: ANN401
+def test_a_place_elsewhere_is_told_in_full(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """A package of somebody else's lies outside the working directory."""
     monkeypatch.chdir(tmp_path)
 

@@ -15,7 +15,7 @@ from stagedoor import context
 from stagedoor.aggregate import Aggregate, Outcome, Plan, Verdict
 from stagedoor.call import Env
 from stagedoor.context import Record, RequestContext
-from stagedoor.deadline import NEVER, Deadline
+from stagedoor.deadline import LATE, NEVER, Deadline
 from stagedoor.errors import (
     BreakerOpen,
     UpstreamGarbled,
@@ -44,6 +44,7 @@ class World:
         self.started: list[str] = []
         self.ended: list[str] = []
         self.cancelled: list[str] = []
+        self.messages: list[tuple[object, ...]] = []
         self.seen: dict[str, RequestContext] = {}
         self.script: dict[str, tuple[float, object]] = {
             "user": (0.01, "anna"),
@@ -51,7 +52,7 @@ class World:
             "products": (0.01, {"p1": "laptop"}),
         }
 
-    async def ask(self, name: str) -> Any:  # noqa: ANN401 - each part knows what it asked for
+    async def ask(self, name: str) -> Any:
         """Wait, then return or raise."""
         self.started.append(name)
         self.seen[name] = context.current()
@@ -60,8 +61,9 @@ class World:
         try:
             if seconds:
                 await self.clock.sleep(seconds)
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as gone:
             self.cancelled.append(name)
+            self.messages.append(gone.args)
             raise
         self.ended.append(name)
         if isinstance(end, BaseException):
@@ -702,3 +704,27 @@ async def test_a_run_outside_any_request_has_the_budget_alone(stage: Stage) -> N
     """Nothing but the budget bounds it."""
     assert context.current().deadline is NEVER
     assert (await stage.run(profile(stage.world))).complete
+
+
+@pytest.mark.parametrize("message", [(), (LATE,)])
+async def test_x3_a_cancellation_reaches_the_parts_with_what_it_said(
+    stage: Stage, message: tuple[object, ...]
+) -> None:
+    """X3: a guard of the deadline that cancels the run is told from a caller who went away, also further in."""
+    task = asyncio.create_task(profile(stage.world).run({"user_id": "u1"}, stage.env))
+    await settle()
+    task.cancel(*message)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+    assert stage.world.messages == [message, message]
+
+
+async def test_x3_a_late_part_is_cancelled_as_late_and_once(stage: Stage) -> None:
+    """X3: policies inside learn from it that the upstream was slow; the required user's siblings too."""
+    stage.world.script.update(user=(9.0, ""), orders=(9.0, ()))
+
+    with pytest.raises(UpstreamTimeout):
+        await stage.run(profile(stage.world))
+
+    assert stage.world.messages == [(LATE,), (LATE,)]

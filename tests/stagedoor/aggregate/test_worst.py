@@ -95,7 +95,7 @@ def test_g3_the_longest_path_is_told_with_its_parts() -> None:
     assert case.findings == ()
 
 
-def found(plan: Any) -> list[str]:  # noqa: ANN401 - whatever declares one
+def found(plan: Any) -> list[str]:
     with pytest.raises(PlanError) as caught:
         plan()
     return [f"{one.part}: {one.text}" for one in caught.value.findings]
