@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import node
+from bench import engine, node
 from bench.compare import Plan, Result, Target, closed_table, compare, open_table
 from bench.load import fresh_prefix, require
 from bench.process import Command, cores, free_port, running
@@ -48,7 +48,9 @@ def main(options: Sequence[str]) -> int:
         targets = [start(stack, name, where, core, scratch) for name in asked.only]
         refuse_unequal(targets, where)
         results = compare(targets, PATH, plan, lambda: sum(fetch(f"{where.users}/calls").values()), others)
-    return report(results, plan)
+    code = report(results, plan)
+    engine.main()
+    return code
 
 
 def arguments() -> argparse.ArgumentParser:
