@@ -4,9 +4,10 @@ Retries help when few calls fail and harm when many do: an upstream that is down
 So each call pays a share of a token into an account, and each repetition takes a whole one out. The account is
 small: what a long calm saved cannot come out as a burst.
 
-It starts full, so that an upstream with few calls may repeat at all. This reserve stays inside the share: calls
-pay in a little less than the share, so that over `stretch` calls or more, wherever they begin, repetitions
-including the reserve never exceed share x calls (R4). No clock is needed: load is counted in calls.
+It starts full, so that an upstream with few calls may repeat at all, and it holds enough for the few failures of
+a large burst. This reserve stays inside the share: calls pay in a little less than the share, so that over
+`stretch` calls or more, wherever they begin, repetitions including the reserve never exceed share x calls (R4).
+No clock is needed: load is counted in calls.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class Budget:
     """Allow repetitions up to `share` of the calls over any `stretch` calls, and `reserve` of them at once."""
 
     share: float = 0.2
-    reserve: int = 10
+    reserve: int = 20
     stretch: int = 1000
 
     def __post_init__(self) -> None:
