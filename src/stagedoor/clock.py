@@ -34,7 +34,11 @@ class Clock(Protocol):
         """Wait at least so many seconds."""
 
     def call_at(self, moment: float, callback: Callable[[], object]) -> Timer:
-        """Run the callback on the loop once `now() >= moment`."""
+        """Run the callback on the loop when the moment comes, by the loop's own measure.
+
+        Loops differ: one that counts milliseconds (uvloop) may be up to 1.5 ms early. Who has to know which of
+        two moments came first compares the moments, not the clock.
+        """
         ...
 
 
@@ -48,6 +52,6 @@ class SystemClock:
     sleep = staticmethod(asyncio.sleep)
 
     def call_at(self, moment: float, callback: Callable[[], object]) -> Timer:
-        """Run the callback on the running loop once `now() >= moment`."""
+        """Run the callback on the running loop when the moment comes."""
         # Loops count time from origins of their own (uvloop in milliseconds), so the wait is handed over.
         return asyncio.get_running_loop().call_later(moment - time.monotonic(), callback)

@@ -1,0 +1,218 @@
+"""A remote with its policies: the order, the call it makes, what it tells and what it holds."""
+
+import asyncio
+
+import pytest
+
+from stagedoor import context
+from stagedoor.call import Call, Env, Send
+from stagedoor.context import RequestContext
+from stagedoor.deadline import Deadline, Expiry
+from stagedoor.errors import ConfigError, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.events import AttemptEnded
+from stagedoor.policies.breaker import Breaker
+from stagedoor.policies.bulkhead import Bulkhead
+from stagedoor.policies.coalesced import Coalesced
+from stagedoor.policies.deadline import Within
+from stagedoor.policies.timeout import Timeout
+from stagedoor.requests import HttpRequest
+from stagedoor.testing import Events, ManualClock, Script, settle
+from stagedoor.upstream import Upstream
+
+
+class Mark:
+    """A policy that notes when calls pass it."""
+
+    def __init__(self, name: str, log: list[str]) -> None:
+        self.name = name
+        self.log = log
+
+    def wrap(self, send: Send[int, str], env: Env, /) -> Send[int, str]:
+        async def marked(call: Call[int]) -> str:
+            self.log.append(f"{self.name} in")
+            value = await send(call)
+            self.log.append(f"{self.name} out")
+            return value
+
+        return marked
+
+    def __repr__(self) -> str:
+        return f"Mark({self.name})"
+
+
+async def test_policies_stand_outermost_first(env: Env, clock: ManualClock) -> None:
+    """`Upstream("users", transport, A, B)` is `A(B(transport))`."""
+    log: list[str] = []
+    script = Script[int, str](clock).then("Ann")
+    upstream = Upstream("users", script, Mark("A", log), Mark("B", log), env=env)
+    value = await upstream.call("get", 1)
+
+    assert value == "Ann"
+    assert log == ["A in", "B in", "B out", "A out"]
+
+
+async def test_a_call_carries_what_the_request_says(env: Env, clock: ManualClock) -> None:
+    """Deadline, identity and attempt (R7) are the request's; key and idempotence are the transport's to know."""
+    script = Script[int, str](clock).then("Ann")
+    upstream = Upstream("users", script, env=env)
+    token = context.enter(RequestContext(deadline=Deadline(1000.18), identity="ann", attempt=2))
+    await upstream.call("get", 7)
+    context.leave(token)
+
+    assert script.calls == [
+        Call(
+            operation="users.get",
+            payload=7,
+            key=b"7",
+            identity="ann",
+            deadline=Deadline(1000.18),
+            idempotent=True,
+            attempt=2,
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "said", "idempotent"),
+    [("GET", None, True), ("POST", None, False), ("POST", True, True), ("GET", False, False)],
+)
+async def test_r1_only_the_author_of_a_call_overrides_the_protocol(
+    env: Env, clock: ManualClock, method: str, said: bool | None, idempotent: bool
+) -> None:
+    """R1: a POST may be repeated only if somebody declared it safe."""
+    script = Script[HttpRequest, str](clock).then("Ann")
+    request = HttpRequest(method=method, target=b"/users")
+    await Upstream("users", script, env=env).call("batch", request, idempotent=said)
+
+    assert script.calls[0].idempotent is idempotent
+
+
+async def test_each_attempt_is_one_event_and_one_in_the_record(
+    env: Env, clock: ManualClock, events: Events
+) -> None:
+    """A value, an error: with the time it took."""
+    error = UpstreamUnavailable("users.get", "refused")
+    script = Script[int, str](clock).after(0.02, "Ann").fails(error, after=0.01)
+    upstream = Upstream("users", script, env=env)
+    request = RequestContext()
+
+    async def both() -> None:
+        context.enter(request)
+        await upstream.call("get", 1)
+        with pytest.raises(UpstreamUnavailable):
+            await upstream.call("get", 1)
+
+    await clock.run(both())
+
+    seen = [(event.attempt, round(event.seconds, 3), event.error) for event in events.of(AttemptEnded)]
+    assert seen == [(1, 0.02, None), (1, 0.01, error)]
+    assert request.record.calls == 2
+
+
+async def test_an_attempt_cut_off_by_a_guard_is_told_as_late(
+    env: Env, clock: ManualClock, events: Events
+) -> None:
+    """The guard noticed the moment before the transport could: the attempt was late all the same."""
+    upstream = Upstream("users", Script[int, str](clock).hangs(), env=env)
+
+    async def guarded() -> None:
+        with pytest.raises(TimeoutError), Expiry(clock, Deadline(1000.1)):
+            await upstream.call("get", 1)
+
+    await clock.run(guarded())
+
+    [ended] = events.of(AttemptEnded)
+    assert isinstance(ended.error, UpstreamTimeout)
+    assert ended.seconds == pytest.approx(0.1)
+
+
+async def test_x2_an_attempt_whose_caller_left_is_no_failure(
+    env: Env, clock: ManualClock, events: Events
+) -> None:
+    """X2: a client that disconnects is not counted against the upstream."""
+    upstream = Upstream("users", Script[int, str](clock).hangs(), env=env)
+    task = asyncio.create_task(upstream.call("get", 1))
+    await settle()
+    task.cancel()
+    await settle()
+
+    assert events == []
+
+
+async def test_an_upstream_made_of_others_tells_no_attempts(
+    env: Env, clock: ManualClock, events: Events
+) -> None:
+    """Its parts tell them already: counted twice they would be wrong."""
+    upstream = Upstream("profile", Script[int, str](clock).then("Ann"), env=env, observed=False)
+    await upstream.call("get", 1)
+
+    assert events == []
+
+
+async def test_x1_what_the_layers_hold_is_summed(env: Env, clock: ManualClock) -> None:
+    """X1: the gateway can show the counts, and they return to rest."""
+    script = Script[int, str](clock).hangs()
+    upstream = Upstream("users", script, Coalesced(), Breaker(), Bulkhead(), env=env)
+    tasks = [asyncio.create_task(upstream.call("get", payload)) for payload in (1, 1, 2)]
+    await settle()
+    busy = dict(upstream.counts())
+    for task in tasks:
+        task.cancel()
+    await settle()
+
+    assert busy == {"flights": 2, "probes": 0, "permits": 2, "waiting": 0}
+    assert dict(upstream.counts()) == {"flights": 0, "probes": 0, "permits": 0, "waiting": 0}
+
+
+async def test_a_half_open_breaker_is_seen_from_outside(env: Env, clock: ManualClock) -> None:
+    """Health pages say "recovering" then."""
+    script = Script[int, str](clock).fails(UpstreamTimeout).hangs()
+    upstream = Upstream("users", script, Within(), Breaker(consecutive=1, jitter=0), env=env)
+    seen = [upstream.half_open()]
+    with pytest.raises(UpstreamTimeout):
+        await upstream.call("get", 1)
+    seen.append(upstream.half_open())
+    await clock.advance(1.0)
+    probe = asyncio.create_task(upstream.call("get", 1))
+    await settle()
+    seen.append(upstream.half_open())
+    probe.cancel()
+    await settle()
+
+    assert seen == [False, False, True]
+
+
+async def test_x4_closing_ends_what_the_layers_do_and_then_the_transport(
+    env: Env, clock: ManualClock
+) -> None:
+    """X4: outermost first; the transport last, when nothing uses it any more."""
+    script = Script[int, str](clock).hangs()
+    upstream = Upstream("users", script, Coalesced(), Bulkhead(), env=env)
+    waiter = asyncio.create_task(upstream.call("get", 1))
+    await settle()
+    await upstream.aclose()
+    await settle()
+
+    assert (script.active, script.closed, waiter.cancelled()) == (0, True, True)
+
+
+@pytest.mark.parametrize("name", ["", "user service", "users.get", "1st"])
+def test_a_name_that_is_no_identifier_is_refused(env: Env, clock: ManualClock, name: str) -> None:
+    """Operations, metrics and settings are made of it."""
+    with pytest.raises(ConfigError, match="must be an identifier"):
+        Upstream(name, Script[int, str](clock), env=env)
+
+
+def test_d3_a_stack_that_can_never_repeat_is_refused(env: Env, clock: ManualClock) -> None:
+    """D3: the error names the upstream."""
+    with pytest.raises(ConfigError, match=r"upstream 'users': Timeout\(attempt=0\.2\)"):
+        Upstream("users", Script[int, str](clock), Within(limit=0.1), Timeout(attempt=0.2), env=env)
+
+
+def test_an_upstream_shows_its_stack(env: Env, clock: ManualClock) -> None:
+    """Production composition can be read, and pinned by a test."""
+    upstream = Upstream("users", Script[int, str](clock), Within(), Timeout(attempt=0.08), env=env)
+
+    assert repr(upstream) == (
+        "<Upstream users Within(limit=None) ▸ Timeout(attempt=0.08) ▸ <Script 0 calls, 0 active>>"
+    )
