@@ -21,7 +21,7 @@ from cinema.settings import Settings, load
 from stagedoor.call import Env
 from stagedoor.clock import Clock, SystemClock
 from stagedoor.observers import fan_out
-from stagedoor.observers.logs import Logs
+from stagedoor.observers.logs import Logs, Stream
 from stagedoor.observers.metrics import Metrics
 from stagedoor.upstream import Upstream
 from stagedoor.web.gateway import Gateway
@@ -31,13 +31,20 @@ from stagedoor.web.routes import Route
 __all__ = ["build"]
 
 
-def build(settings: Settings, *, clock: Clock | None = None, connect: Connect | None = None) -> Gateway:
+def build(
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    connect: Connect | None = None,
+    stream: Stream | None = None,
+) -> Gateway:
     """Return the gateway these settings describe; it connects to nothing before it is served.
 
-    Tests give a clock that stands still, and a `connect` that leads to fakes.
+    Tests give a clock that stands still, a `connect` that leads to fakes, and a stream that keeps the log.
     """
     clock = clock or SystemClock()
-    logs = Logs(sys.stdout.buffer, level=settings.log_level, format=settings.log_format, clock=clock)
+    stream = stream or sys.stdout.buffer
+    logs = Logs(stream, level=settings.log_level, format=settings.log_format, clock=clock)
     metrics = Metrics({**SERVICE_NAMES, "redis": "redis"}, process=True)
     env = Env(clock=clock, rng=random.random, observe=fan_out(metrics.observe, logs.observe))
 

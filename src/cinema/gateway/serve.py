@@ -1,22 +1,54 @@
-"""Serve the gateway in this process until it is told to stop."""
+"""Serve the gateway in this process, or in several, until it is told to stop."""
 
-import uvicorn
+import socket
+import tempfile
+from pathlib import Path
 
 from cinema.gateway.app import build
-from cinema.settings import Settings
+from cinema.settings import Settings, load
+from stagedoor.door.limits import DoorLimits
+from stagedoor.door.server import Entrance
+from stagedoor.door.server import serve as serve_door
+from stagedoor.observers.metrics import prepare_workers
 
-__all__ = ["serve"]
+__all__ = ["entrance", "serve"]
 
 
 def serve(settings: Settings, host: str | None = None) -> None:
-    """Serve on the gateway's address."""
-    uvicorn.run(
-        build(settings),
-        host=host or settings.gateway_host,
-        port=settings.gateway_port,
-        http="httptools",
-        loop="uvloop",
-        access_log=False,
-        server_header=False,
-        log_config=None,
-    )
+    """Serve on the gateway's address; return once a signal has stopped it in order.
+
+    Raises:
+        OSError: the address cannot be listened on.
+
+    """
+    address = (host or settings.gateway_host, settings.gateway_port)
+    _demand_free(*address)
+    limits = DoorLimits(max_connections=settings.gateway_max_connections)
+    if settings.gateway_workers == 1:
+        serve_door(_entrance(settings), host=address[0], port=address[1], limits=limits)
+        return
+    with tempfile.TemporaryDirectory(prefix="cinema-metrics-") as numbers:
+        prepare_workers(Path(numbers))
+        serve_door(
+            factory="cinema.gateway.serve:entrance",
+            host=address[0],
+            port=address[1],
+            limits=limits,
+            workers=settings.gateway_workers,
+        )
+
+
+def entrance() -> Entrance:
+    """Build the gateway of one worker process."""
+    return _entrance(load())
+
+
+def _entrance(settings: Settings) -> Entrance:
+    gateway = build(settings)
+    return Entrance(app=gateway, refused=gateway.refused, drain=gateway.drain)
+
+
+def _demand_free(host: str, port: int) -> None:
+    """Fail before anything is built if somebody listens there already."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    socket.create_server((host, port), family=family).close()

@@ -24,7 +24,7 @@ from stagedoor.web.disconnect import ClientGone, while_connected
 from stagedoor.web.identity import credentials_of
 from stagedoor.web.parameters import Invalid
 from stagedoor.web.request import Receive, Request, Scope, Send
-from stagedoor.web.routes import Match, Refused, Route, Router
+from stagedoor.web.routes import UNMATCHED, Match, Refused, Route, Router
 from stagedoor.web.trace import Trace, continued, request_id_of
 
 __all__ = ["Gateway", "Traffic"]
@@ -123,6 +123,12 @@ class Gateway:
     def drain(self) -> None:
         """Say "not ready" from now on; requests under way and new ones are still answered."""
         self.ready = False
+
+    def refused(self, problem: problems.Problem, request_id: str) -> None:
+        """Count a request that the door turned away before it came here."""
+        for sink in self._traffic:
+            sink.request_started()
+            sink.request_ended("OTHER", UNMATCHED, problem.status, 0.0, request_id, "")
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

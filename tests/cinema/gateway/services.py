@@ -1,0 +1,90 @@
+"""The three services as fakes: what they answer, and how they fail, is the test's to say."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import orjson
+
+from cinema.gateway.app import build
+from cinema.settings import Settings
+from stagedoor.call import Call
+from stagedoor.errors import UpstreamRejected
+from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.testing import Client, ManualClock, Script
+
+__all__ = ["House"]
+
+USER = {
+    "id": "user123",
+    "username": "ivan",
+    "email": "ivan@example.com",
+    "full_name": "Иван Петров",
+    "is_active": True,
+    "created_at": "2023-01-15T10:30:00Z",
+}
+Act = Callable[[Call[HttpRequest]], HttpResponse]
+
+
+def answer(said: object, *, kind: bytes = b"application/json") -> HttpResponse:
+    return HttpResponse(status=200, headers=((b"content-type", kind),), body=orjson.dumps(said))
+
+
+def order(number: int, *product_ids: str) -> dict[str, Any]:
+    items = [{"product_id": one, "quantity": 1, "price": 10} for one in product_ids]
+    return {
+        "id": f"order{number}",
+        "user_id": "user123",
+        "status": "ожидает",
+        "total_amount": 10.5,
+        "items": items,
+        "created_at": "2023-12-05T16:45:00Z",
+    }
+
+
+def product(product_id: str) -> dict[str, Any]:
+    said = {"id": product_id, "name": "Ноутбук", "description": "…", "price": 999.99}
+    return {**said, "category": "Электроника", "stock_quantity": 50}
+
+
+def known(call: Call[HttpRequest]) -> HttpResponse:
+    body = call.payload.body
+    assert isinstance(body, bytes)
+    return answer([product(one) for one in orjson.loads(body)["product_ids"]])
+
+
+def unknown(call: Call[HttpRequest]) -> HttpResponse:
+    raise UpstreamRejected(call.operation, response=HttpResponse(status=404))
+
+
+class House:
+    """The gateway over three scripted services."""
+
+    def __init__(self, clock: ManualClock, **settings: Any) -> None:
+        self.clock = clock
+        self.log = BytesIO()
+        self.users: Script[HttpRequest, HttpResponse] = Script(clock)
+        self.orders: Script[HttpRequest, HttpResponse] = Script(clock)
+        self.products: Script[HttpRequest, HttpResponse] = Script(clock)
+        by_port = {"8001": self.users, "8002": self.orders, "8003": self.products}
+        self.gateway = build(
+            Settings(_env_file=None, **settings),
+            clock=clock,
+            connect=lambda url: by_port[url.rpartition(":")[2]],
+            stream=self.log,
+        )
+        self.client = Client(self.gateway)
+
+    def well(self) -> "House":
+        """Let every service answer at once, for ever."""
+        self.users.then(answer(USER))
+        self.orders.then(answer([order(1, "prod1", "prod2"), order(2, "prod1")]))
+        self.products.does(known)
+        return self
+
+    async def profile(self, user_id: str = "user123") -> HttpResponse:
+        return await self.client.ask(f"/api/profile/{user_id}")
+
+    async def data(self, user_id: str = "user123") -> dict[str, Any]:
+        said: dict[str, Any] = orjson.loads((await self.profile(user_id)).body)
+        return said
