@@ -11,7 +11,7 @@ trailers, goes nowhere. A new parser for each head (0.4 µs) means that no state
 from enum import IntEnum
 from typing import NamedTuple
 
-from httptools import HttpParserError, HttpResponseParser
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from stagedoor.requests import Headers
 from stagedoor.transports.failures import Cut, Garbled
@@ -87,8 +87,8 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_left", "_limits", "_parser", "_quiet", "_size",
-        "_start", "_streamed", "_tail", "_to_head", "headers", "keep", "stage", "started", "status",
+        "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_left", "_limits", "_parser", "_pieces", "_size",
+        "_spent", "_start", "_streamed", "_tail", "_to_head", "headers", "keep", "stage", "started", "status",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
@@ -103,7 +103,7 @@ class ResponseReader:
         self._chunks: list[bytes] = []
         self._interim = 0
         self._size = 0
-        self._quiet = 0
+        self._spent = self._pieces = 0
         self._left = 0
         self.started = False
         self.keep = False
@@ -198,7 +198,7 @@ class ResponseReader:
     def _parse(self, data: bytes) -> None:
         try:
             self._parser.feed_data(data)
-        except HttpParserError as error:
+        except (HttpParserError, HttpParserUpgrade) as error:
             raise Garbled("broken framing") from error
 
     def _judge_head(self, rest: bytes) -> None:
@@ -226,18 +226,17 @@ class ResponseReader:
     # -- chunked bodies
 
     def _feed_chunked(self, data: bytes) -> None:
-        self._quiet += len(data)
+        self._spent += len(data)
         self._parse(data)
-        if self.stage is Stage.DONE:
-            self._tail = (self._tail + data)[-5:]
-            # Trailers, odd last chunks and anything behind them: well-formed, but not worth another call's safety.
-            self.keep = self.keep and self._tail == b"0\r\n\r\n"
-            return
-        self._tail = (self._tail + data)[-5:]
-        if self._quiet > self._limits.head:
+        # What is no body: framing of some 16 bytes a chunk, extensions and trailers.
+        if self._spent - self._size > self._limits.head + 32 * self._pieces:
             raise Garbled("too much between the chunks")
         if self._size > self._limits.body and self._bounded:
             raise Garbled("the body is too large")
+        self._tail = (self._tail + data)[-5:]
+        if self.stage is Stage.DONE:
+            # Trailers and odd last chunks are well-formed, but not worth another call's safety.
+            self.keep = self.keep and self._tail == b"0\r\n\r\n"
 
     # -- callbacks of llhttp
 
@@ -252,9 +251,12 @@ class ResponseReader:
 
     def on_body(self, data: bytes) -> None:
         """Keep a piece of a chunked body."""
-        self._quiet = 0
         self._size += len(data)
         self._chunks.append(data)
+
+    def on_chunk_header(self) -> None:
+        """Count a chunk."""
+        self._pieces += 1
 
     def on_message_complete(self) -> None:
         """End a chunked body; heads without one come here too."""

@@ -343,10 +343,15 @@ async def test_more_than_256_fields_are_garbled(house: House) -> None:
 
 
 async def test_x2_a_cancelled_call_is_a_cancellation_and_leaves_nothing(house: House) -> None:
-    always(house, Reply(gate=asyncio.Event()))
+    asked = asyncio.Event()
+
+    async def answer(seen: Seen) -> Reply:
+        asked.set()
+        return Reply(gate=asyncio.Event())
+
+    answering(house, answer)
     call = asyncio.ensure_future(house.call())
-    while not house.seen:
-        await asyncio.sleep(0.001)
+    await asked.wait()
 
     call.cancel()
 
