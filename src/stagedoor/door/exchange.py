@@ -1,0 +1,239 @@
+"""One request and its answer: the ASGI side of a connection.
+
+The head of an answer waits for the first piece of its body, as ASGI asks for, and both leave in one write. An
+application that fails before that moment still gives the client a problem; one that fails later has its connection
+cut, never ended as if it were whole.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from stagedoor import problems
+from stagedoor.door.wire import STATUS_LINES, head_of
+from stagedoor.problems import Problem
+
+__all__ = ["Connection", "Exchange"]
+
+_LOGGER: Final = logging.getLogger("stagedoor.door")
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
+_BODILESS: Final = -1
+
+
+class Connection(Protocol):
+    """What an exchange needs of its connection."""
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport."""
+
+    paused: bool  # the peer takes less than we write
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken enough of what was written."""
+
+    def read_on(self) -> None:
+        """Take more of the body from the peer."""
+
+    def common_fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the fields of every answer."""
+        ...
+
+    def may_keep_alive(self) -> bool:
+        """Tell whether there is room for idle connections."""
+        ...
+
+    def answer_problem(self, exchange: "Exchange", problem: Problem) -> None:
+        """Answer with a problem and close."""
+
+    def finished(self, exchange: "Exchange") -> None:
+        """Go on: the answer is complete."""
+
+    def cut(self) -> None:
+        """End the connection so that the peer cannot take the answer for whole."""
+
+
+class Exchange:
+    """The state of one request; the application sees `scope`, `receive` and `send`."""
+
+    __slots__ = (
+        "_arrived",
+        "_chunked",
+        "_connection",
+        "_gone",
+        "_head",
+        "_left",
+        "body",
+        "complete",
+        "disconnected",
+        "expects_continue",
+        "keep_alive",
+        "received",
+        "scope",
+        "started",
+        "told_end",
+    )
+
+    def __init__(
+        self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool
+    ) -> None:
+        self._connection = connection
+        self._arrived: asyncio.Event | None = None
+        self._gone: Callable[[], object] | None = None
+        self._head: bytes | None = None
+        self._chunked = False
+        self._left = 0
+        self.scope = scope
+        self.keep_alive = keep_alive
+        self.expects_continue = expects_continue
+        self.body = bytearray()
+        self.received = False  # the request's body is here to its end
+        self.told_end = False  # and the application knows
+        self.started = False  # the first octet of the answer is out
+        self.complete = False
+        self.disconnected = False
+
+    async def run(self, app: Callable[..., Any]) -> None:
+        """Let the application answer; whatever it does, the connection ends up defined."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            self._fail(problems.overloaded())
+            raise
+        except Exception:
+            if not self.disconnected:
+                _LOGGER.exception("the application failed")
+            self._fail(problems.internal())
+        else:
+            if not (self.complete or self.disconnected):
+                _LOGGER.error("the application returned without a complete answer")
+                self._fail(problems.internal())
+        finally:
+            self.scope = {}  # it refers to this exchange, by its extension
+
+    def _fail(self, problem: Problem) -> None:
+        if self.complete or self.disconnected:
+            return
+        if self.started:
+            self._connection.cut()
+        else:
+            self._connection.answer_problem(self, problem)
+
+    def on_gone(self, callback: Callable[[], object]) -> None:
+        """Run the callback when the client goes before its answer is complete (D6); the last one given counts."""
+        self._gone = callback
+        if self.disconnected:
+            callback()
+
+    def disconnect(self) -> None:
+        """Note that the client has gone."""
+        if self.complete or self.disconnected:
+            return
+        self.disconnected = True
+        self.wake()
+        if self._gone is not None:
+            self._gone()
+
+    def wake(self) -> None:
+        """Let `receive` look again."""
+        if self._arrived is not None:
+            self._arrived.set()
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next piece of the request's body, or that the client has gone."""
+        if self.expects_continue and not self.started:
+            self.expects_continue = False
+            self._connection.write(_CONTINUE)
+        while not (self.disconnected or self.complete):
+            if self.body or (self.received and not self.told_end):
+                return self._piece()
+            if self._arrived is None:
+                self._arrived = asyncio.Event()
+            self._connection.read_on()
+            self._arrived.clear()
+            await self._arrived.wait()
+        return {"type": "http.disconnect"}
+
+    def _piece(self) -> dict[str, Any]:
+        body, self.body = bytes(self.body), bytearray()
+        self.told_end = self.received
+        return {"type": "http.request", "body": body, "more_body": not self.received}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Take the application's answer, piece by piece."""
+        if self.disconnected:
+            return
+        kind = message["type"]
+        if kind == "http.response.body":
+            self._write_body(message.get("body", b""), message.get("more_body", False))
+            if self._connection.paused:
+                await self._connection.drain()
+        elif kind == "http.response.start":
+            self._start(message["status"], message.get("headers", ()))
+        else:
+            raise RuntimeError(f"an HTTP answer has no {kind!r}")
+
+    def _start(self, status: int, headers: Any) -> None:  # noqa: ANN401 - ASGI: an iterable of pairs
+        if self.complete or self._head is not None:
+            raise RuntimeError("an answer starts once")
+        if status not in STATUS_LINES:
+            # H6: a status that cannot be is somebody's garble, not a crash (uvicorn: KeyError for 999).
+            self._connection.answer_problem(self, problems.upstream_garbled())
+            self.disconnected = True
+            return
+        connection = self._connection
+        if not (self.received and connection.may_keep_alive()):
+            # RFC 9112 9.3: with a body unread, the next request cannot be found.
+            self.keep_alive = False
+        fields = list(connection.common_fields())
+        for name, value in headers:
+            field = name.lower()
+            if field == b"connection":
+                self.keep_alive = self.keep_alive and b"close" not in value.lower()
+            elif field != b"transfer-encoding":  # both are the server's to say
+                fields.append((field, value))
+        fields += self._framing(status, fields)
+        self._head = head_of(status, fields) + b"\r\n"
+
+    def _framing(self, status: int, fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Decide how the body ends, and return the fields that say so."""
+        length = next((int(value) for name, value in fields if name == b"content-length"), None)
+        framing: list[tuple[bytes, bytes]] = []
+        if self.scope["method"] == "HEAD" or status in {204, 304}:
+            self._left = _BODILESS
+        elif length is not None:
+            self._left = length
+        elif self.scope["http_version"] == "1.0":
+            self._left, self.keep_alive = _ENDLESS, False
+        else:
+            self._chunked = True
+            framing.append((b"transfer-encoding", b"chunked"))
+        if not self.keep_alive:
+            framing.append((b"connection", b"close"))
+        return framing
+
+    def _write_body(self, body: bytes, more: bool) -> None:
+        head = self._head
+        if head is None or self.complete:
+            raise RuntimeError("a body comes after a start and before an end")
+        data = self._framed(body, more)
+        if not self.started:
+            self.started = True
+            data = head + data
+        self._connection.write(data)
+        if not more:
+            self.complete = True
+            self.wake()
+            self._connection.finished(self)
+
+    def _framed(self, body: bytes, more: bool) -> bytes:
+        if self._chunked:
+            end = b"" if more else b"0\r\n\r\n"
+            return b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end
+        if self._left == _BODILESS:
+            return b""
+        self._left -= len(body)
+        if self._left < 0 or (not more and 0 < self._left < _ENDLESS // 2):
+            raise RuntimeError("the body's length is not its Content-Length")
+        return body

@@ -1,0 +1,408 @@
+"""The HTTP/1.1 protocol of the door, for uvicorn's server: bounds first, the application second.
+
+    octets ─▶ Reader (llhttp, guards) ─▶ Exchange ─▶ application
+                       │
+                    refusal: a problem, `Connection: close`, and a while of listening on
+
+It takes the place of uvicorn's own httptools protocol, whose parser it shares and of which nothing else was left.
+
+A refusal belongs behind the answers of earlier requests on the same connection, so it waits for those. After it
+the socket is half closed and what the client still sends is read and dropped for a moment: closing at once would
+reset the connection and take the refusal with it (RFC 9112 9.6). Times are `patience`'s business.
+"""
+
+import asyncio
+import re
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
+
+from stagedoor import problems
+from stagedoor.door.exchange import Exchange
+from stagedoor.door.limits import occupancy
+from stagedoor.door.patience import Patience
+from stagedoor.door.reader import Head, Reader
+from stagedoor.door.wire import problem_answer
+from stagedoor.problems import Problem
+
+if TYPE_CHECKING:
+    from uvicorn.server import ServerState
+
+    from stagedoor.door.server import DoorConfig
+
+__all__ = ["DoorProtocol"]
+
+_HIGH_WATER: Final = 65_536
+_KEEP_ALIVE_UNTIL: Final = 0.92  # O3
+_INSTANCE: Final = 2_048
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
+
+
+class DoorProtocol(asyncio.Protocol):
+    """One connection."""
+
+    __slots__ = (
+        "_active",
+        "_app_state",
+        "_client",
+        "_config",
+        "_connections",
+        "_discarded",
+        "_limits",
+        "_loop",
+        "_newest",
+        "_patience",
+        "_pipeline",
+        "_reader",
+        "_refusal",
+        "_retired",
+        "_scheme",
+        "_server",
+        "_state",
+        "_timer",
+        "_transport",
+        "_writable",
+        "paused",
+    )
+
+    def __init__(
+        self,
+        config: "DoorConfig",
+        server_state: "ServerState",
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        self._config = config
+        self._limits = config.limits
+        self._app_state = app_state
+        self._state = server_state
+        self._connections: set[Any] = server_state.connections
+        self._loop = _loop or asyncio.get_running_loop()
+        self._reader = Reader(config.limits, self)
+        self._patience = Patience(config.limits, self._loop.time())
+        self._timer: asyncio.TimerHandle | None = None
+        self._active: Exchange | None = None  # the one whose answer is due
+        self._newest: Exchange | None = None  # the one whose octets arrive
+        self._pipeline: deque[Exchange] | None = None  # those between
+        self._refusal: Problem | None = None  # due after the answers before it
+        self._retired = False
+        self._discarded = 0
+        self._writable: asyncio.Event | None = None
+        self.paused = False
+
+    # --- the connection -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection up; far more than the process can carry are turned away unread."""
+        self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
+        self._connections.add(self)
+        self._client = get_remote_addr(transport)
+        self._server = get_local_addr(transport)
+        self._scheme = "https" if is_ssl(transport) else "http"
+        self._timer = self._loop.call_later(self._limits.shortest, self._look)
+        if len(self._connections) > self._limits.ceiling:
+            self._answer(problems.overloaded())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell everybody who waits, and forget the connection."""
+        self._connections.discard(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._writable is not None:
+            self._writable.set()
+        self._reader.release()
+        active, self._active, self._newest = self._active, None, None
+        if active is not None:
+            active.disconnect()
+        self._drop_pipeline()
+
+    def eof_received(self) -> bool:
+        """Let the transport close: a client that stops sending has gone, as far as one can tell (D6)."""
+        return False
+
+    def retire(self) -> None:
+        """Keep this connection no longer than the request under way, or the next one."""
+        self._retired = True
+
+    def shutdown(self) -> None:
+        """Finish what is under way and close (called by the server when it stops)."""
+        if self._active is None:
+            self._close()
+        else:
+            self._active.keep_alive = False
+
+    def data_received(self, data: bytes) -> None:
+        """Read, within bounds."""
+        reader, patience = self._reader, self._patience
+        if reader.done:
+            self._discard(data)
+            return
+        if patience.phase == "idle":
+            patience.enter("head", self._loop.time())
+        elif not reader.in_head:
+            patience.octets(len(data), self._loop.time())
+        problem = reader.feed(data)
+        if problem is not None:
+            self._refuse(problem)
+
+    def _discard(self, data: bytes) -> None:
+        self._discarded += len(data)
+        if self._patience.phase == "over" and self._discarded > self._limits.linger_bytes:
+            self._transport.abort()
+
+    # --- what the reader has read -------------------------------------------------------------------------------
+
+    def may_begin(self) -> bool:
+        """Tell whether a further request is wanted: not after a last one, and not more than may wait."""
+        newest = self._newest
+        if newest is None:
+            return True
+        if self._pipeline is not None and len(self._pipeline) >= self._limits.pipelined:
+            newest.keep_alive = False  # RFC 9112 9.3.2: the client repeats what got no answer
+        return newest.keep_alive
+
+    def has_room(self, target: bytes) -> bool:
+        """Shed load: everything but health and metrics, once there are too many connections (O3)."""
+        return len(self._connections) <= self._limits.max_connections or target.startswith(
+            self._limits.exempt
+        )
+
+    def begin(self, head: Head) -> None:
+        """Serve a request, or let it wait behind those before it."""
+        target = head.target
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": head.version,
+            "method": head.method,
+            "scheme": self._scheme,
+            "path": target.path,
+            "raw_path": target.raw_path,
+            "query_string": target.query,
+            "root_path": "",
+            "headers": head.fields,
+            "client": self._client,
+            "server": self._server,
+            "state": self._app_state.copy(),
+        }
+        exchange = Exchange(self, scope, keep_alive=head.keep_alive, expects_continue=head.expects_continue)
+        scope["extensions"] = {"stagedoor.gone": exchange.on_gone}
+        self._newest = exchange
+        if self._active is None:
+            self._patience.enter("body", self._loop.time())
+            self._serve(exchange)
+        elif self._pipeline is None:
+            self._pipeline = deque((exchange,))
+        else:
+            self._pipeline.append(exchange)
+
+    def piece(self, body: bytes) -> None:
+        """Keep a piece of a body until the application asks for it; stop reading if it does not."""
+        exchange = self._newest
+        if exchange is None or exchange.complete or exchange.disconnected:
+            return
+        exchange.body += body
+        exchange.wake()
+        if (
+            len(exchange.body) > _HIGH_WATER
+            and self._transport.is_reading()
+            and not self._transport.is_closing()
+        ):
+            self._transport.pause_reading()
+
+    def end(self) -> None:
+        """Note that the newest request is here to its end."""
+        exchange = self._newest
+        if exchange is not None:
+            exchange.received = True
+            exchange.wake()
+            if exchange is self._active:
+                self._patience.phase = "ours"
+
+    def _serve(self, exchange: Exchange) -> None:
+        self._active = exchange
+        task = self._loop.create_task(exchange.run(self._config.loaded_app))
+        tasks = self._state.tasks
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    # --- what an exchange needs ---------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport, counting them for the slow readers' limit."""
+        self._patience.written += len(data)
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken enough of what was written."""
+        if self._writable is None:
+            self._writable = asyncio.Event()
+        self._writable.clear()
+        if self.paused:
+            await self._writable.wait()
+
+    def pause_writing(self) -> None:
+        """Note that the transport's buffer is full."""
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        """Let writers go on."""
+        self.paused = False
+        if self._writable is not None:
+            self._writable.set()
+
+    def read_on(self) -> None:
+        """Take more from the client, whose time counts from now."""
+        transport = self._transport
+        if not (transport.is_reading() or transport.is_closing()):
+            transport.resume_reading()
+            self._patience.octets(0, self._loop.time())
+
+    def common_fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the fields of every answer: the date."""
+        return self._state.default_headers
+
+    def may_keep_alive(self) -> bool:
+        """Tell whether there is room for idle connections (O3)."""
+        return not self._retired and occupancy(len(self._connections), self._limits) < _KEEP_ALIVE_UNTIL
+
+    def finished(self, exchange: Exchange) -> None:
+        """Go on with the next request, with the refusal that waits, or with idling."""
+        self._state.total_requests += 1
+        self._active = None
+        if not exchange.keep_alive:
+            self._end(exchange)
+            return
+        if exchange is self._newest:
+            self._newest = None
+        self.read_on()
+        if self._pipeline:
+            following = self._pipeline.popleft()
+            self._serve(following)
+            self._patience.enter("ours" if following.received else "body", self._loop.time())
+        elif self._refusal is not None:
+            self._answer(self._refusal)
+        else:
+            self._patience.enter("head" if self._reader.begun else "idle", self._loop.time())
+
+    def answer_problem(self, exchange: Exchange, problem: Problem) -> None:
+        """Answer a request that the application could not, and close."""
+        exchange.complete = True
+        self._active = None
+        self._answer(problem, exchange)
+
+    def cut(self) -> None:
+        """End the connection in the middle of an answer."""
+        self._reader.done = True
+        self._transport.abort()
+
+    # --- ends ---------------------------------------------------------------------------------------------------
+
+    def _end(self, exchange: Exchange) -> None:
+        """Close after an answer; if the request is still being sent, listen on for a while."""
+        self._reader.done = True
+        self._drop_pipeline()
+        if exchange.received:
+            self._close()
+        else:
+            self._linger()
+
+    def _drop_pipeline(self) -> None:
+        for waiting in self._pipeline or ():
+            waiting.disconnect()
+        self._pipeline = None
+
+    def _refuse(self, problem: Problem) -> None:
+        """Refuse what arrives now: at once, or after the answers that are due before."""
+        reader, newest, active = self._reader, self._newest, self._active
+        reader.done = True
+        if reader.in_head or newest is None:
+            self._refuse_after(problem)
+        elif newest is not active:  # the body of one that waits
+            if self._pipeline:
+                self._pipeline.pop()
+            self._refuse_after(problem)
+        elif newest.started:
+            self.cut()
+        else:
+            newest.disconnect()
+            self._active = None
+            self._answer(problem, newest)
+
+    def _refuse_after(self, problem: Problem) -> None:
+        self._refusal = problem
+        if self._active is None:
+            self._answer(problem)
+
+    def _answer(self, problem: Problem, exchange: Exchange | None = None) -> None:
+        """Write a problem and end the connection; without an exchange it is the reader's head that is refused."""
+        reader = self._reader
+        reader.done = True
+        self._drop_pipeline()
+        if self._transport.is_closing():
+            return
+        if exchange is None:
+            fields, path, bodiless = reader.fields, reader.target.partition(b"?")[0], reader.is_head_method
+        else:
+            scope = exchange.scope
+            fields, path, bodiless = scope["headers"], scope["raw_path"], scope["method"] == "HEAD"
+        request_id = _request_id(fields) or self._config.new_id()
+        answer = problem_answer(
+            problem,
+            self._state.default_headers,
+            instance=path[:_INSTANCE].decode("ascii", "replace"),
+            request_id=request_id,
+            namespace=self._config.namespace,
+            bodiless=bodiless,
+        )
+        self.write(answer)
+        if exchange is None or not exchange.complete:
+            self._config.refused(problem, request_id)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Half close, and read on for a moment so that the answer is not lost to a reset."""
+        if self._transport.is_closing():
+            return
+        self.read_on()
+        if not self._transport.can_write_eof():  # TLS ends both ways at once
+            self._close()
+            return
+        self._transport.write_eof()
+        self._patience.enter("over", self._loop.time())
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_later(self._limits.linger, self._transport.abort)
+
+    def _close(self) -> None:
+        self._reader.done = True
+        self._patience.enter("ours", self._loop.time())
+        self._transport.close()
+
+    def _look(self) -> None:
+        """See whether the peer's time is up."""
+        verdict, again = self._patience.look(
+            self._loop.time(),
+            load=occupancy(len(self._connections), self._limits),
+            reading=self._transport.is_reading(),
+            buffered=self._transport.get_write_buffer_size(),
+        )
+        if verdict == "head_late":
+            self._refuse(problems.request_timeout("the head of the request did not arrive in time"))
+        elif verdict == "body_late":
+            self._refuse(problems.request_timeout("the body of the request did not arrive in time"))
+        elif verdict == "close":
+            self._close()
+        elif verdict == "abort":
+            self._transport.abort()
+        if self._patience.phase != "over" and verdict != "abort":
+            self._timer = self._loop.call_later(again, self._look)
+
+
+def _request_id(fields: list[tuple[bytes, bytes]]) -> str | None:
+    """Return the client's own request id if it is well formed."""
+    for name, value in fields:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+            return value.decode("ascii")
+    return None

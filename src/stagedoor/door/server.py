@@ -1,0 +1,194 @@
+"""Serve an application behind the door: uvicorn's server, this protocol, one process or several."""
+
+import asyncio
+import contextlib
+import resource
+import signal
+import threading
+import uuid
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any, Final, TypeAlias
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from stagedoor.door.limits import DoorLimits
+from stagedoor.door.protocol import DoorProtocol
+from stagedoor.problems import Problem
+
+__all__ = ["DoorConfig", "DoorServer", "Entrance", "serve", "server_for"]
+
+App: TypeAlias = Callable[
+    [
+        MutableMapping[str, Any],
+        Callable[[], Awaitable[MutableMapping[str, Any]]],
+        Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ],
+    Awaitable[None],
+]
+_BACKLOG: Final = 4_096
+_GRACE: Final = 10
+_LAME: Final = 0.2
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def _ignore(problem: Problem, request_id: str) -> None:
+    """Tell nobody of a refusal."""
+
+
+def _nothing() -> None:
+    """Have nothing to do when a stop begins."""
+
+
+def _fresh_id() -> str:
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """An application and what its door tells and asks.
+
+    `refused` hears of each request that was turned away before the application; `drain` is called when a stop
+    begins, while requests are still answered; `new_id` makes the ids of refusals.
+    """
+
+    app: App
+    refused: Callable[[Problem, str], None] = _ignore
+    drain: Callable[[], object] = _nothing
+    new_id: Callable[[], str] = _fresh_id
+
+
+class DoorConfig(uvicorn.Config):
+    """uvicorn's configuration, with the door's limits; travels to worker processes."""
+
+    def __init__(
+        self,
+        app: App | Entrance | str,
+        *,
+        limits: DoorLimits,
+        namespace: str,
+        host: str,
+        port: int,
+        workers: int = 1,
+    ) -> None:
+        self.limits = limits
+        self.namespace = namespace
+        self.entrance = app if isinstance(app, Entrance) else None
+        super().__init__(
+            app.app if isinstance(app, Entrance) else app,
+            http=DoorProtocol,
+            ws="none",
+            interface="asgi3",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            backlog=_BACKLOG,
+            timeout_graceful_shutdown=_GRACE,
+            factory=isinstance(app, str),
+            host=host,
+            port=port,
+            workers=workers,
+            loop="uvloop",
+        )
+
+    def load(self) -> None:
+        """Load the application; a factory may make an entrance or a bare application."""
+        super().load()
+        if isinstance(self.loaded_app, Entrance):
+            self.entrance = self.loaded_app
+            self.loaded_app = self.entrance.app
+        entrance = self.entrance or Entrance(app=self.loaded_app)
+        self.refused, self.drain, self.new_id = entrance.refused, entrance.drain, entrance.new_id
+
+
+class DoorServer(uvicorn.Server):
+    """uvicorn's server, with a stop that ends in exit code 0, and at once on a second signal."""
+
+    config: DoorConfig
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop gracefully at the first signal, at once at the second (X6)."""
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle the signals of a stop; unlike uvicorn's, do not raise them again: a clean stop exits with 0."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def shutdown(self, sockets: Any = None) -> None:  # noqa: ANN401 - as the base class has it
+        """Drain: say so, go on answering for a moment with `Connection: close`, then finish what is under way."""
+        self.config.drain()
+        for connection in list(self.server_state.connections):
+            connection.retire()  # type: ignore[union-attr]
+        if not self.force_exit:
+            await asyncio.sleep(_LAME)
+        await super().shutdown(sockets)
+
+
+def server_for(
+    app: App | Entrance,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    limits: DoorLimits | None = None,
+    namespace: str = "cinema",
+) -> DoorServer:
+    """Return a server to run inside a loop of your own, with `await server.serve()`."""
+    return DoorServer(
+        DoorConfig(app, limits=limits or DoorLimits(), namespace=namespace, host=host, port=port)
+    )
+
+
+def serve(
+    app: App | Entrance | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    limits: DoorLimits | None = None,
+    namespace: str = "cinema",
+    workers: int = 1,
+    factory: str | None = None,
+) -> None:
+    """Serve until a signal says stop, then finish what is under way (up to 10 s) and return.
+
+    Several `workers` are processes and need `factory`, "module:function", which makes the application (or an
+    `Entrance`) in each of them. One process takes either.
+    """
+    made = factory or app
+    if made is None or (workers > 1 and factory is None):
+        raise ValueError("serve: give an application, or a factory if there are several workers")
+    _raise_descriptor_limit()
+    config = DoorConfig(
+        made,
+        limits=limits or DoorLimits(),
+        namespace=namespace,
+        host=host,
+        port=port,
+        workers=workers,
+    )
+    if workers > 1:
+        Multiprocess(config, sockets=[config.bind_socket()]).run()
+    else:
+        DoorServer(config).run()
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many open descriptors as the system lets us: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
