@@ -18,10 +18,11 @@ from stagedoor.errors import UpstreamError, UpstreamRejected
 from stagedoor.events import CacheLookup, RefreshFailed
 from stagedoor.policies.options import demand
 
-__all__ = ["Cached", "full_key", "readable_key"]
+__all__ = ["Cached", "Caching", "full_key", "readable_key"]
 
 P = TypeVar("P")
 R = TypeVar("R")
+_TOGETHER = 0.1  # seconds within which the callers of one flight come back
 Found: TypeAlias = tuple[R, Fresh | Stale]
 
 
@@ -52,9 +53,9 @@ class Cached(Generic[P, R]):
         demand(self, "refresh_deadline", self.refresh_deadline > 0.0, "above 0 seconds")
         demand(self, "refreshes", self.refreshes >= 1, "1 or more")
 
-    def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
+    def wrap(self, send: Send[P, R], env: Env, /) -> "Caching[P, R]":
         """Return a Send that asks the store first."""
-        return _Caching(self, send, env)
+        return Caching(self, send, env)
 
     def name_of(self, call: Call[P]) -> bytes:
         """Return the whole cache key of a call."""
@@ -68,8 +69,8 @@ class Cached(Generic[P, R]):
         return tuple(tag(name) for name in tags)
 
 
-class _Caching(Generic[P, R]):
-    """The layer that `Cached` makes: it owns the renewals in the background."""
+class Caching(Generic[P, R]):
+    """A cache before one Send; it owns its renewals in the background."""
 
     def __init__(self, policy: Cached[P, R], send: Send[P, R], env: Env) -> None:
         self._policy = policy
@@ -83,6 +84,7 @@ class _Caching(Generic[P, R]):
         self._now = env.clock.now
         self._observe = env.observe
         self._renewals: dict[bytes, asyncio.Task[None]] = {}
+        self._kept: tuple[bytes, R | None, float, bool] = (b"", None, 0.0, False)
 
     async def __call__(self, call: Call[P], /) -> R:
         key = self._policy.name_of(call)
@@ -136,16 +138,25 @@ class _Caching(Generic[P, R]):
         return self._keep(value, key, look.mark)
 
     def _keep(self, value: R, key: bytes, mark: Mark) -> R:
-        policy = self._policy
-        stored = False
-        if policy.storable is None or policy.storable(value):
-            codec = policy.codec
-            entry = Entry(key, codec.encode(value), self._rule.keep, codec.schema, policy.tags_of(value))
-            stored = self._store.set(entry, mark)
+        now = self._now()
+        last_key, last_value, moment, stored = self._kept
+        # Callers who shared a flight arrive one after the other with the same object: one of them keeps it for all.
+        if value is not last_value or key != last_key or now - moment > _TOGETHER:
+            stored = self._set(value, key, mark)
+            self._kept = (key, value, now, stored)
         record = context.current().record
         record.lookup, record.stored = "miss", stored
-        record.ttl = policy.lifetime if stored else None
+        record.ttl = self._policy.lifetime if stored else None
         return value
+
+    def _set(self, value: R, key: bytes, mark: Mark) -> bool:
+        policy = self._policy
+        if policy.storable is not None and not policy.storable(value):
+            return False
+        body = policy.codec.encode(value)
+        return self._store.set(
+            Entry(key, body, self._rule.keep, policy.codec.schema, policy.tags_of(value)), mark
+        )
 
     def _renew(self, call: Call[P], key: bytes, mark: Mark) -> None:
         """Start one renewal of this key, unless one runs or too many do."""

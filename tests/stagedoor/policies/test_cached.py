@@ -29,7 +29,7 @@ from stagedoor.errors import (
     UpstreamUnavailable,
 )
 from stagedoor.events import CacheLookup, Event, RefreshFailed
-from stagedoor.policies.cached import Cached, full_key, readable_key
+from stagedoor.policies.cached import Cached, Caching, full_key, readable_key
 from stagedoor.testing import ManualClock, settle
 
 Answer = bytes | UpstreamError
@@ -79,7 +79,7 @@ class Stage:
         storable: Callable[[bytes], bool] | None = None,
         key: Callable[[Call[str]], str] | None = None,
         refreshes: int = 64,
-    ) -> Send[str, bytes]:
+    ) -> Caching[str, bytes]:
         policy: Cached[str, bytes] = Cached(
             store=self.store,
             codec=RawCodec(),
@@ -242,7 +242,7 @@ async def test_k7_a_renewal_that_fails_leaves_the_stale_answer() -> None:
 async def test_x4_renewals_are_bounded_counted_and_end_at_close() -> None:
     """X4: background work has an owner."""
     stage = Stage()
-    send: Any = stage.cached(lifetime=30.0, revalidate=10.0, refreshes=2)
+    send = stage.cached(lifetime=30.0, revalidate=10.0, refreshes=2)
     for number in range(4):
         await send(call(b"%d" % number))
     await stage.clock.advance(35.0)
@@ -388,7 +388,7 @@ async def test_k8_a_value_that_cannot_be_decoded_is_a_miss_and_reading_changes_n
 async def test_x2_a_cancelled_call_keeps_nothing() -> None:
     """X2: cancellation passes through, and leaves no trace."""
     stage = Stage(gate=asyncio.Event())
-    send: Any = stage.cached()
+    send = stage.cached()
     flight = asyncio.ensure_future(send(call()))
     await settle()
     flight.cancel()
