@@ -1,0 +1,66 @@
+"""What the pure guards say of targets and fields."""
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagedoor.door.guards import judge, split_target
+from stagedoor.door.limits import DoorLimits
+
+
+@given(st.binary(max_size=200))
+def test_t8_a_target_is_taken_apart_without_loss_or_refused(target: bytes) -> None:
+    """T8: path and query together are what was sent, byte for byte."""
+    found = split_target(b"/" + target)
+
+    if found is not None:
+        again = found.raw_path + (b"?" + found.query if b"?" in target else b"")
+        assert again == b"/" + target
+
+
+@given(st.lists(st.sampled_from(["a", "/", "%2f", "%2F", "%2e", "..", ".", "%5c", "%00", "%25", ";", "//"])))
+def test_t8_an_encoded_slash_never_becomes_a_segment(pieces: list[str]) -> None:
+    """T8: the decoded path has as many slashes as the raw one."""
+    found = split_target(b"/" + "".join(pieces).encode())
+
+    assert found is not None
+    assert found.path.count("/") == found.raw_path.count(b"/")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/" + b"a" * 32_000 + b"#",
+        b"/" + b"%41" * 10_000 + b"%",
+        b"/?" + b"a" * 32_000 + b"\xff",
+        b"http://" + b"a" * 32_000 + b" /",
+    ],
+)
+def test_t10_targets_are_judged_in_linear_time(target: bytes) -> None:
+    """T10: no pattern backtracks over a long target."""
+    started = time.perf_counter()
+    found = split_target(target)
+
+    assert found is None or found.authority is not None
+    assert time.perf_counter() - started < 0.05
+
+
+@given(st.binary(max_size=50))
+def test_t22_any_host_is_judged_without_failing(host: bytes) -> None:
+    """T22: junk is 400; what passes is printable and has no blank, slash or user info."""
+    target = split_target(b"/")
+    problem = judge(b"GET", "1.1", target, [(b"host", host)], DoorLimits())
+
+    assert (problem is None) or problem.status == 400
+    assert problem is not None or not set(host) & set(b" /@\\\t\r\n\0#?")
+
+
+@pytest.mark.parametrize("version", ["0.9", "1.2", "2.0", ""])
+def test_other_versions_are_not_spoken(version: str) -> None:
+    """Only 1.0 and 1.1."""
+    problem = judge(b"GET", version, split_target(b"/"), [(b"host", b"a")], DoorLimits())
+
+    assert problem is not None
+    assert problem.status == 400
