@@ -538,7 +538,9 @@ async def test_what_a_late_part_does_while_it_is_stopped_changes_no_verdict(
     plan = aggregate.plan(sources={}, values={"user_id": str})
     with nothing_left():
         if expected is None:
-            assert statuses(await stage.run(plan)) == {"good": "fresh", "late": "fallback"}
+            outcome = await stage.run(plan)
+            assert statuses(outcome) == {"good": "fresh", "late": "fallback"}
+            assert outcome.verdicts["late"].reason == "timeout"
         else:
             with pytest.raises(expected):
                 await stage.run(plan)
@@ -580,6 +582,7 @@ async def test_parts_that_end_in_the_same_tick_as_a_failure_start_nothing_more(s
         await stage.run(profile(stage.world))
 
     assert stage.world.started == ["user", "orders"]
+    assert [event.part for event in stage.events.of(PartEnded)] == ["user"]
 
 
 async def test_two_required_parts_failing_in_one_tick_leave_one_error(stage: Stage) -> None:
@@ -728,3 +731,121 @@ async def test_x3_a_late_part_is_cancelled_as_late_and_once(stage: Stage) -> Non
         await stage.run(profile(stage.world))
 
     assert stage.world.messages == [(LATE,), (LATE,)]
+
+
+async def stubborn(clock: ManualClock, end: object) -> Any:
+    """Take 10 ms to clean up when cancelled, then return or raise."""
+    try:
+        await clock.sleep(60.0)
+    except asyncio.CancelledError:
+        await clock.sleep(0.01)
+        if isinstance(end, BaseException):
+            raise end from None
+    return end
+
+
+def stubborn_profile(stage: Stage, end: object, *, required: bool) -> Plan[Answer]:
+    """Return the example with orders that do not go when told to."""
+    aggregate = Aggregate(Answer, budget=BUDGET, name="profile")
+
+    @aggregate.part(required=True)
+    async def user() -> str:
+        if required:
+            raise UpstreamGarbled("users.get")
+        return "anna"
+
+    @aggregate.part(fallback=())
+    async def orders() -> tuple[str, ...]:
+        found: tuple[str, ...] = await stubborn(stage.clock, end)
+        return found
+
+    @aggregate.part(fallback={})
+    async def products(orders: tuple[str, ...]) -> dict[str, str]:
+        raise AssertionError("nothing starts in a run that is over")
+
+    return aggregate.plan(sources={}, values={"user_id": str})
+
+
+@pytest.mark.parametrize("end", [("p1",), UpstreamUnavailable("orders.of_user")])
+async def test_what_a_part_does_after_the_run_has_ended_starts_and_judges_nothing(
+    stage: Stage, end: object
+) -> None:
+    """The user failed; orders answer, or fail, while they are stopped: no products, no verdict."""
+    with nothing_left(), pytest.raises(UpstreamGarbled):
+        await stage.run(stubborn_profile(stage, end, required=True))
+
+    assert [event.part for event in stage.events.of(PartEnded)] == ["user"]
+
+
+@pytest.mark.parametrize("end", [("p1",), UpstreamUnavailable("orders.of_user")])
+async def test_what_a_part_does_after_the_caller_has_gone_starts_and_judges_nothing(
+    stage: Stage, end: object
+) -> None:
+    """The same for a caller who went away."""
+    with nothing_left():
+        task = asyncio.create_task(
+            stubborn_profile(stage, end, required=False).run({"user_id": "u1"}, stage.env)
+        )
+        await settle()
+        task.cancel()
+        await stage.clock.advance(1.0)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    assert [event.part for event in stage.events.of(PartEnded)] == ["user"]
+
+
+async def test_a_late_part_may_finish_its_cleaning_up(stage: Stage) -> None:
+    """It is cancelled once: a second time would disturb what it closes. The answer waits for it."""
+    cleaned: list[bool] = []
+
+    @dataclass
+    class Model:
+        good: int
+        late: int
+
+    aggregate = Aggregate(Model, budget=BUDGET)
+
+    @aggregate.part(required=True)
+    async def good() -> int:
+        return 1
+
+    @aggregate.part(fallback=0)
+    async def late() -> int:
+        try:
+            await stage.clock.sleep(60.0)
+        finally:
+            await stage.clock.sleep(0.01)
+            cleaned.append(True)
+        return 2
+
+    with nothing_left():
+        outcome = await stage.run(aggregate.plan(sources={}, values={"user_id": str}))
+
+    assert cleaned == [True]
+    assert outcome.verdicts["late"].reason == "timeout"
+
+
+@pytest.mark.parametrize("required", [True, False])
+async def test_x3_a_cancellation_while_parts_are_stopped_wins(stage: Stage, *, required: bool) -> None:
+    """X3: over the error that ended the run, and over the answer that was nearly there."""
+    with nothing_left():
+        plan = stubborn_profile(stage, (), required=required)
+        task = asyncio.create_task(plan.run({"user_id": "u1"}, stage.env))
+        await stage.clock.advance(0.0 if required else BUDGET)
+        assert not task.done()
+        task.cancel()
+        await stage.clock.advance(1.0)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_p5_of_equal_errors_the_first_declared_leaves(stage: Stage) -> None:
+    """P5: whichever came first, the caller reads the same."""
+    first, second = UpstreamUnavailable("users.get"), UpstreamUnavailable("orders.of_user")
+    stage.world.script.update(user=(0.02, first), orders=(0.01, second))
+
+    with pytest.raises(UpstreamUnavailable) as caught:
+        await stage.run(profile(stage.world, required=False))
+
+    assert caught.value is first

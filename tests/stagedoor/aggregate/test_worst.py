@@ -108,6 +108,11 @@ def test_g3_a_path_longer_than_the_budget_is_refused_at_start() -> None:
     ]
 
 
+def test_g3_a_path_as_long_as_the_budget_is_planned() -> None:
+    """The figure is a bound, and may be reached."""
+    assert page(0.16, Timeout(attempt=0.08)).worst_case().longest == 0.16
+
+
 def test_d3_an_attempt_as_long_as_its_deadline_is_refused_at_start() -> None:
     """D3: against the budget, and against a part's own limit."""
     texts = found(lambda: page(0.08, Timeout(attempt=0.08)))
