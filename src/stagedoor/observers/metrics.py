@@ -79,6 +79,7 @@ class Metrics:
             events.CacheLookup: self._cache_lookup,
             events.RefreshFailed: lambda event: self._refreshes[event.operation].inc(),
             events.StoreFailed: lambda event: self._errors[event.store].inc(),
+            events.AggregateEnded: lambda event: self._aggregations.observe(event.seconds),
             events.PartEnded: lambda event: self._parts[event.aggregate, event.part, event.status].inc(),
         }
 
@@ -109,10 +110,6 @@ class Metrics:
             endpoint = self._admitted(endpoint)
         self._requests[method, endpoint, status if 100 <= status <= 599 else 0].inc()
         self._seconds[method, endpoint].observe(seconds)
-
-    def aggregation_ended(self, seconds: float) -> None:
-        """Note how long an aggregate took."""
-        self._aggregations.observe(seconds)
 
     def rate_limited(self) -> None:
         """Count a request that was refused for coming too often."""
