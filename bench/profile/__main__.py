@@ -38,9 +38,8 @@ def main(options: Sequence[str]) -> int:
     plan = Plan(rounds=asked.rounds, seconds=asked.seconds, connections=asked.connections, rate=asked.rate)
     require(*TOOLS)
     node.install()
-    signal.signal(
-        signal.SIGTERM, lambda *_: sys.exit(143)
-    )  # an exception, so that `with` stops what was started
+    for number in (signal.SIGINT, signal.SIGTERM):  # an exception, so that `with` stops what was started
+        signal.signal(number, lambda code, _: sys.exit(128 + code))
     core, others = cores()
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
