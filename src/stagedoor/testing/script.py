@@ -16,13 +16,12 @@ from stagedoor.clock import Clock
 from stagedoor.deadline import Expiry
 from stagedoor.errors import UpstreamError, UpstreamTimeout
 from stagedoor.requests import HttpRequest
+from stagedoor.transports import keys
 
 __all__ = ["Script"]
 
 P = TypeVar("P")
 R = TypeVar("R")
-
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})  # RFC 9110 9.2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +106,12 @@ class Script(Generic[P, R]):
         return step.act(call)
 
     def key_of(self, payload: P, /) -> bytes:
-        """Return the payload's representation: equal for equal payloads only."""
-        return repr(payload).encode()
+        """Return what an HTTP transport would; of any other payload its representation."""
+        return keys.key_of(payload) if isinstance(payload, HttpRequest) else repr(payload).encode()
 
     def idempotent(self, payload: P, /) -> bool:
-        """Tell what RFC 9110 9.2.2 says of an HTTP request; any other payload may be repeated."""
-        return not isinstance(payload, HttpRequest) or payload.method in _IDEMPOTENT
+        """Tell what an HTTP transport would; any other payload may be repeated."""
+        return keys.idempotent(payload) if isinstance(payload, HttpRequest) else True
 
     async def aclose(self) -> None:
         """Note that it was closed."""
