@@ -64,6 +64,7 @@ class Exchange:
         "_gone",
         "_head",
         "_left",
+        "begun",
         "body",
         "complete",
         "disconnected",
@@ -72,6 +73,7 @@ class Exchange:
         "received",
         "scope",
         "started",
+        "task",
         "told_end",
     )
 
@@ -87,6 +89,8 @@ class Exchange:
         self.scope = scope
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue
+        self.task: asyncio.Task[None] | None = None
+        self.begun = False  # application code has run
         self.body = bytearray()
         self.received = False  # the request's body is here to its end
         self.told_end = False  # and the application knows
@@ -96,6 +100,7 @@ class Exchange:
 
     async def run(self, app: Callable[..., Any]) -> None:
         """Let the application answer; whatever it does, the connection ends up defined."""
+        self.begun = True
         try:
             await app(self.scope, self.receive, self.send)
         except asyncio.CancelledError:

@@ -222,7 +222,7 @@ class DoorProtocol(asyncio.Protocol):
 
     def _serve(self, exchange: Exchange) -> None:
         self._active = exchange
-        task = self._loop.create_task(exchange.run(self._config.loaded_app))
+        exchange.task = task = self._loop.create_task(exchange.run(self._config.loaded_app))
         tasks = self._state.tasks
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -326,9 +326,14 @@ class DoorProtocol(asyncio.Protocol):
         elif newest.started:
             self.cut()
         else:
-            newest.disconnect()
-            self._active = None
-            self._answer(problem, newest)
+            self._refuse_active(newest, problem)
+
+    def _refuse_active(self, exchange: Exchange, problem: Problem) -> None:
+        if exchange.task is not None and not exchange.begun:
+            exchange.task.cancel()  # head and broken body came together: the application never hears of it
+        exchange.disconnect()
+        self._active = None
+        self._answer(problem, exchange)
 
     def _refuse_after(self, problem: Problem) -> None:
         self._refusal = problem
@@ -357,7 +362,7 @@ class DoorProtocol(asyncio.Protocol):
             bodiless=bodiless,
         )
         self.write(answer)
-        if exchange is None or not exchange.complete:
+        if exchange is None or not exchange.begun:  # the application counts what it has seen
             self._config.refused(problem, request_id)
         self._linger()
 
