@@ -1,1 +1,28 @@
-"""Policies, one a file: options, the shell that wraps, and the pure decision."""
+"""Policies, one a file: options, the shell that wraps, and the pure decision.
+
+The order that serves most upstreams, outermost first:
+Cached ▸ Coalesced ▸ Within ▸ Retry ▸ Breaker ▸ Bulkhead ▸ Timeout.
+"""
+
+from stagedoor.policies.breaker import Breaker
+from stagedoor.policies.budget import Account, Budget
+from stagedoor.policies.bulkhead import Bulkhead
+from stagedoor.policies.cached import Cached
+from stagedoor.policies.coalesced import Coalesced
+from stagedoor.policies.deadline import Within
+from stagedoor.policies.hedge import Hedge
+from stagedoor.policies.retry import Retry
+from stagedoor.policies.timeout import Timeout
+
+__all__ = [
+    "Account",
+    "Breaker",
+    "Budget",
+    "Bulkhead",
+    "Cached",
+    "Coalesced",
+    "Hedge",
+    "Retry",
+    "Timeout",
+    "Within",
+]
