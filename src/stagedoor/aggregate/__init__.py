@@ -2,9 +2,9 @@
 
 from stagedoor.aggregate.batch import Batch, batched
 from stagedoor.aggregate.declare import Aggregate
+from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.part import ABSENT, Finding, PlanError
 from stagedoor.aggregate.plan import Plan
-from stagedoor.aggregate.run import Outcome
 from stagedoor.aggregate.verdict import Report, Status, Verdict, parts_header, server_timing, verdict_json
 
 __all__ = [

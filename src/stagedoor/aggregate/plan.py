@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from stagedoor.aggregate.checks import REPORT, Design, examine, fields_of, place_of
+from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.part import (
     Finding,
     Part,
@@ -16,7 +17,8 @@ from stagedoor.aggregate.part import (
     Summary,
     signature_of,
 )
-from stagedoor.aggregate.run import Outcome, Schedule, Shape, Step, run
+from stagedoor.aggregate.run import run
+from stagedoor.aggregate.schedule import Schedule, Shape, Step
 from stagedoor.aggregate.verdict import Report
 from stagedoor.aggregate.worst import WorstCase, impossible, worst_case
 from stagedoor.call import Env

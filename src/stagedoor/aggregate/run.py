@@ -14,14 +14,15 @@ Whatever happens, no task outlives `run`: it cancels those still under way and w
 
 import asyncio
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from stagedoor import context
 from stagedoor.aggregate import verdict as judge
-from stagedoor.aggregate.part import ABSENT, PartFunction
-from stagedoor.aggregate.verdict import Report, Verdict
+from stagedoor.aggregate.outcome import Outcome
+from stagedoor.aggregate.part import ABSENT
+from stagedoor.aggregate.schedule import Schedule, Step
+from stagedoor.aggregate.verdict import Verdict
 from stagedoor.call import Env
 from stagedoor.clock import Timer
 from stagedoor.context import Record, RequestContext
@@ -29,94 +30,12 @@ from stagedoor.deadline import LATE, Deadline
 from stagedoor.errors import UpstreamError, UpstreamTimeout
 from stagedoor.events import PartEnded
 
-__all__ = ["Outcome", "Schedule", "Shape", "Step", "run"]
+__all__ = ["run"]
 
 M = TypeVar("M")
 
 _GRACE = 0.002  # seconds between the deadline that parts see and the moment they are cut off
 _GRACE_SHARE = 0.05  # and never more of a short time than this
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One part, ready to run: everything that can be looked up beforehand has been."""
-
-    index: int
-    name: str
-    task: str  # the name of its task
-    slot: int  # where its value goes
-    call: PartFunction
-    arguments: Callable[[Sequence[object]], tuple[object, ...]]  # picks them from the slots
-    needs: tuple[int, ...]  # the parts among its arguments
-    feeds: tuple[int, ...]  # the parts that wait for it
-    required: bool
-    fallback: object
-    limit: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Shape(Generic[M]):
-    """The model that an outcome fills: its fields in order, and the one that a summary fills."""
-
-    model: type[M]
-    fields: tuple[str, ...]
-    summary: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule(Generic[M]):
-    """A plan as its runner wants it. A slot holds a source, a request value or a part's value, in this order."""
-
-    name: str
-    budget: float
-    shape: Shape[M]
-    sources: tuple[object, ...]
-    values: tuple[str, ...]
-    steps: tuple[Step, ...]
-    roots: tuple[Step, ...]
-    waiting: tuple[int, ...]  # how many parts each step waits for
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[M]):
-    """What an aggregate brought: values and verdicts by part, in the order of declaration (P5).
-
-    `seconds` is how long it took, `wall` when it was done (since 1970, for display).
-    """
-
-    shape: Shape[M] = field(repr=False)
-    values: Mapping[str, Any]
-    verdicts: Mapping[str, Verdict]
-    seconds: float
-    wall: float
-
-    @property
-    def complete(self) -> bool:
-        """Tell whether every part is fresh or cached: only then may the answer be stored."""
-        return all(verdict.whole for verdict in self.verdicts.values())
-
-    def recalled(self) -> "Outcome[M]":
-        """Return this outcome as a later request sees it that finds it in the cache."""
-        return replace(self, verdicts=judge.recalled(self.verdicts))
-
-    def report(self, *, lifetime: float = 0.0, cached: bool = False, elapsed: float = 0.0) -> Report:
-        """Return what a summary may ask; the arguments are what only the answer's route knows."""
-        return Report(
-            verdicts=self.verdicts,
-            wall=self.wall,
-            seconds=self.seconds,
-            lifetime=lifetime,
-            cached=cached,
-            elapsed=elapsed,
-        )
-
-    def model(self, summary: object = ABSENT) -> M:
-        """Build the model from values that have their types already, without validating them again."""
-        values = {name: self.values[name] for name in self.shape.fields if name in self.values}
-        if self.shape.summary is not None:
-            values[self.shape.summary] = summary
-        construct: Callable[..., M] = getattr(self.shape.model, "model_construct", self.shape.model)
-        return construct(**values)
 
 
 async def run(schedule: Schedule[M], values: Mapping[str, object], env: Env) -> Outcome[M]:

@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import orjson
 
 from stagedoor import context
+from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.plan import Plan
-from stagedoor.aggregate.run import Outcome
 from stagedoor.aggregate.verdict import Verdict, parts_header, recalled, server_timing
 from stagedoor.call import Call, Env, Policy
 from stagedoor.context import Record
