@@ -103,7 +103,7 @@ class Logs:
         self._second = -1.0
         self._calendar = ""
         self._some = threading.Event()
-        self._closing = threading.Event()
+        self._closed = threading.Event()
         self._captured: list[tuple[logging.Logger, list[logging.Handler], int, bool]] = []
         self._writer = threading.Thread(target=self._write, name="stagedoor-logs", daemon=True)
         self._writer.start()
@@ -182,7 +182,7 @@ class Logs:
             logger.propagate = propagate
             logger.setLevel(level)
         self._captured.clear()
-        self._closing.set()
+        self._closed.set()
         self._some.set()
         self._writer.join(timeout=2.0)
 
@@ -205,7 +205,7 @@ class Logs:
 
     def _put(self, record: dict[str, object]) -> None:
         waiting = len(self._queue)
-        if waiting >= self._capacity or self._closing.is_set():
+        if waiting >= self._capacity or self._closed.is_set():
             self.dropped += 1
             return
         self._queue.append(self._encode(record))
@@ -214,9 +214,9 @@ class Logs:
 
     def _write(self) -> None:
         """Empty the queue on the writer's own thread until closed; lines gather for a moment between writes."""
-        while not self._closing.is_set():
+        while not self._closed.is_set():
             self._some.wait()
-            self._closing.wait(_GATHER)
+            self._closed.wait(_GATHER)
             self._some.clear()
             self._write_batch()
         self._write_batch()
