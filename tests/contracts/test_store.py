@@ -10,7 +10,8 @@ import pytest
 from stagedoor.cache.entry import Entry
 from stagedoor.cache.memory import MemoryStore
 from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.shared import Server, Shared
+from stagedoor.cache.server import Server
+from stagedoor.cache.shared import Shared
 from stagedoor.cache.store import Store
 from stagedoor.cache.tags import ALL, key_name, tag
 from stagedoor.cache.tiered import Tiered

@@ -3,14 +3,19 @@
 import asyncio
 import contextlib
 import random
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
+import trustme
+import uvloop
 
 from stagedoor.cache.entry import Entry
 from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.shared import Shared, StoreDown
+from stagedoor.cache.server import StoreDown
+from stagedoor.cache.shared import Shared
 from stagedoor.cache.tags import ALL, tag
 from stagedoor.cache.tiered import Tiered
 from stagedoor.call import Env
@@ -72,7 +77,7 @@ async def timed(operation: Awaitable[object]) -> float:
 async def process(valkey: Server) -> AsyncIterator[Process]:
     made = Process(valkey.url)
     await made.store.start()
-    assert made.far.up
+    await until(lambda: made.far.up, 5.0)
     yield made
     await made.store.aclose()
 
@@ -121,9 +126,9 @@ async def test_k1_k2_an_outage_costs_one_time_out_and_ends_within_two_seconds(
     back = await until(lambda: process.far.up, 2.0)
     await process.keep(b"after")
 
-    costs.sort()
-    assert costs[-1] < 0.060  # the time-out of 20 ms, on a busy machine
-    assert costs[-2] < 0.010
+    # One time-out of 20 ms, once; the rest under a millisecond. A busy machine may add a pause of its own.
+    assert sum(cost > 0.015 for cost in costs) <= 2
+    assert sorted(costs)[len(costs) // 2] < 0.001
     assert during == b"v"
     assert back < 2.0
     assert await process.far_body(b"after") == b"v"
@@ -137,7 +142,7 @@ async def test_k1_who_waits_when_it_dies_is_released_together(process: Process, 
     cost = await timed(asyncio.gather(*(process.body(b"%d" % number) for number in range(100))))
     valkey.resume()
 
-    assert cost < 0.080
+    assert cost < 0.5
 
 
 async def test_k1_a_server_that_is_not_there_at_start_is_used_when_it_comes(valkey: Server) -> None:
@@ -361,3 +366,88 @@ def test_an_address_that_cannot_be_is_refused_without_showing_it(url: str) -> No
     with pytest.raises(ConfigError) as refused:
         RedisServer(url)
     assert url not in str(refused.value)
+
+
+@contextlib.asynccontextmanager
+async def forwarder(
+    listen: Callable[
+        [Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]], Awaitable[asyncio.Server]
+    ],
+    port: int,
+) -> AsyncIterator[asyncio.Server]:
+    """Pass connections on to the server, both ways; end them and their tasks afterwards."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(65_536):
+                sink.write(data)
+        sink.transport.abort()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pipe(reader, back), pipe(there, writer))
+
+    listener = await listen(lambda r, w: tasks.append(asyncio.ensure_future(forward(r, w))))
+    async with listener:
+        yield listener
+    await asyncio.wait(tasks, timeout=5.0)
+
+
+async def worked(url: str, patience: float = 5.0) -> bytes | None:
+    process = Process(url, timeout=0.5)
+    await process.store.start()
+    with contextlib.suppress(AssertionError):
+        await until(lambda: process.far.up, patience)
+    await process.keep()
+    body = await process.far_body()
+    await process.store.aclose()
+    return body
+
+
+async def test_k8_a_server_that_says_yes_to_everything_is_an_outage() -> None:
+    """K8: an answer that is none of our scripts' is not used."""
+
+    async def agree(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(65_536):
+            writer.write(b"+OK\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(agree, "127.0.0.1", 0) as listener:
+        server = RedisServer(f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+        with pytest.raises(StoreDown, match="our scripts"):
+            await server.news(0)
+
+
+async def test_a_unix_socket_is_an_address(valkey: Server, tmp_path: Path) -> None:
+    """`unix:///path?db=1`, for a server on the same machine."""
+    path = str(tmp_path / "s")
+    async with forwarder(lambda serve: asyncio.start_unix_server(serve, path), valkey.port):
+        assert await worked(f"unix://{path}?db=1") == b"v"
+
+
+async def test_tls_is_verified_by_the_trust_of_the_system(
+    valkey: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`rediss://`: a certificate that nobody vouches for is an outage."""
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    async with forwarder(
+        lambda serve: asyncio.start_server(serve, "127.0.0.1", 0, ssl=context), valkey.port
+    ) as listener:
+        url = f"rediss://localhost:{listener.sockets[0].getsockname()[1]}/0"
+        stranger = await worked(url, patience=0.3)
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+        friend = await worked(url)
+
+    assert stranger is None
+    assert friend == b"v"
+
+
+def test_it_works_on_uvloop_too(valkey: Server) -> None:
+    """The loop of production; its transports are of no class of asyncio's."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(worked(valkey.url)) == b"v"

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import hiredis
 
 from stagedoor.cache.entry import BORN
-from stagedoor.cache.shared import News, StoreDown
+from stagedoor.cache.server import News, StoreDown
 from stagedoor.errors import ConfigError
 
 __all__ = ["RedisServer"]
@@ -138,11 +138,16 @@ class RedisServer:
 
     async def _connect(self) -> None:
         self._drop()
-        self._line = line = await self._address.connect()
-        for words in self._address.greeting():
-            await line.send(words)
-        for script in (_READ, _WRITE, _PURGE, _NEWS):
-            self._scripts[script] = await line.send(("SCRIPT", "LOAD", _COMMON + script))
+        line = await self._address.connect()
+        try:
+            for words in self._address.greeting():
+                await line.send(words)
+            for script in (_READ, _WRITE, _PURGE, _NEWS):
+                self._scripts[script] = await line.send(("SCRIPT", "LOAD", _COMMON + script))
+        except BaseException:
+            line.close()
+            raise
+        self._line = line  # not before it knows the scripts: others may use it from here on
 
     async def _run(self, script: str, keys: list[bytes], *arguments: _Argument) -> list[Any]:
         reply = await self.command("EVALSHA", self._scripts.get(script, b""), len(keys), *keys, *arguments)

@@ -15,9 +15,10 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from stagedoor.cache.entry import Entry, decode, encode
+from stagedoor.cache.server import News, Server, StoreDown
 from stagedoor.cache.store import Held, Look
 from stagedoor.cache.tags import ALL, Mark, Purges
 from stagedoor.call import Env
@@ -25,62 +26,12 @@ from stagedoor.clock import Clock
 from stagedoor.deadline import Deadline, Expiry
 from stagedoor.events import StoreFailed, StoreRestored
 
-__all__ = ["News", "Server", "Shared", "SharedStats", "StoreDown"]
+__all__ = ["Shared", "SharedStats"]
 
 T = TypeVar("T")
 _STALL = 0.005  # seconds a timer may be late before it is the loop that was busy
 _UNTOLD = 10_000  # names waiting to be told; beyond that ALL is
 State: TypeAlias = Literal["starting", "up", "down"]
-
-
-class StoreDown(Exception):
-    """Tell why a server did not do what it was asked; carries no address."""
-
-
-class News(NamedTuple):
-    """What every answer of a server brings.
-
-    `number` is that of its newest purge, `purges` are the names called out since the number it was asked with, each
-    with its own, `clock` is the server's in microseconds.
-    """
-
-    number: int
-    clock: int
-    purges: list[tuple[bytes, int]]
-
-
-class Server(Protocol):
-    """The four questions a shared store understands; `heard` is the newest purge the asker knows.
-
-    Each is atomic. They raise `StoreDown` and nothing else, and a cancelled one harms no other.
-    """
-
-    name: str
-
-    async def read(self, key: bytes, heard: int, /) -> tuple[News, bytes | None, float]:
-        """Return the bytes of a key and the seconds the server will still keep them."""
-        ...
-
-    async def write(self, key: bytes, data: bytes, until: int, heard: int, /) -> tuple[News, bool]:
-        """Keep bytes until a moment of the server's clock (milliseconds), if no purge came after `heard`.
-
-        An entry that was born later stays.
-        """
-        ...
-
-    async def purge(self, names: Iterable[bytes], heard: int, /) -> News:
-        """Write the names down under a new number, larger than `heard` and than any before."""
-        ...
-
-    async def news(self, heard: int, /) -> News:
-        """Return what is new, having made sure that the server can be written.
-
-        A server that knows no purge, or less than `heard`, has lost some: it purges ALL first.
-        """
-        ...
-
-    async def aclose(self) -> None:
-        """Close what is open."""
 
 
 class _Limit(Expiry):
@@ -215,7 +166,7 @@ class Shared:
         self._untold.update(dict.fromkeys(names, self._turn))
         told = False
         try:
-            told = self._state == "up" and await self._tell(self._timeout)
+            told = self._state == "up" and await self._tell()
         finally:
             if not told:
                 self.purges.note(names)
@@ -240,7 +191,7 @@ class Shared:
             await self._clock.sleep(self._interval)
 
     async def _beat(self) -> None:
-        if self._untold and not await self._tell(self._probe_timeout):
+        if self._untold and not await self._tell():
             return
         sent = self._clock.now()
         news = await self._ask(self._server.news(self.purges.mark.heard), self._probe_timeout, probe=True)
@@ -248,13 +199,13 @@ class Shared:
             self._hear(news, sent)
             self._restore()
 
-    async def _tell(self, seconds: float) -> bool:
+    async def _tell(self) -> bool:
         """Tell the server of all purges it does not know of yet; False if that failed."""
         if len(self._untold) > _UNTOLD:
             self._untold = {ALL: self._turn}
         told = dict(self._untold)
         sent = self._clock.now()
-        news = await self._ask(self._server.purge(told, self.purges.mark.heard), seconds)
+        news = await self._ask(self._server.purge(told, self.purges.mark.heard), self._probe_timeout)
         if news is None:
             return False
         # A name that was purged again meanwhile has a later turn, and is told again.
@@ -350,7 +301,7 @@ class Shared:
         self._closed = True
         await self.idle()
         if self._untold:
-            await self._tell(self._probe_timeout)
+            await self._tell()
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.wait([self._watcher])

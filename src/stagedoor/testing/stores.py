@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from stagedoor.cache.entry import BORN
-from stagedoor.cache.shared import News, StoreDown
+from stagedoor.cache.server import News, StoreDown
 from stagedoor.cache.tags import ALL
 from stagedoor.clock import Clock
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from stagedoor.cache.entry import Entry, encode
-from stagedoor.cache.shared import News, Shared, SharedStats
+from stagedoor.cache.server import News
+from stagedoor.cache.shared import Shared, SharedStats
 from stagedoor.cache.store import Look
 from stagedoor.cache.tags import ALL, Mark, tag
 from stagedoor.call import Env
@@ -279,6 +280,37 @@ async def test_g4_a_read_knows_of_a_purge_that_was_not_yet_heard() -> None:
     assert await other.get() is None
     await process.store.aclose()
     await other.store.aclose()
+
+
+async def test_g4_news_that_arrive_twice_are_noted_once() -> None:
+    """G4: two answers under way bring the same purge; what was kept between them stays."""
+    process = await started()
+    other = await beside(process)
+    await other.store.purge(FILMS)
+    process.server.lag(0.010)
+    position = process.store.purges.mark.position
+    await asyncio.gather(process.get(b"a"), process.get(b"b"), process.clock.advance(0.010))
+
+    assert process.store.purges.mark.position == position + 1
+    await process.store.aclose()
+    await other.store.aclose()
+
+
+async def test_k3_a_server_that_fails_while_it_is_told_stays_down() -> None:
+    """K3: no answer is read before the purges of the outage are told."""
+    process = await started()
+    process.server.fail()
+    await process.store.purge(FILMS)
+    process.server.heal()
+    process.server.hang()
+    await process.clock.advance(1.0)
+    before = process.store.up
+    process.server.heal()
+    await process.clock.advance(0.75)
+
+    assert not before
+    assert process.store.up
+    await process.store.aclose()
 
 
 @pytest.mark.parametrize("names", [(), FILMS])

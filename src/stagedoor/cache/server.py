@@ -1,0 +1,56 @@
+"""What a shared store asks of the server behind it: four questions."""
+
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
+__all__ = ["News", "Server", "StoreDown"]
+
+
+class StoreDown(Exception):
+    """Tell why a server did not do what it was asked; carries no address."""
+
+
+class News(NamedTuple):
+    """What every answer of a server brings.
+
+    `number` is that of its newest purge, `purges` are the names called out since the number it was asked with, each
+    with its own, `clock` is the server's in microseconds.
+    """
+
+    number: int
+    clock: int
+    purges: list[tuple[bytes, int]]
+
+
+class Server(Protocol):
+    """The four questions a shared store understands; `heard` is the newest purge the asker knows.
+
+    Each is atomic. They raise `StoreDown` and nothing else, and a cancelled one harms no other.
+    """
+
+    name: str
+
+    async def read(self, key: bytes, heard: int, /) -> tuple[News, bytes | None, float]:
+        """Return the bytes of a key and the seconds the server will still keep them."""
+        ...
+
+    async def write(self, key: bytes, data: bytes, until: int, heard: int, /) -> tuple[News, bool]:
+        """Keep bytes until a moment of the server's clock (milliseconds), if no purge came after `heard`.
+
+        An entry that was born later stays.
+        """
+        ...
+
+    async def purge(self, names: Iterable[bytes], heard: int, /) -> News:
+        """Write the names down under a new number, larger than `heard` and than any before."""
+        ...
+
+    async def news(self, heard: int, /) -> News:
+        """Return what is new, having made sure that the server can be written.
+
+        A server that knows no purge, or less than `heard`, has lost some: it purges ALL first.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is open."""
