@@ -7,6 +7,7 @@ the call's deadline, raises nothing but `UpstreamError` and cancellation, and le
 """
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, NoReturn, Self, TypeVar
@@ -26,7 +27,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class _Step(Generic[P, R]):
-    seconds: float | None  # None: for ever
+    seconds: float
     act: Callable[[Call[P]], R]
 
 
@@ -71,8 +72,7 @@ class Script(Generic[P, R]):
 
     def hangs(self) -> Self:
         """Never answer the next call: it ends by its deadline or by cancellation."""
-        self._steps.append(_Step(None, _never))
-        return self
+        return self.fails(UpstreamTimeout, retryable=False, after=math.inf)
 
     async def send(self, call: Call[P], /) -> R:
         """Take the next step of the script."""
@@ -97,7 +97,7 @@ class Script(Generic[P, R]):
             return step.act(call)
         try:
             with Expiry(self._clock, call.deadline):
-                if step.seconds is None:
+                if step.seconds == math.inf:
                     await asyncio.get_running_loop().create_future()
                 else:
                     await self._clock.sleep(step.seconds)
@@ -119,7 +119,3 @@ class Script(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<Script {len(self.calls)} calls, {self.active} active>"
-
-
-def _never(call: Call[P]) -> NoReturn:
-    raise AssertionError(f"{call.operation}: a call that hangs never comes to its end")
