@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import random
 import ssl
 import time
@@ -392,6 +393,7 @@ async def forwarder(
     async with listener:
         yield listener
     await asyncio.wait(tasks, timeout=5.0)
+    gc.collect()  # Python 3.11 takes a TLS stream that was aborted for an open one, unless it goes before its loop
 
 
 async def worked(url: str, patience: float = 5.0) -> bytes | None:

@@ -400,6 +400,28 @@ async def test_k3_a_name_purged_again_while_it_is_told_is_told_again() -> None:
     await process.store.aclose()
 
 
+async def test_k3_a_purge_that_failed_is_not_forgotten_when_another_was_told() -> None:
+    """K3: each name leaves the list only by its own telling."""
+    process = await started()
+    other = await beside(process)
+    await process.keep(names=FILMS)
+    process.server.lag(0.010)
+    one = asyncio.create_task(process.store.purge([tag("genres")]))
+    await process.clock.advance(0.005)
+    two = asyncio.create_task(process.store.purge(FILMS))
+    await process.clock.advance(0.005)
+    process.server.fail()
+    await process.get()
+    told = (await one, await two)
+    process.server.heal()
+    await process.clock.advance(0.25)
+
+    assert told == (True, False)
+    assert await other.get() is None
+    await process.store.aclose()
+    await other.store.aclose()
+
+
 async def test_k3_purges_that_wait_are_bounded() -> None:
     """K3: a long outage turns many names into ALL."""
     process = await started()
