@@ -103,9 +103,8 @@ class Flights(Generic[P, R]):
                 raise
         finally:
             flight.landed = True
-            if (
-                flight.waiting
-            ):  # else the last to leave has taken it from the table, where another may stand now
+            # The last to leave takes it from the table, where its successor may stand now.
+            if flight.waiting:
                 del self._flights[key]
             for waiter in flight.waiting:
                 _wake(waiter, landed=True)

@@ -144,6 +144,32 @@ async def test_d6_when_the_last_one_left_the_flight_is_cancelled(env: Env, clock
     assert newcomer[0].result() == "Ann"
 
 
+async def test_d6_a_flight_that_ends_slowly_takes_nothing_from_its_successor(
+    env: Env, clock: ManualClock
+) -> None:
+    """The cancelled one still cleans up when a newcomer has started anew under the same key."""
+
+    async def lingering(call: Call[int]) -> str:
+        try:
+            await clock.sleep(10)
+        except asyncio.CancelledError:
+            await clock.sleep(1)
+            raise
+        return "Ann"
+
+    send = Coalesced().wrap(lingering, env)
+    [gone] = await together(send, [call_of(1)])
+    gone.cancel()
+    await settle()
+    [newcomer] = await together(send, [call_of(1)])
+    await clock.advance(2)
+    counts = dict(send.counts())
+    await clock.advance(10)
+
+    assert counts == {"flights": 1}
+    assert newcomer.result() == "Ann"
+
+
 async def test_each_waits_no_longer_than_its_own_deadline(env: Env, clock: ManualClock) -> None:
     """D1: an impatient follower leaves; the others get their answer."""
     script = Script[int, str](clock).after(0.1, "Ann")
