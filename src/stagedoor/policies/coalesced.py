@@ -29,10 +29,6 @@ R = TypeVar("R")
 Key: TypeAlias = tuple[str, str, bytes]
 
 
-def _always(_: object) -> bool:
-    return True
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coalesced:
     """Join idempotent calls of equal operation, identity and key.
@@ -41,7 +37,7 @@ class Coalesced:
     Streams can be read once and belong to one reader: give a `shareable` that says so.
     """
 
-    shareable: Callable[[Any], bool] = _always
+    shareable: Callable[[Any], bool] | None = None  # None: every answer is
 
     def wrap(self, send: Send[P, R], env: Env, /) -> "Flights[P, R]":
         """Return a Send with a table of flights of its own."""
@@ -88,7 +84,8 @@ class Flights(Generic[P, R]):
         self._env.observe(CallJoined(call.operation))
         context.current().record.joined = True
         value = await self._wait(key, flight, call)
-        return value if self._rule.shareable(value) else await self._send(call)
+        shareable = self._rule.shareable
+        return value if shareable is None or shareable(value) else await self._send(call)
 
     async def _fly(self, key: Key, flight: _Flight[R], call: Call[P]) -> None:
         asked = context.current()
