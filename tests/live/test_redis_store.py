@@ -6,7 +6,7 @@ import gc
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
 
 import pytest
@@ -72,6 +72,53 @@ async def timed(operation: Awaitable[object]) -> float:
     began = time.monotonic()
     await operation
     return time.monotonic() - began
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    handle: Handler, path: str | None = None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """Serve connections at the address yielded; end them and their tasks afterwards."""
+    tasks: list[asyncio.Task[None]] = []
+
+    async def guarded(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            await handle(reader, writer)
+        writer.transport.abort()
+
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.append(asyncio.ensure_future(guarded(reader, writer)))
+
+    if path is None:
+        listener = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
+        address = f"{'rediss' if tls else 'redis'}://localhost:{listener.sockets[0].getsockname()[1]}"
+    else:
+        listener = await asyncio.start_unix_server(accept, path)
+        address = f"unix://{path}"
+    async with listener:
+        yield address
+    if tasks:
+        await asyncio.wait(tasks, timeout=5.0)
+    gc.collect()  # Python 3.11 takes a TLS stream that was aborted for an open one, unless it goes before its loop
+
+
+def forward_to(port: int) -> Handler:
+    """Pass a connection on, both ways, until one side ends it."""
+
+    async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await source.read(65_536):
+                sink.write(data)
+        sink.transport.abort()
+
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(pipe(reader, back), pipe(there, writer))
+
+    return forward
 
 
 @pytest.fixture
@@ -350,15 +397,11 @@ async def test_what_does_not_speak_redis_is_an_outage(answer: bytes) -> None:
     async def nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
         writer.write(answer)
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
+        await reader.read()
 
-    listener = await asyncio.start_server(nonsense, "127.0.0.1", 0)
-    server = RedisServer(f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
-    with pytest.raises(StoreDown):
-        await server.news(0)
-    listener.close()
+    async with serving(nonsense) as url:
+        with pytest.raises(StoreDown):
+            await RedisServer(url).news(0)
 
 
 @pytest.mark.parametrize("url", ["http://host", "redis://host/films", "localhost:6379"])
@@ -367,33 +410,6 @@ def test_an_address_that_cannot_be_is_refused_without_showing_it(url: str) -> No
     with pytest.raises(ConfigError) as refused:
         RedisServer(url)
     assert url not in str(refused.value)
-
-
-@contextlib.asynccontextmanager
-async def forwarder(
-    listen: Callable[
-        [Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]], Awaitable[asyncio.Server]
-    ],
-    port: int,
-) -> AsyncIterator[asyncio.Server]:
-    """Pass connections on to the server, both ways; end them and their tasks afterwards."""
-    tasks: list[asyncio.Task[None]] = []
-
-    async def pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(ConnectionError):
-            while data := await source.read(65_536):
-                sink.write(data)
-        sink.transport.abort()
-
-    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection("127.0.0.1", port)
-        await asyncio.gather(pipe(reader, back), pipe(there, writer))
-
-    listener = await listen(lambda r, w: tasks.append(asyncio.ensure_future(forward(r, w))))
-    async with listener:
-        yield listener
-    await asyncio.wait(tasks, timeout=5.0)
-    gc.collect()  # Python 3.11 takes a TLS stream that was aborted for an open one, unless it goes before its loop
 
 
 async def worked(url: str, patience: float = 5.0) -> bytes | None:
@@ -413,20 +429,16 @@ async def test_k8_a_server_that_says_yes_to_everything_is_an_outage() -> None:
     async def agree(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while await reader.read(65_536):
             writer.write(b"+OK\r\n")
-        writer.close()
-        await writer.wait_closed()
 
-    async with await asyncio.start_server(agree, "127.0.0.1", 0) as listener:
-        server = RedisServer(f"redis://127.0.0.1:{listener.sockets[0].getsockname()[1]}")
+    async with serving(agree) as url:
         with pytest.raises(StoreDown, match="our scripts"):
-            await server.news(0)
+            await RedisServer(url).news(0)
 
 
 async def test_a_unix_socket_is_an_address(valkey: Server, tmp_path: Path) -> None:
     """`unix:///path?db=1`, for a server on the same machine."""
-    path = str(tmp_path / "s")
-    async with forwarder(lambda serve: asyncio.start_unix_server(serve, path), valkey.port):
-        assert await worked(f"unix://{path}?db=1") == b"v"
+    async with serving(forward_to(valkey.port), path=str(tmp_path / "s")) as url:
+        assert await worked(f"{url}?db=1") == b"v"
 
 
 async def test_tls_is_verified_by_the_trust_of_the_system(
@@ -434,13 +446,10 @@ async def test_tls_is_verified_by_the_trust_of_the_system(
 ) -> None:
     """`rediss://`: a certificate that nobody vouches for is an outage."""
     authority = trustme.CA()
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost").configure_cert(context)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
-    async with forwarder(
-        lambda serve: asyncio.start_server(serve, "127.0.0.1", 0, ssl=context), valkey.port
-    ) as listener:
-        url = f"rediss://localhost:{listener.sockets[0].getsockname()[1]}/0"
+    async with serving(forward_to(valkey.port), tls=tls) as url:
         stranger = await worked(url, patience=0.3)
         monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
         friend = await worked(url)
