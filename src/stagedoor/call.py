@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from stagedoor.clock import Clock
 from stagedoor.deadline import Deadline
 from stagedoor.events import Observer
+from stagedoor.value import value
 
 __all__ = ["Call", "Env", "Policy", "Send", "Transport"]
 
@@ -18,13 +19,13 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Call(Generic[P]):
     """One call to one upstream, as every policy sees it."""
 
     operation: str  # "users.get": the name in metrics, logs and cache keys
     payload: P  # HttpRequest, SearchRequest, ...: only the transport opens it
-    key: bytes  # injective on what will really be sent; caching and coalescing use operation + identity + key
+    key: bytes  # injective on what will really be sent, for policies that are `keyed`; b"" if there are none
     identity: str  # who asks; "" on routes declared public
     deadline: Deadline
     idempotent: bool
@@ -44,7 +45,10 @@ class Env:
 
 
 class Policy(Protocol[P, R]):
-    """Frozen data that knows how to wrap one Send in another. State is born in `wrap`, once per upstream."""
+    """Frozen data that knows how to wrap one Send in another. State is born in `wrap`, once per upstream.
+
+    One that tells calls apart by their key says so with a class variable `keyed = True`.
+    """
 
     def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
         """Return a Send that adds this policy around the given one."""

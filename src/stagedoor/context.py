@@ -10,6 +10,7 @@ from typing import Literal
 
 from stagedoor.deadline import NEVER, Deadline
 from stagedoor.requests import Headers
+from stagedoor.value import value
 
 __all__ = ["Record", "RequestContext", "current", "enter", "leave"]
 
@@ -30,7 +31,7 @@ class Record:
     joined: bool = False  # the value came from an equal call that was already under way
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class RequestContext:
     """One request as the kit sees it.
 

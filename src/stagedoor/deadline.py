@@ -2,18 +2,18 @@
 
 import asyncio
 import math
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from stagedoor.clock import Clock, Timer
+from stagedoor.value import value
 
 __all__ = ["LATE", "NEVER", "Deadline", "Expiry"]
 
 LATE = "the deadline passed"  # the message of a cancellation by `Expiry`: what is cancelled can tell it from others
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value(order=True)
 class Deadline:
     """The moment, in seconds of the clock's `now`, after which an answer is of no use."""
 

@@ -4,10 +4,10 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from stagedoor.errors import UpstreamError
+from stagedoor.value import value
 
 __all__ = [
     "AggregateEnded",
@@ -32,7 +32,7 @@ __all__ = [
 BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class AttemptEnded:
     """One attempt left the gateway and came back: with a value (`error` None) or with an error."""
 
@@ -42,7 +42,7 @@ class AttemptEnded:
     error: UpstreamError | None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class RetryScheduled:
     """Another attempt follows after `wait` seconds."""
 
@@ -52,14 +52,14 @@ class RetryScheduled:
     error: UpstreamError
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class BudgetExhausted:
     """A retry or hedge was due, and the budget had nothing left for it."""
 
     operation: str
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class HedgeFired:
     """A further copy of a call was sent because the earlier ones took long."""
 
@@ -67,7 +67,7 @@ class HedgeFired:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class BreakerMoved:
     """A breaker changed its state."""
 
@@ -76,7 +76,7 @@ class BreakerMoved:
     after: BreakerState
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class CallShed:
     """A call was refused on our side: breaker open, no place free, or its deadline had passed."""
 
@@ -84,14 +84,14 @@ class CallShed:
     reason: Literal["circuit_open", "overloaded", "deadline"]
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class CallJoined:
     """A call waits for the answer of an equal one that is under way."""
 
     operation: str
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class CacheLookup:
     """A cache was asked; `tier` is the one that decided. One lookup is one event."""
 
@@ -100,7 +100,7 @@ class CacheLookup:
     result: Literal["hit", "stale", "miss"]
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class RefreshFailed:
     """A refresh in the background brought no value; the stale one stays until its window ends."""
 
@@ -108,7 +108,7 @@ class RefreshFailed:
     error: UpstreamError
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class StoreFailed:
     """A shared store stopped answering; the cache goes on without it."""
 
@@ -116,14 +116,14 @@ class StoreFailed:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class StoreRestored:
     """A shared store answers again and is in use."""
 
     store: str
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class PartEnded:
     """A part of an aggregate has its verdict; `seconds` is None if no call was made."""
 
@@ -134,7 +134,7 @@ class PartEnded:
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class AggregateEnded:
     """All parts of an aggregate are settled; `complete` if each is fresh or cached."""
 

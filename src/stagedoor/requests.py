@@ -1,8 +1,10 @@
 """What calls carry: frozen data that only the transport opens."""
 
 from collections.abc import AsyncIterable, AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, TypeAlias
+
+from stagedoor.value import value
 
 __all__ = ["BodyStream", "Headers", "HttpRequest", "HttpResponse"]
 
@@ -20,7 +22,7 @@ class BodyStream(Protocol):
         """Give the connection up (or back, if the body was read whole); may be called at any time, repeatedly."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class HttpRequest:
     """One HTTP request as it will be written.
 
@@ -36,7 +38,7 @@ class HttpRequest:
     streamed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class HttpResponse:
     """One HTTP answer as it arrived: header names in lower case, body whole, or `stream` if that was asked for."""
 

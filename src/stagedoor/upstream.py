@@ -50,6 +50,8 @@ class Upstream(Generic[P, R]):
         self.name = name
         self.transport = transport
         self.policies = policies
+        # A key is made of everything that is sent: not for nothing.
+        self._keyed = any(getattr(policy, "keyed", False) for policy in policies)
         layers: list[Send[P, R]] = [_attempting(transport, env) if observed else transport.send]
         for policy in reversed(policies):
             layers.append(policy.wrap(layers[-1], env))
@@ -68,7 +70,7 @@ class Upstream(Generic[P, R]):
             Call(
                 operation=f"{self.name}.{operation}",
                 payload=payload,
-                key=transport.key_of(payload),
+                key=transport.key_of(payload) if self._keyed else b"",
                 identity=asked.identity,
                 deadline=asked.deadline,
                 idempotent=transport.idempotent(payload) if idempotent is None else idempotent,

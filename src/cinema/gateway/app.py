@@ -43,8 +43,9 @@ def build(
     Tests give a clock that stands still, a `connect` that leads to fakes, and a stream that keeps the log.
     """
     clock = clock or SystemClock()
-    stream = stream or sys.stdout.buffer
-    logs = Logs(stream, level=settings.log_level, format=settings.log_format, clock=clock)
+    logs = Logs(
+        stream or sys.stdout.buffer, level=settings.log_level, format=settings.log_format, clock=clock
+    )
     metrics = Metrics({**SERVICE_NAMES, "redis": "redis"}, process=True)
     env = Env(clock=clock, rng=random.random, observe=fan_out(metrics.observe, logs.observe))
 

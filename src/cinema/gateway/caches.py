@@ -8,7 +8,8 @@ from typing import Any, Literal, TypeAlias
 from cinema.settings import Settings
 from stagedoor.cache.memory import MemoryStore
 from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.shared import Shared, StoreDown
+from stagedoor.cache.server import StoreDown
+from stagedoor.cache.shared import Shared
 from stagedoor.cache.store import Store
 from stagedoor.cache.tiered import Tiered
 from stagedoor.call import Env

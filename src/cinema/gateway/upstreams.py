@@ -1,7 +1,8 @@
 """Every remote of the gateway and its policies, on one screen.
 
-    Within( Retry( Breaker( Bulkhead( Timeout( transport )))))
+    Retry( Breaker( Bulkhead( Timeout( transport ))))
 
+Each of these keeps to the deadline of its call by itself, so that no guard stands round them.
 Joining and keeping answers stand further out, round whole screens: see the routes of each screen.
 """
 
@@ -14,7 +15,6 @@ from cinema.settings import Settings
 from stagedoor.call import Env, Policy, Transport
 from stagedoor.policies.breaker import Breaker
 from stagedoor.policies.bulkhead import Bulkhead
-from stagedoor.policies.deadline import Within
 from stagedoor.policies.retry import Retry
 from stagedoor.policies.timeout import Timeout
 from stagedoor.requests import HttpRequest, HttpResponse
@@ -71,7 +71,6 @@ def _over_http(settings: Settings, env: Env, url: str) -> Transport[HttpRequest,
 
 def _policies(settings: Settings) -> tuple[Policy[HttpRequest, HttpResponse], ...]:
     return (
-        Within(),
         Retry(
             attempts=settings.gateway_retry_attempts,
             base=settings.gateway_retry_base_ms / 1000,

@@ -1,19 +1,20 @@
 """What a run brought: values, verdicts, and the model they fill."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Generic, TypeVar
 
 from stagedoor.aggregate.part import ABSENT
 from stagedoor.aggregate.schedule import Shape
 from stagedoor.aggregate.verdict import Report, Verdict, recalled
+from stagedoor.value import value
 
 __all__ = ["Outcome"]
 
 M = TypeVar("M")
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Outcome(Generic[M]):
     """What an aggregate brought: values and verdicts by part, in the order of declaration (P5).
 

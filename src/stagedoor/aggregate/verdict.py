@@ -1,11 +1,11 @@
 """What became of each part, and how that is said: in a header, in `Server-Timing`, in the body (P4)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from stagedoor.context import Record
 from stagedoor.errors import UpstreamError
+from stagedoor.value import value
 
 __all__ = [
     "Report",
@@ -29,7 +29,7 @@ _WHOLE = frozenset({"fresh", "cached"})
 _TELLING = ("garbled", "unavailable", "timeout", "circuit_open", "overloaded", "rejected")
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Verdict:
     """What became of one part.
 
@@ -53,7 +53,7 @@ class Verdict:
         return self.status in _WHOLE or self.status == "stale"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Report:
     """What a summary may tell about the answer it is part of. Times are seconds.
 

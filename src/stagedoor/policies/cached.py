@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Generic, TypeAlias, TypeVar
+from typing import ClassVar, Generic, TypeAlias, TypeVar
 
 from stagedoor import context
 from stagedoor.cache.codec import Codec
@@ -34,6 +34,8 @@ class Cached(Generic[P, R]):
     value, calls answers out. `key` replaces operation and call key by a readable name; the identity stays part of it
     (T4). A renewal in the background ends by `refresh_deadline` seconds of its own; at most `refreshes` run at once.
     """
+
+    keyed: ClassVar[bool] = True
 
     store: Store
     codec: Codec[R]

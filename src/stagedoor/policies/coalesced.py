@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Send
@@ -36,6 +36,8 @@ class Coalesced:
     `shareable` tells whether an answer may go to those who joined; if not, they ask for themselves (K5).
     Streams can be read once and belong to one reader: give a `shareable` that says so.
     """
+
+    keyed: ClassVar[bool] = True
 
     shareable: Callable[[Any], bool] | None = None  # None: every answer is
 

@@ -170,6 +170,8 @@ async def _upload(
 
 async def _send_chunks(connection: Connection, body: AsyncIterable[bytes]) -> None:
     async for chunk in body:
+        if connection.closed:
+            return
         if chunk:
             await connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
     connection.finish(b"0\r\n\r\n")

@@ -82,11 +82,14 @@ class Http2Transport:
         self._open += 1
         async with AsyncExitStack() as stack:
             stack.callback(self._close)
+            headed = False
             try:
                 with Expiry(self._clock, call.deadline):
-                    response = await self._receive(call, await stack.enter_async_context(request))
+                    answer = await stack.enter_async_context(request)
+                    headed = True
+                    response = await self._receive(call, answer)
             except Exception as error:
-                raise _translated(call.operation, error) from error
+                raise _translated(call.operation, error, headed) from error
             if response.stream is None:
                 refused = refusal(call.operation, response, self._clock.wall())
                 if refused is not None:
@@ -117,6 +120,8 @@ class Http2Transport:
                 builder = builder.body_stream(payload.body)
             elif payload.body:
                 builder = builder.body_bytes(payload.body)
+            if payload.streamed:
+                builder = builder.streamed_read_buffer_limit(0)  # else the head waits for 64 KiB of body
             return builder.build_streamed()
         except ValueError as error:
             raise UpstreamRejected(call.operation, "the request cannot be written") from error
@@ -163,18 +168,21 @@ class Http2Transport:
 class _Body:
     """A `BodyStream` over pyreqwest's reader, which reads no faster than it is asked to."""
 
-    __slots__ = ("_operation", "_reader", "_transport", "stack")
+    __slots__ = ("_failure", "_operation", "_reader", "_transport", "stack")
 
     def __init__(self, response: "Response", operation: str, transport: Http2Transport) -> None:
         self._reader = response.body_reader
         self._operation = operation
         self._transport = transport
+        self._failure: UpstreamError | None = None
         self.stack: AsyncExitStack | None = None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
         if self.stack is None:
             raise StopAsyncIteration
         try:
@@ -182,7 +190,8 @@ class _Body:
                 chunk = await self._reader.read_chunk()
         except Exception as error:
             await self.aclose()
-            raise _translated(self._operation, error) from error
+            self._failure = _translated(self._operation, error, headed=True)
+            raise self._failure from error
         if chunk is None:
             await self.aclose()
             raise StopAsyncIteration
@@ -237,7 +246,7 @@ def _fields(response: "Response") -> Headers:
         raise Garbled("a header field that cannot be read") from error
 
 
-def _translated(operation: str, error: Exception) -> UpstreamError:
+def _translated(operation: str, error: Exception, headed: bool) -> UpstreamError:
     from pyreqwest import exceptions  # noqa: PLC0415 - loaded with the client
 
     match error:
@@ -247,9 +256,12 @@ def _translated(operation: str, error: Exception) -> UpstreamError:
             return Overloaded(operation, "no connection came free in time")
         case TimeoutError():
             return UpstreamTimeout(operation, retryable=True)
-        case exceptions.DecodeError() | exceptions.ReadError():
-            return UpstreamGarbled(operation, "broken framing")
-    if "os error 24" in str(error):
+    if headed or isinstance(error, exceptions.DecodeError | exceptions.ReadError):
+        return UpstreamGarbled(operation, "broken framing, or cut")
+    return _unreachable(operation, str(error))
+
+
+def _unreachable(operation: str, said: str) -> UpstreamError:
+    if "os error 24" in said:  # EMFILE: our own shortage
         return Overloaded(operation, "no descriptor left")
-    untrusted = "certificate" in str(error)
-    return UpstreamUnavailable(operation, "could not be reached", retryable=not untrusted)
+    return UpstreamUnavailable(operation, "could not be reached", retryable="certificate" not in said)

@@ -8,7 +8,6 @@ validation and no rendering of the parts.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import orjson
@@ -23,6 +22,7 @@ from stagedoor.errors import UpstreamError
 from stagedoor.events import AggregateEnded
 from stagedoor.problems import Problem, problem_of
 from stagedoor.upstream import Upstream
+from stagedoor.value import value
 from stagedoor.web.answer import Answer
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
 from stagedoor.web.parameters import Parameter
@@ -35,7 +35,7 @@ M = TypeVar("M")
 Values: TypeAlias = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Rendered:
     """A complete or partial answer, ready but for its summary: `fields` is the JSON object without its last brace."""
 
@@ -45,7 +45,7 @@ class Rendered:
     complete: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Delivery:
     """What is only known when an answer leaves; `seconds` is how long this very answer took."""
 

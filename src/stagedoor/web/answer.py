@@ -2,11 +2,12 @@
 
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import orjson
 
 from stagedoor.requests import Headers
+from stagedoor.value import value
 
 __all__ = ["Answer", "conditional", "etag_of", "html", "json"]
 
@@ -15,7 +16,7 @@ _HTML: Headers = ((b"content-type", b"text/html; charset=utf-8"),)
 _NOT_ON_304 = frozenset({b"content-type", b"content-length", b"content-encoding"})
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Answer:
     """One answer: status, header fields in lower case without Content-Length, and a body, whole or as a stream."""
 

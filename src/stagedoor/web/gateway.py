@@ -7,7 +7,7 @@ Every answer leaves through `_write`, every failure through `problem_of`; a hand
 """
 
 import logging
-import os
+import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Protocol
@@ -30,6 +30,8 @@ from stagedoor.web.trace import Trace, continued, request_id_of
 __all__ = ["Gateway", "Traffic"]
 
 _LOGGER = logging.getLogger("stagedoor.web")
+# Ids must be unlike one another, not unguessable; asking the system for each would cost a switch of threads.
+_RANDOM = random.Random()  # noqa: S311 - see above
 _LONGEST_FIGURE = 9
 _CLIENT_CLOSED = 499  # nobody reads it; it is for the metrics and the log
 _GONE = Answer(_CLIENT_CLOSED, ())
@@ -95,7 +97,7 @@ class Gateway:
         plans: Sequence[Plan[Any]] = (),
         trusted: Callable[[str], bool] = _nobody,
         lifespan: Callable[[], AbstractAsyncContextManager[None]] = _nothing_to_open,
-        entropy: Callable[[int], bytes] = os.urandom,
+        entropy: Callable[[int], bytes] = _RANDOM.randbytes,
     ) -> None:
         self.routes = tuple(routes)
         self.upstreams = tuple(upstreams)

@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from stagedoor import problems
 from stagedoor.errors import ConfigError
+from stagedoor.value import value
 from stagedoor.web.answer import Answer
 from stagedoor.web.parameters import Fault, Invalid, Parameter
 from stagedoor.web.request import Request
@@ -65,7 +66,7 @@ class Route:
     cached: float | None = None  # seconds an answer may be kept, for the routes table
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Match:
     """A route and the raw segments its parameters stand in."""
 

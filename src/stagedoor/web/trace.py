@@ -1,7 +1,8 @@
 """Request ids and W3C trace context (level 2), as pure functions of what came in and what chance gives."""
 
 import re
-from dataclasses import dataclass
+
+from stagedoor.value import value
 
 __all__ = ["Trace", "continued", "request_id_of"]
 
@@ -15,7 +16,7 @@ _MOST_MEMBERS = 32
 _KNOWN_FLAGS = 0x03  # sampled, random
 
 
-@dataclass(frozen=True, slots=True)
+@value()
 class Trace:
     """The trace a request belongs to, as it goes on to upstreams."""
 
