@@ -95,6 +95,7 @@ class RawServer:
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # transports take leave one turn later
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -104,8 +105,10 @@ class RawServer:
         self.connections += 1
         try:
             await self._converse(wire)
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the other side went, or the test is over
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the other side went
+        except asyncio.CancelledError:
+            writer.transport.abort()  # the test is over: nobody will read what is still buffered
         finally:
             self._tasks.discard(task)
             writer.close()

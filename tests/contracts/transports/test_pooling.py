@@ -19,10 +19,11 @@ from tests.contracts.transports.server import RawServer, Reply, Seen, Wire, scri
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-async def echo_number(seen: Seen, wire: Wire) -> None:
-    """Answer with the number of the connection."""
+async def echo_number(seen: Seen, wire: Wire) -> bool:
+    """Answer with the number of the connection, and stay."""
     body = b"%d" % wire.number
     await wire.say(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    return True
 
 
 async def test_one_connection_serves_calls_one_after_the_other(wired: House) -> None:
@@ -223,7 +224,7 @@ async def test_the_pool_is_bounded_and_serves_in_order_of_arrival() -> None:
 
 
 async def test_who_finds_no_place_in_time_is_shed() -> None:
-    async with RawServer(script_of(lambda seen: hold())) as server:
+    async with RawServer(script_of(hold)) as server:
         transport = HttpTransport(f"http://127.0.0.1:{server.port}", pool_size=1, connect_timeout=2.0)
         first = asyncio.ensure_future(
             transport.send(call_of(transport, HttpRequest(target=b"/"), within=0.3))
@@ -240,7 +241,7 @@ async def test_who_finds_no_place_in_time_is_shed() -> None:
         await transport.aclose()
 
 
-async def hold() -> Reply:
+async def hold(seen: Seen) -> Reply:
     return Reply(gate=asyncio.Event())
 
 
