@@ -14,6 +14,7 @@ from typing import TypeAlias
 from cinema.settings import Settings
 from stagedoor.call import Env, Policy, Transport
 from stagedoor.policies.breaker import Breaker
+from stagedoor.policies.budget import Budget
 from stagedoor.policies.bulkhead import Bulkhead
 from stagedoor.policies.retry import Retry
 from stagedoor.policies.timeout import Timeout
@@ -75,6 +76,7 @@ def _policies(settings: Settings) -> tuple[Policy[HttpRequest, HttpResponse], ..
             attempts=settings.gateway_retry_attempts,
             base=settings.gateway_retry_base_ms / 1000,
             cap=max(0.25, settings.gateway_retry_base_ms / 1000),
+            budget=Budget(share=0.1),  # half of what the contract allows: an outage meets 1.1 times its load
         ),
         Breaker(
             consecutive=settings.gateway_breaker_failures,
