@@ -11,7 +11,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help init run start stop down restart ps logs shell test unit live cover lint format types layers lock wheel deep \
-	bench-profile clean
+	bench-profile bench-client clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -104,6 +104,9 @@ lock: .venv/venv.stamp ## pin the dependencies again
 
 bench-profile: .venv/dev.stamp ## cold profiles per second, beside FastAPI + aiohttp and Fastify
 	@$(BIN)/python -m bench.profile $(ARGS)
+
+bench-client: .venv/dev.stamp ## CPU time per upstream call, beside aiohttp and pyreqwest
+	@$(BIN)/python -m bench.client
 
 clean: ## remove what tools left behind; data and .venv stay
 	@rm -rf .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis build dist

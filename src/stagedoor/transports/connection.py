@@ -150,9 +150,9 @@ class Connection(asyncio.Protocol):
         except Garbled as failure:
             self.close(failure)
             return
-        if reader.stage is Stage.DONE:
+        if reader.stage == Stage.DONE:
             self._complete()
-        elif self._streamed and reader.stage is not Stage.HEAD:
+        elif self._streamed and reader.stage != Stage.HEAD:
             self._deliver()
 
     def eof_received(self) -> None:

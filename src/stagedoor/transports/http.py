@@ -17,11 +17,12 @@ from stagedoor import context
 from stagedoor.call import Call
 from stagedoor.clock import Clock, SystemClock
 from stagedoor.errors import UpstreamRejected, UpstreamTimeout
-from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.requests import BodyStream, HttpRequest, HttpResponse
 from stagedoor.transports import keys
 from stagedoor.transports.body import Body
 from stagedoor.transports.connection import Connection
 from stagedoor.transports.failures import Cut, Failure, translated
+from stagedoor.transports.inflate import ACCEPTED, inflated
 from stagedoor.transports.limits import Limits
 from stagedoor.transports.origin import read_base
 from stagedoor.transports.pool import Origin, Pool, PoolOptions, PoolStatistics
@@ -36,7 +37,7 @@ class HttpTransport:
 
     `base_url` is `http://host:port/prefix`, `https://...` or `unix:/path`; the prefix is put in front of every target
     as it stands. Times are seconds: `connect_timeout` covers look-up, connection and TLS together. `ssl_context`
-    replaces the system's trust.
+    replaces the system's trust. `decompress` asks for gzip or deflate and decodes whole bodies, bounded (T12).
 
     Statuses are always judged (`statuses.refusal`): from 400 on `send` raises, and `error.response` is the answer,
     its body whole even if a stream was asked for. A request that cannot be written (control characters in a field,
@@ -46,7 +47,7 @@ class HttpTransport:
     moves (D3). Whoever gets the stream reads it to its end or calls `aclose`.
     """
 
-    __slots__ = ("_clock", "_now", "_pool", "_writer")
+    __slots__ = ("_clock", "_decompress", "_limits", "_now", "_pool", "_writer")
 
     def __init__(
         self,
@@ -59,75 +60,92 @@ class HttpTransport:
         clock: Clock | None = None,
         via: str = "stagedoor",
         ssl_context: ssl.SSLContext | None = None,
+        decompress: bool = False,
     ) -> None:
         base = read_base(base_url)
         self._clock = clock or SystemClock()
         self._now = self._clock.now
         self._writer = Writer(base.authority, base.prefix, via.encode())
+        self._decompress = decompress
+        self._limits = limits or Limits()
         self._pool = Pool(
             Origin(host=base.host, port=base.port, path=base.socket, tls=base.tls(ssl_context)),
             options or PoolOptions(size=pool_size, connect=connect_timeout),
-            limits or Limits(),
+            self._limits,
             self._clock,
         )
 
     async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
-        payload = call.payload
         if call.deadline.at <= self._now():
             raise UpstreamTimeout(call.operation, "the deadline had passed")
-        try:
-            opening = self._writer.opening(
-                payload.method, payload.target, fields_to_send(payload.headers, context.current().forward)
-            )
-        except ValueError as error:
-            raise UpstreamRejected(call.operation, "the request cannot be written") from error
+        opening = self._opening(call)
         try:
             response = await self._exchange(call, opening)
+            if self._decompress and response.stream is None:
+                response = inflated(response, self._limits.body)
         except (Failure, OSError) as failure:
             raise translated(call.operation, failure) from failure
         if response.status >= 400:
             refused = refusal(call.operation, response, self._clock.wall())
             if refused is not None:
                 raise refused
-        stream = response.stream
-        if isinstance(stream, Body):
-            operation = call.operation
-            stream.translate = lambda failure: translated(operation, failure)
+        if response.stream is not None:
+            _name(response.stream, call.operation)
         return response
+
+    def _opening(self, call: Call[HttpRequest]) -> bytes:
+        payload = call.payload
+        fields = fields_to_send(payload.headers, context.current().forward)
+        if self._decompress and not payload.streamed:
+            fields = [ACCEPTED, *(field for field in fields if field[0] != ACCEPTED[0])]
+        try:
+            return self._writer.opening(payload.method, payload.target, fields)
+        except ValueError as error:
+            raise UpstreamRejected(call.operation, "the request cannot be written") from error
 
     async def _exchange(self, call: Call[HttpRequest], opening: bytes) -> HttpResponse:
         """Send on a pooled connection; once more on a new one if that turned out to be closed and R1 allows it."""
         connection = self._pool.take(silent=not call.idempotent)
         if connection is None:
             connection = await self._pool.acquire(call.deadline.at)
+        body = call.payload.body
+        if not isinstance(body, bytes):
+            return await _upload(connection, body, self._start(connection, call, opening, None))
         pooled = connection.used > 0
+        future = self._start(connection, call, opening, body)
         try:
-            return await self._once(connection, call, opening)
-        except Cut as cut:
-            if not (pooled and cut.silent and call.idempotent and isinstance(call.payload.body, bytes)):
-                raise
-        connection = await self._pool.acquire(call.deadline.at, fresh=True)
-        return await self._once(connection, call, opening)
-
-    async def _once(self, connection: Connection, call: Call[HttpRequest], opening: bytes) -> HttpResponse:
-        payload, until = call.payload, call.deadline.at
-        method, body = payload.method, payload.body
-        length = len(body) if isinstance(body, bytes) else None
-        closing = self._writer.closing(method, length, call.attempt, until - self._now())
-        future = connection.start(
-            opening + closing + body if isinstance(body, bytes) else opening + closing,
-            until,
-            to_head=method == "HEAD",
-            streamed=payload.streamed,
-            whole=length is not None,
-        )
-        try:
-            if isinstance(body, bytes):
-                return await future
-            return await _upload(connection, body, future)
+            return await future
         except asyncio.CancelledError:
             connection.abandon(future)
             raise
+        except Cut as cut:
+            if not (pooled and cut.silent and call.idempotent):
+                raise
+        return await self._again(call, opening, body)
+
+    async def _again(self, call: Call[HttpRequest], opening: bytes, body: bytes) -> HttpResponse:
+        connection = await self._pool.acquire(call.deadline.at, fresh=True)
+        future = self._start(connection, call, opening, body)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            connection.abandon(future)
+            raise
+
+    def _start(
+        self, connection: Connection, call: Call[HttpRequest], opening: bytes, body: bytes | None
+    ) -> "asyncio.Future[HttpResponse]":
+        """Write the request, or its head if the body is to follow."""
+        payload, until = call.payload, call.deadline.at
+        length = None if body is None else len(body)
+        closing = self._writer.closing(payload.method, length, call.attempt, until - self._now())
+        return connection.start(
+            opening + closing + body if body else opening + closing,
+            until,
+            to_head=payload.method == "HEAD",
+            streamed=payload.streamed,
+            whole=body is not None,
+        )
 
     def key_of(self, payload: HttpRequest, /) -> bytes:
         return keys.key_of(payload)
@@ -148,6 +166,12 @@ class HttpTransport:
 
     def __repr__(self) -> str:
         return f"HttpTransport({self._pool!r})"
+
+
+def _name(stream: BodyStream, operation: str) -> None:
+    """Let the failures of a stream be told as errors of its call."""
+    if isinstance(stream, Body):
+        stream.translate = lambda failure: translated(operation, failure)
 
 
 async def _upload(

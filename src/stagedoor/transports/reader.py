@@ -8,8 +8,7 @@ they are counted, so that one byte too many is seen. Chunked bodies do; what llh
 trailers, goes nowhere. A new parser for each head (0.4 µs) means that no state can leak from one answer into the next.
 """
 
-from enum import IntEnum
-from typing import NamedTuple
+from typing import ClassVar, TypeAlias
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
@@ -20,22 +19,19 @@ from stagedoor.transports.limits import Limits
 __all__ = ["Framing", "ResponseReader", "Stage", "framing"]
 
 
-class Stage(IntEnum):
-    """How far an answer has come."""
+class Stage:
+    """How far an answer has come. Plain integers: a member of an Enum costs 70 ns a look on Python 3.11."""
 
-    HEAD = 0
-    COUNTED = 1
-    CHUNKED = 2
-    UNTIL_CLOSE = 3
-    DONE = 4
+    HEAD: ClassVar[int] = 0
+    COUNTED: ClassVar[int] = 1
+    CHUNKED: ClassVar[int] = 2
+    UNTIL_CLOSE: ClassVar[int] = 3
+    DONE: ClassVar[int] = 4
 
 
-class Framing(NamedTuple):
-    """Where the body of an answer ends, and whether the connection can serve another call."""
-
-    stage: Stage
-    length: int
-    keep: bool
+Framing: TypeAlias = tuple[
+    Stage, int, bool
+]  # how the body ends, its length, whether the connection may serve on
 
 
 def framing(status: int, headers: Headers, *, to_head: bool, old: bool) -> Framing:
@@ -51,19 +47,19 @@ def framing(status: int, headers: Headers, *, to_head: bool, old: bool) -> Frami
     if b"connection" in fields:
         keep = _persistent(headers, old=old)
     if to_head or status == 304:
-        return Framing(Stage.DONE, 0, keep)
+        return (Stage.DONE, 0, keep)
     if status == 204:  # has no body whatever its fields say, but who says otherwise is not asked again
-        return Framing(Stage.DONE, 0, keep and not chunked and counted in (None, b"0"))
+        return (Stage.DONE, 0, keep and not chunked and counted in (None, b"0"))
     if chunked:
-        return Framing(Stage.CHUNKED, 0, keep)
-    return Framing(Stage.UNTIL_CLOSE, 0, False) if counted is None else _counted(counted, keep)
+        return (Stage.CHUNKED, 0, keep)
+    return (Stage.UNTIL_CLOSE, 0, False) if counted is None else _counted(counted, keep)
 
 
 def _counted(value: bytes, keep: bool) -> Framing:
     if not value.isdigit() or len(value) > 18:
         raise Garbled("a length that is no number")
     length = int(value)
-    return Framing(Stage.COUNTED if length else Stage.DONE, length, keep)
+    return (Stage.COUNTED if length else Stage.DONE, length, keep)
 
 
 def _check_coding(headers: Headers, *, old: bool) -> None:
@@ -87,7 +83,7 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_left", "_limits", "_parser", "_pieces", "_size",
+        "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_length", "_limits", "_parser", "_pieces", "_size",
         "_spent", "_start", "_streamed", "_tail", "_to_head", "headers", "keep", "stage", "started", "status",
     )  # fmt: skip
 
@@ -104,7 +100,7 @@ class ResponseReader:
         self._interim = 0
         self._size = 0
         self._spent = self._pieces = 0
-        self._left = 0
+        self._length = 0
         self.started = False
         self.keep = False
         self.headers: Headers = ()
@@ -116,12 +112,12 @@ class ResponseReader:
         self._parser = HttpResponseParser(self)
         self._start = self._tail = b""
         self._head_size = 0
-        self.stage = Stage.HEAD
+        self.stage: int = Stage.HEAD
 
     @property
     def headless(self) -> bool:
         """Tell whether the final head is still to come."""
-        return self.stage is Stage.HEAD
+        return self.stage == Stage.HEAD
 
     def take(self) -> bytes:
         """Return the body that has come since the last time."""
@@ -132,68 +128,62 @@ class ResponseReader:
     def feed(self, data: bytes) -> None:
         """Take in bytes of the connection, cut anywhere."""
         self.started = True
-        while data and self.stage is Stage.HEAD:
+        while data and self.stage == Stage.HEAD:
             data = self._feed_head(data)
         if not data:
             return
-        if self.stage is Stage.COUNTED:
-            self._left -= len(data)
-            if self._left < 0:
-                raise Garbled("bytes after the body")
-            self._add(data)
-            if not self._left:
-                self.stage = Stage.DONE
-        elif self.stage is Stage.CHUNKED:
+        if self.stage == Stage.CHUNKED:
             self._feed_chunked(data)
-        elif self.stage is Stage.UNTIL_CLOSE:
-            self._add(data)
-        else:
+        elif self.stage == Stage.DONE:
             raise Garbled("bytes after the answer")
+        else:
+            self._feed_plain(data)
+
+    def _feed_plain(self, data: bytes) -> None:
+        self._size += len(data)
+        if self.stage == Stage.COUNTED:
+            if self._size >= self._length:
+                if self._size > self._length:
+                    raise Garbled("bytes after the body")
+                self.stage = Stage.DONE
+        elif self._size > self._limits.body and self._bounded:
+            raise Garbled("the body is too large")
+        self._chunks.append(data)
 
     def close(self) -> None:
         """Take in the end of the connection; raises `Cut` unless that ends the answer."""
-        if self.stage is Stage.UNTIL_CLOSE:
+        if self.stage == Stage.UNTIL_CLOSE:
             self.stage = Stage.DONE
-        if self.stage is not Stage.DONE:
-            raise Cut(silent=not self.started, headless=self.stage is Stage.HEAD)
-
-    def _add(self, data: bytes) -> None:
-        self._size += len(data)
-        if self._size > self._limits.body and self._bounded:
-            raise Garbled("the body is too large")
-        self._chunks.append(data)
+        if self.stage != Stage.DONE:
+            raise Cut(silent=not self.started, headless=self.stage == Stage.HEAD)
 
     # -- head
 
     def _feed_head(self, data: bytes) -> bytes:
         """Take in bytes up to the end of a head; return those that follow it."""
-        seen = self._tail + data if self._tail else data
+        tail = self._tail
+        seen = tail + data if tail else data
         end = seen.find(b"\r\n\r\n")
-        if end < 0:
-            self._check_start(data)
-            self._tail = seen[-3:]
-            self._parse(data)
-            self._grow(len(data))
-            return b""
-        cut = end + 4 - len(self._tail)
-        piece, rest = data[:cut], data[cut:]
-        self._check_start(piece)
-        self._grow(len(piece))
+        cut = end + 4 - len(tail) if end >= 0 else len(data)
+        piece = data[:cut]
+        self._head_size += cut
+        if self._head_size > self._limits.head:
+            raise Garbled("the head is too large")
+        if len(self._start) < 9:
+            self._check_start(piece)
         self._parse(piece)
+        if end < 0:
+            self._tail = seen[-3:]
+            return b""
+        rest = data[cut:]
         self._judge_head(rest)
         return rest
 
-    def _grow(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > self._limits.head:
-            raise Garbled("the head is too large")
-
     def _check_start(self, data: bytes) -> None:
         # llhttp would also take RTSP, ICE, HTTP/0.9 and 2.0, and skip blank lines.
-        if len(self._start) < 9:
-            start = self._start = (self._start + data[:9])[:9]
-            if not (b"HTTP/1.1 ".startswith(start) or b"HTTP/1.0 ".startswith(start)):
-                raise Garbled("not an answer of HTTP/1")
+        start = self._start = (self._start + data[:9])[:9]
+        if not (b"HTTP/1.1 ".startswith(start) or b"HTTP/1.0 ".startswith(start)):
+            raise Garbled("not an answer of HTTP/1")
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -217,10 +207,10 @@ class ResponseReader:
         self._bounded = not self._streamed or status >= 400  # a refusal is always read whole
         self.headers = tuple(self._fields)
         old = self._start == b"HTTP/1.0 "
-        self.stage, self._left, self.keep = framing(status, self.headers, to_head=self._to_head, old=old)
-        if self.stage is Stage.COUNTED and self._left > self._limits.body and self._bounded:
+        self.stage, self._length, self.keep = framing(status, self.headers, to_head=self._to_head, old=old)
+        if self.stage == Stage.COUNTED and self._length > self._limits.body and self._bounded:
             raise Garbled("the body is too large")
-        if self.stage is Stage.DONE and rest:
+        if self.stage == Stage.DONE and rest:
             raise Garbled("bytes after the answer")
 
     # -- chunked bodies
@@ -234,7 +224,7 @@ class ResponseReader:
         if self._size > self._limits.body and self._bounded:
             raise Garbled("the body is too large")
         self._tail = (self._tail + data)[-5:]
-        if self.stage is Stage.DONE:
+        if self.stage == Stage.DONE:
             # Trailers and odd last chunks are well-formed, but not worth another call's safety.
             self.keep = self.keep and self._tail == b"0\r\n\r\n"
 
@@ -246,7 +236,7 @@ class ResponseReader:
 
     def on_message_begin(self) -> None:
         """Refuse what follows a chunked body."""
-        if self.stage is Stage.DONE:
+        if self.stage == Stage.DONE:
             raise Garbled("bytes after the answer")
 
     def on_body(self, data: bytes) -> None:
@@ -260,5 +250,5 @@ class ResponseReader:
 
     def on_message_complete(self) -> None:
         """End a chunked body; heads without one come here too."""
-        if self.stage is Stage.CHUNKED:
+        if self.stage == Stage.CHUNKED:
             self.stage = Stage.DONE
