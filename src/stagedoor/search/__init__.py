@@ -1,0 +1,50 @@
+"""Search: an engine-neutral query tree, filter sets that make it, and engines that answer it."""
+
+from stagedoor.search.engine import Change, Delete, Engine, Put, Refused, Writer, WriterError
+from stagedoor.search.query import (
+    ID,
+    WINDOW,
+    All,
+    AnyOf,
+    Between,
+    Clause,
+    Document,
+    Match,
+    Not,
+    Order,
+    Query,
+    Result,
+    Scalar,
+    Term,
+)
+from stagedoor.search.schema import Field, Index, Keyword, Nested, Number, Text
+
+__all__ = [
+    "ID",
+    "WINDOW",
+    "All",
+    "AnyOf",
+    "Between",
+    "Change",
+    "Clause",
+    "Delete",
+    "Document",
+    "Engine",
+    "Field",
+    "Index",
+    "Keyword",
+    "Match",
+    "Nested",
+    "Not",
+    "Number",
+    "Order",
+    "Put",
+    "Query",
+    "Refused",
+    "Result",
+    "Scalar",
+    "Term",
+    "Text",
+    "Writer",
+    "WriterError",
+]

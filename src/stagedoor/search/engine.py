@@ -1,0 +1,110 @@
+"""The seams of a search engine: reading is a transport like any other, writing is for whoever fills the indices.
+
+    Upstream("search", engine, Cached(..), Within(..), Retry(..), Breaker(..), Bulkhead(..), env=env)
+
+An index is known by its name ("movies"), which is an alias of one versioned index ("movies-000003"). A writer creates
+a version, fills it while readers go on with the old one, and switches the name over in one step.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
+
+from stagedoor.call import Transport
+from stagedoor.errors import StagedoorError
+from stagedoor.search.query import Document, Query, Result
+from stagedoor.search.schema import Index
+from stagedoor.value import value
+
+__all__ = ["Change", "Delete", "Engine", "Put", "Refused", "Writer", "WriterError"]
+
+
+@value()
+class Put:
+    """Index a document, in place of the one that has its `id`."""
+
+    document: Document
+
+    @property
+    def id(self) -> str:
+        """Return the document's id."""
+        return str(self.document["id"])
+
+
+@value()
+class Delete:
+    """Remove a document; harmless where there is none."""
+
+    id: str
+
+
+Change: TypeAlias = Put | Delete
+
+
+@value()
+class Refused:
+    """One change that the engine did not take. Repeating helps only if `retryable`."""
+
+    id: str
+    reason: str
+    retryable: bool = False
+
+
+class WriterError(StagedoorError):
+    """The engine as a whole did not do what it was asked; `retryable` if it may when asked again later."""
+
+    def __init__(self, detail: str, *, retryable: bool = True) -> None:
+        super().__init__(detail)
+        self.retryable = retryable
+
+
+class Engine(Transport[Query, Result], Protocol):
+    """Reading: answers queries under every rule of a transport.
+
+    An index that does not exist (yet) is `UpstreamUnavailable`, not an empty answer.
+    """
+
+    async def reload(self) -> None:
+        """See what writers have committed until now; engines that always do return at once.
+
+        Whoever purges caches after a batch calls this first.
+        """
+
+
+class Writer(Protocol):
+    """Writing: one writer a set of indices at a time.
+
+    Methods raise `WriterError` if the engine is away or refuses; they may be repeated after it, and repeating
+    changes nothing. Blocking work is done off the event loop.
+    """
+
+    async def create(self, index: Index, /) -> str:
+        """Create an empty version of an index, with its mapping, and return the version's name."""
+        ...
+
+    async def current(self, name: str, /) -> str | None:
+        """Return the version that an index's name stands for now; None if it stands for none."""
+        ...
+
+    async def versions(self, name: str, /) -> tuple[str, ...]:
+        """Return all versions of an index there are, oldest first, in use or not."""
+        ...
+
+    async def write(self, version: str, changes: Sequence[Change], /) -> tuple[Refused, ...]:
+        """Apply changes in order; return those that were not taken. The others count once `commit` has returned."""
+        ...
+
+    async def commit(self, version: str, /) -> None:
+        """Make what was written durable, and visible to readers that look again."""
+
+    async def switch(self, name: str, version: str, /) -> None:
+        """Let an index's name stand for another version, in one step for every reader."""
+
+    async def drop(self, version: str, /) -> None:
+        """Remove a version that no name stands for; harmless where there is none."""
+
+    async def count(self, version: str, /) -> int:
+        """Return how many documents a version holds, as of its last commit."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what is held; what was not committed is lost."""

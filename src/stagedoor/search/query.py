@@ -1,0 +1,156 @@
+"""What is asked of a search engine, as values: no engine's words in it.
+
+A `Query` is data: filter sets produce it, engines compile it with one `match` over the clauses. A field may be a
+dotted path into objects of a list ("actors.id"): it matches if any of the objects does.
+
+The order is always total: `Query` completes it with `id` ascending, so that pages never overlap or skip. Without a
+requested order a query with a text match is ordered by relevance, any other by `id` alone. A value that is missing
+sorts last in both directions; texts sort by code point.
+"""
+
+from typing import Any, Final, TypeAlias
+
+from stagedoor.value import value
+
+__all__ = [
+    "ID",
+    "WINDOW",
+    "All",
+    "AnyOf",
+    "Between",
+    "Clause",
+    "Document",
+    "Match",
+    "Not",
+    "Order",
+    "Query",
+    "Result",
+    "Scalar",
+    "Term",
+    "texts_of",
+]
+
+WINDOW: Final = 10_000  # results beyond the 10,000th are not served, by any engine
+ID: Final = "id"  # the field that every document has, and that every order ends with
+
+Scalar: TypeAlias = str | int | float | bool
+Document: TypeAlias = dict[str, Any]
+
+
+@value()
+class Term:
+    """The field has exactly this value, or has it among its values."""
+
+    field: str
+    value: Scalar
+
+
+@value()
+class AnyOf:
+    """The field has at least one of these values; of none it has none."""
+
+    field: str
+    values: tuple[Scalar, ...]
+
+
+@value()
+class Between:
+    """The field's number lies between the bounds, both inclusive; None leaves that side open.
+
+    A missing number lies between no bounds. With both sides open this matches every document that has one.
+    """
+
+    field: str
+    low: float | None = None
+    high: float | None = None
+
+
+@value()
+class Match:
+    """The text has at least one significant word in one of the fields, typing errors forgiven.
+
+    `fields` are names with their weights. More words and exact words rank higher. Operators, wildcards and quotes
+    are plain text; words after the 16th are ignored. A text without a significant word matches nothing.
+    """
+
+    fields: tuple[tuple[str, float], ...]
+    text: str
+
+
+@value()
+class Not:
+    """The clause does not match."""
+
+    clause: "Clause"
+
+
+@value()
+class All:
+    """Every clause matches; of no clauses, everything does."""
+
+    clauses: tuple["Clause", ...] = ()
+
+
+Clause: TypeAlias = Term | AnyOf | Between | Match | Not | All
+
+
+@value()
+class Order:
+    """One sort key."""
+
+    field: str
+    descending: bool = False
+
+
+@value(kw_only=True)
+class Query:
+    """One page of one index: what a search engine's transport takes as its payload.
+
+    `order` is completed with `id`; keys after `id` say nothing and are dropped. `fields` narrows the documents of
+    the answer to these top-level fields, () asks for all of them. `offset + limit` is at most `WINDOW`, which whoever
+    makes the query answers for: engines raise `ValueError` beyond it.
+    """
+
+    index: str
+    clause: Clause = All()
+    order: tuple[Order, ...] = ()
+    offset: int = 0
+    limit: int = 10
+    fields: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.offset < 0 or self.limit < 0 or self.offset + self.limit > WINDOW:
+            raise ValueError(f"offset {self.offset} and limit {self.limit} leave the window of {WINDOW}")
+
+    @property
+    def by_relevance(self) -> bool:
+        """Tell whether relevance is the first key: a text match, and no order asked for."""
+        return not self.order and bool(texts_of(self.clause))
+
+    def keys(self) -> tuple[Order, ...]:
+        """Return the sort keys as they will be used, each field once, ending with `id`; relevance is before them."""
+        seen: dict[str, Order] = {}
+        for key in (*self.order, Order(ID)):
+            seen.setdefault(key.field, key)
+            if key.field == ID:
+                break
+        return tuple(seen.values())
+
+
+@value(kw_only=True)
+class Result:
+    """One page: the exact number of matches in all, and the documents of this page in order."""
+
+    total: int
+    documents: tuple[Document, ...]
+
+
+def texts_of(clause: Clause) -> tuple[Match, ...]:
+    """Return the text matches that a document must have, in order; what is negated ranks nothing."""
+    match clause:
+        case Match():
+            return (clause,)
+        case All():
+            return tuple(text for inner in clause.clauses for text in texts_of(inner))
+        case _:
+            return ()
