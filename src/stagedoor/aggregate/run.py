@@ -171,6 +171,8 @@ class _Run:
 
     async def _part(self, step: Step) -> None:
         """Run one part inside its own context, and settle it."""
+        if self._closed:  # a required part was refused in the very tick in which all started: nobody is asked
+            return
         record = self._records[step.index]
         self._starts[step.index] = started = self._now()
         context.enter(self._context(step, record, started))

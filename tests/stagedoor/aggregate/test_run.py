@@ -208,6 +208,33 @@ async def test_p2_a_required_part_that_fails_cancels_the_others_and_leaves_as_it
     assert stage.clock.pending() == 0
 
 
+async def test_c8_a_required_part_that_is_refused_at_once_spares_the_others_a_call(stage: Stage) -> None:
+    """C8: with the breaker of users open nobody opens a connection to orders, wherever users are declared."""
+    stage.world.script.update(user=(0.0, BreakerOpen("users.get", retry_after=1.0)))
+    aggregate = Aggregate(Answer, budget=BUDGET, name="profile")
+
+    @aggregate.part(fallback=())
+    async def orders(asked: World) -> tuple[str, ...]:
+        result: tuple[str, ...] = await asked.ask("orders")
+        return result
+
+    @aggregate.part(required=True)
+    async def user(asked: World) -> str:
+        result: str = await asked.ask("user")
+        return result
+
+    @aggregate.part(fallback={})
+    async def products(orders: tuple[str, ...]) -> dict[str, str]:
+        return {}
+
+    plan = aggregate.plan(sources={"asked": stage.world}, values={"user_id": str})
+    with nothing_left(), pytest.raises(BreakerOpen):
+        await plan.run({"user_id": "u1"}, stage.env)
+
+    assert stage.world.started == ["user"]
+    assert [event.part for event in stage.events.of(PartEnded)] == ["user"]
+
+
 async def test_p2_an_optional_part_that_fails_cancels_nobody(stage: Stage) -> None:
     """P2: orders are lost, the user is not; products depend on orders and are not asked."""
     stage.world.script.update(orders=(0.005, UpstreamGarbled("orders.of_user")))
@@ -576,7 +603,7 @@ async def test_a_late_part_that_answers_when_stopped_keeps_its_verdict(stage: St
 async def test_parts_that_end_in_the_same_tick_as_a_failure_start_nothing_more(stage: Stage) -> None:
     """Orders answer at the very moment the user fails: products must not begin in a run that is over."""
     error = UpstreamUnavailable("users.get")
-    stage.world.script.update(user=(0.0, error), orders=(0.0, ("p1",)))
+    stage.world.script.update(user=(0.01, error), orders=(0.01, ("p1",)))
 
     with nothing_left(), pytest.raises(UpstreamUnavailable):
         await stage.run(profile(stage.world))
@@ -597,10 +624,12 @@ async def test_two_required_parts_failing_in_one_tick_leave_one_error(stage: Sta
 
     @aggregate.part(required=True)
     async def one() -> int:
+        await stage.clock.sleep(0.01)
         raise UpstreamUnavailable("one")
 
     @aggregate.part(required=True)
     async def two() -> int:
+        await stage.clock.sleep(0.01)
         raise UpstreamGarbled("two")
 
     with nothing_left(), pytest.raises(UpstreamUnavailable):
@@ -609,7 +638,7 @@ async def test_two_required_parts_failing_in_one_tick_leave_one_error(stage: Sta
 
 async def test_two_bugs_in_one_tick_leave_the_first(stage: Stage) -> None:
     """Neither hangs the run."""
-    stage.world.script.update(user=(0.0, ValueError()), orders=(0.0, KeyError()))
+    stage.world.script.update(user=(0.01, ValueError()), orders=(0.01, KeyError()))
 
     with nothing_left(), pytest.raises(ValueError):  # noqa: PT011 - the type is the point
         await stage.run(profile(stage.world))
@@ -751,6 +780,7 @@ def stubborn_profile(stage: Stage, end: object, *, required: bool) -> Plan[Answe
     @aggregate.part(required=True)
     async def user() -> str:
         if required:
+            await stage.clock.sleep(0.001)  # by then orders have begun
             raise UpstreamGarbled("users.get")
         return "anna"
 
@@ -832,7 +862,7 @@ async def test_x3_a_cancellation_while_parts_are_stopped_wins(stage: Stage, *, r
     with nothing_left():
         plan = stubborn_profile(stage, (), required=required)
         task = asyncio.create_task(plan.run({"user_id": "u1"}, stage.env))
-        await stage.clock.advance(0.0 if required else BUDGET)
+        await stage.clock.advance(0.001 if required else BUDGET)
         assert not task.done()
         task.cancel()
         await stage.clock.advance(1.0)
