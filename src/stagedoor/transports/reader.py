@@ -29,9 +29,8 @@ class Stage:
     DONE: ClassVar[int] = 4
 
 
-Framing: TypeAlias = tuple[
-    Stage, int, bool
-]  # how the body ends, its length, whether the connection may serve on
+# How the body ends, its length, whether the connection may serve on.
+Framing: TypeAlias = tuple[int, int, bool]
 
 
 def framing(status: int, headers: Headers, *, to_head: bool, old: bool) -> Framing:

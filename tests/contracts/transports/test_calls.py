@@ -1,6 +1,7 @@
 """What every HTTP transport promises, on whatever it stands."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -15,8 +16,9 @@ from stagedoor.errors import (
     UpstreamUnavailable,
 )
 from stagedoor.requests import HttpRequest
-from tests.contracts.transports.house import House
-from tests.contracts.transports.server import Answer, AnsweringApp, Reply, Seen, script_of
+from stagedoor.transports.http import HttpTransport
+from tests.contracts.transports.house import House, call_of
+from tests.contracts.transports.server import Answer, AnsweringApp, RawServer, Reply, Seen, script_of
 
 
 def answering(house: House, answer: Answer) -> None:
@@ -411,3 +413,42 @@ def test_a_stream_equals_nothing_and_is_not_repeatable(house: House) -> None:
     assert not house.transport.idempotent(payload)
     assert house.transport.idempotent(HttpRequest(method="PUT", target=b"/"))
     assert not house.transport.idempotent(HttpRequest(method="POST", target=b"/"))
+
+
+async def test_t12_compressed_answers_stay_as_they_are_unless_asked_for(house: House) -> None:
+    body = gzip.compress(b"plain")
+    always(house, Reply(headers=((b"content-encoding", b"gzip"),), chunks=(body,)))
+
+    response = await house.call()
+
+    assert (response.body, response.header(b"content-encoding")) == (body, b"gzip")
+    assert house.seen[0].values(b"accept-encoding") == []
+
+
+async def test_t12_our_client_decompresses_if_asked_to(ours: House) -> None:
+    always(
+        ours, Reply(status=404, headers=((b"content-encoding", b"gzip"),), chunks=(gzip.compress(b"plain"),))
+    )
+    assert isinstance(ours.server, RawServer)
+    transport = HttpTransport(f"http://127.0.0.1:{ours.server.port}", decompress=True)
+    payload = HttpRequest(target=b"/", headers=((b"accept-encoding", b"br"),))
+
+    with pytest.raises(UpstreamRejected) as caught:
+        await transport.send(call_of(transport, payload, within=5.0))
+
+    assert caught.value.response is not None
+    assert caught.value.response.body == b"plain"
+    assert ours.seen[0].values(b"accept-encoding") == [b"gzip, deflate"]
+    await transport.aclose()
+
+
+async def test_t12_a_bomb_from_an_upstream_is_garbled(ours: House) -> None:
+    bomb = gzip.compress(b"\0" * 10_000_000)
+    always(ours, Reply(headers=((b"content-encoding", b"gzip"),), chunks=(bomb,)))
+    assert isinstance(ours.server, RawServer)
+    transport = HttpTransport(f"http://127.0.0.1:{ours.server.port}", decompress=True)
+
+    with pytest.raises(UpstreamGarbled):
+        await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
+
+    await transport.aclose()

@@ -1,0 +1,52 @@
+"""Base addresses, read once."""
+
+import ssl
+
+import pytest
+
+from stagedoor.errors import ConfigError
+from stagedoor.transports.origin import read_base
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "authority", "prefix"),
+    [
+        ("http://users:8001", "users", 8001, b"users:8001", b""),
+        ("http://users", "users", 80, b"users", b""),
+        ("https://users/", "users", 443, b"users", b""),
+        ("http://users/a/%2e/b/", "users", 80, b"users", b"/a/%2e/b"),
+        ("http://[::1]:8001/x", "::1", 8001, b"[::1]:8001", b"/x"),
+    ],
+)
+def test_a_base_is_taken_apart(url: str, host: str, port: int, authority: bytes, prefix: bytes) -> None:
+    base = read_base(url)
+
+    assert (base.host, base.port, base.authority, base.prefix) == (host, port, authority, prefix)
+
+
+def test_a_unix_socket_has_a_path_and_no_host() -> None:
+    assert read_base("unix:/run/a%20b.sock").socket == "/run/a b.sock"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "users:8001", "ftp://users", "http://", "http://user:secret@users", "http://users?x=1", "http://users#x",
+        "http://users:x", "http://users:99999", "unix:relative", "http://us ers", "http://users/\r\nx", "http://usérs",
+    ],
+)  # fmt: skip
+def test_g2_a_base_that_cannot_work_stops_the_start(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_base(url)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_tls_trusts_the_system_unless_told_otherwise() -> None:
+    given = ssl.create_default_context()
+
+    assert read_base("http://users").tls(given) is None
+    assert read_base("https://users").tls(given) is given
+    context = read_base("https://users").tls(None)
+    assert context is not None
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)

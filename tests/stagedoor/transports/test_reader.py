@@ -1,0 +1,210 @@
+"""Answers judged as values: any cut of the same bytes gives the same result."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagedoor.requests import Headers
+from stagedoor.transports.failures import Cut, Failure, Garbled
+from stagedoor.transports.limits import Limits
+from stagedoor.transports.reader import ResponseReader, Stage, framing
+
+LIMITS = Limits(head=2_000, fields=20, interim=3, body=4_000)
+OK = b"HTTP/1.1 200 OK\r\n"
+INTERIM = b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+Result = tuple[int, Headers, bytes, bool] | str
+
+
+def read(pieces: list[bytes], *, to_head: bool = False, streamed: bool = False, ends: bool = True) -> Result:
+    """Feed pieces to a reader; return the answer, or the name of the failure."""
+    reader = ResponseReader(LIMITS)
+    reader.begin(to_head=to_head, streamed=streamed)
+    body = b""
+    try:
+        for piece in pieces:
+            reader.feed(piece)
+            body += reader.take()
+        if ends:
+            reader.close()
+    except Failure as failure:
+        return type(failure).__name__
+    return (reader.status, reader.headers, body, reader.keep)
+
+
+ANSWERS = {
+    "counted": OK + b"Content-Length: 5\r\nX-A: b \r\n\r\nhello",
+    "empty": OK + b"Content-Length: 0\r\n\r\n",
+    "chunked": CHUNKED + b"3\r\nabc\r\n10;x=y\r\n0123456789abcdef\r\n0\r\n\r\n",
+    "trailers": CHUNKED + b"3\r\nabc\r\n0\r\nX-Late: 1\r\n\r\n",
+    "until close": OK + b"\r\nto the end",
+    "old": b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok",
+    "interim": INTERIM * 3 + OK + b"Content-Length: 2\r\n\r\nok",
+    "no reason": b"HTTP/1.1 204 \r\n\r\n",
+    "too many interim": INTERIM * 4 + OK + b"Content-Length: 0\r\n\r\n",
+    "too large a head": OK + b"X: " + b"a" * 3_000 + b"\r\n\r\n",
+    "too many fields": OK + b"X: a\r\n" * 21 + b"\r\n",
+    "too large a body": OK + b"\r\n" + b"x" * 5_000,
+    "cut": OK + b"Content-Length: 10\r\n\r\nabc",
+    "cut in the head": OK + b"Content-Le",
+    "surplus": OK + b"Content-Length: 3\r\n\r\nabcd",
+    "bad chunk": CHUNKED + b"zz\r\n",
+    "surplus chunk": CHUNKED + b"0\r\n\r\nHTTP/1.1 200\r\n\r\n",
+    "surplus answer": CHUNKED + b"0\r\n\r\n" + CHUNKED + b"4\r\nevil\r\n0\r\n\r\n",
+    "status 999": b"HTTP/1.1 999 X\r\n\r\n",
+    "blank line": b"\r\n" + OK + b"\r\n",
+    "other protocol": b"RTSP/1.0 200 OK\r\n\r\n",
+    "upgrade": b"HTTP/1.1 101 X\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+@given(data=st.data())
+def test_h7_any_cut_of_an_answer_reads_the_same(name: str, data: st.DataObject) -> None:
+    """H7: also the refusals; where a packet ends says nothing."""
+    answer = ANSWERS[name]
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(answer) - 1), max_size=12)))
+    pieces = [answer[start:end] for start, end in zip([0, *cuts], [*cuts, len(answer)], strict=True)]
+
+    assert read(pieces) == read([answer])
+
+
+@pytest.mark.parametrize(
+    "name", ["counted", "chunked", "interim", "until close", "surplus", "too large a head"]
+)
+def test_h7_single_bytes_read_the_same(name: str) -> None:
+    answer = ANSWERS[name]
+
+    assert read([bytes((byte,)) for byte in answer]) == read([answer])
+
+
+@pytest.mark.parametrize(
+    ("name", "result"),
+    [
+        ("counted", (200, ((b"content-length", b"5"), (b"x-a", b"b")), b"hello", True)),
+        ("chunked", (200, ((b"transfer-encoding", b"chunked"),), b"abc0123456789abcdef", True)),
+        ("trailers", (200, ((b"transfer-encoding", b"chunked"),), b"abc", False)),
+        ("until close", (200, (), b"to the end", False)),
+        ("interim", (200, ((b"content-length", b"2"),), b"ok", True)),
+        ("no reason", (204, (), b"", True)),
+        ("cut", "Cut"),
+        ("cut in the head", "Cut"),
+        ("surplus", "Garbled"),
+        ("surplus chunk", "Garbled"),
+        ("surplus answer", "Garbled"),
+        ("too many interim", "Garbled"),
+        ("too large a head", "Garbled"),
+        ("too many fields", "Garbled"),
+        ("too large a body", "Garbled"),
+        ("blank line", "Garbled"),
+        ("upgrade", "Garbled"),
+    ],
+)
+def test_h7_what_is_read(name: str, result: Result) -> None:
+    assert read([ANSWERS[name]]) == result
+
+
+@given(st.binary(max_size=200))
+def test_t18_no_bytes_crash_the_reader(data: bytes) -> None:
+    """T18: arbitrary bytes behind a plausible start end as an answer or a failure, nothing else."""
+    for start in (b"", b"HTTP/1.1 ", OK, CHUNKED, CHUNKED + b"3\r\nabc\r\n"):
+        read([start + data])
+
+
+@given(st.lists(st.binary(min_size=1, max_size=50), max_size=10))
+def test_chunks_come_out_as_they_went_in(chunks: list[bytes]) -> None:
+    data = CHUNKED + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+
+    assert read([data]) == (200, ((b"transfer-encoding", b"chunked"),), b"".join(chunks), True)
+
+
+def test_a_streamed_body_has_no_limit_but_a_refusal_has() -> None:
+    large = b"Content-Length: 5000\r\n\r\n" + b"x" * 5_000
+
+    assert read([OK + large], streamed=True) == (200, ((b"content-length", b"5000"),), b"x" * 5_000, True)
+    assert read([b"HTTP/1.1 500 X\r\n" + large], streamed=True) == "Garbled"
+
+
+def test_an_answer_to_head_ends_with_its_head() -> None:
+    for head in (OK + b"Content-Length: 5\r\n\r\n", CHUNKED, OK + b"\r\n"):
+        result = read([head], to_head=True)
+        assert isinstance(result, tuple)
+        assert (result[2], result[3]) == (b"", True)
+    assert read([OK + b"Content-Length: 1\r\n\r\nx"], to_head=True) == "Garbled"
+
+
+def test_a_reader_serves_one_answer_after_the_other() -> None:
+    reader = ResponseReader(LIMITS)
+    for body in (b"one", b"two!", b""):
+        reader.begin(to_head=False, streamed=False)
+        reader.feed(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert (reader.stage, reader.take(), reader.keep) == (Stage.DONE, body, True)
+
+
+def test_bytes_after_the_end_are_garbled() -> None:
+    reader = ResponseReader(LIMITS)
+    reader.begin(to_head=False, streamed=False)
+    reader.feed(OK + b"Content-Length: 0\r\n\r\n")
+
+    with pytest.raises(Garbled):
+        reader.feed(b"x")
+
+
+@pytest.mark.parametrize(
+    ("said", "silent", "headless"),
+    [(b"", True, True), (b"HTTP", False, True), (OK + b"Content-Length: 3\r\n\r\na", False, False)],
+)
+def test_r1_a_cut_tells_how_far_the_answer_had_come(said: bytes, silent: bool, headless: bool) -> None:
+    reader = ResponseReader(LIMITS)
+    reader.begin(to_head=False, streamed=False)
+    if said:
+        reader.feed(said)
+
+    with pytest.raises(Cut) as caught:
+        reader.close()
+
+    assert (caught.value.silent, caught.value.headless) == (silent, headless)
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "old", "stage", "keep"),
+    [
+        (200, ((b"content-length", b"3"),), False, Stage.COUNTED, True),
+        (200, ((b"content-length", b"3"), (b"connection", b"close")), False, Stage.COUNTED, False),
+        (
+            200,
+            ((b"connection", b"x"), (b"connection", b"a, CLOSE"), (b"content-length", b"0")),
+            False,
+            Stage.DONE,
+            False,
+        ),
+        (200, ((b"content-length", b"3"),), True, Stage.COUNTED, False),
+        (200, ((b"content-length", b"3"), (b"connection", b"Keep-Alive")), True, Stage.COUNTED, True),
+        (200, (), False, Stage.UNTIL_CLOSE, False),
+        (200, ((b"transfer-encoding", b"Chunked"),), False, Stage.CHUNKED, True),
+        (204, ((b"content-length", b"3"),), False, Stage.DONE, False),
+        (204, ((b"content-length", b"0"),), False, Stage.DONE, True),
+        (304, ((b"content-length", b"3"),), False, Stage.DONE, True),
+    ],
+)
+def test_h7_framing_is_a_table(status: int, fields: Headers, old: bool, stage: int, keep: bool) -> None:
+    assert framing(status, fields, to_head=False, old=old)[::2] == (stage, keep)
+
+
+@pytest.mark.parametrize(
+    ("fields", "old"),
+    [
+        (((b"transfer-encoding", b"chunked"), (b"content-length", b"3")), False),
+        (((b"transfer-encoding", b"gzip, chunked"),), False),
+        (((b"transfer-encoding", b"chunked"), (b"transfer-encoding", b"chunked")), False),
+        (((b"transfer-encoding", b"chunked"),), True),
+        (((b"content-length", b"-1"),), False),
+        (((b"content-length", b"1_0"),), False),
+        (((b"content-length", "٣".encode()),), False),
+        (((b"content-length", b"9" * 19),), False),
+    ],
+)
+def test_h7_ambiguous_framing_is_refused(fields: Headers, old: bool) -> None:
+    with pytest.raises(Garbled):
+        framing(200, fields, to_head=False, old=old)

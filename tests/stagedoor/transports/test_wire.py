@@ -1,0 +1,90 @@
+"""Request heads, byte for byte."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagedoor.transports.wire import Writer, check_request, fields_to_send, own_fields
+
+WRITER = Writer(b"users:8001", b"/api", b"stagedoor")
+TEXT = st.binary(max_size=12)
+
+
+def written(method: str = "GET", length: int | None = 0, remaining: float = 0.18) -> bytes:
+    return WRITER.opening(method, b"/a", ((b"accept", b"*/*"),)) + WRITER.closing(
+        method, length, 2, remaining
+    )
+
+
+def test_a_head_is_written_exactly() -> None:
+    assert written() == (
+        b"GET /api/a HTTP/1.1\r\nHost: users:8001\r\naccept: */*\r\nVia: 1.1 stagedoor\r\n"
+        b"Stagedoor-Attempt: 2\r\nStagedoor-Deadline-Ms: 180\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "length", "line"),
+    [
+        ("POST", 0, b"Content-Length: 0\r\n"),
+        ("POST", 5, b"Content-Length: 5\r\n"),
+        ("GET", 5, b"Content-Length: 5\r\n"),
+        ("POST", None, b"Transfer-Encoding: chunked\r\n"),
+    ],
+)
+def test_a_body_is_framed_in_one_way(method: str, length: int | None, line: bytes) -> None:
+    head = written(method, length)
+
+    assert head.endswith(line + b"\r\n")
+    assert (head.count(b"Content-Length"), head.count(b"Transfer-Encoding")) in ((1, 0), (0, 1))
+
+
+@pytest.mark.parametrize(("remaining", "value"), [(0.18, b"180"), (0.0004, b"1"), (1.9999, b"1999")])
+def test_d5_what_is_left_is_told_in_whole_milliseconds_at_least_one(remaining: float, value: bytes) -> None:
+    assert (b"stagedoor-deadline-ms", value) in own_fields(b"stagedoor", 1, remaining)
+    assert b"Stagedoor-Deadline-Ms: " + value + b"\r\n" in written(remaining=remaining)
+
+
+def test_a_call_without_a_deadline_tells_none() -> None:
+    assert b"Deadline" not in written(remaining=float("inf"))
+    assert len(own_fields(b"stagedoor", 1, float("inf"))) == 2
+
+
+def test_h1_forwarded_fields_survive_being_named_away() -> None:
+    """H1: dropped first, added after (CVE-2022-31813)."""
+    headers = (
+        (b"connection", b"x-request-id, X-Gone"),
+        (b"x-request-id", b"theirs"),
+        (b"x-gone", b"1"),
+        (b"x", b"y"),
+    )
+
+    fields = fields_to_send(headers, ((b"x-request-id", b"ours"),))
+
+    assert list(fields) == [(b"x", b"y"), (b"x-request-id", b"ours")]
+
+
+@pytest.mark.parametrize(
+    "bad", [b"a b", b"/a b", b"/\r\n", b"", b"*", b"http://x/", b"/\xc3\xa9", b"/\x00", b"/\x7f"]
+)
+def test_t2_a_target_that_is_no_path_is_refused(bad: bytes) -> None:
+    with pytest.raises(ValueError, match="target"):
+        check_request("GET", bad, ())
+
+
+@given(
+    method=st.sampled_from(["GET", "POST"]), target=TEXT, fields=st.lists(st.tuples(TEXT, TEXT), max_size=4)
+)
+def test_t2_whatever_is_written_has_exactly_our_lines(
+    method: str, target: bytes, fields: list[tuple[bytes, bytes]]
+) -> None:
+    """T2: no value can start a line, end the head, or change its neighbour."""
+    try:
+        head = WRITER.opening(method, b"/" + target, fields) + b"\r\n"
+    except ValueError:
+        return
+
+    lines = head.split(b"\r\n")
+    assert lines[0] == b"%b /api/%b HTTP/1.1" % (method.encode(), target)
+    assert lines[2:-2] == [b"%b: %b" % field for field in fields]
+    assert head.count(b"\n") == head.count(b"\r") == len(fields) + 3
