@@ -85,11 +85,15 @@ def gateway(host: Host = None) -> None:
     """Serve the gateway."""
     settings = _settings()
     from cinema.gateway.serve import serve
+    from stagedoor.errors import ConfigError
 
-    with _told(
-        f"cannot listen on {settings.gateway_host}:{settings.gateway_port} (GATEWAY_HOST, GATEWAY_PORT)"
-    ):
-        serve(settings, host)
+    address = f"{settings.gateway_host}:{settings.gateway_port}"
+    try:
+        with _told(f"cannot listen on {address} (GATEWAY_HOST, GATEWAY_PORT)"):
+            serve(settings, host)
+    except ConfigError as error:  # the plans are ours; only times can make them impossible
+        found = "; ".join(str(error).splitlines())
+        _fail(2, f"GATEWAY_DEADLINE_MS, GATEWAY_ATTEMPT_TIMEOUT_MS: {found}")
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cinema import __version__
+from tests.servers import free_port
 
 HEAVY = ("fastapi", "pydantic", "sqlalchemy", "alembic", "uvicorn", "cinema.settings")
 
@@ -52,6 +53,23 @@ def test_every_command_refuses_a_bad_setting_in_one_line(
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("cinema: GATEWAY_PORT: must be ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_times_that_no_profile_can_keep_are_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract 16: orders, then products take two attempts, which this deadline does not hold."""
+    monkeypatch.setenv("GATEWAY_ATTEMPT_TIMEOUT_MS", "100")
+    monkeypatch.setenv("GATEWAY_PORT", str(free_port()))
+
+    done = cinema(tmp_path, "gateway")
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("cinema: GATEWAY_DEADLINE_MS, GATEWAY_ATTEMPT_TIMEOUT_MS: ")
+    assert (
+        "the path orders → products takes 200 ms with one attempt a part, the budget is 165 ms" in done.stderr
+    )
     assert done.stderr.count("\n") == 1
 
 
