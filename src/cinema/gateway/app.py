@@ -112,6 +112,7 @@ def _lifespan(
     @asynccontextmanager
     async def life() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            logs.capture(level="WARNING")
             stack.push_async_callback(logs.aclose)
             for remote in remotes:
                 stack.push_async_callback(remote.aclose)

@@ -81,6 +81,30 @@ async def test_no_profile_outlives_its_thirty_seconds(clock: ManualClock) -> Non
     assert (await house.data())["metadata"]["cached"] is False
 
 
+async def test_a_lifetime_of_zero_keeps_nothing(clock: ManualClock) -> None:
+    """GATEWAY_PROFILE_TTL_S=0 switches the cache off: every answer is fresh, and says that it may not be kept."""
+    house = House(clock, gateway_profile_ttl_s=0).well()
+    await house.profile()
+
+    answered = await house.profile()
+
+    assert orjson.loads(answered.body)["metadata"]["cached"] is False
+    assert answered.header(b"cache-control") == b"no-store"
+
+
+async def test_k7_a_stale_profile_only_if_a_window_is_configured(clock: ManualClock) -> None:
+    """K7: GATEWAY_PROFILE_STALE_S: past its lifetime it stands in while the user service is away, and says so."""
+    house = House(clock, gateway_profile_stale_s=60).well()
+    await house.profile()
+    await clock.advance(40.0)
+    house.users.fails(UpstreamUnavailable, retryable=False)
+
+    said = await house.data()
+
+    assert set(parts(said).values()) == {"stale"}
+    assert said["metadata"]["cached"] is True
+
+
 @pytest.mark.parametrize("foreign", [False, True])
 async def test_p8_an_unknown_user_is_404_and_not_kept(clock: ManualClock, foreign: bool) -> None:
     """P8: both ways the user service says so; the next request asks again."""

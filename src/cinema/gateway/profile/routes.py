@@ -8,7 +8,7 @@ from cinema.settings import Settings
 from stagedoor import problems
 from stagedoor.aggregate import Plan
 from stagedoor.cache.store import Store
-from stagedoor.call import Call, Env
+from stagedoor.call import Call, Env, Policy
 from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.upstream import Upstream
@@ -63,14 +63,7 @@ def profile_route(
     route, upstream = aggregate_route(
         "/api/profile/{user_id}",
         plan,
-        Cached(
-            store=store,
-            codec=RenderedCodec(),
-            lifetime=lifetime,
-            stale_if_error=float(settings.gateway_profile_stale_s),
-            key=_key,
-            storable=_complete,
-        ),
+        *_kept(settings, store),
         Coalesced(),
         env=env,
         parameters=(_USER_ID,),
@@ -80,6 +73,22 @@ def profile_route(
         problem=_problem,
     )
     return route, plan, upstream
+
+
+def _kept(settings: Settings, store: Store) -> list[Policy[Values, Rendered]]:
+    """Return the cache round the whole answer; none for a lifetime of 0."""
+    if settings.gateway_profile_ttl_s == 0:
+        return []
+    kept: Cached[Values, Rendered] = Cached(
+        store=store,
+        codec=RenderedCodec(),
+        lifetime=float(settings.gateway_profile_ttl_s),
+        stale_while_revalidate=float(settings.gateway_profile_stale_s),
+        stale_if_error=float(settings.gateway_profile_stale_s),
+        key=_key,
+        storable=_complete,
+    )
+    return [kept]
 
 
 def _key(call: Call[Values]) -> str:
