@@ -179,7 +179,7 @@ def test_a12_ten_thousand_idle_connections_cost_little_and_keep_nobody_out(
         for client in clients:
             client.close()
 
-    print(json.dumps({"bytes_per_connection": round(each), "answer_s": round(took, 4)}))  # noqa: T201
+    print(json.dumps({"bytes_per_connection": round(each), "answer_s": round(took, 4)}))
     assert set(answered) == {b"HTTP/1.1 200 "}
     assert took < 1.0
     assert each < 16_384

@@ -1,0 +1,19 @@
+"""Fixtures for tests on real processes."""
+
+import os
+
+import pytest
+
+from tests.live.platform import seeded
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give the address of a SQLite database with the demo data; nobody writes to it."""
+    return seeded(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def deep() -> bool:
+    """Tell whether loads shall be as long and as large as the acceptance list has them: DEEP=1."""
+    return os.environ.get("DEEP") == "1"

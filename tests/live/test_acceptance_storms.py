@@ -1,0 +1,244 @@
+"""Storms: many callers at once, upstreams that all fail, breakers that let one probe out."""
+
+import asyncio
+import socket
+import struct
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.live.load import Client, told, volley
+from tests.live.platform import Platform, until
+from tests.live.stub import Seen, Stub
+from tests.servers import LOOPBACK
+
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(300)]
+
+SERVICES = ("users", "orders", "products")
+WIDTH = 50
+# A machine with other things to do must not turn an answer into a late one here: these tests count calls.
+PATIENT = {
+    "GATEWAY_DEADLINE_MS": 5000,
+    "GATEWAY_ATTEMPT_TIMEOUT_MS": 2400,
+    "GATEWAY_CONNECT_TIMEOUT_MS": 2000,
+}
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[Platform]:
+    """Give a gateway over stubs; nothing runs yet."""
+    with Platform(tmp_path, GATEWAY_RATE_LIMIT="0", **PATIENT) as platform:
+        yield platform
+
+
+@pytest.fixture
+def stub(platform: Platform) -> Iterator[Stub]:
+    with Stub(platform.ports) as stub:
+        yield stub
+
+
+def users(count: int, first: int = 0) -> list[str]:
+    return [f"/api/profile/u{first + number}" for number in range(count)]
+
+
+async def test_k4_a_thousand_first_requests_make_one_fan_out(platform: Platform, stub: Stub) -> None:
+    """Issue 3: 1,000 concurrent misses for one profile, on connections of their own."""
+    platform.start("gateway")
+    stub.tell((0.5, 0.5))  # long enough for all of them to be there
+    client = Client(platform.port)
+    await client.open(1000)
+
+    shots = await asyncio.gather(*(client.get("/api/profile/one") for _ in range(1000)))
+
+    seen, runtime = stub.counts(), platform.runtime()
+    client.close()
+    print(told("\nat once", shots), seen)
+    assert {shot.status for shot in shots} == {200}
+    assert all(shot.whole for shot in shots)
+    assert {name: one.requests for name, one in seen.items()} == {"users": 1, "orders": 1, "products": 1}
+    assert runtime["flights"] == 0
+
+
+async def calls(platform: Platform, stub: Stub, modes: dict[str, str], count: int) -> dict[str, Seen]:
+    """Put a load on upstreams that fail, and return what they saw of it."""
+    stub.tell(**modes)
+    client = Client(platform.port)
+    began = time.monotonic()
+    shots = await volley(client, users(count), WIDTH)
+    client.close()
+    print(told(f"\n{modes}", shots), f"{count / (time.monotonic() - began):.0f}/s", stub.counts())
+    assert {shot.status for shot in shots} <= {200, 503}
+    assert not any(shot.whole for shot in shots)
+    return stub.counts()
+
+
+FAILURES = [
+    *[dict.fromkeys(SERVICES, mode) for mode in ("503", "cut", "drop")],
+    {"products": "503"},
+    {"orders": "cut"},
+]
+
+
+@pytest.mark.parametrize("modes", FAILURES, ids=lambda modes: "-".join({*modes, *modes.values()}))
+async def test_a9_r4_retries_do_not_multiply_a_failing_load(
+    tmp_path: Path, modes: dict[str, str], deep: bool
+) -> None:
+    """A9: without breakers, each upstream sees at most 1.2 times the calls of the same load without retries."""
+    count = 10_000 if deep else 1_500
+    seen: list[dict[str, Seen]] = []
+    for attempts in (1, 2):
+        with (
+            Platform(
+                tmp_path, GATEWAY_RATE_LIMIT="0", GATEWAY_RETRY_ATTEMPTS=attempts, **PATIENT
+            ) as platform,
+            Stub(platform.ports) as stub,
+        ):
+            platform.run("gateway", sys.executable, "-m", "tests.live.without_breakers")
+            seen.append(await calls(platform, stub, modes, count))
+
+    once, again = seen
+    for name in SERVICES:
+        plain, repeated = weight(once[name]), weight(again[name])
+        print(f"  {name}: {plain} calls without retries, {repeated} with: {repeated / max(plain, 1):.3f}")
+        assert repeated <= 1.2 * plain
+    asked = {name for name in modes if name != "products" or "orders" not in modes}
+    assert all(weight(once[name]) >= count for name in asked)
+
+
+def weight(seen: Seen) -> int:
+    """Count calls: a connection that is closed before anything is read is one as well."""
+    return max(seen.requests, seen.connections)
+
+
+async def test_a9_refused_connections_are_not_multiplied_either(tmp_path: Path, deep: bool) -> None:
+    """A9: nobody listens, so the gateway counts its own attempts: breakers on, and practically off."""
+    count = 10_000 if deep else 1_500
+    for failures in (5, 1_000_000):
+        attempts: list[dict[str, float]] = []
+        for tries in (1, 2):
+            settings = {"GATEWAY_RETRY_ATTEMPTS": tries, "GATEWAY_BREAKER_FAILURES": failures}
+            with Platform(tmp_path, GATEWAY_RATE_LIMIT="0", **settings, **PATIENT) as platform:
+                platform.start("gateway")
+                client = Client(platform.port)
+                shots = await volley(client, users(count), WIDTH)
+                client.close()
+                metrics = platform.metrics()
+            print(told(f"\nrefused, {tries} tries, breaker at {failures}", shots))
+            assert {shot.status for shot in shots} == {503}
+            assert {shot.headers["content-type"] for shot in shots} == {"application/problem+json"}
+            attempts.append({name: attempted(metrics, name) for name in ("user_service", "order_service")})
+        once, again = attempts
+        print(f"  attempts without retries {once}, with {again}")
+        for name, plain in once.items():
+            # An open breaker lets one probe out a second; the two loads need not last equally long.
+            assert again[name] <= 1.2 * plain + 5
+
+
+def attempted(metrics: dict[str, float], service: str) -> float:
+    return metrics[f'upstream_request_duration_seconds_count{{service_name="{service}"}}']
+
+
+async def test_a9_with_breakers_hardly_a_call_is_made(platform: Platform, stub: Stub, deep: bool) -> None:
+    """A9 and C8: 10,000 requests against upstreams that all fail cost them a handful of calls."""
+    count = 10_000 if deep else 2_000
+    platform.start("gateway")
+    began = time.monotonic()
+
+    seen = await calls(platform, stub, dict.fromkeys(SERVICES, "503"), count)
+
+    seconds = time.monotonic() - began
+    # What was under way when it opened, then one probe for each second.
+    assert all(one.requests <= WIDTH + 5 + seconds + 1 for one in seen.values())
+
+
+async def test_c8_an_open_breaker_answers_in_under_two_milliseconds(platform: Platform, stub: Stub) -> None:
+    """C8: no call is made, 503 problem+json with Retry-After, quickly; measured in the gateway, one at a time."""
+    platform.environment["GATEWAY_BREAKER_RESET_S"] = "60"
+    platform.start("gateway")
+    stub.tell(users="503")
+    client = Client(platform.port)
+    await volley(client, users(20), 1)
+    before = stub.counts()["users"].requests
+
+    shots = await volley(client, users(500, 1000), 1)
+
+    client.close()
+    until(lambda: sum(line.get("status") == 503 for line in platform["gateway"].lines()) >= 510)
+    lines = [line for line in platform["gateway"].lines() if line.get("status") == 503]
+    took = sorted(line["duration_ms"] for line in lines[-500:])
+    print(
+        told("\nopen", shots),
+        stub.counts(),
+        f"log p50 {took[250]} p90 {took[450]} p99 {took[495]} max {took[-1]} ms",
+    )
+    assert {shot.status for shot in shots} == {503}
+    assert all(1 <= int(shot.headers["retry-after"]) <= 72 for shot in shots)
+    assert stub.counts()["users"].requests == before
+    assert stub.counts()["orders"].connections <= 20  # those of the requests before it opened: 515 once
+    assert took[450] < 2.0  # the last tenth is the machine's
+
+
+async def opened(platform: Platform, stub: Stub, client: Client) -> None:
+    """Open the breaker of users, and wait until it would let a probe out."""
+    stub.tell(users="503")
+    await volley(client, users(12), 1)
+    await asyncio.sleep(2.5)  # 2 s, stretched by a fifth at most
+
+
+async def test_c3_a_thousand_callers_at_the_half_open_moment_are_one_probe(
+    platform: Platform, stub: Stub
+) -> None:
+    """C3: exactly one call reaches each upstream, whoever else arrives at that instant."""
+    platform.environment["GATEWAY_BREAKER_RESET_S"] = "2"
+    platform.start("gateway")
+    client = Client(platform.port)
+    await client.open(1000)
+    await opened(platform, stub, client)
+    stub.tell((0.3, 0.3), users="503")
+    began = time.monotonic()
+
+    shots = await asyncio.gather(*(client.get(path) for path in users(1000, 5000)))
+
+    seconds = time.monotonic() - began
+    client.close()
+    print(told("\nat once", shots), stub.counts(), f"{seconds:.2f} s")
+    assert seconds < 2.0, "the machine is too busy: the next half-open moment has come"
+    assert {shot.status for shot in shots} == {503}
+    assert stub.counts()["users"].requests == 1
+
+
+async def test_c5_a_probe_whose_client_goes_gives_its_permit_back(platform: Platform, stub: Stub) -> None:
+    """C5: the probe's client disconnects, also many times over; the next caller is the probe, and closes it."""
+    platform.environment["GATEWAY_BREAKER_RESET_S"] = "2"
+    platform.start("gateway")
+    client = Client(platform.port)
+    await opened(platform, stub, client)
+    stub.tell((0.3, 0.3))
+    gone = 0
+    for number in range(5):
+        line = vanishing(platform.port, f"/api/profile/gone{number}")
+        await asyncio.sleep(0.08)
+        line.close()
+        await asyncio.sleep(0.05)
+        gone = stub.counts()["users"].requests
+        assert gone == number + 1
+    held = platform.runtime()
+
+    shot = await client.get("/api/profile/after")
+
+    client.close()
+    assert held["probes"] == 0
+    assert shot.whole
+    assert stub.counts()["users"].requests == gone + 1
+    assert platform.metrics()['circuit_breaker_state{service_name="user_service"}'] == 0
+
+
+def vanishing(port: int, path: str) -> socket.socket:
+    """Ask on a connection that will end in a reset when it is closed."""
+    line = socket.create_connection((LOOPBACK, port))
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    line.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    return line
