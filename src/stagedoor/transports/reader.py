@@ -174,9 +174,8 @@ class ResponseReader:
         if end < 0:
             self._tail = seen[-3:]
             return b""
-        rest = data[cut:]
-        self._judge_head(rest)
-        return rest
+        self._judge_head()
+        return data[cut:]
 
     def _check_start(self, data: bytes) -> None:
         # llhttp would also take RTSP, ICE, HTTP/0.9 and 2.0, and skip blank lines.
@@ -190,7 +189,7 @@ class ResponseReader:
         except (HttpParserError, HttpParserUpgrade) as error:
             raise Garbled("broken framing") from error
 
-    def _judge_head(self, rest: bytes) -> None:
+    def _judge_head(self) -> None:
         status = self._parser.get_status_code()
         if not 100 <= status <= 599 or status == 101:
             raise Garbled("an impossible status")
@@ -209,8 +208,6 @@ class ResponseReader:
         self.stage, self._length, self.keep = framing(status, self.headers, to_head=self._to_head, old=old)
         if self.stage == Stage.COUNTED and self._length > self._limits.body and self._bounded:
             raise Garbled("the body is too large")
-        if self.stage == Stage.DONE and rest:
-            raise Garbled("bytes after the answer")
 
     # -- chunked bodies
 

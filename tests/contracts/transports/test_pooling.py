@@ -4,6 +4,8 @@ import asyncio
 import random
 import socket
 import ssl
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -183,6 +185,34 @@ async def test_r1_a_post_on_a_connection_closed_before_succeeds_once(wired: Hous
 
     assert response.body == b"1"
     assert [seen.method for seen in wired.server.seen] == ["GET", "POST"]
+
+
+def serve_and_close(listener: socket.socket, seen: list[bytes]) -> None:
+    """Answer one request per connection, then close it: a server that owes the event loop nothing."""
+    for _ in range(2):
+        peer, _ = listener.accept()
+        with peer:
+            seen.append(peer.recv(65536)[:4])
+            peer.sendall(OK + b"Content-Length: 0\r\n\r\n")
+
+
+async def test_r1_a_close_the_loop_has_not_read_yet_is_seen_before_a_post_is_written() -> None:
+    """R1: the kernel knows of it; a request that must not be repeated asks there first."""
+    seen: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve_and_close, args=(listener, seen))
+        thread.start()
+        transport = HttpTransport(f"http://127.0.0.1:{listener.getsockname()[1]}", connect_timeout=2.0)
+        await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
+        time.sleep(0.02)  # noqa: ASYNC251 - the loop must not see the close
+
+        payload = HttpRequest(method="POST", target=b"/", body=b"pay")
+        response = await transport.send(call_of(transport, payload, within=5.0))
+        thread.join()
+
+        assert (response.status, seen) == (200, [b"GET ", b"POST"])
+        await transport.aclose()
+        await asyncio.sleep(0.01)
 
 
 async def test_after_a_restart_of_the_upstream_no_call_is_lost(ours: House) -> None:
