@@ -204,12 +204,12 @@ class Logs:
         return f"{self._calendar}.{int(fraction * 1e6):06d}+00:00"
 
     def _put(self, record: dict[str, object]) -> None:
-        waiting = len(self._queue)
-        if waiting >= self._capacity or self._closed.is_set():
+        if len(self._queue) >= self._capacity or self._closed.is_set():
             self.dropped += 1
             return
         self._queue.append(self._encode(record))
-        if not waiting:
+        # The queue's length cannot tell whether the writer must be woken: it may be emptying it at this moment.
+        if not self._some.is_set():
             self._some.set()
 
     def _write(self) -> None:

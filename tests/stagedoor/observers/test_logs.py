@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -316,3 +317,34 @@ def test_a_stream_that_is_gone_is_survived() -> None:
     logs.request_ended("GET", "/", 200, 0.01)
 
     assert logs.dropped == 2
+
+
+class Interrupted(deque[bytes]):
+    """A queue on which a line arrives while the writer takes the first one out."""
+
+    arrival: Callable[[], None] | None = None
+
+    def popleft(self) -> bytes:
+        first = super().popleft()
+        if self.arrival is not None:
+            arrival, self.arrival = self.arrival, None
+            arrival()
+        return first
+
+
+def test_a_line_that_comes_while_the_queue_is_emptied_wakes_the_writer_again() -> None:
+    """It was left lying, and so was every later one: the log fell silent for good under load."""
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    logs._queue = queue = Interrupted()  # noqa: SLF001 - a race between two threads, held still
+    queue.extend([b"{}\n", b"{}\n"])
+    queue.arrival = lambda: logs.request_ended("GET", "/late", 200, 0.0)
+
+    logs.request_ended("GET", "/first", 200, 0.0)
+    until = time.monotonic() + 5.0
+    while b"/late" not in sink.getvalue() and time.monotonic() < until:
+        time.sleep(0.005)
+    said = sink.getvalue()
+    logs.close()
+
+    assert b"/late" in said
