@@ -4,13 +4,11 @@ Money is numeric in the database and a float in Python: amounts have two digits 
 Instants are aware and in UTC; SQLite keeps them as text of one width, so that text order is time order.
 """
 
-from datetime import UTC, datetime
-
 from sqlalchemy import (
     Boolean,
     Column,
-    DateTime,
-    Dialect,
+    Date,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -18,11 +16,25 @@ from sqlalchemy import (
     Numeric,
     Table,
     Text,
-    TypeDecorator,
+    UniqueConstraint,
 )
-from sqlalchemy.types import TypeEngine
 
-__all__ = ["SCHEMA", "Instant", "metadata", "order", "order_item", "product", "user"]
+from cinema.database.columns import Id, Instant, Serial
+
+__all__ = [
+    "SCHEMA",
+    "change_log",
+    "film_work",
+    "genre",
+    "genre_film_work",
+    "metadata",
+    "order",
+    "order_item",
+    "person",
+    "person_film_work",
+    "product",
+    "user",
+]
 
 SCHEMA = "content"
 
@@ -35,32 +47,6 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_name)s",
     },
 )
-
-
-class Instant(TypeDecorator[datetime]):
-    """Keep a moment: timestamptz on PostgreSQL, RFC 3339 text in UTC on SQLite."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime] | TypeEngine[str]:
-        """Choose the column's type in this database."""
-        if dialect.name == "sqlite":
-            return dialect.type_descriptor(Text())
-        return dialect.type_descriptor(DateTime(timezone=True))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
-        """Write an aware moment in UTC."""
-        if value is None:
-            return None
-        moment = value.astimezone(UTC)
-        return moment.isoformat(timespec="microseconds") if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
-        """Read a moment in UTC."""
-        if value is None:
-            return None
-        return (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
 
 
 def _money() -> Numeric[float]:
@@ -109,4 +95,76 @@ product = Table(
     Column("price", _money(), nullable=False),
     Column("category", Text, nullable=False),
     Column("stock_quantity", Integer, nullable=False),
+)
+
+film_work = Table(
+    "film_work",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("description", Text),
+    Column("creation_date", Date, index=True),
+    Column("rating", Double),
+    Column("type", Text, nullable=False),
+    Column("certificate", Text),
+    Column("file_path", Text),
+    Column("created", Instant, nullable=False),
+    Column("modified", Instant, nullable=False),
+    Index("ix_film_work_modified", "modified", "id"),
+)
+
+genre = Table(
+    "genre",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("description", Text),
+    Column("created", Instant, nullable=False),
+    Column("modified", Instant, nullable=False),
+    Index("ix_genre_modified", "modified", "id"),
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("full_name", Text, nullable=False),
+    Column("created", Instant, nullable=False),
+    Column("modified", Instant, nullable=False),
+    Index("ix_person_modified", "modified", "id"),
+)
+
+# The unique constraints are the indexes from a film to its ends; the others lead back.
+genre_film_work = Table(
+    "genre_film_work",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("genre_id", Id, ForeignKey(genre.c.id, ondelete="CASCADE"), nullable=False),
+    Column("film_work_id", Id, ForeignKey(film_work.c.id, ondelete="CASCADE"), nullable=False),
+    Column("created", Instant, nullable=False),
+    UniqueConstraint("film_work_id", "genre_id"),
+    Index("ix_genre_film_work_genre_id", "genre_id", "film_work_id"),
+)
+
+person_film_work = Table(
+    "person_film_work",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("person_id", Id, ForeignKey(person.c.id, ondelete="CASCADE"), nullable=False),
+    Column("film_work_id", Id, ForeignKey(film_work.c.id, ondelete="CASCADE"), nullable=False),
+    Column("role", Text, nullable=False),
+    Column("created", Instant, nullable=False),
+    UniqueConstraint("film_work_id", "person_id", "role"),
+    Index("ix_person_film_work_person_id", "person_id", "film_work_id", "role"),
+)
+
+# Filled by triggers; PostgreSQL has a further column, `tx`: see revision 0002 and `cinema.etl.changes`.
+change_log = Table(
+    "change_log",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("entity", Text, nullable=False),
+    Column("entity_id", Text, nullable=False),
+    Column("op", Text, nullable=False),
+    Column("changed_at", Instant, nullable=False),
 )
