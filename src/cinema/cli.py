@@ -4,7 +4,8 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print local variables, and some of ours are secret
 )
 
+T = TypeVar("T")
 Host = Annotated[str | None, typer.Option(help="Listen on this address instead of the setting's host")]
 
 
@@ -137,15 +139,18 @@ def migrate() -> None:
 def seed() -> None:
     """Add the demo data that is missing; change nothing that is there."""
     settings = _settings()
+    from cinema.data.sowing import sow_films
     from cinema.seed import sow
 
-    print("seeded" if _write(settings, sow) else "nothing to seed")  # noqa: T201 - the answer
+    shop = _write(settings, sow)
+    films = _write(settings, partial(sow_films, films=settings.films))
+    print("seeded" if shop or films else "nothing to seed")  # noqa: T201 - the answer
 
 
-def _write(settings: "Settings", work: "Callable[[Connection], bool]") -> bool:
+def _write(settings: "Settings", work: "Callable[[Connection], T]") -> "T":
     from cinema.database import DatabaseUnavailable, open_database
 
-    async def writing() -> bool:
+    async def writing() -> T:
         database = open_database(settings.database_url, 1)
         try:
             return await database.write(work)

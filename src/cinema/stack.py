@@ -17,6 +17,7 @@ import sys
 import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 
 from cinema.lifeline import PARENT
@@ -133,6 +134,7 @@ class _Stack:
 
     async def _prepare(self) -> bool:
         # Imported here: these bring the database layer along, which the checks before do not need.
+        from cinema.data.sowing import sow_films  # noqa: PLC0415
         from cinema.database import DatabaseUnavailable, open_database  # noqa: PLC0415
         from cinema.database.migrate import migrate  # noqa: PLC0415
         from cinema.seed import sow  # noqa: PLC0415
@@ -143,6 +145,8 @@ class _Stack:
                 _say("database migrated")
             if await database.write(sow):
                 _say("demo data seeded")
+            if films := await database.write(partial(sow_films, films=self._settings.films)):
+                _say(f"{films:,} films seeded")
         except DatabaseUnavailable as error:
             _say(f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
             return False

@@ -41,7 +41,7 @@ class Stack:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cinema", "up", *options],
                 cwd=self.folder,
-                env=kept | urls | {"GATEWAY_PORT": str(self.ports["gateway"])},
+                env=kept | urls | {"GATEWAY_PORT": str(self.ports["gateway"]), "FILMS": "50"},
                 stdout=log,
                 stderr=log,
             )

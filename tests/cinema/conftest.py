@@ -1,0 +1,26 @@
+"""Fixtures for the platform: an empty catalogue on each kind of database."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from cinema.database import Database, open_database
+from cinema.database.migrate import migrate
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def catalogue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Address an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'cinema.db'}"
+    return str(request.getfixturevalue("database_url"))
+
+
+@pytest.fixture
+async def catalogue(catalogue_url: str) -> AsyncIterator[Database]:
+    """Open it, with its tables."""
+    opened = open_database(catalogue_url)
+    await opened.write(migrate)
+    yield opened
+    await opened.close()

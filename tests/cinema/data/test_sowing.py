@@ -1,0 +1,84 @@
+"""The first films of a catalogue, on SQLite and PostgreSQL."""
+
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, func, select, text
+
+from cinema.data.sowing import has_catalogue, sow_films
+from cinema.database import Database
+from cinema.database.tables import change_log, film_work, genre, person, person_film_work
+
+
+def counts(connection: Connection) -> list[int]:
+    tables = (film_work, genre, person)
+    return [connection.execute(select(func.count()).select_from(table)).scalar_one() for table in tables]
+
+
+def log(connection: Connection) -> list[tuple[Any, ...]]:
+    found = connection.execute(select(change_log.c.entity, change_log.c.op).order_by(change_log.c.seq))
+    return [tuple(row) for row in found]
+
+
+async def test_sowing_twice_changes_nothing(catalogue: Database) -> None:
+    """A catalogue that holds anything is somebody's."""
+    first = await catalogue.write(partial(sow_films, films=30))
+    second = await catalogue.write(partial(sow_films, films=30))
+
+    assert (first, second) == (30, 0)
+    assert await catalogue.read(counts) == [30, 120, 60]
+    assert await catalogue.read(has_catalogue) is True
+
+
+async def test_the_log_says_in_one_row_that_all_is_new(catalogue: Database) -> None:
+    """Millions of rows in the log would be written, read and thrown away for nothing."""
+    await catalogue.write(partial(sow_films, films=30))
+
+    assert await catalogue.read(log) == [("source", "begin"), ("source", "reload")]
+
+
+async def test_changes_are_logged_again_afterwards(catalogue: Database) -> None:
+    """The triggers were quiet for the load alone, and the indexes are back."""
+    await catalogue.write(partial(sow_films, films=3))
+    await catalogue.write(
+        lambda connection: connection.execute(film_work.update().values(title="new")).rowcount
+    )
+
+    assert (await catalogue.read(log))[2:] == [("film_work", "update")] * 3
+
+
+async def test_moments_come_back_as_they_went_in(catalogue: Database) -> None:
+    """What the fast path writes is what the slow path would have written."""
+    await catalogue.write(partial(sow_films, films=3))
+
+    def look(connection: Connection) -> Any:
+        return connection.execute(select(film_work.c.created, film_work.c.creation_date)).first()
+
+    created, released = await catalogue.read(look)
+    assert created.isoformat() == "2026-10-18T00:00:00+00:00"
+    assert 1940 <= released.year <= 2014
+
+
+async def test_links_are_kept_apart_by_role(catalogue: Database) -> None:
+    """Contract 12: unique over film, person and role together."""
+    await catalogue.write(partial(sow_films, films=300))
+    pair = select(func.count()).select_from(person_film_work)
+    pair = pair.group_by(person_film_work.c.film_work_id, person_film_work.c.person_id)
+
+    assert await catalogue.read(lambda connection: max(connection.execute(pair).scalars())) > 1
+
+
+async def test_indexes_are_there_again(catalogue: Database) -> None:
+    """A load that forgot one would be slow for ever after."""
+
+    def names(connection: Connection) -> set[str]:
+        sqlite = "SELECT name FROM sqlite_master WHERE type = 'index'"
+        postgres = "SELECT indexname FROM pg_indexes WHERE schemaname = 'content'"
+        statement = sqlite if connection.dialect.name == "sqlite" else postgres
+        return set(connection.execute(text(statement)).scalars())
+
+    before = await catalogue.read(names)
+    await catalogue.write(partial(sow_films, films=3))
+
+    assert await catalogue.read(names) == before
+    assert {"ix_person_film_work_person_id", "ix_genre_film_work_genre_id"} < before
