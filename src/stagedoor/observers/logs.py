@@ -79,8 +79,9 @@ class _Allowance:
 class Logs:
     """Write events and requests as lines.
 
-    `level` is the least that is written. `capacity` bounds the queue in lines; `dropped` counts what found it full,
-    or the stream gone. Close it at the end: that flushes.
+    `level` is the least that is written. `service` names the process on each line that names no upstream, "" for a
+    process that needs no name. `capacity` bounds the queue in lines; `dropped` counts what found it full, or the
+    stream gone. Close it at the end: that flushes.
     """
 
     def __init__(
@@ -89,11 +90,13 @@ class Logs:
         *,
         level: Level = "INFO",
         format: Format = "json",  # noqa: A002 - the name of the setting
+        service: str = "",
         clock: Clock | None = None,
         capacity: int = 20_000,
     ) -> None:
         self.dropped = 0
         self._stream = stream
+        self._service = service
         self._least = _LEVELS[level]
         self._encode = as_json if format == "json" else as_text
         self._clock = clock or SystemClock()
@@ -131,19 +134,20 @@ class Logs:
         level = "INFO" if status < 500 else "WARNING"
         if self._least > _LEVELS[level]:
             return
-        self._put(
-            {
-                "timestamp": self._timestamp(),
-                "level": level,
-                "event": "request",
-                "request_id": request_id,
-                "trace_id": trace_id,
-                "method": method,
-                "route": endpoint,
-                "status": status,
-                "duration_ms": round(seconds * 1000, 3),
-            }
-        )
+        record: dict[str, object] = {
+            "timestamp": self._timestamp(),
+            "level": level,
+            "event": "request",
+            "request_id": request_id,
+            "trace_id": trace_id,
+            "method": method,
+            "route": endpoint,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 3),
+        }
+        if self._service:
+            record["service"] = self._service
+        self._put(record)
 
     def log(self, level: Level, event: str, *, service: str = "", **fields: object) -> None:
         """Log one line of trouble within the allowance of its kind; the ids come from the current context."""
@@ -154,7 +158,7 @@ class Logs:
             return
         request_id, trace_id = _ids()
         record: dict[str, object] = {"timestamp": self._timestamp(), "level": level, "event": event}
-        record |= {"request_id": request_id, "trace_id": trace_id, "service": service}
+        record |= {"request_id": request_id, "trace_id": trace_id, "service": service or self._service}
         for name, value in fields.items():
             record[name] = redacted(value) if isinstance(value, str) else value
         if held:

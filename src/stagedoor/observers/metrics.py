@@ -89,7 +89,8 @@ class Metrics:
     """Count events and requests under the names of the metrics contract.
 
     `service_names` maps an upstream's or store's name to its label ("users" to "user_service"); what it does not
-    know is counted as `other`. `process` adds CPU, memory and descriptors of this process (single worker only).
+    know is counted as `other`. Without names nothing stands behind the process: only requests are counted, and the
+    other metrics do not appear. `process` adds CPU, memory and descriptors of this process (single worker only).
     """
 
     def __init__(self, service_names: Mapping[str, str], *, process: bool = False) -> None:
@@ -99,10 +100,17 @@ class Metrics:
         self._shared = _DIRECTORY in os.environ
         if process and not self._shared:
             ProcessCollector(registry=self.registry)
+        self._handlers: dict[type[Any], Callable[[Any], None]] = {}
         self._declare_requests()
+        if service_names:
+            self._watch()
+
+    def _watch(self) -> None:
+        """Declare and count what events tell of services, caches and aggregates."""
         self._declare_services()
         self._declare_caches()
-        self._handlers: dict[type[Any], Callable[[Any], None]] = {
+        self._declare_aggregates()
+        self._handlers |= {
             events.AttemptEnded: self._attempt_ended,
             events.RetryScheduled: lambda event: self._retries[event.operation].inc(),
             events.BudgetExhausted: lambda event: self._exhausted[event.operation].inc(),
@@ -218,6 +226,8 @@ class Metrics:
         self._seconds: _Children[tuple[str, str], Observing] = _Children(lambda key: seconds.labels(*key))
         self._active = _only(self._gauge("http_active_requests", "Requests under way."))
         self._limited = _only(self._counter("rate_limited_total", "Requests refused for coming too often."))
+
+    def _declare_aggregates(self) -> None:
         self._aggregations = _only(self._histogram("aggregation_duration_seconds", "Time an aggregate took."))
         parts = self._counter("aggregate_parts_total", "Verdicts on parts.", "aggregate", "part", "status")
         self._parts: _Children[tuple[str, str, str], Counting] = _Children(lambda key: parts.labels(*key))

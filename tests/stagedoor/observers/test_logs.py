@@ -72,6 +72,18 @@ def test_a_request_is_one_line_with_the_fields_of_the_contract() -> None:
     ]
 
 
+def test_a_named_process_says_its_name_where_no_upstream_is_named() -> None:
+    """Lines of several services in one place must tell which one speaks."""
+    sink = Sink()
+    logs = Logs(sink, service="user-service", clock=ManualClock())
+    logs.request_ended("GET", "/users", 200, 0.01)
+    logs.log("WARNING", "odd")
+    logs.observe(StoreFailed("database", "refused"))
+    logs.close()
+
+    assert [record["service"] for record in sink.records()] == ["user-service", "user-service", "database"]
+
+
 @pytest.mark.parametrize(
     ("event", "name", "fields"),
     [

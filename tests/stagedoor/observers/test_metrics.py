@@ -143,6 +143,22 @@ def test_the_state_of_a_breaker_can_be_drawn(state: str, figure: int) -> None:
     assert value(metrics, 'circuit_breaker_state{service_name="user_service"}') == figure
 
 
+def test_a_process_with_nothing_behind_it_shows_requests_only() -> None:
+    """Empty series of upstreams that there are not would be noise on every dashboard."""
+    metrics = Metrics({})
+    for event in EVERY:
+        metrics.observe(event)
+    metrics.request_started()
+    metrics.request_ended("GET", "/", 200, 0.01)
+
+    assert set(re.findall(r"^# TYPE (\S+)", text(metrics), re.MULTILINE)) == {
+        "http_active_requests",
+        "http_request_duration_seconds",
+        "http_requests_total",
+        "rate_limited_total",
+    }
+
+
 def test_refusals_for_haste_are_counted() -> None:
     """The one figure that no event carries."""
     metrics = Metrics(NAMES)
