@@ -52,7 +52,7 @@ async def test_policies_stand_outermost_first(env: Env, clock: ManualClock) -> N
 
 
 async def test_a_call_carries_what_the_request_says(env: Env, clock: ManualClock) -> None:
-    """Deadline, identity and attempt (R7) are the request's; key and idempotence are the transport's to know."""
+    """Deadline, identity and attempt (R7) are the request's; idempotence is the transport's to know."""
     script = Script[int, str](clock).then("Ann")
     upstream = Upstream("users", script, env=env)
     token = context.enter(RequestContext(deadline=Deadline(1000.18), identity="ann", attempt=2))
@@ -63,13 +63,21 @@ async def test_a_call_carries_what_the_request_says(env: Env, clock: ManualClock
         Call(
             operation="users.get",
             payload=7,
-            key=b"7",
+            key=b"",  # nobody asks for one
             identity="ann",
             deadline=Deadline(1000.18),
             idempotent=True,
             attempt=2,
         )
     ]
+
+
+async def test_a_key_is_made_where_a_policy_asks_for_one(env: Env, clock: ManualClock) -> None:
+    """Keys cost; `Coalesced` and `Cached` are told apart by them."""
+    script = Script[int, str](clock).then("Ann")
+    await Upstream("users", script, Coalesced(), env=env).call("get", 7)
+
+    assert script.calls[0].key == b"7"
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ An expected error carries an ignore, which both checkers honour, and which both 
 
 from typing import assert_type
 
+from stagedoor.aggregate.verdict import Verdict
 from stagedoor.call import Call, Env, Policy, Send, Transport
 from stagedoor.clock import SystemClock
+from stagedoor.context import RequestContext
 from stagedoor.deadline import NEVER
-from stagedoor.events import Event
+from stagedoor.events import CallJoined, Event
 from stagedoor.policies.breaker import Breaker, Guard
 from stagedoor.policies.budget import Account, Budget
 from stagedoor.policies.bulkhead import Bulkhead
@@ -102,3 +104,14 @@ async def fakes_have_the_types_of_the_real_things() -> None:
 
 def a_call_is_complete() -> None:
     Call(operation="users.get", payload=1, key=b"", identity="", deadline=NEVER)  # type: ignore[call-arg]
+
+
+def values_of_the_hot_path_are_frozen_here() -> None:
+    """They are plain at run time (see `stagedoor.value`); this file is what holds them."""
+    call_of(1).deadline = NEVER  # type: ignore[misc]
+    HttpRequest(target=b"/").target = b"/other"  # type: ignore[misc]
+    HttpResponse(status=200).status = 500  # type: ignore[misc]
+    CallJoined("users.get").operation = "orders.get"  # type: ignore[misc]
+    RequestContext().identity = "ann"  # type: ignore[misc]
+    NEVER.at = 0.0  # type: ignore[misc]
+    Verdict("fresh").status = "cached"  # type: ignore[misc]
