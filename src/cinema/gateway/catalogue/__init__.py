@@ -1,0 +1,1 @@
+"""The film catalogue: films, genres and persons over one index, in two dialects."""

@@ -1,0 +1,144 @@
+"""Serve pages that everybody may share: produced once, kept with their tags, sent byte for byte as first made.
+
+    request ─▶ question ─▶ [ cached ▸ coalesced ] ─▶ produce ─▶ Page ─▶ answer, or 304
+
+A question is the parameters of a request after validation, with defaults filled in: two requests that mean the same
+ask the same, and nothing else of a request can change the answer (T5).
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import orjson
+
+from stagedoor import context
+from stagedoor.call import Call, Env, Policy
+from stagedoor.context import Record
+from stagedoor.errors import UpstreamError
+from stagedoor.problems import Problem, problem_of
+from stagedoor.upstream import Upstream
+from stagedoor.value import value
+from stagedoor.web.answer import Answer, conditional, etag_of
+from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
+from stagedoor.web.parameters import Parameter
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Documentation, Refused, Route
+
+__all__ = ["Page", "PageCodec", "Question", "kept_route", "page_of"]
+
+_JSON = (b"content-type", b"application/json")
+
+
+class Question(Protocol):
+    """What a page depends on, and on nothing else."""
+
+    @property
+    def key(self) -> bytes:
+        """Return bytes that are equal only for equal questions."""
+        ...
+
+
+Q = TypeVar("Q", bound=Question)
+
+
+@value()
+class Page:
+    """One page: its bytes, their entity tag, further header fields, and the tags that a purge finds it by."""
+
+    body: bytes
+    etag: bytes
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    tags: tuple[str, ...] = ()
+
+
+def page_of(
+    said: object, *, fields: tuple[tuple[bytes, bytes], ...] = (), tags: tuple[str, ...] = ()
+) -> Page:
+    """Return a page of JSON."""
+    body = orjson.dumps(said)
+    return Page(body, etag_of(body), fields, tags)
+
+
+class PageCodec:
+    """For `Page`: one line of JSON with everything but the body, then the body as it is."""
+
+    schema = "page1"
+
+    def encode(self, value: Page, /) -> bytes:
+        """Return the bytes."""
+        fields = [[name.decode("latin-1"), said.decode("latin-1")] for name, said in value.fields]
+        return orjson.dumps([value.etag.decode(), fields, value.tags]) + b"\n" + value.body
+
+    def decode(self, body: bytes, /) -> Page:
+        """Return the page."""
+        head, _, rest = body.partition(b"\n")
+        etag, fields, tags = orjson.loads(head)
+        pairs = tuple((name.encode("latin-1"), said.encode("latin-1")) for name, said in fields)
+        return Page(rest, etag.encode(), pairs, tuple(tags))
+
+
+@dataclass(frozen=True, slots=True)
+class Production(Generic[Q]):
+    """The transport that produces pages; its payload is the question."""
+
+    produce: Callable[[Q], Awaitable[Page]]
+
+    async def send(self, call: Call[Q], /) -> Page:
+        """Produce the page."""
+        return await self.produce(call.payload)
+
+    def key_of(self, payload: Q, /) -> bytes:
+        """Return the question's own key."""
+        return payload.key
+
+    def idempotent(self, _: Q, /) -> bool:
+        """Return True: a question changes nothing."""
+        return True
+
+    async def aclose(self) -> None:
+        """Hold nothing."""
+
+
+def kept_route(
+    path: str,
+    ask: Callable[[Request], Q],
+    produce: Callable[[Q], Awaitable[Page]],
+    *policies: Policy[Q, Page],
+    env: Env,
+    name: str,
+    parameters: tuple[Parameter, ...],
+    documentation: Documentation,
+    lifetime: float = 0.0,
+    problem: Callable[[Exception], Problem] = problem_of,
+) -> tuple[Route, Upstream[Q, Page]]:
+    """Return the route of a kept page, and the upstream behind it.
+
+    `ask` makes the question (and refuses what is wrong before anything is asked); `policies` are those of the whole
+    page, outermost first. The route is public: credentials play no part.
+    """
+    upstream: Upstream[Q, Page] = Upstream(name, Production(produce), *policies, env=env, observed=False)
+
+    async def handle(request: Request) -> Answer:
+        question = ask(request)
+        try:
+            page = await upstream.call("page", question)
+        except UpstreamError as error:
+            raise Refused(problem(error)) from error
+        return delivered(page, context.current().record, request.headers.get(b"if-none-match"))
+
+    return Route(
+        path=path,
+        handle=handle,
+        parameters=parameters,
+        documentation=documentation,
+        kind="page",
+        cached=lifetime or None,
+    ), upstream
+
+
+def delivered(page: Page, record: Record, if_none_match: bytes | None) -> Answer:
+    """Return the answer of a page: what it says of its freshness is the only thing that differs each time."""
+    control = NO_STORE if record.ttl is None else cache_control(b"public", record.ttl)
+    headers = (_JSON, *page.fields, control, cache_status(record))
+    return conditional(Answer(200, headers, page.body), page.etag, if_none_match)
