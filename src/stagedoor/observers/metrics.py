@@ -8,6 +8,7 @@ PROMETHEUS_MULTIPROC_DIR and one scrape shows their sum: call `prepare_workers` 
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, cast
 
@@ -27,7 +28,7 @@ from stagedoor.errors import UpstreamRejected
 from stagedoor.events import Event, upstream_of
 from stagedoor.observers import numbers
 
-__all__ = ["Metrics", "forget_worker", "prepare_workers"]
+__all__ = ["Metrics", "prepare_workers"]
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
@@ -161,6 +162,7 @@ class Metrics:
         """Return the metrics as text, and its content type; with workers, the sum of all."""
         registry = self.registry
         if self._shared:
+            _forget_the_dead(Path(os.environ[_DIRECTORY]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry), CONTENT_TYPE_LATEST
@@ -276,6 +278,19 @@ def prepare_workers(directory: Path) -> None:
     os.environ[_DIRECTORY] = str(directory)
 
 
-def forget_worker(pid: int) -> None:
-    """Take the gauges of a worker that has ended out of the sum."""
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+def _forget_the_dead(directory: Path) -> None:
+    """Take the gauges of workers that have ended out of the sum; one that was killed could not do so itself."""
+    for pid in {int(file.stem.rpartition("_")[2]) for file in directory.glob("gauge_live*.db")}:
+        if not _lives(pid):
+            with suppress(FileNotFoundError):  # another worker was faster
+                mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # alive, and somebody else's
+        return True
+    return True
