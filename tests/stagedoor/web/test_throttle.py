@@ -1,0 +1,109 @@
+"""The throttle: a pure count by buckets."""
+
+from typing import Any
+
+import http_sf
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagedoor.errors import ConfigError
+from stagedoor.testing import ManualClock
+from stagedoor.web.throttle import Quota, Throttle, client_key
+
+
+async def test_t17_a_client_has_its_quota_and_no_more(clock: ManualClock) -> None:
+    """T17: the request after the last is refused, and told when to come back."""
+    throttle = Throttle(Quota(requests=3, seconds=60), clock)
+
+    told = [throttle.take("a") for _ in range(4)]
+
+    assert [one.allowed for one in told] == [True, True, True, False]
+    assert [one.remaining for one in told] == [2, 1, 0, 0]
+    assert 60 <= told[3].reset <= 61
+
+
+async def test_t17_clients_do_not_pay_for_one_another(clock: ManualClock) -> None:
+    """T17: each key has a quota of its own."""
+    throttle = Throttle(Quota(requests=1, seconds=60), clock)
+    throttle.take("a")
+
+    assert throttle.take("b").allowed
+
+
+async def test_t17_a_place_comes_back_when_it_was_said_to(clock: ManualClock) -> None:
+    """T17, H11: Retry-After is never too early."""
+    throttle = Throttle(Quota(requests=2, seconds=10), clock)
+    throttle.take("a")
+    throttle.take("a")
+    await clock.advance(throttle.take("a").reset)
+
+    assert throttle.take("a").allowed
+
+
+@given(st.lists(st.floats(0.0, 4.0), max_size=80), st.integers(1, 8))
+async def test_t17_no_window_ever_holds_more_than_the_limit(pauses: list[float], limit: int) -> None:
+    """T17: wherever the window begins; against a naive list of time stamps."""
+    clock = ManualClock()
+    throttle = Throttle(Quota(requests=limit, seconds=10), clock)
+    passed: list[float] = []
+    for pause in pauses:
+        await clock.advance(pause)
+        if throttle.take("a").allowed:
+            passed.append(clock.now())
+
+    for begin in passed:
+        assert sum(begin <= moment < begin + 10.0 for moment in passed) <= limit
+
+
+@given(st.lists(st.floats(0.0, 4.0), max_size=60))
+async def test_t17_whoever_asks_slowly_is_never_refused(pauses: list[float]) -> None:
+    """T17: the price of buckets is at most one bucket of waiting."""
+    clock = ManualClock()
+    throttle = Throttle(Quota(requests=5, seconds=60), clock)
+    for pause in pauses:
+        await clock.advance(pause + 60.0 / 5 + 1.0)
+
+        assert throttle.take("a").allowed
+
+
+async def test_t17_a_million_clients_stay_in_bounded_memory(clock: ManualClock) -> None:
+    """T17: the table has a most; who asked least recently is forgotten first."""
+    throttle = Throttle(Quota(requests=1, seconds=60), clock, most_clients=100)
+    for number in range(10_000):
+        throttle.take(f"client{number}")
+
+    assert repr(throttle) == "<Throttle 1/60 s, 100 clients>"
+    assert not throttle.take("client9999").allowed
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
+        ("unix:/socket", "unix:/socket"),
+    ],
+)
+def test_t17_an_ipv6_network_is_one_client(address: str, key: str) -> None:
+    """T17: whoever has one address of a /64 has all of them."""
+    assert client_key(address) == key
+
+
+async def test_h11_the_fields_are_structured(clock: ManualClock) -> None:
+    """H11: RateLimit-Policy and RateLimit as RFC 9651 has them."""
+    quota = Quota(requests=12000, seconds=60)
+    fields = dict(Throttle(quota, clock).take("a").fields(quota))
+
+    assert fields[b"ratelimit-policy"] == b'"default";q=12000;w=60'
+    parsed: Any = http_sf.parse(fields[b"ratelimit"], tltype="list")
+    assert parsed[0][0] == "default"
+    assert parsed[0][1]["r"] == 11999
+
+
+def test_a_quota_that_lets_nobody_in_is_a_mistake() -> None:
+    """0 switches the throttle off elsewhere; here it would be a wall."""
+    with pytest.raises(ConfigError, match="1 or more"):
+        Quota(requests=0, seconds=60)
