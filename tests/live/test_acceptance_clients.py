@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.live.load import Client, Shot, told
-from tests.live.platform import ALL, Platform, until
+from tests.live.platform import ALL, PATIENT, Platform, until
 from tests.live.stub import Stub
 from tests.servers import LOOPBACK
 
@@ -25,7 +25,7 @@ ABRUPT = struct.pack("ii", 1, 0)
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Iterator[Platform]:
-    with Platform(tmp_path, GATEWAY_RATE_LIMIT="0") as platform:
+    with Platform(tmp_path, GATEWAY_RATE_LIMIT="0", **PATIENT) as platform:
         yield platform
 
 
@@ -190,6 +190,27 @@ def test_x6_workers_stop_together_and_count_together(tmp_path: Path, demo: str) 
     assert counted == 40
     assert len(pids) == 2
     assert code == 0
+
+
+async def test_a_worker_that_dies_is_replaced_and_counted_no_more(tmp_path: Path) -> None:
+    """Contract 15: `http_active_requests` returns to zero, also when a worker was killed with a request under way."""
+    with Platform(tmp_path, GATEWAY_WORKERS=2, **PATIENT) as platform, Stub(platform.ports) as stub:
+        platform.start("gateway")
+        stub.tell(users="hang")
+        asking = asyncio.create_task(once(platform.port, "/api/profile/one"))
+        await asyncio.to_thread(until, lambda: platform.metrics()["http_active_requests"] == 1.0)
+        workers = [one for one in psutil.Process(platform["gateway"].pid).children() if one.net_connections()]
+        busy = next(one for one in workers if any(line.raddr for line in one.net_connections()))
+        busy.kill()
+        shot = await asking
+        stub.tell()
+        await asyncio.to_thread(
+            until, lambda: platform.metrics()["http_active_requests"] == 0.0, seconds=10.0
+        )
+        shots = [await once(platform.port, f"/api/profile/u{number}") for number in range(20)]
+
+    assert shot.status == 0
+    assert {one.status for one in shots} == {200}
 
 
 def test_x6_a_stop_of_every_process_ends_with_0(tmp_path: Path, demo: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.load import Client, told, volley
-from tests.live.platform import Platform, until
+from tests.live.platform import PATIENT, Platform, until
 from tests.live.stub import Seen, Stub
 from tests.servers import LOOPBACK
 
@@ -19,12 +19,6 @@ pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(300)]
 
 SERVICES = ("users", "orders", "products")
 WIDTH = 50
-# A machine with other things to do must not turn an answer into a late one here: these tests count calls.
-PATIENT = {
-    "GATEWAY_DEADLINE_MS": 5000,
-    "GATEWAY_ATTEMPT_TIMEOUT_MS": 2400,
-    "GATEWAY_CONNECT_TIMEOUT_MS": 2000,
-}
 
 
 @pytest.fixture
