@@ -175,7 +175,7 @@ async def measure(log: int) -> list[tuple[str, float]]:
     metrics = Metrics({"users": "users", "orders": "orders", "products": "products"}, process=False)
     with os.fdopen(log, "wb") as sink:
         logs = Logs(sink, level=settings.log_level, format=settings.log_format, clock=clock)
-        loud = _env(fan_out(metrics.observe, logs.observe))
+        loud = _env(fan_out(metrics, logs))
         behind_quiet = guarded(upstreams_of(settings, quiet, lambda _: Instant()))
         behind_loud = guarded(upstreams_of(settings, loud, lambda _: Instant()))
         lines = [

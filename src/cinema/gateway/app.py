@@ -47,7 +47,7 @@ def build(
         stream or sys.stdout.buffer, level=settings.log_level, format=settings.log_format, clock=clock
     )
     metrics = Metrics({**SERVICE_NAMES, "redis": "redis"}, process=True)
-    env = Env(clock=clock, rng=random.random, observe=fan_out(metrics.observe, logs.observe))
+    env = Env(clock=clock, rng=random.random, observe=fan_out(metrics, logs))
 
     upstreams = upstreams_of(settings, env, connect)
     caches = caches_of(settings, env)

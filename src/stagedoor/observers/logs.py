@@ -24,6 +24,7 @@ from stagedoor.events import (
     BudgetExhausted,
     CallShed,
     Event,
+    Observer,
     RefreshFailed,
     RetryScheduled,
     StoreFailed,
@@ -39,6 +40,9 @@ Format: TypeAlias = Literal["json", "text"]
 Told: TypeAlias = tuple[str, str, dict[str, object]]
 
 _LEVELS: Final[dict[str, int]] = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+_TROUBLE: Final = frozenset(
+    {BreakerMoved, BudgetExhausted, CallShed, RefreshFailed, RetryScheduled, StoreFailed, StoreRestored}
+)
 _BURST: Final = 10.0
 _MOST_KINDS: Final = 1_000
 _GATHER: Final = 0.02
@@ -117,6 +121,17 @@ class Logs:
         if told is not None:
             name, service, fields = told
             self.log("WARNING", name, service=service, **fields)
+
+    def listener(self, kind: type[Event], /) -> Observer | None:
+        """Return what logs events of this kind; None for kinds that never tell of trouble."""
+        if kind is AttemptEnded:
+            return self._attempt_ended
+        return self.observe if kind in _TROUBLE else None
+
+    def _attempt_ended(self, event: Event) -> None:
+        # Nearly all of the attempts succeed: one look at those.
+        if isinstance(event, AttemptEnded) and event.error is not None:
+            self.observe(event)
 
     def request_started(self) -> None:
         """Say nothing: a request is one line, at its end."""

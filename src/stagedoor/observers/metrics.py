@@ -25,7 +25,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 
 from stagedoor import events
 from stagedoor.errors import UpstreamRejected
-from stagedoor.events import Event, upstream_of
+from stagedoor.events import Event, Observer, upstream_of
 from stagedoor.observers import numbers
 
 __all__ = ["Metrics", "prepare_workers"]
@@ -131,6 +131,10 @@ class Metrics:
         handler = self._handlers.get(type(event))
         if handler is not None:
             handler(event)
+
+    def listener(self, kind: type[Event], /) -> Observer | None:
+        """Return what counts events of this kind; None for kinds that are not counted."""
+        return self._handlers.get(kind)
 
     def request_started(self) -> None:
         """Count a request in; each one is to be counted out by `request_ended`, whatever happens to it."""

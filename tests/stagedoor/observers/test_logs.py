@@ -28,6 +28,7 @@ from stagedoor.events import (
     StoreFailed,
     StoreRestored,
 )
+from stagedoor.observers import fan_out
 from stagedoor.observers.lines import as_json, as_text, redacted, where
 from stagedoor.observers.logs import Format, Level, Logs
 from stagedoor.testing.clock import ManualClock
@@ -103,7 +104,7 @@ def test_trouble_is_one_line_with_service_and_reason(
     """Upstream events add service, attempt and reason."""
     sink = Sink()
     logs, _ = logs_into(sink)
-    logs.observe(event)
+    fan_out(logs)(event)
     logs.close()
     (record,) = sink.records()
 
@@ -125,7 +126,7 @@ def test_what_went_well_makes_no_line(event: Event) -> None:
     """The everyday belongs to the metrics."""
     sink = Sink()
     logs, _ = logs_into(sink)
-    logs.observe(event)
+    fan_out(logs)(event)
     logs.close()
 
     assert sink.records() == []

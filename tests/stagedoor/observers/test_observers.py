@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from stagedoor.events import BudgetExhausted, Event
+from stagedoor.events import BudgetExhausted, CallJoined, Event, Observer
 from stagedoor.observers import fan_out
 
 EVENT = BudgetExhausted("users.get")
@@ -33,3 +33,27 @@ def test_a_sink_that_fails_is_reported_once_and_disturbs_nobody(caplog: pytest.L
 
     assert heard == [EVENT] * 3
     assert len(caplog.records) == 1
+
+
+class Picky:
+    """A sink that takes one kind of event."""
+
+    def __init__(self) -> None:
+        self.heard: list[Event] = []
+        self.asked: list[type[Event]] = []
+
+    def listener(self, kind: type[Event], /) -> Observer | None:
+        """Take exhausted budgets."""
+        self.asked.append(kind)
+        return self.heard.append if kind is BudgetExhausted else None
+
+
+def test_a_selective_sink_is_asked_once_for_each_kind_and_hears_what_it_takes() -> None:
+    """What nobody wants to hear costs a request nothing."""
+    picky = Picky()
+    observe = fan_out(picky)
+    for event in (EVENT, CallJoined("users.get"), EVENT, CallJoined("users.get")):
+        observe(event)
+
+    assert picky.heard == [EVENT, EVENT]
+    assert picky.asked == [BudgetExhausted, CallJoined]
