@@ -10,6 +10,7 @@ that fires before it is armed again. In a busy pool a deadline is thus an assign
 
 import asyncio
 import math
+from collections.abc import Callable
 from typing import Protocol, cast
 
 from stagedoor.clock import Clock, Timer
@@ -37,7 +38,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_clock", "_future", "_home", "_idle", "_moment", "_paused", "_reader", "_sent_all", "_streamed",
-        "_timer", "_timer_at", "_transport", "_writable", "born", "closed", "used",
+        "_timer", "_timer_at", "_transport", "_writable", "_write", "born", "closed", "used",
     )  # fmt: skip
 
     def __init__(self, home: Home, limits: Limits, clock: Clock, idle: float) -> None:
@@ -48,6 +49,7 @@ class Connection(asyncio.Protocol):
         self._future: asyncio.Future[HttpResponse] | None = None
         self._body: Body | None = None
         self._transport: asyncio.Transport | None = None
+        self._write: Callable[[bytes], None]  # the transport's
         self._timer: Timer | None = None
         self._timer_at = self._moment = math.inf
         self._streamed = False
@@ -64,13 +66,12 @@ class Connection(asyncio.Protocol):
         self, data: bytes, until: float, *, to_head: bool = False, streamed: bool = False, whole: bool = True
     ) -> "asyncio.Future[HttpResponse]":
         """Send a request, or its first bytes; the future brings the answer or a `Failure` by `until`."""
-        transport = cast(asyncio.Transport, self._transport)
         self._reader.begin(to_head=to_head, streamed=streamed)
         self._streamed = streamed
         self._sent_all = whole
         self._future = future = asyncio.get_running_loop().create_future()
         self.keep_until(until)
-        transport.write(data)
+        self._write(data)
         return future
 
     async def write(self, data: bytes) -> None:
@@ -78,13 +79,13 @@ class Connection(asyncio.Protocol):
         if self._writable is not None:
             await self._writable
         if not self.closed:
-            cast(asyncio.Transport, self._transport).write(data)
+            self._write(data)
 
     def finish(self, data: bytes) -> None:
         """Send the last bytes of a request."""
         self._sent_all = True
         if not self.closed:
-            cast(asyncio.Transport, self._transport).write(data)
+            self._write(data)
 
     def abandon(self, future: "asyncio.Future[HttpResponse]") -> None:
         """Give a call up: the connection is closed if the call still holds it."""
@@ -137,6 +138,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._write = self._transport.write
         if self.closed:  # given up while connecting
             self._transport.abort()
 
@@ -216,7 +218,8 @@ class Connection(asyncio.Protocol):
                 reader.keep = False
         self.used += 1
         if reader.keep and self._sent_all and self._writable is None and not self.closed:
-            self.resume()
+            if self._paused:
+                self.resume()
             self._home.give_back(self)
         else:
             self.close()

@@ -17,7 +17,7 @@ from stagedoor import context
 from stagedoor.call import Call
 from stagedoor.clock import Clock, SystemClock
 from stagedoor.errors import UpstreamRejected, UpstreamTimeout
-from stagedoor.requests import BodyStream, HttpRequest, HttpResponse
+from stagedoor.requests import BodyStream, Headers, HttpRequest, HttpResponse
 from stagedoor.transports import keys
 from stagedoor.transports.body import Body
 from stagedoor.transports.connection import Connection
@@ -27,7 +27,7 @@ from stagedoor.transports.limits import Limits
 from stagedoor.transports.origin import read_base
 from stagedoor.transports.pool import Origin, Pool, PoolOptions, PoolStatistics
 from stagedoor.transports.statuses import refusal
-from stagedoor.transports.wire import Writer, fields_to_send
+from stagedoor.transports.wire import Writer, lines_to_send
 
 __all__ = ["HttpTransport"]
 
@@ -94,12 +94,10 @@ class HttpTransport:
         return response
 
     def _opening(self, call: Call[HttpRequest]) -> bytes:
-        payload = call.payload
-        fields = fields_to_send(payload.headers, context.current().forward)
-        if self._decompress and not payload.streamed:
-            fields = [ACCEPTED, *(field for field in fields if field[0] != ACCEPTED[0])]
+        payload, forward = call.payload, context.current().forward
+        write = _asking_for_less if self._decompress and not payload.streamed else lines_to_send
         try:
-            return self._writer.opening(payload.method, payload.target, fields)
+            return self._writer.opening(payload.method, payload.target, write(payload.headers, forward))
         except ValueError as error:
             raise UpstreamRejected(call.operation, "the request cannot be written") from error
 
@@ -166,6 +164,15 @@ class HttpTransport:
 
     def __repr__(self) -> str:
         return f"HttpTransport({self._pool!r})"
+
+
+def _asking_for_less(headers: Headers, forward: Headers) -> bytes:
+    """Return the lines to send, with the encodings that we can undo in place of any others."""
+    name, encodings = ACCEPTED
+    kept, forwarded = (
+        tuple([field for field in fields if field[0] != name]) for fields in (headers, forward)
+    )
+    return b"%b: %b\r\n%b" % (name, encodings, lines_to_send(kept, forwarded))
 
 
 def _name(stream: BodyStream, operation: str) -> None:

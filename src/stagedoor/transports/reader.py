@@ -29,6 +29,8 @@ class Stage:
     DONE: ClassVar[int] = 4
 
 
+_STARTS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+
 # How the body ends, its length, whether the connection may serve on.
 Framing: TypeAlias = tuple[int, int, bool]
 
@@ -96,14 +98,9 @@ class ResponseReader:
         self._streamed = streamed
         self._bounded = True
         self._chunks: list[bytes] = []
-        self._interim = 0
-        self._size = 0
-        self._spent = self._pieces = 0
-        self._length = 0
-        self.started = False
-        self.keep = False
+        self._interim = self._size = self._spent = self._pieces = self._length = self.status = 0
+        self.started = self.keep = False
         self.headers: Headers = ()
-        self.status = 0
         self._expect_head()
 
     def _expect_head(self) -> None:
@@ -139,13 +136,13 @@ class ResponseReader:
             self._feed_plain(data)
 
     def _feed_plain(self, data: bytes) -> None:
-        self._size += len(data)
+        self._size = size = self._size + len(data)
         if self.stage == Stage.COUNTED:
-            if self._size >= self._length:
-                if self._size > self._length:
+            if size >= self._length:
+                if size > self._length:
                     raise Garbled("bytes after the body")
                 self.stage = Stage.DONE
-        elif self._size > self._limits.body and self._bounded:
+        elif size > self._limits.body and self._bounded:
             raise Garbled("the body is too large")
         self._chunks.append(data)
 
@@ -160,6 +157,17 @@ class ResponseReader:
 
     def _feed_head(self, data: bytes) -> bytes:
         """Take in bytes up to the end of a head; return those that follow it."""
+        if not self._head_size:  # nothing of it is here yet, and most heads come whole
+            end = data.find(b"\r\n\r\n") + 4
+            if 4 <= end <= self._limits.head and data.startswith(_STARTS):
+                self._start = data[:9]
+                self._parse(data[:end])
+                self._judge_head()
+                return data[end:]
+        return self._gather_head(data)
+
+    def _gather_head(self, data: bytes) -> bytes:
+        """Take in bytes of a head that comes in pieces, or is not as it should be."""
         tail = self._tail
         seen = tail + data if tail else data
         end = seen.find(b"\r\n\r\n")
@@ -190,24 +198,25 @@ class ResponseReader:
             raise Garbled("broken framing") from error
 
     def _judge_head(self) -> None:
-        status = self._parser.get_status_code()
+        status, limits, fields = self._parser.get_status_code(), self._limits, self._fields
         if not 100 <= status <= 599 or status == 101:
             raise Garbled("an impossible status")
-        if len(self._fields) > self._limits.fields:
+        if len(fields) > limits.fields:
             raise Garbled("too many header fields")
         if status < 200:
             self._interim += 1
-            if self._interim > self._limits.interim:
+            if self._interim > limits.interim:
                 raise Garbled("too many interim answers")
             self._expect_head()
             return
         self.status = status
         self._bounded = not self._streamed or status >= 400  # a refusal is always read whole
-        self.headers = tuple(self._fields)
+        self.headers = headers = tuple(fields)
         old = self._start == b"HTTP/1.0 "
-        self.stage, self._length, self.keep = framing(status, self.headers, to_head=self._to_head, old=old)
-        if self.stage == Stage.COUNTED and self._length > self._limits.body and self._bounded:
+        self.stage, length, self.keep = framing(status, headers, to_head=self._to_head, old=old)
+        if length > limits.body and self._bounded:
             raise Garbled("the body is too large")
+        self._length = length
 
     # -- chunked bodies
 

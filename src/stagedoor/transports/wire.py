@@ -5,10 +5,11 @@ The target goes out byte for byte (H5). Connection-level fields, and those that 
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from stagedoor.requests import Headers
 
-__all__ = ["Writer", "check_request", "fields_to_send", "own_fields"]
+__all__ = ["Writer", "check_request", "fields_to_send", "lines_to_send", "own_fields"]
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # RFC 9110 5.6.2
 _VALUE = bytes(octet for octet in range(256) if octet == 9 or (octet > 31 and octet != 127))  # RFC 9110 5.5
@@ -71,11 +72,15 @@ def check_request(method: str, target: bytes, fields: Sequence[tuple[bytes, byte
     if target[:1] != b"/" or target.translate(None, _VISIBLE):
         raise ValueError("the target is not a path of visible ASCII characters")
     if fields:
-        names = [name for name, _ in fields]
-        values = b"".join([value for _, value in fields])
-        if not all(names) or b"".join(names).translate(None, _TOKEN) or values.translate(None, _VALUE):
-            raise ValueError("a header field holds forbidden characters")
+        _check_fields(fields)
     return _METHODS.get(method) or _method(method)
+
+
+def _check_fields(fields: Sequence[tuple[bytes, bytes]]) -> None:
+    names = [name for name, _ in fields]
+    values = b"".join([value for _, value in fields])
+    if not all(names) or b"".join(names).translate(None, _TOKEN) or values.translate(None, _VALUE):
+        raise ValueError("a header field holds forbidden characters")
 
 
 def _method(method: str) -> bytes:
@@ -85,6 +90,24 @@ def _method(method: str) -> bytes:
     if verb == b"CONNECT":
         raise ValueError("CONNECT opens tunnels, which this client does not")
     return verb
+
+
+# An upstream is asked with the same few fields again and again, and one request forwards the same to each of its calls.
+# Few are remembered, and so for a moment only: among them are credentials.
+@lru_cache(maxsize=64)
+def _lines(fields: Headers) -> tuple[bytes, frozenset[bytes]]:
+    """Return checked fields as lines, and their names."""
+    _check_fields(fields)
+    return b"".join([b"%b: %b\r\n" % field for field in fields]), frozenset([name for name, _ in fields])
+
+
+def lines_to_send(headers: Headers, forward: Headers) -> bytes:
+    """Return what `fields_to_send` returns, checked and as lines; raises ValueError."""
+    lines, names = _lines(headers)
+    forwarded, forwarded_names = _lines(forward)
+    if names.isdisjoint(_DROPPED) and names.isdisjoint(forwarded_names):
+        return lines + forwarded
+    return _lines(tuple(fields_to_send(headers, forward)))[0]
 
 
 class Writer:
@@ -97,11 +120,12 @@ class Writer:
         self._host = b" HTTP/1.1\r\nHost: %b\r\n" % host
         self._tail = b"Via: 1.1 %b\r\nStagedoor-Attempt: %%d\r\n" % via
 
-    def opening(self, method: str, target: bytes, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
-        """Return request line, Host and the given fields; `closing` completes the head. Raises ValueError."""
-        verb = check_request(method, target, fields)
-        block = b"".join([b"%b: %b\r\n" % field for field in fields]) if fields else b""
-        return b"%b %b%b%b%b" % (verb, self._prefix, target, self._host, block)
+    def opening(self, method: str, target: bytes, lines: bytes) -> bytes:
+        """Return request line, Host and the lines of further fields; `closing` completes the head.
+
+        Raises ValueError.
+        """
+        return b"%b %b%b%b%b" % (check_request(method, target, ()), self._prefix, target, self._host, lines)
 
     def closing(self, method: str, length: int | None, attempt: int, remaining: float) -> bytes:
         """Return the rest of a head: what `own_fields` says, and body framing (`length` None is chunked)."""

@@ -4,14 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.transports.wire import Writer, check_request, fields_to_send, own_fields
+from stagedoor.requests import Headers
+from stagedoor.transports.wire import Writer, check_request, fields_to_send, lines_to_send, own_fields
 
 WRITER = Writer(b"users:8001", b"/api", b"stagedoor")
 TEXT = st.binary(max_size=12)
+NAMES = st.sampled_from([b"connection", b"x-a", b"x-b", b"host", b"te"])
 
 
 def written(method: str = "GET", length: int | None = 0, remaining: float = 0.18) -> bytes:
-    return WRITER.opening(method, b"/a", ((b"accept", b"*/*"),)) + WRITER.closing(
+    return WRITER.opening(method, b"/a", lines_to_send(((b"accept", b"*/*"),), ())) + WRITER.closing(
         method, length, 2, remaining
     )
 
@@ -64,6 +66,20 @@ def test_h1_forwarded_fields_survive_being_named_away() -> None:
     assert list(fields) == [(b"x", b"y"), (b"x-request-id", b"ours")]
 
 
+@given(
+    headers=st.lists(st.tuples(NAMES, TEXT), max_size=4).map(tuple),
+    forward=st.lists(st.tuples(NAMES, TEXT), max_size=3).map(tuple),
+)
+def test_h1_lines_are_those_of_the_fields_to_send(headers: Headers, forward: Headers) -> None:
+    """H1: the quick way and the careful one write the same."""
+    try:
+        lines = lines_to_send(headers, forward)
+    except ValueError:
+        return
+
+    assert lines == b"".join(b"%b: %b\r\n" % field for field in fields_to_send(headers, forward))
+
+
 @pytest.mark.parametrize(
     "bad", [b"a b", b"/a b", b"/\r\n", b"", b"*", b"http://x/", b"/\xc3\xa9", b"/\x00", b"/\x7f"]
 )
@@ -80,7 +96,7 @@ def test_t2_whatever_is_written_has_exactly_our_lines(
 ) -> None:
     """T2: no value can start a line, end the head, or change its neighbour."""
     try:
-        head = WRITER.opening(method, b"/" + target, fields) + b"\r\n"
+        head = WRITER.opening(method, b"/" + target, lines_to_send(tuple(fields), ())) + b"\r\n"
     except ValueError:
         return
 
