@@ -12,7 +12,6 @@ is killed takes its children along by way of `cinema.lifeline`.
 import asyncio
 import os
 import signal
-import socket
 import sys
 import threading
 from contextlib import suppress
@@ -21,6 +20,7 @@ from functools import partial
 from time import monotonic
 
 from cinema.lifeline import PARENT
+from cinema.listening import demand_free
 from cinema.services import SERVICES
 from cinema.settings import Settings, host_of
 
@@ -83,14 +83,10 @@ def run(settings: Settings, *, restart: bool = True) -> int:
 
 def _is_taken(part: Part) -> bool:
     try:
-        socket.create_server((part.host, part.port), family=_family(part.host)).close()
+        demand_free(part.host, part.port)
     except OSError:
         return True
     return False
-
-
-def _family(host: str) -> socket.AddressFamily:
-    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 @dataclass(slots=True)

@@ -1,8 +1,9 @@
 """What stands behind the gateway: small services of one shape, each over its own tables.
 
 Each folder holds `models` (what is answered), `queries` (what is asked of the database) and `app` (the
-routes). Around them stand `frame` (what every service has), `rim` (what happens to every request),
-`answers` (bytes out), `journal` (log lines out) and `serve` (one process of one service).
+routes). Around them stand `frame` (what every service has), `rim` (what happens to every request), `direct`
+(the routes that are asked most), `answers` (bytes out) and `serve` (one process of one service). What they
+share with the gateway is the kit's: the door, log lines, metrics, request ids.
 """
 
 from dataclasses import dataclass

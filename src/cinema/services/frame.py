@@ -1,7 +1,8 @@
 """Build what every service has: about page, health, metrics, and refusals in one form."""
 
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from fastapi import FastAPI, Request
@@ -10,15 +11,17 @@ from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
-from starlette.types import ASGIApp
 
 from cinema import __version__
 from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.services.answers import json_answer, problem_answer
-from cinema.services.journal import Journal
-from cinema.services.rim import Meters, Rim
+from cinema.services.rim import Rim
 from cinema.settings import Settings
 from stagedoor import problems
+from stagedoor.clock import SystemClock
+from stagedoor.events import StoreFailed
+from stagedoor.observers.logs import Logs, Stream
+from stagedoor.observers.metrics import Metrics
 from stagedoor.problems import Problem
 
 __all__ = ["Frame", "open_frame", "problem_for"]
@@ -31,23 +34,33 @@ class Frame:
     """Hold a service in the making: routes go on `app`, `finish` puts the rim around it."""
 
     app: FastAPI
+    about: str
+    table: Table
     database: Database
-    journal: Journal
-    meters: Meters
+    logs: Logs
+    metrics: Metrics
 
-    def finish(self) -> ASGIApp:
+    def finish(self) -> Rim:
         """Return the whole service."""
-        return Rim(self.app, self.journal, self.meters)
+        _refuse_in_form(self)
+        _operate(self)
+        return Rim(self.app, (self.metrics, self.logs), SystemClock())
 
 
-def open_frame(settings: Settings, journal: Journal, name: str, about: str, table: Table) -> Frame:
+def open_frame(settings: Settings, stream: Stream | None, name: str, about: str, table: Table) -> Frame:
     """Start a service of this name whose health depends on this table; nothing connects yet."""
+    logs = Logs(
+        stream or sys.stdout.buffer, level=settings.log_level, format=settings.log_format, service=name
+    )
     database = open_database(settings.database_url, settings.database_pool_size)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        await database.close()
+        async with AsyncExitStack() as stack:
+            logs.capture(level="WARNING")
+            stack.push_async_callback(logs.aclose)
+            stack.push_async_callback(database.close)
+            yield
 
     app = FastAPI(
         title=name,
@@ -59,15 +72,12 @@ def open_frame(settings: Settings, journal: Journal, name: str, about: str, tabl
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    frame = Frame(app, database, journal, Meters())
-    _refuse_in_form(app)
-    _operate(frame, name, about, table)
-    return frame
+    return Frame(app, about, table, database, logs, Metrics({}, process=True))
 
 
-def _operate(frame: Frame, name: str, about: str, table: Table) -> None:
-    app = frame.app
-    anything = select(table.c.id).limit(1)
+def _operate(frame: Frame) -> None:
+    app, name = frame.app, frame.app.title
+    anything = select(frame.table.c.id).limit(1)
 
     def probe(connection: Connection) -> None:
         connection.execute(anything).first()
@@ -80,7 +90,7 @@ def _operate(frame: Frame, name: str, about: str, table: Table) -> None:
             for method in methods
         ]
         return json_answer(
-            {"name": name, "description": about, "version": __version__, "endpoints": endpoints}
+            {"name": name, "description": frame.about, "version": __version__, "endpoints": endpoints}
         )
 
     @app.get("/health", summary="Whether the database answers")
@@ -93,20 +103,19 @@ def _operate(frame: Frame, name: str, about: str, table: Table) -> None:
 
     @app.get("/metrics", summary="Prometheus metrics")
     async def metrics() -> Response:
-        return Response(frame.meters.exposition(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        page, kind = frame.metrics.render()
+        return Response(page, media_type=kind)
 
 
-def _refuse_in_form(app: FastAPI) -> None:
+def _refuse_in_form(frame: Frame) -> None:
+    def refuse(request: Request, error: Exception) -> Response:
+        if isinstance(error, DatabaseUnavailable):
+            # Its kind only: the text may name hosts.
+            frame.logs.observe(StoreFailed("database", type(error.__cause__ or error).__name__))
+        return problem_answer(request, problem_for(error))
+
     for kind in (HTTPException, RequestValidationError, DatabaseUnavailable, Exception):
-        app.add_exception_handler(kind, _refuse)
-
-
-def _refuse(request: Request, error: Exception) -> Response:
-    if isinstance(error, DatabaseUnavailable):
-        request.scope["reason"] = type(
-            error.__cause__ or error
-        ).__name__  # for the log line; its text may name hosts
-    return problem_answer(request, problem_for(error))
+        frame.app.add_exception_handler(kind, refuse)
 
 
 def problem_for(error: Exception) -> Problem:
@@ -131,7 +140,9 @@ def _refused(error: HTTPException) -> Problem:
             return problems.method_not_allowed(f"{allow}, HEAD" if "GET" in allow else allow)
         case 413:
             return problems.too_large(error.detail)
-        case _:  # all that is left is the framework's refusal of a body that is no text
+        case 415:
+            return problems.unsupported_media(error.detail)
+        case _:  # all that is left is a body that is no JSON
             return problems.bad_request("the body is not valid JSON")
 
 
@@ -139,6 +150,4 @@ def _invalid(error: RequestValidationError) -> Problem:
     faults = [
         {"loc": list(fault["loc"]), "msg": fault["msg"], "type": fault["type"]} for fault in error.errors()
     ]
-    if any(fault["type"] == "json_invalid" for fault in faults):
-        return problems.bad_request("the body is not valid JSON")
     return problems.validation(*faults[:_FAULTS])

@@ -1,89 +1,41 @@
 """Stand around a service as plain ASGI: identity of the request, form of its path, log line, metrics.
 
 A request passes here once on its way in and once on its way out. What is decided here is the same for
-every route: the trailing slash, HEAD, the bound on a body, `X-Request-ID`, and what is noted about it.
+every route: the trailing slash, HEAD, the bound on a body, `X-Request-ID`, and who is told of it.
 """
 
-import re
-import time
-from collections.abc import MutableMapping
-from traceback import format_exception
-from typing import Any
-from uuid import uuid4
+import logging
+import random
+from collections.abc import Sequence
+from urllib.parse import unquote
 
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cinema.services.journal import Journal
+from stagedoor import context
+from stagedoor.clock import Clock
+from stagedoor.context import RequestContext
+from stagedoor.problems import Problem
+from stagedoor.web.gateway import Traffic
+from stagedoor.web.routes import UNMATCHED
+from stagedoor.web.trace import identify
 
-__all__ = ["BODY_BYTES", "Meters", "Rim"]
+__all__ = ["BODY_BYTES", "Rim"]
 
 BODY_BYTES = 2 * 1024 * 1024  # a full product batch of the longest ids, every character escaped
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
-_TRACE = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}.*")
-_TRACE_CHARACTERS = 4_000
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
-class Meters:
-    """Count requests, by route template and never by raw path."""
-
-    def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # a series for each series, that says only when it began
-        self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        self.active = Gauge("http_active_requests", "Requests being answered", registry=self.registry)
-        self._requests = Counter(
-            "http_requests_total",
-            "Requests answered",
-            ["method", "endpoint", "status"],
-            registry=self.registry,
-        )
-        self._seconds = Histogram(
-            "http_request_duration_seconds",
-            "Seconds to answer",
-            ["method", "endpoint"],
-            registry=self.registry,
-        )
-        # Finding a child by its labels costs more than counting: children are looked up once.
-        self._counters: dict[tuple[str, str, int], Counter] = {}
-        self._histograms: dict[tuple[str, str], Histogram] = {}
-
-    def count(self, method: str, endpoint: str, status: int, seconds: float) -> None:
-        """Count one answered request."""
-        method = method if method in _METHODS else "OTHER"
-        counter = self._counters.get((method, endpoint, status))
-        if counter is None:
-            counter = self._counters[method, endpoint, status] = self._requests.labels(
-                method, endpoint, status
-            )
-        histogram = self._histograms.get((method, endpoint))
-        if histogram is None:
-            histogram = self._histograms[method, endpoint] = self._seconds.labels(method, endpoint)
-        counter.inc()
-        histogram.observe(seconds)
-
-    def exposition(self) -> bytes:
-        """Return everything in Prometheus' text form."""
-        return generate_latest(self.registry)
+_LOGGER = logging.getLogger("cinema.services")
+_RANDOM = random.Random()  # noqa: S311 - ids must be unlike one another, not unguessable
+_CLIENT_CLOSED = 499  # nobody reads it; it is for the metrics and the log
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
 class Rim:
     """Wrap a service's application."""
 
-    def __init__(self, app: ASGIApp, journal: Journal, meters: Meters) -> None:
+    def __init__(self, app: ASGIApp, traffic: Sequence[Traffic], clock: Clock) -> None:
         self._app = app
-        self._journal = journal
-        self._meters = meters
+        self._traffic = traffic
+        self._now = clock.now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or pass the server's start and stop on."""
@@ -91,34 +43,40 @@ class Rim:
             await self._app(scope, receive, send)
             return
         passing = _Passing(scope, receive, send)
-        self._meters.active.inc()
+        if passing.scope["path"] == "/metrics":
+            await self._answer(passing)
+        else:
+            await self._counted(passing)
+
+    def refused(self, problem: Problem, request_id: str) -> None:
+        """Count a request that the door turned away before it came here."""
+        for sink in self._traffic:
+            sink.request_started()
+            sink.request_ended("OTHER", UNMATCHED, problem.status, 0.0, request_id, "")
+
+    async def _counted(self, passing: "_Passing") -> None:
+        started = self._now()
+        for sink in self._traffic:
+            sink.request_started()
+        try:
+            await self._answer(passing)
+        finally:
+            seconds, status = self._now() - started, passing.status or _CLIENT_CLOSED
+            for sink in self._traffic:
+                sink.request_ended(
+                    passing.method, passing.route, status, seconds, passing.request_id, passing.trace_id
+                )
+
+    async def _answer(self, passing: "_Passing") -> None:
+        token = context.enter(passing.context)
         try:
             await self._app(passing.scope, passing.receive, passing.send)
         except Exception as error:
-            trace = "".join(format_exception(error))[-_TRACE_CHARACTERS:]  # its end says most
-            self._journal.event("ERROR", "fault", request_id=passing.request_id, exception=trace)
+            _LOGGER.error("%s failed", passing.route, exc_info=error)  # noqa: TRY400 - told by its places, not its text
             if not passing.ended:  # the server cuts the connection: half an answer must not look whole
                 raise
         finally:
-            self._meters.active.dec()
-            self._note(passing)
-
-    def _note(self, passing: "_Passing") -> None:
-        seconds = time.perf_counter() - passing.started
-        route = getattr(passing.scope.get("route"), "path_format", "unmatched")
-        if route != "/metrics":
-            self._meters.count(passing.method, route, passing.status or 499, seconds)
-        self._journal.event(
-            "INFO",
-            "request",
-            request_id=passing.request_id,
-            trace_id=passing.trace_id,
-            method=passing.method,
-            route=route,
-            status=passing.status or None,  # None: the client left before an answer began
-            duration_ms=round(seconds * 1000, 3),
-            **({"reason": reason} if (reason := passing.scope.get("reason")) else {}),
-        )
+            context.leave(token)
 
 
 class _Passing:
@@ -128,26 +86,33 @@ class _Passing:
         "_receive",
         "_received",
         "_send",
+        "context",
         "ended",
         "method",
         "request_id",
         "scope",
-        "started",
         "status",
         "trace_id",
     )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.started = time.perf_counter()
+        fields = scope["headers"]
+        self.request_id, trace = identify(dict(fields), fields, _RANDOM.randbytes(40))
+        self.trace_id = trace.trace_id.decode()
+        self.context = RequestContext(request_id=self.request_id, forward=((b"traceparent", trace.parent),))
         self.method: str = scope["method"]
         self.status = 0
         self.ended = False
-        self.request_id, self.trace_id = _identity(scope["headers"])
         self.scope = _normalised(scope)
         self.scope["request_id"] = self.request_id
         self._receive = receive
         self._received = 0
         self._send = send
+
+    @property
+    def route(self) -> str:
+        """Return the template of the route that was found."""
+        return getattr(self.scope.get("route"), "path_format", UNMATCHED)
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -162,7 +127,7 @@ class _Passing:
             message["headers"] = [
                 *message["headers"],
                 (b"x-request-id", self.request_id.encode()),
-                (b"x-content-type-options", b"nosniff"),
+                _NOSNIFF,
             ]
         else:
             self.ended = not message.get("more_body", False)
@@ -171,26 +136,17 @@ class _Passing:
         await self._send(message)
 
 
-def _identity(headers: list[tuple[bytes, bytes]]) -> tuple[str, str | None]:
-    request_id, trace_id = "", None
-    for name, value in headers:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            request_id = value.decode()
-        elif name == b"traceparent" and (found := _TRACE.fullmatch(value)):
-            trace_id = found[1].decode()
-    return request_id or uuid4().hex, trace_id
-
-
-def _normalised(scope: Scope) -> MutableMapping[str, Any]:
-    """Return a copy whose HEAD is a GET and whose path has no final slash.
+def _normalised(scope: Scope) -> Scope:
+    """Return a copy whose HEAD is a GET and whose path is decoded and has no final slash.
 
     The raw path decides about the slash: an encoded one at the end belongs to an id.
     """
     scope = dict(scope)
     if scope["method"] == "HEAD":
         scope["method"] = "GET"
-    path, raw = scope["path"], scope.get("raw_path") or b""
-    if len(path) > 1 and path.endswith("/") and (raw.endswith(b"/") or not raw):
-        scope["path"] = path[:-1]
-        scope["raw_path"] = raw[:-1]
+    raw: bytes = scope["raw_path"]
+    if len(raw) > 1 and raw.endswith(b"/"):
+        raw = raw[:-1]
+    scope["raw_path"] = raw
+    scope["path"] = unquote(raw.decode("ascii"))  # the door leaves an encoded slash as it is
     return scope

@@ -25,7 +25,7 @@ from stagedoor.web.identity import credentials_of
 from stagedoor.web.parameters import Invalid
 from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import UNMATCHED, Match, Refused, Route, Router
-from stagedoor.web.trace import Trace, continued, request_id_of
+from stagedoor.web.trace import Trace, identify
 
 __all__ = ["Gateway", "Traffic"]
 
@@ -148,23 +148,12 @@ class Gateway:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         match = self._router.match(scope["method"], scope["raw_path"])
         exchange = _Exchange(scope, receive, send, match, self._now())
-        self._identify(exchange)
+        fields = scope["headers"]
+        exchange.request_id, exchange.trace = identify(exchange.headers, fields, self._entropy(40))
         if match.route.counted:
             await self._counted(exchange)
         else:
             await self._write(exchange, await self._answered(exchange))
-
-    def _identify(self, exchange: _Exchange) -> None:
-        """Settle the request's id and its trace."""
-        entropy, headers = self._entropy(40), exchange.headers
-        exchange.request_id = request_id_of(headers.get(b"x-request-id"), entropy[24:].hex())
-        parent, states = headers.get(b"traceparent"), []
-        if parent is not None:
-            named = exchange.scope["headers"]
-            states = [value for name, value in named if name == b"tracestate"]
-            if sum(name == b"traceparent" for name, _ in named) > 1:
-                parent = None  # Trace Context 3.2: more than one is as good as none
-        exchange.trace = continued(parent, states, entropy)
 
     async def _counted(self, exchange: _Exchange) -> None:
         """Answer, and tell the traffic once, whatever happens."""

@@ -1,10 +1,11 @@
 """Request ids and W3C trace context (level 2), as pure functions of what came in and what chance gives."""
 
 import re
+from collections.abc import Mapping, Sequence
 
 from stagedoor.value import value
 
-__all__ = ["Trace", "continued", "request_id_of"]
+__all__ = ["Trace", "continued", "identify", "request_id_of"]
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -23,6 +24,22 @@ class Trace:
     trace_id: bytes
     parent: bytes  # the traceparent field
     state: bytes = b""  # the tracestate field, "" for none
+
+
+def identify(
+    headers: Mapping[bytes, bytes], fields: Sequence[tuple[bytes, bytes]], entropy: bytes
+) -> tuple[str, Trace]:
+    """Settle a request's id and its trace.
+
+    `fields` are the header fields as they came, `headers` the last of each name; `entropy` is 40 random bytes.
+    """
+    request_id = request_id_of(headers.get(b"x-request-id"), entropy[24:].hex())
+    parent, states = headers.get(b"traceparent"), []
+    if parent is not None:
+        states = [value for name, value in fields if name == b"tracestate"]
+        if sum(name == b"traceparent" for name, _ in fields) > 1:
+            parent = None  # Trace Context 3.2: more than one is as good as none
+    return request_id, continued(parent, states, entropy)
 
 
 def request_id_of(raw: bytes | None, fresh: str) -> str:

@@ -1,16 +1,14 @@
 """One seeded database of each kind, and each service over both."""
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+import io
+from collections.abc import AsyncIterator
 
 import pytest
 
 from cinema.database import open_database
 from cinema.database.migrate import migrate
 from cinema.seed import sow
-from cinema.services.journal import Journal
 from cinema.services.orders import app as orders_app
 from cinema.services.products import app as products_app
 from cinema.services.users import app as users_app
@@ -52,37 +50,27 @@ def settings(request: pytest.FixtureRequest) -> Settings:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """Name the file that log lines go to."""
-    return tmp_path / "log"
+def log() -> io.BytesIO:
+    """Keep log lines; they are all there once the service has been stopped."""
+    return io.BytesIO()
 
 
 @pytest.fixture
-def journal(log: Path) -> Iterator[Journal]:
-    """Write log lines to a file."""
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT)
-    journal = Journal("tested", descriptor=descriptor)
-    yield journal
-    journal.close()
-    os.close(descriptor)
-
-
-@pytest.fixture
-async def users(settings: Settings, journal: Journal) -> AsyncIterator[Asker]:
+async def users(settings: Settings, log: io.BytesIO) -> AsyncIterator[Asker]:
     """Ask the user service."""
-    async with started(users_app.build(settings, journal)) as asker:
+    async with started(users_app.build(settings, stream=log)) as asker:
         yield asker
 
 
 @pytest.fixture
-async def orders(settings: Settings, journal: Journal) -> AsyncIterator[Asker]:
+async def orders(settings: Settings, log: io.BytesIO) -> AsyncIterator[Asker]:
     """Ask the order service."""
-    async with started(orders_app.build(settings, journal)) as asker:
+    async with started(orders_app.build(settings, stream=log)) as asker:
         yield asker
 
 
 @pytest.fixture
-async def products(settings: Settings, journal: Journal) -> AsyncIterator[Asker]:
+async def products(settings: Settings, log: io.BytesIO) -> AsyncIterator[Asker]:
     """Ask the product service."""
-    async with started(products_app.build(settings, journal)) as asker:
+    async with started(products_app.build(settings, stream=log)) as asker:
         yield asker

@@ -1,24 +1,30 @@
 """What every service has, and what happens to every request."""
 
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cinema.services.journal import Journal
 from cinema.services.orders import app as orders_app
 from cinema.services.products import app as products_app
 from cinema.services.users import app as users_app
 from cinema.settings import Settings
 from tests.cinema.services.asking import Asker, started
 
+
+def lines(log: io.BytesIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in log.getvalue().splitlines()]
+
+
 APPS = {"user-service": users_app, "order-service": orders_app, "product-service": products_app}
 
 
 @pytest.mark.parametrize("name", APPS)
-async def test_every_service_says_what_it_is(sqlite_url: str, journal: Journal, name: str) -> None:
+async def test_every_service_says_what_it_is(sqlite_url: str, log: io.BytesIO, name: str) -> None:
     """Contract 11: about page, health and metrics."""
-    async with started(APPS[name].build(Settings(database_url=sqlite_url), journal)) as ask:
+    async with started(APPS[name].build(Settings(database_url=sqlite_url), stream=log)) as ask:
         about, health, metrics = await ask("/"), await ask("/health"), await ask("/metrics")
 
     assert about.json["name"] == name
@@ -30,25 +36,23 @@ async def test_every_service_says_what_it_is(sqlite_url: str, journal: Journal, 
 @pytest.mark.parametrize(
     "url", ["sqlite+aiosqlite:////nowhere/at/all.db", "postgresql+asyncpg://nobody@127.0.0.1:1/none"]
 )
-async def test_health_asks_the_database(journal: Journal, log: Path, url: str) -> None:
+async def test_health_asks_the_database(log: io.BytesIO, url: str) -> None:
     """Contract 8: never "healthy" without having asked; contract 1.4: 503 carries Retry-After, the log says why."""
-    async with started(users_app.build(Settings(database_url=url), journal)) as ask:
+    async with started(users_app.build(Settings(database_url=url), stream=log)) as ask:
         replies = [await ask("/health"), await ask("/users/user123")]
 
     assert [(reply.status, reply.headers["retry-after"]) for reply in replies] == [(503, "1")] * 2
     assert {reply.json["detail"] for reply in replies} == {"the database does not answer"}
-    journal.close()
-    written = log.read_text()  # noqa: ASYNC240 - a test waits for nobody
-    assert {json.loads(line)["reason"] for line in written.splitlines()} <= {
-        "OperationalError",
-        "ConnectionRefusedError",
-    }
+    told = [line for line in lines(log) if line["event"] == "store_failed"]
+    assert [(line["service"], line["level"]) for line in told] == [("database", "WARNING")] * 2
+    assert {line["reason"] for line in told} <= {"OperationalError", "ConnectionRefusedError"}
+    assert {line["request_id"] for line in told} == {reply.headers["x-request-id"] for reply in replies}
 
 
-async def test_a_database_without_tables_is_not_healthy(journal: Journal, tmp_path: Path) -> None:
+async def test_a_database_without_tables_is_not_healthy(log: io.BytesIO, tmp_path: Path) -> None:
     """A service started before the migrations must not be sent requests."""
     url = f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}"
-    async with started(users_app.build(Settings(database_url=url), journal)) as ask:
+    async with started(users_app.build(Settings(database_url=url), stream=log)) as ask:
         health, user = await ask("/health"), await ask("/users/user123")
 
     assert (health.status, user.status) == (503, 500)
@@ -106,30 +110,41 @@ async def test_a_request_id_is_kept_if_it_is_one(users: Asker, given: str, kept:
     assert reply.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_every_request_is_one_log_line(users: Asker, journal: Journal, log: Path) -> None:
-    """Contract 15: with the id and the trace of the request, and the template for a route."""
+async def test_every_request_is_one_log_line(sqlite_url: str, log: io.BytesIO) -> None:
+    """Contract 15: with the id and the trace of the request, the template for a route, and who speaks."""
     trace = "0af7651916cd43dd8448eb211c80319c"
     headers = {"X-Request-ID": "abc", "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
 
-    await users("/users/user123?token=canary", headers=headers)
-    journal.close()
-    written = log.read_text()  # noqa: ASYNC240 - a test waits for nobody
-    lines = [json.loads(line) for line in written.splitlines()]
+    async with started(users_app.build(Settings(database_url=sqlite_url), stream=log)) as ask:
+        await ask("/users/user123?token=canary", headers=headers)
+        await ask("/metrics")
+    (line,) = lines(log)
 
-    assert [
-        (
-            line["event"],
-            line["level"],
-            line["request_id"],
-            line["trace_id"],
-            line["method"],
-            line["route"],
-            line["status"],
-        )
-        for line in lines
-    ] == [("request", "info", "abc", trace, "GET", "/users/{user_id}", 200)]
-    assert lines[0]["duration_ms"] > 0
-    assert "canary" not in written
+    assert line.pop("timestamp")
+    assert line.pop("duration_ms") > 0
+    assert line == {
+        "level": "INFO",
+        "event": "request",
+        "request_id": "abc",
+        "trace_id": trace,
+        "method": "GET",
+        "route": "/users/{user_id}",
+        "status": 200,
+        "service": "user-service",
+    }
+
+
+async def test_t21_a_fault_of_ours_is_told_to_the_log_alone(log: io.BytesIO, tmp_path: Path) -> None:
+    """T21: the caller learns nothing of it; the log says what failed, where, and in which request."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'empty.db'}"
+    async with started(users_app.build(Settings(database_url=url), stream=log)) as ask:
+        reply = await ask("/users/user123")
+    (fault,) = (line for line in lines(log) if line["event"] == "log")
+
+    assert reply.json["detail"] == "something went wrong on our side"
+    assert (fault["message"], fault["level"]) == ("/users/{user_id} failed", "ERROR")
+    assert fault["error"].startswith("OperationalError < ")
+    assert fault["request_id"] == reply.headers["x-request-id"]
 
 
 async def test_t16_random_paths_and_methods_add_no_series(users: Asker) -> None:
@@ -144,4 +159,6 @@ async def test_t16_random_paths_and_methods_add_no_series(users: Asker) -> None:
 
     assert after.count(b"http_requests_total{") == before
     assert b'endpoint="/metrics"' not in after
-    assert b"http_active_requests 1.0" in after
+    assert b"http_active_requests 0.0" in after
+    assert b"process_resident_memory_bytes" in after
+    assert b"upstream" not in after

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.web.trace import continued, request_id_of
+from stagedoor.web.trace import continued, identify, request_id_of
 
 ENTROPY = bytes(range(1, 25))
 TRACE = b"0af7651916cd43dd8448eb211c80319c"
@@ -82,3 +82,21 @@ def test_h13_no_bytes_make_it_fail(parent: bytes, states: list[bytes]) -> None:
 
     assert len(trace.parent) == len(PARENT)
     assert len(trace.trace_id) == 32
+
+
+def test_h13_two_parents_are_as_good_as_none() -> None:
+    """H13, Trace Context 3.2: whoever sends two leaves it open which trace is meant; the id is kept all the same."""
+    one = (
+        (b"x-request-id", b"abc"),
+        (b"traceparent", PARENT),
+        (b"tracestate", b"a=1"),
+        (b"tracestate", b"b=2"),
+    )
+    two = (*one, (b"traceparent", PARENT))
+
+    kept, fresh = (identify(dict(fields), fields, bytes(range(40))) for fields in (one, two))
+
+    assert (kept[0], fresh[0]) == ("abc", "abc")
+    assert (kept[1].trace_id, kept[1].state) == (TRACE, b"a=1,b=2")
+    assert fresh[1].trace_id != TRACE
+    assert fresh[1].state == b""

@@ -77,3 +77,29 @@ async def test_a_body_beyond_the_bound_is_refused(products: Asker) -> None:
     reply = await products("/products/batch", "POST", b" " * 2_097_153, {"content-type": "application/json"})
 
     assert (reply.status, reply.json["type"]) == (413, "urn:problem-type:cinema:too-large")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", ""])
+async def test_a_body_of_another_kind_is_refused(products: Asker, kind: str) -> None:
+    """Contract 1.4: 415, whatever the bytes would mean as JSON."""
+    reply = await products("/products/batch", "POST", b'{"product_ids":["prod1"]}', {"content-type": kind})
+
+    assert (reply.status, reply.json["type"]) == (415, "urn:problem-type:cinema:unsupported-media")
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "Application/JSON; charset=utf-8", "application/x+json"]
+)
+async def test_every_way_to_say_json_is_understood(products: Asker, kind: str) -> None:
+    """RFC 9110 8.3: types are compared without case, and may have parameters."""
+    reply = await products("/products/batch", "POST", b'{"product_ids":["prod1"]}', {"content-type": kind})
+
+    assert reply.status == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+async def test_the_batch_is_asked_by_post_only(products: Asker, method: str) -> None:
+    """Contract 1.2 and 11: the path is known, and no product's id."""
+    reply = await products("/products/batch", method)
+
+    assert (reply.status, reply.headers["allow"]) == (405, "POST")

@@ -1,0 +1,16 @@
+"""Ask whether an address can be listened on, before anything is built that would listen there."""
+
+import socket
+
+__all__ = ["demand_free"]
+
+
+def demand_free(host: str, port: int) -> None:
+    """Do nothing if nobody listens there.
+
+    Raises:
+        OSError: somebody does, or the address is not this machine's.
+
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    socket.create_server((host, port), family=family).close()
