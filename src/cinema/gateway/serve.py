@@ -1,10 +1,10 @@
 """Serve the gateway in this process, or in several, until it is told to stop."""
 
-import socket
 import tempfile
 from pathlib import Path
 
 from cinema.gateway.app import build
+from cinema.listening import demand_free
 from cinema.settings import Settings, load
 from stagedoor.door.limits import DoorLimits
 from stagedoor.door.server import Entrance
@@ -22,7 +22,7 @@ def serve(settings: Settings, host: str | None = None) -> None:
 
     """
     address = (host or settings.gateway_host, settings.gateway_port)
-    _demand_free(*address)
+    demand_free(*address)
     limits = DoorLimits(max_connections=settings.gateway_max_connections)
     if settings.gateway_workers == 1:
         serve_door(_entrance(settings), host=address[0], port=address[1], limits=limits)
@@ -46,9 +46,3 @@ def entrance() -> Entrance:
 def _entrance(settings: Settings) -> Entrance:
     gateway = build(settings)
     return Entrance(app=gateway, refused=gateway.refused, drain=gateway.drain)
-
-
-def _demand_free(host: str, port: int) -> None:
-    """Fail before anything is built if somebody listens there already."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    socket.create_server((host, port), family=family).close()
