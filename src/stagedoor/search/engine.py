@@ -15,7 +15,7 @@ from stagedoor.search.query import Document, Query, Result
 from stagedoor.search.schema import Index
 from stagedoor.value import value
 
-__all__ = ["Change", "Delete", "Engine", "Put", "Refused", "Writer", "WriterError"]
+__all__ = ["Change", "Delete", "Engine", "Put", "Refused", "Writer", "WriterError", "key_of"]
 
 
 @value()
@@ -108,3 +108,8 @@ class Writer(Protocol):
 
     async def aclose(self) -> None:
         """Give back what is held; what was not committed is lost."""
+
+
+def key_of(query: Query) -> bytes:
+    """Return the key of a query for caches: its representation, in which texts are quoted and types differ (T6)."""
+    return repr(query).encode("utf-8", "surrogatepass")

@@ -1,5 +1,6 @@
 """What an index holds, declared once: engines derive their mappings, sort keys and the tolerant reading from it."""
 
+import struct
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -7,13 +8,17 @@ from typing import TypeAlias
 from stagedoor.errors import ConfigError
 from stagedoor.search.query import ID
 
-__all__ = ["Field", "Index", "Keyword", "Nested", "Number", "Text"]
+__all__ = ["Field", "Index", "Keyword", "Leaf", "Nested", "Number", "Text", "single"]
+
+_SINGLE = struct.Struct("f")
+_LARGEST = 3.4028234663852886e38
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Named:
     name: str
     also: tuple[str, ...] = ()  # names under which indices filled by others may hold it
+    kept: bool = True  # False: only to be asked for, not part of the documents in answers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +38,18 @@ class Text(_Named):
 
 @dataclass(frozen=True, kw_only=True)
 class Number(_Named):
-    """A number or null, held as a 64-bit float for ranges and order."""
+    """A number or null, compared in single precision: as the index keeps it, on every engine."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nested(_Named):
-    """A list of objects whose fields are asked for by dotted paths."""
+    """A list of objects; `asked` if their keywords are asked for by dotted paths, else they are only kept."""
 
     fields: tuple[Keyword | Text | Number, ...]
+    asked: bool = False
 
 
+Leaf: TypeAlias = Keyword | Text | Number
 Field: TypeAlias = Keyword | Text | Number | Nested
 
 
@@ -58,12 +65,39 @@ class Index:
             raise ConfigError(f"index {self.name!r}: the keyword {ID!r} is missing from its fields")
 
     @cached_property
-    def paths(self) -> dict[str, Keyword | Text | Number]:
-        """Return the leaves by their dotted paths, in order of declaration."""
-        leaves: dict[str, Keyword | Text | Number] = {}
+    def paths(self) -> dict[str, Leaf]:
+        """Return what can be asked for, by dotted path and in order of declaration."""
+        leaves: dict[str, Leaf] = {}
         for field in self.fields:
-            if isinstance(field, Nested):
-                leaves |= {f"{field.name}.{inner.name}": inner for inner in field.fields}
-            else:
+            if not isinstance(field, Nested):
                 leaves[field.name] = field
+                continue
+            for inner in field.fields:
+                if field.asked and isinstance(inner, Keyword):
+                    leaves[f"{field.name}.{inner.name}"] = inner
         return leaves
+
+    @cached_property
+    def unkept(self) -> frozenset[str]:
+        """Return the fields that answers do not hold."""
+        return frozenset(field.name for field in self.fields if not field.kept)
+
+    def leaf(self, path: str, *kinds: type[Leaf]) -> Leaf:
+        """Return the field a clause names; raises `ValueError` if there is none, or none of these kinds."""
+        leaf = self.paths.get(path)
+        if leaf is None or not isinstance(leaf, kinds):
+            kind = " or ".join(kind.__name__.lower() for kind in kinds)
+            raise ValueError(f"index {self.name!r} has no {kind} {path!r}")
+        return leaf
+
+    def sortable(self, path: str) -> Leaf:
+        """Return the field of a sort key; raises `ValueError` for one that has no single value to sort by."""
+        leaf = self.paths.get(path)
+        if isinstance(leaf, Number) or (isinstance(leaf, Text) and leaf.sortable) or path == ID:
+            return self.paths[path]
+        raise ValueError(f"index {self.name!r} cannot be sorted by {path!r}")
+
+
+def single(number: float) -> float:
+    """Return the nearest number in single precision; what is too large becomes the largest there is."""
+    return float(_SINGLE.unpack(_SINGLE.pack(max(-_LARGEST, min(_LARGEST, number))))[0])

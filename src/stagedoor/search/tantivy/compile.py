@@ -1,0 +1,100 @@
+"""Clauses in Tantivy's words."""
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import Final, assert_never
+
+import tantivy
+from tantivy import FieldType, Occur, Query
+
+from stagedoor.search.analysis import edits, words_of
+from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Scalar, Term
+from stagedoor.search.schema import Index, Keyword, Number, Text, single
+from stagedoor.search.tantivy.fields import encoded
+
+__all__ = ["compiled", "everything"]
+
+# What a document scores: the number of exact words decides, then that of near ones (at most 16), then BM25.
+EXACT: Final = 100.0
+NEAR: Final = 5.0
+FINE: Final = 0.1  # BM25 of one word is below 100 even at a weight of 3 and 10^6 documents
+
+everything = Query.all_query
+
+
+def compiled(clause: Clause, index: Index, schema: tantivy.Schema) -> Query:
+    """Return a clause as a query; raises `ValueError` for a field the index does not have in this sense."""
+    must, must_not, scored = _sorted_out(clause, index, schema)
+    parts = [(Occur.Must, Query.const_score_query(query, 0.0)) for query in must]
+    parts += [(Occur.MustNot, query) for query in must_not]
+    parts += [(Occur.Must, query) for query in scored]
+    if len(parts) == 1 and not must_not:
+        return must[0] if must else scored[0]
+    if not (must or scored):
+        parts.append((Occur.Must, everything()))
+    return Query.boolean_query(parts)
+
+
+def _sorted_out(
+    clause: Clause, index: Index, schema: tantivy.Schema
+) -> tuple[list[Query], list[Query], list[Query]]:
+    """Return what filters, what excludes and what also ranks, from a conjunction of any depth."""
+    match clause:
+        case All():
+            inner = [_sorted_out(part, index, schema) for part in clause.clauses]
+            must, must_not, scored = ([*chain.from_iterable(part[i] for part in inner)] for i in range(3))
+            return must, must_not, scored
+        case Not():
+            return [], [compiled(clause.clause, index, schema)], []
+        case Match():
+            return [], [], [_match(clause, index, schema)]
+        case Term():
+            return [_any_of(clause.field, (clause.value,), index, schema)], [], []
+        case AnyOf():
+            return [_any_of(clause.field, clause.values, index, schema)], [], []
+        case Between():
+            return [_between(clause, index, schema)], [], []
+    assert_never(clause)
+
+
+def _any_of(field: str, values: tuple[Scalar, ...], index: Index, schema: tantivy.Schema) -> Query:
+    if isinstance(index.leaf(field, Keyword, Number), Number):
+        return _either(Query.term_query(schema, field, single(float(value))) for value in values)
+    if len(values) == 1:
+        return Query.term_query(schema, field, values[0], "basic")
+    return Query.term_set_query(schema, field, list(values)) if values else Query.empty_query()
+
+
+def _between(clause: Between, index: Index, schema: tantivy.Schema) -> Query:
+    index.leaf(clause.field, Number)
+    low, high = (None if bound is None else single(bound) for bound in (clause.low, clause.high))
+    if low is None and high is None:
+        return Query.exists_query(clause.field)
+    if low is not None and high is not None and low > high:
+        return Query.empty_query()
+    return Query.range_query(schema, clause.field, FieldType.Float, low, high)
+
+
+def _match(clause: Match, index: Index, schema: tantivy.Schema) -> Query:
+    for field, _ in clause.fields:
+        index.leaf(field, Text)
+    words = words_of(clause.text)
+    return _either(chain.from_iterable(_word(word, clause, schema) for word in words))
+
+
+def _word(word: str, clause: Match, schema: tantivy.Schema) -> Iterable[Query]:
+    """Return what one word adds to the score of the documents that have it, or one near it, in any field."""
+    term = encoded(word)
+    exact = [(Query.term_query(schema, field, term, "freq"), weight) for field, weight in clause.fields]
+    yield Query.const_score_query(_either(query for query, _ in exact), EXACT)
+    for query, weight in exact:
+        yield Query.boost_query(query, FINE * weight)
+    forgiven = edits(word)
+    if forgiven:
+        near = (Query.fuzzy_term_query(schema, field, term, forgiven) for field, _ in clause.fields)
+        yield Query.const_score_query(_either(near), NEAR)
+
+
+def _either(queries: Iterable[Query]) -> Query:
+    parts = [(Occur.Should, query) for query in queries]
+    return Query.boolean_query(parts) if parts else Query.empty_query()

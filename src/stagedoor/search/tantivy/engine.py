@@ -1,0 +1,118 @@
+"""The embedded engine, as a transport: a thin shell of threads and deadlines round `reading`."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stagedoor.call import Call
+from stagedoor.clock import Clock, SystemClock
+from stagedoor.errors import UpstreamGarbled, UpstreamRejected, UpstreamUnavailable
+from stagedoor.policies.options import demand
+from stagedoor.search.engine import key_of
+from stagedoor.search.query import Query, Result
+from stagedoor.search.schema import Index
+from stagedoor.search.tantivy.folder import Folder
+from stagedoor.search.tantivy.reading import Opened, opened
+from stagedoor.search.threads import Threads
+
+__all__ = ["TantivyEngine", "TantivyOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TantivyOptions:
+    """`threads` search at once, `queue` calls wait for one; `look` is how often, in seconds, commits are looked for."""
+
+    threads: int = 2
+    queue: int = 64
+    look: float = 0.25
+
+    def __post_init__(self) -> None:
+        demand(self, "threads", self.threads >= 1, "at least 1")
+        demand(self, "queue", self.queue >= 0, "0 or more")
+        demand(self, "look", self.look >= 0, "seconds, 0 or more")
+
+
+class TantivyEngine:
+    """An `Engine` over a folder that a `TantivyWriter` fills, in this process or another."""
+
+    def __init__(
+        self,
+        folder: Path,
+        indices: Iterable[Index],
+        *,
+        options: TantivyOptions | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._options = options or TantivyOptions()
+        self._clock = clock or SystemClock()
+        self._folder = Folder(folder)
+        self._indices = {index.name: index for index in indices}
+        self._opened: dict[str, Opened] = {}
+        self._generation = -1
+        self._looked = float("-inf")
+        self._threads = Threads(self._options.threads, self._options.queue, self._clock, "search")
+
+    async def send(self, call: Call[Query], /) -> Result:
+        query = call.payload
+        now = self._clock.now()
+        look = now - self._looked >= self._options.look
+        if look:
+            self._looked = now
+        try:
+            return await self._threads.run(call, lambda: self._answer(query, look=look))
+        except LookupError as error:
+            raise UpstreamUnavailable(call.operation, "there is no such index yet", retryable=True) from error
+        except ValueError as error:
+            raise UpstreamRejected(call.operation, "the query does not fit the index") from error
+        except OSError as error:
+            raise UpstreamGarbled(call.operation, "the index cannot be read") from error
+
+    def _answer(self, query: Query, *, look: bool) -> Result:
+        if look:
+            self._look()
+        found = self._opened.get(query.index) or self._open(query.index)
+        return found.search(query)
+
+    def _look(self) -> None:
+        """See what was committed or switched since, if anything was."""
+        generation = self._folder.generation()
+        if generation == self._generation:
+            return
+        for name in tuple(self._opened):
+            self._open(name)
+        self._generation = generation
+
+    def _open(self, name: str) -> Opened:
+        index = self._indices[name]
+        version = self._folder.current(name)
+        known = self._opened.get(name)
+        if version is None or not self._folder.fits(version, index):
+            if known is not None:  # what is open can be read on until something better is there
+                return known
+            raise LookupError(name)
+        if known is not None and known.version == version:
+            fresh = known.renewed()
+        else:
+            fresh = opened(self._folder.path(version), version, index)
+        self._opened[name] = fresh
+        return fresh
+
+    async def reload(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(None, self._look)
+
+    def key_of(self, payload: Query, /) -> bytes:
+        return key_of(payload)
+
+    def idempotent(self, payload: Query, /) -> bool:
+        return True
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the threads that search and the calls that wait for one (X1)."""
+        return self._threads.counts()
+
+    async def aclose(self) -> None:
+        await self._threads.aclose()
+
+    def __repr__(self) -> str:
+        return f"TantivyEngine({', '.join(self._indices)})"

@@ -1,0 +1,181 @@
+"""How an index is kept in Tantivy: its physical fields, and documents in their form.
+
+Tantivy has no nested documents: of objects their keywords are indexed as flat lists, and the document as a whole is
+stored as JSON, from which answers are read.
+
+Words are analysed here and handed over divided by spaces, each with its first letter three times: "star" is kept as
+"ssstar". No two edits get from one first letter to another, so that Tantivy's fuzzy query, which knows no fixed
+prefix, keeps the first letter fixed by itself.
+
+What can be sorted by has columns of its own. A text is compared by its first eight bytes as one number (`#`), which is
+quick, and only within a group of equal ones as a whole (`@`). An id is two numbers, `#` and `##`. A number has two
+columns more: with the first bits of the id packed behind it, ascending (`+`) and descending (`-`), both to be read
+upwards, null last.
+"""
+
+import re
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import orjson
+import tantivy
+
+from stagedoor.search.analysis import analyze, analyze_all
+from stagedoor.search.query import ID, Document
+from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text, single
+
+__all__ = ["SOURCE", "WORDS", "builder", "encoded", "schema_of"]
+
+SOURCE: Final = "_source"
+WORDS: Final = "words"  # the tokenizer that divides at spaces
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_LOW: Final = (1 << 64) - 1
+_NULL: Final = 0xFFFFFFFF
+_HIGH: Final = ID + "#"
+_LOW_HALF: Final = ID + "##"
+_BITS: Final = struct.Struct(">f"), struct.Struct(">I")
+
+Add = Callable[[tantivy.Document, Any], None]
+
+
+def schema_of(index: Index) -> tantivy.Schema:
+    """Return the physical schema of an index."""
+    build = tantivy.SchemaBuilder()
+    build.add_bytes_field(SOURCE, stored=True)
+    for path, leaf in index.paths.items():
+        match leaf:
+            case Keyword():
+                build.add_text_field(path, tokenizer_name="raw", index_option="basic")
+            case Text():
+                build.add_text_field(path, tokenizer_name=WORDS, index_option="freq")
+            case Number():
+                build.add_float_field(path, indexed=True, fast=True)
+                build.add_unsigned_field(path + "+", fast=True)
+                build.add_unsigned_field(path + "-", fast=True)
+        if path == ID:
+            build.add_unsigned_field(path + "#", fast=True)
+            build.add_unsigned_field(path + "##", fast=True)
+        elif isinstance(leaf, Text) and leaf.sortable:
+            build.add_unsigned_field(path + "#", fast=True)
+            build.add_text_field(path + "@", tokenizer_name="raw", index_option="basic", fast=True)
+    return build.build()
+
+
+def encoded(word: str) -> str:
+    """Return a word as it is indexed."""
+    return word[0] * 2 + word
+
+
+def prefix_key(text: str) -> int:
+    """Return the first eight bytes of a text as a number that orders as the text does: UTF-8 orders by code point."""
+    return int.from_bytes(text.encode()[:8].ljust(8, b"\0"))
+
+
+def id_keys(document_id: str) -> tuple[int, int]:
+    """Return an id as two numbers that order as it does; raises `ValueError` for one that does not fit.
+
+    It fits if it is a UUID in lower case, whose hyphens at fixed places order nothing, or at most 16 bytes.
+    """
+    if _UUID.fullmatch(document_id):
+        number = int(document_id.replace("-", ""), 16)
+    else:
+        raw = document_id.encode()
+        if not 0 < len(raw) <= 16:
+            raise ValueError(f"the id {document_id!r} is neither a UUID in lower case nor 1 to 16 bytes")
+        number = int.from_bytes(raw.ljust(16, b"\0"))
+    return number >> 64, number & _LOW
+
+
+def packed(number: float | None, id_key: int) -> tuple[int, int]:
+    """Return a number with the id behind it as keys to read upwards: for ascending and for descending order."""
+    behind = id_key >> 32
+    if number is None:
+        return _NULL << 32 | behind, _NULL << 32 | behind
+    bits = _BITS[1].unpack(_BITS[0].pack(number + 0.0))[0]  # + 0.0: minus zero is zero
+    rank = bits ^ _NULL if bits >> 31 else bits | 0x80000000
+    return rank << 32 | behind, (rank ^ _NULL) << 32 | behind
+
+
+def builder(index: Index) -> Callable[[Document], tantivy.Document]:
+    """Return what turns a document into its physical form; that raises for a document of another shape."""
+    steps = [_step(path, leaf) for path, leaf in index.paths.items()]
+
+    unkept = index.unkept
+
+    def build(document: Document) -> tantivy.Document:
+        physical = tantivy.Document()
+        kept = {name: value for name, value in document.items() if name not in unkept}
+        physical.add_bytes(SOURCE, orjson.dumps(kept))
+        high, low = id_keys(document[ID])
+        physical.add_unsigned(_HIGH, high)
+        physical.add_unsigned(_LOW_HALF, low)
+        for step in steps:
+            step(physical, document, high)
+        return physical
+
+    return build
+
+
+_Step = Callable[[tantivy.Document, Document, int], None]
+
+
+def _step(path: str, leaf: Leaf) -> _Step:
+    match leaf:
+        case Keyword():
+            return _keyword_step(path)
+        case Text():
+            return _text_step(path, sortable=leaf.sortable)
+        case Number():
+            return _number_step(path)
+
+
+def _keyword_step(path: str) -> _Step:
+    head, _, tail = path.partition(".")
+
+    def step(physical: tantivy.Document, document: Document, _: int) -> None:
+        for value in _values(document.get(head)):
+            keyword = value.get(tail) if tail else value
+            if keyword is not None:
+                physical.add_text(path, keyword)
+
+    return step
+
+
+def _text_step(path: str, *, sortable: bool) -> _Step:
+    column, whole = path + "#", path + "@"
+
+    def step(physical: tantivy.Document, document: Document, _: int) -> None:
+        value = document.get(path)
+        if value is None:
+            return
+        words = analyze_all(value) if isinstance(value, list) else analyze(value)
+        if words:
+            physical.add_text(path, " ".join([word[0] * 2 + word for word in words]))
+        if sortable:
+            raw: str = document[path]
+            physical.add_unsigned(column, prefix_key(raw))
+            physical.add_text(whole, raw)
+
+    return step
+
+
+def _number_step(path: str) -> _Step:
+    upwards, downwards = path + "+", path + "-"
+
+    def step(physical: tantivy.Document, document: Document, id_key: int) -> None:
+        value = document.get(path)
+        number = None if value is None else single(value)
+        up, down = packed(number, id_key)
+        physical.add_unsigned(upwards, up)
+        physical.add_unsigned(downwards, down)
+        if number is not None:
+            physical.add_float(path, number)
+
+    return step
+
+
+def _values(value: Any) -> Iterable[Any]:  # noqa: ANN401 - documents hold JSON
+    if value is None:
+        return ()
+    return value if isinstance(value, list) else (value,)

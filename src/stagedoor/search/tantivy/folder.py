@@ -1,0 +1,105 @@
+"""What lies in the folder of the embedded engine, and who may change it.
+
+    movies-000003/      one version of an index: Tantivy's files, and `format` that names what it was made for
+    movies.name         the version that the name "movies" stands for; replaced whole, so that readers see old or new
+    generation          replaced after each commit and each switch: readers look at it to know that they must look again
+
+Readers need no lock. A version may be removed under a reader: what it has open stays until it closes it.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Final
+
+from stagedoor.search.schema import Index
+
+__all__ = ["Folder"]
+
+_FORMAT: Final = "1"  # raised when the physical fields of an index change their meaning
+_VERSION = re.compile(r"(?P<name>.+)-(?P<number>\d{6,})")
+
+
+class Folder:
+    """The folder of a search engine; methods touch the disk and nothing else."""
+
+    __slots__ = ("root",)
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, version: str) -> Path:
+        """Return where a version lies, or would."""
+        return self.root / version
+
+    def versions(self, name: str) -> tuple[str, ...]:
+        """Return the versions of an index, oldest first."""
+        found = [match for path in self.root.glob(f"{name}-*") if (match := _VERSION.fullmatch(path.name))]
+        mine = [match for match in found if match["name"] == name]
+        return tuple(match[0] for match in sorted(mine, key=lambda match: int(match["number"])))
+
+    def create(self, index: Index) -> str:
+        """Make an empty folder for a new version and return the version's name."""
+        newest = self.versions(index.name)
+        number = int(newest[-1].rpartition("-")[2]) if newest else 0
+        version = f"{index.name}-{number + 1:06}"
+        self.path(version).mkdir(parents=True)
+        (self.path(version) / "format").write_text(fingerprint(index))
+        return version
+
+    def current(self, name: str) -> str | None:
+        """Return the version a name stands for; None if there is none."""
+        try:
+            version = (self.root / f"{name}.name").read_text().strip()
+        except FileNotFoundError:
+            return None
+        return version if self.path(version).is_dir() else None
+
+    def fits(self, version: str, index: Index) -> bool:
+        """Tell whether a version was made for this declaration, by this release's rules."""
+        try:
+            return (self.path(version) / "format").read_text() == fingerprint(index)
+        except FileNotFoundError:
+            return False
+
+    def switch(self, name: str, version: str) -> None:
+        """Let a name stand for a version, in one step."""
+        _replace(self.root / f"{name}.name", version)
+
+    def drop(self, version: str) -> None:
+        """Remove a version."""
+        shutil.rmtree(self.path(version), ignore_errors=True)
+
+    def generation(self) -> int:
+        """Return a number that changes with each `advance`; 0 before the first."""
+        try:
+            found = (self.root / "generation").stat()
+        except FileNotFoundError:
+            return 0
+        return found.st_mtime_ns ^ found.st_ino << 64
+
+    def advance(self) -> None:
+        """Tell readers to look again."""
+        path = self.root / "generation"
+        count = 0
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            count = int(path.read_text())
+        _replace(path, str(count + 1))
+
+
+def fingerprint(index: Index) -> str:
+    """Return what differs for declarations whose indices cannot serve each other."""
+    return hashlib.sha256(f"{_FORMAT} {index!r}".encode()).hexdigest()
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file so that it is there whole or not at all, also after a crash."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    with fresh.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
