@@ -26,11 +26,12 @@ import psutil
 
 from tests.servers import LOOPBACK, free_port, parental
 
-__all__ = ["ALL", "PATIENT", "SERVICES", "Platform", "Program", "Reply", "ask", "seeded", "until"]
+__all__ = ["ALL", "PATIENT", "ROOT", "SERVICES", "Platform", "Program", "Reply", "ask", "seeded", "until"]
 
 SERVICES = ("users", "orders", "products")
 ALL = (*SERVICES, "gateway")
 START_SECONDS = 40.0
+ROOT = Path(__file__).parents[2]
 # For tests that count rather than time: a machine with other things to do must not turn an answer into a late one.
 PATIENT = {
     "GATEWAY_DEADLINE_MS": 5000,
@@ -219,7 +220,9 @@ class Platform:
 
     def run(self, name: str, *command: str, ready: str = "/health/ready") -> Program:
         """Put another program in the place of one of the four, and start it."""
-        program = Program([*command], self.folder, self.environment, self.ports[name], ready)
+        found = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
+        environment = self.environment | {"PYTHONPATH": found}
+        program = Program([*command], self.folder, environment, self.ports[name], ready)
         program.log = self.folder / f"{name}.log"
         self._programs[name] = program
         program.start()

@@ -20,6 +20,7 @@ from typing import Any, Self
 
 import httptools
 
+from tests.live.platform import ROOT
 from tests.servers import LOOPBACK, parental
 
 __all__ = ["Seen", "Stub"]
@@ -60,6 +61,7 @@ class Stub:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            cwd=ROOT,
         )
         self._say({})
 

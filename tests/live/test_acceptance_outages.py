@@ -77,7 +77,7 @@ class Outage:
 
 
 def size(deep: bool) -> tuple[float, float]:
-    return (30.0, 200.0) if deep else (8.0, 100.0)
+    return (30.0, 200.0) if deep else (7.0, 100.0)
 
 
 @pytest.mark.parametrize(
