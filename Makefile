@@ -11,7 +11,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help init run start stop down restart ps logs shell test unit live cover lint format types layers lock wheel deep \
-	bench-profile bench-client clean
+	reference bench-profile bench-client clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -93,6 +93,9 @@ types: .venv/dev.stamp ## mypy and pyright
 
 layers: .venv/dev.stamp ## nothing imports upwards
 	@$(BIN)/lint-imports --no-logo
+
+reference: .venv/dev.stamp ## write docs/reference again from the docstrings
+	@$(BIN)/python scripts/reference.py
 
 wheel: .venv/dev.stamp ## build dist/*.whl
 	@rm -rf dist

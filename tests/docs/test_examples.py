@@ -1,0 +1,106 @@
+"""Every example of every page is executed: an example that does not run teaches something false."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs import pages
+from tests.docs.pages import ROOT, Block, blocks, blocks_of, commands, name_of
+
+PAGES = pages.pages()
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+_KINDS = {"", "console", "ini", "json", "output", "python", "text", "http", "yaml", "sh"}
+
+
+def slug(heading: str) -> str:
+    """Return the anchor that a heading gets."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower().replace("`", "")).replace(" ", "-")
+
+
+def prose(page: Path) -> str:
+    """Return a page without its blocks."""
+    return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    return {slug(line.lstrip("#")) for line in prose(page).splitlines() if line.startswith("#")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_example_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blocks of a page run in order, as its reader would type them, and print what the page says."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    pages.run_page(page, tmp_path)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_exists(page: Path) -> None:
+    """A page never tells its reader to type what is not there."""
+    shown = [command for block in blocks(page) if block.kind == "console" for command, _ in commands(block)]
+
+    assert [command for command in shown if not pages.understood(command)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    """Links are relative, their files exist, and their anchors are headings there."""
+    broken = []
+    for link in _LINK.findall(prose(page)):
+        if link.startswith(("http://", "https://", "mailto:")):
+            continue
+        path, _, anchor = link.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        if not there.exists() or (anchor and anchor not in anchors(there)):
+            broken.append(link)
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    """A misspelt kind would be an example that nobody runs."""
+    assert {block.kind for block in blocks(page)} <= _KINDS
+
+
+def test_every_file_that_the_architecture_names_exists() -> None:
+    """Its table answers where something lives, and truly."""
+    named = re.findall(r"`((?:cinema|stagedoor)/[\w/]+\.py)`", (ROOT / "ARCHITECTURE.md").read_text())
+
+    assert [path for path in named if not (ROOT / "src" / path).exists()] == []
+
+
+def test_blocks_are_found_with_their_words_and_lines() -> None:
+    """The reader of pages, on a page of its own."""
+    text = "a\n```python fragment\nx = 1\n```\n```\nplain\n```\n"
+
+    assert blocks_of(text) == [Block(("python", "fragment"), "x = 1\n", 3), Block((), "plain\n", 6)]
+
+
+@pytest.mark.parametrize(
+    "command", ["make nothing", "cinema nothing", "stagedoor check --nothing app:app", "cinema"]
+)
+def test_a_command_that_does_not_exist_is_noticed(command: str) -> None:
+    """Nothing passes because nobody looked."""
+    assert not pages.understood(command)
+
+
+def test_a_page_that_is_wrong_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A false output, a failing test of a shown file, a fragment that imports what is not there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    wrong = {
+        "output.md": "```python\nprint(1)\n```\n```output\n2\n```\n",
+        "failing.md": "```python\n# test_shown.py\ndef test_it(clock):\n    assert clock.now() == 0\n```\n",
+        "fragment.md": "```python fragment\nfrom stagedoor.call import Nothing\n```\n",
+    }
+    for name, text in wrong.items():
+        page = tmp_path / name
+        page.write_text(text)
+        with pytest.raises((AssertionError, ImportError)):
+            pages.run_page(page, tmp_path)

@@ -1,0 +1,67 @@
+"""The reference says what the sources say."""
+
+import importlib.util
+import re
+from types import ModuleType
+
+import pytest
+
+from cinema.settings import Settings
+from stagedoor.observers.metrics import Metrics
+from stagedoor.observers.numbers import Family
+from tests.docs.pages import ROOT
+
+METRICS = ROOT / "docs/reference/metrics.md"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    """Give the script that writes the reference."""
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts/reference.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def families() -> list[Family[object]]:
+    """Return the metrics of a fresh registry, in the order of their declaration."""
+    registered = Metrics({"users": "user_service"}).registry._collector_to_names  # noqa: SLF001 - the library shows it nowhere else
+    return [family for family in registered if isinstance(family, Family)]
+
+
+def row(family: Family[object]) -> str:
+    metric = family._metric  # noqa: SLF001 - labels are shown only once there is a sample
+    name = metric.name + ("_total" if metric.type == "counter" else "")
+    labels = ", ".join(f"`{label}`" for label in family._labels) or "none"  # noqa: SLF001
+    return f"| `{name}` | {metric.type} | {labels} | {metric.documentation} |"
+
+
+def test_the_reference_is_up_to_date(script: ModuleType) -> None:
+    """`make reference` would change nothing."""
+    assert script.stale() == []
+
+
+def test_every_setting_is_in_the_table(script: ModuleType) -> None:
+    """A setting that nobody can find is not one."""
+    page = script.pages()["settings.md"]
+
+    assert re.findall(r"^\| `([A-Z0-9_]+)`", page, re.MULTILINE) == [
+        name.upper() for name in Settings.model_fields
+    ]
+
+
+def test_every_metric_is_in_the_table() -> None:
+    """Name, kind, labels and meaning are those of the registry."""
+    rows = [line for line in METRICS.read_text().splitlines() if line.startswith("| `")]
+
+    assert rows == [row(family) for family in families()] != []
+
+
+def test_signatures_are_told_as_written(script: ModuleType) -> None:
+    """Markers of positional and keyword arguments, defaults and results survive."""
+    source = "async def f(a, /, b: int = 1, *c, d: str | None = None, **e) -> 'T': ..."
+    tree = script.ast.parse(source.replace(", **e", ""))
+
+    assert script.signature(tree.body[0]) == "async def f(a, /, b: int = 1, *c, d: str | None = None) -> 'T'"
