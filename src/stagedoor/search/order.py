@@ -1,17 +1,17 @@
-"""The order of documents by what they hold, the same on every engine."""
+"""The order and the form of documents in an answer, the same on every engine."""
 
 from collections.abc import Sequence
 
 from stagedoor.search.query import Document, Order
-from stagedoor.search.schema import Index, Number, single
+from stagedoor.search.schema import Index, single
 
-__all__ = ["in_order"]
+__all__ = ["in_order", "narrowed"]
 
 
 def in_order(documents: list[Document], keys: Sequence[Order], index: Index) -> list[Document]:
     """Sort documents by complete keys: numbers in single precision, texts by code point, nothing last."""
     for key in reversed(keys):  # sorting is stable: the most important key comes last
-        field, numeric = key.field, isinstance(index.sortable(key.field), Number)
+        field, numeric = key.field, index.is_number(key.field)
         present = [document for document in documents if document.get(field) is not None]
         absent = [document for document in documents if document.get(field) is None]
         present.sort(
@@ -20,3 +20,13 @@ def in_order(documents: list[Document], keys: Sequence[Order], index: Index) -> 
         )
         documents = present + absent
     return documents
+
+
+def narrowed(documents: list[Document], fields: tuple[str, ...], index: Index) -> tuple[Document, ...]:
+    """Return documents with these fields only, () for all; never with those that are only asked for."""
+    if fields:
+        wanted = [field for field in fields if field not in index.unkept]
+        return tuple({field: held[field] for field in wanted if field in held} for held in documents)
+    if not index.unkept:
+        return tuple(documents)
+    return tuple({name: held[name] for name in held if name not in index.unkept} for held in documents)

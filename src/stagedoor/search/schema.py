@@ -82,20 +82,14 @@ class Index:
         """Return the fields that answers do not hold."""
         return frozenset(field.name for field in self.fields if not field.kept)
 
-    def leaf(self, path: str, *kinds: type[Leaf]) -> Leaf:
-        """Return the field a clause names; raises `ValueError` if there is none, or none of these kinds."""
+    def is_sortable(self, path: str) -> bool:
+        """Tell whether documents can be sorted by a field: numbers, texts declared so, and `id`."""
         leaf = self.paths.get(path)
-        if leaf is None or not isinstance(leaf, kinds):
-            kind = " or ".join(kind.__name__.lower() for kind in kinds)
-            raise ValueError(f"index {self.name!r} has no {kind} {path!r}")
-        return leaf
+        return path == ID or isinstance(leaf, Number) or (isinstance(leaf, Text) and leaf.sortable)
 
-    def sortable(self, path: str) -> Leaf:
-        """Return the field of a sort key; raises `ValueError` for one that has no single value to sort by."""
-        leaf = self.paths.get(path)
-        if isinstance(leaf, Number) or (isinstance(leaf, Text) and leaf.sortable) or path == ID:
-            return self.paths[path]
-        raise ValueError(f"index {self.name!r} cannot be sorted by {path!r}")
+    def is_number(self, path: str) -> bool:
+        """Tell whether a field holds numbers."""
+        return isinstance(self.paths.get(path), Number)
 
 
 def single(number: float) -> float:

@@ -9,7 +9,7 @@ from tantivy import FieldType, Occur, Query
 
 from stagedoor.search.analysis import edits, words_of
 from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Scalar, Term
-from stagedoor.search.schema import Index, Keyword, Number, Text, single
+from stagedoor.search.schema import Index, single
 from stagedoor.search.tantivy.fields import encoded
 
 __all__ = ["compiled", "everything"]
@@ -23,7 +23,7 @@ everything = Query.all_query
 
 
 def compiled(clause: Clause, index: Index, schema: tantivy.Schema) -> Query:
-    """Return a clause as a query; raises `ValueError` for a field the index does not have in this sense."""
+    """Return a clause that fits the index as a query."""
     must, must_not, scored = _sorted_out(clause, index, schema)
     parts = [(Occur.Must, Query.const_score_query(query, 0.0)) for query in must]
     parts += [(Occur.MustNot, query) for query in must_not]
@@ -47,26 +47,25 @@ def _sorted_out(
         case Not():
             return [], [compiled(clause.clause, index, schema)], []
         case Match():
-            return [], [], [_match(clause, index, schema)]
+            return [], [], [_match(clause, schema)]
         case Term():
             return [_any_of(clause.field, (clause.value,), index, schema)], [], []
         case AnyOf():
             return [_any_of(clause.field, clause.values, index, schema)], [], []
         case Between():
-            return [_between(clause, index, schema)], [], []
+            return [_between(clause, schema)], [], []
     assert_never(clause)
 
 
 def _any_of(field: str, values: tuple[Scalar, ...], index: Index, schema: tantivy.Schema) -> Query:
-    if isinstance(index.leaf(field, Keyword, Number), Number):
+    if index.is_number(field):
         return _either(Query.term_query(schema, field, single(float(value))) for value in values)
     if len(values) == 1:
         return Query.term_query(schema, field, values[0], "basic")
     return Query.term_set_query(schema, field, list(values)) if values else Query.empty_query()
 
 
-def _between(clause: Between, index: Index, schema: tantivy.Schema) -> Query:
-    index.leaf(clause.field, Number)
+def _between(clause: Between, schema: tantivy.Schema) -> Query:
     low, high = (None if bound is None else single(bound) for bound in (clause.low, clause.high))
     if low is None and high is None:
         return Query.exists_query(clause.field)
@@ -75,9 +74,7 @@ def _between(clause: Between, index: Index, schema: tantivy.Schema) -> Query:
     return Query.range_query(schema, clause.field, FieldType.Float, low, high)
 
 
-def _match(clause: Match, index: Index, schema: tantivy.Schema) -> Query:
-    for field, _ in clause.fields:
-        index.leaf(field, Text)
+def _match(clause: Match, schema: tantivy.Schema) -> Query:
     words = words_of(clause.text)
     return _either(chain.from_iterable(_word(word, clause, schema) for word in words))
 

@@ -18,7 +18,7 @@ import tantivy
 from tantivy import FieldType, Occur, Query, Searcher
 
 from stagedoor.search.query import ID, Document, Order
-from stagedoor.search.schema import Index, Number
+from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.fields import SOURCE
 
 __all__ = ["Address", "Pages", "Step", "document_at", "steps_of"]
@@ -38,16 +38,16 @@ class Step:
 
 
 def steps_of(keys: Sequence[Order], index: Index) -> tuple[Step, ...]:
-    """Return the columns for complete sort keys; raises `ValueError` for a field that cannot be sorted by."""
+    """Return the columns for complete sort keys that fit the index."""
     first = keys[0]
-    if len(keys) == 2 and isinstance(index.sortable(first.field), Number) and not keys[1].descending:
+    if len(keys) == 2 and index.is_number(first.field) and not keys[1].descending:
         packed = Step(first.field + ("-" if first.descending else "+"), FieldType.Unsigned)
         return packed, *_columns(keys[1], index)
     return tuple(step for key in keys for step in _columns(key, index))
 
 
 def _columns(key: Order, index: Index) -> tuple[Step, ...]:
-    if isinstance(index.sortable(key.field), Number):
+    if index.is_number(key.field):
         return (Step(key.field, FieldType.Float, key.descending),)
     first = Step(key.field + "#", FieldType.Unsigned, key.descending)
     if key.field == ID:

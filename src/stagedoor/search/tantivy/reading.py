@@ -5,8 +5,9 @@ from pathlib import Path
 
 import tantivy
 
-from stagedoor.search.order import in_order
-from stagedoor.search.query import Document, Query, Result
+from stagedoor.search.fits import demand_fit
+from stagedoor.search.order import in_order, narrowed
+from stagedoor.search.query import Query, Result
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.compile import compiled
 from stagedoor.search.tantivy.fields import WORDS
@@ -31,6 +32,7 @@ class Opened:
 
     def search(self, query: Query) -> Result:
         """Answer a query; raises `ValueError` for one that does not fit the index."""
+        demand_fit(query, self.index)
         schema = self.files.schema
         pages = Pages(self.searcher, schema, compiled(query.clause, self.index, schema))
         if query.by_relevance:
@@ -40,7 +42,7 @@ class Opened:
             keys = query.keys()
             found = pages.sorted(steps_of(keys, self.index), query.offset, query.limit)
             documents = in_order([document_at(self.searcher, at) for at in found], keys, self.index)
-        return Result(total=pages.total, documents=narrowed(documents, query.fields))
+        return Result(total=pages.total, documents=narrowed(documents, query.fields, self.index))
 
 
 def opened(path: Path, version: str, index: Index) -> Opened:
@@ -55,10 +57,3 @@ def opened(path: Path, version: str, index: Index) -> Opened:
 def divider() -> tantivy.TextAnalyzer:
     """Return the tokenizer for words that are analysed already and divided by spaces."""
     return tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build()
-
-
-def narrowed(documents: list[Document], fields: tuple[str, ...]) -> tuple[Document, ...]:
-    """Return the documents with these fields only, or as they are."""
-    if not fields:
-        return tuple(documents)
-    return tuple({field: held[field] for field in fields if field in held} for held in documents)
