@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from stagedoor.aggregate.part import ABSENT
 from stagedoor.aggregate.schedule import Shape
-from stagedoor.aggregate.verdict import Report, Verdict, recalled
+from stagedoor.aggregate.verdict import Report, Verdict, recalled, whole
 from stagedoor.value import value
 
 __all__ = ["Outcome"]
@@ -30,7 +30,7 @@ class Outcome(Generic[M]):
     @property
     def complete(self) -> bool:
         """Tell whether every part is fresh or cached: only then may the answer be stored."""
-        return all(verdict.whole for verdict in self.verdicts.values())
+        return whole(self.verdicts)
 
     def recalled(self) -> "Outcome[M]":
         """Return this outcome as a later request sees it that finds it in the cache."""

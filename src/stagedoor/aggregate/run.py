@@ -1,8 +1,9 @@
 """Run the parts of an aggregate side by side and judge each.
 
-Every part is one task. It starts the moment its last argument is there: whoever settles a part counts down what
-waits for it. The runner itself sleeps on a single future, woken when all parts have settled, or when one ended
-everything: a required part that failed, a bug. One timer cuts off, at the end of the budget, whatever is still out.
+Every part starts the moment its last argument is there: whoever settles a part counts down what waits for it, goes
+on with the first that waits for nothing else, and gives each further one a task of its own. The runner itself sleeps
+on a single future, woken when all parts have settled, or when one ended everything: a required part that failed, a
+bug. One timer cuts off, at the end of the budget, whatever is still out.
 
     settled = answered | failed | late | skipped (something it depends on did not answer)
 
@@ -34,6 +35,7 @@ __all__ = ["run"]
 
 M = TypeVar("M")
 
+_OUT = Verdict("missing")  # of a part that has not settled yet; told to nobody
 _GRACE = 0.002  # seconds between the deadline that parts see and the moment they are cut off
 _GRACE_SHARE = 0.05  # and never more of a short time than this
 
@@ -107,7 +109,7 @@ class _Run:
         self._tasks: list[asyncio.Task[None] | None] = [None] * count
         self._records = [Record() for _ in range(count)]
         self._starts = [now] * count
-        self._verdicts: list[Verdict | None] = [None] * count
+        self._verdicts = [_OUT] * count
         self._broken: dict[int, str] = {}  # parts without a value of their own -> the part that is to blame
         self._errors: dict[int, UpstreamError] = {}  # of optional parts
         self._error: BaseException | None = None
@@ -139,53 +141,61 @@ class _Run:
         """Return what there is, or raise what stands for it."""
         if self._error is not None:
             raise self._error
-        verdicts = {step.name: verdict for step, verdict in self._judged()}
-        if not any(verdict.has_value for verdict in verdicts.values()):
+        slots, known = self._slots, False
+        verdicts: dict[str, Verdict] = {}
+        values: dict[str, object] = {}
+        for step, verdict in zip(self._schedule.steps, self._verdicts, strict=True):
+            verdicts[step.name] = verdict
+            known = known or verdict.has_value
+            if slots[step.slot] is not ABSENT:
+                values[step.name] = slots[step.slot]
+        if not known:
             raise judge.most_telling([self._errors[index] for index in sorted(self._errors)])
-        slots, env = self._slots, self._env
-        values = {
-            step.name: slots[step.slot] for step in self._schedule.steps if slots[step.slot] is not ABSENT
-        }
-        return Outcome(self._schedule.shape, values, verdicts, self._now() - self._started, env.clock.wall())
+        return Outcome(
+            self._schedule.shape, values, verdicts, self._now() - self._started, self._env.clock.wall()
+        )
 
     def tell(self) -> None:
         """Report each verdict."""
         observe, aggregate = self._env.observe, self._schedule.name
-        for step, verdict in self._judged():
-            seconds = None if verdict.ms is None else verdict.ms / 1000.0
-            observe(PartEnded(aggregate, step.name, verdict.status, verdict.reason, seconds))
+        for step, verdict in zip(self._schedule.steps, self._verdicts, strict=True):
+            if verdict is not _OUT:
+                seconds = None if verdict.ms is None else verdict.ms / 1000.0
+                observe(PartEnded(aggregate, step.name, verdict.status, verdict.reason, seconds))
         # Their tracebacks lead back to this run: kept, they would make a cycle for the collector.
         self._error, self._errors = None, {}
 
-    def _judged(self) -> list[tuple[Step, Verdict]]:
-        pairs = zip(self._schedule.steps, self._verdicts, strict=True)
-        return [(step, verdict) for step, verdict in pairs if verdict is not None]
-
     def _start(self, step: Step) -> None:
-        """Give a part a task of its own, and its own cut-off if it has one."""
-        self._tasks[step.index] = self._loop.create_task(self._part(step), name=step.task)
+        """Give a part a task of its own."""
+        self._enlist(step, self._loop.create_task(self._parts(step), name=step.task))
+
+    def _enlist(self, step: Step, task: "asyncio.Task[None]") -> None:
+        """Note which task runs a part, and cut it off in time if it has a limit of its own."""
+        self._tasks[step.index] = task
         if step.limit is not None:
             moment = self._now() + step.limit
             if moment < self._end:
                 self._timers.append(self._env.clock.call_at(moment, lambda: self._late(step)))
 
-    async def _part(self, step: Step) -> None:
-        """Run one part inside its own context, and settle it."""
-        if self._closed:  # a required part was refused in the very tick in which all started: nobody is asked
-            return
-        record = self._records[step.index]
-        self._starts[step.index] = started = self._now()
-        context.enter(self._context(step, record, started))
-        try:
-            value = await step.call(*step.arguments(self._slots))
-        except UpstreamError as error:
-            self._failed(step, error)
-        except BaseException as error:  # noqa: BLE001 - it is raised again where the caller waits
-            self._broke(step, error)
-        else:
-            if not self._closed and self._verdicts[step.index] is None:
-                self._slots[step.slot] = value
-                self._settle(step, judge.answered(record, self._now() - started))
+    async def _parts(self, first: Step) -> None:
+        """Run a part, and whatever it leaves for its own task to go on with."""
+        step: Step | None = first
+        while step is not None and not self._closed:  # closed: a required part was refused in this very tick
+            index, record = step.index, self._records[step.index]
+            self._starts[index] = started = self._now()
+            context.enter(self._context(step, record, started))
+            try:
+                value = await step.call(*step.arguments(self._slots))
+            except UpstreamError as error:
+                self._failed(step, error)
+                return
+            except BaseException as error:  # noqa: BLE001 - it is raised again where the caller waits
+                self._broke(step, error)
+                return
+            if self._over(index):
+                return
+            self._slots[step.slot] = value
+            step = self._settle(step, judge.answered(record, self._now() - started))
 
     def _context(self, step: Step, record: Record, started: float) -> RequestContext:
         """Return the request's context as one part sees it: its own record, its own share of the time."""
@@ -204,10 +214,14 @@ class _Run:
             unshortened=unshortened,
         )
 
+    def _over(self, index: int) -> bool:
+        """Tell whether what becomes of a part has been settled without it."""
+        return self._closed or self._verdicts[index] is not _OUT
+
     def _failed(self, step: Step, error: UpstreamError) -> None:
         """Settle a part without a value; the end of everything if the part is required."""
         index = step.index
-        if self._closed or self._verdicts[index] is not None:
+        if self._over(index):
             return
         record, seconds = self._records[index], self._now() - self._starts[index]
         verdict = judge.stood_in(record, seconds, error, fallback=step.fallback is not ABSENT)
@@ -220,8 +234,7 @@ class _Run:
 
     def _broke(self, step: Step, error: BaseException) -> None:
         """Take a failure that is nobody's answer: our own bug, or a cancellation that we did not ask for."""
-        ours = self._closed or self._verdicts[step.index] is not None
-        if not (ours and isinstance(error, asyncio.CancelledError)):
+        if not (self._over(step.index) and isinstance(error, asyncio.CancelledError)):
             self._end_with(error)
 
     def _end_with(self, error: BaseException) -> None:
@@ -238,7 +251,7 @@ class _Run:
     def _late(self, step: Step) -> None:
         """Settle a part that did not keep its deadline, and stop it."""
         task = self._tasks[step.index]
-        if task is None or self._verdicts[step.index] is not None:
+        if task is None or self._verdicts[step.index] is not _OUT:
             return
         task.cancel(LATE)
         operation = f"{self._schedule.name}.{step.name}"
@@ -250,25 +263,32 @@ class _Run:
         self._broken[step.index] = blame
         self._settle(step, verdict)
 
-    def _settle(self, step: Step, verdict: Verdict) -> None:
-        """Note the verdict; start, or skip, what waited for nothing else."""
+    def _settle(self, step: Step, verdict: Verdict) -> Step | None:
+        """Note the verdict; start, or skip, what waited for nothing else. Return a part for the same task to run."""
         self._verdicts[step.index] = verdict
         self._left -= 1
+        following: Step | None = None
         for index in step.feeds:
             self._waiting[index] -= 1
-            if not self._waiting[index]:
-                self._proceed(self._schedule.steps[index])
+            if not self._waiting[index] and self._ready(fed := self._schedule.steps[index]):
+                task = self._tasks[step.index]
+                if following is None and task is not None:
+                    self._enlist(fed, task)
+                    following = fed
+                else:
+                    self._start(fed)
         if not self._left:
             self._wake()
+        return following
 
-    def _proceed(self, step: Step) -> None:
-        """Start a part whose arguments have all settled, unless one of them has no value of its own."""
+    def _ready(self, step: Step) -> bool:
+        """Tell whether a part whose arguments have all settled can run; skip it if one of them has no value."""
         for need in step.needs:
             blame = self._broken.get(need)
             if blame is not None:
                 self._stand_in(step, Verdict("missing", f"depends_on_{blame}"), blame)
-                return
-        self._start(step)
+                return False
+        return True
 
     def _wake(self) -> None:
         if not self._woken.done():

@@ -1,6 +1,7 @@
 """What became of each part, and how that is said: in a header, in `Server-Timing`, in the body (P4)."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from stagedoor.context import Record
@@ -19,6 +20,7 @@ __all__ = [
     "server_timing",
     "stood_in",
     "verdict_json",
+    "whole",
 ]
 
 Status: TypeAlias = Literal["fresh", "cached", "stale", "fallback", "missing"]
@@ -95,6 +97,11 @@ def recalled(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     return dict.fromkeys(verdicts, Verdict("cached"))
 
 
+def whole(verdicts: Mapping[str, Verdict]) -> bool:
+    """Tell whether every part is what it would be on a good day."""
+    return _WHOLE.issuperset([verdict.status for verdict in verdicts.values()])
+
+
 def most_telling(errors: list[UpstreamError]) -> UpstreamError:
     """Return the error that says most about why nothing could be had; the first among equals (P3)."""
     return min(errors, key=lambda error: _TELLING.index(error.reason))
@@ -127,14 +134,12 @@ def _ms(record: Record, seconds: float) -> float | None:
 
 
 def _member(name: str, verdict: Verdict) -> str:
-    text = f"{_key(name)}={verdict.status}"
-    if verdict.reason is not None:
-        text += f";reason={verdict.reason}"
-    if verdict.age is not None:
-        text += f";age={int(verdict.age)}"
-    return text
+    member = _token(name, verdict.status, verdict.reason)
+    return member if verdict.age is None else f"{member};age={int(verdict.age)}"
 
 
-def _key(name: str) -> str:
-    """Spell a part's name as a key: RFC 9651 3.1.2 knows lower case only."""
-    return name.lower()
+@lru_cache(maxsize=1024)
+def _token(name: str, status: Status, reason: str | None) -> str:
+    """Spell one member but for its age; there are few, and nearly always they are the same."""
+    key = name.lower()  # RFC 9651 3.1.2 knows lower case only
+    return f"{key}={status}" if reason is None else f"{key}={status};reason={reason}"
