@@ -105,10 +105,10 @@ class Upstream(Generic[P, R]):
 
 def _attempting(transport: Transport[P, R], env: Env) -> Send[P, R]:
     """Make the transport's attempts visible: in the request's record and as one event each."""
-    now, observe, send = env.clock.now, env.observe, transport.send
+    current, now, observe, send = context.current, env.clock.now, env.observe, transport.send
 
     async def attempting(call: Call[P]) -> R:
-        context.current().record.calls += 1
+        current().record.calls += 1
         started = now()
         try:
             value = await send(call)

@@ -62,9 +62,7 @@ class Guard(Generic[P, R]):
         before, began = circuit.state, self._now()
         ticket = circuit.admit(began)
         if ticket is None:
-            self._env.observe(CallShed(call.operation, "circuit_open"))
-            left = max(circuit.until - began, 0.0)
-            raise BreakerOpen(call.operation, f"the breaker is {circuit.state}", retry_after=left)
+            raise self._refusal(call, began)
         self._operation = call.operation
         try:
             if circuit.state != before:
@@ -78,6 +76,12 @@ class Guard(Generic[P, R]):
             raise
         self._record(ticket, began, failed=False)
         return value
+
+    def _refusal(self, call: Call[P], now: float) -> BreakerOpen:
+        circuit = self._circuit
+        self._env.observe(CallShed(call.operation, "circuit_open"))
+        left = max(circuit.until - now, 0.0)
+        return BreakerOpen(call.operation, f"the breaker is {circuit.state}", retry_after=left)
 
     def _record(self, ticket: int, began: float, *, failed: bool) -> None:
         circuit, now = self._circuit, self._now()

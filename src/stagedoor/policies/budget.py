@@ -45,13 +45,13 @@ class Account:
     so each pays in its part only.
     """
 
-    __slots__ = ("_holders", "_income", "_rule", "_tokens")
+    __slots__ = ("_holders", "_income", "_reserve", "_rule", "_tokens")
 
     def __init__(self, rule: Budget) -> None:
         self._rule = rule
         self._holders = 0
         self._income = rule.share - rule.reserve / rule.stretch
-        self._tokens = float(rule.reserve)
+        self._tokens = self._reserve = float(rule.reserve)
 
     @property
     def share(self) -> float:
@@ -65,8 +65,8 @@ class Account:
 
     def earn(self) -> None:
         """Pay in for one call, however it will end."""
-        tokens = self._tokens + self._income / self._holders
-        self._tokens = min(tokens, self._rule.reserve)
+        if self._tokens < self._reserve:  # on a good day the account is full
+            self._tokens = min(self._tokens + self._income / self._holders, self._reserve)
 
     def draw(self) -> bool:
         """Take out what one repetition costs; False if there is not enough."""

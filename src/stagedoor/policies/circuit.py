@@ -107,6 +107,8 @@ class Circuit:
 
     def _tripped(self) -> bool:
         rule, seen = self._rule, self.window
+        if not (seen.failures or seen.slow):  # the everyday
+            return False
         if rule.consecutive is not None and self._streak >= rule.consecutive:
             return True
         if seen.calls < rule.minimum:

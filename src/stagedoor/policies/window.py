@@ -12,24 +12,27 @@ __all__ = ["Window"]
 class Window:
     """How many calls ended in the last `seconds`, how many failed, how many were slow."""
 
-    __slots__ = ("_buckets", "_index", "_width", "calls", "failures", "slow")
+    __slots__ = ("_bucket", "_buckets", "_index", "_width", "calls", "failures", "slow")
 
     def __init__(self, seconds: float, buckets: int) -> None:
         self._width = seconds / buckets
         self._buckets = [[0, 0, 0] for _ in range(buckets)]
         self._index = 0
+        self._bucket = self._buckets[0]
         self.calls = self.failures = self.slow = 0
 
     def add(self, now: float, failed: bool, slow: bool) -> None:
         """Count one outcome."""
-        self.roll(now)
-        bucket = self._buckets[self._index % len(self._buckets)]
+        if int(now / self._width) != self._index:  # nearly always it is the bucket of the last outcome
+            self.roll(now)
+        bucket = self._bucket
         bucket[0] += 1
-        bucket[1] += failed
-        bucket[2] += slow
         self.calls += 1
-        self.failures += failed
-        self.slow += slow
+        if failed or slow:
+            bucket[1] += failed
+            bucket[2] += slow
+            self.failures += failed
+            self.slow += slow
 
     def roll(self, now: float) -> None:
         """Forget what has left the window."""
@@ -37,6 +40,7 @@ class Window:
         for step in range(min(index - self._index, len(self._buckets))):
             self._drop(self._buckets[(index - step) % len(self._buckets)])
         self._index = max(index, self._index)
+        self._bucket = self._buckets[self._index % len(self._buckets)]
 
     def clear(self) -> None:
         """Forget everything."""

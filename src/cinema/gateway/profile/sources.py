@@ -1,5 +1,6 @@
 """The three services a profile is made of, as functions of what is asked."""
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Generic, TypeVar
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from stagedoor.upstream import Upstream
 __all__ = ["Orders", "Products", "UserNotFound", "Users"]
 
 T = TypeVar("T")
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986 2.3
 _ACCEPT = ((b"accept", b"application/json"),)
 _POST = (*_ACCEPT, (b"content-type", b"application/json"))
 
@@ -106,6 +108,8 @@ def _is_json(kind: bytes | None) -> bool:
 
 def _segment(text: str) -> bytes:
     """Encode text as exactly one path segment."""
+    if _UNRESERVED.fullmatch(text) is not None:  # nearly every id: `quote` costs eight times as much
+        return text.encode("ascii")
     return quote(text, safe="").encode()
 
 
