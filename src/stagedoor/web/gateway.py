@@ -22,7 +22,7 @@ from stagedoor.upstream import Upstream
 from stagedoor.web.answer import Answer
 from stagedoor.web.disconnect import ClientGone, while_connected
 from stagedoor.web.identity import credentials_of
-from stagedoor.web.parameters import Invalid
+from stagedoor.web.parameters import BeyondWindow, Invalid
 from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import UNMATCHED, Match, Refused, Route, Router
 from stagedoor.web.trace import Trace, identify
@@ -192,6 +192,8 @@ class Gateway:
             return self._problem(
                 exchange, problems.validation(*(fault.as_json() for fault in invalid.faults))
             )
+        except BeyondWindow:
+            return self._problem(exchange, problems.beyond_window())
         except ClientGone:
             return _GONE
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a problem and no trace of it

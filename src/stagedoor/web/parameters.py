@@ -3,67 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any
 
-__all__ = ["Fault", "Invalid", "Parameter", "Place", "Text"]
+from stagedoor.parameters import BeyondWindow, Fault, Invalid, Parameter, Place
 
-Place: TypeAlias = Literal["path", "query", "header", "body"]
+__all__ = ["BeyondWindow", "Fault", "Invalid", "Parameter", "Place", "Text"]
 
 # Unicode category Cc: C0, DEL and C1.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One thing that is wrong with a request: where, in words, and as a short constant kind."""
-
-    loc: tuple[Place, str]
-    msg: str
-    type: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the form it has in a problem's `errors`."""
-        return {"loc": list(self.loc), "msg": self.msg, "type": self.type}
-
-
-class Invalid(Exception):
-    """A request that is well formed but wrong (422), with everything that is wrong about it."""
-
-    def __init__(self, *faults: Fault) -> None:
-        super().__init__(*faults)
-        self.faults = faults
-
-
-class Parameter(Protocol):
-    """One named value of a request."""
-
-    @property
-    def name(self) -> str:
-        """Return its name as the client spells it."""
-        ...
-
-    @property
-    def place(self) -> Place:
-        """Return where it stands."""
-        ...
-
-    @property
-    def description(self) -> str:
-        """Return what it means."""
-        ...
-
-    @property
-    def example(self) -> object:
-        """Return a value that works."""
-        ...
-
-    def parse(self, raw: str) -> Any:  # noqa: ANN401 - each parameter has a type of its own
-        """Return the value; raises `Invalid` naming the parameter and what would be right."""
-        ...
-
-    def schema(self) -> Mapping[str, Any]:
-        """Return its JSON Schema, which accepts exactly what `parse` accepts."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
