@@ -93,6 +93,11 @@ class Reading:
         self._module = ModuleType(f"page_{re.sub(r'[^a-z]', '_', name_of(page).lower())}")
         self._said = ""
 
+    @property
+    def names(self) -> dict[str, Any]:
+        """Return what the page's examples have defined so far."""
+        return self._module.__dict__
+
     async def follow(self) -> None:
         """Run the page; raises whatever its code raises, with the page's own line numbers."""
         sys.modules[self._module.__name__] = self._module
@@ -150,7 +155,7 @@ class Reading:
         """Hold a `stagedoor` command to what the page shows of it."""
         words = shlex.split(command)[1:]
         result = CliRunner().invoke(stagedoor.cli.app, words)
-        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert result.exit_code == 0, (command, result.output, result.exception)
         if shown:
             assert lines_of(result.output) == lines_of(shown), result.output
 
