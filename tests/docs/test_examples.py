@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,10 @@ _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _KINDS = {"", "console", "ini", "json", "output", "python", "text", "http", "yaml", "sh"}
 
 _JSON = ((b"content-type", b"application/json"),)
-_USER = b'{"id": "1", "username": "a", "email": "a@example.com", "full_name": "A", "is_active": true, "created_at": "2023"}'
+_USER = (
+    b'{"id": "1", "username": "a", "email": "a@example.com", "full_name": "A", '
+    b'"is_active": true, "created_at": "2023"}'
+)
 
 
 def slug(heading: str) -> str:
@@ -35,6 +39,14 @@ def slug(heading: str) -> str:
 def prose(page: Path) -> str:
     """Return a page without its blocks."""
     return re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def links(page: Path) -> Iterator[tuple[Path, str, str]]:
+    """Yield where each link of a page leads: file, anchor, and the link as written; foreign ones are left out."""
+    for link in _LINK.findall(prose(page)):
+        if not link.startswith(("http://", "https://", "mailto:")):
+            path, _, anchor = link.partition("#")
+            yield ((page.parent / path).resolve() if path else page), anchor, link
 
 
 def anchors(page: Path) -> set[str]:
@@ -62,16 +74,26 @@ def test_every_command_exists(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_link_leads_somewhere(page: Path) -> None:
     """Links are relative, their files exist, and their anchors are headings there."""
-    broken = []
-    for link in _LINK.findall(prose(page)):
-        if link.startswith(("http://", "https://", "mailto:")):
-            continue
-        path, _, anchor = link.partition("#")
-        there = (page.parent / path).resolve() if path else page
-        if not there.exists() or (anchor and anchor not in anchors(there)):
-            broken.append(link)
+    broken = [
+        link
+        for there, anchor, link in links(page)
+        if not there.exists() or (anchor and anchor not in anchors(there))
+    ]
 
     assert broken == []
+
+
+def test_every_page_is_found_from_the_readme() -> None:
+    """A page that nobody is led to is one that nobody keeps true."""
+    reached: set[Path] = set()
+    ahead = [ROOT / "README.md", ROOT / "docs/README.md"]  # the README links the folder
+    while ahead:
+        page = ahead.pop()
+        if page.suffix == ".md" and page not in reached:
+            reached.add(page)
+            ahead += [there for there, _, _ in links(page) if there.is_file()]
+
+    assert [name_of(page) for page in PAGES if page not in reached] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -122,7 +144,7 @@ def test_every_address_to_try_is_served() -> None:
 def test_every_setting_and_metric_that_a_page_names_exists() -> None:
     """Names in prose go stale first."""
     text = "\n".join(prose(page) for page in PAGES)
-    settings = set(re.findall(r"`((?:GATEWAY|REDIS|LOG|DATABASE|SEARCH|MEDIA|GHIBLI)_[A-Z_]+)", text))
+    settings = set(re.findall(r"`((?:GATEWAY|REDIS|LOG|DATABASE|SEARCH|MEDIA|GHIBLI)_[A-Z0-9_]+)", text))
     metrics = set(re.findall(r"`(\w+_(?:total|duration_seconds|breaker_state))\b", text))
 
     assert settings - {name.upper() for name in Settings.model_fields} == set()
