@@ -42,21 +42,24 @@ def package_page(package: Path) -> str:
 
 def page(title: str, text: str, files: list[Path]) -> str:
     """Return a page with a section for each file that shows something."""
-    body = [part for file in files if file.stem not in {"__init__", "__main__"} for part in section(file)]
+    body = [part for file in files for part in section(file)]
     return "\n".join([_NOTE, f"# `{title}`", "", prose(text), "", *body]).rstrip() + "\n"
 
 
 def section(file: Path) -> Iterator[str]:
-    """Yield the lines of one module: its own docstring, then its public names."""
+    """Yield the lines of one module: its own docstring, then what it defines of its public names.
+
+    A package only has what its `__init__` defines itself, under no further docstring: that one opens the page.
+    """
     source = file.read_text()
     tree = ast.parse(source)
-    names = public(tree)
-    if not names:
+    shown = [line for name in public(tree) for line in entry(name, tree, source)]
+    if not shown:
         return
-    module = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts)
-    yield f"## `{module}`\n\n{prose(ast.get_docstring(tree) or '')}\n"
-    for name in names:
-        yield from entry(name, tree, source)
+    module = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+    text = "" if file.stem == "__init__" else prose(ast.get_docstring(tree) or "")
+    yield f"## `{module}`\n\n{text}\n" if text else f"## `{module}`\n"
+    yield from shown
 
 
 def public(tree: ast.Module) -> list[str]:
