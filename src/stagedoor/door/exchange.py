@@ -20,6 +20,7 @@ _LOGGER: Final = logging.getLogger("stagedoor.door")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
 _BODILESS: Final = -1
+_OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
 
 
 class Connection(Protocol):
@@ -191,24 +192,26 @@ class Exchange:
         if not (self.received and connection.may_keep_alive()):
             # RFC 9112 9.3: with a body unread, the next request cannot be found.
             self.keep_alive = False
-        fields = list(connection.common_fields())
-        for name, value in headers:
-            field = name.lower()
-            if field == b"connection":
-                self.keep_alive = self.keep_alive and b"close" not in value.lower()
-            elif field != b"transfer-encoding":  # both are the server's to say
-                fields.append((field, value))
-        fields += self._framing(status, fields)
+        fields = [*connection.common_fields(), *[(name.lower(), value) for name, value in headers]]
+        named = dict(reversed(fields))  # the first of each name
+        if not _OURS.isdisjoint(named):
+            fields = self._taken_over(fields)
+        fields += self._framing(status, named.get(b"content-length"))
         self._head = head_of(status, fields) + b"\r\n"
 
-    def _framing(self, status: int, fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    def _taken_over(self, fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return the fields without those that are ours to say; the application may ask for the connection's end."""
+        if any(name == b"connection" and b"close" in value.lower() for name, value in fields):
+            self.keep_alive = False
+        return [field for field in fields if field[0] not in _OURS]
+
+    def _framing(self, status: int, length: bytes | None) -> list[tuple[bytes, bytes]]:
         """Decide how the body ends, and return the fields that say so."""
-        length = next((int(value) for name, value in fields if name == b"content-length"), None)
         framing: list[tuple[bytes, bytes]] = []
         if self.scope["method"] == "HEAD" or status in {204, 304}:
             self._left = _BODILESS
         elif length is not None:
-            self._left = length
+            self._left = int(length)
         elif self.scope["http_version"] == "1.0":
             self._left, self.keep_alive = _ENDLESS, False
         else:

@@ -5,7 +5,7 @@ Under another server the `receive` channel is watched instead, which costs a tas
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 from stagedoor.web.answer import Answer
@@ -25,14 +25,14 @@ class ClientGone(Exception):
     """Nobody waits for the answer any more."""
 
 
-async def while_connected(handle: Handler, request: Request) -> Answer:
+def while_connected(handle: Handler, request: Request) -> Awaitable[Answer]:
     """Run the handler; cancel it when the client goes, and raise `ClientGone`."""
     on_gone: OnGone | None = request.scope.get("extensions", {}).get(EXTENSION)
     if on_gone is not None:
-        return await _told(on_gone, handle, request)
+        return _told(on_gone, handle, request)
     if request.method in _BODILESS:
-        return await _watched(handle, request)
-    return await handle(request)
+        return _watched(handle, request)
+    return handle(request)
 
 
 class _Leash:

@@ -116,7 +116,9 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "http":
-            await self._http(scope, receive, send)
+            exchange = self._arrived(scope, receive, send)
+            counted = exchange.match.route.counted
+            await (self._counted(exchange) if counted else self._uncounted(exchange))
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
@@ -145,15 +147,15 @@ class Gateway:
             raise
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _arrived(self, scope: Scope, receive: Receive, send: Send) -> _Exchange:
         match = self._router.match(scope["method"], scope["raw_path"])
         exchange = _Exchange(scope, receive, send, match, self._now())
         fields = scope["headers"]
         exchange.request_id, exchange.trace = identify(exchange.headers, fields, self._entropy(40))
-        if match.route.counted:
-            await self._counted(exchange)
-        else:
-            await self._write(exchange, await self._answered(exchange))
+        return exchange
+
+    async def _uncounted(self, exchange: _Exchange) -> None:
+        await self._write(exchange, await self._answered(exchange))
 
     async def _counted(self, exchange: _Exchange) -> None:
         """Answer, and tell the traffic once, whatever happens."""
