@@ -134,14 +134,14 @@ class HttpTransport:
         self, connection: Connection, call: Call[HttpRequest], opening: bytes, body: bytes | None
     ) -> "asyncio.Future[HttpResponse]":
         """Write the request, or its head if the body is to follow."""
-        payload, until = call.payload, call.deadline.at
+        method, until = call.payload.method, call.deadline.at
         length = None if body is None else len(body)
-        closing = self._writer.closing(payload.method, length, call.attempt, until - self._now())
+        head = opening + self._writer.closing(method, length, call.attempt, until - self._now())
         return connection.start(
-            opening + closing + body if body else opening + closing,
+            head + body if body else head,
             until,
-            to_head=payload.method == "HEAD",
-            streamed=payload.streamed,
+            to_head=method == "HEAD",
+            streamed=call.payload.streamed,
             whole=body is not None,
         )
 

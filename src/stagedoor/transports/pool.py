@@ -171,12 +171,17 @@ class Pool:
 
     def give_back(self, connection: Connection) -> None:
         """Hand an idle connection to the first in line, or keep it for its idle time and age."""
-        now = self._clock.now()
-        if now - connection.born >= self._options.age or self._closed:
+        now, options = self._clock.now(), self._options
+        end = connection.born + options.age
+        if now >= end or self._closed:
             connection.close()
             return
-        connection.keep_until(min(now + self._options.idle, connection.born + self._options.age))
-        self._pass_on(connection)
+        rest = now + options.idle
+        connection.keep_until(rest if rest < end else end)
+        if self._waiting:
+            self._pass_on(connection)
+        else:
+            self._idle.append(connection)
 
     def forget(self, connection: Connection) -> None:
         """Free the place of a connection that has closed."""

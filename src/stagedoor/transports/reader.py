@@ -128,21 +128,27 @@ class ResponseReader:
             data = self._feed_head(data)
         if not data:
             return
-        if self.stage == Stage.CHUNKED:
+        stage = self.stage
+        if stage == Stage.COUNTED:
+            self._feed_counted(data)
+        elif stage == Stage.CHUNKED:
             self._feed_chunked(data)
-        elif self.stage == Stage.DONE:
-            raise Garbled("bytes after the answer")
+        elif stage == Stage.UNTIL_CLOSE:
+            self._feed_endless(data)
         else:
-            self._feed_plain(data)
+            raise Garbled("bytes after the answer")
 
-    def _feed_plain(self, data: bytes) -> None:
+    def _feed_counted(self, data: bytes) -> None:
         self._size = size = self._size + len(data)
-        if self.stage == Stage.COUNTED:
-            if size >= self._length:
-                if size > self._length:
-                    raise Garbled("bytes after the body")
-                self.stage = Stage.DONE
-        elif size > self._limits.body and self._bounded:
+        if size > self._length:
+            raise Garbled("bytes after the body")
+        if size == self._length:
+            self.stage = Stage.DONE
+        self._chunks.append(data)
+
+    def _feed_endless(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._limits.body and self._bounded:
             raise Garbled("the body is too large")
         self._chunks.append(data)
 
@@ -204,10 +210,7 @@ class ResponseReader:
         if len(fields) > limits.fields:
             raise Garbled("too many header fields")
         if status < 200:
-            self._interim += 1
-            if self._interim > limits.interim:
-                raise Garbled("too many interim answers")
-            self._expect_head()
+            self._skip_interim()
             return
         self.status = status
         self._bounded = not self._streamed or status >= 400  # a refusal is always read whole
@@ -217,6 +220,12 @@ class ResponseReader:
         if length > limits.body and self._bounded:
             raise Garbled("the body is too large")
         self._length = length
+
+    def _skip_interim(self) -> None:
+        self._interim += 1
+        if self._interim > self._limits.interim:
+            raise Garbled("too many interim answers")
+        self._expect_head()
 
     # -- chunked bodies
 
