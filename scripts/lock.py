@@ -23,9 +23,10 @@ PIP_TOOLS = "pip-tools>=7.5,<8"
 HEADER = "# Written by scripts/lock.py from pyproject.toml; do not edit.\n"
 QUIETLY = ["--quiet", "--no-header", "--no-annotate", "--strip-extras", "--allow-unsafe", "--generate-hashes"]
 NAMELESS = ["--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links"]
-# hatchling: the package itself is installed from the tree, without a build sandbox that would fetch unpinned packages.
-# async-timeout: redis needs it before Python 3.11.3, and Debian 12 has 3.11.2; resolving with a later one drops it.
-ALSO = ["async-timeout", "hatchling"]
+# The package itself is installed from the tree, without a build sandbox that would fetch unpinned packages.
+ALSO = ["hatchling"]
+# The tests' redis needs it before Python 3.11.3, and Debian 12 has 3.11.2; resolving with a later one drops it.
+ALSO_DEV = ["async-timeout"]
 
 
 def main(options: list[str]) -> None:
@@ -35,14 +36,16 @@ def main(options: list[str]) -> None:
         python = tools(Path(folder))
         needs = [*runtime_needs(project["project"]), *ALSO]
         compile_lock(python, needs, RUNTIME, options)
-        compile_lock(python, [*needs, *project["dependency-groups"]["dev"], f"-c {RUNTIME}"], DEV, options)
+        tests = [*needs, *project["dependency-groups"]["dev"], *ALSO_DEV, f"-c {RUNTIME}"]
+        compile_lock(python, tests, DEV, options)
 
 
 def runtime_needs(project: dict[str, dict[str, list[str]]]) -> list[str]:
     """Name what the platform needs: the kit's own needs, the extra `cinema` and the extras it includes."""
     extras = project["optional-dependencies"]
-    included = [name for name in extras if name in {"cinema", "metrics", "redis", "traces"}]
-    wanted = [need for name in included for need in extras[name] if not need.startswith("stagedoor[")]
+    (own,) = (need for need in extras["cinema"] if need.startswith("stagedoor["))
+    included = ["cinema", *own.removeprefix("stagedoor[").removesuffix("]").split(",")]
+    wanted = [need for name in included for need in extras[name] if need != own]
     return [*project["dependencies"], *wanted]
 
 
