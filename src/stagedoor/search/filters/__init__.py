@@ -1,0 +1,24 @@
+"""Filter sets: one declaration gives parsing, validation, documentation and the query."""
+
+from stagedoor.search.filters.declared import QueryParameter, Window
+from stagedoor.search.filters.fields import Filter, InFilter, NotInFilter, RangeFilter, SearchFilter
+from stagedoor.search.filters.pages import LimitOffsetFilter, OrderingField, OrderingFilter, PageNumberFilter
+from stagedoor.search.filters.sets import FilterSet
+
+__all__ = [
+    "AsyncFilterSet",
+    "Filter",
+    "FilterSet",
+    "InFilter",
+    "LimitOffsetFilter",
+    "NotInFilter",
+    "OrderingField",
+    "OrderingFilter",
+    "PageNumberFilter",
+    "QueryParameter",
+    "RangeFilter",
+    "SearchFilter",
+    "Window",
+]
+
+AsyncFilterSet = FilterSet  # the name it has in frameworks that have a blocking one too

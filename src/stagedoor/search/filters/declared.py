@@ -1,0 +1,103 @@
+"""What every filter is: a class attribute that reads parameters, says what they contribute, and documents itself."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, cast, overload
+
+from stagedoor.errors import ConfigError
+from stagedoor.parameters import Place
+from stagedoor.search.query import Clause, Order
+from stagedoor.search.values import Kind, fault
+from stagedoor.value import value
+
+if TYPE_CHECKING:
+    from stagedoor.search.filters.sets import FilterSet
+
+__all__ = ["Contribution", "Declared", "Given", "QueryParameter", "Window", "last", "pair"]
+
+T = TypeVar("T")
+Given: TypeAlias = Mapping[str, Sequence[str]]
+
+
+@value()
+class Window:
+    """Which of the results are asked for."""
+
+    offset: int = 0
+    limit: int = 10
+
+
+@value(kw_only=True)
+class QueryParameter:
+    """One parameter in a query string, as the documentation shows it; `many` if it is repeated."""
+
+    name: str
+    description: str
+    kind: Kind[Any]
+    example: object
+    described: Mapping[str, Any]
+    required: bool = False
+    place: Place = "query"
+
+    def parse(self, raw: str) -> Any:  # noqa: ANN401 - each parameter has a type of its own
+        """Return one value; raises `Invalid`."""
+        return self.kind.read(self.name, raw)
+
+    def schema(self) -> Mapping[str, Any]:
+        """Return its JSON Schema."""
+        return self.described
+
+
+Contribution: TypeAlias = Clause | Window | tuple[Order, ...] | None
+
+
+class Declared(Generic[T]):
+    """One filter of a set: a class attribute that is the filter on the class, and its value on a set."""
+
+    name: str = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if self.name not in ("", name):
+            raise ConfigError(
+                f"{owner.__name__}.{name}: this filter is {self.name!r} already; declare another"
+            )
+        self.name = name
+
+    @overload
+    def __get__(self, filters: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, filters: "FilterSet", owner: type) -> T: ...
+    def __get__(self, filters: "FilterSet | None", owner: type) -> Self | T:
+        if filters is None:
+            return self
+        return cast("T", filters.values[self.name])
+
+    def read(self, given: Given) -> T:
+        """Return the value that the given parameters mean, or the default; raises `Invalid`."""
+        raise NotImplementedError
+
+    def contribution(self, held: T) -> Contribution:
+        """Return what a value adds to the query."""
+        raise NotImplementedError
+
+    def parameters(self) -> tuple[QueryParameter, ...]:
+        """Return how the documentation shows it."""
+        raise NotImplementedError
+
+    def _parameter(self, kind: Kind[Any], description: str, **more: Any) -> QueryParameter:  # noqa: ANN401
+        shown: dict[str, Any] = {"name": self.name, "example": kind.example, "described": kind.schema()}
+        return QueryParameter(kind=kind, description=description, **(shown | more))
+
+
+def last(given: Given, name: str, *, required: bool = False) -> str | None:
+    """Return the value of a parameter that has one: the last one given wins. Raises `Invalid` if it must be given."""
+    raws = given.get(name)
+    if not raws and required:
+        raise fault(name, "must be given", "missing")
+    return raws[-1] if raws else None
+
+
+def pair(name: str, raws: Sequence[str], meaning: str) -> tuple[str, str]:
+    """Return the two values of a pair; raises `Invalid` for another number of them."""
+    if len(raws) != 2:
+        raise fault(name, f"must be given twice: {meaning}", "pair")
+    return raws[0], raws[1]

@@ -1,0 +1,132 @@
+"""Single values of query parameters: how each is read, what is wrong with it, and its JSON Schema."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar
+
+from stagedoor.parameters import Fault, Invalid
+
+__all__ = ["HUGE", "IntegerValue", "Kind", "NumberValue", "TextValue", "UuidValue", "fault"]
+
+HUGE: Final = 10**18  # larger integers are this one: nothing counts that far
+_INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Kind(Protocol[T_co]):
+    """What one value of a parameter may be."""
+
+    def read(self, name: str, raw: str) -> T_co:
+        """Return the value; raises `Invalid` naming the parameter and what would be right."""
+        ...
+
+    def schema(self) -> Mapping[str, Any]:
+        """Return the JSON Schema of the value."""
+        ...
+
+    @property
+    def example(self) -> object:
+        """Return a value that works."""
+        ...
+
+
+def fault(name: str, msg: str, kind: str) -> Invalid:
+    """Return what is wrong with a query parameter, to be raised."""
+    return Invalid(Fault(("query", name), msg, kind))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UuidValue:
+    """A UUID in its hyphenated form, in either case; read as lower case."""
+
+    example: str = "3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff"
+
+    def read(self, name: str, raw: str) -> str:
+        lower = raw.lower()
+        if _UUID.fullmatch(lower) is None:
+            raise fault(name, "must be a UUID, as in 3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff", "uuid")
+        return lower
+
+    def schema(self) -> Mapping[str, Any]:
+        return {"type": "string", "format": "uuid"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextValue:
+    """Text of so many characters, without NUL; `blank` if white space alone will do."""
+
+    example: str = "star"
+    min_length: int = 0
+    max_length: int = 255
+    blank: bool = True
+
+    def read(self, name: str, raw: str) -> str:
+        if not self.min_length <= len(raw) <= self.max_length:
+            raise fault(name, f"must have {self.min_length} to {self.max_length} characters", "length")
+        if "\0" in raw:
+            raise fault(name, "must not contain NUL", "characters")
+        if not (self.blank or raw.strip()):
+            raise fault(name, "must not be blank", "blank")
+        return raw
+
+    def schema(self) -> Mapping[str, Any]:
+        schema: dict[str, Any] = {"type": "string", "maxLength": self.max_length}
+        if self.min_length:
+            schema["minLength"] = self.min_length
+        schema["pattern"] = r"^[^\u0000]*$" if self.blank else r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
+        return schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntegerValue:
+    """An integer with a least value and, perhaps, a greatest."""
+
+    least: int = 0
+    greatest: int | None = None
+    example: int = 1
+
+    def read(self, name: str, raw: str) -> int:
+        if _INTEGER.fullmatch(raw) is None:
+            raise fault(name, "must be an integer", "integer")
+        # Thousands of digits would cost time to convert, and Python refuses them.
+        value = int(raw) if len(raw) <= 18 else -HUGE if raw.startswith("-") else _large(raw)
+        if value < self.least or (self.greatest is not None and value > self.greatest):
+            raise fault(name, self.rule, "range")
+        return value
+
+    @property
+    def rule(self) -> str:
+        """Return the bounds as a sentence goes on."""
+        if self.greatest is None:
+            return f"must be at least {self.least}"
+        return f"must be between {self.least} and {self.greatest}"
+
+    def schema(self) -> Mapping[str, Any]:
+        schema: dict[str, Any] = {"type": "integer", "minimum": self.least}
+        return schema if self.greatest is None else schema | {"maximum": self.greatest}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NumberValue:
+    """A finite number."""
+
+    example: float = 7.5
+
+    def read(self, name: str, raw: str) -> float:
+        value = float(raw) if len(raw) <= 400 and _NUMBER.fullmatch(raw) else math.nan
+        if not math.isfinite(value):
+            raise fault(name, "must be a finite number", "number")
+        return value
+
+    def schema(self) -> Mapping[str, Any]:
+        return {"type": "number"}
+
+
+def _large(digits: str) -> int:
+    significant = digits.lstrip("0")
+    return int(significant or "0") if len(significant) <= 18 else HUGE
