@@ -59,16 +59,14 @@ class RealFilms:
 
     def rows(self) -> FilmSet:
         """Yield the rows of every table."""
+        # In order of their ids: every index of the database then grows at its end.
         when = SNAPSHOT
+        people = sorted(zip(self.person_ids, self.people, strict=True))
         yield Rows(
             "genre",
             [(key, name, None, when, when) for key, name in zip(self.genre_ids, self.genres, strict=True)],
         )
-        yield Rows(
-            "person",
-            [(key, name, when, when) for key, name in zip(self.person_ids, self.people, strict=True)],
-        )
-        # In order of their ids: every index of the database then grows at its end.
+        yield Rows("person", [(key, name, when, when) for key, name in people])
         films = iter(sorted((film_id(film.number), film) for film in self.films))
         while keyed := list(islice(films, _PORTION)):
             yield Rows("film_work", [_film(key, film) for key, film in keyed])

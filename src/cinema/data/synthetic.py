@@ -30,10 +30,11 @@ def synthetic_films(films: int, seed: str = "cinema", real: RealFilms | None = N
     source = _Source(real or read_films())
     genres = _ids(rng, GENRES)
     yield Rows("genre", _genre_rows(genres, source))
-    people = _ids(rng, max(1, films * _PEOPLE_PER_FILM))
+    # In order of their ids: every index of the database then grows at its end.
+    people = sorted(_ids(rng, max(1, films * _PEOPLE_PER_FILM)))
     for start in range(0, len(people), _PORTION):
         yield Rows("person", [source.person(rng, key) for key in people[start : start + _PORTION]])
-    # In order of their ids: every index of the database then grows at its end.
+    rng.shuffle(people)
     keys = sorted(_ids(rng, films))
     cast = _Cast(source, genres, people)
     for start in range(0, films, _PORTION):

@@ -52,6 +52,7 @@ def downgrade() -> None:
             op.execute(f"DROP FUNCTION {SCHEMA}.{name}()")
 
 
+# On SQLite entities are clustered by their ids: links are joined to them by the million, and that is one step then.
 def _create_entities(key: Kind, instant: Kind) -> None:
     when = (sa.Column("created", instant, nullable=False), sa.Column("modified", instant, nullable=False))
     op.create_table(
@@ -69,6 +70,7 @@ def _create_entities(key: Kind, instant: Kind) -> None:
         sa.CheckConstraint("rating BETWEEN 0 AND 10", name="ck_film_work_rating"),
         sa.CheckConstraint("type IN ('movie', 'tv_show')", name="ck_film_work_type"),
         schema=SCHEMA,
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_film_work_creation_date", "film_work", ["creation_date"], schema=SCHEMA)
     op.create_table(
@@ -80,6 +82,7 @@ def _create_entities(key: Kind, instant: Kind) -> None:
         sa.PrimaryKeyConstraint("id", name="pk_genre"),
         sa.UniqueConstraint("name", name="uq_genre_name"),
         schema=SCHEMA,
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "person",
@@ -88,6 +91,7 @@ def _create_entities(key: Kind, instant: Kind) -> None:
         *(column.copy() for column in when),
         sa.PrimaryKeyConstraint("id", name="pk_person"),
         schema=SCHEMA,
+        sqlite_with_rowid=False,
     )
     for name in ENTITIES:
         op.create_index(f"ix_{name}_modified", name, ["modified", "id"], schema=SCHEMA)
