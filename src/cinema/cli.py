@@ -147,6 +147,26 @@ def seed() -> None:
     print("seeded" if shop or films else "nothing to seed")  # noqa: T201 - the answer
 
 
+@app.command()
+def etl(
+    watch: Annotated[bool, typer.Option(help="Go on for ever, every SEARCH_ETL_INTERVAL_S seconds")] = False,
+    rebuild: Annotated[bool, typer.Option(help="Build the index anew, whatever has changed")] = False,
+) -> None:
+    """Bring the search index to where the database is: what has changed, or everything the first time."""
+    settings = _settings()
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from cinema.etl.run import run
+    from stagedoor.search import WriterError
+
+    try:
+        run(settings, watch=watch, anew=rebuild)
+    except WriterError as error:
+        _fail(1, f"SEARCH_DIR, SEARCH_URL: {error}")
+    except SQLAlchemyError as error:
+        _fail(1, f"DATABASE_URL: this database has no films ({type(error).__name__}); cinema migrate")
+
+
 def _write(settings: "Settings", work: "Callable[[Connection], T]") -> "T":
     from cinema.database import DatabaseUnavailable, open_database
 

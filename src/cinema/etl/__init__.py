@@ -1,0 +1,1 @@
+"""From the source database into the search indices: extract, transform, load; see `cinema.etl.passes`."""

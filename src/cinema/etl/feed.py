@@ -1,0 +1,55 @@
+"""What a source tells about its changes, whichever way it keeps them."""
+
+from collections.abc import Sequence
+from typing import Literal, NamedTuple, Protocol, TypeAlias
+
+from cinema.database import Database
+from cinema.etl.state import Position
+
+__all__ = ["Change", "Entity", "Feed", "Portion"]
+
+Entity: TypeAlias = Literal["film_work", "genre", "person"]
+
+
+class Change(NamedTuple):
+    """One entity that is to be read again; `link` says that only its links have changed."""
+
+    entity: str
+    id: str
+    link: bool = False
+
+
+class Portion(NamedTuple):
+    """The next changes, the position behind them, and whether there may be more."""
+
+    changes: Sequence[Change]
+    position: Position
+    more: bool
+    age: float = 0.0  # seconds since the oldest of them
+
+
+class Feed(Protocol):
+    """Changes in an order that never passes one over.
+
+    All methods may raise `DatabaseUnavailable`, and may be repeated.
+    """
+
+    async def source(self, database: Database, /) -> str:
+        """Return the identity of the source; another one means that positions of before are void."""
+        ...
+
+    async def now(self, database: Database, /) -> Position:
+        """Return the position behind all changes that a reader can see from now on."""
+        ...
+
+    async def valid(self, database: Database, position: Position, /) -> bool:
+        """Tell whether a position is one of this source."""
+        ...
+
+    async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
+        """Return the changes behind a position, at most about `limit`."""
+        ...
+
+    async def prune(self, database: Database, position: Position, /) -> int:
+        """Forget changes that were confirmed long ago; return how many."""
+        ...

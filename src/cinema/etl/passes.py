@@ -1,0 +1,134 @@
+"""One pass of the ETL: follow the changes of the source, or build everything anew (`rebuild`).
+
+Theory. The source tells what has changed behind a position (`feed`). A portion of changes becomes ids of documents
+(`dirty`), which are read from the source as they are now (`extract`) and written, or deleted where they are gone
+(`load`). Then, in this order: commit, so that readers can see it; tell the caches (`purge`); save the new position
+(`state`). A process that dies in between repeats the portion, and repeating changes nothing, because documents are
+read anew and put by id. Nothing is passed over, because the position is older than the reading.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from cinema.database import Database
+from cinema.etl.dirty import Dirty, chunks, completed, dirty_of
+from cinema.etl.extract import PIPELINES, Pipeline, among
+from cinema.etl.feed import Feed, Portion
+from cinema.etl.load import Loader
+from cinema.etl.patience import Patience
+from cinema.etl.purge import Purger
+from cinema.etl.report import Report
+from cinema.etl.state import State, StateBroken, read_state, write_state
+from stagedoor.search import Delete, Put, Writer, WriterError
+
+__all__ = ["Etl", "clear", "found", "update"]
+
+T = TypeVar("T")
+
+PORTION = 10_000  # changes at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Etl:
+    """What passes work with. `batch` is how many documents are read and written at once."""
+
+    database: Database
+    feed: Feed
+    purger: Purger
+    patience: Patience
+    report: Report
+    state: Path
+    batch: int = 1_000
+
+    async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        """Ask the source, as often as it takes."""
+        return await self.patience.keep("database", question)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Read from the source, as often as it takes."""
+        return await self.ask(lambda: self.database.read(work))
+
+    async def confirm(self, state: State, tags: Iterable[str], written: Counter[str], lag: float) -> State:
+        """Tell the caches of a batch that readers can see, then save where we are."""
+        told = {*tags, *state.untold}
+        untold = await self.purger.purge(told, written, len(state.set_aside), lag) if told else ()
+        state = replace(state, untold=untold)
+        write_state(self.state, state)
+        return state
+
+
+async def found(etl: Etl, writer: Writer) -> tuple[State | None, str, str]:
+    """Return the state if it can be gone on from, else why not; and the source's identity."""
+    source = await etl.ask(lambda: etl.feed.source(etl.database))
+    try:
+        state = read_state(etl.state)
+    except StateBroken as error:
+        return None, f"the state cannot be read: {error}", source
+    if state is None:
+        return None, "there is no state yet", source
+    if state.source != source:
+        return None, "the source is another one, or was loaded anew", source
+    if not await etl.ask(lambda: etl.feed.valid(etl.database, state.position)):
+        return None, "the source does not know the position", source
+    for pipeline in PIPELINES:
+        if await writer.current(pipeline.name) != state.versions.get(pipeline.name):
+            return None, f"the index {pipeline.name} is not the one of the state", source
+    return state, "", source
+
+
+async def update(etl: Etl, loader: Loader, state: State) -> State:
+    """Follow the changes behind a state to the end, and forget what was confirmed long ago."""
+    more = True
+    while more:
+        portion = await etl.ask(partial(etl.feed.read, etl.database, state.position, PORTION))
+        if portion.position != state.position or state.untold:
+            state = await _apply(etl, loader, state, portion)
+        more = portion.more
+    await etl.ask(lambda: etl.feed.prune(etl.database, state.position))
+    return state
+
+
+async def clear(writer: Writer) -> None:
+    """Remove versions that no name stands for: of rebuilds that died, and the last one's predecessor."""
+    for pipeline in PIPELINES:
+        current = await writer.current(pipeline.name)
+        for version in await writer.versions(pipeline.name):
+            if version != current:
+                with suppress(WriterError):  # in use after all, by another release; it goes later
+                    await writer.drop(version)
+
+
+async def _apply(etl: Etl, loader: Loader, state: State, portion: Portion) -> State:
+    dirty = dirty_of(portion.changes)
+    await etl.read(lambda connection: completed(connection, dirty))
+    before = loader.written.copy()
+    for pipeline in PIPELINES:
+        if dirty.of(pipeline.name):
+            await _refresh(etl, loader, pipeline, state.versions[pipeline.name], dirty)
+    fresh = replace(state, position=portion.position, set_aside=dict(loader.set_aside))
+    return await etl.confirm(fresh, _tags(dirty), loader.written - before, portion.age)
+
+
+async def _refresh(etl: Etl, loader: Loader, pipeline: Pipeline, version: str, dirty: Dirty) -> None:
+    for ids in chunks(dirty.of(pipeline.name), etl.batch):
+        documents = await etl.read(partial(pipeline.documents, scope=among(ids)))
+        there = {document["id"] for document in documents}
+        gone = [Delete(key) for key in ids if key not in there]
+        await loader.write(pipeline.name, version, [*map(Put, documents), *gone])
+    await loader.writer.commit(version)
+
+
+def _tags(dirty: Dirty) -> Iterable[str]:
+    """Name every object that has changed, and the lists it may be in."""
+    for pipeline in PIPELINES:
+        ids = dirty.of(pipeline.name)
+        if ids:
+            yield f"{pipeline.tag}s"
+            yield from (f"{pipeline.tag}:{key}" for key in ids)

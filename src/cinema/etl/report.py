@@ -1,0 +1,126 @@
+"""Say what the ETL does: bars on a terminal, lines elsewhere."""
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+
+from stagedoor.clock import Clock
+from stagedoor.observers.lines import as_json, as_text
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+__all__ = ["Level", "Lines", "Report", "Terminal", "report_for"]
+
+Level: TypeAlias = Literal["info", "warning", "error"]
+_EVERY = 2.0  # seconds between two lines on one walk
+_ORDER = ("info", "warning", "error")
+
+
+class Report(Protocol):
+    """Where progress and trouble are told."""
+
+    def begin(self, index: str, total: int, /) -> None:
+        """Begin a walk through so many documents."""
+
+    def advance(self, index: str, documents: int, /) -> None:
+        """Note that so many more have been written."""
+
+    def end(self, index: str, /) -> None:
+        """End the walk."""
+
+    def note(self, level: Level, event: str, **fields: object) -> None:
+        """Tell what happened."""
+
+    def close(self) -> None:
+        """Leave the terminal as it was."""
+
+
+class Lines:
+    """One line an event, on a stream."""
+
+    def __init__(
+        self, write: Callable[[bytes], object], clock: Clock, *, least: str = "info", text: bool = False
+    ) -> None:
+        self._write = write
+        self._clock = clock
+        self._least = _ORDER.index(least) if least in _ORDER else 0
+        self._encode = as_text if text else as_json
+        self._walks: dict[str, tuple[int, int]] = {}
+        self._said = clock.now()
+
+    def begin(self, index: str, total: int, /) -> None:
+        self._walks[index] = (0, total)
+
+    def advance(self, index: str, documents: int, /) -> None:
+        done, total = self._walks.get(index, (0, 0))
+        self._walks[index] = (done + documents, total)
+        if self._clock.now() - self._said >= _EVERY:
+            self._said = self._clock.now()
+            self.note("info", "etl_progress", index=index, documents=done + documents, total=total)
+
+    def end(self, index: str, /) -> None:
+        done, total = self._walks.pop(index, (0, 0))
+        self.note("info", "etl_indexed", index=index, documents=done, total=total)
+
+    def note(self, level: Level, event: str, **fields: object) -> None:
+        if _ORDER.index(level) < self._least:
+            return
+        at = datetime.fromtimestamp(self._clock.wall(), UTC).isoformat(timespec="milliseconds")
+        record = {"timestamp": at, "level": level, "event": event, "service": "etl", **fields}
+        self._write(self._encode(record))
+
+    def close(self) -> None:
+        """Nothing is kept."""
+
+
+class Terminal:
+    """Bars, and plain sentences above them."""
+
+    def __init__(self) -> None:
+        # Imported here: a tenth of a second that only a terminal needs.
+        from rich import progress  # noqa: PLC0415
+
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description:<8}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            progress.TimeRemainingColumn(),
+        )
+        self._walks: dict[str, TaskID] = {}
+
+    def begin(self, index: str, total: int, /) -> None:
+        self._progress.start()
+        self._walks[index] = self._progress.add_task(index, total=total)
+
+    def advance(self, index: str, documents: int, /) -> None:
+        if index in self._walks:
+            self._progress.advance(self._walks[index], documents)
+
+    def end(self, index: str, /) -> None:
+        if self._walks.pop(index, None) is not None and not self._walks:
+            self._progress.stop()
+
+    def note(self, level: Level, event: str, **fields: object) -> None:
+        told = " ".join(f"{name}={value}" for name, value in fields.items())
+        style = {"info": "", "warning": "yellow", "error": "red"}[level]
+        self._progress.console.print(
+            f"{event.removeprefix('etl_')} {told}".strip(), style=style, markup=False
+        )
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def report_for(clock: Clock, *, text: bool, least: str) -> Report:
+    """Return bars if standard output is a terminal, lines if it is anything else."""
+    if sys.stdout.isatty():
+        return Terminal()
+
+    def write(line: bytes) -> None:
+        sys.stdout.buffer.write(line)
+        sys.stdout.buffer.flush()
+
+    return Lines(write, clock, least=least.lower(), text=text)

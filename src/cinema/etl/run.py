@@ -1,0 +1,176 @@
+"""The ETL as a process: wire it, run a pass, and in watch mode another one whenever the interval is over."""
+
+import asyncio
+import gc
+import random
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from cinema.database import Database, DatabaseUnavailable, open_database
+from cinema.etl.changes import ChangeLog, has_change_log
+from cinema.etl.feed import Feed
+from cinema.etl.load import Loader
+from cinema.etl.lock import sole_writer
+from cinema.etl.modified import Modified
+from cinema.etl.passes import Etl, clear, found, update
+from cinema.etl.patience import Patience
+from cinema.etl.purge import Purger, Stamped, WithRedis
+from cinema.etl.rebuild import rebuild
+from cinema.etl.report import Report, report_for
+from cinema.etl.stamp import stamp_path
+from cinema.indices import INDICES
+from cinema.settings import Settings
+from stagedoor.cache.redis import RedisServer
+from stagedoor.call import Env
+from stagedoor.clock import SystemClock
+from stagedoor.search import Writer, WriterError
+
+__all__ = ["Job", "job_of", "run"]
+
+_READERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything a pass needs but the feed, which the database decides."""
+
+    settings: Settings
+    env: Env
+    report: Report
+    database: Database
+    purger: Purger
+    open_writer: Callable[[], Writer]
+
+    async def once(self, *, anew: bool = False) -> int:
+        """Make one pass, however often that takes; return how many documents were written.
+
+        Raises:
+            WriterError: the engine refuses, and asking again does not help.
+            SQLAlchemyError: the source has no such tables.
+
+        """
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await self._attempt(anew=anew)
+            except (DatabaseUnavailable, WriterError) as error:
+                if isinstance(error, WriterError) and not error.retryable:
+                    raise
+                await self.patience.pause(attempt, "index", error)
+
+    async def watch(self) -> None:
+        """Make passes for ever; nothing but a cancellation ends it."""
+        while True:
+            try:
+                await self.once()
+            except (WriterError, SQLAlchemyError) as error:
+                self.report.note("error", "etl_failed", reason=_reason(error))
+            await self.env.clock.sleep(self.settings.search_etl_interval_s)
+
+    @property
+    def patience(self) -> Patience:
+        """Return how outages are borne."""
+        return Patience(self.env, self._lost)
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        await self.purger.aclose()
+        await self.database.close()
+        self.report.close()
+
+    async def _attempt(self, *, anew: bool) -> int:
+        state = self.settings.search_etl_state
+        async with sole_writer(state.with_name(f"{state.name}.lock"), self.env.clock):
+            writer = self.open_writer()
+            try:
+                return await self._pass(writer, anew=anew)
+            finally:
+                with suppress(WriterError):  # what matters was committed
+                    await writer.aclose()
+
+    async def _pass(self, writer: Writer, *, anew: bool) -> int:
+        feed = await self.patience.keep("database", self._feed)
+        settings = self.settings
+        etl = Etl(
+            self.database,
+            feed,
+            self.purger,
+            self.patience,
+            self.report,
+            settings.search_etl_state,
+            settings.search_etl_batch,
+        )
+        loader = Loader(writer, self.patience, self.report)
+        state, reason, source = await found(etl, writer)
+        if state is None or anew:
+            self.report.note("warning" if reason else "info", "etl_rebuild", reason=reason or "asked for")
+            state = await rebuild(etl, loader, source)
+        else:
+            loader.set_aside.update(state.set_aside)
+            await clear(writer)
+        await update(etl, loader, state)
+        self.report.note(
+            "info", "etl_pass", documents=loader.written.total(), set_aside=len(loader.set_aside)
+        )
+        return loader.written.total()
+
+    async def _feed(self) -> Feed:
+        logged = await self.database.read(has_change_log)
+        return ChangeLog(self.env.clock) if logged else Modified()
+
+    def _lost(self, what: str, error: BaseException, pause: float) -> None:
+        self.report.note("warning", "etl_waits", lost=what, reason=_reason(error), seconds=round(pause, 2))
+
+
+def job_of(settings: Settings, report: Report | None = None) -> Job:
+    """Wire what the settings describe; nothing connects yet."""
+    clock = SystemClock()
+    env = Env(clock, random.random, lambda _: None)
+    shown = report or report_for(clock, text=settings.log_format == "text", least=settings.log_level)
+    stamped = Stamped(stamp_path(settings.search_dir))
+    redis = settings.redis_url
+    purger = (
+        stamped if redis is None else WithRedis(stamped, RedisServer(redis, prefix=settings.redis_prefix))
+    )
+    database = open_database(settings.database_url, _READERS)
+    return Job(settings, env, shown, database, purger, _writer_of(settings))
+
+
+def _writer_of(settings: Settings) -> Callable[[], Writer]:
+    from stagedoor.search.tantivy import TantivyWriter  # noqa: PLC0415 - only where it is in use
+
+    return lambda: TantivyWriter(settings.search_dir, INDICES)
+
+
+def run(settings: Settings, *, watch: bool = False, anew: bool = False) -> None:
+    """Run one pass, or one after the other until a signal."""
+    # Documents are many small objects without cycles: collecting them as usual costs a quarter of the time.
+    gc.set_threshold(100_000, 50, 100)
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_run(settings, watch=watch, anew=anew))
+
+
+async def _run(settings: Settings, *, watch: bool, anew: bool) -> None:
+    task = asyncio.current_task()
+    if task is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    job = job_of(settings)
+    try:
+        if anew or not watch:
+            await job.once(anew=anew)
+        if watch:
+            await job.watch()
+    finally:
+        await job.aclose()
+
+
+def _reason(error: BaseException) -> str:
+    """Say what kind of failure it was; texts of drivers may name hosts and users."""
+    if isinstance(error, WriterError):
+        return str(error)[:300]
+    return type(error.__cause__ or error).__name__
