@@ -9,6 +9,7 @@ from stagedoor.call import Call
 from stagedoor.clock import Clock, SystemClock
 from stagedoor.errors import UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.search.analysis import analyze, edits, words_of
+from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.engine import Change, Put, Refused, WriterError, key_of
 from stagedoor.search.fits import demand_fit
 from stagedoor.search.order import in_order, narrowed
@@ -94,10 +95,10 @@ class MemorySearch:
         for change in changes:
             if not isinstance(change, Put):
                 target.written.pop(change.id, None)
-            elif isinstance(change.document.get(ID), str):
-                target.written[change.id] = change.document
+            elif reason := refusal(change.document, target.index):
+                refused.append(Refused(str(change.document.get(ID)), reason))
             else:
-                refused.append(Refused(str(change.document.get(ID)), "it has no id"))
+                target.written[change.id] = as_declared(change.document, target.index)
         return tuple(refused)
 
     async def commit(self, version: str, /) -> None:
@@ -126,7 +127,7 @@ class MemorySearch:
 def _answer(query: Query, index: Index, documents: Iterable[Document]) -> Result:
     demand_fit(query, index)
     found = [document for document in documents if matches(query.clause, document, index)]
-    keys = query.keys()
+    keys = query.sort_keys()
     ordered = in_order(found, keys, index)
     if query.by_relevance:
         texts = texts_of(query.clause)

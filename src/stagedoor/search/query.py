@@ -134,7 +134,7 @@ class Query:
         """Tell whether relevance is the first key: a text match, and no order asked for."""
         return not self.order and bool(texts_of(self.clause))
 
-    def keys(self) -> tuple[Order, ...]:
+    def sort_keys(self) -> tuple[Order, ...]:
         """Return the sort keys as they will be used, each field once, ending with `id`; relevance is before them."""
         seen: dict[str, Order] = {}
         for key in (*self.order, Order(ID)):

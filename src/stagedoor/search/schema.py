@@ -1,5 +1,6 @@
 """What an index holds, declared once: engines derive their mappings, sort keys and the tolerant reading from it."""
 
+import hashlib
 import struct
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,6 +77,16 @@ class Index:
                 if field.asked and isinstance(inner, Keyword):
                     leaves[f"{field.name}.{inner.name}"] = inner
         return leaves
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Return the top-level fields that documents have."""
+        return frozenset(field.name for field in self.fields)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Return text that differs for declarations whose indices cannot serve each other."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()
 
     @cached_property
     def unkept(self) -> frozenset[str]:

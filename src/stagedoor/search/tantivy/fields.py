@@ -22,6 +22,7 @@ import orjson
 import tantivy
 
 from stagedoor.search.analysis import analyze, analyze_all
+from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text, single
 
@@ -104,6 +105,9 @@ def builder(index: Index) -> Callable[[Document], tantivy.Document]:
     unkept = index.unkept
 
     def build(document: Document) -> tantivy.Document:
+        if reason := refusal(document, index):
+            raise ValueError(reason)
+        document = as_declared(document, index)
         physical = tantivy.Document()
         kept = {name: value for name, value in document.items() if name not in unkept}
         physical.add_bytes(SOURCE, orjson.dumps(kept))

@@ -8,7 +8,6 @@ Readers need no lock. A version may be removed under a reader: what it has open 
 """
 
 import contextlib
-import hashlib
 import os
 import re
 import shutil
@@ -47,7 +46,7 @@ class Folder:
         number = int(newest[-1].rpartition("-")[2]) if newest else 0
         version = f"{index.name}-{number + 1:06}"
         self.path(version).mkdir(parents=True)
-        (self.path(version) / "format").write_text(fingerprint(index))
+        (self.path(version) / "format").write_text(f"{_FORMAT} {index.fingerprint}")
         return version
 
     def current(self, name: str) -> str | None:
@@ -61,7 +60,7 @@ class Folder:
     def fits(self, version: str, index: Index) -> bool:
         """Tell whether a version was made for this declaration, by this release's rules."""
         try:
-            return (self.path(version) / "format").read_text() == fingerprint(index)
+            return (self.path(version) / "format").read_text() == f"{_FORMAT} {index.fingerprint}"
         except FileNotFoundError:
             return False
 
@@ -88,11 +87,6 @@ class Folder:
         with contextlib.suppress(FileNotFoundError, ValueError):
             count = int(path.read_text())
         _replace(path, str(count + 1))
-
-
-def fingerprint(index: Index) -> str:
-    """Return what differs for declarations whose indices cannot serve each other."""
-    return hashlib.sha256(f"{_FORMAT} {index!r}".encode()).hexdigest()
 
 
 def _replace(path: Path, text: str) -> None:

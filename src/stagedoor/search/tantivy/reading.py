@@ -39,7 +39,7 @@ class Opened:
             found = pages.ranked(query.offset, query.limit)
             documents = [document_at(self.searcher, address) for address in found]
         else:
-            keys = query.keys()
+            keys = query.sort_keys()
             found = pages.sorted(steps_of(keys, self.index), query.offset, query.limit)
             documents = in_order([document_at(self.searcher, at) for at in found], keys, self.index)
         return Result(total=pages.total, documents=narrowed(documents, query.fields, self.index))
