@@ -173,22 +173,21 @@ async def test_x6_a_second_signal_stops_at_once(tmp_path: Path) -> None:
 
 def test_x6_workers_stop_together_and_count_together(tmp_path: Path, demo: str) -> None:
     """Contract 15 and 17: one scrape sums over workers; SIGTERM ends all of them with 0, no orphan."""
-    with Platform(tmp_path, demo, GATEWAY_WORKERS=2) as platform:
+    with Platform(tmp_path, demo, GATEWAY_WORKERS=2, **PATIENT) as platform:
         platform.start()
-        for number in range(40):
-            assert platform.get(f"/api/profile/user{1000 + number}").status == 200
-        counted = platform.metrics()[
-            'http_requests_total{endpoint="/api/profile/{user_id}",method="GET",status="200"}'
-        ]
-        pids = {platform.get("/api/system/info").json()["process"]["pid"] for _ in range(30)}
+        pids: list[int] = []
+        while len(set(pids)) < 2 and len(pids) < 2_000:  # the kernel hands connections out as it likes
+            pids.append(platform.get("/api/system/info").json()["process"]["pid"])
+        series = 'http_requests_total{endpoint="/api/system/info",method="GET",status="200"}'
+        counted = {platform.metrics()[series] for _ in range(20)}
         gateway = platform["gateway"]
         children = psutil.Process(gateway.pid).children(recursive=True)
         gateway.signal(signal.SIGTERM)
         code = gateway.wait()
         until(lambda: not any(child.is_running() for child in children), seconds=5.0)
 
-    assert counted == 40
-    assert len(pids) == 2
+    assert len(set(pids)) == 2
+    assert counted == {len(pids)}
     assert code == 0
 
 
@@ -215,7 +214,7 @@ async def test_a_worker_that_dies_is_replaced_and_counted_no_more(tmp_path: Path
 
 def test_x6_a_stop_of_every_process_ends_with_0(tmp_path: Path, demo: str) -> None:
     """Contract 17: each of the four, with idle connections of the gateway open to it."""
-    with Platform(tmp_path, demo) as platform:
+    with Platform(tmp_path, demo, **PATIENT) as platform:
         platform.start()
         assert platform.get("/api/profile/user123").status == 200
         codes: dict[str, int] = {}

@@ -17,7 +17,7 @@ import httptools
 import pytest
 
 from tests.conftest import must_not_skip
-from tests.live.platform import Platform, ask
+from tests.live.platform import PATIENT, Platform, ask
 from tests.servers import LOOPBACK
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory, demo: str) -> Iterator[Platform]:
-    with Platform(tmp_path_factory.mktemp("garbage"), demo, GATEWAY_RATE_LIMIT="0") as platform:
+    with Platform(tmp_path_factory.mktemp("garbage"), demo, GATEWAY_RATE_LIMIT="0", **PATIENT) as platform:
         platform.start()
         yield platform
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.live.platform import SERVICES, Platform, Program, ask, until
+from tests.live.platform import PATIENT, SERVICES, Platform, Program, ask, until
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -29,7 +29,7 @@ DATA = ("/metrics", "/api/cache/stats", "/api/system/info", "/api/profile/user12
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory, demo: str) -> Iterator[Platform]:
-    with Platform(tmp_path_factory.mktemp("operations"), demo) as platform:
+    with Platform(tmp_path_factory.mktemp("operations"), demo, **PATIENT) as platform:
         platform.start()
         yield platform
 

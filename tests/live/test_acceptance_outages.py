@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import random
 import signal
 from collections.abc import Iterator
@@ -15,15 +16,17 @@ from tests.live.platform import Platform, until
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(240)]
 
 USERS = 10_000
-DEADLINE = 0.18
+# The contract's own times under DEEP=1; a machine with other things to do gets five times as much.
+CONTRACT = {"GATEWAY_DEADLINE_MS": 180, "GATEWAY_ATTEMPT_TIMEOUT_MS": 80, "GATEWAY_CONNECT_TIMEOUT_MS": 50}
 # The generator was late by this much: the machine was busy, and what was under way then says little about the code.
 BUSY = 0.02
 REASONS = {"timeout", "unavailable", "circuit_open"}
 
 
 @pytest.fixture
-def platform(tmp_path: Path, demo: str) -> Iterator[Platform]:
-    with Platform(tmp_path, demo, GATEWAY_RATE_LIMIT="0") as platform:
+def platform(tmp_path: Path, demo: str, deep: bool) -> Iterator[Platform]:
+    times = {name: value * (1 if deep else 5) for name, value in CONTRACT.items()}
+    with Platform(tmp_path, demo, GATEWAY_RATE_LIMIT="0", **times) as platform:
         platform.start()
         yield platform
 
@@ -45,6 +48,11 @@ def verdicts(shot: Shot) -> dict[str, tuple[str, str]]:
     return {name: (said.partition(";")[0], said.partition("reason=")[2]) for name, _, said in pairs}
 
 
+def deadline(platform: Platform) -> float:
+    """Return the seconds in which an answer has to leave, and a little for the machine."""
+    return int(platform.environment["GATEWAY_DEADLINE_MS"]) / 1000 * 1.2
+
+
 def bare(shot: Shot) -> bool:
     """Tell whether there are no orders in an answer: then no product was to be asked for."""
     return "orders=fresh" in shot.parts and json.loads(shot.body)["orders"] == []
@@ -58,26 +66,32 @@ class Outage:
         self.name = name
         self.seconds = seconds
         self.rate = rate
-        self.killed = self.back = 0.0
+        self.killed = 0.0
+        self.back = math.inf
 
     async def run(self) -> list[Shot]:
-        client = Client(self.platform.port)
-        await client.load([f"/api/profile/user{123 if one % 2 else 456}" for one in range(50)], 50)
-        shooting = asyncio.create_task(client.load(all_over(int(self.rate * self.seconds), 7), self.rate))
-        began = asyncio.get_running_loop().time()
+        client, time = Client(self.platform.port), asyncio.get_running_loop().time
+        began = time()
+        shooting = asyncio.create_task(
+            client.load(all_over(20_000, 7), self.rate, stop=lambda: time() - began > self.end())
+        )
         await asyncio.sleep(self.seconds * 0.25)
         await asyncio.to_thread(self.platform[self.name].kill)
-        self.killed = asyncio.get_running_loop().time() - began
+        self.killed = time() - began
         await asyncio.sleep(self.seconds * 0.3)
         await asyncio.to_thread(self.platform[self.name].start)
-        self.back = asyncio.get_running_loop().time() - began
+        self.back = time() - began
         shots = await shooting
         client.close()
         return shots
 
+    def end(self) -> float:
+        """Return when the load may end: not before it has seen the service return, however slowly it starts."""
+        return max(self.seconds, self.back + 3.0)
+
 
 def size(deep: bool) -> tuple[float, float]:
-    return (30.0, 200.0) if deep else (7.0, 100.0)
+    return (30.0, 200.0) if deep else (6.0, 100.0)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +125,7 @@ async def test_p1_p8_an_optional_service_may_die(
         assert name == "products" or said["products"] == ("missing", "depends_on_orders")
         assert shot.headers["cache-control"] == "no-store"
     assert all(shot.whole for shot in after)
-    assert max(shot.server for shot in fair) <= DEADLINE + 0.01
+    assert max(shot.server for shot in fair) <= deadline(platform)
 
 
 @pytest.mark.parametrize("name", ["orders", "products"])
@@ -149,6 +163,7 @@ async def test_p8_the_required_service_may_die(platform: Platform, deep: bool) -
     durations = [line["duration_ms"] for line in platform["gateway"].lines() if line["event"] == "request"]
     print(f"  longest in the gateway's log: {max(durations)} ms")
     failed = [shot for shot in shots if shot.status != 200]
+    assert max(durations) / 1000 <= deadline(platform) + BUSY
     assert {shot.status for shot in fair} <= {200, 503, 504}
     assert {shot.status for shot in away if "cached" not in shot.parts} <= {503, 504}
     assert {shot.headers["content-type"] for shot in failed} == {"application/problem+json"}
@@ -182,6 +197,7 @@ async def test_c_a_service_that_hangs_costs_no_more_than_the_deadline(platform: 
     print(told(f"\n{name} stopped", shots), told("\n  after", after))
     durations = [line["duration_ms"] for line in platform["gateway"].lines() if line["event"] == "request"]
     print(f"  longest in the gateway's log: {max(durations)} ms")
+    assert max(durations) / 1000 <= deadline(platform) + BUSY
     assert {shot.status for shot in fair} <= ({503, 504} if name == "users" else {200})
     assert all(bare(shot) or not shot.whole for shot in fair)
     assert all(shot.whole for shot in judged(after))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.live.load import Client, Shot, told
-from tests.live.platform import Platform, prepare, until
+from tests.live.platform import PATIENT, Platform, prepare, until
 from tests.servers import Server
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -19,7 +19,7 @@ REDIS_TIMEOUT = 0.02
 
 @pytest.fixture
 def platform(tmp_path: Path, demo: str, valkey: Server) -> Iterator[Platform]:
-    with Platform(tmp_path, demo, GATEWAY_RATE_LIMIT="0", REDIS_URL=valkey.url) as platform:
+    with Platform(tmp_path, demo, GATEWAY_RATE_LIMIT="0", REDIS_URL=valkey.url, **PATIENT) as platform:
         platform.start()
         until(lambda: connected(platform))
         yield platform
@@ -126,7 +126,7 @@ async def test_k1_redis_hangs(platform: Platform, valkey: Server) -> None:
 def test_k1_redis_away_at_the_start(tmp_path: Path, demo: str, valkey: Server) -> None:
     """Contract 5: Redis away at start fails no request; it is used once it answers."""
     valkey.kill()
-    with Platform(tmp_path, demo, REDIS_URL=valkey.url) as platform:
+    with Platform(tmp_path, demo, REDIS_URL=valkey.url, **PATIENT) as platform:
         platform.start()
         answers = [platform.get("/api/profile/user123") for _ in range(2)]
         health = platform.get("/health").json()
@@ -149,7 +149,7 @@ def test_the_full_form_runs_on_postgresql_and_redis(
 ) -> None:
     """Contract 1.1: PostgreSQL and Redis in place of the embedded form; the API is identical."""
     prepare(database_url, tmp_path)
-    with Platform(tmp_path, database_url, REDIS_URL=valkey.url) as platform:
+    with Platform(tmp_path, database_url, REDIS_URL=valkey.url, **PATIENT) as platform:
         platform.start()
         until(lambda: connected(platform))
         first, second = platform.get("/api/profile/user456"), platform.get("/api/profile/user456")
