@@ -73,7 +73,7 @@ class Problem:
     fields: Headers = ()
 
 
-def render(problem: Problem, *, instance: str, request_id: str, namespace: str = "cinema") -> bytes:
+def render(problem: Problem, *, instance: str, request_id: str, namespace: str) -> bytes:
     """Return the JSON body; `instance` is the path as it was asked for."""
     document: dict[str, Any] = {
         "type": f"urn:problem-type:{namespace}:{problem.kind}",

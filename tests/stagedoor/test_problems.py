@@ -46,7 +46,9 @@ EVERY = (
 
 
 def body(problem: Problem, instance: str = "/x") -> dict[str, object]:
-    document: dict[str, object] = json.loads(render(problem, instance=instance, request_id="r1"))
+    document: dict[str, object] = json.loads(
+        render(problem, instance=instance, request_id="r1", namespace="cinema")
+    )
     return document
 
 
@@ -100,7 +102,7 @@ def test_t21_the_text_of_an_exception_never_leaves() -> None:
     """T21: hosts, SQL and paths stay inside."""
     secret = "SELECT * FROM users at 10.0.0.7:5432 in /srv/app.py"
     text = b"".join(
-        render(problem_of(kind), instance="/x", request_id="r")
+        render(problem_of(kind), instance="/x", request_id="r", namespace="cinema")
         for kind in (RuntimeError(secret), UpstreamTimeout(secret, secret), UpstreamGarbled(secret, secret))
     )
 

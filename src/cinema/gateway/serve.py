@@ -26,12 +26,13 @@ def serve(settings: Settings, host: str | None = None) -> None:
     demand_free(*address)
     limits = DoorLimits(max_connections=settings.gateway_max_connections)
     if settings.gateway_workers == 1:
-        serve_door(_entrance(settings), host=address[0], port=address[1], limits=limits)
+        serve_door(_entrance(settings), host=address[0], port=address[1], limits=limits, namespace="cinema")
         return
     with tempfile.TemporaryDirectory(prefix="cinema-metrics-") as numbers:
         prepare_workers(Path(numbers))
         serve_door(
             factory="cinema.gateway.serve:entrance",
+            namespace="cinema",
             host=address[0],
             port=address[1],
             limits=limits,

@@ -20,7 +20,9 @@ def json_answer(value: object, headers: Mapping[str, str] | None = None) -> Resp
 
 def problem_answer(request: Request, problem: Problem) -> Response:
     """Answer a refusal or a fault."""
-    body = render(problem, instance=request.scope["path"], request_id=request.scope["request_id"])
+    body = render(
+        problem, instance=request.scope["path"], request_id=request.scope["request_id"], namespace="cinema"
+    )
     # The rim says nosniff on every answer.
     fields = {
         name.decode(): value.decode()

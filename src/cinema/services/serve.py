@@ -23,4 +23,4 @@ def serve(settings: Settings, name: str, host: str | None = None) -> None:
     demand_free(host or bound, port)
     app = import_module(service.module).build(settings)
     # The door listens last: as long as nobody can answer, a caller is refused at once and does not wait in a queue.
-    serve_door(Entrance(app=app, refused=app.refused), host=host or bound, port=port)
+    serve_door(Entrance(app=app, refused=app.refused), host=host or bound, port=port, namespace="cinema")

@@ -145,7 +145,7 @@ def server_for(
     host: str = "127.0.0.1",
     port: int = 8000,
     limits: DoorLimits | None = None,
-    namespace: str = "cinema",
+    namespace: str = "stagedoor",
 ) -> DoorServer:
     """Return a server to run inside a loop of your own, with `await server.serve()`."""
     return DoorServer(
@@ -159,7 +159,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     limits: DoorLimits | None = None,
-    namespace: str = "cinema",
+    namespace: str = "stagedoor",
     workers: int = 1,
     factory: str | None = None,
 ) -> None:

@@ -30,8 +30,8 @@ Found: TypeAlias = tuple[R, Fresh | Stale]
 class Cached(Generic[P, R]):
     """Use an answer for `lifetime` seconds, and past that while it is renewed or cannot be (RFC 5861).
 
-    Errors are never kept, nor values that `storable` refuses. A purge by one of the `tags`, fixed or drawn from the
-    value, calls answers out. `key` replaces operation and call key by a readable name; the identity stays part of it
+    Errors are never kept, nor values that say they are not `complete`, nor those that `storable` refuses. A purge by
+    one of the `tags`, fixed or drawn from the value, calls answers out. `key` replaces operation and call key by a readable name; the identity stays part of it
     (T4). A renewal in the background ends by `refresh_deadline` seconds of its own; at most `refreshes` run at once.
     """
 
@@ -43,7 +43,7 @@ class Cached(Generic[P, R]):
     stale_while_revalidate: float = 0.0
     stale_if_error: float = 0.0
     tags: Callable[[R], Iterable[str]] | tuple[str, ...] = ()
-    storable: Callable[[R], bool] | None = None  # None: every value is
+    storable: Callable[[R], bool] | None = None
     key: Callable[[Call[P]], str] | None = None
     refresh_deadline: float = 1.0
     refreshes: int = 64
@@ -153,7 +153,7 @@ class Caching(Generic[P, R]):
 
     def _set(self, value: R, key: bytes, mark: Mark) -> bool:
         policy = self._policy
-        if policy.storable is not None and not policy.storable(value):
+        if not _whole(value) or (policy.storable is not None and not policy.storable(value)):
             return False
         body = policy.codec.encode(value)
         return self._store.set(
@@ -209,3 +209,8 @@ def readable_key(key: str, identity: str) -> bytes:
     if not identity and not name.startswith(b"\0"):
         return name
     return full_key(b"", identity.encode(), name)
+
+
+def _whole(value: object) -> bool:
+    """Tell whether a value may be kept at all: a partial answer knows that it is one (P1)."""
+    return getattr(value, "complete", True) is True

@@ -165,7 +165,7 @@ def aggregate_route(
     parameters: tuple[Parameter, ...],
     documentation: Documentation,
     lifetime: float = 0.0,
-    public: bool = True,
+    public: bool = False,
     finish: Finish = _as_it_is,
     problem: Callable[[Exception], Problem] = problem_of,
 ) -> tuple[Route, Upstream[Values, Rendered]]:

@@ -62,7 +62,7 @@ def documentation_routes(
 
 
 def _quiet(path: str, handle: Handler) -> Route:
-    return Route(path=path, handle=handle, kind="documentation", live=True)
+    return Route(path=path, handle=handle, public=True, kind="documentation", live=True)
 
 
 def _openapi_handler(

@@ -261,6 +261,16 @@ class Gateway:
         elif answer.stream is None:
             await send({"type": "http.response.body", "body": answer.body})
         else:
-            async for chunk in answer.stream:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
+            await _stream(send, answer.stream)
+
+
+async def _stream(send: Send, chunks: AsyncIterator[bytes]) -> None:
+    """Send a body as it comes; whoever makes it is told when nobody wants the rest."""
+    try:
+        async for chunk in chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        close = getattr(chunks, "aclose", None)
+        if close is not None:
+            await close()

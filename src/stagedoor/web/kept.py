@@ -131,6 +131,7 @@ def kept_route(
         path=path,
         handle=handle,
         parameters=parameters,
+        public=True,
         documentation=documentation,
         kind="page",
         cached=lifetime or None,

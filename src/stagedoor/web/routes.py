@@ -58,7 +58,7 @@ class Route:
     handle: Handler
     method: str = "GET"
     parameters: tuple[Parameter, ...] = ()
-    public: bool = True
+    public: bool = False
     counted: bool = True
     live: bool = False
     documentation: Documentation | None = None
@@ -158,10 +158,10 @@ def _refusing(template: str, allow: Sequence[str]) -> Route:
     async def refuse(_: Request) -> Answer:
         raise Refused(problems.method_not_allowed(", ".join(allow)))
 
-    return Route(path=template, handle=refuse)
+    return Route(path=template, handle=refuse, public=True)
 
 
-_UNMATCHED = Match(Route(path=UNMATCHED, handle=_not_found))
+_UNMATCHED = Match(Route(path=UNMATCHED, handle=_not_found, public=True))
 
 
 def _decoded(name: str, raw: bytes) -> str:

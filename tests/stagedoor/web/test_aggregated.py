@@ -72,7 +72,6 @@ class Stage:
                 codec=RenderedCodec(),
                 lifetime=30.0,
                 stale_if_error=stale,
-                storable=lambda value: value.complete,
             ),
             Coalesced(),
             env=env,

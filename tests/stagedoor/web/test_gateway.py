@@ -154,7 +154,7 @@ async def test_each_request_counts_once_under_its_template(env: Env) -> None:
 async def test_t4_a_public_route_knows_no_identity_and_forwards_no_credentials(env: Env) -> None:
     """T4: everybody gets the same answer, so nobody's credentials go on."""
     seen = Seen()
-    client = Client(gateway(env, Route(path="/a", handle=seen)))
+    client = Client(gateway(env, Route(path="/a", handle=seen, public=True)))
 
     await client.ask("/a", headers=((b"authorization", b"Bearer x"), (b"cookie", b"a=1")))
 
@@ -165,7 +165,7 @@ async def test_t4_a_public_route_knows_no_identity_and_forwards_no_credentials(e
 async def test_t4_a_private_route_keys_by_the_credentials_and_forwards_them(env: Env) -> None:
     """T4: two callers are two identities; nobody in particular is one of its own."""
     seen = Seen()
-    client = Client(gateway(env, Route(path="/a", handle=seen, public=False)))
+    client = Client(gateway(env, Route(path="/a", handle=seen)))
 
     for fields in (((b"authorization", b"A"),), ((b"authorization", b"B"),), ()):
         await client.ask("/a", headers=fields)

@@ -24,7 +24,9 @@ def film_page(film: Document) -> dict[str, Any]:
     return {
         **film_line(film),
         "description": film.get("description"),
-        "genre": [{"uuid": one["id"], "name": one.get("name", "")} for one in objects_in(film, "genre", "genres")],
+        "genre": [
+            {"uuid": one["id"], "name": one.get("name", "")} for one in objects_in(film, "genre", "genres")
+        ],
         "actors": _people(film, "actors"),
         "writers": _people(film, "writers"),
         "directors": _people(film, "directors"),

@@ -85,12 +85,14 @@ def start_route(routes: Sequence[Route], clock: Clock) -> Route:
 
 
 def _live(path: str, handle: Handler, documentation: Documentation) -> Route:
-    return Route(path=path, handle=handle, live=True, kind="operations", documentation=documentation)
+    return Route(
+        path=path, handle=handle, public=True, live=True, kind="operations", documentation=documentation
+    )
 
 
 def _counted(path: str, handle: Handler, summary: str, model: type) -> Route:
     documentation = Documentation(summary=summary, tags=_TAG, model=model, problems=(429,))
-    return Route(path=path, handle=handle, kind="operations", documentation=documentation)
+    return Route(path=path, handle=handle, public=True, kind="operations", documentation=documentation)
 
 
 def _metrics(metrics: Metrics) -> Route:
@@ -104,6 +106,7 @@ def _metrics(metrics: Metrics) -> Route:
     return Route(
         path="/metrics",
         handle=handle,
+        public=True,
         live=True,
         counted=False,
         kind="operations",

@@ -68,6 +68,7 @@ def profile_route(
         env=env,
         parameters=(_USER_ID,),
         documentation=_DOCUMENTATION,
+        public=True,
         lifetime=lifetime,
         finish=delivered,
         problem=_problem,
@@ -86,17 +87,12 @@ def _kept(settings: Settings, store: Store) -> list[Policy[Values, Rendered]]:
         stale_while_revalidate=float(settings.gateway_profile_stale_s),
         stale_if_error=float(settings.gateway_profile_stale_s),
         key=_key,
-        storable=_complete,
     )
     return [kept]
 
 
 def _key(call: Call[Values]) -> str:
     return f"profile:{call.payload['user_id']}"
-
-
-def _complete(value: Rendered) -> bool:
-    return value.complete
 
 
 def _problem(error: Exception) -> problems.Problem:
