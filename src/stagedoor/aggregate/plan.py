@@ -1,6 +1,6 @@
 """A plan: an aggregate with its sources, checked once at start-up and then run for every request."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
@@ -63,9 +63,9 @@ class Plan(Generic[M]):
         """Return the field that the summary fills."""
         return self.schedule.shape.summary
 
-    async def run(self, values: Mapping[str, object], env: Env) -> Outcome[M]:
-        """Fetch all parts for one request's values; raises what `stagedoor.aggregate.run.run` says."""
-        return await run(self.schedule, values, env)
+    def run(self, values: Mapping[str, object], env: Env) -> Coroutine[Any, Any, Outcome[M]]:
+        """Fetch all parts for one request's values; awaited, raises what `stagedoor.aggregate.run.run` says."""
+        return run(self.schedule, values, env)
 
     def worst_case(self) -> WorstCase:
         """Return what the aggregate can cost at worst, in seconds and in calls."""

@@ -109,7 +109,7 @@ class Flights(Generic[P, R]):
                 _wake(waiter, landed=True)
 
     async def _wait(self, key: Key, flight: _Flight[R], call: Call[P]) -> R:
-        waiter: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[bool] = flight.task.get_loop().create_future()
         flight.waiting[waiter] = None
         end, late = call.deadline.at, False
         timer = None if end == math.inf else self._env.clock.call_at(end, lambda: _wake(waiter, landed=False))

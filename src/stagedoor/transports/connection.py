@@ -37,8 +37,8 @@ class Connection(asyncio.Protocol):
     """A connection that is idle, or has one call in flight; `closed` is final."""
 
     __slots__ = (
-        "_body", "_clock", "_future", "_home", "_idle", "_moment", "_paused", "_reader", "_sent_all", "_streamed",
-        "_timer", "_timer_at", "_transport", "_writable", "_write", "born", "closed", "used",
+        "_body", "_clock", "_create_future", "_future", "_home", "_idle", "_moment", "_paused", "_reader", "_sent_all",
+        "_streamed", "_timer", "_timer_at", "_transport", "_writable", "_write", "born", "closed", "used",
     )  # fmt: skip
 
     def __init__(self, home: Home, limits: Limits, clock: Clock, idle: float) -> None:
@@ -50,6 +50,8 @@ class Connection(asyncio.Protocol):
         self._body: Body | None = None
         self._transport: asyncio.Transport | None = None
         self._write: Callable[[bytes], None]  # the transport's
+        # Asked once: before Python 3.12 each look for the running loop costs a system call.
+        self._create_future = asyncio.get_running_loop().create_future
         self._timer: Timer | None = None
         self._timer_at = self._moment = math.inf
         self._streamed = False
@@ -69,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._reader.begin(to_head=to_head, streamed=streamed)
         self._streamed = streamed
         self._sent_all = whole
-        self._future = future = asyncio.get_running_loop().create_future()
+        self._future = future = self._create_future()
         self.keep_until(until)
         self._write(data)
         return future
@@ -165,7 +167,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         if self._writable is None:
-            self._writable = asyncio.get_running_loop().create_future()
+            self._writable = self._create_future()
 
     def resume_writing(self) -> None:
         self._release_writer()

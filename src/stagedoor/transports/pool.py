@@ -177,7 +177,7 @@ class Pool:
             connection.close()
             return
         rest = now + options.idle
-        connection.keep_until(rest if rest < end else end)
+        connection.keep_until(min(rest, end))
         if self._waiting:
             self._pass_on(connection)
         else:
