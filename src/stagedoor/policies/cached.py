@@ -31,8 +31,9 @@ class Cached(Generic[P, R]):
     """Use an answer for `lifetime` seconds, and past that while it is renewed or cannot be (RFC 5861).
 
     Errors are never kept, nor values that say they are not `complete`, nor those that `storable` refuses. A purge by
-    one of the `tags`, fixed or drawn from the value, calls answers out. `key` replaces operation and call key by a readable name; the identity stays part of it
-    (T4). A renewal in the background ends by `refresh_deadline` seconds of its own; at most `refreshes` run at once.
+    one of the `tags`, fixed or drawn from the value, calls answers out. `key` replaces operation and call key by a
+    readable name; the identity stays part of it (T4). A renewal in the background ends by `refresh_deadline` seconds
+    of its own; at most `refreshes` run at once.
     """
 
     keyed: ClassVar[bool] = True
