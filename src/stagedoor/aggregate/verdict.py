@@ -114,8 +114,8 @@ def parts_header(verdicts: Mapping[str, Verdict]) -> str:
 
 def server_timing(verdicts: Mapping[str, Verdict]) -> str:
     """Render `Server-Timing` (W3C): each part that made a call, with its milliseconds."""
-    timed = [(name, verdict.ms) for name, verdict in verdicts.items()]
-    return ", ".join([f"{name};dur={ms:.1f}" for name, ms in timed if ms is not None])
+    timed = [f"{name};dur={verdict.ms:.1f}" for name, verdict in verdicts.items() if verdict.ms is not None]
+    return ", ".join(timed)
 
 
 def verdict_json(verdict: Verdict) -> VerdictJson:

@@ -113,10 +113,10 @@ class Assembly(Generic[M]):
 
 def rendered(plan: Plan[M], values: Values, outcome: Outcome[M], lifetime: float) -> Rendered:
     """Render an outcome: its fields as JSON, its summary as a value that the delivery completes."""
-    complete = outcome.complete
-    fields = orjson.dumps({name: outcome.values[name] for name in plan.fields}, default=_plain)[:-1]
+    complete, shape, brought = outcome.complete, outcome.shape, outcome.values
+    fields = orjson.dumps({name: brought[name] for name in shape.fields}, default=_plain)[:-1]
     summary: object = None
-    if plan.summary is not None:
+    if shape.summary is not None:
         report = outcome.report(lifetime=lifetime if complete else 0.0, elapsed=outcome.seconds)
         summary = plan.summarise(values, outcome, report)
     return Rendered(fields, summary, outcome.verdicts, complete)
@@ -133,9 +133,10 @@ def deliver(plan: Plan[M], value: Rendered, record: Record, seconds: float, fini
     """Return the answer: body, verdicts, and what caches may do with it."""
     verdicts = verdicts_of(value, record)
     body = value.fields
-    if plan.summary is not None:
+    summary = plan.summary
+    if summary is not None:
         said = finish(value.summary, Delivery(verdicts, record.lookup in _KEPT, seconds))
-        body += b',"%b":%b' % (plan.summary.encode(), orjson.dumps(said))
+        body += b',"%b":%b' % (summary.encode(), orjson.dumps(said))
     timing = [server_timing(verdicts), f"total;dur={seconds * 1000:.1f}"]
     fresh = value.complete and record.lookup != "stale" and record.ttl is not None
     headers = (

@@ -4,6 +4,7 @@ Routing works on the raw bytes of the path, split at "/" before anything is deco
 an encoded dot stays inside its segment and never reaches another route (T8). One trailing slash is the same path.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -76,28 +77,24 @@ class Match:
 
     def params(self) -> dict[str, str]:
         """Return the decoded parameters; raises `Invalid` for text that is not UTF-8."""
-        pairs = zip(self.names, self.segments, strict=True)
-        return {name: _decoded(name, raw) for name, raw in pairs if name}
+        return {name: _decoded(name, raw) for name, raw in zip(self.names, self.segments, strict=True)}
 
 
 class _Node:
     """The routes of one path pattern, by method."""
 
-    __slots__ = ("methods", "names", "pattern", "refusing", "template")
+    __slots__ = ("methods", "names", "pattern", "refusing", "shape", "template")
 
     def __init__(self, template: str) -> None:
         self.template = template
         segments = template.strip("/").split("/")
         self.pattern = tuple(None if part.startswith("{") else part.encode() for part in segments)
-        self.names = tuple(part[1:-1] if part.startswith("{") else "" for part in segments)
+        self.shape = re.compile(
+            b"".join([b"/([^/]+)" if part is None else b"/" + re.escape(part) for part in self.pattern])
+        )
+        self.names = tuple(part[1:-1] for part in segments if part.startswith("{"))
         self.methods: dict[str, Route] = {}
         self.refusing = Route(path=template, handle=_not_found)
-
-    def matches(self, segments: list[bytes]) -> bool:
-        return all(
-            want == have if want is not None else have
-            for want, have in zip(self.pattern, segments, strict=True)
-        )
 
 
 class Router:
@@ -137,15 +134,15 @@ class Router:
         route = node.methods.get(method) or node.refusing
         return Match(route, node.names, segments) if segments else Match(route)
 
-    def _find(self, path: bytes) -> tuple[_Node | None, list[bytes]]:
+    def _find(self, path: bytes) -> tuple[_Node | None, Sequence[bytes]]:
         fixed = self._fixed.get(path)
         if fixed is not None:
-            return fixed, []
-        segments = path[1:].split(b"/")
-        for node in self._open.get(len(segments), ()):
-            if node.matches(segments):
-                return node, segments
-        return None, []
+            return fixed, ()
+        for node in self._open.get(path.count(b"/"), ()):
+            found = node.shape.fullmatch(path)
+            if found is not None:
+                return node, found.groups()
+        return None, ()
 
 
 async def _not_found(_: Request) -> Answer:
