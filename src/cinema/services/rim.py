@@ -16,9 +16,9 @@ from stagedoor import context
 from stagedoor.clock import Clock
 from stagedoor.context import RequestContext
 from stagedoor.problems import Problem
-from stagedoor.web.gateway import Traffic
 from stagedoor.web.routes import UNMATCHED
 from stagedoor.web.trace import identify
+from stagedoor.web.traffic import Traffic, tell_refused
 
 __all__ = ["BODY_BYTES", "Rim"]
 
@@ -50,9 +50,7 @@ class Rim:
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away before it came here."""
-        for sink in self._traffic:
-            sink.request_started()
-            sink.request_ended("OTHER", UNMATCHED, problem.status, 0.0, request_id, "")
+        tell_refused(self._traffic, problem, request_id)
 
     async def _counted(self, passing: "_Passing") -> None:
         started = self._now()

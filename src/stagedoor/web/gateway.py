@@ -10,7 +10,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from stagedoor import context, problems
 from stagedoor.aggregate.plan import Plan
@@ -24,10 +24,11 @@ from stagedoor.web.disconnect import ClientGone, while_connected
 from stagedoor.web.identity import credentials_of
 from stagedoor.web.parameters import BeyondWindow, Invalid
 from stagedoor.web.request import Receive, Request, Scope, Send
-from stagedoor.web.routes import UNMATCHED, Match, Refused, Route, Router
+from stagedoor.web.routes import Match, Refused, Route, Router
 from stagedoor.web.trace import Trace, identify
+from stagedoor.web.traffic import Traffic, tell_refused
 
-__all__ = ["Gateway", "Traffic"]
+__all__ = ["Gateway"]
 
 _LOGGER = logging.getLogger("stagedoor.web")
 # Ids must be unlike one another, not unguessable; asking the system for each would cost a switch of threads.
@@ -36,18 +37,6 @@ _LONGEST_FIGURE = 9
 _CLIENT_CLOSED = 499  # nobody reads it; it is for the metrics and the log
 _GONE = Answer(_CLIENT_CLOSED, ())
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
-
-
-class Traffic(Protocol):
-    """Who is told of each counted request: metrics and the access log."""
-
-    def request_started(self) -> None:
-        """Note that a request is under way."""
-
-    def request_ended(
-        self, method: str, endpoint: str, status: int, seconds: float, request_id: str, trace_id: str
-    ) -> None:
-        """Note that it ended; `endpoint` is the route's template or "unmatched"."""
 
 
 class _Exchange:
@@ -130,9 +119,7 @@ class Gateway:
 
     def refused(self, problem: problems.Problem, request_id: str) -> None:
         """Count a request that the door turned away before it came here."""
-        for sink in self._traffic:
-            sink.request_started()
-            sink.request_ended("OTHER", UNMATCHED, problem.status, 0.0, request_id, "")
+        tell_refused(self._traffic, problem, request_id)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -20,7 +20,7 @@ class Reply:
     body: bytes
 
     @property
-    def json(self) -> Any:  # noqa: ANN401 - whatever was answered
+    def json(self) -> Any:
         """Read the body."""
         return json.loads(self.body)
 

@@ -11,6 +11,7 @@ from cinema.services.orders import app as orders_app
 from cinema.services.products import app as products_app
 from cinema.services.users import app as users_app
 from cinema.settings import Settings
+from stagedoor import problems
 from tests.cinema.services.asking import Asker, started
 
 
@@ -162,3 +163,14 @@ async def test_t16_random_paths_and_methods_add_no_series(users: Asker) -> None:
     assert b"http_active_requests 0.0" in after
     assert b"process_resident_memory_bytes" in after
     assert b"upstream" not in after
+
+
+async def test_what_the_door_refuses_is_counted(sqlite_url: str, log: io.BytesIO) -> None:
+    """Contract 15: each request counts once, also one that never came as far as the service."""
+    service = users_app.build(Settings(database_url=sqlite_url), stream=log)
+    async with started(service) as ask:
+        service.refused(problems.uri_too_long(), "abc")
+        page = (await ask("/metrics")).body
+
+    assert b'http_requests_total{endpoint="unmatched",method="OTHER",status="414"} 1.0' in page
+    assert [(line["status"], line["request_id"]) for line in lines(log)] == [(414, "abc")]
