@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import servers
+from tests import search_nodes, servers
 from tests.servers import Recipe, Server, Unavailable
 
 pytest_plugins = ["stagedoor.testing.plugin"]  # clock, events, env
@@ -49,6 +49,20 @@ def postgres_server() -> Iterator[Server]:
     """Run one PostgreSQL per session and worker; tests want `postgres`, which is up."""
     with ExitStack() as stack:
         yield started(stack, servers.postgres)
+
+
+@pytest.fixture(scope="session")
+def opensearch() -> Iterator[Server]:
+    """Run one OpenSearch node per session; whoever wants it joins the group `search nodes`, on one worker."""
+    with ExitStack() as stack:
+        yield started(stack, search_nodes.opensearch)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch() -> Iterator[Server]:
+    """Run one Elasticsearch node per session; whoever wants it joins the group `search nodes`, on one worker."""
+    with ExitStack() as stack:
+        yield started(stack, search_nodes.elasticsearch)
 
 
 @pytest.fixture

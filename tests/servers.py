@@ -49,6 +49,8 @@ class Recipe:
     command: Callable[[Path, int], list[str]]
     answers: Callable[[int], bool]
     farewell: signal.Signals
+    port: Callable[[], int] | None = None  # where it may listen; any free port if it does not care
+    patience: float = START_SECONDS  # how long it may take to start
 
 
 class Server:
@@ -57,7 +59,7 @@ class Server:
     def __init__(self, recipe: Recipe, folder: Path) -> None:
         self.recipe = recipe
         self.folder = folder
-        self.port = free_port()
+        self.port = (recipe.port or free_port)()
         self._process: subprocess.Popen[bytes] | None = None
         recipe.prepare(folder)
 
@@ -87,7 +89,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 process_group=0,
             )
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + self.recipe.patience
         while not self.recipe.answers(self.port):
             if not self.is_running() or time.monotonic() > until:
                 self.kill()

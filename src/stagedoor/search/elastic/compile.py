@@ -3,7 +3,7 @@
 from typing import Any, Final, assert_never
 
 from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Order, Query, Term, first_words
-from stagedoor.search.schema import Index, Text
+from stagedoor.search.schema import Index, Text, single
 
 __all__ = ["body_of"]
 
@@ -82,8 +82,8 @@ def _between(clause: Between) -> dict[str, Any]:
         return {"exists": {"field": clause.field}}
     if low is not None and high is not None and low > high:
         return {"match_none": {}}
-    bounds = {"gte": low, "lte": high}
-    return {"range": {clause.field: {name: bound for name, bound in bounds.items() if bound is not None}}}
+    bounds = {name: single(bound) for name, bound in (("gte", low), ("lte", high)) if bound is not None}
+    return {"range": {clause.field: bounds}}
 
 
 def _match(clause: Match) -> dict[str, Any]:

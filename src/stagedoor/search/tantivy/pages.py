@@ -85,7 +85,7 @@ class Pages:
         members = [address for _, address in page[inside]]
         if opened:
             group = page[0][0]
-            skipped = offset - self._preceding(query, step, group)
+            skipped = offset - self._preceding(query, step, group, offset)
             members += self._members(self._only(query, step, group), steps[1:], skipped, inside.start)
         if unfinished and inside.stop >= inside.start:  # else the whole page is one group, and done
             group = page[-1][0]
@@ -103,8 +103,11 @@ class Pages:
             self.total = found.count
         return found.hits
 
-    def _preceding(self, query: Query, step: Step, group: Any) -> int:  # noqa: ANN401 - a column's value
-        """Count the documents before a group; those without a value come last in both directions."""
+    def _preceding(self, query: Query, step: Step, group: Any, most: int) -> int:  # noqa: ANN401 - a column's value
+        """Count the documents before a group, at most `most`; those without a value come last in both directions."""
+        if step.kind == FieldType.Text:  # which has no ranges
+            hits = self._by(query, step, 0, most, count=False)
+            return sum(1 for _ in takewhile(lambda hit: hit[0] != group, hits))
         if group is None:
             ahead = Query.exists_query(step.field)
         elif step.descending:

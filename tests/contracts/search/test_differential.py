@@ -1,0 +1,126 @@
+"""Every engine against the plain statement in memory, over generated queries: the same members, totals and pages.
+
+Fuzzy members may differ in one of a hundred (an engine may count the letters of an emoji differently); order by
+relevance is compared as exact before near only.
+"""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from stagedoor.search import All, AnyOf, Between, Clause, Match, Not, Order, Query, Result, Term
+from stagedoor.search.memory import MemorySearch, rank
+from stagedoor.testing import call_of
+from tests.contracts.search.conftest import House
+from tests.contracts.search.films import FIRST, GENRES, LAST, PEOPLE, TEXT_FIELDS, WORDS, films
+
+LIBRARY = films(400, seed=1)
+QUERIES = 600
+SEED = 4
+
+
+def clauses(rng: random.Random) -> Iterator[Clause]:
+    """Yield clauses without a text, each kind with some probability."""
+    if rng.random() < 0.3:
+        yield Term("genre_ids", rng.choice(GENRES)[0])
+    if rng.random() < 0.2:
+        yield AnyOf(rng.choice(["actors.id", "directors.id"]), tuple(one for one, _ in rng.sample(PEOPLE, 6)))
+    if rng.random() < 0.3:
+        low, high = (rng.choice([None, 0, 1.5, 5, 6.7, 8.65, 9.99, 10, -3.3]) for _ in range(2))
+        yield Between("imdb_rating", low, high)
+    if rng.random() < 0.2:
+        yield Term("imdb_rating", rng.choice([0, 6.7, 8.6, 4]))
+    if rng.random() < 0.2:
+        some = tuple(film["id"] for film in rng.sample(LIBRARY, rng.choice([0, 1, 200])))
+        yield rng.choice([AnyOf("id", some), Not(AnyOf("id", some))])
+    if rng.random() < 0.1:
+        yield Not(All((Term("genres", "War"), Between("imdb_rating", 5))))
+
+
+def order(rng: random.Random) -> tuple[Order, ...]:
+    keys = [Order(field, rng.random() < 0.5) for field in ("imdb_rating", "title", "id")]
+    rng.shuffle(keys)
+    return tuple(keys[: rng.randrange(4)])
+
+
+def text(rng: random.Random) -> str:
+    """Return what people type: words, some of them mistyped."""
+    words = [rng.choice([*WORDS, *FIRST, *LAST]) for _ in range(rng.choice([1, 1, 2, 3, 20]))]
+    return " ".join(mistyped(rng, word) if rng.random() < 0.3 else word for word in words)
+
+
+def mistyped(rng: random.Random, word: str) -> str:
+    place = rng.randrange(len(word))
+    return rng.choice(
+        [
+            word[:place] + word[place + 1 :],
+            word[:place] + rng.choice("aeostz") + word[place:],
+            word[:place] + word[place + 1 : place + 2] + word[place : place + 1] + word[place + 2 :],
+        ]
+    )
+
+
+def generated(index: str, *, texts: bool) -> Iterator[tuple[int, Query]]:
+    """Yield numbered queries, the same ones for the same seed; the number is what a failure prints."""
+    for number in range(QUERIES):
+        rng = random.Random(SEED * 1_000_000 + number)
+        parts = list(clauses(rng))
+        if texts:
+            parts.append(
+                Match(rng.choice([TEXT_FIELDS, (("title", 1.0),), (("description", 1.0),)]), text(rng))
+            )
+        offset, limit = rng.choice([0, 0, 3, 40, 399, 500, 9_000]), rng.choice([1, 5, 50, 100])
+        whole = {"offset": 0, "limit": 400} if texts else {"offset": offset, "limit": limit}
+        yield number, Query(index=index, clause=All(tuple(parts)), order=order(rng), **whole)
+
+
+@pytest.fixture
+async def oracle(library: House) -> MemorySearch:
+    memory = MemorySearch([library.index])
+    await House("memory", library.index, memory, memory).fill(LIBRARY)
+    return memory
+
+
+def members(result: Result) -> set[str]:
+    return {document["id"] for document in result.documents}
+
+
+async def test_filters_sorts_totals_and_windows_are_equal(library: House, oracle: MemorySearch) -> None:
+    """Nothing but texts is a matter of opinion: answers are equal, document by document."""
+    for number, query in generated(library.index.name, texts=False):
+        expected = await oracle.send(call_of(query))
+
+        assert (number, await library.ask(query)) == (number, expected), query
+
+
+async def test_text_members_are_equal_and_exact_ones_come_first(library: House, oracle: MemorySearch) -> None:
+    """Exact words find the same films on every engine; fuzzy ones differ in fewer than one of a hundred."""
+    differing, in_all = 0, 0
+    whole = {film["id"]: film for film in LIBRARY}
+    for number, query in generated(library.index.name, texts=True):
+        (match,) = (part for part in query.clause.clauses if isinstance(part, Match))  # type: ignore[union-attr]
+        expected, found = members(await oracle.send(call_of(query))), await library.ask(query)
+        exact = {one for one in expected if rank((match,), whole[one])[0]}
+        differing += len(expected ^ members(found))
+        in_all += len(expected)
+
+        assert exact <= members(found), (
+            number,
+            query,
+            [whole[one]["title"] for one in exact - members(found)],
+        )
+        assert found.total == len(found.documents)
+        for one in members(found) - expected:
+            assert explained(match, whole[one]), (number, match, whole[one])
+        if query.by_relevance:
+            ranked = [document["id"] in exact for document in found.documents]
+            assert ranked == sorted(ranked, reverse=True), (number, query)
+
+    assert in_all > 10_000
+    assert differing <= in_all / 100, f"{differing} of {in_all} differ"
+
+
+def explained(match: Match, film: dict[str, object]) -> bool:
+    """No difference is known to be right."""
+    return False
