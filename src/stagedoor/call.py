@@ -19,7 +19,7 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
-@value(kw_only=True)
+@value()
 class Call(Generic[P]):
     """One call to one upstream, as every policy sees it."""
 

@@ -31,7 +31,7 @@ class Record:
     joined: bool = False  # the value came from an equal call that was already under way
 
 
-@value(kw_only=True)
+@value()
 class RequestContext:
     """One request as the kit sees it.
 

@@ -64,18 +64,13 @@ class Upstream(Generic[P, R]):
         `operation` is completed with the upstream's name ("get" becomes "users.get"). `idempotent` overrides
         what the protocol says, for a POST that is safe to repeat. Raises `UpstreamError`.
         """
-        asked = context.current()
-        transport = self.transport
+        asked, transport = context.current(), self.transport
+        key = transport.key_of(payload) if self._keyed else b""
+        if idempotent is None:
+            idempotent = transport.idempotent(payload)
+        name = f"{self.name}.{operation}"
         return await self._send(
-            Call(
-                operation=f"{self.name}.{operation}",
-                payload=payload,
-                key=transport.key_of(payload) if self._keyed else b"",
-                identity=asked.identity,
-                deadline=asked.deadline,
-                idempotent=transport.idempotent(payload) if idempotent is None else idempotent,
-                attempt=asked.attempt,
-            )
+            Call(name, payload, key, asked.identity, asked.deadline, idempotent, asked.attempt)
         )
 
     def counts(self) -> Mapping[str, int]:

@@ -204,14 +204,9 @@ class _Run:
             unshortened = unshortened.narrowed(self._started + self._schedule.budget)
         if step.limit is not None:
             deadline = deadline.narrowed(_inner(started, started + step.limit))
-        return RequestContext(  # spelled out: dataclasses.replace takes twice as long
-            request_id=asked.request_id,
-            deadline=deadline,
-            identity=asked.identity,
-            forward=asked.forward,
-            record=record,
-            attempt=asked.attempt,
-            unshortened=unshortened,
+        # By position, for every part: with names it takes a third longer.
+        return RequestContext(
+            asked.request_id, deadline, asked.identity, asked.forward, record, asked.attempt, unshortened
         )
 
     def _over(self, index: int) -> bool:
