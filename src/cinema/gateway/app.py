@@ -13,6 +13,9 @@ from ipaddress import ip_address
 from typing import Any
 
 from cinema.gateway.caches import Caches, caches_of
+from cinema.gateway.catalogue.engine import engine_of, search_probe
+from cinema.gateway.catalogue.routes import catalogue_routes
+from cinema.gateway.catalogue.watch import Watch
 from cinema.gateway.documents import documentation, without_data
 from cinema.gateway.operations.routes import Inside, operation_routes, start_route
 from cinema.gateway.profile.routes import profile_route
@@ -23,6 +26,7 @@ from stagedoor.clock import Clock, SystemClock
 from stagedoor.observers import fan_out
 from stagedoor.observers.logs import Logs, Stream
 from stagedoor.observers.metrics import Metrics
+from stagedoor.search.engine import Engine
 from stagedoor.upstream import Upstream
 from stagedoor.web.gateway import Gateway
 from stagedoor.web.health import Health, Probe, probe_of
@@ -36,11 +40,12 @@ def build(
     *,
     clock: Clock | None = None,
     connect: Connect | None = None,
+    engine: Engine | None = None,
     stream: Stream | None = None,
 ) -> Gateway:
     """Return the gateway these settings describe; it connects to nothing before it is served.
 
-    Tests give a clock that stands still, a `connect` that leads to fakes, and a stream that keeps the log.
+    Tests give a clock that stands still, a `connect` and an `engine` that are fakes, and a stream that keeps the log.
     """
     clock = clock or SystemClock()
     logs = Logs(
@@ -49,10 +54,13 @@ def build(
     metrics = Metrics({**SERVICE_NAMES, "redis": "redis"}, process=True)
     env = Env(clock=clock, rng=random.random, observe=fan_out(metrics, logs))
 
-    upstreams = upstreams_of(settings, env, connect)
+    engine = engine or engine_of(settings, clock)
+    upstreams = upstreams_of(settings, env, engine, connect)
     caches = caches_of(settings, env)
     profile, plan, profiles = profile_route(settings, upstreams, caches.store, env)
-    remotes: tuple[Upstream[Any, Any], ...] = (*upstreams.all(), profiles)
+    catalogue, pages = catalogue_routes(settings, upstreams.search, caches.store, env)
+    watch = Watch(settings.search_dir, engine, caches.store, clock)
+    remotes: tuple[Upstream[Any, Any], ...] = (profiles, pages, *upstreams.all())
 
     inside = Inside(
         clock=clock,
@@ -64,7 +72,7 @@ def build(
         active=lambda: gateway.active,
     )
     gateway = Gateway(
-        _routes([profile], inside, docs_only=settings.docs_only),
+        _routes([profile, *catalogue], inside, docs_only=settings.docs_only),
         env=env,
         name="cinema",
         deadline=settings.gateway_deadline_ms / 1000,
@@ -72,7 +80,7 @@ def build(
         upstreams=remotes,
         plans=(plan,),
         trusted=_trust(settings),
-        lifespan=_lifespan(remotes, caches, logs, docs_only=settings.docs_only),
+        lifespan=_lifespan(remotes, caches, watch, logs, docs_only=settings.docs_only),
     )
     return gateway
 
@@ -81,7 +89,8 @@ def _probes(settings: Settings, upstreams: Upstreams, caches: Caches, clock: Clo
     """Return what /health asks; nothing, where only documents are served."""
     if settings.docs_only:
         return {}
-    probes = {SERVICE_NAMES[one.name]: probe_of(one, clock) for one in upstreams.all()}
+    probes = {SERVICE_NAMES[one.name]: probe_of(one, clock) for one in upstreams.services()}
+    probes["search"] = search_probe(upstreams.search, clock)
     return probes if caches.redis is None else {**probes, "redis": caches.probe}
 
 
@@ -105,7 +114,7 @@ def _trust(settings: Settings) -> Callable[[str], bool]:
 
 
 def _lifespan(
-    remotes: Sequence[Upstream[Any, Any]], caches: Caches, logs: Logs, *, docs_only: bool
+    remotes: Sequence[Upstream[Any, Any]], caches: Caches, watch: Watch, logs: Logs, *, docs_only: bool
 ) -> Callable[[], AbstractAsyncContextManager[None]]:
     """Return what opens the gateway, and closes it in reverse."""
 
@@ -114,11 +123,13 @@ def _lifespan(
         async with AsyncExitStack() as stack:
             logs.capture(level="WARNING")
             stack.push_async_callback(logs.aclose)
-            for remote in remotes:
-                stack.push_async_callback(remote.aclose)
             stack.push_async_callback(caches.aclose)
+            for remote in reversed(remotes):
+                stack.push_async_callback(remote.aclose)
+            stack.push_async_callback(watch.aclose)
             if not docs_only:
                 await caches.start()
+                await watch.start()
             yield
 
     return life

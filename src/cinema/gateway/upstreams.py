@@ -9,7 +9,7 @@ Joining and keeping answers stand further out, round whole screens: see the rout
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from cinema.settings import Settings
 from stagedoor.call import Env, Policy, Transport
@@ -19,16 +19,25 @@ from stagedoor.policies.bulkhead import Bulkhead
 from stagedoor.policies.retry import Retry
 from stagedoor.policies.timeout import Timeout
 from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.search.engine import Engine
+from stagedoor.search.query import Query, Result
 from stagedoor.transports.http import HttpTransport
 from stagedoor.upstream import Upstream
 
-__all__ = ["SERVICE_NAMES", "Connect", "Http", "Upstreams", "upstreams_of"]
+__all__ = ["SERVICE_NAMES", "Connect", "Http", "Search", "Upstreams", "upstreams_of"]
 
 Http: TypeAlias = Upstream[HttpRequest, HttpResponse]
+Search: TypeAlias = Upstream[Query, Result]
 Connect: TypeAlias = Callable[[str], Transport[HttpRequest, HttpResponse]]
 
 # What metrics, health and logs call them.
-SERVICE_NAMES = {"users": "user_service", "orders": "order_service", "products": "product_service"}
+SERVICE_NAMES = {
+    "users": "user_service",
+    "orders": "order_service",
+    "products": "product_service",
+    "search": "search",
+}
+AnyPolicy: TypeAlias = Policy[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +47,18 @@ class Upstreams:
     users: Http
     orders: Http
     products: Http
+    search: Search
 
-    def all(self) -> tuple[Http, ...]:
-        """Return every remote."""
+    def services(self) -> tuple[Http, ...]:
+        """Return the remotes that are services."""
         return (self.users, self.orders, self.products)
 
+    def all(self) -> tuple[Upstream[Any, Any], ...]:
+        """Return every remote."""
+        return (*self.services(), self.search)
 
-def upstreams_of(settings: Settings, env: Env, connect: Connect | None = None) -> Upstreams:
+
+def upstreams_of(settings: Settings, env: Env, engine: Engine, connect: Connect | None = None) -> Upstreams:
     """Return the remotes as the settings describe them; nothing is connected yet.
 
     `connect` makes the transport of a URL; tests give one that leads to fakes.
@@ -52,12 +66,14 @@ def upstreams_of(settings: Settings, env: Env, connect: Connect | None = None) -
     connect = connect or partial(_over_http, settings, env)
 
     def http(name: str, url: str) -> Http:
-        return Upstream(name, connect(url), *_policies(settings), env=env)
+        attempt = settings.gateway_attempt_timeout_ms / 1000
+        return Upstream(name, connect(url), *_policies(settings, attempt), env=env)
 
     return Upstreams(
         users=http("users", settings.gateway_users_url),
         orders=http("orders", settings.gateway_orders_url),
         products=http("products", settings.gateway_products_url),
+        search=Upstream("search", engine, *_policies(settings, settings.search_timeout_ms / 1000), env=env),
     )
 
 
@@ -70,7 +86,7 @@ def _over_http(settings: Settings, env: Env, url: str) -> Transport[HttpRequest,
     )
 
 
-def _policies(settings: Settings) -> tuple[Policy[HttpRequest, HttpResponse], ...]:
+def _policies(settings: Settings, attempt: float) -> tuple[AnyPolicy, ...]:
     return (
         Retry(
             attempts=settings.gateway_retry_attempts,
@@ -86,5 +102,5 @@ def _policies(settings: Settings) -> tuple[Policy[HttpRequest, HttpResponse], ..
             open_for=settings.gateway_breaker_reset_s,
         ),
         Bulkhead(limit=settings.gateway_pool_size),
-        Timeout(attempt=settings.gateway_attempt_timeout_ms / 1000),
+        Timeout(attempt=attempt),
     )

@@ -6,9 +6,8 @@ A question is the parameters of a request after validation, with defaults filled
 ask the same, and nothing else of a request can change the answer (T5).
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Protocol
 
 import orjson
 
@@ -25,21 +24,22 @@ from stagedoor.web.parameters import Parameter
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
-__all__ = ["Page", "PageCodec", "Question", "kept_route", "page_of"]
+__all__ = ["Page", "PageCodec", "Production", "Question", "kept_route", "page_of", "pages"]
 
 _JSON = (b"content-type", b"application/json")
 
 
 class Question(Protocol):
-    """What a page depends on, and on nothing else."""
+    """What a page depends on, and on nothing else; it knows how to make the page."""
 
     @property
     def key(self) -> bytes:
         """Return bytes that are equal only for equal questions."""
         ...
 
-
-Q = TypeVar("Q", bound=Question)
+    async def page(self) -> "Page":
+        """Produce the page; raises `UpstreamError`."""
+        ...
 
 
 @value()
@@ -78,46 +78,48 @@ class PageCodec:
         return Page(rest, etag.encode(), pairs, tuple(tags))
 
 
-@dataclass(frozen=True, slots=True)
-class Production(Generic[Q]):
+class Production:
     """The transport that produces pages; its payload is the question."""
 
-    produce: Callable[[Q], Awaitable[Page]]
-
-    async def send(self, call: Call[Q], /) -> Page:
+    async def send(self, call: Call[Question], /) -> Page:
         """Produce the page."""
-        return await self.produce(call.payload)
+        return await call.payload.page()
 
-    def key_of(self, payload: Q, /) -> bytes:
+    def key_of(self, payload: Question, /) -> bytes:
         """Return the question's own key."""
         return payload.key
 
-    def idempotent(self, _: Q, /) -> bool:
+    def idempotent(self, _: Question, /) -> bool:
         """Return True: a question changes nothing."""
         return True
 
     async def aclose(self) -> None:
         """Hold nothing."""
 
+    def __repr__(self) -> str:
+        return "<Production>"
+
+
+def pages(name: str, *policies: Policy[Question, Page], env: Env) -> Upstream[Question, Page]:
+    """Return the upstream that makes and keeps pages; `policies` are those of whole pages, outermost first."""
+    return Upstream(name, Production(), *policies, env=env, observed=False)
+
 
 def kept_route(
     path: str,
-    ask: Callable[[Request], Q],
-    produce: Callable[[Q], Awaitable[Page]],
-    *policies: Policy[Q, Page],
-    env: Env,
-    name: str,
+    ask: Callable[[Request], Question],
+    upstream: Upstream[Question, Page],
+    *,
     parameters: tuple[Parameter, ...],
     documentation: Documentation,
     lifetime: float = 0.0,
     problem: Callable[[Exception], Problem] = problem_of,
-) -> tuple[Route, Upstream[Q, Page]]:
-    """Return the route of a kept page, and the upstream behind it.
+) -> Route:
+    """Return the route of a kept page.
 
-    `ask` makes the question (and refuses what is wrong before anything is asked); `policies` are those of the whole
-    page, outermost first. The route is public: credentials play no part.
+    `ask` makes the question, and refuses what is wrong before anything is asked. The route is public: credentials
+    play no part.
     """
-    upstream: Upstream[Q, Page] = Upstream(name, Production(produce), *policies, env=env, observed=False)
 
     async def handle(request: Request) -> Answer:
         question = ask(request)
@@ -135,7 +137,7 @@ def kept_route(
         documentation=documentation,
         kind="page",
         cached=lifetime or None,
-    ), upstream
+    )
 
 
 def delivered(page: Page, record: Record, if_none_match: bytes | None) -> Answer:

@@ -7,8 +7,9 @@ from typing import Any
 
 from stagedoor.parameters import BeyondWindow, Fault, Invalid, Parameter, Place
 
-__all__ = ["BeyondWindow", "Fault", "Invalid", "Parameter", "Place", "Text"]
+__all__ = ["BeyondWindow", "Fault", "Invalid", "Parameter", "Place", "Text", "Uuid"]
 
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Unicode category Cc: C0, DEL and C1.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -51,3 +52,25 @@ class Text:
 
     def _fault(self, msg: str, kind: str) -> Fault:
         return Fault((self.place, self.name), msg, kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uuid:
+    """A UUID in its hyphenated form, in either case; its value is in lower case."""
+
+    name: str
+    description: str
+    example: str
+    place: Place = "path"
+
+    def parse(self, raw: str) -> str:
+        """Return the UUID in lower case."""
+        lower = raw.lower()
+        if _UUID.fullmatch(lower) is None:
+            fault = Fault((self.place, self.name), f"must be a UUID, as in {self.example}", "uuid")
+            raise Invalid(fault)
+        return lower
+
+    def schema(self) -> Mapping[str, Any]:
+        """Return its JSON Schema."""
+        return {"type": "string", "format": "uuid"}

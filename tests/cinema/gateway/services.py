@@ -1,16 +1,22 @@
 """The three services as fakes: what they answer, and how they fail, is the test's to say."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
 
 import orjson
 
 from cinema.gateway.app import build
+from cinema.indices import INDICES
 from cinema.settings import Settings
+from stagedoor.cache.tags import tag
 from stagedoor.call import Call
-from stagedoor.errors import UpstreamRejected
+from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
+from stagedoor.policies.cached import Cached
 from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.search.engine import Put
+from stagedoor.search.memory import MemorySearch
+from stagedoor.search.query import Document, Query, Result
 from stagedoor.testing import Client, ManualClock, Script
 
 __all__ = ["House"]
@@ -57,12 +63,36 @@ def unknown(call: Call[HttpRequest]) -> HttpResponse:
     raise UpstreamRejected(call.operation, response=HttpResponse(status=404))
 
 
+class Engine(MemorySearch):
+    """The engine in memory, which counts what it is asked and can be taken away."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(INDICES, clock=clock)
+        self.asked = 0
+        self.away = False
+
+    async def send(self, call: Call[Query], /) -> Result:
+        self.asked += 1
+        if self.away:
+            raise UpstreamUnavailable(call.operation, "away")
+        return await super().send(call)
+
+    async def fill(self, **documents: Sequence[Document]) -> None:
+        """Put documents into new versions of the indices and switch to them."""
+        for index in INDICES:
+            version = await self.create(index)
+            await self.write(version, [Put(one) for one in documents.get(index.name, ())])
+            await self.commit(version)
+            await self.switch(index.name, version)
+
+
 class House:
     """The gateway over three scripted services."""
 
     def __init__(self, clock: ManualClock, **settings: Any) -> None:
         self.clock = clock
         self.log = BytesIO()
+        self.engine = Engine(clock)
         self.users: Script[HttpRequest, HttpResponse] = Script(clock)
         self.orders: Script[HttpRequest, HttpResponse] = Script(clock)
         self.products: Script[HttpRequest, HttpResponse] = Script(clock)
@@ -71,6 +101,7 @@ class House:
             Settings(_env_file=None, **settings),
             clock=clock,
             connect=lambda url: by_port[url.rpartition(":")[2]],
+            engine=self.engine,
             stream=self.log,
         )
         self.client = Client(self.gateway)
@@ -81,6 +112,12 @@ class House:
         self.orders.then(answer([order(1, "prod1", "prod2"), order(2, "prod1")]))
         self.products.does(known)
         return self
+
+    async def purge(self, *names: str) -> None:
+        """Call out answers by tag, as a finished batch does."""
+        (kept,) = [one for one in self.gateway.upstreams if one.name == "catalogue"]
+        (cached,) = [one for one in kept.policies if isinstance(one, Cached)]
+        await cached.store.purge([tag(name) for name in names])
 
     async def profile(self, user_id: str = "user123") -> HttpResponse:
         return await self.client.ask(f"/api/profile/{user_id}")

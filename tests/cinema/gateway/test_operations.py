@@ -28,6 +28,7 @@ async def test_health_asks_every_service(clock: ManualClock) -> None:
         "user_service": "healthy",
         "order_service": "unhealthy",
         "product_service": "healthy",
+        "search": "unhealthy",  # nothing was indexed yet
     }
     assert said["cache"] == {"type": "in_memory", "status": "healthy"}
 

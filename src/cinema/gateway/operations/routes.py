@@ -29,7 +29,13 @@ from stagedoor.web.routes import Documentation, Handler, Route
 __all__ = ["Inside", "operation_routes", "start_route"]
 
 _TAG = ("operations",)
-_EXAMPLES = ("/api/profile/user123", "/api/profile/user456", "/health")
+_EXAMPLES = (
+    "/api/profile/user123",
+    "/api/v1/films?sort=-imdb_rating&page_size=50&page_number=1",
+    "/api/v1/films/search?query=star",
+    "/v1/films?title=star&imdb_rating=7&imdb_rating=",
+    "/api/v1/genres",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

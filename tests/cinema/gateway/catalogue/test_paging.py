@@ -40,7 +40,9 @@ def test_following_next_meets_every_result_once(offset: int, limit: int, total: 
 def test_other_parameters_are_kept_and_encoded() -> None:
     """RFC 8288: the target is a URI."""
     fields = dict(
-        list_fields("/films", Paging(0, 50, 100), lambda offset: [("query", "a&b ё"), ("page", str(offset // 50 + 1))])
+        list_fields(
+            "/films", Paging(0, 50, 100), lambda offset: [("query", "a&b ё"), ("page", str(offset // 50 + 1))]
+        )
     )
 
     assert fields[b"x-total-count"] == b"100"

@@ -1,0 +1,154 @@
+"""The routes of the catalogue, made from the rows of `resources`."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qsl
+
+from cinema.gateway.catalogue import resources
+from cinema.gateway.catalogue.filters import CourseFilmsOf
+from cinema.gateway.catalogue.models import CourseFilmLine
+from cinema.gateway.catalogue.questions import Item, Listing, NotHere
+from cinema.gateway.catalogue.resources import FILM_LINES, LISTS, RELATED, THINGS
+from cinema.gateway.upstreams import Search
+from cinema.settings import Settings
+from stagedoor import problems
+from stagedoor.cache.store import Store
+from stagedoor.call import Env, Policy
+from stagedoor.policies.cached import Cached
+from stagedoor.policies.coalesced import Coalesced
+from stagedoor.search.filters import FilterSet
+from stagedoor.upstream import Upstream
+from stagedoor.web.kept import Page, PageCodec, Question, kept_route, pages
+from stagedoor.web.parameters import Parameter, Uuid
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Documentation, Route
+
+__all__ = ["catalogue_routes"]
+
+_PAGING = frozenset({"page_number", "page_size", "pagination"})
+_HEADERS = {
+    "Cache-Status": "Whether the answer was kept (RFC 9211).",
+    "Cache-Control": "How long anybody may keep the answer: the lifetime that remains.",
+    "ETag": "The answer's entity tag, for If-None-Match.",
+    "X-Request-ID": "The request's id, as in every log line about it.",
+}
+_LIST_HEADERS = {
+    **_HEADERS,
+    "X-Total-Count": "The exact number of matches.",
+    "Link": "The first, previous, next and last page (RFC 8288).",
+}
+
+
+def catalogue_routes(
+    settings: Settings, search: Search, store: Store, env: Env
+) -> tuple[list[Route], Upstream[Question, Page]]:
+    """Return the routes of both dialects, and the upstream that keeps their pages."""
+    kept = pages("catalogue", *_kept(settings, store), Coalesced(), env=env)
+    lifetime = float(settings.gateway_catalogue_ttl_s)
+
+    def route(
+        path: str, ask: Callable[[Request], Question], parameters: tuple[Parameter, ...], said: Documentation
+    ) -> Route:
+        return kept_route(
+            path, ask, kept, parameters=parameters, documentation=said, lifetime=lifetime, problem=_problem
+        )
+
+    made = [route(row.path, _list(row, search), row.filters.parameters(), _of_list(row)) for row in LISTS]
+    made += [route(row.path, _thing(row, search), (_id(row.id, row.kind),), _of_thing(row)) for row in THINGS]
+    made += [
+        route(
+            row.path,
+            _related(row, search),
+            (_id("uuid", row.kind), *CourseFilmsOf.parameters()),
+            _of_related(row),
+        )
+        for row in RELATED
+    ]
+    return made, kept
+
+
+def _kept(settings: Settings, store: Store) -> list[Policy[Question, Page]]:
+    """Return the cache round whole pages; none for a lifetime of 0."""
+    if settings.gateway_catalogue_ttl_s == 0:
+        return []
+    stale = float(settings.gateway_catalogue_stale_s)
+    kept: Cached[Question, Page] = Cached(
+        store=store,
+        codec=PageCodec(),
+        lifetime=float(settings.gateway_catalogue_ttl_s),
+        stale_while_revalidate=stale,
+        stale_if_error=stale,
+        tags=_tags,
+    )
+    return [kept]
+
+
+def _tags(page: Page) -> tuple[str, ...]:
+    return page.tags
+
+
+def _problem(error: Exception) -> problems.Problem:
+    return problems.not_found(error.detail) if isinstance(error, NotHere) else problems.problem_of(error)
+
+
+def _list(row: resources.List, search: Search) -> Callable[[Request], Question]:
+    def ask(request: Request) -> Question:
+        filters = row.filters.parse(request.query)
+        return Listing(search, row.shape, row.path, filters, _given(row.filters, request.query))
+
+    return ask
+
+
+def _thing(row: resources.Thing, search: Search) -> Callable[[Request], Question]:
+    known = _id(row.id, row.kind)
+
+    def ask(request: Request) -> Question:
+        wanted = known.parse(request.params[row.id])
+        path = row.path.replace(f"{{{row.id}}}", wanted)
+        return Item(search, row.kind, row.index, row.view, path, wanted)
+
+    return ask
+
+
+def _related(row: resources.Related, search: Search) -> Callable[[Request], Question]:
+    known = _id("uuid", row.kind)
+
+    def ask(request: Request) -> Question:
+        wanted = known.parse(request.params["uuid"])
+        filters = CourseFilmsOf.parse(request.query)
+        return row.ask(search, FILM_LINES, row.path.replace("{uuid}", wanted), filters, (), wanted)
+
+    return ask
+
+
+def _given(filters: type[FilterSet], query: bytes) -> tuple[tuple[str, str], ...]:
+    """Return the parameters that links to other pages keep: those the list knows, but for the page itself."""
+    names = [one.name for one in filters.parameters() if one.name not in _PAGING]
+    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+    return tuple(sorted((pair for pair in pairs if pair[0] in names), key=lambda pair: names.index(pair[0])))
+
+
+def _id(name: str, kind: str) -> Uuid:
+    return Uuid(name=name, description=f"The {kind}'s id", example="3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff")
+
+
+def _of_list(row: resources.List) -> Documentation:
+    return _documentation(row.path, row.summary, row.model, (400, 422, 502, 503, 504), _LIST_HEADERS)
+
+
+def _of_thing(row: resources.Thing) -> Documentation:
+    return _documentation(row.path, row.summary, row.model, (404, 422, 502, 503, 504), _HEADERS)
+
+
+def _of_related(row: resources.Related) -> Documentation:
+    return _documentation(
+        row.path, row.summary, list[CourseFilmLine], (400, 404, 422, 502, 503, 504), _LIST_HEADERS
+    )
+
+
+def _documentation(
+    path: str, summary: str, model: object, answers: tuple[int, ...], headers: dict[str, str]
+) -> Documentation:
+    tag = "catalogue, course dialect" if path.startswith("/api") else "catalogue, gateway dialect"
+    return Documentation(
+        summary=summary, tags=(tag,), model=model, problems=(*answers, 429, 500), headers=headers
+    )

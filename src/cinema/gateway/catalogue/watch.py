@@ -1,0 +1,63 @@
+"""Notice that the ETL has finished a batch: see what it wrote first, then call out the answers it made old.
+
+The stamp lies beside the index. It is looked at four times a second, and read when it says something new; a gateway
+that starts takes what it finds for known, since its memory is empty.
+"""
+
+import asyncio
+from pathlib import Path
+
+from cinema.etl.stamp import Stamp, read_stamp, stamp_path
+from stagedoor.cache.store import Store
+from stagedoor.cache.tags import ALL, tag
+from stagedoor.clock import Clock
+from stagedoor.search.engine import Engine
+
+__all__ = ["Watch"]
+
+_INTERVAL = 0.25  # seconds
+
+
+class Watch:
+    """One task that follows the stamp of a folder."""
+
+    def __init__(self, folder: Path, engine: Engine, store: Store, clock: Clock) -> None:
+        self._path = stamp_path(folder)
+        self._engine = engine
+        self._store = store
+        self._clock = clock
+        self._seen = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to follow."""
+        self._seen = (await self._read()).batch
+        self._task = asyncio.create_task(self._follow(), name="catalogue watch")
+
+    async def aclose(self) -> None:
+        """Stop."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def counts(self) -> dict[str, int]:
+        """Return the task that this is."""
+        return {"tasks": 0 if self._task is None else 1}
+
+    async def look(self) -> None:
+        """Act on what the stamp says, if it says anything new."""
+        stamp = await self._read()
+        if stamp.batch == self._seen:
+            return
+        named = stamp.since(self._seen)
+        await self._engine.reload()
+        await self._store.purge([ALL] if named is None else [tag(name) for name in named])
+        self._seen = stamp.batch
+
+    async def _read(self) -> Stamp:
+        return await asyncio.to_thread(read_stamp, self._path)
+
+    async def _follow(self) -> None:
+        while True:
+            await self._clock.sleep(_INTERVAL)
+            await self.look()
