@@ -222,8 +222,9 @@ async def test_pages_are_kept_byte_for_byte_and_say_how_long_they_live(
 
 async def test_an_empty_list_is_kept_like_any_other(house: House) -> None:
     """A cached [] is a hit."""
-    for _ in range(2):
-        answered = await house.client.ask(f"/api/v1/films?genre={UNKNOWN}")
+    await house.client.ask(f"/api/v1/films?genre={UNKNOWN}")
+
+    answered = await house.client.ask(f"/api/v1/films?genre={UNKNOWN}")
 
     assert (answered.status, answered.body) == (200, b"[]")
     assert (answered.header(b"cache-status") or b"").startswith(b"stagedoor; hit")
