@@ -1,0 +1,130 @@
+"""State, stamp and lock: whole or not at all, and one writer."""
+
+import asyncio
+from collections import Counter
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cinema.etl.lock import sole_writer
+from cinema.etl.purge import EVERYTHING, Stamped, WithRedis
+from cinema.etl.stamp import Stamp, next_stamp, read_stamp, write_stamp
+from cinema.etl.state import State, read_state, write_state
+from stagedoor.cache.redis import RedisServer
+from stagedoor.cache.shared import Shared
+from stagedoor.cache.tags import tag
+from stagedoor.call import Env
+from stagedoor.clock import SystemClock
+from tests.servers import Server
+
+
+def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
+    """And replaces the one before."""
+    path = tmp_path / "new" / "state.json"
+    state = State("s", {"tx": 0, "seq": 7}, {"movies": "movies-1"}, ("film:1",), {"movies/1": "причина"})
+
+    write_state(path, State("s", {}, {}))
+    write_state(path, state)
+
+    assert read_state(path) == state
+    assert [file.name for file in path.parent.iterdir()] == ["state.json"]
+
+
+def test_no_state_is_none(tmp_path: Path) -> None:
+    """The first start is no fault."""
+    assert read_state(tmp_path / "state.json") is None
+
+
+@given(st.lists(st.one_of(st.none(), st.sets(st.sampled_from("abcdef"))), max_size=12), st.integers(0, 12))
+def test_k3_a_reader_of_stamps_misses_no_tag(batches: list[set[str] | None], seen: int) -> None:
+    """K3: whoever has seen batch n is told every tag of later batches, or that everything is out."""
+    stamp = Stamp()
+    for tags in batches:
+        stamp = next_stamp(stamp, tags, {"movies": 1}, 0, 0.0)
+
+    told = stamp.since(min(seen, len(batches)))
+
+    later = batches[min(seen, len(batches)) :]
+    if any(tags is None for tags in later):
+        assert told is None
+    elif told is not None:
+        assert set().union(*(tags or () for tags in later)) <= set(told)
+    assert stamp.documents == ({"movies": len(batches)} if batches else {})
+
+
+def test_k3_the_stamp_is_bounded_and_forgets_nothing_silently() -> None:
+    """K3: the oldest tags are forgotten by raising the floor, and who is behind it purges everything."""
+    stamp = next_stamp(Stamp(), ["old"], {}, 0, 0.0)
+    stamp = next_stamp(stamp, [f"film:{number}" for number in range(10_000)], {}, 0, 0.0)
+
+    assert len(stamp.tags) == 10_000
+    assert stamp.since(0) is None
+    assert stamp.since(1) is not None
+
+
+def test_a_stamp_that_cannot_be_read_means_everything(tmp_path: Path) -> None:
+    """A reader that has seen batches finds itself ahead, and purges everything."""
+    path = tmp_path / "batch.json"
+    path.write_text("{")
+
+    assert read_stamp(path).since(3) is None
+
+
+async def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    """Contract 14.7: the second waits; whoever dies gives the lock back."""
+    path = tmp_path / "lock"
+    order: list[str] = []
+
+    async def work(name: str) -> None:
+        async with sole_writer(path, SystemClock()):
+            order.append(f"{name} in")
+            await asyncio.sleep(0)
+            order.append(f"{name} out")
+
+    await asyncio.gather(work("a"), work("b"))
+
+    assert order in (["a in", "a out", "b in", "b out"], ["b in", "b out", "a in", "a out"])
+
+
+async def test_g4_a_purge_reaches_other_processes_over_redis(valkey: Server, tmp_path: Path) -> None:
+    """G4: a gateway that listens hears the tags of a batch, whatever it held before."""
+    env = Env(SystemClock(), lambda: 0.5, lambda _: None)
+    gateway = Shared(RedisServer(valkey.url, prefix="p"), env=env, timeout=1.0)
+    await gateway.start()
+    purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer(valkey.url, prefix="p"))
+    before = gateway.purges.mark.position
+
+    untold = await purger.purge(["film:1", "films"], Counter(), 0, 0.0)
+    await gateway.get(b"any", 60.0)
+
+    assert untold == ()
+    assert gateway.purges.reached(b"key", (tag("film:1"),), before)
+    assert not gateway.purges.reached(b"key", (tag("film:2"),), before)
+    await purger.purge([EVERYTHING], Counter(), 0, 0.0)
+    await gateway.get(b"any", 60.0)
+    assert gateway.purges.reached(b"key", (tag("film:2"),), before)
+    await purger.aclose()
+    await gateway.aclose()
+
+
+async def test_k3_what_redis_was_not_told_is_told_later(valkey: Server, tmp_path: Path) -> None:
+    """K3: no invalidation is lost silently; the tags are kept in the state until somebody has heard them."""
+    purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer(valkey.url))
+    valkey.stop()
+
+    untold = await purger.purge(["film:1"], Counter(), 0, 0.0)
+
+    assert untold == ("film:1",)
+    assert read_stamp(tmp_path / "batch.json").batch == 1
+    valkey.start()
+    assert await purger.purge(untold, Counter(), 0, 0.0) == ()
+    await purger.aclose()
+
+
+def test_a_stamp_comes_back_as_it_was(tmp_path: Path) -> None:
+    """Nothing of it is lost on the way."""
+    stamp = next_stamp(Stamp(), ["film:1"], {"movies": 3}, 2, 1.5)
+    write_stamp(tmp_path / "batch.json", stamp)
+
+    assert read_stamp(tmp_path / "batch.json") == stamp
