@@ -2,9 +2,10 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -136,15 +137,42 @@ def migrate() -> None:
 
 
 @app.command()
-def seed() -> None:
+def seed(
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Load the film set in this folder instead, all or nothing")
+    ] = None,
+) -> None:
     """Add the demo data that is missing; change nothing that is there."""
     settings = _settings()
+    if source is not None:
+        print(_merged(settings, source))  # noqa: T201 - the answer
+        return
     from cinema.data.sowing import sow_films
     from cinema.seed import sow
 
     shop = _write(settings, sow)
     films = _write(settings, partial(sow_films, films=settings.films))
     print("seeded" if shop or films else "nothing to seed")  # noqa: T201 - the answer
+
+
+def _merged(settings: "Settings", folder: Path) -> str:
+    from datetime import UTC, datetime
+
+    from cinema.data.foreign import Fault, read_folder
+    from cinema.data.merging import merge
+    from cinema.database.migrate import migrate as bring_up_to_date
+
+    def work(connection: "Connection") -> "Mapping[str, int]":
+        bring_up_to_date(connection)
+        return merge(connection, foreign)
+
+    try:
+        foreign = read_folder(folder, datetime.now(UTC))
+        counts = _write(settings, work)
+    except Fault as error:
+        _fail(1, error)
+        raise
+    return "seeded: " + ", ".join(f"{count:,} {table}" for table, count in counts.items())
 
 
 @app.command()
