@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain
 from typing import Any, assert_never
 
@@ -181,7 +182,7 @@ def rank(texts: Sequence[Match], document: Document) -> tuple[int, int, float]:
     """Return what relevance compares: exact words, words near others, and the weights of where exact ones stand."""
     exact, near, weight = 0, 0, 0.0
     for text in texts:
-        fields = [(set(analyze_at(document, name)), share) for name, share in text.fields]
+        fields = [(words_at(document, name), share) for name, share in text.fields]
         every = set(chain.from_iterable(words for words, _ in fields))
         for word in words_of(text.text):
             exact += word in every
@@ -190,11 +191,17 @@ def rank(texts: Sequence[Match], document: Document) -> tuple[int, int, float]:
     return exact, near, weight
 
 
-def analyze_at(document: Document, name: str) -> list[str]:
+def words_at(document: Document, name: str) -> frozenset[str]:
     """Return the words of a text field."""
-    return [word for value in values_at(document, name) for word in analyze(value)]
+    return frozenset(chain.from_iterable(_words(value) for value in values_at(document, name)))
 
 
+@lru_cache(10_000)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(analyze(text))
+
+
+@lru_cache(100_000)
 def is_near(word: str, other: str) -> bool:
     """Tell whether a typing error or two may have made one word of the other: the first letter is sure."""
     allowed = edits(word)
