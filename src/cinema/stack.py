@@ -35,13 +35,17 @@ _SETTLED_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Name one process of the platform, where it listens, and how it says that it is ready."""
+    """Name one process of the platform, where it listens, and how it says that it is ready.
+
+    One that listens nowhere has the port 0, and is ready as soon as it runs.
+    """
 
     name: str
-    host: str
-    port: int
-    setting: str
-    ready: str
+    host: str = ""
+    port: int = 0
+    setting: str = ""
+    ready: str = ""
+    words: tuple[str, ...] = ()  # of its command, if these are others than its name
 
     @property
     def url(self) -> str:
@@ -56,6 +60,7 @@ def parts_of(settings: Settings) -> list[Part]:
         for service in SERVICES.values()
         if _is_here(host_of(service.url(settings)))
     ]
+    parts.append(Part("etl", words=("etl", "--watch")))
     host = "127.0.0.1" if settings.gateway_host in {"0.0.0.0", "::"} else settings.gateway_host  # noqa: S104 - compared
     return [*parts, Part("gateway", host, settings.gateway_port, "GATEWAY_PORT", "/health/ready")]
 
@@ -74,7 +79,7 @@ def next_pause(last: float, lived: float) -> float:
 def run(settings: Settings, *, restart: bool = True) -> int:
     """Run the platform until a signal stops it; return the exit code."""
     parts = parts_of(settings)
-    taken = next((part for part in parts if _is_taken(part)), None)
+    taken = next((part for part in parts if part.port and _is_taken(part)), None)
     if taken:
         _say(f"port {taken.port} is taken; set {taken.setting} to another, or stop what listens there")
         return 1
@@ -110,8 +115,8 @@ class _Stack:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop, 0)
-        if not await self._prepare():
-            return 1
+        if not await self._prepare() or not await self._index():
+            return max(self._code, 0 if self._stopping.is_set() else 1)
         keepers = [asyncio.create_task(self._keep(part)) for part in self._parts]
         ready = asyncio.create_task(self._announce())
         await self._stopping.wait()
@@ -150,6 +155,30 @@ class _Stack:
             await database.close()
         return True
 
+    async def _index(self) -> bool:
+        """Build the embedded index at the first start, in sight; later starts leave it to the ETL.
+
+        A remote engine may be away for long, and need not keep the rest from starting.
+        """
+        settings = self._settings
+        if settings.search_url is not None or settings.docs_only or settings.search_etl_state.exists():
+            return True
+        began = monotonic()
+        process = await asyncio.create_subprocess_exec(
+            *_command("etl"), stdin=asyncio.subprocess.DEVNULL, env=_environment(), start_new_session=True
+        )
+        ended = asyncio.create_task(process.wait())
+        stopped = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            process.terminate()
+        stopped.cancel()
+        if await ended != 0:
+            _say("the search index was not built; the lines above say why")
+            return False
+        _say(f"search index built in {monotonic() - began:.1f} s")
+        return not self._stopping.is_set()
+
     async def _keep(self, part: Part) -> None:
         """Start a child, and again as often as it dies."""
         pause = 0.0
@@ -178,14 +207,11 @@ class _Stack:
         reading, writing = os.pipe()
         try:
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "cinema",
-                part.name,
+                *_command(*(part.words or (part.name,))),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=writing,
                 stderr=writing,
-                env=os.environ | {PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"},
+                env=_environment(),
                 start_new_session=True,
             )
         finally:
@@ -208,7 +234,7 @@ class _Stack:
         _show(self._parts)
 
     async def _until_ready(self, part: Part) -> None:
-        while not await _is_ready(part):  # noqa: ASYNC110 - another process sets no event of ours
+        while part.port and not await _is_ready(part):  # noqa: ASYNC110 - another process sets no event of ours
             await asyncio.sleep(0.05)
         self._ready.add(part.name)
 
@@ -235,6 +261,14 @@ class _Stack:
         for child in self._children.values():
             with suppress(ProcessLookupError):
                 os.killpg(child.process.pid, signal.SIGKILL)
+
+
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "cinema", *words]
+
+
+def _environment() -> dict[str, str]:
+    return os.environ | {PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
 
 
 async def _is_ready(part: Part) -> bool:
@@ -291,7 +325,7 @@ def _show(parts: list[Part]) -> None:
     *services, gateway = parts
     if not sys.stdout.isatty():
         for part in (gateway, *services):
-            _say(f"{part.name} ready at {part.url}")
+            _say(f"{part.name} ready at {part.url}" if part.port else f"{part.name} runs")
         _say(f"try: curl {gateway.url}{_TRY}")
         return
     _write(table_of(gateway, services).encode())
@@ -310,7 +344,10 @@ def table_of(gateway: Part, services: list[Part]) -> str:
     table.add_column("what to open")
     table.add_row("gateway", gateway.url, f"{_TRY}   /docs   /health   /metrics", style="bold")
     for part in services:
-        table.add_row(part.name, part.url, f"/{part.name}   /health   /metrics")
+        if part.port:
+            table.add_row(part.name, part.url, f"/{part.name}   /health   /metrics")
+        else:
+            table.add_row(part.name, "", "")
     console = Console()
     with console.capture() as capture:
         console.print(table)

@@ -23,7 +23,7 @@ def test_parts_stand_where_the_settings_say_the_gateway_last() -> None:
     """Contract 16: each listens on the port of its address; the last is stopped first."""
     settings = Settings(gateway_users_url="http://localhost:9001", gateway_host="0.0.0.0", gateway_port=9000)
 
-    parts = [(part.name, part.url) for part in parts_of(settings)]
+    parts = [(part.name, part.url) for part in parts_of(settings) if part.port]
 
     assert parts == [
         ("users", "http://localhost:9001"),
@@ -39,7 +39,7 @@ def test_a_service_of_another_machine_is_not_started_here() -> None:
         gateway_orders_url="http://orders.internal:8002", gateway_users_url="http://[::1]:8001"
     )
 
-    assert [part.url for part in parts_of(settings)] == [
+    assert [part.url for part in parts_of(settings) if part.port] == [
         "http://[::1]:8001",
         "http://127.0.0.1:8003",
         "http://127.0.0.1:8000",
@@ -55,3 +55,11 @@ def test_a_terminal_is_shown_a_table() -> None:
 
     assert "http://127.0.0.1:8001" in shown
     assert "curl http://127.0.0.1:8000/api/profile/user123" in shown
+
+
+def test_the_etl_runs_beside_the_services_and_listens_nowhere() -> None:
+    """Contract 14: as its own process, always; stopped after the gateway, as the services are."""
+    *_, etl, gateway = parts_of(Settings())
+
+    assert (etl.name, etl.port, etl.words) == ("etl", 0, ("etl", "--watch"))
+    assert gateway.name == "gateway"
