@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from bench.process import cores
 from bench.table import render
 from cinema.gateway.upstreams import Upstreams, upstreams_of
+from cinema.indices import INDICES
 from cinema.settings import load
 from stagedoor import context
 from stagedoor.aggregate import Aggregate, Plan
@@ -33,6 +34,7 @@ from stagedoor.observers import fan_out
 from stagedoor.observers.logs import Logs
 from stagedoor.observers.metrics import Metrics
 from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.search.memory import MemorySearch
 
 PARTS: Final = 3
 RUNS: Final = 3_000
@@ -176,8 +178,8 @@ async def measure(log: int) -> list[tuple[str, float]]:
     with os.fdopen(log, "wb") as sink:
         logs = Logs(sink, level=settings.log_level, format=settings.log_format, clock=clock)
         loud = _env(fan_out(metrics, logs))
-        behind_quiet = guarded(upstreams_of(settings, quiet, lambda _: Instant()))
-        behind_loud = guarded(upstreams_of(settings, loud, lambda _: Instant()))
+        behind_quiet = guarded(upstreams_of(settings, quiet, MemorySearch(INDICES), lambda _: Instant()))
+        behind_loud = guarded(upstreams_of(settings, loud, MemorySearch(INDICES), lambda _: Instant()))
         lines = [
             ("by hand: gather over bare transports", by_hand(bare())),
             ("+ the aggregate's engine", planned(bare(), quiet)),

@@ -49,7 +49,7 @@ class HttpResponse:
 
     def header(self, name: bytes) -> bytes | None:
         """Return the first value of a field, its name given in lower case."""
-        for key, value in self.headers:
+        for key, said in self.headers:
             if key == name:
-                return value
+                return said
         return None

@@ -6,9 +6,11 @@ import pytest
 
 from bench.engine import Answer, Instant, bare, by_hand, guarded, planned, report
 from cinema.gateway.upstreams import upstreams_of
+from cinema.indices import INDICES
 from cinema.settings import Settings
 from stagedoor.call import Env
 from stagedoor.clock import SystemClock
+from stagedoor.search.memory import MemorySearch
 
 ENV = Env(clock=SystemClock(), rng=random.Random(1).random, observe=lambda _: None)
 
@@ -16,7 +18,7 @@ ENV = Env(clock=SystemClock(), rng=random.Random(1).random, observe=lambda _: No
 @pytest.mark.parametrize("line", ["by hand", "engine", "policies"])
 async def test_every_line_brings_the_same_answer(line: str) -> None:
     """A line that failed early would look fast."""
-    upstreams = upstreams_of(Settings(), ENV, lambda _: Instant())
+    upstreams = upstreams_of(Settings(), ENV, MemorySearch(INDICES), lambda _: Instant())
     lines = {
         "by hand": by_hand(bare()),
         "engine": planned(bare(), ENV),

@@ -299,7 +299,7 @@ class Stuck(io.BytesIO):
         super().__init__()
         self.release = threading.Event()
 
-    def write(self, data: Any, /) -> int:  # noqa: ANN401 - as the base class has it
+    def write(self, data: Any, /) -> int:
         self.release.wait(10)
         return super().write(data)
 

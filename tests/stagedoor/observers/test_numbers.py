@@ -14,7 +14,7 @@ BOUNDS = (0.1, 0.5, 1.0)
 
 
 def page(registry: CollectorRegistry) -> list[bytes]:
-    """The samples; the library's own add the moment they were created."""
+    """Return the samples; the library's own add the moment they were created."""
     return [line for line in generate_latest(registry).splitlines() if b"_created" not in line]
 
 
