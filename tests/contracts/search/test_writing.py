@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
-from stagedoor.search import Delete, Put, Query, Term, WriterError
+from stagedoor.search import Change, Delete, Put, Query, Term, WriterError
 from tests.contracts.search.conftest import House
 from tests.contracts.search.films import films
 
@@ -59,7 +59,7 @@ async def test_the_last_change_of_a_document_counts(house: House) -> None:
     """Changes are applied in order, also within one batch."""
     version = await house.fill(FILMS[:1])
     first, second = FILMS[1], FILMS[2]
-    changes = [Put(first), Delete(first["id"]), Delete(second["id"]), Put(second)]
+    changes: list[Change] = [Put(first), Delete(first["id"]), Delete(second["id"]), Put(second)]
     await house.writer.write(version, changes)
     await house.writer.commit(version)
 

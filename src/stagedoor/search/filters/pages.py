@@ -65,8 +65,11 @@ class OrderingFilter(Declared[tuple[Order, ...]]):
 
     def read(self, given: Given) -> tuple[Order, ...]:
         raws = given.get(self.name, ())
-        keys = [self.kind.read(self.name, raw) for raw in (raws if self.many else raws[-1:])]
-        return tuple({key.field: key for key in reversed(keys)}.values())[::-1]  # the first of a field counts
+        keys: dict[str, Order] = {}
+        for raw in raws if self.many else raws[-1:]:
+            key = self.kind.read(self.name, raw)
+            keys.setdefault(key.field, key)  # the first of a field counts
+        return tuple(keys.values())
 
     def contribution(self, held: tuple[Order, ...]) -> Contribution:
         return held
