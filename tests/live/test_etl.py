@@ -17,9 +17,13 @@ from cinema.etl.extract import PIPELINES
 from cinema.etl.stamp import read_stamp
 from cinema.indices import INDICES
 from stagedoor.clock import SystemClock
+from stagedoor.search import Engine
+from stagedoor.search.elastic import ElasticEngine
 from stagedoor.search.tantivy import TantivyEngine
+from stagedoor.transports.http import HttpTransport
 from tests.cinema.etl.sources import documents_in, whole
 from tests.live.platform import clean, run, until
+from tests.servers import Server
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -70,8 +74,8 @@ class Place:
             database.execute("DELETE FROM person_film_work WHERE id = ?", (rng.choice(links),))
         database.close()
 
-    async def assert_equal(self) -> None:
-        engine = TantivyEngine(self.folder / "index", INDICES)
+    async def assert_equal(self, engine: Engine | None = None) -> None:
+        engine = engine or TantivyEngine(self.folder / "index", INDICES)
         source = open_database(self.environment["DATABASE_URL"])
         try:
             for pipeline in PIPELINES:
@@ -150,6 +154,26 @@ def test_a_bare_update_shows_after_one_pass(place: Place) -> None:
     tags = read_stamp(place.folder / "index" / "batch.json").since(before)
     assert tags is not None
     assert {f"person:{person}", "persons", "films"} <= set(tags)
+
+
+@pytest.mark.parametrize("node", ["opensearch", "elasticsearch"])
+@pytest.mark.timeout(400)
+async def test_a_node_is_filled_followed_and_waited_for(
+    place: Place, node: str, request: pytest.FixtureRequest
+) -> None:
+    """Issue 4: the same over HTTP; an ETL that begins while the node is away ends when it is back."""
+    server: Server = request.getfixturevalue(node)
+    place.environment["SEARCH_URL"] = server.url
+    place.cinema("etl")
+    place.change(random.Random(2))
+    server.pause()
+    process = place.begin()
+    await asyncio.sleep(3)
+    assert process.poll() is None
+    server.resume()
+
+    assert process.wait(60) == 0
+    await place.assert_equal(ElasticEngine(HttpTransport(server.url, connect_timeout=5), INDICES))
 
 
 def test_a_database_without_films_is_refused_in_one_line(tmp_path: Path) -> None:

@@ -27,11 +27,17 @@ from cinema.settings import Settings
 from stagedoor.cache.redis import RedisServer
 from stagedoor.call import Env
 from stagedoor.clock import SystemClock
+from stagedoor.policies import Timeout
 from stagedoor.search import Writer, WriterError
+from stagedoor.transports.http import HttpTransport
+from stagedoor.upstream import Upstream
 
 __all__ = ["Job", "job_of", "run"]
 
 _READERS = 2
+_CONNECTIONS = 2
+_CONNECT_SECONDS = 2.0
+_REQUEST_SECONDS = 30.0  # a node that takes longer for a batch is away
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +144,29 @@ def job_of(settings: Settings, report: Report | None = None) -> Job:
         stamped if redis is None else WithRedis(stamped, RedisServer(redis, prefix=settings.redis_prefix))
     )
     database = open_database(settings.database_url, _READERS)
-    return Job(settings, env, shown, database, purger, _writer_of(settings))
+    return Job(settings, env, shown, database, purger, _writer_of(settings, env))
 
 
-def _writer_of(settings: Settings) -> Callable[[], Writer]:
-    from stagedoor.search.tantivy import TantivyWriter  # noqa: PLC0415 - only where it is in use
+def _writer_of(settings: Settings, env: Env) -> Callable[[], Writer]:
+    if settings.search_url is None:
+        from stagedoor.search.tantivy import TantivyWriter  # noqa: PLC0415 - only where it is in use
 
-    return lambda: TantivyWriter(settings.search_dir, INDICES)
+        return lambda: TantivyWriter(settings.search_dir, INDICES)
+
+    from stagedoor.search.elastic import ElasticWriter  # noqa: PLC0415 - the same
+
+    user, password = settings.search_user or "", settings.search_password or ""
+    url = settings.search_url
+
+    def remote() -> Writer:
+        transport = HttpTransport(
+            url, pool_size=_CONNECTIONS, connect_timeout=_CONNECT_SECONDS, clock=env.clock
+        )
+        # Named as in the gateway. What is to be repeated is repeated here, with more patience than a policy has.
+        upstream = Upstream("search", transport, Timeout(attempt=_REQUEST_SECONDS), env=env)
+        return ElasticWriter(upstream, INDICES, user=user, password=password)
+
+    return remote
 
 
 def run(settings: Settings, *, watch: bool = False, anew: bool = False) -> None:
