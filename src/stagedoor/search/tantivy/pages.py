@@ -8,9 +8,11 @@ of searches at worst, whatever the number of ties; their order among themselves 
 Relevance is no column: there the hits are taken from the top, until the last group of equal scores is whole.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import groupby, takewhile
+from operator import itemgetter
 from typing import Any, Final, Protocol, TypeAlias, cast
 
 import orjson
@@ -133,19 +135,28 @@ class Pages:
             if len(hits) <= wanted or len(hits) == self.total or hits[-1][0] < hits[wanted - 1][0]:
                 break
             size *= 4
-        if offset >= len(hits) or not limit:
+        page = hits[offset:wanted]
+        if not page:
             return []
-        highest, lowest = hits[offset][0], hits[min(wanted, len(hits)) - 1][0]
-        start = sum(1 for _ in takewhile(lambda hit: hit[0] > highest, hits))
-        groups = [hit for hit in hits[start:] if hit[0] >= lowest]
-        ranked = self._by_score_and_id(groups)
+        start = bisect_left(hits, -page[0][0], key=_falling)
+        stop = bisect_right(hits, -page[-1][0], key=_falling)
+        ranked = [
+            address
+            for _, group in groupby(hits[start:stop], key=itemgetter(0))
+            for address in self._by_id(group)
+        ]
         return ranked[offset - start : wanted - start]
 
-    def _by_score_and_id(self, hits: list[Hit]) -> list[Address]:
-        addresses = [address for _, address in hits]
-        high, low = (self._searcher.fast_field_values(ID + half, addresses) for half in ("#", "##"))
-        ranks = [(-hit[0], *halves) for hit, *halves in zip(hits, high, low, strict=True)]
-        return [addresses[place] for place in sorted(range(len(ranks)), key=ranks.__getitem__)]
+    def _by_id(self, group: Iterable[Hit]) -> list[Address]:
+        addresses = [address for _, address in group]
+        if len(addresses) == 1:
+            return addresses
+        high, low = self._column(ID + "#", addresses), self._column(ID + "##", addresses)
+        ids = [one << 64 | other for one, other in zip(high, low, strict=True)]
+        return [addresses[place] for place in sorted(range(len(ids)), key=ids.__getitem__)]
+
+    def _column(self, field: str, addresses: list[Address]) -> list[int]:
+        return cast("list[int]", self._searcher.fast_field_values(field, addresses))
 
 
 class _Found(Protocol):
@@ -163,6 +174,10 @@ def document_at(searcher: Searcher, address: Address) -> Document:
     """Return the document at an address of the same searcher."""
     document: Document = orjson.loads(searcher.doc(address)[SOURCE][0])
     return document
+
+
+def _falling(hit: Hit) -> float:
+    return -float(hit[0])
 
 
 def _run(hits: Sequence[Hit]) -> int:

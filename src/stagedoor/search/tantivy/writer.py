@@ -11,6 +11,7 @@ import tantivy
 from stagedoor.search.engine import Change, Put, Refused, WriterError
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index
+from stagedoor.search.tantivy.compile import any_term
 from stagedoor.search.tantivy.fields import WORDS, builder, schema_of
 from stagedoor.search.tantivy.folder import Folder
 from stagedoor.search.tantivy.reading import divider
@@ -41,9 +42,7 @@ class _Open:
                 refused.append(Refused(document_id, f"{type(error).__name__}: {error}"))
         gone = last.keys() - {item.id for item in refused}
         if gone:
-            self.writer.delete_documents_by_query(
-                tantivy.Query.term_set_query(self.files.schema, ID, list(gone))
-            )
+            self.writer.delete_documents_by_query(any_term(ID, gone, self.files.schema))
         for physical in added:
             self.writer.add_document(physical)
         return tuple(refused)
