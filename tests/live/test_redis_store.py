@@ -28,7 +28,6 @@ from tests import servers
 from tests.chaos import CALM, ChaosProxy, Weather
 from tests.servers import Server
 
-pytestmark = pytest.mark.live
 FILMS = (tag("films"),)
 
 
@@ -156,6 +155,7 @@ async def is_a_replica(process: Process, valkey: Server) -> Callable[[], Awaitab
     return lambda: asyncio.to_thread(servers.ask, valkey.port, b"REPLICAOF NO ONE\r\n")
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("fault", [hangs, is_killed, is_paused, is_out_of_memory, is_a_replica])
 async def test_k1_k2_an_outage_costs_one_time_out_and_ends_within_two_seconds(
     process: Process,
@@ -193,6 +193,7 @@ async def test_k1_who_waits_when_it_dies_is_released_together(process: Process, 
     assert cost < 0.5
 
 
+@pytest.mark.live
 async def test_k1_a_server_that_is_not_there_at_start_is_used_when_it_comes(valkey: Server) -> None:
     """K1: absent is no error."""
     await asyncio.to_thread(valkey.kill)
@@ -283,6 +284,7 @@ async def test_k6_random_cancellation_never_yields_another_keys_value(valkey: Se
         await process.store.aclose()
 
 
+@pytest.mark.live
 async def test_k2_a_way_to_the_server_that_swallows_everything_is_replaced(valkey: Server) -> None:
     """K2: a connection that is dead without a word is not kept; the next one works."""
     async with ChaosProxy(valkey.port) as proxy:
@@ -297,6 +299,7 @@ async def test_k2_a_way_to_the_server_that_swallows_everything_is_replaced(valke
         await process.store.aclose()
 
 
+@pytest.mark.live
 async def test_g4_a_purge_reaches_another_process_within_a_second(process: Process, valkey: Server) -> None:
     """G4: both tiers there, though it asks for nothing."""
     other = Process(valkey.url)
@@ -314,6 +317,7 @@ async def test_g4_a_purge_reaches_another_process_within_a_second(process: Proce
     await other.store.aclose()
 
 
+@pytest.mark.live
 async def test_k3_a_server_restarted_empty_flushes_the_memory_of_all(
     process: Process, valkey: Server
 ) -> None:
