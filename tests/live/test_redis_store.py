@@ -364,6 +364,20 @@ async def test_a_server_that_is_not_connected_answers_nothing(valkey: Server) ->
     await server.aclose()
 
 
+async def test_x2_who_gave_up_is_not_told_of_the_end(valkey: Server) -> None:
+    """X2: a cancelled command stays cancelled when the connection ends under it."""
+    server = RedisServer(valkey.url)
+    await server.news(0)
+    waiting = asyncio.create_task(server.command("BLPOP", "nothing", "5"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait([waiting])
+
+    await server.aclose()
+
+    assert waiting.cancelled()
+
+
 async def test_scripts_that_were_flushed_are_loaded_again(process: Process) -> None:
     """An operator's SCRIPT FLUSH is a short outage, no lasting one."""
     await process.server.command("SCRIPT", "FLUSH")
