@@ -60,7 +60,7 @@ def named(part: Any) -> str:  # noqa: ANN401 - documents hold JSON
     """Return a name that stands by itself, or in an object."""
     if isinstance(part, Mapping):
         part = part.get("name") or part.get("full_name") or ""
-    return str(part).strip()
+    return "" if part is None else str(part).strip()
 
 
 def number(value: Any) -> float | None:  # noqa: ANN401 - documents hold JSON
