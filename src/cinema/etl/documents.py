@@ -4,7 +4,6 @@
 of films. Lists are sorted by name, so that the same rows always give the same document.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 from typing import Any, NamedTuple, TypeAlias
@@ -16,12 +15,12 @@ __all__ = [
     "GenreRow",
     "Named",
     "PersonRow",
-    "films_of_people",
+    "by_film",
+    "by_name",
+    "by_role",
     "genre_document",
     "known",
     "movie_document",
-    "named_of_films",
-    "people_of_films",
     "person_document",
 ]
 
@@ -86,43 +85,32 @@ def person_document(person: PersonRow, films: Iterable[Document]) -> Document:
     return {"id": person.id, "full_name": known(person.full_name), "films": list(films)}
 
 
-def named_of_films(rows: Iterable[tuple[str, str, str]]) -> Mapping[str, list[Named]]:
-    """Group rows of (film, name, id) by film, sorted by name."""
-    films: dict[str, list[Named]] = defaultdict(list)
-    for film, name, key in rows:
+def by_name(rows: Iterable[tuple[str, str]]) -> list[Named]:
+    """Return rows of (name, id), sorted."""
+    return sorted((name, key) for name, key in rows if known(name) is not None)
+
+
+def by_role(rows: Iterable[tuple[str, str, str]]) -> Mapping[str, list[Named]]:
+    """Group rows of (role, name, id) by role, sorted by name."""
+    roles: dict[str, list[Named]] = {}
+    for role, name, key in rows:
         if known(name) is not None:
-            films[film].append((name, key))
-    for held in films.values():
+            roles.setdefault(role, []).append((name, key))
+    for held in roles.values():
         held.sort()
-    return films
+    return roles
 
 
-def people_of_films(rows: Iterable[tuple[str, str, str, str]]) -> Mapping[str, Mapping[str, list[Named]]]:
-    """Group rows of (film, role, name, id) by film and role, sorted by name."""
-    films: dict[str, dict[str, list[Named]]] = defaultdict(lambda: defaultdict(list))
-    for film, role, name, person in rows:
-        if known(name) is not None:
-            films[film][role].append((name, person))
-    for roles in films.values():
-        for held in roles.values():
-            held.sort()
-    return films
-
-
-def films_of_people(rows: Iterable[tuple[str, str, str, str, float | None]]) -> Mapping[str, list[Document]]:
-    """Group rows of (person, film, role, title, rating) by person.
-
-    One entry a film with all roles of the person in it, best rated first.
-    """
-    people: dict[str, dict[str, Document]] = defaultdict(dict)
-    for person, film, role, title, rating in rows:
-        films = people[person]
+def by_film(rows: Iterable[tuple[str, str, str, float | None]]) -> list[Document]:
+    """Group rows of (film, role, title, rating): one entry a film with all its roles, best rated first."""
+    films: dict[str, Document] = {}
+    for film, role, title, rating in rows:
         if film in films:
             films[film]["roles"].append(role)
         else:
             entry = {"id": film, "title": known(title), "imdb_rating": number(rating), "roles": [role]}
             films[film] = entry
-    return {person: sorted(films.values(), key=_place) for person, films in people.items()}
+    return sorted(films.values(), key=_place)
 
 
 def _place(film: Document) -> tuple[float, str]:
@@ -138,4 +126,4 @@ def known(text: str | None) -> str | None:
 
 def number(value: float | None) -> float | None:
     """Return a number that JSON can carry, else None."""
-    return None if value is None or not isfinite(value) else float(value)
+    return float(value) if isinstance(value, int | float) and isfinite(value) else None

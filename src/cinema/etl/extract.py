@@ -4,25 +4,25 @@ A pipeline reads the documents of a scope, which is either the ids between two i
 the order of the primary key, or a set of ids. Ids of a set that are not found have been deleted.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Executable, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, Table, Text, cast, func, select
 
 from cinema.database.tables import film_work, genre, genre_film_work, person, person_film_work
 from cinema.etl.documents import (
     FilmRow,
     GenreRow,
-    Named,
     PersonRow,
-    films_of_people,
+    by_film,
+    by_name,
+    by_role,
     genre_document,
     movie_document,
-    named_of_films,
-    people_of_films,
     person_document,
 )
+from cinema.etl.gathered import rows_as_json, rows_in
 from cinema.indices import GENRES, MOVIES, PERSONS
 from stagedoor.search import Document, Index
 
@@ -91,53 +91,61 @@ def _ends(connection: Connection, statement: Select[str]) -> Sequence[str]:
 
 
 def _movies(connection: Connection, scope: Scope) -> list[Document]:
-    table = film_work.c
-    statement = select(table.id, table.title, table.description, table.rating).where(scope(table.id))
-    films = list(map(FilmRow._make, _rows(connection, statement)))
-    genres = _genres_of_films(connection, scope)
-    people = _people_of_films(connection, scope)
-    return [movie_document(film, genres.get(film.id, ()), people.get(film.id, {})) for film in films]
-
-
-def _genres_of_films(connection: Connection, scope: Scope) -> Mapping[str, list[Named]]:
-    link = genre_film_work
-    statement = (
-        select(link.c.film_work_id, genre.c.name, genre.c.id)
-        .join(genre, genre.c.id == link.c.genre_id)
-        .where(scope(link.c.film_work_id))
+    table, genres, people = film_work.c, genre_film_work.c, person_film_work.c
+    statement = _batch(
+        scope(table.id),
+        table.id,
+        table.title,
+        table.description,
+        table.rating,
+        _linked(genre, genres.genre_id, genres.film_work_id == table.id, genre.c.name, genre.c.id),
+        _linked(
+            person,
+            people.person_id,
+            people.film_work_id == table.id,
+            people.role,
+            person.c.full_name,
+            person.c.id,
+        ),
     )
-    return named_of_films(_rows(connection, statement))
-
-
-def _people_of_films(connection: Connection, scope: Scope) -> Mapping[str, Mapping[str, list[Named]]]:
-    link = person_film_work
-    statement = (
-        select(link.c.film_work_id, link.c.role, person.c.full_name, person.c.id)
-        .join(person, person.c.id == link.c.person_id)
-        .where(scope(link.c.film_work_id))
-    )
-    return people_of_films(_rows(connection, statement))
+    return [
+        movie_document(FilmRow(*row), by_name(rows_in(genres)), by_role(rows_in(people)))
+        for *row, genres, people in rows_in(connection.execute(statement).scalar_one())
+    ]
 
 
 def _genres(connection: Connection, scope: Scope) -> list[Document]:
-    statement = select(genre.c.id, genre.c.name, genre.c.description).where(scope(genre.c.id))
-    return [genre_document(GenreRow(*row)) for row in _rows(connection, statement)]
+    statement = _batch(scope(genre.c.id), genre.c.id, genre.c.name, genre.c.description)
+    return [genre_document(GenreRow(*row)) for row in rows_in(connection.execute(statement).scalar_one())]
 
 
 def _persons(connection: Connection, scope: Scope) -> list[Document]:
-    people = _rows(connection, select(person.c.id, person.c.full_name).where(scope(person.c.id)))
-    link = person_film_work
-    statement = (
-        select(link.c.person_id, link.c.film_work_id, link.c.role, film_work.c.title, film_work.c.rating)
-        .join(film_work, film_work.c.id == link.c.film_work_id)
-        .where(scope(link.c.person_id))
+    link, film = person_film_work.c, film_work.c
+    films = _linked(
+        film_work,
+        link.film_work_id,
+        link.person_id == person.c.id,
+        film.id,
+        link.role,
+        film.title,
+        film.rating,
     )
-    films = films_of_people(_rows(connection, statement))
-    return [person_document(row, films.get(row.id, ())) for row in map(PersonRow._make, people)]
+    statement = _batch(scope(person.c.id), person.c.id, person.c.full_name, films)
+    return [
+        person_document(PersonRow(key, name), by_film(rows_in(films)))
+        for key, name, films in rows_in(connection.execute(statement).scalar_one())
+    ]
 
 
-def _rows(connection: Connection, statement: Executable) -> Sequence[Any]:
-    return connection.execute(statement).all()  # at once: one by one they cost three times as much
+def _batch(scope: ColumnElement[bool], *columns: ColumnElement[Any]) -> Select[str]:
+    return select(cast(rows_as_json(*columns), Text)).where(scope)
+
+
+def _linked(
+    end: Table, key: ColumnElement[str], this: ColumnElement[bool], *columns: ColumnElement[Any]
+) -> ScalarSelect[Any]:
+    """Return the rows at the other end of the links of this entity."""
+    return select(rows_as_json(*columns)).where(this, end.c.id == key).scalar_subquery()
 
 
 PIPELINES = (
