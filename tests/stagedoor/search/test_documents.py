@@ -16,7 +16,14 @@ INDEX = Index(
         Nested(name="actors", fields=(Keyword(name="id"), Text(name="name", also=("full_name",)))),
     ),
 )
-EMPTY = {"id": "1", "title": None, "imdb_rating": None, "genres": [], "names": [], "actors": []}
+EMPTY: dict[str, object] = {
+    "id": "1",
+    "title": None,
+    "imdb_rating": None,
+    "genres": [],
+    "names": [],
+    "actors": [],
+}
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ async def test_a_call_waits_for_a_thread_and_is_served(threads: Threads) -> None
     waiting = dict(threads.counts())
     work.finish.set()
 
-    assert await asyncio.gather(first, second) == ["done", "second"]
+    assert tuple(await asyncio.gather(first, second)) == ("done", "second")
     assert waiting == {"permits": 1, "waiting": 1}
     await rested(threads)
 
@@ -147,7 +147,7 @@ async def test_x1_who_gives_up_waiting_leaves_the_queue(threads: Threads, *, can
     work.finish.set()
 
     assert isinstance(gone, asyncio.CancelledError if cancelled else Overloaded)
-    assert await asyncio.gather(first, third) == ["done", "third"]
+    assert tuple(await asyncio.gather(first, third)) == ("done", "third")
     await rested(threads)
 
 

@@ -165,7 +165,7 @@ async def test_a_switch_is_one_request() -> None:
 
 async def test_an_index_that_others_filled_is_not_ours_to_write() -> None:
     """It can be read; to write it, it is built anew under our declaration."""
-    mapping = {"persons-old": {"mappings": {"properties": {}}}}
+    mapping: dict[str, Any] = {"persons-old": {"mappings": {"properties": {}}}}
     node = Node(ManualClock()).then(said({"persons-old": {}}), said(mapping))
 
     assert await writer(node).current("persons") is None

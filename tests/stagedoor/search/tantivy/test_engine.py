@@ -17,15 +17,14 @@ from stagedoor.search.tantivy import TantivyEngine, TantivyOptions, TantivyWrite
 from stagedoor.testing import ManualClock, call_of
 
 INDEX = Index("films", (Keyword(name="id"), Text(name="title", sortable=True), Number(name="rating")))
+ROOT = Path(__file__).parents[4]
 OTHER = Index("films", (Keyword(name="id"), Text(name="title", sortable=True)))
 
 
 @asynccontextmanager
-async def opened(
-    folder: Path, look: float = 0.25, index: Index = INDEX
-) -> AsyncIterator[tuple[TantivyEngine, ManualClock]]:
+async def opened(folder: Path, index: Index = INDEX) -> AsyncIterator[tuple[TantivyEngine, ManualClock]]:
     clock = ManualClock()
-    engine = TantivyEngine(folder, [index], options=TantivyOptions(look=look), clock=clock)
+    engine = TantivyEngine(folder, [index], options=TantivyOptions(look=0.25), clock=clock)
     yield engine, clock
     await engine.aclose()
 
@@ -141,7 +140,7 @@ async def main():
 asyncio.run(main())
 """
     done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", script], capture_output=True, text=True, check=False
+        subprocess.run, [sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT
     )
     version = json.loads(done.stdout)
     writer = TantivyWriter(tmp_path, [INDEX])
