@@ -86,6 +86,7 @@ _STANDARD = rf"(?:{_JOINER})*{_RUN}(?:(?:{_JOINER})*{_RUN})*(?:{_JOINER})*|[\p{{
 _TRICKY = re.compile(
     r"\w['.,:;\u00b7\u2018\u2019\u2024\u2027]\w|[_\xb2\xb3\xb9\xbc-\xbe]|[^\x00-\xac\xae-\u024f\u0400-\u0482\u048a-\u052f]"
 )
+_SUSPECT = re.compile(r"[_'.,:;]")  # all that can be tricky in ASCII, and found five times as fast
 _POSSESSIVE = re.compile(r"(?<=[^\W\d_])['\u2019\uff07][sS](?!\w)")
 
 
@@ -101,15 +102,19 @@ def analyze(text: str) -> list[str]:
     """Return the words of a text as they are indexed: stemmed, without stop words, in order."""
     if not text.isascii():
         text = text.translate(_ALIKE)
-    if _TRICKY.search(text) is None:
+    if _is_plain(text):
         return _analyzers()[0].analyze(text)
     return _analyzers()[1].analyze(_POSSESSIVE.sub("", text))
+
+
+def _is_plain(text: str) -> bool:
+    return (text.isascii() and _SUSPECT.search(text) is None) or _TRICKY.search(text) is None
 
 
 def analyze_all(texts: Sequence[str]) -> list[str]:
     """Return the words of several texts."""
     together = " ".join(texts)  # one call for all, where none of them needs the slow tokenizer
-    if _TRICKY.search(together) is None:
+    if _is_plain(together):
         return analyze(together)
     return [word for text in texts for word in analyze(text)]
 
