@@ -1,7 +1,8 @@
 """Elasticsearch and OpenSearch as a transport: a query becomes one HTTP request, sent by the kit's own client.
 
-One implementation serves both, and every version from Elasticsearch 7 and OpenSearch 1 on: it uses what they have in
-common. Time-outs, statuses and broken framing are the HTTP transport's business.
+One implementation serves both, since it uses what they have in common. It is tested on real nodes of Elasticsearch
+7.10 and OpenSearch 3.8; Elasticsearch 8 and 9 take the same requests, but no node of theirs can be had for the tests.
+Time-outs, statuses and broken framing are the HTTP transport's business.
 """
 
 from collections.abc import Callable, Iterable, Mapping
