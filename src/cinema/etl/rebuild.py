@@ -19,6 +19,8 @@ from stagedoor.search import Document, Put
 
 __all__ = ["rebuild"]
 
+_COMMIT = 25_000  # documents; an engine holds what is not committed in memory, 2 kB each
+
 
 async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
     """Fill new versions of all indices, switch over to them, and return the state."""
@@ -34,9 +36,14 @@ async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
 async def _fill(etl: Etl, loader: Loader, pipeline: Pipeline) -> str:
     version = await loader.writer.create(pipeline.index)
     etl.report.begin(pipeline.name, await etl.read(pipeline.count))
+    pending = 0
     async with aclosing(_pages(etl, pipeline)) as pages:
         async for documents in pages:
             await loader.write(pipeline.name, version, [*map(Put, documents)])
+            pending += len(documents)
+            if pending >= _COMMIT:
+                await loader.writer.commit(version)
+                pending = 0
     await loader.writer.commit(version)
     etl.report.end(pipeline.name)
     return version
