@@ -19,7 +19,7 @@ from stagedoor.search import Document, Put
 
 __all__ = ["rebuild"]
 
-_COMMIT = 25_000  # documents; an engine holds what is not committed in memory, 2 kB each
+_COMMIT = 50_000  # documents; an engine holds what is not committed in memory, 2 kB each
 
 
 async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
