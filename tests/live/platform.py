@@ -94,7 +94,10 @@ def seeded(folder: Path) -> str:
 def prepare(address: str, folder: Path) -> None:
     """Migrate and seed the database of an address."""
     for command in ("migrate", "seed"):
-        environment = clean() | {"DATABASE_URL": address}
+        environment = clean() | {
+            "DATABASE_URL": address,
+            "FILMS": "50",
+        }  # the films are not what is tried here
         subprocess.run([*run(command)], cwd=folder, env=environment, check=True, capture_output=True)
 
 
