@@ -7,7 +7,18 @@ objects, with a person's name under `full_name` or `name`, and without any of th
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-__all__ = ["COURSE", "GATEWAY", "Document", "names_in"]
+__all__ = [
+    "Document",
+    "film_line",
+    "film_of_gateway",
+    "film_page",
+    "genre_of_course",
+    "genre_of_gateway",
+    "names_in",
+    "objects_in",
+    "person_of_course",
+    "person_of_gateway",
+]
 
 Document: TypeAlias = Mapping[str, Any]
 
@@ -105,7 +116,3 @@ def _people(film: Document, role: str) -> list[dict[str, Any]]:
 def _best_first(film: Document) -> tuple[float, str]:
     rating = film.get("imdb_rating")
     return (float("inf") if rating is None else -rating, str(film["id"]))
-
-
-COURSE = {"films": film_page, "genres": genre_of_course, "persons": person_of_course}
-GATEWAY = {"films": film_of_gateway, "genres": genre_of_gateway, "persons": person_of_gateway}
