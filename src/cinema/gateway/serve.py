@@ -7,9 +7,9 @@ from pathlib import Path
 from cinema.gateway.app import build
 from cinema.listening import demand_free
 from cinema.settings import Settings, load
+from stagedoor.door import Entrance
+from stagedoor.door import serve as serve_door
 from stagedoor.door.limits import DoorLimits
-from stagedoor.door.server import Entrance
-from stagedoor.door.server import serve as serve_door
 from stagedoor.observers.metrics import prepare_workers
 
 __all__ = ["entrance", "serve"]

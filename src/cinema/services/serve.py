@@ -5,8 +5,8 @@ from importlib import import_module
 from cinema.listening import demand_free
 from cinema.services import SERVICES
 from cinema.settings import Settings
-from stagedoor.door.server import Entrance
-from stagedoor.door.server import serve as serve_door
+from stagedoor.door import Entrance
+from stagedoor.door import serve as serve_door
 
 __all__ = ["serve"]
 

@@ -1,6 +1,7 @@
 """The HTTP protocol at the front: it turns hostile requests away before any application code runs."""
 
+from stagedoor.door.config import Entrance
 from stagedoor.door.limits import DoorLimits
-from stagedoor.door.server import Entrance, serve, server_for
+from stagedoor.door.server import serve, server_for
 
 __all__ = ["DoorLimits", "Entrance", "serve", "server_for"]

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from stagedoor import problems
+from stagedoor.door.config import DoorConfig
 from stagedoor.door.exchange import Exchange
 from stagedoor.door.limits import occupancy
 from stagedoor.door.patience import Patience
@@ -28,8 +29,6 @@ from stagedoor.problems import Problem
 
 if TYPE_CHECKING:
     from uvicorn.server import ServerState
-
-    from stagedoor.door.server import DoorConfig
 
 __all__ = ["DoorProtocol"]
 
@@ -68,7 +67,7 @@ class DoorProtocol(asyncio.Protocol):
 
     def __init__(
         self,
-        config: "DoorConfig",
+        config: DoorConfig,
         server_state: "ServerState",
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,

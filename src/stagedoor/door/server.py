@@ -5,104 +5,20 @@ import contextlib
 import resource
 import signal
 import threading
-import uuid
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from types import FrameType
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from stagedoor.door.config import App, DoorConfig, Entrance
 from stagedoor.door.limits import DoorLimits
-from stagedoor.door.protocol import DoorProtocol
-from stagedoor.problems import Problem
 
-__all__ = ["DoorConfig", "DoorServer", "Entrance", "serve", "server_for"]
+__all__ = ["DoorServer", "serve", "server_for"]
 
-App: TypeAlias = Callable[
-    [
-        MutableMapping[str, Any],
-        Callable[[], Awaitable[MutableMapping[str, Any]]],
-        Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ],
-    Awaitable[None],
-]
-_BACKLOG: Final = 4_096
-_GRACE: Final = 10
 _LAME: Final = 0.2
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-
-
-def _ignore(problem: Problem, request_id: str) -> None:
-    """Tell nobody of a refusal."""
-
-
-def _nothing() -> None:
-    """Have nothing to do when a stop begins."""
-
-
-def _fresh_id() -> str:
-    return uuid.uuid4().hex
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entrance:
-    """An application and what its door tells and asks.
-
-    `refused` hears of each request that was turned away before the application; `drain` is called when a stop
-    begins, while requests are still answered; `new_id` makes the ids of refusals.
-    """
-
-    app: App
-    refused: Callable[[Problem, str], None] = _ignore
-    drain: Callable[[], object] = _nothing
-    new_id: Callable[[], str] = _fresh_id
-
-
-class DoorConfig(uvicorn.Config):
-    """uvicorn's configuration, with the door's limits; travels to worker processes."""
-
-    def __init__(
-        self,
-        app: App | Entrance | str,
-        *,
-        limits: DoorLimits,
-        namespace: str,
-        host: str,
-        port: int,
-        workers: int = 1,
-    ) -> None:
-        self.limits = limits
-        self.namespace = namespace
-        self.entrance = app if isinstance(app, Entrance) else None
-        super().__init__(
-            app.app if isinstance(app, Entrance) else app,
-            http=DoorProtocol,
-            ws="none",
-            interface="asgi3",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            backlog=_BACKLOG,
-            timeout_graceful_shutdown=_GRACE,
-            factory=isinstance(app, str),
-            host=host,
-            port=port,
-            workers=workers,
-            loop="uvloop",
-        )
-
-    def load(self) -> None:
-        """Load the application; a factory may make an entrance or a bare application."""
-        super().load()
-        if isinstance(self.loaded_app, Entrance):
-            self.entrance = self.loaded_app
-            self.loaded_app = self.entrance.app
-        entrance = self.entrance or Entrance(app=self.loaded_app)
-        self.refused, self.drain, self.new_id = entrance.refused, entrance.drain, entrance.new_id
 
 
 class DoorServer(uvicorn.Server):

@@ -11,9 +11,9 @@ import pytest
 import uvloop
 from uvicorn.server import ServerState
 
+from stagedoor.door.config import DoorConfig, Entrance
 from stagedoor.door.limits import DoorLimits
 from stagedoor.door.protocol import DoorProtocol
-from stagedoor.door.server import DoorConfig, Entrance
 from stagedoor.problems import Problem
 
 App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
