@@ -99,10 +99,7 @@ def _routes(data: list[Route], inside: Inside, *, docs_only: bool) -> list[Route
     shown = [*data, *operation_routes(inside)]
     shown.append(start_route(shown, inside.clock))
     served = without_data(data) if docs_only else data
-    # The catalogue's window (page_number x page_size up to 10,000) cannot be said in a parameter's schema: until the
-    # documents can, they leave its pages out rather than promise what is refused.
-    told = [route for route in shown if route.kind != "page"]
-    return [*served, *shown[len(data) :], *documentation(lambda: told)]
+    return [*served, *shown[len(data) :], *documentation(lambda: shown)]
 
 
 def _trust(settings: Settings) -> Callable[[str], bool]:

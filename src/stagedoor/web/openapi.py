@@ -48,6 +48,11 @@ _PROBLEM = {
         },
     },
 }
+# Lists are repeated parameters, and the members of an object are parameters themselves.
+_STYLES: dict[str, dict[str, Any]] = {
+    "path": {"style": "simple"},
+    "query": {"style": "form", "explode": True},
+}
 _REF = "#/components/schemas/{model}"
 
 
@@ -55,15 +60,16 @@ def document(routes: Iterable[Route], *, title: str, version: str, description: 
     """Return the document of the routes that have documentation, in the order given."""
     shown = [(route, route.documentation) for route in routes if route.documentation is not None]
     schemas, components = _schemas(shown)
+    components["Problem"] = _PROBLEM
     paths: dict[str, dict[str, Any]] = {}
     for route, documentation in shown:
-        operation = _operation(route, documentation, schemas.get(id(route)))
+        operation = _operation(route, documentation, schemas.get(id(route)), components)
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
         "paths": paths,
-        "components": {"schemas": {**components, "Problem": _PROBLEM}},
+        "components": {"schemas": components},
     }
 
 
@@ -79,7 +85,9 @@ def _schemas(shown: list[tuple[Route, Documentation]]) -> tuple[dict[int, Any], 
     return {number: schema for (number, _), schema in found.items()}, definitions.get("$defs", {})
 
 
-def _operation(route: Route, documentation: Documentation, schema: object) -> dict[str, Any]:
+def _operation(
+    route: Route, documentation: Documentation, schema: object, components: dict[str, Any]
+) -> dict[str, Any]:
     responses = {str(documentation.status): _success(documentation, schema)}
     responses |= {str(status): _problem(status) for status in sorted(documentation.problems)}
     return {
@@ -87,7 +95,7 @@ def _operation(route: Route, documentation: Documentation, schema: object) -> di
         "summary": documentation.summary,
         "description": documentation.description,
         "tags": list(documentation.tags),
-        "parameters": [_parameter(item) for item in route.parameters],
+        "parameters": [_parameter(item, components) for item in route.parameters],
         "responses": responses,
     }
 
@@ -97,16 +105,27 @@ def _operation_id(route: Route) -> str:
     return "_".join([route.method.lower(), *filter(None, words)])
 
 
-def _parameter(item: Parameter) -> dict[str, Any]:
+def _parameter(item: Parameter, components: dict[str, Any]) -> dict[str, Any]:
     described = {
         "name": item.name,
         "in": item.place,
         "required": item.place == "path" or getattr(item, "required", False),
         "description": item.description,
-        "schema": dict(item.schema()),
+        "schema": _shared(dict(item.schema()), components),
         "example": item.example,
     }
-    return described | ({"style": "simple"} if item.place == "path" else {})
+    return described | _STYLES.get(item.place, {})
+
+
+def _shared(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema; one with a title stands among the components, once for all parameters that have it."""
+    if (title := schema.get("title")) is None:
+        return schema
+    name, number = title, 1
+    while components.setdefault(name, schema) != schema:
+        number += 1
+        name = f"{title}{number}"
+    return {"$ref": _REF.format(model=name)}
 
 
 def _success(documentation: Documentation, schema: object) -> dict[str, Any]:

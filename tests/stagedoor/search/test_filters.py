@@ -2,13 +2,14 @@
 
 import asyncio
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema_rs import Draft202012Validator
 
 from stagedoor.errors import ConfigError
 from stagedoor.parameters import BeyondWindow, Fault, Invalid
@@ -290,18 +291,90 @@ def test_documentation_shows_bounds_and_examples() -> None:
         "maxItems": 500,
     }
     assert shown["pagination"].schema()["minItems"] == shown["pagination"].schema()["maxItems"] == 2
-    assert shown["page_size"].schema() == {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}
+    size = shown["page"].schema()["properties"]["page_size"]
+    assert (size["minimum"], size["maximum"], size["default"]) == (1, 100, 50)
     assert shown["sort"].schema()["enum"] == ["imdb_rating", "-imdb_rating", "name", "-name"]
     assert shown["query"].required
-    assert shown["page_size"].parse("7") == 7
+    assert shown["genre"].parse(ID.upper()) == ID
     assert all(parameter.description and parameter.place == "query" for parameter in shown.values())
 
 
 def test_examples_of_the_documentation_work() -> None:
     """What the documentation shows can be tried out."""
     for filters in (Films, Course):
-        asked = {parameter.name: parameter.example for parameter in filters.parameters()}
+        asked: dict[str, object] = {}
+        for parameter in filters.parameters():
+            example = parameter.example
+            asked |= example if isinstance(example, dict) else {parameter.name: example}
+
+        assert set(asked) == filters.known
         filters.parse(urlencode(asked, doseq=True).encode())
+
+
+class NarrowPages(FilterSet):
+    """Other bounds and names than the defaults."""
+
+    page = PageNumberFilter(size=7, max_size=12, number_name="number", size_name="size")
+
+
+class NarrowParts(FilterSet):
+    """Other bounds than the defaults."""
+
+    pagination = LimitOffsetFilter(limit=3, max_limit=12)
+
+
+def accepts(filters: type[FilterSet], name: str, value: object) -> bool:
+    """Tell whether the documentation promises that a value is accepted."""
+    shown = {parameter.name: parameter for parameter in filters.parameters()}
+    return Draft202012Validator(shown[name].schema()).is_valid(value)
+
+
+def served(filters: type[FilterSet], asked: Mapping[str, object]) -> bool:
+    """Tell whether a set accepts a value."""
+    try:
+        filters.parse(urlencode(asked, doseq=True).encode())
+    except (BeyondWindow, Invalid):
+        return False
+    return True
+
+
+NUMBERS = st.one_of(
+    st.integers(-2, 130),
+    st.sampled_from([199, 200, 201, 202, 833, 834, 9_999, 10_000, 10_001]),
+    st.integers(),
+)
+NEAR = st.integers(9_890, 10_010)
+
+
+@given(number=st.none() | NUMBERS | NEAR, size=st.none() | NUMBERS)
+def test_the_documentation_accepts_exactly_the_pages_that_are_served(
+    number: int | None, size: int | None
+) -> None:
+    """CONTRACTS 2: number x size up to 10,000, also where one of them is left out; nothing more, nothing less."""
+    for filters, names in ((Course, ("page_number", "page_size")), (NarrowPages, ("number", "size"))):
+        given_ones = zip(names, (number, size), strict=True)
+        asked = {name: value for name, value in given_ones if value is not None}
+        also = {"query": "star"} if filters is Course else {}
+
+        assert accepts(filters, "page", asked) == served(filters, asked | also)
+
+
+@given(pair=st.lists(NUMBERS, max_size=3) | st.tuples(NEAR, NUMBERS).map(list))
+def test_the_documentation_accepts_exactly_the_parts_that_are_served(pair: list[int]) -> None:
+    """CONTRACTS 2 and 4: two numbers, offset and limit together up to 10,000; nothing more, nothing less."""
+    for filters in (Films, NarrowParts):
+        assert accepts(filters, "pagination", pair) == served(filters, {"pagination": pair or [""]})
+
+
+@pytest.mark.parametrize("size", range(1, 101))
+def test_the_documentation_knows_the_last_page_of_every_size(size: int) -> None:
+    """The corners of the window, one by one."""
+    last = 10_000 // size
+
+    assert accepts(Course, "page", {"page_number": last, "page_size": size})
+    assert not accepts(Course, "page", {"page_number": last + 1, "page_size": size})
+    assert accepts(Films, "pagination", [10_000 - size, size])
+    assert not accepts(Films, "pagination", [10_001 - size, size])
 
 
 def test_the_other_name_is_the_same_class() -> None:
@@ -321,7 +394,7 @@ INDEX = Index(
         Keyword(name="genre_ids", many=True),
     ),
 )
-NAMES = sorted({parameter.name for parameter in (*Films.parameters(), *Course.parameters())})
+NAMES = sorted(Films.known | Course.known)
 VALUES = st.one_of(
     st.sampled_from(
         ["", "0", "1", "-1", "100", "9999", "1e3", "NaN", "-0", "1.5", ID, "id", "-title", "9" * 40]

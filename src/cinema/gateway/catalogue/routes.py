@@ -122,7 +122,7 @@ def _related(row: resources.Related, search: Search) -> Callable[[Request], Ques
 
 def _given(filters: type[FilterSet], query: bytes) -> tuple[tuple[str, str], ...]:
     """Return the parameters that links to other pages keep: those the list knows, but for the page itself."""
-    names = [one.name for one in filters.parameters() if one.name not in _PAGING]
+    names = [name for one in filters.declared.values() for name in one.names if name not in _PAGING]
     pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     return tuple(sorted((pair for pair in pairs if pair[0] in names), key=lambda pair: names.index(pair[0])))
 

@@ -28,7 +28,10 @@ class Window:
 
 @value(kw_only=True)
 class QueryParameter:
-    """One parameter in a query string, as the documentation shows it; `many` if it is repeated."""
+    """One parameter, or several that belong together, as the documentation shows it.
+
+    One whose schema is an object stands in a query string under the names of the object's members, never its own.
+    """
 
     name: str
     description: str
@@ -61,6 +64,11 @@ class Declared(Generic[T]):
                 f"{owner.__name__}.{name}: this filter is {self.name!r} already; declare another"
             )
         self.name = name
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return what it is called in a query string."""
+        return (self.name,)
 
     @overload
     def __get__(self, filters: None, owner: type) -> Self: ...

@@ -1,4 +1,11 @@
-"""Filters on the answer: in which order, and which page of it."""
+"""Filters on the answer: in which order, and which page of it.
+
+Theory of the documented window. No list serves results beyond the 10,000th, so that what is allowed for one number
+depends on the other: `number x size <= 10,000`, or `offset + size <= 10,000`. JSON Schema cannot multiply, but what
+lies beyond such a bound is a union of quadrants, one a size: "sizes from 40, numbers above 250". `not` any of them says
+the rule exactly, so that whoever reads the document, person or program, can tell an answer from a refusal without
+asking. (Positively, as `anyOf` the rectangles inside, it would be as exact; documentation pages would list them all.)
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +19,7 @@ from stagedoor.search.filters.declared import (
     last,
     pair,
 )
-from stagedoor.search.query import Order
+from stagedoor.search.query import WINDOW, Order
 from stagedoor.search.values import IntegerValue, fault
 
 __all__ = ["LimitOffsetFilter", "OrderingField", "OrderingFilter", "PageNumberFilter"]
@@ -91,6 +98,7 @@ class LimitOffsetFilter(Declared[Window]):
 
     def __init__(self, *, limit: int = 10, max_limit: int = 100, description: str = "") -> None:
         self.default = Window(0, limit)
+        self.max_limit = max_limit
         self.offset = IntegerValue(least=0, example=0)
         self.limit = IntegerValue(least=1, greatest=max_limit, example=limit)
         self.description = description
@@ -107,18 +115,33 @@ class LimitOffsetFilter(Declared[Window]):
 
     def parameters(self) -> tuple[QueryParameter, ...]:
         text = self.description or (
-            f"Offset and limit, as a pair in this order: offset at least 0, limit from 1 to "
-            f"{self.limit.greatest}; {self.default.offset} and {self.default.limit} if not given"
+            f"Which part of the list, as a pair in this order: how many results to pass over (offset, from 0) and how "
+            f"many to give (limit, 1 to {self.max_limit}), as in `{self.name}=20&{self.name}=10`. Not given: "
+            f"{self.default.offset} and {self.default.limit}. Results beyond the {WINDOW:,}th are not served: offset "
+            f"and limit together are at most {WINDOW:,}, more is answered 400"
         )
-        described = {
+        example = [self.default.offset, self.default.limit]
+        return (self._parameter(self.offset, text, described=self._described(), example=example),)
+
+    def _described(self) -> Mapping[str, Any]:
+        beyond = [
+            {"prefixItems": [{"minimum": WINDOW - limit + 1}, {"minimum": limit}]}
+            for limit in range(1, self.max_limit + 1)
+        ]
+        return {
+            "title": "OffsetAndLimit",
+            "description": f"Offset and limit, together at most {WINDOW:,}",
             "type": "array",
             "items": {"type": "integer", "minimum": 0},
-            "prefixItems": [dict(self.offset.schema()), dict(self.limit.schema())],
+            "prefixItems": [
+                {**self.offset.schema(), "title": "offset", "description": "Results to pass over"},
+                {**self.limit.schema(), "title": "limit", "description": "Results to give"},
+            ],
             "minItems": 2,
             "maxItems": 2,
+            "default": [self.default.offset, self.default.limit],
+            "not": {"anyOf": beyond},
         }
-        example = [self.default.offset, self.default.limit]
-        return (self._parameter(self.offset, text, described=described, example=example),)
 
 
 class PageNumberFilter(Declared[Window]):
@@ -134,6 +157,7 @@ class PageNumberFilter(Declared[Window]):
     ) -> None:
         self.number = IntegerValue(least=1, example=1)
         self.size = IntegerValue(least=1, greatest=max_size, example=size)
+        self.max_size = max_size
         self.number_name = number_name
         self.size_name = size_name
 
@@ -150,14 +174,51 @@ class PageNumberFilter(Declared[Window]):
     def contribution(self, held: Window) -> Contribution:
         return held
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.number_name, self.size_name
+
     def parameters(self) -> tuple[QueryParameter, ...]:
-        size = {**self.size.schema(), "default": self.size.example}
-        return (
-            self._parameter(
-                self.number,
-                "The number of the page; the first is 1",
-                name=self.number_name,
-                described={**self.number.schema(), "default": 1},
-            ),
-            self._parameter(self.size, "Results on a page", name=self.size_name, described=size),
+        number, size = self.number_name, self.size_name
+        text = (
+            f"Which page of the list: `{number}` (from 1, default 1) and `{size}` (1 to {self.max_size}, default "
+            f"{self.size.example}), two parameters of the query, each of which may be left out, as in "
+            f"`{number}=2&{size}={self.size.example}`. Results beyond the {WINDOW:,}th are not served: "
+            f"{number} x {size} is at most {WINDOW:,}, more is answered 400"
         )
+        example = {number: 1, size: self.size.example}
+        return (self._parameter(self.number, text, described=self._described(), example=example),)
+
+    def _described(self) -> Mapping[str, Any]:
+        """Return the schema of both as one object, whose members are parameters (style `form`, exploded)."""
+        number, size = self.number_name, self.size_name
+        return {
+            "title": "PageNumberAndSize",
+            "description": f"{number} x {size} is at most {WINDOW:,}",
+            "type": "object",
+            "properties": {
+                number: {
+                    **self.number.schema(),
+                    "maximum": WINDOW,
+                    "default": 1,
+                    "description": "The number of the page; the first is 1",
+                },
+                size: {
+                    **self.size.schema(),
+                    "default": self.size.example,
+                    "description": "How many results a page has",
+                },
+            },
+            "not": {"anyOf": [self._beyond(one) for one in range(1, self.max_size + 1)]},
+        }
+
+    def _beyond(self, size: int) -> Mapping[str, Any]:
+        """Return the pages of at least this size that begin too late; a size left out is the default."""
+        given = [self.number_name] if size <= self.size.example else [self.number_name, self.size_name]
+        return {
+            "required": given,
+            "properties": {
+                self.number_name: {"minimum": WINDOW // size + 1},
+                self.size_name: {"minimum": size},
+            },
+        }

@@ -39,6 +39,7 @@ class FilterSet:
     declared: ClassVar[Mapping[str, Declared[Any]]] = {}
     index: ClassVar[str] = ""
     default: ClassVar[tuple[Order, ...]] = ()
+    known: ClassVar[frozenset[str]] = frozenset()  # the names it reads in a query string
 
     __slots__ = ("values",)
 
@@ -55,6 +56,7 @@ class FilterSet:
             inherited |= vars(base).get("declared", {})
         kept = {name: one for name, one in inherited.items() if name not in vars(cls)}
         cls.declared = kept | own
+        cls.known = frozenset(name for one in cls.declared.values() for name in one.names)
         cls.index = index or cls.index
         cls.default = tuple(Order(key.lstrip("-"), key.startswith("-")) for key in default) or cls.default
 
@@ -79,8 +81,7 @@ class FilterSet:
                 values[name] = one.read(given)
             except Invalid as invalid:
                 faults += invalid.faults
-        names = {parameter.name for parameter in cls.parameters()}
-        if wrong := [one for one in faults if one.loc[1] in names]:
+        if wrong := [one for one in faults if one.loc[1] in cls.known]:
             raise Invalid(*wrong)
         parsed = cls(**values)
         parsed.to_query()
