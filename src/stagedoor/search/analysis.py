@@ -8,13 +8,22 @@ as a regular expression; texts in which it cannot matter take the simple tokeniz
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Final, Protocol
 
-from stagedoor.search.query import first_words
+from stagedoor.search.query import MAX_WORDS
 
-__all__ = ["SETTINGS", "analyze", "analyze_all", "edits", "words_of"]
+__all__ = [
+    "SETTINGS",
+    "analyze",
+    "analyze_all",
+    "edits",
+    "first_words",
+    "forgiven",
+    "words_as_written",
+    "words_of",
+]
 
 # Snowball 3, which Tantivy has, tells these words apart where Lucene's older one does not: for Lucene they are listed.
 _NEWER: Final = {
@@ -80,7 +89,16 @@ _KATAKANA = rf"\p{{wb=Katakana}}{_MORE}"
 _IN_WORD = rf"[\p{{wb=MidLetter}}\p{{wb=MidNumLet}}']{_MORE}"
 _IN_NUMBER = rf"[\p{{wb=MidNum}}\p{{wb=MidNumLet}}']{_MORE}"
 _RUN = rf"(?:{_LETTER}(?:(?:{_IN_WORD})?{_LETTER})*|{_DIGIT}(?:(?:{_IN_NUMBER})?{_DIGIT})*|(?:{_KATAKANA})+)"
-_STANDARD = rf"(?:{_JOINER})*{_RUN}(?:(?:{_JOINER})*{_RUN})*(?:{_JOINER})*|[\p{{Han}}\p{{Hiragana}}]{_MORE}"
+# Line_Break=Complex_Context: Thai, Lao, Burmese, Khmer and their neighbours, a run of which is one word to Lucene.
+_COMPLEX = (
+    r"[\x{e01}-\x{e3a}\x{e40}-\x{e4e}\x{e81}-\x{ebd}\x{ec0}-\x{ecd}\x{edc}-\x{edf}\x{1000}-\x{103f}\x{1050}-\x{108f}"
+    r"\x{109a}-\x{109f}\x{1780}-\x{17d3}\x{17d7}\x{17dc}\x{17dd}\x{1950}-\x{19c9}\x{19da}-\x{19df}\x{1a20}-\x{1a7c}"
+    r"\x{1aa0}-\x{1aad}\x{a9e0}-\x{a9ef}\x{a9fa}-\x{a9fe}\x{aa60}-\x{aadf}\x{11700}-\x{1172b}\x{1173a}-\x{1173f}]"
+)
+_STANDARD = (
+    rf"(?:{_JOINER})*{_RUN}(?:(?:{_JOINER})*{_RUN})*(?:{_JOINER})*"
+    rf"|[\p{{Han}}\p{{Hiragana}}]{_MORE}|(?:{_COMPLEX}{_MORE})+"
+)
 
 # What the two tokenizers may see differently: signs that hold words together, and scripts beyond Latin and Cyrillic.
 _TRICKY = re.compile(
@@ -92,6 +110,9 @@ _POSSESSIVE = re.compile(r"(?<=[^\W\d_])['\u2019\uff07][sS](?!\w)")
 
 # Old and new Snowball disagree about yo, and so do people; Rust makes two signs of a small Turkish I.
 _ALIKE = str.maketrans("\u0451\u0401\u0130", "\u0435\u0415I")
+# What accepts all that is near a word costs by its letters: a node needs seconds for one of 255, or gives up (T9).
+_LONGEST: Final = 32  # letters of a word that forgives typing errors
+_FORGIVEN: Final = 96  # letters of all of them in a text
 
 
 class _Analyzer(Protocol):
@@ -119,9 +140,30 @@ def analyze_all(texts: Sequence[str]) -> list[str]:
     return [word for text in texts for word in analyze(text)]
 
 
+def first_words(text: str) -> list[str]:
+    """Return the first 16 words of a text, as they are written: all that is asked for, however long it is (T9).
+
+    What is no word to the analyzer is none here, so that signs, such as pictures, ask for nothing on any engine.
+    """
+    if not text.isascii():
+        text = text.translate(_ALIKE)
+    return _analyzers()[2 if _is_plain(text) else 3].analyze(text)[:MAX_WORDS]
+
+
 def words_of(text: str) -> tuple[str, ...]:
     """Return the words a match asks for: those of the first 16 that are significant, each once."""
-    return tuple(dict.fromkeys(analyze(first_words(text))))
+    if len(text) >= 2 * MAX_WORDS or not text.isascii():  # else there are no more than 16
+        text = " ".join(first_words(text))
+    return tuple(dict.fromkeys(analyze(text)))
+
+
+def words_as_written(text: str) -> dict[str, str]:
+    """Return the words a match asks for, each with how the text has it: for engines that analyse by themselves."""
+    written: dict[str, str] = {}
+    for word in first_words(text):
+        for stem in analyze(word):
+            written.setdefault(stem, word)
+    return written
 
 
 def edits(word: str) -> int:
@@ -129,8 +171,22 @@ def edits(word: str) -> int:
     return 0 if len(word) <= 2 else 1 if len(word) <= 5 else 2
 
 
+def forgiven(words: Iterable[str]) -> dict[str, int]:
+    """Return how many typing errors each of a text's words forgives.
+
+    A word of more than 32 letters forgives none, nor does any once 96 letters are spent (T9).
+    """
+    allowed, left = {}, _FORGIVEN
+    for word in words:
+        errors = edits(word) if len(word) <= min(left, _LONGEST) else 0
+        left -= len(word) if errors else 0
+        allowed[word] = errors
+    return allowed
+
+
 @cache
-def _analyzers() -> tuple[_Analyzer, _Analyzer]:
+def _analyzers() -> tuple[_Analyzer, ...]:
+    """Return what analyses, quick and careful, and what only divides, quick and careful."""
     from tantivy import Filter, TextAnalyzerBuilder, Tokenizer  # noqa: PLC0415 - only where search is used
 
     def built(tokenizer: Tokenizer) -> _Analyzer:
@@ -139,4 +195,5 @@ def _analyzers() -> tuple[_Analyzer, _Analyzer]:
             chain = chain.filter(Filter.stopword(language)).filter(Filter.stemmer(language))
         return chain.build()
 
-    return built(Tokenizer.simple()), built(Tokenizer.regex(_STANDARD))
+    dividing = (Tokenizer.simple(), Tokenizer.regex(_STANDARD))
+    return (*map(built, dividing), *(TextAnalyzerBuilder(tokenizer).build() for tokenizer in dividing))

@@ -9,7 +9,7 @@ from typing import Any, assert_never
 from stagedoor.call import Call
 from stagedoor.clock import Clock, SystemClock
 from stagedoor.errors import UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.search.analysis import analyze, edits, words_of
+from stagedoor.search.analysis import analyze, forgiven, words_of
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.engine import Change, Put, Refused, WriterError, key_of
 from stagedoor.search.fits import demand_fit
@@ -184,9 +184,9 @@ def rank(texts: Sequence[Match], document: Document) -> tuple[int, int, float]:
     for text in texts:
         fields = [(words_at(document, name), share) for name, share in text.fields]
         every = set(chain.from_iterable(words for words, _ in fields))
-        for word in words_of(text.text):
+        for word, errors in forgiven(words_of(text.text)).items():
             exact += word in every
-            near += any(is_near(word, other) for other in every)
+            near += any(is_near(word, other, errors) for other in every)
             weight += sum(share for words, share in fields if word in words)
     return exact, near, weight
 
@@ -202,9 +202,8 @@ def _words(text: str) -> frozenset[str]:
 
 
 @lru_cache(100_000)
-def is_near(word: str, other: str) -> bool:
-    """Tell whether a typing error or two may have made one word of the other: the first letter is sure."""
-    allowed = edits(word)
+def is_near(word: str, other: str, allowed: int) -> bool:
+    """Tell whether so many typing errors may have made one word of the other: the first letter is sure."""
     return word[0] == other[0] and abs(len(word) - len(other)) <= allowed and distance(word, other) <= allowed
 
 

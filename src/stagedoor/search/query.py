@@ -8,7 +8,6 @@ requested order a query with a text match is ordered by relevance, any other by 
 sorts last in both directions; texts sort by code point.
 """
 
-import re
 from typing import Any, Final, TypeAlias
 
 from stagedoor.value import value
@@ -29,16 +28,12 @@ __all__ = [
     "Result",
     "Scalar",
     "Term",
-    "first_words",
     "texts_of",
 ]
 
 WINDOW: Final = 10_000  # results beyond the 10,000th are not served, by any engine
 MAX_WORDS: Final = 16  # words of a text after these are ignored (T9)
 ID: Final = "id"  # the field that every document has, and that every order ends with
-
-# Scripts without spaces give a word for each sign.
-_WORD = re.compile(r"[\u2e80-\uabff\uf900-\ufaff\U00020000-\U0003ffff]|[^\W\u2e80-\uabff\uf900-\ufaff]+")
 
 Scalar: TypeAlias = str | int | float | bool
 Document: TypeAlias = dict[str, Any]
@@ -161,11 +156,3 @@ def texts_of(clause: Clause) -> tuple[Match, ...]:
             return tuple(text for inner in clause.clauses for text in texts_of(inner))
         case _:
             return ()
-
-
-def first_words(text: str) -> str:
-    """Return a text up to the end of its 16th word: what engines are asked for, however long it is (T9)."""
-    for number, word in enumerate(_WORD.finditer(text), start=1):
-        if number == MAX_WORDS:
-            return text[: word.end()]
-    return text

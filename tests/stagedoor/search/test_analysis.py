@@ -4,8 +4,15 @@ import time
 
 import pytest
 
-from stagedoor.search.analysis import analyze, analyze_all, edits, words_of
-from stagedoor.search.query import first_words
+from stagedoor.search.analysis import (
+    analyze,
+    analyze_all,
+    edits,
+    first_words,
+    forgiven,
+    words_as_written,
+    words_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +28,7 @@ from stagedoor.search.query import first_words
         ("U.S.A. 3.14 1,000 foo_bar AT&T", ["u.s.a", "3.14", "1,000", "foo_bar", "t"]),
         ("\u6771\u4eac", ["\u6771", "\u4eac"]),
         ("\u0130stanbul \u00bd", ["istanbul"]),
+        ("\u0e2a\u0e15\u0e32\u0e23\u0e4c \u0e27\u0e2d", ["\u0e2a\u0e15\u0e32\u0e23\u0e4c", "\u0e27\u0e2d"]),
         ("the of и в", []),
         ("", []),
     ],
@@ -37,12 +45,30 @@ def test_several_texts_are_analysed_as_one_by_one() -> None:
 
 
 def test_t9_words_after_the_sixteenth_are_ignored() -> None:
-    """T9: cut at the end of the 16th word; scripts without spaces count each sign."""
+    """T9: what divides a text counts its words; in scripts without spaces each sign is one."""
     assert words_of(" ".join(f"w{number}" for number in range(40))) == tuple(
         f"w{number}" for number in range(16)
     )
-    assert len(first_words("\u6771" * 200)) == 16
-    assert first_words("short text") == "short text"
+    assert words_of("".join(chr(0x4E00 + number) for number in range(20))) == tuple(
+        "一丁丂七丄丅丆万丈三上下丌不与丏"
+    )
+    assert first_words("\u6771" * 200) == ["\u6771"] * 16
+    assert first_words("Short text") == ["Short", "text"]
+
+
+def test_t9_signs_are_no_words() -> None:
+    """T9: pictures and circled letters are words to some engines, hundreds of them to a text: nobody is asked."""
+    assert words_of("\U0001f3ac" * 200 + " star ©") == ("star",)
+    assert len(first_words(" ".join(map(chr, range(0x2C2, 0x300))))) == 16
+
+
+def test_words_are_known_as_they_are_written() -> None:
+    """An engine that analyses by itself is given each significant word once, in the form the text has it."""
+    assert words_as_written("The Stars' star, Schindler's WARS") == {
+        "star": "Stars",
+        "schindler": "Schindler's",
+        "war": "WARS",
+    }
 
 
 def test_a_word_given_twice_counts_once() -> None:
@@ -53,6 +79,13 @@ def test_a_word_given_twice_counts_once() -> None:
 def test_typing_errors_are_forgiven_by_length() -> None:
     """0 edits up to 2 letters, 1 for 3 to 5, 2 beyond."""
     assert [edits("x" * length) for length in (1, 2, 3, 5, 6, 20)] == [0, 0, 1, 1, 2, 2]
+
+
+def test_t9_forgiveness_has_an_end() -> None:
+    """T9: 96 letters of a text may be mistyped, whichever words they are in; short words take nothing of it."""
+    words = ["ab", "b" * 33, "c" * 32, "d" * 32, "e" * 26, "f" * 7, "g" * 5, "h", "i" * 3]
+
+    assert list(forgiven(words).values()) == [0, 0, 2, 2, 2, 0, 1, 0, 0]
 
 
 @pytest.mark.parametrize(

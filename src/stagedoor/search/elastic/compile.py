@@ -2,7 +2,8 @@
 
 from typing import Any, Final, assert_never
 
-from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Order, Query, Term, first_words
+from stagedoor.search.analysis import forgiven, words_as_written
+from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Order, Query, Term
 from stagedoor.search.schema import Index, Text, single
 
 __all__ = ["body_of"]
@@ -87,24 +88,16 @@ def _between(clause: Between) -> dict[str, Any]:
 
 
 def _match(clause: Match) -> dict[str, Any]:
-    text = first_words(clause.text)
+    """Ask for words as they are divided here, not for the text: a node would find more, and without a bound (T9)."""
+    asked = words_as_written(clause.text)
     names = [field for field, _ in clause.fields]
     weighted = [f"{field}^{weight:g}" for field, weight in clause.fields]
-    words = dict.fromkeys(text.split())
-    return {
-        "bool": {
-            "should": [
-                *(
-                    {"constant_score": {"filter": _words(word, names), "boost": _EXACT}}
-                    for word in words
-                    if any(letter.isalnum() for letter in word)
-                ),
-                _words(text, weighted, type="most_fields", boost=_FINE),
-                _words(text, names, type="most_fields", **_FUZZY),
-            ],
-            "minimum_should_match": 1,
-        }
-    }
+    near = " ".join(asked[stem] for stem, errors in forgiven(asked).items() if errors)
+    should = [{"constant_score": {"filter": _words(word, names), "boost": _EXACT}} for word in asked.values()]
+    should.append(_words(" ".join(asked.values()), weighted, type="most_fields", boost=_FINE))
+    if near:
+        should.append(_words(near, names, type="most_fields", **_FUZZY))
+    return {"bool": {"should": should, "minimum_should_match": 1}} if asked else {"match_none": {}}
 
 
 def _words(text: str, fields: list[str], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - their options

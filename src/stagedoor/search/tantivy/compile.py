@@ -7,7 +7,7 @@ from typing import Final, assert_never
 import tantivy
 from tantivy import FieldType, Occur, Query
 
-from stagedoor.search.analysis import edits, words_of
+from stagedoor.search.analysis import forgiven, words_of
 from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Scalar, Term
 from stagedoor.search.schema import Index, single
 from stagedoor.search.tantivy.fields import encoded
@@ -78,20 +78,19 @@ def _between(clause: Between, schema: tantivy.Schema) -> Query:
 
 
 def _match(clause: Match, schema: tantivy.Schema) -> Query:
-    words = words_of(clause.text)
-    return _either(chain.from_iterable(_word(word, clause, schema) for word in words))
+    words = forgiven(words_of(clause.text))
+    return _either(chain.from_iterable(_word(word, errors, clause, schema) for word, errors in words.items()))
 
 
-def _word(word: str, clause: Match, schema: tantivy.Schema) -> Iterable[Query]:
+def _word(word: str, errors: int, clause: Match, schema: tantivy.Schema) -> Iterable[Query]:
     """Return what one word adds to the score of the documents that have it, or one near it, in any field."""
     term = encoded(word)
     exact = [(Query.term_query(schema, field, term, "freq"), weight) for field, weight in clause.fields]
     yield Query.const_score_query(_either(query for query, _ in exact), EXACT)
     for query, weight in exact:
         yield Query.boost_query(query, FINE * weight)
-    forgiven = edits(word)
-    if forgiven:
-        near = (Query.fuzzy_term_query(schema, field, term, forgiven) for field, _ in clause.fields)
+    if errors:
+        near = (Query.fuzzy_term_query(schema, field, term, errors) for field, _ in clause.fields)
         yield Query.const_score_query(_either(near), NEAR)
 
 
