@@ -36,6 +36,7 @@ def documentation(routes: Callable[[], Sequence[Route]]) -> list[Route]:
         version=__version__,
         description=DESCRIPTION,
         nonce=lambda: secrets.token_urlsafe(16),
+        namespace=TITLE,
     )
 
 

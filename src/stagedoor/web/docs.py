@@ -8,8 +8,10 @@ import asyncio
 import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -48,12 +50,21 @@ def documentation_routes(
     version: str,
     description: str,
     nonce: Callable[[], str],
+    namespace: str = "gateway",
     assets: str = "/docs/assets",
 ) -> list[Route]:
-    """Return the routes of all document sets; `routes` is asked at the first request, when all are declared."""
+    """Return the routes of all document sets; `routes` is asked at the first request, when all are declared.
+
+    `namespace` is the gateway's name, as in the types of its problems.
+    """
+
+    def described(prefix: str) -> dict[str, Any]:
+        shown = [route for route in routes() if route.path.startswith(prefix)]
+        return document(shown, title=title, version=version, description=description, namespace=namespace)
+
     built: list[Route] = [_asset_route(name, assets) for name in _ASSETS]
     for one in sets:
-        built.append(_quiet(one.openapi, _openapi_handler(one, routes, title, version, description)))
+        built.append(_quiet(one.openapi, _openapi_handler(partial(described, one.prefix))))
         swagger = _page_handler(_swagger_page, title, one.openapi, assets, nonce)
         built.extend(_quiet(path, swagger) for path in one.swagger)
         if one.redoc is not None:
@@ -65,17 +76,13 @@ def _quiet(path: str, handle: Handler) -> Route:
     return Route(path=path, handle=handle, public=True, kind="documentation", live=True)
 
 
-def _openapi_handler(
-    one: DocumentSet, routes: Callable[[], Sequence[Route]], title: str, version: str, description: str
-) -> Handler:
+def _openapi_handler(described: Callable[[], dict[str, Any]]) -> Handler:
     made: list[Answer] = []
     tag: list[bytes] = []
 
     async def handle(request: Request) -> Answer:
         if not made:
-            shown = [route for route in routes() if route.path.startswith(one.prefix)]
-            built = document(shown, title=title, version=version, description=description)
-            body = orjson.dumps(built)
+            body = orjson.dumps(described())
             made.append(Answer(200, ((b"content-type", b"application/json"), _SHORT), body))
             tag.append(etag_of(body))
         return conditional(made[0], tag[0], request.headers.get(b"if-none-match"))

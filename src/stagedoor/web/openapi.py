@@ -1,27 +1,31 @@
 """The OpenAPI 3.1 document of a set of routes, from the same declarations that serve them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 from pydantic import TypeAdapter
 
+from stagedoor import problems
 from stagedoor.web.parameters import Parameter
 from stagedoor.web.routes import Documentation, Route
 
 __all__ = ["document"]
 
-_PROBLEM_TITLES = {
-    400: "The request cannot be read",
-    404: "Not found",
-    405: "Method not allowed",
-    413: "The body is too large",
-    415: "Unsupported media type",
-    422: "A parameter or the body is wrong",
-    429: "Too many requests",
-    500: "A fault of the gateway",
-    502: "An upstream answered, but not validly",
-    503: "An upstream is unavailable",
-    504: "An upstream was too slow",
+# What a status says where a route says nothing of its own.
+_USUAL = {
+    400: problems.bad_request(),
+    404: problems.not_found(),
+    405: problems.method_not_allowed("GET, HEAD"),
+    413: problems.too_large(),
+    414: problems.uri_too_long(),
+    415: problems.unsupported_media(),
+    422: problems.validation(),
+    429: problems.rate_limited(retry_after=1),
+    500: problems.internal(),
+    502: problems.upstream_garbled(),
+    503: problems.upstream_unavailable(),
+    504: problems.upstream_timeout(),
 }
 _PROBLEM = {
     "type": "object",
@@ -30,7 +34,7 @@ _PROBLEM = {
     "properties": {
         "type": {"type": "string", "format": "uri"},
         "title": {"type": "string"},
-        "status": {"type": "integer"},
+        "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": {"type": "string"},
         "instance": {"type": "string"},
         "request_id": {"type": "string"},
@@ -53,17 +57,26 @@ _STYLES: dict[str, dict[str, Any]] = {
     "path": {"style": "simple"},
     "query": {"style": "form", "explode": True},
 }
+_WHOLE = {"type": "integer", "minimum": 0}
+_FIELDS = {"X-Total-Count": _WHOLE, "Retry-After": _WHOLE}  # the others are text
+_ID_FIELD = {"X-Request-ID": "The request's id, as in every log line about it."}
+_WAIT_FIELD = {"Retry-After": "After how many seconds to try again."}
 _REF = "#/components/schemas/{model}"
 
 
-def document(routes: Iterable[Route], *, title: str, version: str, description: str = "") -> dict[str, Any]:
-    """Return the document of the routes that have documentation, in the order given."""
+def document(
+    routes: Iterable[Route], *, title: str, version: str, description: str = "", namespace: str = "gateway"
+) -> dict[str, Any]:
+    """Return the document of the routes that have documentation, in the order given.
+
+    `namespace` is the gateway's name, as in the types of its problems.
+    """
     shown = [(route, route.documentation) for route in routes if route.documentation is not None]
     schemas, components = _schemas(shown)
     components["Problem"] = _PROBLEM
     paths: dict[str, dict[str, Any]] = {}
     for route, documentation in shown:
-        operation = _operation(route, documentation, schemas.get(id(route)), components)
+        operation = _operation(route, documentation, schemas.get(id(route)), components, namespace)
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -86,16 +99,18 @@ def _schemas(shown: list[tuple[Route, Documentation]]) -> tuple[dict[int, Any], 
 
 
 def _operation(
-    route: Route, documentation: Documentation, schema: object, components: dict[str, Any]
+    route: Route, documentation: Documentation, schema: object, components: dict[str, Any], namespace: str
 ) -> dict[str, Any]:
+    parameters = [_parameter(item, components) for item in route.parameters]
     responses = {str(documentation.status): _success(documentation, schema)}
-    responses |= {str(status): _problem(status) for status in sorted(documentation.problems)}
+    for status, said in sorted(_by_status(documentation.problems).items()):
+        responses[str(status)] = _refusal(said, _example_path(route), namespace)
     return {
         "operationId": _operation_id(route),
         "summary": documentation.summary,
         "description": documentation.description,
         "tags": list(documentation.tags),
-        "parameters": [_parameter(item, components) for item in route.parameters],
+        "parameters": parameters,
         "responses": responses,
     }
 
@@ -137,11 +152,41 @@ def _success(documentation: Documentation, schema: object) -> dict[str, Any]:
 
 
 def _headers(described: Mapping[str, str]) -> dict[str, Any]:
-    return {name: {"description": text, "schema": {"type": "string"}} for name, text in described.items()}
-
-
-def _problem(status: int) -> dict[str, Any]:
     return {
-        "description": _PROBLEM_TITLES[status],
-        "content": {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}},
+        name: {"description": text, "schema": _FIELDS.get(name, {"type": "string"})}
+        for name, text in described.items()
     }
+
+
+def _by_status(said: Iterable[int | problems.Problem]) -> dict[int, list[problems.Problem]]:
+    found: dict[int, list[problems.Problem]] = {}
+    for one in said:
+        problem = _USUAL[one] if isinstance(one, int) else one
+        found.setdefault(problem.status, []).append(problem)
+    return found
+
+
+def _refusal(said: Sequence[problems.Problem], path: str, namespace: str) -> dict[str, Any]:
+    """Return the answer with one status: what it means, and each problem as a client reads it."""
+    waits = any(name == b"retry-after" for name, _ in problems.fields_of(said[0]))
+    content = {
+        "schema": {"$ref": _REF.format(model="Problem")},
+        "examples": {problem.kind: {"value": _rendered(problem, path, namespace)} for problem in said},
+    }
+    return {
+        "description": "; ".join(f"{problem.title}: {problem.detail}" for problem in said),
+        "headers": _headers(_ID_FIELD | _WAIT_FIELD if waits else _ID_FIELD),
+        "content": {"application/problem+json": content},
+    }
+
+
+def _rendered(problem: problems.Problem, path: str, namespace: str) -> Any:  # noqa: ANN401 - it is JSON
+    request_id = "5f0c2b1e9d7a4c3f8e6b0a1d2c4f7e90"
+    return orjson.loads(problems.render(problem, instance=path, request_id=request_id, namespace=namespace))
+
+
+def _example_path(route: Route) -> str:
+    path = route.path
+    for item in route.parameters:
+        path = path.replace(f"{{{item.name}}}", str(item.example))
+    return path

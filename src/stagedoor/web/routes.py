@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from stagedoor import problems
 from stagedoor.errors import ConfigError
+from stagedoor.problems import Problem
 from stagedoor.value import value
 from stagedoor.web.answer import Answer
 from stagedoor.web.parameters import Fault, Invalid, Parameter
@@ -42,7 +43,7 @@ class Documentation:
     model: Any = None  # the type of the answer's body, as pydantic understands it
     media_type: str = "application/json"
     status: int = 200
-    problems: tuple[int, ...] = ()
+    problems: tuple[int | Problem, ...] = ()  # a status, or exactly what is said with it
     headers: Mapping[str, str] = field(default_factory=dict)  # field name -> description
 
 
@@ -52,7 +53,7 @@ class Route:
 
     `public` declares that everybody gets the same answer: credentials are neither read nor forwarded, and no
     identity enters a key. `counted` is False for routes that stay out of the request metrics. `live` routes are
-    answered while everything else is shed.
+    answered however often a client has asked.
     """
 
     path: str
@@ -126,13 +127,16 @@ class Router:
 
     def match(self, method: str, path: bytes) -> Match:
         """Return what a raw path means; what has no route gets one that refuses, and says why."""
-        if path != b"/" and path.endswith(b"/"):
-            path = path[:-1]
-        node, segments = self._find(path)
+        node, segments = self._find(_unslashed(path))
         if node is None:
             return _UNMATCHED
         route = node.methods.get(method) or node.refusing
         return Match(route, node.names, segments) if segments else Match(route)
+
+    def allowed(self, path: bytes) -> str | None:
+        """Return the methods of a raw path, as in "GET, HEAD"; None for one that has no route."""
+        node, _ = self._find(_unslashed(path))
+        return None if node is None else ", ".join(sorted(node.methods))
 
     def _find(self, path: bytes) -> tuple[_Node | None, Sequence[bytes]]:
         fixed = self._fixed.get(path)
@@ -143,6 +147,10 @@ class Router:
             if found is not None:
                 return node, found.groups()
         return None, ()
+
+
+def _unslashed(path: bytes) -> bytes:
+    return path[:-1] if path.endswith(b"/") and path != b"/" else path
 
 
 async def _not_found(_: Request) -> Answer:

@@ -326,7 +326,7 @@ class NarrowParts(FilterSet):
 def accepts(filters: type[FilterSet], name: str, value: object) -> bool:
     """Tell whether the documentation promises that a value is accepted."""
     shown = {parameter.name: parameter for parameter in filters.parameters()}
-    return Draft202012Validator(shown[name].schema()).is_valid(value)
+    return Draft202012Validator(dict(shown[name].schema())).is_valid(value)
 
 
 def served(filters: type[FilterSet], asked: Mapping[str, object]) -> bool:
@@ -353,8 +353,8 @@ def test_the_documentation_accepts_exactly_the_pages_that_are_served(
     """CONTRACTS 2: number x size up to 10,000, also where one of them is left out; nothing more, nothing less."""
     for filters, names in ((Course, ("page_number", "page_size")), (NarrowPages, ("number", "size"))):
         given_ones = zip(names, (number, size), strict=True)
-        asked = {name: value for name, value in given_ones if value is not None}
-        also = {"query": "star"} if filters is Course else {}
+        asked: dict[str, object] = {name: value for name, value in given_ones if value is not None}
+        also: dict[str, object] = {"query": "star"} if filters is Course else {}
 
         assert accepts(filters, "page", asked) == served(filters, asked | also)
 

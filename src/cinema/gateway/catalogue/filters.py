@@ -1,5 +1,6 @@
 """Which filters films, genres and persons have, in each dialect. One line is a parameter, its rules and its query."""
 
+from cinema.gateway.catalogue import samples
 from stagedoor.search.filters import (
     Filter,
     FilterSet,
@@ -12,6 +13,7 @@ from stagedoor.search.filters import (
     RangeFilter,
     SearchFilter,
 )
+from stagedoor.search.values import UuidValue
 
 __all__ = [
     "CourseFilms",
@@ -27,6 +29,30 @@ __all__ = [
 ]
 
 _BEST_FIRST = ("-imdb_rating",)
+_FILM, _OTHER_FILM = UuidValue(example=samples.FILM), UuidValue(example=samples.OTHER_FILM)
+_GENRE, _OTHER_GENRE = UuidValue(example=samples.GENRE), UuidValue(example=samples.OTHER_GENRE)
+_PERSON, _OTHER_PERSON = UuidValue(example=samples.PERSON), UuidValue(example=samples.OTHER_PERSON)
+
+# How lists are sorted, in words.
+_MINUS = "a minus in front for descending"
+_TIES = "Equal ones are in order of their ids"
+_FILM_SORT = (
+    f"{{}}, {_MINUS}. Not given: best rated first, or where words are searched the best match first. "
+    f"Films without a rating come last either way. {_TIES}"
+)
+_NAME_SORT = f"{{}}, {_MINUS}. Not given: by name, or where words are searched the best match first. {_TIES}"
+_ONE_KEY, _MANY_KEYS = "Sort key", "Sort keys, repeated, applied in this order"
+_WORDS = (
+    "Words in {}, in any form and order; typing errors are forgiven, better matches come first. At most 16 words "
+    "count, those that mean nothing do not; operators and quotes are plain text"
+)
+_EMPTY = ". Empty: not given"
+_ANY = "Only {} with any of these ids, repeated; up to 500"
+_NONE = "Only {} with none of these ids, repeated; up to 500"
+_RATING = (
+    "The least and the greatest rating, both inclusive, as a pair in this order: `imdb_rating=7&imdb_rating=9`. An "
+    "empty value leaves its side open: `imdb_rating=&imdb_rating=6.5`. Films without a rating are in no range"
+)
 # Where a search for films looks, and how much a word weighs there.
 _FILM_TEXTS = (
     ("title", 3.0),
@@ -46,15 +72,25 @@ class CourseFilmsOf(FilterSet, index="movies", default=_BEST_FIRST):
 class CourseFilms(CourseFilmsOf):
     """Films of the course dialect."""
 
-    sort = OrderingFilter("imdb_rating", "title", many=False)
-    genre = Filter("genre_ids", description="Only films of this genre")
+    sort = OrderingFilter(
+        "imdb_rating",
+        "title",
+        many=False,
+        description=_FILM_SORT.format(_ONE_KEY),
+        example="-imdb_rating",
+    )
+    genre = Filter(
+        "genre_ids", kind=_GENRE, description="Only films of the genre with this id; none has an unknown one"
+    )
 
 
 class CourseFilmsSearch(CourseFilms):
     """The same, by words."""
 
     query = SearchFilter(
-        *_FILM_TEXTS, required=True, description="Words in title, description or people's names"
+        *_FILM_TEXTS,
+        required=True,
+        description=_WORDS.format("title (which weighs three times as much), description and people's names"),
     )
 
 
@@ -62,56 +98,74 @@ class CourseGenres(FilterSet, index="genres", default=("name",)):
     """Genres of the course dialect."""
 
     pages = PageNumberFilter()
-    sort = OrderingFilter("name", many=False)
+    sort = OrderingFilter("name", many=False, description=_NAME_SORT.format(_ONE_KEY), example="name")
 
 
 class CourseGenresSearch(CourseGenres):
     """The same, by words."""
 
-    query = SearchFilter("name", required=True)
+    query = SearchFilter("name", required=True, description=_WORDS.format("the name"), example="action")
 
 
 class CoursePersons(FilterSet, index="persons", default=("full_name",)):
     """Persons of the course dialect."""
 
     pages = PageNumberFilter()
-    sort = OrderingFilter("full_name", many=False)
+    sort = OrderingFilter(
+        "full_name", many=False, description=_NAME_SORT.format(_ONE_KEY), example="full_name"
+    )
 
 
 class CoursePersonsSearch(CoursePersons):
     """The same, by words."""
 
-    query = SearchFilter("full_name", required=True)
+    query = SearchFilter(
+        "full_name", required=True, description=_WORDS.format("the full name"), example="lucas"
+    )
 
 
-class Filters(FilterSet):
-    """What all lists of the gateway dialect have."""
-
-    id = Filter()
-    ids = InFilter("id")
-    excluded_ids = NotInFilter("id")
-    pagination = LimitOffsetFilter(max_limit=100)
-
-
-class FilmFilters(Filters, index="movies", default=_BEST_FIRST):
+class FilmFilters(FilterSet, index="movies", default=_BEST_FIRST):
     """Films of the gateway dialect."""
 
-    title = SearchFilter()
-    description = SearchFilter()
-    imdb_rating = RangeFilter()
-    order = OrderingFilter("id", "imdb_rating", "title")
+    id = Filter(kind=_FILM, description="Only the film with this id")
+    ids = InFilter("id", kind=_FILM, description=_ANY.format("films"))
+    excluded_ids = NotInFilter("id", kind=_OTHER_FILM, description=_NONE.format("films"))
+    pagination = LimitOffsetFilter(max_limit=100)
+    title = SearchFilter(description=_WORDS.format("the title") + _EMPTY)
+    description = SearchFilter(description=_WORDS.format("the description") + _EMPTY, example="")
+    imdb_rating = RangeFilter(description=_RATING)
+    order = OrderingFilter(
+        "id",
+        "imdb_rating",
+        "title",
+        description=_FILM_SORT.format(_MANY_KEYS),
+        example="-imdb_rating",
+    )
 
 
-class GenreFilters(Filters, index="genres", default=("name",)):
+class GenreFilters(FilterSet, index="genres", default=("name",)):
     """Genres of the gateway dialect."""
 
-    name = SearchFilter()
-    description = SearchFilter()
-    order = OrderingFilter("id", "name")
+    id = Filter(kind=_GENRE, description="Only the genre with this id")
+    ids = InFilter("id", kind=_GENRE, description=_ANY.format("genres"))
+    excluded_ids = NotInFilter("id", kind=_OTHER_GENRE, description=_NONE.format("genres"))
+    pagination = LimitOffsetFilter(max_limit=100)
+    name = SearchFilter(description=_WORDS.format("the name") + _EMPTY, example="action")
+    description = SearchFilter(description=_WORDS.format("the description") + _EMPTY, example="")
+    order = OrderingFilter("id", "name", description=_NAME_SORT.format(_MANY_KEYS), example="name")
 
 
-class PersonFilters(Filters, index="persons", default=("full_name",)):
+class PersonFilters(FilterSet, index="persons", default=("full_name",)):
     """Persons of the gateway dialect."""
 
-    name = SearchFilter("full_name")
-    order = OrderingFilter("id", OrderingField("name", "full_name"))
+    id = Filter(kind=_PERSON, description="Only the person with this id")
+    ids = InFilter("id", kind=_PERSON, description=_ANY.format("persons"))
+    excluded_ids = NotInFilter("id", kind=_OTHER_PERSON, description=_NONE.format("persons"))
+    pagination = LimitOffsetFilter(max_limit=100)
+    name = SearchFilter("full_name", description=_WORDS.format("the name") + _EMPTY, example="lucas")
+    order = OrderingFilter(
+        "id",
+        OrderingField("name", "full_name"),
+        description=_NAME_SORT.format(_MANY_KEYS),
+        example="name",
+    )

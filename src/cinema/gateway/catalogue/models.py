@@ -1,6 +1,11 @@
-"""The bodies of both dialects, for the documentation."""
+"""The bodies of both dialects, for the documentation. What they show is in the film set."""
 
+from typing import Annotated, Literal
+
+from pydantic import Field
 from typing_extensions import TypedDict
+
+from cinema.gateway.catalogue import samples
 
 __all__ = [
     "CourseFilm",
@@ -16,32 +21,43 @@ __all__ = [
 ]
 
 
+FilmId = Annotated[str, Field(examples=[samples.FILM], json_schema_extra={"format": "uuid"})]
+GenreId = Annotated[str, Field(examples=[samples.GENRE], json_schema_extra={"format": "uuid"})]
+PersonId = Annotated[str, Field(examples=[samples.PERSON], json_schema_extra={"format": "uuid"})]
+Title = Annotated[str, Field(examples=["Star Wars"])]
+Rating = Annotated[float | None, Field(ge=0, le=10, examples=[9.1], description="From 0 to 10; null: none")]
+Description = Annotated[str | None, Field(examples=[None])]
+GenreName = Annotated[str, Field(examples=["Action"])]
+PersonName = Annotated[str, Field(examples=["George Lucas"])]
+Role = Literal["actor", "director", "writer"]
+
+
 class CourseFilmLine(TypedDict):
     """A film in a list."""
 
-    uuid: str
-    title: str
-    imdb_rating: float | None
+    uuid: FilmId
+    title: Title
+    imdb_rating: Rating
 
 
 class NamedGenre(TypedDict):
     """A genre of a film."""
 
-    uuid: str
-    name: str
+    uuid: GenreId
+    name: GenreName
 
 
 class NamedPerson(TypedDict):
     """A person in a role."""
 
-    uuid: str
-    full_name: str
+    uuid: PersonId
+    full_name: PersonName
 
 
 class CourseFilm(CourseFilmLine):
     """A film's own page; a role that nobody has is empty."""
 
-    description: str | None
+    description: Description
     genre: list[NamedGenre]
     actors: list[NamedPerson]
     writers: list[NamedPerson]
@@ -51,49 +67,49 @@ class CourseFilm(CourseFilmLine):
 class CourseGenre(TypedDict):
     """A genre."""
 
-    uuid: str
-    name: str
-    description: str | None
+    uuid: GenreId
+    name: GenreName
+    description: Description
 
 
 class FilmRoles(TypedDict):
     """The roles of a person in a film, in alphabetical order."""
 
-    uuid: str
-    roles: list[str]
+    uuid: FilmId
+    roles: list[Role]
 
 
 class CoursePerson(TypedDict):
     """A person and their films, best rated first."""
 
-    uuid: str
-    full_name: str
+    uuid: PersonId
+    full_name: PersonName
     films: list[FilmRoles]
 
 
 class GatewayPerson(TypedDict):
     """A person."""
 
-    id: str
-    name: str
+    id: PersonId
+    name: PersonName
 
 
 class GatewayGenre(TypedDict):
     """A genre."""
 
-    id: str
-    name: str
-    description: str | None
+    id: GenreId
+    name: GenreName
+    description: Description
 
 
 class GatewayFilm(TypedDict):
     """A film with its genres and people."""
 
-    id: str
-    title: str
-    description: str | None
-    imdb_rating: float | None
-    genres: list[str]
+    id: FilmId
+    title: Title
+    description: Description
+    imdb_rating: Rating
+    genres: list[GenreName]
     actors: list[GatewayPerson]
     directors: list[GatewayPerson]
     writers: list[GatewayPerson]

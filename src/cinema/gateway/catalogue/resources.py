@@ -17,6 +17,7 @@ class List:
 
     path: str
     summary: str
+    description: str
     filters: type[FilterSet]
     shape: Shape
     model: Any
@@ -28,6 +29,7 @@ class Thing:
 
     path: str
     summary: str
+    description: str
     id: str
     kind: str
     index: str
@@ -41,6 +43,7 @@ class Related:
 
     path: str
     summary: str
+    description: str
     kind: str
     ask: type[SimilarFilms] | type[FilmsOfPerson]
 
@@ -75,11 +78,22 @@ def _gateway(kind: str, view: View) -> Shape:
 
 FILM_LINES = _course("film", views.film_line)
 
+_PAGES = "Pages never overlap or skip; one past the last is an empty list."
+_FOUND = "The best match comes first. Nothing found is an empty list."
+
 LISTS = (
-    List("/api/v1/films", "Films", filters.CourseFilms, FILM_LINES, list[models.CourseFilmLine]),
+    List(
+        "/api/v1/films",
+        "Films",
+        f"All films, or those of a genre, page by page. {_PAGES}",
+        filters.CourseFilms,
+        FILM_LINES,
+        list[models.CourseFilmLine],
+    ),
     List(
         "/api/v1/films/search",
         "Films by words",
+        f"Films with these words in their title, description or people's names. {_FOUND}",
         filters.CourseFilmsSearch,
         FILM_LINES,
         list[models.CourseFilmLine],
@@ -87,6 +101,7 @@ LISTS = (
     List(
         "/api/v1/genres",
         "Genres",
+        f"All genres, page by page. {_PAGES}",
         filters.CourseGenres,
         _course("genre", views.genre_of_course),
         list[models.CourseGenre],
@@ -94,6 +109,7 @@ LISTS = (
     List(
         "/api/v1/genres/search",
         "Genres by words",
+        f"Genres with these words in their name. {_FOUND}",
         filters.CourseGenresSearch,
         _course("genre", views.genre_of_course),
         list[models.CourseGenre],
@@ -101,6 +117,7 @@ LISTS = (
     List(
         "/api/v1/persons",
         "Persons",
+        f"All persons with their films and roles, page by page. {_PAGES}",
         filters.CoursePersons,
         _course("person", views.person_of_course),
         list[models.CoursePerson],
@@ -108,6 +125,7 @@ LISTS = (
     List(
         "/api/v1/persons/search",
         "Persons by words",
+        f"Persons with these words in their name, with their films and roles. {_FOUND}",
         filters.CoursePersonsSearch,
         _course("person", views.person_of_course),
         list[models.CoursePerson],
@@ -115,6 +133,7 @@ LISTS = (
     List(
         "/v1/films",
         "Films",
+        f"Films that pass every filter given, with their genres and people. {_PAGES}",
         filters.FilmFilters,
         _gateway("film", views.film_of_gateway),
         models.GatewayFilms,
@@ -122,6 +141,7 @@ LISTS = (
     List(
         "/v1/genres",
         "Genres",
+        f"Genres that pass every filter given. {_PAGES}",
         filters.GenreFilters,
         _gateway("genre", views.genre_of_gateway),
         models.GatewayGenres,
@@ -129,6 +149,7 @@ LISTS = (
     List(
         "/v1/persons",
         "Persons",
+        f"Persons that pass every filter given. {_PAGES}",
         filters.PersonFilters,
         _gateway("person", views.person_of_gateway),
         models.GatewayPersons,
@@ -136,10 +157,20 @@ LISTS = (
 )
 
 THINGS = (
-    Thing("/api/v1/films/{uuid}", "One film", "uuid", "film", "movies", views.film_page, models.CourseFilm),
+    Thing(
+        "/api/v1/films/{uuid}",
+        "One film",
+        "A film with its genres and people; a role that nobody has is an empty list.",
+        "uuid",
+        "film",
+        "movies",
+        views.film_page,
+        models.CourseFilm,
+    ),
     Thing(
         "/api/v1/genres/{uuid}",
         "One genre",
+        "A genre, as in the list.",
         "uuid",
         "genre",
         "genres",
@@ -149,19 +180,37 @@ THINGS = (
     Thing(
         "/api/v1/persons/{uuid}",
         "One person",
+        "A person with their films, best rated first, and the roles in each.",
         "uuid",
         "person",
         "persons",
         views.person_of_course,
         models.CoursePerson,
     ),
-    Thing("/v1/films/{id}", "One film", "id", "film", "movies", views.film_of_gateway, models.GatewayFilm),
     Thing(
-        "/v1/genres/{id}", "One genre", "id", "genre", "genres", views.genre_of_gateway, models.GatewayGenre
+        "/v1/films/{id}",
+        "One film",
+        "A film with its genres and people, as in the list.",
+        "id",
+        "film",
+        "movies",
+        views.film_of_gateway,
+        models.GatewayFilm,
+    ),
+    Thing(
+        "/v1/genres/{id}",
+        "One genre",
+        "A genre, as in the list.",
+        "id",
+        "genre",
+        "genres",
+        views.genre_of_gateway,
+        models.GatewayGenre,
     ),
     Thing(
         "/v1/persons/{id}",
         "One person",
+        "A person, as in the list.",
         "id",
         "person",
         "persons",
@@ -171,7 +220,22 @@ THINGS = (
 )
 
 RELATED = (
-    Related("/api/v1/films/{uuid}/similar", "Other films that share a genre", "film", SimilarFilms),
-    Related("/api/v1/persons/{uuid}/film", "A person's films", "person", FilmsOfPerson),
-    Related("/api/v1/persons/{uuid}/films", "A person's films", "person", FilmsOfPerson),
+    Related(
+        "/api/v1/films/{uuid}/similar",
+        "Similar films",
+        f"Other films that share at least one genre with this one, best rated first. {_PAGES}",
+        "film",
+        SimilarFilms,
+    ),
+    *[
+        Related(
+            f"/api/v1/persons/{{uuid}}/{last}",
+            "A person's films",
+            f"The films that the person has a role in, best rated first. {_PAGES} "
+            "`film` and `films` are the same list.",
+            "person",
+            FilmsOfPerson,
+        )
+        for last in ("film", "films")
+    ],
 )

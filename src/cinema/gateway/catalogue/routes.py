@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from urllib.parse import parse_qsl
 
-from cinema.gateway.catalogue import resources
+from cinema.gateway.catalogue import resources, samples
 from cinema.gateway.catalogue.filters import CourseFilmsOf
 from cinema.gateway.catalogue.models import CourseFilmLine
 from cinema.gateway.catalogue.questions import Item, Listing, NotHere
@@ -18,7 +18,7 @@ from stagedoor.policies.coalesced import Coalesced
 from stagedoor.search.filters import FilterSet
 from stagedoor.upstream import Upstream
 from stagedoor.web.kept import Page, PageCodec, Question, kept_route, pages
-from stagedoor.web.parameters import Parameter, Uuid
+from stagedoor.web.parameters import Fault, Parameter, Place, Uuid
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Route
 
@@ -26,16 +26,28 @@ __all__ = ["catalogue_routes"]
 
 _PAGING = frozenset({"page_number", "page_size", "pagination"})
 _HEADERS = {
-    "Cache-Status": "Whether the answer was kept (RFC 9211).",
-    "Cache-Control": "How long anybody may keep the answer: the lifetime that remains.",
-    "ETag": "The answer's entity tag, for If-None-Match.",
+    "Cache-Status": "Whether the answer was kept (RFC 9211): `stagedoor; hit; ttl=211`.",
+    "Cache-Control": "How long anybody may keep the answer: the lifetime that remains, `public, max-age=211`.",
+    "ETag": "The answer's entity tag. Sent back as `If-None-Match` it is answered 304 while nothing has changed.",
     "X-Request-ID": "The request's id, as in every log line about it.",
 }
 _LIST_HEADERS = {
     **_HEADERS,
-    "X-Total-Count": "The exact number of matches.",
-    "Link": "The first, previous, next and last page (RFC 8288).",
+    "X-Total-Count": "The exact number of matches on all pages.",
+    "Link": (
+        'The first, previous, next and last page (RFC 8288): `</api/v1/films?page_number=2&page_size=50>; rel="next"`. '
+        "Other parameters are kept; no page is beyond the 10,000th result."
+    ),
 }
+_SAMPLES = {"film": samples.FILM, "genre": samples.GENRE, "person": samples.PERSON}
+_ALWAYS = (
+    problems.rate_limited(retry_after=1),
+    problems.internal(),
+    problems.upstream_garbled(),
+    problems.upstream_unavailable(),
+    problems.overloaded(),
+    problems.upstream_timeout(),
+)
 
 
 def catalogue_routes(
@@ -128,27 +140,58 @@ def _given(filters: type[FilterSet], query: bytes) -> tuple[tuple[str, str], ...
 
 
 def _id(name: str, kind: str) -> Uuid:
-    return Uuid(name=name, description=f"The {kind}'s id", example="3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff")
+    return Uuid(name=name, description=f"The {kind}'s id, in either case", example=_SAMPLES[kind])
 
 
 def _of_list(row: resources.List) -> Documentation:
-    return _documentation(row.path, row.summary, row.model, (400, 422, 502, 503, 504), _LIST_HEADERS)
+    return Documentation(
+        summary=row.summary,
+        description=row.description,
+        tags=(_tag(row.path),),
+        model=row.model,
+        problems=(problems.beyond_window(), problems.uri_too_long(), _wrong_page(row.path), *_ALWAYS),
+        headers=_LIST_HEADERS,
+    )
 
 
 def _of_thing(row: resources.Thing) -> Documentation:
-    return _documentation(row.path, row.summary, row.model, (404, 422, 502, 503, 504), _HEADERS)
+    return Documentation(
+        summary=row.summary,
+        description=row.description,
+        tags=(_tag(row.path),),
+        model=row.model,
+        problems=(_unknown(row.kind), _wrong_id(row.id, row.kind), *_ALWAYS),
+        headers=_HEADERS,
+    )
 
 
 def _of_related(row: resources.Related) -> Documentation:
-    return _documentation(
-        row.path, row.summary, list[CourseFilmLine], (400, 404, 422, 502, 503, 504), _LIST_HEADERS
-    )
-
-
-def _documentation(
-    path: str, summary: str, model: object, answers: tuple[int, ...], headers: dict[str, str]
-) -> Documentation:
-    tag = "catalogue, course dialect" if path.startswith("/api") else "catalogue, gateway dialect"
     return Documentation(
-        summary=summary, tags=(tag,), model=model, problems=(*answers, 429, 500), headers=headers
+        summary=row.summary,
+        description=row.description,
+        tags=(_tag(row.path),),
+        model=list[CourseFilmLine],
+        problems=(problems.beyond_window(), _unknown(row.kind), _wrong_id("uuid", row.kind), *_ALWAYS),
+        headers=_LIST_HEADERS,
     )
+
+
+def _tag(path: str) -> str:
+    return "catalogue, course dialect" if path.startswith("/api") else "catalogue, gateway dialect"
+
+
+def _unknown(kind: str) -> problems.Problem:
+    return problems.not_found(f"{kind} not found")
+
+
+def _wrong_id(name: str, kind: str) -> problems.Problem:
+    return _wrong("path", name, f"must be a UUID, as in {_SAMPLES[kind]}", "uuid")
+
+
+def _wrong_page(path: str) -> problems.Problem:
+    name = "page_size" if path.startswith("/api") else "pagination"
+    return _wrong("query", name, "must be between 1 and 100", "range")
+
+
+def _wrong(place: Place, name: str, msg: str, kind: str) -> problems.Problem:
+    return problems.validation(Fault((place, name), msg, kind).as_json())

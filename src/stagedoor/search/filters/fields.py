@@ -111,11 +111,15 @@ class SearchFilter(Declared[str]):
     """
 
     def __init__(
-        self, *fields: str | tuple[str, float], required: bool = False, description: str = ""
+        self,
+        *fields: str | tuple[str, float],
+        required: bool = False,
+        description: str = "",
+        example: str = "star",
     ) -> None:
         self.fields = tuple((field, 1.0) if isinstance(field, str) else field for field in fields)
         self.required = required
-        self.kind = TextValue(min_length=1, blank=False) if required else TextValue()
+        self.kind = TextValue(example=example, min_length=1 if required else 0, blank=not required)
         self.description = description
 
     def read(self, given: Given) -> str:
@@ -127,5 +131,6 @@ class SearchFilter(Declared[str]):
 
     def parameters(self) -> tuple[QueryParameter, ...]:
         names = " or ".join(field for field, _ in self.fields) or self.name
-        text = self.description or f"Words in {names}, typing errors forgiven; at most 16 words count"
+        empty = "" if self.required else ". Empty: not given"
+        text = self.description or f"Words in {names}, typing errors forgiven; at most 16 words count{empty}"
         return (self._parameter(self.kind, text, required=self.required),)

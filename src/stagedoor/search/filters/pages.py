@@ -38,12 +38,13 @@ class OrderingField:
 class _OrderValue:
     """The name of a sort key, with a minus in front for descending order."""
 
-    __slots__ = ("keys",)
+    __slots__ = ("example", "keys")
 
-    def __init__(self, fields: Sequence[OrderingField]) -> None:
+    def __init__(self, fields: Sequence[OrderingField], example: str) -> None:
         self.keys = {
             sign + one.name: Order(one.field, descending=bool(sign)) for one in fields for sign in ("", "-")
         }
+        self.example = example or f"-{fields[-1].name}"
 
     def read(self, name: str, raw: str) -> Order:
         key = self.keys.get(raw)
@@ -54,19 +55,19 @@ class _OrderValue:
     def schema(self) -> Mapping[str, Any]:
         return {"type": "string", "enum": list(self.keys)}
 
-    @property
-    def example(self) -> object:
-        return next(reversed(self.keys))
-
 
 class OrderingFilter(Declared[tuple[Order, ...]]):
     """Sort keys, applied in the given order, a minus in front for descending.
 
-    With `many` the parameter is repeated, without it the last one given counts.
+    With `many` the parameter is repeated, without it the last one given counts. `example` is a key to show.
     """
 
-    def __init__(self, *fields: str | OrderingField, many: bool = True, description: str = "") -> None:
-        self.kind = _OrderValue([OrderingField(one) if isinstance(one, str) else one for one in fields])
+    def __init__(
+        self, *fields: str | OrderingField, many: bool = True, description: str = "", example: str = ""
+    ) -> None:
+        self.kind = _OrderValue(
+            [OrderingField(one) if isinstance(one, str) else one for one in fields], example
+        )
         self.many = many
         self.description = description
 
