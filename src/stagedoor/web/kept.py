@@ -16,6 +16,7 @@ from stagedoor.call import Call, Env, Policy
 from stagedoor.context import Record
 from stagedoor.errors import UpstreamError
 from stagedoor.problems import Problem, problem_of
+from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
 from stagedoor.web.answer import Answer, conditional, etag_of
@@ -39,6 +40,10 @@ class Question(Protocol):
 
     async def page(self) -> "Page":
         """Produce the page; raises `UpstreamError`."""
+        ...
+
+    def fields(self, page: "Page") -> Headers:
+        """Return the header fields that depend on how it was asked: equal questions share a page, but not these."""
         ...
 
 
@@ -127,7 +132,8 @@ def kept_route(
             page = await upstream.call("page", question)
         except UpstreamError as error:
             raise Refused(problem(error)) from error
-        return delivered(page, context.current().record, request.headers.get(b"if-none-match"))
+        record, tags = context.current().record, request.headers.get(b"if-none-match")
+        return delivered(page, question.fields(page), record, tags)
 
     return Route(
         path=path,
@@ -140,8 +146,8 @@ def kept_route(
     )
 
 
-def delivered(page: Page, record: Record, if_none_match: bytes | None) -> Answer:
-    """Return the answer of a page: what it says of its freshness is the only thing that differs each time."""
+def delivered(page: Page, fields: Headers, record: Record, if_none_match: bytes | None) -> Answer:
+    """Return the answer of a page; `fields` and what it says of its freshness are all that differs each time."""
     control = NO_STORE if record.ttl is None else cache_control(b"public", record.ttl)
-    headers = (_JSON, *page.fields, control, cache_status(record))
+    headers = (_JSON, *page.fields, *fields, control, cache_status(record))
     return conditional(Answer(200, headers, page.body), page.etag, if_none_match)

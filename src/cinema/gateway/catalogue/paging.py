@@ -1,16 +1,22 @@
 """Pages of a list: which there are, and the links between them (RFC 8288)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
-from typing import TypeAlias
+from typing import Final, TypeAlias
 from urllib.parse import quote, urlencode
 
+from stagedoor.requests import Headers
 from stagedoor.search.query import WINDOW
 from stagedoor.value import value
 
-__all__ = ["Paging", "Pairs", "list_fields"]
+__all__ = ["Paging", "Pairs", "Part", "links"]
 
-Pairs: TypeAlias = list[tuple[str, str]]
+Pairs: TypeAlias = Sequence[tuple[str, str]]
+Part: TypeAlias = tuple[int, int]  # offset, limit
+
+# Clients refuse longer fields, and the parameters of one link may have 20 kB: what does not fit is left out.
+_LONGEST: Final = 8_000
+_RELATIONS: Final = ("next", "prev", "first", "last")
 
 
 @value()
@@ -21,30 +27,33 @@ class Paging:
     limit: int
     total: int
 
-    def offsets(self) -> Mapping[str, int]:
-        """Return where the related pages begin; none of them leaves the window or the data."""
+    def parts(self) -> Mapping[str, Part]:
+        """Return the related pages; none of them leaves the window or the data, or overlaps this one."""
         offset, limit = self.offset, self.limit
         reach = min(self.total, WINDOW)
         last = max(0, min(ceil(reach / limit) - 1, WINDOW // limit - 1)) * limit
-        found = {"first": 0}
-        if offset > 0:
-            found["prev"] = max(0, min(offset - limit, last))
+        found = {"first": (0, limit)}
+        if offset > last:
+            found["prev"] = (last, min(limit, offset - last))
+        elif offset > 0:
+            before = max(0, offset - limit)
+            found["prev"] = (before, offset - before)
         if offset + limit < self.total and offset + 2 * limit <= WINDOW:
-            found["next"] = offset + limit
+            found["next"] = (offset + limit, limit)
         if self.total:
-            found["last"] = last
+            found["last"] = (last, limit)
         return found
 
 
-def list_fields(
-    path: str, paging: Paging, parameters: Callable[[int], Pairs]
-) -> tuple[tuple[bytes, bytes], ...]:
-    """Return `X-Total-Count` and `Link` of a list; `parameters` spells those of the page at an offset."""
-    links = [
-        f'<{path}?{urlencode(parameters(offset), quote_via=quote)}>; rel="{name}"'
-        for name, offset in paging.offsets().items()
-    ]
-    return (
-        (b"x-total-count", b"%d" % paging.total),
-        (b"link", ", ".join(links).encode()),
-    )
+def links(path: str, given: Pairs, paging: Paging, page: Callable[[int, int], Pairs]) -> Headers:
+    """Return the `Link` of a list; `given` are the parameters to keep, `page` spells those of a page."""
+    kept = urlencode(given, quote_via=quote) + "&" if given else ""
+    parts, said, left = paging.parts(), [], _LONGEST
+    for name in _RELATIONS:
+        if name in parts:
+            where = "&".join([f"{key}={number}" for key, number in page(*parts[name])])
+            link = f'<{path}?{kept}{where}>; rel="{name}"'
+            left -= len(link) + 2
+            if left >= 0:
+                said.append(link)
+    return ((b"link", ", ".join(said).encode()),) if said else ()

@@ -1,12 +1,13 @@
 """What can be asked of the catalogue: a list, one thing, or the films of something. Each makes its own page."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from cinema.gateway.catalogue.paging import Paging, Pairs, list_fields
+from cinema.gateway.catalogue.paging import Paging, Pairs, links
 from cinema.gateway.catalogue.views import Document, objects_in
 from cinema.gateway.upstreams import Search
 from stagedoor.errors import UpstreamRejected
+from stagedoor.requests import Headers
 from stagedoor.search.filters import FilterSet
 from stagedoor.search.query import AnyOf, Clause, Not, Query, Result, Term
 from stagedoor.value import value
@@ -15,6 +16,8 @@ from stagedoor.web.kept import Page, page_of
 __all__ = ["FilmsOfPerson", "Item", "Listing", "NotHere", "Shape", "SimilarFilms", "View"]
 
 View: TypeAlias = Callable[[Document], dict[str, Any]]
+
+_TOTAL: Final = b"x-total-count"
 
 
 class NotHere(UpstreamRejected):
@@ -39,7 +42,7 @@ class Listing:
     shape: Shape
     path: str
     filters: FilterSet
-    given: tuple[tuple[str, str], ...]
+    given: Pairs
 
     @property
     def key(self) -> bytes:
@@ -49,7 +52,11 @@ class Listing:
     async def page(self) -> Page:
         """Ask the index once."""
         query = self.filters.to_query()
-        return listed(self, query, await self.search.call("list", query))
+        return listed(self.shape, await self.search.call("list", query))
+
+    def fields(self, page: Page) -> Headers:
+        """Return the links to other pages, with the parameters as they were given."""
+        return linked(self, page)
 
 
 @value()
@@ -73,6 +80,10 @@ class Item:
         document = await one(self.search, self.index, self.kind, self.id)
         return page_of(self.view(document), tags=tags_of(self.kind, document))
 
+    def fields(self, _: Page) -> Headers:
+        """Return nothing: one thing is asked for in one way."""
+        return ()
+
 
 @value()
 class SimilarFilms:
@@ -82,7 +93,7 @@ class SimilarFilms:
     shape: Shape
     path: str
     filters: FilterSet
-    given: tuple[tuple[str, str], ...]
+    given: Pairs
     id: str
 
     @property
@@ -95,9 +106,13 @@ class SimilarFilms:
         film = await one(self.search, "movies", "film", self.id)
         genres = tuple(str(genre["id"]) for genre in objects_in(film, "genre", "genres"))
         if not genres:
-            return listed(self, self.filters.to_query(), Result(total=0, documents=()))
+            return listed(self.shape, Result(total=0, documents=()))
         query = self.filters.to_query(AnyOf("genre_ids", genres), Not(Term("id", self.id)))
-        return listed(self, query, await self.search.call("similar", query))
+        return listed(self.shape, await self.search.call("similar", query))
+
+    def fields(self, page: Page) -> Headers:
+        """Return the links to other pages."""
+        return linked(self, page)
 
 
 @value()
@@ -108,7 +123,7 @@ class FilmsOfPerson:
     shape: Shape
     path: str
     filters: FilterSet
-    given: tuple[tuple[str, str], ...]
+    given: Pairs
     id: str
 
     @property
@@ -122,7 +137,11 @@ class FilmsOfPerson:
         result = await self.search.call("films_of", query)
         if not result.total:
             await one(self.search, "persons", "person", self.id)
-        return listed(self, query, result)
+        return listed(self.shape, result)
+
+    def fields(self, page: Page) -> Headers:
+        """Return the links to other pages."""
+        return linked(self, page)
 
 
 async def one(search: Search, index: str, kind: str, wanted: str) -> Document:
@@ -134,20 +153,20 @@ async def one(search: Search, index: str, kind: str, wanted: str) -> Document:
     return result.documents[0]
 
 
-def listed(asked: Listing | SimilarFilms | FilmsOfPerson, query: Query, result: Result) -> Page:
+def listed(shape: Shape, result: Result) -> Page:
     """Return the page of a list."""
-    shape = asked.shape
-    fields = list_fields(
-        asked.path,
-        Paging(query.offset, query.limit, result.total),
-        lambda offset: [*asked.given, *shape.page(offset, query.limit)],
-    )
     tags = [f"{shape.kind}s", *tags_of_all(shape.kind, result.documents)]
     return page_of(
         shape.whole([shape.view(document) for document in result.documents]),
-        fields=fields,
+        fields=((_TOTAL, b"%d" % result.total),),
         tags=tuple(tags),
     )
+
+
+def linked(asked: Listing | SimilarFilms | FilmsOfPerson, page: Page) -> Headers:
+    """Return the links from a page of a list to its others."""
+    query, total = asked.filters.to_query(), int(dict(page.fields)[_TOTAL])
+    return links(asked.path, asked.given, Paging(query.offset, query.limit, total), asked.shape.page)
 
 
 def tags_of_all(kind: str, documents: Sequence[Document]) -> list[str]:

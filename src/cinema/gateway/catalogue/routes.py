@@ -1,7 +1,6 @@
 """The routes of the catalogue, made from the rows of `resources`."""
 
 from collections.abc import Callable
-from urllib.parse import parse_qsl
 
 from cinema.gateway.catalogue import resources, samples
 from cinema.gateway.catalogue.filters import CourseFilmsOf
@@ -15,7 +14,7 @@ from stagedoor.cache.store import Store
 from stagedoor.call import Env, Policy
 from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
-from stagedoor.search.filters import FilterSet
+from stagedoor.search.filters import FilterSet, given_by
 from stagedoor.upstream import Upstream
 from stagedoor.web.kept import Page, PageCodec, Question, kept_route, pages
 from stagedoor.web.parameters import Fault, Parameter, Place, Uuid
@@ -134,9 +133,9 @@ def _related(row: resources.Related, search: Search) -> Callable[[Request], Ques
 
 def _given(filters: type[FilterSet], query: bytes) -> tuple[tuple[str, str], ...]:
     """Return the parameters that links to other pages keep: those the list knows, but for the page itself."""
+    given, _ = given_by(query)
     names = [name for one in filters.declared.values() for name in one.names if name not in _PAGING]
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
-    return tuple(sorted((pair for pair in pairs if pair[0] in names), key=lambda pair: names.index(pair[0])))
+    return tuple((name, text) for name in names for text in given.get(name, ()))
 
 
 def _id(name: str, kind: str) -> Uuid:

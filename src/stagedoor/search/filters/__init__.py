@@ -3,7 +3,7 @@
 from stagedoor.search.filters.declared import QueryParameter, Window
 from stagedoor.search.filters.fields import Filter, InFilter, NotInFilter, RangeFilter, SearchFilter
 from stagedoor.search.filters.pages import LimitOffsetFilter, OrderingField, OrderingFilter, PageNumberFilter
-from stagedoor.search.filters.sets import FilterSet
+from stagedoor.search.filters.sets import FilterSet, given_by
 
 __all__ = [
     "AsyncFilterSet",
@@ -19,6 +19,7 @@ __all__ = [
     "RangeFilter",
     "SearchFilter",
     "Window",
+    "given_by",
 ]
 
 AsyncFilterSet = FilterSet  # the name it has in frameworks that have a blocking one too

@@ -25,7 +25,7 @@ from stagedoor.search.engine import key_of
 from stagedoor.search.filters.declared import Declared, QueryParameter, Window
 from stagedoor.search.query import WINDOW, All, Clause, Order, Query, texts_of
 
-__all__ = ["FilterSet"]
+__all__ = ["FilterSet", "given_by"]
 
 
 class FilterSet:

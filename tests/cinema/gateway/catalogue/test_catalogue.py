@@ -202,6 +202,22 @@ async def test_the_last_of_a_repeated_parameter_wins_and_unknown_ones_are_ignore
     assert (again.header(b"cache-status") or b"").startswith(b"stagedoor; hit")
 
 
+async def test_links_keep_the_parameters_of_whoever_asks(house: House) -> None:
+    """Equal questions share a page; the links have each client's own spelling, and nothing unknown."""
+    plain = await house.client.ask("/api/v1/films?page_size=2")
+    spelled = await house.client.ask("/api/v1/films?page_size=2&x=1&sort=title&sort=-imdb_rating")
+    search = await house.client.ask("/v1/films?title=tie+%D1%91&imdb_rating=&imdb_rating=7&genre=x")
+
+    assert (plain.header(b"link") or b"").startswith(b'</api/v1/films?page_number=2&page_size=2>; rel="next"')
+    assert (spelled.header(b"cache-status") or b"").startswith(b"stagedoor; hit")
+    assert b"</api/v1/films?sort=title&sort=-imdb_rating&page_number=2&page_size=2>" in (
+        spelled.header(b"link") or b""
+    )
+    assert b"</v1/films?title=tie%20%D1%91&imdb_rating=&imdb_rating=7&pagination=10&pagination=10>" in (
+        search.header(b"link") or b""
+    )
+
+
 async def test_pages_are_kept_byte_for_byte_and_say_how_long_they_live(
     house: House, clock: ManualClock
 ) -> None:
