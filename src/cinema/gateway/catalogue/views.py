@@ -1,7 +1,8 @@
 """What a document of the index looks like in each dialect.
 
 Reading is tolerant: an index may have been filled by others, with genres as names, as one comma-joined text or as
-objects, with a person's name under `full_name` or `name`, and without any of the optional fields.
+objects, with a person's name under `full_name` or `name`, and without any of the optional fields. A title or name
+that the source does not know is an empty text: only descriptions and ratings are ever null.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ _ROLES = ("actors", "writers", "directors")
 
 def film_line(film: Document) -> dict[str, Any]:
     """Return a film as lists of the course dialect show it."""
-    return {"uuid": film["id"], "title": film.get("title", ""), "imdb_rating": film.get("imdb_rating")}
+    return {"uuid": film["id"], "title": film.get("title") or "", "imdb_rating": film.get("imdb_rating")}
 
 
 def film_page(film: Document) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def film_page(film: Document) -> dict[str, Any]:
         **film_line(film),
         "description": film.get("description"),
         "genre": [
-            {"uuid": one["id"], "name": one.get("name", "")} for one in objects_in(film, "genre", "genres")
+            {"uuid": one["id"], "name": one.get("name") or ""} for one in objects_in(film, "genre", "genres")
         ],
         "actors": _people(film, "actors"),
         "writers": _people(film, "writers"),
@@ -46,7 +47,7 @@ def film_page(film: Document) -> dict[str, Any]:
 
 def genre_of_course(genre: Document) -> dict[str, Any]:
     """Return a genre of the course dialect."""
-    return {"uuid": genre["id"], "name": genre.get("name", ""), "description": genre.get("description")}
+    return {"uuid": genre["id"], "name": genre.get("name") or "", "description": genre.get("description")}
 
 
 def person_of_course(person: Document) -> dict[str, Any]:
@@ -65,7 +66,7 @@ def film_of_gateway(film: Document) -> dict[str, Any]:
     }
     return {
         "id": film["id"],
-        "title": film.get("title", ""),
+        "title": film.get("title") or "",
         "description": film.get("description"),
         "imdb_rating": film.get("imdb_rating"),
         "genres": names_in(film),
@@ -77,7 +78,7 @@ def film_of_gateway(film: Document) -> dict[str, Any]:
 
 def genre_of_gateway(genre: Document) -> dict[str, Any]:
     """Return a genre of the gateway dialect."""
-    return {"id": genre["id"], "name": genre.get("name", ""), "description": genre.get("description")}
+    return {"id": genre["id"], "name": genre.get("name") or "", "description": genre.get("description")}
 
 
 def person_of_gateway(person: Document) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def names_in(film: Document) -> list[str]:
     found = film.get("genres") or film.get("genre") or []
     if isinstance(found, str):
         return [name.strip() for name in found.split(",") if name.strip()]
-    return [str(one.get("name", "")) if isinstance(one, Mapping) else str(one) for one in found]
+    return [str(one.get("name") or "") if isinstance(one, Mapping) else str(one) for one in found]
 
 
 def name_of(person: Document) -> str:

@@ -293,3 +293,22 @@ async def test_documents_of_others_are_read_with_tolerance(clock: ManualClock) -
 
     assert (film["genres"], film["imdb_rating"], film["actors"]) == (["Action", "Drama"], None, [])
     assert person_of_gateway({"id": uid("p"), "name": "Ann"}) == {"id": uid("p"), "name": "Ann"}
+
+
+async def test_names_that_nobody_knows_are_empty(clock: ManualClock) -> None:
+    """The index has null for "N/A"; a title or a name is a text in every answer, or required models would break."""
+    house = House(clock)
+    nameless = {"id": uid("nobody"), "name": None}
+    await house.engine.fill(
+        movies=[{"id": uid("film 9"), "title": None, "genre": [nameless], "actors": [nameless]}],
+        genres=[nameless],
+        persons=[{"id": uid("nobody"), "full_name": None}],
+    )
+
+    film = await said(house, f"/api/v1/films/{uid('film 9')}")
+    (genre,), (person,) = await said(house, "/api/v1/genres"), await said(house, "/api/v1/persons")
+    results = [(await said(house, f"/v1/{kind}"))["results"][0] for kind in ("films", "genres", "persons")]
+
+    assert (film["title"], film["genre"][0]["name"], film["actors"][0]["full_name"]) == ("", "", "")
+    assert (genre["name"], person["full_name"]) == ("", "")
+    assert [one.get("title", one.get("name")) for one in results] == ["", "", ""]
