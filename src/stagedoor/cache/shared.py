@@ -18,47 +18,20 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from stagedoor.cache.entry import Entry, decode, encode
+from stagedoor.cache.limit import Limit
 from stagedoor.cache.server import News, Server, StoreDown
 from stagedoor.cache.store import Held, Look
 from stagedoor.cache.tags import ALL, Mark, Purges
 from stagedoor.call import Env
 from stagedoor.clock import Clock
-from stagedoor.deadline import Deadline, Expiry
+from stagedoor.deadline import Deadline
 from stagedoor.events import StoreFailed, StoreRestored
 
 __all__ = ["Shared", "SharedStats"]
 
 T = TypeVar("T")
-_STALL = 0.005  # seconds a timer may be late before it is the loop that was busy
 _UNTOLD = 10_000  # names waiting to be told; beyond that ALL is
 State: TypeAlias = Literal["starting", "up", "down"]
-
-
-class _Limit(Expiry):
-    """An `Expiry` that can also be ended from outside, before its time.
-
-    It forgives a loop that was held up: the answer may be there, only nobody has looked yet. A stall of ours must not
-    pass for an outage of the server.
-    """
-
-    __slots__ = ("_spared",)
-
-    def __init__(self, clock: Clock, deadline: Deadline) -> None:
-        super().__init__(clock, deadline)
-        self._spared = False
-
-    def release(self) -> None:
-        """End the block now, as if its time were over."""
-        if not self._expired:
-            super()._expire()
-
-    def _expire(self) -> None:
-        now = self._clock.now()
-        if not self._spared and now - self._deadline.at > _STALL:
-            self._spared = True
-            self._timer = self._clock.call_at(now + _STALL, self._expire)
-        else:
-            self.release()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +79,7 @@ class Shared:
         self._limit = queue
         self._state: State = "starting"
         self._offset = 0.0  # seconds from our clock to the server's, at most
-        self._waiting: set[_Limit] = set()
+        self._waiting: set[Limit] = set()
         self._queue: OrderedDict[bytes, _Write] = OrderedDict()
         self._dropped = 0
         self._untold: dict[bytes, int] = {}  # purges the server does not know of yet, each with its turn
@@ -229,7 +202,7 @@ class Shared:
 
     async def _ask(self, operation: Awaitable[T], seconds: float, *, probe: bool = False) -> T | None:
         """Await an operation of the server for so long; None if it failed, and then the store is down."""
-        limit = _Limit(self._clock, Deadline(self._clock.now() + seconds))
+        limit = Limit(self._clock, Deadline(self._clock.now() + seconds))
         try:
             with limit:
                 if not probe:
