@@ -2,23 +2,30 @@
 
 Time is cut into buckets, and a client's requests are counted by bucket. A request counts until the bucket it fell
 into has left the window whole, so that no window, wherever it begins, holds more than the limit; the price is that a
-place is given back up to one bucket late. Clients that have been quiet for a window weigh nothing, and the table of
-clients is bounded: when it is full the one that asked least recently is forgotten.
+place is given back up to one bucket late.
+
+The table of clients is bounded, and a client that has been quiet for two windows weighs nothing. It is kept in two
+generations: who asks moves to the young one; with each window that passes, or when the young one has half the clients
+that may be remembered, the old one is forgotten and the young one becomes old. So those are forgotten who asked least
+recently, and no list has to be kept in order for it.
 """
 
-from collections import OrderedDict, deque
-from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from math import ceil
+from typing import Generic, Protocol, TypeVar
 
+from stagedoor.cache.tally import BUCKETS
 from stagedoor.clock import Clock
 from stagedoor.errors import ConfigError
 from stagedoor.requests import Headers
 from stagedoor.value import value
 
-__all__ = ["Allowance", "Quota", "Throttle", "client_key"]
+__all__ = ["Allowance", "Count", "Limiter", "Quota", "Recent", "Throttle"]
 
-_BUCKETS = 60
+T = TypeVar("T")
+_NAME = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +35,22 @@ class Quota:
     requests: int
     seconds: int
     name: str = "default"
+    _policy: tuple[bytes, bytes] = field(init=False, repr=False, compare=False)
+    _form: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.requests < 1 or self.seconds < 1:
             raise ConfigError(f"Quota {self.name}: requests and seconds must be 1 or more")
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(f"Quota {self.name}: the name must be a lower-case word")
+        name = self.name.encode()
+        said = b'"%b";q=%d;w=%d' % (name, self.requests, self.seconds)
+        object.__setattr__(self, "_policy", (b"ratelimit-policy", said))
+        object.__setattr__(self, "_form", b'"%b";r=%%d;t=%%d' % name)
+
+    def fields(self, remaining: int, reset: int) -> Headers:
+        """Return `RateLimit-Policy` and `RateLimit` (structured fields, H11)."""
+        return (self._policy, (b"ratelimit", self._form % (remaining, reset)))
 
 
 @value()
@@ -42,78 +61,109 @@ class Allowance:
     remaining: int
     reset: int
 
-    def fields(self, quota: Quota) -> Headers:
-        """Return `RateLimit-Policy` and `RateLimit` (structured fields, H11)."""
-        name = quota.name.encode()
-        return (
-            (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (name, quota.requests, quota.seconds)),
-            (b"ratelimit", b'"%b";r=%d;t=%d' % (name, self.remaining, self.reset)),
-        )
+
+class Limiter(Protocol):
+    """Who counts the requests of clients and says which may pass."""
+
+    quota: Quota
+
+    def take(self, key: str, /) -> Allowance | None:
+        """Count a request of a client, unless it has none left; None: only `ask` can tell."""
+        ...
+
+    async def ask(self, key: str, /) -> Allowance:
+        """Do the same, and take the time to find out."""
+        ...
 
 
-class _Client:
-    """The requests of one client that still count, by bucket, oldest first."""
+class Count:
+    """The requests of one client that still count."""
 
-    __slots__ = ("buckets", "total")
+    __slots__ = ("_pairs", "total")
 
     def __init__(self) -> None:
-        self.buckets: deque[list[int]] = deque()  # [number of the bucket, requests in it]
+        self._pairs: list[int] = []  # the number of a bucket, the requests in it; oldest first
         self.total = 0
+
+    def roll(self, bucket: int) -> int:
+        """Forget what has left the window that ends with a bucket, and return how many still count."""
+        pairs = self._pairs
+        while pairs and pairs[0] < bucket - BUCKETS:
+            self.total -= pairs[1]
+            del pairs[:2]
+        return self.total
+
+    def add(self, bucket: int) -> None:
+        """Count one request."""
+        pairs = self._pairs
+        self.total += 1
+        if pairs and pairs[-2] == bucket:
+            pairs[-1] += 1
+        else:
+            pairs += (bucket, 1)
+
+    def leaves(self, bucket: int) -> int:
+        """Return the bucket with which the oldest one that counts has left; `bucket` is the present one."""
+        return (self._pairs[0] if self._pairs else bucket) + BUCKETS + 1
+
+
+class Recent(Generic[T]):
+    """What is remembered of at most `most` clients; who is quiet for `seconds` may be forgotten."""
+
+    def __init__(self, make: Callable[[], T], *, most: int, seconds: float) -> None:
+        self._make = make
+        self._half = max(1, most // 2)
+        self._seconds = seconds
+        self._turn = float("-inf")
+        self._young: dict[str, T] = {}
+        self._old: dict[str, T] = {}
+
+    def of(self, key: str, now: float) -> T:
+        """Return what is remembered of a client, or begin to."""
+        if now >= self._turn:
+            self._age(now)
+        found = self._young.get(key)
+        if found is None:
+            found = self._old.pop(key, None) or self._make()
+            if len(self._young) >= self._half:
+                self._age(now)
+            self._young[key] = found
+        return found
+
+    def _age(self, now: float) -> None:
+        self._turn = now + self._seconds
+        self._old, self._young = self._young, {}
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
 
 
 class Throttle:
-    """The clients of this process and what they asked lately."""
+    """The clients of this process and what they asked lately; at most `most_clients` of them are remembered.
+
+    One who was forgotten in a flood of others begins anew.
+    """
 
     def __init__(self, quota: Quota, clock: Clock, *, most_clients: int = 100_000) -> None:
         self.quota = quota
         self._now = clock.now
-        self._width = quota.seconds / _BUCKETS
-        self._most = most_clients
-        self._clients: OrderedDict[str, _Client] = OrderedDict()
+        self._width = width = quota.seconds / BUCKETS
+        self._counts = Recent(Count, most=most_clients, seconds=quota.seconds + 2 * width)
 
-    def take(self, key: str) -> Allowance:
+    def take(self, key: str, /) -> Allowance:
         """Count a request of a client, unless it has none left."""
         now = self._now()
         bucket = int(now // self._width)
-        client = self._client(key)
-        while client.buckets and client.buckets[0][0] < bucket - _BUCKETS:
-            client.total -= client.buckets.popleft()[1]
-        allowed = client.total < self.quota.requests
+        count = self._counts.of(key, now)
+        allowed = count.roll(bucket) < self.quota.requests
         if allowed:
-            client.total += 1
-            if client.buckets and client.buckets[-1][0] == bucket:
-                client.buckets[-1][1] += 1
-            else:
-                client.buckets.append([bucket, 1])
-        return Allowance(allowed, self.quota.requests - client.total, self._reset(client, now))
+            count.add(bucket)
+        reset = ceil(count.leaves(bucket) * self._width - now)
+        return Allowance(allowed, self.quota.requests - count.total, max(1, reset))
 
-    def _client(self, key: str) -> _Client:
-        client = self._clients.get(key)
-        if client is None:
-            client = self._clients[key] = _Client()
-            if len(self._clients) > self._most:
-                self._clients.popitem(last=False)
-        else:
-            self._clients.move_to_end(key)
-        return client
-
-    def _reset(self, client: _Client, now: float) -> int:
-        """Return the whole seconds until the oldest bucket that counts has left the window."""
-        leaves = (client.buckets[0][0] + _BUCKETS + 1) * self._width
-        return max(1, ceil(leaves - now))
+    async def ask(self, key: str, /) -> Allowance:
+        """Do the same: a process that is alone knows at once."""
+        return self.take(key)
 
     def __repr__(self) -> str:
-        return f"<Throttle {self.quota.requests}/{self.quota.seconds} s, {len(self._clients)} clients>"
-
-
-def client_key(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(found, IPv6Address):
-        return address
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return f"{IPv6Address(int(found) >> 64 << 64)}/64"
+        return f"<Throttle {self.quota.requests}/{self.quota.seconds} s, {len(self._counts)} clients>"
