@@ -1,0 +1,225 @@
+"""One limit over several processes: on a fake tally, on a clock that stands still."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagedoor.testing import ManualClock, settle
+from stagedoor.testing.tally import FakeTally
+from stagedoor.web.shared_throttle import SharedThrottle
+from stagedoor.web.throttle import Allowance, Quota
+
+LIMIT = Quota(requests=1000, seconds=60)
+
+
+@asynccontextmanager
+async def processes(
+    clock: ManualClock, number: int, quota: Quota = LIMIT
+) -> AsyncIterator[tuple[list[SharedThrottle], list[FakeTally]]]:
+    first = FakeTally(clock)
+    tallies = [first, *(first.partner() for _ in range(number - 1))]
+    throttles = [SharedThrottle(quota, tally, clock) for tally in tallies]
+    for throttle in throttles:
+        await throttle.start()
+    await clock.advance(3.0)  # all have heard of all
+    yield throttles, tallies
+    for throttle in throttles:
+        await throttle.aclose()
+
+
+async def asked(throttle: SharedThrottle, key: str = "a") -> Allowance:
+    return throttle.take(key) or await throttle.ask(key)
+
+
+async def passed(throttle: SharedThrottle, times: int, key: str = "a") -> int:
+    return sum([(await asked(throttle, key)).allowed for _ in range(times)])
+
+
+async def test_t17_one_process_gives_out_the_limit_exactly(clock: ManualClock) -> None:
+    """T17: with nobody to leave room for, there is no reserve."""
+    async with processes(clock, 1) as ((one,), _):
+        allowed = [await asked(one) for _ in range(1001)]
+
+    assert [told.allowed for told in allowed] == [True] * 1000 + [False]
+    assert allowed[0].remaining == 999
+    assert (allowed[-1].remaining, allowed[-1].reset) == (0, 61)
+
+
+async def test_t17_two_processes_share_the_limit(clock: ManualClock) -> None:
+    """T17: whoever asks where; at most the share of the other stays unused."""
+    async with processes(clock, 2) as ((one, two), _):
+        total = 0
+        for _ in range(1200):
+            total += await passed(one, 1) + await passed(two, 1)
+            await settle()
+
+    assert 975 <= total <= 1000
+
+
+async def test_t17_a_limit_too_small_to_divide_is_exact(clock: ManualClock) -> None:
+    """T17: each request is asked for, so nothing is kept back."""
+    async with processes(clock, 3, Quota(requests=5, seconds=60)) as (throttles, _):
+        total = 0
+        for _ in range(3):
+            for throttle in throttles:
+                total += await passed(throttle, 1)
+
+    assert total == 5
+
+
+async def test_an_ordinary_request_asks_nobody(clock: ManualClock) -> None:
+    """The answer is there at once, and what passed is told once a second in one question."""
+    async with processes(clock, 2) as ((one, _), (tally, _two)):
+        await clock.advance(61.0)
+        before = tally.asked
+        told = [one.take(f"client{number}") for number in range(100)]
+        at_once = tally.asked
+        await clock.advance(1.0)
+
+        assert None not in told
+        assert (at_once - before, tally.asked - at_once) == (0, 1)
+
+
+async def test_what_one_tells_the_other_hears_when_it_matters(clock: ManualClock) -> None:
+    """A process that never saw a client refuses it as soon as it has used up its own share."""
+    async with processes(clock, 2) as ((one, two), _):
+        await clock.advance(61.0)
+        used = await passed(one, 1100)
+        more = await passed(two, 1100)
+
+    assert used == 975
+    assert more == 25
+
+
+async def test_t17_a_process_that_joins_asks_before_it_lets_anybody_pass(clock: ManualClock) -> None:
+    """T17: a restart forgives nobody."""
+    async with processes(clock, 1) as ((one,), (tally,)):
+        await passed(one, 1000)
+        late = SharedThrottle(LIMIT, tally.partner(), clock)
+        await late.start()
+
+        assert await passed(late, 10) == 0
+        await late.aclose()
+
+
+async def test_a_client_at_its_limit_is_refused_without_a_question(clock: ManualClock) -> None:
+    """O8: until the moment that the server named."""
+    async with processes(clock, 1) as ((one,), (tally,)):
+        await passed(one, 1001)
+        before = tally.asked
+        refused = [one.take("a") for _ in range(100)]
+        questions = tally.asked - before
+        await clock.advance(62.0)
+        after = await asked(one)
+
+    assert questions == 0
+    assert all(told is not None and not told.allowed for told in refused)
+    assert after.allowed
+
+
+async def test_k1_a_tally_that_hangs_costs_one_time_out(clock: ManualClock) -> None:
+    """K1: after it the process decides alone, up to the limit and no further."""
+    async with processes(clock, 1, Quota(requests=5, seconds=60)) as ((one,), (tally,)):
+        tally.hang()
+        began = clock.now()
+        first = await clock.run(asked(one))
+        waited = clock.now() - began
+        allowed = [one.take("a") for _ in range(5)]
+
+        assert first.allowed
+        assert waited == pytest.approx(0.02)
+        assert [told is not None and told.allowed for told in allowed] == [True] * 4 + [False]
+        assert repr(one) == "<SharedThrottle 5/60 s, alone, 1 clients>"
+        tally.heal()
+
+
+async def test_k2_a_tally_that_returns_is_used_again(clock: ManualClock) -> None:
+    """K2: within a second, found by the background task; nothing is trusted that was heard before."""
+    async with processes(clock, 2, Quota(requests=100, seconds=60)) as ((one, two), (tally, _)):
+        tally.fail()
+        await clock.advance(1.0)
+        alone = repr(one)
+        tally.heal()
+        await clock.advance(0.6)
+        await passed(two, 200)
+
+        assert "alone" in alone
+        assert "one of 2" in repr(one)
+        assert one.take("a") is None
+        assert not (await asked(one)).allowed
+
+
+async def test_a_tally_that_is_not_there_at_the_start_is_no_error(clock: ManualClock) -> None:
+    """Each process then gives out the limit by itself."""
+    tally = FakeTally(clock)
+    tally.fail()
+    throttle = SharedThrottle(Quota(requests=3, seconds=60), tally, clock)
+    await throttle.start()
+    allowed = [throttle.take("a") for _ in range(4)]
+    await throttle.aclose()
+
+    assert [told is not None and told.allowed for told in allowed] == [True, True, True, False]
+
+
+async def test_what_is_untold_at_the_end_is_told(clock: ManualClock) -> None:
+    """The next process to come finds it counted."""
+    async with processes(clock, 1) as ((one,), (tally,)):
+        await clock.advance(61.0)
+        await passed(one, 7)
+    late = SharedThrottle(LIMIT, tally, clock)
+    await late.start()
+    told = await asked(late)
+    await late.aclose()
+
+    assert told.remaining == 992
+
+
+async def test_a_caller_who_gives_up_leaves_nothing_behind(clock: ManualClock) -> None:
+    """X3: the question goes on at the server, and the next one is asked as before."""
+    async with processes(clock, 1, Quota(requests=5, seconds=60)) as ((one,), (tally,)):
+        tally.lag(0.01)
+        task = asyncio.create_task(one.ask("a"))
+        await settle()
+        task.cancel()
+        await asyncio.wait([task])
+        tally.heal()
+
+        assert (await asked(one)).remaining == 3
+
+
+moves = st.lists(
+    st.tuples(st.integers(0, 2), st.integers(1, 40), st.sampled_from([0.0, 0.001, 0.01, 0.5, 3.0, 20.0])),
+    max_size=40,
+)
+
+
+@given(moves, st.sampled_from([7, 60, 400]), st.sampled_from([0.0, 0.004, 0.015]))
+async def test_t17_no_window_holds_more_than_the_limit_over_all_processes(
+    bursts: list[tuple[int, int, float]], limit: int, lag: float
+) -> None:
+    """T17: three processes whose questions are slow, in any order, bursts at once; against a list of time stamps."""
+    clock = ManualClock()
+    stamps: list[float] = []
+
+    async def one_request(throttle: SharedThrottle) -> None:
+        if (await asked(throttle)).allowed:
+            stamps.append(clock.now())
+
+    async with processes(clock, 3, Quota(requests=limit, seconds=10)) as (throttles, tallies):
+        under_way: list[asyncio.Task[None]] = []
+        for number, (tally, delay) in enumerate(zip(tallies, (lag, 0.0, lag / 2), strict=True)):
+            tally.lag(delay * (number + 1) / 3)
+        for which, times, pause in bursts:
+            under_way += [asyncio.create_task(one_request(throttles[which])) for _ in range(times)]
+            await clock.advance(pause)
+        await clock.advance(0.1)
+        await asyncio.gather(*under_way)
+        for tally in tallies:
+            tally.heal()
+
+    for begin in stamps:
+        assert sum(begin <= moment < begin + 10.0 for moment in stamps) <= limit
