@@ -1,0 +1,127 @@
+"""Which origins may read what."""
+
+import pytest
+
+from stagedoor.errors import ConfigError
+from stagedoor.web.cors import Cors, is_origin
+
+APP = "https://app.example.com"
+
+
+def told(origin: bytes | None, *fields: tuple[bytes, bytes]) -> dict[bytes, bytes]:
+    answer = list(fields)
+    Cors([APP, "http://localhost:5173"]).tell(answer, origin)
+    assert len(answer) == len(dict(answer))
+    return dict(answer)
+
+
+@pytest.mark.parametrize("origin", [APP, "http://localhost:5173"])
+def test_a_listed_origin_may_read(origin: str) -> None:
+    """CONTRACTS 17: it is named, exactly, and hears which fields it may read."""
+    fields = told(origin.encode())
+
+    assert fields == {
+        b"vary": b"Origin",
+        b"access-control-allow-origin": origin.encode(),
+        b"access-control-expose-headers": b"X-Total-Count, Link, Location, ETag, Retry-After, RateLimit, "
+        b"RateLimit-Policy, X-Request-ID",
+    }
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        None,
+        b"null",
+        b"*",
+        b"",
+        b"https://evil.example",
+        b"https://app.example.com.evil.example",
+        b"https://app.example.com:443",
+        b"https://app.example.com/",
+        b"https://APP.example.com",
+        b"http://app.example.com",
+        b"https://sub.app.example.com",
+    ],
+)
+def test_t21_no_other_origin_is_reflected(origin: bytes | None) -> None:
+    """T21: near misses are misses; caches are told all the same that the origin matters."""
+    assert told(origin) == {b"vary": b"Origin"}
+
+
+def test_vary_is_one_field() -> None:
+    """An answer that depends on more says all of it."""
+    assert told(None, (b"vary", b"Accept")) == {b"vary": b"Accept, Origin"}
+
+
+def test_a_preflight_names_the_methods_of_the_route() -> None:
+    """The fields that a page may send, and for how long that is known."""
+    asked = {b"origin": APP.encode(), b"access-control-request-method": b"DELETE"}
+
+    assert Cors([APP]).preflight(asked, "GET, HEAD") == (
+        (b"access-control-allow-methods", b"GET, HEAD"),
+        (
+            b"access-control-allow-headers",
+            b"Content-Type, If-None-Match, X-Request-ID, Traceparent, Tracestate",
+        ),
+        (b"access-control-max-age", b"600"),
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {b"origin": APP.encode()},
+        {b"access-control-request-method": b"GET"},
+        {b"origin": b"null", b"access-control-request-method": b"GET"},
+        {b"origin": b"https://evil.example", b"access-control-request-method": b"GET"},
+    ],
+)
+def test_what_is_no_preflight_of_a_listed_origin_is_none(asked: dict[bytes, bytes]) -> None:
+    """It is answered as any OPTIONS is."""
+    assert Cors([APP]).preflight(asked, "GET") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://a.example",
+        "http://localhost:5173",
+        "http://[::1]:3000",
+        "http://192.0.2.1",
+        "https://my_host:8443",
+    ],
+)
+def test_origins_are_recognised(text: str) -> None:
+    """As browsers write them (RFC 6454, 6.2)."""
+    assert is_origin(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "*",
+        "null",
+        "a.example",
+        "https://",
+        "https://*.example",
+        "https://a.example/",
+        "https://a.example/path",
+        "https://a.example?q",
+        "https://A.example",
+        "HTTPS://a.example",
+        "https://a.example:443",
+        "http://a.example:80",
+        "https://a.example:",
+        "https://a.example:65536",
+        "https://u@a.example",
+        "https://\u0430.example",
+        "https://a.example ",
+        "ftp://a.example",
+    ],
+)
+def test_what_no_browser_sends_is_a_mistake(text: str) -> None:
+    """An entry that can never match is worse than none."""
+    with pytest.raises(ConfigError, match="exact origin"):
+        Cors([text])
