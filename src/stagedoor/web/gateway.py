@@ -1,7 +1,7 @@
 """The gateway: one ASGI application made of routes.
 
-    request ─▶ route ─▶ context (id, trace, deadline, identity) ─▶ handler ─▶ answer
-                                                                        └─▶ problem
+    request ─▶ route ─▶ throttle ─▶ context (id, trace, deadline, identity) ─▶ handler ─▶ answer
+                           └─▶ 429                                                 └─▶ problem
 
 Every answer leaves through `_write`, every failure through `problem_of`; a handler knows of neither.
 """
@@ -19,12 +19,15 @@ from stagedoor.context import RequestContext
 from stagedoor.deadline import Deadline
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
+from stagedoor.web.addresses import Trust, client_key, client_of
 from stagedoor.web.answer import Answer
+from stagedoor.web.cors import Cors
 from stagedoor.web.disconnect import ClientGone, while_connected
 from stagedoor.web.identity import credentials_of
 from stagedoor.web.parameters import BeyondWindow, Invalid
 from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import Match, Refused, Route, Router
+from stagedoor.web.throttle import Limiter
 from stagedoor.web.trace import Trace, identify
 from stagedoor.web.traffic import Traffic, tell_refused
 
@@ -42,7 +45,7 @@ _NOSNIFF = (b"x-content-type-options", b"nosniff")
 class _Exchange:
     """One request on its way through: what its head said, and how it ended."""
 
-    __slots__ = ("headers", "match", "receive", "request_id", "scope", "send", "started", "trace")
+    __slots__ = ("fields", "headers", "match", "receive", "request_id", "scope", "send", "started", "trace")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, match: Match, started: float) -> None:
         self.scope = scope
@@ -53,6 +56,7 @@ class _Exchange:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = ""
         self.trace: Trace
+        self.fields: Headers = ()  # of the answer, whatever it will be
 
 
 def _figure(raw: bytes | None) -> int | None:
@@ -72,7 +76,11 @@ async def _nothing_to_open() -> AsyncIterator[None]:
 
 
 class Gateway:
-    """Serve routes under one deadline, one form of errors, one way to count and to log."""
+    """Serve routes under one deadline, one form of errors, one way to count and to log.
+
+    `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
+    every client on every route but the `live` ones; `cors` lets pages of other origins read the answers.
+    """
 
     def __init__(
         self,
@@ -84,7 +92,9 @@ class Gateway:
         traffic: Sequence[Traffic] = (),
         upstreams: Sequence[Upstream[Any, Any]] = (),
         plans: Sequence[Plan[Any]] = (),
-        trusted: Callable[[str], bool] = _nobody,
+        trusted: Trust = _nobody,
+        throttle: Limiter | None = None,
+        cors: Cors | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[None]] = _nothing_to_open,
         entropy: Callable[[int], bytes] = _RANDOM.randbytes,
     ) -> None:
@@ -99,6 +109,8 @@ class Gateway:
         self._deadline = deadline
         self._traffic = tuple(traffic)
         self._trusted = trusted
+        self._throttle = throttle
+        self._cors = cors
         self._lifespan = lifespan
         self._entropy = entropy
 
@@ -163,6 +175,36 @@ class Gateway:
                 sink.request_ended(method, endpoint, status, seconds, exchange.request_id, trace_id)
 
     async def _answered(self, exchange: _Exchange) -> Answer:
+        """Return what is answered before any handler is asked, or what the handler answers."""
+        throttle = self._throttle
+        if throttle is not None and not exchange.match.route.live:
+            refusal = await self._throttled(exchange, throttle)
+            if refusal is not None:
+                return refusal
+        if self._cors is not None and exchange.scope["method"] == "OPTIONS":
+            preflight = self._preflight(exchange, self._cors)
+            if preflight is not None:
+                return preflight
+        return await self._handled(exchange)
+
+    async def _throttled(self, exchange: _Exchange, throttle: Limiter) -> Answer | None:
+        """Count the request and let its answer say what is left; return the refusal of one too many."""
+        scope = exchange.scope
+        peer = scope.get("client")
+        key = "" if peer is None else client_key(client_of(peer[0], scope["headers"], self._trusted))
+        allowance = throttle.take(key) or await throttle.ask(key)
+        exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
+        if allowance.allowed:
+            return None
+        return self._problem(exchange, problems.rate_limited(allowance.reset))
+
+    def _preflight(self, exchange: _Exchange, cors: Cors) -> Answer | None:
+        """Return what a browser hears that asks whether it may ask; None if this is nothing of the kind."""
+        methods = self._router.allowed(exchange.scope["raw_path"])
+        fields = None if methods is None else cors.preflight(exchange.headers, methods)
+        return None if fields is None else Answer(204, fields)
+
+    async def _handled(self, exchange: _Exchange) -> Answer:
         """Return the handler's answer, or the problem that stands for its failure."""
         route = exchange.match.route
         token = context.enter(self._context(exchange, route))
@@ -236,12 +278,14 @@ class Gateway:
         """Write the head and the body; a stream of known length carries its own Content-Length."""
         if answer is _GONE:
             return
-        send, headers = exchange.send, list(answer.headers)
+        send, headers = exchange.send, [*answer.headers, *exchange.fields]
         if answer.stream is None and answer.status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(answer.body)))
         headers.append((b"x-request-id", exchange.request_id.encode()))
         if _NOSNIFF not in headers:
             headers.append(_NOSNIFF)
+        if self._cors is not None:
+            self._cors.tell(headers, exchange.headers.get(b"origin"))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         if exchange.scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b""})
