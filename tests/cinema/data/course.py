@@ -1,9 +1,15 @@
-"""A set of the shape of the classic course data: same counts, same files, made-up contents."""
+"""A set of the shape of the classic course data: same counts, same files, made-up contents.
+
+It has what such sets are awkward for: hundreds of equal ratings, repeated titles and names, "N/A" in every text,
+people with several roles in a film, and words in which search engines may differ.
+"""
 
 import csv
 from pathlib import Path
 from random import Random
 from uuid import UUID
+
+from tests.contracts.search.films import FIRST, LAST, sentence
 
 __all__ = ["ACTION", "GREG_CAMP", "write_course"]
 
@@ -23,14 +29,14 @@ def write_course(folder: Path, seed: int = 1) -> None:
     films = [key() for _ in range(999)]
     genres = [ACTION, *(key() for _ in range(25))]
     people = [GREG_CAMP, *(key() for _ in range(4_165))]
-    ratings = ["", *(f"{rng.randrange(10, 100) / 10}" for _ in films[1:])]
+    ratings = ["", *(rng.choice(("7.0", f"{rng.randrange(100) / 10}")) for _ in films[1:])]
     _write(
         folder / "film_work.csv",
         [
             {
                 "id": film,
-                "title": rng.choice(("Star Wars", f"Star {place}", 'The Star, "quoted"\nand broken')),
-                "description": rng.choice(("", "N/A", f"About {place}", "Про звёзды")),
+                "title": "N/A" if place == 7 else _title(rng, place),
+                "description": rng.choice(("", "N/A", f"About {place}", "Про звёзды", sentence(rng, 12))),
                 "creation_date": "",
                 "file_path": "",
                 "rating": rating,
@@ -48,7 +54,7 @@ def write_course(folder: Path, seed: int = 1) -> None:
             for one, name in zip(genres, names, strict=True)
         ],
     )
-    full = ["Greg Camp", "N/A", *(f"Person {place}" for place in range(4_164))]
+    full = ["Greg Camp", "N/A", "Captain Nobody", *(_name(rng, place) for place in range(4_163))]
     _write(
         folder / "person.csv",
         [{"id": one, "full_name": name, **_STAMPS} for one, name in zip(people, full, strict=True)],
@@ -65,7 +71,10 @@ def write_course(folder: Path, seed: int = 1) -> None:
     )
     links = {(GREG_CAMP, film, "actor") for film in films[:6]}
     while len(links) < 5_783:
-        links.add((rng.choice(people[1:]), rng.choice(films), rng.choice(("actor", "director", "writer"))))
+        person, film = rng.choice(people[1:]), rng.choice(films)
+        links |= {(person, film, rng.choice(("actor", "director", "writer"))) for _ in range(2)}
+    while len(links) > 5_783:
+        links.remove(max(links))
     _write(
         folder / "person_film_work.csv",
         [
@@ -78,6 +87,18 @@ def write_course(folder: Path, seed: int = 1) -> None:
             }
             for person, film, role in sorted(links)
         ],
+    )
+
+
+def _title(rng: Random, place: int) -> str:
+    """Return a title; a quarter of the films are called Star Wars."""
+    return rng.choice(("Star Wars", f"Star {place}", 'The Star, "quoted"\nand broken', sentence(rng, 4)))
+
+
+def _name(rng: Random, place: int) -> str:
+    """Return a name; every third is shared by dozens of people."""
+    return rng.choice(
+        (f"Person {place}", f"{rng.choice(FIRST)} {rng.choice(LAST)} {place}", "Captain Ann Li")
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from stagedoor.search import Document, Index, Keyword, Nested, Number, Text
 
-__all__ = ["GENRES", "PEOPLE", "TEXT_FIELDS", "WORDS", "films", "index_named"]
+__all__ = ["FIRST", "GENRES", "LAST", "PEOPLE", "TEXT_FIELDS", "WORDS", "films", "index_named", "sentence"]
 
 SOME = (
     "star stars war wars lord ring rings king return returned returning home house night nights knight day days "

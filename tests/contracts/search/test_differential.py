@@ -12,13 +12,13 @@ import pytest
 from stagedoor.search import All, AnyOf, Between, Clause, Match, Not, Order, Query, Result, Term
 from stagedoor.search.memory import MemorySearch, rank
 from stagedoor.testing import call_of
+from tests.contracts.search.asked import explained, text
 from tests.contracts.search.conftest import House
-from tests.contracts.search.films import FIRST, GENRES, LAST, PEOPLE, TEXT_FIELDS, WORDS, films
+from tests.contracts.search.films import GENRES, PEOPLE, TEXT_FIELDS, films
 
 LIBRARY = films(400, seed=1)
 QUERIES = 600
 SEED = 4
-BEGINNINGS = ("emerg", "even", "inter", "later", "organ", "past", "univers")
 
 
 def clauses(rng: random.Random) -> Iterator[Clause]:
@@ -43,23 +43,6 @@ def order(rng: random.Random) -> tuple[Order, ...]:
     keys = [Order(field, rng.random() < 0.5) for field in ("imdb_rating", "title", "id")]
     rng.shuffle(keys)
     return tuple(keys[: rng.randrange(4)])
-
-
-def text(rng: random.Random) -> str:
-    """Return what people type: words, some of them mistyped."""
-    words = [rng.choice([*WORDS, *FIRST, *LAST]) for _ in range(rng.choice([1, 1, 2, 3, 20]))]
-    return " ".join(mistyped(rng, word) if rng.random() < 0.3 else word for word in words)
-
-
-def mistyped(rng: random.Random, word: str) -> str:
-    place = rng.randrange(len(word))
-    return rng.choice(
-        [
-            word[:place] + word[place + 1 :],
-            word[:place] + rng.choice("aeostz") + word[place:],
-            word[:place] + word[place + 1 : place + 2] + word[place : place + 1] + word[place + 2 :],
-        ]
-    )
 
 
 def generated(index: str, *, texts: bool) -> Iterator[tuple[int, Query]]:
@@ -122,12 +105,3 @@ async def test_text_members_are_equal_and_exact_ones_come_first(library: House, 
 
     assert in_all > 9_000
     assert differing <= in_all / 100, f"{differing} of {in_all} differ"
-
-
-def explained(text: str) -> bool:
-    """Tell whether a difference is a known one.
-
-    Lucene's Snowball is older than Tantivy's: they stem words with these beginnings in two ways. Those of the
-    dictionary are reconciled by the analyzer's list; a mistyped one is in no list.
-    """
-    return any(word.startswith(BEGINNINGS) for word in text.lower().split())
