@@ -66,7 +66,7 @@ class Engine(Transport[Query, Result], Protocol):
     async def reload(self) -> None:
         """See what writers have committed until now; engines that always do return at once.
 
-        Whoever purges caches after a batch calls this first.
+        Whoever purges caches after a batch calls this first, and purges nothing if it raises `UpstreamUnavailable`.
         """
 
 

@@ -1,19 +1,28 @@
-"""The embedded engine, as a transport: a thin shell of threads and deadlines round `reading`."""
+"""The embedded engine, as a transport: a thin shell of threads and deadlines round `reading`.
+
+Of each index one state is open. Looking for a newer one is done by one thread at a time: whoever has waited for
+`reload` must not find an older state than was there when it began. What is open is read on until something newer can
+be opened, whatever has become of the folder.
+"""
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 
 from stagedoor.call import Call
 from stagedoor.clock import Clock, SystemClock
-from stagedoor.errors import UpstreamGarbled, UpstreamRejected, UpstreamUnavailable
+from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
 from stagedoor.policies.options import demand
 from stagedoor.search.engine import key_of
+from stagedoor.search.fits import demand_fit
 from stagedoor.search.query import Query, Result
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.folder import Folder
 from stagedoor.search.tantivy.reading import Opened, opened
+from stagedoor.search.tantivy.torn import Unreadable, readable
 from stagedoor.search.threads import Threads
 
 __all__ = ["TantivyEngine", "TantivyOptions"]
@@ -49,12 +58,17 @@ class TantivyEngine:
         self._folder = Folder(folder)
         self._indices = {index.name: index for index in indices}
         self._opened: dict[str, Opened] = {}
+        self._looking = Lock()
         self._generation = -1
         self._looked = float("-inf")
         self._threads = Threads(self._options.threads, self._options.queue, self._clock, "search")
 
     async def send(self, call: Call[Query], /) -> Result:
         query = call.payload
+        try:
+            demand_fit(query, self._indices[query.index])
+        except ValueError as error:
+            raise UpstreamRejected(call.operation, "the query does not fit the index") from error
         now = self._clock.now()
         look = now - self._looked >= self._options.look
         if look:
@@ -63,43 +77,52 @@ class TantivyEngine:
             return await self._threads.run(call, lambda: self._answer(query, look=look))
         except LookupError as error:
             raise UpstreamUnavailable(call.operation, "there is no such index yet", retryable=True) from error
-        except ValueError as error:
-            raise UpstreamRejected(call.operation, "the query does not fit the index") from error
-        except OSError as error:
-            raise UpstreamGarbled(call.operation, "the index cannot be read") from error
+        except Unreadable as error:
+            raise UpstreamUnavailable(call.operation, "the index cannot be read") from error
 
     def _answer(self, query: Query, *, look: bool) -> Result:
         if look:
-            self._look()
-        found = self._opened.get(query.index) or self._open(query.index)
-        return found.search(query)
+            with suppress(Unreadable):  # asked for again at the next look
+                self._look()
+        found = self._opened.get(query.index)
+        if found is None:
+            with self._looking:
+                found = self._opened.get(query.index) or self._open(query.index)
+        with readable():
+            return found.search(query)
 
     def _look(self) -> None:
-        """See what was committed or switched since, if anything was."""
-        generation = self._folder.generation()
-        if generation == self._generation:
-            return
-        for name in tuple(self._opened):
-            self._open(name)
-        self._generation = generation
+        """See what was committed or switched since, if anything was; raises `Unreadable` if not all of it can be."""
+        with self._looking:
+            with readable():
+                generation = self._folder.generation()
+            if generation == self._generation:
+                return
+            for name in tuple(self._opened):
+                self._open(name)
+            self._generation = generation
 
     def _open(self, name: str) -> Opened:
         index = self._indices[name]
-        version = self._folder.current(name)
         known = self._opened.get(name)
-        if version is None or not self._folder.fits(version, index):
-            if known is not None:  # what is open can be read on until something better is there
-                return known
-            raise LookupError(name)
-        if known is not None and known.version == version:
-            fresh = known.renewed()
-        else:
-            fresh = opened(self._folder.path(version), version, index)
+        with readable():
+            version = self._folder.current(name)
+            if version is None or not self._folder.fits(version, index):
+                if known is not None:
+                    return known
+                raise LookupError(name)
+            if known is not None and known.version == version:
+                fresh = known.renewed()
+            else:
+                fresh = opened(self._folder.path(version), version, index)
         self._opened[name] = fresh
         return fresh
 
     async def reload(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self._look)
+        try:
+            await asyncio.get_running_loop().run_in_executor(None, self._look)
+        except Unreadable as error:
+            raise UpstreamUnavailable("search.reload", "the index cannot be read") from error
 
     def key_of(self, payload: Query, /) -> bytes:
         return key_of(payload)

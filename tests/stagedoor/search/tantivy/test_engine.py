@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from stagedoor.deadline import Deadline
 from stagedoor.errors import UpstreamTimeout, UpstreamUnavailable
 from stagedoor.search import Index, Keyword, Number, Put, Query, Text, WriterError
 from stagedoor.search.tantivy import TantivyEngine, TantivyOptions, TantivyWriter
+from stagedoor.search.tantivy.torn import Unreadable, readable
 from stagedoor.testing import ManualClock, call_of
 
 INDEX = Index("films", (Keyword(name="id"), Text(name="title", sortable=True), Number(name="rating")))
@@ -99,6 +101,67 @@ async def test_a_version_dropped_under_a_reader_is_read_on(tmp_path: Path) -> No
 
         assert (old, await total(engine)) == (1, 2)
     await writer.aclose()
+
+
+async def test_an_index_that_cannot_be_read_is_an_outage(tmp_path: Path) -> None:
+    """Issue 4: torn files are no fault of the query; a breaker learns from them, and nobody is told 502."""
+    writer, version = await filled(tmp_path, "a")
+    await writer.aclose()
+    (tmp_path / version / "meta.json").write_text("{")
+    async with opened(tmp_path) as (engine, _):
+        with pytest.raises(UpstreamUnavailable) as caught:
+            await total(engine)
+
+        assert not caught.value.retryable
+
+
+async def test_what_is_open_is_read_on_while_the_files_are_torn(tmp_path: Path) -> None:
+    """Issue 4: answers go on; a reload says that it saw nothing new, and the next look sees what is mended."""
+    writer, version = await filled(tmp_path, "a")
+    async with opened(tmp_path) as (engine, clock):
+        await total(engine)
+        await added(writer, version, "b")
+        meta = tmp_path / version / "meta.json"
+        sound = meta.read_text()
+        meta.write_text("{")
+        with pytest.raises(UpstreamUnavailable):
+            await engine.reload()
+        torn = await total(engine)
+        meta.write_text(sound)
+        await clock.advance(0.3)
+
+        assert (torn, await total(engine)) == (1, 2)
+    await writer.aclose()
+
+
+async def test_a_folder_that_was_removed_is_read_on_until_it_is_filled_again(tmp_path: Path) -> None:
+    """Issue 4: numbers of versions begin anew in an empty folder, and still the new one is seen."""
+    folder = tmp_path / "index"
+    writer, first = await filled(folder, "a")
+    await writer.aclose()
+    async with opened(folder) as (engine, clock):
+        await total(engine)
+        shutil.rmtree(folder)
+        await clock.advance(0.3)
+        without = await total(engine)
+        writer, second = await filled(folder, "b", "c")
+        await clock.advance(0.3)
+
+        assert (without, await total(engine), first == second) == (1, 2, True)
+    await writer.aclose()
+
+
+def test_a_panic_of_the_library_is_told_as_an_error() -> None:
+    """Rust's panics arrive as a `BaseException`, which would pass every handler of the gateway."""
+
+    class Panic(BaseException):
+        """What pyo3 raises, which cannot be imported."""
+
+    with pytest.raises(Unreadable), readable():
+        raise Panic
+
+    with pytest.raises(TypeError), readable():
+        raise TypeError
 
 
 async def test_an_index_of_another_declaration_is_not_there(tmp_path: Path) -> None:
