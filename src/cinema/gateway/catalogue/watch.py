@@ -1,10 +1,13 @@
 """Notice that the ETL has finished a batch: see what it wrote first, then call out the answers it made old.
 
-The stamp lies beside the index. It is looked at four times a second, and read when it says something new; a gateway
-that starts takes what it finds for known, since its memory is empty.
+The stamp lies beside the index and is read four times a second; a gateway that starts takes what it finds for known,
+since its memory is empty. A stamp that is gone calls nothing out, since what is kept is then all there is; but numbers
+begin anew after it, so that the next one is taken to call out everything. Nothing is called out as long as the engine
+cannot see the batch: what would be fetched then is old, and would be kept.
 """
 
 import asyncio
+import logging
 from pathlib import Path
 
 from cinema.etl.stamp import Stamp, read_stamp, stamp_path
@@ -16,6 +19,8 @@ from stagedoor.search.engine import Engine
 __all__ = ["Watch"]
 
 _INTERVAL = 0.25  # seconds
+_LOST = -1  # older than any batch
+_LOGGER = logging.getLogger("cinema.catalogue")
 
 
 class Watch:
@@ -45,9 +50,11 @@ class Watch:
         return {"tasks": 0 if self._task is None else 1}
 
     async def look(self) -> None:
-        """Act on what the stamp says, if it says anything new."""
+        """Act on what the stamp says, if it says anything new; raises `UpstreamError` if the engine cannot see it."""
         stamp = await self._read()
-        if stamp.batch == self._seen:
+        if stamp.batch == 0:
+            self._seen = _LOST
+        if stamp.batch in {0, self._seen}:
             return
         named = stamp.since(self._seen)
         await self._engine.reload()
@@ -58,6 +65,13 @@ class Watch:
         return await asyncio.to_thread(read_stamp, self._path)
 
     async def _follow(self) -> None:
+        told = False
         while True:
             await self._clock.sleep(_INTERVAL)
-            await self.look()
+            try:
+                await self.look()
+                told = False
+            except Exception as error:  # noqa: BLE001 - whatever it is, later batches must be heard of
+                if not told:
+                    _LOGGER.warning("a finished batch cannot be called out yet: %s", type(error).__name__)
+                told = True
