@@ -157,10 +157,8 @@ class Metrics:
             endpoint = self._admitted(endpoint)
         self._requests[method, endpoint, status if 100 <= status <= 599 else 0].inc()
         self._seconds[method, endpoint].observe(seconds)
-
-    def rate_limited(self) -> None:
-        """Count a request that was refused for coming too often."""
-        self._limited.inc()
+        if status == 429:
+            self._limited.inc()
 
     def render(self) -> tuple[bytes, str]:
         """Return the metrics as text, and its content type; with workers, the sum of all."""

@@ -160,9 +160,11 @@ def test_a_process_with_nothing_behind_it_shows_requests_only() -> None:
 
 
 def test_refusals_for_haste_are_counted() -> None:
-    """The one figure that no event carries."""
+    """By their status, which no handler and no upstream can cause."""
     metrics = Metrics(NAMES)
-    metrics.rate_limited()
+    for status in (200, 429, 503):
+        metrics.request_started()
+        metrics.request_ended("GET", "/films", status, 0.001)
 
     assert value(metrics, "rate_limited_total") == 1
 
