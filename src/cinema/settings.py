@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -21,6 +22,8 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from stagedoor.web.cors import is_origin
 
 __all__ = ["RateLimit", "Settings", "SettingsError", "host_of", "load", "port_of", "stray_name"]
 
@@ -109,15 +112,8 @@ def _items(value: str) -> tuple[str, ...]:
 
 
 def _origins(value: str) -> str:
-    for origin in _items(value):
-        parts = _split(origin)
-        if (
-            parts is None
-            or parts.scheme not in {"http", "https"}
-            or not parts.netloc
-            or origin != f"{parts.scheme}://{parts.netloc}"
-        ):
-            raise ValueError("must be exact origins, comma-separated, such as https://app.example.com")
+    if not all(map(is_origin, _items(value))):
+        raise ValueError("must be exact origins, comma-separated, such as https://app.example.com")
     return value
 
 
@@ -138,6 +134,17 @@ _RATE = re.compile(r"0|[1-9][0-9]{0,8}/[1-9][0-9]{0,5}", re.ASCII)
 def _rate(value: str) -> str:
     if not _RATE.fullmatch(value):
         raise ValueError("must be requests/seconds such as 12000/60, or 0 for no limit")
+    return value
+
+
+_DSN = re.compile(r"https?://[^@/\s]+@[^@/\s]+/\S+", re.ASCII)
+
+
+def _dsn(value: str) -> str:
+    if not _DSN.fullmatch(value):
+        raise ValueError("must be an address such as https://key@sentry.example.com/1")
+    if find_spec("sentry_sdk") is None:
+        raise ValueError("must have the package sentry-sdk beside it: pip install stagedoor[sentry]")
     return value
 
 
@@ -219,7 +226,7 @@ class Settings(BaseSettings):
     # The contract's bound on age: data of the film API is never older than this.
     ghibli_ttl_s: Annotated[int, Field(ge=1, le=60)] = 60
     ghibli_timeout_ms: Milliseconds = 3_000
-    sentry_dsn: Text | None = None
+    sentry_dsn: Annotated[Text, AfterValidator(_dsn)] | None = None
     sentry_environment: Text = "local"
     sentry_traces_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"

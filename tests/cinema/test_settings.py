@@ -67,6 +67,9 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("GATEWAY_USERS_URL", "http://h:99999", "http://127.0.0.1:8001"),
         ("GATEWAY_CORS_ORIGINS", "*", "exact origins"),
         ("GATEWAY_CORS_ORIGINS", "https://a.example/", "exact origins"),
+        ("GATEWAY_CORS_ORIGINS", "https://a.example,https://*.example", "exact origins"),
+        ("GATEWAY_CORS_ORIGINS", "https://A.example", "exact origins"),
+        ("GATEWAY_CORS_ORIGINS", "null", "exact origins"),
         ("GATEWAY_TRUSTED_PROXIES", "10.0.0.300", "addresses or networks"),
         ("GATEWAY_ATTEMPT_TIMEOUT_MS", "180", "below GATEWAY_DEADLINE_MS (180)"),
         ("GATEWAY_CONNECT_TIMEOUT_MS", "200", "below GATEWAY_DEADLINE_MS (180)"),
@@ -78,6 +81,7 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("DOCS_ONLY", "perhaps", "boolean"),
         ("LOG_LEVEL", "LOUD", "'DEBUG'"),
         ("SENTRY_TRACES_RATE", "1.5", "less than or equal to 1"),
+        ("SENTRY_DSN", "sentry.example.com", "https://key@sentry.example.com/1"),
     ],
 )
 def test_a_bad_value_is_refused_in_one_line(

@@ -9,9 +9,10 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import Any
 
+from cinema import __version__
+from cinema.gateway.admission import cors_of, throttle_of
 from cinema.gateway.caches import Caches, caches_of
 from cinema.gateway.catalogue.engine import engine_of, search_probe
 from cinema.gateway.catalogue.routes import catalogue_routes
@@ -26,11 +27,14 @@ from stagedoor.clock import Clock, SystemClock
 from stagedoor.observers import fan_out
 from stagedoor.observers.logs import Logs, Stream
 from stagedoor.observers.metrics import Metrics
+from stagedoor.observers.sentry import Sentry
 from stagedoor.search.engine import Engine
 from stagedoor.upstream import Upstream
+from stagedoor.web.addresses import trust
 from stagedoor.web.gateway import Gateway
 from stagedoor.web.health import Health, Probe, probe_of
 from stagedoor.web.routes import Route
+from stagedoor.web.throttle import Limiter
 
 __all__ = ["build"]
 
@@ -52,11 +56,13 @@ def build(
         stream or sys.stdout.buffer, level=settings.log_level, format=settings.log_format, clock=clock
     )
     metrics = Metrics({**SERVICE_NAMES, "redis": "redis"}, process=True)
+    sentry = _sentry(settings, clock)
     env = Env(clock=clock, rng=random.random, observe=fan_out(metrics, logs))
 
     engine = engine or engine_of(settings, clock)
     upstreams = upstreams_of(settings, env, engine, connect)
     caches = caches_of(settings, env)
+    throttle = throttle_of(settings, caches, clock)
     profile, plan, profiles = profile_route(settings, upstreams, caches.store, env)
     catalogue, pages = catalogue_routes(settings, upstreams.search, caches.store, env)
     watch = Watch(settings.search_dir, engine, caches.store, clock)
@@ -76,11 +82,13 @@ def build(
         env=env,
         name="cinema",
         deadline=settings.gateway_deadline_ms / 1000,
-        traffic=(metrics, logs),
+        traffic=(metrics, logs) if sentry is None else (metrics, logs, sentry),
         upstreams=remotes,
         plans=(plan,),
-        trusted=_trust(settings),
-        lifespan=_lifespan(remotes, caches, watch, logs, docs_only=settings.docs_only),
+        trusted=trust(settings.trusted_proxies),
+        throttle=throttle,
+        cors=cors_of(settings),
+        lifespan=_lifespan(remotes, caches, throttle, watch, logs, sentry, docs_only=settings.docs_only),
     )
     return gateway
 
@@ -102,19 +110,29 @@ def _routes(data: list[Route], inside: Inside, *, docs_only: bool) -> list[Route
     return [*served, *shown[len(data) :], *documentation(lambda: shown)]
 
 
-def _trust(settings: Settings) -> Callable[[str], bool]:
-    """Return what tells whether an address is a trusted proxy's."""
-    networks = settings.trusted_proxies
-
-    @lru_cache(maxsize=4096)
-    def trusted(address: str) -> bool:
-        return any(ip_address(address) in network for network in networks)
-
-    return trusted
+def _sentry(settings: Settings, clock: Clock) -> Sentry | None:
+    """Return who is told of our own errors; nobody without an address."""
+    if settings.sentry_dsn is None:
+        return None
+    return Sentry(
+        settings.sentry_dsn,
+        environment=settings.sentry_environment,
+        release=__version__,
+        traces_rate=settings.sentry_traces_rate,
+        rng=random.random,
+        clock=clock,
+    )
 
 
 def _lifespan(
-    remotes: Sequence[Upstream[Any, Any]], caches: Caches, watch: Watch, logs: Logs, *, docs_only: bool
+    remotes: Sequence[Upstream[Any, Any]],
+    caches: Caches,
+    throttle: Limiter | None,
+    watch: Watch,
+    logs: Logs,
+    sentry: Sentry | None,
+    *,
+    docs_only: bool,
 ) -> Callable[[], AbstractAsyncContextManager[None]]:
     """Return what opens the gateway, and closes it in reverse."""
 
@@ -123,13 +141,20 @@ def _lifespan(
         async with AsyncExitStack() as stack:
             logs.capture(level="WARNING")
             stack.push_async_callback(logs.aclose)
+            if sentry is not None:
+                sentry.watch()
+                stack.push_async_callback(sentry.aclose)
             stack.push_async_callback(caches.aclose)
+            if throttle is not None:
+                stack.push_async_callback(throttle.aclose)
             for remote in reversed(remotes):
                 stack.push_async_callback(remote.aclose)
             stack.push_async_callback(watch.aclose)
             if not docs_only:
                 await caches.start()
                 await watch.start()
+            if throttle is not None:
+                await throttle.start()
             yield
 
     return life

@@ -75,6 +75,12 @@ class Limiter(Protocol):
         """Do the same, and take the time to find out."""
         ...
 
+    async def start(self) -> None:
+        """Begin what goes on in the background."""
+
+    async def aclose(self) -> None:
+        """End it."""
+
 
 class Count:
     """The requests of one client that still count."""
@@ -164,6 +170,12 @@ class Throttle:
     async def ask(self, key: str, /) -> Allowance:
         """Do the same: a process that is alone knows at once."""
         return self.take(key)
+
+    async def start(self) -> None:
+        """Begin nothing: all is done as requests come."""
+
+    async def aclose(self) -> None:
+        """Hold nothing."""
 
     def __repr__(self) -> str:
         return f"<Throttle {self.quota.requests}/{self.quota.seconds} s, {len(self._counts)} clients>"

@@ -87,7 +87,7 @@ def operation_routes(inside: Inside) -> list[Route]:
 def start_route(routes: Sequence[Route], clock: Clock) -> Route:
     """Return the start page, which lists the given routes."""
     handle = start_page(routes, _EXAMPLES, clock=clock, version=__version__)
-    return _live("/", handle, Documentation(summary="Where is everything?", tags=_TAG, model=StartAnswer))
+    return _counted("/", handle, "Where is everything?", StartAnswer)
 
 
 def _live(path: str, handle: Handler, documentation: Documentation) -> Route:
