@@ -178,25 +178,23 @@ class Gateway:
         """Return what is answered before any handler is asked, or what the handler answers."""
         throttle = self._throttle
         if throttle is not None and not exchange.match.route.live:
-            refusal = await self._throttled(exchange, throttle)
-            if refusal is not None:
-                return refusal
+            key = self._client(exchange)
+            allowance = throttle.take(key) or await throttle.ask(key)
+            exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
+            if not allowance.allowed:
+                return self._problem(exchange, problems.rate_limited(allowance.reset))
         if self._cors is not None and exchange.scope["method"] == "OPTIONS":
             preflight = self._preflight(exchange, self._cors)
             if preflight is not None:
                 return preflight
         return await self._handled(exchange)
 
-    async def _throttled(self, exchange: _Exchange, throttle: Limiter) -> Answer | None:
-        """Count the request and let its answer say what is left; return the refusal of one too many."""
-        scope = exchange.scope
-        peer = scope.get("client")
-        key = "" if peer is None else client_key(client_of(peer[0], scope["headers"], self._trusted))
-        allowance = throttle.take(key) or await throttle.ask(key)
-        exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
-        if allowance.allowed:
-            return None
-        return self._problem(exchange, problems.rate_limited(allowance.reset))
+    def _client(self, exchange: _Exchange) -> str:
+        """Return who asks; all who come without an address are one."""
+        peer = exchange.scope.get("client")
+        if peer is None:
+            return ""
+        return client_key(client_of(peer[0], exchange.scope["headers"], self._trusted))
 
     def _preflight(self, exchange: _Exchange, cors: Cors) -> Answer | None:
         """Return what a browser hears that asks whether it may ask; None if this is nothing of the kind."""
