@@ -174,10 +174,14 @@ def _refusal(said: Sequence[problems.Problem], path: str, namespace: str) -> dic
         "examples": {problem.kind: {"value": _rendered(problem, path, namespace)} for problem in said},
     }
     return {
-        "description": "; ".join(f"{problem.title}: {problem.detail}" for problem in said),
+        "description": "; ".join(_meaning(problem) for problem in said),
         "headers": _headers(_ID_FIELD | _WAIT_FIELD if waits else _ID_FIELD),
         "content": {"application/problem+json": content},
     }
+
+
+def _meaning(problem: problems.Problem) -> str:
+    return f"{problem.title}: {'`errors` names each fault' if problem.errors else problem.detail}"
 
 
 def _rendered(problem: problems.Problem, path: str, namespace: str) -> Any:  # noqa: ANN401 - it is JSON

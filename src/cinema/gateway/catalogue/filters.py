@@ -80,7 +80,7 @@ class CourseFilms(CourseFilmsOf):
         example="-imdb_rating",
     )
     genre = Filter(
-        "genre_ids", kind=_GENRE, description="Only films of the genre with this id; none has an unknown one"
+        "genre_ids", kind=_GENRE, description="Only films of the genre with this id; an unknown genre has none"
     )
 
 

@@ -73,12 +73,14 @@ class NotInFilter(InFilter):
 
 
 class RangeFilter(Declared[tuple[float | None, float | None]]):
-    """The number lies between two bounds, both inclusive, given as a pair; an empty text leaves a side open."""
+    """The number lies between two bounds, both inclusive, given as a pair; an empty text leaves a side open.
 
-    kind = NumberValue()
+    Bounds below `least` are refused.
+    """
 
-    def __init__(self, field: str = "", *, description: str = "") -> None:
+    def __init__(self, field: str = "", *, least: float | None = None, description: str = "") -> None:
         self.field = field
+        self.kind = NumberValue(least=least)
         self.description = description
 
     def read(self, given: Given) -> tuple[float | None, float | None]:
@@ -101,7 +103,7 @@ class RangeFilter(Declared[tuple[float | None, float | None]]):
         )
         items = {"anyOf": [dict(self.kind.schema()), {"type": "string", "maxLength": 0}]}
         described = {"type": "array", "items": items, "minItems": 2, "maxItems": 2}
-        return (self._parameter(self.kind, text, described=described, example=[self.kind.example, ""]),)
+        return (self._parameter(self.kind, text, described=described, example=[self.kind.example, 10.0]),)
 
 
 class SearchFilter(Declared[str]):
