@@ -1,0 +1,83 @@
+"""One limit over two gateways that share a Redis, and what is left of it when Redis hangs."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import cycle
+
+import pytest
+
+from tests.live.platform import PATIENT, Platform, Reply, ask
+from tests.servers import LOOPBACK, Server, flush
+
+pytestmark = pytest.mark.live
+
+LIMIT = 60
+SETTINGS = {
+    "GATEWAY_RATE_LIMIT": f"{LIMIT}/300",
+    "GATEWAY_TRUSTED_PROXIES": LOOPBACK,
+    "GATEWAY_CORS_ORIGINS": "https://app.example.com",
+    "REDIS_TIMEOUT_MS": "2000",  # a busy machine must not pass for a Redis that is away
+    **PATIENT,
+}
+
+
+@pytest.fixture(scope="module")
+def gateways(valkey_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Platform]]:
+    """Run two gateways on one Redis; nothing stands behind them, for nothing is asked of it."""
+    valkey_server.resume()
+    valkey_server.start()
+    flush(valkey_server)
+    with ExitStack() as stack:
+        started = [
+            stack.enter_context(
+                Platform(tmp_path_factory.mktemp(name), REDIS_URL=valkey_server.url, **SETTINGS)
+            )
+            for name in ("one", "two")
+        ]
+        for platform in started:
+            platform["gateway"].begin()
+        for platform in started:
+            platform["gateway"].until_ready()
+        yield started
+
+
+def storm(gateways: list[Platform], client: str, requests: int) -> list[Reply]:
+    """Let sixteen callers of one client ask both gateways in turn, all at once."""
+    ports = cycle(platform.port for platform in gateways)
+    headers = {"X-Forwarded-For": client, "Origin": "https://app.example.com"}
+    with ThreadPoolExecutor(16) as callers:
+        asked = [
+            callers.submit(ask, port, "/nowhere", headers=headers)
+            for _, port in zip(range(requests), ports)  # noqa: B905 - one of them ends
+        ]
+        return [future.result() for future in asked]
+
+
+def test_t17_two_processes_never_pass_more_than_the_limit(gateways: list[Platform]) -> None:
+    """T17: sixteen callers at once; all but the share of one process is given out, and refusals say when."""
+    replies = storm(gateways, "192.0.2.1", 200)
+    refused = next(reply for reply in replies if reply.status == 429)
+    counts = Counter(reply.status for reply in replies)
+
+    assert set(counts) == {404, 429}
+    assert LIMIT - 2 <= counts[404] <= LIMIT
+    assert refused.headers["ratelimit-policy"] == f'"default";q={LIMIT};w=300'
+    assert refused.headers["ratelimit"].startswith('"default";r=0;t=')
+    assert 1 <= int(refused.headers["retry-after"]) <= 305
+    assert refused.headers["access-control-allow-origin"] == "https://app.example.com"
+    assert refused.json()["type"] == "urn:problem-type:cinema:rate-limited"
+    assert sum(one.metrics()["rate_limited_total"] for one in gateways) == counts[429]
+    assert {ask(one.port, "/health/live").status for one in gateways} == {200}
+
+
+def test_k1_a_redis_that_hangs_stops_nobody(gateways: list[Platform], valkey_server: Server) -> None:
+    """K1, T17: each process then gives out the limit by itself, and no more."""
+    valkey_server.pause()
+    try:
+        counts = Counter(reply.status for reply in storm(gateways, "192.0.2.2", 300))
+    finally:
+        valkey_server.resume()
+
+    assert counts == {404: 2 * LIMIT, 429: 300 - 2 * LIMIT}
