@@ -113,18 +113,21 @@ class IntegerValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NumberValue:
-    """A finite number."""
+    """A finite number with, perhaps, a least value."""
 
+    least: float | None = None
     example: float = 7.5
 
     def read(self, name: str, raw: str) -> float:
         value = float(raw) if len(raw) <= 400 and _NUMBER.fullmatch(raw) else math.nan
         if not math.isfinite(value):
             raise fault(name, "must be a finite number", "number")
+        if self.least is not None and value < self.least:
+            raise fault(name, f"must be at least {self.least:g}", "range")
         return value
 
     def schema(self) -> Mapping[str, Any]:
-        return {"type": "number"}
+        return {"type": "number"} if self.least is None else {"type": "number", "minimum": self.least}
 
 
 def _large(digits: str) -> int:

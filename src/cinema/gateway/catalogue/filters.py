@@ -80,7 +80,9 @@ class CourseFilms(CourseFilmsOf):
         example="-imdb_rating",
     )
     genre = Filter(
-        "genre_ids", kind=_GENRE, description="Only films of the genre with this id; an unknown genre has none"
+        "genre_ids",
+        kind=_GENRE,
+        description="Only films of the genre with this id; an unknown genre has none",
     )
 
 
@@ -133,7 +135,7 @@ class FilmFilters(FilterSet, index="movies", default=_BEST_FIRST):
     pagination = LimitOffsetFilter(max_limit=100)
     title = SearchFilter(description=_WORDS.format("the title") + _EMPTY)
     description = SearchFilter(description=_WORDS.format("the description") + _EMPTY, example="")
-    imdb_rating = RangeFilter(description=_RATING)
+    imdb_rating = RangeFilter(least=0, description=_RATING)
     order = OrderingFilter(
         "id",
         "imdb_rating",
