@@ -14,7 +14,7 @@ from tests.servers import LOOPBACK, Server, flush
 pytestmark = pytest.mark.live
 
 LIMIT = 60
-SETTINGS = {
+SETTINGS: dict[str, str | float] = {
     "GATEWAY_RATE_LIMIT": f"{LIMIT}/300",
     "GATEWAY_TRUSTED_PROXIES": LOOPBACK,
     "GATEWAY_CORS_ORIGINS": "https://app.example.com",
