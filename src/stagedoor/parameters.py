@@ -31,7 +31,7 @@ class Invalid(Exception):
 
 
 class BeyondWindow(Exception):
-    """A request for results that no list serves (400), decided before anything is asked."""
+    """A request for results that no list serves (400), decided before anything is asked; its text names the bound."""
 
 
 class Parameter(Protocol):

@@ -221,8 +221,8 @@ class Gateway:
             return self._problem(
                 exchange, problems.validation(*(fault.as_json() for fault in invalid.faults))
             )
-        except BeyondWindow:
-            return self._problem(exchange, problems.beyond_window())
+        except BeyondWindow as beyond:
+            return self._problem(exchange, problems.beyond_window(str(beyond)))
         except ClientGone:
             return _GONE
         except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a problem and no trace of it

@@ -11,7 +11,7 @@ from cinema.indices import INDICES
 from cinema.settings import Settings
 from stagedoor.cache.tags import tag
 from stagedoor.call import Call
-from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
+from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
 from stagedoor.policies.cached import Cached
 from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.search.engine import Put
@@ -64,17 +64,20 @@ def unknown(call: Call[HttpRequest]) -> HttpResponse:
 
 
 class Engine(MemorySearch):
-    """The engine in memory, which counts what it is asked and can be taken away."""
+    """The engine in memory, which counts what it is asked, can be taken away, and fails as it is told."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(INDICES, clock=clock)
         self.asked = 0
         self.away = False
+        self.failure: UpstreamError | None = None
 
     async def send(self, call: Call[Query], /) -> Result:
         self.asked += 1
         if self.away:
             raise UpstreamUnavailable(call.operation, "away")
+        if self.failure is not None:
+            raise self.failure
         return await super().send(call)
 
     async def fill(self, **documents: Sequence[Document]) -> None:

@@ -232,7 +232,7 @@ def test_t9_the_last_page_inside_the_window_is_served() -> None:
     """T9: offset and limit may reach the 10,000th result exactly."""
     assert Films.parse(b"pagination=9900&pagination=100").to_query().offset == 9_900
     assert Course.parse(b"query=a&page_number=100&page_size=100").to_query().offset == 9_900
-    with pytest.raises(BeyondWindow):
+    with pytest.raises(BeyondWindow, match="page_number x page_size must be at most 10,000"):
         Course.parse(b"query=a&page_number=101&page_size=100")
 
 

@@ -148,7 +148,7 @@ def _of_list(row: resources.List) -> Documentation:
         description=row.description,
         tags=(_tag(row.path),),
         model=row.model,
-        problems=(problems.beyond_window(), problems.uri_too_long(), _wrong_page(row.path), *_ALWAYS),
+        problems=(_beyond(row.filters), problems.uri_too_long(), _wrong_page(row.path), *_ALWAYS),
         headers=_LIST_HEADERS,
     )
 
@@ -170,13 +170,17 @@ def _of_related(row: resources.Related) -> Documentation:
         description=row.description,
         tags=(_tag(row.path),),
         model=list[CourseFilmLine],
-        problems=(problems.beyond_window(), _unknown(row.kind), _wrong_id("uuid", row.kind), *_ALWAYS),
+        problems=(_beyond(CourseFilmsOf), _unknown(row.kind), _wrong_id("uuid", row.kind), *_ALWAYS),
         headers=_LIST_HEADERS,
     )
 
 
 def _tag(path: str) -> str:
     return "catalogue, course dialect" if path.startswith("/api") else "catalogue, gateway dialect"
+
+
+def _beyond(filters: type[FilterSet]) -> problems.Problem:
+    return problems.beyond_window(filters.bound)
 
 
 def _unknown(kind: str) -> problems.Problem:

@@ -66,6 +66,11 @@ class Declared(Generic[T]):
         self.name = name
 
     @property
+    def bound(self) -> str:
+        """Return what its window must keep to, in words that name the parameters; "" if it has none."""
+        return ""
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Return what it is called in a query string."""
         return (self.name,)

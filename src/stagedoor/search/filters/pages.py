@@ -114,6 +114,10 @@ class LimitOffsetFilter(Declared[Window]):
     def contribution(self, held: Window) -> Contribution:
         return held
 
+    @property
+    def bound(self) -> str:
+        return f"{self.name}: offset and limit together must be at most {WINDOW:,}"
+
     def parameters(self) -> tuple[QueryParameter, ...]:
         text = self.description or (
             f"Which part of the list, as a pair in this order: how many results to pass over (offset, from 0) and how "
@@ -174,6 +178,10 @@ class PageNumberFilter(Declared[Window]):
 
     def contribution(self, held: Window) -> Contribution:
         return held
+
+    @property
+    def bound(self) -> str:
+        return f"{self.number_name} x {self.size_name} must be at most {WINDOW:,}"
 
     @property
     def names(self) -> tuple[str, ...]:

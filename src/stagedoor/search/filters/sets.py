@@ -40,6 +40,7 @@ class FilterSet:
     index: ClassVar[str] = ""
     default: ClassVar[tuple[Order, ...]] = ()
     known: ClassVar[frozenset[str]] = frozenset()  # the names it reads in a query string
+    bound: ClassVar[str] = ""  # what its window must keep to, in words
 
     __slots__ = ("values",)
 
@@ -56,6 +57,7 @@ class FilterSet:
             inherited |= vars(base).get("declared", {})
         kept = {name: one for name, one in inherited.items() if name not in vars(cls)}
         cls.declared = kept | own
+        cls.bound = "".join(one.bound for one in cls.declared.values())
         cls.known = frozenset(name for one in cls.declared.values() for name in one.names)
         cls.index = index or cls.index
         cls.default = tuple(Order(key.lstrip("-"), key.startswith("-")) for key in default) or cls.default
@@ -102,7 +104,7 @@ class FilterSet:
                 case clause:
                     clauses.append(clause)
         if window.offset + window.limit > WINDOW:
-            raise BeyondWindow
+            raise BeyondWindow(self.bound)
         clause = clauses[0] if len(clauses) == 1 else All(tuple(clauses))
         return Query(
             index=self.index,

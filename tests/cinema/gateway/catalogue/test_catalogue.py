@@ -160,6 +160,7 @@ async def test_an_unknown_id_is_404_and_a_malformed_one_422(house: House, path: 
         ("/v1/films?pagination=-1&pagination=5", "pagination"),
         ("/v1/films?imdb_rating=7,9", "imdb_rating"),
         ("/v1/films?imdb_rating=NaN&imdb_rating=", "imdb_rating"),
+        ("/v1/films?imdb_rating=-1&imdb_rating=9", "imdb_rating"),
         ("/v1/films?order=year", "order"),
         ("/v1/films?ids=x", "ids"),
         ("/v1/films?" + "&".join(["ids=" + UNKNOWN] * 501), "ids"),
