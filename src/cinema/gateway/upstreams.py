@@ -87,6 +87,7 @@ def _over_http(settings: Settings, env: Env, url: str) -> Transport[HttpRequest,
 
 
 def _policies(settings: Settings, attempt: float) -> tuple[AnyPolicy, ...]:
+    failures = settings.gateway_breaker_failures
     return (
         Retry(
             attempts=settings.gateway_retry_attempts,
@@ -95,9 +96,9 @@ def _policies(settings: Settings, attempt: float) -> tuple[AnyPolicy, ...]:
             budget=Budget(share=0.1),  # half of what the contract allows: an outage meets 1.1 times its load
         ),
         Breaker(
-            consecutive=settings.gateway_breaker_failures,
+            consecutive=failures,
             failure_rate=0.5,
-            minimum=20,
+            minimum=max(20, 4 * failures),  # who wants to see many failures in a row wants them seen here too
             window=10.0,
             open_for=settings.gateway_breaker_reset_s,
         ),
