@@ -2,14 +2,18 @@
 
 import itertools
 import re
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 from pydantic import BaseModel
 
+from stagedoor import problems
 from stagedoor.call import Env
+from stagedoor.search.filters import FilterSet, PageNumberFilter
 from stagedoor.testing import Client
+from stagedoor.web import openapi
 from stagedoor.web.answer import Answer, json
 from stagedoor.web.docs import DocumentSet, documentation_routes
 from stagedoor.web.gateway import Gateway
@@ -70,6 +74,64 @@ async def test_g9_a_route_documents_itself(client: Client) -> None:
     assert operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/Film")
     assert set(operation["responses"]) == {"200", "404", "422"}
     assert "ETag" in operation["responses"]["200"]["headers"]
+
+
+async def test_h10_problems_are_shown_as_clients_read_them(client: Client) -> None:
+    """The type with the gateway's name, the path of the examples, and Retry-After where there always is one."""
+    answers = (await document(client, "/openapi.json"))["paths"]["/v1/films/{id}"]["get"]["responses"]
+    shown = answers["404"]["content"]["application/problem+json"]["examples"]["not-found"]["value"]
+
+    assert (shown["type"], shown["instance"]) == ("urn:problem-type:gateway:not-found", "/v1/films/alien")
+    assert answers["404"]["description"] == "Not found: there is nothing here"
+    assert "Retry-After" not in answers["404"]["headers"]
+
+
+def test_problems_of_one_status_share_an_answer() -> None:
+    """503 has several reasons; a document has one answer a status, and shows each of them."""
+    said = Documentation(
+        summary="Film", problems=(problems.upstream_unavailable(), problems.overloaded(), 422)
+    )
+    whole = openapi.document([replace(route("/films/{id}"), documentation=said)], title="", version="")
+    answers = whole["paths"]["/films/{id}"]["get"]["responses"]
+
+    assert list(answers) == ["200", "422", "503"]
+    examples = answers["503"]["content"]["application/problem+json"]["examples"]
+    assert list(examples) == ["upstream-unavailable", "overloaded"]
+    assert answers["503"]["headers"]["Retry-After"]["schema"]["type"] == "integer"
+
+
+class Pages(FilterSet):
+    """One way to page."""
+
+    pages = PageNumberFilter()
+
+
+class SmallPages(FilterSet):
+    """The same way, with other bounds."""
+
+    pages = PageNumberFilter(size=5, max_size=10)
+
+
+def test_schemas_with_a_title_are_shared_and_never_mixed_up() -> None:
+    """Equal ones are one component; different ones of the same title get a number."""
+    lists = {"/a": Pages, "/b": SmallPages, "/c": Pages}
+    routes = [
+        Route(
+            path=path, handle=film, parameters=filters.parameters(), documentation=Documentation(summary="x")
+        )
+        for path, filters in lists.items()
+    ]
+    whole = openapi.document(routes, title="", version="")
+
+    names = [
+        one["get"]["parameters"][0]["schema"]["$ref"].rpartition("/")[2] for one in whole["paths"].values()
+    ]
+    assert names == ["PageNumberAndSize", "PageNumberAndSize2", "PageNumberAndSize"]
+    assert [whole["components"]["schemas"][name]["properties"]["page_size"]["maximum"] for name in names] == [
+        100,
+        10,
+        100,
+    ]
 
 
 async def test_a_document_shows_only_the_paths_under_its_prefix(client: Client) -> None:
