@@ -366,6 +366,17 @@ def test_the_documentation_accepts_exactly_the_parts_that_are_served(pair: list[
         assert accepts(filters, "pagination", pair) == served(filters, {"pagination": pair or [""]})
 
 
+@pytest.mark.parametrize(
+    ("filters", "number", "last"), [(Course, "page_number", 200), (NarrowPages, "number", 1428)]
+)
+def test_the_documentation_knows_the_last_page_where_no_size_is_given(
+    filters: type[FilterSet], number: str, last: int
+) -> None:
+    """The default counts: pages of 50, and of 7."""
+    assert accepts(filters, "page", {number: last})
+    assert not accepts(filters, "page", {number: last + 1})
+
+
 @pytest.mark.parametrize("size", range(1, 101))
 def test_the_documentation_knows_the_last_page_of_every_size(size: int) -> None:
     """The corners of the window, one by one."""
