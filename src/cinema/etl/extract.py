@@ -8,20 +8,22 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, Table, Text, cast, func, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    ScalarSelect,
+    Select,
+    Table,
+    Text,
+    and_,
+    cast,
+    func,
+    select,
+    true,
+)
 
 from cinema.database.tables import film_work, genre, genre_film_work, person, person_film_work
-from cinema.etl.documents import (
-    FilmRow,
-    GenreRow,
-    PersonRow,
-    by_film,
-    by_name,
-    by_role,
-    genre_document,
-    movie_document,
-    person_document,
-)
+from cinema.etl.documents import genre_document, movie_document, person_document
 from cinema.etl.gathered import rows_as_json, rows_in
 from cinema.indices import GENRES, MOVIES, PERSONS
 from stagedoor.search import Document, Index
@@ -57,16 +59,20 @@ class Pipeline:
 
     def page(self, connection: Connection, after: str | None, size: int) -> list[Document]:
         """Return the documents that follow an id, in the order of ids; none at the end."""
-        keys = select(self.table.c.id).order_by(self.table.c.id).limit(size)
+        keys = select(self.table.c.id).order_by(self.table.c.id).offset(size - 1).limit(1)
         if after is not None:
             keys = keys.where(self.table.c.id > after)
-        found = connection.execute(keys).scalars().all()
-        return self.documents(connection, between(found[0], found[-1])) if found else []
+        return self.documents(connection, between(after, connection.execute(keys).scalar()))
 
 
-def between(first: str, last: str) -> Scope:
-    """Mean the ids from one to another."""
-    return lambda column: column.between(first, last)
+def between(after: str | None, last: str | None) -> Scope:
+    """Mean the ids behind one up to another; without one, from the first, and to the last."""
+
+    def scope(column: ColumnElement[str]) -> ColumnElement[bool]:
+        behind = true() if after is None else column > after
+        return behind if last is None else and_(behind, column <= last)
+
+    return scope
 
 
 def among(ids: Collection[str]) -> Scope:
@@ -109,14 +115,14 @@ def _movies(connection: Connection, scope: Scope) -> list[Document]:
         ),
     )
     return [
-        movie_document(FilmRow(*row), by_name(rows_in(genres)), by_role(rows_in(people)))
-        for *row, genres, people in rows_in(connection.execute(statement).scalar_one())
+        movie_document(key, title, description, rating, rows_in(genres), rows_in(people))
+        for key, title, description, rating, genres, people in _rows(connection, statement)
     ]
 
 
 def _genres(connection: Connection, scope: Scope) -> list[Document]:
     statement = _batch(scope(genre.c.id), genre.c.id, genre.c.name, genre.c.description)
-    return [genre_document(GenreRow(*row)) for row in rows_in(connection.execute(statement).scalar_one())]
+    return [genre_document(*row) for row in _rows(connection, statement)]
 
 
 def _persons(connection: Connection, scope: Scope) -> list[Document]:
@@ -131,10 +137,11 @@ def _persons(connection: Connection, scope: Scope) -> list[Document]:
         film.rating,
     )
     statement = _batch(scope(person.c.id), person.c.id, person.c.full_name, films)
-    return [
-        person_document(PersonRow(key, name), by_film(rows_in(films)))
-        for key, name, films in rows_in(connection.execute(statement).scalar_one())
-    ]
+    return [person_document(key, name, rows_in(films)) for key, name, films in _rows(connection, statement)]
+
+
+def _rows(connection: Connection, statement: Select[str]) -> list[Any]:
+    return rows_in(connection.execute(statement).scalar_one())
 
 
 def _batch(scope: ColumnElement[bool], *columns: ColumnElement[Any]) -> Select[str]:

@@ -1,9 +1,10 @@
 """Build all indices anew while readers go on with the old ones.
 
 The position is noted first. New versions are filled by a walk through every table in the order of ids, the next page
-being read while the last one is written; then the names are switched over, and what changed meanwhile is followed
-from the position. A rebuild that dies leaves versions without a name, which the next pass removes. The versions that
-were in use stay until the next pass, for readers that are about to open them.
+being read while the last one is written, and one version is committed while the next is filled. Then the names are
+switched over, and what changed meanwhile is followed from the position. A rebuild that dies leaves versions without a
+name, which the next pass removes. The versions that were in use stay until the next pass, for readers that are about
+to open them.
 """
 
 import asyncio
@@ -19,34 +20,46 @@ from stagedoor.search import Document, Put
 
 __all__ = ["rebuild"]
 
-_COMMIT = 50_000  # documents; an engine holds what is not committed in memory, 2 kB each
-
 
 async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
     """Fill new versions of all indices, switch over to them, and return the state."""
     position = await etl.ask(lambda: etl.feed.now(etl.database))
     await clear(loader.writer)
-    versions = {pipeline.name: await _fill(etl, loader, pipeline) for pipeline in PIPELINES}
+    versions = await _fill_all(etl, loader)
     for name, version in versions.items():
         await loader.writer.switch(name, version)
     state = State(source, position, versions, set_aside=dict(loader.set_aside))
     return await etl.confirm(state, [EVERYTHING], loader.written, 0.0)
 
 
+async def _fill_all(etl: Etl, loader: Loader) -> dict[str, str]:
+    """Return the new versions by index; one is committed while the next is filled."""
+    versions: dict[str, str] = {}
+    committing: list[asyncio.Task[None]] = []
+    try:
+        for pipeline in PIPELINES:
+            version = versions[pipeline.name] = await _fill(etl, loader, pipeline)
+            committing.append(asyncio.create_task(_finish(etl, loader, pipeline, version)))
+        await asyncio.gather(*committing)
+    finally:
+        for task in committing:
+            task.cancel()
+        await asyncio.gather(*committing, return_exceptions=True)
+    return versions
+
+
 async def _fill(etl: Etl, loader: Loader, pipeline: Pipeline) -> str:
     version = await loader.writer.create(pipeline.index)
     etl.report.begin(pipeline.name, await etl.read(pipeline.count))
-    pending = 0
     async with aclosing(_pages(etl, pipeline)) as pages:
         async for documents in pages:
             await loader.write(pipeline.name, version, [*map(Put, documents)])
-            pending += len(documents)
-            if pending >= _COMMIT:
-                await loader.writer.commit(version)
-                pending = 0
+    return version
+
+
+async def _finish(etl: Etl, loader: Loader, pipeline: Pipeline, version: str) -> None:
     await loader.writer.commit(version)
     etl.report.end(pipeline.name)
-    return version
 
 
 async def _pages(etl: Etl, pipeline: Pipeline) -> AsyncGenerator[list[Document], None]:

@@ -17,8 +17,9 @@ def refusal(document: Document, index: Index) -> str | None:
     """Return why an index cannot take a document; None if it can, as far as names go."""
     if not (isinstance(document.get(ID), str) and document[ID]):
         return "it has no id"
-    extra = document.keys() - index.names
-    return f"the index declares no field {min(extra)!r}" if extra else None
+    if document.keys() <= index.names:
+        return None
+    return f"the index declares no field {min(document.keys() - index.names)!r}"
 
 
 def as_declared(document: Document, index: Index) -> Document:

@@ -15,13 +15,14 @@ upwards, null last.
 
 import re
 import struct
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
 
 import orjson
 import tantivy
 
-from stagedoor.search.analysis import analyze, analyze_all
+from stagedoor.search.analysis import analyze
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text, single
@@ -36,8 +37,6 @@ _NULL: Final = 0xFFFFFFFF
 _HIGH: Final = ID + "#"
 _LOW_HALF: Final = ID + "##"
 _BITS: Final = struct.Struct(">f"), struct.Struct(">I")
-
-Add = Callable[[tantivy.Document, Any], None]
 
 
 def schema_of(index: Index) -> tantivy.Schema:
@@ -98,36 +97,34 @@ def packed(number: float | None, id_key: int) -> tuple[int, int]:
     return rank << 32 | behind, (rank ^ _NULL) << 32 | behind
 
 
-def builder(index: Index) -> Callable[[Document], tantivy.Document]:
+def builder(index: Index, schema: tantivy.Schema) -> Callable[[Document], tantivy.Document]:
     """Return what turns a document into its physical form; that raises for a document of another shape."""
     steps = [_step(path, leaf) for path, leaf in index.paths.items()]
-
-    unkept = index.unkept
+    kept = [field.name for field in index.fields if field.kept]
+    built = tantivy.Document.from_dict
 
     def build(document: Document) -> tantivy.Document:
         if reason := refusal(document, index):
             raise ValueError(reason)
         document = as_declared(document, index)
-        physical = tantivy.Document()
-        kept = {name: value for name, value in document.items() if name not in unkept}
-        physical.add_bytes(SOURCE, orjson.dumps(kept))
         high, low = id_keys(document[ID])
-        physical.add_unsigned(_HIGH, high)
-        physical.add_unsigned(_LOW_HALF, low)
+        source = orjson.dumps({name: document[name] for name in kept})
+        physical: _Physical = {SOURCE: source, _HIGH: high, _LOW_HALF: low}
         for step in steps:
             step(physical, document, high)
-        return physical
+        return built(physical, schema)
 
     return build
 
 
-_Step = Callable[[tantivy.Document, Document, int], None]
+_Physical: TypeAlias = dict[str, Any]
+_Step: TypeAlias = Callable[[_Physical, Document, int], None]
 
 
 def _step(path: str, leaf: Leaf) -> _Step:
     match leaf:
         case Keyword():
-            return _keyword_step(path)
+            return _inner_keyword_step(path) if "." in path else _keyword_step(path)
         case Text():
             return _text_step(path, sortable=leaf.sortable)
         case Number():
@@ -135,13 +132,20 @@ def _step(path: str, leaf: Leaf) -> _Step:
 
 
 def _keyword_step(path: str) -> _Step:
+    def step(physical: _Physical, document: Document, _: int) -> None:
+        value = document[path]
+        if value is not None:
+            physical[path] = value
+
+    return step
+
+
+def _inner_keyword_step(path: str) -> _Step:
     head, _, tail = path.partition(".")
 
-    def step(physical: tantivy.Document, document: Document, _: int) -> None:
-        for value in _values(document.get(head)):
-            keyword = value.get(tail) if tail else value
-            if keyword is not None:
-                physical.add_text(path, keyword)
+    def step(physical: _Physical, document: Document, _: int) -> None:
+        values = (one.get(tail) for one in document[head] or ())
+        physical[path] = [value for value in values if value is not None]
 
     return step
 
@@ -149,37 +153,36 @@ def _keyword_step(path: str) -> _Step:
 def _text_step(path: str, *, sortable: bool) -> _Step:
     column, whole = path + "#", path + "@"
 
-    def step(physical: tantivy.Document, document: Document, _: int) -> None:
-        value = document.get(path)
+    def step(physical: _Physical, document: Document, _: int) -> None:
+        value = document[path]
         if value is None:
             return
-        words = analyze_all(value) if isinstance(value, list) else analyze(value)
-        if words:
-            physical.add_text(path, " ".join([word[0] * 2 + word for word in words]))
+        text = " ".join(value) if isinstance(value, list) else value
+        physical[path] = " ".join(map(_words, text.split(" ")))
         if sortable:
-            raw: str = document[path]
-            physical.add_unsigned(column, prefix_key(raw))
-            physical.add_text(whole, raw)
+            physical[column] = prefix_key(value)
+            physical[whole] = value
 
     return step
+
+
+@lru_cache(131_072)
+def _words(run: str) -> str:
+    """Return the words, as they are indexed, of what stands between two spaces.
+
+    No rule of the analyzer reaches over a space, and the same names and words come again and again.
+    """
+    return " ".join([encoded(word) for word in analyze(run)])
 
 
 def _number_step(path: str) -> _Step:
     upwards, downwards = path + "+", path + "-"
 
-    def step(physical: tantivy.Document, document: Document, id_key: int) -> None:
-        value = document.get(path)
+    def step(physical: _Physical, document: Document, id_key: int) -> None:
+        value = document[path]
         number = None if value is None else single(value)
-        up, down = packed(number, id_key)
-        physical.add_unsigned(upwards, up)
-        physical.add_unsigned(downwards, down)
+        physical[upwards], physical[downwards] = packed(number, id_key)
         if number is not None:
-            physical.add_float(path, number)
+            physical[path] = number
 
     return step
-
-
-def _values(value: Any) -> Iterable[Any]:  # noqa: ANN401 - documents hold JSON
-    if value is None:
-        return ()
-    return value if isinstance(value, list) else (value,)

@@ -1,7 +1,11 @@
-"""Filling the embedded engine: every method runs on one thread, in the order in which it was asked for."""
+"""Filling the embedded engine.
+
+Every method runs on one thread, in the order in which it was asked for. Only the commit of a version, which waits for
+what Tantivy does on threads of its own, has a second one, so that another version can be filled meanwhile.
+"""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -22,13 +26,18 @@ T = TypeVar("T")
 
 
 class _Open:
-    """One version that is being written; Tantivy lets only one writer in, of all processes."""
+    """One version that is being written; Tantivy lets only one writer in, of all processes.
 
-    def __init__(self, path: Path, index: Index, heap: int) -> None:
+    To put a document is to delete the one of its id and to add it. A walk in the order of ids into a version that was
+    `created` here has nothing to delete, and says so by its ids: what is `behind` all of them is new.
+    """
+
+    def __init__(self, path: Path, index: Index, heap: int, *, created: bool = False) -> None:
+        self.behind: str | None = "" if created else None
         self.files = tantivy.Index(schema_of(index), path=str(path))
         self.files.register_tokenizer(WORDS, divider())
         self.writer = self.files.writer(heap, 1)
-        self.build: Callable[[Document], tantivy.Document] = builder(index)
+        self.build: Callable[[Document], tantivy.Document] = builder(index, self.files.schema)
 
     def apply(self, changes: Sequence[Change]) -> tuple[Refused, ...]:
         # The last change of a document decides, so that one deletion in front serves the whole batch.
@@ -40,12 +49,20 @@ class _Open:
                     added.append(self.build(change.document))
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 refused.append(Refused(document_id, f"{type(error).__name__}: {error}"))
-        gone = last.keys() - {item.id for item in refused}
-        if gone:
-            self.writer.delete_documents_by_query(any_term(ID, gone, self.files.schema))
+        self._delete(last.keys() - {item.id for item in refused})
         for physical in added:
             self.writer.add_document(physical)
         return tuple(refused)
+
+    def _delete(self, gone: Collection[str]) -> None:
+        """Delete what is there already, and note what there is from now on, before any of it is added."""
+        if not gone:
+            return
+        new = self.behind is not None and min(gone) > self.behind
+        if not new:
+            self.writer.delete_documents_by_query(any_term(ID, gone, self.files.schema))
+        if self.behind is not None:
+            self.behind = max(self.behind, *gone)
 
 
 class TantivyWriter:
@@ -60,12 +77,14 @@ class TantivyWriter:
         self._heap = heap
         self._open: dict[str, _Open] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
+        self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
     async def create(self, index: Index, /) -> str:
         def work() -> str:
             version = self._folder.create(index)
             self._indices[index.name] = index
-            self._opened(version).writer.commit()
+            fresh = self._open[version] = _Open(self._folder.path(version), index, self._heap, created=True)
+            fresh.writer.commit()
             return version
 
         return await self._run(work)
@@ -85,11 +104,9 @@ class TantivyWriter:
         return await self._run(lambda: self._opened(version).apply(changes))
 
     async def commit(self, version: str, /) -> None:
-        def work() -> None:
-            self._opened(version).writer.commit()
-            self._folder.advance()
-
-        await self._run(work)
+        opened = await self._run(lambda: self._opened(version))
+        await self._run(opened.writer.commit, self._committing)
+        await self._run(self._folder.advance)
 
     async def switch(self, name: str, version: str, /) -> None:
         def work() -> None:
@@ -122,10 +139,11 @@ class TantivyWriter:
 
         await self._run(work)
         self._thread.shutdown()
+        self._committing.shutdown()
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _run(self, work: Callable[[], T], thread: ThreadPoolExecutor | None = None) -> T:
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+            return await asyncio.get_running_loop().run_in_executor(thread or self._thread, work)
         except (OSError, ValueError) as error:
             raise WriterError(f"the index cannot be written: {error}") from error
 
@@ -142,6 +160,8 @@ class TantivyWriter:
         """Forget what was not committed, and let the version's lock go."""
         found = self._open.pop(version, None)
         if found is not None:
+            # A commit whose caller has gone may still be under way.
+            self._committing.submit(int).result()
             found.writer.rollback()
             found.writer.wait_merging_threads()
 

@@ -1,0 +1,59 @@
+"""What the embedded writer does by itself; the rest is in `tests/contracts/search/test_writing.py`."""
+
+from pathlib import Path
+
+import pytest
+
+from stagedoor.search import Put
+from stagedoor.search.schema import Index, Keyword, Text
+from stagedoor.search.tantivy import TantivyWriter
+
+_INDEX = Index("texts", (Keyword(name="id"), Text(name="text")))
+
+
+def _batch(*ids: str) -> list[Put]:
+    return [Put({"id": key, "text": "word"}) for key in ids]
+
+
+@pytest.mark.parametrize(
+    "batches",
+    [
+        [("a", "b"), ("c", "d")],
+        [("a", "b"), ("a", "b")],
+        [("c", "d"), ("b", "c")],
+        [("b", "a"), ("c", "b")],
+        [("a", "b", "c"), ("d",), ("b",)],
+    ],
+    ids=["a walk", "a batch that is repeated", "ids from before", "no order", "behind and before"],
+)
+@pytest.mark.parametrize("commit", [False, True], ids=["in one commit", "in several"])
+async def test_no_document_is_doubled_in_a_new_version(
+    tmp_path: Path, batches: list[tuple[str, ...]], *, commit: bool
+) -> None:
+    """A walk in the order of ids deletes nothing, and anything else does."""
+    writer = TantivyWriter(tmp_path, [_INDEX])
+    version = await writer.create(_INDEX)
+    for ids in batches:
+        assert await writer.write(version, _batch(*ids)) == ()
+        if commit:
+            await writer.commit(version)
+    await writer.commit(version)
+
+    assert await writer.count(version) == len({key for ids in batches for key in ids})
+    await writer.aclose()
+
+
+async def test_no_document_is_doubled_by_a_second_writer(tmp_path: Path) -> None:
+    """Who opens a version does not know what is in it, even if its own ids come in order."""
+    first = TantivyWriter(tmp_path, [_INDEX])
+    version = await first.create(_INDEX)
+    await first.write(version, _batch("a", "b"))
+    await first.commit(version)
+    await first.aclose()
+    second = TantivyWriter(tmp_path, [_INDEX])
+
+    await second.write(version, _batch("a", "b", "c"))
+    await second.commit(version)
+
+    assert await second.count(version) == 3
+    await second.aclose()
