@@ -193,6 +193,7 @@ class Settings(BaseSettings):
     gateway_pool_size: Annotated[int, Field(ge=1, le=65_535)] = 100
     gateway_cache_bytes: Positive = 67_108_864
     gateway_max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
+    gateway_connections_per_client: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     gateway_rate_limit: Annotated[str, AfterValidator(_rate)] = "12000/60"
     gateway_trusted_proxies: Annotated[Text, AfterValidator(_networks)] = ""
     gateway_cors_origins: Annotated[Text, AfterValidator(_origins)] = ""

@@ -12,7 +12,7 @@ from stagedoor.door import serve as serve_door
 from stagedoor.door.limits import DoorLimits
 from stagedoor.observers.metrics import prepare_workers
 
-__all__ = ["entrance", "serve"]
+__all__ = ["entrance", "limits_of", "serve"]
 
 
 def serve(settings: Settings, host: str | None = None) -> None:
@@ -24,7 +24,7 @@ def serve(settings: Settings, host: str | None = None) -> None:
     """
     address = (host or settings.gateway_host, settings.gateway_port)
     demand_free(*address)
-    limits = DoorLimits(max_connections=settings.gateway_max_connections)
+    limits = limits_of(settings)
     if settings.gateway_workers == 1:
         serve_door(_entrance(settings), host=address[0], port=address[1], limits=limits, namespace="cinema")
         return
@@ -38,6 +38,15 @@ def serve(settings: Settings, host: str | None = None) -> None:
             limits=limits,
             workers=settings.gateway_workers,
         )
+
+
+def limits_of(settings: Settings) -> DoorLimits:
+    """Return what the door of each process may take; proxies one trusts speak for many clients."""
+    return DoorLimits(
+        max_connections=settings.gateway_max_connections,
+        per_client=settings.gateway_connections_per_client,
+        proxies=settings.trusted_proxies,
+    )
 
 
 def entrance() -> Entrance:

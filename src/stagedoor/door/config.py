@@ -7,6 +7,7 @@ from typing import Any, Final, TypeAlias
 
 import uvicorn
 
+from stagedoor.door.crowd import Crowd
 from stagedoor.door.limits import DoorLimits
 from stagedoor.problems import Problem
 
@@ -66,6 +67,7 @@ class DoorConfig(uvicorn.Config):
         workers: int = 1,
     ) -> None:
         self.limits = limits
+        self.crowd = Crowd(limits.per_client, limits.proxies) if limits.per_client else None
         self.namespace = namespace
         self.entrance = app if isinstance(app, Entrance) else None
         super().__init__(

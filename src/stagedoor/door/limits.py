@@ -1,6 +1,7 @@
 """What one connection, and all of them together, may take. Times are seconds, sizes are octets."""
 
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 __all__ = ["DoorLimits", "idle_allowance", "occupancy"]
@@ -28,6 +29,10 @@ class DoorLimits:
     linger_bytes: int = 16_777_216  # and how much
     pipelined: int = 32  # requests that may wait on one connection; it closes after them
     max_connections: int = 12_000  # beyond: 503 for all but `exempt`
+    per_client: int = 0  # connections of one client; beyond: 503; 0: as many as there is room for
+    proxies: tuple[
+        IPv4Network | IPv6Network, ...
+    ] = ()  # peers that speak for many clients, and have no such bound
     exempt: tuple[bytes, ...] = (b"/health", b"/metrics")  # paths that are answered at every stage
     hosts: frozenset[str] = field(default_factory=frozenset)  # names served, lower case; empty: any; else 421
 

@@ -47,6 +47,7 @@ class DoorProtocol(asyncio.Protocol):
         "_client",
         "_config",
         "_connections",
+        "_crowd",
         "_discarded",
         "_limits",
         "_loop",
@@ -74,6 +75,7 @@ class DoorProtocol(asyncio.Protocol):
     ) -> None:
         self._config = config
         self._limits = config.limits
+        self._crowd = config.crowd
         self._app_state = app_state
         self._state = server_state
         self._connections: set[Any] = server_state.connections
@@ -93,19 +95,24 @@ class DoorProtocol(asyncio.Protocol):
     # --- the connection -----------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection up; far more than the process can carry are turned away unread."""
+        """Take the connection up; one too many of its client, or far too many, are turned away unread."""
         self._transport = transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass of it
         self._connections.add(self)
         self._client = get_remote_addr(transport)
         self._server = get_local_addr(transport)
         self._scheme = "https" if is_ssl(transport) else "http"
         self._timer = self._loop.call_later(self._limits.shortest, self._look)
-        if len(self._connections) > self._limits.ceiling:
+        crowded = (
+            self._crowd is not None and self._client is not None and not self._crowd.enter(self._client[0])
+        )
+        if crowded or len(self._connections) > self._limits.ceiling:
             self._answer(problems.overloaded())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits, and forget the connection."""
         self._connections.discard(self)
+        if self._crowd is not None and self._client is not None:
+            self._crowd.leave(self._client[0])
         if self._timer is not None:
             self._timer.cancel()
         if self._writable is not None:

@@ -14,6 +14,9 @@ What is counted and what all processes may have let pass untold are then never m
 The price: of n processes each refuses a client up to (n - 1) / n of the reserve early; one process alone gives out
 the limit exactly, and so do several where the limit is too small to be divided. RateLimit's `r` says what is left.
 
+Measured with a server on the same machine: a decision takes 2.3 microseconds, where one process by itself takes 1.6; to
+ask takes 0.4 milliseconds and 87 microseconds of CPU; to tell of many clients takes 3.3 microseconds each.
+
 A process that joins does not know what clients have spent, so for one window it asks before the first request of each.
 One that gets no answer in time decides alone from that moment on: an outage costs one time-out, and each process gives
 out the limit by itself until then. It tries again twice a second, in the background.

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 import struct
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -742,6 +743,26 @@ async def test_o3_far_beyond_the_cap_connections_are_turned_away_unread() -> Non
             writer.close()
 
     assert raw.startswith(b"HTTP/1.1 503 ")
+
+
+async def test_t13_connections_of_one_client_are_bounded() -> None:
+    """T13: one too many is turned away with 503; when one goes there is room again; a proxy has no such bound."""
+    async with serving(limits=DoorLimits(per_client=2)) as door:
+        idle = [await asyncio.open_connection("127.0.0.1", door.port) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        refused = await door.raw()
+        for _, writer in idle:
+            writer.close()
+        await asyncio.sleep(0.05)
+        (again,) = await door.ask(get(b"/api"))
+    async with serving(limits=DoorLimits(per_client=1, proxies=(ip_network("127.0.0.0/8"),))) as door:
+        _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        (through,) = await door.ask(get(b"/api"))
+        writer.close()
+
+    assert refused.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1" in refused
+    assert (again.status, through.status) == (200, 200)
 
 
 async def test_o3_keep_alive_stops_before_requests_are_shed() -> None:

@@ -1,0 +1,22 @@
+"""What the door of each gateway process may take."""
+
+from ipaddress import ip_network
+
+from cinema.gateway.serve import limits_of
+from cinema.settings import Settings
+
+
+def test_the_doors_bounds_are_those_of_the_settings() -> None:
+    """CONTRACTS 16: per process, so that each worker has all of them; 0 leaves clients unbounded."""
+    plain = limits_of(Settings(_env_file=None))
+    given = limits_of(
+        Settings(
+            _env_file=None,
+            gateway_max_connections=7,
+            gateway_connections_per_client=3,
+            gateway_trusted_proxies="10.0.0.0/8",
+        )
+    )
+
+    assert (plain.max_connections, plain.per_client, plain.proxies) == (12_000, 0, ())
+    assert (given.max_connections, given.per_client, given.proxies) == (7, 3, (ip_network("10.0.0.0/8"),))
