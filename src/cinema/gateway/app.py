@@ -22,6 +22,7 @@ from cinema.gateway.operations.routes import Inside, operation_routes, start_rou
 from cinema.gateway.profile.routes import profile_route
 from cinema.gateway.upstreams import SERVICE_NAMES, Connect, Upstreams, upstreams_of
 from cinema.settings import Settings, load
+from stagedoor.addresses import trust
 from stagedoor.call import Env
 from stagedoor.clock import Clock, SystemClock
 from stagedoor.observers import fan_out
@@ -30,7 +31,6 @@ from stagedoor.observers.metrics import Metrics
 from stagedoor.observers.sentry import Sentry
 from stagedoor.search.engine import Engine
 from stagedoor.upstream import Upstream
-from stagedoor.web.addresses import trust
 from stagedoor.web.gateway import Gateway
 from stagedoor.web.health import Health, Probe, probe_of
 from stagedoor.web.routes import Route

@@ -13,13 +13,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from stagedoor import context, problems
+from stagedoor.addresses import Trust, client_key, client_of
 from stagedoor.aggregate.plan import Plan
 from stagedoor.call import Env
 from stagedoor.context import RequestContext
 from stagedoor.deadline import Deadline
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
-from stagedoor.web.addresses import Trust, client_key, client_of
 from stagedoor.web.answer import Answer
 from stagedoor.web.cors import Cors
 from stagedoor.web.disconnect import ClientGone, while_connected

@@ -8,12 +8,12 @@ import orjson
 import pytest
 
 from stagedoor import context
+from stagedoor.addresses import trust
 from stagedoor.call import Env
 from stagedoor.context import RequestContext
 from stagedoor.errors import BreakerOpen, UpstreamGarbled, UpstreamRejected, UpstreamTimeout
 from stagedoor.testing import Client, ManualClock, settle
 from stagedoor.testing.tally import FakeTally
-from stagedoor.web.addresses import trust
 from stagedoor.web.answer import Answer, json
 from stagedoor.web.cors import Cors
 from stagedoor.web.gateway import Gateway
