@@ -10,7 +10,7 @@ from tantivy import FieldType, Occur, Query
 from stagedoor.search.analysis import forgiven, words_of
 from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Scalar, Term
 from stagedoor.search.schema import Index, single
-from stagedoor.search.tantivy.fields import encoded
+from stagedoor.search.tantivy.fields import EVERY, encoded, texts_in
 
 __all__ = ["any_term", "compiled", "everything"]
 
@@ -22,9 +22,9 @@ FINE: Final = 0.1  # BM25 of one word is below 100 even at a weight of 3 and 10^
 everything = Query.all_query
 
 
-def compiled(clause: Clause, index: Index, schema: tantivy.Schema) -> Query:
-    """Return a clause that fits the index as a query."""
-    must, must_not, scored = _sorted_out(clause, index, schema)
+def compiled(clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bool = False) -> Query:
+    """Return a clause that fits the index as a query; its scores say something only if `ranked`, which costs."""
+    must, must_not, scored = _sorted_out(clause, index, schema, ranked=ranked)
     parts = [(Occur.Must, Query.const_score_query(query, 0.0)) for query in must]
     parts += [(Occur.MustNot, query) for query in must_not]
     parts += [(Occur.Must, query) for query in scored]
@@ -36,18 +36,18 @@ def compiled(clause: Clause, index: Index, schema: tantivy.Schema) -> Query:
 
 
 def _sorted_out(
-    clause: Clause, index: Index, schema: tantivy.Schema
+    clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bool
 ) -> tuple[list[Query], list[Query], list[Query]]:
     """Return what filters, what excludes and what also ranks, from a conjunction of any depth."""
     match clause:
         case All():
-            inner = [_sorted_out(part, index, schema) for part in clause.clauses]
+            inner = [_sorted_out(part, index, schema, ranked=ranked) for part in clause.clauses]
             must, must_not, scored = ([*chain.from_iterable(part[i] for part in inner)] for i in range(3))
             return must, must_not, scored
         case Not():
             return [], [compiled(clause.clause, index, schema)], []
         case Match():
-            return [], [], [_match(clause, schema)]
+            return [], [], [_match(clause, index, schema, ranked=ranked)]
         case Term():
             return [_any_of(clause.field, (clause.value,), index, schema)], [], []
         case AnyOf():
@@ -77,20 +77,38 @@ def _between(clause: Between, schema: tantivy.Schema) -> Query:
     return Query.range_query(schema, clause.field, FieldType.Float, low, high)
 
 
-def _match(clause: Match, schema: tantivy.Schema) -> Query:
+def _match(clause: Match, index: Index, schema: tantivy.Schema, *, ranked: bool) -> Query:
     words = forgiven(words_of(clause.text))
-    return _either(chain.from_iterable(_word(word, errors, clause, schema) for word, errors in words.items()))
+    anywhere = _anywhere([field for field, _ in clause.fields], index)
+    parts = (_word(word, errors, clause, anywhere, schema, ranked=ranked) for word, errors in words.items())
+    return _either(chain.from_iterable(parts))
 
 
-def _word(word: str, errors: int, clause: Match, schema: tantivy.Schema) -> Iterable[Query]:
-    """Return what one word adds to the score of the documents that have it, or one near it, in any field."""
+def _anywhere(fields: list[str], index: Index) -> list[str]:
+    """Return the fields that have the words of all these: the one for every text, if every text is asked for."""
+    return [EVERY] if len(fields) > 1 and set(texts_in(index)) == set(fields) else fields
+
+
+def _word(
+    word: str, errors: int, clause: Match, anywhere: list[str], schema: tantivy.Schema, *, ranked: bool
+) -> Iterable[Query]:
+    """Return what one word adds to the score of the documents that have it, or one near it, in any field.
+
+    Unless documents are ranked, only which they are counts: what is near a word includes the word.
+    """
     term = encoded(word)
-    exact = [(Query.term_query(schema, field, term, "freq"), weight) for field, weight in clause.fields]
-    yield Query.const_score_query(_either(query for query, _ in exact), EXACT)
-    for query, weight in exact:
-        yield Query.boost_query(query, FINE * weight)
-    if errors:
-        near = (Query.fuzzy_term_query(schema, field, term, errors) for field, _ in clause.fields)
+    near = [Query.fuzzy_term_query(schema, field, term, errors) for field in anywhere if errors]
+    if not ranked and near:
+        yield from near
+        return
+    exact = [Query.term_query(schema, field, term, "basic") for field in anywhere]
+    if not ranked:
+        yield from exact
+        return
+    yield Query.const_score_query(_either(exact), EXACT)
+    for field, weight in clause.fields:
+        yield Query.boost_query(Query.term_query(schema, field, term, "freq"), FINE * weight)
+    if near:
         yield Query.const_score_query(_either(near), NEAR)
 
 

@@ -7,10 +7,16 @@ Words are analysed here and handed over divided by spaces, each with its first l
 "ssstar". No two edits get from one first letter to another, so that Tantivy's fuzzy query, which knows no fixed
 prefix, keeps the first letter fixed by itself.
 
-What can be sorted by has columns of its own. A text is compared by its first eight bytes as one number (`#`), which is
-quick, and only within a group of equal ones as a whole (`@`). An id is two numbers, `#` and `##`. A number has two
-columns more: with the first bits of the id packed behind it, ascending (`+`) and descending (`-`), both to be read
-upwards, null last.
+One field more (`_words`) has the words of all texts of a document: who searches every text asks it alone, for what
+accepts all that is near a word walks through every word that a field has.
+
+What can be sorted by has columns of its own. A text is compared by its first eight bytes as one number (`#`), then by
+the next eight (`##`), which is quick, and only within a group of equal ones as a whole (`@`). An id is two numbers,
+`#` and `##`. A number has two columns more: with the first bits of the id packed behind it, ascending (`+`) and
+descending (`-`), both to be read upwards, null last.
+
+Relevance is a score, of which thousands may be equal. `_early` is larger the smaller the id; scores are weighted with
+it by less than a thousandth, so that ties come in the order of ids from the search itself, but for a few.
 """
 
 import re
@@ -27,9 +33,11 @@ from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text, single
 
-__all__ = ["SOURCE", "WORDS", "builder", "encoded", "schema_of"]
+__all__ = ["EARLY", "EVERY", "SOURCE", "WORDS", "builder", "encoded", "schema_of", "texts_in"]
 
 SOURCE: Final = "_source"
+EVERY: Final = "_words"  # the words of every text, where an index has several
+EARLY: Final = "_early"
 WORDS: Final = "words"  # the tokenizer that divides at spaces
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _LOW: Final = (1 << 64) - 1
@@ -43,6 +51,9 @@ def schema_of(index: Index) -> tantivy.Schema:
     """Return the physical schema of an index."""
     build = tantivy.SchemaBuilder()
     build.add_bytes_field(SOURCE, stored=True)
+    build.add_float_field(EARLY, fast=True)
+    if texts_in(index):
+        build.add_text_field(EVERY, tokenizer_name=WORDS, index_option="basic")
     for path, leaf in index.paths.items():
         match leaf:
             case Keyword():
@@ -58,8 +69,15 @@ def schema_of(index: Index) -> tantivy.Schema:
             build.add_unsigned_field(path + "##", fast=True)
         elif isinstance(leaf, Text) and leaf.sortable:
             build.add_unsigned_field(path + "#", fast=True)
+            build.add_unsigned_field(path + "##", fast=True)
             build.add_text_field(path + "@", tokenizer_name="raw", index_option="basic", fast=True)
     return build.build()
+
+
+def texts_in(index: Index) -> tuple[str, ...]:
+    """Return the texts whose words are also kept together: all of them, or none where there is only one."""
+    texts = tuple(path for path, leaf in index.paths.items() if isinstance(leaf, Text))
+    return texts if len(texts) > 1 else ()
 
 
 def encoded(word: str) -> str:
@@ -67,9 +85,10 @@ def encoded(word: str) -> str:
     return word[0] * 2 + word
 
 
-def prefix_key(text: str) -> int:
-    """Return the first eight bytes of a text as a number that orders as the text does: UTF-8 orders by code point."""
-    return int.from_bytes(text.encode()[:8].ljust(8, b"\0"))
+def prefix_keys(text: str) -> tuple[int, int]:
+    """Return the first 16 bytes of a text as two numbers that order as it does: UTF-8 orders by code point."""
+    number = int.from_bytes(text.encode()[:16].ljust(16, b"\0"))
+    return number >> 64, number & _LOW
 
 
 def id_keys(document_id: str) -> tuple[int, int]:
@@ -87,6 +106,11 @@ def id_keys(document_id: str) -> tuple[int, int]:
     return number >> 64, number & _LOW
 
 
+def earliness(id_key: int) -> float:
+    """Return what falls while the first 16 bits of an id rise: from 1.001 to 1, in steps that a column packs well."""
+    return 1.0 + (0xFFFF - (id_key >> 48)) * 2.0**-26
+
+
 def packed(number: float | None, id_key: int) -> tuple[int, int]:
     """Return a number with the id behind it as keys to read upwards: for ascending and for descending order."""
     behind = id_key >> 32
@@ -101,6 +125,7 @@ def builder(index: Index, schema: tantivy.Schema) -> Callable[[Document], tantiv
     """Return what turns a document into its physical form; that raises for a document of another shape."""
     steps = [_step(path, leaf) for path, leaf in index.paths.items()]
     kept = [field.name for field in index.fields if field.kept]
+    texts = texts_in(index)
     built = tantivy.Document.from_dict
 
     def build(document: Document) -> tantivy.Document:
@@ -109,9 +134,11 @@ def builder(index: Index, schema: tantivy.Schema) -> Callable[[Document], tantiv
         document = as_declared(document, index)
         high, low = id_keys(document[ID])
         source = orjson.dumps({name: document[name] for name in kept})
-        physical: _Physical = {SOURCE: source, _HIGH: high, _LOW_HALF: low}
+        physical: _Physical = {SOURCE: source, _HIGH: high, _LOW_HALF: low, EARLY: earliness(high)}
         for step in steps:
             step(physical, document, high)
+        if texts:
+            physical[EVERY] = " ".join([physical[name] for name in texts if name in physical])
         return built(physical, schema)
 
     return build
@@ -151,7 +178,7 @@ def _inner_keyword_step(path: str) -> _Step:
 
 
 def _text_step(path: str, *, sortable: bool) -> _Step:
-    column, whole = path + "#", path + "@"
+    first, second, whole = path + "#", path + "##", path + "@"
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
@@ -160,7 +187,7 @@ def _text_step(path: str, *, sortable: bool) -> _Step:
         text = " ".join(value) if isinstance(value, list) else value
         physical[path] = " ".join(map(_words, text.split(" ")))
         if sortable:
-            physical[column] = prefix_key(value)
+            physical[first], physical[second] = prefix_keys(value)
             physical[whole] = value
 
     return step

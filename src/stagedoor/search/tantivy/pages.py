@@ -1,33 +1,34 @@
 """The documents of one page in a total order, which Tantivy does not have: it sorts by one column, ties as it likes.
 
-A sort key becomes one or more columns (steps), the last of which is unique. Hits are fetched by the first step, one
-more at both ends than the page has. If the first or the last group of equal hits goes on beyond the page, the members
-it has inside are found by asking for that group alone, by the remaining steps. So the members of a page cost a handful
-of searches at worst, whatever the number of ties; their order among themselves is then a sort of what they hold.
+A sort key becomes one or more columns (steps), the last of which is unique. Hits are fetched by the first step, some
+more at both ends than the page has. A group of equal hits that reaches over an end of the page, and is seen whole, is
+ordered here, by the values of the remaining steps. One that goes on beyond what was fetched is asked for by itself, by
+the remaining steps. So the members of a page cost one search, or a handful at worst, whatever the number of ties;
+their order among themselves is then a sort of what they hold.
 
-Relevance is no column: there the hits are taken from the top, until the last group of equal scores is whole.
+Relevance is no column: there what is fetched is widened until the groups of equal scores at both ends are whole. The
+scores are weighted so that equal ones differ by the id a little (see `fields`), and these groups are small.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
-from operator import itemgetter
 from typing import Any, Final, Protocol, TypeAlias, cast
 
-import orjson
 import tantivy
 from tantivy import FieldType, Occur, Query, Searcher
 
-from stagedoor.search.query import ID, Document, Order
+from stagedoor.search.query import ID, Order
 from stagedoor.search.schema import Index
-from stagedoor.search.tantivy.fields import SOURCE
+from stagedoor.search.tantivy.fields import EARLY
+from stagedoor.search.tantivy.mapped import Address, Stored
 
-__all__ = ["Address", "Pages", "Step", "document_at", "steps_of"]
+__all__ = ["Pages", "Step", "steps_of"]
 
-Address: TypeAlias = tantivy.DocAddress
 Hit: TypeAlias = tuple[Any, Address]
-_MARGIN: Final = 64  # hits beyond a page by relevance, in the hope that the last group ends there
+_BEYOND: Final = 256  # hits fetched beyond both ends of a page, in the hope that groups end there
+_WIDER: Final = 16  # times as many, if they do not
+_FEW: Final = 1_024  # members of a group that are ordered here rather than by a search
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +52,21 @@ def steps_of(keys: Sequence[Order], index: Index) -> tuple[Step, ...]:
 def _columns(key: Order, index: Index) -> tuple[Step, ...]:
     if index.is_number(key.field):
         return (Step(key.field, FieldType.Float, key.descending),)
-    first = Step(key.field + "#", FieldType.Unsigned, key.descending)
-    if key.field == ID:
-        return first, Step(ID + "##", FieldType.Unsigned, key.descending)
-    return first, Step(key.field + "@", FieldType.Text, key.descending)
+    halves = tuple(Step(key.field + sign, FieldType.Unsigned, key.descending) for sign in ("#", "##"))
+    return halves if key.field == ID else (*halves, Step(key.field + "@", FieldType.Text, key.descending))
+
+
+_IDS: Final = tuple(Step(ID + sign, FieldType.Unsigned) for sign in ("#", "##"))
 
 
 class Pages:
     """Finds pages in one state of one index; an instance is made for each search."""
 
-    __slots__ = ("_query", "_schema", "_searcher", "total")
+    __slots__ = ("_query", "_schema", "_searcher", "_stored", "total")
 
-    def __init__(self, searcher: Searcher, schema: tantivy.Schema, query: Query) -> None:
+    def __init__(self, searcher: Searcher, stored: Stored, schema: tantivy.Schema, query: Query) -> None:
         self._searcher = searcher
+        self._stored = stored
         self._schema = schema
         self._query = query
         self.total: int = 0  # matches in all, once a page was asked for
@@ -76,23 +79,56 @@ class Pages:
         self, query: Query, steps: Sequence[Step], offset: int, limit: int, *, first: bool = False
     ) -> list[Address]:
         step = steps[0]
-        before = min(offset, 1)
-        hits = self._by(query, step, offset - before, before + limit + 1, count=first)
-        page = hits[before : before + limit]
-        if len(steps) == 1 or not page:
-            return [address for _, address in page]
-        opened = before > 0 and hits[0][0] == page[0][0]
-        unfinished = len(hits) > before + limit and hits[-1][0] == page[-1][0]
-        inside = slice(_run(page) if opened else 0, len(page) - (_run(page[::-1]) if unfinished else 0))
-        members = [address for _, address in page[inside]]
-        if opened:
-            group = page[0][0]
-            skipped = offset - self._preceding(query, step, group, offset)
-            members += self._members(self._only(query, step, group), steps[1:], skipped, inside.start)
-        if unfinished and inside.stop >= inside.start:  # else the whole page is one group, and done
-            group = page[-1][0]
-            members += self._members(self._only(query, step, group), steps[1:], 0, len(page) - inside.stop)
+        # Of a text the engine has to look up each one it passes: no more than is needed to see where groups end.
+        beyond = 0 if len(steps) == 1 else 1 if step.kind == FieldType.Text else _BEYOND
+        # Groups of numbers are the largest: reading all hits before a page costs less than a search that counts them.
+        before = offset if step.kind == FieldType.Float else min(offset, beyond)
+        asked = before + limit + beyond
+        seen = Seen(self._by(query, step, offset - before, asked, count=first), before, limit, offset, asked)
+        if len(steps) == 1 or not seen.page:
+            return [address for _, address in seen.page]
+        left, right = seen.left(), seen.right()
+        if left.start == right.start:
+            return self._part(query, steps, left, offset, len(seen.page))
+        members = [address for _, address in seen.hits[left.stop : right.start]]
+        members += self._part(query, steps, left, offset, left.stop - before)
+        members += self._part(
+            query, steps, right, offset - before + right.start, before + len(seen.page) - right.start
+        )
         return members
+
+    def _part(
+        self, query: Query, steps: Sequence[Step], group: "Group", offset: int, count: int
+    ) -> list[Address]:
+        """Return so many members of a group of equal hits, from a place on in the whole order."""
+        step, others = steps[0], steps[1:]
+        if others[0].kind == FieldType.Text and not (group.key or 0) & 0xFF:  # a text of less than 16 bytes
+            others = others[1:]
+        if group.whole:
+            skipped = offset - group.offset
+            if not skipped and count == len(group.addresses):
+                return group.addresses
+            return self._in_order(group.addresses, others)[skipped : skipped + count]
+        skipped = offset - (group.offset if group.begins else self._preceding(query, step, group.key, offset))
+        return self._members(self._only(query, step, group.key), others, skipped, count)
+
+    def _in_order(self, addresses: list[Address], steps: Sequence[Step]) -> list[Address]:
+        """Return a few documents in the order of these steps."""
+        if len(addresses) < 2 or not steps:
+            return addresses
+        step, *others = steps
+        held = list(zip(self._values(step, addresses), addresses, strict=True))
+        present = sorted((one for one in held if one[0] is not None), key=_key, reverse=step.descending)
+        absent = [one for one in held if one[0] is None]
+        ordered: list[Address] = []
+        for _, group in groupby([*present, *absent], key=_key):
+            ordered += self._in_order([address for _, address in group], others)
+        return ordered
+
+    def _values(self, step: Step, addresses: list[Address]) -> Sequence[Any]:
+        if step.kind == FieldType.Text:
+            return [document[step.field[:-1]] for document in self._stored.at(addresses)]
+        return self._searcher.fast_field_values(step.field, addresses)
 
     def _by(self, query: Query, step: Step, offset: int, limit: int, *, count: bool) -> list[Hit]:
         order = tantivy.Order.Desc if step.descending else tantivy.Order.Asc
@@ -128,35 +164,78 @@ class Pages:
 
     def ranked(self, offset: int, limit: int) -> list[Address]:
         """Return the documents of a page by relevance, equal scores by id, in this order."""
-        wanted, size = offset + limit, offset + limit + _MARGIN
+        before, beyond = min(offset, _BEYOND), _BEYOND
         while True:
-            found = _found(self._searcher.search(self._query, size))
-            self.total, hits = found.count, found.hits
-            if len(hits) <= wanted or len(hits) == self.total or hits[-1][0] < hits[wanted - 1][0]:
+            asked = before + limit + beyond
+            found = _found(
+                self._searcher.search(self._query, asked, offset=offset - before, weight_by_field=EARLY)
+            )
+            self.total = found.count
+            seen = Seen(found.hits, before, limit, offset, asked)
+            if not seen.page:
+                return []
+            left, right = seen.left(), seen.right()
+            if left.begins and right.ends:
                 break
-            size *= 4
-        page = hits[offset:wanted]
-        if not page:
-            return []
-        start = bisect_left(hits, -page[0][0], key=_falling)
-        stop = bisect_right(hits, -page[-1][0], key=_falling)
+            before = before if left.begins else min(offset, before * _WIDER)
+            beyond = beyond if right.ends else beyond * _WIDER
         ranked = [
             address
-            for _, group in groupby(hits[start:stop], key=itemgetter(0))
-            for address in self._by_id(group)
+            for _, group in groupby(seen.hits[left.start : right.stop], key=_key)
+            for address in self._in_order([address for _, address in group], _IDS)
         ]
-        return ranked[offset - start : wanted - start]
+        return ranked[before - left.start :][: len(seen.page)]
 
-    def _by_id(self, group: Iterable[Hit]) -> list[Address]:
-        addresses = [address for _, address in group]
-        if len(addresses) == 1:
-            return addresses
-        high, low = self._column(ID + "#", addresses), self._column(ID + "##", addresses)
-        ids = [one << 64 | other for one, other in zip(high, low, strict=True)]
-        return [addresses[place] for place in sorted(range(len(ids)), key=ids.__getitem__)]
 
-    def _column(self, field: str, addresses: list[Address]) -> list[int]:
-        return cast("list[int]", self._searcher.fast_field_values(field, addresses))
+@dataclass(slots=True)
+class Group:
+    """Hits with one key, as far as they were fetched: where they are among these, and what is known of the rest."""
+
+    key: Any
+    start: int
+    stop: int
+    offset: int  # of the first, in the whole order
+    begins: bool  # none of it comes before
+    ends: bool  # none comes after
+    addresses: list[Address]
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether all of it was fetched, and is little enough to be ordered here."""
+        return self.begins and self.ends and len(self.addresses) <= _FEW
+
+
+class Seen:
+    """What was fetched round a page: `before` hits in front of it, which begins at `offset`; `asked` in all."""
+
+    __slots__ = ("_first", "_full", "before", "hits", "page")
+
+    def __init__(self, hits: list[Hit], before: int, limit: int, offset: int, asked: int) -> None:
+        self.hits = hits
+        self.before = before
+        self.page = hits[before : before + limit]
+        self._first = offset - before
+        self._full = len(hits) == asked
+
+    def left(self) -> Group:
+        """Return the group that the page begins with."""
+        return self._round(self.before)
+
+    def right(self) -> Group:
+        """Return the group that the page ends with."""
+        return self._round(self.before + len(self.page) - 1)
+
+    def _round(self, place: int) -> Group:
+        hits, key = self.hits, self.hits[place][0]
+        start = stop = place
+        while start and hits[start - 1][0] == key:
+            start -= 1
+        while stop < len(hits) and hits[stop][0] == key:
+            stop += 1
+        begins = start > 0 or self._first == 0
+        ends = stop < len(hits) or not self._full
+        addresses = [address for _, address in hits[start:stop]]
+        return Group(key, start, stop, self._first + start, begins, ends, addresses)
 
 
 class _Found(Protocol):
@@ -170,20 +249,8 @@ def _found(result: tantivy.SearchResult) -> _Found:
     return cast("_Found", result)
 
 
-def document_at(searcher: Searcher, address: Address) -> Document:
-    """Return the document at an address of the same searcher."""
-    document: Document = orjson.loads(searcher.doc(address)[SOURCE][0])
-    return document
-
-
-def _falling(hit: Hit) -> float:
-    return -float(hit[0])
-
-
-def _run(hits: Sequence[Hit]) -> int:
-    """Return how many hits from the start have the key of the first."""
-    key = hits[0][0]
-    return sum(1 for _ in takewhile(lambda hit: hit[0] == key, hits))
+def _key(hit: Hit) -> Any:  # noqa: ANN401 - a column's value
+    return hit[0]
 
 
 def _both(query: Query, other: Query) -> Query:

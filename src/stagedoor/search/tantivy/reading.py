@@ -5,13 +5,13 @@ from pathlib import Path
 
 import tantivy
 
-from stagedoor.search.fits import demand_fit
 from stagedoor.search.order import in_order, narrowed
 from stagedoor.search.query import Query, Result
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.compile import compiled
 from stagedoor.search.tantivy.fields import WORDS
-from stagedoor.search.tantivy.pages import Pages, document_at, steps_of
+from stagedoor.search.tantivy.mapped import Stored, newest
+from stagedoor.search.tantivy.pages import Pages, steps_of
 
 __all__ = ["Opened", "opened"]
 
@@ -24,34 +24,34 @@ class Opened:
     version: str
     files: tantivy.Index
     searcher: tantivy.Searcher
+    stored: Stored
+    path: Path
 
     def renewed(self) -> "Opened":
         """Return the newest committed state of the same version."""
-        self.files.reload()
-        return Opened(self.index, self.version, self.files, self.files.searcher())
+        return Opened(self.index, self.version, self.files, *newest(self.files, self.path), self.path)
 
     def search(self, query: Query) -> Result:
-        """Answer a query; raises `ValueError` for one that does not fit the index."""
-        demand_fit(query, self.index)
+        """Answer a query that fits the index."""
         schema = self.files.schema
-        pages = Pages(self.searcher, schema, compiled(query.clause, self.index, schema))
+        asked = compiled(query.clause, self.index, schema, ranked=query.by_relevance)
+        pages = Pages(self.searcher, self.stored, schema, asked)
         if query.by_relevance:
             found = pages.ranked(query.offset, query.limit)
-            documents = [document_at(self.searcher, address) for address in found]
+            documents = self.stored.at(found)
         else:
             keys = query.sort_keys()
             found = pages.sorted(steps_of(keys, self.index), query.offset, query.limit)
-            documents = in_order([document_at(self.searcher, at) for at in found], keys, self.index)
+            documents = in_order(self.stored.at(found), keys, self.index)
         return Result(total=pages.total, documents=narrowed(documents, query.fields, self.index))
 
 
 def opened(path: Path, version: str, index: Index) -> Opened:
-    """Open a version for reading; raises `ValueError` or `OSError` if it cannot be."""
+    """Open a version for reading."""
     files = tantivy.Index.open(str(path))
     files.register_tokenizer(WORDS, divider())
     files.config_reader("manual")
-    files.reload()
-    return Opened(index, version, files, files.searcher())
+    return Opened(index, version, files, *newest(files, path), path)
 
 
 def divider() -> tantivy.TextAnalyzer:
