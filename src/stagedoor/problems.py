@@ -180,9 +180,9 @@ def too_large(detail: str = "the body is larger than allowed") -> Problem:
     return Problem(413, "too-large", "Content too large", detail)
 
 
-def uri_too_long(detail: str = "the request line is longer than allowed") -> Problem:
-    """414: the request line passed its limit."""
-    return Problem(414, "uri-too-long", "URI too long", detail)
+def uri_too_long(most: int = 32_768) -> Problem:
+    """414: the request line passed its limit, in bytes."""
+    return Problem(414, "uri-too-long", "URI too long", f"the request line is longer than {most:,} bytes")
 
 
 def unsupported_media(detail: str = "this kind of body is not accepted here") -> Problem:

@@ -159,7 +159,7 @@ class Reader:
             if was_in_head and self._messages == (not was_begun):
                 self._head_size += len(self._feed)  # all of this feed belongs to this head
             if len(self.target) > limits.request_line:
-                return problems.uri_too_long()
+                return problems.uri_too_long(limits.request_line)
             if self._head_size > limits.request_line + limits.header_bytes:
                 return problems.headers_too_large()
         return None
@@ -203,7 +203,7 @@ class Reader:
             if name == b"expect":
                 expects = value.lower() == b"100-continue"
         if len(method) + len(self.target) + _LINE_FRAME > limits.request_line:
-            self._stop(problems.uri_too_long())
+            self._stop(problems.uri_too_long(limits.request_line))
         if size > limits.header_bytes or len(fields) > limits.header_fields:
             self._stop(problems.headers_too_large())
         target = split_target(self.target)
