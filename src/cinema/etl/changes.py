@@ -74,8 +74,8 @@ class ChangeLog:
                 return Portion((), position, more=False)
             changes = [Change(row.entity, row.entity_id, row.op == "link") for row in rows]
             place = {"tx": int(rows[-1].tx), "seq": rows[-1].seq}
-            age = self._today() - min(row.changed_at for row in rows)
-            return Portion(changes, place, len(rows) == limit, max(0.0, age.total_seconds()))
+            oldest = min(row.changed_at for row in rows)
+            return Portion(changes, place, len(rows) == limit, oldest.timestamp())
 
         return await database.read(work)
 

@@ -25,7 +25,7 @@ class Portion(NamedTuple):
     changes: Sequence[Change]
     position: Position
     more: bool
-    age: float = 0.0  # seconds since the oldest of them
+    since: float | None = None  # the moment of the oldest of them in Unix time, where the source tells it
 
 
 class Feed(Protocol):

@@ -8,7 +8,7 @@ read anew and put by id. Nothing is passed over, because the position is older t
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +25,7 @@ from cinema.etl.load import Loader
 from cinema.etl.patience import Patience
 from cinema.etl.purge import Purger
 from cinema.etl.report import Report
+from cinema.etl.stamp import Batch
 from cinema.etl.state import State, StateBroken, read_state, write_state
 from stagedoor.search import Delete, Put, Writer, WriterError
 
@@ -55,10 +56,12 @@ class Etl:
         """Read from the source, as often as it takes."""
         return await self.ask(lambda: self.database.read(work))
 
-    async def confirm(self, state: State, tags: Iterable[str], written: Counter[str], lag: float) -> State:
-        """Tell the caches of a batch that readers can see, then save where we are."""
+    async def confirm(
+        self, state: State, tags: Iterable[str], written: Counter[str], lags: Mapping[str, float]
+    ) -> State:
+        """Tell of a batch that readers can see, and how long it let changes wait; then save where we are."""
         told = {*tags, *state.untold}
-        untold = await self.purger.purge(told, written, len(state.set_aside), lag) if told else ()
+        untold = await self.purger.purge(told, Batch(written, len(state.set_aside), lags)) if told else ()
         state = replace(state, untold=untold)
         write_state(self.state, state)
         return state
@@ -109,11 +112,15 @@ async def _apply(etl: Etl, loader: Loader, state: State, portion: Portion) -> St
     dirty = dirty_of(portion.changes)
     await etl.read(lambda connection: completed(connection, dirty))
     before = loader.written.copy()
+    reached = [pipeline.name for pipeline in PIPELINES if dirty.of(pipeline.name)]
+    since = {} if portion.since is None else dict.fromkeys(reached, portion.since)
+    if since:
+        await etl.purger.wait(since)
     for pipeline in PIPELINES:
-        if dirty.of(pipeline.name):
+        if pipeline.name in reached:
             await _refresh(etl, loader, pipeline, state.versions[pipeline.name], dirty)
     fresh = replace(state, position=portion.position, set_aside=dict(loader.set_aside))
-    return await etl.confirm(fresh, _tags(dirty), loader.written - before, portion.age)
+    return await etl.confirm(fresh, _tags(dirty), loader.written - before, _lags(etl, since))
 
 
 async def _refresh(etl: Etl, loader: Loader, pipeline: Pipeline, version: str, dirty: Dirty) -> None:
@@ -123,6 +130,11 @@ async def _refresh(etl: Etl, loader: Loader, pipeline: Pipeline, version: str, d
         gone = [Delete(key) for key in ids if key not in there]
         await loader.write(pipeline.name, version, [*map(Put, documents), *gone])
     await loader.writer.commit(version)
+
+
+def _lags(etl: Etl, since: Mapping[str, float]) -> Mapping[str, float]:
+    now = etl.patience.env.clock.wall()
+    return {index: max(0.0, now - moment) for index, moment in since.items()}
 
 
 def _tags(dirty: Dirty) -> Iterable[str]:

@@ -1,28 +1,30 @@
 """Tell gateways which cached answers are out: by the stamp beside the index, and over Redis where there is one."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cinema.etl.stamp import next_stamp, read_stamp, write_stamp
-from stagedoor.cache.server import Server, StoreDown
+from cinema.etl.stamp import Batch, next_stamp, read_stamp, text_of, waiting, without_tags, write_stamp
+from stagedoor.cache.redis import RedisServer
+from stagedoor.cache.server import StoreDown
 from stagedoor.cache.tags import ALL, tag
 
-__all__ = ["EVERYTHING", "Purger", "Stamped", "WithRedis"]
+__all__ = ["EVERYTHING", "Purger", "Stamped", "WithRedis", "figures_key"]
 
 EVERYTHING = "*"  # in place of tags
 _SECONDS = 2.0
 
 
 class Purger(Protocol):
-    """Calls answers out that a batch has made old."""
+    """Calls answers out that a batch has made old, and tells how batches fare."""
 
-    async def purge(
-        self, tags: Collection[str], written: Counter[str], set_aside: int, lag: float, /
-    ) -> tuple[str, ...]:
+    async def wait(self, since: Mapping[str, float], /) -> None:
+        """Tell that a batch is under way whose oldest changes are of these moments, in Unix time by index."""
+
+    async def purge(self, tags: Collection[str], did: Batch, /) -> tuple[str, ...]:
         """Tell of a batch; return the tags that somebody could not be told of, to be told again."""
         ...
 
@@ -36,37 +38,53 @@ class Stamped:
 
     path: Path
 
-    async def purge(
-        self, tags: Collection[str], written: Counter[str], set_aside: int, lag: float, /
-    ) -> tuple[str, ...]:
+    async def wait(self, since: Mapping[str, float], /) -> None:
+        await asyncio.to_thread(lambda: write_stamp(self.path, waiting(read_stamp(self.path), since)))
+
+    async def purge(self, tags: Collection[str], did: Batch, /) -> tuple[str, ...]:
         named = None if EVERYTHING in tags else tags
-        stamp = next_stamp(read_stamp(self.path), named, written, set_aside, lag)
-        await asyncio.to_thread(write_stamp, self.path, stamp)
+        await asyncio.to_thread(lambda: write_stamp(self.path, next_stamp(read_stamp(self.path), named, did)))
         return ()
 
     async def aclose(self) -> None:
         """Nothing is open."""
 
 
+def figures_key(prefix: str) -> str:
+    """Return the key in Redis under which the figures of the stamp lie, for gateways that cannot see the file."""
+    return f"{prefix}#etl"
+
+
 @dataclass(frozen=True, slots=True)
 class WithRedis:
-    """Leave the stamp, then tell Redis."""
+    """Leave the stamp, then tell Redis: the tags, and the figures without them."""
 
     stamped: Stamped
-    server: Server
+    server: RedisServer
+    key: str
 
-    async def purge(
-        self, tags: Collection[str], written: Counter[str], set_aside: int, lag: float, /
-    ) -> tuple[str, ...]:
-        await self.stamped.purge(tags, written, set_aside, lag)
+    async def wait(self, since: Mapping[str, float], /) -> None:
+        await self.stamped.wait(since)
+        with suppress(StoreDown, TimeoutError):  # a figure, which the batch itself replaces
+            async with asyncio.timeout(_SECONDS):
+                await self.server.news(0)
+                await self._show()
+
+    async def purge(self, tags: Collection[str], did: Batch, /) -> tuple[str, ...]:
+        await self.stamped.purge(tags, did)
         names = [ALL] if EVERYTHING in tags else [tag(name) for name in tags]
         try:
             async with asyncio.timeout(_SECONDS):
                 await self.server.news(0)  # which connects
                 await self.server.purge(names, 0)
+                await self._show()
         except (StoreDown, TimeoutError):
             return tuple(tags)
         return ()
+
+    async def _show(self) -> None:
+        stamp = await asyncio.to_thread(read_stamp, self.stamped.path)
+        await self.server.command("SET", self.key, text_of(without_tags(stamp)))
 
     async def aclose(self) -> None:
         await self.server.aclose()

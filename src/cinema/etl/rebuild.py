@@ -29,7 +29,7 @@ async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
     for name, version in versions.items():
         await loader.writer.switch(name, version)
     state = State(source, position, versions, set_aside=dict(loader.set_aside))
-    return await etl.confirm(state, [EVERYTHING], loader.written, 0.0)
+    return await etl.confirm(state, [EVERYTHING], loader.written, dict.fromkeys(versions, 0.0))
 
 
 async def _fill_all(etl: Etl, loader: Loader) -> dict[str, str]:

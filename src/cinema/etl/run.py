@@ -18,7 +18,7 @@ from cinema.etl.lock import sole_writer
 from cinema.etl.modified import Modified
 from cinema.etl.passes import Etl, clear, found, update
 from cinema.etl.patience import Patience
-from cinema.etl.purge import Purger, Stamped, WithRedis
+from cinema.etl.purge import Purger, Stamped, WithRedis, figures_key
 from cinema.etl.rebuild import rebuild
 from cinema.etl.report import Report, report_for
 from cinema.etl.stamp import stamp_path
@@ -138,13 +138,17 @@ def job_of(settings: Settings, report: Report | None = None) -> Job:
     clock = SystemClock()
     env = Env(clock, random.random, lambda _: None)
     shown = report or report_for(clock, text=settings.log_format == "text", least=settings.log_level)
-    stamped = Stamped(stamp_path(settings.search_dir))
-    redis = settings.redis_url
-    purger = (
-        stamped if redis is None else WithRedis(stamped, RedisServer(redis, prefix=settings.redis_prefix))
-    )
+    purger = _purger_of(settings)
     database = open_database(settings.database_url, _READERS)
     return Job(settings, env, shown, database, purger, _writer_of(settings, env))
+
+
+def _purger_of(settings: Settings) -> Purger:
+    stamped = Stamped(stamp_path(settings.search_dir))
+    if settings.redis_url is None:
+        return stamped
+    prefix = settings.redis_prefix
+    return WithRedis(stamped, RedisServer(settings.redis_url, prefix=prefix), figures_key(prefix))
 
 
 def _writer_of(settings: Settings, env: Env) -> Callable[[], Writer]:

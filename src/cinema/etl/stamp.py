@@ -1,34 +1,61 @@
-"""The stamp that each batch leaves beside the index: how a gateway learns of it without Redis.
+"""The stamp that each batch leaves beside the index: how a gateway learns of it without Redis, and what it shows of it.
 
 The file `batch.json` in SEARCH_DIR holds the number of the newest batch and the cache tags of the latest ones, each
 with the batch that named it last. Who has seen batch n purges the tags with larger numbers. The tags are bounded: the
 oldest are forgotten by raising `floor`, and who has seen less than that purges everything, as after a rebuild.
 Readers look at the file four times a second and read it when it has been replaced; then they reload the engine
 first and purge afterwards, so that nothing old is stored again in between.
+
+For metrics the stamp counts documents, and tells how long changes have waited: `lags` of the last batch, and `behind`
+since when the oldest change waits that a batch under way has to bring. A batch that dies or is held up leaves that
+moment standing, so that the lag grows until another one has done its work.
 """
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from cinema.etl.state import replace_file
 
-__all__ = ["Stamp", "next_stamp", "read_stamp", "stamp_path", "write_stamp"]
+__all__ = [
+    "Batch",
+    "Stamp",
+    "next_stamp",
+    "read_stamp",
+    "stamp_of",
+    "stamp_path",
+    "text_of",
+    "waiting",
+    "without_tags",
+    "write_stamp",
+]
 
 _LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """What a batch did: documents written by index, set aside in all, and how many seconds its oldest change waited."""
+
+    written: Mapping[str, int] = field(default_factory=dict)
+    set_aside: int = 0
+    lags: Mapping[str, float] = field(
+        default_factory=dict
+    )  # by index; none where the source tells no moments
+
+
+@dataclass(frozen=True, slots=True)
 class Stamp:
-    """What the ETL has told up to now; `documents` and `lag_seconds` are for the gateway's metrics."""
+    """What the ETL has told up to now."""
 
     batch: int = 0
     floor: int = 0
     tags: Mapping[str, int] = field(default_factory=dict)
     documents: Mapping[str, int] = field(default_factory=dict)  # written since ever, by index
     set_aside: int = 0
-    lag_seconds: float = 0.0
+    lags: Mapping[str, float] = field(default_factory=dict)  # of the last batch of each index
+    behind: Mapping[str, float] = field(default_factory=dict)  # Unix time, by index
 
     def since(self, seen: int) -> tuple[str, ...] | None:
         """Return the tags named after batch `seen`; None if everything is to be purged."""
@@ -37,26 +64,35 @@ class Stamp:
         return tuple(tag for tag, batch in self.tags.items() if batch > seen)
 
 
-def next_stamp(
-    stamp: Stamp,
-    tags: Collection[str] | None,
-    documents: Mapping[str, int],
-    set_aside: int,
-    lag_seconds: float,
-) -> Stamp:
+def next_stamp(stamp: Stamp, tags: Collection[str] | None, did: Batch) -> Stamp:
     """Return the stamp after another batch with these tags; None means everything."""
     batch = stamp.batch + 1
-    totals = {name: stamp.documents.get(name, 0) + count for name, count in documents.items()}
-    totals = {**stamp.documents, **totals}
+    totals = {name: stamp.documents.get(name, 0) + count for name, count in did.written.items()}
+    told = Stamp(
+        batch,
+        documents={**stamp.documents, **totals},
+        set_aside=did.set_aside,
+        lags={**stamp.lags, **did.lags},
+    )
     if tags is None:
-        return Stamp(batch, batch, {}, totals, set_aside, lag_seconds)
+        return replace(told, floor=batch)
     known = {**stamp.tags, **dict.fromkeys(tags, batch)}
     floor = stamp.floor
     if len(known) > _LIMIT:
         newest_first = sorted(known.items(), key=lambda item: -item[1])
         known, forgotten = dict(newest_first[:_LIMIT]), newest_first[_LIMIT]
         floor = max(floor, forgotten[1])
-    return Stamp(batch, floor, known, totals, set_aside, lag_seconds)
+    return replace(told, floor=floor, tags=known)
+
+
+def waiting(stamp: Stamp, since: Mapping[str, float]) -> Stamp:
+    """Return the stamp while a batch is under way whose oldest changes are of these moments, by index."""
+    return replace(stamp, behind=since)
+
+
+def without_tags(stamp: Stamp) -> Stamp:
+    """Return the figures alone."""
+    return replace(stamp, tags={})
 
 
 def stamp_path(folder: Path) -> Path:
@@ -67,11 +103,24 @@ def stamp_path(folder: Path) -> Path:
 def read_stamp(path: Path) -> Stamp:
     """Return the stamp; an empty one if there is none that can be read."""
     try:
-        return Stamp(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        return stamp_of(path.read_bytes())
+    except OSError:
         return Stamp()
+
+
+def stamp_of(text: bytes | str | None) -> Stamp:
+    """Return the stamp that a text holds; an empty one if it holds none."""
+    try:
+        return Stamp(**json.loads(text or ""))
+    except (ValueError, TypeError):
+        return Stamp()
+
+
+def text_of(stamp: Stamp) -> str:
+    """Return a stamp as text."""
+    return json.dumps(asdict(stamp))
 
 
 def write_stamp(path: Path, stamp: Stamp) -> None:
     """Replace the stamp."""
-    replace_file(path, json.dumps(asdict(stamp)))
+    replace_file(path, text_of(stamp))

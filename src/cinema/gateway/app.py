@@ -16,7 +16,7 @@ from cinema.gateway.admission import cors_of, throttle_of
 from cinema.gateway.caches import Caches, caches_of
 from cinema.gateway.catalogue.engine import engine_of, search_probe
 from cinema.gateway.catalogue.routes import catalogue_routes
-from cinema.gateway.catalogue.watch import Watch
+from cinema.gateway.catalogue.watch import Watch, watch_of
 from cinema.gateway.documents import documentation, without_data
 from cinema.gateway.operations.routes import Inside, operation_routes, start_route
 from cinema.gateway.profile.routes import profile_route
@@ -65,7 +65,7 @@ def build(
     throttle = throttle_of(settings, caches, clock)
     profile, plan, profiles = profile_route(settings, upstreams, caches.store, env)
     catalogue, pages = catalogue_routes(settings, upstreams.search, caches.store, env)
-    watch = Watch(settings.search_dir, engine, caches.store, clock)
+    watch = watch_of(settings, engine, caches, metrics, clock)
     remotes: tuple[Upstream[Any, Any], ...] = (profiles, pages, *upstreams.all())
 
     inside = Inside(

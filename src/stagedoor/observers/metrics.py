@@ -22,6 +22,7 @@ from prometheus_client import (
     generate_latest,
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.registry import Collector
 
 from stagedoor import events
 from stagedoor.errors import UpstreamRejected
@@ -101,6 +102,7 @@ class Metrics:
         self._shared = _DIRECTORY in os.environ
         if process and not self._shared:
             ProcessCollector(registry=self.registry)
+        self._facts: list[Collector] = []
         self._handlers: dict[type[Any], Callable[[Any], None]] = {}
         self._declare_requests()
         if service_names:
@@ -160,6 +162,11 @@ class Metrics:
         if status == 429:
             self._limited.inc()
 
+    def include(self, collector: Collector) -> None:
+        """Show also what a collector of prometheus_client tells: facts that look the same from every worker."""
+        self.registry.register(collector)
+        self._facts.append(collector)
+
     def render(self) -> tuple[bytes, str]:
         """Return the metrics as text, and its content type; with workers, the sum of all."""
         registry = self.registry
@@ -167,6 +174,8 @@ class Metrics:
             _forget_the_dead(Path(os.environ[_DIRECTORY]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            for collector in self._facts:
+                registry.register(collector)
         return generate_latest(registry), CONTENT_TYPE_LATEST
 
     def _admitted(self, endpoint: str) -> str:

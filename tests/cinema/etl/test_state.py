@@ -1,15 +1,14 @@
 """State, stamp and lock: whole or not at all, and one writer."""
 
 import asyncio
-from collections import Counter
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cinema.etl.lock import sole_writer
-from cinema.etl.purge import EVERYTHING, Stamped, WithRedis
-from cinema.etl.stamp import Stamp, next_stamp, read_stamp, write_stamp
+from cinema.etl.purge import EVERYTHING, Stamped, WithRedis, figures_key
+from cinema.etl.stamp import Batch, Stamp, next_stamp, read_stamp, stamp_of, waiting, write_stamp
 from cinema.etl.state import State, read_state, write_state
 from stagedoor.cache.redis import RedisServer
 from stagedoor.cache.shared import Shared
@@ -41,7 +40,7 @@ def test_k3_a_reader_of_stamps_misses_no_tag(batches: list[set[str] | None], see
     """K3: whoever has seen batch n is told every tag of later batches, or that everything is out."""
     stamp = Stamp()
     for tags in batches:
-        stamp = next_stamp(stamp, tags, {"movies": 1}, 0, 0.0)
+        stamp = next_stamp(stamp, tags, Batch({"movies": 1}))
 
     told = stamp.since(min(seen, len(batches)))
 
@@ -55,8 +54,8 @@ def test_k3_a_reader_of_stamps_misses_no_tag(batches: list[set[str] | None], see
 
 def test_k3_the_stamp_is_bounded_and_forgets_nothing_silently() -> None:
     """K3: the oldest tags are forgotten by raising the floor, and who is behind it purges everything."""
-    stamp = next_stamp(Stamp(), ["old"], {}, 0, 0.0)
-    stamp = next_stamp(stamp, [f"film:{number}" for number in range(10_000)], {}, 0, 0.0)
+    stamp = next_stamp(Stamp(), ["old"], Batch())
+    stamp = next_stamp(stamp, [f"film:{number}" for number in range(10_000)], Batch())
 
     assert len(stamp.tags) == 10_000
     assert stamp.since(0) is None
@@ -92,16 +91,16 @@ async def test_g4_a_purge_reaches_other_processes_over_redis(valkey: Server, tmp
     env = Env(SystemClock(), lambda: 0.5, lambda _: None)
     gateway = Shared(RedisServer(valkey.url, prefix="p"), env=env, timeout=1.0)
     await gateway.start()
-    purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer(valkey.url, prefix="p"))
+    purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer(valkey.url, prefix="p"), "p#etl")
     before = gateway.purges.mark.position
 
-    untold = await purger.purge(["film:1", "films"], Counter(), 0, 0.0)
+    untold = await purger.purge(["film:1", "films"], Batch())
     await gateway.get(b"any", 60.0)
 
     assert untold == ()
     assert gateway.purges.reached(b"key", (tag("film:1"),), before)
     assert not gateway.purges.reached(b"key", (tag("film:2"),), before)
-    await purger.purge([EVERYTHING], Counter(), 0, 0.0)
+    await purger.purge([EVERYTHING], Batch())
     await gateway.get(b"any", 60.0)
     assert gateway.purges.reached(b"key", (tag("film:2"),), before)
     await purger.aclose()
@@ -110,21 +109,55 @@ async def test_g4_a_purge_reaches_other_processes_over_redis(valkey: Server, tmp
 
 async def test_k3_what_redis_was_not_told_is_told_later(valkey: Server, tmp_path: Path) -> None:
     """K3: no invalidation is lost silently; the tags are kept in the state until somebody has heard them."""
-    purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer(valkey.url))
+    purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer(valkey.url), "stagedoor#etl")
     valkey.stop()
 
-    untold = await purger.purge(["film:1"], Counter(), 0, 0.0)
+    untold = await purger.purge(["film:1"], Batch())
 
     assert untold == ("film:1",)
     assert read_stamp(tmp_path / "batch.json").batch == 1
     valkey.start()
-    assert await purger.purge(untold, Counter(), 0, 0.0) == ()
+    assert await purger.purge(untold, Batch()) == ()
     await purger.aclose()
+
+
+async def test_the_figures_of_a_batch_lie_in_redis(valkey: Server, tmp_path: Path) -> None:
+    """Contract 15: for a gateway on another machine; without the tags, which have a log of their own."""
+    server = RedisServer(valkey.url, prefix="q")
+    purger = WithRedis(Stamped(tmp_path / "batch.json"), server, figures_key("q"))
+    await purger.purge(["film:1"], Batch({"movies": 3}, 2, {"movies": 1.5}))
+    done = stamp_of(await server.command("GET", "q#etl"))
+    await purger.wait({"movies": 12.5})
+    under_way = stamp_of(await server.command("GET", "q#etl"))
+    await purger.aclose()
+
+    assert done == Stamp(1, documents={"movies": 3}, set_aside=2, lags={"movies": 1.5})
+    assert under_way.behind == {"movies": 12.5}
+
+
+async def test_a_redis_that_is_away_keeps_no_batch_from_beginning(tmp_path: Path) -> None:
+    """What is shown of a batch is no reason to stop it."""
+    purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer("redis://127.0.0.1:1"), "q#etl")
+
+    await purger.wait({"movies": 12.5})
+
+    assert read_stamp(tmp_path / "batch.json").behind == {"movies": 12.5}
+    await purger.aclose()
+
+
+def test_a_batch_ends_the_waiting() -> None:
+    """Contract 15: what was under way is done."""
+    stamp = next_stamp(
+        waiting(Stamp(), {"movies": 7.5}), ["film:1"], Batch({"movies": 1}, 0, {"movies": 2.0})
+    )
+
+    assert (stamp.behind, stamp.lags) == ({}, {"movies": 2.0})
 
 
 def test_a_stamp_comes_back_as_it_was(tmp_path: Path) -> None:
     """Nothing of it is lost on the way."""
-    stamp = next_stamp(Stamp(), ["film:1"], {"movies": 3}, 2, 1.5)
+    stamp = next_stamp(Stamp(), ["film:1"], Batch({"movies": 3}, 2, {"movies": 1.5}))
+    stamp = waiting(stamp, {"persons": 7.5})
     write_stamp(tmp_path / "batch.json", stamp)
 
     assert read_stamp(tmp_path / "batch.json") == stamp

@@ -46,6 +46,8 @@ async def test_health_probes_count_as_no_service_errors(clock: ManualClock) -> N
 
     assert b'service_errors_total{service_name="user_service"} 0.0' in metrics
     assert b'circuit_breaker_state{service_name="user_service"} 0.0' in metrics
+    assert b'etl_documents_total{index="movies"} 0.0' in metrics
+    assert b"# TYPE etl_lag_seconds gauge" in metrics
 
 
 async def test_live_touches_nothing_and_ready_waits_for_the_start(clock: ManualClock) -> None:

@@ -192,7 +192,12 @@ WORKER = """
 import sys
 from pathlib import Path
 from stagedoor.observers.metrics import Metrics
+from prometheus_client.core import CounterMetricFamily
+class Fact:
+    def collect(self):
+        yield CounterMetricFamily("facts", "The same everywhere.", 7)
 metrics = Metrics({"users": "user_service"}, process=True)
+metrics.include(Fact())
 for _ in range(int(sys.argv[1])):
     metrics.request_started()
     metrics.request_ended("GET", "/x", 200, 0.01)
@@ -213,7 +218,10 @@ sys.stdout.write(page.decode())
 
 @pytest.mark.slow
 def test_one_scrape_of_several_workers_shows_their_sum(tmp_path: Path) -> None:
-    """Any of them answers for all; old files are cleared at the start; who has ended has no request under way."""
+    """Any of them answers for all; old files are cleared at the start; who has ended has no request under way.
+
+    What all of them see alike is shown once.
+    """
     (tmp_path / "counter_1.db").write_bytes(b"left behind")
     page = subprocess.run(
         [sys.executable, "-c", PARENT, str(tmp_path), WORKER], capture_output=True, check=True, timeout=50
@@ -221,3 +229,4 @@ def test_one_scrape_of_several_workers_shows_their_sum(tmp_path: Path) -> None:
 
     assert 'http_requests_total{endpoint="/x",method="GET",status="200"} 5.0' in page
     assert "http_active_requests 1.0" in page
+    assert page.count("facts_total 7.0") == 1

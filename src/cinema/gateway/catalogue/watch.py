@@ -4,29 +4,56 @@ The stamp lies beside the index and is read four times a second; a gateway that 
 since its memory is empty. A stamp that is gone calls nothing out, since what is kept is then all there is; but numbers
 begin anew after it, so that the next one is taken to call out everything. Nothing is called out as long as the engine
 cannot see the batch: what would be fetched then is old, and would be kept.
+
+The figures of the stamp go to the metrics; where the file is on another machine they come over Redis, as purges do.
 """
 
 import asyncio
 import logging
 from pathlib import Path
 
+from cinema.etl.purge import figures_key
 from cinema.etl.stamp import Stamp, read_stamp, stamp_path
+from cinema.gateway.caches import Caches
+from cinema.gateway.catalogue.figures import Elsewhere, Figures, nowhere, over_redis
+from cinema.indices import INDICES
+from cinema.settings import Settings
 from stagedoor.cache.store import Store
 from stagedoor.cache.tags import ALL, tag
 from stagedoor.clock import Clock
+from stagedoor.observers.metrics import Metrics
 from stagedoor.search.engine import Engine
 
-__all__ = ["Watch"]
+__all__ = ["Watch", "watch_of"]
 
 _INTERVAL = 0.25  # seconds
 _LOST = -1  # older than any batch
 _LOGGER = logging.getLogger("cinema.catalogue")
 
 
+def watch_of(settings: Settings, engine: Engine, caches: Caches, metrics: Metrics, clock: Clock) -> "Watch":
+    """Return the watch over the folder the settings name; what it hears of is shown among the metrics."""
+    figures = Figures([index.name for index in INDICES], clock)
+    metrics.include(figures)
+    redis = caches.redis
+    elsewhere = nowhere if redis is None else over_redis(redis.server, figures_key(settings.redis_prefix))
+    return Watch(settings.search_dir, engine, caches.store, clock, figures, elsewhere)
+
+
 class Watch:
     """One task that follows the stamp of a folder."""
 
-    def __init__(self, folder: Path, engine: Engine, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        engine: Engine,
+        store: Store,
+        clock: Clock,
+        figures: Figures | None = None,
+        elsewhere: Elsewhere = nowhere,
+    ) -> None:
+        self._figures = figures or Figures((), clock)
+        self._elsewhere = elsewhere
         self._path = stamp_path(folder)
         self._engine = engine
         self._store = store
@@ -52,6 +79,7 @@ class Watch:
     async def look(self) -> None:
         """Act on what the stamp says, if it says anything new; raises `UpstreamError` if the engine cannot see it."""
         stamp = await self._read()
+        self._figures.hear(stamp if stamp.batch else await self._elsewhere())
         if stamp.batch == 0:
             self._seen = _LOST
         if stamp.batch in {0, self._seen}:

@@ -1,0 +1,82 @@
+"""Show how the ETL fares, as it tells itself: documents written, and how long changes wait.
+
+The ETL is another process, perhaps on another machine; what is known of it is the stamp that its batches leave. The
+counts are those of the stamp, so that all workers show the same; should the stamp be lost and begin anew, they go on
+from where they were. The lag of an index is how long the oldest change of its last batch had waited, and grows while
+a batch is under way or held up. A source that logs no changes tells no moments, and has no lag.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TypeAlias
+
+from prometheus_client import Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+from cinema.etl.stamp import Stamp, stamp_of
+from stagedoor.cache.redis import RedisServer
+from stagedoor.cache.server import StoreDown
+from stagedoor.clock import Clock
+
+__all__ = ["Elsewhere", "Figures", "nowhere", "over_redis"]
+
+Elsewhere: TypeAlias = Callable[[], Awaitable[Stamp]]
+_SECONDS = 0.2
+
+
+class Figures:
+    """A collector of prometheus_client over the newest stamp that was heard of."""
+
+    def __init__(self, indices: Sequence[str], clock: Clock) -> None:
+        self._indices = indices
+        self._clock = clock
+        self._stamp = Stamp()
+        self._before = dict.fromkeys(indices, 0)  # counted by stamps that are lost
+
+    def hear(self, stamp: Stamp) -> None:
+        """Take note of a stamp; an empty one says nothing."""
+        if not stamp.batch:
+            return
+        for index in self._indices:
+            known = self._stamp.documents.get(index, 0)
+            if stamp.documents.get(index, 0) < known:
+                self._before[index] += known
+        self._stamp = stamp
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield both metrics."""
+        documents = CounterMetricFamily(
+            "etl_documents", "Documents that the ETL has written.", labels=("index",)
+        )
+        lag = GaugeMetricFamily(
+            "etl_lag_seconds", "How long the oldest change of the last batch has waited.", labels=("index",)
+        )
+        now = self._clock.wall()
+        for index in self._indices:
+            documents.add_metric((index,), self._before[index] + self._stamp.documents.get(index, 0))
+            if (waited := self._lag(index, now)) is not None:
+                lag.add_metric((index,), waited)
+        yield documents
+        yield lag
+
+    def _lag(self, index: str, now: float) -> float | None:
+        since = self._stamp.behind.get(index)
+        return self._stamp.lags.get(index) if since is None else max(0.0, now - since)
+
+
+async def nowhere() -> Stamp:
+    """Return an empty stamp: there is no other place to look at."""
+    return Stamp()
+
+
+def over_redis(server: RedisServer, key: str) -> Elsewhere:
+    """Return what asks Redis for the figures of a stamp, empty where it does not answer at once."""
+
+    async def ask() -> Stamp:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                return stamp_of(await server.command("GET", key))
+        except (StoreDown, TimeoutError):
+            return Stamp()
+
+    return ask
