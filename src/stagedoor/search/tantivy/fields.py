@@ -187,8 +187,8 @@ def _text_step(path: str, *, sortable: bool) -> _Step:
         text = " ".join(value) if isinstance(value, list) else value
         physical[path] = " ".join(map(_words, text.split(" ")))
         if sortable:
-            physical[first], physical[second] = prefix_keys(value)
-            physical[whole] = value
+            physical[first], physical[second] = prefix_keys(text)
+            physical[whole] = text
 
     return step
 
