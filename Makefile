@@ -11,7 +11,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help init run start stop down restart ps logs shell test unit live cover lint format types layers lock wheel deep \
-	reference bench-profile bench-client clean
+	reference bench-profile bench-client bench-catalogue clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -110,6 +110,9 @@ bench-profile: .venv/dev.stamp ## cold profiles per second, beside FastAPI + aio
 
 bench-client: .venv/dev.stamp ## CPU time per upstream call, beside aiohttp and pyreqwest
 	@$(BIN)/python -m bench.client
+
+bench-catalogue: .venv/dev.stamp ## 200,000 films: latency, the worst question, memory, building; ARGS="--engine both"
+	@$(BIN)/python -m bench.catalogue $(ARGS)
 
 clean: ## remove what tools left behind; data and .venv stay
 	@rm -rf .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis build dist
