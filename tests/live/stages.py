@@ -56,9 +56,9 @@ class Stage(Platform):
         """Return the status of an answer to these bytes, which need not be a URI; 0 if there is none."""
         if b"\r" in target or b"\n" in target:  # the end of the request line is not what is tried
             target = target.replace(b"\r", b"%0D").replace(b"\n", b"%0A")
-        with socket.create_connection((LOOPBACK, self.port), timeout=20) as line:
+        with socket.create_connection((LOOPBACK, self.port), timeout=20) as line, line.makefile("rb") as said:
             line.sendall(b"GET %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % target)
-            return int([*line.makefile("rb").readline().split(b" "), b"0", b"0"][1])
+            return int([*said.readline().split(b" "), b"0", b"0"][1])
 
     async def ask(self, path: str) -> Shot:
         """Ask once; an answer that does not come in time is one without a status."""
