@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
@@ -29,7 +29,17 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from cinema.database.lanes import Lane, Lanes
 
-__all__ = ["Database", "DatabaseUnavailable", "PostgresDatabase", "SqliteDatabase", "open_database"]
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+__all__ = [
+    "Database",
+    "DatabaseUnavailable",
+    "PostgresDatabase",
+    "SqliteDatabase",
+    "open_database",
+    "outages",
+]
 
 T = TypeVar("T")
 
@@ -137,21 +147,26 @@ class PostgresDatabase:
         return await self._read(work)
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
-        with _outages():
+        with outages():
             async with self._reading.connect() as connection:
                 return await connection.run_sync(work)
 
     async def write(self, work: Callable[[Connection], T], /) -> T:
-        with _outages():
+        with outages():
             async with self._engine.begin() as connection:
                 return await connection.run_sync(work)
+
+    async def connect(self) -> "AsyncConnection":
+        """Return a connection of the pool to be kept for a while, and closed; raises `DatabaseUnavailable`."""
+        with outages():
+            return await self._reading.connect()
 
     async def close(self) -> None:
         await self._engine.dispose()
 
 
 @contextmanager
-def _outages() -> Iterator[None]:
+def outages() -> Iterator[None]:
     """Turn an outage into `DatabaseUnavailable`; what is a fault of ours passes as it is."""
     try:
         yield
@@ -207,7 +222,7 @@ class _Reader:
         self._connection: Connection | None = None
 
     def __call__(self, work: Callable[[Connection], T]) -> T:
-        with _outages():
+        with outages():
             if self._connection is None:
                 self._connection = self._engine.connect()
             try:
@@ -224,5 +239,5 @@ class _Reader:
 
 
 def _inside(engine: Engine, work: Callable[[Connection], T]) -> T:
-    with _outages(), engine.begin() as connection:
+    with outages(), engine.begin() as connection:
         return work(connection)

@@ -1,29 +1,59 @@
-"""One writer at a time: a lock that the kernel takes back from a process that dies."""
+"""One writer at a time: locks that are taken back from a process that dies.
+
+On one machine the kernel locks a file. Where several machines fill one cluster, PostgreSQL holds a lock as well.
+"""
 
 import fcntl
 import os
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypeAlias
 
+from cinema.database.engine import PostgresDatabase
+from cinema.database.locks import lock_of
 from stagedoor.clock import Clock
 
-__all__ = ["sole_writer"]
+__all__ = ["Tell", "sole_writer", "sole_writer_anywhere"]
 
+Tell: TypeAlias = Callable[[str], None]  # hears once, of who waits, who is at it
 _LOOK_SECONDS = 0.1
+_ASK_SECONDS = 1.0
+_KEY = int.from_bytes(b"cinema")  # of the lock among those of the database
 
 
 @asynccontextmanager
-async def sole_writer(path: Path, clock: Clock) -> AsyncIterator[None]:
+async def sole_writer(path: Path, clock: Clock, tell: Tell) -> AsyncIterator[None]:
     """Hold the lock of this file inside the block; wait for it as long as another holds it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
     try:
+        told = False
         while not _taken(descriptor):
+            if not told:
+                tell(_read(descriptor) or "somebody")
+                told = True
             await clock.sleep(_LOOK_SECONDS)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, _me().encode(), 0)
         yield
     finally:
         os.close(descriptor)  # which gives the lock back
+
+
+@asynccontextmanager
+async def sole_writer_anywhere(database: PostgresDatabase, clock: Clock, tell: Tell) -> AsyncIterator[None]:
+    """Do the same for all machines that share this database; raises `DatabaseUnavailable` if the lock is lost."""
+    async with lock_of(database, _KEY, f"cinema etl {_me()}") as lock:
+        told = False
+        while (holder := await lock.take()) is not None:
+            if not told:
+                tell(holder)
+                told = True
+            await clock.sleep(_ASK_SECONDS)
+        async with lock.held():
+            yield
 
 
 def _taken(descriptor: int) -> bool:
@@ -32,3 +62,11 @@ def _taken(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _read(descriptor: int) -> str:
+    return os.pread(descriptor, 200, 0).decode(errors="replace")
+
+
+def _me() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -4,17 +4,18 @@ import asyncio
 import gc
 import random
 import signal
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from cinema.database import Database, DatabaseUnavailable, open_database
+from cinema.database.engine import PostgresDatabase
 from cinema.etl.changes import ChangeLog, has_change_log
 from cinema.etl.feed import Feed
 from cinema.etl.load import Loader
-from cinema.etl.lock import sole_writer
+from cinema.etl.lock import sole_writer, sole_writer_anywhere
 from cinema.etl.modified import Modified
 from cinema.etl.passes import Etl, clear, found, update
 from cinema.etl.patience import Patience
@@ -34,7 +35,7 @@ from stagedoor.upstream import Upstream
 
 __all__ = ["Job", "job_of", "run"]
 
-_READERS = 2
+_READERS = 3  # a page, what is asked meanwhile, and the lock
 _CONNECTIONS = 2
 _CONNECT_SECONDS = 2.0
 _REQUEST_SECONDS = 30.0  # a node that takes longer for a batch is away
@@ -90,14 +91,27 @@ class Job:
         self.report.close()
 
     async def _attempt(self, *, anew: bool) -> int:
-        state = self.settings.search_etl_state
-        async with sole_writer(state.with_name(f"{state.name}.lock"), self.env.clock):
+        async with self._alone():
             writer = self.open_writer()
             try:
                 return await self._pass(writer, anew=anew)
             finally:
                 with suppress(WriterError):  # what matters was committed
                     await writer.aclose()
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Keep other writers out: of this folder always, and of the cluster where the source can see to it."""
+        settings, clock = self.settings, self.env.clock
+        async with AsyncExitStack() as stack:
+            lock = settings.search_etl_state.with_name(f"{settings.search_etl_state.name}.lock")
+            await stack.enter_async_context(sole_writer(lock, clock, self._not_yet))
+            if settings.search_url is not None and isinstance(self.database, PostgresDatabase):
+                await stack.enter_async_context(sole_writer_anywhere(self.database, clock, self._not_yet))
+            yield
+
+    def _not_yet(self, holder: str) -> None:
+        self.report.note("info", "etl_queues", behind=holder)
 
     async def _pass(self, writer: Writer, *, anew: bool) -> int:
         feed = await self.patience.keep("database", self._feed)

@@ -1,12 +1,10 @@
-"""State, stamp and lock: whole or not at all, and one writer."""
+"""State and stamp: whole or not at all."""
 
-import asyncio
 from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinema.etl.lock import sole_writer
 from cinema.etl.purge import EVERYTHING, Stamped, WithRedis, figures_key
 from cinema.etl.stamp import Batch, Stamp, next_stamp, read_stamp, stamp_of, waiting, write_stamp
 from cinema.etl.state import State, read_state, write_state
@@ -68,22 +66,6 @@ def test_a_stamp_that_cannot_be_read_means_everything(tmp_path: Path) -> None:
     path.write_text("{")
 
     assert read_stamp(path).since(3) is None
-
-
-async def test_one_writer_at_a_time(tmp_path: Path) -> None:
-    """Contract 14.7: the second waits; whoever dies gives the lock back."""
-    path = tmp_path / "lock"
-    order: list[str] = []
-
-    async def work(name: str) -> None:
-        async with sole_writer(path, SystemClock()):
-            order.append(f"{name} in")
-            await asyncio.sleep(0)
-            order.append(f"{name} out")
-
-    await asyncio.gather(work("a"), work("b"))
-
-    assert order in (["a in", "a out", "b in", "b out"], ["b in", "b out", "a in", "a out"])
 
 
 async def test_g4_a_purge_reaches_other_processes_over_redis(valkey: Server, tmp_path: Path) -> None:
