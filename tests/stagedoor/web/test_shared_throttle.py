@@ -95,6 +95,46 @@ async def test_what_one_tells_the_other_hears_when_it_matters(clock: ManualClock
     assert more == 25
 
 
+def untold(throttle: SharedThrottle) -> int:
+    """Let requests pass until one would have to ask, and return how many did."""
+    return next(number for number in range(1_000) if throttle.take("a") is None)
+
+
+async def test_t17_never_is_more_than_the_share_untold(clock: ManualClock) -> None:
+    """T17: what was sent and not yet answered counts as untold; an answer settles what it was asked with, no more."""
+    async with processes(clock, 2) as ((one, _), (tally, _two)):
+        await clock.advance(61.0)
+        tally.lag(0.010)
+        first = [one.take("a") for _ in range(13)]  # so many are told of soon: the answer comes in 10 ms
+        await clock.advance(0.005)
+        more = untold(one)
+        await clock.advance(0.006)
+        after = untold(one)
+        tally.heal()
+
+    assert None not in first
+    assert (more, after) == (12, 13)
+
+
+async def test_t17_while_it_asks_nothing_passes_untold(clock: ManualClock) -> None:
+    """T17: the server grants what leaves room for the others, and takes it that the one who asks has told all."""
+    async with processes(clock, 2) as ((one, _), (tally, _two)):
+        await clock.advance(61.0)
+        tally.lag(0.010)
+        for _ in range(13):
+            one.take("a")
+        await clock.advance(0.005)
+        untold(one)
+        question = asyncio.create_task(one.ask("a"))
+        await clock.advance(0.006)  # the answer of before is here
+        during = untold(one)
+        await clock.advance(0.010)
+        tally.heal()
+
+        assert (await question).allowed
+        assert (during, untold(one)) == (0, 25)
+
+
 async def test_t17_a_process_that_joins_asks_before_it_lets_anybody_pass(clock: ManualClock) -> None:
     """T17: a restart forgives nobody."""
     async with processes(clock, 1) as ((one,), (tally,)):
@@ -104,6 +144,40 @@ async def test_t17_a_process_that_joins_asks_before_it_lets_anybody_pass(clock: 
 
         assert await passed(late, 10) == 0
         await late.aclose()
+
+
+async def test_t17_a_process_that_joins_has_no_share_until_all_know_of_it(clock: ManualClock) -> None:
+    """T17: for two seconds the others may still have what will be its own."""
+    async with processes(clock, 1) as ((one,), (tally,)):
+        late = SharedThrottle(LIMIT, tally.partner(), clock)
+        await late.start()
+        await late.ask("a")
+        at_once = late.take("a")
+        await clock.advance(2.1)
+        then = late.take("a")
+        await late.aclose()
+
+    assert one.quota is LIMIT
+    assert at_once is None
+    assert then is not None
+
+
+async def test_a_client_that_others_brought_to_its_limit_is_refused_without_a_question(
+    clock: ManualClock,
+) -> None:
+    """O8: one question is enough to learn until when."""
+    async with processes(clock, 2) as ((one, two), (_, tally)):
+        await passed(one, 1000)
+        first = await asked(two)
+        before = tally.asked
+        refused = [two.take("a") for _ in range(100)]
+        questions = tally.asked - before
+
+    assert not first.allowed
+    assert questions == 0
+    assert {told and (told.allowed, told.remaining, told.reset) for told in refused} == {
+        (False, 0, first.reset)
+    }
 
 
 async def test_a_client_at_its_limit_is_refused_without_a_question(clock: ManualClock) -> None:
@@ -140,11 +214,12 @@ async def test_k1_a_tally_that_hangs_costs_one_time_out(clock: ManualClock) -> N
 async def test_k2_a_tally_that_returns_is_used_again(clock: ManualClock) -> None:
     """K2: within a second, found by the background task; nothing is trusted that was heard before."""
     async with processes(clock, 2, Quota(requests=100, seconds=60)) as ((one, two), (tally, _)):
+        await asked(one)
         tally.fail()
-        await clock.advance(1.0)
+        await clock.advance(1.1)
         alone = repr(one)
         tally.heal()
-        await clock.advance(0.6)
+        await clock.advance(3.1)
         await passed(two, 200)
 
         assert "alone" in alone
