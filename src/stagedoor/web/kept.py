@@ -42,7 +42,7 @@ class Question(Protocol):
         """Produce the page; raises `UpstreamError`."""
         ...
 
-    def fields(self, page: "Page") -> Headers:
+    def fields(self, page: "Page", /) -> Headers:
         """Return the header fields that depend on how it was asked: equal questions share a page, but not these."""
         ...
 

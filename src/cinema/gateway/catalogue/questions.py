@@ -54,7 +54,7 @@ class Listing:
         query = self.filters.to_query()
         return listed(self.shape, await self.search.call("list", query))
 
-    def fields(self, page: Page) -> Headers:
+    def fields(self, page: Page, /) -> Headers:
         """Return the links to other pages, with the parameters as they were given."""
         return linked(self, page)
 
@@ -80,7 +80,7 @@ class Item:
         document = await one(self.search, self.index, self.kind, self.id)
         return page_of(self.view(document), tags=tags_of(self.kind, document))
 
-    def fields(self, _: Page) -> Headers:
+    def fields(self, _: Page, /) -> Headers:
         """Return nothing: one thing is asked for in one way."""
         return ()
 
@@ -110,7 +110,7 @@ class SimilarFilms:
         query = self.filters.to_query(AnyOf("genre_ids", genres), Not(Term("id", self.id)))
         return listed(self.shape, await self.search.call("similar", query))
 
-    def fields(self, page: Page) -> Headers:
+    def fields(self, page: Page, /) -> Headers:
         """Return the links to other pages."""
         return linked(self, page)
 
@@ -139,7 +139,7 @@ class FilmsOfPerson:
             await one(self.search, "persons", "person", self.id)
         return listed(self.shape, result)
 
-    def fields(self, page: Page) -> Headers:
+    def fields(self, page: Page, /) -> Headers:
         """Return the links to other pages."""
         return linked(self, page)
 
