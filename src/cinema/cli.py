@@ -78,7 +78,7 @@ def _start(
 @app.command()
 def up(restart: Annotated[bool, typer.Option(help="Start a service again when it has died")] = True) -> None:
     """Start the whole platform on this machine, and stop it on Ctrl-C."""
-    from cinema.stack import run
+    from cinema.stack.run import run
 
     raise typer.Exit(run(_settings(), restart=restart))
 

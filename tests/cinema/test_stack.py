@@ -1,7 +1,9 @@
 """The stack's decisions: what to start where, and how long to wait before trying again."""
 
 from cinema.settings import Settings
-from cinema.stack import Part, next_pause, parts_of, table_of
+from cinema.stack.parts import Part, parts_of
+from cinema.stack.run import next_pause
+from cinema.stack.terminal import table_of
 
 
 def test_pauses_double_up_to_a_bound() -> None:

@@ -1,0 +1,44 @@
+"""The processes of the platform: which there are, where each listens, and how it says that it is ready."""
+
+from dataclasses import dataclass
+
+from cinema.services import SERVICES
+from cinema.settings import Settings, host_of
+
+__all__ = ["Part", "parts_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Name one process of the platform, where it listens, and how it says that it is ready.
+
+    One that listens nowhere has the port 0, and is ready as soon as it runs.
+    """
+
+    name: str
+    host: str = ""
+    port: int = 0
+    setting: str = ""
+    ready: str = ""
+    words: tuple[str, ...] = ()  # of its command, if these are others than its name
+
+    @property
+    def url(self) -> str:
+        """Return its address on this machine."""
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+def parts_of(settings: Settings) -> list[Part]:
+    """Return the processes to start here, the gateway last; a service at another host runs elsewhere."""
+    parts = [
+        Part(service.name, *service.address(settings), service.setting, "/health")
+        for service in SERVICES.values()
+        if _is_here(host_of(service.url(settings)))
+    ]
+    parts.append(Part("etl", words=("etl", "--watch")))
+    host = "127.0.0.1" if settings.gateway_host in {"0.0.0.0", "::"} else settings.gateway_host  # noqa: S104 - compared
+    return [*parts, Part("gateway", host, settings.gateway_port, "GATEWAY_PORT", "/health/ready")]
+
+
+def _is_here(host: str) -> bool:
+    return host in {"localhost", "::1"} or host.startswith("127.")

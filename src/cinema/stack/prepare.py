@@ -1,0 +1,59 @@
+"""What is done in order before anything starts: migrate, seed, and build the first index."""
+
+import asyncio
+from functools import partial
+from time import monotonic
+
+from cinema.settings import Settings
+from cinema.stack.child import command, environment
+from cinema.stack.terminal import say
+
+__all__ = ["build_index", "prepare"]
+
+
+async def prepare(settings: Settings) -> bool:
+    """Bring the database to where the platform can start; return whether that went well."""
+    # Imported here: these bring the database layer along, which the checks before do not need.
+    from cinema.data.sowing import sow_films  # noqa: PLC0415
+    from cinema.database import DatabaseUnavailable, open_database  # noqa: PLC0415
+    from cinema.database.migrate import migrate  # noqa: PLC0415
+    from cinema.seed import sow  # noqa: PLC0415
+
+    database = open_database(settings.database_url, 1)
+    try:
+        if await database.write(migrate):
+            say("database migrated")
+        if await database.write(sow):
+            say("demo data seeded")
+        if films := await database.write(partial(sow_films, films=settings.films)):
+            say(f"{films:,} films seeded")
+    except DatabaseUnavailable as error:
+        say(f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
+        return False
+    finally:
+        await database.close()
+    return True
+
+
+async def build_index(settings: Settings, stopping: asyncio.Event) -> bool:
+    """Build the embedded index at the first start, in sight; later starts leave it to the ETL.
+
+    A remote engine may be away for long, and need not keep the rest from starting. Return whether to go on.
+    """
+    if settings.search_url is not None or settings.docs_only or settings.search_etl_state.exists():
+        return True
+    began = monotonic()
+    process = await asyncio.create_subprocess_exec(
+        *command("etl"), stdin=asyncio.subprocess.DEVNULL, env=environment(), start_new_session=True
+    )
+    ended = asyncio.create_task(process.wait())
+    stopped = asyncio.create_task(stopping.wait())
+    await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+    if not ended.done():
+        process.terminate()
+    stopped.cancel()
+    if await ended != 0:
+        say("the search index was not built; the lines above say why")
+        return False
+    say(f"search index built in {monotonic() - began:.1f} s")
+    return not stopping.is_set()

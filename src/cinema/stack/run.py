@@ -1,0 +1,149 @@
+"""Run the whole platform on this machine: one parent, one child process for each service.
+
+Theory. The parent migrates, seeds and builds the first index (`prepare`), starts all children at once, and asks each
+for its health until all answer. From then on it only watches: a child's output is copied line by line behind its name,
+a child that dies is started again after a pause that doubles with each death and is forgotten once it has lived a
+while. Each child leads a session of its own, so that Ctrl-C in a terminal reaches the parent alone; the parent then
+stops the gateway first, so that its open requests still find the services, and the services after it: SIGTERM, and
+SIGKILL for the whole group of a child that overstays. A parent that is killed takes its children along by way of
+`cinema.lifeline`.
+"""
+
+import asyncio
+import signal
+from contextlib import suppress
+from time import monotonic
+
+from cinema.listening import demand_free
+from cinema.settings import Settings
+from cinema.stack.child import Child, ending, is_ready, start
+from cinema.stack.parts import Part, parts_of
+from cinema.stack.prepare import build_index, prepare
+from cinema.stack.terminal import say, show
+
+__all__ = ["next_pause", "run"]
+
+READY_SECONDS = 60.0  # from the start of all children; a slow machine compiles its bytecode first
+STOP_SECONDS = 9.0  # all children together, then they are killed
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 10.0
+_SETTLED_SECONDS = 30.0
+
+
+def next_pause(last: float, lived: float) -> float:
+    """Seconds to wait before a child that lived so long is started again, given the pause before."""
+    if last == 0 or lived >= _SETTLED_SECONDS:
+        return _FIRST_PAUSE
+    return min(_LONGEST_PAUSE, last * 2)
+
+
+def run(settings: Settings, *, restart: bool = True) -> int:
+    """Run the platform until a signal stops it; return the exit code."""
+    parts = parts_of(settings)
+    taken = next((part for part in parts if part.port and _is_taken(part)), None)
+    if taken:
+        say(f"port {taken.port} is taken; set {taken.setting} to another, or stop what listens there")
+        return 1
+    return asyncio.run(_Stack(settings, parts, restart=restart).run())
+
+
+def _is_taken(part: Part) -> bool:
+    try:
+        demand_free(part.host, part.port)
+    except OSError:
+        return True
+    return False
+
+
+class _Stack:
+    def __init__(self, settings: Settings, parts: list[Part], *, restart: bool) -> None:
+        self._settings = settings
+        self._parts = parts
+        self._restart = restart
+        self._width = max(len(part.name) for part in parts)
+        self._children: dict[str, Child] = {}
+        self._ready: set[str] = set()
+        self._stopping = asyncio.Event()
+        self._code = 0
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stop, 0)
+        if not await prepare(self._settings) or not await build_index(self._settings, self._stopping):
+            return max(self._code, 0 if self._stopping.is_set() else 1)
+        keepers = [asyncio.create_task(self._keep(part)) for part in self._parts]
+        ready = asyncio.create_task(self._announce())
+        await self._stopping.wait()
+        ready.cancel()
+        await self._end()
+        await asyncio.gather(ready, *keepers, return_exceptions=True)
+        return self._code
+
+    def _stop(self, code: int) -> None:
+        if self._stopping.is_set():  # told twice: at once
+            self._kill()
+        elif code == 0:
+            say("stopping")
+        self._code = max(self._code, code)
+        self._stopping.set()
+
+    async def _keep(self, part: Part) -> None:
+        """Start a child, and again as often as it dies."""
+        pause = 0.0
+        while not self._stopping.is_set():
+            child = self._children[part.name] = await start(part, self._width)
+            if self._stopping.is_set():  # told to stop while it was being born
+                child.process.kill()
+            code = await child.process.wait()
+            if self._stopping.is_set():
+                return
+            if code > 0 and part.name not in self._ready:
+                # Its own fault, and starting it again will not mend it.
+                say(f"{part.name} did not start (exit code {code}); its last lines are above")
+                self._stop(1)
+                return
+            if not self._restart:
+                say(f"{part.name} ended ({ending(code)}); it stays down")
+                return
+            pause = next_pause(pause, monotonic() - child.started)
+            say(f"{part.name} ended ({ending(code)}); starting it again in {pause:g} s")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), pause)
+
+    async def _announce(self) -> None:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await asyncio.gather(*(self._until_ready(part) for part in self._parts))
+        except TimeoutError:
+            late = ", ".join(part.name for part in self._parts if part.name not in self._ready)
+            say(f"not ready after {READY_SECONDS:g} s: {late}; their last lines are above")
+            self._stop(1)
+            return
+        show(self._parts)
+
+    async def _until_ready(self, part: Part) -> None:
+        while part.port and not await is_ready(part):  # noqa: ASYNC110 - another process sets no event of ours
+            await asyncio.sleep(0.05)
+        self._ready.add(part.name)
+
+    async def _end(self) -> None:
+        """Stop the gateway, then what stands behind it; kill what has not ended in time."""
+        try:
+            async with asyncio.timeout(STOP_SECONDS):
+                *services, gateway = self._parts
+                await self._terminate([gateway])
+                await self._terminate(services)
+        except TimeoutError:
+            say("some processes did not stop in time; killing them")
+        self._kill()
+
+    async def _terminate(self, parts: list[Part]) -> None:
+        children = [child for part in parts if (child := self._children.get(part.name))]
+        for child in children:
+            child.terminate()
+        await asyncio.gather(*(child.process.wait() for child in children))
+
+    def _kill(self) -> None:
+        for child in self._children.values():
+            child.kill()
