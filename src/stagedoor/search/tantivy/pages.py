@@ -13,7 +13,7 @@ scores are weighted so that equal ones differ by the id a little (see `fields`),
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby, takewhile
-from typing import Any, Final, Protocol, TypeAlias, cast
+from typing import Any, Final
 
 import tantivy
 from tantivy import FieldType, Occur, Query, Searcher
@@ -21,23 +21,14 @@ from tantivy import FieldType, Occur, Query, Searcher
 from stagedoor.search.query import ID, Order
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.fields import EARLY
+from stagedoor.search.tantivy.landmarks import Hit, Landmarks, Step, found, sorted_by
 from stagedoor.search.tantivy.mapped import Address, Stored
 
-__all__ = ["Pages", "Step", "steps_of"]
+__all__ = ["Pages", "steps_of"]
 
-Hit: TypeAlias = tuple[Any, Address]
 _BEYOND: Final = 256  # hits fetched beyond both ends of a page, in the hope that groups end there
 _WIDER: Final = 16  # times as many, if they do not
 _FEW: Final = 1_024  # members of a group that are ordered here rather than by a search
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One column to sort by."""
-
-    field: str
-    kind: FieldType
-    descending: bool = False
 
 
 def steps_of(keys: Sequence[Order], index: Index) -> tuple[Step, ...]:
@@ -62,13 +53,22 @@ _IDS: Final = tuple(Step(ID + sign, FieldType.Unsigned) for sign in ("#", "##"))
 class Pages:
     """Finds pages in one state of one index; an instance is made for each search."""
 
-    __slots__ = ("_query", "_schema", "_searcher", "_stored", "total")
+    __slots__ = ("_landmarks", "_query", "_schema", "_searcher", "_stored", "total")
 
-    def __init__(self, searcher: Searcher, stored: Stored, schema: tantivy.Schema, query: Query) -> None:
+    def __init__(
+        self,
+        searcher: Searcher,
+        stored: Stored,
+        schema: tantivy.Schema,
+        query: Query,
+        landmarks: Landmarks | None = None,
+    ) -> None:
+        """Find pages of what a query matches; `landmarks` if that is everything."""
         self._searcher = searcher
         self._stored = stored
         self._schema = schema
         self._query = query
+        self._landmarks = landmarks
         self.total: int = 0  # matches in all, once a page was asked for
 
     def sorted(self, steps: Sequence[Step], offset: int, limit: int) -> list[Address]:
@@ -131,15 +131,13 @@ class Pages:
         return self._searcher.fast_field_values(step.field, addresses)
 
     def _by(self, query: Query, step: Step, offset: int, limit: int, *, count: bool) -> list[Hit]:
-        order = tantivy.Order.Desc if step.descending else tantivy.Order.Asc
-        found = _found(
-            self._searcher.search(
-                query, limit, count=count, order_by_field=step.field, offset=offset, order=order
-            )
-        )
+        if count and self._landmarks is not None and (known := self._landmarks.page(step, offset, limit)):
+            self.total, hits = known
+            return hits
+        seen = sorted_by(self._searcher, query, step, offset, limit, count=count)
         if count:
-            self.total = found.count
-        return found.hits
+            self.total = seen.count
+        return seen.hits
 
     def _preceding(self, query: Query, step: Step, group: Any, most: int) -> int:  # noqa: ANN401 - a column's value
         """Count the documents before a group, at most `most`; those without a value come last in both directions."""
@@ -152,7 +150,7 @@ class Pages:
             ahead = Query.range_query(self._schema, step.field, step.kind, group, None, include_lower=False)
         else:
             ahead = Query.range_query(self._schema, step.field, step.kind, None, group, include_upper=False)
-        return _found(self._searcher.search(_both(query, ahead), 1)).count
+        return found(self._searcher.search(_both(query, ahead), 1)).count
 
     def _only(self, query: Query, step: Step, group: Any) -> Query:  # noqa: ANN401 - a column's value
         if group is None:
@@ -167,11 +165,11 @@ class Pages:
         before, beyond = min(offset, _BEYOND), _BEYOND
         while True:
             asked = before + limit + beyond
-            found = _found(
+            result = found(
                 self._searcher.search(self._query, asked, offset=offset - before, weight_by_field=EARLY)
             )
-            self.total = found.count
-            seen = Seen(found.hits, before, limit, offset, asked)
+            self.total = result.count
+            seen = Seen(result.hits, before, limit, offset, asked)
             if not seen.page:
                 return []
             left, right = seen.left(), seen.right()
@@ -236,17 +234,6 @@ class Seen:
         ends = stop < len(hits) or not self._full
         addresses = [address for _, address in hits[start:stop]]
         return Group(key, start, stop, self._first + start, begins, ends, addresses)
-
-
-class _Found(Protocol):
-    """What a search finds; Tantivy's stubs do not know of the count."""
-
-    count: int
-    hits: list[Hit]
-
-
-def _found(result: tantivy.SearchResult) -> _Found:
-    return cast("_Found", result)
 
 
 def _key(hit: Hit) -> Any:  # noqa: ANN401 - a column's value

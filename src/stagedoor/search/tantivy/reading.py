@@ -6,10 +6,11 @@ from pathlib import Path
 import tantivy
 
 from stagedoor.search.order import in_order, narrowed
-from stagedoor.search.query import Query, Result
+from stagedoor.search.query import All, Query, Result
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.compile import compiled
 from stagedoor.search.tantivy.fields import WORDS
+from stagedoor.search.tantivy.landmarks import Landmarks
 from stagedoor.search.tantivy.mapped import Stored, newest
 from stagedoor.search.tantivy.pages import Pages, steps_of
 
@@ -25,17 +26,20 @@ class Opened:
     files: tantivy.Index
     searcher: tantivy.Searcher
     stored: Stored
+    landmarks: Landmarks
     path: Path
 
     def renewed(self) -> "Opened":
         """Return the newest committed state of the same version."""
-        return Opened(self.index, self.version, self.files, *newest(self.files, self.path), self.path)
+        return state(self.index, self.version, self.files, self.path)
 
     def search(self, query: Query) -> Result:
         """Answer a query that fits the index."""
         schema = self.files.schema
         asked = compiled(query.clause, self.index, schema, ranked=query.by_relevance)
-        pages = Pages(self.searcher, self.stored, schema, asked)
+        pages = Pages(
+            self.searcher, self.stored, schema, asked, self.landmarks if query.clause == All() else None
+        )
         if query.by_relevance:
             found = pages.ranked(query.offset, query.limit)
             documents = self.stored.at(found)
@@ -51,7 +55,13 @@ def opened(path: Path, version: str, index: Index) -> Opened:
     files = tantivy.Index.open(str(path))
     files.register_tokenizer(WORDS, divider())
     files.config_reader("manual")
-    return Opened(index, version, files, *newest(files, path), path)
+    return state(index, version, files, path)
+
+
+def state(index: Index, version: str, files: tantivy.Index, path: Path) -> Opened:
+    """Return the newest committed state of a version that is open."""
+    searcher, stored = newest(files, path)
+    return Opened(index, version, files, searcher, stored, Landmarks(searcher, files.schema), path)
 
 
 def divider() -> tantivy.TextAnalyzer:
