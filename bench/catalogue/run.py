@@ -21,7 +21,9 @@ from tests.servers import Server
 
 __all__ = ["Hard", "Measured", "Plan", "Single", "measure", "singles", "worst"]
 
-WARMING: Final = 300  # questions before anything is measured: the pages of the files, the threads
+# Questions before anything is measured: the pages of the files, the threads; a node compiles its code for longer.
+WARMING: Final = {"tantivy": 300, "opensearch": 3_000}
+BLOCKS: Final = 6  # turns of the gateway and the node, asked the same kinds of questions
 EACH: Final = 60  # questions of a class one at a time
 SEED: Final = 20261121
 # Long, as in the other benches: a stall of the machine must not make a round in which calls were given up.
@@ -63,7 +65,7 @@ class Measured:
     paced: list[tuple[str, Answer]] = field(default_factory=list)  # by class
     typical: dict[str, Single] = field(default_factory=dict)  # by class
     hard: list[Hard] = field(default_factory=list)
-    direct: dict[str, Single] = field(default_factory=dict)  # the engine's own HTTP, by class
+    direct: dict[str, tuple[Single, Single]] = field(default_factory=dict)  # by class: the gateway, the node
     memory: dict[str, Memory] = field(default_factory=dict)  # by moment
     busy: Busy | None = None  # during the open loop
     hits: int = 0
@@ -85,7 +87,10 @@ def measure(grounds: Grounds, known: Known, plan: Plan, server: Server | None) -
     with running(gateway(grounds, port, plan, server.url if server else "")) as process:
         process.wait_until_answers(f"http://127.0.0.1:{port}/health/ready")
         seen.memory["ready"] = memory_of(process.pid)
-        warm = [*fresh.mixed(WARMING), *(fresh.draw(kind) for kind in CLASSES for _ in range(3))]
+        warm = [
+            *fresh.mixed(WARMING["opensearch" if server else "tantivy"]),
+            *(fresh.draw(kind) for kind in CLASSES for _ in range(3)),
+        ]
         one_at_a_time(port, requests(warm), process.pid)
         seen.memory["warm"] = memory_of(process.pid)
         due = moments(plan.rate, plan.seconds)
@@ -97,9 +102,9 @@ def measure(grounds: Grounds, known: Known, plan: Plan, server: Server | None) -
         seen.paced = [(ask.kind, answer) for ask, answer in zip(asks, answers, strict=True)]
         seen.memory["after the open loop"] = memory_of(process.pid)
         in_turn(seen, port, process, fresh, [*candidates(known)], plan)
+        if server:
+            beside(seen, port, process, server, fresh)
         seen.memory["after everything"] = memory_of(process.pid)
-    if server:
-        beside(seen, server, fresh)
     if seen.hits:
         seen.faults.append(f"{seen.hits} answers came from a cache")
     return seen
@@ -124,16 +129,26 @@ def in_turn(
     ]
 
 
-def beside(seen: Measured, server: Server, fresh: Fresh) -> None:
-    """Ask the node itself the same kinds of questions."""
-    pid = server.processes()[0].pid
+def beside(seen: Measured, port: int, process: Process, server: Server, fresh: Fresh) -> None:
+    """Ask the gateway and the node itself the same kinds of questions, in turns."""
     kinds = [kind for kind in CLASSES if kind != "related"]  # which may be two questions to the node
-    asks = [fresh.draw(kind) for _ in range(EACH) for kind in kinds]
-    answers = one_at_a_time(server.port, [directly(ask) for ask in asks], pid)
-    if refused := [answer for answer in answers if answer.status != 200]:
-        seen.faults.append(f"the node answered {refused[0].status} to {len(refused)} direct questions")
+    ours: list[tuple[str, Answer]] = []
+    theirs: list[tuple[str, Answer]] = []
+    for _ in range(BLOCKS):
+        asks = [fresh.draw(kind) for _ in range(EACH // BLOCKS) for kind in kinds]
+        answers = one_at_a_time(port, requests(asks), process.pid)
+        seen.judge(asks, answers)
+        ours += [(ask.kind, answer) for ask, answer in zip(asks, answers, strict=True)]
+        asks = [fresh.draw(kind) for _ in range(EACH // BLOCKS) for kind in kinds]
+        answers = one_at_a_time(server.port, [directly(ask) for ask in asks], server.processes()[0].pid)
+        theirs += [(ask.kind, answer) for ask, answer in zip(asks, answers, strict=True)]
+    if refused := sum(answer.status != 200 for _, answer in theirs):
+        seen.faults.append(f"the node answered {refused} direct questions with another status than 200")
     seen.direct = {
-        kind: single(answer for ask, answer in zip(asks, answers, strict=True) if ask.kind == kind)
+        kind: (
+            single(answer for one, answer in ours if one == kind),
+            single(answer for one, answer in theirs if one == kind),
+        )
         for kind in kinds
     }
 
