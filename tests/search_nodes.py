@@ -2,12 +2,15 @@
 
 Maven copies a node's libraries once into a folder that is kept for the next run. A node listens on loopback, has no
 security plugin, and answers after 8 to 12 seconds. Its runner takes only ports up to 9299, and listens one above the
-one it is told.
+one it is told. With so few ports two runs on one machine would take the same one while their nodes start: whoever
+uses a port holds a lock on a file named after it, and a node is known by the name of its cluster.
 """
 
 import contextlib
+import fcntl
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -15,6 +18,7 @@ import socket
 import subprocess
 import tempfile
 import urllib.request
+import uuid
 from pathlib import Path
 
 from tests.servers import DATA, LOOPBACK, Recipe, Unavailable, parental
@@ -51,29 +55,32 @@ def elasticsearch() -> Recipe:
 
 
 def node(name: str, java: list[str], libraries: Path, runner: str) -> Recipe:
+    cluster = f"{name.lower()}-{uuid.uuid4().hex}"
+
     def command(folder: Path, port: int) -> list[str]:
         where = ["-basePath", str(folder / "node"), "-numOfNode", "1", "-baseHttpPort", str(port - 1)]
         memory = ["-Xms512m", "-Xmx512m"]
         classes = ["-cp", f"{libraries}/*", runner]
-        return [*parental(), *java, *memory, *classes, *where, "-clusterName", folder.name]
+        return [*parental(), *java, *memory, *classes, *where, "-clusterName", cluster]
 
     return Recipe(
         name=name,
         url=f"http://{LOOPBACK}:{{port}}",
         prepare=lambda _: None,
         command=command,
-        answers=healthy,
+        answers=lambda port: healthy(port, cluster),
         farewell=signal.SIGTERM,
         port=free_port,
         patience=START_SECONDS,
     )
 
 
-def healthy(port: int) -> bool:
-    """Tell whether a node serves searches."""
+def healthy(port: int, cluster: str) -> bool:
+    """Tell whether a node of this cluster serves searches."""
     try:
         with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/_cluster/health", timeout=2) as answer:
-            return json.load(answer)["status"] in {"green", "yellow"}
+            told = json.load(answer)
+            return told["cluster_name"] == cluster and told["status"] in {"green", "yellow"}
     except (OSError, ValueError, KeyError):
         return False
 
@@ -124,12 +131,15 @@ def version_of(java: str) -> int:
 
 
 def free_port() -> int:
-    """Find a port that a runner accepts and nobody has just now."""
-    for port in PORTS:
-        with socket.socket() as probe:
-            try:
+    """Find a port that a runner accepts and nobody has, and keep it until this process ends."""
+    for port in random.sample(PORTS, len(PORTS)):
+        lock = os.open(DATA / f"stagedoor-port-{port}.lock", os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
                 probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return port
+        except OSError:
+            os.close(lock)
+            continue
+        return port
     raise Unavailable(f"search nodes: every port from {PORTS[0]} to {PORTS[-1]} is taken")

@@ -78,8 +78,12 @@ class Server:
 
     def start(self) -> None:
         """Start, on the same port as before, and wait until it answers."""
-        if self.is_running():
-            return
+        if not self.is_running():
+            self.begin()
+            self.until_up()
+
+    def begin(self) -> None:
+        """Start without waiting. It dies with the thread that does this: no worker's, if it is to outlive that."""
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self.recipe.command(self.folder, self.port),
@@ -89,6 +93,9 @@ class Server:
                 stderr=subprocess.STDOUT,
                 process_group=0,
             )
+
+    def until_up(self) -> None:
+        """Wait until it answers. Raise `Unavailable` if it ends instead, or takes too long."""
         until = time.monotonic() + self.recipe.patience
         while not self.recipe.answers(self.port):
             if not self.is_running() or time.monotonic() > until:
