@@ -1,16 +1,25 @@
 """Fixtures for tests on real processes."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from tests.live.platform import seeded
+from tests.live.platform import prepare, seeded
 
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Give the address of a SQLite database with the demo data; nobody writes to it."""
     return seeded(tmp_path_factory.mktemp("demo"))
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a SQLite database with a thousand films in it, to be copied."""
+    folder = tmp_path_factory.mktemp("films")
+    prepare(f"sqlite+aiosqlite:///{folder}/cinema.db", folder, films=1_000)
+    return folder / "cinema.db"
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ PATIENT = {
     "GATEWAY_ATTEMPT_TIMEOUT_MS": 2400,
     "GATEWAY_CONNECT_TIMEOUT_MS": 2000,
 }
-_OURS = ("GATEWAY_", "DATABASE_", "REDIS_", "LOG_", "DOCS_", "SENTRY_", "PROMETHEUS_")
+_OURS = ("GATEWAY_", "DATABASE_", "REDIS_", "LOG_", "DOCS_", "SEARCH_", "SENTRY_", "PROMETHEUS_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +91,10 @@ def seeded(folder: Path) -> str:
     return address
 
 
-def prepare(address: str, folder: Path) -> None:
+def prepare(address: str, folder: Path, films: int = 50) -> None:
     """Migrate and seed the database of an address."""
     for command in ("migrate", "seed"):
-        environment = clean() | {
-            "DATABASE_URL": address,
-            "FILMS": "50",
-        }  # the films are not what is tried here
+        environment = clean() | {"DATABASE_URL": address, "FILMS": str(films)}
         subprocess.run([*run(command)], cwd=folder, env=environment, check=True, capture_output=True)
 
 
