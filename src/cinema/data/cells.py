@@ -1,7 +1,8 @@
 """Make a row of a record: each cell checked and in the form of its column."""
 
+import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from math import isfinite
 from typing import Any, Final
 from uuid import UUID
@@ -13,6 +14,7 @@ from cinema.data.rows import COLUMNS, Row, Value, named_id
 __all__ = ["CellError", "row_of"]
 
 TYPES: Final = ("movie", "tv_show")
+_SURROGATE: Final = re.compile("[\\ud800-\\udfff]")  # JSON can spell half a character; no database takes it
 
 
 class CellError(ValueError):
@@ -41,9 +43,9 @@ def _cell(column: str, cells: Cells, now: Value) -> Value:
     value = cells.get(column)
     if value is None and also in cells:
         column, value = also, cells[also]
-    if value is None:
+    if value is None or value == "":
         if column in _REQUIRED:
-            raise CellError(column, "must not be empty")
+            raise CellError(column, "must not be empty" if column in cells else "must be there")
         return {"type": "movie", "created": now, "modified": now}.get(_NAMES.get(column, column))
     try:
         return _PARSERS[_NAMES.get(column, column)](value)
@@ -68,6 +70,8 @@ def _text(value: Any) -> str:  # noqa: ANN401 - the same
         raise TypeError("must be text")
     if "\0" in value:
         raise ValueError("must not hold a NUL character")
+    if not value.isascii() and _SURROGATE.search(value):
+        raise ValueError("must be Unicode text, without halves of surrogate pairs")
     return value
 
 
@@ -77,16 +81,16 @@ def _number(value: Any) -> Value:  # noqa: ANN401 - the same
         number = (
             float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else -1.0
         )
-    except ValueError:
+    except (ValueError, OverflowError):
         raise wrong from None
-    if not (isfinite(number) and 0 <= number <= 10):
+    if not (isfinite(number) and 0 <= number <= 10) or "_" in str(value):  # Python reads 1_0 as 10
         raise wrong
     return number
 
 
 def _date(value: Any) -> Value:  # noqa: ANN401 - the same
     try:
-        return date.fromisoformat(_text(value)[:10])
+        return datetime.fromisoformat(_text(value)).date()  # a date, or a moment of that day
     except ValueError:
         raise ValueError("must be a date such as 1999-03-31") from None
 

@@ -66,7 +66,10 @@ def read_folder(folder: Path, now: datetime) -> Foreign:
 
 
 def _file_of(folder: Path, table: str) -> Path | None:
-    there = [path for suffix in SUFFIXES if (path := folder / f"{table}{suffix}").is_file()]
+    try:
+        there = [path for suffix in SUFFIXES if (path := folder / f"{table}{suffix}").is_file()]
+    except OSError as error:
+        raise Fault(str(folder), 0, "", f"cannot be read: {error.strerror}") from None
     if len(there) > 1:
         raise Fault(there[1].name, 0, "", f"must not be there beside {there[0].name}")
     return there[0] if there else None
@@ -74,7 +77,7 @@ def _file_of(folder: Path, table: str) -> Path | None:
 
 def _read(name: str, file: str, records: Records, now: datetime) -> Table:
     table = Table(file)
-    uniques = [("id",), *([_UNIQUE[name]] if name in _UNIQUE else [])]
+    uniques = [*([_UNIQUE[name]] if name in _UNIQUE else []), ("id",)]  # a link's id may be ours
     seen: list[dict[tuple[Value, ...], int]] = [{} for _ in uniques]
     places = [[COLUMNS[name].index(column) for column in unique] for unique in uniques]
     for line, cells in records:

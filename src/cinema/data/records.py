@@ -24,14 +24,23 @@ class Fault(ValueError):
 
 def records_of(path: Path) -> Records:
     """Yield the records of a file; raises `Fault`."""
-    line = 0
     try:
-        for line, cells in _csv(path) if path.suffix == ".csv" else _json(path):
-            yield line, cells
+        yield from _csv(path) if path.suffix == ".csv" else _json(path)
     except UnicodeDecodeError:
-        raise Fault(path.name, line + 1, "", "must be UTF-8 (from this line on it is not)") from None
+        raise Fault(path.name, _first_line_not_text(path), "", "must be UTF-8") from None
     except OSError as error:
         raise Fault(path.name, 0, "", f"cannot be read: {error.strerror}") from None
+
+
+def _first_line_not_text(path: Path) -> int:
+    """Return the line; files are decoded many lines at a time, so that the error does not know it."""
+    with path.open("rb") as file:
+        for line, content in enumerate(file, 1):
+            try:
+                content.decode()
+            except UnicodeDecodeError:
+                return line
+    return 0
 
 
 def _csv(path: Path) -> Records:

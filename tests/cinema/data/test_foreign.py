@@ -128,31 +128,53 @@ async def test_missing_columns_take_defaults(catalogue: Database, tmp_path: Path
 
 FILM = {"id": ONE, "title": "T"}
 FAULTS: dict[str, tuple[str, list[dict[str, Any]], str]] = {
-    "no id": ("film_work", [{"title": "T"}], "line 1, column id: must not be empty"),
+    "no id": ("film_work", [{"title": "T"}], "line 1, column id: must be there"),
     "no uuid": (
         "film_work",
         [FILM, {"id": "7", "title": "T"}],
         "line 2, column id: must be a UUID with hyphens",
     ),
     "no title": ("film_work", [{"id": ONE, "title": None}], "line 1, column title: must not be empty"),
+    "empty title": ("film_work", [{"id": ONE, "title": ""}], "line 1, column title: must not be empty"),
     "rating": (
         "film_work",
         [FILM | {"rating": 11}],
         "line 1, column rating: must be a number from 0 to 10, not '11'",
+    ),
+    "rating beyond floats": (
+        "film_work",
+        [FILM | {"rating": 10**400}],
+        "column rating: must be a number from 0 to 10",
+    ),
+    "rating grouped": (
+        "film_work",
+        [FILM | {"rating": "1_0"}],
+        "column rating: must be a number from 0 to 10",
     ),
     "rating text": ("film_work", [FILM | {"rating": "good"}], "column rating: must be a number from 0 to 10"),
     "rating object": ("film_work", [FILM | {"rating": [7]}], "column rating: must be a number from 0 to 10"),
     "type": ("film_work", [FILM | {"type": "play"}], "column type: must be movie or tv_show, not 'play'"),
     "type object": ("film_work", [FILM | {"type": {}}], "column type: must be movie or tv_show"),
     "date": ("film_work", [FILM | {"creation_date": "May"}], "column creation_date: must be a date such as"),
+    "date and more": (
+        "film_work",
+        [FILM | {"creation_date": "2020-12-01 or so"}],
+        "column creation_date: must be a date such as",
+    ),
     "moment": ("film_work", [FILM | {"updated_at": "now"}], "column updated_at: must be a moment such as"),
     "text": ("film_work", [FILM | {"description": 7}], "column description: must be text, not '7'"),
     "nul": ("film_work", [FILM | {"description": "a\0"}], "column description: must not hold a NUL"),
+    "half a character": ("film_work", [FILM | {"title": "a\ud800"}], "column title: must be Unicode text"),
     "twice": ("film_work", [FILM, FILM], "line 2, column id: must differ from line 1 in id"),
     "genre twice": (
         "genre",
         [{"id": ONE, "name": "A"}, {"id": TWO, "name": "A"}],
         "line 2, column name: must differ from line 1 in name",
+    ),
+    "link twice": (
+        "genre_film_work",
+        [{"film_work_id": ONE, "genre_id": TWO}] * 2,
+        "line 2, column genre_id: must differ from line 1 in film_work_id, genre_id",
     ),
     "role": (
         "person_film_work",
@@ -176,6 +198,7 @@ def test_the_first_fault_is_named_with_its_line_and_column(tmp_path: Path, fault
 
 
 CSV = {
+    "id;title\n{one};T\n": "line 2, column id: must be there",
     "id,title\n{one},T\n{two}\n": "line 3: must have 2 cells, not 1",
     "id,id\n{one},T\n": "line 1, column id: must be there once",
     'id,title\n{one},"a\nb"\n7,T\n': "line 4, column id: must be a UUID",
@@ -208,9 +231,16 @@ def test_what_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     (tmp_path / "genre.csv").write_bytes(b"\xef\xbb\xbfid,name\n" + ONE.encode() + b",A\n")
     assert read_folder(tmp_path, NOW).rows("genre")[0][:2] == (ONE, "A")
 
-    (tmp_path / "film_work.csv").write_bytes(b"id,title\n" + ONE.encode() + b",\xff\n")
-    with pytest.raises(Fault, match="must be UTF-8"):
+    rows = [b"id,title", ONE.encode() + b",T", TWO.encode() + b",\xff", b""]
+    (tmp_path / "film_work.csv").write_bytes(b"\n".join(rows))
+    with pytest.raises(Fault, match=r"film_work\.csv, line 3: must be UTF-8"):
         read_folder(tmp_path, NOW)
+
+
+def test_a_folder_that_cannot_be_looked_into_is_a_fault(tmp_path: Path) -> None:
+    """Of whatever kind the operating system's refusal is."""
+    with pytest.raises(Fault, match="cannot be read: "):
+        read_folder(tmp_path / ("long" * 100), NOW)
 
 
 def test_an_empty_folder_and_two_files_of_a_table_are_refused(tmp_path: Path) -> None:
