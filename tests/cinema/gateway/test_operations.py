@@ -137,6 +137,7 @@ async def test_the_start_answer_lists_what_there_is(clock: ManualClock) -> None:
     assert "GET /api/profile/{user_id}" in said["endpoints"]
     assert data.header(b"vary") == page.header(b"vary") == b"Accept"
     assert b"/api/profile/user123" in page.body
+    assert b"overflow-wrap: anywhere" in page.body  # long calls stay inside their box
 
 
 @pytest.mark.parametrize(

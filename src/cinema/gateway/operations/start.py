@@ -76,7 +76,7 @@ def _page(shown: Sequence[str], examples: Sequence[str], version: str) -> str:
         grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)) }}
  section {{ background: #fff; border: 1px solid #e3dfd3; border-radius: .6rem; padding: 1rem 1.25rem }}
  h2 {{ font-size: 1.05rem; margin: 0 0 .5rem }} ul {{ margin: 0; padding-left: 1.1rem }} li {{ margin: .2rem 0 }}
- a {{ color: #8a2b3f }} code {{ font-size: .9rem }} section.wide {{ grid-column: 1 / -1 }}
+ a {{ color: #8a2b3f; overflow-wrap: anywhere }} code {{ font-size: .9rem }} section.wide {{ grid-column: 1 / -1 }}
 </style></head><body>
 <header><h1>cinema</h1><p>One door to customer profiles, films and more. Version {escape(version)}.</p></header>
 <main>
