@@ -148,6 +148,12 @@ def _dsn(value: str) -> str:
     return value
 
 
+def _replaceable(value: Path) -> Path:
+    if not value.name or (value.exists() and not value.is_file()):
+        raise ValueError("must name a file that may be replaced, such as ./data/etl-state.json")
+    return value
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
@@ -209,7 +215,7 @@ class Settings(BaseSettings):
     search_timeout_ms: Milliseconds = 140
     search_etl_interval_s: Seconds = 60
     search_etl_batch: Annotated[int, Field(ge=1, le=100_000)] = 1_000
-    search_etl_state: Path = Path("./data/etl-state.json")
+    search_etl_state: Annotated[Path, AfterValidator(_replaceable)] = Path("./data/etl-state.json")
     database_url: Annotated[Text, AfterValidator(_database_url)] = "sqlite+aiosqlite:///./data/cinema.db"
     database_pool_size: Annotated[int, Field(ge=1, le=1_000)] = 10
     media_url: HttpUrl = "http://127.0.0.1:8005"
@@ -235,7 +241,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _must_agree(self) -> Self:
-        for name in ("gateway_connect_timeout_ms", "gateway_attempt_timeout_ms"):
+        for name in ("gateway_connect_timeout_ms", "gateway_attempt_timeout_ms", "search_timeout_ms"):
             # Promise D3: a time-out that the deadline always beats is a mistake, not a choice.
             if getattr(self, name) >= self.gateway_deadline_ms:
                 raise ValueError(
@@ -325,7 +331,9 @@ def _one_line(errors: list[ErrorDetails]) -> str:
     field = str(first["loc"][0]) if first["loc"] else ""
     text = first["msg"].removeprefix("Value error, ").removeprefix("Input should ")
     if field:
-        shown = "" if _SECRET.search(field) else f", not {str(first['input'])[:80]!r}"
+        given = str(first["input"])
+        # An address with a password in it is refused wherever it stands, and not repeated either.
+        shown = "" if _SECRET.search(field) or "@" in given else f", not {given[:80]!r}"
         text = f"{field.upper()}: {text if text.startswith('must') else 'must ' + text}{shown}"
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return text + more

@@ -73,6 +73,9 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("GATEWAY_TRUSTED_PROXIES", "10.0.0.300", "addresses or networks"),
         ("GATEWAY_ATTEMPT_TIMEOUT_MS", "180", "below GATEWAY_DEADLINE_MS (180)"),
         ("GATEWAY_CONNECT_TIMEOUT_MS", "200", "below GATEWAY_DEADLINE_MS (180)"),
+        ("SEARCH_TIMEOUT_MS", "180", "below GATEWAY_DEADLINE_MS (180)"),
+        ("SEARCH_ETL_STATE", "/", "name a file that may be replaced"),
+        ("SEARCH_ETL_STATE", "/dev", "name a file that may be replaced"),
         ("GHIBLI_TTL_S", "61", "less than or equal to 60"),
         ("MEDIA_STORE", "ftp", "'local' or 's3'"),
         ("DATABASE_URL", "mysql://h/d", "postgresql+asyncpg://"),
@@ -108,6 +111,16 @@ def test_t15_a_refused_secret_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -
     line = refusal(monkeypatch, DATABASE_URL="mysql://user:canary@host/d", REDIS_URL="http://:canary@host")
 
     assert "canary" not in line
+
+
+@pytest.mark.parametrize("name", ["SEARCH_URL", "GATEWAY_USERS_URL", "MEDIA_S3_ENDPOINT", "GHIBLI_BASE_URL"])
+def test_t15_a_password_in_an_address_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """T15: people write them there, and this line goes to a log."""
+    line = refusal(monkeypatch, **{name: "http://user:canary@host"})
+
+    assert line == f"{name}: must not carry a user name or password"
 
 
 def test_t15_secrets_are_not_shown() -> None:
