@@ -1,7 +1,8 @@
 """Say what the ETL does: bars on a terminal, lines elsewhere."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -11,7 +12,7 @@ from stagedoor.observers.lines import as_json, as_text
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-__all__ = ["Level", "Lines", "Report", "Terminal", "report_for"]
+__all__ = ["Level", "Lines", "Report", "Terminal", "paced", "report_for"]
 
 Level: TypeAlias = Literal["info", "warning", "error"]
 _EVERY = 2.0  # seconds between two lines on one walk
@@ -37,6 +38,18 @@ class Report(Protocol):
         """Leave the terminal as it was."""
 
 
+def paced(documents: int, seconds: float) -> Mapping[str, float]:
+    """Return how long so many documents took, and how many that is a second."""
+    return {"seconds": round(seconds, 2), "per_second": round(documents / seconds) if seconds > 0 else 0}
+
+
+@dataclass(slots=True)
+class _Walk:
+    total: int
+    began: float
+    done: int = 0
+
+
 class Lines:
     """One line an event, on a stream."""
 
@@ -47,22 +60,27 @@ class Lines:
         self._clock = clock
         self._least = _ORDER.index(least) if least in _ORDER else 0
         self._encode = as_text if text else as_json
-        self._walks: dict[str, tuple[int, int]] = {}
+        self._walks: dict[str, _Walk] = {}
         self._said = clock.now()
 
     def begin(self, index: str, total: int, /) -> None:
-        self._walks[index] = (0, total)
+        self._walks[index] = _Walk(total, self._clock.now())
 
     def advance(self, index: str, documents: int, /) -> None:
-        done, total = self._walks.get(index, (0, 0))
-        self._walks[index] = (done + documents, total)
+        walk = self._walks.get(index)
+        if walk is None:
+            return
+        walk.done += documents
         if self._clock.now() - self._said >= _EVERY:
             self._said = self._clock.now()
-            self.note("info", "etl_progress", index=index, documents=done + documents, total=total)
+            self.note("info", "etl_progress", index=index, documents=walk.done, total=walk.total)
 
     def end(self, index: str, /) -> None:
-        done, total = self._walks.pop(index, (0, 0))
-        self.note("info", "etl_indexed", index=index, documents=done, total=total)
+        walk = self._walks.pop(index, None)
+        if walk is not None:
+            seconds = self._clock.now() - walk.began
+            rate = paced(walk.done, seconds)
+            self.note("info", "etl_indexed", index=index, documents=walk.done, total=walk.total, **rate)
 
     def note(self, level: Level, event: str, **fields: object) -> None:
         if _ORDER.index(level) < self._least:

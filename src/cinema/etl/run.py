@@ -21,9 +21,9 @@ from cinema.etl.passes import Etl, clear, found, update
 from cinema.etl.patience import Patience
 from cinema.etl.purge import Purger, Stamped, WithRedis, figures_key
 from cinema.etl.rebuild import rebuild
-from cinema.etl.report import Report, report_for
+from cinema.etl.report import Report, paced, report_for
 from cinema.etl.stamp import stamp_path
-from cinema.indices import INDICES
+from cinema.indices import INDICES, MOVIES
 from cinema.settings import Settings
 from stagedoor.cache.redis import RedisServer
 from stagedoor.call import Env
@@ -114,6 +114,7 @@ class Job:
         self.report.note("info", "etl_queues", behind=holder)
 
     async def _pass(self, writer: Writer, *, anew: bool) -> int:
+        began = self.env.clock.now()
         feed = await self.patience.keep("database", self._feed)
         settings = self.settings
         etl = Etl(
@@ -134,10 +135,19 @@ class Job:
             loader.set_aside.update(state.set_aside)
             await clear(writer)
         await update(etl, loader, state)
-        self.report.note(
-            "info", "etl_pass", documents=loader.written.total(), set_aside=len(loader.set_aside)
-        )
+        self._tell(loader, self.env.clock.now() - began)
         return loader.written.total()
+
+    def _tell(self, loader: Loader, seconds: float) -> None:
+        documents, films = loader.written.total(), loader.written[MOVIES.name]
+        self.report.note(
+            "info",
+            "etl_pass",
+            documents=documents,
+            set_aside=len(loader.set_aside),
+            **paced(documents, seconds),
+            films_per_second=paced(films, seconds)["per_second"],
+        )
 
     async def _feed(self) -> Feed:
         logged = await self.database.read(has_change_log)
