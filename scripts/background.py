@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import psutil
+from dotenv import dotenv_values
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
@@ -32,6 +33,8 @@ def start() -> str | None:
     """Start, and wait until the gateway says that it is ready."""
     if running():
         return "already running: make ps, make stop"
+    if ready():  # it would be taken for ours
+        return f"something answers on port {address()[1]} already; stop it, or set GATEWAY_PORT to another"
     child = launch()
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
@@ -124,9 +127,7 @@ def ready() -> bool:
 
 def address() -> tuple[str, int]:
     """Work out where the gateway listens: the environment, then .env, then the default."""
-    dotenv = ROOT / ".env"
-    lines = dotenv.read_text().splitlines() if dotenv.exists() else []
-    values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    values = dotenv_values(ROOT / ".env")
     host = os.environ.get("GATEWAY_HOST") or values.get("GATEWAY_HOST") or "127.0.0.1"
     port = os.environ.get("GATEWAY_PORT") or values.get("GATEWAY_PORT") or "8000"
     everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 -- asked, not bound
