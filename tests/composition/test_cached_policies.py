@@ -7,6 +7,7 @@ import pytest
 from stagedoor import context
 from stagedoor.cache.codec import RawCodec
 from stagedoor.cache.memory import MemoryStore
+from stagedoor.cache.tags import ALL
 from stagedoor.call import Env
 from stagedoor.context import Record, RequestContext
 from stagedoor.deadline import Deadline
@@ -173,3 +174,26 @@ async def test_x4_closing_an_upstream_ends_its_renewals() -> None:
 
     assert stage.users.counts() == AT_REST
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_g4_who_joins_a_fetch_from_before_a_purge_does_not_keep_it(leaves: bool) -> None:
+    """G4: the purge was known to who joined, and not to the fetch; also when who began it has left meanwhile."""
+    stage = Stage()
+    stage.script.after(0.05, b"old").then(b"new")
+    first = asyncio.create_task(stage.ask())
+    await stage.clock.advance(0.01)
+    await stage.store.purge([ALL])
+    second = asyncio.create_task(stage.ask())
+    await settle()
+    if leaves:
+        first.cancel()
+    await stage.clock.advance(0.05)
+    joined, record = await second
+    await asyncio.gather(first, return_exceptions=True)
+
+    after, _ = await stage.ask()
+    again, kept = await stage.ask()
+    assert (joined, record.stored, after) == (b"old", False, b"new")
+    assert (again, kept.lookup) == (b"new", "hit")
+    assert not any(stage.users.counts().values())

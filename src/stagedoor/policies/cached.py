@@ -72,6 +72,16 @@ class Cached(Generic[P, R]):
         return tuple(tag(name) for name in tags)
 
 
+class _Fetching:
+    """Who fetches one key now: how many, and which purges the first of them knew."""
+
+    __slots__ = ("callers", "mark")
+
+    def __init__(self, mark: Mark) -> None:
+        self.callers = 0
+        self.mark = mark
+
+
 class Caching(Generic[P, R]):
     """A cache before one Send; it owns its renewals in the background."""
 
@@ -86,6 +96,7 @@ class Caching(Generic[P, R]):
         self._send = send
         self._now = env.clock.now
         self._observe = env.observe
+        self._fetching: dict[bytes, _Fetching] = {}
         self._renewals: dict[bytes, asyncio.Task[None]] = {}
         self._kept: tuple[bytes, R | None, float, bool] = (b"", None, 0.0, False)
 
@@ -95,7 +106,7 @@ class Caching(Generic[P, R]):
         found = None if look.held is None else self._read(look.held)
         if found is None:
             self._observe(CacheLookup(call.operation, look.tier, "miss"))
-            return self._keep(await self._send(call), key, look.mark)
+            return self._keep(*await self._fetch(call, key, look.mark))
         value, freshness = found
         if isinstance(freshness, Stale):
             if not freshness.now:
@@ -129,7 +140,7 @@ class Caching(Generic[P, R]):
     async def _forward(self, call: Call[P], key: bytes, look: Look, spare: R, stale: Stale) -> R:
         """Fetch a new value, with an old one that may stand in where the caller would see an error of ours."""
         try:
-            value = await self._send(call)
+            fetched = await self._fetch(call, key, look.mark)
         except UpstreamRejected:
             # Their answer, not their failure (RFC 5861 4: an error is a 500, 502, 503 or 504).
             self._observe(CacheLookup(call.operation, look.tier, "miss"))
@@ -138,7 +149,25 @@ class Caching(Generic[P, R]):
             self._use(call, look.tier, stale)
             return spare
         self._observe(CacheLookup(call.operation, look.tier, "miss"))
-        return self._keep(value, key, look.mark)
+        return self._keep(*fetched)
+
+    async def _fetch(self, call: Call[P], key: bytes, mark: Mark) -> tuple[R, bytes, Mark]:
+        """Return a value with what is needed to keep it.
+
+        Who joined a flight below was not there when it began: the value counts as fetched when the first of those
+        who are fetching this key did so, also if that one has left (G4).
+        """
+        fetching = self._fetching.get(key)
+        if fetching is None:
+            fetching = self._fetching[key] = _Fetching(mark)
+        fetching.callers += 1
+        try:
+            value = await self._send(call)
+        finally:
+            fetching.callers -= 1
+            if not fetching.callers:
+                del self._fetching[key]
+        return value, key, fetching.mark if context.current().record.joined else mark
 
     def _keep(self, value: R, key: bytes, mark: Mark) -> R:
         now = self._now()
@@ -177,7 +206,7 @@ class Caching(Generic[P, R]):
         )
         context.enter(asked)
         try:
-            self._keep(await self._send(replace(call, deadline=deadline, attempt=1)), key, mark)
+            self._keep(*await self._fetch(replace(call, deadline=deadline, attempt=1), key, mark))
         except UpstreamError as error:
             self._observe(RefreshFailed(call.operation, error))
 
