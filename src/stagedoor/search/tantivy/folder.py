@@ -52,15 +52,16 @@ class Folder:
     def current(self, name: str) -> str | None:
         """Return the version a name stands for; None if there is none."""
         try:
-            version = (self.root / f"{name}.name").read_text().strip()
+            version = (self.root / f"{name}.name").read_text(errors="replace").strip()
         except FileNotFoundError:
             return None
-        return version if self.path(version).is_dir() else None
+        match = _VERSION.fullmatch(version)
+        return version if match and match["name"] == name and self.path(version).is_dir() else None
 
     def fits(self, version: str, index: Index) -> bool:
         """Tell whether a version was made for this declaration, by this release's rules."""
         try:
-            return (self.path(version) / "format").read_text() == f"{_FORMAT} {index.fingerprint}"
+            return (self.path(version) / "format").read_bytes() == f"{_FORMAT} {index.fingerprint}".encode()
         except FileNotFoundError:
             return False
 

@@ -7,6 +7,7 @@ what Tantivy does on threads of its own, has a second one, so that another versi
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,7 +19,8 @@ from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.compile import any_term
 from stagedoor.search.tantivy.fields import WORDS, builder, schema_of
 from stagedoor.search.tantivy.folder import Folder
-from stagedoor.search.tantivy.reading import divider
+from stagedoor.search.tantivy.reading import divider, opened
+from stagedoor.search.tantivy.torn import Unreadable, readable
 
 __all__ = ["TantivyWriter"]
 
@@ -92,8 +94,7 @@ class TantivyWriter:
     async def current(self, name: str, /) -> str | None:
         def work() -> str | None:
             version = self._folder.current(name)
-            fits = version is not None and self._folder.fits(version, self._indices[name])
-            return version if fits else None
+            return version if version is not None and self._is_sound(version, self._indices[name]) else None
 
         return await self._run(work)
 
@@ -146,6 +147,17 @@ class TantivyWriter:
             return await asyncio.get_running_loop().run_in_executor(thread or self._thread, work)
         except (OSError, ValueError) as error:
             raise WriterError(f"the index cannot be written: {error}") from error
+
+    def _is_sound(self, version: str, index: Index) -> bool:
+        """Tell whether readers can open a version: nothing but filling another one mends torn files."""
+        if version in self._open:
+            return True
+        if not self._folder.fits(version, index):
+            return False
+        with suppress(Unreadable), readable():
+            opened(self._folder.path(version), version, index)
+            return True
+        return False
 
     def _opened(self, version: str) -> _Open:
         found = self._open.get(version)

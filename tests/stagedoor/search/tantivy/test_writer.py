@@ -57,3 +57,45 @@ async def test_no_document_is_doubled_by_a_second_writer(tmp_path: Path) -> None
 
     assert await second.count(version) == 3
     await second.aclose()
+
+
+def _tear(path: Path) -> None:
+    path.write_bytes(b"\xeb\x00" * 1_000)
+
+
+@pytest.mark.parametrize(
+    "torn", ["format", "meta.json", "*.term", "*.idx", "*.fast", "*.store", "../texts.name"]
+)
+async def test_a_version_that_cannot_be_read_is_nobody_s(tmp_path: Path, torn: str) -> None:
+    """Whoever fills the index must see that it is to be built anew; it waited for ever, asking the torn files."""
+    writer = TantivyWriter(tmp_path, [_INDEX])
+    version = await writer.create(_INDEX)
+    await writer.write(version, _batch("a", "b"))
+    await writer.commit(version)
+    await writer.switch("texts", version)
+    await writer.aclose()
+    after = TantivyWriter(tmp_path, [_INDEX])
+    assert await after.current("texts") == version
+
+    for path in list((tmp_path / version).glob(torn)):
+        _tear(path)
+
+    assert await after.current("texts") is None
+    fresh = await after.create(_INDEX)
+    await after.commit(fresh)
+    await after.switch("texts", fresh)
+    assert await after.current("texts") == fresh
+    await after.drop(version)
+    await after.aclose()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "others-000001", "texts-1", "texts-000009"])
+async def test_a_name_stands_for_a_version_or_for_nothing(tmp_path: Path, name: str) -> None:
+    """A file that was cut short must not name the folder itself."""
+    writer = TantivyWriter(tmp_path, [_INDEX])
+    await writer.create(_INDEX)
+
+    (tmp_path / "texts.name").write_text(name)
+
+    assert await writer.current("texts") is None
+    await writer.aclose()
