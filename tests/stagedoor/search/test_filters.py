@@ -196,6 +196,7 @@ def test_t9_a_wrong_value_names_its_parameter(query: str, wrong: list[tuple[str,
         ("query=a&page_number=0", [("page_number", "range")]),
         ("query=a&page_number=-" + "9" * 5_000, [("page_number", "range")]),
         ("query=a&page_number=x", [("page_number", "integer")]),
+        ("query=a&page_size=0&page_number=x", [("page_number", "integer"), ("page_size", "range")]),
         ("query=a&genre=Action", [("genre", "uuid")]),
     ],
 )

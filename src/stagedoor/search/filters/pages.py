@@ -10,6 +10,7 @@ asking. (Positively, as `anyOf` the rectangles inside, it would be as exact; doc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stagedoor.parameters import Fault, Invalid
 from stagedoor.search.filters.declared import (
     Contribution,
     Declared,
@@ -167,14 +168,19 @@ class PageNumberFilter(Declared[Window]):
         self.size_name = size_name
 
     def read(self, given: Given) -> Window:
-        size = self._integer(given, self.size_name, self.size, self.size.example)
-        number = self._integer(given, self.number_name, self.number, 1)
+        asked = (self.number_name, self.number, 1), (self.size_name, self.size, self.size.example)
+        read: list[int] = []
+        faults: list[Fault] = []
+        for name, kind, default in asked:
+            raw = last(given, name)
+            try:
+                read.append(default if raw is None else kind.read(name, raw))
+            except Invalid as invalid:
+                faults += invalid.faults
+        if faults:
+            raise Invalid(*faults)
+        number, size = read
         return Window((number - 1) * size, size)
-
-    @staticmethod
-    def _integer(given: Given, name: str, kind: IntegerValue, default: int) -> int:
-        raw = last(given, name)
-        return default if raw is None else kind.read(name, raw)
 
     def contribution(self, held: Window) -> Contribution:
         return held
