@@ -91,6 +91,15 @@ async def test_h6_an_upstreams_fault_is_never_500(env: Env, error: Exception, st
     assert (answer.header(b"retry-after") == b"1") == (status == 503)
 
 
+async def test_h10_the_instance_is_the_path_as_it_was_asked_for(env: Env) -> None:
+    """RFC 9457 3.1.5: a URI reference; unquoted, this path would have a query, a space and a dot segment."""
+    client = Client(gateway(env))
+
+    answer = await client.ask("/a%3Fb%20c/%2e%2e/%D1%8F?d=e")
+
+    assert problem_in(answer.body)["instance"] == "/a%3Fb%20c/%2e%2e/%D1%8F"
+
+
 async def test_t21_a_bug_of_ours_tells_the_client_nothing_and_the_log_everything(
     env: Env, caplog: pytest.LogCaptureFixture
 ) -> None:
