@@ -268,7 +268,7 @@ class Gateway:
         return self._problem(exchange, problem)
 
     def _problem(self, exchange: _Exchange, problem: problems.Problem) -> Answer:
-        # As it was asked for, like the door's: unquoted it is no reference (RFC 9457 3.1.5), and `%3F` would be a query.
+        # As it was asked for: unquoted it is no reference (RFC 9457 3.1.5), and `%3F` would begin a query.
         path = exchange.scope["raw_path"].decode("ascii", "replace")
         body = problems.render(problem, instance=path, request_id=exchange.request_id, namespace=self.name)
         return Answer(problem.status, problems.fields_of(problem), body)
