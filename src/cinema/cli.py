@@ -188,7 +188,8 @@ def etl(
     from stagedoor.search import WriterError
 
     try:
-        run(settings, watch=watch, anew=rebuild)
+        with _told("SEARCH_ETL_STATE, SEARCH_DIR: cannot write"):
+            run(settings, watch=watch, anew=rebuild)
     except WriterError as error:
         _fail(1, f"SEARCH_DIR, SEARCH_URL: {error}")
     except SQLAlchemyError as error:

@@ -83,3 +83,18 @@ def test_a_database_that_is_away_is_said_without_its_password(
 
     assert done.returncode == 1
     assert done.stderr == "cinema: DATABASE_URL: the database does not answer (ConnectionRefusedError)\n"
+
+
+def test_a_state_that_cannot_be_written_is_said_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract 16: which settings, and what the system says; a page of traceback says less."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SEARCH_ETL_STATE", str(tmp_path / "file" / "state.json"))
+    cinema(tmp_path, "migrate")
+
+    done = cinema(tmp_path, "etl")
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("cinema: SEARCH_ETL_STATE, SEARCH_DIR: cannot write: ")
+    assert done.stderr.count("\n") == 1
