@@ -149,7 +149,8 @@ def _dsn(value: str) -> str:
 
 
 def _replaceable(value: Path) -> Path:
-    if not value.name or (value.exists() and not value.is_file()):
+    # By `os.path`, which takes what may not be looked at for absent: that is for whoever writes it to find out.
+    if not value.name or (os.path.exists(value) and not os.path.isfile(value)):  # noqa: PTH110, PTH113
         raise ValueError("must name a file that may be replaced, such as ./data/etl-state.json")
     return value
 

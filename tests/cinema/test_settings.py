@@ -123,6 +123,13 @@ def test_t15_a_password_in_an_address_is_refused_and_not_repeated(
     assert line == f"{name}: must not carry a user name or password"
 
 
+def test_a_state_that_may_not_be_looked_at_stops_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gateway does not need it; the ETL says so itself when it writes."""
+    monkeypatch.setenv("SEARCH_ETL_STATE", f"/{'long' * 100}/state.json")
+
+    assert load(None).search_etl_state.name == "state.json"
+
+
 def test_t15_secrets_are_not_shown() -> None:
     """T15: settings that turn up in a traceback keep their secrets."""
     shown = repr(Settings(media_token="canary", redis_url="redis://:canary@h", search_password="canary"))
