@@ -1,7 +1,10 @@
 """The stack's decisions: what to start where, and how long to wait before trying again."""
 
+from pathlib import Path
+
 from cinema.settings import Settings
 from cinema.stack.parts import Part, parts_of
+from cinema.stack.prepare import prepare
 from cinema.stack.run import next_pause
 from cinema.stack.terminal import table_of
 
@@ -48,6 +51,19 @@ def test_a_service_of_another_machine_is_not_started_here() -> None:
     ]
 
 
+def test_documents_alone_need_the_gateway_alone() -> None:
+    """DOCS_ONLY: nothing behind it is asked, so that nothing behind it runs."""
+    assert [part.name for part in parts_of(Settings(docs_only=True))] == ["gateway"]
+
+
+async def test_documents_alone_need_no_database(tmp_path: Path) -> None:
+    """DOCS_ONLY: no file is made."""
+    settings = Settings(docs_only=True, database_url=f"sqlite+aiosqlite:///{tmp_path}/cinema.db")
+
+    assert await prepare(settings)
+    assert not (tmp_path / "cinema.db").exists()
+
+
 def test_a_terminal_is_shown_a_table() -> None:
     """The first thing a newcomer sees says what to open next."""
     gateway = Part("gateway", "127.0.0.1", 8000, "GATEWAY_PORT", "/health/ready")
@@ -57,6 +73,7 @@ def test_a_terminal_is_shown_a_table() -> None:
 
     assert "http://127.0.0.1:8001" in shown
     assert "curl http://127.0.0.1:8000/api/profile/user123" in shown
+    assert "curl 'http://127.0.0.1:8000/api/v1/films/search?query=star'" in shown
 
 
 def test_the_etl_runs_beside_the_services_and_listens_nowhere() -> None:

@@ -75,7 +75,7 @@ class Job:
         while True:
             try:
                 await self.once()
-            except (WriterError, SQLAlchemyError) as error:
+            except (WriterError, SQLAlchemyError, OSError) as error:
                 self.report.note("error", "etl_failed", reason=_reason(error))
             await self.env.clock.sleep(self.settings.search_etl_interval_s)
 
@@ -223,4 +223,6 @@ def _reason(error: BaseException) -> str:
     """Say what kind of failure it was; texts of drivers may name hosts and users."""
     if isinstance(error, WriterError):
         return str(error)[:300]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror  # without the path
     return type(error.__cause__ or error).__name__

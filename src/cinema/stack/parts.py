@@ -29,15 +29,20 @@ class Part:
 
 
 def parts_of(settings: Settings) -> list[Part]:
-    """Return the processes to start here, the gateway last; a service at another host runs elsewhere."""
+    """Return the processes to start here, the gateway last; a service at another host runs elsewhere.
+
+    Where only documents are served, the gateway is alone.
+    """
+    host = "127.0.0.1" if settings.gateway_host in {"0.0.0.0", "::"} else settings.gateway_host  # noqa: S104 - compared
+    gateway = Part("gateway", host, settings.gateway_port, "GATEWAY_PORT", "/health/ready")
+    if settings.docs_only:
+        return [gateway]
     parts = [
         Part(service.name, *service.address(settings), service.setting, "/health")
         for service in SERVICES.values()
         if _is_here(host_of(service.url(settings)))
     ]
-    parts.append(Part("etl", words=("etl", "--watch")))
-    host = "127.0.0.1" if settings.gateway_host in {"0.0.0.0", "::"} else settings.gateway_host  # noqa: S104 - compared
-    return [*parts, Part("gateway", host, settings.gateway_port, "GATEWAY_PORT", "/health/ready")]
+    return [*parts, Part("etl", words=("etl", "--watch")), gateway]
 
 
 def _is_here(host: str) -> bool:

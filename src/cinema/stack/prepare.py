@@ -12,7 +12,12 @@ __all__ = ["build_index", "prepare"]
 
 
 async def prepare(settings: Settings) -> bool:
-    """Bring the database to where the platform can start; return whether that went well."""
+    """Bring the database to where the platform can start; return whether that went well.
+
+    Documents alone need none.
+    """
+    if settings.docs_only:
+        return True
     # Imported here: these bring the database layer along, which the checks before do not need.
     from cinema.data.sowing import sow_films  # noqa: PLC0415
     from cinema.database import DatabaseUnavailable, open_database  # noqa: PLC0415
@@ -52,8 +57,11 @@ async def build_index(settings: Settings, stopping: asyncio.Event) -> bool:
     if not ended.done():
         process.terminate()
     stopped.cancel()
-    if await ended != 0:
+    code = await ended
+    if stopping.is_set():
+        return False
+    if code != 0:
         say("the search index was not built; the lines above say why")
         return False
     say(f"search index built in {monotonic() - began:.1f} s")
-    return not stopping.is_set()
+    return True

@@ -36,6 +36,7 @@ def follow(descriptor: int, name: str) -> None:
 
 
 _TRY = "/api/profile/user123"
+_TRY_FILMS = "/api/v1/films/search?query=star"
 
 
 def show(parts: list[Part]) -> None:
@@ -45,6 +46,7 @@ def show(parts: list[Part]) -> None:
         for part in (gateway, *services):
             say(f"{part.name} ready at {part.url}" if part.port else f"{part.name} runs")
         say(f"try: curl {gateway.url}{_TRY}")
+        say(f"try: curl '{gateway.url}{_TRY_FILMS}'")
         return
     _write(table_of(gateway, services).encode())
 
@@ -69,5 +71,6 @@ def table_of(gateway: Part, services: list[Part]) -> str:
     console = Console()
     with console.capture() as capture:
         console.print(table)
-        console.print(f"  curl {gateway.url}{_TRY}\n  Ctrl-C stops everything.\n", highlight=False)
+        films = f"  curl '{gateway.url}{_TRY_FILMS}'\n"
+        console.print(f"  curl {gateway.url}{_TRY}\n{films}  Ctrl-C stops everything.\n", highlight=False)
     return capture.get()

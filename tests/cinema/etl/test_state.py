@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -26,6 +27,17 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
 
     assert read_state(path) == state
     assert [file.name for file in path.parent.iterdir()] == ["state.json"]
+
+
+def test_a_state_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A full disk would fill up with beginnings."""
+    path = tmp_path / "state.json"
+    (path / "in the way").mkdir(parents=True)
+
+    with pytest.raises(OSError, match="directory"):
+        write_state(path, State("s", {}, {}))
+
+    assert [file.name for file in tmp_path.iterdir()] == ["state.json"]
 
 
 def test_no_state_is_none(tmp_path: Path) -> None:

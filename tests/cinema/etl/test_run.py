@@ -1,0 +1,59 @@
+"""The ETL as a process: what ends it, and what does not."""
+
+import asyncio
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from cinema.etl.report import Lines
+from cinema.etl.run import job_of
+from cinema.settings import Settings
+from stagedoor.clock import SystemClock
+from stagedoor.testing import ManualClock
+
+
+class Heard:
+    """What a report has said, and a way to wait for it."""
+
+    def __init__(self) -> None:
+        self.lines: list[dict[str, object]] = []
+        self.more = asyncio.Event()
+
+    def write(self, line: bytes) -> None:
+        self.lines.append(json.loads(line))
+        self.more.set()
+
+    async def until(self, event: str) -> dict[str, object]:
+        """Return the next line about this event."""
+        async with asyncio.timeout(20):
+            while not self.lines or self.lines[-1]["event"] != event:
+                self.more.clear()
+                await self.more.wait()
+        return self.lines.pop()
+
+
+async def test_a_file_that_cannot_be_written_ends_no_watch(tmp_path: Path) -> None:
+    """Contract 14.6: no exit. What stands in the way of the lock is told, without a path, and tried again later."""
+    lock = tmp_path / "state.json.lock"
+    lock.mkdir()
+    settings = Settings(
+        database_url=f"sqlite+aiosqlite:///{tmp_path}/cinema.db",
+        search_dir=tmp_path / "index",
+        search_etl_state=tmp_path / "state.json",
+    )
+    heard, clock = Heard(), ManualClock()
+    job = job_of(settings, Lines(heard.write, SystemClock()))
+    job = replace(job, env=replace(job.env, clock=clock))
+
+    watching = asyncio.create_task(job.watch())
+    first = await heard.until("etl_failed")
+    await asyncio.to_thread(shutil.rmtree, lock)
+    await clock.advance(settings.search_etl_interval_s)
+    second = await heard.until("etl_failed")
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await job.aclose()
+
+    assert first["reason"] == "Is a directory"
+    assert second["reason"] == "OperationalError"  # the lock is taken, and there are no tables yet
