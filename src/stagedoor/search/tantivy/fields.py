@@ -22,7 +22,6 @@ it by less than a thousandth, so that ties come in the order of ids from the sea
 import re
 import struct
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -40,6 +39,7 @@ EVERY: Final = "_words"  # the words of every text, where an index has several
 EARLY: Final = "_early"
 WORDS: Final = "words"  # the tokenizer that divides at spaces
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_REMEMBERED: Final = 131_072  # runs of letters, with their words: some 20 MB
 _LOW: Final = (1 << 64) - 1
 _NULL: Final = 0xFFFFFFFF
 _HIGH: Final = ID + "#"
@@ -185,7 +185,8 @@ def _text_step(path: str, *, sortable: bool) -> _Step:
         if value is None:
             return
         text = " ".join(value) if isinstance(value, list) else value
-        physical[path] = " ".join(map(_words, text.split(" ")))
+        if text:
+            physical[path] = " ".join(map(_words, text.split(" ")))
         if sortable:
             physical[first], physical[second] = prefix_keys(text)
             physical[whole] = text
@@ -193,13 +194,21 @@ def _text_step(path: str, *, sortable: bool) -> _Step:
     return step
 
 
-@lru_cache(131_072)
-def _words(run: str) -> str:
-    """Return the words, as they are indexed, of what stands between two spaces.
+class _Words(dict[str, str]):
+    """The words, as they are indexed, of each run of a text between two spaces.
 
-    No rule of the analyzer reaches over a space, and the same names and words come again and again.
+    No rule of the analyzer reaches over a space, and the same names and words come again and again. What is looked up
+    twenty times a document is a dict: `lru_cache` takes twice as long, to keep an order that nobody needs.
     """
-    return " ".join([encoded(word) for word in analyze(run)])
+
+    def __missing__(self, run: str) -> str:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        words = self[run] = " ".join([encoded(word) for word in analyze(run)])
+        return words
+
+
+_words = _Words().__getitem__
 
 
 def _number_step(path: str) -> _Step:
