@@ -9,8 +9,8 @@ from tantivy import FieldType, Occur, Query
 
 from stagedoor.search.analysis import forgiven, words_of
 from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Scalar, Term
-from stagedoor.search.schema import Index, single
-from stagedoor.search.tantivy.fields import EVERY, encoded, texts_in
+from stagedoor.search.schema import Index
+from stagedoor.search.tantivy.fields import EVERY, encoded, rank, texts_in
 
 __all__ = ["any_term", "compiled", "everything"]
 
@@ -59,7 +59,7 @@ def _sorted_out(
 
 def _any_of(field: str, values: tuple[Scalar, ...], index: Index, schema: tantivy.Schema) -> Query:
     if index.is_number(field):
-        return _either(Query.term_query(schema, field, single(float(value))) for value in values)
+        return _either(Query.term_query(schema, field, rank(float(value))) for value in values)
     return any_term(field, values, schema)
 
 
@@ -69,12 +69,12 @@ def any_term(field: str, values: Iterable[Scalar], schema: tantivy.Schema) -> Qu
 
 
 def _between(clause: Between, schema: tantivy.Schema) -> Query:
-    low, high = (None if bound is None else single(bound) for bound in (clause.low, clause.high))
+    low, high = (None if bound is None else rank(bound) for bound in (clause.low, clause.high))
     if low is None and high is None:
         return Query.exists_query(clause.field)
     if low is not None and high is not None and low > high:
         return Query.empty_query()
-    return Query.range_query(schema, clause.field, FieldType.Float, low, high)
+    return Query.range_query(schema, clause.field, FieldType.Unsigned, low, high)
 
 
 def _match(clause: Match, index: Index, schema: tantivy.Schema, *, ranked: bool) -> Query:

@@ -12,16 +12,21 @@ accepts all that is near a word walks through every word that a field has.
 
 What can be sorted by has columns of its own. A text is compared by its first eight bytes as one number (`#`), then by
 the next eight (`##`), which is quick, and only within a group of equal ones as a whole (`@`). An id is two numbers,
-`#` and `##`. A number has two columns more: with the first bits of the id packed behind it, ascending (`+`) and
-descending (`-`), both to be read upwards, null last.
+`#` and `##`. A number is kept as its `rank`, and has two columns more: with the first bits of the id packed behind it,
+ascending (`+`) and descending (`-`), both to be read upwards, null last.
 
 Relevance is a score, of which thousands may be equal. `_early` is larger the smaller the id; scores are weighted with
 it by less than a thousandth, so that ties come in the order of ids from the search itself, but for a few.
+
+Documents are handed over as JSON, which Tantivy reads without the interpreter's lock: to make its objects here, value
+by value, costs twice as much. Its reader of JSON may be a bit off with fractions, which is why numbers are ranks.
 """
 
 import re
 import struct
+from binascii import b2a_base64
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -32,7 +37,7 @@ from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text, single
 
-__all__ = ["EARLY", "EVERY", "SOURCE", "WORDS", "builder", "encoded", "schema_of", "texts_in"]
+__all__ = ["EARLY", "EVERY", "SOURCE", "WORDS", "builder", "encoded", "rank", "schema_of", "texts_in"]
 
 SOURCE: Final = "_source"
 EVERY: Final = "_words"  # the words of every text, where an index has several
@@ -61,7 +66,7 @@ def schema_of(index: Index) -> tantivy.Schema:
             case Text():
                 build.add_text_field(path, tokenizer_name=WORDS, index_option="freq")
             case Number():
-                build.add_float_field(path, indexed=True, fast=True)
+                build.add_unsigned_field(path, indexed=True, fast=True)
                 build.add_unsigned_field(path + "+", fast=True)
                 build.add_unsigned_field(path + "-", fast=True)
         if path == ID:
@@ -111,35 +116,44 @@ def earliness(id_key: int) -> float:
     return 1.0 + (0xFFFF - (id_key >> 48)) * 2.0**-26
 
 
-def packed(number: float | None, id_key: int) -> tuple[int, int]:
-    """Return a number with the id behind it as keys to read upwards: for ascending and for descending order."""
+@lru_cache(4_096)
+def rank(number: float) -> int:
+    """Return the bits of a number in single precision, turned so that they order as numbers do."""
+    bits: int = _BITS[1].unpack(_BITS[0].pack(single(number) + 0.0))[0]  # + 0.0: minus zero is zero
+    return bits ^ _NULL if bits >> 31 else bits | 0x80000000
+
+
+def packed(place: int | None, id_key: int) -> tuple[int, int]:
+    """Return a rank with the id behind it as keys to read upwards: for ascending and for descending order."""
     behind = id_key >> 32
-    if number is None:
+    if place is None:
         return _NULL << 32 | behind, _NULL << 32 | behind
-    bits = _BITS[1].unpack(_BITS[0].pack(number + 0.0))[0]  # + 0.0: minus zero is zero
-    rank = bits ^ _NULL if bits >> 31 else bits | 0x80000000
-    return rank << 32 | behind, (rank ^ _NULL) << 32 | behind
+    return place << 32 | behind, (place ^ _NULL) << 32 | behind
 
 
-def builder(index: Index, schema: tantivy.Schema) -> Callable[[Document], tantivy.Document]:
-    """Return what turns a document into its physical form; that raises for a document of another shape."""
+def builder(index: Index) -> Callable[[Document], str]:
+    """Return what turns a document into its physical form, as JSON; that raises for a document of another shape."""
     steps = [_step(path, leaf) for path, leaf in index.paths.items()]
     kept = [field.name for field in index.fields if field.kept]
     texts = texts_in(index)
-    built = tantivy.Document.from_dict
 
-    def build(document: Document) -> tantivy.Document:
+    def build(document: Document) -> str:
         if reason := refusal(document, index):
             raise ValueError(reason)
         document = as_declared(document, index)
         high, low = id_keys(document[ID])
         source = orjson.dumps({name: document[name] for name in kept})
-        physical: _Physical = {SOURCE: source, _HIGH: high, _LOW_HALF: low, EARLY: earliness(high)}
+        physical: _Physical = {
+            SOURCE: b2a_base64(source, newline=False).decode(),
+            _HIGH: high,
+            _LOW_HALF: low,
+            EARLY: earliness(high),
+        }
         for step in steps:
             step(physical, document, high)
         if texts:
             physical[EVERY] = " ".join([physical[name] for name in texts if name in physical])
-        return built(physical, schema)
+        return orjson.dumps(physical).decode()
 
     return build
 
@@ -162,7 +176,7 @@ def _keyword_step(path: str) -> _Step:
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
         if value is not None:
-            physical[path] = value
+            physical[path] = _texts(value)
 
     return step
 
@@ -172,9 +186,19 @@ def _inner_keyword_step(path: str) -> _Step:
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         values = (one.get(tail) for one in document[head] or ())
-        physical[path] = [value for value in values if value is not None]
+        physical[path] = _texts([value for value in values if value is not None])
 
     return step
+
+
+def _texts(value: Any) -> str | list[str]:  # noqa: ANN401 - documents hold JSON
+    """Return a text or a list of texts; raises `TypeError` for anything else, of which Tantivy would tell too late."""
+    if isinstance(value, str):
+        return value
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r:.100} is neither a text nor a list of texts")
+    "".join(value)
+    return value
 
 
 def _text_step(path: str, *, sortable: bool) -> _Step:
@@ -216,9 +240,9 @@ def _number_step(path: str) -> _Step:
 
     def step(physical: _Physical, document: Document, id_key: int) -> None:
         value = document[path]
-        number = None if value is None else single(value)
-        physical[upwards], physical[downwards] = packed(number, id_key)
-        if number is not None:
-            physical[path] = number
+        place = None if value is None else rank(value)
+        physical[upwards], physical[downwards] = packed(place, id_key)
+        if place is not None:
+            physical[path] = place
 
     return step

@@ -30,6 +30,7 @@ class Step:
     field: str
     kind: FieldType
     descending: bool = False
+    large: bool = False  # many documents have the same value
 
 
 @dataclass(frozen=True, slots=True)

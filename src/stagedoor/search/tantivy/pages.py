@@ -42,7 +42,7 @@ def steps_of(keys: Sequence[Order], index: Index) -> tuple[Step, ...]:
 
 def _columns(key: Order, index: Index) -> tuple[Step, ...]:
     if index.is_number(key.field):
-        return (Step(key.field, FieldType.Float, key.descending),)
+        return (Step(key.field, FieldType.Unsigned, key.descending, large=True),)
     halves = tuple(Step(key.field + sign, FieldType.Unsigned, key.descending) for sign in ("#", "##"))
     return halves if key.field == ID else (*halves, Step(key.field + "@", FieldType.Text, key.descending))
 
@@ -81,8 +81,8 @@ class Pages:
         step = steps[0]
         # Of a text the engine has to look up each one it passes: no more than is needed to see where groups end.
         beyond = 0 if len(steps) == 1 else 1 if step.kind == FieldType.Text else _BEYOND
-        # Groups of numbers are the largest: reading all hits before a page costs less than a search that counts them.
-        before = offset if step.kind == FieldType.Float else min(offset, beyond)
+        # Of the largest groups, reading all hits before a page costs less than a search that counts them.
+        before = offset if step.large else min(offset, beyond)
         asked = before + limit + beyond
         seen = Seen(self._by(query, step, offset - before, asked, count=first), before, limit, offset, asked)
         if len(steps) == 1 or not seen.page:

@@ -39,7 +39,7 @@ class _Open:
         self.files = tantivy.Index(schema_of(index), path=str(path))
         self.files.register_tokenizer(WORDS, divider())
         self.writer = self.files.writer(heap, 1)
-        self.build: Callable[[Document], tantivy.Document] = builder(index, self.files.schema)
+        self.build: Callable[[Document], str] = builder(index)
 
     def apply(self, changes: Sequence[Change]) -> tuple[Refused, ...]:
         # The last change of a document decides, so that one deletion in front serves the whole batch.
@@ -53,7 +53,7 @@ class _Open:
                 refused.append(Refused(document_id, f"{type(error).__name__}: {error}"))
         self._delete(last.keys() - {item.id for item in refused})
         for physical in added:
-            self.writer.add_document(physical)
+            self.writer.add_json(physical)
         return tuple(refused)
 
     def _delete(self, gone: Collection[str]) -> None:

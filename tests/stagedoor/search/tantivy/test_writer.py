@@ -59,6 +59,21 @@ async def test_no_document_is_doubled_by_a_second_writer(tmp_path: Path) -> None
     await second.aclose()
 
 
+@pytest.mark.parametrize("kinds", [5, ["a", 5], ["a", None], {"a": "b"}, True])
+async def test_a_refused_document_leaves_the_one_before_it(tmp_path: Path, kinds: object) -> None:
+    """What Tantivy would not take is known before anything is deleted for it."""
+    index = Index("kinds", (Keyword(name="id"), Keyword(name="kinds", many=True)))
+    writer = TantivyWriter(tmp_path, [index])
+    version = await writer.create(index)
+    await writer.write(version, [Put({"id": "a", "kinds": ["a", "b"]})])
+    refused = await writer.write(version, [Put({"id": "a", "kinds": kinds}), Put({"id": "b", "kinds": []})])
+    await writer.commit(version)
+
+    assert [one.id for one in refused] == ["a"]
+    assert await writer.count(version) == 2
+    await writer.aclose()
+
+
 def _tear(path: Path) -> None:
     path.write_bytes(b"\xeb\x00" * 1_000)
 
