@@ -8,7 +8,7 @@ as a regular expression; texts in which it cannot matter take the simple tokeniz
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 from typing import Any, Final, Protocol
 
@@ -17,7 +17,6 @@ from stagedoor.search.query import MAX_WORDS
 __all__ = [
     "SETTINGS",
     "analyze",
-    "analyze_all",
     "edits",
     "first_words",
     "forgiven",
@@ -130,14 +129,6 @@ def analyze(text: str) -> list[str]:
 
 def _is_plain(text: str) -> bool:
     return (text.isascii() and _SUSPECT.search(text) is None) or _TRICKY.search(text) is None
-
-
-def analyze_all(texts: Sequence[str]) -> list[str]:
-    """Return the words of several texts."""
-    together = " ".join(texts)  # one call for all, where none of them needs the slow tokenizer
-    if _is_plain(together):
-        return analyze(together)
-    return [word for text in texts for word in analyze(text)]
 
 
 def first_words(text: str) -> list[str]:

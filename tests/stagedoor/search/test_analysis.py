@@ -6,7 +6,6 @@ import pytest
 
 from stagedoor.search.analysis import (
     analyze,
-    analyze_all,
     edits,
     first_words,
     forgiven,
@@ -36,12 +35,6 @@ from stagedoor.search.analysis import (
 def test_words_are_those_of_lucene(text: str, words: list[str]) -> None:
     """What the standard tokenizer, the stop words and Snowball make of it; seen on real nodes."""
     assert analyze(text) == words
-
-
-def test_several_texts_are_analysed_as_one_by_one() -> None:
-    """The short cut for many names changes nothing, whether a name needs the slow tokenizer or not."""
-    for names in (["George Lucas", "Mark Hamill"], ["Ryan O'Neal", "J.J. Abrams", "Anna"]):
-        assert analyze_all(names) == [word for name in names for word in analyze(name)]
 
 
 def test_t9_words_after_the_sixteenth_are_ignored() -> None:
