@@ -17,7 +17,8 @@ from tests.contracts.search.conftest import House
 from tests.contracts.search.films import GENRES, PEOPLE, TEXT_FIELDS, films
 
 LIBRARY = films(400, seed=1)
-QUERIES = 600
+QUERIES = 600  # without a text
+TEXTS = 400
 SEED = 4
 
 
@@ -47,7 +48,7 @@ def order(rng: random.Random) -> tuple[Order, ...]:
 
 def generated(index: str, *, texts: bool) -> Iterator[tuple[int, Query]]:
     """Yield numbered queries, the same ones for the same seed; the number is what a failure prints."""
-    for number in range(QUERIES):
+    for number in range(TEXTS if texts else QUERIES):
         rng = random.Random(SEED * 1_000_000 + number)
         parts = list(clauses(rng))
         if texts:
@@ -103,5 +104,5 @@ async def test_text_members_are_equal_and_exact_ones_come_first(library: House, 
             ranked = [document["id"] in exact for document in found.documents]
             assert ranked == sorted(ranked, reverse=True), (number, query)
 
-    assert in_all > 9_000
+    assert in_all > 6_000
     assert differing <= in_all / 100, f"{differing} of {in_all} differ"
