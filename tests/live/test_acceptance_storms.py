@@ -128,8 +128,9 @@ async def test_a9_refused_connections_are_not_multiplied_either(tmp_path: Path, 
         once, again = attempts
         print(f"  attempts without retries {once}, with {again}")
         for name, plain in once.items():
-            # An open breaker lets one probe out a second; the two loads need not last equally long.
-            assert again[name] <= 1.2 * plain + 5
+            # A breaker lets out what is under way when it opens, up to one call a client, then one probe a second;
+            # how much of the first that is differs by chance, and so do the lengths of the two loads.
+            assert again[name] <= max(1.2 * plain, WIDTH) + 5
 
 
 def attempted(metrics: dict[str, float], service: str) -> float:
