@@ -72,7 +72,7 @@ def page(kind: str, path: str, pairs: Pairs, expected: Expected) -> Ask:
 
 
 def sorted_list(known: Known, rng: Random) -> Ask:
-    size = rng.randint(40, 60)
+    size = rng.randint(20, 80)
     sort = rng.choice(SORTS)
     expected = Expected(total=known.films, offset=rng.randrange(10) * size, limit=size, sort=sort)
     return page("sorted list", "/api/v1/films", [("sort", sort)], expected)

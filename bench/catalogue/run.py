@@ -22,7 +22,7 @@ from tests.servers import Server
 __all__ = ["Hard", "Measured", "Plan", "Single", "measure", "singles", "worst"]
 
 # Questions before anything is measured: the pages of the files, the threads; a node compiles its code for longer.
-WARMING: Final = {"tantivy": 300, "opensearch": 3_000}
+WARMING: Final = {"tantivy": 300, "opensearch": 1_500}
 BLOCKS: Final = 6  # turns of the gateway and the node, asked the same kinds of questions
 EACH: Final = 60  # questions of a class one at a time
 SEED: Final = 20261121
