@@ -504,6 +504,19 @@ async def test_x4_what_waits_to_be_written_is_bounded_and_the_newest_of_its_key(
     await process.store.aclose()
 
 
+async def test_k1_a_write_that_the_server_refuses_is_an_outage_and_no_error() -> None:
+    """K1: whoever kept the answer has it already; the store goes down and says so once."""
+    process = await started()
+    refused(process.server)
+    process.store.set(Entry(b"k", b"v", 30.0), process.store.purges.mark)
+
+    await process.store.idle()
+
+    assert process.store.stats() == SharedStats("down", waiting=0, queued=0, dropped=0)
+    assert process.outages() == ["ConnectionRefusedError"]
+    await process.store.aclose()
+
+
 async def test_k1_what_waits_to_be_written_is_dropped_by_an_outage() -> None:
     """K1: nothing is written into a server that has just come back from the dead."""
     process = await started()
