@@ -42,7 +42,7 @@ class FilterSet:
     known: ClassVar[frozenset[str]] = frozenset()  # the names it reads in a query string
     bound: ClassVar[str] = ""  # what its window must keep to, in words
 
-    __slots__ = ("values",)
+    __slots__ = ("_query", "values")
 
     def __init_subclass__(cls, *, index: str = "", default: Sequence[str] = ()) -> None:
         super().__init_subclass__()
@@ -66,6 +66,7 @@ class FilterSet:
         self.values: Mapping[str, Any] = {
             name: values[name] if name in values else one.read({}) for name, one in self.declared.items()
         }
+        self._query: Query | None = None  # of these values alone, once it was asked for
 
     @classmethod
     def parse(cls, query: bytes) -> Self:
@@ -91,6 +92,13 @@ class FilterSet:
 
     def to_query(self, *also: Clause, fields: tuple[str, ...] = ()) -> Query:
         """Return the query of these values, with clauses of the caller's own; raises `BeyondWindow`."""
+        if also or fields:
+            return self._made(also, fields)
+        if self._query is None:
+            self._query = self._made((), ())
+        return self._query
+
+    def _made(self, also: Sequence[Clause], fields: tuple[str, ...]) -> Query:
         clauses, order, window = [*also], self.default, Window()
         asked: tuple[Order, ...] = ()
         for name, one in self.declared.items():
