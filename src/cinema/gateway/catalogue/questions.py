@@ -1,6 +1,6 @@
-"""What can be asked of the catalogue: a list, one thing, or the films of something. Each makes its own page."""
+"""What can be asked of the catalogue: a list, or one thing. Each makes its own page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 from cinema.gateway.catalogue.paging import Paging, Pairs, links
@@ -13,9 +13,10 @@ from stagedoor.search.query import AnyOf, Clause, Not, Query, Result, Term
 from stagedoor.value import value
 from stagedoor.web.kept import Page, page_of
 
-__all__ = ["FilmsOfPerson", "Item", "Listing", "NotHere", "Shape", "SimilarFilms", "View"]
+__all__ = ["Find", "Item", "Listing", "NotHere", "Shape", "View", "films_of", "matching", "similar"]
 
 View: TypeAlias = Callable[[Document], dict[str, Any]]
+Find: TypeAlias = Callable[[Search, FilterSet, str], Awaitable[Result]]  # filters, and the id of whose films
 
 _TOTAL: Final = b"x-total-count"
 
@@ -36,13 +37,18 @@ class Shape:
 
 @value()
 class Listing:
-    """A page of a list, as its filters say. `path` is where the list is, `given` the other parameters to keep."""
+    """A page of a list: of everything that its filters say, or of the films of the thing with this id.
+
+    `path` is where the list is, `given` the other parameters to keep.
+    """
 
     search: Search
     shape: Shape
+    find: Find
     path: str
     filters: FilterSet
-    given: Pairs
+    given: Pairs = ()
+    id: str = ""
 
     @property
     def key(self) -> bytes:
@@ -50,13 +56,19 @@ class Listing:
         return b"%b?%b" % (self.path.encode(), self.filters.key)
 
     async def page(self) -> Page:
-        """Ask the index once."""
-        query = self.filters.to_query()
-        return listed(self.shape, await self.search.call("list", query))
+        """Ask the index; raises `NotHere`."""
+        result = await self.find(self.search, self.filters, self.id)
+        shape = self.shape
+        return page_of(
+            shape.whole([shape.view(document) for document in result.documents]),
+            fields=((_TOTAL, b"%d" % result.total),),
+            tags=(f"{shape.kind}s", *tags_of_all(shape.kind, result.documents)),
+        )
 
     def fields(self, page: Page, /) -> Headers:
         """Return the links to other pages, with the parameters as they were given."""
-        return linked(self, page)
+        query, total = self.filters.to_query(), int(dict(page.fields)[_TOTAL])
+        return links(self.path, self.given, Paging(query.offset, query.limit, total), self.shape.page)
 
 
 @value()
@@ -85,63 +97,26 @@ class Item:
         return ()
 
 
-@value()
-class SimilarFilms:
-    """Other films that share a genre with one."""
-
-    search: Search
-    shape: Shape
-    path: str
-    filters: FilterSet
-    given: Pairs
-    id: str
-
-    @property
-    def key(self) -> bytes:
-        """Return the film and the page."""
-        return b"%b?%b" % (self.path.encode(), self.filters.key)
-
-    async def page(self) -> Page:
-        """Ask for the film, then for those that share a genre with it; raises `NotHere`."""
-        film = await one(self.search, "movies", "film", self.id)
-        genres = tuple(str(genre["id"]) for genre in objects_in(film, "genre", "genres"))
-        if not genres:
-            return listed(self.shape, Result(total=0, documents=()))
-        query = self.filters.to_query(AnyOf("genre_ids", genres), Not(Term("id", self.id)))
-        return listed(self.shape, await self.search.call("similar", query))
-
-    def fields(self, page: Page, /) -> Headers:
-        """Return the links to other pages."""
-        return linked(self, page)
+async def matching(search: Search, filters: FilterSet, _: str) -> Result:
+    """Find what the filters let through."""
+    return await search.call("list", filters.to_query())
 
 
-@value()
-class FilmsOfPerson:
-    """The films that a person has a role in."""
+async def similar(search: Search, filters: FilterSet, film: str) -> Result:
+    """Find the other films that share a genre with one; raises `NotHere`."""
+    held = objects_in(await one(search, "movies", "film", film), "genre", "genres")
+    genres = tuple(str(genre["id"]) for genre in held)
+    if not genres:
+        return Result(total=0, documents=())
+    return await search.call("similar", filters.to_query(AnyOf("genre_ids", genres), Not(Term("id", film))))
 
-    search: Search
-    shape: Shape
-    path: str
-    filters: FilterSet
-    given: Pairs
-    id: str
 
-    @property
-    def key(self) -> bytes:
-        """Return the person and the page."""
-        return b"%b?%b" % (self.path.encode(), self.filters.key)
-
-    async def page(self) -> Page:
-        """Ask for the films; only where there are none, ask whether there is such a person. Raises `NotHere`."""
-        query = self.filters.to_query(Term("person_ids", self.id))
-        result = await self.search.call("films_of", query)
-        if not result.total:
-            await one(self.search, "persons", "person", self.id)
-        return listed(self.shape, result)
-
-    def fields(self, page: Page, /) -> Headers:
-        """Return the links to other pages."""
-        return linked(self, page)
+async def films_of(search: Search, filters: FilterSet, person: str) -> Result:
+    """Find the films a person has a role in; only without any, ask whether there is such a person: `NotHere`."""
+    result = await search.call("films_of", filters.to_query(Term("person_ids", person)))
+    if not result.total:
+        await one(search, "persons", "person", person)
+    return result
 
 
 async def one(search: Search, index: str, kind: str, wanted: str) -> Document:
@@ -151,22 +126,6 @@ async def one(search: Search, index: str, kind: str, wanted: str) -> Document:
     if not result.documents:
         raise NotHere("search.get", f"{kind} not found")
     return result.documents[0]
-
-
-def listed(shape: Shape, result: Result) -> Page:
-    """Return the page of a list."""
-    tags = [f"{shape.kind}s", *tags_of_all(shape.kind, result.documents)]
-    return page_of(
-        shape.whole([shape.view(document) for document in result.documents]),
-        fields=((_TOTAL, b"%d" % result.total),),
-        tags=tuple(tags),
-    )
-
-
-def linked(asked: Listing | SimilarFilms | FilmsOfPerson, page: Page) -> Headers:
-    """Return the links from a page of a list to its others."""
-    query, total = asked.filters.to_query(), int(dict(page.fields)[_TOTAL])
-    return links(asked.path, asked.given, Paging(query.offset, query.limit, total), asked.shape.page)
 
 
 def tags_of_all(kind: str, documents: Sequence[Document]) -> list[str]:

@@ -4,7 +4,7 @@ from typing import Any
 
 from cinema.gateway.catalogue import filters, models, views
 from cinema.gateway.catalogue.paging import Pairs
-from cinema.gateway.catalogue.questions import FilmsOfPerson, Shape, SimilarFilms, View
+from cinema.gateway.catalogue.questions import Find, Shape, View, films_of, similar
 from stagedoor.search.filters import FilterSet
 from stagedoor.value import value
 
@@ -45,7 +45,7 @@ class Related:
     summary: str
     description: str
     kind: str
-    ask: type[SimilarFilms] | type[FilmsOfPerson]
+    find: Find
 
 
 def bare(items: list[dict[str, Any]]) -> object:
@@ -225,7 +225,7 @@ RELATED = (
         "Similar films",
         f"Other films that share at least one genre with this one, best rated first. {_PAGES}",
         "film",
-        SimilarFilms,
+        similar,
     ),
     *[
         Related(
@@ -234,7 +234,7 @@ RELATED = (
             f"The films that the person has a role in, best rated first. {_PAGES} "
             "`film` and `films` are the same list.",
             "person",
-            FilmsOfPerson,
+            films_of,
         )
         for last in ("film", "films")
     ],

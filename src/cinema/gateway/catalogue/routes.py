@@ -1,11 +1,11 @@
 """The routes of the catalogue, made from the rows of `resources`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from cinema.gateway.catalogue import resources, samples
 from cinema.gateway.catalogue.filters import CourseFilmsOf
 from cinema.gateway.catalogue.models import CourseFilmLine
-from cinema.gateway.catalogue.questions import Item, Listing, NotHere
+from cinema.gateway.catalogue.questions import Item, Listing, NotHere, matching
 from cinema.gateway.catalogue.resources import FILM_LINES, LISTS, RELATED, THINGS
 from cinema.gateway.upstreams import Search
 from cinema.settings import Settings
@@ -23,7 +23,6 @@ from stagedoor.web.routes import Documentation, Route
 
 __all__ = ["catalogue_routes"]
 
-_PAGING = frozenset({"page_number", "page_size", "pagination"})
 _HEADERS = {
     "Cache-Status": "Whether the answer was kept (RFC 9211): `stagedoor; hit; ttl=211`.",
     "Cache-Control": "How long anybody may keep the answer: the lifetime that remains, `public, max-age=211`.",
@@ -104,7 +103,8 @@ def _problem(error: Exception) -> problems.Problem:
 def _list(row: resources.List, search: Search) -> Callable[[Request], Question]:
     def ask(request: Request) -> Question:
         filters = row.filters.parse(request.query)
-        return Listing(search, row.shape, row.path, filters, _given(row.filters, request.query))
+        given = _given(row.filters, request.query)
+        return Listing(search, row.shape, matching, row.path, filters, given)
 
     return ask
 
@@ -126,7 +126,8 @@ def _related(row: resources.Related, search: Search) -> Callable[[Request], Ques
     def ask(request: Request) -> Question:
         wanted = known.parse(request.params["uuid"])
         filters = CourseFilmsOf.parse(request.query)
-        return row.ask(search, FILM_LINES, row.path.replace("{uuid}", wanted), filters, (), wanted)
+        path = row.path.replace("{uuid}", wanted)
+        return Listing(search, FILM_LINES, row.find, path, filters, id=wanted)
 
     return ask
 
@@ -134,7 +135,8 @@ def _related(row: resources.Related, search: Search) -> Callable[[Request], Ques
 def _given(filters: type[FilterSet], query: bytes) -> tuple[tuple[str, str], ...]:
     """Return the parameters that links to other pages keep: those the list knows, but for the page itself."""
     given, _ = given_by(query)
-    names = [name for one in filters.declared.values() for name in one.names if name not in _PAGING]
+    # What bounds the window is what places the page.
+    names = [name for one in filters.declared.values() if not one.bound for name in one.names]
     return tuple((name, text) for name in names for text in given.get(name, ()))
 
 
@@ -143,35 +145,32 @@ def _id(name: str, kind: str) -> Uuid:
 
 
 def _of_list(row: resources.List) -> Documentation:
-    return Documentation(
-        summary=row.summary,
-        description=row.description,
-        tags=(_tag(row.path),),
-        model=row.model,
-        problems=(_beyond(row.filters), problems.uri_too_long(), _wrong_page(row.path), *_ALWAYS),
-        headers=_LIST_HEADERS,
-    )
+    refusals = (_beyond(row.filters), problems.uri_too_long(), _wrong_page(row.path))
+    return _documented(row, row.model, refusals, _LIST_HEADERS)
 
 
 def _of_thing(row: resources.Thing) -> Documentation:
-    return Documentation(
-        summary=row.summary,
-        description=row.description,
-        tags=(_tag(row.path),),
-        model=row.model,
-        problems=(_unknown(row.kind), _wrong_id(row.id, row.kind), *_ALWAYS),
-        headers=_HEADERS,
-    )
+    return _documented(row, row.model, (_unknown(row.kind), _wrong_id(row.id, row.kind)), _HEADERS)
 
 
 def _of_related(row: resources.Related) -> Documentation:
+    refusals = (_beyond(CourseFilmsOf), _unknown(row.kind), _wrong_id("uuid", row.kind))
+    return _documented(row, list[CourseFilmLine], refusals, _LIST_HEADERS)
+
+
+def _documented(
+    row: resources.List | resources.Thing | resources.Related,
+    model: object,
+    refusals: tuple[problems.Problem, ...],
+    headers: Mapping[str, str],
+) -> Documentation:
     return Documentation(
         summary=row.summary,
         description=row.description,
         tags=(_tag(row.path),),
-        model=list[CourseFilmLine],
-        problems=(_beyond(CourseFilmsOf), _unknown(row.kind), _wrong_id("uuid", row.kind), *_ALWAYS),
-        headers=_LIST_HEADERS,
+        model=model,
+        problems=(*refusals, *_ALWAYS),
+        headers=headers,
     )
 
 
