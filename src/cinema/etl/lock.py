@@ -6,8 +6,9 @@ On one machine the kernel locks a file. Where several machines fill one cluster,
 import fcntl
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -29,12 +30,7 @@ async def sole_writer(path: Path, clock: Clock, tell: Tell) -> AsyncIterator[Non
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
     try:
-        told = False
-        while not _taken(descriptor):
-            if not told:
-                tell(_read(descriptor) or "somebody")
-                told = True
-            await clock.sleep(_LOOK_SECONDS)
+        await _turn(partial(_take, descriptor), clock, _LOOK_SECONDS, tell)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, _me().encode(), 0)
         yield
@@ -46,26 +42,27 @@ async def sole_writer(path: Path, clock: Clock, tell: Tell) -> AsyncIterator[Non
 async def sole_writer_anywhere(database: PostgresDatabase, clock: Clock, tell: Tell) -> AsyncIterator[None]:
     """Do the same for all machines that share this database; raises `DatabaseUnavailable` if the lock is lost."""
     async with lock_of(database, _KEY, f"cinema etl {_me()}") as lock:
-        told = False
-        while (holder := await lock.take()) is not None:
-            if not told:
-                tell(holder)
-                told = True
-            await clock.sleep(_ASK_SECONDS)
+        await _turn(lock.take, clock, _ASK_SECONDS, tell)
         async with lock.held():
             yield
 
 
-def _taken(descriptor: int) -> bool:
+async def _turn(take: Callable[[], Awaitable[str | None]], clock: Clock, pause: float, tell: Tell) -> None:
+    """Wait until the lock is taken; `take` returns who has it, None once it is ours."""
+    holder = await take()
+    if holder is not None:
+        tell(holder)
+    while holder is not None:
+        await clock.sleep(pause)
+        holder = await take()
+
+
+async def _take(descriptor: int) -> str | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        return False
-    return True
-
-
-def _read(descriptor: int) -> str:
-    return os.pread(descriptor, 200, 0).decode(errors="replace")
+        return os.pread(descriptor, 200, 0).decode(errors="replace") or "somebody"
+    return None
 
 
 def _me() -> str:
