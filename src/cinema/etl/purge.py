@@ -12,7 +12,7 @@ from stagedoor.cache.redis import RedisServer
 from stagedoor.cache.server import StoreDown
 from stagedoor.cache.tags import ALL, tag
 
-__all__ = ["EVERYTHING", "Purger", "Stamped", "WithRedis", "figures_key"]
+__all__ = ["EVERYTHING", "Purger", "Stamped", "WithRedis"]
 
 EVERYTHING = "*"  # in place of tags
 _SECONDS = 2.0
@@ -48,11 +48,6 @@ class Stamped:
 
     async def aclose(self) -> None:
         """Nothing is open."""
-
-
-def figures_key(prefix: str) -> str:
-    """Return the key in Redis under which the figures of the stamp lie, for gateways that cannot see the file."""
-    return f"{prefix}#etl"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ from cinema.etl.lock import sole_writer, sole_writer_anywhere
 from cinema.etl.modified import Modified
 from cinema.etl.passes import Etl, clear, found, update
 from cinema.etl.patience import Patience
-from cinema.etl.purge import Purger, Stamped, WithRedis, figures_key
+from cinema.etl.purge import Purger, Stamped, WithRedis
 from cinema.etl.rebuild import rebuild
 from cinema.etl.report import Report, paced, report_for
-from cinema.etl.stamp import stamp_path
+from cinema.etl.stamp import figures_key, stamp_path
 from cinema.indices import INDICES, MOVIES
 from cinema.settings import Settings
 from stagedoor.cache.redis import RedisServer

@@ -21,6 +21,7 @@ from cinema.etl.state import replace_file
 __all__ = [
     "Batch",
     "Stamp",
+    "figures_key",
     "next_stamp",
     "read_stamp",
     "stamp_of",
@@ -98,6 +99,11 @@ def without_tags(stamp: Stamp) -> Stamp:
 def stamp_path(folder: Path) -> Path:
     """Return where the stamp lies in SEARCH_DIR."""
     return folder / "batch.json"
+
+
+def figures_key(prefix: str) -> str:
+    """Return the key in Redis under which the figures of the stamp lie, for gateways that cannot see the file."""
+    return f"{prefix}#etl"
 
 
 def read_stamp(path: Path) -> Stamp:

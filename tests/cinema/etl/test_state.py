@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinema.etl.purge import EVERYTHING, Stamped, WithRedis, figures_key
-from cinema.etl.stamp import Batch, Stamp, next_stamp, read_stamp, stamp_of, waiting, write_stamp
+from cinema.etl.purge import EVERYTHING, Stamped, WithRedis
+from cinema.etl.stamp import Batch, Stamp, figures_key, next_stamp, read_stamp, stamp_of, waiting, write_stamp
 from cinema.etl.state import State, read_state, write_state
 from stagedoor.cache.redis import RedisServer
 from stagedoor.cache.shared import Shared

@@ -12,8 +12,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from cinema.etl.purge import figures_key
-from cinema.etl.stamp import Stamp, read_stamp, stamp_path
+from cinema.etl.stamp import Stamp, figures_key, read_stamp, stamp_path
 from cinema.gateway.caches import Caches
 from cinema.gateway.catalogue.figures import Elsewhere, Figures, nowhere, over_redis
 from cinema.indices import INDICES
