@@ -49,8 +49,12 @@ class Quota:
         object.__setattr__(self, "_form", b'"%b";r=%%d;t=%%d' % name)
 
     def fields(self, remaining: int, reset: int) -> Headers:
-        """Return `RateLimit-Policy` and `RateLimit` (structured fields, H11)."""
-        return (self._policy, (b"ratelimit", self._form % (remaining, reset)))
+        """Return `RateLimit-Policy` and `RateLimit` (structured fields, H11).
+
+        `t` is at most the window, as clients expect; a place that comes free up to a bucket later is for
+        `Retry-After` to tell, which may be the later of the two.
+        """
+        return (self._policy, (b"ratelimit", self._form % (remaining, min(reset, self.seconds))))
 
 
 @value()

@@ -113,6 +113,18 @@ def test_h11_the_fields_are_structured() -> None:
         assert all(isinstance(number, int) and number >= 0 for number in parsed[0][1].values())
 
 
+async def test_h11_a_reset_is_never_longer_than_its_window(clock: ManualClock) -> None:
+    """H11: places are given back by buckets, up to one late; Retry-After says so, `t` keeps to `w`."""
+    throttle = Throttle(Quota(requests=1, seconds=60), clock)
+    passed, refused = throttle.take("a"), throttle.take("a")
+
+    assert (passed.reset, refused.allowed, refused.reset) == (61, False, 61)
+    for told in (passed, refused):
+        assert dict(throttle.quota.fields(told.remaining, told.reset))[b"ratelimit"] == b'"default";r=0;t=60'
+    await clock.advance(refused.reset)
+    assert throttle.take("a").allowed
+
+
 @pytest.mark.parametrize(
     ("options", "wrong"),
     [
