@@ -5,16 +5,17 @@ or crooked lengths, codings after `chunked`, space before a colon, folded lines,
 What it lets through and the RFCs do not is refused here (A4, H7, T3, T8, T22), before any application code runs:
 
 - versions other than 1.0 and 1.1; other protocols that the parser also speaks; blanks around the target;
-- targets with characters that RFC 3986 does not know, broken or non-UTF-8 escapes in the path, fragments, user info,
-  a foreign scheme; in the query, browsers' unescaped `[]{}|^` and backtick, backslash and bare `%` are tolerated
-  (WHATWG URL), since no path or route depends on them;
+- targets with characters that RFC 3986 does not know, broken escapes in the path, fragments, user info, a foreign
+  scheme; in the query, browsers' unescaped `[]{}|^` and backtick, backslash and bare `%` are tolerated (WHATWG URL),
+  since no path or route depends on them;
 - missing, repeated or crooked Host, an absolute target that names another host;
 - field names with an underscore, which gateways behind may read as their hyphenated twin;
 - any transfer coding but one `chunked`, and any at all in HTTP/1.0.
 
-Encoded slashes, backslashes, NUL and dot segments are left alone: the application routes on `raw_path`, where they
-are part of one segment, and answers 404 or 422. In the decoded `path` an encoded slash stays encoded, so that an
-application that routes on that one cannot be led elsewhere either (T8).
+Encoded slashes, backslashes, NUL, dot segments and octets that are no UTF-8 are left alone: the application routes on
+`raw_path`, where they are part of one segment, and answers 404 or 422. In the decoded `path` an encoded slash stays
+encoded, and what is no UTF-8, overlong forms included, becomes U+FFFD, so that an application that routes on that one
+cannot be led elsewhere either (T8).
 """
 
 import re
@@ -113,19 +114,15 @@ def split_target(target: bytes) -> Target | None:
     if _ORIGIN.fullmatch(target) is None:
         return None
     raw_path, _, query = target.partition(b"?")
-    path = _decoded(raw_path)
-    return None if path is None else Target(raw_path, path, query, authority)
+    return Target(raw_path, _decoded(raw_path), query, authority)
 
 
-def _decoded(raw_path: bytes) -> str | None:
-    """Return the path as text, encoded slashes left as they are; None if it is not UTF-8 (T8: overlong forms)."""
+def _decoded(raw_path: bytes) -> str:
+    """Return the path as text, encoded slashes left as they are."""
     text = raw_path.decode("ascii")
     if "%" not in text:
         return text
-    try:
-        return "%2F".join(unquote_to_bytes(piece).decode("utf-8") for piece in _SLASH.split(text))
-    except UnicodeDecodeError:
-        return None
+    return "%2F".join(unquote_to_bytes(piece).decode("utf-8", "replace") for piece in _SLASH.split(text))
 
 
 def unreadable(start: bytes, unknown_method: bool) -> Problem:

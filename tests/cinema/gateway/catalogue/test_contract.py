@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 import pytest
@@ -12,6 +13,7 @@ from stagedoor.requests import HttpResponse
 from stagedoor.testing import ManualClock
 from tests.cinema.gateway.catalogue.films import ACTION, FILMS, GENRES, LUCAS, PERSONS, STAR_WARS, uid
 from tests.cinema.gateway.services import House
+from tests.stagedoor.door.conftest import serving
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 IDS = {"film": STAR_WARS, "genre": ACTION, "person": LUCAS}
@@ -205,6 +207,41 @@ async def test_ids_are_read_in_either_case_and_answered_in_lower(house: House) -
     assert await results(house, f"/v1/films?id={wanted}") == [STAR_WARS]
     assert await results(house, f"/v1/films?ids={wanted}&ids={STAR_WARS}") == [STAR_WARS]
     assert len(await said(house, f"/api/v1/films?genre={ACTION.upper()}")) == 2
+
+
+CROOKED = [
+    "%FF",
+    "%c0%af",
+    "%00",
+    "..%2f",
+    STAR_WARS.replace("-", ""),
+    f"{{{STAR_WARS}}}",
+    f"urn:uuid:{STAR_WARS}",
+    f"{STAR_WARS}%0a",
+    f"{STAR_WARS}%FF",
+    STAR_WARS.translate({ord("0") + n: chr(0x660 + n) for n in range(10)}).replace("a", "%D0%B0"),
+]
+
+
+@pytest.mark.parametrize("row", [*THINGS, *RELATED], ids=lambda row: row.path)
+async def test_a_crooked_id_is_422_whatever_its_octets(house: House, row: Any) -> None:
+    """Contract 1.2: anything but the hyphenated form, from the socket on, octets that are no UTF-8 among them."""
+    name = getattr(row, "id", "uuid")
+    asked = house.engine.asked
+    async with serving(house.gateway) as door:
+        for crooked in CROOKED:
+            path = row.path.replace(f"{{{name}}}", "".join(map(quoted, crooked)))
+            (answer,) = await door.ask(
+                f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+            )
+
+            assert (answer.status, answer.field(b"content-type")) == (422, b"application/problem+json"), path
+            assert answer.json()["errors"][0]["loc"] == ["path", name]
+    assert house.engine.asked == asked
+
+
+def quoted(letter: str) -> str:
+    return letter if letter.isascii() and letter not in "{}" else quote(letter)
 
 
 async def test_an_id_of_another_kind_is_unknown(house: House) -> None:
