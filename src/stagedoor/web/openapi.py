@@ -103,6 +103,8 @@ def _operation(
 ) -> dict[str, Any]:
     parameters = [_parameter(item, components) for item in route.parameters]
     responses = {str(documentation.status): _success(documentation, schema)}
+    if "ETag" in documentation.headers:
+        responses["304"] = _unchanged(documentation)
     for status, said in sorted(_by_status(documentation.problems).items()):
         responses[str(status)] = _refusal(said, _example_path(route), namespace)
     return {
@@ -149,6 +151,12 @@ def _success(documentation: Documentation, schema: object) -> dict[str, Any]:
     if documentation.headers:
         answer["headers"] = _headers(documentation.headers)
     return answer
+
+
+def _unchanged(documentation: Documentation) -> dict[str, Any]:
+    """Return the answer to who holds the present entity tag: the same fields, and no body (RFC 9110 15.4.5)."""
+    text = "What `If-None-Match` names is the present answer still; no body"
+    return {"description": text, "headers": _headers(documentation.headers)}
 
 
 def _headers(described: Mapping[str, str]) -> dict[str, Any]:

@@ -142,7 +142,7 @@ async def test_everything_is_described(house: House) -> None:
         assert operation["summary"]
         assert all(one["description"] and "example" in one for one in operation["parameters"])
         for status, answer in operation["responses"].items():
-            if status != "200":
+            if status not in {"200", "304"}:
                 (content,) = answer["content"].values()
                 assert content["examples"], (path, status)
     for path in [*(row.path for row in LISTS), *(row.path for row in RELATED)]:
@@ -166,6 +166,23 @@ async def test_what_the_documents_show_can_be_tried_out(house: House) -> None:
         assert answered.body not in (b"[]", b'{"results":[]}'), target(path, operation)
         for name in operation["responses"]["200"].get("headers", ()):
             assert answered.header(name.lower().encode()) is not None, (path, name)
+
+
+@pytest.mark.parametrize("path", SETS)
+async def test_304_is_documented_where_it_is_served_and_nowhere_else(house: House, path: str) -> None:
+    """CONTRACTS 1.3: every page of the catalogue, with the fields that the documents promise and no body."""
+    for each, operation in operations(await document(house, path)):
+        asked = target(each, operation)
+        etag = (await house.client.ask(asked)).header(b"etag")
+        assert ("304" in operation["responses"]) == (etag is not None) == (each in COURSE | GATEWAY)
+        if etag is None:
+            continue
+
+        unchanged = await house.client.ask(asked, headers=((b"if-none-match", etag),))
+
+        assert (unchanged.status, unchanged.body) == (304, b"")
+        for name in operation["responses"]["304"]["headers"]:
+            assert unchanged.header(name.lower().encode()) is not None, (each, name)
 
 
 WRONG = {

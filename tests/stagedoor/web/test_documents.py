@@ -72,8 +72,19 @@ async def test_g9_a_route_documents_itself(client: Client) -> None:
     assert operation["parameters"][0]["schema"]["maxLength"] == 128
     assert operation["parameters"][0]["example"] == "alien"
     assert operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/Film")
-    assert set(operation["responses"]) == {"200", "404", "422"}
+    assert set(operation["responses"]) == {"200", "304", "404", "422"}
     assert "ETag" in operation["responses"]["200"]["headers"]
+
+
+async def test_only_a_route_with_an_entity_tag_has_an_answer_without_body() -> None:
+    """G9: 304 for who holds the tag, with the same fields; a route without one never sends it."""
+    plain = replace(route("/plain"), documentation=Documentation(summary="Plain", headers={"X-Total": "All"}))
+    paths = openapi.document([route("/tagged"), plain], title="", version="1")["paths"]
+
+    tagged = paths["/tagged"]["get"]["responses"]
+    assert "content" not in tagged["304"]
+    assert tagged["304"]["headers"] == tagged["200"]["headers"]
+    assert set(paths["/plain"]["get"]["responses"]) == {"200"}
 
 
 async def test_h10_problems_are_shown_as_clients_read_them(client: Client) -> None:
