@@ -64,16 +64,20 @@ def unknown(call: Call[HttpRequest]) -> HttpResponse:
 
 
 class Engine(MemorySearch):
-    """The engine in memory, which counts what it is asked, can be taken away, and fails as it is told."""
+    """The engine in memory, which counts what it is asked, can be taken away, hangs and fails as it is told."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(INDICES, clock=clock)
+        self.clock = clock
         self.asked = 0
         self.away = False
+        self.hangs = False
         self.failure: UpstreamError | None = None
 
     async def send(self, call: Call[Query], /) -> Result:
         self.asked += 1
+        if self.hangs:
+            await self.clock.sleep(3600.0)
         if self.away:
             raise UpstreamUnavailable(call.operation, "away")
         if self.failure is not None:
