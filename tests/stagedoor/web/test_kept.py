@@ -1,0 +1,157 @@
+"""Pages that everybody shares: made once, kept byte for byte, told apart by their question alone."""
+
+import asyncio
+from typing import Any
+
+import orjson
+import pytest
+
+from stagedoor.cache.memory import MemoryStore
+from stagedoor.call import Env
+from stagedoor.errors import UpstreamRejected, UpstreamTimeout
+from stagedoor.parameters import Fault, Invalid
+from stagedoor.policies import Cached, Coalesced
+from stagedoor.requests import Headers
+from stagedoor.testing import Client, ManualClock
+from stagedoor.web.gateway import Gateway
+from stagedoor.web.kept import Page, PageCodec, kept_route, page_of, pages
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Documentation
+
+
+class Shelf:
+    """Makes pages, counts them, and fails as it is told."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.failure: Exception | None = None
+
+    def ask(self, request: Request) -> "Question":
+        if request.query == b"wrong":
+            raise Invalid(Fault(("query", "wrong"), "must not be", "value"))
+        return Question(self, request.query.decode())
+
+
+class Question:
+    def __init__(self, shelf: Shelf, asked: str) -> None:
+        self.shelf = shelf
+        self.asked = asked
+        self.key = asked.lower().encode()
+
+    async def page(self) -> Page:
+        await asyncio.sleep(0)
+        if self.shelf.failure is not None:
+            raise self.shelf.failure
+        self.shelf.made += 1
+        return page_of({"number": self.shelf.made}, fields=((b"x-total-count", b"1"),), tags=("books",))
+
+    def fields(self, _: Page, /) -> Headers:
+        return ((b"link", self.asked.encode()),)
+
+
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf()
+
+
+@pytest.fixture
+def client(shelf: Shelf, env: Env) -> Client:
+    cached: Cached[Any, Page] = Cached(
+        store=MemoryStore(env=env), codec=PageCodec(), lifetime=60.0, tags=lambda page: page.tags
+    )
+    upstream = pages("shelf", cached, Coalesced(), env=env)
+    route = kept_route(
+        "/books", shelf.ask, upstream, parameters=(), documentation=Documentation(summary="Books")
+    )
+    return Client(Gateway([route], env=env, name="test"))
+
+
+async def test_equal_questions_share_a_page_but_not_what_they_said(client: Client, shelf: Shelf) -> None:
+    """The body is byte for byte the first one's; links have each client's own spelling."""
+    first, again = await client.ask("/books?A"), await client.ask("/books?a")
+
+    assert (shelf.made, again.body) == (1, first.body)
+    assert [one.header(b"link") for one in (first, again)] == [b"A", b"a"]
+    assert again.header(b"x-total-count") == b"1"
+
+
+async def test_hc15_a_page_says_what_remains_of_its_life(client: Client, clock: ManualClock) -> None:
+    """HC15: stored, then a hit with the seconds that are left, as in max-age."""
+    first = await client.ask("/books")
+    await clock.advance(25.0)
+    again = await client.ask("/books")
+
+    told = [(one.header(b"cache-status"), one.header(b"cache-control")) for one in (first, again)]
+    assert told == [
+        (b"stagedoor; fwd=miss; stored", b"public, max-age=60"),
+        (b"stagedoor; hit; ttl=35", b"public, max-age=35"),
+    ]
+
+
+async def test_k4_many_at_once_are_one_production(client: Client, shelf: Shelf) -> None:
+    """K4: every one of them gets the page."""
+    answers = await asyncio.gather(*(client.ask("/books") for _ in range(50)))
+
+    assert {one.body for one in answers} == {b'{"number":1}'}
+    assert shelf.made == 1
+
+
+async def test_who_holds_the_page_is_sent_no_body(client: Client) -> None:
+    """RFC 9110 15.4.5: with the fields that 200 would have, but for those of a body."""
+    first = await client.ask("/books?a")
+    etag = first.header(b"etag") or b""
+
+    again = await client.ask("/books?a", headers=((b"if-none-match", etag),))
+
+    assert (again.status, again.body, again.header(b"etag")) == (304, b"", etag)
+    assert (again.header(b"link"), again.header(b"content-type")) == (b"a", None)
+
+
+async def test_a_question_that_is_wrong_makes_no_page(client: Client, shelf: Shelf) -> None:
+    """422 before anything is produced."""
+    assert (await client.ask("/books?wrong")).status == 422
+    assert shelf.made == 0
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [(UpstreamTimeout("shelf.page", "late"), 504), (UpstreamRejected("shelf.page", "no"), 502)],
+)
+async def test_hc14_failures_are_not_kept(
+    client: Client, shelf: Shelf, failure: Exception, status: int
+) -> None:
+    """HC14: the next one who asks is answered."""
+    shelf.failure = failure
+    assert (await client.ask("/books")).status == status
+    shelf.failure = None
+
+    assert (await client.ask("/books")).status == 200
+
+
+async def test_without_a_cache_a_page_says_so(shelf: Shelf, env: Env) -> None:
+    """Nobody else may keep what we do not."""
+    upstream = pages("shelf", env=env)
+    route = kept_route(
+        "/books", shelf.ask, upstream, parameters=(), documentation=Documentation(summary="Books")
+    )
+
+    answered = await Client(Gateway([route], env=env, name="test")).ask("/books")
+
+    assert answered.header(b"cache-control") == b"no-store"
+    assert answered.header(b"cache-status") == b"stagedoor; fwd=bypass"
+    assert route.cached is None
+
+
+@pytest.mark.parametrize("body", [b"", b"\n", b'{"a": "line\\nbreak"}\n\n', bytes(range(256))])
+def test_k8_a_page_comes_back_as_it_was(body: bytes) -> None:
+    """K8: with bytes of every kind, line breaks among them, in its body and its fields."""
+    page = Page(body, b'"tag"', ((b"x-total-count", b"12"), (b"x-odd", b"\xff\xe9")), ("film:1", "films"))
+
+    assert PageCodec().decode(PageCodec().encode(page)) == page
+
+
+@pytest.mark.parametrize("broken", [b"", b"[]\n", b"{", b'["x",[],[]', b"\xff\n{}"])
+def test_k8_what_is_no_page_cannot_be_read(broken: bytes) -> None:
+    """K8: the cache takes the error for a miss."""
+    with pytest.raises((ValueError, orjson.JSONDecodeError)):
+        PageCodec().decode(broken)
