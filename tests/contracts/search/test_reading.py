@@ -173,8 +173,8 @@ async def test_exact_words_come_before_near_ones(library: House) -> None:
         assert exact[0]
 
 
-async def test_operators_are_plain_text(library: House) -> None:
-    """Nothing that a query language would obey changes what is found."""
+async def test_t9_operators_are_plain_text(library: House) -> None:
+    """T9: nothing that a query language would obey changes what is found."""
     plain = await titles(library, "star wars")
 
     for text in [
@@ -188,7 +188,7 @@ async def test_operators_are_plain_text(library: House) -> None:
         assert set(await titles(library, text)) >= set(plain)
 
 
-async def test_words_after_the_sixteenth_are_ignored(library: House) -> None:
+async def test_t9_words_after_the_sixteenth_are_ignored(library: House) -> None:
     """T9: the cost of a text is bounded, however many words it has."""
     assert await titles(library, "qqqq " * 15 + "star") != []
     assert await titles(library, "qqqq " * 16 + "star") == []

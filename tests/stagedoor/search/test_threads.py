@@ -115,8 +115,8 @@ async def test_a_call_waits_for_a_thread_and_is_served(threads: Threads) -> None
     await rested(threads)
 
 
-async def test_a_full_queue_is_told_at_once(threads: Threads) -> None:
-    """Shedding costs nothing: no wait, and a word when to come back."""
+async def test_o6_a_full_queue_is_told_at_once(threads: Threads) -> None:
+    """O6: shedding costs nothing: no wait, and a word when to come back."""
     work = Work()
     first = asyncio.create_task(threads.run(call_of("x"), work))
     second = asyncio.create_task(threads.run(call_of("x"), lambda: "second"))

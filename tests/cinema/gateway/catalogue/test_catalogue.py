@@ -237,8 +237,8 @@ async def test_pages_are_kept_byte_for_byte_and_say_how_long_they_live(
     assert house.engine.asked == asked
 
 
-async def test_an_empty_list_is_kept_like_any_other(house: House) -> None:
-    """A cached [] is a hit."""
+async def test_k8_an_empty_list_is_kept_like_any_other(house: House) -> None:
+    """K8: a cached [] is a hit."""
     await house.client.ask(f"/api/v1/films?genre={UNKNOWN}")
 
     answered = await house.client.ask(f"/api/v1/films?genre={UNKNOWN}")

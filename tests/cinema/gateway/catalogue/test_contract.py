@@ -64,8 +64,8 @@ async def test_every_path_works_with_a_slash_and_by_head(house: House, target: s
 
 
 @pytest.mark.parametrize("target", PAGES)
-async def test_every_page_is_kept_for_300_seconds(house: House, clock: ManualClock, target: str) -> None:
-    """Contract 3: lists and searches too; a hit is byte-identical and says what is left of its life."""
+async def test_hc15_every_page_is_kept_for_300_seconds(house: House, clock: ManualClock, target: str) -> None:
+    """HC15, contract 3: lists and searches too; a hit is byte-identical and says what is left of its life."""
     first = await house.client.ask(target)
     await clock.advance(89.0)
     asked = house.engine.asked
@@ -107,8 +107,8 @@ async def test_other_methods_are_405_with_allow(house: House, target: str) -> No
         "/v1/nothing",
     ],
 )
-async def test_nothing_else_is_a_path(house: House, target: str) -> None:
-    """Contract 1.2: an encoded slash or dot segment never reaches another route."""
+async def test_t8_nothing_else_is_a_path(house: House, target: str) -> None:
+    """T8, contract 1.2: an encoded slash or dot segment never reaches another route."""
     asked = house.engine.asked
     answered = await house.client.ask(target)
 
@@ -116,8 +116,8 @@ async def test_nothing_else_is_a_path(house: House, target: str) -> None:
     assert house.engine.asked == asked
 
 
-async def test_a_problem_has_the_form_of_the_contract(house: House) -> None:
-    """Contract 1.4: path as instance, the real status, never kept; a 422 names place and parameter."""
+async def test_h10_a_problem_has_the_form_of_the_contract(house: House) -> None:
+    """H10, contract 1.4: path as instance, the real status, never kept; a 422 names place and parameter."""
     answered = await house.client.ask(
         "/api/v1/films?page_size=101&sort=title", headers=((b"x-request-id", b"r-1"),)
     )
@@ -146,7 +146,7 @@ async def test_a_problem_has_the_form_of_the_contract(house: House) -> None:
 @pytest.mark.parametrize(
     "target", ["/api/v1/films", f"/v1/films/{STAR_WARS}", f"/api/v1/persons/{LUCAS}/film"]
 )
-async def test_an_outage_is_neither_404_nor_500(
+async def test_h6_an_outage_is_neither_404_nor_500(
     house: House,
     clock: ManualClock,
     target: str,
@@ -154,7 +154,7 @@ async def test_an_outage_is_neither_404_nor_500(
     status: int,
     kind: str,
 ) -> None:
-    """Contract 1.4: never a dependency's fault as plain text, 400, 404 or 500; nothing of it is kept."""
+    """H6, contract 1.4: never a dependency's fault as plain text, 400, 404 or 500; nothing of it is kept."""
     house.engine.failure = failure
     answered = await clock.run(house.client.ask(target))
     house.engine.failure = None
@@ -224,8 +224,8 @@ CROOKED = [
 
 
 @pytest.mark.parametrize("row", [*THINGS, *RELATED], ids=lambda row: row.path)
-async def test_a_crooked_id_is_422_whatever_its_octets(house: House, row: Any) -> None:
-    """Contract 1.2: anything but the hyphenated form, from the socket on, octets that are no UTF-8 among them."""
+async def test_t8_a_crooked_id_is_422_whatever_its_octets(house: House, row: Any) -> None:
+    """T8, contract 1.2: anything but the hyphenated form, from the socket on, also octets that are no UTF-8."""
     name = getattr(row, "id", "uuid")
     asked = house.engine.asked
     async with serving(house.gateway) as door:
