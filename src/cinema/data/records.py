@@ -78,7 +78,8 @@ def _json(path: Path) -> Records:
             if not text.strip():
                 continue
             try:
-                record = json.loads(text, parse_constant=_no_number)
+                # Without its end: what is missing there is missing in this line, not in column 1 of the next.
+                record = json.loads(text.rstrip(), parse_constant=_no_number)
             except json.JSONDecodeError as error:
                 raise Fault(path.name, line, str(error.colno), f"must be JSON: {error.msg}") from None
             except (ValueError, RecursionError) as error:

@@ -226,6 +226,14 @@ def test_faults_of_json_are_named_with_their_line(tmp_path: Path, content: str) 
         read_folder(tmp_path, NOW)
 
 
+def test_what_a_line_of_json_lacks_is_lacking_at_its_end(tmp_path: Path) -> None:
+    """The column is the line's own: the end of a line is not the beginning of the next."""
+    (tmp_path / "film_work.jsonl").write_text('{"id": "2"  \n')
+
+    with pytest.raises(Fault, match=r"line 1, column 11: must be JSON: Expecting ',' delimiter"):
+        read_folder(tmp_path, NOW)
+
+
 def test_what_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     """And a byte order mark is not part of the first name."""
     (tmp_path / "genre.csv").write_bytes(b"\xef\xbb\xbfid,name\n" + ONE.encode() + b",A\n")
