@@ -1,7 +1,7 @@
 """How an index is kept in Tantivy: its physical fields, and documents in their form.
 
 Tantivy has no nested documents: of objects their keywords are indexed as flat lists, and the document as a whole is
-stored as JSON, from which answers are read.
+stored as JSON, from which answers are read. How keywords become terms is told in `keywords`.
 
 Words are analysed here and handed over divided by spaces, each with its first letter three times: "star" is kept as
 "ssstar". No two edits get from one first letter to another, so that Tantivy's fuzzy query, which knows no fixed
@@ -22,7 +22,6 @@ Documents are handed over as JSON, which Tantivy reads without the interpreter's
 by value, costs twice as much. Its reader of JSON may be a bit off with fractions, which is why numbers are ranks.
 """
 
-import re
 import struct
 from binascii import b2a_base64
 from collections.abc import Callable
@@ -36,6 +35,8 @@ from stagedoor.search.analysis import analyze
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text, single
+from stagedoor.search.tantivy.keywords import in_json, uuid_number
+from stagedoor.search.tantivy.remembered import Remembered
 
 __all__ = ["EARLY", "EVERY", "SOURCE", "WORDS", "builder", "encoded", "rank", "schema_of", "texts_in"]
 
@@ -43,8 +44,6 @@ SOURCE: Final = "_source"
 EVERY: Final = "_words"  # the words of every text, where an index has several
 EARLY: Final = "_early"
 WORDS: Final = "words"  # the tokenizer that divides at spaces
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_REMEMBERED: Final = 131_072  # runs of letters, with their words: some 20 MB
 _LOW: Final = (1 << 64) - 1
 _NULL: Final = 0xFFFFFFFF
 _HIGH: Final = ID + "#"
@@ -62,7 +61,7 @@ def schema_of(index: Index) -> tantivy.Schema:
     for path, leaf in index.paths.items():
         match leaf:
             case Keyword():
-                build.add_text_field(path, tokenizer_name="raw", index_option="basic")
+                build.add_bytes_field(path, indexed=True)
             case Text():
                 build.add_text_field(path, tokenizer_name=WORDS, index_option="freq")
             case Number():
@@ -101,9 +100,8 @@ def id_keys(document_id: str) -> tuple[int, int]:
 
     It fits if it is a UUID in lower case, whose hyphens at fixed places order nothing, or at most 16 bytes.
     """
-    if _UUID.fullmatch(document_id):
-        number = int(document_id.replace("-", ""), 16)
-    else:
+    number = uuid_number(document_id)
+    if number is None:
         raw = document_id.encode()
         if not 0 < len(raw) <= 16:
             raise ValueError(f"the id {document_id!r} is neither a UUID in lower case nor 1 to 16 bytes")
@@ -175,8 +173,10 @@ def _step(path: str, leaf: Leaf) -> _Step:
 def _keyword_step(path: str) -> _Step:
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
-        if value is not None:
-            physical[path] = _texts(value)
+        if isinstance(value, list):
+            physical[path] = [_term_of(keyword) for keyword in value]
+        elif value is not None:
+            physical[path] = in_json(value)
 
     return step
 
@@ -186,19 +186,9 @@ def _inner_keyword_step(path: str) -> _Step:
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         values = (one.get(tail) for one in document[head] or ())
-        physical[path] = _texts([value for value in values if value is not None])
+        physical[path] = [_term_of(value) for value in values if value is not None]
 
     return step
-
-
-def _texts(value: Any) -> str | list[str]:  # noqa: ANN401 - documents hold JSON
-    """Return a text or a list of texts; raises `TypeError` for anything else, of which Tantivy would tell too late."""
-    if isinstance(value, str):
-        return value
-    if not isinstance(value, list):
-        raise TypeError(f"{value!r:.100} is neither a text nor a list of texts")
-    "".join(value)
-    return value
 
 
 def _text_step(path: str, *, sortable: bool) -> _Step:
@@ -210,7 +200,7 @@ def _text_step(path: str, *, sortable: bool) -> _Step:
             return
         text = " ".join(value) if isinstance(value, list) else value
         if text:
-            physical[path] = " ".join(map(_words, text.split(" ")))
+            physical[path] = " ".join(map(_words_of, text.split(" ")))
         if sortable:
             physical[first], physical[second] = prefix_keys(text)
             physical[whole] = text
@@ -218,21 +208,13 @@ def _text_step(path: str, *, sortable: bool) -> _Step:
     return step
 
 
-class _Words(dict[str, str]):
-    """The words, as they are indexed, of each run of a text between two spaces.
-
-    No rule of the analyzer reaches over a space, and the same names and words come again and again. What is looked up
-    twenty times a document is a dict: `lru_cache` takes twice as long, to keep an order that nobody needs.
-    """
-
-    def __missing__(self, run: str) -> str:
-        if len(self) >= _REMEMBERED:
-            self.clear()
-        words = self[run] = " ".join([encoded(word) for word in analyze(run)])
-        return words
+def _words(run: str) -> str:
+    """Return the words of a run of a text between two spaces, over which no rule of the analyzer reaches."""
+    return " ".join([encoded(word) for word in analyze(run)])
 
 
-_words = _Words().__getitem__
+_words_of = Remembered(_words).__getitem__
+_term_of = Remembered(in_json).__getitem__
 
 
 def _number_step(path: str) -> _Step:

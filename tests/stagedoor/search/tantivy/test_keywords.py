@@ -1,0 +1,46 @@
+"""Keywords as terms."""
+
+import base64
+import uuid
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from stagedoor.search.tantivy.keywords import in_json, key, uuid_number
+
+_UUID = "0cc1b111-5a20-85ef-857a-9972e2fe3f5b"
+_keywords = (
+    st.text(max_size=40) | st.uuids().map(str) | st.just(_UUID.upper()) | st.just(_UUID.replace("-", ""))
+)
+
+
+@given(_keywords, _keywords)
+@example(_UUID, _UUID.upper())
+@example(_UUID, _UUID.replace("-", ""))
+@example("", "\0")
+def test_different_keywords_are_different_terms(one: str, other: str) -> None:
+    """A filter by a keyword must not find another, however it is written."""
+    assert (key(one) == key(other)) == (one == other)
+
+
+@given(_keywords)
+def test_what_is_indexed_is_what_is_asked_for(keyword: str) -> None:
+    """Documents are handed over in JSON, which has no bytes."""
+    assert base64.b64decode(in_json(keyword)) == key(keyword)
+
+
+@given(st.uuids())
+def test_a_uuid_is_its_number(one: uuid.UUID) -> None:
+    """Ids are sorted by it."""
+    assert uuid_number(str(one)) == one.int
+    assert uuid_number(str(one) + "0") is None
+
+
+@pytest.mark.parametrize("keyword", [5, None, ["a"]])
+def test_what_is_no_text_is_no_keyword(keyword: str) -> None:
+    """Such a document is refused, with its reason, before it is handed over."""
+    with pytest.raises(TypeError):
+        key(keyword)
+    with pytest.raises(TypeError):
+        in_json(keyword)
