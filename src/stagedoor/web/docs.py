@@ -85,7 +85,7 @@ def _openapi_handler(described: Callable[[], dict[str, Any]]) -> Handler:
             body = orjson.dumps(described())
             made.append(Answer(200, ((b"content-type", b"application/json"), _SHORT), body))
             tag.append(etag_of(body))
-        return conditional(made[0], tag[0], request.headers.get(b"if-none-match"))
+        return conditional(made[0], tag[0], request.listed(b"if-none-match"))
 
     return handle
 
@@ -114,7 +114,7 @@ def _asset_route(name: str, assets: str) -> Route:
             body = await asyncio.to_thread(_asset_file(name).read_bytes)
             answer = Answer(200, ((b"content-type", _ASSETS[name]), _FOREVER), body)
             kept.append((answer, etag_of(body)))
-        return conditional(*kept[0], request.headers.get(b"if-none-match"))
+        return conditional(*kept[0], request.listed(b"if-none-match"))
 
     return _quiet(f"{assets}/{name}", handle)
 

@@ -132,7 +132,7 @@ def kept_route(
             page = await upstream.call("page", question)
         except UpstreamError as error:
             raise Refused(problem(error)) from error
-        record, tags = context.current().record, request.headers.get(b"if-none-match")
+        record, tags = context.current().record, request.listed(b"if-none-match")
         return delivered(page, question.fields(page), record, tags)
 
     return Route(

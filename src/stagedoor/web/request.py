@@ -35,6 +35,12 @@ class Request:
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]
 
+    def listed(self, name: bytes) -> bytes | None:
+        """Return the values of all lines of a field as one list (RFC 9110 5.3); None if there is none."""
+        if name not in self.headers:
+            return None
+        return b", ".join([said for field, said in self.scope["headers"] if field == name])
+
     def all_headers(self) -> Headers:
         """Return the header fields as they came, repetitions included."""
         return tuple(self.scope["headers"])

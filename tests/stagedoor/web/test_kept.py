@@ -107,6 +107,16 @@ async def test_who_holds_the_page_is_sent_no_body(client: Client) -> None:
     assert (again.header(b"link"), again.header(b"content-type")) == (b"a", None)
 
 
+@pytest.mark.parametrize("last", [b'"other"', b""])
+async def test_several_lines_of_entity_tags_are_one_list(client: Client, last: bytes) -> None:
+    """RFC 9110 5.3: a proxy may send each tag in a line of its own."""
+    etag = (await client.ask("/books")).header(b"etag") or b""
+    lines = ((b"if-none-match", b'W/"x"'), (b"if-none-match", etag), (b"if-none-match", last))
+
+    assert (await client.ask("/books", headers=lines)).status == 304
+    assert (await client.ask("/books", headers=lines[::2])).status == 200
+
+
 async def test_a_question_that_is_wrong_makes_no_page(client: Client, shelf: Shelf) -> None:
     """422 before anything is produced."""
     assert (await client.ask("/books?wrong")).status == 422
