@@ -66,20 +66,23 @@ shell: .venv/run.stamp ## a shell in which stagedoor and cinema are on PATH
 
 # --- tests and checks ------------------------------------------------------------------------------------------------
 
+# They start some hundred processes: whatever the machine says otherwise, Python compiles each module once.
+unit live deep: export PYTHONDONTWRITEBYTECODE =
+
 test: unit live ## run all tests
 
 unit: .venv/dev.stamp ## the tests that may run side by side
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --cov --cov-report= --cov-fail-under=0 $(ARGS)
 
-live: .venv/dev.stamp ## the tests on real processes, one after the other
+live: .venv/dev.stamp ## the tests that time or load real processes, one after the other
 	@$(BIN)/python -m pytest -q -m live $(ARGS)
 
 cover: ## hold the floors on what `make unit` measured
 	@sh scripts/floors.sh $(BIN)/python
 
 deep: .venv/dev.stamp ## the tests again, with many more generated examples
-	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --hypothesis-profile=deep --timeout=1800 $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --hypothesis-profile=deep --timeout=1800 $(ARGS)
 
 lint: .venv/dev.stamp ## style, and whether the formatter would change a file
 	@status=0; $(BIN)/ruff check || status=1; $(BIN)/ruff format --check || status=1; exit $$status

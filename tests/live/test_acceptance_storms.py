@@ -75,7 +75,9 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize("modes", FAILURES, ids=lambda modes: "-".join({*modes, *modes.values()}))
+@pytest.mark.parametrize(
+    "modes", FAILURES, ids=lambda modes: "-".join(dict.fromkeys([*modes, *modes.values()]))
+)
 async def test_a9_r4_retries_do_not_multiply_a_failing_load(
     tmp_path: Path, modes: dict[str, str], deep: bool
 ) -> None:

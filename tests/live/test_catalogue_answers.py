@@ -23,7 +23,7 @@ from tests.live.load import Shot
 from tests.live.questions import UNKNOWN, generated
 from tests.live.stages import Stage, finished, ids_in, links_in, total_of
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.xdist_group("search nodes"), pytest.mark.slow, pytest.mark.timeout(400)]
 
 LOADED = "seeded: 26 genre, 4,166 person, 999 film_work, 2,231 genre_film_work, 5,783 person_film_work"
 SIZES = (1, 7, 50, 100)

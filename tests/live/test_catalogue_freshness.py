@@ -15,7 +15,7 @@ from tests.live.catalogue import Catalogue
 from tests.live.platform import PATIENT, Program, Reply, ask, run, until
 from tests.servers import Server, free_port
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 INTERVAL = 1.0
 PURGED = 1.0  # seconds in which every process hears of a purge (G4)

@@ -25,7 +25,7 @@ from tests.cinema.etl.sources import documents_in, whole
 from tests.live.platform import clean, run, until
 from tests.servers import Server
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 FILMS = 600
 KILLS = 20
@@ -156,6 +156,7 @@ def test_a_bare_update_shows_after_one_pass(place: Place) -> None:
     assert {f"person:{person}", "persons", "films"} <= set(tags)
 
 
+@pytest.mark.xdist_group("search nodes")
 @pytest.mark.parametrize("node", ["opensearch", "elasticsearch"])
 @pytest.mark.timeout(400)
 async def test_a_node_is_filled_followed_and_waited_for(

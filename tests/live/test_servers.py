@@ -18,8 +18,6 @@ from tests import servers
 from tests.conftest import must_not_skip
 from tests.servers import Server
 
-pytestmark = pytest.mark.live
-
 ROOT = Path(__file__).resolve().parents[2]
 # Starts a server, says which processes it has, and waits to be killed.
 RUN = """

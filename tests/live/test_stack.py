@@ -16,7 +16,7 @@ import pytest
 
 from tests.servers import free_port
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 SERVICES = ("users", "orders", "products")
 

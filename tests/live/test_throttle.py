@@ -11,7 +11,7 @@ import pytest
 from tests.live.platform import PATIENT, Platform, Reply, ask
 from tests.servers import LOOPBACK, Server, flush
 
-pytestmark = pytest.mark.live
+pytestmark = pytest.mark.xdist_group("throttle")
 
 LIMIT = 60
 SETTINGS: dict[str, str | float] = {
