@@ -1,6 +1,16 @@
 """Search: an engine-neutral query tree, filter sets that make it, and engines that answer it."""
 
-from stagedoor.search.engine import Change, Delete, Engine, Put, Refused, Writer, WriterError
+from stagedoor.search.engine import (
+    Change,
+    Delete,
+    Engine,
+    Prepare,
+    Put,
+    Ready,
+    Refused,
+    Writer,
+    WriterError,
+)
 from stagedoor.search.query import (
     ID,
     WINDOW,
@@ -38,8 +48,10 @@ __all__ = [
     "Not",
     "Number",
     "Order",
+    "Prepare",
     "Put",
     "Query",
+    "Ready",
     "Refused",
     "Result",
     "Scalar",

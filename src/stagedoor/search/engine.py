@@ -6,8 +6,8 @@ An index is known by its name ("movies"), which is an alias of one versioned ind
 a version, fills it while readers go on with the old one, and switches the name over in one step.
 """
 
-from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
 
 from stagedoor.call import Transport
 from stagedoor.errors import StagedoorError
@@ -15,7 +15,18 @@ from stagedoor.search.query import Document, Query, Result
 from stagedoor.search.schema import Index
 from stagedoor.value import value
 
-__all__ = ["Change", "Delete", "Engine", "Put", "Refused", "Writer", "WriterError", "key_of"]
+__all__ = [
+    "Change",
+    "Delete",
+    "Engine",
+    "Prepare",
+    "Put",
+    "Ready",
+    "Refused",
+    "Writer",
+    "WriterError",
+    "key_of",
+]
 
 
 @value()
@@ -37,7 +48,16 @@ class Delete:
     id: str
 
 
-Change: TypeAlias = Put | Delete
+@value()
+class Ready:
+    """What `Put` does, with the document in the form that its writer has made of it beforehand."""
+
+    id: str
+    form: Any
+
+
+Change: TypeAlias = Put | Ready | Delete
+Prepare: TypeAlias = Callable[[Index], Callable[[Document], Change]]
 
 
 @value()
@@ -76,6 +96,15 @@ class Writer(Protocol):
     Methods raise `WriterError` if the engine is away or refuses; they may be repeated after it, and repeating
     changes nothing. Blocking work is done off the event loop.
     """
+
+    @staticmethod
+    def prepare(index: Index, /) -> Callable[[Document], Change]:
+        """Return what makes a change of a document, doing ahead as much as can be done of what `write` has to do.
+
+        This function and the changes can be pickled: a process that reads a source may prepare what another writes.
+        A document that the index does not take becomes a change that `write` refuses.
+        """
+        ...
 
     async def create(self, index: Index, /) -> str:
         """Create an empty version of an index, with its mapping, and return the version's name."""

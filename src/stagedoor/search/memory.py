@@ -1,6 +1,6 @@
 """An engine in memory, reader and writer in one: for tests, and as the plain statement of what the others do."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain
@@ -11,7 +11,7 @@ from stagedoor.clock import Clock, SystemClock
 from stagedoor.errors import UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.search.analysis import analyze, forgiven, words_of
 from stagedoor.search.documents import as_declared, refusal
-from stagedoor.search.engine import Change, Put, Refused, WriterError, key_of
+from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError, key_of
 from stagedoor.search.fits import demand_fit
 from stagedoor.search.order import in_order, narrowed
 from stagedoor.search.query import (
@@ -78,6 +78,15 @@ class MemorySearch:
 
     # --- writing --------------------------------------------------------------------------------------------
 
+    @staticmethod
+    def prepare(index: Index, /) -> Callable[[Document], Change]:
+        def prepared(document: Document) -> Change:
+            if refusal(document, index):
+                return Put(document)  # which `write` refuses, and says why
+            return Ready(document[ID], as_declared(document, index))
+
+        return prepared
+
     async def create(self, index: Index, /) -> str:
         self._created += 1
         version = f"{index.name}-{self._created:06}"
@@ -94,8 +103,10 @@ class MemorySearch:
     async def write(self, version: str, changes: Sequence[Change], /) -> tuple[Refused, ...]:
         target, refused = self._version(version), []
         for change in changes:
-            if not isinstance(change, Put):
+            if isinstance(change, Delete):
                 target.written.pop(change.id, None)
+            elif isinstance(change, Ready):
+                target.written[change.id] = change.form
             elif reason := refusal(change.document, target.index):
                 refused.append(Refused(str(change.document.get(ID)), reason))
             else:

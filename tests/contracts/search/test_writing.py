@@ -1,5 +1,6 @@
 """What every search engine promises to whoever fills it."""
 
+import pickle
 from itertools import pairwise
 
 import pytest
@@ -64,6 +65,39 @@ async def test_the_last_change_of_a_document_counts(house: House) -> None:
     await house.writer.commit(version)
 
     assert await found(house) == {FILMS[0]["id"], second["id"]}
+
+
+async def test_what_was_prepared_elsewhere_is_written_as_if_put(house: House) -> None:
+    """A process that reads prepares documents; the one that writes gets changes that went through a pipe."""
+    prepare = pickle.loads(pickle.dumps(house.writer.prepare))
+    prepared = [prepare(house.index)(film) for film in FILMS]
+    version = await house.fill(FILMS[:1])
+    left: list[Change] = [Put({**FILMS[0], "title": "Another"}), *prepared]
+    refused = await house.writer.write(version, pickle.loads(pickle.dumps(left)))
+    await house.writer.commit(version)
+    await house.engine.reload()
+    answer = await house.ask(Query(index=house.index.name, limit=100))
+    await house.writer.write(version, [Put(film) for film in FILMS])
+    await house.writer.commit(version)
+    await house.engine.reload()
+
+    assert refused == ()
+    assert len(answer.documents) == len(FILMS)
+    assert answer == await house.ask(Query(index=house.index.name, limit=100))
+
+
+async def test_what_cannot_be_prepared_is_refused_when_it_is_written(house: House) -> None:
+    """Whoever prepares cannot tell anybody: the change says it."""
+    prepare = house.writer.prepare(house.index)
+    odd = {**FILMS[0], "sequel": True}
+    version = await house.writer.create(house.index)
+    refused = await house.writer.write(
+        version, [prepare(odd), prepare(FILMS[1]), prepare({"title": "no id"})]
+    )
+    await house.writer.commit(version)
+
+    assert {one.id for one in refused} == {FILMS[0]["id"], "None"}
+    assert await house.writer.count(version) == 1
 
 
 async def test_a_refused_document_is_named_and_stops_nobody(house: House) -> None:

@@ -1,7 +1,7 @@
 """Filling Elasticsearch and OpenSearch."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -11,8 +11,8 @@ from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.search.documents import refusal
 from stagedoor.search.elastic.mapping import body_of
 from stagedoor.search.elastic.requests import credentials, json_of, request
-from stagedoor.search.engine import Change, Put, Refused, WriterError
-from stagedoor.search.query import ID
+from stagedoor.search.engine import Change, Put, Ready, Refused, WriterError
+from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index
 
 __all__ = ["ElasticWriter"]
@@ -47,6 +47,15 @@ class ElasticWriter:
         self._http = http
         self._indices = {index.name: index for index in indices}
         self._headers = credentials(user, password)
+
+    @staticmethod
+    def prepare(index: Index, /) -> Callable[[Document], Change]:
+        def prepared(document: Document) -> Change:
+            if refusal(document, index):
+                return Put(document)  # which `write` refuses, and says why
+            return Ready(document[ID], _lines(Put(document)))
+
+        return prepared
 
     async def create(self, index: Index, /) -> str:
         self._indices[index.name] = index
@@ -131,6 +140,9 @@ class ElasticWriter:
 
 def _lines(change: Change) -> bytes:
     """Return the lines of one change in a bulk request."""
+    if isinstance(change, Ready):
+        lines: bytes = change.form
+        return lines
     if isinstance(change, Put):
         head = {"index": {"_id": change.document.get(ID)}}
         return orjson.dumps(head) + b"\n" + orjson.dumps(change.document) + b"\n"

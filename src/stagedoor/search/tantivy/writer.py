@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import tantivy
 
-from stagedoor.search.engine import Change, Put, Refused, WriterError
+from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.compile import any_term
@@ -25,6 +25,8 @@ from stagedoor.search.tantivy.torn import Unreadable, readable
 __all__ = ["TantivyWriter"]
 
 T = TypeVar("T")
+
+_WRONG = (AttributeError, KeyError, TypeError, ValueError)  # what is raised for a document of another shape
 
 
 class _Open:
@@ -47,9 +49,9 @@ class _Open:
         added, refused = [], []
         for document_id, change in last.items():
             try:
-                if isinstance(change, Put):
-                    added.append(self.build(change.document))
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                if not isinstance(change, Delete):
+                    added.append(change.form if isinstance(change, Ready) else self.build(change.document))
+            except _WRONG as error:
                 refused.append(Refused(document_id, f"{type(error).__name__}: {error}"))
         self._delete(last.keys() - {item.id for item in refused})
         for physical in added:
@@ -80,6 +82,18 @@ class TantivyWriter:
         self._open: dict[str, _Open] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
         self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
+
+    @staticmethod
+    def prepare(index: Index, /) -> Callable[[Document], Change]:
+        build = builder(index)
+
+        def prepared(document: Document) -> Change:
+            try:
+                return Ready(document[ID], build(document))
+            except _WRONG:
+                return Put(document)  # which `write` refuses, and says why
+
+        return prepared
 
     async def create(self, index: Index, /) -> str:
         def work() -> str:
