@@ -224,5 +224,5 @@ class Caches(RuleBasedStateMachine):
         self.loop.close()
 
 
-Caches.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+Caches.TestCase.settings = settings(stateful_step_count=40, deadline=None)
 TestCaches = Caches.TestCase

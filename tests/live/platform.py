@@ -181,6 +181,10 @@ class Program:
         """Return how many files and sockets it holds open."""
         return psutil.Process(self.pid).num_fds()
 
+    def connections(self) -> int:
+        """Return how many of them are connections to somebody."""
+        return sum(bool(one.raddr) for one in psutil.Process(self.pid).net_connections("tcp"))
+
 
 class Platform:
     """The four processes, or as many of them as a test wants."""

@@ -18,7 +18,7 @@ from tests.live.platform import ALL, PATIENT, Platform, until
 from tests.live.stub import Stub
 from tests.servers import LOOPBACK
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 ABRUPT = struct.pack("ii", 1, 0)
 
@@ -65,6 +65,7 @@ async def vanish(port: int, rng: random.Random, number: int) -> str:
     return "gone"
 
 
+@pytest.mark.live
 async def test_a13_x1_clients_that_vanish_leave_nothing_behind(
     platform: Platform, stub: Stub, deep: bool
 ) -> None:
@@ -74,8 +75,7 @@ async def test_a13_x1_clients_that_vanish_leave_nothing_behind(
     gateway = platform["gateway"]
     stub.tell((0.002, 0.04))
     rest = platform.runtime()
-    await asyncio.sleep(5.0)  # idle connections to upstreams end after 4 s
-    base = gateway.descriptors()
+    base = gateway.descriptors() - gateway.connections()
     ends: Counter[str] = Counter()
 
     async def clients(numbers: Iterator[int], rng: random.Random) -> None:
@@ -104,6 +104,7 @@ async def test_a13_x1_clients_that_vanish_leave_nothing_behind(
         assert metrics[f'circuit_breaker_state{{service_name="{name}"}}'] == 0
 
 
+@pytest.mark.live
 async def test_x6_a_stop_under_load_cuts_nobody_off(platform: Platform, stub: Stub) -> None:
     """X6 and contract 17: SIGTERM; ready turns 503, what was asked is answered, exit code 0."""
     platform.start("gateway")

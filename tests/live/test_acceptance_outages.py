@@ -13,7 +13,7 @@ import pytest
 from tests.live.load import Client, Shot, told
 from tests.live.platform import Platform, until
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 USERS = 10_000
 # The contract's own times under DEEP=1; a machine with other things to do gets five times as much.
@@ -91,9 +91,10 @@ class Outage:
 
 
 def size(deep: bool) -> tuple[float, float]:
-    return (30.0, 200.0) if deep else (6.0, 100.0)
+    return (30.0, 200.0) if deep else (4.5, 100.0)
 
 
+@pytest.mark.live
 @pytest.mark.parametrize(
     ("name", "missing"), [("orders", {"orders", "products"}), ("products", {"products"})]
 )
@@ -149,6 +150,7 @@ async def test_p1_no_partial_answer_is_kept(platform: Platform, name: str) -> No
     ]
 
 
+@pytest.mark.live
 async def test_p8_the_required_service_may_die(platform: Platform, deep: bool) -> None:
     """Issue 3 and contract 5: users away is 503 with Retry-After, or 504 in time; never 404, never 500."""
     seconds, rate = size(deep)
@@ -182,12 +184,13 @@ def test_p8_an_unknown_user_is_an_answer(platform: Platform) -> None:
     until(lambda: platform["users"].says().count('"status":404') == 2)
 
 
+@pytest.mark.live
 @pytest.mark.parametrize("name", ["users", "orders", "products"])
 async def test_c_a_service_that_hangs_costs_no_more_than_the_deadline(platform: Platform, name: str) -> None:
     """Contract 17: with any one upstream hanging the answer is partial, 503 or 504 inside the limit."""
     client = Client(platform.port)
     platform[name].signal(signal.SIGSTOP)
-    shots = await client.load(all_over(150, 11), 50)
+    shots = await client.load(all_over(100, 11), 50)
     platform[name].signal(signal.SIGCONT)
     await asyncio.sleep(2.0)
     after = await client.load(all_over(50, 12), 50)
