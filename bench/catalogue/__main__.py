@@ -13,7 +13,7 @@ from bench.catalogue import report
 from bench.catalogue.first import first_start
 from bench.catalogue.grounds import Grounds, grounds_for
 from bench.catalogue.known import Known, read
-from bench.catalogue.node import node
+from bench.catalogue.node import fits, node
 from bench.catalogue.run import Plan, measure
 from bench.load import require
 from bench.table import machine
@@ -51,7 +51,10 @@ def one(engine: str, grounds: Grounds, known: Known, plan: Plan, *, anew: bool) 
     """Measure one engine and print it; return what was wrong."""
     with ExitStack() as stack:
         server = stack.enter_context(node(grounds)) if engine == "opensearch" else None
-        grounds.index(server.url if server else "", anew=anew)
+        if server:
+            grounds.index(server.url, anew=anew or not fits(server.url))
+        else:
+            grounds.index(anew=anew)
         measured = measure(grounds, known, plan, server)
     print(report.tables(engine, measured, plan), flush=True)
     return [f"{engine}: {fault}" for fault in measured.faults]

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import orjson
 
@@ -11,12 +13,13 @@ from bench.catalogue.grounds import Grounds
 from bench.catalogue.load import Request
 from cinema.gateway.catalogue.resources import LISTS, THINGS
 from cinema.indices import INDICES
-from stagedoor.search.elastic.compile import body_of
+from stagedoor.search.elastic.compile import quick
+from stagedoor.search.elastic.mapping import declaration
 from stagedoor.search.query import Query, Term
 from tests.search_nodes import opensearch
 from tests.servers import Server, Unavailable
 
-__all__ = ["directly", "node"]
+__all__ = ["directly", "fits", "node"]
 
 _INDICES = {index.name: index for index in INDICES}
 _FILTERS = {row.path: row.filters for row in LISTS}
@@ -40,7 +43,24 @@ def node(grounds: Grounds) -> Iterator[Server]:
 def directly(ask: Ask) -> Request:
     """Return the request that the gateway would make of a node for a question."""
     query = _query(ask)
-    return f"/{query.index}/_search", orjson.dumps(body_of(query, _INDICES[query.index])).decode()
+    asked = quick(query, _INDICES[query.index])
+    if asked.count is None:
+        return f"/{query.index}/_search", orjson.dumps(asked.page).decode()
+    lines = (f"{{}}\n{orjson.dumps(body).decode()}\n" for body in (asked.page, asked.count))
+    return f"/{query.index}/_msearch", "".join(lines)
+
+
+def fits(url: str) -> bool:
+    """Tell whether every index of a node is in the form that the code expects."""
+    for index in INDICES:
+        try:
+            with urlopen(f"{url}/{index.name}/_mapping") as answer:
+                (held,) = orjson.loads(answer.read()).values()
+        except HTTPError:  # there is none
+            return False
+        if held["mappings"].get("_meta", {}).get("declaration") != declaration(index):
+            return False
+    return True
 
 
 def _query(ask: Ask) -> Query:

@@ -1,83 +1,246 @@
-"""Queries in the words of Elasticsearch and OpenSearch."""
+"""Queries in the words of Elasticsearch and OpenSearch: the plain ones, and the quick ones.
+
+`plain` is what any index of this declaration answers, whoever filled it. `quick` asks for the physical fields, sorts by
+numbers, and sees one hit more on either side of the page: whoever reads the answer then knows whether the page begins
+and ends where the order is sure. `exact` asks the same of the values themselves: slower, always right.
+
+A node that need not count may leave out what cannot be on the page. One term it counts without looking; a text of many
+words is counted by a search of its own (`count`), which has no scores and is remembered by the node.
+"""
 
 from typing import Any, Final, assert_never
 
 from stagedoor.search.analysis import forgiven, words_as_written
-from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Order, Query, Term
+from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, TEXT_BYTES, WORDS, texts_in
+from stagedoor.search.query import (
+    ID,
+    All,
+    AnyOf,
+    Between,
+    Clause,
+    Document,
+    Match,
+    Not,
+    Order,
+    Query,
+    Term,
+    texts_of,
+)
 from stagedoor.search.schema import Index, Text, single
+from stagedoor.value import value
 
-__all__ = ["body_of"]
+__all__ = ["Quick", "Step", "plain", "quick"]
 
-# As for the embedded engine: the number of exact words decides, then near ones (16 in at most 6 fields), then BM25.
+Body = dict[str, Any]
+
+# As for the embedded engine: the number of exact words decides, then that of near ones (at most 16), then BM25.
 _EXACT: Final = 100.0
+_NEAR: Final = 5.0
 _FINE: Final = 0.1
 
 # 0 edits up to 2 letters, 1 for 3 to 5, 2 beyond; the first letter is sure. Rewritten so that no near word is left out.
 _FUZZY: Final = {"fuzziness": "AUTO:3,6", "prefix_length": 1, "fuzzy_rewrite": "constant_score"}
+_BEST_FIRST: Final = {"_score": {"order": "desc"}}
+_MANY_WORDS: Final = 4  # from so many on a search that counts costs less than scores for all that match
 
 
-def body_of(query: Query, index: Index) -> dict[str, Any]:
-    """Return the body of a search that fits the index."""
-    body: dict[str, Any] = {
-        "query": _clause(query.clause, index),
-        "sort": [_key(key, index) for key in query.sort_keys()],
+@value()
+class Step:
+    """One sort key as the node compares it: so many numbers, the text in them if it is one, and whether that is all.
+
+    Where `whole`, equal numbers are equal values; of a text that holds if it is short enough.
+    """
+
+    keys: tuple[Body, ...]
+    text: str = ""
+    whole: bool = False
+
+    def covers(self, document: Document) -> bool:
+        """Tell whether the numbers say all there is to say of a document's value."""
+        held = document.get(self.text) if self.text else None
+        return self.whole and (held is None or ("\0" not in held and len(held.encode()) <= TEXT_BYTES))
+
+
+@value(kw_only=True)
+class Quick:
+    """What to ask of an index that has the physical fields, and how to read the answer."""
+
+    page: Body
+    exact: Body
+    count: Body | None  # what to ask for the total, if the page does not say it
+    lead: int  # hits before the page
+    steps: tuple[Step, ...]
+
+
+def plain(query: Query, index: Index) -> Body:
+    """Return the body of a search that fits the index, without physical fields."""
+    return _body(query, _Clauses(index, ranked=query.by_relevance), _plain_sort(query, index))
+
+
+def quick(query: Query, index: Index) -> Quick:
+    """Return how to ask an index that has the physical fields."""
+    clauses = _Clauses(index, ranked=query.by_relevance, own=True)
+    steps = _steps(query, index)
+    exact = _body(query, clauses, _exact_sort(query, index, steps))
+    lead = 1 if query.offset and query.limit else 0
+    page: Body = {
+        **exact,
+        "sort": [key for step in steps for key in step.keys],
+        "from": query.offset - lead,
+        "size": query.limit + lead + (1 if query.limit else 0),
+    }
+    count = None
+    if _is_long(query):
+        page["track_total_hits"] = False
+        members = _Clauses(index, ranked=False, own=True)
+        count = {"query": members.whole(query.clause), "size": 0, "track_total_hits": True}
+    return Quick(page=page, exact=exact, count=count, lead=lead, steps=steps)
+
+
+def _body(query: Query, clauses: "_Clauses", sort: list[Body]) -> Body:
+    body: Body = {
+        "query": clauses.whole(query.clause),
+        "sort": sort,
         "from": query.offset,
         "size": query.limit,
         "track_total_hits": True,
     }
-    if query.by_relevance:
-        body["sort"].insert(0, {"_score": {"order": "desc"}})
-    if query.fields:
-        body["_source"] = list(query.fields)
-    elif index.unkept:
-        body["_source"] = {"excludes": sorted(index.unkept)}
+    if query.fields:  # and what the order within a page is made of
+        body["_source"] = list(dict.fromkeys((*query.fields, *(key.field for key in query.sort_keys()))))
     return body
 
 
-def _key(key: Order, index: Index) -> dict[str, Any]:
+def _is_long(query: Query) -> bool:
+    return any(len(words_as_written(text.text)) >= _MANY_WORDS for text in texts_of(query.clause))
+
+
+# --- order ------------------------------------------------------------------------------------------------------
+
+
+def _plain_sort(query: Query, index: Index) -> list[Body]:
+    keys = [_plain_key(key, index) for key in query.sort_keys()]
+    return [_BEST_FIRST, *keys] if query.by_relevance else keys
+
+
+def _exact_sort(query: Query, index: Index, steps: tuple[Step, ...]) -> list[Body]:
+    """Return the plain order with the first number before it, of which a node knows what is too late for the page."""
+    keys = _plain_sort(query, index)
+    return keys if query.by_relevance else [steps[0].keys[0], *keys]
+
+
+def _plain_key(key: Order, index: Index) -> Body:
     number = index.is_number(key.field)
     field = key.field + ".raw" if isinstance(index.paths[key.field], Text) else key.field
-    return {
-        field: {
-            "order": "desc" if key.descending else "asc",
-            "missing": "_last",
-            "unmapped_type": "float" if number else "keyword",
-        }
-    }
+    return _sorted(field, "float" if number else "keyword", descending=key.descending)
 
 
-def _clause(clause: Clause, index: Index) -> dict[str, Any]:
-    parts: dict[str, list[dict[str, Any]]] = {"must": [], "must_not": []}
-    for part in clause.clauses if isinstance(clause, All) else (clause,):
-        if isinstance(part, Not):
-            parts["must_not"].append(_simple(part.clause, index))
-        else:
-            parts["must"].append(_simple(part, index))
-    used = {occur: found for occur, found in parts.items() if found}
-    return {"bool": used} if used else {"match_all": {}}
+def _sorted(field: str, unmapped: str = "", *, descending: bool = False) -> Body:
+    said: Body = {"order": "desc" if descending else "asc", "missing": "_last"}
+    return {field: said | ({"unmapped_type": unmapped} if unmapped else {})}
 
 
-def _simple(clause: Clause, index: Index) -> dict[str, Any]:
-    match clause:
-        case All() | Not():
-            return _clause(clause, index)
-        case Term():
-            return _nested(clause.field, {"term": {clause.field: clause.value}})
-        case AnyOf():
-            return _nested(clause.field, {"terms": {clause.field: list(clause.values)}})
-        case Between():
-            return _between(clause)
-        case Match():
-            return _match(clause)
-    assert_never(clause)
+def _steps(query: Query, index: Index) -> tuple[Step, ...]:
+    keys = query.sort_keys()
+    if query.by_relevance:
+        return Step((_BEST_FIRST,), whole=True), *(_step(key, index) for key in keys)
+    if len(keys) == 2 and index.is_number(keys[0].field) and keys[1] == Order(ID):
+        towards = "down" if keys[0].descending else "up"
+        return (Step((_sorted(f"{OWN}.{keys[0].field}_{towards}"),)),)
+    return tuple(_step(key, index) for key in keys)
 
 
-def _nested(field: str, query: dict[str, Any]) -> dict[str, Any]:
+def _step(key: Order, index: Index) -> Step:
+    if key.field == ID:
+        return Step((_sorted(ID_KEY, descending=key.descending),))
+    if index.is_number(key.field):
+        return Step((_plain_key(key, index),), whole=True)
+    parts = (_sorted(f"{OWN}.{key.field}_{part}", descending=key.descending) for part in range(3))
+    return Step(tuple(parts), text=key.field, whole=True)
+
+
+# --- clauses ----------------------------------------------------------------------------------------------------
+
+
+@value()
+class _Clauses:
+    """Clauses for one index: `ranked` if texts give scores, `own` if the index has the physical fields."""
+
+    index: Index
+    ranked: bool
+    own: bool = False
+
+    def whole(self, clause: Clause) -> Body:
+        parts: dict[str, list[Body]] = {"must": [], "filter": [], "must_not": []}
+        for part in clause.clauses if isinstance(clause, All) else (clause,):
+            if isinstance(part, Not):
+                parts["must_not"].append(self._unranked(part.clause))
+            else:
+                parts[self._place(part)].append(self._simple(part))
+        if self.own and not (parts["must"] or parts["filter"]):
+            parts["filter"].append({"term": {ALL: "1"}})
+        used = {occur: found for occur, found in parts.items() if found}
+        return {"bool": used} if used else {"match_all": {}}
+
+    def _place(self, clause: Clause) -> str:
+        return "must" if self.ranked and texts_of(clause) else "filter"
+
+    def _unranked(self, clause: Clause) -> Body:
+        return _Clauses(self.index, ranked=False, own=self.own)._simple(clause)  # noqa: SLF001 - of itself
+
+    def _simple(self, clause: Clause) -> Body:
+        match clause:
+            case All() | Not():
+                return self.whole(clause)
+            case Term():
+                return _nested(clause.field, {"term": {clause.field: clause.value}})
+            case AnyOf():
+                return _nested(clause.field, {"terms": {clause.field: list(clause.values)}})
+            case Between():
+                return _between(clause)
+            case Match():
+                return self._match(clause)
+        assert_never(clause)
+
+    def _match(self, clause: Match) -> Body:
+        """Ask for words as they are divided here, not for the text: a node would find more, and without a bound (T9).
+
+        Only which documents match counts unless they are ranked; what is near a word includes the word.
+        """
+        asked = words_as_written(clause.text)
+        if not asked:
+            return {"match_none": {}}
+        names = [field for field, _ in clause.fields]
+        anywhere = [WORDS] if self.own and len(names) > 1 and texts_in(self.index) == set(names) else names
+        errors = forgiven(asked)
+        near = [_words(asked[stem], anywhere, **_FUZZY) for stem in asked if errors[stem]]
+        if not self.ranked:
+            sure = [_words(asked[stem], anywhere) for stem in asked if not errors[stem]]
+            return _either([*sure, *near])
+        should = [_constant(_words(word, anywhere), _EXACT) for word in asked.values()]
+        should += [_constant(query, _NEAR) for query in near]
+        weighted = [f"{field}^{weight:g}" for field, weight in clause.fields]
+        should.append(_words(" ".join(asked.values()), weighted, type="most_fields", boost=_FINE))
+        return _either(should)
+
+
+def _either(should: list[Body]) -> Body:
+    return {"bool": {"should": should, "minimum_should_match": 1}}
+
+
+def _constant(query: Body, score: float) -> Body:
+    return {"constant_score": {"filter": query, "boost": score}}
+
+
+def _words(text: str, fields: list[str], **more: Any) -> Body:  # noqa: ANN401 - their options
+    return {"multi_match": {"query": text, "fields": fields, **more}}
+
+
+def _nested(field: str, query: Body) -> Body:
     path, dot, _ = field.rpartition(".")
     return {"nested": {"path": path, "query": query, "ignore_unmapped": True}} if dot else query
 
 
-def _between(clause: Between) -> dict[str, Any]:
+def _between(clause: Between) -> Body:
     low, high = clause.low, clause.high
     if low is None and high is None:
         return {"exists": {"field": clause.field}}
@@ -85,20 +248,3 @@ def _between(clause: Between) -> dict[str, Any]:
         return {"match_none": {}}
     bounds = {name: single(bound) for name, bound in (("gte", low), ("lte", high)) if bound is not None}
     return {"range": {clause.field: bounds}}
-
-
-def _match(clause: Match) -> dict[str, Any]:
-    """Ask for words as they are divided here, not for the text: a node would find more, and without a bound (T9)."""
-    asked = words_as_written(clause.text)
-    names = [field for field, _ in clause.fields]
-    weighted = [f"{field}^{weight:g}" for field, weight in clause.fields]
-    near = " ".join(asked[stem] for stem, errors in forgiven(asked).items() if errors)
-    should = [{"constant_score": {"filter": _words(word, names), "boost": _EXACT}} for word in asked.values()]
-    should.append(_words(" ".join(asked.values()), weighted, type="most_fields", boost=_FINE))
-    if near:
-        should.append(_words(near, names, type="most_fields", **_FUZZY))
-    return {"bool": {"should": should, "minimum_should_match": 1}} if asked else {"match_none": {}}
-
-
-def _words(text: str, fields: list[str], **more: Any) -> dict[str, Any]:  # noqa: ANN401 - their options
-    return {"multi_match": {"query": text, "fields": fields, **more}}

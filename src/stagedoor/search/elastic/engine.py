@@ -1,27 +1,35 @@
-"""Elasticsearch and OpenSearch as a transport: a query becomes one HTTP request, sent by the kit's own client.
+"""Elasticsearch and OpenSearch as a transport: a query becomes an HTTP request, sent by the kit's own client.
 
 One implementation serves both, since it uses what they have in common. It is tested on real nodes of Elasticsearch
 7.10 and OpenSearch 3.8; Elasticsearch 8 and 9 take the same requests, but no node of theirs can be had for the tests.
 Time-outs, statuses and broken framing are the HTTP transport's business.
+
+Of an index that this kit has filled, the physical fields are asked for (`fields`); now and then, where a page ends
+among documents that these do not tell apart, once more by the values themselves. An index that others have filled
+refuses to be sorted by them, and is asked plainly from then on.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
+import orjson
+
 from stagedoor.call import Call, Transport
-from stagedoor.errors import UpstreamGarbled, UpstreamRejected, UpstreamUnavailable
+from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
 from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.search.documents import as_declared
-from stagedoor.search.elastic.compile import body_of
+from stagedoor.search.elastic.answers import found_in, page_of, parts_of, result_of, sure
+from stagedoor.search.elastic.compile import Quick, plain, quick
+from stagedoor.search.elastic.fields import OWN
 from stagedoor.search.elastic.requests import credentials, json_of, request
 from stagedoor.search.engine import key_of
 from stagedoor.search.fits import demand_fit
-from stagedoor.search.order import narrowed
 from stagedoor.search.query import Query, Result
 from stagedoor.search.schema import Index
 
 __all__ = ["ElasticEngine"]
+
+_NO_KEYS: Final = f"No mapping found for [{OWN}".encode()  # which both engines say, word for word
 
 
 class ElasticEngine:
@@ -38,38 +46,82 @@ class ElasticEngine:
         self._http = http
         self._indices = {index.name: index for index in indices}
         self._headers = credentials(user, password)
+        self._foreign: dict[
+            str, str
+        ] = {}  # names that stand for an index without physical fields, and for which
 
     async def send(self, call: Call[Query], /) -> Result:
         query = call.payload
         index = self._indices[query.index]
         try:
             demand_fit(query, index)
-            asked = request(
-                "POST", f"/{quote(index.name)}/_search", body_of(query, index), headers=self._headers
-            )
+            asked = None if index.name in self._foreign else quick(query, index)
         except (TypeError, ValueError) as error:
             raise UpstreamRejected(call.operation, "the query does not fit the index") from error
+        try:
+            return await self._answered(call, asked, index)
+        except UpstreamRejected as error:
+            if _status(error) == 404:
+                detail = "there is no such index yet"
+                raise UpstreamUnavailable(call.operation, detail, retryable=True) from error
+            raise
+
+    async def _answered(self, call: Call[Query], asked: Quick | None, index: Index) -> Result:
+        if asked is not None:
+            try:
+                return await self._quickly(call, asked, index)
+            except UpstreamRejected as error:
+                if not _lacks_keys(error):
+                    raise
+        return await self._plainly(call, index)
+
+    async def _quickly(self, call: Call[Query], asked: Quick, index: Index) -> Result:
+        query = call.payload
+        if asked.count is None:
+            found = found_in(call.operation, await self._search(call, asked.page), index)
+            total = found.total
+        else:
+            page, counted = await self._searches(call, asked.page, asked.count)
+            found = found_in(call.operation, page, index)
+            total = found_in(call.operation, counted, index).total
+        if sure(asked, query, found):
+            return result_of(total, page_of(asked, query, found, index), query, index)
+        found = found_in(call.operation, await self._search(call, asked.exact), index)
+        return result_of(found.total, found.documents, query, index)
+
+    async def _plainly(self, call: Call[Query], index: Index) -> Result:
+        """Ask an index that others have filled, and remember which: the name may stand for one of ours later."""
+        query = call.payload
+        found = found_in(call.operation, await self._search(call, plain(query, index)), index)
+        if found.version:
+            known = self._foreign.setdefault(index.name, found.version)
+            if known != found.version:
+                del self._foreign[index.name]
+        return result_of(found.total, found.documents, query, index)
+
+    async def _search(self, call: Call[Query], body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
+        return await self._ask(call, f"/{quote(call.payload.index)}/_search", body)
+
+    async def _searches(self, call: Call[Query], *bodies: dict[str, Any]) -> list[Any]:
+        """Ask several questions at once; each is preceded by a line that says nothing more."""
+        lines = b"".join(b"{}\n" + orjson.dumps(body) + b"\n" for body in bodies)
+        answer = await self._ask(call, f"/{quote(call.payload.index)}/_msearch", lines)
+        return parts_of(call.operation, answer, len(bodies))
+
+    async def _ask(self, call: Call[Query], path: str, said: Any) -> Any:  # noqa: ANN401 - JSON
         sent = Call(
             operation=call.operation,
-            payload=asked,
+            payload=request("POST", path, said, headers=self._headers),
             key=b"",
             identity=call.identity,
             deadline=call.deadline,
             idempotent=True,
             attempt=call.attempt,
         )
-        try:
-            answer = json_of(call.operation, await self._http.send(sent))
-        except UpstreamRejected as error:
-            if error.response is not None and error.response.status == 404:
-                raise UpstreamUnavailable(
-                    call.operation, "there is no such index yet", retryable=True
-                ) from error
-            raise
-        return _result(call.operation, answer, query, index)
+        return json_of(call.operation, await self._http.send(sent))
 
     async def reload(self) -> None:
-        pass
+        self._foreign.clear()
 
     def key_of(self, payload: Query, /) -> bytes:
         return key_of(payload)
@@ -89,12 +141,10 @@ class ElasticEngine:
         return f"ElasticEngine({self._http!r})"
 
 
-def _result(operation: str, answer: Any, query: Query, index: Index) -> Result:  # noqa: ANN401 - JSON
-    try:
-        if answer["timed_out"] or answer["_shards"]["failed"]:
-            raise UpstreamUnavailable(operation, "a part of the index did not answer", retryable=True)
-        total = answer["hits"]["total"]["value"]
-        held = [as_declared(hit["_source"], index) for hit in answer["hits"]["hits"]]
-    except (AttributeError, KeyError, TypeError) as error:
-        raise UpstreamGarbled(operation, "the answer is not that of a search") from error
-    return Result(total=total, documents=narrowed(held, query.fields, index))
+def _status(error: UpstreamRejected) -> int:
+    return error.response.status if error.response is not None else 0
+
+
+def _lacks_keys(error: UpstreamRejected) -> bool:
+    """Tell whether an index has no physical fields: it cannot be sorted by them."""
+    return _status(error) == 400 and error.response is not None and _NO_KEYS in error.response.body

@@ -1,35 +1,48 @@
 """How an index is kept in Elasticsearch and OpenSearch."""
 
-from typing import Any
+from typing import Any, Final
 
 from stagedoor.search.analysis import SETTINGS
+from stagedoor.search.elastic.fields import FORMAT, OWN, WORDS, mapping_of, texts_in
+from stagedoor.search.query import WINDOW
 from stagedoor.search.schema import Field, Index, Keyword, Nested, Number, Text
 
-__all__ = ["body_of"]
+__all__ = ["FILLING", "SERVING", "body_of", "declaration"]
+
+# While nobody reads a version it need not be made visible every second.
+FILLING: Final = {"refresh_interval": "-1"}
+SERVING: Final = {"refresh_interval": "1s"}
+
+
+def declaration(index: Index) -> str:
+    """Return what an index must say of itself to fit this code: its declaration, and the form it is kept in."""
+    return f"{FORMAT}:{index.fingerprint}"
 
 
 def body_of(index: Index) -> dict[str, Any]:
     """Return the settings and the strict mapping that an index is created with."""
+    shape = {"number_of_shards": 1, "auto_expand_replicas": "0-1", "max_result_window": WINDOW + 1}
+    together = texts_in(index)
+    mapped = {field.name: _mapped(field, copied=field.name in together) for field in index.fields}
     return {
-        "settings": {
-            "index": {"number_of_shards": 1, "auto_expand_replicas": "0-1", "refresh_interval": "1s"},
-            "analysis": SETTINGS,
-        },
+        "settings": {"index": {**shape, **FILLING}, "analysis": SETTINGS},
         "mappings": {
             "dynamic": "strict",
-            "_meta": {"declaration": index.fingerprint},
-            "properties": {field.name: _mapped(field) for field in index.fields},
+            "_meta": {"declaration": declaration(index)},
+            "_source": {"excludes": [OWN]},
+            "properties": {**mapped, OWN: mapping_of(index)},
         },
     }
 
 
-def _mapped(field: Field) -> dict[str, Any]:
+def _mapped(field: Field, *, copied: bool = False) -> dict[str, Any]:
     match field:
         case Keyword():
             return {"type": "keyword"}
         case Text():
             text: dict[str, Any] = {"type": "text", "analyzer": "ru_en"}
-            return text | ({"fields": {"raw": {"type": "keyword"}}} if field.sortable else {})
+            text |= {"fields": {"raw": {"type": "keyword"}}} if field.sortable else {}
+            return text | ({"copy_to": WORDS} if copied else {})
         case Number():
             return {"type": "float"}
         case Nested():

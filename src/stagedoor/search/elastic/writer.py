@@ -2,22 +2,25 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import Any, Final, Protocol
 
 import orjson
 
 from stagedoor.errors import UpstreamError, UpstreamRejected
 from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.search.documents import refusal
-from stagedoor.search.elastic.mapping import body_of
+from stagedoor.search.elastic.fields import OWN, keys_of
+from stagedoor.search.elastic.mapping import SERVING, body_of, declaration
 from stagedoor.search.elastic.requests import credentials, json_of, request
-from stagedoor.search.engine import Change, Put, Ready, Refused, WriterError
+from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index
 
 __all__ = ["ElasticWriter"]
 
 _TRANSIENT = frozenset((429, 502, 503, 504))
+_ODD: Final = (TypeError, ValueError)  # what a document of another shape than declared raises
 
 
 class Caller(Protocol):
@@ -34,7 +37,11 @@ class Caller(Protocol):
 
 
 class ElasticWriter:
-    """A `Writer` over an upstream to one cluster, whose policies say how long a request takes and what is retried."""
+    """A `Writer` over an upstream to one cluster, whose policies say how long a request takes and what is retried.
+
+    A new version is filled without being refreshed; its first commit merges it to one segment, of which questions cost
+    least. That is asked for and not insisted on: a node that takes longer than the upstream allows goes on by itself.
+    """
 
     def __init__(
         self,
@@ -47,13 +54,17 @@ class ElasticWriter:
         self._http = http
         self._indices = {index.name: index for index in indices}
         self._headers = credentials(user, password)
+        self._fresh: set[str] = set()  # versions that were created here and never committed
 
     @staticmethod
     def prepare(index: Index, /) -> Callable[[Document], Change]:
+        lines = _lines_of(index)
+
         def prepared(document: Document) -> Change:
-            if refusal(document, index):
+            try:
+                return Ready(document[ID], lines(document))
+            except (*_ODD, KeyError):
                 return Put(document)  # which `write` refuses, and says why
-            return Ready(document[ID], _lines(Put(document)))
 
         return prepared
 
@@ -63,6 +74,7 @@ class ElasticWriter:
         number = int(newest[-1].rpartition("-")[2]) if newest else 0
         version = f"{index.name}-{number + 1:06}"
         await self._ask("create", "PUT", f"/{version}", body_of(index))
+        self._fresh.add(version)
         return version
 
     async def current(self, name: str, /) -> str | None:
@@ -71,7 +83,7 @@ class ElasticWriter:
             return None
         found = await self._ask("mapping", "GET", f"/{version}/_mapping")
         declared = found[version]["mappings"].get("_meta", {}).get("declaration")
-        return version if declared == self._indices[name].fingerprint else None
+        return version if declared == declaration(self._indices[name]) else None
 
     async def _alias(self, name: str) -> str | None:
         found = await self._ask("alias", "GET", f"/_alias/{name}", absent={})
@@ -83,21 +95,26 @@ class ElasticWriter:
         return tuple(sorted(mine, key=lambda version: int(version.rpartition("-")[2])))
 
     async def write(self, version: str, changes: Sequence[Change], /) -> tuple[Refused, ...]:
-        index = self._indices[version.rpartition("-")[0]]
-        wrong = {
-            position: Refused(str(change.document.get(ID)), reason)
-            for position, change in enumerate(changes)
-            if isinstance(change, Put) and (reason := refusal(change.document, index))
-        }
-        lines = [_lines(change) for position, change in enumerate(changes) if position not in wrong]
-        if not lines:
-            return tuple(wrong.values())
-        answer = await self._ask("bulk", "POST", f"/{version}/_bulk", b"".join(lines))
+        lines = _lines_of(self._indices[version.rpartition("-")[0]])
+        said, wrong = [], []
+        for change in changes:
+            try:
+                said.append(_said(change, lines))
+            except _ODD as error:
+                wrong.append(Refused(_id_of(change), str(error)))
+        if not said:
+            return tuple(wrong)
+        answer = await self._ask("bulk", "POST", f"/{version}/_bulk", b"".join(said))
         refused = [one for item in answer["items"] if (one := _refused(item)) is not None]
-        return (*wrong.values(), *refused)
+        return (*wrong, *refused)
 
     async def commit(self, version: str, /) -> None:
+        if version in self._fresh:
+            with suppress(WriterError):
+                await self._ask("merge", "POST", f"/{version}/_forcemerge?max_num_segments=1")
+            await self._ask("serve", "PUT", f"/{version}/_settings", {"index": SERVING})
         await self._ask("refresh", "POST", f"/{version}/_refresh")
+        self._fresh.discard(version)
 
     async def switch(self, name: str, version: str, /) -> None:
         before = await self._alias(name)
@@ -138,15 +155,32 @@ class ElasticWriter:
             raise WriterError(str(error)) from error
 
 
-def _lines(change: Change) -> bytes:
+def _lines_of(index: Index) -> Callable[[Document], bytes]:
+    """Return what makes the lines of a document in a bulk request; raises `TypeError` or `ValueError`."""
+    keys = keys_of(index)
+
+    def lines(document: Document) -> bytes:
+        if reason := refusal(document, index):
+            raise ValueError(reason)
+        head = {"index": {"_id": document[ID]}}
+        return orjson.dumps(head) + b"\n" + orjson.dumps({**document, OWN: keys(document)}) + b"\n"
+
+    return lines
+
+
+def _said(change: Change, lines: Callable[[Document], bytes]) -> bytes:
     """Return the lines of one change in a bulk request."""
-    if isinstance(change, Ready):
-        lines: bytes = change.form
-        return lines
-    if isinstance(change, Put):
-        head = {"index": {"_id": change.document.get(ID)}}
-        return orjson.dumps(head) + b"\n" + orjson.dumps(change.document) + b"\n"
-    return orjson.dumps({"delete": {"_id": change.id}}) + b"\n"
+    match change:
+        case Ready():
+            return bytes(change.form)
+        case Put():
+            return lines(change.document)
+        case Delete():
+            return orjson.dumps({"delete": {"_id": change.id}}) + b"\n"
+
+
+def _id_of(change: Change) -> str:
+    return str(change.document.get(ID)) if isinstance(change, Put) else change.id
 
 
 def _refused(item: Mapping[str, Any]) -> Refused | None:

@@ -20,7 +20,7 @@ from stagedoor.search import (
     Term,
     Text,
 )
-from stagedoor.search.elastic.compile import body_of
+from stagedoor.search.elastic.compile import plain, quick
 
 INDEX = Index(
     "movies",
@@ -36,28 +36,28 @@ ID = {"id": {"order": "asc", "missing": "_last", "unmapped_type": "keyword"}}
 
 
 def asked(clause: Clause) -> Any:
-    return body_of(Query(index="movies", clause=clause), INDEX)["query"]
+    return plain(Query(index="movies", clause=clause), INDEX)["query"]
 
 
 @pytest.mark.parametrize(
     ("clause", "query"),
     [
         (All(), {"match_all": {}}),
-        (Term("id", "a"), {"bool": {"must": [{"term": {"id": "a"}}]}}),
-        (AnyOf("id", ("a", "b")), {"bool": {"must": [{"terms": {"id": ["a", "b"]}}]}}),
+        (Term("id", "a"), {"bool": {"filter": [{"term": {"id": "a"}}]}}),
+        (AnyOf("id", ("a", "b")), {"bool": {"filter": [{"terms": {"id": ["a", "b"]}}]}}),
         (Not(AnyOf("id", ("a",))), {"bool": {"must_not": [{"terms": {"id": ["a"]}}]}}),
         (
             Between("imdb_rating", 7, 9),
-            {"bool": {"must": [{"range": {"imdb_rating": {"gte": 7.0, "lte": 9.0}}}]}},
+            {"bool": {"filter": [{"range": {"imdb_rating": {"gte": 7.0, "lte": 9.0}}}]}},
         ),
-        (Between("imdb_rating", None, 9), {"bool": {"must": [{"range": {"imdb_rating": {"lte": 9.0}}}]}}),
-        (Between("imdb_rating"), {"bool": {"must": [{"exists": {"field": "imdb_rating"}}]}}),
-        (Between("imdb_rating", 9, 7), {"bool": {"must": [{"match_none": {}}]}}),
+        (Between("imdb_rating", None, 9), {"bool": {"filter": [{"range": {"imdb_rating": {"lte": 9.0}}}]}}),
+        (Between("imdb_rating"), {"bool": {"filter": [{"exists": {"field": "imdb_rating"}}]}}),
+        (Between("imdb_rating", 9, 7), {"bool": {"filter": [{"match_none": {}}]}}),
         (
             Term("actors.id", "p"),
             {
                 "bool": {
-                    "must": [
+                    "filter": [
                         {
                             "nested": {
                                 "path": "actors",
@@ -74,7 +74,7 @@ def asked(clause: Clause) -> Any:
             {
                 "bool": {
                     "must_not": [
-                        {"bool": {"must": [{"term": {"id": "a"}}], "must_not": [{"term": {"id": "b"}}]}},
+                        {"bool": {"filter": [{"term": {"id": "a"}}], "must_not": [{"term": {"id": "b"}}]}},
                     ]
                 }
             },
@@ -89,15 +89,15 @@ def test_clauses_are_said_as_the_contract_says(clause: Clause, query: Any) -> No
 def test_a_text_forgives_typing_errors_and_puts_exact_words_first() -> None:
     """The first letter is fixed, no near word is left out, and each significant word is asked for once."""
     (said,) = asked(Match((("title", 3.0),), "The Stars, star: X"))["bool"]["must"]
-    exact, other, fine, near = said["bool"]["should"]
+    exact, other, near, fine = said["bool"]["should"]
 
-    assert exact["constant_score"]["boost"] == other["constant_score"]["boost"] > 16 * 6
+    assert exact["constant_score"]["boost"] == other["constant_score"]["boost"]
+    assert exact["constant_score"]["boost"] > 16 * near["constant_score"]["boost"]
     assert fine["multi_match"]["query"] == "Stars X"
     assert fine["multi_match"]["fields"] == ["title^3"]
-    assert near["multi_match"] == {
+    assert near["constant_score"]["filter"]["multi_match"] == {
         "query": "Stars",
         "fields": ["title"],
-        "type": "most_fields",
         "fuzziness": "AUTO:3,6",
         "prefix_length": 1,
         "fuzzy_rewrite": "constant_score",
@@ -120,15 +120,25 @@ def test_t9_a_text_has_a_bounded_number_of_clauses(text: str, exact: int, near: 
     """T9: at most 16 words, none of them a sign, and typing errors in 96 letters."""
     (said,) = asked(Match((("title", 1.0),), text))["bool"]["must"]
     clauses = said["bool"]["should"] if exact else []
-    forgiving = [one["multi_match"]["query"] for one in clauses if "fuzziness" in one.get("multi_match", {})]
+    words = [one["constant_score"]["filter"]["multi_match"] for one in clauses if "constant_score" in one]
 
-    assert sum("constant_score" in one for one in clauses) == exact
-    assert sum(len(text.split()) for text in forgiving) == near
+    assert sum("fuzziness" not in one for one in words) == exact
+    assert sum("fuzziness" in one for one in words) == near
+
+
+def test_what_is_not_ranked_asks_for_each_word_once() -> None:
+    """A list by title needs to know who matches: what is near a word includes the word, and scores cost."""
+    text = Match((("title", 1.0),), "stars X")
+    (said,) = plain(Query(index="movies", clause=text, order=(Order("title"),)), INDEX)["query"]["bool"][
+        "filter"
+    ]
+
+    assert [one["multi_match"]["query"] for one in said["bool"]["should"]] == ["X", "stars"]
 
 
 def test_order_is_total_and_by_raw_values() -> None:
     """`sort` is what was asked for, texts by their raw form, always followed by `id`; totals are exact."""
-    body = body_of(
+    body = plain(
         Query(
             index="movies", order=(Order("title", descending=True), Order("imdb_rating")), offset=20, limit=5
         ),
@@ -141,14 +151,77 @@ def test_order_is_total_and_by_raw_values() -> None:
     assert (body["from"], body["size"], body["track_total_hits"]) == (20, 5, True)
 
 
-def test_relevance_comes_before_id() -> None:
-    """With a text and no order the score decides, and ties go by id."""
-    body = body_of(Query(index="movies", clause=Match((("title", 1.0),), "star")), INDEX)
-
-    assert body["sort"] == [{"_score": {"order": "desc"}}, ID]
+# --- with physical fields -----------------------------------------------------------------------------------
 
 
-def test_only_what_is_wanted_is_sent() -> None:
-    """Fields that are only asked for stay where they are; a query may narrow further."""
-    assert body_of(Query(index="movies"), INDEX)["_source"] == {"excludes": ["names"]}
-    assert body_of(Query(index="movies", fields=("id",)), INDEX)["_source"] == ["id"]
+def keys(*order: Order, **more: Any) -> list[str]:
+    asked = quick(Query(index="movies", order=order, **more), INDEX)
+    return [next(iter(key)).removeprefix("own1.") for key in asked.page["sort"]]
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [
+        ((), ["id"]),
+        ((Order("imdb_rating"),), ["imdb_rating_up"]),
+        ((Order("imdb_rating", descending=True),), ["imdb_rating_down"]),
+        ((Order("imdb_rating"), Order("id", descending=True)), ["imdb_rating", "id"]),
+        ((Order("title"),), ["title_0", "title_1", "title_2", "id"]),
+        (
+            (Order("imdb_rating"), Order("title")),
+            ["imdb_rating", "title_0", "title_1", "title_2", "id"],
+        ),
+    ],
+)
+def test_quick_orders_are_numbers_only(order: tuple[Order, ...], expected: list[str]) -> None:
+    """A keyword as a sort key is copied for each document that was ever among the best; one number is skipped by."""
+    assert keys(*order) == expected
+
+
+def test_relevance_is_followed_by_the_key_of_the_id() -> None:
+    """Thousands of equal scores are ordered by a number too."""
+    assert keys(clause=Match((("title", 1.0),), "star")) == ["_score", "id"]
+
+
+@pytest.mark.parametrize(
+    ("offset", "limit", "window"),
+    [(0, 10, (0, 11)), (20, 10, (19, 12)), (9_900, 100, (9_899, 102)), (5, 0, (5, 0))],
+)
+def test_a_page_is_seen_with_its_neighbours(offset: int, limit: int, window: tuple[int, int]) -> None:
+    """One hit more on either side tells whether the page ends where the order is sure; the mapping allows for it."""
+    asked = quick(Query(index="movies", offset=offset, limit=limit), INDEX)
+
+    assert (asked.page["from"], asked.page["size"]) == window
+    assert (asked.exact["from"], asked.exact["size"]) == (offset, limit)
+
+
+def test_everything_is_a_term_that_all_documents_have() -> None:
+    """Objects of lists are documents too, and a filter for each question keeps them out of `match_all`."""
+    every = {"term": {"own1.all": "1"}}
+
+    assert quick(Query(index="movies"), INDEX).page["query"] == {"bool": {"filter": [every]}}
+    assert quick(Query(index="movies", clause=Not(Term("id", "a"))), INDEX).page["query"] == {
+        "bool": {"filter": [every], "must_not": [{"term": {"id": "a"}}]}
+    }
+
+
+def test_every_text_is_asked_as_one_field() -> None:
+    """What is near a word is looked for among the words of one field; weights count where the words are exact."""
+    text = Match((("title", 3.0), ("names", 1.0)), "star")
+    (said,) = quick(Query(index="movies", clause=text), INDEX).page["query"]["bool"]["must"]
+    exact, near, fine = said["bool"]["should"]
+
+    assert exact["constant_score"]["filter"]["multi_match"]["fields"] == ["own1.words"]
+    assert near["constant_score"]["filter"]["multi_match"]["fields"] == ["own1.words"]
+    assert fine["multi_match"]["fields"] == ["title^3", "names^1"]
+
+
+def test_many_words_are_counted_by_a_search_of_their_own() -> None:
+    """Who need not count may leave out what cannot be on the page: sixteen common words cost an eighth."""
+    few = quick(Query(index="movies", clause=Match((("title", 1.0),), "one star two"), limit=3), INDEX)
+    many = quick(Query(index="movies", clause=Match((("title", 1.0),), "star war king ring")), INDEX)
+
+    assert (few.count, few.page["track_total_hits"]) == (None, True)
+    assert many.page["track_total_hits"] is False
+    assert many.count is not None
+    assert (many.count["size"], many.count["track_total_hits"]) == (0, True)

@@ -1,0 +1,132 @@
+"""What a node keeps of a document beside its declared fields: everything that makes questions cheap for it.
+
+One object more (`OWN`) holds the physical fields. It is no part of `_source`, so that documents are what was written.
+
+A node sorts by long numbers and skips what cannot be on the page; keywords it compares by ordinals, and copies each
+value that was ever among the best. So what can be sorted by has numbers whose order is its own: of a text the first 24
+bytes, eight a number (UTF-8 orders by code point); of an id its first signs (`id_key`); of a number its `rank` with the
+first signs of the id behind it, as one key, upwards for ascending (`up`) and descending order (`down`), null last. Such
+keys are coarse: where two are equal the values decide, which the engine sees to.
+
+`words` are the words of every text, where there are several: whoever asks all texts asks this field alone. What is near
+a word is then looked for among the words of one field, not of five.
+
+`all` is one term that every document has. Objects of a list are documents of their own to Lucene, nine of ten in an
+index of films, and a node keeps them out of "everything" by a filter. A term needs none, and is counted without a look.
+Its name must not begin with an underscore: of such a field a node expects that objects of lists have it too.
+"""
+
+import struct
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
+
+from stagedoor.search.documents import read
+from stagedoor.search.query import ID, Document
+from stagedoor.search.schema import Field, Index, Number, Text, single
+
+__all__ = ["ALL", "FORMAT", "ID_KEY", "OWN", "TEXT_BYTES", "WORDS", "keys_of", "mapping_of", "texts_in"]
+
+FORMAT: Final = 1  # another form of these fields is another format: an index is known by it, and asked by it
+OWN: Final = f"own{FORMAT}"
+ALL: Final = f"{OWN}.all"
+WORDS: Final = f"{OWN}.words"
+ID_KEY: Final = f"{OWN}.id"
+TEXT_BYTES: Final = 24
+
+_SIGNED: Final = 1 << 63  # longs have a sign: the smallest stands for zero
+_NULL: Final = 0xFFFFFFFF
+_BITS: Final = struct.Struct(">f"), struct.Struct(">I")
+_PARTS: Final = struct.Struct(">QQQ")
+
+
+def texts_in(index: Index) -> frozenset[str]:
+    """Return the texts whose words are also kept together: all of them, or none where there is only one."""
+    texts = frozenset(path for path, leaf in index.paths.items() if isinstance(leaf, Text))
+    return texts if len(texts) > 1 else frozenset()
+
+
+def mapping_of(index: Index) -> dict[str, Any]:
+    """Return the mapping of the physical fields."""
+    found, compared = {"type": "long"}, {"type": "long", "index": False}
+    keys: dict[str, Any] = {"all": {"type": "keyword", "doc_values": False}, "id": found}
+    if texts_in(index):
+        keys["words"] = {"type": "text", "analyzer": "ru_en", "index_options": "docs", "norms": False}
+    for field in index.fields:
+        match field:
+            case Number():
+                keys |= {f"{field.name}_up": found, f"{field.name}_down": found}
+            case Text(sortable=True):
+                keys |= {f"{field.name}_0": found, f"{field.name}_1": compared, f"{field.name}_2": compared}
+            case _:
+                pass
+    return {"dynamic": "strict", "properties": keys}
+
+
+def keys_of(index: Index) -> Callable[[Document], dict[str, Any]]:
+    """Return what makes the physical fields of a document; that raises for values of another type than declared."""
+    compared = [field for field in index.fields if isinstance(field, Number | Text)]
+
+    def keys(document: Document) -> dict[str, Any]:
+        place = id_key(document[ID])
+        made = {"all": "1", "id": place - _SIGNED}
+        for field in compared:
+            made |= _keys_of_field(field, read(field, document), place)
+        return made
+
+    return keys
+
+
+def _keys_of_field(field: Field, value: Any, place: int) -> dict[str, int]:  # noqa: ANN401 - documents hold JSON
+    match field:
+        case Number():
+            up, down = packed(value, place)
+            return {f"{field.name}_up": up, f"{field.name}_down": down}
+        case Text(sortable=True) if value is not None:
+            return {f"{field.name}_{part}": key for part, key in enumerate(text_keys(value))}
+        case _:
+            return {}
+
+
+def text_keys(text: str) -> list[int]:
+    """Return the first 24 bytes of a text as three signed numbers that order as it does."""
+    raw = text.encode()[:TEXT_BYTES].ljust(TEXT_BYTES, b"\0")
+    return [number - _SIGNED for number in _PARTS.unpack(raw)]
+
+
+def packed(number: float | None, place: int) -> tuple[int, int]:
+    """Return a number with half of an id's key behind it: to be read upwards for either order, null last."""
+    behind = place >> 32
+    if number is None:
+        last = (_NULL << 32 | behind) - _SIGNED
+        return last, last
+    at = rank(number)
+    return (at << 32 | behind) - _SIGNED, ((at ^ _NULL) << 32 | behind) - _SIGNED
+
+
+@lru_cache(4_096)
+def rank(number: float) -> int:
+    """Return the bits of a number in single precision, turned so that they order as numbers do."""
+    bits: int = _BITS[1].unpack(_BITS[0].pack(single(number) + 0.0))[0]  # + 0.0: minus zero is zero
+    return bits ^ _NULL if bits >> 31 else bits | 0x80000000
+
+
+def id_key(text: str) -> int:
+    """Return the first signs of a text as 64 bits that order as it does: hexadecimal digits take five bits each.
+
+    Any other byte takes thirteen: a code that says below, between or above which digits it is, and itself. So a key
+    holds 40 random bits of a UUID, not 32, and the half of a key 24, not 16: few films of one rating share that.
+    """
+    bits = "".join(map(_CODES.__getitem__, text.encode()[:13]))
+    return int(bits[:64].ljust(64, "0"), 2)
+
+
+def _code(byte: int) -> str:
+    """Return the bits of a byte; the end of a text is zeros, which is below all of them."""
+    digit = b"0123456789abcdef".find(byte)
+    if digit >= 0:
+        return f"{digit + (2 if digit < 10 else 3):05b}"
+    return f"{1 if byte < ord('0') else 12 if byte < ord('a') else 19:05b}{byte:08b}"
+
+
+_CODES: Final = tuple(map(_code, range(256)))
