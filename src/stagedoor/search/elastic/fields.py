@@ -90,7 +90,7 @@ def _keys_of_field(field: Field, value: Any, place: int) -> dict[str, int]:  # n
 
 def text_keys(text: str) -> list[int]:
     """Return the first 24 bytes of a text as three signed numbers that order as it does."""
-    raw = text.encode()[:TEXT_BYTES].ljust(TEXT_BYTES, b"\0")
+    raw = str.encode(text)[:TEXT_BYTES].ljust(TEXT_BYTES, b"\0")
     return [number - _SIGNED for number in _PARTS.unpack(raw)]
 
 

@@ -15,8 +15,9 @@ from stagedoor.errors import (
     UpstreamUnavailable,
 )
 from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.search import Delete, Index, Keyword, Put, Query, Term, Text, WriterError
+from stagedoor.search import Delete, Index, Keyword, Match, Order, Put, Query, Term, Text, WriterError
 from stagedoor.search.elastic import ElasticEngine, ElasticWriter
+from stagedoor.search.elastic.fields import id_key, text_keys
 from stagedoor.testing import Events, ManualClock, Script, call_of
 from stagedoor.upstream import Upstream
 
@@ -114,6 +115,149 @@ async def test_a_query_that_does_not_fit_is_not_sent() -> None:
     assert node.calls == []
 
 
+# --- physical fields ----------------------------------------------------------------------------------------
+
+NO_KEYS = {
+    "error": {"root_cause": [{"reason": "No mapping found for [own1.full_name_0] in order to sort on"}]}
+}
+LONG = "The same twenty-four bytes, "
+
+
+def ranked(*found: tuple[str, str], total: int = 9, version: str = "persons-000001") -> HttpResponse:
+    """Answer with ids and names, with the numbers that they are sorted by."""
+    documents = [{"id": one, "full_name": name} for one, name in found]
+    keys = [[*text_keys(document["full_name"]), id_key(document["id"])] for document in documents]
+    held = [
+        {"_index": version, "_source": document, "sort": key}
+        for document, key in zip(documents, keys, strict=True)
+    ]
+    return hits(hits={"total": {"value": total}, "hits": held})
+
+
+def by_name(offset: int = 0, limit: int = 2) -> Query:
+    return Query(index="persons", order=(Order("full_name"),), offset=offset, limit=limit)
+
+
+def bodies(node: Node) -> list[Any]:
+    return [orjson.loads(call.payload.body) for call in node.calls]  # type: ignore[arg-type]
+
+
+async def test_a_page_is_what_lies_between_its_neighbours() -> None:
+    """The hit before and the one behind only show that the page ends where numbers decide."""
+    node = Node(ManualClock()).then(ranked(("1", "Ann"), ("2", "Bob"), ("3", "Cid"), ("4", "Dan")))
+    found = await ask(node, by_name(offset=5))
+
+    assert [document["id"] for document in found.documents] == ["2", "3"]
+    assert len(node.calls) == 1
+
+
+async def test_documents_of_equal_numbers_are_ordered_by_their_values_within_a_page() -> None:
+    """The first 24 bytes are all that a node compares; the rest is here."""
+    node = Node(ManualClock()).then(ranked(("1", LONG + "b"), ("2", LONG + "a"), ("3", "Z")))
+    found = await ask(node, by_name())
+
+    assert [document["id"] for document in found.documents] == ["2", "1"]
+
+
+@pytest.mark.parametrize("other", [LONG + "a", LONG + "b"])
+async def test_a_page_that_ends_among_equal_numbers_is_asked_for_by_values(other: str) -> None:
+    """Any of a run of such names may belong to the page, even if the two at its end are equal."""
+    node = Node(ManualClock()).then(
+        ranked(("0", "A"), ("1", LONG + "b"), ("2", other)), ranked(("0", "A"), ("2", LONG + "a"))
+    )
+    found = await ask(node, by_name())
+
+    assert [document["id"] for document in found.documents] == ["0", "2"]
+    assert [next(iter(key)) for key in bodies(node)[1]["sort"]] == ["own1.full_name_0", "full_name.raw", "id"]
+
+
+async def test_equal_short_names_are_told_apart_by_the_keys_of_their_ids() -> None:
+    """Namesakes are common, and need no second question."""
+    node = Node(ManualClock()).then(ranked(("1", "Ann"), ("2", "Ann"), ("3", "Ann")))
+    await ask(node, by_name())
+
+    assert len(node.calls) == 1
+
+
+async def test_an_index_of_others_is_asked_plainly_from_the_first_refusal_on() -> None:
+    """It cannot be sorted by what it does not have; its answers are as right, only dearer."""
+    foreign = ranked(("1", "Ann"), version="persons-of-others")
+    node = Node(ManualClock()).fails(rejected(400, NO_KEYS)).then(foreign, foreign)
+    engine = ElasticEngine(node, [INDEX])
+    for _ in range(2):
+        found = await engine.send(call_of(by_name(), operation="search.persons"))
+        assert found.total == 9
+
+    assert [next(iter(body["sort"][0])) for body in bodies(node)] == [
+        "own1.full_name_0",
+        "full_name.raw",
+        "full_name.raw",
+    ]
+
+
+@pytest.mark.parametrize("reloaded", [True, False])
+async def test_an_index_of_ours_is_noticed_when_the_name_is_switched_to_it(*, reloaded: bool) -> None:
+    """The answer names the version it is from; a reload forgets what was found out."""
+    foreign, ours = ranked(("1", "Ann"), version="persons-of-others"), ranked(("1", "Ann"))
+    node = (
+        Node(ManualClock()).fails(rejected(400, NO_KEYS)).then(foreign, *([] if reloaded else [ours]), ours)
+    )
+    engine = ElasticEngine(node, [INDEX])
+    await engine.send(call_of(by_name(), operation="search.persons"))
+    await (engine.reload() if reloaded else engine.send(call_of(by_name(), operation="search.persons")))
+    await engine.send(call_of(by_name(), operation="search.persons"))
+
+    assert next(iter(bodies(node)[-1]["sort"][0])) == "own1.full_name_0"
+
+
+# --- two searches at once -----------------------------------------------------------------------------------
+
+MANY = Query(index="persons", clause=Match((("full_name", 1.0),), "ann bob cid dan"), limit=1)
+
+
+def both(*parts: Any) -> HttpResponse:
+    return said({"responses": [*parts]})
+
+
+def part(*ids: str, total: int | None = None) -> Any:
+    held = [{"_source": {"id": one, "full_name": "Ann"}, "sort": [1.0, id_key(one)]} for one in ids]
+    counted = {} if total is None else {"total": {"value": total}}
+    return {"timed_out": False, "_shards": {"failed": 0}, "hits": {"hits": held, **counted}, "status": 200}
+
+
+async def test_a_page_and_its_total_are_asked_for_at_once() -> None:
+    """One request, two searches; a total that was counted a moment before is at least what is on the page."""
+    node = Node(ManualClock()).then(both(part("1"), part(total=0)))
+    found = await ask(node, MANY)
+    (call,) = node.calls
+    assert isinstance(call.payload.body, bytes)
+
+    assert (found.total, [document["id"] for document in found.documents]) == (1, ["1"])
+    assert call.payload.target == b"/persons/_msearch"
+    assert call.payload.body.count(b"\n") == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (both(part("1"), {"error": {}, "status": 404}), UpstreamUnavailable),
+        (both(part("1"), {"error": {}, "status": 400}), UpstreamRejected),
+        (both({"error": {}, "status": 503}, part(total=1)), UpstreamUnavailable),
+        (both({"error": {}, "status": 429}, part(total=1)), UpstreamUnavailable),
+        (both({**part("1"), "timed_out": True}, part(total=1)), UpstreamUnavailable),
+        (both(part("1")), UpstreamGarbled),
+        (both(part("1"), None), UpstreamGarbled),
+        (said({}), UpstreamGarbled),
+    ],
+)
+async def test_an_error_of_either_search_is_an_error(
+    answer: HttpResponse, expected: type[UpstreamError]
+) -> None:
+    """Half an answer would be cached as if it were whole."""
+    with pytest.raises(expected):
+        await ask(Node(ManualClock()).then(answer), MANY)
+
+
 # --- writing ------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +290,34 @@ async def test_a_document_without_id_is_not_sent() -> None:
 
     assert [one.reason for one in refused] == ["it has no id"]
     assert node.calls == []
+
+
+async def test_a_document_of_another_shape_is_refused_alone() -> None:
+    """It has no keys to be sorted by; the others of its batch are written."""
+    node = Node(ManualClock()).then(said({"items": [{"index": {"_id": "2", "status": 201}}]}))
+    refused = await writer(node).write(
+        "persons-000001", [Put({"id": "1", "full_name": 7}), Put({"id": "2", "full_name": "Ann"})]
+    )
+
+    assert [one.id for one in refused] == ["1"]
+
+
+@pytest.mark.parametrize("merging", [said({}), UpstreamTimeout("x")])
+async def test_a_fresh_version_is_merged_once_if_there_is_time(merging: Any) -> None:
+    """One segment is cheapest to ask; a node that takes long over it goes on by itself. Later commits only refresh."""
+    node = Node(ManualClock()).then(said({}), said({}))
+    node = node.fails(merging) if isinstance(merging, UpstreamTimeout) else node.then(merging)
+    one = writer(node.then(said({}), said({}), said({})))
+    version = await one.create(INDEX)
+    await one.commit(version)
+    await one.commit(version)
+
+    assert [call.payload.target.decode().rpartition("/")[2] for call in node.calls[2:]] == [
+        "_forcemerge?max_num_segments=1",
+        "_settings",
+        "_refresh",
+        "_refresh",
+    ]
 
 
 async def test_a_switch_is_one_request() -> None:

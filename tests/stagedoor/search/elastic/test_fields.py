@@ -1,0 +1,107 @@
+"""Physical fields: numbers that order as the values do from which they are made."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagedoor.search import Index, Keyword, Nested, Number, Text
+from stagedoor.search.elastic.fields import id_key, keys_of, mapping_of, packed, text_keys
+from stagedoor.search.elastic.mapping import body_of, declaration
+from stagedoor.search.schema import single
+
+INDEX = Index(
+    "movies",
+    (
+        Keyword(name="id"),
+        Text(name="title", sortable=True),
+        Text(name="names", many=True),
+        Number(name="imdb_rating"),
+        Nested(name="actors", fields=(Keyword(name="id"), Text(name="name"))),
+    ),
+)
+ONE_TEXT = Index("persons", (Keyword(name="id"), Text(name="full_name", sortable=True)))
+TEXTS = st.one_of(
+    st.text(max_size=40), st.text("\0-/09:`afgz\u0451\uffff\U0001f3ac", max_size=30), st.uuids().map(str)
+)
+NUMBERS = st.one_of(st.none(), st.floats(allow_nan=False), st.sampled_from([0.0, -0.0, 8.65, 1e39, -1e39]))
+
+
+@given(TEXTS, TEXTS)
+def test_keys_of_texts_order_as_their_code_points(one: str, other: str) -> None:
+    """A key may be equal where texts differ, never the other way round: what it says of the order is so."""
+    less, more = sorted((one, other))
+
+    assert text_keys(less) <= text_keys(more)
+    assert id_key(less) <= id_key(more)
+
+
+@given(st.uuids(), st.uuids())
+def test_keys_of_ids_tell_uuids_apart(one: object, other: object) -> None:
+    """Ten hexadecimal digits are in a key: of 200,000 films hardly two share it."""
+    mine, theirs = str(one), str(other)
+
+    assert (id_key(mine) == id_key(theirs)) == (mine[:11] == theirs[:11])
+
+
+@given(st.tuples(NUMBERS, TEXTS), st.tuples(NUMBERS, TEXTS))
+def test_packed_keys_order_by_number_then_by_id_with_null_last(
+    one: tuple[float | None, str], other: tuple[float | None, str]
+) -> None:
+    """One comparison instead of two; equal keys are equal numbers, and null is behind the largest."""
+
+    def upwards(pair: tuple[float | None, str]) -> tuple[bool, float, str]:
+        number, text = pair
+        return number is None, 0.0 if number is None else single(number), text
+
+    def downwards(pair: tuple[float | None, str]) -> tuple[bool, float, str]:
+        null, number, text = upwards(pair)
+        return null, -number, text
+
+    for order, towards in ((upwards, 0), (downwards, 1)):
+        less, more = sorted((one, other), key=order)
+        keys = [packed(number, id_key(text))[towards] for number, text in (less, more)]
+        assert keys == sorted(keys)
+        assert order(less)[:2] == order(more)[:2] or keys[0] < keys[1]
+
+
+def test_every_key_is_a_long_of_the_mapping() -> None:
+    """The mapping is strict: one key too many and the node takes no document."""
+    keys = keys_of(INDEX)({"id": "a", "title": "Star", "imdb_rating": None})
+
+    assert keys.keys() < mapping_of(INDEX)["properties"].keys()
+    assert all(-(1 << 63) <= key < 1 << 63 for name, key in keys.items() if name != "all")
+    assert keys["imdb_rating_up"] == keys["imdb_rating_down"] > 0
+
+
+def test_a_missing_text_has_no_keys() -> None:
+    """A node puts it last, whichever way it sorts."""
+    assert keys_of(INDEX)({"id": "a"}).keys() == {"all", "id", "imdb_rating_up", "imdb_rating_down"}
+
+
+@pytest.mark.parametrize("odd", [{"title": 7}, {"title": ["a"]}, {"imdb_rating": "x" * 9, "title": {}}])
+def test_a_value_of_another_type_has_no_keys_at_all(odd: dict[str, Any]) -> None:
+    """The writer refuses that document, with the reason, and writes the others."""
+    with pytest.raises(TypeError):
+        keys_of(INDEX)({"id": "a", **odd})
+
+
+def test_texts_are_copied_where_there_are_several() -> None:
+    """Objects of lists keep to themselves; of a single text there is nothing to put together."""
+    films = body_of(INDEX)["mappings"]["properties"]
+    persons = body_of(ONE_TEXT)["mappings"]["properties"]
+
+    assert films["title"]["copy_to"] == films["names"]["copy_to"] == "own1.words"
+    assert "copy_to" not in films["actors"]["properties"]["name"]
+    assert "copy_to" not in persons["full_name"]
+    assert "words" not in persons["own1"]["properties"]
+
+
+def test_an_index_says_its_form_and_gives_back_what_was_written() -> None:
+    """An index of another form is built anew; physical fields are no part of documents, nor of a node's own answers."""
+    mappings = body_of(INDEX)["mappings"]
+
+    assert mappings["_meta"] == {"declaration": declaration(INDEX)}
+    assert declaration(INDEX) != INDEX.fingerprint
+    assert mappings["_source"] == {"excludes": ["own1"]}
