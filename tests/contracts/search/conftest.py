@@ -62,7 +62,8 @@ async def opened(kind: str, index: Index, place: object) -> AsyncIterator[House]
             writer: Writer = TantivyWriter(place, [index])
         else:
             env = Env(SystemClock(), lambda: 0.5, Events())
-            engine = ElasticEngine(HttpTransport(str(place), connect_timeout=5), [index])
+            # So short that the pages of 400 films lie between landmarks.
+            engine = ElasticEngine(HttpTransport(str(place), connect_timeout=5), [index], stretch=16)
             writer = ElasticWriter(
                 Upstream("nodes", HttpTransport(str(place), connect_timeout=5), env=env), [index]
             )

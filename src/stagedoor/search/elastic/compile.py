@@ -12,6 +12,7 @@ from typing import Any, Final, assert_never
 
 from stagedoor.search.analysis import forgiven, words_as_written
 from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, TEXT_BYTES, WORDS, texts_in
+from stagedoor.search.elastic.landmarks import Road
 from stagedoor.search.query import (
     ID,
     All,
@@ -29,7 +30,7 @@ from stagedoor.search.query import (
 from stagedoor.search.schema import Index, Text, single
 from stagedoor.value import value
 
-__all__ = ["Quick", "Step", "plain", "quick"]
+__all__ = ["Body", "Quick", "Step", "everything", "plain", "quick"]
 
 Body = dict[str, Any]
 
@@ -40,6 +41,7 @@ _FINE: Final = 0.1
 
 # 0 edits up to 2 letters, 1 for 3 to 5, 2 beyond; the first letter is sure. Rewritten so that no near word is left out.
 _FUZZY: Final = {"fuzziness": "AUTO:3,6", "prefix_length": 1, "fuzzy_rewrite": "constant_score"}
+_EVERY: Final = {"term": {ALL: "1"}}
 _BEST_FIRST: Final = {"_score": {"order": "desc"}}
 _MANY_WORDS: Final = 4  # from so many on a search that counts costs less than scores for all that match
 
@@ -70,6 +72,7 @@ class Quick:
     count: Body | None  # what to ask for the total, if the page does not say it
     lead: int  # hits before the page
     steps: tuple[Step, ...]
+    road: Road | None  # along which the page lies, if it is one of all documents
 
 
 def plain(query: Query, index: Index) -> Body:
@@ -94,7 +97,14 @@ def quick(query: Query, index: Index) -> Quick:
         page["track_total_hits"] = False
         members = _Clauses(index, ranked=False, own=True)
         count = {"query": members.whole(query.clause), "size": 0, "track_total_hits": True}
-    return Quick(page=page, exact=exact, count=count, lead=lead, steps=steps)
+    return Quick(
+        page=page, exact=exact, count=count, lead=lead, steps=steps, road=_road(query, steps[0].keys[0])
+    )
+
+
+def everything() -> Body:
+    """Ask how many documents there are in all."""
+    return {"query": {"bool": {"filter": [_EVERY]}}, "size": 0, "track_total_hits": True}
 
 
 def _body(query: Query, clauses: "_Clauses", sort: list[Body]) -> Body:
@@ -149,6 +159,14 @@ def _steps(query: Query, index: Index) -> tuple[Step, ...]:
     return tuple(_step(key, index) for key in keys)
 
 
+def _road(query: Query, first: Body) -> Road | None:
+    """Return the road of a page of all documents, if its order begins with a physical number."""
+    ((field, said),) = first.items()
+    if query.clause != All() or not query.limit or not field.startswith(OWN):
+        return None
+    return Road(query.index, field, said["order"] == "desc")
+
+
 def _step(key: Order, index: Index) -> Step:
     if key.field == ID:
         return Step((_sorted(ID_KEY, descending=key.descending),))
@@ -177,7 +195,7 @@ class _Clauses:
             else:
                 parts[self._place(part)].append(self._simple(part))
         if self.own and not (parts["must"] or parts["filter"]):
-            parts["filter"].append({"term": {ALL: "1"}})
+            parts["filter"].append(_EVERY)
         used = {occur: found for occur, found in parts.items() if found}
         return {"bool": used} if used else {"match_all": {}}
 

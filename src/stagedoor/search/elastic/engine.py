@@ -18,9 +18,10 @@ import orjson
 from stagedoor.call import Call, Transport
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
 from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.search.elastic.answers import found_in, page_of, parts_of, result_of, sure
-from stagedoor.search.elastic.compile import Quick, plain, quick
+from stagedoor.search.elastic.answers import Found, found_in, page_of, parts_of, result_of, sure
+from stagedoor.search.elastic.compile import Body, Quick, everything, plain, quick
 from stagedoor.search.elastic.fields import OWN
+from stagedoor.search.elastic.landmarks import STRETCH, Landmarks, Window
 from stagedoor.search.elastic.requests import credentials, json_of, request
 from stagedoor.search.engine import key_of
 from stagedoor.search.fits import demand_fit
@@ -29,11 +30,15 @@ from stagedoor.search.schema import Index
 
 __all__ = ["ElasticEngine"]
 
+_GUESSES: Final = 2  # that a page is looked for between landmarks, before it is looked for everywhere
 _NO_KEYS: Final = f"No mapping found for [{OWN}".encode()  # which both engines say, word for word
 
 
 class ElasticEngine:
-    """An `Engine` over an HTTP transport to one cluster; `user` and `password` are sent as basic authentication."""
+    """An `Engine` over an HTTP transport to one cluster; `user` and `password` are sent as basic authentication.
+
+    `stretch` is the number of documents from one remembered landmark of an order to the next.
+    """
 
     def __init__(
         self,
@@ -42,10 +47,12 @@ class ElasticEngine:
         *,
         user: str = "",
         password: str = "",
+        stretch: int = STRETCH,
     ) -> None:
         self._http = http
         self._indices = {index.name: index for index in indices}
         self._headers = credentials(user, password)
+        self._landmarks = Landmarks(stretch)
         self._foreign: dict[
             str, str
         ] = {}  # names that stand for an index without physical fields, and for which
@@ -76,18 +83,52 @@ class ElasticEngine:
         return await self._plainly(call, index)
 
     async def _quickly(self, call: Call[Query], asked: Quick, index: Index) -> Result:
-        query = call.payload
+        for _ in range(_GUESSES):
+            window = self._window(asked, call.payload)
+            if window is None:
+                break
+            result = await self._within(call, asked, window, index)
+            if result is not None:
+                return result
+        return await self._throughout(call, asked, index)
+
+    def _window(self, asked: Quick, query: Query) -> Window | None:
+        if asked.road is None:
+            return None
+        return self._landmarks.window(asked.road, query.offset - asked.lead, query.offset + query.limit + 1)
+
+    async def _within(self, call: Call[Query], asked: Quick, window: Window, index: Index) -> Result | None:
+        """Ask for a page where it should be; None if it is not there any more."""
+        bodies = [window.narrowed(asked.page), everything(), *([window.before] if window.before else [])]
+        parts = [found_in(call.operation, part, index) for part in await self._searches(call, *bodies)]
+        page, total, before = parts[0], parts[1].total, parts[2].total if window.low else 0
+        if len(page.documents) < asked.page["size"]:
+            self._landmarks.mistrust(window)
+            return None
+        if not self._landmarks.correct(window, before):
+            return None
+        return await self._settled(call, asked, page, total, window.narrowed(asked.exact), index)
+
+    async def _throughout(self, call: Call[Query], asked: Quick, index: Index) -> Result:
         if asked.count is None:
             found = found_in(call.operation, await self._search(call, asked.page), index)
-            total = found.total
-        else:
-            page, counted = await self._searches(call, asked.page, asked.count)
-            found = found_in(call.operation, page, index)
-            total = found_in(call.operation, counted, index).total
+            return await self._settled(call, asked, found, found.total, asked.exact, index)
+        page, counted = await self._searches(call, asked.page, asked.count)
+        found = found_in(call.operation, page, index)
+        total = found_in(call.operation, counted, index).total
+        return await self._settled(call, asked, found, total, asked.exact, index)
+
+    async def _settled(
+        self, call: Call[Query], asked: Quick, found: Found, total: int, exact: Body, index: Index
+    ) -> Result:
+        """Return what was found, or if that is not sure to be the page, what is found by the values themselves."""
+        query = call.payload
+        if asked.road is not None:
+            self._landmarks.learn(asked.road, query.offset - asked.lead, found.keys)
         if sure(asked, query, found):
             return result_of(total, page_of(asked, query, found, index), query, index)
-        found = found_in(call.operation, await self._search(call, asked.exact), index)
-        return result_of(found.total, found.documents, query, index)
+        found = found_in(call.operation, await self._search(call, exact), index)
+        return result_of(total, found.documents, query, index)
 
     async def _plainly(self, call: Call[Query], index: Index) -> Result:
         """Ask an index that others have filled, and remember which: the name may stand for one of ours later."""
