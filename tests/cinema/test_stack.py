@@ -1,12 +1,15 @@
 """The stack's decisions: what to start where, and how long to wait before trying again."""
 
 from pathlib import Path
+from shutil import rmtree
 
+from cinema.indices import INDICES
 from cinema.settings import Settings
 from cinema.stack.parts import Part, parts_of
-from cinema.stack.prepare import prepare
+from cinema.stack.prepare import has_index, prepare
 from cinema.stack.run import next_pause
 from cinema.stack.terminal import table_of
+from stagedoor.search.tantivy import TantivyWriter
 
 
 def test_pauses_double_up_to_a_bound() -> None:
@@ -54,6 +57,27 @@ def test_a_service_of_another_machine_is_not_started_here() -> None:
 def test_documents_alone_need_the_gateway_alone() -> None:
     """DOCS_ONLY: nothing behind it is asked, so that nothing behind it runs."""
     assert [part.name for part in parts_of(Settings(docs_only=True))] == ["gateway"]
+
+
+async def test_an_index_that_cannot_be_read_is_built_before_anything_starts(tmp_path: Path) -> None:
+    """Of another format, torn or gone: a gateway over it would be ready and answer 503."""
+    settings = Settings(search_dir=tmp_path / "index", search_etl_state=tmp_path / "state.json")
+    writer = TantivyWriter(settings.search_dir, INDICES)
+    versions = [await writer.create(index) for index in INDICES]
+    for index, version in zip(INDICES, versions, strict=True):
+        await writer.commit(version)
+        await writer.switch(index.name, version)
+    await writer.aclose()
+    found = [await has_index(settings)]
+
+    settings.search_etl_state.write_text("{}")
+    found.append(await has_index(settings))
+    (settings.search_dir / versions[0] / "format").write_text("0 of long ago")
+    found.append(await has_index(settings))
+    rmtree(settings.search_dir)
+    found.append(await has_index(settings))
+
+    assert found == [False, True, False, False]
 
 
 async def test_documents_alone_need_no_database(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from cinema.settings import Settings
 from cinema.stack.child import command, environment
 from cinema.stack.terminal import say
 
-__all__ = ["build_index", "prepare"]
+__all__ = ["build_index", "has_index", "prepare"]
 
 
 async def prepare(settings: Settings) -> bool:
@@ -40,12 +40,30 @@ async def prepare(settings: Settings) -> bool:
     return True
 
 
+async def has_index(settings: Settings) -> bool:
+    """Tell whether the embedded engine finds what it asks for: an index of another release's format is none."""
+    if not settings.search_etl_state.exists():
+        return False
+    from cinema.indices import INDICES  # noqa: PLC0415 - only where the engine is in use
+    from stagedoor.search import WriterError  # noqa: PLC0415 - the same
+    from stagedoor.search.tantivy import TantivyWriter  # noqa: PLC0415 - the same
+
+    writer = TantivyWriter(settings.search_dir, INDICES)
+    try:
+        found = [await writer.current(index.name) for index in INDICES]
+    except WriterError:
+        return False
+    finally:
+        await writer.aclose()
+    return None not in found
+
+
 async def build_index(settings: Settings, stopping: asyncio.Event) -> bool:
-    """Build the embedded index at the first start, in sight; later starts leave it to the ETL.
+    """Build the embedded index in sight, where there is none that can be read; else leave it to the ETL.
 
     A remote engine may be away for long, and need not keep the rest from starting. Return whether to go on.
     """
-    if settings.search_url is not None or settings.docs_only or settings.search_etl_state.exists():
+    if settings.search_url is not None or settings.docs_only or await has_index(settings):
         return True
     began = monotonic()
     process = await asyncio.create_subprocess_exec(
