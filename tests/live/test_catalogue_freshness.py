@@ -13,9 +13,9 @@ import pytest
 
 from tests.live.catalogue import Catalogue
 from tests.live.platform import PATIENT, Program, Reply, ask, run, until
-from tests.servers import Server, free_port
+from tests.servers import Server, flush, free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.xdist_group("freshness"), pytest.mark.slow, pytest.mark.timeout(120)]
 
 INTERVAL = 1.0
 PURGED = 1.0  # seconds in which every process hears of a purge (G4)
@@ -45,22 +45,28 @@ class House:
         return all(one.status == 200 and (text.encode() in one.body) is there for one in replies)
 
 
-@pytest.fixture(params=["stamp", "redis"])
-def house(request: pytest.FixtureRequest, tmp_path: Path, films: Path) -> Iterator[House]:
+@pytest.fixture(params=["stamp", "redis"], scope="module")
+def house(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, films: Path
+) -> Iterator[House]:
     """Give two gateways without Redis, which follow the stamp, and two with it."""
     settings: dict[str, str | float] = {**SLOWLY, "SEARCH_ETL_INTERVAL_S": 1}
     if request.param == "redis":
-        server: Server = request.getfixturevalue("valkey")
+        server: Server = request.getfixturevalue("valkey_server")
+        server.resume()
+        server.start()
+        flush(server)
         settings["REDIS_URL"] = server.url
+    folder = tmp_path_factory.mktemp(request.param)
     with ExitStack() as stack:
-        catalogue = stack.enter_context(Catalogue(tmp_path, films, **settings))
+        catalogue = stack.enter_context(Catalogue(folder, films, **settings))
         catalogue.sql("UPDATE person SET full_name = ? WHERE id = ?", OLD, person_of(catalogue))
         catalogue.etl()
         environment = catalogue.environment | {"GATEWAY_PORT": str(free_port())}
         other = Program(
-            run("gateway"), tmp_path, environment, int(environment["GATEWAY_PORT"]), "/health/ready"
+            run("gateway"), folder, environment, int(environment["GATEWAY_PORT"]), "/health/ready"
         )
-        other.log = tmp_path / "other.log"
+        other.log = folder / "other.log"
         stack.callback(other.kill)
         catalogue["gateway"].begin()
         other.start()

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -22,7 +23,7 @@ from stagedoor.search.elastic import ElasticEngine
 from stagedoor.search.tantivy import TantivyEngine
 from stagedoor.transports.http import HttpTransport
 from tests.cinema.etl.sources import documents_in, whole
-from tests.live.platform import clean, run, until
+from tests.live.platform import clean, prepare, run, until
 from tests.servers import Server
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -34,18 +35,16 @@ KILLS = 20
 class Place:
     """A folder with a catalogue, and the ETL over it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Path) -> None:
         self.folder = folder
+        shutil.copyfile(database, folder / "cinema.db")
         self.environment = clean() | {
             "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/cinema.db",
             "SEARCH_DIR": str(folder / "index"),
             "SEARCH_ETL_STATE": str(folder / "state.json"),
             "SEARCH_ETL_BATCH": "50",
             "SEARCH_ETL_INTERVAL_S": "1",
-            "FILMS": str(FILMS),
         }
-        self.cinema("migrate")
-        self.cinema("seed")
 
     def cinema(self, *words: str) -> str:
         done = subprocess.run(
@@ -87,10 +86,18 @@ class Place:
             await engine.aclose()
 
 
+@pytest.fixture(scope="session")
+def sown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a database with synthetic films in it, to be copied."""
+    folder = tmp_path_factory.mktemp("sown")
+    prepare(f"sqlite+aiosqlite:///{folder}/cinema.db", folder, FILMS)
+    return folder / "cinema.db"
+
+
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path, sown: Path) -> Place:
     """Give a catalogue of synthetic films, not indexed yet."""
-    return Place(tmp_path)
+    return Place(tmp_path, sown)
 
 
 async def test_an_etl_killed_at_any_moment_leaves_an_index_equal_to_the_source(place: Place) -> None:
