@@ -6,6 +6,7 @@ the order of the primary key, or a set of ids. Ids of a set that are not found h
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol, TypeAlias
 
 from sqlalchemy import (
@@ -28,8 +29,9 @@ from cinema.etl.gathered import rows_as_json, rows_in
 from cinema.indices import GENRES, MOVIES, PERSONS
 from stagedoor.search import Document, Index
 
-__all__ = ["PIPELINES", "Pipeline", "Scope", "among", "between", "films_of", "people_of"]
+__all__ = ["PIPELINES", "Pipeline", "Scope", "Span", "among", "between", "films_of", "people_of"]
 
+Span: TypeAlias = tuple[str | None, str | None]  # ids behind the first, up to the last; without one, no bound
 Scope: TypeAlias = Callable[[ColumnElement[str]], ColumnElement[bool]]
 
 
@@ -57,12 +59,16 @@ class Pipeline:
         """Return how many documents there are to be."""
         return connection.execute(select(func.count()).select_from(self.table)).scalar_one()
 
-    def page(self, connection: Connection, after: str | None, size: int) -> list[Document]:
-        """Return the documents that follow an id, in the order of ids; none at the end."""
-        keys = select(self.table.c.id).order_by(self.table.c.id).offset(size - 1).limit(1)
-        if after is not None:
-            keys = keys.where(self.table.c.id > after)
-        return self.documents(connection, between(after, connection.execute(keys).scalar()))
+    def spans(self, connection: Connection, size: int) -> list[Span]:
+        """Return what divides everything into pages of so many documents, in the order of ids."""
+        key = self.table.c.id
+        placed = select(key, func.row_number().over(order_by=key).label("place")).subquery()
+        ends = select(placed.c.id).where(placed.c.place % size == 0).order_by(placed.c.id)
+        return [*pairwise([None, *connection.execute(ends).scalars(), None])]
+
+    def page(self, connection: Connection, span: Span) -> list[Document]:
+        """Return the documents of a span."""
+        return self.documents(connection, between(*span))
 
 
 def between(after: str | None, last: str | None) -> Scope:

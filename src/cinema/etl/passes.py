@@ -38,15 +38,21 @@ PORTION = 10_000  # changes at a time
 
 @dataclass(frozen=True, slots=True)
 class Etl:
-    """What passes work with. `batch` is how many documents are read and written at once."""
+    """What passes work with.
+
+    `reopen` opens the database once more, in another process too. `batch` is how many documents are read and written
+    at once, and `apart_from` of how many rows a table has to be for a rebuild to read in a process of its own.
+    """
 
     database: Database
+    reopen: Callable[[], Database]
     feed: Feed
     purger: Purger
     patience: Patience
     report: Report
     state: Path
     batch: int = 1_000
+    apart_from: int = 20_000
 
     async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """Ask the source, as often as it takes."""

@@ -1,6 +1,6 @@
 """Build all indices anew while readers go on with the old ones.
 
-The position is noted first. New versions are filled by a walk through every table in the order of ids, the next page
+The position is noted first. New versions are filled by a walk through every table in the order of ids, the next pages
 being read while the last one is written, and one version is committed while the next is filled. Then the names are
 switched over, and what changed meanwhile is followed from the position. A rebuild that dies leaves versions without a
 name, which the next pass removes. The versions that were in use stay until the next pass, for readers that are about
@@ -8,15 +8,18 @@ to open them.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, suppress
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
 
-from cinema.etl.extract import PIPELINES, Pipeline
+from cinema.etl.extract import PIPELINES, Pipeline, Span
 from cinema.etl.load import Loader
+from cinema.etl.pages import Apart, Here, Pages
 from cinema.etl.passes import Etl, clear
 from cinema.etl.purge import EVERYTHING
 from cinema.etl.state import State
-from stagedoor.search import Document, Put
+from stagedoor.search import Change
 
 __all__ = ["rebuild"]
 
@@ -24,21 +27,35 @@ __all__ = ["rebuild"]
 async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
     """Fill new versions of all indices, switch over to them, and return the state."""
     position = await etl.ask(lambda: etl.feed.now(etl.database))
-    await clear(loader.writer)
-    versions = await _fill_all(etl, loader)
+    totals = {pipeline.name: await etl.read(pipeline.count) for pipeline in PIPELINES}
+    async with _opened(etl, loader, max(totals.values())) as pages:
+        await clear(loader.writer)
+        versions = await _fill_all(etl, loader, pages, totals)
     for name, version in versions.items():
         await loader.writer.switch(name, version)
     state = State(source, position, versions, set_aside=dict(loader.set_aside))
     return await etl.confirm(state, [EVERYTHING], loader.written, dict.fromkeys(versions, 0.0))
 
 
-async def _fill_all(etl: Etl, loader: Loader) -> dict[str, str]:
+@asynccontextmanager
+async def _opened(etl: Etl, loader: Loader, most: int) -> AsyncIterator[Pages]:
+    """Yield pages of the source, read where that is best for tables of at most so many rows."""
+    prepare = loader.writer.prepare
+    apart = most >= etl.apart_from
+    pages = Apart(etl.reopen, prepare) if apart else Here(etl.database, prepare)
+    async with aclosing(pages):
+        yield pages
+
+
+async def _fill_all(etl: Etl, loader: Loader, pages: Pages, totals: Mapping[str, int]) -> dict[str, str]:
     """Return the new versions by index; one is committed while the next is filled."""
     versions: dict[str, str] = {}
     committing: list[asyncio.Task[None]] = []
     try:
         for pipeline in PIPELINES:
-            version = versions[pipeline.name] = await _fill(etl, loader, pipeline)
+            version = versions[pipeline.name] = await loader.writer.create(pipeline.index)
+            etl.report.begin(pipeline.name, totals[pipeline.name])
+            await _fill(etl, loader, pages, pipeline, version)
             committing.append(asyncio.create_task(_finish(etl, loader, pipeline, version)))
         await asyncio.gather(*committing)
     finally:
@@ -48,13 +65,11 @@ async def _fill_all(etl: Etl, loader: Loader) -> dict[str, str]:
     return versions
 
 
-async def _fill(etl: Etl, loader: Loader, pipeline: Pipeline) -> str:
-    version = await loader.writer.create(pipeline.index)
-    etl.report.begin(pipeline.name, await etl.read(pipeline.count))
-    async with aclosing(_pages(etl, pipeline)) as pages:
-        async for documents in pages:
-            await loader.write(pipeline.name, version, [*map(Put, documents)])
-    return version
+async def _fill(etl: Etl, loader: Loader, pages: Pages, pipeline: Pipeline, version: str) -> None:
+    spans = await etl.read(partial(pipeline.spans, size=etl.batch))
+    async with aclosing(_walk(etl, pages, pipeline.name, spans)) as walk:
+        async for changes in walk:
+            await loader.write(pipeline.name, version, changes)
 
 
 async def _finish(etl: Etl, loader: Loader, pipeline: Pipeline, version: str) -> None:
@@ -62,19 +77,20 @@ async def _finish(etl: Etl, loader: Loader, pipeline: Pipeline, version: str) ->
     etl.report.end(pipeline.name)
 
 
-async def _pages(etl: Etl, pipeline: Pipeline) -> AsyncGenerator[list[Document], None]:
-    """Yield all documents, reading one page ahead."""
-
-    def begin(after: str | None) -> asyncio.Task[list[Document]]:
-        page = etl.read(lambda connection: pipeline.page(connection, after, etl.batch))
-        return asyncio.create_task(page, name=f"etl {pipeline.name}")
-
-    reading = begin(None)
+async def _walk(
+    etl: Etl, pages: Pages, name: str, spans: Iterable[Span]
+) -> AsyncGenerator[list[Change], None]:
+    """Yield the pages of an index in order, reading some ahead."""
+    reading: deque[asyncio.Task[list[Change]]] = deque()
     try:
-        while documents := await reading:
-            reading = begin(documents[-1]["id"])
-            yield documents
+        for span in spans:
+            page = etl.ask(partial(pages.page, name, span))
+            reading.append(asyncio.create_task(page, name=f"etl {name}"))
+            if len(reading) > pages.ahead:
+                yield await reading.popleft()
+        while reading:
+            yield await reading.popleft()
     finally:
-        reading.cancel()
-        with suppress(asyncio.CancelledError, Exception):  # it is not wanted any more
-            await reading
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)  # they are not wanted any more

@@ -1,12 +1,12 @@
 """The ETL as a process: wire it, run a pass, and in watch mode another one whenever the interval is over."""
 
 import asyncio
-import gc
 import random
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -17,6 +17,7 @@ from cinema.etl.feed import Feed
 from cinema.etl.load import Loader
 from cinema.etl.lock import sole_writer, sole_writer_anywhere
 from cinema.etl.modified import Modified
+from cinema.etl.pages import collect_rarely
 from cinema.etl.passes import Etl, clear, found, update
 from cinema.etl.patience import Patience
 from cinema.etl.purge import Purger, Stamped, WithRedis
@@ -119,6 +120,7 @@ class Job:
         settings = self.settings
         etl = Etl(
             self.database,
+            partial(open_database, settings.database_url, mapped=True),
             feed,
             self.purger,
             self.patience,
@@ -199,8 +201,7 @@ def _writer_of(settings: Settings, env: Env) -> Callable[[], Writer]:
 
 def run(settings: Settings, *, watch: bool = False, anew: bool = False) -> None:
     """Run one pass, or one after the other until a signal."""
-    # Documents are many small objects without cycles: collecting them as usual costs a quarter of the time.
-    gc.set_threshold(100_000, 50, 100)
+    collect_rarely()
     with suppress(asyncio.CancelledError):
         asyncio.run(_run(settings, watch=watch, anew=anew))
 

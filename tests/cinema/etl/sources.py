@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, text
 
 from cinema.data.rows import SNAPSHOT, Rows
-from cinema.database import Database
+from cinema.database import Database, open_database
 from cinema.database.bulk import fill
 from cinema.etl.changes import ChangeLog
 from cinema.etl.extract import PIPELINES, Pipeline
@@ -74,11 +74,13 @@ class Bench:
 
     database: Database
     folder: Path
+    url: str = ""
     clock: Clock = field(default_factory=ManualClock)
     feed: Feed | None = None
     purger: Purger | None = None
     engine: Any = None
     batch: int = 2
+    apart_from: int = 20_000
     lines: list[bytes] = field(default_factory=list)
     losses: list[BaseException] = field(default_factory=list)
 
@@ -101,12 +103,14 @@ class Bench:
         patience = Patience(env, lambda _, error, __: self.losses.append(error))
         return Etl(
             self.database,
+            partial(open_database, self.url, mapped=True),
             self.feed or ChangeLog(self.clock),
             self.purger or Stamped(self.folder / "batch.json"),
             patience,
             Lines(self.lines.append, self.clock),
             self.state,
             self.batch,
+            self.apart_from,
         )
 
     async def run(self, *, anew: bool = False) -> int:
@@ -153,10 +157,8 @@ async def documents_in(engine: Engine, index: str, clock: Clock) -> dict[str, Do
 def whole(connection: Connection, pipeline: Pipeline) -> dict[str, Document]:
     """Return every document of a pipeline as the source has it, by id, without what an index need not keep."""
     found: dict[str, Document] = {}
-    after: str | None = None
-    while page := pipeline.page(connection, after, 500):
-        after = page[-1]["id"]
-        for document in page:
+    for span in pipeline.spans(connection, 500):
+        for document in pipeline.page(connection, span):
             kept = {name: value for name, value in document.items() if name not in pipeline.index.unkept}
             found[document["id"]] = kept
     return found

@@ -1,0 +1,151 @@
+"""Read everything, a page at a time, as changes that are ready to be written.
+
+Theory. Reading rows, making documents of them and bringing these into the engine's form is Python's work, and more
+than half of what a film costs; the engine writes in threads of its own. In one process, under one interpreter's lock,
+both together use little more than one core. So large tables are read by processes of their own (`Apart`), which hand
+over changes with which nothing is left to be done but to write them. One is slower than the engine, two are faster.
+Small tables are not worth their start, a third of a second.
+"""
+
+import asyncio
+import gc
+import multiprocessing
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any, Final, Protocol
+
+from cinema.database import Database, DatabaseUnavailable
+from cinema.etl.extract import PIPELINES, Span
+from stagedoor.search import Change, Prepare
+
+__all__ = ["Apart", "Here", "Pages", "collect_rarely"]
+
+_READERS: Final = 2
+_END_SECONDS: Final = 5.0
+_processes = multiprocessing.get_context("spawn")  # a fork would take over threads and locks
+
+
+class Pages(Protocol):
+    """All documents of the source. `ahead` is how many pages are best asked for before they are needed."""
+
+    ahead: int
+
+    async def page(self, name: str, span: Span, /) -> list[Change]:
+        """Return the changes that put the documents of an index in a span of ids.
+
+        Raises:
+            DatabaseUnavailable: the source, or who reads it, is away; asking again may help.
+
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Give back what is held."""
+
+
+class Here:
+    """Pages that this process reads."""
+
+    ahead = 1
+
+    def __init__(self, database: Database, prepare: Prepare) -> None:
+        self._database = database
+        self._pipelines = {pipeline.name: (pipeline, prepare(pipeline.index)) for pipeline in PIPELINES}
+
+    async def page(self, name: str, span: Span, /) -> list[Change]:
+        pipeline, change = self._pipelines[name]
+        return await self._database.read(
+            lambda connection: [change(document) for document in pipeline.page(connection, span)]
+        )
+
+    async def aclose(self) -> None:
+        pass
+
+
+class Apart:
+    """Pages that other processes read, which end with this one.
+
+    `database` opens one of its own there; like `prepare` it must be such that it can be pickled.
+    """
+
+    ahead = 2 * _READERS
+
+    def __init__(self, database: Callable[[], Database], prepare: Prepare) -> None:
+        self._readers = [_Reader(database, prepare) for _ in range(_READERS)]
+        self._idle: asyncio.Queue[_Reader] = asyncio.Queue()
+        for reader in self._readers:
+            self._idle.put_nowait(reader)
+
+    async def page(self, name: str, span: Span, /) -> list[Change]:
+        reader = await self._idle.get()
+        try:
+            answer = await asyncio.to_thread(reader.ask, name, span)
+        finally:
+            self._idle.put_nowait(reader)
+        if isinstance(answer, BaseException):
+            raise answer
+        changes: list[Change] = answer
+        return changes
+
+    async def aclose(self) -> None:
+        for reader in self._readers:
+            await asyncio.to_thread(reader.end)
+
+
+class _Reader:
+    """One process, begun again when it is asked after its end."""
+
+    def __init__(self, *work: object) -> None:
+        self._work = work
+        self._asking = threading.RLock()  # the answer to whoever was cancelled comes first
+        self._begin()
+
+    def _begin(self) -> None:
+        self._line, theirs = _processes.Pipe()
+        self._process = _processes.Process(target=_serve, args=(theirs, *self._work), daemon=True)
+        self._process.start()
+        theirs.close()  # so that theirs is the only one, and its end is the end of the line
+
+    def ask(self, name: str, span: Span) -> Any:  # noqa: ANN401 - a list of changes, or what was raised
+        with self._asking:
+            if self._line.closed:
+                self._begin()
+            try:
+                self._line.send((name, span))
+                return self._line.recv()
+            except (EOFError, OSError) as error:
+                self.end()
+                ended = f"a process that reads has ended: {self._process.exitcode}"
+                raise DatabaseUnavailable(ended) from error
+
+    def end(self) -> None:
+        self._process.terminate()  # which is also the end of a page that is under way
+        with self._asking:
+            self._process.join(_END_SECONDS)
+            self._line.close()
+
+
+def collect_rarely() -> None:
+    """Let garbage be collected seldom: among many small objects without cycles that is a quarter of the time."""
+    gc.set_threshold(100_000, 50, 100)
+
+
+def _serve(line: Connection, database: Callable[[], Database], prepare: Prepare) -> None:
+    """Answer until the other side has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the one that asks ends this
+    collect_rarely()
+    with asyncio.Runner() as runner, suppress(EOFError, OSError):
+        pages = Here(database(), prepare)
+        while True:
+            name, span = line.recv()
+            line.send(runner.run(_answer(pages, name, span)))
+
+
+async def _answer(pages: Pages, name: str, span: Span) -> list[Change] | Exception:
+    try:
+        return await pages.page(name, span)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other process has to judge it
+        return error

@@ -1,0 +1,127 @@
+"""Pages of the source, read here and in a process of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+
+from cinema.database import Database, DatabaseUnavailable, open_database
+from cinema.etl.extract import PIPELINES, Pipeline
+from cinema.etl.pages import Apart, Here, Pages
+from cinema.indices import MOVIES
+from stagedoor.search import Change, Prepare, Put
+from stagedoor.search.memory import MemorySearch
+from stagedoor.search.tantivy import TantivyWriter
+from tests.cinema.etl.sources import FILMS, GENRES, Bench, plant
+
+EVERYTHING = (None, None)
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+async def apart(catalogue_url: str, catalogue: Database) -> AsyncIterator[Apart]:
+    """Give processes that read four films."""
+    await catalogue.write(plant)
+    pages = opened(catalogue_url, MemorySearch.prepare)
+    yield pages
+    await pages.aclose()
+
+
+def opened(url: str, prepare: Prepare) -> Apart:
+    return Apart(partial(open_database, url, mapped=True), prepare)
+
+
+async def walk(database: Database, pages: Pages, pipeline: Pipeline) -> list[list[Change]]:
+    spans = await database.read(partial(pipeline.spans, size=2))
+    return [await pages.page(pipeline.name, span) for span in spans]
+
+
+async def test_another_process_reads_the_same(catalogue: Database, apart: Apart) -> None:
+    """It is only a matter of cores who reads."""
+    here = Here(catalogue, MemorySearch.prepare)
+
+    for pipeline in PIPELINES:
+        pages = await walk(catalogue, apart, pipeline)
+        assert pages == await walk(catalogue, here, pipeline)
+        assert [len(page) for page in pages][:-1] == [2] * (len(pages) - 1)
+
+
+async def test_another_process_prepares_for_the_embedded_engine(
+    catalogue: Database, catalogue_url: str
+) -> None:
+    """That is what it is for: nothing of a film is left to be done here."""
+    await catalogue.write(plant)
+    pages = opened(catalogue_url, TantivyWriter.prepare)
+    try:
+        changes = [change for page in await walk(catalogue, pages, PIPELINES[0]) for change in page]
+    finally:
+        await pages.aclose()
+
+    assert [change.id for change in changes] == sorted(FILMS)
+    assert not any(isinstance(change, Put) for change in changes)
+
+
+async def test_a_reader_that_was_killed_is_an_outage_and_another_one_begins(apart: Apart) -> None:
+    """The walk goes on where it was, after the pause that is due after every outage."""
+    before = await apart.page(MOVIES.name, EVERYTHING)
+    begun = readers()
+    for reader in begun:
+        reader.kill()
+    for _ in begun:
+        with pytest.raises(DatabaseUnavailable):
+            await apart.page(MOVIES.name, EVERYTHING)
+
+    assert await apart.page(MOVIES.name, EVERYTHING) == before
+
+
+async def test_the_answer_to_whoever_has_gone_is_nobody_elses(apart: Apart) -> None:
+    """C5: a page that was given up is still on its way when the next one is asked for."""
+    for _ in range(4):
+        gone = asyncio.create_task(apart.page(MOVIES.name, EVERYTHING))
+        await asyncio.sleep(0)
+        gone.cancel()
+    pages = await asyncio.gather(*(apart.page("genres", EVERYTHING) for _ in range(4)))
+
+    assert all({change.id for change in page} == {*GENRES} for page in pages)
+
+
+async def test_what_the_source_raises_is_raised_here(tmp_path: Path) -> None:
+    """Whether it is an outage or a fault of ours decides what is done about it."""
+    pages = opened(f"sqlite+aiosqlite:///{tmp_path}/nowhere/cinema.db", MemorySearch.prepare)
+    try:
+        with pytest.raises(DatabaseUnavailable):
+            await pages.page(MOVIES.name, EVERYTHING)
+    finally:
+        await pages.aclose()
+
+
+async def test_closing_ends_the_process_whatever_it_does(apart: Apart) -> None:
+    """X1: whoever stops a rebuild does not wait for a page."""
+    begun = readers()
+    reading = asyncio.create_task(apart.page(MOVIES.name, EVERYTHING))
+    await asyncio.sleep(0)
+    await apart.aclose()
+
+    with pytest.raises(DatabaseUnavailable):
+        await reading
+    assert len(begun) == 2
+    assert not readers()
+
+
+async def test_a_rebuild_with_another_process_builds_everything(bench: Bench) -> None:
+    """Large tables are read apart; the index equals the source as ever."""
+    bench.apart_from = 1
+    await bench.run()
+
+    await bench.assert_equal()
+    assert not readers()
+
+
+def readers() -> list[psutil.Process]:
+    """Return the children of this process that read pages."""
+    children = psutil.Process().children()
+    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
