@@ -103,7 +103,7 @@ async def test_refusals_are_counted_and_explained(clock: ManualClock) -> None:
     assert refused.header(b"content-type") == b"application/problem+json"
     assert b'"type":"urn:problem-type:cinema:rate-limited"' in refused.body
     assert refused.header(b"retry-after") == b"61"
-    assert refused.header(b"ratelimit") == b'"default";r=0;t=61'
+    assert refused.header(b"ratelimit") == b'"default";r=0;t=60'
     assert b"rate_limited_total 1.0" in metrics
     assert b'endpoint="/api/profile/{user_id}",method="GET",status="429"' in metrics
     assert (await house.profile()).status == 200
