@@ -43,6 +43,7 @@ _FINE: Final = 0.1
 _FUZZY: Final = {"fuzziness": "AUTO:3,6", "prefix_length": 1, "fuzzy_rewrite": "constant_score"}
 _EVERY: Final = {"term": {ALL: "1"}}
 _BEST_FIRST: Final = {"_score": {"order": "desc"}}
+_LONG: Final = 8  # words
 _MANY_WORDS: Final = 4  # from so many on a search that counts costs less than scores for all that match
 
 
@@ -236,9 +237,18 @@ class _Clauses:
             return _either([*sure, *near])
         should = [_constant(_words(word, anywhere), _EXACT) for word in asked.values()]
         should += [_constant(query, _NEAR) for query in near]
-        weighted = [f"{field}^{weight:g}" for field, weight in clause.fields]
-        should.append(_words(" ".join(asked.values()), weighted, type="most_fields", boost=_FINE))
+        if weighted := _weighted(clause, len(asked)):
+            should.append(_words(" ".join(asked.values()), weighted, type="most_fields", boost=_FINE))
         return _either(should)
+
+
+def _weighted(clause: Match, words: int) -> list[str]:
+    """Return the fields whose words count by frequency and weight: of a long text those that weigh more than others.
+
+    Of eight words and more it hardly matters how rare each is, and eighty scores a document are half of the cost.
+    """
+    lightest = min(weight for _, weight in clause.fields) if words >= _LONG else 0.0
+    return [f"{field}^{weight:g}" for field, weight in clause.fields if weight > lightest]
 
 
 def _either(should: list[Body]) -> Body:

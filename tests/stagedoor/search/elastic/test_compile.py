@@ -225,3 +225,19 @@ def test_many_words_are_counted_by_a_search_of_their_own() -> None:
     assert many.page["track_total_hits"] is False
     assert many.count is not None
     assert (many.count["size"], many.count["track_total_hits"]) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [((("title", 3.0), ("names", 1.0)), [["title^3"]]), ((("title", 1.0),), [])],
+    ids=["weighted", "alone"],
+)
+def test_of_a_long_text_only_the_number_of_words_and_heavier_fields_count(
+    fields: tuple[tuple[str, float], ...], expected: list[list[str]]
+) -> None:
+    """Sixteen words in five fields are eighty scores for each of a hundred thousand documents."""
+    text = Match(fields, " ".join(f"wo{number}" for number in range(8)))
+    (said,) = quick(Query(index="movies", clause=text), INDEX).page["query"]["bool"]["must"]
+    fine = [one["multi_match"] for one in said["bool"]["should"] if "multi_match" in one]
+
+    assert [one["fields"] for one in fine] == expected
