@@ -4,7 +4,7 @@ A pipeline reads the documents of a scope, which is either the ids between two i
 the order of the primary key, or a set of ids. Ids of a set that are not found have been deleted.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol, TypeAlias
@@ -36,9 +36,9 @@ Scope: TypeAlias = Callable[[ColumnElement[str]], ColumnElement[bool]]
 
 
 class Documents(Protocol):
-    """Reads the documents of a scope."""
+    """Reads the documents of a scope, which are made one at a time: what is done with each finds it in the cache."""
 
-    def __call__(self, connection: Connection, scope: Scope) -> list[Document]: ...
+    def __call__(self, connection: Connection, scope: Scope) -> Iterator[Document]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,13 @@ class Pipeline:
         ends = select(placed.c.id).where(placed.c.place % size == 0).order_by(placed.c.id)
         return [*pairwise([None, *connection.execute(ends).scalars(), None])]
 
-    def page(self, connection: Connection, span: Span) -> list[Document]:
+    def page(self, connection: Connection, span: Span) -> Iterator[Document]:
         """Return the documents of a span."""
         return self.documents(connection, between(*span))
+
+    def those(self, connection: Connection, ids: Collection[str]) -> list[Document]:
+        """Return the documents of these ids, as far as they are there."""
+        return [*self.documents(connection, among(ids))]
 
 
 def between(after: str | None, last: str | None) -> Scope:
@@ -102,7 +106,7 @@ def _ends(connection: Connection, statement: Select[str]) -> Sequence[str]:
     return connection.execute(statement.distinct()).scalars().all()
 
 
-def _movies(connection: Connection, scope: Scope) -> list[Document]:
+def _movies(connection: Connection, scope: Scope) -> Iterator[Document]:
     table, genres, people = film_work.c, genre_film_work.c, person_film_work.c
     statement = _batch(
         scope(table.id),
@@ -120,18 +124,17 @@ def _movies(connection: Connection, scope: Scope) -> list[Document]:
             person.c.id,
         ),
     )
-    return [
-        movie_document(key, title, description, rating, rows_in(genres), rows_in(people))
-        for key, title, description, rating, genres, people in _rows(connection, statement)
-    ]
+    for key, title, description, rating, genres, people in _rows(connection, statement):
+        yield movie_document(key, title, description, rating, rows_in(genres), rows_in(people))
 
 
-def _genres(connection: Connection, scope: Scope) -> list[Document]:
+def _genres(connection: Connection, scope: Scope) -> Iterator[Document]:
     statement = _batch(scope(genre.c.id), genre.c.id, genre.c.name, genre.c.description)
-    return [genre_document(*row) for row in _rows(connection, statement)]
+    for row in _rows(connection, statement):
+        yield genre_document(*row)
 
 
-def _persons(connection: Connection, scope: Scope) -> list[Document]:
+def _persons(connection: Connection, scope: Scope) -> Iterator[Document]:
     link, film = person_film_work.c, film_work.c
     films = _linked(
         film_work,
@@ -143,7 +146,8 @@ def _persons(connection: Connection, scope: Scope) -> list[Document]:
         film.rating,
     )
     statement = _batch(scope(person.c.id), person.c.id, person.c.full_name, films)
-    return [person_document(key, name, rows_in(films)) for key, name, films in _rows(connection, statement)]
+    for key, name, films in _rows(connection, statement):
+        yield person_document(key, name, rows_in(films))
 
 
 def _rows(connection: Connection, statement: Select[str]) -> list[Any]:

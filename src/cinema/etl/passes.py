@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 
 from cinema.database import Database
 from cinema.etl.dirty import Dirty, chunks, completed, dirty_of
-from cinema.etl.extract import PIPELINES, Pipeline, among
+from cinema.etl.extract import PIPELINES, Pipeline
 from cinema.etl.feed import Feed, Portion
 from cinema.etl.load import Loader
 from cinema.etl.patience import Patience
@@ -131,7 +131,7 @@ async def _apply(etl: Etl, loader: Loader, state: State, portion: Portion) -> St
 
 async def _refresh(etl: Etl, loader: Loader, pipeline: Pipeline, version: str, dirty: Dirty) -> None:
     for ids in chunks(dirty.of(pipeline.name), etl.batch):
-        documents = await etl.read(partial(pipeline.documents, scope=among(ids)))
+        documents = await etl.read(partial(pipeline.those, ids=ids))
         there = {document["id"] for document in documents}
         gone = [Delete(key) for key in ids if key not in there]
         await loader.write(pipeline.name, version, [*map(Put, documents), *gone])

@@ -35,7 +35,7 @@ from stagedoor.search.analysis import analyze
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text, single
-from stagedoor.search.tantivy.keywords import in_json, uuid_number
+from stagedoor.search.tantivy.keywords import all_in_json, in_json, uuid_number
 from stagedoor.search.tantivy.remembered import Remembered
 
 __all__ = ["EARLY", "EVERY", "SOURCE", "WORDS", "builder", "encoded", "rank", "schema_of", "texts_in"]
@@ -174,7 +174,7 @@ def _keyword_step(path: str) -> _Step:
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
         if isinstance(value, list):
-            physical[path] = [_term_of(keyword) for keyword in value]
+            physical[path] = all_in_json(value)
         elif value is not None:
             physical[path] = in_json(value)
 
@@ -186,7 +186,7 @@ def _inner_keyword_step(path: str) -> _Step:
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         values = (one.get(tail) for one in document[head] or ())
-        physical[path] = [_term_of(value) for value in values if value is not None]
+        physical[path] = all_in_json([value for value in values if value is not None])
 
     return step
 
@@ -214,7 +214,6 @@ def _words(run: str) -> str:
 
 
 _words_of = Remembered(_words).__getitem__
-_term_of = Remembered(in_json).__getitem__
 
 
 def _number_step(path: str) -> _Step:

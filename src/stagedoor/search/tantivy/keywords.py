@@ -2,17 +2,23 @@
 
 Almost every keyword is the UUID of something, and half a million different ones cost by their length wherever terms
 are hashed, sorted and written. A UUID in lower case is kept as its 16 bytes behind two that no text in UTF-8 begins
-with; every other keyword is its UTF-8.
+with; every other keyword is its UTF-8. Terms are handed over in base64, in which these 18 bytes are 24 signs without
+padding: a list of UUIDs is turned as a whole, and divided after.
 """
 
 import re
 from binascii import a2b_hex, b2a_base64
+from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["in_json", "key", "uuid_number"]
+__all__ = ["all_in_json", "in_json", "key", "uuid_number"]
 
 _TAG: Final = "ffff"
-_is_uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_LETTERS: Final = 37  # of a UUID and the space behind it
+_SIGNS: Final = 24
+_is_uuid = re.compile(_UUID).fullmatch
+_are_uuids = re.compile(f"(?:{_UUID} )*").fullmatch
 
 
 def key(keyword: str) -> bytes:
@@ -23,6 +29,16 @@ def key(keyword: str) -> bytes:
 def in_json(keyword: str) -> str:
     """Return the term of a keyword as it is handed over, in base64; raises `TypeError` for what is no text."""
     return b2a_base64(key(keyword), newline=False).decode()
+
+
+def all_in_json(keywords: Sequence[str]) -> list[str]:
+    """Return the terms of keywords as they are handed over; raises `TypeError` for what is no text."""
+    joined = " ".join([*keywords, ""])
+    if len(joined) != _LETTERS * len(keywords) or not _are_uuids(joined):
+        return [in_json(keyword) for keyword in keywords]
+    digits = (_TAG + joined.replace(" ", _TAG).replace("-", ""))[: -len(_TAG)]
+    signs = b2a_base64(a2b_hex(digits), newline=False).decode()
+    return [signs[start : start + _SIGNS] for start in range(0, len(signs), _SIGNS)]
 
 
 def uuid_number(keyword: str) -> int | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stagedoor.search.tantivy.keywords import in_json, key, uuid_number
+from stagedoor.search.tantivy.keywords import all_in_json, in_json, key, uuid_number
 
 _UUID = "0cc1b111-5a20-85ef-857a-9972e2fe3f5b"
 _keywords = (
@@ -30,6 +30,16 @@ def test_what_is_indexed_is_what_is_asked_for(keyword: str) -> None:
     assert base64.b64decode(in_json(keyword)) == key(keyword)
 
 
+@given(st.lists(_keywords, max_size=6) | st.lists(st.uuids().map(str), max_size=6))
+@example([_UUID + "0", _UUID[1:]])
+@example([_UUID + " " + _UUID])
+@example([_UUID + " "])
+@example([])
+def test_lists_are_turned_as_their_members_are(keywords: list[str]) -> None:
+    """UUIDs are turned all at once, which must not join what stands by itself."""
+    assert all_in_json(keywords) == [in_json(keyword) for keyword in keywords]
+
+
 @given(st.uuids())
 def test_a_uuid_is_its_number(one: uuid.UUID) -> None:
     """Ids are sorted by it."""
@@ -44,3 +54,5 @@ def test_what_is_no_text_is_no_keyword(keyword: str) -> None:
         key(keyword)
     with pytest.raises(TypeError):
         in_json(keyword)
+    with pytest.raises(TypeError):
+        all_in_json([keyword])
