@@ -4,7 +4,7 @@ For the page at 9,000 a node keeps a heap of 9,050 documents, which costs ten ti
 not if the page is known to lie between two keys: then only those documents are looked at that lie there too.
 
 A landmark is a key and its rank: how many documents are before it. Ranks are learnt from the pages that are answered,
-one in each stretch of 512, and they are no more than a guess, for an index changes: every question that relies on one
+one in each stretch of 500, and they are no more than a guess, for an index changes: every question that relies on one
 also counts the documents before it, which a node does without looking at them. A guess that was wrong is put right,
 and the page asked for again; pages that no two landmarks enclose closely are asked for as they are.
 """
@@ -18,7 +18,7 @@ from stagedoor.value import value
 
 __all__ = ["STRETCH", "Landmark", "Landmarks", "Road", "Window"]
 
-STRETCH: Final = 512
+STRETCH: Final = 500  # so that the 10,000th begins one
 _WIDEST: Final = 4  # stretches
 _ENDS: Final = ((1 << 63) - 1, -1 << 63)  # what a node says for a missing key
 
@@ -34,10 +34,14 @@ class Road:
     descending: bool
 
     def between(self, low: int | None, high: int | None) -> Body:
-        """Ask for the documents from one key on, to before another."""
-        since, until = ("lte", "gt") if self.descending else ("gte", "lt")
+        """Ask for the documents from one key on, up to and with another."""
+        since, until = ("lte", "gte") if self.descending else ("gte", "lte")
         bounds = {since: low, until: high}
         return {"range": {self.field: {name: key for name, key in bounds.items() if key is not None}}}
+
+    def before(self, key: int) -> Body:
+        """Ask for the documents before a key."""
+        return {"range": {self.field: {"gt" if self.descending else "lt": key}}}
 
 
 @value()
@@ -50,7 +54,7 @@ class Landmark:
 
 @value()
 class Window:
-    """A stretch of a road, from its begin or a landmark on to before another, or to its end."""
+    """A stretch of a road, from its begin or a landmark on up to another, or to its end."""
 
     road: Road
     low: Landmark | None
@@ -71,8 +75,11 @@ class Window:
         """Ask how many documents are before it; None where it is the begin."""
         if self.low is None:
             return None
-        earlier = self.road.between(None, self.low.key)
-        return {"query": {"bool": {"filter": [earlier]}}, "size": 0, "track_total_hits": True}
+        return {
+            "query": {"bool": {"filter": [self.road.before(self.low.key)]}},
+            "size": 0,
+            "track_total_hits": True,
+        }
 
 
 class Landmarks:
@@ -86,10 +93,10 @@ class Landmarks:
         """Return a narrow stretch that holds the documents from one rank to before another, if one is known."""
         marks = self._known.get(road, {}).values()
         low = max((mark for mark in marks if mark.rank <= first), key=lambda mark: mark.rank, default=None)
-        high = min((mark for mark in marks if mark.rank >= behind), key=lambda mark: mark.rank, default=None)
-        if high is None and (
-            low is None or behind <= WINDOW
-        ):  # behind the last page of all nothing is ever learnt
+        high = min(
+            (mark for mark in marks if mark.rank >= behind - 1), key=lambda mark: mark.rank, default=None
+        )
+        if high is None and (low is None or behind <= WINDOW):  # no rank behind the last page is ever learnt
             return None
         end = high.rank if high else behind
         if end - (low.rank if low else 0) > _WIDEST * self._stretch:
@@ -97,12 +104,15 @@ class Landmarks:
         return Window(road, low, high)
 
     def learn(self, road: Road, start: int, keys: Sequence[Sequence[Any]]) -> None:
-        """Note the first key in a run of neighbours, of which the first has this rank, whose own rank they show."""
+        """Note the outermost keys in a run of neighbours, the first at this rank, whose own ranks they show."""
         firsts = [key[0] for key in keys if key]
-        for rank, (before, key) in enumerate(pairwise(firsts), start + 1):
-            if key != before and key not in _ENDS:
-                self._known.setdefault(road, {})[rank // self._stretch] = Landmark(key, rank)
-                return
+        shown = [
+            Landmark(key, rank)
+            for rank, (before, key) in enumerate(pairwise(firsts), start + 1)
+            if key != before and key not in _ENDS
+        ]
+        for mark in (*shown[:1], *shown[-1:]):
+            self._known.setdefault(road, {})[mark.rank // self._stretch] = mark
 
     def correct(self, window: Window, before: int) -> bool:
         """Put the rank of a window's begin right; tell whether it was."""

@@ -23,8 +23,9 @@ def known(*marks: tuple[int, int], stretch: int = 10) -> Landmarks:
         (0, 5, (None, 12)),
         (12, 20, (12, 25)),
         (13, 25, (12, 25)),
-        (24, 26, (12, 31)),
-        (26, 32, None),
+        (13, 26, (12, 25)),
+        (24, 27, (12, 31)),
+        (26, 33, None),
     ],
 )
 def test_a_page_lies_between_the_nearest_landmarks(
@@ -39,7 +40,7 @@ def test_a_page_lies_between_the_nearest_landmarks(
 
 def test_the_last_page_of_all_has_no_landmark_behind_it() -> None:
     """Nobody is answered beyond the 10,000th, so no rank there is ever learnt; the begin alone helps as much."""
-    landmarks = known((5, 9_980), stretch=512)
+    landmarks = known((5, 9_980), stretch=500)
     window = landmarks.window(ROAD, 9_985, 10_001)
     assert window is not None
 
@@ -53,6 +54,15 @@ def test_the_last_page_of_all_has_no_landmark_behind_it() -> None:
 def test_a_wide_window_is_none() -> None:
     """To sort tens of thousands is what landmarks are there to avoid."""
     assert known((1_000, 100)).window(ROAD, 5, 10) is None
+
+
+def test_the_ends_of_a_page_are_learnt() -> None:
+    """A page may reach from one stretch into the next, and only the last of all shows the 10,000th."""
+    landmarks = Landmarks(10)
+    landmarks.learn(ROAD, 18, [[1], [2], [3], [3], [4]])
+    window = landmarks.window(ROAD, 20, 23)
+
+    assert window == Window(ROAD, Landmark(2, 19), Landmark(4, 22))
 
 
 def test_every_order_has_its_own_landmarks() -> None:
@@ -70,10 +80,12 @@ def test_nothing_is_learnt_where_a_rank_does_not_show(keys: list[list[int]]) -> 
 
 
 @pytest.mark.parametrize(
-    ("road", "since", "until"), [(ROAD, "gte", "lt"), (DOWN, "lte", "gt")], ids=["up", "down"]
+    ("road", "since", "until", "before"),
+    [(ROAD, "gte", "lte", "lt"), (DOWN, "lte", "gte", "gt")],
+    ids=["up", "down"],
 )
-def test_a_window_is_asked_for_by_its_keys(road: Road, since: str, until: str) -> None:
-    """From one key on to before the other, and what is before is counted without scores."""
+def test_a_window_is_asked_for_by_its_keys(road: Road, since: str, until: str, before: str) -> None:
+    """From one key up to the other, and what is before is counted without scores."""
     window = Window(road, Landmark(120, 12), Landmark(250, 25))
     narrowed = window.narrowed({"query": {}, "from": 14, "size": 3})
 
@@ -83,7 +95,7 @@ def test_a_window_is_asked_for_by_its_keys(road: Road, since: str, until: str) -
         "size": 3,
     }
     assert window.before == {
-        "query": {"bool": {"filter": [{"range": {"own1.id": {until: 120}}}]}},
+        "query": {"bool": {"filter": [{"range": {"own1.id": {before: 120}}}]}},
         "size": 0,
         "track_total_hits": True,
     }
@@ -128,7 +140,7 @@ def test_windows_of_a_changing_list_hold_their_page_once_ranks_are_right() -> No
             landmarks.learn(ROAD, first, [[key] for key in held[first : first + 6]])
             continue
         low = window.low.key if window.low else -1
-        inside = [key for key in held if low <= key < window.high.key]
+        inside = [key for key in held if low <= key <= window.high.key]
         page = inside[first - window.start :][:6] if first >= window.start else []
         if len(page) < 6:
             landmarks.mistrust(window)
