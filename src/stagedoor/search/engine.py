@@ -55,6 +55,10 @@ class Ready:
     id: str
     form: Any
 
+    def __reduce__(self) -> tuple[type["Ready"], tuple[str, Any]]:
+        """Pickle in half the time of a dataclass: hundreds of thousands go from process to process."""
+        return Ready, (self.id, self.form)
+
 
 Change: TypeAlias = Put | Ready | Delete
 Prepare: TypeAlias = Callable[[Index], Callable[[Document], Change]]

@@ -23,7 +23,6 @@ by value, costs twice as much. Its reader of JSON may be a bit off with fraction
 """
 
 import struct
-from binascii import b2a_base64
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -35,7 +34,7 @@ from stagedoor.search.analysis import analyze
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text, single
-from stagedoor.search.tantivy.keywords import all_in_json, in_json, uuid_number
+from stagedoor.search.tantivy.keywords import all_in_json, base64, key, uuid_in
 from stagedoor.search.tantivy.remembered import Remembered
 
 __all__ = ["EARLY", "EVERY", "SOURCE", "WORDS", "builder", "encoded", "rank", "schema_of", "texts_in"]
@@ -95,17 +94,15 @@ def prefix_keys(text: str) -> tuple[int, int]:
     return number >> 64, number & _LOW
 
 
-def id_keys(document_id: str) -> tuple[int, int]:
-    """Return an id as two numbers that order as it does; raises `ValueError` for one that does not fit.
+def id_keys(term: bytes) -> tuple[int, int]:
+    """Return the term of an id as two numbers that order as ids do; raises `ValueError` for one that does not fit.
 
-    It fits if it is a UUID in lower case, whose hyphens at fixed places order nothing, or at most 16 bytes.
+    It fits if it is of a UUID, whose hyphens at fixed places order nothing, or at most 16 bytes.
     """
-    number = uuid_number(document_id)
-    if number is None:
-        raw = document_id.encode()
-        if not 0 < len(raw) <= 16:
-            raise ValueError(f"the id {document_id!r} is neither a UUID in lower case nor 1 to 16 bytes")
-        number = int.from_bytes(raw.ljust(16, b"\0"))
+    raw = uuid_in(term) or term
+    if not 0 < len(raw) <= 16:
+        raise ValueError(f"the id {term!r} is neither a UUID in lower case nor 1 to 16 bytes")
+    number = int.from_bytes(raw.ljust(16, b"\0"))
     return number >> 64, number & _LOW
 
 
@@ -131,7 +128,7 @@ def packed(place: int | None, id_key: int) -> tuple[int, int]:
 
 def builder(index: Index) -> Callable[[Document], str]:
     """Return what turns a document into its physical form, as JSON; that raises for a document of another shape."""
-    steps = [_step(path, leaf) for path, leaf in index.paths.items()]
+    steps = [_step(path, leaf) for path, leaf in index.paths.items() if path != ID]
     kept = [field.name for field in index.fields if field.kept]
     texts = texts_in(index)
 
@@ -139,10 +136,12 @@ def builder(index: Index) -> Callable[[Document], str]:
         if reason := refusal(document, index):
             raise ValueError(reason)
         document = as_declared(document, index)
-        high, low = id_keys(document[ID])
+        term = key(document[ID])
+        high, low = id_keys(term)
         source = orjson.dumps({name: document[name] for name in kept})
         physical: _Physical = {
-            SOURCE: b2a_base64(source, newline=False).decode(),
+            SOURCE: base64(source),
+            ID: base64(term),
             _HIGH: high,
             _LOW_HALF: low,
             EARLY: earliness(high),
@@ -176,7 +175,7 @@ def _keyword_step(path: str) -> _Step:
         if isinstance(value, list):
             physical[path] = all_in_json(value)
         elif value is not None:
-            physical[path] = in_json(value)
+            physical[path] = base64(key(value))
 
     return step
 

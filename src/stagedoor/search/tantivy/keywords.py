@@ -11,9 +11,10 @@ from binascii import a2b_hex, b2a_base64
 from collections.abc import Sequence
 from typing import Final
 
-__all__ = ["all_in_json", "in_json", "key", "uuid_number"]
+__all__ = ["all_in_json", "base64", "key", "uuid_in"]
 
 _TAG: Final = "ffff"
+_TAGGED: Final = a2b_hex(_TAG)
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _LETTERS: Final = 37  # of a UUID and the space behind it
 _SIGNS: Final = 24
@@ -26,21 +27,21 @@ def key(keyword: str) -> bytes:
     return a2b_hex(_TAG + keyword.replace("-", "")) if _is_uuid(keyword) else keyword.encode()
 
 
-def in_json(keyword: str) -> str:
-    """Return the term of a keyword as it is handed over, in base64; raises `TypeError` for what is no text."""
-    return b2a_base64(key(keyword), newline=False).decode()
+def uuid_in(term: bytes) -> bytes | None:
+    """Return the bytes of the UUID that a term stands for; None if it stands for another text."""
+    return term[2:] if term.startswith(_TAGGED) else None
+
+
+def base64(term: bytes) -> str:
+    """Return bytes as they are handed over in JSON."""
+    return b2a_base64(term, newline=False).decode()
 
 
 def all_in_json(keywords: Sequence[str]) -> list[str]:
     """Return the terms of keywords as they are handed over; raises `TypeError` for what is no text."""
     joined = " ".join([*keywords, ""])
     if len(joined) != _LETTERS * len(keywords) or not _are_uuids(joined):
-        return [in_json(keyword) for keyword in keywords]
+        return [base64(key(keyword)) for keyword in keywords]
     digits = (_TAG + joined.replace(" ", _TAG).replace("-", ""))[: -len(_TAG)]
-    signs = b2a_base64(a2b_hex(digits), newline=False).decode()
+    signs = base64(a2b_hex(digits))
     return [signs[start : start + _SIGNS] for start in range(0, len(signs), _SIGNS)]
-
-
-def uuid_number(keyword: str) -> int | None:
-    """Return a UUID in lower case as a number, None for any other text."""
-    return int(keyword.replace("-", ""), 16) if _is_uuid(keyword) else None
