@@ -92,7 +92,7 @@ def test_a_direct_question_asks_the_node_for_the_same() -> None:
 
     asked = orjson.loads(body)
     assert (path, asked["from"], asked["size"]) == ("/movies/_search", 39, 42)
-    assert asked["query"]["bool"]["must"] == [{"term": {"genre_ids": IDS[0]}}]
+    assert asked["query"]["bool"]["filter"] == [{"term": {"genre_ids": IDS[0]}}]
     assert directly(Ask("by id", f"/v1/films/{IDS[1]}", Expected(id=IDS[1])))[0] == "/movies/_search"
 
 
