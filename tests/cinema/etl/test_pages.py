@@ -1,6 +1,8 @@
 """Pages of the source, read here and in a process of its own."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -16,8 +18,21 @@ from stagedoor.search import Change, Prepare, Put
 from stagedoor.search.memory import MemorySearch
 from stagedoor.search.tantivy import TantivyWriter
 from tests.cinema.etl.sources import FILMS, GENRES, Bench, plant
+from tests.live.platform import until
 
 EVERYTHING = (None, None)
+
+READS = """
+from functools import partial
+from cinema.database import open_database
+from cinema.etl.pages import Apart
+from stagedoor.search.memory import MemorySearch
+
+if __name__ == "__main__":
+    pages = Apart(partial(open_database, "sqlite+aiosqlite:///nothing.db"), MemorySearch.prepare)
+    print(flush=True)
+    input()
+"""
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -112,6 +127,20 @@ async def test_closing_ends_the_process_whatever_it_does(apart: Apart) -> None:
     assert not readers()
 
 
+def test_x1_readers_end_with_a_process_that_was_killed(tmp_path: Path) -> None:
+    """X1: nobody is left to tell them; the end of the line does."""
+    script = tmp_path / "reads.py"
+    script.write_text(READS)
+    with subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        begun = [one for one in psutil.Process(process.pid).children() if is_reader(one)]
+        process.kill()
+
+    assert len(begun) == 2
+    until(lambda: all(map(has_ended, begun)), seconds=10)
+
+
 async def test_a_rebuild_with_another_process_builds_everything(bench: Bench) -> None:
     """Large tables are read apart; the index equals the source as ever."""
     bench.apart_from = 1
@@ -123,5 +152,13 @@ async def test_a_rebuild_with_another_process_builds_everything(bench: Bench) ->
 
 def readers() -> list[psutil.Process]:
     """Return the children of this process that read pages."""
-    children = psutil.Process().children()
-    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+    return [one for one in psutil.Process().children() if is_reader(one)]
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Tell whether a process has ended, whether or not anybody has asked how."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def is_reader(process: psutil.Process) -> bool:
+    return "spawn_main" in " ".join(process.cmdline())
