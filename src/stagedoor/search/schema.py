@@ -79,6 +79,12 @@ class Index:
         return leaves
 
     @cached_property
+    def joined(self) -> tuple[str, ...]:
+        """Return the texts whose words engines also keep together: all of them, or none where there is only one."""
+        texts = tuple(path for path, leaf in self.paths.items() if isinstance(leaf, Text))
+        return texts if len(texts) > 1 else ()
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """Return the top-level fields that documents have."""
         return frozenset(field.name for field in self.fields)

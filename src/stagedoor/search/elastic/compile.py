@@ -11,7 +11,7 @@ words is counted by a search of its own (`count`), which has no scores and is re
 from typing import Any, Final, assert_never
 
 from stagedoor.search.analysis import forgiven, words_as_written
-from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, TEXT_BYTES, WORDS, texts_in
+from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, TEXT_BYTES, WORDS
 from stagedoor.search.elastic.landmarks import Road
 from stagedoor.search.query import (
     ID,
@@ -173,7 +173,8 @@ def _step(key: Order, index: Index) -> Step:
         return Step((_sorted(ID_KEY, descending=key.descending),))
     if index.is_number(key.field):
         return Step((_plain_key(key, index),), whole=True)
-    parts = (_sorted(f"{OWN}.{key.field}_{part}", descending=key.descending) for part in range(3))
+    numbers = range(TEXT_BYTES // 8)
+    parts = (_sorted(f"{OWN}.{key.field}_{part}", descending=key.descending) for part in numbers)
     return Step(tuple(parts), text=key.field, whole=True)
 
 
@@ -229,7 +230,7 @@ class _Clauses:
         if not asked:
             return {"match_none": {}}
         names = [field for field, _ in clause.fields]
-        anywhere = [WORDS] if self.own and len(names) > 1 and texts_in(self.index) == set(names) else names
+        anywhere = [WORDS] if self.own and len(names) > 1 and set(self.index.joined) == set(names) else names
         errors = forgiven(asked)
         near = [_words(asked[stem], anywhere, **_FUZZY) for stem in asked if errors[stem]]
         if not self.ranked:

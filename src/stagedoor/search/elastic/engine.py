@@ -53,9 +53,7 @@ class ElasticEngine:
         self._indices = {index.name: index for index in indices}
         self._headers = credentials(user, password)
         self._landmarks = Landmarks(stretch)
-        self._foreign: dict[
-            str, str
-        ] = {}  # names that stand for an index without physical fields, and for which
+        self._foreign: dict[str, str] = {}  # by name: the version without physical fields that it stands for
 
     async def send(self, call: Call[Query], /) -> Result:
         query = call.payload

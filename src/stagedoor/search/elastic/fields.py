@@ -16,16 +16,15 @@ index of films, and a node keeps them out of "everything" by a filter. A term ne
 Its name must not begin with an underscore: of such a field a node expects that objects of lists have it too.
 """
 
-import struct
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final
 
 from stagedoor.search.documents import read
+from stagedoor.search.keys import packed, rank, text_keys
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Field, Index, Number, Text, single
+from stagedoor.search.schema import Field, Index, Number, Text
 
-__all__ = ["ALL", "FORMAT", "ID_KEY", "OWN", "TEXT_BYTES", "WORDS", "keys_of", "mapping_of", "texts_in"]
+__all__ = ["ALL", "FORMAT", "ID_KEY", "OWN", "TEXT_BYTES", "WORDS", "keys_of", "mapping_of"]
 
 FORMAT: Final = 1  # another form of these fields is another format: an index is known by it, and asked by it
 OWN: Final = f"own{FORMAT}"
@@ -35,22 +34,13 @@ ID_KEY: Final = f"{OWN}.id"
 TEXT_BYTES: Final = 24
 
 _SIGNED: Final = 1 << 63  # longs have a sign: the smallest stands for zero
-_NULL: Final = 0xFFFFFFFF
-_BITS: Final = struct.Struct(">f"), struct.Struct(">I")
-_PARTS: Final = struct.Struct(">QQQ")
-
-
-def texts_in(index: Index) -> frozenset[str]:
-    """Return the texts whose words are also kept together: all of them, or none where there is only one."""
-    texts = frozenset(path for path, leaf in index.paths.items() if isinstance(leaf, Text))
-    return texts if len(texts) > 1 else frozenset()
 
 
 def mapping_of(index: Index) -> dict[str, Any]:
     """Return the mapping of the physical fields."""
     found, compared = {"type": "long"}, {"type": "long", "index": False}
     keys: dict[str, Any] = {"all": {"type": "keyword", "doc_values": False}, "id": found}
-    if texts_in(index):
+    if index.joined:
         keys["words"] = {"type": "text", "analyzer": "ru_en", "index_options": "docs", "norms": False}
     for field in index.fields:
         match field:
@@ -80,35 +70,13 @@ def keys_of(index: Index) -> Callable[[Document], dict[str, Any]]:
 def _keys_of_field(field: Field, value: Any, place: int) -> dict[str, int]:  # noqa: ANN401 - documents hold JSON
     match field:
         case Number():
-            up, down = packed(value, place)
-            return {f"{field.name}_up": up, f"{field.name}_down": down}
+            up, down = packed(None if value is None else rank(value), place >> 32)
+            return {f"{field.name}_up": up - _SIGNED, f"{field.name}_down": down - _SIGNED}
         case Text(sortable=True) if value is not None:
-            return {f"{field.name}_{part}": key for part, key in enumerate(text_keys(value))}
+            keys = text_keys(value, TEXT_BYTES // 8)
+            return {f"{field.name}_{part}": key - _SIGNED for part, key in enumerate(keys)}
         case _:
             return {}
-
-
-def text_keys(text: str) -> list[int]:
-    """Return the first 24 bytes of a text as three signed numbers that order as it does."""
-    raw = str.encode(text)[:TEXT_BYTES].ljust(TEXT_BYTES, b"\0")
-    return [number - _SIGNED for number in _PARTS.unpack(raw)]
-
-
-def packed(number: float | None, place: int) -> tuple[int, int]:
-    """Return a number with half of an id's key behind it: to be read upwards for either order, null last."""
-    behind = place >> 32
-    if number is None:
-        last = (_NULL << 32 | behind) - _SIGNED
-        return last, last
-    at = rank(number)
-    return (at << 32 | behind) - _SIGNED, ((at ^ _NULL) << 32 | behind) - _SIGNED
-
-
-@lru_cache(4_096)
-def rank(number: float) -> int:
-    """Return the bits of a number in single precision, turned so that they order as numbers do."""
-    bits: int = _BITS[1].unpack(_BITS[0].pack(single(number) + 0.0))[0]  # + 0.0: minus zero is zero
-    return bits ^ _NULL if bits >> 31 else bits | 0x80000000
 
 
 def id_key(text: str) -> int:

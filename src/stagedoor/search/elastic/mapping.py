@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from stagedoor.search.analysis import SETTINGS
-from stagedoor.search.elastic.fields import FORMAT, OWN, WORDS, mapping_of, texts_in
+from stagedoor.search.elastic.fields import FORMAT, OWN, WORDS, mapping_of
 from stagedoor.search.query import WINDOW
 from stagedoor.search.schema import Field, Index, Keyword, Nested, Number, Text
 
@@ -22,7 +22,7 @@ def declaration(index: Index) -> str:
 def body_of(index: Index) -> dict[str, Any]:
     """Return the settings and the strict mapping that an index is created with."""
     shape = {"number_of_shards": 1, "auto_expand_replicas": "0-1", "max_result_window": WINDOW + 1}
-    together = texts_in(index)
+    together = index.joined
     mapped = {field.name: _mapped(field, copied=field.name in together) for field in index.fields}
     return {
         "settings": {"index": {**shape, **FILLING}, "analysis": SETTINGS},

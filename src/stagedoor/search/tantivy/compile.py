@@ -8,9 +8,10 @@ import tantivy
 from tantivy import FieldType, Occur, Query
 
 from stagedoor.search.analysis import forgiven, words_of
+from stagedoor.search.keys import rank
 from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Scalar, Term
 from stagedoor.search.schema import Index
-from stagedoor.search.tantivy.fields import EVERY, encoded, rank, texts_in
+from stagedoor.search.tantivy.fields import EVERY, encoded
 from stagedoor.search.tantivy.keywords import key
 
 __all__ = ["any_term", "compiled", "everything"]
@@ -87,7 +88,7 @@ def _match(clause: Match, index: Index, schema: tantivy.Schema, *, ranked: bool)
 
 def _anywhere(fields: list[str], index: Index) -> list[str]:
     """Return the fields that have the words of all these: the one for every text, if every text is asked for."""
-    return [EVERY] if len(fields) > 1 and set(texts_in(index)) == set(fields) else fields
+    return [EVERY] if len(fields) > 1 and set(index.joined) == set(fields) else fields
 
 
 def _word(

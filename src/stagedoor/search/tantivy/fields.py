@@ -22,9 +22,7 @@ Documents are handed over as JSON, which Tantivy reads without the interpreter's
 by value, costs twice as much. Its reader of JSON may be a bit off with fractions, which is why numbers are ranks.
 """
 
-import struct
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -32,22 +30,21 @@ import tantivy
 
 from stagedoor.search.analysis import analyze
 from stagedoor.search.documents import as_declared, refusal
+from stagedoor.search.keys import packed, rank, text_keys
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text, single
+from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text
 from stagedoor.search.tantivy.keywords import all_in_json, base64, key, uuid_in
 from stagedoor.search.tantivy.remembered import Remembered
 
-__all__ = ["EARLY", "EVERY", "SOURCE", "WORDS", "builder", "encoded", "rank", "schema_of", "texts_in"]
+__all__ = ["EARLY", "EVERY", "SOURCE", "WORDS", "builder", "encoded", "schema_of"]
 
 SOURCE: Final = "_source"
 EVERY: Final = "_words"  # the words of every text, where an index has several
 EARLY: Final = "_early"
 WORDS: Final = "words"  # the tokenizer that divides at spaces
 _LOW: Final = (1 << 64) - 1
-_NULL: Final = 0xFFFFFFFF
 _HIGH: Final = ID + "#"
 _LOW_HALF: Final = ID + "##"
-_BITS: Final = struct.Struct(">f"), struct.Struct(">I")
 
 
 def schema_of(index: Index) -> tantivy.Schema:
@@ -55,7 +52,7 @@ def schema_of(index: Index) -> tantivy.Schema:
     build = tantivy.SchemaBuilder()
     build.add_bytes_field(SOURCE, stored=True)
     build.add_float_field(EARLY, fast=True)
-    if texts_in(index):
+    if index.joined:
         build.add_text_field(EVERY, tokenizer_name=WORDS, index_option="basic")
     for path, leaf in index.paths.items():
         match leaf:
@@ -77,21 +74,9 @@ def schema_of(index: Index) -> tantivy.Schema:
     return build.build()
 
 
-def texts_in(index: Index) -> tuple[str, ...]:
-    """Return the texts whose words are also kept together: all of them, or none where there is only one."""
-    texts = tuple(path for path, leaf in index.paths.items() if isinstance(leaf, Text))
-    return texts if len(texts) > 1 else ()
-
-
 def encoded(word: str) -> str:
     """Return a word as it is indexed."""
     return word[0] * 2 + word
-
-
-def prefix_keys(text: str) -> tuple[int, int]:
-    """Return the first 16 bytes of a text as two numbers that order as it does: UTF-8 orders by code point."""
-    number = int.from_bytes(text.encode()[:16].ljust(16, b"\0"))
-    return number >> 64, number & _LOW
 
 
 def id_keys(term: bytes) -> tuple[int, int]:
@@ -111,26 +96,11 @@ def earliness(id_key: int) -> float:
     return 1.0 + (0xFFFF - (id_key >> 48)) * 2.0**-26
 
 
-@lru_cache(4_096)
-def rank(number: float) -> int:
-    """Return the bits of a number in single precision, turned so that they order as numbers do."""
-    bits: int = _BITS[1].unpack(_BITS[0].pack(single(number) + 0.0))[0]  # + 0.0: minus zero is zero
-    return bits ^ _NULL if bits >> 31 else bits | 0x80000000
-
-
-def packed(place: int | None, id_key: int) -> tuple[int, int]:
-    """Return a rank with the id behind it as keys to read upwards: for ascending and for descending order."""
-    behind = id_key >> 32
-    if place is None:
-        return _NULL << 32 | behind, _NULL << 32 | behind
-    return place << 32 | behind, (place ^ _NULL) << 32 | behind
-
-
 def builder(index: Index) -> Callable[[Document], str]:
     """Return what turns a document into its physical form, as JSON; that raises for a document of another shape."""
     steps = [_step(path, leaf) for path, leaf in index.paths.items() if path != ID]
     kept = [field.name for field in index.fields if field.kept]
-    texts = texts_in(index)
+    texts = index.joined
 
     def build(document: Document) -> str:
         if reason := refusal(document, index):
@@ -201,7 +171,7 @@ def _text_step(path: str, *, sortable: bool) -> _Step:
         if text:
             physical[path] = " ".join(map(_words_of, text.split(" ")))
         if sortable:
-            physical[first], physical[second] = prefix_keys(text)
+            physical[first], physical[second] = text_keys(text, 2)
             physical[whole] = text
 
     return step
@@ -221,7 +191,7 @@ def _number_step(path: str) -> _Step:
     def step(physical: _Physical, document: Document, id_key: int) -> None:
         value = document[path]
         place = None if value is None else rank(value)
-        physical[upwards], physical[downwards] = packed(place, id_key)
+        physical[upwards], physical[downwards] = packed(place, id_key >> 32)
         if place is not None:
             physical[path] = place
 

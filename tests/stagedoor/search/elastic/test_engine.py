@@ -17,7 +17,8 @@ from stagedoor.errors import (
 from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.search import Delete, Index, Keyword, Match, Order, Put, Query, Term, Text, WriterError
 from stagedoor.search.elastic import ElasticEngine, ElasticWriter
-from stagedoor.search.elastic.fields import id_key, text_keys
+from stagedoor.search.elastic.fields import id_key
+from stagedoor.search.keys import text_keys
 from stagedoor.testing import Events, ManualClock, Script, call_of
 from stagedoor.upstream import Upstream
 
@@ -126,7 +127,7 @@ LONG = "The same twenty-four bytes, "
 def ranked(*found: tuple[str, str], total: int = 9, version: str = "persons-000001") -> HttpResponse:
     """Answer with ids and names, with the numbers that they are sorted by."""
     documents = [{"id": one, "full_name": name} for one, name in found]
-    keys = [[*text_keys(document["full_name"]), id_key(document["id"])] for document in documents]
+    keys = [[*text_keys(document["full_name"], 3), id_key(document["id"])] for document in documents]
     held = [
         {"_index": version, "_source": document, "sort": key}
         for document, key in zip(documents, keys, strict=True)

@@ -5,8 +5,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stagedoor.search.analysis import analyze
-from stagedoor.search.schema import Index, Keyword, Text, single
-from stagedoor.search.tantivy.fields import builder, encoded, rank
+from stagedoor.search.schema import Index, Keyword, Text
+from stagedoor.search.tantivy.fields import builder, encoded
 
 _INDEX = Index("texts", (Keyword(name="id"), Text(name="text"), Text(name="texts", many=True)))
 _build = builder(_INDEX)
@@ -24,20 +24,6 @@ def test_words_between_spaces_are_the_words_of_the_text(text: str) -> None:
 
     assert _words(physical.get("text", "")) == [encoded(word) for word in analyze(text)]
     assert _words(physical["texts"]) == [encoded(word) for part in texts for word in analyze(part)]
-
-
-_numbers = st.floats(allow_nan=False)
-
-
-@given(_numbers, _numbers)
-@example(0.0, -0.0)
-@example(5.3, 5.300000190734863)
-def test_ranks_order_as_numbers_do_in_single_precision(one: float, other: float) -> None:
-    """Numbers are asked for and sorted by rank: equal ones have one rank, and larger ones a larger."""
-    left, right = single(one), single(other)
-
-    assert (rank(one) < rank(other), rank(one) == rank(other)) == (left < right, left == right)
-    assert 0 <= rank(one) < 0xFFFFFFFF
 
 
 def _words(text: str) -> list[str]:
