@@ -132,7 +132,7 @@ def nothing_left() -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Measure the work alone: noting covered lines takes longer than the lines, and collecting what others left more."""
+    """Measure the work alone: to note covered lines takes longer than they do, and to collect others' garbage too."""
     tracer = sys.gettrace()
     sys.settrace(None)
     gc.disable()
