@@ -41,6 +41,8 @@ class _Open:
         self.files = tantivy.Index(schema_of(index), path=str(path))
         self.files.register_tokenizer(WORDS, divider())
         self.writer = self.files.writer(heap, 1)
+        # A commit that died has left files without a note of them, under names that the next one may want.
+        self.writer.garbage_collect_files()
         self.build: Callable[[Document], str] = builder(index)
 
     def apply(self, changes: Sequence[Change]) -> tuple[Refused, ...]:

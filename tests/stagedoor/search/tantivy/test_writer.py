@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stagedoor.search import Put
+from stagedoor.search import Delete, Put
 from stagedoor.search.schema import Index, Keyword, Text
 from stagedoor.search.tantivy import TantivyWriter
 
@@ -72,6 +72,28 @@ async def test_a_refused_document_leaves_the_one_before_it(tmp_path: Path, kinds
     assert [one.id for one in refused] == ["a"]
     assert await writer.count(version) == 2
     await writer.aclose()
+
+
+async def test_what_a_commit_that_died_has_left_stands_in_nobodys_way(tmp_path: Path) -> None:
+    """Issue 4: killed between the files and the note that names them, it leaves names that the same commit wants again."""
+    writer = TantivyWriter(tmp_path, [_INDEX])
+    version = await writer.create(_INDEX)
+    await writer.write(version, _batch("a", "b", "c"))
+    await writer.commit(version)
+    await writer.aclose()
+    note = tmp_path / version / "meta.json"
+    before = note.read_bytes()
+    for _ in range(2):
+        note.write_bytes(before)
+        writer = TantivyWriter(tmp_path, [_INDEX])
+        await writer.write(version, [Delete("a")])
+        await writer.commit(version)
+        await writer.aclose()
+        assert list((tmp_path / version).glob("*.del"))
+
+    after = TantivyWriter(tmp_path, [_INDEX])
+    assert await after.count(version) == 2
+    await after.aclose()
 
 
 def _tear(path: Path) -> None:
