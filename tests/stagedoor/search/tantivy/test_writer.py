@@ -75,7 +75,7 @@ async def test_a_refused_document_leaves_the_one_before_it(tmp_path: Path, kinds
 
 
 async def test_what_a_commit_that_died_has_left_stands_in_nobodys_way(tmp_path: Path) -> None:
-    """Issue 4: killed between the files and the note that names them, it leaves names that the same commit wants again."""
+    """Issue 4: killed between files and the note that names them, it leaves names that the same commit wants again."""
     writer = TantivyWriter(tmp_path, [_INDEX])
     version = await writer.create(_INDEX)
     await writer.write(version, _batch("a", "b", "c"))
