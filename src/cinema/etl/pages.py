@@ -24,18 +24,16 @@ from cinema.database import Database, DatabaseUnavailable
 from cinema.etl.extract import PIPELINES, Span
 from stagedoor.search import Change, Prepare
 
-__all__ = ["Apart", "Here", "Pages", "collect_rarely"]
+__all__ = ["READERS", "Apart", "Here", "Pages", "collect_rarely"]
 
-_READERS: Final = 2
+READERS: Final = 2
 _NICE: Final = 10  # nice(2): behind the engine, and behind gateways on the same machine
 _END_SECONDS: Final = 5.0
 _processes = multiprocessing.get_context("spawn")  # a fork would take over threads and locks
 
 
 class Pages(Protocol):
-    """All documents of the source. `ahead` is how many pages are best asked for before they are needed."""
-
-    ahead: int
+    """All documents of the source."""
 
     async def page(self, name: str, span: Span, /) -> list[Change]:
         """Return the changes that put the documents of an index in a span of ids.
@@ -52,8 +50,6 @@ class Pages(Protocol):
 
 class Here:
     """Pages that this process reads."""
-
-    ahead = _READERS
 
     def __init__(self, database: Database, prepare: Prepare) -> None:
         self._database = database
@@ -75,10 +71,8 @@ class Apart:
     `database` opens one of its own there; like `prepare` it must be such that it can be pickled.
     """
 
-    ahead = _READERS
-
     def __init__(self, database: Callable[[], Database], prepare: Prepare) -> None:
-        self._readers = [_Reader(database, prepare) for _ in range(_READERS)]
+        self._readers = [_Reader(database, prepare) for _ in range(READERS)]
         self._idle: asyncio.Queue[_Reader] = asyncio.Queue()
         for reader in self._readers:
             self._idle.put_nowait(reader)

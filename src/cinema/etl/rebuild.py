@@ -15,7 +15,7 @@ from functools import partial
 
 from cinema.etl.extract import PIPELINES, Pipeline, Span
 from cinema.etl.load import Loader
-from cinema.etl.pages import Apart, Here, Pages
+from cinema.etl.pages import READERS, Apart, Here, Pages
 from cinema.etl.passes import Etl, clear
 from cinema.etl.purge import EVERYTHING
 from cinema.etl.state import State
@@ -80,13 +80,13 @@ async def _finish(etl: Etl, loader: Loader, pipeline: Pipeline, version: str) ->
 async def _walk(
     etl: Etl, pages: Pages, name: str, spans: Iterable[Span]
 ) -> AsyncGenerator[list[Change], None]:
-    """Yield the pages of an index in order, reading some ahead."""
+    """Yield the pages of an index in order, reading one ahead for each reader."""
     reading: deque[asyncio.Task[list[Change]]] = deque()
     try:
         for span in spans:
             page = etl.ask(partial(pages.page, name, span))
             reading.append(asyncio.create_task(page, name=f"etl {name}"))
-            if len(reading) > pages.ahead:
+            if len(reading) > READERS:
                 yield await reading.popleft()
         while reading:
             yield await reading.popleft()
