@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
 
 import psutil
@@ -23,6 +24,7 @@ from tests.live.platform import until
 EVERYTHING = (None, None)
 
 READS = """
+import multiprocessing
 from functools import partial
 from cinema.database import open_database
 from cinema.etl.pages import Apart
@@ -30,7 +32,7 @@ from stagedoor.search.memory import MemorySearch
 
 if __name__ == "__main__":
     pages = Apart(partial(open_database, "sqlite+aiosqlite:///nothing.db"), MemorySearch.prepare)
-    print(flush=True)
+    print(*(reader.pid for reader in multiprocessing.active_children()), flush=True)
     input()
 """
 
@@ -83,7 +85,7 @@ async def test_another_process_prepares_for_the_embedded_engine(
 async def test_a_reader_that_was_killed_is_an_outage_and_another_one_begins(apart: Apart) -> None:
     """The walk goes on where it was, after the pause that is due after every outage."""
     before = await apart.page(MOVIES.name, EVERYTHING)
-    begun = readers()
+    begun = active_children()
     for reader in begun:
         reader.kill()
     for _ in begun:
@@ -116,7 +118,7 @@ async def test_what_the_source_raises_is_raised_here(tmp_path: Path) -> None:
 
 async def test_closing_ends_the_process_whatever_it_does(apart: Apart) -> None:
     """X1: whoever stops a rebuild does not wait for a page."""
-    begun = readers()
+    begun = active_children()
     reading = asyncio.create_task(apart.page(MOVIES.name, EVERYTHING))
     await asyncio.sleep(0)
     await apart.aclose()
@@ -124,7 +126,7 @@ async def test_closing_ends_the_process_whatever_it_does(apart: Apart) -> None:
     with pytest.raises(DatabaseUnavailable):
         await reading
     assert len(begun) == 2
-    assert not readers()
+    assert not active_children()
 
 
 def test_x1_readers_end_with_a_process_that_was_killed(tmp_path: Path) -> None:
@@ -133,8 +135,7 @@ def test_x1_readers_end_with_a_process_that_was_killed(tmp_path: Path) -> None:
     script.write_text(READS)
     with subprocess.Popen([sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        process.stdout.readline()
-        begun = [one for one in psutil.Process(process.pid).children() if is_reader(one)]
+        begun = [psutil.Process(int(pid)) for pid in process.stdout.readline().split()]
         process.kill()
 
     assert len(begun) == 2
@@ -147,18 +148,9 @@ async def test_a_rebuild_with_another_process_builds_everything(bench: Bench) ->
     await bench.run()
 
     await bench.assert_equal()
-    assert not readers()
-
-
-def readers() -> list[psutil.Process]:
-    """Return the children of this process that read pages."""
-    return [one for one in psutil.Process().children() if is_reader(one)]
+    assert not active_children()
 
 
 def has_ended(process: psutil.Process) -> bool:
     """Tell whether a process has ended, whether or not anybody has asked how."""
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
-
-
-def is_reader(process: psutil.Process) -> bool:
-    return "spawn_main" in " ".join(process.cmdline())
