@@ -19,7 +19,7 @@ from stagedoor.search.memory import MemorySearch
 from stagedoor.search.query import Document, Query, Result
 from stagedoor.testing import Client, ManualClock, Script
 
-__all__ = ["House"]
+__all__ = ["House", "header"]
 
 USER = {
     "id": "user123",
@@ -34,6 +34,11 @@ Act = Callable[[Call[HttpRequest]], HttpResponse]
 
 def answer(said: object, *, kind: bytes = b"application/json") -> HttpResponse:
     return HttpResponse(status=200, headers=((b"content-type", kind),), body=orjson.dumps(said))
+
+
+def header(answered: HttpResponse, name: str) -> str:
+    """Return a field of an answer as text, "" if it has none."""
+    return (answered.header(name.encode()) or b"").decode()
 
 
 def order(number: int, *product_ids: str) -> dict[str, Any]:

@@ -9,17 +9,10 @@ import pytest
 from cinema.gateway.catalogue.views import person_of_gateway
 from stagedoor.requests import HttpResponse
 from stagedoor.testing import ManualClock
-from tests.cinema.gateway.catalogue.films import ACTION, FILMS, GENRES, LUCAS, PERSONS, STAR_WARS, uid
+from tests.cinema.gateway.catalogue.films import ACTION, FILMS, LUCAS, STAR_WARS, uid
 from tests.cinema.gateway.services import House
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
-
-
-@pytest.fixture
-async def house(clock: ManualClock) -> House:
-    house = House(clock)
-    await house.engine.fill(movies=FILMS, genres=GENRES, persons=PERSONS)
-    return house
 
 
 async def said(house: House, target: str) -> Any:

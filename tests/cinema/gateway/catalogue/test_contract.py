@@ -9,10 +9,9 @@ import pytest
 
 from cinema.gateway.catalogue.resources import LISTS, RELATED, THINGS
 from stagedoor.errors import UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.requests import HttpResponse
 from stagedoor.testing import ManualClock
-from tests.cinema.gateway.catalogue.films import ACTION, FILMS, GENRES, LUCAS, PERSONS, STAR_WARS, uid
-from tests.cinema.gateway.services import House
+from tests.cinema.gateway.catalogue.films import ACTION, FILMS, LUCAS, STAR_WARS, uid
+from tests.cinema.gateway.services import House, header
 from tests.stagedoor.door.conftest import serving
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -24,17 +23,6 @@ PAGES = [
     *(row.path.replace(f"{{{row.id}}}", IDS[row.kind]) for row in THINGS),
     *(row.path.replace("{uuid}", IDS[row.kind]) for row in RELATED),
 ]
-
-
-@pytest.fixture
-async def house(clock: ManualClock) -> House:
-    house = House(clock)
-    await house.engine.fill(movies=FILMS, genres=GENRES, persons=PERSONS)
-    return house
-
-
-def header(answered: HttpResponse, name: str) -> str:
-    return (answered.header(name.encode()) or b"").decode()
 
 
 async def said(house: House, target: str) -> Any:

@@ -15,7 +15,7 @@ from stagedoor.requests import Headers, HttpResponse
 from stagedoor.search.query import Query
 from stagedoor.testing import ManualClock
 from tests.cinema.gateway.catalogue.films import FILMS, GENRES, LUCAS, PERSONS, STAR_WARS, uid
-from tests.cinema.gateway.services import House
+from tests.cinema.gateway.services import House, header
 from tests.cinema.services.asking import started
 
 ANYBODY: tuple[Headers, ...] = (
@@ -31,17 +31,6 @@ ODD: tuple[Headers, ...] = (
     ((b"range", b"bytes=0-1"), (b"if-range", b'"x"')),
 )
 SAID = ("etag", "x-total-count", "link")
-
-
-@pytest.fixture
-async def house(clock: ManualClock) -> House:
-    house = House(clock)
-    await house.engine.fill(movies=FILMS, genres=GENRES, persons=PERSONS)
-    return house
-
-
-def header(answered: HttpResponse, name: str) -> str:
-    return (answered.header(name.encode()) or b"").decode()
 
 
 def same(one: HttpResponse, other: HttpResponse) -> bool:
