@@ -24,13 +24,13 @@ help: ## list these commands
 
 .venv/run.stamp: requirements.lock pyproject.toml | .venv/venv.stamp
 	@echo "installing what runs (requirements.lock) ..."
-	@$(PIP) install --quiet --require-hashes --requirement requirements.lock
+	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev.stamp: requirements-dev.lock pyproject.toml | .venv/venv.stamp
 	@echo "installing what runs and tests (requirements-dev.lock) ..."
-	@$(PIP) install --quiet --require-hashes --requirement requirements-dev.lock
+	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-dev.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
