@@ -1,12 +1,20 @@
-# Everything a newcomer types. Needs make and Python 3.11 or later with its venv module: no root, no containers, no other
+# Everything a newcomer types. Needs make and Python 3.11 to 3.13 with its venv module: no root, no containers, no other
 # tool. Paths are relative on purpose, so that a folder name with spaces does no harm.
 
 MAKEFLAGS += --no-builtin-rules
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 .DEFAULT_GOAL := help
 
-BIN := .venv/bin
+# PYTHON=python3.13, or a path: that one, in a folder of its own (.venv-3.13).
+PYTHON ?=
+VENV := .venv$(if $(PYTHON),-$(shell echo '$(PYTHON)' | sed 's|^.*python3\.|3.|; s|[^A-Za-z0-9.]|_|g'))
+BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+# What the lock says, and nothing beside it: no package that it does not name, no build that would fetch its tools.
+FROM_LOCK := install --quiet --no-deps --only-binary :all: --require-hashes --requirement
+FROM_HERE := install --quiet --no-deps --no-build-isolation --editable .
+CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and try again" >&2; exit 1; }
 WORKERS ?= 2
 ARGS ?=
 
@@ -18,50 +26,53 @@ help: ## list these commands
 
 # --- the virtual environment: made once, filled again only when a lock or pyproject.toml changed ---------------------
 
-.venv/venv.stamp:
-	@sh scripts/venv.sh .venv
+$(VENV)/venv.stamp:
+	@sh scripts/venv.sh $(VENV)
 	@touch $@
 
-.venv/run.stamp: requirements.lock pyproject.toml | .venv/venv.stamp
+# Where the tests' packages are too, they move along: the check looks at all that is there.
+$(VENV)/run.stamp: requirements.lock pyproject.toml | $(VENV)/venv.stamp
 	@echo "installing what runs (requirements.lock) ..."
-	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements.lock
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(PIP) $(FROM_LOCK) $(if $(wildcard $(VENV)/dev.stamp),requirements-dev.lock,requirements.lock)
+	@$(PIP) $(FROM_HERE)
+	@$(CHECKED)
 	@touch $@
 
-.venv/dev.stamp: requirements-dev.lock pyproject.toml | .venv/venv.stamp
+$(VENV)/dev.stamp: requirements-dev.lock pyproject.toml | $(VENV)/venv.stamp
 	@echo "installing what runs and tests (requirements-dev.lock) ..."
-	@$(PIP) install --quiet --no-deps --require-hashes --requirement requirements-dev.lock
-	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@$(PIP) $(FROM_LOCK) requirements-dev.lock
+	@$(PIP) $(FROM_HERE)
+	@$(CHECKED)
 	@touch $@
 
 # --- the platform ----------------------------------------------------------------------------------------------------
 
-init: .venv/run.stamp .venv/dev.stamp ## install everything, and a .env to edit
+init: $(VENV)/run.stamp $(VENV)/dev.stamp ## install everything, and a .env to edit
 	@test -e .env || cp .env.example .env
 	@echo "ready: make run, make test"
 
-run: .venv/run.stamp ## start the platform here, follow it, stop it with Ctrl-C
+run: $(VENV)/run.stamp ## start the platform here, follow it, stop it with Ctrl-C
 	@exec $(BIN)/cinema up $(ARGS)
 
-start: .venv/run.stamp ## start the platform in the background
+start: $(VENV)/run.stamp ## start the platform in the background
 	@$(BIN)/python scripts/background.py start
 
-stop: .venv/run.stamp ## stop it
+stop: $(VENV)/run.stamp ## stop it
 	@$(BIN)/python scripts/background.py stop
 
 down: stop ## the same: nothing else is kept running
 
-restart: .venv/run.stamp ## stop and start
+restart: $(VENV)/run.stamp ## stop and start
 	@$(BIN)/python scripts/background.py stop
 	@$(BIN)/python scripts/background.py start
 
-ps: .venv/run.stamp ## show its processes
+ps: $(VENV)/run.stamp ## show its processes
 	@$(BIN)/python scripts/background.py ps
 
-logs: .venv/run.stamp ## follow its log
+logs: $(VENV)/run.stamp ## follow its log
 	@$(BIN)/python scripts/background.py logs
 
-shell: .venv/run.stamp ## a shell in which stagedoor and cinema are on PATH
+shell: $(VENV)/run.stamp ## a shell in which stagedoor and cinema are on PATH
 	@PATH="$$PWD/$(BIN):$$PATH" exec "$${SHELL:-/bin/sh}" -i
 
 # --- tests and checks ------------------------------------------------------------------------------------------------
@@ -71,50 +82,56 @@ unit live deep: export PYTHONDONTWRITEBYTECODE =
 
 test: unit live ## run all tests
 
-unit: .venv/dev.stamp ## the tests that may run side by side
+unit: $(VENV)/dev.stamp ## the tests that may run side by side
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --cov --cov-report= --cov-fail-under=0 $(ARGS)
 
-live: .venv/dev.stamp ## the tests that time or load real processes, one after the other
+live: $(VENV)/dev.stamp ## the tests that time or load real processes, one after the other
 	@$(BIN)/python -m pytest -q -m live $(ARGS)
 
 cover: ## hold the floors on what `make unit` measured
 	@sh scripts/floors.sh $(BIN)/python
 
-deep: .venv/dev.stamp ## the tests again, with many more generated examples
+deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --hypothesis-profile=deep --timeout=1800 $(ARGS)
 
-lint: .venv/dev.stamp ## style, and whether the formatter would change a file
+lint: $(VENV)/dev.stamp ## style, and whether the formatter would change a file
 	@status=0; $(BIN)/ruff check || status=1; $(BIN)/ruff format --check || status=1; exit $$status
 
-format: .venv/dev.stamp ## let the formatter and the safe fixes change files
+format: $(VENV)/dev.stamp ## let the formatter and the safe fixes change files
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/ruff format
 
-types: .venv/dev.stamp ## mypy and pyright
-	@status=0; $(BIN)/mypy || status=1; $(BIN)/pyright || status=1; exit $$status
+# pyright's program is in its wheel; without node on PATH its wrapper would fetch the newest of the day.
+types: export PYRIGHT_PYTHON_FORCE_VERSION =
+types: export PYRIGHT_PYTHON_PYLANCE_VERSION =
+types: export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
+types: export PYRIGHT_PYTHON_NODE_VERSION = 20.20.2
 
-layers: .venv/dev.stamp ## nothing imports upwards
+types: $(VENV)/dev.stamp ## mypy and pyright
+	@status=0; $(BIN)/mypy || status=1; $(BIN)/pyright --pythonpath $(BIN)/python || status=1; exit $$status
+
+layers: $(VENV)/dev.stamp ## nothing imports upwards
 	@$(BIN)/lint-imports --no-logo
 
-reference: .venv/dev.stamp ## write docs/reference again from the docstrings
+reference: $(VENV)/dev.stamp ## write docs/reference again from the docstrings
 	@$(BIN)/python scripts/reference.py
 
-wheel: .venv/dev.stamp ## build dist/*.whl
+wheel: $(VENV)/dev.stamp ## build dist/*.whl
 	@rm -rf dist
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . > /dev/null
 	@ls dist/*.whl
 
-lock: .venv/venv.stamp ## pin the dependencies again
+lock: $(VENV)/venv.stamp ## pin the dependencies again
 	@$(BIN)/python scripts/lock.py $(ARGS)
 
-bench-profile: .venv/dev.stamp ## cold profiles per second, beside FastAPI + aiohttp and Fastify
+bench-profile: $(VENV)/dev.stamp ## cold profiles per second, beside FastAPI + aiohttp and Fastify
 	@$(BIN)/python -m bench.profile $(ARGS)
 
-bench-client: .venv/dev.stamp ## CPU time per upstream call, beside aiohttp and pyreqwest
+bench-client: $(VENV)/dev.stamp ## CPU time per upstream call, beside aiohttp and pyreqwest
 	@$(BIN)/python -m bench.client
 
-bench-catalogue: .venv/dev.stamp ## 200,000 films: latency, the worst question, memory, building; ARGS="--engine both"
+bench-catalogue: $(VENV)/dev.stamp ## 200,000 films: latency, the worst question, memory, building; ARGS="--engine both"
 	@$(BIN)/python -m bench.catalogue $(ARGS)
 
 clean: ## remove what tools left behind; data and .venv stay

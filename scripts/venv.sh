@@ -1,18 +1,42 @@
 #!/bin/sh
-# Make a virtual environment with the first Python that is new enough, or say in one line what is missing.
+# Make a virtual environment: with PYTHON if one is named, or else with the first that is new enough.
+# What is missing is said in one line. A named Python that cannot be had is never replaced by another.
 set -eu
 folder=$1
+set -- python3 python3.13 python3.12 python3.11 python3.14 python
+[ -z "${PYTHON:-}" ] || set -- "$PYTHON"
+
+# The newest patch of a pythonX.Y that pyenv has: its shims are on PATH for all, and run only those in force.
+of_pyenv() {
+    newest=""
+    versions=${PYENV_ROOT:-${HOME:-}/.pyenv}/versions
+    wanted=${1#python}
+    for patch in $(cd "$versions" 2> /dev/null && ls -d "$wanted" "$wanted".* 2> /dev/null | sort -t. -k3,3n); do
+        case $patch in *[!0-9.]*) continue ;; esac # free-threaded or unreleased
+        newest=$versions/$patch/bin/python
+    done
+    echo "$newest"
+}
+
+# What keeps a program from being our Python; nothing if it will do.
+fault() {
+    version=$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null) || { echo "cannot be run"; return; }
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "is $version"; return; }
+    "$1" -c 'import ensurepip, venv' 2> /dev/null || echo "lacks its venv module (on Debian: python$version-venv)"
+}
+
 found=""
-for python in ${PYTHON:-} python3 python3.13 python3.12 python3.11 python3.14 python; do
-    version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || continue
-    found="$found $python is $version;"
-    "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || continue
-    if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
-        found="$found its venv module is missing (on Debian: python$version-venv);"
-        continue
-    fi
-    echo "making $folder with $python $version ..."
-    exec "$python" -m venv "$folder"
+for name in "$@"; do
+    for python in "$name" "$(of_pyenv "$name")"; do
+        [ -n "$python" ] || continue
+        wrong=$(fault "$python")
+        if [ -z "$wrong" ]; then
+            echo "making $folder with $python ..."
+            exec "$python" -m venv "$folder"
+        fi
+        [ "$wrong" = "cannot be run" ] && [ -z "${PYTHON:-}" ] || found="$found $python $wrong;"
+    done
 done
-echo "Python 3.11 or later with its venv module is needed;${found:- none found on PATH;} name another with PYTHON=..." >&2
+[ -n "${PYTHON:-}" ] || found="${found:- none found on PATH;} name another with PYTHON=..."
+echo "Python 3.11 or later with its venv module is needed;${found%;}" >&2
 exit 1
