@@ -18,8 +18,8 @@ CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and t
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help init run start stop down restart ps logs shell test unit live cover lint format types layers lock wheel deep \
-	reference bench-profile bench-client bench-catalogue clean
+.PHONY: help init run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
+	wheel deep reference bench-profile bench-client bench-catalogue clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -78,13 +78,16 @@ shell: $(VENV)/run.stamp ## a shell in which stagedoor and cinema are on PATH
 # --- tests and checks ------------------------------------------------------------------------------------------------
 
 # They start some hundred processes: whatever the machine says otherwise, Python compiles each module once.
-unit live deep: export PYTHONDONTWRITEBYTECODE =
+unit kit live deep: export PYTHONDONTWRITEBYTECODE =
 
 test: unit live ## run all tests
 
 unit: $(VENV)/dev.stamp ## the tests that may run side by side
 	@rm -f .coverage .coverage.*
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --cov --cov-report= --cov-fail-under=0 $(ARGS)
+
+kit: $(VENV)/dev.stamp ## the kit's unit tests alone
+	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup tests/stagedoor $(ARGS)
 
 live: $(VENV)/dev.stamp ## the tests that time or load real processes, one after the other
 	@$(BIN)/python -m pytest -q -m live $(ARGS)
@@ -121,6 +124,9 @@ wheel: $(VENV)/dev.stamp ## build dist/*.whl
 	@rm -rf dist
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . > /dev/null
 	@ls dist/*.whl
+
+bin: ## name the folder of the programs that were installed
+	@echo $(BIN)
 
 lock: $(VENV)/venv.stamp ## pin the dependencies again
 	@$(BIN)/python scripts/lock.py $(ARGS)

@@ -1,4 +1,4 @@
-"""Write requirements.lock (to run) and requirements-dev.lock (to test), pinned and hashed.
+"""Write requirements.lock (to run), -dev.lock (to test) and -tools.lock (to lock), pinned and hashed.
 
     python scripts/lock.py            # keep pins that still fit
     python scripts/lock.py --upgrade  # move every pin to the newest that fits
@@ -19,8 +19,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 RUNTIME = ROOT / "requirements.lock"
 DEV = ROOT / "requirements-dev.lock"
+TOOLS = ROOT / "requirements-tools.lock"
 PIP_TOOLS = "pip-tools>=7.5,<8"
 HEADER = "# Written by scripts/lock.py from pyproject.toml; do not edit.\n"
+FROM_LOCK = ["install", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--requirement"]
 QUIETLY = ["--quiet", "--no-header", "--no-annotate", "--strip-extras", "--allow-unsafe", "--generate-hashes"]
 NAMELESS = ["--no-emit-index-url", "--no-emit-trusted-host", "--no-emit-find-links"]
 # The package itself is installed from the tree, without a build sandbox that would fetch unpinned packages.
@@ -30,10 +32,11 @@ ALSO_DEV = ["async-timeout"]
 
 
 def main(options: list[str]) -> None:
-    """Resolve both locks with a pip-tools of our own."""
+    """Resolve the locks with a pip-tools of our own, and what that is next time."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     with tempfile.TemporaryDirectory() as folder:
         python = tools(Path(folder))
+        compile_lock(python, [PIP_TOOLS], TOOLS, options)
         needs = [*runtime_needs(project["project"]), *ALSO]
         compile_lock(python, needs, RUNTIME, options)
         tests = [*needs, *project["dependency-groups"]["dev"], *ALSO_DEV, f"-c {RUNTIME}"]
@@ -50,10 +53,12 @@ def runtime_needs(project: dict[str, dict[str, list[str]]]) -> list[str]:
 
 
 def tools(folder: Path) -> Path:
-    """Install pip-tools into a folder of its own; return that folder's python."""
+    """Install pip-tools, from its own lock, into a folder of its own; return that folder's python."""
     venv.create(folder, with_pip=True)
     python = folder / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", PIP_TOOLS], check=True)
+    pip = [str(python), "-m", "pip"]
+    subprocess.run([*pip, *FROM_LOCK, str(TOOLS)], check=True)
+    subprocess.run([*pip, "check"], check=True, stdout=subprocess.DEVNULL)
     return python
 
 

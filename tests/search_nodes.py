@@ -29,6 +29,8 @@ __all__ = ["QUICK", "elasticsearch", "opensearch"]
 START_SECONDS = 90.0
 PORTS = range(9201, 9300)
 QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+# Named in full: Maven would take the newest of the day, or what its own version names.
+COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
 JVMS = Path("/usr/lib/jvm")
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -106,7 +108,7 @@ def copied(group: str, artifact: str, version: str) -> Path:
         raise Unavailable(f"{artifact}: install Maven (mvn on PATH), which fetches it")
     fresh = Path(tempfile.mkdtemp(prefix="stagedoor-", dir=DATA))
     (fresh / "pom.xml").write_text(POM.format(group=group, artifact=artifact, version=version))
-    asked = [maven, "-B", "-q", "dependency:copy-dependencies", f"-DoutputDirectory={fresh / 'lib'}"]
+    asked = [maven, "-B", "-q", COPY, f"-DoutputDirectory={fresh / 'lib'}"]
     done = subprocess.run(asked, cwd=fresh, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode != 0:
         shutil.rmtree(fresh)
