@@ -1,7 +1,7 @@
 """What the locks pin, what asks for it, and what of that they leave open."""
 
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import requires
@@ -36,7 +36,7 @@ MACHINES: tuple[Machine, ...] = tuple(
     for python, (name, system, machine) in product(PYTHONS, SYSTEMS)
 )
 
-Read = Callable[[str], Iterable[str]]
+Read = Callable[[str], Collection[str]]
 """What a package requires, extras and markers included, by its canonical name."""
 
 
@@ -96,7 +96,7 @@ def left_open(lock: Mapping[str, Pin], needs: Iterable[str], read: Read, machine
 
     Every pin is asked, whether anything leads to it or not, and again with each extra that something wants of it.
     """
-    waiting = _required("the project", "", lambda _: needs, machine)
+    waiting = _required("the project", "", lambda _: list(needs), machine)
     waiting += [one for name in lock for one in _required(name, "", read, machine)]
     seen: set[tuple[str, str]] = set()
     found = set()

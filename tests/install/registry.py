@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import io
+import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from packaging.version import Version
 from tests.install.locks import Pin, Read
 
 __all__ = ["Registry", "publish"]
+
+OF_EXTRA = re.compile(r"""\bextra *== *['"]([^'"]+)""")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +55,12 @@ def named(name: str, version: str) -> str:
     return f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
 
 
-def wheel(name: str, version: str, needs: Iterable[str]) -> bytes:
+def wheel(name: str, version: str, needs: Collection[str]) -> bytes:
     """Build a wheel without a single module."""
     info = f"{name.replace('-', '_')}-{version}.dist-info"
-    asks = "".join(f"Requires-Dist: {need}\n" for need in needs)
+    extras = sorted({extra for need in needs for extra in OF_EXTRA.findall(need)})
+    asks = "".join(f"Provides-Extra: {extra}\n" for extra in extras)
+    asks += "".join(f"Requires-Dist: {need}\n" for need in needs)
     files = {
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{asks}",
         f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n",

@@ -12,6 +12,7 @@ from typing import Self
 import pip
 import pytest
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from tests.install.locks import ROOT, Pin, installed, pins
 from tests.install.registry import Registry, publish
@@ -85,6 +86,9 @@ def test_newer_versions_on_the_registry_change_nothing(stamp: str, tmp_path: Pat
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
+@pytest.mark.skipif(
+    Version(pip.__version__) >= Version("23.3"), reason="since 23.3 pip holds extras to the pin"
+)
 def test_an_install_that_resolves_would_break_by_itself(tmp_path: Path) -> None:
     """A: pytest-cov asks for coverage[toml], and pip takes the newest for it: the rehearsal above sees that."""
     machine = Machine.of(tmp_path, LOCKS["dev"])
@@ -94,6 +98,14 @@ def test_an_install_that_resolves_would_break_by_itself(tmp_path: Path) -> None:
 
     assert done.returncode != 0
     assert "coverage[toml]" in done.stderr
+
+
+@pytest.mark.parametrize("stamp", LOCKS)
+def test_an_install_looks_at_the_lock_alone(stamp: str, tmp_path: Path) -> None:
+    """A: whichever pip it is: no further package, no unknown file, and no build, which would fetch its tools."""
+    install, _ = Machine.of(tmp_path, LOCKS[stamp]).told(stamp)
+
+    assert {"--no-deps", "--require-hashes", "--only-binary"} <= set(install.split())
 
 
 def test_what_does_not_fit_stops_make(tmp_path: Path) -> None:
