@@ -1,6 +1,7 @@
 """CONTRACTS 5: the profile, case by case, over ASGI with a clock that stands still."""
 
 import asyncio
+import json
 from typing import Any
 
 import orjson
@@ -300,3 +301,44 @@ async def test_r4_all_services_failing_meet_little_more_than_the_load(clock: Man
 
     assert len(house.users.calls) <= 1200
     assert len(house.orders.calls) <= 1200
+
+
+LOSSY = pytest.mark.xfail(strict=True, reason="integers beyond 64 bits are read as fractions")
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "9223372036854775807",
+        "-9223372036854775808",
+        "18446744073709551615",
+        pytest.param("-9223372036854775809", marks=LOSSY),
+        pytest.param("18446744073709551616", marks=LOSSY),
+        pytest.param("123456789012345678901234567890", marks=LOSSY),
+        pytest.param("1" * 1_000, marks=LOSSY),
+    ],
+    ids=lambda number: f"{number[:24]}-{len(number)}",
+)
+async def test_p6_an_integer_leaves_as_it_arrived(clock: ManualClock, number: str) -> None:
+    """P6, case 28: up to 1,000 digits, exactly."""
+    said = await with_account(clock, number)
+
+    assert said == int(number)
+    assert isinstance(said, int)
+
+
+@pytest.mark.parametrize(
+    "number", ["12345678901234567890.12", "0.12345678901234567890", "10.00", "-0.0", "1e300"]
+)
+async def test_p6_a_fraction_is_the_nearest_double(clock: ManualClock, number: str) -> None:
+    """P6, case 28: whoever needs more sends a string."""
+    assert await with_account(clock, number) == float(number)
+
+
+async def with_account(clock: ManualClock, number: str) -> Any:
+    """Let users say a number as it stands; return what a client reads."""
+    house = House(clock)
+    body = orjson.dumps(USER)[:-1] + b',"account":%b}' % number.encode()
+    house.users.then(HttpResponse(status=200, headers=((b"content-type", b"application/json"),), body=body))
+    house.orders.then(answer([]))
+    return json.loads((await house.profile()).body)["user"]["account"]
