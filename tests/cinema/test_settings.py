@@ -216,3 +216,48 @@ def test_zero_switches_the_rate_limit_off() -> None:
 def test_addresses_are_taken_apart(url: str, host: str, port: int) -> None:
     """Each service listens where its address says."""
     assert (host_of(url), port_of(url)) == (host, port)
+
+
+def injected(service: str, port: int) -> dict[str, str]:
+    """Make up what Kubernetes tells every pod of a Service (in the form of docker links)."""
+    name, address = service.upper().replace("-", "_"), f"tcp://10.96.0.7:{port}"
+    return {
+        f"{name}_SERVICE_HOST": "10.96.0.7",
+        f"{name}_SERVICE_PORT": str(port),
+        f"{name}_PORT": address,
+        f"{name}_PORT_{port}_TCP": address,
+        f"{name}_PORT_{port}_TCP_PROTO": "tcp",
+        f"{name}_PORT_{port}_TCP_PORT": str(port),
+        f"{name}_PORT_{port}_TCP_ADDR": "10.96.0.7",
+    }
+
+
+TAKEN = pytest.mark.xfail(strict=True, reason="what Kubernetes says of such a Service is taken for a setting")
+
+
+@pytest.mark.parametrize(
+    ("service", "port"),
+    [
+        ("redis", 6379),
+        ("search", 9200),
+        ("sentry", 9000),
+        ("media", 9000),
+        pytest.param("ghibli", 8006, marks=TAKEN),
+        pytest.param("database", 5432, marks=TAKEN),
+        ("etl", 8000),
+        ("users", 8001),
+        pytest.param("gateway", 8000, marks=TAKEN),
+        pytest.param("gateway-users", 8001, marks=TAKEN),
+        pytest.param("gateway-orders", 8002, marks=TAKEN),
+        pytest.param("gateway-products", 8003, marks=TAKEN),
+        pytest.param("gateway-canary", 8000, marks=TAKEN),
+    ],
+)
+def test_g2_a_service_of_the_cluster_is_no_setting(
+    monkeypatch: pytest.MonkeyPatch, service: str, port: int
+) -> None:
+    """G2, case 24: Kubernetes puts the names of all Services of a namespace into each of its pods."""
+    for name, value in injected(service, port).items():
+        monkeypatch.setenv(name, value)
+
+    assert load(None).gateway_port == 8000

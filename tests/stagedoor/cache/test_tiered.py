@@ -11,6 +11,7 @@ from stagedoor.cache.store import Look
 from stagedoor.cache.tags import key_name, tag
 from stagedoor.cache.tiered import Tiered
 from stagedoor.call import Env
+from stagedoor.events import StoreFailed
 from stagedoor.testing import Events, ManualClock
 from stagedoor.testing.stores import FakeServer
 
@@ -232,3 +233,31 @@ async def test_x6_closing_ends_the_watch(pair: tuple[Process, Process]) -> None:
     assert repr(one.store) == (
         "<Tiered <MemoryStore 0 items, 0 of 67108864 bytes> before <Shared redis up, 0 to write>>"
     )
+
+
+FLAPS = pytest.mark.xfail(strict=True, reason="the watch is more patient than what it lets through")
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        0.010,
+        pytest.param(0.040, marks=FLAPS),
+        pytest.param(0.300, marks=FLAPS),
+        0.600,
+    ],
+)
+async def test_k1_a_server_that_answers_late_is_not_turned_on_and_off(
+    pair: tuple[Process, Process], late: float
+) -> None:
+    """K1, case 20: one time-out, then it counts as down and stays so; each return would cost another."""
+    one, _ = pair
+    one.server.lag(late)
+
+    for _ in range(100):
+        asked = asyncio.create_task(one.get())
+        for _ in range(10):
+            await one.clock.advance(0.010)
+        await asked
+
+    assert len(one.events.of(StoreFailed)) <= 3

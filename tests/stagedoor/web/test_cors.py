@@ -2,10 +2,18 @@
 
 import pytest
 
+from stagedoor.call import Env
 from stagedoor.errors import ConfigError
+from stagedoor.testing import Client
+from stagedoor.web.answer import Answer, json
 from stagedoor.web.cors import Cors, is_origin
+from stagedoor.web.gateway import Gateway
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Route
+from stagedoor.web.throttle import Quota, Throttle
 
 APP = "https://app.example.com"
+ORIGIN = (b"origin", APP.encode())
 
 
 def told(origin: bytes | None, *fields: tuple[bytes, bytes]) -> dict[bytes, bytes]:
@@ -125,3 +133,61 @@ def test_what_no_browser_sends_is_a_mistake(text: str) -> None:
     """An entry that can never match is worse than none."""
     with pytest.raises(ConfigError, match="exact origin"):
         Cors([text])
+
+
+def at_its_limit(env: Env, requests: int) -> Client:
+    """Serve pages of a listed origin, so often a minute."""
+
+    async def hello(_: Request) -> Answer:
+        return json({})
+
+    throttle = Throttle(Quota(requests=requests, seconds=60), env.clock)
+    route = Route(path="/a", handle=hello, public=True)
+    return Client(Gateway([route], env=env, name="test", throttle=throttle, cors=Cors([APP])))
+
+
+ASKING = (
+    ORIGIN,
+    (b"access-control-request-method", b"GET"),
+    (b"access-control-request-headers", b"if-none-match"),
+)
+
+
+async def test_a_preflight_below_the_limit_succeeds(env: Env) -> None:
+    """Case 22: the browser asks before the page does."""
+    client = at_its_limit(env, 4)
+
+    assert (await client.ask("/a", method="OPTIONS", headers=ASKING)).status == 204
+    assert (await client.ask("/a", headers=(ORIGIN,))).status == 200
+
+
+async def test_a_page_may_read_that_it_is_at_its_limit(env: Env) -> None:
+    """Case 22: where no preflight is needed."""
+    client = at_its_limit(env, 1)
+    await client.ask("/a", headers=(ORIGIN,))
+
+    refused = await client.ask("/a", headers=(ORIGIN,))
+
+    assert refused.status == 429
+    assert refused.header(b"access-control-allow-origin") == APP.encode()
+
+
+@pytest.mark.xfail(strict=True, reason="preflights are throttled like any request")
+async def test_a_preflight_at_the_limit_succeeds(env: Env) -> None:
+    """Case 22: without an ok status (Fetch 4.8) the page can never read the 429 that follows."""
+    client = at_its_limit(env, 1)
+    await client.ask("/a", headers=(ORIGIN,))
+
+    assert (await client.ask("/a", method="OPTIONS", headers=ASKING)).status == 204
+
+
+@pytest.mark.xfail(strict=True, reason="preflights are counted like any request")
+async def test_preflights_take_no_places_from_requests(env: Env) -> None:
+    """Case 22: a limit of four is four answers, whether or not the browser asks first."""
+    client = at_its_limit(env, 4)
+    statuses = []
+    for _ in range(4):
+        await client.ask("/a", method="OPTIONS", headers=ASKING)
+        statuses.append((await client.ask("/a", headers=(ORIGIN,))).status)
+
+    assert statuses == [200] * 4
