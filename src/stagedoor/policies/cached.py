@@ -16,6 +16,7 @@ from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import Deadline
 from stagedoor.errors import UpstreamError, UpstreamRejected
 from stagedoor.events import CacheLookup, RefreshFailed
+from stagedoor.policies.keys import keyed
 from stagedoor.policies.options import demand
 
 __all__ = ["Cached", "Caching", "full_key", "readable_key"]
@@ -61,7 +62,9 @@ class Cached(Generic[P, R]):
         return Caching(self, send, env)
 
     def name_of(self, call: Call[P]) -> bytes:
-        """Return the whole cache key of a call."""
+        """Return the whole cache key of a call; raises `ConfigError` if nothing tells it from others."""
+        if self.key is None or call.key_of is not None:
+            call = keyed(call)
         if self.key is None:
             return full_key(call.operation.encode(), call.identity.encode(), call.key)
         return readable_key(self.key(call), call.identity)
