@@ -4,7 +4,7 @@ Upstream("users", transport, Cached(..), Retry(..), Breaker(..))  is  Cached(Ret
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
 from stagedoor.clock import Clock
@@ -21,15 +21,21 @@ R_co = TypeVar("R_co", covariant=True)
 
 @value()
 class Call(Generic[P]):
-    """One call to one upstream, as every policy sees it."""
+    """One call to one upstream, as every policy sees it.
+
+    `key` is injective on what will really be sent; b"" until somebody asks for it (`policies.keys.keyed`). `key_of`
+    makes it, and `keyed` is the payload it was made of: a policy that changes the payload need not think of the key.
+    """
 
     operation: str  # "users.get": the name in metrics, logs and cache keys
     payload: P  # HttpRequest, SearchRequest, ...: only the transport opens it
-    key: bytes  # injective on what will really be sent, for policies that are `keyed`; b"" if there are none
+    key: bytes
     identity: str  # who asks; "" on routes declared public
     deadline: Deadline
     idempotent: bool
     attempt: int = 1  # which try this is; told to the upstream
+    key_of: Callable[[P], bytes] | None = field(default=None, compare=False, repr=False)
+    keyed: P | None = field(default=None, compare=False, repr=False)
 
 
 Send: TypeAlias = Callable[[Call[P]], Awaitable[R]]
@@ -47,7 +53,7 @@ class Env:
 class Policy(Protocol[P, R]):
     """Frozen data that knows how to wrap one Send in another. State is born in `wrap`, once per upstream.
 
-    One that tells calls apart by their key says so with a class variable `keyed = True`.
+    One that reads no key, nor wraps what does, may say so with a class variable `keyed = False`: keys cost.
     """
 
     def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
@@ -67,7 +73,7 @@ class Transport(Protocol[P, R_co]):
         ...
 
     def key_of(self, payload: P, /) -> bytes:
-        """Return bytes that are equal only for payloads the upstream cannot tell apart (T6)."""
+        """Return bytes, never none, that are equal only for payloads the upstream cannot tell apart (T6)."""
         ...
 
     def idempotent(self, payload: P, /) -> bool:

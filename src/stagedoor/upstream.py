@@ -50,8 +50,9 @@ class Upstream(Generic[P, R]):
         self.name = name
         self.transport = transport
         self.policies = policies
-        # A key is made of everything that is sent: not for nothing.
-        self._keyed = any(getattr(policy, "keyed", False) for policy in policies)
+        # A key is made of everything that is sent: not for nothing. Who does not say may need one.
+        self._keyed = any(getattr(policy, "keyed", True) for policy in policies)
+        self._key_of = transport.key_of
         layers: list[Send[P, R]] = [_attempting(transport, env) if observed else transport.send]
         for policy in reversed(policies):
             layers.append(policy.wrap(layers[-1], env))
@@ -65,12 +66,22 @@ class Upstream(Generic[P, R]):
         what the protocol says, for a POST that is safe to repeat. Raises `UpstreamError`.
         """
         asked, transport = context.current(), self.transport
-        key = transport.key_of(payload) if self._keyed else b""
+        key, keyed = (self._key_of(payload), payload) if self._keyed else (b"", None)
         if idempotent is None:
             idempotent = transport.idempotent(payload)
         name = f"{self.name}.{operation}"
         return await self._send(
-            Call(name, payload, key, asked.identity, asked.deadline, idempotent, asked.attempt)
+            Call(
+                name,
+                payload,
+                key,
+                asked.identity,
+                asked.deadline,
+                idempotent,
+                asked.attempt,
+                self._key_of,
+                keyed,
+            )
         )
 
     def counts(self) -> Mapping[str, int]:

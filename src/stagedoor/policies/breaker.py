@@ -7,7 +7,7 @@ inside the retry, where it sees every attempt, and outside the bulkhead, so that
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Send
@@ -28,6 +28,8 @@ class Breaker(Rule):
 
     Raises `BreakerOpen` with the open time that is left, without asking the upstream.
     """
+
+    keyed: ClassVar[bool] = False
 
     def wrap(self, send: Send[P, R], env: Env, /) -> "Guard[P, R]":
         """Return a Send with a circuit of its own, closed."""

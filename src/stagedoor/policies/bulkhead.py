@@ -13,7 +13,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import LATE
@@ -33,6 +33,8 @@ class Bulkhead:
 
     Raises `Overloaded` for a call that found no place in time.
     """
+
+    keyed: ClassVar[bool] = False
 
     limit: int = 100
     queue: int = 100

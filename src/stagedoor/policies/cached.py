@@ -11,17 +11,19 @@ from stagedoor.cache.codec import Codec
 from stagedoor.cache.entry import Entry
 from stagedoor.cache.freshness import Fresh, Miss, Rule, Stale, judge
 from stagedoor.cache.store import Held, Look, Store, Tier
-from stagedoor.cache.tags import Mark, tag
+from stagedoor.cache.tags import Mark, key_name, tag
 from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import Deadline
 from stagedoor.errors import UpstreamError, UpstreamRejected
 from stagedoor.events import CacheLookup, RefreshFailed
+from stagedoor.policies.keys import keyed
 from stagedoor.policies.options import demand
 
-__all__ = ["Cached", "Caching", "full_key", "readable_key"]
+__all__ = ["Cached", "Caching", "ends", "full_key", "readable_key"]
 
 P = TypeVar("P")
 R = TypeVar("R")
+_FOR_NOW = (408, 429)
 _TOGETHER = 0.1  # seconds within which the callers of one flight come back
 Found: TypeAlias = tuple[R, Fresh | Stale]
 
@@ -30,6 +32,7 @@ Found: TypeAlias = tuple[R, Fresh | Stale]
 class Cached(Generic[P, R]):
     """Use an answer for `lifetime` seconds, and past that while it is renewed or cannot be (RFC 5861).
 
+    A renewal that is refused ends the answer in every tier: a 4xx but 408 and 429 is what there is to say now.
     Errors are never kept, nor values that say they are not `complete`, nor those that `storable` refuses. A purge by
     one of the `tags`, fixed or drawn from the value, calls answers out. `key` replaces operation and call key by a
     readable name; the identity stays part of it (T4). A renewal in the background ends by `refresh_deadline` seconds
@@ -61,7 +64,9 @@ class Cached(Generic[P, R]):
         return Caching(self, send, env)
 
     def name_of(self, call: Call[P]) -> bytes:
-        """Return the whole cache key of a call."""
+        """Return the whole cache key of a call; raises `ConfigError` if nothing tells it from others."""
+        if self.key is None or call.key_of is not None:
+            call = keyed(call)
         if self.key is None:
             return full_key(call.operation.encode(), call.identity.encode(), call.key)
         return readable_key(self.key(call), call.identity)
@@ -75,10 +80,11 @@ class Cached(Generic[P, R]):
 class _Fetching:
     """Who fetches one key now: how many, and which purges the first of them knew."""
 
-    __slots__ = ("callers", "mark")
+    __slots__ = ("callers", "ended", "mark")
 
     def __init__(self, mark: Mark) -> None:
         self.callers = 0
+        self.ended = False  # one of them was refused: what was kept stands in for nobody
         self.mark = mark
 
 
@@ -98,12 +104,13 @@ class Caching(Generic[P, R]):
         self._observe = env.observe
         self._fetching: dict[bytes, _Fetching] = {}
         self._renewals: dict[bytes, asyncio.Task[None]] = {}
+        self._ending: dict[bytes, asyncio.Task[bool]] = {}
         self._kept: tuple[bytes, R | None, float, bool] = (b"", None, 0.0, False)
 
     async def __call__(self, call: Call[P], /) -> R:
         key = self._policy.name_of(call)
         look = await self._store.get(key, self._rule.lifetime)
-        found = None if look.held is None else self._read(look.held)
+        found = None if look.held is None or key in self._ending else self._read(look.held)
         if found is None:
             self._observe(CacheLookup(call.operation, look.tier, "miss"))
             return self._keep(*await self._fetch(call, key, look.mark))
@@ -139,28 +146,36 @@ class Caching(Generic[P, R]):
 
     async def _forward(self, call: Call[P], key: bytes, look: Look, spare: R, stale: Stale) -> R:
         """Fetch a new value, with an old one that may stand in where the caller would see an error of ours."""
+        fetching = self._joined(key, look.mark)
         try:
-            fetched = await self._fetch(call, key, look.mark)
-        except UpstreamRejected:
-            # Their answer, not their failure (RFC 5861 4: an error is a 500, 502, 503 or 504).
+            fetched = await self._fetch(call, key, look.mark, fetching)
+        except UpstreamError as error:
+            if ends(error):
+                self._end(key)
+            elif not fetching.ended:
+                self._use(call, look.tier, stale)
+                return spare
             self._observe(CacheLookup(call.operation, look.tier, "miss"))
             raise
-        except UpstreamError:
-            self._use(call, look.tier, stale)
-            return spare
         self._observe(CacheLookup(call.operation, look.tier, "miss"))
         return self._keep(*fetched)
 
-    async def _fetch(self, call: Call[P], key: bytes, mark: Mark) -> tuple[R, bytes, Mark]:
+    def _joined(self, key: bytes, mark: Mark) -> _Fetching:
+        fetching = self._fetching.get(key)
+        if fetching is None:
+            fetching = self._fetching[key] = _Fetching(mark)
+        fetching.callers += 1
+        return fetching
+
+    async def _fetch(
+        self, call: Call[P], key: bytes, mark: Mark, fetching: _Fetching | None = None
+    ) -> tuple[R, bytes, Mark]:
         """Return a value with what is needed to keep it.
 
         Who joined a flight below was not there when it began: the value counts as fetched when the first of those
         who are fetching this key did so, also if that one has left (G4).
         """
-        fetching = self._fetching.get(key)
-        if fetching is None:
-            fetching = self._fetching[key] = _Fetching(mark)
-        fetching.callers += 1
+        fetching = fetching or self._joined(key, mark)
         try:
             value = await self._send(call)
         finally:
@@ -208,18 +223,32 @@ class Caching(Generic[P, R]):
         try:
             self._keep(*await self._fetch(replace(call, deadline=deadline, attempt=1), key, mark))
         except UpstreamError as error:
+            if ends(error):
+                self._end(key)
             self._observe(RefreshFailed(call.operation, error))
 
+    def _end(self, key: bytes) -> None:
+        """Call a kept answer out, here at once and wherever else it is kept as soon as that is told."""
+        self._kept = (b"", None, 0.0, False)
+        fetching = self._fetching.get(key)
+        if fetching is not None:
+            fetching.ended = True
+        if key not in self._ending:
+            # A task: telling the shared store takes time, and the refusal does not wait for it.
+            task = asyncio.ensure_future(self._store.purge((key_name(key),)))
+            self._ending[key] = task
+            task.add_done_callback(lambda _: self._ending.pop(key))
+
     def counts(self) -> Mapping[str, int]:
-        """Return how many renewals run now."""
-        return {"tasks": len(self._renewals)}
+        """Return how many renewals run now, and how many ends are still to be told."""
+        return {"tasks": len(self._renewals) + len(self._ending)}
 
     async def aclose(self) -> None:
-        """Cancel the renewals and wait for their end."""
+        """Cancel the renewals and wait for their end; what has ended is still told."""
         tasks = list(self._renewals.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, *self._ending.values(), return_exceptions=True)
 
     def __repr__(self) -> str:
         return f"<Caching {self._policy.lifetime} s, {len(self._renewals)} renewals>"
@@ -239,6 +268,15 @@ def readable_key(key: str, identity: str) -> bytes:
     if not identity and not name.startswith(b"\0"):
         return name
     return full_key(b"", identity.encode(), name)
+
+
+def ends(error: UpstreamError) -> bool:
+    """Tell whether an error is their answer, so that the one before it holds no more.
+
+    A 408 and a 429 speak of the moment, and what is kept may go on standing in (RFC 5861 4: an error is a 5xx).
+    """
+    said = error.response
+    return isinstance(error, UpstreamRejected) and (said is None or said.status not in _FOR_NOW)
 
 
 def _whole(value: object) -> bool:

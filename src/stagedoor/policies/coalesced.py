@@ -21,6 +21,7 @@ from stagedoor.deadline import LATE
 from stagedoor.errors import UpstreamTimeout
 from stagedoor.events import CallJoined
 from stagedoor.policies.deadline import until
+from stagedoor.policies.keys import keyed
 
 __all__ = ["Coalesced", "Flights"]
 
@@ -77,6 +78,7 @@ class Flights(Generic[P, R]):
         """Join the flight of an equal call, or start one."""
         if not call.idempotent:
             return await self._send(call)
+        call = keyed(call)
         key = (call.operation, call.identity, call.key)
         flight = self._flights.get(key)
         if flight is None:

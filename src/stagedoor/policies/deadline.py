@@ -6,7 +6,7 @@ not keep to the moment.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import Deadline, Expiry
@@ -26,6 +26,8 @@ class Within:
 
     Raises `UpstreamTimeout`, not retryable: the time is over, not one attempt.
     """
+
+    keyed: ClassVar[bool] = False
 
     limit: float | None = None
 
@@ -60,5 +62,13 @@ def until(call: Call[P], deadline: Deadline) -> Call[P]:
     """Return the call under another deadline."""
     # By position, for every attempt: with names it takes a third longer, by dataclasses.replace three times as long.
     return Call(
-        call.operation, call.payload, call.key, call.identity, deadline, call.idempotent, call.attempt
+        call.operation,
+        call.payload,
+        call.key,
+        call.identity,
+        deadline,
+        call.idempotent,
+        call.attempt,
+        call.key_of,
+        call.keyed,
     )

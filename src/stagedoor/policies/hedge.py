@@ -12,7 +12,7 @@ import asyncio
 import math
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from stagedoor.call import Call, Env, Send
 from stagedoor.errors import UpstreamError
@@ -36,6 +36,8 @@ class Hedge:
 
     An `Account` as budget is shared with other policies of the same upstream. Raises the error that ended the race.
     """
+
+    keyed: ClassVar[bool] = False
 
     delay: float
     copies: int = 2

@@ -7,7 +7,7 @@ may repeat (R4), and what is a repetition already is not repeated again (R7).
 """
 
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from stagedoor.call import Call, Env, Send
 from stagedoor.errors import UpstreamError
@@ -27,6 +27,8 @@ class Retry:
 
     `attempts` counts the first. An `Account` as budget is shared with other policies of the same upstream.
     """
+
+    keyed: ClassVar[bool] = False
 
     attempts: int = 2
     base: float = 0.025

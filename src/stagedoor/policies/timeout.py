@@ -7,7 +7,7 @@ a setting of the transport.
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import Deadline
@@ -27,6 +27,8 @@ class Timeout:
 
     Raises `UpstreamTimeout`: retryable if only the attempt was late, not if the call's own deadline passed.
     """
+
+    keyed: ClassVar[bool] = False
 
     attempt: float
 

@@ -5,7 +5,7 @@ from `Env.rng` alone: one seed, one outcome (G7). Several kinds of fault are sev
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from stagedoor.call import Call, Env, Send
 from stagedoor.errors import UpstreamError, UpstreamTimeout
@@ -23,6 +23,8 @@ class Faults:
 
     Without an error they are only late. A delay ends at the call's deadline, with `UpstreamTimeout`.
     """
+
+    keyed: ClassVar[bool] = False
 
     rate: float
     delay: float = 0.0

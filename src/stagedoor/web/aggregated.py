@@ -96,9 +96,9 @@ class Assembly(Generic[M]):
         return rendered(self._plan, call.payload, outcome, self._lifetime)
 
     def key_of(self, payload: Values, /) -> bytes:
-        """Return names and values, each with its length before it."""
+        """Return how many values there are, then names and values, each with its length before it."""
         parts = [part.encode() for pair in sorted(payload.items()) for part in pair]
-        return b"".join([b"%d:%b" % (len(part), part) for part in parts])
+        return b"".join([b"%d;" % len(payload), *[b"%d:%b" % (len(part), part) for part in parts]])
 
     def idempotent(self, _: Values, /) -> bool:
         """Return True: an aggregate only asks."""

@@ -91,8 +91,8 @@ class Production:
         return await call.payload.page()
 
     def key_of(self, payload: Question, /) -> bytes:
-        """Return the question's own key."""
-        return payload.key
+        """Return the question's own key, marked as one: that of the only question of its kind may be empty."""
+        return b"?" + payload.key
 
     def idempotent(self, _: Question, /) -> bool:
         """Return True: a question changes nothing."""

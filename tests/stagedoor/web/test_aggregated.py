@@ -17,7 +17,7 @@ from stagedoor import context
 from stagedoor.aggregate import Aggregate, Report
 from stagedoor.cache.memory import MemoryStore
 from stagedoor.call import Env
-from stagedoor.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.requests import HttpRequest, HttpResponse
@@ -206,6 +206,21 @@ async def test_k7_a_stale_answer_stands_in_for_an_error_and_says_so(env: Env, cl
     assert answer.header(b"stagedoor-parts") == b"name=stale;age=12, orders=stale;age=12"
     assert answer.header(b"cache-control") == b"no-store"
     assert answer.header(b"cache-status") == b"stagedoor; hit; ttl=-12; detail=stale"
+
+
+async def test_k7_a_required_part_that_is_refused_ends_the_kept_answer(env: Env, clock: ManualClock) -> None:
+    """D2, K7: the user is gone; when the users fail later, the old screen is not brought back."""
+    stage = Stage(env, clock, stale=600.0)
+    gone = UpstreamRejected("users.get", "answered 404", response=HttpResponse(status=404))
+    stage.users.script.then(value("Anna")).fails(gone).fails(UpstreamUnavailable)
+    stage.book.script.then(value([1]))
+    await stage.client.ask("/screens/1")
+    await clock.advance(42.0)
+    refused = await stage.client.ask("/screens/1")
+    failed = await stage.client.ask("/screens/1")
+
+    assert (refused.status, failed.status) == (502, 503)
+    assert b"Anna" not in refused.body + failed.body
 
 
 async def test_d6_the_last_client_to_leave_stops_the_fan_out(stage: Stage) -> None:

@@ -12,7 +12,7 @@ from stagedoor.errors import UpstreamRejected, UpstreamTimeout
 from stagedoor.parameters import Fault, Invalid
 from stagedoor.policies import Cached, Coalesced
 from stagedoor.requests import Headers
-from stagedoor.testing import Client, ManualClock
+from stagedoor.testing import Client, ManualClock, settle
 from stagedoor.web.gateway import Gateway
 from stagedoor.web.kept import Page, PageCodec, kept_route, page_of, pages
 from stagedoor.web.request import Request
@@ -54,16 +54,25 @@ def shelf() -> Shelf:
     return Shelf()
 
 
-@pytest.fixture
-def client(shelf: Shelf, env: Env) -> Client:
+def client_of(shelf: Shelf, env: Env, window: str = "") -> Client:
     cached: Cached[Any, Page] = Cached(
-        store=MemoryStore(env=env), codec=PageCodec(), lifetime=60.0, tags=lambda page: page.tags
+        store=MemoryStore(env=env),
+        codec=PageCodec(),
+        lifetime=60.0,
+        stale_while_revalidate=600.0 if window == "stale_while_revalidate" else 0.0,
+        stale_if_error=600.0 if window == "stale_if_error" else 0.0,
+        tags=lambda page: page.tags,
     )
     upstream = pages("shelf", cached, Coalesced(), env=env)
     route = kept_route(
         "/books", shelf.ask, upstream, parameters=(), documentation=Documentation(summary="Books")
     )
     return Client(Gateway([route], env=env, name="test"))
+
+
+@pytest.fixture
+def client(shelf: Shelf, env: Env) -> Client:
+    return client_of(shelf, env)
 
 
 async def test_equal_questions_share_a_page_but_not_what_they_said(client: Client, shelf: Shelf) -> None:
@@ -136,6 +145,22 @@ async def test_hc14_failures_are_not_kept(
     shelf.failure = None
 
     assert (await client.ask("/books")).status == 200
+
+
+@pytest.mark.parametrize("window", ["stale_while_revalidate", "stale_if_error"])
+async def test_k7_a_page_that_is_no_more_does_not_come_back(
+    shelf: Shelf, env: Env, clock: ManualClock, window: str
+) -> None:
+    """D2, K7: refused once on renewal, it stands in for no failure after that."""
+    client = client_of(shelf, env, window)
+    before = await client.ask("/books")
+    await clock.advance(70.0)
+    shelf.failure = UpstreamRejected("shelf.page", "gone")
+    await client.ask("/books")
+    await settle()
+    shelf.failure = UpstreamTimeout("shelf.page", "late")
+
+    assert (before.status, (await client.ask("/books")).status) == (200, 504)
 
 
 async def test_without_a_cache_a_page_says_so(shelf: Shelf, env: Env) -> None:
