@@ -213,10 +213,16 @@ def postgres() -> Recipe:
             raise Unavailable(f"PostgreSQL: initdb failed: {done.stderr.strip()[-300:]}")
 
     def command(folder: Path, port: int) -> list[str]:
-        options = (
-            f"-h {LOOPBACK} -p {port} -c unix_socket_directories= -c fsync=off -c shared_buffers=32MB".split()
-        )
-        return [*unprivileged(), str(binaries / "postgres"), "-D", str(folder / "pg"), *options]
+        options = f"-h {LOOPBACK} -p {port} -c unix_socket_directories= -c fsync=off -c shared_buffers=32MB"
+        more = ["-c", "max_prepared_transactions=4"]
+        return [
+            *unprivileged(),
+            str(binaries / "postgres"),
+            "-D",
+            str(folder / "pg"),
+            *options.split(),
+            *more,
+        ]
 
     return Recipe(
         name="PostgreSQL",

@@ -2,8 +2,8 @@
 
 On SQLite, which has one writer, rows become visible in the order of their numbers, and a number is a position. On
 PostgreSQL a transaction that began early may commit late, and its rows would appear behind a reader that goes by
-numbers. There the position is (transaction, number), and only transactions below the oldest that is still open are
-read: of those no row can come any more, and a transaction that begins later has a larger id.
+numbers. There the position is (transaction, number), and only transactions below the oldest that may still write here
+are read (`horizon`): of those no row can come any more, and a transaction that begins later has a larger id.
 A position beyond what the source has given out belongs to another one, a restored backup for instance.
 """
 
@@ -17,6 +17,7 @@ from sqlalchemy import (
     Select,
     and_,
     delete,
+    func,
     inspect,
     literal_column,
     not_,
@@ -26,7 +27,8 @@ from sqlalchemy import (
 
 from cinema.database import Database
 from cinema.database.tables import SCHEMA, change_log
-from cinema.etl.feed import Change, Portion
+from cinema.etl.feed import Change, Portion, Waiting
+from cinema.etl.horizon import HORIZON, NEXT, obstacle
 from cinema.etl.state import Position
 from stagedoor.clock import Clock
 
@@ -38,7 +40,7 @@ _BEYOND: Final = 2**62  # no number is that large
 
 _LOG = change_log.c
 _TX: ColumnElement[Any] = literal_column(f"{SCHEMA}.change_log.tx")
-_XMIN: Final = "pg_snapshot_xmin(pg_current_snapshot())"
+_PEEK: Final = 10_000  # of what waits, the oldest
 
 
 def has_change_log(connection: Connection) -> bool:
@@ -61,9 +63,9 @@ class ChangeLog:
         return await database.read(_now)
 
     async def valid(self, database: Database, position: Position, /) -> bool:
-        now = await self.now(database)
+        newest = await database.read(_newest)
         try:
-            return (int(position["tx"]), int(position["seq"])) <= (now["tx"], now["seq"])
+            return (int(position["tx"]), int(position["seq"])) <= newest
         except (KeyError, TypeError, ValueError):
             return False
 
@@ -76,6 +78,17 @@ class ChangeLog:
             place = {"tx": int(rows[-1].tx), "seq": rows[-1].seq}
             oldest = min(row.changed_at for row in rows)
             return Portion(changes, place, len(rows) == limit, oldest.timestamp())
+
+        return await database.read(work)
+
+    async def waiting(self, database: Database, position: Position, /) -> Waiting:
+        def work(connection: Connection) -> Waiting:
+            rows = _unread(connection, position).limit(_PEEK).subquery()
+            oldest = select(rows.c.entity, rows.c.op, func.min(rows.c.changed_at).label("since"))
+            found = connection.execute(oldest.group_by(rows.c.entity, rows.c.op)).all()
+            since = {Change(row.entity, "", row.op == "link"): row.since.timestamp() for row in found}
+            held_up = None if not found or _on_sqlite(connection) else obstacle(connection)
+            return Waiting(since, held_up and held_up.fields())
 
         return await database.read(work)
 
@@ -97,13 +110,18 @@ class ChangeLog:
 
 
 def _behind(connection: Connection, position: Position) -> Select[*tuple[Any, ...]]:
+    found = _unread(connection, position)
+    return found if _on_sqlite(connection) else found.where(literal_column(f"({_TX} < {HORIZON})"))
+
+
+def _unread(connection: Connection, position: Position) -> Select[*tuple[Any, ...]]:
+    """Read the rows behind a position, also those that are not settled yet."""
     columns = (_LOG.seq, _LOG.entity, _LOG.entity_id, _LOG.op, _LOG.changed_at)
     if _on_sqlite(connection):
         found = select(*columns, literal_column("0").label("tx"))
         return found.where(_LOG.seq > int(position["seq"])).order_by(_LOG.seq)
     found = select(*columns, literal_column(f"{_TX}::text").label("tx"))
-    settled: ColumnElement[bool] = literal_column(f"({_TX} < {_XMIN})")
-    return found.where(not_(_up_to(connection, position)), settled).order_by(_TX, _LOG.seq)
+    return found.where(not_(_up_to(connection, position))).order_by(_TX, _LOG.seq)
 
 
 def _up_to(connection: Connection, position: Position) -> ColumnElement[bool]:
@@ -117,12 +135,20 @@ def _up_to(connection: Connection, position: Position) -> ColumnElement[bool]:
 
 def _now(connection: Connection) -> Position:
     if _on_sqlite(connection):
+        return dict(zip(("tx", "seq"), _newest(connection), strict=True))
+    # Behind every number of the transactions before the oldest that may still write here.
+    oldest_open = connection.execute(text(f"SELECT {HORIZON}::text")).scalar_one()
+    return {"tx": int(oldest_open) - 1, "seq": _BEYOND}
+
+
+def _newest(connection: Connection) -> tuple[int, int]:
+    """Return the last position that this source may have given out."""
+    if _on_sqlite(connection):
         # The newest number given, whether or not its row has been pruned.
         seq = connection.execute(text("SELECT seq FROM sqlite_sequence WHERE name = 'change_log'")).scalar()
-        return {"tx": 0, "seq": seq or 0}
-    # Behind every number of the transactions before the oldest open one.
-    oldest_open = connection.execute(text(f"SELECT {_XMIN}::text")).scalar_one()
-    return {"tx": int(oldest_open) - 1, "seq": _BEYOND}
+        return 0, seq or 0
+    # Not the horizon, which goes back while it is not known whose transaction one is.
+    return int(connection.execute(text(f"SELECT {NEXT}::text")).scalar_one()) - 1, _BEYOND
 
 
 def _on_sqlite(connection: Connection) -> bool:

@@ -8,7 +8,7 @@
 Links that are gone cannot be followed any more, and need not be: their removal has changed both ends by itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -16,11 +16,13 @@ from sqlalchemy import Connection
 
 from cinema.database.tables import genre, person
 from cinema.etl.extract import films_of, people_of
-from cinema.etl.feed import Change
+from cinema.etl.feed import Change, Entity
 
-__all__ = ["Dirty", "chunks", "completed", "dirty_of"]
+__all__ = ["Dirty", "chunks", "completed", "dirty_of", "indices_of"]
 
 _AT_ONCE = 5_000  # ids in one statement
+_OWN: Mapping[Entity, str] = {"film_work": "movies", "genre": "genres", "person": "persons"}
+_OVER: Mapping[Entity, str] = {"film_work": "persons", "genre": "movies", "person": "movies"}
 
 
 @dataclass(slots=True)
@@ -53,6 +55,12 @@ def dirty_of(changes: Iterable[Change]) -> Dirty:
         if not change.link:
             own.add(change.id)
     return dirty
+
+
+def indices_of(change: Change) -> set[str]:
+    """Return the indices in which a change may reach documents; none for what is no entity."""
+    found = [_OWN.get(change.entity), None if change.link else _OVER.get(change.entity)]  # type: ignore[call-overload]
+    return {index for index in found if index}
 
 
 def completed(connection: Connection, dirty: Dirty) -> Dirty:

@@ -1,12 +1,12 @@
 """What a source tells about its changes, whichever way it keeps them."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 from cinema.database import Database
 from cinema.etl.state import Position
 
-__all__ = ["Change", "Entity", "Feed", "Portion"]
+__all__ = ["Change", "Entity", "Feed", "Portion", "Waiting"]
 
 Entity: TypeAlias = Literal["film_work", "genre", "person"]
 
@@ -26,6 +26,13 @@ class Portion(NamedTuple):
     position: Position
     more: bool
     since: float | None = None  # the moment of the oldest of them in Unix time, where the source tells it
+
+
+class Waiting(NamedTuple):
+    """Changes that nobody has read yet, or may read yet: since when, by kind of change, and what holds them up."""
+
+    since: Mapping[Change, float] = {}  # Unix time of the oldest of each kind; their ids are left empty
+    obstacle: Mapping[str, Any] | None = None  # the transaction that has to end first
 
 
 class Feed(Protocol):
@@ -48,6 +55,10 @@ class Feed(Protocol):
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         """Return the changes behind a position, at most about `limit`."""
+        ...
+
+    async def waiting(self, database: Database, position: Position, /) -> Waiting:
+        """Return what is behind a position, whether or not it may be read already, where the source tells it."""
         ...
 
     async def prune(self, database: Database, position: Position, /) -> int:

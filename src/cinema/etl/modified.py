@@ -16,7 +16,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, n
 
 from cinema.database import Database
 from cinema.database.tables import film_work, genre, genre_film_work, person, person_film_work
-from cinema.etl.feed import Change, Portion
+from cinema.etl.feed import Change, Portion, Waiting
 from cinema.etl.state import Position
 
 __all__ = ["OVERLAP", "Modified"]
@@ -55,6 +55,9 @@ class Modified:
             return Portion(changes, place, more=False)
 
         return await database.read(work)
+
+    async def waiting(self, database: Database, position: Position, /) -> Waiting:
+        return Waiting()  # moments of rows are the source's own, and say nothing of when they came
 
     async def prune(self, database: Database, position: Position, /) -> int:
         return 0

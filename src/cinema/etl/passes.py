@@ -18,7 +18,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from cinema.database import Database
-from cinema.etl.dirty import Dirty, chunks, completed, dirty_of
+from cinema.etl.dirty import Dirty, chunks, completed, dirty_of, indices_of
 from cinema.etl.extract import PIPELINES, Pipeline
 from cinema.etl.feed import Feed, Portion
 from cinema.etl.load import Loader
@@ -86,6 +86,7 @@ async def found(etl: Etl, writer: Writer) -> tuple[State | None, str, str]:
         return None, "the source is another one, or was loaded anew", source
     if not await etl.ask(lambda: etl.feed.valid(etl.database, state.position)):
         return None, "the source does not know the position", source
+    await _tell_what_waits(etl, state)  # before the index is asked, which may be away for long
     for pipeline in PIPELINES:
         if await writer.current(pipeline.name) != state.versions.get(pipeline.name):
             return None, f"the index {pipeline.name} is not the one of the state", source
@@ -100,6 +101,7 @@ async def update(etl: Etl, loader: Loader, state: State) -> State:
         if portion.position != state.position or state.untold:
             state = await _apply(etl, loader, state, portion)
         more = portion.more
+    await _tell_what_waits(etl, state, last=True)
     await etl.ask(lambda: etl.feed.prune(etl.database, state.position))
     return state
 
@@ -136,6 +138,18 @@ async def _refresh(etl: Etl, loader: Loader, pipeline: Pipeline, version: str, d
         gone = [Delete(key) for key in ids if key not in there]
         await loader.write(pipeline.name, version, [*map(Put, documents), *gone])
     await loader.writer.commit(version)
+
+
+async def _tell_what_waits(etl: Etl, state: State, *, last: bool = False) -> None:
+    """Show how long changes wait that are not read yet; at the end of a pass, also what holds them up."""
+    waiting = await etl.ask(lambda: etl.feed.waiting(etl.database, state.position))
+    since: dict[str, float] = {}
+    for change, moment in waiting.since.items():
+        since |= {index: min(moment, since.get(index, moment)) for index in indices_of(change)}
+    if since:
+        await etl.purger.wait(since)
+    if last and waiting.obstacle:
+        etl.report.note("warning", "etl_held_up", **waiting.obstacle)
 
 
 def _lags(etl: Etl, since: Mapping[str, float]) -> Mapping[str, float]:

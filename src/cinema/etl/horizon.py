@@ -1,0 +1,60 @@
+"""Up to where the log of a PostgreSQL is settled: the oldest transaction that may still add to it, and who that is.
+
+A snapshot names the transactions that are open and have an id, which is given at the first write: readers hold nothing
+up. It names those of all databases of the server. One that is seen to belong to another database cannot write here and
+is left out; one that ends while it is looked up counts until the next look. All views that are asked show these columns
+to everybody. Prepared transactions have no session; they stay until somebody commits them or rolls them back.
+On a standby a snapshot names nobody, and its lower end has to do.
+"""
+
+# ruff: noqa: S608 - these statements are made of our own words
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, text
+
+__all__ = ["HORIZON", "NEXT", "Obstacle", "obstacle"]
+
+_SNAPSHOT: Final = "pg_current_snapshot()"
+_ELSEWHERE: Final = (
+    "SELECT activity.backend_xid FROM pg_stat_activity AS activity WHERE activity.backend_xid IS NOT NULL "
+    "AND activity.datname <> current_database() UNION ALL "
+    "SELECT prepared.transaction FROM pg_prepared_xacts AS prepared WHERE prepared.database <> current_database()"
+)
+_OPEN: Final = (
+    f"SELECT open.id FROM pg_snapshot_xip({_SNAPSHOT}) AS open(id) "
+    f"WHERE open.id::xid NOT IN ({_ELSEWHERE}) ORDER BY open.id LIMIT 1"
+)
+NEXT: Final = f"pg_snapshot_xmax({_SNAPSHOT})"  # no transaction with this id or a later one has ended
+HORIZON: Final = (
+    f"(SELECT CASE WHEN pg_is_in_recovery() THEN pg_snapshot_xmin({_SNAPSHOT}) "
+    f"ELSE coalesce(({_OPEN}), {NEXT}) END)"
+)
+_WHO: Final = text(
+    "WITH oldest AS (SELECT min(found.id::text::bigint) % 4294967296 AS id "  # as pg_stat_activity writes it
+    f"FROM ({_OPEN}) AS found) "
+    "SELECT activity.pid, activity.application_name, NULL AS gid, activity.xact_start AS since "
+    "FROM pg_stat_activity AS activity JOIN oldest ON activity.backend_xid::text = oldest.id::text UNION ALL "
+    "SELECT NULL, NULL, prepared.gid, prepared.prepared "
+    "FROM pg_prepared_xacts AS prepared JOIN oldest ON prepared.transaction::text = oldest.id::text"
+)
+
+
+class Obstacle(NamedTuple):
+    """A transaction that holds changes back: a session's, or a prepared one with its gid."""
+
+    pid: int | None
+    application_name: str | None
+    gid: str | None
+    since: str | None  # RFC 3339; None where the database does not tell it to this user
+
+    def fields(self) -> dict[str, Any]:
+        """Return what is known of it."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+def obstacle(connection: Connection) -> Obstacle | None:
+    """Return the oldest transaction that holds changes back, if there is one."""
+    found = connection.execute(_WHO).first()
+    if found is None:
+        return None
+    return Obstacle(found.pid, found.application_name, found.gid, found.since and found.since.isoformat())
