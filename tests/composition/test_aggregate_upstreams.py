@@ -106,7 +106,13 @@ class Stage:
 
 def plain(_: Env) -> tuple[Policy[str, str], ...]:
     """Return the house's stack."""
-    return (Within(), Retry(), Breaker(consecutive=5), Bulkhead(limit=100), Timeout(attempt=0.08))
+    return (
+        Within(),
+        Retry(),
+        Breaker(consecutive=5, probe_after=1.0),
+        Bulkhead(limit=100),
+        Timeout(attempt=0.08),
+    )
 
 
 def without_breaker(_: Env) -> tuple[Policy[str, str], ...]:

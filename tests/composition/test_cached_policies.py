@@ -21,7 +21,7 @@ from stagedoor.testing import Events, ManualClock, Script, settle
 from stagedoor.upstream import Upstream
 
 OUTAGE = UpstreamUnavailable("users.get", "refused", retryable=True)
-AT_REST = {"tasks": 0, "flights": 0, "probes": 0}
+AT_REST = {"tasks": 0, "flights": 0, "probes": 0, "waiting": 0}
 
 
 class Stage:

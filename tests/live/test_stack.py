@@ -148,6 +148,16 @@ def test_a_killed_service_is_started_again(stack: Stack) -> None:
 
     assert stack.ask("orders", "/orders/user/user123")[0] == 200
 
+    # F3: a crash inside a driver's parser is a death like any other, and the profile is partial until then.
+    stack.child("products").send_signal(signal.SIGSEGV)
+    until(lambda: "products ended (killed by SIGSEGV); starting it again" in stack.says(), stack.says)
+    status, body = stack.ask("gateway", "/api/profile/user123")
+    until(lambda: stack.ask("products", "/health")[0] == 200, stack.says)
+
+    assert status == 200
+    assert json.loads(body)["products"] == {}
+    assert len(json.loads(body)["orders"]) == 2
+
 
 def test_a_killed_service_stays_down_if_asked_to(stack: Stack) -> None:
     """An operator may want to see the platform without it."""

@@ -45,8 +45,9 @@ class Lane(Generic[A]):
         """Return what the function returns; it is not begun once the caller has gone."""
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            thread.start()  # raises where the system has no more of them: the next caller tries again
+            self._thread = thread
         self._asked.put((future, work))
         return await future
 
@@ -78,6 +79,8 @@ class Lane(Generic[A]):
             return future, None, None
         try:
             return future, self._give(work), None
+        except StopIteration as error:  # the one that no future can carry
+            return future, None, RuntimeError(repr(error))
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is the caller's
             return future, None, error
 

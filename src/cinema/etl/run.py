@@ -29,6 +29,8 @@ from cinema.settings import Settings
 from stagedoor.cache.redis import RedisServer
 from stagedoor.call import Env
 from stagedoor.clock import SystemClock
+from stagedoor.kept import kept
+from stagedoor.observers.lines import where
 from stagedoor.policies import Timeout
 from stagedoor.search import Writer, WriterError
 from stagedoor.transports.http import HttpTransport
@@ -73,6 +75,9 @@ class Job:
 
     async def watch(self) -> None:
         """Make passes for ever; nothing but a cancellation ends it."""
+        await kept(self._passes, self.env.clock, "etl", self._fell)
+
+    async def _passes(self) -> None:
         while True:
             try:
                 await self.once()
@@ -154,6 +159,9 @@ class Job:
     async def _feed(self) -> Feed:
         logged = await self.database.read(has_change_log)
         return ChangeLog(self.env.clock) if logged else Modified()
+
+    def _fell(self, _: str, error: BaseException) -> None:
+        self.report.note("error", "etl_failed", reason=where(error))
 
     def _lost(self, what: str, error: BaseException, pause: float) -> None:
         self.report.note("warning", "etl_waits", lost=what, reason=_reason(error), seconds=round(pause, 2))

@@ -117,9 +117,22 @@ def read_stamp(path: Path) -> Stamp:
 def stamp_of(text: bytes | str | None) -> Stamp:
     """Return the stamp that a text holds; an empty one if it holds none."""
     try:
-        return Stamp(**json.loads(text or ""))
-    except (ValueError, TypeError):
+        stamp = Stamp(**json.loads(text or ""))
+    except (ValueError, TypeError, RecursionError):
         return Stamp()
+    return stamp if _is_right(stamp) else Stamp()
+
+
+def _is_right(stamp: Stamp) -> bool:
+    """Tell whether every field is of its type: whoever can write the file or the key can write anything."""
+    numbers = (stamp.batch, stamp.floor, stamp.set_aside)
+    counts, seconds = (stamp.tags, stamp.documents), (stamp.lags, stamp.behind)
+    return (
+        all(isinstance(number, int) for number in numbers)
+        and all(isinstance(one, dict) for one in (*counts, *seconds))
+        and all(isinstance(number, int) for one in counts for number in one.values())
+        and all(isinstance(number, int | float) for one in seconds for number in one.values())
+    )
 
 
 def text_of(stamp: Stamp) -> str:

@@ -69,6 +69,8 @@ class Caches:
             return {"cache_type": "redis", "status": "connected", "stats": await _redis_stats(self.redis)}
         except StoreDown:
             return {"cache_type": "redis", "status": "error", "error": "stopped answering"}
+        except (ValueError, TypeError):
+            return {"cache_type": "redis", "status": "error", "error": "answers that make no sense"}
 
     async def start(self) -> None:
         """Begin to watch Redis; one that is not there is no error."""
@@ -115,9 +117,10 @@ async def _redis_stats(redis: _Redis) -> dict[str, Any]:
     }
 
 
-def _info(text: bytes | str) -> dict[str, str]:
-    lines = text.decode(errors="replace") if isinstance(text, bytes) else text
-    pairs = (line.partition(":") for line in lines.splitlines() if ":" in line)
+def _info(text: object) -> dict[str, str]:
+    if not isinstance(text, bytes):
+        raise TypeError("INFO is text")
+    pairs = (line.partition(":") for line in text.decode(errors="replace").splitlines() if ":" in line)
     return {name: value for name, _, value in pairs}
 
 

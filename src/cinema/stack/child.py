@@ -76,7 +76,7 @@ async def is_ready(part: Part) -> bool:
                 return b" 200 " in await reader.readline()
             finally:
                 writer.close()
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, ValueError):  # the last: a line that does not end
         return False
 
 

@@ -12,6 +12,7 @@ SIGKILL for the whole group of a child that overstays. A parent that is killed t
 import asyncio
 import signal
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 
 from cinema.listening import demand_free
@@ -20,6 +21,8 @@ from cinema.stack.child import Child, ending, is_ready, start
 from cinema.stack.parts import Part, parts_of
 from cinema.stack.prepare import build_index, prepare
 from cinema.stack.terminal import say, show
+from stagedoor.clock import SystemClock
+from stagedoor.kept import kept
 
 __all__ = ["next_pause", "run"]
 
@@ -55,6 +58,11 @@ def _is_taken(part: Part) -> bool:
     return False
 
 
+def _cannot_start(name: str, error: BaseException) -> None:
+    reason = error.strerror if isinstance(error, OSError) else None
+    say(f"{name} cannot be started ({reason or type(error).__name__}); trying again")
+
+
 class _Stack:
     def __init__(self, settings: Settings, parts: list[Part], *, restart: bool) -> None:
         self._settings = settings
@@ -72,7 +80,11 @@ class _Stack:
             loop.add_signal_handler(number, self._stop, 0)
         if not await prepare(self._settings) or not await build_index(self._settings, self._stopping):
             return max(self._code, 0 if self._stopping.is_set() else 1)
-        keepers = [asyncio.create_task(self._keep(part)) for part in self._parts]
+        clock = SystemClock()
+        keepers = [
+            asyncio.create_task(kept(partial(self._keep, part), clock, part.name, _cannot_start))
+            for part in self._parts
+        ]
         ready = asyncio.create_task(self._announce())
         await self._stopping.wait()
         ready.cancel()

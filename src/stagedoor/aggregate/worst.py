@@ -1,7 +1,8 @@
 """Prove from plan and policies what an aggregate can cost: seconds on its longest path, calls on its upstreams.
 
 A part is counted as one call to each upstream behind its sources, one after the other. "Single" is every attempt as
-late as its time-out allows and none repeated; "worst" repeats as often as policies permit, with the longest pauses.
+late as its time-out allows and none repeated; "worst" repeats as often as policies permit, with the longest pauses,
+and each attempt waits first for somebody else's probe of a breaker, which is an attempt too.
 Waiting for a place is not counted: it ends with the deadline, as everything does. What has no bound of its own is
 None, and ends with the deadline too.
 
@@ -17,6 +18,7 @@ from typing import Protocol, runtime_checkable
 from stagedoor.aggregate.checks import Design
 from stagedoor.aggregate.part import Finding, Part
 from stagedoor.errors import ConfigError
+from stagedoor.policies.breaker import Breaker
 from stagedoor.policies.budget import Account, Budget
 from stagedoor.policies.deadline import Within
 from stagedoor.policies.hedge import Hedge
@@ -155,6 +157,8 @@ def _through(policy: object, cost: Cost, accounts: list[Budget | Account]) -> Co
             pauses = sum(min(policy.cap, policy.base * 2**n) for n in range(policy.attempts - 1))
             worst = cost.worst * policy.attempts + pauses
             return _repeated(replace(cost, worst=worst), policy.attempts, policy.budget, accounts)
+        case Breaker():
+            return replace(cost, worst=cost.worst + min(cost.worst, policy.max_wait))
         case Hedge():
             worst = cost.worst + policy.delay * (policy.copies - 1)
             return _repeated(replace(cost, worst=worst), policy.copies, policy.budget, accounts)

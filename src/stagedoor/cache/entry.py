@@ -6,6 +6,7 @@ Nothing in them is ever executed or imported. The moment of birth stands at a fi
 inside the store can compare two entries without decoding them.
 """
 
+import math
 import struct
 import zlib
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ def decode(data: bytes, key: bytes) -> tuple[Entry, int] | None:
         return None
     schema = data[at : at + schema_size]
     names, at = _names(data, at + schema_size, count)
-    if at + body_size != end or not keep > 0.0:
+    if at + body_size != end or not 0.0 < keep < math.inf:
         return None
     return Entry(key, data[at:end], keep, schema.decode(errors="replace"), names), purges
 

@@ -9,6 +9,7 @@ written only if no purge came since its writer last heard. Log of purges: one so
 """
 
 import asyncio
+import re
 import ssl
 from collections import deque
 from collections.abc import Iterable
@@ -18,66 +19,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import hiredis
 
 from stagedoor.cache.entry import BORN
+from stagedoor.cache.redis_scripts import NEWS, PURGE, READ, WITHOUT, WRITE, news_of
 from stagedoor.cache.server import News, StoreDown
 from stagedoor.errors import ConfigError
 
 __all__ = ["RedisServer"]
 
-_COMMON = """
-local log, heard = KEYS[1], tonumber(ARGV[1])
-local function top() return redis.call('ZREVRANGE', log, 0, 0, 'WITHSCORES') end
-local function number() return tonumber(top()[2] or 0) end
-local function answer()
-    local newest, names, time = number(), {}, redis.call('TIME')
-    if newest > heard then names = redis.call('ZRANGEBYSCORE', log, '(' .. ARGV[1], '+inf', 'WITHSCORES') end
-    return {string.format('%.0f', newest), time[1], time[2], names}
-end
-local function purge(name, mark) redis.call('ZADD', log, 'GT', string.format('%.0f', mark), name) end
-local function mark()
-    local time = redis.call('TIME')
-    return math.max(number() + 1, heard + 1, time[1] * 1000000 + time[2])
-end
-"""
-_READ = """
-local out, data = answer(), redis.pcall('GET', KEYS[2])
-if type(data) == 'string' then
-    out[5] = data
-    out[6] = redis.call('PTTL', KEYS[2])
-end
-return out
-"""
-_WRITE = """
-local out = answer()
-if number() ~= heard then return out end
-local head = redis.pcall('GETRANGE', KEYS[2], 0, 19)
-local born = type(head) == 'string' and string.sub(head, 1, 4) == 'SD1 ' and tonumber(string.sub(head, 5))
-local now = out[2] * 1000 + out[3] / 1000
-if not born or born <= tonumber(ARGV[4]) or born > now then
-    redis.call('SET', KEYS[2], ARGV[2], 'PXAT', ARGV[3])
-end
-out[5] = 1
-return out
-"""
-_PURGE = """
-local at = mark()
-for i = 2, #ARGV do purge(ARGV[i], at) end
-local over = redis.call('ZCARD', log) - 10000
-if over > 0 then
-    local gone = redis.call('ZPOPMIN', log, over)
-    purge('', tonumber(gone[#gone]))
-end
-return answer()
-"""
-_NEWS = """
-local last = top()
-if last[2] and tonumber(last[2]) >= heard then
-    redis.call('ZADD', log, last[2], last[1])
-else
-    purge('', mark())
-end
-return answer()
-"""
 _PORT: Final = 6379
+_MOST_HELD: Final = 2**26
+# Its parser makes room for as many elements as are announced, and takes seconds to give that back.
+_HUGE: Final = re.compile(rb"[*%~>|][0-9]{7,}\r\n")
 _Argument = bytes | str | int
 
 
@@ -97,23 +48,25 @@ class RedisServer:
         self._scripts: dict[str, bytes] = {}
 
     async def read(self, key: bytes, heard: int, /) -> tuple[News, bytes | None, float]:
-        reply = await self._run(_READ, [self._log, self._name(key)], heard)
-        if len(reply) == _Reply.WITHOUT:
-            return _news(reply), None, 0.0
-        return _news(reply), reply[4], reply[5] / 1000
+        reply = await self._run(READ, [self._log, self._name(key)], heard)
+        news = news_of(reply, heard)
+        match reply[WITHOUT:]:
+            case [bytes(data), int(left)]:
+                return news, data, left / 1000
+        return news, None, 0.0
 
     async def write(self, key: bytes, data: bytes, until: int, heard: int, /) -> tuple[News, bool]:
-        reply = await self._run(_WRITE, [self._log, self._name(key)], heard, data, until, data[BORN])
-        return _news(reply), len(reply) > _Reply.WITHOUT
+        reply = await self._run(WRITE, [self._log, self._name(key)], heard, data, until, data[BORN])
+        return news_of(reply, heard), len(reply) > WITHOUT
 
     async def purge(self, names: Iterable[bytes], heard: int, /) -> News:
-        return _news(await self._run(_PURGE, [self._log], heard, *names))
+        return news_of(await self._run(PURGE, [self._log], heard, *names), heard)
 
     async def news(self, heard: int, /) -> News:
         try:
             if self._line is None or self._line.closed:
                 await self._connect()
-            return _news(await self._run(_NEWS, [self._log], heard))
+            return news_of(await self._run(NEWS, [self._log], heard), heard)
         except BaseException:
             # Whatever it was, the next question shall not suffer from the state of this connection.
             self._drop()
@@ -142,8 +95,8 @@ class RedisServer:
         try:
             for words in self._address.greeting():
                 await line.send(words)
-            for script in (_READ, _WRITE, _PURGE, _NEWS):
-                self._scripts[script] = await line.send(("SCRIPT", "LOAD", _COMMON + script))
+            for script in (READ, WRITE, PURGE, NEWS):
+                self._scripts[script] = _digest(await line.send(("SCRIPT", "LOAD", script)))
         except BaseException:
             line.close()
             raise
@@ -159,14 +112,11 @@ class RedisServer:
         return f"<RedisServer {self._prefix.decode()} {'off' if self._line is None else 'on'}>"
 
 
-class _Reply:
-    WITHOUT: Final = 4  # fields of an answer that brings no entry, or stored none
-
-
-def _news(reply: list[Any]) -> News:
-    number, seconds, micros, flat = reply[:4]
-    purges = [(name, int(mark)) for name, mark in zip(flat[::2], flat[1::2], strict=True)]
-    return News(int(number), int(seconds) * 1_000_000 + int(micros), purges)
+def _digest(reply: object) -> bytes:
+    """Return the name under which the server knows a script."""
+    if not isinstance(reply, bytes):
+        raise StoreDown("not the name of a script")
+    return reply
 
 
 class _Address:
@@ -194,7 +144,7 @@ class _Address:
             if self._path is not None:
                 return (await loop.create_unix_connection(_Line, self._path))[1]
             return (await loop.create_connection(_Line, self._host, self._port, ssl=self._tls))[1]
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # the second: a name that no resolver is asked for
             raise StoreDown(type(error).__name__) from error
 
     def greeting(self) -> list[tuple[_Argument, ...]]:
@@ -212,6 +162,7 @@ class _Line(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._reader = hiredis.Reader()
+        self._held = 0  # bytes of a reply that is not whole yet, at least
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
@@ -225,9 +176,10 @@ class _Line(asyncio.Protocol):
         """Send a command and return its reply. Giving up is safe: the reply is dropped when it comes."""
         if self._transport is None:
             raise StoreDown("connection lost")
+        packed = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub means any tuple
         future = self._loop.create_future()
-        self._waiting.append(future)
-        self._transport.write(hiredis.pack_command(words))  # type: ignore[arg-type] # its stub means any tuple
+        self._waiting.append(future)  # after all that can fail: replies are told apart by their order alone
+        self._transport.write(packed)
         reply = await future
         if isinstance(reply, hiredis.ReplyError):
             raise StoreDown(
@@ -246,13 +198,22 @@ class _Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         try:
-            self._reader.feed(data)
-            while (reply := self._reader.gets()) is not False:
-                future = self._waiting.popleft()
-                if not future.done():
-                    future.set_result(reply)
-        except (hiredis.ProtocolError, IndexError):  # not RESP, or a reply nobody asked for
+            self._take(data)
+        except Exception:  # noqa: BLE001 - octets from outside can break a parser in any way
             self.close()
+
+    def _take(self, data: bytes) -> None:
+        self._held += len(data)
+        if self._held > _MOST_HELD or _HUGE.match(data):
+            raise ValueError("more than any reply to us can be")
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            self._held = 0
+            if isinstance(reply, hiredis.PushNotification):  # no reply, whatever it tells
+                continue
+            future = self._waiting.popleft()  # raises IndexError on a reply that nobody asked for
+            if not future.done():
+                future.set_result(reply)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

@@ -26,6 +26,7 @@ from stagedoor.call import Env
 from stagedoor.clock import Clock
 from stagedoor.deadline import Deadline
 from stagedoor.events import StoreFailed, StoreRestored
+from stagedoor.kept import kept
 
 __all__ = ["Shared", "SharedStats"]
 
@@ -129,7 +130,7 @@ class Shared:
             return False
         self._queue[entry.key] = _Write(entry, self._clock.now(), mark)
         if self._writer is None:
-            self._writer = asyncio.create_task(self._write_all(), name=f"{self.name} writer")
+            self._writer = asyncio.create_task(self._writing(), name=f"{self.name} writer")
         return True
 
     async def purge(self, names: Iterable[bytes], /) -> bool:
@@ -154,7 +155,8 @@ class Shared:
 
     def _watch(self) -> None:
         if self._watcher is None and not self._closed:
-            self._watcher = asyncio.create_task(self._watching(), name=f"{self.name} watch")
+            watch = kept(self._watching, self._clock, f"{self.name} watch")
+            self._watcher = asyncio.create_task(watch, name=f"{self.name} watch")
 
     async def _watching(self) -> None:
         if self._state != "starting":
@@ -164,12 +166,13 @@ class Shared:
             await self._clock.sleep(self._interval)
 
     async def _beat(self) -> None:
-        if self._untold and not await self._tell():
-            return
         sent = self._clock.now()
         news = await self._ask(self._server.news(self.purges.mark.heard), self._probe_timeout, probe=True)
-        if news is not None:
-            self._hear(news, sent)
+        if news is None:
+            return
+        self._hear(news, sent)
+        # After the question, which connects, and before anybody reads: what was purged meanwhile must be out.
+        if not self._untold or await self._tell():
             self._restore()
 
     async def _tell(self) -> bool:
@@ -215,6 +218,8 @@ class Shared:
             self._fail("timeout")
         except StoreDown as error:
             self._fail(str(error))
+        except Exception as error:  # noqa: BLE001 - nothing that comes of a server may reach a request
+            self._fail(type(error).__name__)
         return None
 
     def _fail(self, error: str) -> None:
@@ -232,12 +237,15 @@ class Shared:
         if before == "down":
             self._observe(StoreRestored(self.name))
 
-    async def _write_all(self) -> None:
+    async def _writing(self) -> None:
         try:
-            while self._queue:
-                await self._write(self._queue.popitem(last=False)[1])
+            await kept(self._write_all, self._clock, f"{self.name} writer")
         finally:
             self._writer = None
+
+    async def _write_all(self) -> None:
+        while self._queue:
+            await self._write(self._queue.popitem(last=False)[1])
 
     async def _write(self, write: _Write) -> None:
         """Write one entry, unless a purge reached it on the way; the server and we must agree on which there were."""

@@ -246,7 +246,7 @@ class Logs:
         try:
             self._stream.write(b"".join(batch))
             self._stream.flush()
-        except (OSError, ValueError):  # a closed pipe or file: nobody is left to tell
+        except Exception:  # noqa: BLE001 - a closed pipe, no memory: nobody is left to tell, and later lines may go out
             self.dropped += len(batch)
 
 
@@ -261,7 +261,7 @@ class _Handler(logging.Handler):
         """Write one record; an exception is told by its type and places, not by its text."""
         try:
             message = record.getMessage()
-        except (TypeError, ValueError):
+        except Exception:  # noqa: BLE001 - what is to be shown may break in any way, and is no fault of who logs it
             message = str(record.msg)
         error = record.exc_info[1] if record.exc_info else None
         told = {} if error is None else {"error": where(error)}

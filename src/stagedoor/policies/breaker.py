@@ -2,9 +2,13 @@
 
 Behind the breaker stands the machine of `circuit`; here is what counts as a failure, and the shell. It belongs
 inside the retry, where it sees every attempt, and outside the bulkhead, so that a refusal costs nothing (C8).
+
+While a probe is out, callers wait for what becomes of it, within their deadlines: when it closes the circuit they all
+go on, into the bulkhead; when it opens it again they are refused; when its caller has gone, one of them takes over.
 """
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
@@ -15,6 +19,8 @@ from stagedoor.deadline import LATE
 from stagedoor.errors import BreakerOpen, Overloaded, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.events import BreakerMoved, BreakerState, CallShed, upstream_of
 from stagedoor.policies.circuit import Circuit, Rule
+from stagedoor.policies.notice import Notice
+from stagedoor.policies.options import demand
 
 __all__ = ["Breaker", "Guard", "is_failure"]
 
@@ -26,10 +32,17 @@ R = TypeVar("R")
 class Breaker(Rule):
     """Refuse calls for a while after too many failures or slow answers; the options are those of `Rule`.
 
+    A call waits for a probe that is out for at most `max_wait` seconds and never past its deadline; 0 is not at all.
     Raises `BreakerOpen` with the open time that is left, without asking the upstream.
     """
 
     keyed: ClassVar[bool] = False
+    max_wait: float = math.inf
+
+    def __post_init__(self) -> None:
+        # By name: a class with slots is made anew, and the short form of super() would mean the old one.
+        Rule.__post_init__(self)
+        demand(self, "max_wait", self.max_wait >= 0, "seconds, 0 or more")
 
     def wrap(self, send: Send[P, R], env: Env, /) -> "Guard[P, R]":
         """Return a Send with a circuit of its own, closed."""
@@ -39,15 +52,16 @@ class Breaker(Rule):
 class Guard(Generic[P, R]):
     """The breaker round one Send; `state` and `counts` are for health pages and tests."""
 
-    __slots__ = ("_circuit", "_env", "_now", "_operation", "_rule", "_send")
+    __slots__ = ("_circuit", "_env", "_news", "_now", "_operation", "_rule", "_send")
 
-    def __init__(self, rule: Rule, send: Send[P, R], env: Env) -> None:
+    def __init__(self, rule: Breaker, send: Send[P, R], env: Env) -> None:
         self._rule = rule
         self._send = send
         self._env = env
         self._now = env.clock.now
         self._circuit = Circuit(rule)
         self._operation = ""
+        self._news = Notice(env.clock)  # of the probe that is out
 
     @property
     def state(self) -> BreakerState:
@@ -55,29 +69,43 @@ class Guard(Generic[P, R]):
         return self._circuit.state
 
     def counts(self) -> Mapping[str, int]:
-        """Return the probes under way."""
-        return {"probes": self._circuit.out}
+        """Return the probes under way and the calls that wait for their outcome."""
+        return {"probes": self._circuit.out, "waiting": len(self._news)}
 
     async def __call__(self, call: Call[P]) -> R:
         """Send the call if the circuit lets it, and learn from how it ends."""
         circuit = self._circuit
         before, began = circuit.state, self._now()
         ticket = circuit.admit(began)
+        waited = ticket is None
         if ticket is None:
-            raise self._refusal(call, began)
+            ticket, before, began = await self._admitted(call)
         self._operation = call.operation
         try:
             if circuit.state != before:
                 self._moved(before)
             value = await self._send(call)
         except BaseException as error:
-            if is_failure(error, shortened=context.current().unshortened is not None):
+            # Who has waited has less time than the upstream may take.
+            if is_failure(error, shortened=waited or context.current().unshortened is not None):
                 self._record(ticket, began, failed=True)
             else:
                 circuit.release(ticket)
+                self._news.tell()
             raise
         self._record(ticket, began, failed=False)
         return value
+
+    async def _admitted(self, call: Call[P]) -> tuple[int, BreakerState, float]:
+        """Return a ticket once the probe that is out lets the call go, the state before, and the moment."""
+        circuit = self._circuit
+        end = call.deadline.narrowed(self._now() + self._rule.max_wait)
+        while circuit.state == "half_open" and not end.passed(self._now()) and await self._news.heard(end):
+            before, now = circuit.state, self._now()
+            ticket = circuit.admit(now)
+            if ticket is not None:
+                return ticket, before, now
+        raise self._refusal(call, self._now())
 
     def _refusal(self, call: Call[P], now: float) -> BreakerOpen:
         circuit = self._circuit
@@ -93,6 +121,7 @@ class Guard(Generic[P, R]):
             self._moved(before)
 
     def _moved(self, before: BreakerState) -> None:
+        self._news.tell()  # first: an observer that fails must keep nobody waiting
         self._env.observe(BreakerMoved(self._operation, before, self._circuit.state))
 
     def __repr__(self) -> str:

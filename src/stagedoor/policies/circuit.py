@@ -8,6 +8,10 @@
 Each move begins a new generation. A ticket is the generation in which its call was let in; what comes back with an
 older ticket was sent into another world and teaches nothing (C4). While half open exactly `probes` tickets are out
 (C3). One that brings no lesson is released and may be given again (C5, C7).
+
+The open time follows the failure: short at first, twice as long after each probe that failed. So when the upstream
+answers again, the wait for the next probe is never longer than the failure has lasted, and `probe_after` more; and an
+upstream that stays away sees few of them.
 """
 
 import math
@@ -26,8 +30,9 @@ class Rule:
 
     Three triggers, each enough: `consecutive` failures in a row (None: off); at least `failure_rate` of the calls
     in the window failed; at least `slow_rate` of them took longer than `slow_after`. Rates are not computed below
-    `minimum` calls (C1). The open time is stretched by up to `jitter` of itself, so that workers that opened
-    together do not probe together.
+    `minimum` calls (C1). The first probe goes out `probe_after` after opening; each one that fails doubles the wait,
+    up to `open_for`. A wait is shortened by up to `jitter` of itself, so that workers that opened together do not
+    probe together.
     """
 
     consecutive: int | None = 5
@@ -37,6 +42,7 @@ class Rule:
     minimum: int = 20
     window: float = 10.0
     buckets: int = 10
+    probe_after: float = 0.1
     open_for: float = 1.0
     jitter: float = 0.2
     probes: int = 1
@@ -49,6 +55,7 @@ class Rule:
         demand(self, "minimum", self.minimum >= 1, "at least 1")
         demand(self, "window", 0 < self.window < math.inf, "seconds above 0")
         demand(self, "buckets", self.buckets >= 1, "at least 1")
+        demand(self, "probe_after", 0 < self.probe_after < math.inf, "seconds above 0")
         demand(self, "open_for", 0 < self.open_for < math.inf, "seconds above 0")
         demand(self, "jitter", 0 <= self.jitter <= 1, "between 0 and 1")
         demand(self, "probes", self.probes >= 1, "at least 1")
@@ -57,13 +64,14 @@ class Rule:
 class Circuit:
     """The state of one circuit: `admit` each call, then `record` or `release` its ticket, exactly once."""
 
-    __slots__ = ("_generation", "_passed", "_rule", "_streak", "out", "state", "until", "window")
+    __slots__ = ("_generation", "_passed", "_rule", "_streak", "_wait", "out", "state", "until", "window")
 
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
         self._generation = 0
         self._passed = 0  # probes that succeeded
         self._streak = 0  # failures in a row
+        self._wait = 0.0  # the last wait for a probe, before jitter; 0 while closed
         self.state: BreakerState = "closed"
         self.until = 0.0  # the end of the open time
         self.out = 0  # probes under way
@@ -83,7 +91,7 @@ class Circuit:
         return self._generation
 
     def record(self, ticket: int, now: float, failed: bool, slow: bool, roll: float) -> None:
-        """Learn how the call of a ticket ended; `roll`, uniform in [0, 1), stretches the open time."""
+        """Learn how the call of a ticket ended; `roll`, uniform in [0, 1), shortens the open time."""
         if ticket != self._generation:
             return
         if self.state == "closed":
@@ -98,6 +106,7 @@ class Circuit:
             self._passed += 1
             if self._passed >= self._rule.probes:
                 self._move("closed")
+                self._wait = 0.0
                 self.window.clear()
 
     def release(self, ticket: int) -> None:
@@ -117,7 +126,9 @@ class Circuit:
         return seen.failures / seen.calls >= rule.failure_rate or seen.slow / seen.calls >= rule.slow_rate
 
     def _open(self, now: float, roll: float) -> None:
-        self.until = now + self._rule.open_for * (1 + self._rule.jitter * roll)
+        rule = self._rule
+        self._wait = min(2 * self._wait or rule.probe_after, rule.open_for)
+        self.until = now + self._wait * (1 - rule.jitter * roll)
         self._move("open")
 
     def _move(self, state: BreakerState) -> None:

@@ -40,6 +40,7 @@ class FakeServer:
         self._data = _Data(limit=limit)
         self._stalled: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
         self._change: Callable[[bytes], bytes] | None = None
+        self._connected = True
         self.heal()
 
     def partner(self) -> "FakeServer":
@@ -49,8 +50,9 @@ class FakeServer:
         return other
 
     def fail(self, reason: str = "ConnectionRefusedError") -> None:
-        """Refuse every question from now on; those that wait are refused too."""
+        """Refuse every question from now on; those that wait are refused too, and only `news` connects again."""
         self._reason = reason
+        self._connected = False
         stalled, self._stalled = self._stalled, []
         for _, future in stalled:
             if not future.done():
@@ -114,6 +116,9 @@ class FakeServer:
         self.asked.append(question)
         if self._reason or (writes and self._read_only):
             raise StoreDown(self._reason or self._read_only)
+        self._connected = self._connected or question == "news"
+        if not self._connected:
+            raise StoreDown("not connected")
         if self._hanging:
             future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
             self._stalled.append((act, future))

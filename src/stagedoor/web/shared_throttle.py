@@ -27,10 +27,10 @@ from collections.abc import Iterable, Mapping
 from math import ceil
 
 from stagedoor.cache.limit import Limit
-from stagedoor.cache.server import StoreDown
 from stagedoor.cache.tally import BUCKETS, Tallied, Tally, Terms
 from stagedoor.clock import Clock
 from stagedoor.deadline import Deadline
+from stagedoor.kept import kept
 from stagedoor.web.throttle import Allowance, Count, Quota, Recent
 
 __all__ = ["SharedThrottle"]
@@ -154,7 +154,7 @@ class SharedThrottle:
     async def start(self) -> None:
         """Ask the server once and begin to tell; a server that is not there is no error."""
         await self._settle({})
-        self._teller = asyncio.create_task(self._telling(), name="throttle")
+        self._teller = asyncio.create_task(kept(self._telling, self._clock, "throttle"), name="throttle")
 
     async def aclose(self) -> None:
         """Tell what is untold, if the server answers, and stop."""
@@ -191,7 +191,7 @@ class SharedThrottle:
         try:
             with Limit(self._clock, Deadline(sent + self._timeout)):
                 processes, told = await self._tally.settle(spent, self._terms, want=want)
-        except (TimeoutError, StoreDown):
+        except Exception:  # noqa: BLE001 - `StoreDown`, no time left, or what nobody foresaw: none is a request's fault
             self._joined = False
             return None
         finally:

@@ -109,3 +109,33 @@ async def test_a_lane_nobody_used_has_nothing_to_end() -> None:
     await lane.close()
 
     assert threading.active_count() == before
+
+
+def exhausted(_: str) -> str:
+    return next(iter(()))
+
+
+async def test_f1_an_error_that_no_future_can_carry_keeps_nobody_waiting() -> None:
+    """F1: StopIteration would break the report, and everybody who is in it would wait for ever."""
+    lane = Lane(plainly, "read")
+
+    results = await asyncio.gather(lane.run(exhausted), lane.run(str), return_exceptions=True)
+    await lane.close()
+
+    assert [type(result) for result in results] == [RuntimeError, str]
+
+
+async def test_f1_a_lane_that_could_not_start_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """F1: a system without room for a thread is a failure of one call, not of all that follow."""
+    lane, start = Lane(plainly, "read"), threading.Thread.start
+
+    def refuse(_: threading.Thread) -> None:
+        monkeypatch.setattr(threading.Thread, "start", start)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(RuntimeError, match="thread"):
+        await lane.run(str)
+
+    assert await lane.run(str) == "read"
+    await lane.close()

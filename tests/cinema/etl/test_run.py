@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from cinema.etl.report import Lines
 from cinema.etl.run import job_of
@@ -57,3 +58,36 @@ async def test_a_file_that_cannot_be_written_ends_no_watch(tmp_path: Path) -> No
 
     assert first["reason"] == "Is a directory"
     assert second["reason"] == "OperationalError"  # the lock is taken, and there are no tables yet
+
+
+async def test_f1_an_error_that_nobody_foresaw_ends_no_watch(tmp_path: Path) -> None:
+    """F1, contract 14.6: it is told with its places, once, and passes go on."""
+    settings = Settings(
+        database_url=f"sqlite+aiosqlite:///{tmp_path}/cinema.db",
+        search_dir=tmp_path / "index",
+        search_etl_state=tmp_path / "state.json",
+    )
+    heard, clock, tried = Heard(), ManualClock(), 0
+
+    def broken() -> NoReturn:
+        nonlocal tried
+        tried += 1
+        raise ZeroDivisionError("with a secret in it")
+
+    job = job_of(settings, Lines(heard.write, SystemClock()))
+    job = replace(job, env=replace(job.env, clock=clock), open_writer=broken)
+    watching = asyncio.create_task(job.watch())
+    told = await heard.until("etl_failed")
+    for _ in range(100):  # the lock is a file, and a file is opened by a thread
+        await clock.advance(0.1)
+        await asyncio.sleep(0.005)
+        if tried > 2:
+            break
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await job.aclose()
+
+    assert tried > 2
+    assert str(told["reason"]).startswith("ZeroDivisionError < test_run.py")
+    assert "secret" not in str(told)
+    assert heard.lines == []

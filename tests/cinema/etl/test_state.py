@@ -80,6 +80,29 @@ def test_a_stamp_that_cannot_be_read_means_everything(tmp_path: Path) -> None:
     assert read_stamp(path).since(3) is None
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"batch": "7"}',
+        '{"batch": Infinity}',
+        '{"batch": 7, "tags": []}',
+        '{"batch": 7, "tags": {"films": "7"}}',
+        '{"batch": 7, "documents": {"movies": null}}',
+        '{"batch": 7, "lags": 5}',
+        '{"batch": 7, "behind": {"movies": "yesterday"}}',
+        '{"batch": 7, "more": 1}',
+        "[1]",
+        "7",
+        "[" * 100_000,
+        b"\xff\xfe",
+    ],
+    ids=lambda text: str(text)[:30],
+)
+def test_f1_a_stamp_of_other_types_is_none(text: str | bytes) -> None:
+    """F1: whoever can write the file or the key in Redis can write anything; it must not break /metrics."""
+    assert stamp_of(text) == Stamp()
+
+
 async def test_g4_a_purge_reaches_other_processes_over_redis(valkey: Server, tmp_path: Path) -> None:
     """G4: a gateway that listens hears the tags of a batch, whatever it held before."""
     env = Env(SystemClock(), lambda: 0.5, lambda _: None)

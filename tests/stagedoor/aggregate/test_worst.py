@@ -43,7 +43,11 @@ class Page:
         ((Within(), Timeout(attempt=0.08)), Cost(0.08, 0.08, 1, 1.0)),
         ((Within(limit=0.05), Timeout(attempt=0.08)), Cost(0.05, 0.05, 1, 1.0)),
         # two attempts of 80 ms and one pause of at most 25 ms
-        ((Retry(), Breaker(), Timeout(attempt=0.08)), Cost(0.08, 0.185, 2, 1.2)),
+        ((Retry(), Timeout(attempt=0.08)), Cost(0.08, 0.185, 2, 1.2)),
+        # each of them may have waited for a probe before (F4)
+        ((Retry(), Breaker(), Timeout(attempt=0.08)), Cost(0.08, 0.345, 2, 1.2)),
+        ((Retry(), Breaker(max_wait=0.01), Timeout(attempt=0.08)), Cost(0.08, 0.205, 2, 1.2)),
+        ((Breaker(),), Cost(math.inf, math.inf, 1, 1.0)),
         # pauses of at most 100, 200 and 250 ms
         ((Retry(attempts=4, base=0.1), Timeout(attempt=0.1)), Cost(0.1, 0.95, 4, 1.2)),
         ((Within(limit=0.15), Retry(), Timeout(attempt=0.08)), Cost(0.08, 0.15, 2, 1.2)),

@@ -35,6 +35,14 @@ def test_k6_an_entry_of_another_key_is_a_miss(entry: Entry, key: bytes) -> None:
     assert (found is not None) == (key == entry.key)
 
 
+@pytest.mark.parametrize("keep", [float("inf"), float("nan"), 0.0, -1.0])
+def test_f1_an_entry_that_would_be_kept_for_ever_is_none(keep: float) -> None:
+    """F1: somebody else wrote it; an age without end would break who has to say how old it is."""
+    data = encode(Entry(b"k", b"v", keep), 1, 1)
+
+    assert decode(data, b"k") is None
+
+
 @given(st.binary(max_size=300), st.binary(max_size=5))
 def test_k8_any_bytes_are_no_entry(data: bytes, key: bytes) -> None:
     """K8: broken bytes are a miss, never an exception."""

@@ -552,3 +552,68 @@ async def test_x4_closing_a_store_that_was_never_used_is_harmless() -> None:
     await process.store.aclose()
 
     assert process.server.closed
+
+
+class Odd(FakeServer):
+    """Answers in a way that nobody foresaw, until told otherwise."""
+
+    odd = False
+
+    async def news(self, heard: int, /) -> News:
+        if self.odd:
+            raise ValueError("cannot convert float infinity to integer")
+        return await super().news(heard)
+
+
+async def odd(clock: ManualClock) -> tuple[Odd, Process]:
+    server = Odd(clock)
+    process = Process(clock, server)
+    await process.store.start()
+    server.odd = True
+    return server, process
+
+
+async def test_f1_an_answer_that_nobody_foresaw_ends_no_watch(clock: ManualClock) -> None:
+    """F1, K2: one odd answer once turned the store off until the process was started again."""
+    server, process = await odd(clock)
+    await clock.advance(5.0)
+    during = (process.store.up, process.outages())
+    server.odd = False
+    await clock.advance(0.25)
+    kept = await process.keep()
+
+    assert during == (False, ["ValueError"])
+    assert (process.store.up, kept, await process.get()) == (True, True, b"v")
+    await process.store.aclose()
+
+
+async def test_f1_a_reading_that_nobody_foresaw_is_a_miss(clock: ManualClock) -> None:
+    """F1, K1: nothing that a store answers fails a request; it is an outage that ends with the next question."""
+    process = await started(clock)
+    await process.keep()
+
+    def broken(_: bytes) -> bytes:
+        raise OverflowError
+
+    process.server.garble(broken)
+    found = await process.get()
+    down = process.store.up
+    process.server.heal()
+    await clock.advance(0.25)
+
+    assert (found, down, process.outages()) == (None, False, ["OverflowError"])
+    assert await process.get() == b"v"
+    await process.store.aclose()
+
+
+async def test_f1_one_entry_that_cannot_be_written_keeps_no_other_back(clock: ManualClock) -> None:
+    """F1: a key too long for its head is an error of ours; what waits behind it is written all the same."""
+    process = await started(clock)
+    mark = process.store.purges.mark
+    process.store.set(Entry(b"long", b"v", 30.0, "s" * 70_000), mark)
+    process.store.set(Entry(b"k", b"v", 30.0), mark)
+    await clock.advance(1.0)
+
+    assert await process.get() == b"v"
+    assert process.store.counts() == {"tasks": 0, "store_operations": 0}
+    await process.store.aclose()

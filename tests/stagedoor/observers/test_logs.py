@@ -332,6 +332,47 @@ def test_a_stream_that_is_gone_is_survived() -> None:
     assert logs.dropped == 2
 
 
+class Odd(io.BytesIO):
+    """Fails once in a way that no file does."""
+
+    failed = False
+
+    def flush(self) -> None:
+        if not self.failed:
+            self.failed = True
+            raise KeyError("a stream of somebody's own")
+
+
+def test_f1_a_stream_that_fails_in_any_way_loses_lines_and_not_the_writer() -> None:
+    """F1: the thread goes on; what comes later is written."""
+    sink = Odd()
+    logs, _ = logs_into(sink)
+    logs.request_ended("GET", "/first", 200, 0.01)
+    while not sink.failed:
+        time.sleep(0.001)
+    logs.request_ended("GET", "/second", 200, 0.01)
+    logs.close()
+
+    assert b"/second" in sink.getvalue()
+    assert logs.dropped == 1
+
+
+def test_f1_a_message_that_cannot_be_made_is_no_fault_of_who_logs_it() -> None:
+    """F1: a request that logs something odd is answered all the same."""
+
+    class Odd:
+        def __str__(self) -> str:
+            raise ZeroDivisionError
+
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    logs.capture("odd")
+    logging.getLogger("odd").warning("this %s", Odd())
+    logs.close()
+
+    assert sink.records()[0]["message"] == "this %s"
+
+
 class Interrupted(deque[bytes]):
     """A queue on which a line arrives while the writer takes the first one out."""
 

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from stagedoor.errors import ConfigError
 from stagedoor.policies.circuit import Circuit, Rule
 
-RATE = Rule(consecutive=None, failure_rate=0.5, minimum=10, jitter=0.0)
+RATE = Rule(consecutive=None, failure_rate=0.5, minimum=10, probe_after=1.0, open_for=8.0, jitter=0.0)
 
 
 def play(circuit: Circuit, outcomes: str, now: float = 1000.0) -> str:
@@ -92,10 +92,10 @@ def test_an_open_circuit_lets_nobody_in_before_its_time() -> None:
     assert circuit.state == "open"
 
 
-@pytest.mark.parametrize(("roll", "until"), [(0.0, 1001.0), (0.5, 1001.1), (0.99, 1001.198)])
-def test_the_open_time_is_stretched_by_chance(roll: float, until: float) -> None:
-    """Workers that opened together must not probe together."""
-    circuit = Circuit(Rule(consecutive=1, open_for=1.0, jitter=0.2))
+@pytest.mark.parametrize(("roll", "until"), [(0.0, 1000.1), (0.5, 1000.09), (0.99, 1000.0802)])
+def test_the_open_time_is_shortened_by_chance(roll: float, until: float) -> None:
+    """Workers that opened together must not probe together; and none waits longer than the rule says."""
+    circuit = Circuit(Rule(consecutive=1, jitter=0.2))
     circuit.record(0, 1000.0, failed=True, slow=False, roll=roll)
 
     assert circuit.until == pytest.approx(until)
@@ -131,12 +131,46 @@ def test_a_good_probe_closes_and_the_past_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(("failed", "slow"), [(True, False), (False, True), (True, True)])
-def test_a_bad_probe_opens_again_for_a_whole_time(failed: bool, slow: bool) -> None:
-    """Failed or slow: it is not well yet."""
+def test_a_bad_probe_opens_again_for_twice_the_time(failed: bool, slow: bool) -> None:
+    """Failed or slow: it is not well yet (F4: each failed probe doubles the wait)."""
     circuit, ticket = half_open()
     circuit.record(ticket, 1001.5, failed=failed, slow=slow, roll=0.0)
 
-    assert (circuit.state, circuit.until, circuit.out) == ("open", 1002.5, 0)
+    assert (circuit.state, circuit.until, circuit.out) == ("open", 1003.5, 0)
+
+
+def waits(circuit: Circuit, probes: int) -> list[float]:
+    """Fail so many probes, each at once, and return the waits before them."""
+    found: list[float] = []
+    now = 1000.0
+    for _ in range(probes):
+        ticket = circuit.admit(now)
+        assert ticket is not None
+        circuit.record(ticket, now, failed=True, slow=False, roll=0.0)
+        found.append(circuit.until - now)
+        now = circuit.until
+    return found
+
+
+def test_each_failed_probe_doubles_the_wait_up_to_the_longest() -> None:
+    """F4: 0.1 s after a short failure; one probe a second for an upstream that stays away."""
+    assert waits(Circuit(Rule(consecutive=1)), 7) == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0])
+
+
+def test_a_longest_wait_below_the_first_is_both() -> None:
+    """Who sets only `open_for` means it."""
+    assert waits(Circuit(Rule(consecutive=1, open_for=0.05)), 2) == pytest.approx([0.05, 0.05])
+
+
+def test_the_waits_begin_anew_once_it_was_closed() -> None:
+    """F4: the next hiccup is as short as the first, as far as anyone knows."""
+    circuit = Circuit(Rule(consecutive=1))
+    waits(circuit, 3)
+    ticket = circuit.admit(circuit.until)
+    circuit.record(ticket or 0, circuit.until, failed=False, slow=False, roll=0.0)
+
+    assert circuit.state == "closed"
+    assert waits(circuit, 1) == pytest.approx([0.1])
 
 
 def test_c4_a_late_success_does_not_close_an_open_circuit() -> None:
@@ -203,6 +237,8 @@ def test_c7_a_release_does_not_move_the_window() -> None:
         ("window", 0.0),
         ("window", float("nan")),
         ("buckets", 0),
+        ("probe_after", 0.0),
+        ("probe_after", float("inf")),
         ("open_for", 0.0),
         ("jitter", -0.1),
         ("probes", 0),
@@ -232,7 +268,8 @@ class CircuitMachine(RuleBasedStateMachine):
             slow_rate=rate,
             window=8.0,
             buckets=8,
-            open_for=3.0,
+            probe_after=2.0,
+            open_for=5.0,
             jitter=0.5,
             probes=probes,
         )
@@ -240,6 +277,7 @@ class CircuitMachine(RuleBasedStateMachine):
         self.now = 0
         self.state = "closed"
         self.until = 0.0
+        self.refusals = 0  # probes that failed since it was last closed
         self.epoch = 0
         self.ended: list[tuple[int, bool, bool]] = []
         self.passed = 0
@@ -284,6 +322,7 @@ class CircuitMachine(RuleBasedStateMachine):
                 self.open(roll)
             elif self.passed == self.rule.probes:
                 self.move("closed")
+                self.refusals = 0
         else:
             self.ended.append((self.now, failed, slow))
             if self.must_open():
@@ -298,7 +337,8 @@ class CircuitMachine(RuleBasedStateMachine):
 
     def open(self, roll: float) -> None:
         self.move("open")
-        self.until = self.now + 3.0 * (1 + 0.5 * roll)
+        self.until = self.now + min(5.0, 2.0 * 2**self.refusals) * (1 - 0.5 * roll)
+        self.refusals += 1
 
     def must_open(self) -> bool:
         row = self.rule.consecutive

@@ -1,13 +1,14 @@
 """One limit over several processes: on a fake tally, on a clock that stands still."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stagedoor.cache.tally import Tallied, Terms
 from stagedoor.testing import ManualClock, settle
 from stagedoor.testing.tally import FakeTally
 from stagedoor.web.shared_throttle import SharedThrottle
@@ -298,3 +299,34 @@ async def test_t17_no_window_holds_more_than_the_limit_over_all_processes(
 
     for begin in stamps:
         assert sum(begin <= moment < begin + 10.0 for moment in stamps) <= limit
+
+
+class Odd(FakeTally):
+    """Answers in a way that nobody foresaw, until told otherwise."""
+
+    odd = False
+
+    async def settle(
+        self, spent: Mapping[str, int], terms: Terms, /, *, want: bool = False
+    ) -> tuple[int, list[Tallied]]:
+        if self.odd:
+            raise OverflowError("cannot convert float infinity to integer")
+        return await super().settle(spent, terms, want=want)
+
+
+async def test_f1_an_answer_that_nobody_foresaw_is_an_outage_that_ends(clock: ManualClock) -> None:
+    """F1: no request fails of it, and the process shares the limit again afterwards."""
+    tally = Odd(clock)
+    throttle = SharedThrottle(LIMIT, tally, clock)
+    await throttle.start()
+    tally.odd = True
+    alone = await throttle.ask("a")
+    await clock.advance(5.0)
+    during = repr(throttle)
+    tally.odd = False
+    await clock.advance(0.5)
+
+    assert alone.allowed
+    assert "alone" in during
+    assert "one of 1" in repr(throttle)
+    await throttle.aclose()
