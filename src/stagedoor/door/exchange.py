@@ -101,8 +101,12 @@ class Exchange:
 
     async def run(self, app: Callable[..., Any]) -> None:
         """Let the application answer; whatever it does, the connection ends up defined."""
-        self.begun = True
         try:
+            if self._connection.paused:  # no answer is begun for a peer that has not taken the one before
+                await self._connection.drain()
+            if self.disconnected:
+                return
+            self.begun = True
             await app(self.scope, self.receive, self.send)
         except asyncio.CancelledError:
             self._fail(problems.overloaded())

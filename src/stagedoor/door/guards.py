@@ -27,7 +27,7 @@ from stagedoor import problems
 from stagedoor.door.limits import DoorLimits
 from stagedoor.problems import Problem
 
-__all__ = ["Target", "judge", "split_target", "unreadable"]
+__all__ = ["Target", "instance_of", "judge", "split_target", "unreadable"]
 
 Fields = Sequence[tuple[bytes, bytes]]
 
@@ -38,6 +38,7 @@ _HOST: Final = re.compile(
     rb"(\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2}){1,255})(?::([0-9]{0,5}))?"
 )
 _SLASH: Final = re.compile("%2[fF]")
+_BEFORE_PATH: Final = re.compile(rb"[^/?#]*+(?://[^/?#]*+)?")
 _LINE: Final = re.compile(rb"[A-Za-z-]{1,32} /[!-~]* HTTP/1\.[01]\r\n")
 _KNOWN: Final = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
@@ -82,16 +83,26 @@ def _judge_fields(version: str, target: Target, fields: Fields, limits: DoorLimi
 
 
 def _judge_host(version: str, target: Target, host: bytes | None, limits: DoorLimits) -> Problem | None:
+    if host is None and version != "1.0":
+        return problems.bad_request("Host is missing")
     if host is None:
-        return None if version == "1.0" else problems.bad_request("Host is missing")
-    named = _HOST.fullmatch(host)
-    if named is None or (named[2] and int(named[2]) > 65_535):
+        host = target.authority  # HTTP/1.0 may name the host in the target alone
+    if host is None:
+        return None
+    named = _named(host)
+    if named is None:
         return problems.bad_request("Host is not valid")
     if target.authority is not None and _normal(target.authority) != _normal(host):
         return problems.bad_request("the target names another host than Host")
     if limits.hosts and named[1].decode("ascii").lower() not in limits.hosts:
         return problems.misdirected()
     return None
+
+
+def _named(authority: bytes) -> re.Match[bytes] | None:
+    """Return host and port of an authority, or None if it is not one."""
+    named = _HOST.fullmatch(authority)
+    return None if named is None or (named[2] and int(named[2]) > 65_535) else named
 
 
 def _normal(authority: bytes) -> bytes:
@@ -109,6 +120,8 @@ def split_target(target: bytes) -> Target | None:
         if absolute is None:
             return None
         authority, target = absolute[1], absolute[2]
+        if _named(authority) is None:  # RFC 9110 4.2.1: a host that is empty is invalid
+            return None
         if not target.startswith(b"/"):
             target = b"/" + target
     if _ORIGIN.fullmatch(target) is None:
@@ -123,6 +136,13 @@ def _decoded(raw_path: bytes) -> str:
     if "%" not in text:
         return text
     return "%2F".join(unquote_to_bytes(piece).decode("utf-8", "replace") for piece in _SLASH.split(text))
+
+
+def instance_of(target: bytes) -> str:
+    """Return the path of a target that may be of any form: no scheme, host or user information is ever repeated."""
+    if not target.startswith((b"/", b"*")):
+        target = target[_BEFORE_PATH.match(target).end() :]  # type: ignore[union-attr] # it matches anything
+    return target.partition(b"?")[0].decode("ascii", "replace") or "/"
 
 
 def unreadable(start: bytes, unknown_method: bool) -> Problem:

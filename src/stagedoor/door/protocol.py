@@ -21,6 +21,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from stagedoor import problems
 from stagedoor.door.config import DoorConfig
 from stagedoor.door.exchange import Exchange
+from stagedoor.door.guards import instance_of
 from stagedoor.door.limits import occupancy
 from stagedoor.door.patience import Patience
 from stagedoor.door.reader import Head, Reader
@@ -354,7 +355,7 @@ class DoorProtocol(asyncio.Protocol):
         if self._transport.is_closing():
             return
         if exchange is None:
-            fields, path, bodiless = reader.fields, reader.target.partition(b"?")[0], reader.is_head_method
+            fields, path, bodiless = reader.fields, reader.target, reader.is_head_method
         else:
             scope = exchange.scope
             fields, path, bodiless = scope["headers"], scope["raw_path"], scope["method"] == "HEAD"
@@ -362,7 +363,7 @@ class DoorProtocol(asyncio.Protocol):
         answer = problem_answer(
             problem,
             self._state.default_headers,
-            instance=path[:_INSTANCE].decode("ascii", "replace"),
+            instance=instance_of(path)[:_INSTANCE],
             request_id=request_id,
             namespace=self._config.namespace,
             bodiless=bodiless,

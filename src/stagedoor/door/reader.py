@@ -222,9 +222,12 @@ class Reader:
 
     def _misread(self, method: bytes) -> Problem | None:
         # llhttp also speaks RTSP, and forgives blanks around the target: the line must stand there as we read it.
-        if b"%b %b HTTP/" % (method, self.target) in self._head:
-            return None
-        return problems.bad_request("the request line is not valid")
+        if b"%b %b HTTP/" % (method, self.target) not in self._head:
+            return problems.bad_request("the request line is not valid")
+        # It stops at the head of an upgrade: what follows would be read as the next request, a body too.
+        if self._parser.should_upgrade() and _announces_body(self.fields):
+            return problems.bad_request("a request for an upgrade with a body is not accepted")
+        return None
 
     def on_chunk_header(self) -> None:
         """Allow for the frame of one chunk."""
@@ -246,3 +249,11 @@ class Reader:
     def _stop(self, problem: Problem) -> NoReturn:
         self._problem = problem
         raise _Stop
+
+
+def _announces_body(fields: Fields) -> bool:
+    """Tell whether a body follows the head (RFC 9112 6.3)."""
+    return any(
+        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
+        for name, value in fields
+    )

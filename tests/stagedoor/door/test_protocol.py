@@ -328,6 +328,101 @@ async def test_an_ignored_upgrade_leaves_the_next_request_readable(door: Served)
     assert [answer.json()["path"] for answer in answers] == ["/1", "/2"]
 
 
+UPGRADE = b"POST /1 HTTP/1.1\r\n" + H + b"Connection: Upgrade\r\nUpgrade: x\r\n"
+INNER = get(b"/inner")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        UPGRADE + b"Content-Length: %d\r\n\r\n" % len(INNER) + INNER,
+        UPGRADE + b"Transfer-Encoding: chunked\r\n\r\n" + b"%x\r\n%b\r\n0\r\n\r\n" % (len(INNER), INNER),
+        UPGRADE.replace(b"Upgrade: x", b"Upgrade: h2c\r\nHTTP2-Settings: AA")
+        + b"Content-Length: 0%d\r\n\r\n" % len(INNER)
+        + INNER,
+    ],
+    ids=["length", "chunked", "h2c"],
+)
+@pytest.mark.parametrize("cut", [0, 1, -len(INNER), -1])
+async def test_t7_the_body_of_an_upgrade_is_never_a_request(door: Served, request_: bytes, cut: int) -> None:
+    """B1, T7, RFC 9110 7.8 and 9112 6.3: behind a proxy that forwards Upgrade it would be somebody's next answer."""
+    answers = await door.ask(*([request_[:cut], request_[cut:]] if cut else [request_]))
+
+    assert [answer.status for answer in answers] == [400]
+    assert door.seen == []
+
+
+async def test_an_upgrade_with_an_empty_body_is_a_plain_request(door: Served) -> None:
+    """RFC 9110 7.8: it is ignored, and the next request follows."""
+    answers = await door.ask(UPGRADE + b"Content-Length: 0\r\n\r\n" + get(b"/2"))
+
+    assert [answer.json()["path"] for answer in answers] == ["/1", "/2"]
+
+
+async def test_t13_no_answer_is_begun_while_the_one_before_is_not_taken() -> None:
+    """B2, T13: who pipelines large answers and reads none holds one of them, not all."""
+    begun = 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal begun
+        begun += 1
+        await answering(scope, receive, send, start(), body(b"x" * 4_000_000))
+
+    async with serving(app) as door:
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        client.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(client, ("127.0.0.1", door.port))
+        client.send((b"GET / HTTP/1.1\r\n" + H + END) * 20)
+        await asyncio.sleep(0.2)
+        held = begun
+        for _ in range(4_000):
+            if begun > 1:
+                break
+            await loop.sock_recv(client, 65_536)
+        client.close()
+
+    assert (held, begun) == (1, 2)
+
+
+SECRET = {
+    "user information": b"GET http://user:secret@a/x HTTP/1.1\r\n" + H + END,
+    "user information in 1.0": b"GET http://user:secret@a/x HTTP/1.0\r\n\r\n",
+    "no path": b"GET http://user:secret@a HTTP/1.1\r\n" + H + END,
+    "another scheme": b"GET ftp://user:secret@a/x HTTP/1.1\r\n" + H + END,
+    "authority form": b"CONNECT user:secret@a:443 HTTP/1.1\r\n" + H + END,
+    "no host": b"GET http:///x HTTP/1.1\r\n" + H + END,
+    "no host in 1.0": b"GET http:///x HTTP/1.0\r\n\r\n",
+    "no port": b"GET http://:::99999999/x HTTP/1.0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("case", SECRET)
+async def test_t15_user_information_is_refused_and_never_repeated(door: Served, case: str) -> None:
+    """B4, RFC 9110 4.2.4: nothing before the path is said again, and what is no authority goes no further."""
+    raw = await door.raw(SECRET[case])
+
+    assert raw.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 405 "))
+    assert b"secret" not in raw
+    assert door.seen == []
+
+
+async def test_an_absolute_target_is_accepted_in_both_versions() -> None:
+    """RFC 9112 3.2.2; the list of hosts holds for it where there is no Host (T22)."""
+    async with serving(limits=DoorLimits(hosts=frozenset({"a"}))) as door:
+        answers = [
+            (await door.ask(request))[0].status
+            for request in (
+                b"GET http://a/x HTTP/1.1\r\n" + H + CLOSE,
+                b"GET http://a/x HTTP/1.0\r\n\r\n",
+                b"GET http://b/x HTTP/1.0\r\n\r\n",
+            )
+        ]
+
+    assert answers == [200, 200, 421]
+
+
 async def test_a_wellformed_request_id_is_kept_in_a_refusal(door: Served) -> None:
     """Tracing: the client's own id names its refusal too."""
     (answer,) = await door.ask(b"GET / HTTP/1.1\r\nX-Request-ID: mine-1\r\n\r\n")
