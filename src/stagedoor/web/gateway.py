@@ -8,7 +8,7 @@ Every answer leaves through `_write`, every failure through `problem_of`; a hand
 
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -285,20 +285,24 @@ class Gateway:
             headers.append(_NOSNIFF)
         if self._cors is not None:
             self._cors.tell(headers, exchange.headers.get(b"origin"))
-        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-        if exchange.scope["method"] == "HEAD":
-            await send({"type": "http.response.body", "body": b""})
-        elif answer.stream is None:
-            await send({"type": "http.response.body", "body": answer.body})
+        start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        if answer.stream is None:
+            whole = b"" if exchange.scope["method"] == "HEAD" else answer.body
+            await send(start)
+            await send({"type": "http.response.body", "body": whole})
         else:
-            await _stream(send, answer.stream)
+            await _stream(send, start, answer.stream, bodiless=exchange.scope["method"] == "HEAD")
 
 
-async def _stream(send: Send, chunks: AsyncIterator[bytes]) -> None:
-    """Send a body as it comes; whoever makes it is told when nobody wants the rest."""
+async def _stream(
+    send: Send, start: MutableMapping[str, Any], chunks: AsyncIterator[bytes], *, bodiless: bool
+) -> None:
+    """Send a head and a body as it comes; whoever makes it is told when nobody wants the rest, or any of it."""
     try:
-        async for chunk in chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send(start)
+        if not bodiless:
+            async for chunk in chunks:
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     finally:
         close = getattr(chunks, "aclose", None)

@@ -474,3 +474,26 @@ async def test_without_a_list_nothing_is_said_of_origins(env: Env) -> None:
     answer = await client.ask("/a", headers=(ORIGIN,))
 
     assert [name for name, _ in answer.headers if name == b"vary" or name.startswith(b"access")] == []
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_x1_a_stream_is_closed_whatever_the_method(env: Env, method: str) -> None:
+    """B3, X1: what nobody reads is given back, or its upstream connection would never be."""
+    closed: list[str] = []
+
+    class Stream:
+        def __aiter__(self) -> "Stream":
+            return self
+
+        async def __anext__(self) -> bytes:
+            raise StopAsyncIteration
+
+        async def aclose(self) -> None:
+            closed.append(method)
+
+    async def handle(_: Request) -> Answer:
+        return Answer(200, ((b"content-length", b"0"),), stream=Stream())
+
+    await Client(Gateway([Route(path="/s", handle=handle)], env=env, name="s")).ask("/s", method=method)
+
+    assert closed == [method]
