@@ -1,11 +1,14 @@
 """Fixtures for tests on real processes."""
 
 import os
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.live.platform import prepare, seeded
+from tests.live.redis_process import Process, until
+from tests.servers import Server
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +29,13 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def deep() -> bool:
     """Tell whether loads shall be as long and as large as the acceptance list has them: DEEP=1."""
     return os.environ.get("DEEP") == "1"
+
+
+@pytest.fixture
+async def process(valkey: Server) -> AsyncIterator[Process]:
+    """Give a process whose store is up on a server of its own."""
+    made = Process(valkey.url)
+    await made.store.start()
+    await until(lambda: made.far.up, 5.0)
+    yield made
+    await made.store.aclose()

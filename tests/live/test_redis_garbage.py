@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -15,7 +15,7 @@ from stagedoor.cache.tags import tag
 from stagedoor.clock import SystemClock
 from stagedoor.web.shared_throttle import SharedThrottle
 from stagedoor.web.throttle import Quota
-from tests.live.test_redis_store import Process, serving, until
+from tests.live.redis_process import Process, serving, until
 from tests.servers import Server
 
 Words = tuple[str | bytes | int, ...]
@@ -34,15 +34,6 @@ SPOILT: dict[str, list[Words]] = {
     },
     "zset of both infinities": [("ZADD", "KEY", "inf", "x", "-inf", "y", "5.5", "z")],
 }
-
-
-@pytest.fixture
-async def process(valkey: Server) -> AsyncIterator[Process]:
-    made = Process(valkey.url)
-    await made.store.start()
-    await until(lambda: made.far.up, 5.0)
-    yield made
-    await made.store.aclose()
 
 
 async def spoil(server: RedisServer, key: str, commands: list[Words]) -> None:
@@ -232,7 +223,7 @@ async def test_f1_a_server_that_answers_nonsense_is_an_outage_that_ends(
         assert liar.told > 0
         assert max(gaps) < 1.0  # nobody was held up by a reply
         assert await process.body(b"k") in {b"v", None}
-        assert not [record for record in caplog.records if record.name == "stagedoor.kept"]
+        assert not [record for record in caplog.records if record.name == "stagedoor.supervision"]
         await process.store.aclose()
 
 
