@@ -1,7 +1,7 @@
 """Keep long work going: what falls of an error that nobody foresaw says why, and is started again.
 
 A task that ends of an exception ends in silence: the loop tells of it when the task is collected, and nothing that it
-did is done any more. Whatever shall go on for as long as the process runs is therefore run through `kept`.
+did is done any more. Whatever shall go on for as long as the process runs is therefore run through `supervised`.
 """
 
 import asyncio
@@ -12,15 +12,15 @@ from typing import Final
 
 from stagedoor.clock import Clock
 
-__all__ = ["kept", "next_pause", "tell_fall"]
+__all__ = ["next_pause", "supervised", "tell_fall"]
 
-_LOGGER: Final = logging.getLogger("stagedoor.kept")
+_LOGGER: Final = logging.getLogger("stagedoor.supervision")
 _FIRST: Final = 0.1  # seconds
 _LONGEST: Final = 1.0
 _WELL: Final = 60.0  # what has run for so long had recovered
 
 
-async def kept(
+async def supervised(
     work: Callable[[], Awaitable[None]],
     clock: Clock,
     name: str,
@@ -28,8 +28,8 @@ async def kept(
 ) -> None:
     """Run work until it returns, and again after a pause whenever it raises; cancelling ends it.
 
-    `tell` hears the name and the error of a fall, by default the standard logger "stagedoor.kept": the first time,
-    when it is another kind of error than the last, and when the work had run well for a minute.
+    `tell` hears the name and the error of a fall, by default the logger "stagedoor.supervision": the first time, when
+    it is another kind of error than the last, and when the work had run well for a minute.
     """
     told: type[BaseException] | None = None
     pause = 0.0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.kept import kept, next_pause
+from stagedoor.supervision import next_pause, supervised
 from stagedoor.testing import ManualClock, settle
 
 
@@ -32,7 +32,7 @@ class Work:
 
     def keep(self) -> "asyncio.Task[None]":
         return asyncio.create_task(
-            kept(self, self.clock, "work", lambda name, error: self.told.append(f"{name} {error!r}"))
+            supervised(self, self.clock, "work", lambda name, error: self.told.append(f"{name} {error!r}"))
         )
 
 
@@ -109,7 +109,7 @@ async def test_f1_a_fall_is_logged_with_its_places(
 ) -> None:
     """F1: by default to the standard logger, where the gateway's log takes it up."""
     work = Work(clock, (0.0, ValueError("inf")))
-    task = asyncio.create_task(kept(work, clock, "redis watch"))
+    task = asyncio.create_task(supervised(work, clock, "redis watch"))
     with caplog.at_level(logging.ERROR):
         await clock.advance(1.0)
     work.end.set()
@@ -117,7 +117,7 @@ async def test_f1_a_fall_is_logged_with_its_places(
     (record,) = caplog.records
 
     assert (record.name, record.getMessage()) == (
-        "stagedoor.kept",
+        "stagedoor.supervision",
         "redis watch fell of ValueError and is started again",
     )
     assert record.exc_info is not None
@@ -130,7 +130,7 @@ async def test_f1_who_tells_may_fall_too(clock: ManualClock) -> None:
     def broken(_: str, __: BaseException) -> None:
         raise BrokenPipeError
 
-    task = asyncio.create_task(kept(work, clock, "work", broken))
+    task = asyncio.create_task(supervised(work, clock, "work", broken))
     await clock.advance(1.0)
     work.end.set()
     await task

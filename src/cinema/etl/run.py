@@ -29,10 +29,10 @@ from cinema.settings import Settings
 from stagedoor.cache.redis import RedisServer
 from stagedoor.call import Env
 from stagedoor.clock import SystemClock
-from stagedoor.kept import kept
 from stagedoor.observers.lines import where
 from stagedoor.policies import Timeout
 from stagedoor.search import Writer, WriterError
+from stagedoor.supervision import supervised
 from stagedoor.transports.http import HttpTransport
 from stagedoor.upstream import Upstream
 
@@ -75,7 +75,7 @@ class Job:
 
     async def watch(self) -> None:
         """Make passes for ever; nothing but a cancellation ends it."""
-        await kept(self._passes, self.env.clock, "etl", self._fell)
+        await supervised(self._passes, self.env.clock, "etl", self._fell)
 
     async def _passes(self) -> None:
         while True:

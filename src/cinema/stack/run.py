@@ -22,7 +22,7 @@ from cinema.stack.parts import Part, parts_of
 from cinema.stack.prepare import build_index, prepare
 from cinema.stack.terminal import say, show
 from stagedoor.clock import SystemClock
-from stagedoor.kept import kept
+from stagedoor.supervision import supervised
 
 __all__ = ["next_pause", "run"]
 
@@ -82,7 +82,7 @@ class _Stack:
             return max(self._code, 0 if self._stopping.is_set() else 1)
         clock = SystemClock()
         keepers = [
-            asyncio.create_task(kept(partial(self._keep, part), clock, part.name, _cannot_start))
+            asyncio.create_task(supervised(partial(self._keep, part), clock, part.name, _cannot_start))
             for part in self._parts
         ]
         ready = asyncio.create_task(self._announce())

@@ -26,7 +26,7 @@ from stagedoor.call import Env
 from stagedoor.clock import Clock
 from stagedoor.deadline import Deadline
 from stagedoor.events import StoreFailed, StoreRestored
-from stagedoor.kept import kept
+from stagedoor.supervision import supervised
 
 __all__ = ["Shared", "SharedStats"]
 
@@ -155,7 +155,7 @@ class Shared:
 
     def _watch(self) -> None:
         if self._watcher is None and not self._closed:
-            watch = kept(self._watching, self._clock, f"{self.name} watch")
+            watch = supervised(self._watching, self._clock, f"{self.name} watch")
             self._watcher = asyncio.create_task(watch, name=f"{self.name} watch")
 
     async def _watching(self) -> None:
@@ -239,7 +239,7 @@ class Shared:
 
     async def _writing(self) -> None:
         try:
-            await kept(self._write_all, self._clock, f"{self.name} writer")
+            await supervised(self._write_all, self._clock, f"{self.name} writer")
         finally:
             self._writer = None
 

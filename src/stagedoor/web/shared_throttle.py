@@ -30,7 +30,7 @@ from stagedoor.cache.limit import Limit
 from stagedoor.cache.tally import BUCKETS, Tallied, Tally, Terms
 from stagedoor.clock import Clock
 from stagedoor.deadline import Deadline
-from stagedoor.kept import kept
+from stagedoor.supervision import supervised
 from stagedoor.web.throttle import Allowance, Count, Quota, Recent
 
 __all__ = ["SharedThrottle"]
@@ -154,7 +154,9 @@ class SharedThrottle:
     async def start(self) -> None:
         """Ask the server once and begin to tell; a server that is not there is no error."""
         await self._settle({})
-        self._teller = asyncio.create_task(kept(self._telling, self._clock, "throttle"), name="throttle")
+        self._teller = asyncio.create_task(
+            supervised(self._telling, self._clock, "throttle"), name="throttle"
+        )
 
     async def aclose(self) -> None:
         """Tell what is untold, if the server answers, and stop."""

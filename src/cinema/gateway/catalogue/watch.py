@@ -20,9 +20,9 @@ from cinema.settings import Settings
 from stagedoor.cache.store import Store
 from stagedoor.cache.tags import ALL, tag
 from stagedoor.clock import Clock
-from stagedoor.kept import kept
 from stagedoor.observers.metrics import Metrics
 from stagedoor.search.engine import Engine
+from stagedoor.supervision import supervised
 
 __all__ = ["Watch", "watch_of"]
 
@@ -64,7 +64,7 @@ class Watch:
     async def start(self) -> None:
         """Begin to follow."""
         self._seen = (await self._read()).batch
-        follow = kept(self._follow, self._clock, "catalogue watch")
+        follow = supervised(self._follow, self._clock, "catalogue watch")
         self._task = asyncio.create_task(follow, name="catalogue watch")
 
     async def aclose(self) -> None:
