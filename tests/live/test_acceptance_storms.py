@@ -160,11 +160,13 @@ async def test_c8_an_open_breaker_answers_in_under_two_milliseconds(
     platform.start("gateway")
     stub.tell(users="503")
     client = Client(platform.port)
+    began = time.monotonic()
     await volley(client, users(20), 1)
     before = stub.counts()["users"].requests
 
     shots = await volley(client, users(500, 1000), 1)
 
+    probes = probes_within(time.monotonic() - began)
     client.close()
     until(lambda: sum(line.get("status") == 503 for line in platform["gateway"].lines()) >= 510)
     lines = [line for line in platform["gateway"].lines() if line.get("status") == 503]
@@ -175,11 +177,19 @@ async def test_c8_an_open_breaker_answers_in_under_two_milliseconds(
         f"log p50 {took[250]} p90 {took[450]} p99 {took[495]} max {took[-1]} ms",
     )
     assert {shot.status for shot in shots} == {503}
-    assert all(1 <= int(shot.headers["retry-after"]) <= 72 for shot in shots)
-    assert stub.counts()["users"].requests == before
+    assert all(1 <= int(shot.headers["retry-after"]) <= 60 for shot in shots)
+    assert stub.counts()["users"].requests <= before + probes
     assert stub.counts()["orders"].connections <= 20  # those of the requests before it opened: 515 once
     # A machine with other things to do takes its time now and then; half of the answers it leaves alone.
     assert took[495 if deep else 250] < 2.0
+
+
+def probes_within(seconds: float) -> int:
+    """Return how many probes may go out in the time since a breaker opened: waits double, and shrink by a fifth."""
+    probes, wait = 0, 0.08
+    while seconds >= wait:
+        probes, seconds, wait = probes + 1, seconds - wait, 2 * wait
+    return probes
 
 
 async def opened(platform: Platform, stub: Stub, client: Client) -> None:
