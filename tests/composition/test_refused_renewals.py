@@ -14,7 +14,7 @@ from stagedoor.cache.store import Store
 from stagedoor.cache.tiered import Tiered
 from stagedoor.call import Call, Env
 from stagedoor.deadline import NEVER
-from stagedoor.errors import UpstreamError
+from stagedoor.errors import UpstreamError, UpstreamRejected
 from stagedoor.policies import Cached, Coalesced
 from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.testing import Events, ManualClock, Script, settle
@@ -238,3 +238,19 @@ async def test_one_refusal_counts_for_all_who_are_asking(clock: ManualClock, tru
     ends = await clock.run(asyncio.gather(caching(asked), caching(asked), return_exceptions=True))
 
     assert [type(end).__name__ for end in ends] == ["UpstreamRejected", "UpstreamUnavailable"]
+
+
+async def test_d2_those_who_share_a_refusal_end_the_answer_once(clock: ManualClock, truth: Truth) -> None:
+    """D2, K4: they come back in one tick, and the shared store is told once."""
+    server = FakeServer(clock)
+    process = await process_of("shared", "stale_if_error", server, clock, truth)
+    await process.ask()
+    await clock.advance(20.0)
+    truth.status = 404
+    calls = [process.upstream.call("get", HttpRequest(target=b"/7")) for _ in range(2)]
+    said = await process.run(asyncio.gather(*calls, return_exceptions=True))
+
+    assert [type(one) for one in said] == [UpstreamRejected, UpstreamRejected]
+    assert server.asked.count("purge") == 1
+    await process.upstream.aclose()
+    await process.far.aclose()

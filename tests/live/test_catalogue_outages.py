@@ -260,11 +260,8 @@ async def test_g1_what_is_kept_goes_on_without_the_engine(
     assert once
     assert all(is_refusal(shot) for shot in once)
     refusals = sorted(took(catalogue, [shot for shot in once if shot.status == 503]))
-    if way == "hung":  # many meet a probe that is out: they wait for it, and no longer
-        assert refusals[0] < 20
-        assert refusals[-1] < CONTRACT["SEARCH_TIMEOUT_MS"] * SLACK * ease
-    else:
-        assert statistics.median(refusals) < 20
+    # Most of those who ask a node that hangs meet a probe, and may wait for it; the others wait for nothing.
+    assert (refusals[0] if way == "hung" else statistics.median(refusals)) < 20
     assert max(took(catalogue, shots)) < LIMIT * SLACK * ease
 
     returned = min(

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import pytest
 
 from stagedoor.cache.entry import Entry, encode
-from stagedoor.cache.server import News
+from stagedoor.cache.server import News, StoreDown
 from stagedoor.cache.shared import Shared, SharedStats
 from stagedoor.cache.store import Look
 from stagedoor.cache.tags import ALL, Mark, tag
@@ -616,4 +616,35 @@ async def test_f1_one_entry_that_cannot_be_written_keeps_no_other_back(clock: Ma
 
     assert await process.get() == b"v"
     assert process.store.counts() == {"tasks": 0, "store_operations": 0}
+    await process.store.aclose()
+
+
+class Deaf(FakeServer):
+    """One that answers, and at times cannot be told of purges."""
+
+    deaf = False
+
+    async def purge(self, names: Iterable[bytes], heard: int, /) -> News:
+        if self.deaf:
+            raise StoreDown("OOM")
+        return await super().purge(names, heard)
+
+
+async def test_k3_a_server_that_answers_and_cannot_be_told_stays_down(clock: ManualClock) -> None:
+    """K3, F1: what was purged during an outage must be out before anybody reads there again."""
+    server = Deaf(clock)
+    process = Process(clock, server)
+    await process.store.start()
+    await process.keep(names=FILMS)
+    server.fail()
+    await process.get()
+    await process.store.purge(FILMS)
+    server.heal()
+    server.deaf = True
+    await clock.advance(1.0)
+    while_deaf = process.store.up
+    server.deaf = False
+    await clock.advance(1.0)
+
+    assert (while_deaf, process.store.up, await process.get()) == (False, True, None)
     await process.store.aclose()
