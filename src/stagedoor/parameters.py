@@ -6,14 +6,14 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 __all__ = ["BeyondWindow", "Fault", "Invalid", "Parameter", "Place"]
 
-Place: TypeAlias = Literal["path", "query", "header", "body"]
+Place: TypeAlias = Literal["path", "query", "header", "cookie", "body"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that is wrong with a request: where, in words, and as a short constant kind."""
 
-    loc: tuple[Place, str]
+    loc: tuple[Place, *tuple[str, ...]]
     msg: str
     type: str
 

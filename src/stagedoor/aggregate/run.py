@@ -206,7 +206,14 @@ class _Run:
             deadline = deadline.narrowed(_inner(started, started + step.limit))
         # By position, for every part: with names it takes a third longer.
         return RequestContext(
-            asked.request_id, deadline, asked.identity, asked.forward, record, asked.attempt, unshortened
+            asked.request_id,
+            deadline,
+            asked.identity,
+            asked.forward,
+            record,
+            asked.attempt,
+            unshortened,
+            asked.caller,
         )
 
     def _over(self, index: int) -> bool:
@@ -280,9 +287,12 @@ class _Run:
         """Tell whether a part whose arguments have all settled can run; skip it if one of them has no value."""
         for need in step.needs:
             blame = self._broken.get(need)
-            if blame is not None:
+            if blame is None:
+                continue
+            if need not in step.tolerant:
                 self._stand_in(step, Verdict("missing", f"depends_on_{blame}"), blame)
                 return False
+            self._records[step.index].standing_in = True
         return True
 
     def _wake(self) -> None:

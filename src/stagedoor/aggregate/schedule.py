@@ -26,6 +26,7 @@ class Step:
     required: bool
     fallback: object
     limit: float | None
+    tolerant: frozenset[int] = frozenset()  # the needs whose fallback it takes
 
 
 @dataclass(frozen=True, slots=True)

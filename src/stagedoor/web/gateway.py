@@ -241,7 +241,7 @@ class Gateway:
         if not route.public:
             identity, credentials = credentials_of(exchange.scope["headers"])
             forward += credentials
-        whole = Deadline(exchange.started + self._deadline)
+        whole = Deadline(exchange.started + (route.deadline or self._deadline))
         deadline = self._shortened(exchange, whole)
         return RequestContext(
             request_id=exchange.request_id,
