@@ -13,7 +13,9 @@ Place: TypeAlias = Literal["path", "query", "header", "cookie", "body"]
 class Fault:
     """One thing that is wrong with a request: where, in words, and as a short constant kind."""
 
-    loc: tuple[Place, *tuple[str, ...]]
+    loc: tuple[
+        str, ...
+    ]  # a `Place`, the parameter as the client spells it, and in a body the way to the value
     msg: str
     type: str
 

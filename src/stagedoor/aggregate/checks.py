@@ -4,6 +4,7 @@ Each check yields findings and assumes nothing of the others, so that a start-up
 """
 
 import difflib
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +88,7 @@ def fields_of(model: type) -> dict[str, Any]:
 
 def place_of(call: Callable[..., object]) -> tuple[str, int]:
     """Return file, from here if it is below, and line of a function."""
-    code = call.__code__
+    code = inspect.unwrap(call).__code__
     file, here = Path(code.co_filename), Path.cwd()
     return str(file.relative_to(here) if file.is_relative_to(here) else file), code.co_firstlineno
 

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from stagedoor.aggregate.checks import REPORT, Design, Remote, examine, fields_of, place_of
+from stagedoor.aggregate.fits import kinds
 from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.part import (
     Finding,
@@ -171,6 +172,7 @@ def _step(
         required=part.required,
         fallback=part.fallback,
         limit=part.limit,
+        kinds=kinds(design.signatures[part.name].returns),
         tolerant=frozenset(other for other in needs[index] if design.parts[other].name in part.tolerant),
     )
 

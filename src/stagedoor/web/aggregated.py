@@ -10,7 +10,7 @@ validation and no rendering of the parts.
 import copy
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import orjson
@@ -49,6 +49,9 @@ class Rendered:
     verdicts: Mapping[str, Verdict]
     complete: bool
     tags: tuple[str, ...] = ()
+    outcome: Outcome[Any] | None = field(
+        default=None, compare=False, repr=False
+    )  # None for one that was kept
 
 
 @value()

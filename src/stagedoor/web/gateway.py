@@ -70,6 +70,10 @@ def _nobody(_: str) -> bool:
     return False
 
 
+def _nobody_asks(_: Exception) -> None:
+    """Leave our own failures to the log."""
+
+
 @asynccontextmanager
 async def _nothing_to_open() -> AsyncIterator[None]:
     yield
@@ -79,7 +83,8 @@ class Gateway:
     """Serve routes under one deadline, one form of errors, one way to count and to log.
 
     `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
-    every client on every route but the `live` ones; `cors` lets pages of other origins read the answers.
+    every client on every route but the `live` ones; `cors` lets pages of other origins read the answers. `mistakes`
+    hears of each failure of our own, which clients see as 500.
     """
 
     def __init__(
@@ -113,6 +118,7 @@ class Gateway:
         self._cors = cors
         self._lifespan = lifespan
         self._entropy = entropy
+        self.mistakes: Callable[[Exception], object] = _nobody_asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -213,6 +219,7 @@ class Gateway:
                 exchange.match.params(),
                 exchange.headers,
                 exchange.request_id,
+                exchange.match.raw(),
             )
             return await while_connected(route.handle, request)
         except Refused as refusal:
@@ -265,6 +272,7 @@ class Gateway:
         problem = problems.problem_of(error)
         if problem.status == 500:
             _LOGGER.error("%s failed", exchange.match.route.path, exc_info=error)
+            self.mistakes(error)
         return self._problem(exchange, problem)
 
     def _problem(self, exchange: _Exchange, problem: problems.Problem) -> Answer:

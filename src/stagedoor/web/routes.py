@@ -69,6 +69,8 @@ class Route:
     documentation: Documentation | None = None
     kind: str = "route"
     cached: float | None = None  # seconds an answer may be kept, for the routes table
+    varies: tuple[str, ...] = ()  # the fields of a request that its answer depends on
+    raw: bool = False  # the handler wants the path's parameters as they came too
     deadline: float | None = None  # seconds for the whole request, where it is not the gateway's
 
 
@@ -79,6 +81,10 @@ class Match:
     route: Route
     names: tuple[str, ...] = ()
     segments: Sequence[bytes] = ()
+
+    def raw(self) -> dict[str, bytes] | None:
+        """Return the parameters as they came, where the route asks for them."""
+        return dict(zip(self.names, self.segments, strict=True)) if self.route.raw else None
 
     def params(self) -> dict[str, str]:
         """Return the decoded parameters; raises `Invalid` for text that is not UTF-8."""
