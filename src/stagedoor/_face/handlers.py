@@ -55,9 +55,11 @@ class Purging:
         self._tags = tuple(tags)
         self._store = store
 
-    async def after(self, values: Mapping[str, Any], error: BaseException | None) -> None:
-        """Purge unless the write was certainly refused."""
-        if not self._tags or _certainly_not_done(error):
+    async def after(
+        self, values: Mapping[str, Any], error: BaseException | None, *, wrote: bool = False
+    ) -> None:
+        """Purge unless the write was certainly refused; `wrote`: not the only one that was tried."""
+        if not self._tags or (not wrote and _certainly_not_done(error)):
             return
         names = [purge_name(one.named(values)) for one in self._tags]
         # It goes on where the client leaves meanwhile: what was written was written.
@@ -193,7 +195,7 @@ class Handling:
             raise
         finally:
             if started:
-                await self._purging.after(values, error)
+                await self._purging.after(values, error, wrote=caller.wrote)
 
     async def _answered(self, values: Mapping[str, Any]) -> Written:
         if self.upstream is None:
@@ -265,7 +267,7 @@ class Handling:
         finally:
             context.leave(token)
         cache = self.declared.cache
-        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values)))
+        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.where)))
         return Page(self._rendered(made.value), b"", made.lines, tags)
 
     def key_of(self, payload: _Visit, /) -> bytes:
