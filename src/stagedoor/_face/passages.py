@@ -200,5 +200,6 @@ def _handed_on(response: HttpResponse, *, bodiless: bool) -> Written:
 
 async def _nothing() -> AsyncIterator[bytes]:
     """Yield no chunk at all."""
-    for chunk in ():
+    chunks: tuple[bytes, ...] = ()
+    for chunk in chunks:
         yield chunk

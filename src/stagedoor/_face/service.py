@@ -316,7 +316,7 @@ class Service:
     ) -> Any:  # noqa: ANN401 - of the shape's type
         """Make a typed call."""
         caller, operation = caller_here(), f"{self.name}.{method} {path}"
-        form = None if shape is None else shape_of(shape)
+        form = None if shape is None and method != "GET" else shape_of(shape)
         request = self._request(caller, method, target, usual, headers, body, streamed=False)
         remote = caller.running.remote(self)
         tags = remote.tags(cache, safe, caller)
@@ -355,6 +355,8 @@ class Service:
     ) -> HttpRequest:
         if isinstance(body, str):
             raise TypeError("body is bytes, not str: encode it")
+        if not method.isupper():
+            raise TypeError(f"methods are written in capitals: {method.upper()!r}, not {method!r}")
         forwarded = caller.forwarded(self, self.name, self.forward)
         own = lower_fields(headers)
         fields = (
