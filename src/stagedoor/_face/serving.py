@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import subprocess
 import sys
@@ -19,12 +20,14 @@ from stagedoor.door.limits import DoorLimits
 from stagedoor.errors import ConfigError
 from stagedoor.observers.metrics import prepare_workers
 from stagedoor.problems import Problem
+from stagedoor.web.request import Scope
 
 __all__ = ["entrance", "found", "serve"]
 
 _TARGET = "STAGEDOOR_TARGET"
 _WATCHED = "STAGEDOOR_WATCH"
 _FACTORY = "stagedoor._face.serving:entrance"
+_LOGGER = logging.getLogger("stagedoor")
 _EVERY = 0.3  # seconds between two looks at the files
 
 
@@ -91,9 +94,10 @@ class _Served:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def __call__(self, scope: object, receive: object, send: object) -> None:
-        """Serve one ASGI connection."""
-        await self._gateway(scope, receive, send, all_logs=True)
+    async def __call__(self, scope: Scope, receive: object, send: object) -> None:
+        """Serve one ASGI connection; the one that lasts is watched where the command asked for it."""
+        with watched() if scope["type"] == "lifespan" else contextlib.nullcontext():
+            await self._gateway(scope, receive, send, all_logs=True)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""
@@ -141,6 +145,6 @@ def _files() -> Iterator[tuple[str, float]]:
                 yield str(file), file.stat().st_mtime
 
 
-def watched() -> Watch | None:
-    """Return what notices blocking code, where the command asked for it."""
-    return Watch() if os.environ.get(_WATCHED) else None
+def watched() -> contextlib.AbstractContextManager[object]:
+    """Return what notices blocking code and warns of it, where the command asked for that."""
+    return Watch(_LOGGER.warning) if os.environ.get(_WATCHED) else contextlib.nullcontext()
