@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stagedoor._face.caller import unvaried
 from stagedoor._face.declared import DeclaredPart, Handler, Passage, Source
+from stagedoor._face.handlers import Handling
 from stagedoor._face.layouts import Layout
 from stagedoor._face.places import Place
 from stagedoor._face.remote import AnyPolicy, default_policies
@@ -138,8 +139,9 @@ class Blueprint:
         used = {id(one) for function in self._functions() for one in self.seen(function)}
         used |= {id(one.service) for one in self.passages}
         used |= {id(one) for part in self._parts.values() for one in part.uses or ()}
+        names = [one.name for one in self.services]
         for service in self.services:
-            if id(service) not in used:
+            if id(service) not in used and names.count(service.name) == 1:
                 yield (
                     f"{service.place}: the service {service.name!r} is used by no part, handler or proxy; if one uses "
                     "it in a way that its code does not show, say uses={...}"
@@ -170,6 +172,14 @@ class Blueprint:
                         f"{part.place}: {layout.declared.name}.{part.name} awaits something, and its code shows no "
                         "service or source: say uses={...}, or uses=set() if there is none"
                     )
+
+    def unvaried_by(self, handlings: Sequence[Handling]) -> Iterator[str]:
+        """Name the reading handlers whose code shows a service that sees what their answers do not vary by."""
+        for one in handlings:
+            for service in self.seen(one.declared.function) if one.safe else ():
+                missing = one.vary.covers(service.forward) if isinstance(service, Service) else ()
+                if missing:
+                    yield f"{one.declared.place}: {one.where}: {unvaried(service.name, missing)}"
 
     def deadline_of(self, own: float | None) -> float:
         """Return the seconds that a route has."""

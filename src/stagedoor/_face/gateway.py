@@ -459,8 +459,9 @@ class Gateway:
     def inspected(self) -> "Inspected":
         """Return what `stagedoor check` looks at; raises `ConfigError` with everything that is wrong."""
         blueprint = Blueprint(self)
-        web = self.made(reachable=False, env=Env(SystemClock(), _half, _unobserved)).web
-        return Inspected(web.plans, web.upstreams, web.routes, tuple(blueprint.unseen()))
+        running = self.made(reachable=False, env=Env(SystemClock(), _half, _unobserved))
+        doubts = (*blueprint.unseen(), *blueprint.unvaried_by(running.handlings))
+        return Inspected(running.web.plans, running.web.upstreams, running.web.routes, doubts)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Running]:

@@ -20,8 +20,8 @@ from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.remote import cached
 from stagedoor._face.templates import Tag, route_names
-from stagedoor.aggregate.fits import kinds
-from stagedoor.aggregate.part import Argument, signature_of
+from stagedoor.aggregate.fits import broken_promise, kinds
+from stagedoor.aggregate.part import Argument, Signature, signature_of
 from stagedoor.cache.store import Store
 from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Call, Env
@@ -107,7 +107,7 @@ class Handling:
         self.where = f"{declared.method} {declared.path}"
         self._deadline = deadline
         self._refusals = refusals
-        signature = signature_of(declared.function)
+        signature = self._signature()
         self._path = route_names(declared.path, str(declared.place))
         self._body = self._find_body(signature.arguments)
         self.inputs = self._find_inputs(signature.arguments)
@@ -124,6 +124,12 @@ class Handling:
         self._purging = Purging(declared.purges, self._known(), store, str(declared.place))
         self._check_tags()
         self.upstream = self._upstream(store, env)
+
+    def _signature(self) -> Signature:
+        try:
+            return signature_of(self.declared.function)
+        except ConfigError as error:
+            raise ConfigError(f"{self.declared.place}: {self.where}: {error}") from error
 
     def _find_body(self, arguments: Sequence[Argument]) -> Argument | None:
         """Return the argument that is the body."""
@@ -242,11 +248,7 @@ class Handling:
         said = await self.declared.function(**values)
         made = said if isinstance(said, Answer) else Answer(said)
         if self._kinds and not isinstance(made.value, self._kinds):
-            promised = " or ".join(kind.__name__ for kind in self._kinds)
-            raise TypeError(
-                f"{self.declared.place}: {self.declared.function.__name__} returned "
-                f"{type(made.value).__name__}, its annotation promises {promised}"
-            )
+            raise TypeError(f"{self.declared.place}: {self.where} {broken_promise(made.value, self._kinds)}")
         return made
 
     def _written(self, made: Answer[Any], fields: Headers) -> Written:

@@ -89,7 +89,10 @@ class Screen(Generic[M]):
         self._now = env.clock.now
         self._kept_parts: list[Upstream[Any, Any]] = []
         self.plan = self._plan(layout, uses, deadline - reserve(deadline))
-        self._renderer = renderer_of(self.plan)
+        try:
+            self._renderer = renderer_of(self.plan)
+        except ConfigError as error:
+            raise ConfigError(f"{declared.place}: {self.rules.where}: {error}") from error
         self._reader = Reader(layout.inputs)
         self._scope = b"private" if layout.vary.secret else b"public"
         self._vary: Headers = tuple(
