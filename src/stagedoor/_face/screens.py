@@ -41,6 +41,7 @@ from stagedoor.web.aggregated import (
     rendered,
     renderer_of,
     verdicts_of,
+    whole_body,
 )
 from stagedoor.web.answer import Answer
 from stagedoor.web.request import Request
@@ -251,7 +252,7 @@ class Screen(Generic[M]):
         missing = uncovered(caller.rules, self.layout.vary)
         if missing:
             raise ConfigError(f"{caller.rules.where}: {unvaried(self.plan.name, missing)}")
-        values = self._checked(inputs)
+        values, started = self._checked(inputs), self._now()
         asked_now = context.current()
         record = Record()
         deadline = asked_now.deadline.narrowed(self._now() + self._deadline)
@@ -265,18 +266,18 @@ class Screen(Generic[M]):
             context.leave(token)
         told = verdicts_of(done, record)
         parts = {name: Verdict(one) for name, one in told.items()}
-        return Result(self._model(done), parts, done.complete and record.lookup != "stale")
+        delivery = Delivery(told, record.lookup != "miss", self._now() - started)
+        return Result(self._model(done, delivery), parts, done.complete and record.lookup != "stale")
 
-    def _model(self, done: Rendered) -> M:
+    def _model(self, done: Rendered, delivery: Delivery) -> M:
         """Return the model of an answer; one that comes from a cache is read from its JSON."""
         outcome = done.outcome
         if outcome is not None:
             made: M = copy.deepcopy(outcome.model(done.summary))
             return made
         try:
-            return self.layout.declared.model.model_validate_json(
-                done.fields + b"}", by_alias=True, by_name=True
-            )
+            body = whole_body(self.plan, done, _as_made, delivery)
+            return self.layout.declared.model.model_validate_json(body, by_alias=True, by_name=True)
         except ValidationError as error:
             raise ConfigError(
                 f"{self.rules.where}: {self.layout.declared.model.__name__} cannot be read from the JSON it is "
