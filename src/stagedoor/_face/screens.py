@@ -126,7 +126,7 @@ class Screen(Generic[M]):
             name=declared.name,
             model=declared.model,
             budget=budget,
-            parts=[self._part(layout, part) for part in declared.parts],
+            parts=[self._part(layout, part, budget) for part in declared.parts],
             summary=None if summary is None else Summary(summary.__name__, summary),
             sources={},
             values={one.argument: one.hint for one in layout.inputs},
@@ -134,7 +134,12 @@ class Screen(Generic[M]):
             uses=uses,
         )
 
-    def _part(self, layout: Layout[M], part: DeclaredPart) -> Part:
+    def _part(self, layout: Layout[M], part: DeclaredPart, budget: float) -> Part:
+        if part.limit is not None and part.limit > budget:
+            raise ConfigError(
+                f"{part.place}: {layout.declared.name}.{part.name}: limit={part.limit:g} is above the {budget:g} s "
+                "that the deadline leaves for parts"
+            )
         call = part.function if part.cache is None else self._kept(layout, part)
         required = part.name in layout.required
         return Part(

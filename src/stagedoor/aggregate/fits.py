@@ -66,8 +66,9 @@ def kinds(hint: Hint) -> tuple[type, ...]:
     kind = _unbound(_origin(hint) or hint)
     if hasattr(kind, "__required_keys__"):
         return (dict,)
-    open_ended = kind in _ANYTHING or getattr(kind, "_is_protocol", False) or _stands_for_another(kind)
-    if open_ended or not isinstance(kind, type):
+    if not isinstance(kind, type) or any(kind is one for one in _ANYTHING):
+        return ()
+    if getattr(kind, "_is_protocol", False) or _stands_for_another(kind):
         return ()
     return (kind, *_WIDER_KINDS.get(kind, ()))
 

@@ -145,6 +145,15 @@ def attempt_above_the_deadline(app: Gateway) -> None:
         return found
 
 
+@at_start(r"page.thing: limit=1 is above the 0\.485 s that the deadline leaves for parts")
+def limit_above_the_deadline(app: Gateway) -> None:
+    page = app.aggregate("/page", Page)
+
+    @page.part(limit=1.0)
+    async def thing() -> Thing:
+        return Thing(name="a")
+
+
 @at_start(r"the path begins with|a path begins with a slash, as in '/home/{account_id}', not <function")
 def forgotten_path(app: Gateway) -> None:
     async def thing() -> Thing:
