@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError
 
 from stagedoor.errors import ConfigError
 
-__all__ = ["Renderer", "Unrenderable", "adapter_of"]
+__all__ = ["Renderer", "adapter_of"]
 
 M = TypeVar("M")
 Unrenderable = PydanticSerializationError
