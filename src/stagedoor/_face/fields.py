@@ -144,6 +144,11 @@ class Picker:
         return tuple(sorted(found))
 
 
+def digest(said: bytes) -> bytes:
+    """Return bytes in place of others that may hold credentials, or be long: keys lie in shared stores."""
+    return hashlib.blake2b(said, digest_size=32).digest()
+
+
 def cookie_of(fields: requests.Headers, name: str) -> str | None:
     """Return the first cookie of a name; None if there is none."""
     wanted = name.encode()

@@ -276,9 +276,7 @@ class Handling:
     def _key(self, values: Mapping[str, Any], identity: bytes) -> bytes:
         where = self.where.encode()  # two handlers may have one name
         parts = [b"%d:%b%d;%b" % (len(where), where, len(values), identity)]
-        for one in self.inputs:
-            said = one.adapter.dump_json(values[one.argument], by_alias=False, round_trip=True)
-            parts.append(b"%d:%b%d:%b" % (len(one.argument), one.argument.encode(), len(said), said))
+        parts += [one.key(values[one.argument]) for one in self.inputs]
         return b"".join(parts)
 
     # What follows is the transport of its own upstream, where answers are kept.

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from stagedoor import context
 from stagedoor._face.caller import Caller
+from stagedoor._face.fields import digest
 from stagedoor._face.kept import Cache
 from stagedoor._face.replies import Asking, Reading, Reply, ReplyCodec
 from stagedoor.cache.store import Store
@@ -94,7 +95,8 @@ class Remote:
         self._cache = cache
         self._send = self.upstream.layers[0]
         self._caches = Caches(store, self._send, ReplyCodec(), env)
-        self._key_of = self.upstream.transport.key_of
+        self._key_of = key_of = self.upstream.transport.key_of
+        self._kept_key_of = lambda asking: digest(key_of(asking))
 
     @property
     def policies(self) -> Sequence[object]:
@@ -117,7 +119,7 @@ class Remote:
                 asked.deadline,
                 idempotent,
                 asked.attempt,
-                self._key_of,
+                self._key_of if kept is None else self._kept_key_of,
                 None,
             )
         )

@@ -232,9 +232,7 @@ class Screen(Generic[M]):
         identity = self.layout.vary.identity(caller.fields)
         where = self.rules.where.encode()  # two screens may have one model, and so one name
         parts = [b"%d:%b%d;%b" % (len(where), where, len(values), identity)]
-        for one in self.layout.inputs:
-            said = one.adapter.dump_json(values[one.argument], by_alias=False, round_trip=True)
-            parts.append(b"%d:%b%d:%b" % (len(one.argument), one.argument.encode(), len(said), said))
+        parts += [one.key(values[one.argument]) for one in self.layout.inputs]
         return Question(values, b"".join(parts), identity)
 
     async def handle(self, request: Request) -> Answer:

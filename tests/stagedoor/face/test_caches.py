@@ -322,6 +322,30 @@ def test_an_answer_that_is_none_says_what_it_should_be(options: Any, words: str)
         Answer(1, **options)
 
 
+async def test_t15_no_key_shows_what_a_caller_sent() -> None:
+    """T15: keys lie in shared stores: of a service, a screen, a handler, a part; forwarded, varied by, or an input."""
+    app = Gateway("shop")
+    things = app.service("things", forward={"authorization"}, cache=Cache(max_age=60))
+    page = app.aggregate("/page", Page, vary={"authorization"}, cache=Cache(max_age=60))
+
+    @page.part(cache=Cache(max_age=60))
+    async def thing(authorization: Annotated[str, Header()], sid: Annotated[str, Cookie("sid")]) -> Thing:
+        return await things.get(Thing, "/")
+
+    @app.get("/handler", cache=Cache(max_age=60))
+    async def handler(authorization: Annotated[str, Header()]) -> Thing:
+        return await things.get(Thing, "/")
+
+    async with Stage(app) as stage:
+        stage[things].says({"name": "a"})
+        for path in ("/page", "/handler"):
+            await stage.get(path, authorization="Bearer secret", cookie="sid=secret")
+        store: Any = stage.running.stores.store
+
+        assert len(store._held) == 4  # noqa: SLF001 - what would lie in Redis
+        assert not [key for key in store._held if b"secret" in key]  # noqa: SLF001
+
+
 async def test_a_problem_ends_what_a_handler_kept() -> None:
     """D2: gone is what there is to say now; an outage lets the old answer stand in."""
     app = Gateway("shop")

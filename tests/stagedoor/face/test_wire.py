@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,8 @@ class Upstream:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 self.heads.append(head.split(b"\r\n")[:-2])
+                if b"transfer-encoding: chunked" in head.lower():
+                    await reader.readuntil(b"0\r\n\r\n")
                 writer.write(self.answer)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -86,6 +89,41 @@ async def test_h2_h3_a_passage_adds_its_name_and_knows_it_again() -> None:
         assert upstream.heads[0][0] == b"GET /base/a%2Fb?c=%20 HTTP/1.1"
         assert passed == [b"1.0 edge", b"1.1 shop"]
         assert (again.status, len(upstream.heads)) == (508, 1)
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+async def test_an_upload_that_ends_early_leaves_nothing_behind(leaves: bool) -> None:
+    """X1, R1: over the limit on the way, or cut by the client: 413 or nobody, and no connection is held."""
+    async with listening() as (_, url):
+        app = shop(url)
+        app.proxy("/up/{name}", app.services[0], methods={"PUT"}, limit=100)
+        async with app.build() as running:
+            chunks: list[Any] = [{"type": "http.request", "body": b"a" * 60, "more_body": True}] * 2
+            if leaves:
+                chunks[1] = {"type": "http.disconnect"}
+            sent: list[Any] = []
+
+            async def receive() -> Any:
+                await asyncio.sleep(0.01)
+                return chunks.pop(0)
+
+            async def send(message: Any) -> None:
+                sent.append(message)
+
+            scope: dict[str, Any] = {
+                "type": "http",
+                "method": "PUT",
+                "path": "/up/a",
+                "raw_path": b"/up/a",
+                "query_string": b"",
+                "headers": [(b"transfer-encoding", b"chunked")],
+                "client": ("127.0.0.1", 1),
+            }
+            await running(scope, receive, send)
+            held = running.remotes[0].counts()
+
+            assert [one["status"] for one in sent[:1]] == ([] if leaves else [413])
+            assert held["upstream_connections"] == held["permits"] == 0
 
 
 async def test_a_refused_connection_is_said_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
