@@ -152,9 +152,12 @@ class ResponseReader:
             raise Garbled("the body is too large")
         self._chunks.append(data)
 
-    def close(self) -> None:
-        """Take in the end of the connection; raises `Cut` unless that ends the answer."""
-        if self.stage == Stage.UNTIL_CLOSE:
+    def close(self, *, properly: bool = True) -> None:
+        """Take in the end of the connection; raises `Cut` unless that ends the answer.
+
+        A reset, or TLS that ends without saying so, is no proper end: it ends no body (RFC 9112 8).
+        """
+        if self.stage == Stage.UNTIL_CLOSE and properly:
             self.stage = Stage.DONE
         if self.stage != Stage.DONE:
             raise Cut(silent=not self.started, headless=self.stage == Stage.HEAD)
