@@ -1,10 +1,10 @@
 """The HTTP/1.1 protocol of the door, for uvicorn's server: bounds first, the application second.
 
-    octets ─▶ Reader (llhttp, guards) ─▶ Exchange ─▶ application
+    octets ─▶ Reader (lines, guards) ─▶ Exchange ─▶ application
                        │
                     refusal: a problem, `Connection: close`, and a while of listening on
 
-It takes the place of uvicorn's own httptools protocol, whose parser it shares and of which nothing else was left.
+It takes the place of uvicorn's own protocols and shares no parser with them: those forgive, each in its own way.
 
 A refusal belongs behind the answers of earlier requests on the same connection, so it waits for those. After it
 the socket is half closed and what the client still sends is read and dropped for a moment: closing at once would
