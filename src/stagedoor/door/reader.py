@@ -28,6 +28,7 @@ class Head(NamedTuple):
     version: str
     target: Target
     fields: Fields
+    size: int  # octets, as it came
     keep_alive: bool
     expects_continue: bool
 
@@ -37,6 +38,10 @@ class Sink(Protocol):
 
     def may_begin(self) -> bool:
         """Tell whether a further request is wanted on this connection."""
+        ...
+
+    def is_full(self) -> bool:
+        """Tell whether so much waits that further requests are read later, when they are asked for."""
         ...
 
     def has_room(self, target: bytes) -> bool:
@@ -68,6 +73,7 @@ class Reader:
         "fields",
         "in_head",
         "is_head_method",
+        "stalled",
         "target",
     )
 
@@ -75,6 +81,7 @@ class Reader:
         self.done = False  # nothing that arrives now is a request any more
         self.in_head = True  # not inside a body
         self.begun = False  # some of a head is here
+        self.stalled = False  # requests are here that are read later
         self.is_head_method = False  # it asks with HEAD, as far as one can tell
         self.target = b""
         self.fields: Fields = []
@@ -91,17 +98,17 @@ class Reader:
         self._rest = b""
 
     def feed(self, data: bytes) -> Problem | None:
-        """Take octets. Return a refusal, after which nothing more is to be fed."""
+        """Take octets, or none to go on after a stall. Return a refusal, after which nothing more is to be fed."""
         if self._rest:
             data, self._rest = self._rest + data, b""
-        at = 0
+        at, self.stalled = 0, False
         try:
             while at < len(data) and not self.done:
-                before = at
-                at = self._head(data, at) if self.in_head else self._body(data, at)
-                if at == before:
-                    self._rest = data[at:]  # not whole yet
+                end = self._head(data, at) if self.in_head else self._body(data, at)
+                if end == at:
                     break
+                at = end
+            self._rest = data[at:]  # not whole yet, or read later
         except Refusal as refusal:
             self.done = True
             return refusal.problem
@@ -117,6 +124,9 @@ class Reader:
             if not self._sink.may_begin():
                 self.done = True
                 return at
+            if self._sink.is_full():
+                self.stalled = True
+                return at
             self.begun = True
             self.target, self.fields = b"", []
         self.is_head_method = data.startswith(b"HEAD ", at)
@@ -124,7 +134,7 @@ class Reader:
             last = data.find(_END, at) + 2
             parts = whole_head(data, at, last, self._limits) if last > 1 else None
             if parts is not None:
-                self._begin(*parts)
+                self._begin(*parts, last + 2 - at)
                 return last + 2
         return self._head_in_pieces(data, at)
 
@@ -135,10 +145,10 @@ class Reader:
         finally:
             self.target, self.fields = lines.target, lines.fields
         if end:
-            self._begin(lines.method, lines.target, lines.version, lines.fields)
+            self._begin(lines.method, lines.target, lines.version, lines.fields, end)
         return at + end
 
-    def _begin(self, method: bytes, target: bytes, version: bytes, fields: Fields) -> None:
+    def _begin(self, method: bytes, target: bytes, version: bytes, fields: Fields, size: int) -> None:
         """Judge a head, and hand it on."""
         self.target, self.fields, self._lines = target, fields, None
         split, spoken = split_target(target), version.decode("ascii")
@@ -149,7 +159,9 @@ class Reader:
         if not self._sink.has_room(split.raw_path):
             raise Refusal(problems.overloaded())
         self.begun = False
-        self._sink.begin(Head(method.decode("ascii"), spoken, split, fields, keep_alive, expects_continue))
+        self._sink.begin(
+            Head(method.decode("ascii"), spoken, split, fields, size, keep_alive, expects_continue)
+        )
         if length == CHUNKED:
             self._chunks, self.in_head = Chunks(self._limits), False
         elif length:

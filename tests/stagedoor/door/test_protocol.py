@@ -5,6 +5,7 @@ import contextlib
 import logging
 import socket
 import struct
+import tracemalloc
 from ipaddress import ip_network
 from typing import Any
 
@@ -377,6 +378,15 @@ async def test_an_upgrade_with_an_empty_body_is_a_plain_request(door: Served) ->
     assert [answer.json()["path"] for answer in answers] == ["/1", "/2"]
 
 
+async def connected(door: Served) -> socket.socket:
+    """Return a client that takes little at a time."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    client.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", door.port))
+    return client
+
+
 async def test_t13_no_answer_is_begun_while_the_one_before_is_not_taken() -> None:
     """B2, T13: who pipelines large answers and reads none holds one of them, not all."""
     begun = 0
@@ -387,11 +397,7 @@ async def test_t13_no_answer_is_begun_while_the_one_before_is_not_taken() -> Non
         await answering(scope, receive, send, start(), body(b"x" * 4_000_000))
 
     async with serving(app) as door:
-        client = socket.socket()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        client.setblocking(False)
-        loop = asyncio.get_running_loop()
-        await loop.sock_connect(client, ("127.0.0.1", door.port))
+        client, loop = await connected(door), asyncio.get_running_loop()
         client.send((b"GET / HTTP/1.1\r\n" + H + END) * 20)
         await asyncio.sleep(0.2)
         held = begun
@@ -402,6 +408,74 @@ async def test_t13_no_answer_is_begun_while_the_one_before_is_not_taken() -> Non
         client.close()
 
     assert (held, begun) == (1, 2)
+
+
+MANY_FIELDS = b"X: a\r\n" * 200
+LARGE_HEAD = b"GET /" + b"a" * 30_000 + b" HTTP/1.1\r\n" + H + MANY_FIELDS + END
+HOSTILE = {
+    "pipelined heads": LARGE_HEAD * 60,
+    "pipelined bodies": (POST + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000) * 60,
+    "one large body": POST + b"Content-Length: 8000000\r\n\r\n" + b"x" * 8_000_000,
+    "small chunks": CHUNKED + b"1\r\nx\r\n" * 1_000_000,
+    "empty lines": END * 2_000_000,
+    "after the last": get() + b"x" * 8_000_000,
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case.replace(" ", "_"))
+async def test_t13_what_a_connection_holds_is_bounded(case: str) -> None:
+    """B2, T13: whatever it sends while the application does not read, wait or answer for it."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.Event().wait()
+
+    async with serving(app) as door:
+        client = await connected(door)
+        tracemalloc.start()
+        try:
+            sending = asyncio.ensure_future(asyncio.get_running_loop().sock_sendall(client, HOSTILE[case]))
+            await asyncio.sleep(0.4)
+            held, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            sending.cancel()
+            client.close()
+
+    assert (held < 1_000_000, peak < 4_000_000) == (True, True)
+
+
+@pytest.mark.parametrize("fields", [(), ((b"content-length", b"8000000"),)], ids=["chunked", "length"])
+async def test_t13_an_answer_that_many_share_is_not_copied_for_a_slow_reader(
+    fields: tuple[tuple[bytes, bytes], ...],
+) -> None:
+    """B2, T13: it leaves piece by piece, each when the one before was taken, and arrives whole."""
+    shared = bytes(8_000_000)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, start(200, *fields), body(shared))
+
+    async with serving(app) as door:
+        client = await connected(door)
+        tracemalloc.start()
+        client.send(get())
+        await asyncio.sleep(0.2)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        reader, writer = await asyncio.open_connection(sock=client)
+        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 5))
+        writer.close()
+
+    assert peak < 1_500_000
+    assert (answer.complete, answer.body) == (True, shared)
+
+
+async def test_t13_pipelined_requests_beyond_the_bound_are_read_later(door: Served) -> None:
+    """B2: they wait in the socket, and are answered all the same, in order."""
+    large = b"X: " + b"a" * 30_000 + END
+    raw = b"".join(b"GET /%d HTTP/1.1\r\n" % n + H + large + END for n in range(20)) + get(b"/last")
+    answers = await door.ask(raw)
+
+    assert [answer.json()["path"] for answer in answers] == [*(f"/{n}" for n in range(20)), "/last"]
 
 
 SECRET = {
@@ -815,10 +889,7 @@ async def test_t13_a_client_that_does_not_read_is_cut_off(keeps: bytes) -> None:
         )
 
     async with serving(app, QUICK) as door:
-        client = socket.socket()
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        client.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(client, ("127.0.0.1", door.port))
+        client = await connected(door)
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\n" + keeps)
         await asyncio.sleep(0.1)
         during = len(door.state.connections)

@@ -28,6 +28,9 @@ class Seen:
     def may_begin(self) -> bool:
         return len(self.requests) < self._most
 
+    def is_full(self) -> bool:
+        return False
+
     def has_room(self, target: bytes) -> bool:
         return target != b"/full"
 
