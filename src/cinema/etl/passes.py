@@ -95,6 +95,7 @@ async def found(etl: Etl, writer: Writer) -> tuple[State | None, str, str]:
 
 async def update(etl: Etl, loader: Loader, state: State) -> State:
     """Follow the changes behind a state to the end, and forget what was confirmed long ago."""
+    state = await _try_again(etl, loader, state)
     more = True
     while more:
         portion = await etl.ask(partial(etl.feed.read, etl.database, state.position, PORTION))
@@ -131,13 +132,32 @@ async def _apply(etl: Etl, loader: Loader, state: State, portion: Portion) -> St
     return await etl.confirm(fresh, _tags(dirty), loader.written - before, _lags(etl, since))
 
 
+async def _try_again(etl: Etl, loader: Loader, state: State) -> State:
+    """Read and write once more what was set aside; say so only if something has become of it."""
+    dirty = Dirty()
+    for name in loader.set_aside:
+        index, _, key = name.partition("/")
+        if index in state.versions:
+            dirty.of(index).add(key)
+    before = loader.written.copy()
+    for pipeline in PIPELINES:
+        await _refresh(etl, loader, pipeline, state.versions[pipeline.name], dirty)
+    written = loader.written - before
+    if not written:
+        return state
+    fresh = replace(state, set_aside=dict(loader.set_aside))
+    return await etl.confirm(fresh, _tags(dirty), written, {})
+
+
 async def _refresh(etl: Etl, loader: Loader, pipeline: Pipeline, version: str, dirty: Dirty) -> None:
+    before = loader.written[pipeline.name]
     for ids in chunks(dirty.of(pipeline.name), etl.batch):
         documents = await etl.read(partial(pipeline.those, ids=ids))
         there = {document["id"] for document in documents}
         gone = [Delete(key) for key in ids if key not in there]
         await loader.write(pipeline.name, version, [*map(Put, documents), *gone])
-    await loader.writer.commit(version)
+    if loader.written[pipeline.name] != before:
+        await loader.ask(partial(loader.writer.commit, version))
 
 
 async def _tell_what_waits(etl: Etl, state: State, *, last: bool = False) -> None:
