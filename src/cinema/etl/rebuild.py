@@ -15,12 +15,12 @@ from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
 from cinema.etl.extract import PIPELINES, Pipeline, Span
-from cinema.etl.load import Loader
+from cinema.etl.load import Item, Loader
 from cinema.etl.pages import READERS, Apart, Here, Pages
 from cinema.etl.passes import Etl, clear
 from cinema.etl.purge import EVERYTHING
 from cinema.etl.state import State
-from stagedoor.search import Change, WriterError
+from stagedoor.search import WriterError
 
 __all__ = ["rebuild"]
 
@@ -82,11 +82,9 @@ async def _finish(etl: Etl, loader: Loader, pipeline: Pipeline, version: str) ->
     etl.report.end(pipeline.name)
 
 
-async def _walk(
-    etl: Etl, pages: Pages, name: str, spans: Iterable[Span]
-) -> AsyncGenerator[list[Change], None]:
+async def _walk(etl: Etl, pages: Pages, name: str, spans: Iterable[Span]) -> AsyncGenerator[list[Item], None]:
     """Yield the pages of an index in order, reading one ahead for each reader."""
-    reading: deque[asyncio.Task[list[Change]]] = deque()
+    reading: deque[asyncio.Task[list[Item]]] = deque()
     try:
         for span in spans:
             page = etl.ask(partial(pages.page, name, span))
