@@ -259,22 +259,25 @@ async def ascii_bench(postgres: Server, tmp_path: Path) -> AsyncIterator[Bench]:
     await database.close()
 
 
-@pytest.mark.parametrize("what", [what for what in SPOILT if "role" not in what])
-async def test_e2_octets_in_postgresql_are_set_aside_and_the_others_go_on(
-    ascii_bench: Bench, what: str
-) -> None:
+async def test_e2_octets_in_postgresql_are_set_aside_and_the_others_go_on(ascii_bench: Bench) -> None:
     """E2: a database in SQL_ASCII takes any octets, and refuses to hand them to a client that speaks UTF-8."""
-    table, column, key, place = SPOILT[what]
+    octets = "convert_from('\\xff41'::bytea, 'SQL_ASCII')"
+    places = {
+        f"movies/{FILMS[0]}": "UPDATE content.film_work SET title",
+        f"movies/{FILMS[2]}": "UPDATE content.film_work SET description",
+        f"genres/{GENRES[0]}": "UPDATE content.genre SET name",
+        f"persons/{PEOPLE[0]}": "UPDATE content.person SET full_name",
+    }
     await ascii_bench.run()
-    octets = "convert_from('\\xff4100'::bytea || '\\x41'::bytea, 'SQL_ASCII')".replace("00", "")
-    await ascii_bench.write(f"UPDATE content.{table} SET {column} = {octets} WHERE id = '{key}'")
+    for name, spoils in places.items():
+        await ascii_bench.write(f"{spoils} = {octets} WHERE id = '{name.partition('/')[2]}'")
     await ascii_bench.write(RENAMED)
 
     await ascii_bench.run()
     await ascii_bench.run()
 
     assert (await ascii_bench.held("movies"))[FILMS[1]]["title"] == "Changed"
-    assert names(told(ascii_bench)) == {f"{place}/{key}"}
+    assert names(told(ascii_bench)) == set(places)
     await ascii_bench.run(anew=True)
     await ascii_bench.assert_equal()
 
