@@ -7,6 +7,7 @@ are read (`horizon`): of those no row can come any more, and a transaction that 
 A position beyond what the source has given out belongs to another one, a restored backup for instance.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -29,7 +30,9 @@ from cinema.database import Database
 from cinema.database.tables import SCHEMA, change_log
 from cinema.etl.feed import Change, Portion, Waiting
 from cinema.etl.horizon import HORIZON, NEXT, obstacle
+from cinema.etl.logged import logged, oldest
 from cinema.etl.state import Position
+from cinema.etl.unread import is_spoilt
 from stagedoor.clock import Clock
 
 __all__ = ["KEEP", "ChangeLog", "has_change_log"]
@@ -71,23 +74,19 @@ class ChangeLog:
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         def work(connection: Connection) -> Portion:
-            rows = connection.execute(_behind(connection, position).limit(limit)).all()
+            rows = logged(connection, _behind(connection, position).limit(limit))
             if not rows:
                 return Portion((), position, more=False)
-            changes = [Change(row.entity, row.entity_id, row.op == "link") for row in rows]
             place = {"tx": int(rows[-1].tx), "seq": rows[-1].seq}
-            oldest = min(row.changed_at for row in rows)
-            return Portion(changes, place, len(rows) == limit, oldest.timestamp())
+            since = min(oldest(rows).values(), default=None)
+            return Portion([row.change for row in rows], place, len(rows) == limit, since)
 
         return await database.read(work)
 
     async def waiting(self, database: Database, position: Position, /) -> Waiting:
         def work(connection: Connection) -> Waiting:
-            rows = _unread(connection, position).limit(_PEEK).subquery()
-            oldest = select(rows.c.entity, rows.c.op, func.min(rows.c.changed_at).label("since"))
-            found = connection.execute(oldest.group_by(rows.c.entity, rows.c.op)).all()
-            since = {Change(row.entity, "", row.op == "link"): row.since.timestamp() for row in found}
-            held_up = None if not found or _on_sqlite(connection) else obstacle(connection)
+            since = _oldest(connection, _unread(connection, position).limit(_PEEK))
+            held_up = None if not since or _on_sqlite(connection) else obstacle(connection)
             return Waiting(since, held_up and held_up.fields())
 
         return await database.read(work)
@@ -107,6 +106,19 @@ class ChangeLog:
 
     def _today(self) -> datetime:
         return datetime.fromtimestamp(self.clock.wall(), UTC)
+
+
+def _oldest(connection: Connection, found: Select[*tuple[Any, ...]]) -> Mapping[Change, float]:
+    """Return since when changes wait, by kind."""
+    rows = found.subquery().c
+    since = select(rows.entity, rows.op, func.min(rows.changed_at).label("since"))
+    try:
+        kinds = connection.execute(since.group_by(rows.entity, rows.op)).all()
+        return {Change(row.entity, "", row.op == "link"): row.since.timestamp() for row in kinds}
+    except Exception as error:
+        if not is_spoilt(error):
+            raise
+    return oldest(logged(connection, found))
 
 
 def _behind(connection: Connection, position: Position) -> Select[*tuple[Any, ...]]:
