@@ -62,9 +62,7 @@ class _Exchange:
     def request(self) -> Request:
         """Return the request as a handler sees it."""
         match = self.match
-        return Request(
-            self.scope, self.receive, match.params(), self.headers, self.request_id, match.raw()
-        )
+        return Request(self.scope, self.receive, match.params(), self.headers, self.request_id, match.raw())
 
 
 def _figure(raw: bytes | None) -> int | None:
@@ -119,7 +117,7 @@ class Gateway:
         self.active = 0
         self._router = Router(self.routes)
         self._now = env.clock.now
-        self._deadline = deadline
+        self.deadline = deadline
         self._traffic = tuple(traffic)
         self._trusted = trusted
         self._throttle = throttle
@@ -246,7 +244,7 @@ class Gateway:
         if not route.public:
             identity, credentials = credentials_of(exchange.scope["headers"])
             forward += credentials
-        whole = Deadline(exchange.started + (route.deadline or self._deadline))
+        whole = Deadline(exchange.started + (route.deadline or self.deadline))
         deadline = self._shortened(exchange, whole)
         return RequestContext(
             request_id=exchange.request_id,
