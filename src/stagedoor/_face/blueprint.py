@@ -77,6 +77,7 @@ class Blueprint:
         yield from self._names()
         yield from self._paths()
         yield from self._unvaried()
+        yield from self._untagged()
         yield from self._unused()
 
     def _names(self) -> Iterator[str]:
@@ -113,6 +114,19 @@ class Blueprint:
                         missing = layout.vary.covers(service.forward)
                         if missing:
                             yield f"{part.place}: {layout.where}.{part.name}: {unvaried(service.name, missing)}"
+
+    def _untagged(self) -> Iterator[str]:
+        """Find services whose cache names inputs that who uses them does not have."""
+        for layout in self.layouts:
+            known = {one.argument for one in layout.inputs}
+            for part in layout.declared.parts:
+                for one in self.uses_of(part):
+                    cache = one.cache if isinstance(one, Service) else None
+                    for name in sorted(() if cache is None else cache.names - known):
+                        yield (
+                            f"{part.place}: {layout.where}.{part.name}: the cache of {one.name!r} names {name!r}, "
+                            "which is no input of this screen"
+                        )
 
     def _unused(self) -> Iterator[str]:
         """Find services that nothing uses."""

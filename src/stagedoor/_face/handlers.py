@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, get_args, get_origin
 
 from pydantic import TypeAdapter
@@ -12,7 +11,7 @@ from pydantic_core import PydanticSerializationError
 from stagedoor import context
 from stagedoor._face.answers import Answer
 from stagedoor._face.bodies import json_body
-from stagedoor._face.caller import Caller, Rules, caller_here
+from stagedoor._face.caller import Caller, Rules, caller_here, entered
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
@@ -24,7 +23,8 @@ from stagedoor.aggregate.part import Argument, signature_of
 from stagedoor.cache.store import Store
 from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Call, Env
-from stagedoor.errors import ConfigError, UpstreamError, UpstreamRejected
+from stagedoor.deadline import Expiry
+from stagedoor.errors import ConfigError, UpstreamError, UpstreamRejected, UpstreamTimeout
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
@@ -93,6 +93,7 @@ class Handling:
         self.declared = declared
         self.where = f"{declared.method} {declared.path}"
         self._deadline = deadline
+        self._clock = env.clock
         self._refusals = refusals
         signature = signature_of(declared.function)
         self._path = route_names(declared.path, str(declared.place))
@@ -213,7 +214,13 @@ class Handling:
 
     async def _called(self, values: Mapping[str, Any]) -> Answer[Any]:
         """Call the function; raises `TypeError` for a value of another type than it promises."""
-        said = await self.declared.function(**values)
+        try:
+            with Expiry(self._clock, context.current().deadline):
+                said = await self.declared.function(**values)
+        except TimeoutError as error:
+            raise UpstreamTimeout(
+                f"{self.declared.function.__name__}.call", "not done by the deadline"
+            ) from error
         made = said if isinstance(said, Answer) else Answer(said)
         if self._kinds and not isinstance(made.value, self._kinds):
             promised = " or ".join(kind.__name__ for kind in self._kinds)
@@ -257,7 +264,7 @@ class Handling:
         if not isinstance(caller, Caller):
             raise TypeError("a handler is asked by a caller")
         fresh = caller.within(self.rules, values)
-        token = context.enter(replace(asked, caller=fresh))
+        token = entered(asked, fresh)
         try:
             made = await self._called(values)
         except Problem as problem:

@@ -36,6 +36,7 @@ class Layout(Generic[M]):
         self.inputs = self._inputs()
         self.fields = self._fields()
         self.required = self._required()
+        self._tags()
         self._demand_no_findings()
         names = {one.name.lower() for one in self.inputs if one.place == "header"}
         crumbs = {one.name for one in self.inputs if one.place == "cookie"}
@@ -90,6 +91,16 @@ class Layout(Generic[M]):
                 _ = found[name].adapter
             except ConfigError as error:
                 self._found(part, f"argument {name!r}: {error}")
+
+    def _tags(self) -> None:
+        """Find tags and keys that name what is no input."""
+        known = [one.argument for one in self.inputs]
+        caches = [(part, part.cache) for part in self.declared.parts]
+        for part, cache in [(self.declared.parts[0], self.declared.cache), *caches]:
+            for name in sorted(() if cache is None else cache.names - set(known)):
+                self._found(
+                    part, f"the cache's tags or key name {name!r}, which is no input{nearest(name, known)}"
+                )
 
     def _fields(self) -> dict[str, Any]:
         """Return the fields that parts or the summary fill; one that has neither needs a default."""

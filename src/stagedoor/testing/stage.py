@@ -236,6 +236,7 @@ class Stage:
         running = self._app.made(
             self._env,
             transports=self._speaking,
+            variables={},
             functions=self._functions_of(),
             mistakes=self._mistakes.append,
         )
