@@ -103,7 +103,7 @@ class HttpTransport:
 
     async def _exchange(self, call: Call[HttpRequest], opening: bytes) -> HttpResponse:
         """Send on a pooled connection; once more on a new one if that turned out to be closed and R1 allows it."""
-        connection = self._pool.take(silent=not call.idempotent)
+        connection = self._pool.take()
         if connection is None:
             connection = await self._pool.acquire(call.deadline.at)
         body = call.payload.body

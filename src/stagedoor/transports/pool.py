@@ -11,7 +11,6 @@ Invariant: nobody waits while a connection is idle or a place is free.
 import asyncio
 import ipaddress
 import math
-import select
 import socket
 import ssl
 from collections import OrderedDict
@@ -24,6 +23,8 @@ from stagedoor.transports.failures import Full, Stuck
 from stagedoor.transports.limits import Limits
 
 __all__ = ["Origin", "Pool", "PoolOptions", "PoolStatistics"]
+
+_TURNS = 16  # of the loop, in which a new connection falls silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,16 +108,16 @@ class Pool:
 
     # -- giving out
 
-    def take(self, *, silent: bool = False) -> Connection | None:
-        """Return the newest idle connection, None if there is none.
+    def take(self) -> Connection | None:
+        """Return the newest idle connection that has nothing to say, None if there is none.
 
-        `silent` asks the kernel whether the other side has closed it or spoken: one system call, for requests that
-        cannot be repeated (R1).
+        One system call asks the kernel: what is there before the request goes out can never answer it (T7), and a
+        close that the loop has not seen yet costs no second try (R1).
         """
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if not silent or not _speaks(connection):
+            if not connection.poll(0):
                 return connection
             connection.close()
         return None
@@ -131,11 +132,16 @@ class Pool:
             return connection
         if fresh and self._idle and self._places >= self._options.size:
             self._idle[0].close()
-        if self._places < self._options.size:
-            self._places += 1
-        else:
+        while self._places >= self._options.size:
             connection = await self._wait(until)
-        return connection or await self._open(until)
+            if connection is None:
+                break
+            if not (connection.closed or connection.poll(0)):
+                return connection
+            connection.close()  # what came with the answer, or behind it, came before this request
+        else:
+            self._places += 1
+        return await self._open(until)
 
     async def _wait(self, until: float) -> Connection | None:
         """Stand in line for a connection, or for a place (None)."""
@@ -159,10 +165,10 @@ class Pool:
         except BaseException:
             self._pass_on(None)
             raise
-        if connection.closed or self._closed:  # between the last step of connecting and this one
+        if self._closed:  # while it was being opened
             connection.close()
             self._pass_on(None)
-            raise ConnectionResetError("closed at once")
+            raise ConnectionAbortedError("the pool is closed")
         self._connections.add(connection)
         self._opened += 1
         return connection
@@ -247,11 +253,14 @@ class Pool:
                     await loop.create_connection(
                         lambda: made, address, origin.port, ssl=origin.tls, server_hostname=name
                     )
+                await _hear_out(made)
         except BaseException as error:
             made.close()
             if isinstance(error, TimeoutError):
                 raise Stuck from error
             raise
+        if made.closed:
+            raise ConnectionResetError("closed at once, or spoken first")
         return made
 
     async def _addresses(self, until: float) -> list[str]:
@@ -294,11 +303,10 @@ def _literal(host: str) -> bool:
     return True
 
 
-def _speaks(connection: Connection) -> bool:
-    """Tell whether the descriptor of an idle connection is readable: closed by the other side, or out of turn."""
-    descriptor = connection.fileno()
-    if descriptor < 0:
-        return True
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    return bool(poller.poll(0))
+async def _hear_out(connection: Connection) -> None:
+    """Let the loop read what a new connection says: TLS has tickets to hand over, all else closes it (T7)."""
+    for _ in range(_TURNS):
+        if connection.closed or not connection.poll(0):
+            return
+        await asyncio.sleep(0)
+    connection.close()
