@@ -155,7 +155,8 @@ class Connection(asyncio.Protocol):
         try:
             reader.feed(data)
         except Garbled as failure:
-            self.close(failure)
+            # No octet of this answer has come if those are the rest of the one before (RFC 9112 6.3).
+            self.close(Cut(silent=True, headless=True) if reader.leftover else failure)
             return
         if reader.stage == Stage.DONE:
             self._complete()
@@ -224,7 +225,9 @@ class Connection(asyncio.Protocol):
             else:
                 reader.keep = False
         self.used += 1
-        if reader.keep and self._sent_all and self._writable is None and not self.closed:
+        if reader.bare and reader.owing:
+            self.close()  # the length of an answer to HEAD is mostly true, but what it is of would be the next answer
+        elif reader.keep and self._sent_all and self._writable is None and not self.closed:
             if self._paused:
                 self.resume()
             self._home.give_back(self)
