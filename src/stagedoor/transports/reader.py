@@ -51,6 +51,8 @@ def framing(status: int, headers: Headers, *, to_head: bool, old: bool) -> Frami
     keep = not old
     if b"connection" in fields:
         keep = _persistent(headers, old=old)
+    if status == 408:
+        keep = False  # it means that the connection is closed, whatever its fields say (RFC 9110 15.5.9)
     if to_head or status == 304:
         return (Stage.DONE, 0, keep)
     if status == 204:  # has no body whatever its fields say, but who says otherwise is not asked again
