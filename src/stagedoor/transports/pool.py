@@ -9,9 +9,6 @@ Invariant: nobody waits while a connection is idle or a place is free.
 """
 
 import asyncio
-import ipaddress
-import math
-import socket
 import ssl
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -21,6 +18,7 @@ from stagedoor.deadline import Deadline, Expiry
 from stagedoor.transports.connection import Connection
 from stagedoor.transports.failures import Full, Stuck
 from stagedoor.transports.limits import Limits
+from stagedoor.transports.names import Names
 
 __all__ = ["Origin", "Pool", "PoolOptions", "PoolStatistics"]
 
@@ -42,7 +40,8 @@ class PoolOptions:
     """Bounds of a pool; times are seconds.
 
     `idle` should be shorter than the upstream keeps its side open (5 s is a common default there). `lookup` is how
-    long the addresses of a name are believed; `rest` how long a streamed body may go without moving.
+    long the addresses of a name are believed; then the resolver is asked again, and they are used while it is slow or
+    down, `lookup_kept` at most. `rest` is how long a streamed body may go without moving.
     """
 
     size: int = 100
@@ -50,6 +49,7 @@ class PoolOptions:
     idle: float = 4.0
     age: float = 300.0
     lookup: float = 1.0
+    lookup_kept: float = 300.0
     rest: float = 20.0
 
 
@@ -68,8 +68,8 @@ class Pool:
     """Connections to one origin: `take` or `acquire` one; it comes back by itself when its answer is complete."""
 
     __slots__ = (
-        "_clock", "_closed", "_connections", "_found", "_found_at", "_idle", "_limits", "_lookup", "_opened",
-        "_options", "_origin", "_places", "_waiting",
+        "_clock", "_closed", "_connections", "_idle", "_limits", "_names", "_opened", "_options", "_origin", "_places",
+        "_waiting",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, options: PoolOptions, limits: Limits, clock: Clock) -> None:
@@ -83,9 +83,9 @@ class Pool:
         self._places = 0
         self._opened = 0
         self._closed = False
-        self._found: list[str] = []
-        self._found_at = -math.inf
-        self._lookup: asyncio.Task[list[str] | OSError] | None = None
+        self._names = Names(
+            origin.host, origin.port, believed=options.lookup, kept=options.lookup_kept, clock=clock
+        )
 
     def statistics(self) -> PoolStatistics:
         """Return what the pool holds now; connections being opened count as in use."""
@@ -214,19 +214,29 @@ class Pool:
         self._closed = True
         for connection in tuple(self._connections):
             connection.close()
-        lookup = self._lookup
-        if lookup is not None:
-            lookup.cancel()
-            await asyncio.gather(lookup, return_exceptions=True)
+        await self._names.aclose()
 
     # -- connecting
 
     async def _connect(self, until: float) -> Connection:
-        """Try each address in turn, each with an even share of the time that is left."""
-        origin = self._origin
-        if origin.path:
+        """Try the known addresses; where nobody answers and others are found meanwhile, those."""
+        if self._origin.path:
             return await self._dial(until, None)
-        addresses = await self._addresses(until)
+        addresses = await self._names.addresses(until)
+        asking = self._names.asking()
+        try:
+            return await self._try(until, addresses)
+        except (OSError, Stuck):
+            self._names.doubt()
+            if not asking:
+                raise
+            others = [address for address in await self._names.addresses(until) if address not in addresses]
+            if not others:
+                raise
+        return await self._try(until, others)
+
+    async def _try(self, until: float, addresses: list[str]) -> Connection:
+        """Try each address in turn, each with an even share of the time that is left."""
         problem: Exception = OSError("the name has no address")
         for index, address in enumerate(addresses):
             now = self._clock.now()
@@ -234,7 +244,6 @@ class Pool:
                 return await self._dial(now + (until - now) / (len(addresses) - index), address)
             except (OSError, Stuck) as error:
                 problem = error
-        self._found_at = -math.inf  # the next call asks anew
         raise problem
 
     async def _dial(self, until: float, address: str | None) -> Connection:
@@ -262,45 +271,6 @@ class Pool:
         if made.closed:
             raise ConnectionResetError("closed at once, or spoken first")
         return made
-
-    async def _addresses(self, until: float) -> list[str]:
-        """Return the addresses of the origin, asking again when the last answer is too old."""
-        if _literal(self._origin.host):
-            return [self._origin.host]
-        if self._clock.now() < self._found_at + self._options.lookup:
-            return self._found
-        if self._lookup is None:
-            self._lookup = asyncio.get_running_loop().create_task(self._look_up())
-        try:
-            with Expiry(self._clock, Deadline(until)):
-                found = await asyncio.shield(self._lookup)
-        except TimeoutError as error:
-            raise Stuck from error
-        if isinstance(found, OSError):
-            raise found
-        return found
-
-    async def _look_up(self) -> list[str] | OSError:
-        """Ask the system for the addresses; one look-up serves all who wait, and outlives any of them."""
-        try:
-            rows = await asyncio.get_running_loop().getaddrinfo(
-                self._origin.host, self._origin.port, type=socket.SOCK_STREAM
-            )
-        except OSError as error:
-            return error
-        finally:
-            self._lookup = None
-        self._found = list(dict.fromkeys(str(row[4][0]) for row in rows))
-        self._found_at = self._clock.now()
-        return self._found
-
-
-def _literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 async def _hear_out(connection: Connection) -> None:
