@@ -206,7 +206,14 @@ class _Run:
             deadline = deadline.narrowed(_inner(started, started + step.limit))
         # By position, for every part: with names it takes a third longer.
         return RequestContext(
-            asked.request_id, deadline, asked.identity, asked.forward, record, asked.attempt, unshortened
+            asked.request_id,
+            deadline,
+            asked.identity,
+            asked.forward,
+            record,
+            asked.attempt,
+            unshortened,
+            asked.parent,
         )
 
     def _over(self, index: int) -> bool:
