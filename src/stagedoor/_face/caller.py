@@ -107,6 +107,7 @@ def entered(asked: context.RequestContext, caller: Caller) -> Token[context.Requ
             asked.record,
             asked.attempt,
             asked.unshortened,
+            asked.parent,
             caller,
         )
     )

@@ -38,7 +38,7 @@ from stagedoor.web.cors import ACCEPTED, Cors
 from stagedoor.web.gateway import Gateway as Web
 from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import Route
-from stagedoor.web.trace import identify
+from stagedoor.web.trace import Parents, identify
 
 if TYPE_CHECKING:
     from stagedoor._face.gateway import Gateway
@@ -203,6 +203,7 @@ class Running:
             deadline=Deadline(float("inf") if deadline is None else now + deadline),
             forward=forward,
             record=Record(),
+            parent=Parents(trace.parent),
             caller=Caller(self, fields, _OUTSIDE, {}),
         )
         token = context.enter(asked)

@@ -94,7 +94,7 @@ class HttpTransport:
         return response
 
     def _opening(self, call: Call[HttpRequest]) -> bytes:
-        payload, forward = call.payload, context.current().forward
+        payload, forward = call.payload, context.forwarded()
         write = _asking_for_less if self._decompress and not payload.streamed else lines_to_send
         try:
             return self._writer.opening(payload.method, payload.target, write(payload.headers, forward))

@@ -105,7 +105,7 @@ class Http2Transport:
     def _build(self, call: Call[HttpRequest], remaining: float) -> "StreamRequest":
         payload = call.payload
         fields = [
-            *fields_to_send(payload.headers, context.current().forward),
+            *fields_to_send(payload.headers, context.forwarded()),
             *own_fields(self._via, call.attempt, remaining),
         ]
         try:

@@ -29,7 +29,7 @@ from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import Match, Refused, Route, Router
 from stagedoor.web.stream import send_stream
 from stagedoor.web.throttle import Limiter
-from stagedoor.web.trace import Trace, identify
+from stagedoor.web.trace import Parents, Trace, identify
 from stagedoor.web.traffic import Traffic, tell_refused
 
 __all__ = ["Gateway"]
@@ -253,6 +253,7 @@ class Gateway:
             forward=forward,
             attempt=_figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
             unshortened=None if deadline is whole else whole,
+            parent=Parents(exchange.trace.parent),
         )
 
     def _shortened(self, exchange: _Exchange, whole: Deadline) -> Deadline:

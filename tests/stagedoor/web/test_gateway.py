@@ -226,6 +226,21 @@ async def test_r7_a_request_that_is_a_repetition_says_so_to_the_policies(env: En
     assert seen.contexts[0].attempt == 2
 
 
+async def test_b9_calls_of_one_request_are_told_apart(env: Env) -> None:
+    """B9, W3C Trace Context: one trace, and a parent id for each call."""
+    forwarded: list[dict[bytes, bytes]] = []
+
+    async def handle(_: Request) -> Answer:
+        forwarded.extend(dict(context.forwarded()) for _ in range(2))
+        return json({})
+
+    await Client(gateway(env, Route(path="/a", handle=handle))).ask("/a")
+    first, second = (fields[b"traceparent"] for fields in forwarded)
+
+    assert first[:36] == second[:36]
+    assert first[36:52] != second[36:52]
+
+
 async def test_h13_two_traceparents_are_none(env: Env) -> None:
     """H13: more than one is as good as none."""
     seen = Seen()
