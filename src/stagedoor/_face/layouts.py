@@ -111,7 +111,20 @@ class Layout(Generic[M]):
             if name not in filled and info.is_required():
                 near = nearest(name, filled - set(everything))
                 self._found(self.declared.parts[0], f"the field {name!r} has no part and no default{near}")
+        for part in self._idle():
+            if part.name not in everything:
+                near = nearest(part.name, everything)
+                self._found(
+                    part, f"is neither a field of {self.declared.model.__name__} nor used by a part{near}"
+                )
         return {name: hint for name, hint in everything.items() if name in filled}
+
+    def _idle(self) -> list[DeclaredPart]:
+        """Return the parts that neither a part nor the summary takes."""
+        summary = self.declared.summarised
+        takers = [*(part.function for part in self.declared.parts), *((summary,) if summary else ())]
+        taken = {argument.name for taker in takers for argument in self._arguments(taker)}
+        return [part for part in self.declared.parts if part.name not in taken]
 
     def _required(self) -> frozenset[str]:
         """Return the parts without which there is no answer: fields without a default, and what only those need."""
