@@ -395,6 +395,7 @@ class Gateway:
         env: Env | None = None,
         *,
         transports: Transports | None = None,
+        environment: Mapping[str, str] | None = None,
         all_logs: bool = False,
         reachable: bool = True,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]] | None = None,
@@ -402,10 +403,11 @@ class Gateway:
     ) -> Running:
         """Return a gateway that has not been opened.
 
-        `reachable` False builds one without addresses, to look at; `functions` take the place of sources, and
-        `mistakes` hears of what clients see as 500.
+        `environment` has the settings: that of the process, or nothing beside `transports`, unless given. `reachable`
+        False builds one without addresses, to look at; `functions` take the place of sources, and `mistakes` hears of
+        what clients see as 500.
         """
-        variables = os.environ if transports is None else {}
+        variables = (os.environ if transports is None else {}) if environment is None else environment
         blueprint = Blueprint(self)
         settings = settings_from(variables, self.name, self.settings)
         names = [one.name for one in blueprint.behind]
