@@ -395,17 +395,18 @@ class Gateway:
         env: Env | None = None,
         *,
         transports: Transports | None = None,
+        environment: Mapping[str, str] | None = None,
         all_logs: bool = False,
         reachable: bool = True,
-        variables: Mapping[str, str] = os.environ,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]] | None = None,
         mistakes: Callable[[Exception], object] | None = None,
     ) -> Running:
         """Return a gateway that has not been opened.
 
-        `reachable` False builds one without addresses, to look at. `variables` are the environment. `functions` take
-        the place of sources, and `mistakes` hears of what clients see as 500.
+        `environment` has the settings, the process's own unless given. `reachable` False builds one without addresses,
+        to look at. `functions` take the place of sources, and `mistakes` hears of what clients see as 500.
         """
+        variables = os.environ if environment is None else environment
         blueprint = Blueprint(self)
         settings = settings_from(variables, self.name, self.settings)
         names = [one.name for one in blueprint.behind]

@@ -36,7 +36,7 @@ from stagedoor.web.rendering import adapter_of
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
-__all__ = ["Handling", "Purging"]
+__all__ = ["Handling", "Purging", "varied"]
 
 _JSON = (b"content-type", b"application/json")
 _BODIES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -106,7 +106,7 @@ class Handling:
         self._write = adapter_of(
             self._returns, f"{declared.place}: what {self.where} returns"
         ).serializer.to_json
-        self.vary = self._varied()
+        self.vary = varied(declared, signature.arguments)
         self.safe = declared.method == "GET"
         self.rules = Rules(self.where, self.vary if self.safe else None)
         self._purging = Purging(declared.purges, self._known(), store, str(declared.place))
@@ -150,11 +150,6 @@ class Handling:
 
     def _known(self) -> list[str]:
         return [one.argument for one in self.inputs]
-
-    def _varied(self) -> Picker:
-        names = {one.name.lower() for one in self.inputs if one.place == "header"}
-        crumbs = {one.name for one in self.inputs if one.place == "cookie"}
-        return Picker({*self.declared.vary, *names, *map(Cookie, crumbs)}, str(self.declared.place))
 
     def _check_tags(self) -> None:
         cache = self.declared.cache
@@ -316,6 +311,14 @@ class Handling:
                 deprecated=declared.deprecated,
             ),
         )
+
+
+def varied(declared: Handler, arguments: Sequence[Argument]) -> Picker:
+    """Return what identifies an answer of a handler: what it declares, and the fields that are its inputs."""
+    inputs = [input_of(one, ()) for one in arguments]
+    names = {one.name.lower() for one in inputs if one.place == "header"}
+    crumbs = {one.name for one in inputs if one.place == "cookie"}
+    return Picker({*declared.vary, *names, *map(Cookie, crumbs)}, str(declared.place))
 
 
 def _refused(*, has_body: bool) -> tuple[int, ...]:
