@@ -186,6 +186,11 @@ class Running:
         """Return all services at work."""
         return tuple(self._remotes.values())
 
+    @property
+    def sourcings(self) -> Sequence[Sourcing]:
+        """Return all sources at work."""
+        return tuple(self._sources.values())
+
     @asynccontextmanager
     async def request(
         self, *, headers: Mapping[str, str] | None = None, deadline: float | None = None
