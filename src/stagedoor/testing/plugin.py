@@ -39,7 +39,7 @@ def env(clock: ManualClock, events: Events) -> Env:
 
 @pytest.fixture
 def stage() -> "type[Stage]":
-    """Return what makes a `Stage` of a gateway, to be entered: `async with stage(app) as it`."""
+    """Return the class `Stage`, a factory: a test calls it with a gateway, and enters what it gets."""
     from stagedoor.testing.stage import Stage  # noqa: PLC0415 - loaded where it is used: see above
 
     return Stage
