@@ -186,6 +186,10 @@ class Gateway:
 
     async def _answered(self, exchange: _Exchange) -> Answer:
         """Return what is answered before any handler is asked, or what the handler answers."""
+        if self._cors is not None and exchange.scope["method"] == "OPTIONS":
+            preflight = self._preflight(exchange, self._cors)
+            if preflight is not None:
+                return preflight  # not counted: a page could never read its refusal (Fetch 4.8)
         throttle = self._throttle
         if throttle is not None and not exchange.match.route.live:
             key = self._client(exchange)
@@ -193,10 +197,6 @@ class Gateway:
             exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
             if not allowance.allowed:
                 return self._problem(exchange, problems.rate_limited(allowance.reset))
-        if self._cors is not None and exchange.scope["method"] == "OPTIONS":
-            preflight = self._preflight(exchange, self._cors)
-            if preflight is not None:
-                return preflight
         return await self._handled(exchange)
 
     def _client(self, exchange: _Exchange) -> str:

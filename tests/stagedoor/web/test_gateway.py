@@ -470,17 +470,18 @@ async def test_other_options_requests_are_as_ever(
     assert (await shared_with_pages(env).ask(target, method="OPTIONS", headers=headers)).status == status
 
 
-async def test_a_preflight_is_a_request_like_any_other(env: Env) -> None:
-    """T17: it counts, and a refusal can be read by the page."""
+async def test_a_preflight_takes_no_place_from_the_request_that_follows(env: Env) -> None:
+    """T17: requests count, and their refusal can be read by the page; the question before them does not."""
     throttle = Throttle(Quota(requests=1, seconds=60), env.clock)
     client = shared_with_pages(env, throttle=throttle)
     asked = (ORIGIN, (b"access-control-request-method", b"PATCH"))
     statuses = [
         (await client.ask("/a/1", method="OPTIONS", headers=asked)).status,
         (await client.ask("/a/1", headers=(ORIGIN,))).status,
+        (await client.ask("/a/1", headers=(ORIGIN,))).status,
     ]
 
-    assert statuses == [204, 429]
+    assert statuses == [204, 200, 429]
 
 
 async def test_without_a_list_nothing_is_said_of_origins(env: Env) -> None:
