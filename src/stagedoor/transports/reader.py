@@ -32,6 +32,7 @@ class Stage:
 
 
 _STARTS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _BODILESS = frozenset((204, 304))
 _REASON = bytes(octet for octet in range(256) if octet == 9 or (octet > 31 and octet != 127))  # RFC 9112 4
 
@@ -90,9 +91,9 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_before", "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_length", "_limits", "_parser",
-        "_pieces", "_size", "_spent", "_start", "_streamed", "_tail", "_to_head", "bare", "headers", "keep", "stage",
-        "started", "status",
+        "_before", "_blanks", "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_length", "_limits",
+        "_parser", "_pieces", "_size", "_spent", "_start", "_streamed", "_tail", "_to_head", "bare", "headers", "keep",
+        "stage", "started", "status",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
@@ -115,6 +116,7 @@ class ResponseReader:
 
     def _expect_head(self) -> None:
         self._fields: list[tuple[bytes, bytes]] = []
+        self._blanks = False
         self._parser = HttpResponseParser(self)
         self._start = self._tail = b""
         self._head_size = 0
@@ -247,9 +249,16 @@ class ResponseReader:
         self.stage, length, self.keep = framing(status, headers, to_head=self._to_head, old=old)
         if self.stage == Stage.DONE:
             self.bare = self._to_head or status in _BODILESS
+        elif self.stage == Stage.CHUNKED and self._blanks:
+            self._expect_chunks()
         if length > limits.body and self._bounded:
             raise Garbled("the body is too large")
         self._length = length
+
+    def _expect_chunks(self) -> None:
+        # A tab behind `chunked` is no part of it (RFC 9110 5.5), but llhttp takes it for one.
+        self._parser = HttpResponseParser(self)
+        self._parse(_CHUNKED)
 
     def _skip_interim(self) -> None:
         self._interim += 1
@@ -281,7 +290,10 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a field; trailers come here too, and end in a list that nobody reads any more."""
-        self._fields.append((name.lower(), value.rstrip(b" \t")))
+        plain = value.rstrip(b" \t")
+        if plain is not value:
+            self._blanks = True
+        self._fields.append((name.lower(), plain))
 
     def on_message_begin(self) -> None:
         """Refuse what follows a chunked body."""
