@@ -91,7 +91,7 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_before", "_blanks", "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_length", "_limits",
+        "_before", "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_length", "_limits",
         "_parser", "_pieces", "_size", "_spent", "_start", "_streamed", "_tail", "_to_head", "bare", "headers", "keep",
         "stage", "started", "status",
     )  # fmt: skip
@@ -116,7 +116,6 @@ class ResponseReader:
 
     def _expect_head(self) -> None:
         self._fields: list[tuple[bytes, bytes]] = []
-        self._blanks = False
         self._parser = HttpResponseParser(self)
         self._start = self._tail = b""
         self._head_size = 0
@@ -249,14 +248,15 @@ class ResponseReader:
         self.stage, length, self.keep = framing(status, headers, to_head=self._to_head, old=old)
         if self.stage == Stage.DONE:
             self.bare = self._to_head or status in _BODILESS
-        elif self.stage == Stage.CHUNKED and self._blanks:
+        elif self.stage == Stage.CHUNKED and not self._parser.should_keep_alive():
             self._expect_chunks()
         if length > limits.body and self._bounded:
             raise Garbled("the body is too large")
         self._length = length
 
     def _expect_chunks(self) -> None:
-        # A tab behind `chunked` is no part of it (RFC 9110 5.5), but llhttp takes it for one.
+        # A tab behind `chunked` is no part of it (RFC 9110 5.5), but llhttp takes it for one and waits for the end of the
+        # connection, which is what it says when asked whether that stays.
         self._parser = HttpResponseParser(self)
         self._parse(_CHUNKED)
 
@@ -290,10 +290,7 @@ class ResponseReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a field; trailers come here too, and end in a list that nobody reads any more."""
-        plain = value.rstrip(b" \t")
-        if plain is not value:
-            self._blanks = True
-        self._fields.append((name.lower(), plain))
+        self._fields.append((name.lower(), value.rstrip(b" \t")))
 
     def on_message_begin(self) -> None:
         """Refuse what follows a chunked body."""
