@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from stagedoor import problems
-from stagedoor.door.wire import STATUS_LINES, head_of
+from stagedoor.door.reader import Head
+from stagedoor.door.wire import STATUS_LINES, Asked, head_of
 from stagedoor.problems import Problem
 
 __all__ = ["Connection", "Exchange"]
@@ -82,15 +83,7 @@ class Exchange:
         "told_end",
     )
 
-    def __init__(
-        self,
-        connection: Connection,
-        scope: dict[str, Any],
-        size: int,
-        *,
-        keep_alive: bool,
-        expects_continue: bool,
-    ) -> None:
+    def __init__(self, connection: Connection, scope: dict[str, Any], head: Head) -> None:
         self._connection = connection
         self._arrived: asyncio.Event | None = None
         self._gone: Callable[[], object] | None = None
@@ -98,9 +91,9 @@ class Exchange:
         self._chunked = False
         self._left = 0
         self.scope = scope
-        self.size = size  # octets of its head
-        self.keep_alive = keep_alive
-        self.expects_continue = expects_continue
+        self.size = head.size
+        self.keep_alive = head.keep_alive
+        self.expects_continue = head.expects_continue
         self.task: asyncio.Task[None] | None = None
         self.begun = False  # application code has run
         self.body = bytearray()
@@ -140,6 +133,11 @@ class Exchange:
             self._connection.cut()
         else:
             self._connection.answer_problem(self, problem)
+
+    def asked(self) -> Asked:
+        """Return what an answer to it says of it, should it be refused."""
+        scope = self.scope
+        return Asked(scope["headers"], scope["raw_path"], scope["method"] == "HEAD")
 
     def on_gone(self, callback: Callable[[], object]) -> None:
         """Run the callback when the client goes before its answer is complete (D6); the last one given counts."""
