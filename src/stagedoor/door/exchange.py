@@ -185,7 +185,14 @@ class Exchange:
             return
         kind = message["type"]
         if kind == "http.response.body":
-            await self._send_body(message.get("body", b""), message.get("more_body", False))
+            more = message.get("more_body", False)
+            body = self._checked(message.get("body", b""), more)
+            if len(body) > _PIECE:
+                body = await self._write_all_but_the_last(memoryview(body))
+            if not self.disconnected:
+                self._write(body, more)
+            if self._connection.paused:
+                await self._connection.drain()
         elif kind == "http.response.start":
             self._start(message["status"], message.get("headers", ()))
         else:
@@ -232,19 +239,18 @@ class Exchange:
             framing.append((b"connection", b"close"))
         return framing
 
-    async def _send_body(self, body: bytes | memoryview, more: bool) -> None:
+    def _checked(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
+        """Return what is to be sent of a body, and hold the application to its Content-Length before any is out."""
         if self._head is None or self.complete:
             raise RuntimeError("a body comes after a start and before an end")
-        self._count(len(body), more)
         if self._left == _BODILESS:
-            body = b""
-        elif len(body) > _PIECE:
-            body = await self._write_all_but_the_last(memoryview(body))
-        if self.disconnected:
-            return
-        self._write(body, more)
-        if self._connection.paused:
-            await self._connection.drain()
+            return b""
+        if not self._chunked:
+            left = self._left - len(body)
+            if left < 0 or (not more and 0 < left < _ENDLESS // 2):
+                raise RuntimeError("the body's length is not its Content-Length")
+            self._left = left
+        return body
 
     async def _write_all_but_the_last(self, body: memoryview) -> memoryview:
         """Write piece by piece, as the peer takes them: a body that others share is never copied whole for a peer."""
@@ -265,14 +271,6 @@ class Exchange:
             self.complete = True
             self.wake()
             self._connection.finished(self)
-
-    def _count(self, octets: int, more: bool) -> None:
-        """Hold the application to its Content-Length, before any of this is out."""
-        if self._chunked or self._left == _BODILESS:
-            return
-        self._left -= octets
-        if self._left < 0 or (not more and 0 < self._left < _ENDLESS // 2):
-            raise RuntimeError("the body's length is not its Content-Length")
 
     def _framed(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
         if not self._chunked:

@@ -187,7 +187,7 @@ class DoorProtocol(asyncio.Protocol):
 
     def is_full(self) -> bool:
         """Tell whether so much waits that further requests are read when an answer has made room."""
-        return self._pipeline.octets() > _HIGH_WATER
+        return self._newest is not None and self._pipeline.octets() > _HIGH_WATER
 
     def has_room(self, target: bytes) -> bool:
         """Shed load: everything but health and metrics, once there are too many connections (O3)."""
