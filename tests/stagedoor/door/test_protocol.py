@@ -7,7 +7,7 @@ import socket
 import struct
 import tracemalloc
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -948,6 +948,22 @@ async def test_t13_a_client_that_does_not_read_is_cut_off(keeps: bytes) -> None:
         client.close()
 
     assert (during, after) == (1, 0)
+
+
+async def test_t13_who_sends_much_waits_for_the_others(door: Served) -> None:
+    """T13: a loop reads up to 32 packets of one connection in one turn; the door lets it go on in the next one."""
+    _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    await asyncio.sleep(0.02)
+    (connection,) = cast("set[Any]", door.state.connections)
+    transport = connection._transport  # noqa: SLF001 - whether it reads is what counts
+    connection.data_received(END * 40_000)
+    during = transport.is_reading()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    after = transport.is_reading()
+    writer.close()
+
+    assert (during, after) == (False, True)
 
 
 async def test_o3_beyond_the_cap_all_but_health_is_shed() -> None:
