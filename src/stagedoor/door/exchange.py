@@ -45,8 +45,8 @@ class Connection(Protocol):
         """Return the fields of every answer."""
         ...
 
-    def may_keep_alive(self) -> bool:
-        """Tell whether there is room for idle connections."""
+    def may_keep_alive(self, exchange: "Exchange") -> bool:
+        """Tell whether the connection goes on after this answer."""
         ...
 
     def answer_problem(self, exchange: "Exchange", problem: Problem) -> None:
@@ -207,7 +207,7 @@ class Exchange:
             self.disconnected = True
             return
         connection = self._connection
-        if not (self.received and connection.may_keep_alive()):
+        if not (self.received and connection.may_keep_alive(self)):
             # RFC 9112 9.3: with a body unread, the next request cannot be found.
             self.keep_alive = False
         fields = [*connection.common_fields(), *[(name.lower(), value) for name, value in headers]]

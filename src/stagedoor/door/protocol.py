@@ -55,7 +55,6 @@ class DoorProtocol(asyncio.Protocol):
         "_pipeline",
         "_reader",
         "_refusal",
-        "_retired",
         "_scheme",
         "_server",
         "_state",
@@ -86,7 +85,6 @@ class DoorProtocol(asyncio.Protocol):
         self._newest: Exchange | None = None  # the one whose octets arrive
         self._pipeline = Pipeline()  # those between
         self._refusal: Problem | None = None  # due after the answers before it
-        self._retired = False
         self._discarded = 0
         self._writable: asyncio.Event | None = None
         self.paused = False
@@ -126,16 +124,10 @@ class DoorProtocol(asyncio.Protocol):
         """Let the transport close: a client that stops sending has gone, as far as one can tell (D6)."""
         return False
 
-    def retire(self) -> None:
-        """Keep this connection no longer than the request under way, or the next one."""
-        self._retired = True
-
     def shutdown(self) -> None:
-        """Finish what is under way and close (called by the server when it stops)."""
+        """Close if no request is under way: the time of a stop is up (called by the server)."""
         if self._active is None:
             self._close()
-        else:
-            self._active.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
         """Read, within bounds."""
@@ -269,9 +261,14 @@ class DoorProtocol(asyncio.Protocol):
         """Return the fields of every answer: the date."""
         return self._state.default_headers
 
-    def may_keep_alive(self) -> bool:
-        """Tell whether there is room for idle connections (O3)."""
-        return not self._retired and occupancy(len(self._connections), self._limits) < _KEEP_ALIVE_UNTIL
+    def may_keep_alive(self, exchange: Exchange) -> bool:
+        """Tell whether there is room for idle connections (O3); in a stop, whether a request waits behind this one.
+
+        Nothing is answered behind an answer that says close (RFC 9112 9.6).
+        """
+        if self._config.draining and exchange is self._newest and self._refusal is None:
+            return False
+        return occupancy(len(self._connections), self._limits) < _KEEP_ALIVE_UNTIL
 
     def finished(self, exchange: Exchange) -> None:
         """Go on with the next request, with the refusal that waits, or with idling."""

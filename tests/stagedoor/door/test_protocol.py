@@ -1033,31 +1033,6 @@ async def test_t22_a_foreign_host_is_misdirected_where_hosts_are_named(host: byt
     assert answer.status == status
 
 
-async def test_a_stop_lets_the_request_under_way_finish() -> None:
-    """Stopping: idle connections close, busy ones after their answer."""
-    go = asyncio.Event()
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await go.wait()
-        await answering(scope, receive, send, start(200, (b"content-length", b"2")), body(b"ok"))
-
-    async with serving(app) as door:
-        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
-        writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        idle_reader, idle_writer = await asyncio.open_connection("127.0.0.1", door.port)
-        await asyncio.sleep(0.05)
-        for connection in list(door.state.connections):
-            connection.shutdown()
-        gone = await asyncio.wait_for(idle_reader.read(), 5)
-        go.set()
-        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 5))
-        writer.close()
-        idle_writer.close()
-
-    assert gone == b""
-    assert (answer.status, answer.field(b"connection"), answer.body) == (200, b"close", b"ok")
-
-
 async def test_a_reset_in_the_middle_leaves_nothing_behind(door: Served) -> None:
     """X1: a client that resets instead of closing is forgotten as well."""
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
