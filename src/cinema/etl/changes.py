@@ -7,6 +7,8 @@ are read (`horizon`): of those no row can come any more, and a transaction that 
 A position beyond what the source has given out belongs to another one, a restored backup for instance.
 """
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -24,11 +26,24 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import DBAPIError
 
-from cinema.database import Database
+from cinema.database import Database, DatabaseUnavailable
 from cinema.database.tables import SCHEMA, change_log
 from cinema.etl.feed import Change, Portion, Waiting
 from cinema.etl.horizon import HORIZON, NEXT, obstacle
+from cinema.etl.marks import (
+    Mark,
+    Place,
+    confirmed,
+    is_due,
+    keep_marks,
+    leave,
+    marks_in,
+    note_pruned,
+    pruned_in,
+    void,
+)
 from cinema.etl.state import Position
 from stagedoor.clock import Clock
 
@@ -51,9 +66,10 @@ def has_change_log(connection: Connection) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ChangeLog:
-    """The feed of a source that has a log."""
+    """The feed of a source that has a log, for one consumer of it."""
 
     clock: Clock
+    consumer: str = "index"
 
     async def source(self, database: Database, /) -> str:
         newest = select(_LOG.entity_id).where(_LOG.entity == _SOURCE).order_by(_LOG.seq.desc()).limit(1)
@@ -63,11 +79,23 @@ class ChangeLog:
         return await database.read(_now)
 
     async def valid(self, database: Database, position: Position, /) -> bool:
-        newest = await database.read(_newest)
         try:
-            return (int(position["tx"]), int(position["seq"])) <= newest
+            place = int(position["tx"]), int(position["seq"])
         except (KeyError, TypeError, ValueError):
             return False
+        if place > await database.read(_newest):
+            return False
+        try:
+            own = (await database.read(marks_in)).get(self.consumer)
+            if is_due(own, place, self._now()):
+                with suppress(
+                    DBAPIError, DatabaseUnavailable
+                ):  # where one may only read; others may prune too much
+                    await database.write(self._mark(place))
+            pruned = await database.read(pruned_in)
+        except DBAPIError:  # no such tables yet: nobody prunes
+            return True
+        return not void(own, place, pruned, self._now())
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         def work(connection: Connection) -> Portion:
@@ -93,20 +121,44 @@ class ChangeLog:
         return await database.read(work)
 
     async def prune(self, database: Database, position: Position, /) -> int:
-        day = self._today() - KEEP
-        oldest = select(_LOG.changed_at).where(_LOG.entity != _SOURCE).order_by(_LOG.seq).limit(1)
-        moment = await database.read(lambda connection: connection.execute(oldest).scalar())
-        if moment is None or moment >= day:
+        place, now = (int(position["tx"]), int(position["seq"])), self._now()
+        if is_due((await database.read(marks_in)).get(self.consumer), place, now):
+            await database.write(self._mark(place))
+        if await database.read(lambda connection: _last_old(connection, now)) is None:
             return 0
+        return await database.write(lambda connection: _prune(connection, now))
 
-        def work(connection: Connection) -> int:
-            confirmed = and_(_LOG.entity != _SOURCE, _LOG.changed_at < day, _up_to(connection, position))
-            return connection.execute(delete(change_log).where(confirmed)).rowcount
+    def _mark(self, place: Place) -> Callable[[Connection], None]:
+        return lambda connection: leave(connection, self.consumer, Mark(place, self._now()))
 
-        return await database.write(work)
-
-    def _today(self) -> datetime:
+    def _now(self) -> datetime:
         return datetime.fromtimestamp(self.clock.wall(), UTC)
+
+
+def _prune(connection: Connection, now: datetime) -> int:
+    keep_marks(connection)
+    last = _last_old(connection, now)
+    if last is None:
+        return 0
+    note_pruned(connection, last)
+    return connection.execute(delete(change_log).where(_old(connection, last, now))).rowcount
+
+
+def _last_old(connection: Connection, now: datetime) -> Place | None:
+    """Return the place of the last row that may be pruned."""
+    place = confirmed(marks_in(connection).values(), now)
+    if place is None:
+        return None
+    on_sqlite = _on_sqlite(connection)
+    tx: ColumnElement[Any] = literal_column("0" if on_sqlite else f"{_TX}::text::bigint")
+    order = [_LOG.seq.desc()] if on_sqlite else [_TX.desc(), _LOG.seq.desc()]
+    old = select(tx.label("tx"), _LOG.seq).where(_old(connection, place, now))
+    found = connection.execute(old.order_by(*order).limit(1)).first()
+    return found and (found.tx, found.seq)
+
+
+def _old(connection: Connection, place: Place, now: datetime) -> ColumnElement[bool]:
+    return and_(_LOG.entity != _SOURCE, _LOG.changed_at < now - KEEP, _up_to(connection, place))
 
 
 def _behind(connection: Connection, position: Position) -> Select[*tuple[Any, ...]]:
@@ -121,12 +173,13 @@ def _unread(connection: Connection, position: Position) -> Select[*tuple[Any, ..
         found = select(*columns, literal_column("0").label("tx"))
         return found.where(_LOG.seq > int(position["seq"])).order_by(_LOG.seq)
     found = select(*columns, literal_column(f"{_TX}::text").label("tx"))
-    return found.where(not_(_up_to(connection, position))).order_by(_TX, _LOG.seq)
+    place = int(position["tx"]), int(position["seq"])
+    return found.where(not_(_up_to(connection, place))).order_by(_TX, _LOG.seq)
 
 
-def _up_to(connection: Connection, position: Position) -> ColumnElement[bool]:
+def _up_to(connection: Connection, place: Place) -> ColumnElement[bool]:
     """Mean the rows at a position and before."""
-    tx, seq = int(position["tx"]), int(position["seq"])
+    tx, seq = place
     if _on_sqlite(connection):
         return _LOG.seq <= seq
     # As figures, for the driver knows no parameter of this type; int() has made sure that they are.

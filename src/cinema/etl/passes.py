@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from cinema.database import Database
+from cinema.database import Database, DatabaseUnavailable
 from cinema.etl.dirty import Dirty, chunks, completed, dirty_of, indices_of
 from cinema.etl.extract import PIPELINES, Pipeline
 from cinema.etl.feed import Feed, Portion
@@ -102,7 +103,10 @@ async def update(etl: Etl, loader: Loader, state: State) -> State:
             state = await _apply(etl, loader, state, portion)
         more = portion.more
     await _tell_what_waits(etl, state, last=True)
-    await etl.ask(lambda: etl.feed.prune(etl.database, state.position))
+    try:
+        await etl.feed.prune(etl.database, state.position)
+    except (DatabaseUnavailable, DBAPIError) as error:  # the next pass does it, or who may write
+        etl.report.note("warning", "etl_not_pruned", reason=type(error.__cause__ or error).__name__)
     return state
 
 

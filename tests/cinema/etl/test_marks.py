@@ -1,0 +1,160 @@
+"""Several consumers of one log: nothing is pruned that one of them needs, and who lacks something rebuilds (14.2)."""
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from cinema.database.tables import change_log, change_log_mark
+from cinema.etl.changes import ChangeLog
+from cinema.etl.marks import FORGET, Mark, confirmed, consumer_beside, is_due, void
+from stagedoor.testing.clock import ManualClock
+from tests.cinema.etl.sources import FILMS, PEOPLE, Bench
+
+NOW = datetime(2026, 1, 5, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def test_e6_only_what_all_have_confirmed_is_confirmed() -> None:
+    """The slowest decides, as long as it is remembered."""
+    slow, fast = Mark((1, 5), NOW - 29 * DAY), Mark((2, 3), NOW)
+
+    assert confirmed([slow, fast], NOW) == (1, 5)
+    assert confirmed([slow, fast], NOW + 2 * DAY) == (2, 3)
+    assert confirmed([], NOW) is None
+    assert confirmed([slow], NOW + FORGET) is None
+
+
+def test_e6_a_mark_is_left_anew_where_it_says_something_new() -> None:
+    """Another place, also an earlier one; or that somebody is still there."""
+    mark = Mark((1, 5), NOW)
+
+    assert is_due(None, (1, 5), NOW)
+    assert is_due(mark, (1, 4), NOW)
+    assert is_due(mark, (1, 6), NOW)
+    assert is_due(mark, (1, 5), NOW + HOUR)
+    assert not is_due(mark, (1, 5), NOW + HOUR - timedelta(seconds=1))
+
+
+def test_e6_a_place_is_void_behind_what_was_pruned_and_after_a_long_absence() -> None:
+    """What was pruned up to is where one may stand."""
+    mark = Mark((1, 5), NOW)
+
+    assert not void(mark, (1, 5), (1, 5), NOW)
+    assert void(mark, (1, 5), (1, 6), NOW)
+    assert void(mark, (1, 5), (2, 1), NOW)
+    assert not void(None, (1, 5), None, NOW)
+    assert not void(mark, (1, 5), None, NOW + FORGET)
+    assert void(mark, (1, 5), None, NOW + FORGET + HOUR)
+
+
+def test_e6_a_copy_of_an_index_is_another_consumer(tmp_path: Path) -> None:
+    """And the same one is the same after a restart."""
+    first = consumer_beside(tmp_path / "a" / "state.json")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+
+    assert consumer_beside(tmp_path / "a" / "state.json") == first
+    assert consumer_beside(tmp_path / "b" / "state.json") != first
+    assert consumer_beside(tmp_path / "c" / "state.json") != first
+
+
+def another(bench: Bench, name: str) -> Bench:
+    """Give a second index over the same source."""
+    folder = bench.folder.with_name(name)
+    return replace(bench, folder=folder, feed=ChangeLog(bench.clock, name), engine=None, lines=[], losses=[])
+
+
+async def change(bench: Bench, title: str, days_ago: int = 8) -> None:
+    """Change a film and a person, and let it be so long ago."""
+    await bench.write(f"UPDATE content.film_work SET title = '{title}' WHERE id = '{FILMS[0]}'")
+    await bench.write(f"UPDATE content.person SET full_name = '{title}' WHERE id = '{PEOPLE[0]}'")
+    day = datetime.fromtimestamp(bench.clock.wall(), UTC) - timedelta(days=days_ago)
+    dated = change_log.update().where(change_log.c.entity != "source").values(changed_at=day)
+    await bench.database.write(lambda connection: connection.execute(dated).rowcount)
+
+
+async def rows(bench: Bench) -> int:
+    """Count the rows of the log that may be pruned."""
+    counted = select(func.count()).where(change_log.c.entity != "source").select_from(change_log)
+    return await bench.database.read(lambda connection: connection.execute(counted).scalar_one())
+
+
+async def test_e6_pruning_leaves_what_another_consumer_needs(bench: Bench) -> None:
+    """Contract 14.2: old rows stay until the slowest has confirmed them, and then they go."""
+    second = another(bench, "second")
+    await bench.run()
+    await second.run()
+    await change(bench, "Old")
+
+    await bench.run()
+    kept = await rows(bench)
+    written = await second.run()
+
+    assert kept == 2
+    assert 0 < written < 10
+    assert await rows(bench) == 0
+    await bench.assert_equal()
+    await second.assert_equal()
+
+
+async def test_e6_who_was_away_for_long_holds_nothing_and_rebuilds(bench: Bench) -> None:
+    """Contract 14.2: a consumer that was not seen for thirty days is forgotten."""
+    clock = bench.clock
+    assert isinstance(clock, ManualClock)
+    second = another(bench, "second")
+    await bench.run()
+    await second.run()
+    await change(bench, "Old")
+    await clock.advance((FORGET + DAY).total_seconds())
+
+    await bench.run()
+    left = await rows(bench)
+    written = await second.run()
+
+    assert left == 0
+    assert written == 10
+    await second.assert_equal()
+    await bench.assert_equal()
+
+
+async def test_e6_a_backup_that_lacks_what_was_pruned_rebuilds(bench: Bench) -> None:
+    """Contract 14.2: put back in its old place, whose mark says that it has been further."""
+    await bench.run()
+    state = bench.state.read_text()
+    await change(bench, "Old")
+    await bench.run()
+    assert await rows(bench) == 0
+    bench.state.write_text(state)
+
+    assert await bench.run() == 10
+    await bench.assert_equal()
+
+
+async def test_e6_a_backup_takes_its_mark_back_before_it_goes_on(bench: Bench) -> None:
+    """Contract 14.2: what it needs is not pruned while it is at it."""
+    second = another(bench, "second")
+    await bench.run()
+    await second.run()
+    state = second.state.read_text()
+    await change(bench, "Young", days_ago=6)
+    await bench.run()
+    await second.run()
+    second.state.write_text(state)
+    feed = second.etl().feed
+    await feed.valid(bench.database, {"tx": 0, "seq": 1})
+    marks = select(change_log_mark.c.seq).where(change_log_mark.c.consumer == "second")
+
+    back = await bench.database.read(lambda connection: connection.execute(marks).scalar_one())
+
+    assert back == 1
+
+
+async def test_e6_a_consumer_without_a_mark_goes_on_where_nothing_was_pruned(bench: Bench) -> None:
+    """As after an upgrade from a version that left none."""
+    await bench.run()
+    await bench.write("DELETE FROM content.change_log_mark")
+
+    assert await bench.run() == 0
+    assert await bench.run() == 0
