@@ -4,18 +4,20 @@ On SQLite, which has one writer, rows become visible in the order of their numbe
 PostgreSQL a transaction that began early may commit late, and its rows would appear behind a reader that goes by
 numbers. There the position is (transaction, number), and only transactions below the oldest that may still write here
 are read (`horizon`): of those no row can come any more, and a transaction that begins later has a larger id.
-A position beyond what the source has given out belongs to another one, a restored backup for instance.
+A position names the last row before it as well. Where that row is another one, or is gone though nobody has pruned it,
+the source is not the one that gave the position out: a backup was restored, however much it has written since.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Row,
     Select,
     and_,
     delete,
@@ -64,6 +66,14 @@ def has_change_log(connection: Connection) -> bool:
     return inspect(connection).has_table(change_log.name, schema=schema)
 
 
+class _Row(NamedTuple):
+    """A row of the log, by which its source is known again."""
+
+    tx: int
+    seq: int
+    about: str
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeLog:
     """The feed of a source that has a log, for one consumer of it."""
@@ -80,22 +90,23 @@ class ChangeLog:
 
     async def valid(self, database: Database, position: Position, /) -> bool:
         try:
-            place = int(position["tx"]), int(position["seq"])
-        except (KeyError, TypeError, ValueError):
+            place, row = _place(position), _row_of(position)
+        except (KeyError, TypeError, ValueError, OverflowError):
             return False
-        if place > await database.read(_newest):
+        newest = await database.read(_newest)
+        if place > newest:
             return False
+        found = await database.read(lambda connection: _row_again(connection, row))
         try:
             own = (await database.read(marks_in)).get(self.consumer)
             if is_due(own, place, self._now()):
-                with suppress(
-                    DBAPIError, DatabaseUnavailable
-                ):  # where one may only read; others may prune too much
+                # Where one may only read, others may prune too much; that is seen here, too.
+                with suppress(DBAPIError, DatabaseUnavailable):
                     await database.write(self._mark(place))
-            pruned = await database.read(pruned_in)
-        except DBAPIError:  # no such tables yet: nobody prunes
-            return True
-        return not void(own, place, pruned, self._now())
+            pruned = await database.read(lambda connection: pruned_in(connection, newest))
+        except DBAPIError:  # no such tables yet, or not for our eyes: the row has to be there
+            return found == row
+        return not void(own, place, pruned, self._now()) and _is_same(row, found, pruned)
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         def work(connection: Connection) -> Portion:
@@ -103,7 +114,7 @@ class ChangeLog:
             if not rows:
                 return Portion((), position, more=False)
             changes = [Change(row.entity, row.entity_id, row.op == "link") for row in rows]
-            place = {"tx": int(rows[-1].tx), "seq": rows[-1].seq}
+            place = {"tx": int(rows[-1].tx), "seq": rows[-1].seq, "row": _said(rows[-1])._asdict()}
             oldest = min(row.changed_at for row in rows)
             return Portion(changes, place, len(rows) == limit, oldest.timestamp())
 
@@ -111,7 +122,7 @@ class ChangeLog:
 
     async def waiting(self, database: Database, position: Position, /) -> Waiting:
         def work(connection: Connection) -> Waiting:
-            rows = _unread(connection, position).limit(_PEEK).subquery()
+            rows = _known(connection, _unread(connection, position)).limit(_PEEK).subquery()
             oldest = select(rows.c.entity, rows.c.op, func.min(rows.c.changed_at).label("since"))
             found = connection.execute(oldest.group_by(rows.c.entity, rows.c.op)).all()
             since = {Change(row.entity, "", row.op == "link"): row.since.timestamp() for row in found}
@@ -121,7 +132,7 @@ class ChangeLog:
         return await database.read(work)
 
     async def prune(self, database: Database, position: Position, /) -> int:
-        place, now = (int(position["tx"]), int(position["seq"])), self._now()
+        place, now = _place(position), self._now()
         if is_due((await database.read(marks_in)).get(self.consumer), place, now):
             await database.write(self._mark(place))
         if await database.read(lambda connection: _last_old(connection, now)) is None:
@@ -141,24 +152,23 @@ def _prune(connection: Connection, now: datetime) -> int:
     if last is None:
         return 0
     note_pruned(connection, last)
-    return connection.execute(delete(change_log).where(_old(connection, last, now))).rowcount
+    gone = and_(_LOG.entity != _SOURCE, _up_to(connection, last))
+    return connection.execute(delete(change_log).where(gone)).rowcount
 
 
 def _last_old(connection: Connection, now: datetime) -> Place | None:
-    """Return the place of the last row that may be pruned."""
-    place = confirmed(marks_in(connection).values(), now)
-    if place is None:
+    """Return the place of the last row that may be pruned; all before it are old as well, and confirmed by all."""
+    place, day = confirmed(marks_in(connection).values(), now), now - KEEP
+    rows = _rows(connection).where(_LOG.entity != _SOURCE)
+    oldest = connection.execute(rows.order_by(*_order(connection)).limit(1)).first()
+    if place is None or oldest is None or oldest.changed_at >= day or (int(oldest.tx), oldest.seq) > place:
         return None
-    on_sqlite = _on_sqlite(connection)
-    tx: ColumnElement[Any] = literal_column("0" if on_sqlite else f"{_TX}::text::bigint")
-    order = [_LOG.seq.desc()] if on_sqlite else [_TX.desc(), _LOG.seq.desc()]
-    old = select(tx.label("tx"), _LOG.seq).where(_old(connection, place, now))
-    found = connection.execute(old.order_by(*order).limit(1)).first()
-    return found and (found.tx, found.seq)
-
-
-def _old(connection: Connection, place: Place, now: datetime) -> ColumnElement[bool]:
-    return and_(_LOG.entity != _SOURCE, _LOG.changed_at < now - KEEP, _up_to(connection, place))
+    young = rows.where(_LOG.changed_at >= day).order_by(*_order(connection)).limit(1)
+    first = connection.execute(young).first()
+    before = place if first is None else min(place, (int(first.tx), first.seq - 1))
+    backwards = (column.desc() for column in _order(connection))
+    last = connection.execute(rows.where(_up_to(connection, before)).order_by(*backwards).limit(1)).one()
+    return int(last.tx), last.seq
 
 
 def _behind(connection: Connection, position: Position) -> Select[*tuple[Any, ...]]:
@@ -168,13 +178,54 @@ def _behind(connection: Connection, position: Position) -> Select[*tuple[Any, ..
 
 def _unread(connection: Connection, position: Position) -> Select[*tuple[Any, ...]]:
     """Read the rows behind a position, also those that are not settled yet."""
-    columns = (_LOG.seq, _LOG.entity, _LOG.entity_id, _LOG.op, _LOG.changed_at)
-    if _on_sqlite(connection):
-        found = select(*columns, literal_column("0").label("tx"))
-        return found.where(_LOG.seq > int(position["seq"])).order_by(_LOG.seq)
-    found = select(*columns, literal_column(f"{_TX}::text").label("tx"))
-    place = int(position["tx"]), int(position["seq"])
-    return found.where(not_(_up_to(connection, place))).order_by(_TX, _LOG.seq)
+    rows = _rows(connection).where(not_(_up_to(connection, _place(position))))
+    return rows.order_by(*_order(connection))
+
+
+def _known(connection: Connection, rows: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Leave out what another server has written, whose dump was restored here: its transactions are yet to come."""
+    return rows if _on_sqlite(connection) else rows.where(literal_column(f"({_TX} < {NEXT})"))
+
+
+def _rows(connection: Connection) -> Select[*tuple[Any, ...]]:
+    tx: ColumnElement[Any] = literal_column("0" if _on_sqlite(connection) else f"{_TX}::text")
+    return select(_LOG.seq, _LOG.entity, _LOG.entity_id, _LOG.op, _LOG.changed_at, tx.label("tx"))
+
+
+def _order(connection: Connection) -> Sequence[ColumnElement[Any]]:
+    return [_LOG.seq] if _on_sqlite(connection) else [_TX, _LOG.seq]
+
+
+def _place(said: Mapping[str, Any]) -> Place:
+    tx, seq = int(said["tx"]), int(said["seq"])
+    if not (0 <= tx <= _BEYOND and 0 <= seq <= _BEYOND):
+        raise ValueError("there are no such numbers")
+    return tx, seq
+
+
+def _row_of(position: Position) -> _Row | None:
+    row = position["row"]
+    return None if row is None else _Row(*_place(row), row["about"])
+
+
+def _said(row: Row[Any]) -> _Row:
+    about = f"{row.op} {row.entity} {row.entity_id} {row.changed_at.isoformat()}"
+    return _Row(int(row.tx), row.seq, about)
+
+
+def _row_again(connection: Connection, row: _Row | None) -> _Row | None:
+    """Return the row that has the number of this one now."""
+    if row is None:
+        return None
+    found = connection.execute(_rows(connection).where(_LOG.seq == row.seq)).first()
+    return None if found is None else _said(found)
+
+
+def _is_same(row: _Row | None, found: _Row | None, pruned: Place | None) -> bool:
+    """Tell whether a row is there as it was, or was pruned."""
+    if row is None or found is not None:
+        return row == found
+    return pruned is not None and (row.tx, row.seq) <= pruned
 
 
 def _up_to(connection: Connection, place: Place) -> ColumnElement[bool]:
@@ -187,11 +238,14 @@ def _up_to(connection: Connection, place: Place) -> ColumnElement[bool]:
 
 
 def _now(connection: Connection) -> Position:
-    if _on_sqlite(connection):
-        return dict(zip(("tx", "seq"), _newest(connection), strict=True))
-    # Behind every number of the transactions before the oldest that may still write here.
-    oldest_open = connection.execute(text(f"SELECT {HORIZON}::text")).scalar_one()
-    return {"tx": int(oldest_open) - 1, "seq": _BEYOND}
+    place = _newest(connection)
+    if not _on_sqlite(connection):
+        # Behind every number of the transactions before the oldest that may still write here.
+        place = int(connection.execute(text(f"SELECT {HORIZON}::text")).scalar_one()) - 1, _BEYOND
+    backwards = (column.desc() for column in _order(connection))
+    last = _rows(connection).where(_up_to(connection, place)).order_by(*backwards).limit(1)
+    row = connection.execute(last).first()
+    return {"tx": place[0], "seq": place[1], "row": None if row is None else _said(row)._asdict()}
 
 
 def _newest(connection: Connection) -> tuple[int, int]:

@@ -71,10 +71,11 @@ def marks_in(connection: Connection) -> Mapping[str, Mark]:
     return {row.consumer: Mark((row.tx, row.seq), row.marked_at) for row in found}
 
 
-def pruned_in(connection: Connection) -> Place | None:
-    """Return up to where the log has been pruned, if it has been."""
-    found = connection.execute(select(change_log_pruned.c.tx, change_log_pruned.c.seq)).first()
-    return found and (found.tx, found.seq)
+def pruned_in(connection: Connection, newest: Place) -> Place | None:
+    """Return up to where the log has been pruned, if it has been; what lies beyond the newest came with a dump."""
+    table = change_log_pruned.c
+    places = [(row.tx, row.seq) for row in connection.execute(select(table.tx, table.seq))]
+    return max((place for place in places if place <= newest), default=None)
 
 
 def leave(connection: Connection, consumer: str, mark: Mark) -> None:
