@@ -108,6 +108,12 @@ class ChangeLog:
             return found == row
         return not void(own, place, pruned, self._now()) and _is_same(row, found, pruned)
 
+    def earliest(self, positions: Sequence[Position], /) -> Sequence[Position]:
+        try:
+            return sorted(positions, key=_place)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return ()
+
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         def work(connection: Connection) -> Portion:
             rows = connection.execute(_behind(connection, position).limit(limit)).all()

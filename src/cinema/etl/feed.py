@@ -53,6 +53,10 @@ class Feed(Protocol):
         """Tell whether a position is one of this source."""
         ...
 
+    def earliest(self, positions: Sequence[Position], /) -> Sequence[Position]:
+        """Return positions of this source in order, the earliest first; none at all if one of them has no place."""
+        ...
+
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         """Return the changes behind a position, at most about `limit`."""
         ...

@@ -43,6 +43,9 @@ class Modified:
     async def valid(self, database: Database, position: Position, /) -> bool:
         return set(position) == {table.name for table in _TABLES}
 
+    def earliest(self, positions: Sequence[Position], /) -> Sequence[Position]:
+        return positions[:1] if all(position == positions[0] for position in positions) else ()
+
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         def work(connection: Connection) -> Portion:
             changes: list[Change] = []

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
+from cinema.etl.carried import Carried, text_of
 from cinema.etl.extract import PIPELINES, Pipeline, Span
 from cinema.etl.load import Loader
 from cinema.etl.pages import READERS, Apart, Here, Pages
@@ -32,8 +33,10 @@ async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
         await clear(loader.writer)
         versions = await _fill_all(etl, loader, pages, totals)
     for name, version in versions.items():
+        await loader.writer.mark(version, text_of(Carried(source, position)))
         await loader.writer.switch(name, version)
-    state = State(source, position, versions, set_aside=dict(loader.set_aside))
+    marks = dict.fromkeys(versions, position)
+    state = State(source, position, versions, set_aside=dict(loader.set_aside), marks=marks)
     return await etl.confirm(state, [EVERYTHING], loader.written, dict.fromkeys(versions, 0.0))
 
 

@@ -19,6 +19,7 @@ from stagedoor.search.schema import Index
 
 __all__ = ["ElasticWriter"]
 
+_MARK: Final = "mark"  # beside the declaration
 _TRANSIENT = frozenset((429, 502, 503, 504))
 _ODD: Final = (TypeError, ValueError)  # what a document of another shape than declared raises
 
@@ -122,6 +123,18 @@ class ElasticWriter:
         if before is not None and before != version:
             actions.insert(0, {"remove": {"index": before, "alias": name}})
         await self._ask("switch", "POST", "/_aliases", {"actions": actions})
+
+    async def mark(self, version: str, text: str, /) -> None:
+        # The application's part of a mapping is replaced whole, so the declaration has to be said again.
+        meta = {**await self._own(version), _MARK: text}
+        await self._ask("mark", "PUT", f"/{version}/_mapping", {"_meta": meta})
+
+    async def marked(self, version: str, /) -> str:
+        return str((await self._own(version)).get(_MARK, ""))
+
+    async def _own(self, version: str) -> Mapping[str, Any]:
+        found = await self._ask("mapping", "GET", f"/{version}/_mapping")
+        return dict(found[version]["mappings"].get("_meta", {}))
 
     async def drop(self, version: str, /) -> None:
         if version == await self._alias(version.rpartition("-")[0]):
