@@ -108,9 +108,12 @@ class ChangeLog:
             return found == row
         return not void(own, place, pruned, self._now()) and _is_same(row, found, pruned)
 
-    def earliest(self, positions: Sequence[Position], /) -> Sequence[Position]:
+    def carried(self, position: Position, /) -> Position:
+        return position
+
+    def together(self, position: Position, carried: Sequence[Position], /) -> Sequence[Position]:
         try:
-            return sorted(positions, key=_place)
+            return sorted([position, *carried], key=_place)
         except (KeyError, TypeError, ValueError, OverflowError):
             return ()
 

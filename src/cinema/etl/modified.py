@@ -6,7 +6,8 @@ table loaded at one moment is not indexed for ever. The cursor never passes the 
 after that, or is none at all, cannot be found by it: sums of all such rows are compared each time. So are those of all
 links, by either end, which finds roles that change in place and links that go. An entity that has gone shows by there
 being fewer in its group of ids; which one it was nobody knows, so that the position is void then, and all is rebuilt.
-It is void as well where the source's clock has gone back.
+It is void as well where the source's clock has gone back. All that a position says is of one snapshot, whose moment it
+names (`as_of`): what comes between two statements would be in the sums and not among the changes.
 What no source of this kind can show is in docs/how-to/fill-the-index.md.
 """
 
@@ -31,6 +32,7 @@ from cinema.etl.moments import (
     lend,
     moment_of,
     now_in,
+    snapshot,
     sums,
     sums_by,
 )
@@ -67,14 +69,15 @@ class Modified:
     async def now(self, database: Database, /) -> Position:
         def work(connection: Connection) -> Position:
             entities = {table.name: _Entity.of(connection, table).end() for table in _CONTENT}
-            return entities | {table.name: _links(connection, table) for table in _ENDS}
+            links = {table.name: _links(connection, table) for table in _ENDS}
+            return {**entities, **links, "as_of": now_in(connection)}
 
         return await _read(database, work)
 
     async def valid(self, database: Database, position: Position, /) -> bool:
         try:
             known = {table: position[table.name]["rows"] for table in _CONTENT}
-            latest = max(position[table.name]["at"] for table in _CONTENT)
+            latest = max(position["as_of"], *(position[table.name]["at"] for table in _CONTENT))
             _ = [position[table.name][end.name] for table, (ends, _) in _ENDS.items() for end in ends]
         except (KeyError, TypeError):
             return False
@@ -86,8 +89,15 @@ class Modified:
 
         return await _read(database, work)
 
-    def earliest(self, positions: Sequence[Position], /) -> Sequence[Position]:
-        return positions[:1] if all(position == positions[0] for position in positions) else ()
+    def carried(self, position: Position, /) -> Position:
+        return {"as_of": position["as_of"]}  # the whole of it is half a megabyte
+
+    def together(self, position: Position, carried: Sequence[Position], /) -> Sequence[Position]:
+        try:
+            behind = any(one["as_of"] < position["as_of"] for one in carried)
+        except (KeyError, TypeError):
+            return ()
+        return () if behind else [position]
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         def work(connection: Connection) -> Portion:
@@ -97,10 +107,13 @@ class Modified:
                 ids, place[table.name], more = _Entity.of(connection, table).news(position[table.name], limit)
                 changes += (Change(table.name, key) for key in ids)
                 if more:
+                    place["as_of"] += 1  # as of then it is not yet, but behind what it was
                     return Portion(changes, place, more=True)
             for table in _ENDS:
                 place[table.name] = _links(connection, table)
                 changes += _moved(connection, position[table.name], place[table.name])
+            if place != position:
+                place["as_of"] = max(now_in(connection), position["as_of"] + 1)
             return Portion(changes, place, more=False)
 
         return await _read(database, work)
@@ -115,7 +128,8 @@ class Modified:
 async def _read(database: Database, work: Callable[[Connection], T]) -> T:
     def lent(connection: Connection) -> T:
         lend(connection)
-        return work(connection)
+        with snapshot(connection):
+            return work(connection)
 
     return await database.read(lent)
 

@@ -10,7 +10,8 @@ that a change is found among few. SQLite has no digests, and borrows ours.
 import hashlib
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
@@ -32,6 +33,7 @@ from sqlalchemy import (
     null,
     select,
 )
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -46,6 +48,7 @@ __all__ = [
     "milliseconds",
     "moment_of",
     "now_in",
+    "snapshot",
     "sums",
     "sums_by",
 ]
@@ -129,6 +132,20 @@ def lend(connection: Connection) -> None:
         driver.create_function("cinema_group", 1, _group, deterministic=True)
         driver.create_function("cinema_digest", -1, _digest, deterministic=True)
         driver.create_function("cinema_moment", 2, milliseconds, deterministic=True)
+
+
+@contextmanager
+def snapshot(connection: Connection) -> Iterator[None]:
+    """Let all statements inside the block see the source as it was at the first of them."""
+    here = connection.dialect.name == "sqlite"
+    connection.exec_driver_sql("BEGIN" if here else "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    try:
+        yield
+    except BaseException:
+        with suppress(SQLAlchemyError):  # what has happened before tells more
+            connection.exec_driver_sql("ROLLBACK")
+        raise
+    connection.exec_driver_sql("ROLLBACK")
 
 
 def now_in(connection: Connection) -> int:

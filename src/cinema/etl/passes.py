@@ -106,7 +106,7 @@ async def _earliest(etl: Etl, writer: Writer, state: State) -> State | None:
     elsewhere = await _elsewhere(writer, state)
     if not elsewhere:
         return None if elsewhere is None else state
-    places = etl.feed.earliest([state.position, *elsewhere.values()])
+    places = etl.feed.together(state.position, [*elsewhere.values()])
     for place in reversed(places):  # so that the last one told to the source is where pruning has to end
         if not await etl.ask(partial(etl.feed.valid, etl.database, place)):
             return None
@@ -168,17 +168,17 @@ async def _apply(etl: Etl, loader: Loader, state: State, portion: Portion) -> St
         if pipeline.name in reached:
             await _refresh(etl, loader, pipeline, state.versions[pipeline.name], dirty)
     fresh = replace(state, position=portion.position, set_aside=dict(loader.set_aside))
-    fresh = await _mark(loader.writer, fresh, reached)
+    fresh = await _mark(etl, loader.writer, fresh, reached)
     return await etl.confirm(fresh, _tags(dirty), loader.written - before, _lags(etl, since))
 
 
-async def _mark(writer: Writer, state: State, reached: Collection[str]) -> State:
+async def _mark(etl: Etl, writer: Writer, state: State, reached: Collection[str]) -> State:
     """Let the indices that were reached say where they stand, and those that the state knows nothing of."""
-    marks = dict(state.marks)
+    marks, carried = dict(state.marks), etl.feed.carried(state.position)
     for name, version in state.versions.items():
         if name in reached or name not in marks:
-            await writer.mark(version, text_of(Carried(state.source, state.position)))
-            marks[name] = state.position
+            await writer.mark(version, text_of(Carried(state.source, carried)))
+            marks[name] = carried
     return replace(state, marks=marks)
 
 

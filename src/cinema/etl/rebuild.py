@@ -32,10 +32,11 @@ async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
     async with _opened(etl, loader, max(totals.values())) as pages:
         await clear(loader.writer)
         versions = await _fill_all(etl, loader, pages, totals)
+    carried = etl.feed.carried(position)
     for name, version in versions.items():
-        await loader.writer.mark(version, text_of(Carried(source, position)))
+        await loader.writer.mark(version, text_of(Carried(source, carried)))
         await loader.writer.switch(name, version)
-    marks = dict.fromkeys(versions, position)
+    marks = dict.fromkeys(versions, carried)
     state = State(source, position, versions, set_aside=dict(loader.set_aside), marks=marks)
     return await etl.confirm(state, [EVERYTHING], loader.written, dict.fromkeys(versions, 0.0))
 

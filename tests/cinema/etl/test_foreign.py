@@ -1,19 +1,25 @@
 """Foreign sources as they are met: moments of any spelling, of the future, equal or missing; links without any."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import copy
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from cinema.database import open_database
 from cinema.etl.modified import Modified
 from cinema.etl.moments import milliseconds
 from tests.cinema.etl.sources import FILMS, GENRES, PEOPLE, Bench, link, run_sql
+
+T = TypeVar("T")
 
 TABLES = """
 CREATE TABLE content.film_work (id {id} PRIMARY KEY, title text, description text, rating float, modified {moment});
@@ -104,6 +110,22 @@ async def test_e3_a_moment_of_the_future_hides_nothing_and_is_written_once(eithe
     assert await followed(either) == [1, 0]
 
 
+async def test_e3_the_case_of_the_future_as_it_was_met(tmp_path: Path) -> None:
+    """One row from 2036 among others: each pass writes the one film that has come, however it is dated."""
+    database = open_database(f"sqlite+aiosqlite:///{tmp_path}/foreign.db")
+    await database.write(partial(create, moment="text"))
+    bench = Bench(database, tmp_path / "etl", feed=Modified())
+    came: list[int] = []
+    for film, day in enumerate(("2026-05-01T10", "2036-05-01T10", "2026-05-01T11", "2026-05-02T11")):
+        await add(bench, film, f"'{day}:00:00.000000+00:00'")
+        came.append(await bench.run())
+
+    await bench.assert_equal()
+    await database.close()
+
+    assert came == [1, 1, 1, 1]
+
+
 async def test_e3_a_moment_of_the_future_is_passed_when_it_has_come(bench: Bench) -> None:
     """From then on it is a row like others."""
     soon = (datetime.now(UTC) + timedelta(seconds=0.3)).isoformat()
@@ -145,16 +167,7 @@ async def test_e3_moments_are_compared_as_moments(bench: Bench, spelling: str) -
     assert came == [1, 0, 1, 0, 2, 0]  # the last has a person
 
 
-NONSENSE = [
-    "NULL",
-    "''",
-    "'yesterday'",
-    "x'00ff'",
-    "CAST(x'ff' AS text)",
-    "'2026-13-45 99:00:00'",
-    "1e300",
-    "'nan'",
-]
+NONSENSE = ["NULL", "'yesterday'", "CAST(x'ff' AS text)"]
 
 
 @pytest.mark.parametrize("moment", NONSENSE)
@@ -246,6 +259,10 @@ async def test_e3_a_source_without_moments_is_followed(either: Bench) -> None:
         ("null", None, None),
         ("blob", b"2026-02-01", None),
         ("text", b"\xff", None),
+        ("text", b"", None),
+        ("text", b"nan", None),
+        ("text", b"2026-13-45 99:00:00", None),
+        ("real", b"1e300", None),
         ("text", b"2026-02-01T10:00:00.9999999Z", 1769940001000),
         ("text", b"0001-01-01T00:00:00+14:00", -62135647200000),
         ("integer", b"0", 0),
@@ -259,6 +276,82 @@ async def test_e3_a_source_without_moments_is_followed(either: Bench) -> None:
 def test_e3_a_value_is_a_moment_or_none(kind: str, value: bytes | None, moment: int | None) -> None:
     """No value stops the ETL."""
     assert milliseconds(kind, value) == moment
+
+
+# --- what happens meanwhile -----------------------------------------------------------------------------------
+
+
+class Busy:
+    """A database into which another program writes, once, behind the first statement of a kind."""
+
+    def __init__(self, bench: Bench, path: Path, behind: str, statement: str) -> None:
+        self._database, self._path = bench.database, path
+        self._behind, self._statement = behind, statement
+        self.write, self.close = bench.database.write, bench.database.close
+
+    async def read(self, work: Callable[[Connection], T], /) -> T:
+        def watched(connection: Connection) -> T:
+            event.listen(connection, "after_cursor_execute", self._hear)
+            try:
+                return work(connection)
+            finally:
+                event.remove(connection, "after_cursor_execute", self._hear)
+
+        return await self._database.read(watched)
+
+    def _hear(self, _: Connection, __: object, statement: str, *___: object) -> None:
+        if self._statement and self._behind in statement:
+            done, self._statement = self._statement, ""
+            with closing(sqlite3.connect(self._path, isolation_level=None)) as other:
+                other.execute(done)
+
+
+async def test_e3_what_comes_between_two_statements_of_a_pass_comes_with_the_next(
+    bench: Bench, tmp_path: Path
+) -> None:
+    """It would be in the sums of what was seen, and in nobody's list of changes."""
+    await add(bench, 2, "'2026-03-01 10:00:05'")
+    late = f"INSERT INTO film_work (id, title, modified) VALUES ('{FILMS[3]}', 'Late', '2026-03-01 10:00:01')"
+    kept = bench.database
+    bench.database = Busy(bench, tmp_path / "foreign.db", "LIMIT", late)
+
+    came = [await bench.run(), await bench.run(), await bench.run()]
+    bench.database = kept
+
+    assert came == [1, 1, 0]
+    await bench.assert_equal()
+
+
+# --- indices put back -----------------------------------------------------------------------------------------
+
+
+async def test_e6_an_index_carries_little_of_a_long_position(bench: Bench) -> None:
+    """A cluster keeps it in memory on each node."""
+    version = await bench.engine.current("movies")
+
+    assert len(await bench.engine.marked(version)) < 100
+
+
+async def test_e6_an_older_index_of_a_foreign_source_is_built_anew(bench: Bench) -> None:
+    """What it lacks would be compared with what a newer one has."""
+    backup = copy.deepcopy(bench.engine)
+    await retitle(bench, 0, "New", "'2026-03-01 10:00:00'")
+    await bench.run()
+    bench.engine = backup
+
+    assert await bench.run() == 6
+    assert await bench.run() == 0
+    await bench.assert_equal()
+
+
+async def test_e6_a_newer_index_of_a_foreign_source_is_gone_on_with(bench: Bench) -> None:
+    """As after a crash between the mark of an index and the state."""
+    held = bench.state.read_bytes()
+    await retitle(bench, 0, "New", "'2026-03-01 10:00:00'")
+    await bench.run()
+    bench.state.write_bytes(held)
+
+    assert await followed(bench) == [2, 0]
 
 
 # --- links, and what goes -----------------------------------------------------------------------------------
