@@ -29,6 +29,7 @@ class Record:
     ttl: float | None = None  # seconds of lifetime left, negative for a stale value, None for one not kept
     stored: bool = False  # the value was put into the cache
     joined: bool = False  # the value came from an equal call that was already under way
+    standing_in: bool = False  # an argument of the part was a fallback: what it makes must not be kept
 
 
 @value()
@@ -42,6 +43,7 @@ class RequestContext:
     `attempt` is the try as which the request itself arrived: one that is already a repetition is not repeated
     again (R7). `unshortened` is the route's own deadline where a caller asked for a sooner one, else None: a
     flight that others share keeps it, and an attempt cut short by a caller teaches no breaker (D5).
+    `caller` is for whoever declares screens: what it knows of who asks. The kit below hands it on and never looks.
     """
 
     request_id: str = "-"
@@ -51,6 +53,7 @@ class RequestContext:
     record: Record = field(default_factory=Record)
     attempt: int = 1
     unshortened: Deadline | None = None
+    caller: object | None = None
 
 
 _OUTSIDE = RequestContext()

@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     Select,
     and_,
     delete,
@@ -34,6 +33,7 @@ from cinema.database import Database, DatabaseUnavailable
 from cinema.database.tables import SCHEMA, change_log
 from cinema.etl.feed import Change, Portion, Waiting
 from cinema.etl.horizon import HORIZON, NEXT, obstacle
+from cinema.etl.logged import Logged, logged, oldest
 from cinema.etl.marks import (
     Mark,
     Place,
@@ -47,6 +47,7 @@ from cinema.etl.marks import (
     void,
 )
 from cinema.etl.state import Position
+from cinema.etl.unread import is_spoilt
 from stagedoor.clock import Clock
 
 __all__ = ["KEEP", "ChangeLog", "has_change_log"]
@@ -54,6 +55,7 @@ __all__ = ["KEEP", "ChangeLog", "has_change_log"]
 KEEP: Final = timedelta(days=7)
 _SOURCE: Final = "source"
 _BEYOND: Final = 2**62  # no number is that large
+_NEVER: Final = datetime(3000, 1, 1, tzinfo=UTC)  # from then on, what stands for a moment is none
 
 _LOG = change_log.c
 _TX: ColumnElement[Any] = literal_column(f"{SCHEMA}.change_log.tx")
@@ -119,23 +121,19 @@ class ChangeLog:
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         def work(connection: Connection) -> Portion:
-            rows = connection.execute(_behind(connection, position).limit(limit)).all()
+            rows = logged(connection, _behind(connection, position).limit(limit))
             if not rows:
                 return Portion((), position, more=False)
-            changes = [Change(row.entity, row.entity_id, row.op == "link") for row in rows]
             place = {"tx": int(rows[-1].tx), "seq": rows[-1].seq, "row": _said(rows[-1])._asdict()}
-            oldest = min(row.changed_at for row in rows)
-            return Portion(changes, place, len(rows) == limit, oldest.timestamp())
+            since = min(oldest(rows).values(), default=None)
+            return Portion([row.change for row in rows], place, len(rows) == limit, since)
 
         return await database.read(work)
 
     async def waiting(self, database: Database, position: Position, /) -> Waiting:
         def work(connection: Connection) -> Waiting:
-            rows = _known(connection, _unread(connection, position)).limit(_PEEK).subquery()
-            oldest = select(rows.c.entity, rows.c.op, func.min(rows.c.changed_at).label("since"))
-            found = connection.execute(oldest.group_by(rows.c.entity, rows.c.op)).all()
-            since = {Change(row.entity, "", row.op == "link"): row.since.timestamp() for row in found}
-            held_up = None if not found or _on_sqlite(connection) else obstacle(connection)
+            since = _oldest(connection, _known(connection, _unread(connection, position)).limit(_PEEK))
+            held_up = None if not since or _on_sqlite(connection) else obstacle(connection)
             return Waiting(since, held_up and held_up.fields())
 
         return await database.read(work)
@@ -169,15 +167,35 @@ def _last_old(connection: Connection, now: datetime) -> Place | None:
     """Return the place of the last row that may be pruned; all before it are old as well, and confirmed by all."""
     place, day = confirmed(marks_in(connection).values(), now), now - KEEP
     rows = _rows(connection).where(_LOG.entity != _SOURCE)
-    oldest = connection.execute(rows.order_by(*_order(connection)).limit(1)).first()
-    if place is None or oldest is None or oldest.changed_at >= day or (int(oldest.tx), oldest.seq) > place:
+    first = _first(connection, rows.order_by(*_order(connection)))
+    if place is None or first is None or _is_young(first, day) or (int(first.tx), first.seq) > place:
         return None
-    young = rows.where(_LOG.changed_at >= day).order_by(*_order(connection)).limit(1)
-    first = connection.execute(young).first()
+    young = rows.where(_LOG.changed_at >= day, _LOG.changed_at < _NEVER)
+    first = _first(connection, young.order_by(*_order(connection)))
     before = place if first is None else min(place, (int(first.tx), first.seq - 1))
-    backwards = (column.desc() for column in _order(connection))
-    last = connection.execute(rows.where(_up_to(connection, before)).order_by(*backwards).limit(1)).one()
-    return int(last.tx), last.seq
+    last = _first(connection, rows.where(_up_to(connection, before)).order_by(*_backwards(connection)))
+    return last and (int(last.tx), last.seq)
+
+
+def _is_young(row: Logged, day: datetime) -> bool:
+    return row.since is not None and day <= row.since < _NEVER
+
+
+def _oldest(connection: Connection, found: Select[*tuple[Any, ...]]) -> Mapping[Change, float]:
+    """Return since when changes wait, by kind."""
+    rows = found.subquery().c
+    since = select(rows.entity, rows.op, func.min(rows.changed_at).label("since"))
+    try:
+        kinds = connection.execute(since.group_by(rows.entity, rows.op)).all()
+        return {Change(row.entity, "", row.op == "link"): row.since.timestamp() for row in kinds}
+    except Exception as error:
+        if not is_spoilt(error):
+            raise
+    return oldest(logged(connection, found))
+
+
+def _first(connection: Connection, rows: Select[*tuple[Any, ...]]) -> Logged | None:
+    return next(iter(logged(connection, rows.limit(1))), None)
 
 
 def _behind(connection: Connection, position: Position) -> Select[*tuple[Any, ...]]:
@@ -205,6 +223,10 @@ def _order(connection: Connection) -> Sequence[ColumnElement[Any]]:
     return [_LOG.seq] if _on_sqlite(connection) else [_TX, _LOG.seq]
 
 
+def _backwards(connection: Connection) -> Sequence[ColumnElement[Any]]:
+    return [column.desc() for column in _order(connection)]
+
+
 def _place(said: Mapping[str, Any]) -> Place:
     tx, seq = int(said["tx"]), int(said["seq"])
     if not (0 <= tx <= _BEYOND and 0 <= seq <= _BEYOND):
@@ -217,16 +239,16 @@ def _row_of(position: Position) -> _Row | None:
     return None if row is None else _Row(*_place(row), row["about"])
 
 
-def _said(row: Row[Any]) -> _Row:
-    about = f"{row.op} {row.entity} {row.entity_id} {row.changed_at.isoformat()}"
-    return _Row(int(row.tx), row.seq, about)
+def _said(row: Logged) -> _Row:
+    change = row.change
+    return _Row(int(row.tx), row.seq, f"{change.entity} {change.id} {change.link} {row.since}")
 
 
 def _row_again(connection: Connection, row: _Row | None) -> _Row | None:
     """Return the row that has the number of this one now."""
     if row is None:
         return None
-    found = connection.execute(_rows(connection).where(_LOG.seq == row.seq)).first()
+    found = _first(connection, _rows(connection).where(_LOG.seq == row.seq))
     return None if found is None else _said(found)
 
 
@@ -251,9 +273,9 @@ def _now(connection: Connection) -> Position:
     if not _on_sqlite(connection):
         # Behind every number of the transactions before the oldest that may still write here.
         place = int(connection.execute(text(f"SELECT {HORIZON}::text")).scalar_one()) - 1, _BEYOND
-    backwards = (column.desc() for column in _order(connection))
-    last = _rows(connection).where(_up_to(connection, place)).order_by(*backwards).limit(1)
-    row = connection.execute(last).first()
+    row = _first(
+        connection, _rows(connection).where(_up_to(connection, place)).order_by(*_backwards(connection))
+    )
     return {"tx": place[0], "seq": place[1], "row": None if row is None else _said(row)._asdict()}
 
 

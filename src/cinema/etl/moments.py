@@ -38,6 +38,8 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from cinema.etl.unread import key_of as told
+
 __all__ = [
     "Sums",
     "counts",
@@ -194,8 +196,11 @@ def key_as(connection: Connection, key: str) -> ColumnElement[Any]:
 
 
 def key_read(key: str | bytes) -> str:
-    """Return an id that `key_of` has read; what is no UTF-8 becomes one that nobody has."""
-    return key.decode(errors="replace") if isinstance(key, bytes) else key
+    """Return an id that `key_of` has read, as it is told (`unread`)."""
+    try:
+        return key.decode() if isinstance(key, bytes) else key
+    except UnicodeDecodeError:
+        return told(key)
 
 
 def sums(

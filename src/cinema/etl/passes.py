@@ -20,9 +20,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from cinema.database import Database, DatabaseUnavailable
+from cinema.database.tables import person_film_work
 from cinema.etl.carried import Carried, carried_in, text_of
 from cinema.etl.dirty import Dirty, chunks, completed, dirty_of, indices_of
-from cinema.etl.extract import PIPELINES, Pipeline
+from cinema.etl.extract import PIPELINES, Pipeline, unread_among
 from cinema.etl.feed import Feed, Portion
 from cinema.etl.load import Loader
 from cinema.etl.patience import Patience
@@ -30,6 +31,7 @@ from cinema.etl.purge import Purger
 from cinema.etl.report import Report
 from cinema.etl.stamp import Batch
 from cinema.etl.state import Position, State, StateBroken, read_state, write_state
+from cinema.etl.unread import Unread
 from stagedoor.search import Delete, Put, Writer, WriterError
 
 __all__ = ["Etl", "clear", "found", "update"]
@@ -132,6 +134,7 @@ async def _elsewhere(writer: Writer, state: State) -> Mapping[str, Position] | N
 
 async def update(etl: Etl, loader: Loader, state: State) -> State:
     """Follow the changes behind a state to the end, and forget what was confirmed long ago."""
+    state = await _try_again(etl, loader, state)
     more = True
     while more:
         portion = await etl.ask(partial(etl.feed.read, etl.database, state.position, PORTION))
@@ -168,27 +171,59 @@ async def _apply(etl: Etl, loader: Loader, state: State, portion: Portion) -> St
         if pipeline.name in reached:
             await _refresh(etl, loader, pipeline, state.versions[pipeline.name], dirty)
     fresh = replace(state, position=portion.position, set_aside=dict(loader.set_aside))
-    fresh = await _mark(etl, loader.writer, fresh, reached)
+    fresh = await _mark(etl, loader, fresh, reached)
     return await etl.confirm(fresh, _tags(dirty), loader.written - before, _lags(etl, since))
 
 
-async def _mark(etl: Etl, writer: Writer, state: State, reached: Collection[str]) -> State:
+async def _try_again(etl: Etl, loader: Loader, state: State) -> State:
+    """Read and write once more what was set aside; say so only if something has become of it."""
+    await _forget_links(etl, loader)
+    dirty = Dirty()
+    for name in loader.set_aside:
+        index, _, key = name.partition("/")
+        if index in state.versions:
+            dirty.of(index).add(key)
+    before = loader.written.copy()
+    for pipeline in PIPELINES:
+        await _refresh(etl, loader, pipeline, state.versions[pipeline.name], dirty)
+    written = loader.written - before
+    if not written:
+        return state
+    fresh = replace(state, set_aside=dict(loader.set_aside))
+    return await etl.confirm(fresh, _tags(dirty), written, {})
+
+
+async def _forget_links(etl: Etl, loader: Loader) -> None:
+    """Forget the links that were set aside and can be read now: who they link has been read anew since."""
+    place = f"{person_film_work.name}/"
+    links = {name.removeprefix(place) for name in loader.set_aside if name.startswith(place)}
+    if links:
+        for key in links - await etl.read(partial(unread_among, ids=links)):
+            del loader.set_aside[place + key]
+
+
+async def _mark(etl: Etl, loader: Loader, state: State, reached: Collection[str]) -> State:
     """Let the indices that were reached say where they stand, and those that the state knows nothing of."""
     marks, carried = dict(state.marks), etl.feed.carried(state.position)
     for name, version in state.versions.items():
         if name in reached or name not in marks:
-            await writer.mark(version, text_of(Carried(state.source, carried)))
+            await loader.ask(partial(loader.writer.mark, version, text_of(Carried(state.source, carried))))
             marks[name] = carried
     return replace(state, marks=marks)
 
 
 async def _refresh(etl: Etl, loader: Loader, pipeline: Pipeline, version: str, dirty: Dirty) -> None:
+    before = loader.written[pipeline.name]
     for ids in chunks(dirty.of(pipeline.name), etl.batch):
-        documents = await etl.read(partial(pipeline.those, ids=ids))
-        there = {document["id"] for document in documents}
+        items = [
+            one if isinstance(one, Unread) else Put(one)
+            for one in await etl.read(partial(pipeline.those, ids=ids))
+        ]
+        there = {item.id for item in items}
         gone = [Delete(key) for key in ids if key not in there]
-        await loader.write(pipeline.name, version, [*map(Put, documents), *gone])
-    await loader.writer.commit(version)
+        await loader.write(pipeline.name, version, [*items, *gone])
+    if loader.written[pipeline.name] != before:
+        await loader.ask(partial(loader.writer.commit, version))
 
 
 async def _tell_what_waits(etl: Etl, state: State, *, last: bool = False) -> None:

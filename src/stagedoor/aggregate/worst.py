@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
-from stagedoor.aggregate.checks import Design
+from stagedoor.aggregate.checks import Design, Remote
 from stagedoor.aggregate.part import Finding, Part
 from stagedoor.errors import ConfigError
 from stagedoor.policies.breaker import Breaker
@@ -39,20 +39,6 @@ __all__ = [
 
 _MOST_ATTEMPTS = 3  # O5
 _MOST_LOAD = 1.2  # A9
-
-
-class Remote(Protocol):
-    """What this module asks of an `Upstream`."""
-
-    @property
-    def name(self) -> str:
-        """Return what it is called."""
-        ...
-
-    @property
-    def policies(self) -> Sequence[object]:
-        """Return its policies, outermost first."""
-        ...
 
 
 @runtime_checkable
@@ -175,9 +161,10 @@ def _repeated(cost: Cost, times: int, budget: Budget | Account, accounts: list[B
 
 
 def _behind(design: Design, part: Part) -> tuple[Remote, ...]:
-    """Return the upstreams behind the sources that a part names, each once."""
+    """Return the upstreams that a part uses, behind the sources that it names or otherwise, each once."""
     sources = (design.sources.get(argument.name) for argument in design.signatures[part.name].arguments)
     found = [remote for source in sources if isinstance(source, Backed) for remote in source.upstreams]
+    found.extend(design.uses.get(part.name, ()))
     return tuple({remote.name: remote for remote in found}.values())
 
 

@@ -18,6 +18,9 @@ __all__ = ["Connection", "Exchange"]
 
 _LOGGER: Final = logging.getLogger("stagedoor.door")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_PIECE: Final = (
+    262_144  # octets of an answer that wait in a transport; above its high-water mark none are added
+)
 _ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
 _BODILESS: Final = -1
 _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
@@ -26,7 +29,7 @@ _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the
 class Connection(Protocol):
     """What an exchange needs of its connection."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport."""
 
     paused: bool  # the peer takes less than we write
@@ -73,13 +76,20 @@ class Exchange:
         "keep_alive",
         "received",
         "scope",
+        "size",
         "started",
         "task",
         "told_end",
     )
 
     def __init__(
-        self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool
+        self,
+        connection: Connection,
+        scope: dict[str, Any],
+        size: int,
+        *,
+        keep_alive: bool,
+        expects_continue: bool,
     ) -> None:
         self._connection = connection
         self._arrived: asyncio.Event | None = None
@@ -88,6 +98,7 @@ class Exchange:
         self._chunked = False
         self._left = 0
         self.scope = scope
+        self.size = size  # octets of its head
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue
         self.task: asyncio.Task[None] | None = None
@@ -176,9 +187,7 @@ class Exchange:
             return
         kind = message["type"]
         if kind == "http.response.body":
-            self._write_body(message.get("body", b""), message.get("more_body", False))
-            if self._connection.paused:
-                await self._connection.drain()
+            await self._send_body(message.get("body", b""), message.get("more_body", False))
         elif kind == "http.response.start":
             self._start(message["status"], message.get("headers", ()))
         else:
@@ -225,27 +234,50 @@ class Exchange:
             framing.append((b"connection", b"close"))
         return framing
 
-    def _write_body(self, body: bytes, more: bool) -> None:
-        head = self._head
-        if head is None or self.complete:
+    async def _send_body(self, body: bytes | memoryview, more: bool) -> None:
+        if self._head is None or self.complete:
             raise RuntimeError("a body comes after a start and before an end")
+        self._count(len(body), more)
+        if self._left == _BODILESS:
+            body = b""
+        elif len(body) > _PIECE:
+            body = await self._write_all_but_the_last(memoryview(body))
+        if self.disconnected:
+            return
+        self._write(body, more)
+        if self._connection.paused:
+            await self._connection.drain()
+
+    async def _write_all_but_the_last(self, body: memoryview) -> memoryview:
+        """Write piece by piece, as the peer takes them: a body that others share is never copied whole for a peer."""
+        while len(body) > _PIECE and not self.disconnected:
+            self._write(body[:_PIECE], more=True)
+            body = body[_PIECE:]
+            if self._connection.paused:
+                await self._connection.drain()
+        return body
+
+    def _write(self, body: bytes | memoryview, more: bool) -> None:
         data = self._framed(body, more)
         if not self.started:
             self.started = True
-            data = head + data
+            data = (self._head or b"") + data
         self._connection.write(data)
         if not more:
             self.complete = True
             self.wake()
             self._connection.finished(self)
 
-    def _framed(self, body: bytes, more: bool) -> bytes:
-        if self._chunked:
-            end = b"" if more else b"0\r\n\r\n"
-            return b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end
-        if self._left == _BODILESS:
-            return b""
-        self._left -= len(body)
+    def _count(self, octets: int, more: bool) -> None:
+        """Hold the application to its Content-Length, before any of this is out."""
+        if self._chunked or self._left == _BODILESS:
+            return
+        self._left -= octets
         if self._left < 0 or (not more and 0 < self._left < _ENDLESS // 2):
             raise RuntimeError("the body's length is not its Content-Length")
-        return body
+
+    def _framed(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
+        if not self._chunked:
+            return body
+        end = b"" if more else b"0\r\n\r\n"
+        return b"".join((b"%x\r\n" % len(body), body, b"\r\n", end)) if body else end

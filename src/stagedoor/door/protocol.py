@@ -1,10 +1,10 @@
 """The HTTP/1.1 protocol of the door, for uvicorn's server: bounds first, the application second.
 
-    octets ─▶ Reader (llhttp, guards) ─▶ Exchange ─▶ application
+    octets ─▶ Reader (lines, guards) ─▶ Exchange ─▶ application
                        │
                     refusal: a problem, `Connection: close`, and a while of listening on
 
-It takes the place of uvicorn's own httptools protocol, whose parser it shares and of which nothing else was left.
+It takes the place of uvicorn's own protocols and shares no parser with them: those forgive, each in its own way.
 
 A refusal belongs behind the answers of earlier requests on the same connection, so it waits for those. After it
 the socket is half closed and what the client still sends is read and dropped for a moment: closing at once would
@@ -12,7 +12,6 @@ reset the connection and take the refusal with it (RFC 9112 9.6). Times are `pat
 """
 
 import asyncio
-import re
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -21,11 +20,11 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from stagedoor import problems
 from stagedoor.door.config import DoorConfig
 from stagedoor.door.exchange import Exchange
-from stagedoor.door.guards import instance_of
 from stagedoor.door.limits import occupancy
 from stagedoor.door.patience import Patience
 from stagedoor.door.reader import Head, Reader
-from stagedoor.door.wire import problem_answer
+from stagedoor.door.scope import scope_of
+from stagedoor.door.wire import Asked, problem_answer
 from stagedoor.problems import Problem
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ __all__ = ["DoorProtocol"]
 
 _HIGH_WATER: Final = 65_536
 _KEEP_ALIVE_UNTIL: Final = 0.92  # O3
-_INSTANCE: Final = 2_048
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
 class DoorProtocol(asyncio.Protocol):
@@ -145,13 +142,25 @@ class DoorProtocol(asyncio.Protocol):
         if reader.done:
             self._discard(data)
             return
-        if patience.phase == "idle":
-            patience.enter("head", self._loop.time())
-        elif not reader.in_head:
+        if not reader.in_head:
             patience.octets(len(data), self._loop.time())
+        self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        """Read on, with nothing new after a stall; the first octet of a head starts its time (T13)."""
+        reader, patience = self._reader, self._patience
         problem = reader.feed(data)
         if problem is not None:
             self._refuse(problem)
+        elif reader.stalled:
+            self._pause()
+        elif patience.phase == "idle" and reader.begun:
+            patience.enter("head", self._loop.time())
+
+    def _pause(self) -> None:
+        transport = self._transport
+        if transport.is_reading() and not transport.is_closing():
+            transport.pause_reading()
 
     def _discard(self, data: bytes) -> None:
         self._discarded += len(data)
@@ -169,6 +178,10 @@ class DoorProtocol(asyncio.Protocol):
             newest.keep_alive = False  # RFC 9112 9.3.2: the client repeats what got no answer
         return newest.keep_alive
 
+    def is_full(self) -> bool:
+        """Tell whether so much waits that further requests are read when an answer has made room."""
+        return sum([each.size + len(each.body) for each in self._pipeline or ()]) > _HIGH_WATER
+
     def has_room(self, target: bytes) -> bool:
         """Shed load: everything but health and metrics, once there are too many connections (O3)."""
         return len(self._connections) <= self._limits.max_connections or target.startswith(
@@ -177,23 +190,10 @@ class DoorProtocol(asyncio.Protocol):
 
     def begin(self, head: Head) -> None:
         """Serve a request, or let it wait behind those before it."""
-        target = head.target
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": head.version,
-            "method": head.method,
-            "scheme": self._scheme,
-            "path": target.path,
-            "raw_path": target.raw_path,
-            "query_string": target.query,
-            "root_path": "",
-            "headers": head.fields,
-            "client": self._client,
-            "server": self._server,
-            "state": self._app_state.copy(),
-        }
-        exchange = Exchange(self, scope, keep_alive=head.keep_alive, expects_continue=head.expects_continue)
+        scope = scope_of(head, self._scheme, self._client, self._server, self._app_state.copy())
+        exchange = Exchange(
+            self, scope, head.size, keep_alive=head.keep_alive, expects_continue=head.expects_continue
+        )
         scope["extensions"] = {"stagedoor.gone": exchange.on_gone}
         self._newest = exchange
         if self._active is None:
@@ -211,12 +211,8 @@ class DoorProtocol(asyncio.Protocol):
             return
         exchange.body += body
         exchange.wake()
-        if (
-            len(exchange.body) > _HIGH_WATER
-            and self._transport.is_reading()
-            and not self._transport.is_closing()
-        ):
-            self._transport.pause_reading()
+        if len(exchange.body) > _HIGH_WATER:
+            self._pause()
 
     def end(self) -> None:
         """Note that the newest request is here to its end."""
@@ -236,7 +232,7 @@ class DoorProtocol(asyncio.Protocol):
 
     # --- what an exchange needs ---------------------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport, counting them for the slow readers' limit."""
         self._patience.written += len(data)
         self._transport.write(data)
@@ -262,7 +258,7 @@ class DoorProtocol(asyncio.Protocol):
     def read_on(self) -> None:
         """Take more from the client, whose time counts from now."""
         transport = self._transport
-        if not (transport.is_reading() or transport.is_closing()):
+        if not (transport.is_reading() or transport.is_closing() or self._reader.stalled):
             transport.resume_reading()
             self._patience.octets(0, self._loop.time())
 
@@ -292,6 +288,9 @@ class DoorProtocol(asyncio.Protocol):
             self._answer(self._refusal)
         else:
             self._patience.enter("head" if self._reader.begun else "idle", self._loop.time())
+        if self._reader.stalled:
+            self._read(b"")
+            self.read_on()
 
     def answer_problem(self, exchange: Exchange, problem: Problem) -> None:
         """Answer a request that the application could not, and close."""
@@ -354,19 +353,17 @@ class DoorProtocol(asyncio.Protocol):
         self._drop_pipeline()
         if self._transport.is_closing():
             return
-        if exchange is None:
-            fields, path, bodiless = reader.fields, reader.target, reader.is_head_method
-        else:
+        asked = Asked(reader.fields, reader.target, reader.is_head_method)
+        if exchange is not None:
             scope = exchange.scope
-            fields, path, bodiless = scope["headers"], scope["raw_path"], scope["method"] == "HEAD"
-        request_id = _request_id(fields) or self._config.new_id()
+            asked = Asked(scope["headers"], scope["raw_path"], scope["method"] == "HEAD")
+        request_id = asked.request_id() or self._config.new_id()
         answer = problem_answer(
             problem,
+            asked,
             self._state.default_headers,
-            instance=instance_of(path)[:_INSTANCE],
             request_id=request_id,
             namespace=self._config.namespace,
-            bodiless=bodiless,
         )
         self.write(answer)
         if exchange is None or not exchange.begun:  # the application counts what it has seen
@@ -410,11 +407,3 @@ class DoorProtocol(asyncio.Protocol):
             self._transport.abort()
         if self._patience.phase != "over" and verdict != "abort":
             self._timer = self._loop.call_later(again, self._look)
-
-
-def _request_id(fields: list[tuple[bytes, bytes]]) -> str | None:
-    """Return the client's own request id if it is well formed."""
-    for name, value in fields:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return value.decode("ascii")
-    return None

@@ -35,7 +35,8 @@ class Cached(Generic[P, R]):
     A renewal that is refused ends the answer in every tier: a 4xx but 408 and 429 is what there is to say now.
     Errors are never kept, nor values that say they are not `complete`, nor those that `storable` refuses. A purge by
     one of the `tags`, fixed or drawn from the value, calls answers out. `key` replaces operation and call key by a
-    readable name; the identity stays part of it (T4). A renewal in the background ends by `refresh_deadline` seconds
+    readable name; the identity stays part of it (T4). `stale_before_partial` lets a whole answer in its stale-if-error
+    window go before a new one that is not `complete`. A renewal in the background ends by `refresh_deadline` seconds
     of its own; at most `refreshes` run at once.
     """
 
@@ -49,6 +50,7 @@ class Cached(Generic[P, R]):
     tags: Callable[[R], Iterable[str]] | tuple[str, ...] = ()
     storable: Callable[[R], bool] | None = None
     key: Callable[[Call[P]], str] | None = None
+    stale_before_partial: bool = False
     refresh_deadline: float = 1.0
     refreshes: int = 64
 
@@ -157,6 +159,9 @@ class Caching(Generic[P, R]):
                 return spare
             self._observe(CacheLookup(call.operation, look.tier, "miss"))
             raise
+        if self._policy.stale_before_partial and not _whole(fetched[0]) and not fetching.ended:
+            self._use(call, look.tier, stale)
+            return spare
         self._observe(CacheLookup(call.operation, look.tier, "miss"))
         return self._keep(*fetched)
 

@@ -74,11 +74,15 @@ class Refused:
 
 
 class WriterError(StagedoorError):
-    """The engine as a whole did not do what it was asked; `retryable` if it may when asked again later."""
+    """The engine as a whole did not do what it was asked; `retryable` if it may when asked again later.
 
-    def __init__(self, detail: str, *, retryable: bool = True) -> None:
+    `lost` says that what was written since the last commit is gone, or the version is: asking again begins there.
+    """
+
+    def __init__(self, detail: str, *, retryable: bool = True, lost: bool = False) -> None:
         super().__init__(detail)
         self.retryable = retryable
+        self.lost = lost
 
 
 class Engine(Transport[Query, Result], Protocol):
@@ -111,7 +115,10 @@ class Writer(Protocol):
         ...
 
     async def create(self, index: Index, /) -> str:
-        """Create an empty version of an index, with its mapping, and return the version's name."""
+        """Create an empty version of an index, with its mapping, and return the version's name.
+
+        Raises `WriterError`, not retryable, if the index's name could not stand for it: it is taken by something else.
+        """
         ...
 
     async def current(self, name: str, /) -> str | None:

@@ -10,6 +10,7 @@ that fires before it is armed again. In a busy pool a deadline is thus an assign
 
 import asyncio
 import math
+import ssl
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -160,10 +161,12 @@ class Connection(asyncio.Protocol):
             self._deliver()
 
     def eof_received(self) -> None:
-        self._ended()
+        self._ended(properly=_closed_properly(cast(asyncio.Transport, self._transport)))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended()
+        # Whatever was announced came by `eof_received`. uvloop tells of a TLS end without close_notify only here, and
+        # without an exception.
+        self._ended(properly=False)
 
     def pause_writing(self) -> None:
         if self._writable is None:
@@ -174,12 +177,12 @@ class Connection(asyncio.Protocol):
 
     # -- inside
 
-    def _ended(self) -> None:
+    def _ended(self, *, properly: bool) -> None:
         if self.closed:
             return
         if self._future is not None or self._body is not None:
             try:
-                self._reader.close()
+                self._reader.close(properly=properly)
             except Cut as failure:
                 self.close(failure)
                 return
@@ -258,6 +261,21 @@ class Connection(asyncio.Protocol):
                 self._arm(self._moment)
             return
         self.close(Late())
+
+
+def _closed_properly(transport: asyncio.Transport) -> bool:
+    """Tell whether the end of what can be read was said by the other side, and not only by the path to it.
+
+    Over TLS that takes a close_notify (RFC 9112 9.8); a bare end of TCP anybody on the way can send. The TLS object
+    reads an end only after the one, and wants more after the other.
+    """
+    tls = cast(ssl.SSLObject | None, transport.get_extra_info("ssl_object"))
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLError as error:
+        return isinstance(error, ssl.SSLZeroReturnError)
 
 
 def _stream_of(future: "asyncio.Future[HttpResponse]") -> BodyStream | None:

@@ -3,9 +3,11 @@
 A head goes through llhttp in strict mode, which refuses bare LF, folded lines, spaces before colons, control
 characters, doubled or malformed lengths, and lengths beside a transfer coding (H7). Its gaps are closed here: other
 protocols and versions (RTSP, ICE, HTTP/0.9 and 2.0) and blank lines before the status line, statuses outside
-100-599, transfer codings other than one `chunked`, and answers to HEAD. Bodies with a length never enter the parser:
-they are counted, so that one byte too many is seen. Chunked bodies do; what llhttp reports after their end, or as
-trailers, goes nowhere. A new parser for each head (0.4 µs) means that no state can leak from one answer into the next.
+100-599, control characters in a reason, transfer codings other than one `chunked`, and answers to HEAD. A status line
+may lack the blank in front of the reason it does not have: so many servers write it. Bodies with a length never enter
+the parser: they are counted, so that one byte too many is seen. Chunked bodies do; what llhttp reports after their end,
+or as trailers, goes nowhere. A new parser for each head (0.4 µs) means that no state can leak from one answer into the
+next.
 """
 
 from typing import ClassVar, TypeAlias
@@ -30,6 +32,7 @@ class Stage:
 
 
 _STARTS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+_REASON = bytes(octet for octet in range(256) if octet == 9 or (octet > 31 and octet != 127))  # RFC 9112 4
 
 # How the body ends, its length, whether the connection may serve on.
 Framing: TypeAlias = tuple[int, int, bool]
@@ -152,9 +155,12 @@ class ResponseReader:
             raise Garbled("the body is too large")
         self._chunks.append(data)
 
-    def close(self) -> None:
-        """Take in the end of the connection; raises `Cut` unless that ends the answer."""
-        if self.stage == Stage.UNTIL_CLOSE:
+    def close(self, *, properly: bool = True) -> None:
+        """Take in the end of the connection; raises `Cut` unless that ends the answer.
+
+        A reset, or TLS that ends without saying so, is no proper end: it ends no body (RFC 9112 8).
+        """
+        if self.stage == Stage.UNTIL_CLOSE and properly:
             self.stage = Stage.DONE
         if self.stage != Stage.DONE:
             raise Cut(silent=not self.started, headless=self.stage == Stage.HEAD)
@@ -243,6 +249,11 @@ class ResponseReader:
             self.keep = self.keep and self._tail == b"0\r\n\r\n"
 
     # -- callbacks of llhttp
+
+    def on_status(self, reason: bytes) -> None:
+        """Refuse a reason, or a piece of one, that holds control characters."""
+        if reason.translate(None, _REASON):
+            raise Garbled("a control character in the reason")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a field; trailers come here too, and end in a list that nobody reads any more."""

@@ -8,7 +8,7 @@ Every answer leaves through `_write`, every failure through `problem_of`; a hand
 
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -27,6 +27,7 @@ from stagedoor.web.identity import credentials_of
 from stagedoor.web.parameters import BeyondWindow, Invalid
 from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import Match, Refused, Route, Router
+from stagedoor.web.stream import send_stream
 from stagedoor.web.throttle import Limiter
 from stagedoor.web.trace import Trace, identify
 from stagedoor.web.traffic import Traffic, tell_refused
@@ -58,6 +59,13 @@ class _Exchange:
         self.trace: Trace
         self.fields: Headers = ()  # of the answer, whatever it will be
 
+    def request(self) -> Request:
+        """Return the request as a handler sees it."""
+        match = self.match
+        return Request(
+            self.scope, self.receive, match.params(), self.headers, self.request_id, match.raw()
+        )
+
 
 def _figure(raw: bytes | None) -> int | None:
     """Read a whole number above zero; junk is ignored."""
@@ -70,6 +78,10 @@ def _nobody(_: str) -> bool:
     return False
 
 
+def _nobody_asks(_: Exception) -> None:
+    """Leave our own failures to the log."""
+
+
 @asynccontextmanager
 async def _nothing_to_open() -> AsyncIterator[None]:
     yield
@@ -79,7 +91,8 @@ class Gateway:
     """Serve routes under one deadline, one form of errors, one way to count and to log.
 
     `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
-    every client on every route but the `live` ones; `cors` lets pages of other origins read the answers.
+    every client on every route but the `live` ones; `cors` lets pages of other origins read the answers. `mistakes`
+    hears of each failure of our own, which clients see as 500.
     """
 
     def __init__(
@@ -113,6 +126,7 @@ class Gateway:
         self._cors = cors
         self._lifespan = lifespan
         self._entropy = entropy
+        self.mistakes: Callable[[Exception], object] = _nobody_asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -163,9 +177,7 @@ class Gateway:
             sink.request_started()
         status = _CLIENT_CLOSED
         try:
-            answer = await self._answered(exchange)
-            await self._write(exchange, answer)
-            status = answer.status
+            status = await self._write(exchange, await self._answered(exchange))
         finally:
             self.active -= 1
             seconds = self._now() - exchange.started
@@ -207,14 +219,7 @@ class Gateway:
         route = exchange.match.route
         token = context.enter(self._context(exchange, route))
         try:
-            request = Request(
-                exchange.scope,
-                exchange.receive,
-                exchange.match.params(),
-                exchange.headers,
-                exchange.request_id,
-            )
-            return await while_connected(route.handle, request)
+            return await while_connected(route.handle, exchange.request())
         except Refused as refusal:
             return self._problem(exchange, refusal.problem)
         except Invalid as invalid:
@@ -241,7 +246,7 @@ class Gateway:
         if not route.public:
             identity, credentials = credentials_of(exchange.scope["headers"])
             forward += credentials
-        whole = Deadline(exchange.started + self._deadline)
+        whole = Deadline(exchange.started + (route.deadline or self._deadline))
         deadline = self._shortened(exchange, whole)
         return RequestContext(
             request_id=exchange.request_id,
@@ -265,6 +270,7 @@ class Gateway:
         problem = problems.problem_of(error)
         if problem.status == 500:
             _LOGGER.error("%s failed", exchange.match.route.path, exc_info=error)
+            self.mistakes(error)
         return self._problem(exchange, problem)
 
     def _problem(self, exchange: _Exchange, problem: problems.Problem) -> Answer:
@@ -273,10 +279,10 @@ class Gateway:
         body = problems.render(problem, instance=path, request_id=exchange.request_id, namespace=self.name)
         return Answer(problem.status, problems.fields_of(problem), body)
 
-    async def _write(self, exchange: _Exchange, answer: Answer) -> None:
-        """Write the head and the body; a stream of known length carries its own Content-Length."""
+    async def _write(self, exchange: _Exchange, answer: Answer) -> int:
+        """Write the head and the body, and return the status; a stream of known length brings its Content-Length."""
         if answer is _GONE:
-            return
+            return _CLIENT_CLOSED
         send, headers = exchange.send, [*answer.headers, *exchange.fields]
         if answer.stream is None and answer.status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(answer.body)))
@@ -286,25 +292,10 @@ class Gateway:
         if self._cors is not None:
             self._cors.tell(headers, exchange.headers.get(b"origin"))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
-        if answer.stream is None:
-            whole = b"" if exchange.scope["method"] == "HEAD" else answer.body
-            await send(start)
-            await send({"type": "http.response.body", "body": whole})
-        else:
-            await _stream(send, start, answer.stream, bodiless=exchange.scope["method"] == "HEAD")
-
-
-async def _stream(
-    send: Send, start: MutableMapping[str, Any], chunks: AsyncIterator[bytes], *, bodiless: bool
-) -> None:
-    """Send a head and a body as it comes; whoever makes it is told when nobody wants the rest, or any of it."""
-    try:
+        if answer.stream is not None:
+            whole = await send_stream(exchange.request(), send, start, answer.stream)
+            return answer.status if whole else _CLIENT_CLOSED
+        body = b"" if exchange.scope["method"] == "HEAD" else answer.body
         await send(start)
-        if not bodiless:
-            async for chunk in chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    finally:
-        close = getattr(chunks, "aclose", None)
-        if close is not None:
-            await close()
+        await send({"type": "http.response.body", "body": body})
+        return answer.status

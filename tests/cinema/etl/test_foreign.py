@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
@@ -276,6 +277,19 @@ async def test_e3_a_source_without_moments_is_followed(either: Bench) -> None:
 def test_e3_a_value_is_a_moment_or_none(kind: str, value: bytes | None, moment: int | None) -> None:
     """No value stops the ETL."""
     assert milliseconds(kind, value) == moment
+
+
+async def test_e3_a_row_whose_id_is_no_text_is_set_aside(bench: Bench) -> None:
+    """E2: what cannot be read of a source without a log stops nothing either, and is told by its id."""
+    await bench.write(
+        f"INSERT INTO film_work (id, title, modified) VALUES (CAST(x'ff' AS text), 'Odd', '{PAST}')"
+    )
+    await add(bench, 2, "'2026-03-01 10:00:00'")
+    written = await bench.run()
+    state = json.loads(bench.state.read_text())
+
+    assert written == 1
+    assert list(state["set_aside"]) == ["movies/x'FF'"]
 
 
 # --- what happens meanwhile -----------------------------------------------------------------------------------

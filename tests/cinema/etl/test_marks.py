@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, func, select
 
+from cinema.database import open_database
+from cinema.database.migrate import migrate
 from cinema.database.tables import change_log, change_log_mark
 from cinema.etl.changes import ChangeLog
 from cinema.etl.marks import FORGET, Mark, confirmed, consumer_beside, is_due, void
 from stagedoor.testing.clock import ManualClock
-from tests.cinema.etl.sources import FILMS, PEOPLE, Bench, run_sql
+from tests.cinema.etl.sources import FILMS, PEOPLE, Bench, plant, run_sql
 
 NOW = datetime(2026, 1, 5, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -253,6 +255,31 @@ async def test_e6_an_old_row_behind_a_young_one_stays(bench: Bench) -> None:
 
     assert 0 < await bench.run() < 10
     assert await rows(bench) == 4
+
+
+@pytest.mark.parametrize("moment", ["'yesterday'", "x'ff'", "''", "7"])
+async def test_e6_a_row_of_the_log_that_says_nothing_stops_no_pruning(tmp_path: Path, moment: str) -> None:
+    """E2: whoever may write the log may write anything; its last row is the one that a position names."""
+    database = open_database(f"sqlite+aiosqlite:///{tmp_path}/cinema.db")
+    await database.write(migrate)
+    await database.write(plant)
+    bench = Bench(database, tmp_path / "etl")
+    await date(bench, 9)
+    await bench.run()
+    odd = f"INSERT INTO change_log (entity, entity_id, op, changed_at) VALUES ('genre', x'ff', 'update', {moment})"
+    await change(bench, "Old")
+    await bench.write(odd)
+    first = [await bench.run(), await bench.run()]
+    kept = await rows(bench)
+    await change(bench, "Young", days_ago=6)
+    second = [await bench.run(), await bench.run()]
+    await bench.assert_equal()
+    await database.close()
+
+    assert kept == 0
+    assert 0 < first[0] < 10
+    assert (first[1], second[1]) == (0, 0)
+    assert 0 < second[0] < 10
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -439,6 +440,24 @@ async def test_t12_our_client_decompresses_if_asked_to(ours: House) -> None:
     assert caught.value.response is not None
     assert caught.value.response.body == b"plain"
     assert ours.seen[0].values(b"accept-encoding") == [b"gzip, deflate"]
+    await transport.aclose()
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate"])
+async def test_c2_every_form_of_what_we_ask_for_is_read(ours: House, coding: bytes) -> None:
+    """C2: gzip of several members (RFC 1952 2.2), and deflate as many servers send it."""
+    bare = zlib.compressobj(wbits=-15)
+    bodies = {
+        b"gzip": gzip.compress(b'{"status":"ok",') + gzip.compress(b'"data":[]}'),
+        b"deflate": bare.compress(b'{"status":"ok","data":[]}') + bare.flush(),
+    }
+    always(ours, Reply(headers=((b"content-encoding", coding),), chunks=(bodies[coding],)))
+    assert isinstance(ours.server, RawServer)
+    transport = HttpTransport(f"http://127.0.0.1:{ours.server.port}", decompress=True)
+
+    response = await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
+
+    assert (response.body, response.header(b"content-encoding")) == (b'{"status":"ok","data":[]}', None)
     await transport.aclose()
 
 

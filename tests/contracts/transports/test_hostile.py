@@ -55,6 +55,7 @@ GARBLED = {
     "status 600": b"HTTP/1.1 600 X\r\nContent-Length: 0\r\n\r\n",
     "status 999": b"HTTP/1.1 999 X\r\nContent-Length: 0\r\n\r\n",
     "status abc": b"HTTP/1.1 abc X\r\nContent-Length: 0\r\n\r\n",
+    "NUL in the reason": b"HTTP/1.1 200 O\0K\r\nContent-Length: 0\r\n\r\n",
     "space before the colon": OK + b"Content-Length : 0\r\n\r\n",
     "folded line": OK + b"X: a\r\n b\r\nContent-Length: 0\r\n\r\n",
     "no colon": OK + b"nonsense\r\nContent-Length: 0\r\n\r\n",

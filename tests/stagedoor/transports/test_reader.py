@@ -105,6 +105,32 @@ def test_h7_what_is_read(name: str, result: Result) -> None:
     assert read([ANSWERS[name]]) == result
 
 
+CONTROLS = [octet for octet in (*range(32), 127) if octet not in b"\t"]
+
+
+@pytest.mark.parametrize("octet", CONTROLS)
+def test_c5_no_control_character_is_part_of_a_reason(octet: int) -> None:
+    """C5, H7: RFC 9112 4; one that ends lines ends this one, and garbles what follows."""
+    for start in (b"HTTP/1.1 200 ", b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 ", b"HTTP/1.1 10"):
+        answer = start + b"3 O%cK\r\nContent-Length: 0\r\n\r\n" % octet
+
+        assert read([answer]) == read([bytes((byte,)) for byte in answer]) == "Garbled"
+
+
+@pytest.mark.parametrize(
+    "line", [b"HTTP/1.1 200", b"HTTP/1.1 200 ", b"HTTP/1.1 200  O\tK", b"HTTP/1.1 200 \xd6K \xff"]
+)
+def test_c5_any_other_reason_is_read_past(line: bytes) -> None:
+    """C5: RFC 9112 4 has blanks, tabs and obs-text in it; the first of these lacks a blank that many forget."""
+    answer = line + b"\r\nContent-Length: 0\r\n\r\n"
+
+    assert (
+        read([answer])
+        == read([bytes((byte,)) for byte in answer])
+        == (200, ((b"content-length", b"0"),), b"", True)
+    )
+
+
 @given(st.binary(max_size=200))
 def test_t18_no_bytes_crash_the_reader(data: bytes) -> None:
     """T18: arbitrary bytes behind a plausible start end as an answer or a failure, nothing else."""

@@ -42,6 +42,9 @@ class Folder:
 
     def create(self, index: Index) -> str:
         """Make an empty folder for a new version and return the version's name."""
+        name = self.root / f"{index.name}.name"
+        if name.is_dir():
+            raise IsADirectoryError(f"{name.name} is a folder and has to be a file: move it away")
         newest = self.versions(index.name)
         number = int(newest[-1].rpartition("-")[2]) if newest else 0
         version = f"{index.name}-{number + 1:06}"

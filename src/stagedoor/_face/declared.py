@@ -1,0 +1,135 @@
+"""What a gateway declares, before anything runs: screens, handlers, passages, sources."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from stagedoor._face.fields import Cookie
+from stagedoor._face.kept import Cache
+from stagedoor._face.places import Place
+from stagedoor._face.remote import AnyPolicy
+from stagedoor._face.service import Service
+from stagedoor._face.templates import Tag
+from stagedoor.errors import ConfigError
+
+__all__ = ["DeclaredPart", "Handler", "Limit", "Passage", "Source", "demand_async", "demand_seconds"]
+
+Function: TypeAlias = Callable[..., Awaitable[Any]]
+Limit: TypeAlias = float | None
+_LONGEST = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredPart:
+    """One part of a screen."""
+
+    function: Function
+    limit: Limit
+    cache: Cache | None
+    uses: tuple[Any, ...] | None  # None: as far as the code tells
+    place: Place
+
+    @property
+    def name(self) -> str:
+        """Return the part's name, which is its field's."""
+        return self.function.__name__
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handler:
+    """A function behind a method and a path."""
+
+    method: str
+    path: str
+    function: Function
+    place: Place
+    status: int | None = None
+    purges: tuple[Tag, ...] = ()
+    cache: Cache | None = None
+    vary: AbstractSet[str | Cookie] = frozenset()
+    deadline: Limit = None
+    limit: int = 1_048_576
+    deprecated: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """A path that leads through to a service."""
+
+    path: str
+    service: Service
+    to: str
+    methods: frozenset[str]
+    purges: tuple[Tag, ...]
+    limit: int
+    deadline: Limit
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Source:
+    """An `async def` of the user's own with policies round it."""
+
+    function: Function
+    safe: bool
+    attempt: Limit
+    policies: Sequence[AnyPolicy] | None
+    cache: Cache | None
+    place: Place
+    signature: inspect.Signature = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signature", inspect.signature(self.function))
+
+    @property
+    def name(self) -> str:
+        """Return what metrics and logs call it."""
+        return self.function.__name__
+
+
+def demand_async(function: Any, what: str, place: Place) -> None:  # noqa: ANN401 - whatever was decorated
+    """Raise `ConfigError` unless a decorated thing is an `async def`."""
+    if not callable(function):
+        raise ConfigError(f"{place}: {what} decorates an async def, not {type(function).__name__}")
+    if not inspect.iscoroutinefunction(inspect.unwrap(function)):
+        name = getattr(function, "__name__", "it")
+        raise ConfigError(f"{place}: {what}: {name} must be an async def")
+
+
+def demand_seconds(value: Limit, what: str, place: Place, most: float = _LONGEST) -> None:
+    """Raise `ConfigError` unless a time is a number of seconds that makes sense for a request."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{place}: {what} is seconds, not {value!r}")
+    if not 0 < value <= most:
+        raise ConfigError(
+            f"{place}: {what}={value!r} is seconds, above 0 and at most {most:g}; 165 ms are 0.165"
+        )
+
+
+def tags_of(purges: Sequence[str], place: Place) -> tuple[Tag, ...]:
+    """Return the tags that a write drops; raises `ConfigError` for what is none."""
+    if isinstance(purges, str):
+        raise ConfigError(f"{place}: purges is a list of tags, as in [{purges!r}]")
+    return tuple(Tag(text, f"{place}: purges") for text in purges)
+
+
+def uses_of(
+    uses: AbstractSet[Any] | None, place: Place, source_of: Callable[[Any], Any]
+) -> tuple[Any, ...] | None:
+    """Return the services and sources that `uses` names; raises `ConfigError` for anything else."""
+    if uses is None:
+        return None
+    found: list[Any] = []
+    for one in uses:
+        known = one if isinstance(one, Service) else source_of(one)
+        if known is None:
+            raise ConfigError(f"{place}: uses={{...}} names services and sources, not {one!r}")
+        found.append(known)
+    return tuple(found)
+
+
+Values: TypeAlias = Mapping[str, Any]

@@ -1,0 +1,280 @@
+"""A gateway at work: everything a declaration describes, built once, opened, and closed in reverse."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, LiteralString
+from urllib.parse import quote
+
+from stagedoor import context
+from stagedoor._face.aggregates import Aggregate
+from stagedoor._face.blueprint import Blueprint
+from stagedoor._face.caller import Caller, Rules
+from stagedoor._face.declared import Source
+from stagedoor._face.fields import lower_fields
+from stagedoor._face.handlers import Handling
+from stagedoor._face.operations import operations_of
+from stagedoor._face.passages import Passing
+from stagedoor._face.problems import Refusals
+from stagedoor._face.remote import Remote
+from stagedoor._face.screens import Screen
+from stagedoor._face.service import Service
+from stagedoor._face.settings import Settings
+from stagedoor._face.sources import Sourcing
+from stagedoor._face.stores import stores_of
+from stagedoor._face.templates import tag_of
+from stagedoor._face.world import World
+from stagedoor.addresses import trust
+from stagedoor.cache.tags import tag as purge_name
+from stagedoor.call import Transport
+from stagedoor.context import Record, RequestContext
+from stagedoor.deadline import Deadline
+from stagedoor.problems import Problem
+from stagedoor.requests import Headers, HttpRequest, HttpResponse
+from stagedoor.upstream import Upstream
+from stagedoor.web.answer import Answer
+from stagedoor.web.cors import Cors
+from stagedoor.web.gateway import Gateway as Web
+from stagedoor.web.request import Receive, Request, Scope, Send
+from stagedoor.web.routes import Route
+from stagedoor.web.trace import identify
+
+if TYPE_CHECKING:
+    from stagedoor._face.gateway import Gateway
+
+__all__ = ["Running"]
+
+_OUTSIDE = Rules("outside a request")
+
+
+class Running:
+    """A gateway at work. `Gateway.build` makes one."""
+
+    def __init__(
+        self,
+        declared: "Gateway",
+        blueprint: Blueprint,
+        settings: Settings,
+        world: World,
+        transports: Mapping[str, Transport[HttpRequest, HttpResponse]],
+        *,
+        functions: Mapping[Source, Callable[..., Awaitable[Any]]],
+        mistakes: Callable[[Exception], object],
+    ) -> None:
+        self.name = declared.name
+        self.settings = settings
+        self.world = world
+        self.env = world.env
+        self.stores = stores_of(settings, declared.name, self.env)
+        store = self.stores.store
+        self._remotes = {
+            service: Remote(
+                service.name,
+                transports[service.name],
+                blueprint.policies_of(service),
+                cache=service.cache,
+                coalesce=service.coalesce,
+                store=store,
+                env=self.env,
+            )
+            for service in blueprint.services
+        }
+        self._sources = {
+            source: Sourcing(
+                source, functions.get(source), blueprint.policies_of(source), store=store, env=self.env
+            )
+            for source in blueprint.sources
+        }
+        self._screens: dict[Any, Screen[Any]] = {}
+        self._lifespan = declared.lifespan_of
+        routes = [*self._declared_routes(blueprint), *operations_of(self, declared)]
+        self.web = Web(
+            routes,
+            env=self.env,
+            name=declared.name,
+            deadline=declared.deadline,
+            traffic=world.traffic,
+            upstreams=tuple(self._upstreams()),
+            plans=tuple(screen.plan for screen in self._screens.values()),
+            trusted=trust(settings.networks),
+            throttle=self.stores.throttle,
+            cors=Cors(settings.cors_origins) if settings.cors_origins else None,
+            entropy=world.entropy,
+        )
+        self.web.mistakes = mistakes
+        self._app: Any = self.web
+        for wrap in reversed(declared.middleware):
+            self._app = wrap(self._app)
+
+    def _declared_routes(self, blueprint: Blueprint) -> list[Route]:
+        """Return the routes of screens, handlers and passages; raises `ConfigError`."""
+        store, env = self.stores.store, self.env
+        shown = Refusals(blueprint.sees_credentials, passing=False)
+        passing = Refusals(blueprint.sees_credentials, passing=True)
+        routes: list[Route] = []
+        for layout in blueprint.layouts:
+            uses = {
+                part.name: [self._behind(one) for one in blueprint.uses_of(part)]
+                for part in layout.declared.parts
+            }
+            deadline = blueprint.deadline_of(layout.declared.deadline)
+            screen = Screen(layout, uses, deadline=deadline, refusals=shown, store=store, env=env)
+            self._screens[layout.declared] = screen
+            routes.append(self._entered(screen.route(), screen.rules))
+        self.handlings = [
+            Handling(
+                one, deadline=blueprint.deadline_of(one.deadline), refusals=passing, store=store, env=env
+            )
+            for one in blueprint.handlers
+        ]
+        routes += [self._entered(one.route(), one.rules) for one in self.handlings]
+        for passage in blueprint.passages:
+            passed = Passing(
+                passage,
+                name=self.name,
+                deadline=blueprint.deadline_of(passage.deadline),
+                refusals=passing,
+                store=store,
+            )
+            routes += [self._entered(route, passed.rules) for route in passed.routes()]
+        return routes
+
+    def _entered(self, route: Route, rules: Rules) -> Route:
+        """Return a route whose handler knows who asks."""
+        return replace(route, handle=partial(self._enter, route.handle, rules))
+
+    async def _enter(
+        self, handle: Callable[[Request], Awaitable[Answer]], rules: Rules, request: Request
+    ) -> Answer:
+        asked = context.current()
+        # By position, for every request. The gateway leaves the context when the request has ended.
+        context.enter(
+            RequestContext(
+                asked.request_id,
+                asked.deadline,
+                asked.identity,
+                asked.forward,
+                asked.record,
+                asked.attempt,
+                asked.unshortened,
+                Caller(self, tuple(request.scope["headers"]), rules, {}),
+            )
+        )
+        return await handle(request)
+
+    def _upstreams(self) -> list[Upstream[Any, Any]]:
+        kept = [screen.upstream for screen in self._screens.values()]
+        kept += [one.upstream for one in self.handlings if one.upstream is not None]  # type: ignore[misc]
+        behind: list[Any] = [*self._remotes.values(), *self._sources.values()]
+        return [*kept, *(one.upstream for one in behind)]
+
+    def _behind(self, one: Any) -> Any:  # noqa: ANN401 - a service or a source
+        return self._remotes[one] if isinstance(one, Service) else self._sources[one]
+
+    def remote(self, service: Service) -> Remote:
+        """Return a service at work; raises `RuntimeError` for one of another gateway."""
+        found = self._remotes.get(service)
+        if found is None:
+            raise RuntimeError(f"the service {service.name!r} belongs to another gateway than {self.name!r}")
+        return found
+
+    def source(self, source: Source) -> Sourcing:
+        """Return a source at work; raises `RuntimeError` for one of another gateway."""
+        found = self._sources.get(source)
+        if found is None:
+            raise RuntimeError(f"the source {source.name!r} belongs to another gateway than {self.name!r}")
+        return found
+
+    def screen(self, declared: Aggregate[Any]) -> Screen[Any]:
+        """Return a screen at work; raises `RuntimeError` for one of another gateway."""
+        found = self._screens.get(declared)
+        if found is None:
+            raise RuntimeError(f"{declared!r} belongs to another gateway than {self.name!r}")
+        return found
+
+    @property
+    def remotes(self) -> Sequence[Remote]:
+        """Return all services at work."""
+        return tuple(self._remotes.values())
+
+    @asynccontextmanager
+    async def request(
+        self, *, headers: Mapping[str, str] | None = None, deadline: float | None = None
+    ) -> AsyncIterator[None]:
+        """Let screens and services be used in a block without a web request; `headers` identify the caller.
+
+        `deadline` is seconds for the whole block, none unless given: each screen keeps to its own.
+        """
+        fields = lower_fields(headers)
+        request_id, trace = identify(dict(fields), fields, self.world.entropy(40))
+        forward: Headers = ((b"x-request-id", request_id.encode()), (b"traceparent", trace.parent))
+        now = self.env.clock.now()
+        asked = RequestContext(
+            request_id=request_id,
+            deadline=Deadline(float("inf") if deadline is None else now + deadline),
+            forward=forward,
+            record=Record(),
+            caller=Caller(self, fields, _OUTSIDE, {}),
+        )
+        token = context.enter(asked)
+        try:
+            yield
+        finally:
+            context.leave(token)
+
+    async def purge(self, tag: LiteralString, *values: object) -> None:
+        """Drop what is kept under a tag: `await running.purge("home:{}", account_id)`; values are escaped."""
+        await self.stores.store.purge([purge_name(tag_of(tag).placed(values))])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        await self._app(_unmounted(scope), receive, send)
+
+    def refused(self, problem: Problem, request_id: str) -> None:
+        """Count a request that the door turned away."""
+        self.web.refused(problem, request_id)
+
+    def drain(self) -> None:
+        """Say "not ready" from now on."""
+        self.web.drain()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Running"]:
+        """Open everything; close it in reverse."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.world.opened())
+            stack.push_async_callback(self.stores.aclose)
+            for screen in self._screens.values():
+                stack.push_async_callback(screen.upstream.aclose)
+            for remote in self._remotes.values():
+                stack.push_async_callback(remote.aclose)
+            for source in self._sources.values():
+                stack.push_async_callback(source.upstream.aclose)
+            for handling in self.handlings:
+                if handling.upstream is not None:
+                    stack.push_async_callback(handling.upstream.aclose)
+            await self.stores.start()
+            if self._lifespan is not None:
+                await stack.enter_async_context(self._lifespan(self))
+            self.web.ready = True
+            try:
+                yield self
+            finally:
+                self.web.drain()
+
+    def __repr__(self) -> str:
+        return f"<Running {self.name}>"
+
+
+def _unmounted(scope: Scope) -> Scope:
+    """Return the scope of an application that may be mounted below a path, which is no part of its routes."""
+    root = scope.get("root_path", "")
+    raw = scope.get("raw_path")
+    if raw is None:
+        raw = quote(scope["path"]).encode()
+    if not root and "raw_path" in scope:
+        return scope
+    prefix = root.rstrip("/").encode()
+    below = raw.removeprefix(prefix)
+    return {**scope, "raw_path": below or b"/"}
