@@ -5,7 +5,8 @@ The `python` blocks of a page share one namespace and one event loop, in order, 
 `# name.py` is that file, in a folder of the page's own; `# name.py, continued` adds to it. Each `test_...` of a file
 is called, with the fixtures of `stagedoor.testing.plugin` that it names. A `python fragment` is compiled, its imports
 are resolved, and it is not run. Of the `console` blocks, `stagedoor` is run, and what it prints is compared with what
-the page shows; `make`, `cinema` and `pytest` have to know what they are asked for.
+the page shows; `make`, `cinema`, `pytest` and `stagedoor run`, which would not end, have to know what they are asked
+for.
 """
 
 import ast
@@ -225,7 +226,7 @@ def known_to(app: typer.Typer, words: list[str]) -> bool:
 
 def understood(command: str) -> bool:
     """Tell whether a command of a page exists; of foreign programs nothing is known."""
-    words = [word for word in shlex.split(command) if not re.fullmatch(r"[A-Z_0-9]+=.*", word)]
+    words = [word for word in shlex.split(command) if not re.fullmatch(r"[A-Z_0-9]+=.*|&", word)]
     program = Path(words[0]).name if words else ""
     if program == "make":
         return set(words[1:]) <= targets()
@@ -241,7 +242,7 @@ def run_page(page: Path, folder: Path) -> None:
         asyncio.run(reading.follow())
         for block in blocks(page):
             for command, shown in commands(block) if block.kind == "console" else ():
-                if command.startswith("stagedoor "):
+                if command.startswith("stagedoor ") and not command.startswith("stagedoor run "):
                     asyncio.run(reading.check(command, shown))
     finally:
         reading.close()

@@ -12,40 +12,40 @@ from cinema.etl.unread import cell, is_spoilt, key_in, key_of, moment_in
 
 __all__ = ["Logged", "logged", "oldest"]
 
-_CELLS = ("entity", "entity_id", "op", "changed_at")
-
 
 class Logged(NamedTuple):
-    """One row: which entity is to be read again, and since when, if that can be told."""
+    """One row; what is no text is told as ids are (`unread`), and a moment that is none is None."""
 
     tx: str
     seq: int
-    change: Change
-    since: datetime | None
+    entity: str
+    entity_id: str
+    op: str
+    changed_at: datetime | None
+
+    @property
+    def change(self) -> Change:
+        """Return what is to be read again."""
+        return Change(self.entity, self.entity_id, self.op == "link")
 
 
 def logged(connection: Connection, found: Select[*tuple[Any, ...]]) -> Sequence[Logged]:
     """Return the rows of a statement over the log, whose columns are its own and `tx`."""
     try:
         return [
-            Logged(
-                row.tx, row.seq, Change(row.entity, key_of(row.entity_id), row.op == "link"), row.changed_at
-            )
+            Logged(row.tx, row.seq, key_of(row.entity), key_of(row.entity_id), key_of(row.op), row.changed_at)
             for row in connection.execute(found)
         ]
     except Exception as error:
         if not is_spoilt(error):
             raise
-    kept = [column for column in found.selected_columns if column.name not in _CELLS]
-    cells = [cell(change_log.c[name]).label(name) for name in _CELLS]
+    log, tx = change_log.c, found.selected_columns["tx"]
+    careful = found.with_only_columns(
+        log.seq, cell(log.entity), cell(log.entity_id), cell(log.op), cell(log.changed_at), tx
+    )
     return [
-        Logged(
-            row.tx,
-            row.seq,
-            Change(key_in(row.entity), key_in(row.entity_id), key_in(row.op) == "link"),
-            moment_in(row.changed_at),
-        )
-        for row in connection.execute(found.with_only_columns(*kept, *cells))
+        Logged(tx, seq, key_in(entity), key_in(entity_id), key_in(op), moment_in(at))
+        for seq, entity, entity_id, op, at, tx in connection.execute(careful)
     ]
 
 
@@ -53,7 +53,7 @@ def oldest(rows: Iterable[Logged]) -> Mapping[Change, float]:
     """Return since when there is something, by kind of change, as far as that can be told."""
     since: dict[Change, float] = {}
     for row in rows:
-        if row.since is not None:
-            kind, moment = row.change._replace(id=""), row.since.timestamp()
+        if row.changed_at is not None:
+            kind, moment = row.change._replace(id=""), row.changed_at.timestamp()
             since[kind] = min(moment, since.get(kind, moment))
     return since

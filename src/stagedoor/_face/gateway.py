@@ -395,6 +395,7 @@ class Gateway:
         env: Env | None = None,
         *,
         transports: Transports | None = None,
+        environment: Mapping[str, str] | None = None,
         all_logs: bool = False,
         reachable: bool = True,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]] | None = None,
@@ -402,10 +403,10 @@ class Gateway:
     ) -> Running:
         """Return a gateway that has not been opened.
 
-        `reachable` False builds one without addresses, to look at; `functions` take the place of sources, and
-        `mistakes` hears of what clients see as 500.
+        `environment` has the settings, the process's own unless given. `reachable` False builds one without addresses,
+        to look at. `functions` take the place of sources, and `mistakes` hears of what clients see as 500.
         """
-        variables = os.environ if transports is None else {}
+        variables = os.environ if environment is None else environment
         blueprint = Blueprint(self)
         settings = settings_from(variables, self.name, self.settings)
         names = [one.name for one in blueprint.behind]
@@ -429,8 +430,12 @@ class Gateway:
     def inspected(self) -> "Inspected":
         """Return what `stagedoor check` looks at; raises `ConfigError` with everything that is wrong."""
         blueprint = Blueprint(self)
-        web = self.made(reachable=False, env=Env(SystemClock(), _half, _unobserved)).web
+        web = self.looked_at(reachable=False).web
         return Inspected(web.plans, web.upstreams, web.routes, tuple(blueprint.unseen()))
+
+    def looked_at(self, *, reachable: bool) -> Running:
+        """Return a gateway that will not be opened; raises `ConfigError` with everything that is wrong."""
+        return self.made(Env(SystemClock(), _half, _unobserved), reachable=reachable)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Running]:

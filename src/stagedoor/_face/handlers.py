@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, get_args, get_origin
 
 from pydantic import TypeAdapter
@@ -12,7 +11,7 @@ from pydantic_core import PydanticSerializationError
 from stagedoor import context
 from stagedoor._face.answers import Answer
 from stagedoor._face.bodies import json_body
-from stagedoor._face.caller import Caller, Rules, caller_here
+from stagedoor._face.caller import Caller, Rules, caller_here, entered
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
@@ -24,7 +23,8 @@ from stagedoor.aggregate.part import Argument, signature_of
 from stagedoor.cache.store import Store
 from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Call, Env
-from stagedoor.errors import ConfigError, UpstreamError, UpstreamRejected
+from stagedoor.deadline import Expiry
+from stagedoor.errors import ConfigError, UpstreamError, UpstreamRejected, UpstreamTimeout
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
@@ -36,7 +36,7 @@ from stagedoor.web.rendering import adapter_of
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
-__all__ = ["Handling", "Purging"]
+__all__ = ["Handling", "Purging", "varied"]
 
 _JSON = (b"content-type", b"application/json")
 _BODIES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -93,6 +93,7 @@ class Handling:
         self.declared = declared
         self.where = f"{declared.method} {declared.path}"
         self._deadline = deadline
+        self._clock = env.clock
         self._refusals = refusals
         signature = signature_of(declared.function)
         self._path = route_names(declared.path, str(declared.place))
@@ -105,7 +106,7 @@ class Handling:
         self._write = adapter_of(
             self._returns, f"{declared.place}: what {self.where} returns"
         ).serializer.to_json
-        self.vary = self._varied()
+        self.vary = varied(declared, signature.arguments)
         self.safe = declared.method == "GET"
         self.rules = Rules(self.where, self.vary if self.safe else None)
         self._purging = Purging(declared.purges, self._known(), store, str(declared.place))
@@ -149,11 +150,6 @@ class Handling:
 
     def _known(self) -> list[str]:
         return [one.argument for one in self.inputs]
-
-    def _varied(self) -> Picker:
-        names = {one.name.lower() for one in self.inputs if one.place == "header"}
-        crumbs = {one.name for one in self.inputs if one.place == "cookie"}
-        return Picker({*self.declared.vary, *names, *map(Cookie, crumbs)}, str(self.declared.place))
 
     def _check_tags(self) -> None:
         cache = self.declared.cache
@@ -213,7 +209,13 @@ class Handling:
 
     async def _called(self, values: Mapping[str, Any]) -> Answer[Any]:
         """Call the function; raises `TypeError` for a value of another type than it promises."""
-        said = await self.declared.function(**values)
+        try:
+            with Expiry(self._clock, context.current().deadline):
+                said = await self.declared.function(**values)
+        except TimeoutError as error:
+            raise UpstreamTimeout(
+                f"{self.declared.function.__name__}.call", "not done by the deadline"
+            ) from error
         made = said if isinstance(said, Answer) else Answer(said)
         if self._kinds and not isinstance(made.value, self._kinds):
             promised = " or ".join(kind.__name__ for kind in self._kinds)
@@ -257,7 +259,7 @@ class Handling:
         if not isinstance(caller, Caller):
             raise TypeError("a handler is asked by a caller")
         fresh = caller.within(self.rules, values)
-        token = context.enter(replace(asked, caller=fresh))
+        token = entered(asked, fresh)
         try:
             made = await self._called(values)
         except Problem as problem:
@@ -309,6 +311,14 @@ class Handling:
                 deprecated=declared.deprecated,
             ),
         )
+
+
+def varied(declared: Handler, arguments: Sequence[Argument]) -> Picker:
+    """Return what identifies an answer of a handler: what it declares, and the fields that are its inputs."""
+    inputs = [input_of(one, ()) for one in arguments]
+    names = {one.name.lower() for one in inputs if one.place == "header"}
+    crumbs = {one.name for one in inputs if one.place == "cookie"}
+    return Picker({*declared.vary, *names, *map(Cookie, crumbs)}, str(declared.place))
 
 
 def _refused(*, has_body: bool) -> tuple[int, ...]:

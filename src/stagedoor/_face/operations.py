@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stagedoor._face.gateway import Gateway
     from stagedoor._face.remote import Remote
     from stagedoor._face.running import Running
+    from stagedoor._face.sources import Sourcing
 
 __all__ = ["operations_of"]
 
@@ -141,9 +142,24 @@ def _metrics(render: Callable[[], tuple[bytes, str]]) -> Route:
 
 def _probes(running: "Running") -> Mapping[str, Probe]:
     probes: dict[str, Probe] = {one.name: _probe(one, running.env) for one in running.remotes}
+    probes |= {one.name: _source_probe(one) for one in running.sourcings}
     if running.stores.tiers is not None:
         probes["redis"] = running.stores.probe
     return probes
+
+
+def _source_probe(sourcing: "Sourcing") -> Probe:
+    """Return a probe that tells how a source fared of late: only its users know how to ask it."""
+
+    async def probe() -> Component:
+        states = {getattr(layer, "state", "closed") for layer in sourcing.upstream.layers}
+        if "open" in states:
+            return Component("unhealthy", detail="failing: the circuit breaker is open")
+        if "half_open" in states:
+            return Component("degraded", detail="returning: the circuit breaker is half open")
+        return Component("healthy")
+
+    return probe
 
 
 def _probe(remote: "Remote", env: Env) -> Probe:

@@ -91,6 +91,7 @@ class Remote:
             name, Reading(transport), *outer, *policies, env=env
         )
         self._cache = cache
+        self._joins = coalesce
         self._send = self.upstream.layers[0]
         self._caches = Caches(store, self._send, ReplyCodec(), env)
         self._key_of = self.upstream.transport.key_of
@@ -106,18 +107,19 @@ class Remote:
         kept = (cache or self._cache) if safe and not asking.request.streamed else None
         send = self._send if kept is None else self._caches.of(kept)
         idempotent = safe or self.upstream.transport.idempotent(asking)
+        keyed = idempotent and (self._joins or kept is not None)
         # The identity is empty: the key holds every field that is sent.
         return await send(
             Call(
                 operation,
                 asking,
-                b"",
+                self._key_of(asking) if keyed else b"",
                 "",
                 asked.deadline,
                 idempotent,
                 asked.attempt,
                 self._key_of,
-                None,
+                asking if keyed else None,
             )
         )
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from stagedoor import context
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.blueprint import Blueprint
-from stagedoor._face.caller import Caller, Rules
+from stagedoor._face.caller import Caller, Rules, entered
 from stagedoor._face.declared import Source
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.handlers import Handling
@@ -34,11 +34,11 @@ from stagedoor.problems import Problem
 from stagedoor.requests import Headers, HttpRequest, HttpResponse
 from stagedoor.upstream import Upstream
 from stagedoor.web.answer import Answer
-from stagedoor.web.cors import Cors
+from stagedoor.web.cors import ACCEPTED, Cors
 from stagedoor.web.gateway import Gateway as Web
 from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import Route
-from stagedoor.web.trace import identify
+from stagedoor.web.trace import Parents, identify
 
 if TYPE_CHECKING:
     from stagedoor._face.gateway import Gateway
@@ -99,7 +99,7 @@ class Running:
             plans=tuple(screen.plan for screen in self._screens.values()),
             trusted=trust(settings.networks),
             throttle=self.stores.throttle,
-            cors=Cors(settings.cors_origins) if settings.cors_origins else None,
+            cors=_cors(settings, routes),
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
@@ -147,20 +147,8 @@ class Running:
     async def _enter(
         self, handle: Callable[[Request], Awaitable[Answer]], rules: Rules, request: Request
     ) -> Answer:
-        asked = context.current()
-        # By position, for every request. The gateway leaves the context when the request has ended.
-        context.enter(
-            RequestContext(
-                asked.request_id,
-                asked.deadline,
-                asked.identity,
-                asked.forward,
-                asked.record,
-                asked.attempt,
-                asked.unshortened,
-                Caller(self, tuple(request.scope["headers"]), rules, {}),
-            )
-        )
+        # The gateway leaves the context when the request has ended.
+        entered(context.current(), Caller(self, tuple(request.scope["headers"]), rules, {}))
         return await handle(request)
 
     def _upstreams(self) -> list[Upstream[Any, Any]]:
@@ -198,6 +186,11 @@ class Running:
         """Return all services at work."""
         return tuple(self._remotes.values())
 
+    @property
+    def sourcings(self) -> Sequence[Sourcing]:
+        """Return all sources at work."""
+        return tuple(self._sources.values())
+
     @asynccontextmanager
     async def request(
         self, *, headers: Mapping[str, str] | None = None, deadline: float | None = None
@@ -215,6 +208,7 @@ class Running:
             deadline=Deadline(float("inf") if deadline is None else now + deadline),
             forward=forward,
             record=Record(),
+            parent=Parents(trace.parent),
             caller=Caller(self, fields, _OUTSIDE, {}),
         )
         token = context.enter(asked)
@@ -265,6 +259,14 @@ class Running:
 
     def __repr__(self) -> str:
         return f"<Running {self.name}>"
+
+
+def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:
+    """Return whose pages may read answers; they may send every field that an answer varies by, but cookies."""
+    if not settings.cors_origins:
+        return None
+    varied = {name.title() for route in routes for name in route.varies if name != "cookie"}
+    return Cors(settings.cors_origins, accepted=(*ACCEPTED, *sorted(varied - set(ACCEPTED))))
 
 
 def _unmounted(scope: Scope) -> Scope:

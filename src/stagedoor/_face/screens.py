@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from stagedoor import context
 from stagedoor._face.aggregates import Aggregate, Result, Verdict
-from stagedoor._face.caller import Caller, Rules, uncovered, unvaried
+from stagedoor._face.caller import Caller, Rules, entered, uncovered, unvaried
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
 from stagedoor._face.inputs import Reader, nearest
@@ -182,7 +182,7 @@ class Screen(Generic[M]):
         if not isinstance(caller, Caller):
             raise TypeError("a screen is asked by a caller")
         fresh = caller.within(self.rules, values)
-        token = context.enter(replace(asked_now, caller=fresh))
+        token = entered(asked_now, fresh)
         try:
             outcome = await self.plan.run(values, self._env)
         except Problem as problem:
@@ -193,7 +193,7 @@ class Screen(Generic[M]):
         cache = self.layout.declared.cache
         done = rendered(self.plan, self._renderer, values, outcome, 0.0 if cache is None else cache.max_age)
         tags = (*fresh.tags, *(() if cache is None else cache.tagged(values)))
-        return replace(done, tags=tags, outcome=outcome)
+        return Rendered(done.fields, done.summary, done.verdicts, done.complete, tags, outcome)
 
     def key_of(self, payload: Question, /) -> bytes:
         """Return the question's key."""

@@ -45,7 +45,7 @@ def serve(target: str, *, host: str | None, port: int | None, workers: int) -> N
     """Serve until a signal says stop. Raises `ConfigError`, and `OSError` for an address that is taken."""
     gateway = found(target)
     settings = settings_from(os.environ, gateway.name, gateway.settings)
-    gateway.made().stores  # noqa: B018 - what is wrong is said here, once, and not by every worker
+    gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
     address = (host or settings.host, settings.port if port is None else port)
     limits = _limits(settings)
     os.environ[_TARGET] = target
@@ -93,7 +93,9 @@ class _Served:
 
     async def __call__(self, scope: object, receive: object, send: object) -> None:
         """Serve one ASGI connection."""
-        await self._gateway(scope, receive, send, all_logs=True)
+        lifespan = isinstance(scope, dict) and scope["type"] == "lifespan"
+        with watch() if lifespan and os.environ.get(_WATCHED) else contextlib.nullcontext():
+            await self._gateway(scope, receive, send, all_logs=True)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""
@@ -141,6 +143,6 @@ def _files() -> Iterator[tuple[str, float]]:
                 yield str(file), file.stat().st_mtime
 
 
-def watched() -> Watch | None:
-    """Return what notices blocking code, where the command asked for it."""
-    return Watch() if os.environ.get(_WATCHED) else None
+def watch() -> Watch:
+    """Return what warns of blocking code, on the screen."""
+    return Watch(lambda text: print(f"warning: {text}", file=sys.stderr, flush=True))  # noqa: T201 - it is for people

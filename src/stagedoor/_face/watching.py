@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
@@ -17,11 +18,13 @@ _LOOKS = 3  # in one place, without a turn of the loop between them: that is no 
 class Watch:
     """Looks at the event loop from a thread while it is entered; `blocked` says what stood still, and where.
 
-    `told`, if given, is called with each such message, from the thread.
+    `tell` is called with each such message, from the thread; once for each place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], object] | None = None) -> None:
         self.blocked: str | None = None
+        self._tell = tell
+        self._told: set[str] = set()
         self._beats = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -40,6 +43,11 @@ class Watch:
         if self._thread is not None:
             self._thread.join()
 
+    def _note(self, text: str) -> None:
+        self.blocked = self.blocked or text
+        if self._tell is not None:
+            self._tell(text)
+
     def _beat(self) -> None:
         self._beats += 1
 
@@ -51,8 +59,9 @@ class Watch:
             now = None if place is None else (self._beats, place)
             times = times + 1 if now is not None and now == seen else 0
             seen = now
-            if times >= _LOOKS and self.blocked is None and place is not None:
-                self.blocked = (
+            if times >= _LOOKS and place is not None and place not in self._told:
+                self._told.add(place)
+                self._note(
                     f"{place} blocks the event loop, and every other request with it: await instead, or use "
                     "asyncio.to_thread"
                 )

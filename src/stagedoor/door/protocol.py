@@ -6,9 +6,9 @@
 
 It takes the place of uvicorn's own protocols and shares no parser with them: those forgive, each in its own way.
 
-A refusal belongs behind the answers of earlier requests on the same connection, so it waits for those. After it
-the socket is half closed and what the client still sends is read and dropped for a moment: closing at once would
-reset the connection and take the refusal with it (RFC 9112 9.6). Times are `patience`'s business.
+A refusal belongs behind the answers of earlier requests on the same connection, so it waits for those. After it, as
+after any last answer, the socket is half closed and what the client still sends is read and dropped for a moment:
+closing at once would reset the connection and take the answer with it (RFC 9112 9.6). Times are `patience`'s business.
 """
 
 import asyncio
@@ -257,8 +257,8 @@ class DoorProtocol(asyncio.Protocol):
 
     def read_on(self) -> None:
         """Take more from the client, whose time counts from now."""
-        transport = self._transport
-        if not (transport.is_reading() or transport.is_closing() or self._reader.stalled):
+        transport, reader = self._transport, self._reader
+        if not (transport.is_reading() or transport.is_closing() or (reader.stalled and not reader.done)):
             transport.resume_reading()
             self._patience.octets(0, self._loop.time())
 
@@ -275,7 +275,7 @@ class DoorProtocol(asyncio.Protocol):
         self._state.total_requests += 1
         self._active = None
         if not exchange.keep_alive:
-            self._end(exchange)
+            self._end()
             return
         if exchange is self._newest:
             self._newest = None
@@ -305,14 +305,11 @@ class DoorProtocol(asyncio.Protocol):
 
     # --- ends ---------------------------------------------------------------------------------------------------
 
-    def _end(self, exchange: Exchange) -> None:
-        """Close after an answer; if the request is still being sent, listen on for a while."""
+    def _end(self) -> None:
+        """Close after a last answer, and listen on for a while: the client may send more before it has read it."""
         self._reader.done = True
         self._drop_pipeline()
-        if exchange.received:
-            self._close()
-        else:
-            self._linger()
+        self._linger()
 
     def _drop_pipeline(self) -> None:
         for waiting in self._pipeline or ():
@@ -382,7 +379,7 @@ class DoorProtocol(asyncio.Protocol):
         self._patience.enter("over", self._loop.time())
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(self._limits.linger, self._transport.abort)
+        self._timer = self._loop.call_later(self._limits.linger, self._look)
 
     def _close(self) -> None:
         self._reader.done = True
@@ -405,5 +402,5 @@ class DoorProtocol(asyncio.Protocol):
             self._close()
         elif verdict == "abort":
             self._transport.abort()
-        if self._patience.phase != "over" and verdict != "abort":
+        if verdict != "abort":
             self._timer = self._loop.call_later(again, self._look)

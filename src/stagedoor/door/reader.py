@@ -4,6 +4,7 @@ What is judged is the stream, never a feed: a head line by line, a body chunk by
 as it is there. So a stream has one verdict, however it is cut and whatever follows in the same packet.
 """
 
+import re
 from typing import Final, NamedTuple, Protocol
 
 from stagedoor import problems
@@ -18,6 +19,7 @@ from stagedoor.problems import Problem
 __all__ = ["Head", "Reader", "Sink"]
 
 _END: Final = b"\r\n\r\n"
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*+")
 _EMPTY_LINE: Final = frozenset({b"\r\n", b"\r"})
 
 
@@ -120,7 +122,7 @@ class Reader:
         """Read a head; return where it ends, or `at` if that is not here."""
         if not self.begun:
             if data[at : at + 2] in _EMPTY_LINE:  # RFC 9112 2.2: skipped before a request
-                return at + 2 if data.startswith(b"\r\n", at) else at
+                return _EMPTY_LINES.match(data, at).end()  # type: ignore[union-attr] # it matches anything
             if not self._sink.may_begin():
                 self.done = True
                 return at

@@ -1,10 +1,11 @@
-"""Fixtures for pytest: `clock`, `events`, `env`.
+"""Fixtures for pytest: `clock`, `events`, `env`, `stage`.
 
 Ask for them in a conftest, with `pytest_plugins = ["stagedoor.testing.plugin"]`. There is no entry point on purpose:
 pytest would import the kit before coverage starts to count, and in projects that do not want it.
 """
 
 import random
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,7 +13,10 @@ from stagedoor.call import Env
 from stagedoor.testing.clock import ManualClock
 from stagedoor.testing.events import Events
 
-__all__ = ["clock", "env", "events"]
+if TYPE_CHECKING:
+    from stagedoor.testing.stage import Stage
+
+__all__ = ["clock", "env", "events", "stage"]
 
 
 @pytest.fixture
@@ -31,3 +35,11 @@ def events() -> Events:
 def env(clock: ManualClock, events: Events) -> Env:
     """Return an Env of that clock and observer, with a random source that starts the same for each test."""
     return Env(clock, random.Random(20260105).random, events)  # noqa: S311 - wanted: the same each time
+
+
+@pytest.fixture
+def stage() -> "type[Stage]":
+    """Return the class `Stage`, a factory: a test calls it with a gateway, and enters what it gets."""
+    from stagedoor.testing.stage import Stage  # noqa: PLC0415 - loaded where it is used: see above
+
+    return Stage

@@ -213,13 +213,15 @@ class Reply:
 class Stage:
     """A gateway with scripted services on a clock that jumps to the next timer while a request waits.
 
-    One seed, one outcome. A service without a script fails the test by its name; so does a mistake in a part or
+    One seed, one outcome. The process's environment is not read: `environment` has the settings of a test, such as
+    `{"SHOP_RATE_LIMIT": "2/60"}`. A service without a script fails the test by its name; so does a mistake in a part or
     handler, which a client would see as 500, and a call that blocks the event loop.
     """
 
     running: Running
 
-    def __init__(self, app: Gateway, *, seed: int = 1) -> None:
+    def __init__(self, app: Gateway, *, seed: int = 1, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = environment or {}
         self.clock = ManualClock()
         self.events = Events()
         self._app = app
@@ -236,6 +238,7 @@ class Stage:
         running = self._app.made(
             self._env,
             transports=self._speaking,
+            environment=self._environment,
             functions=self._functions_of(),
             mistakes=self._mistakes.append,
         )

@@ -10,6 +10,7 @@ that fires before it is armed again. In a busy pool a deadline is thus an assign
 
 import asyncio
 import math
+import select
 import ssl
 from collections.abc import Callable
 from typing import Protocol, cast
@@ -39,7 +40,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_body", "_clock", "_create_future", "_future", "_home", "_idle", "_moment", "_paused", "_reader", "_sent_all",
-        "_streamed", "_timer", "_timer_at", "_transport", "_writable", "_write", "born", "closed", "used",
+        "_streamed", "_timer", "_timer_at", "_transport", "_writable", "_write", "born", "closed", "poll", "used",
     )  # fmt: skip
 
     def __init__(self, home: Home, limits: Limits, clock: Clock, idle: float) -> None:
@@ -59,6 +60,9 @@ class Connection(asyncio.Protocol):
         self._sent_all = True
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
+        # Asks the kernel whether there is anything to read: a close, or bytes that nobody has asked for yet. It is the
+        # poller's own, since a method round it would be felt.
+        self.poll: Callable[[int], list[tuple[int, int]]]
         self.born = clock.now()
         self.closed = False
         self.used = 0  # answers received
@@ -112,11 +116,6 @@ class Connection(asyncio.Protocol):
             self._end(failure or Cut(silent=not self._reader.started, headless=self._reader.headless))
             self._home.forget(self)
 
-    def fileno(self) -> int:
-        """Return the descriptor, -1 if there is none (any more)."""
-        found = self._transport.get_extra_info("socket") if self._transport is not None else None
-        return -1 if found is None else cast(int, found.fileno())
-
     # -- what a stream does
 
     def pause(self) -> None:
@@ -142,6 +141,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._write = self._transport.write
+        poller = select.poll()
+        poller.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self.poll = poller.poll
         if self.closed:  # given up while connecting
             self._transport.abort()
 
@@ -153,7 +155,8 @@ class Connection(asyncio.Protocol):
         try:
             reader.feed(data)
         except Garbled as failure:
-            self.close(failure)
+            # No octet of this answer has come if those are the rest of the one before (RFC 9112 6.3).
+            self.close(Cut(silent=True, headless=True) if reader.leftover else failure)
             return
         if reader.stage == Stage.DONE:
             self._complete()
@@ -222,7 +225,9 @@ class Connection(asyncio.Protocol):
             else:
                 reader.keep = False
         self.used += 1
-        if reader.keep and self._sent_all and self._writable is None and not self.closed:
+        if reader.bare and reader.owing:
+            self.close()  # the length of an answer to HEAD is mostly true, but what it is of would be the next answer
+        elif reader.keep and self._sent_all and self._writable is None and not self.closed:
             if self._paused:
                 self.resume()
             self._home.give_back(self)

@@ -32,6 +32,7 @@ class Stage:
 
 
 _STARTS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+_BODILESS = frozenset((204, 304))
 _REASON = bytes(octet for octet in range(256) if octet == 9 or (octet > 31 and octet != 127))  # RFC 9112 4
 
 # How the body ends, its length, whether the connection may serve on.
@@ -50,6 +51,8 @@ def framing(status: int, headers: Headers, *, to_head: bool, old: bool) -> Frami
     keep = not old
     if b"connection" in fields:
         keep = _persistent(headers, old=old)
+    if status == 408:
+        keep = False  # it means that the connection is closed, whatever its fields say (RFC 9110 15.5.9)
     if to_head or status == 304:
         return (Stage.DONE, 0, keep)
     if status == 204:  # has no body whatever its fields say, but who says otherwise is not asked again
@@ -87,12 +90,14 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_length", "_limits", "_parser", "_pieces", "_size",
-        "_spent", "_start", "_streamed", "_tail", "_to_head", "headers", "keep", "stage", "started", "status",
+        "_before", "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_length", "_limits", "_parser",
+        "_pieces", "_size", "_spent", "_start", "_streamed", "_tail", "_to_head", "bare", "headers", "keep", "stage",
+        "started", "status",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self.bare = False
         self.begin(to_head=False, streamed=False)
 
     def begin(self, *, to_head: bool, streamed: bool) -> None:
@@ -100,6 +105,8 @@ class ResponseReader:
         self._to_head = to_head
         self._streamed = streamed
         self._bounded = True
+        self._before = self.bare
+        self.bare = False
         self._chunks: list[bytes] = []
         self._interim = self._size = self._spent = self._pieces = self._length = self.status = 0
         self.started = self.keep = False
@@ -117,6 +124,19 @@ class ResponseReader:
     def headless(self) -> bool:
         """Tell whether the final head is still to come."""
         return self.stage == Stage.HEAD
+
+    @property
+    def leftover(self) -> bool:
+        """Tell whether what has come so far may be a body that the answer before could not have."""
+        return self._before and self.stage == Stage.HEAD
+
+    @property
+    def owing(self) -> bool:
+        """Tell whether the answer speaks of a body that it cannot have (RFC 9112 6.3), but that may come."""
+        fields = dict(self.headers)
+        return self.bare and (
+            b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip(b"0") != b""
+        )
 
     def take(self) -> bytes:
         """Return the body that has come since the last time."""
@@ -138,6 +158,8 @@ class ResponseReader:
             self._feed_chunked(data)
         elif stage == Stage.UNTIL_CLOSE:
             self._feed_endless(data)
+        elif self.bare:
+            self.keep = False  # a body that must not be: the answer counts, its connection does not
         else:
             raise Garbled("bytes after the answer")
 
@@ -223,6 +245,8 @@ class ResponseReader:
         self.headers = headers = tuple(fields)
         old = self._start == b"HTTP/1.0 "
         self.stage, length, self.keep = framing(status, headers, to_head=self._to_head, old=old)
+        if self.stage == Stage.DONE:
+            self.bare = self._to_head or status in _BODILESS
         if length > limits.body and self._bounded:
             raise Garbled("the body is too large")
         self._length = length

@@ -113,23 +113,24 @@ def lines_to_send(headers: Headers, forward: Headers) -> bytes:
 class Writer:
     """Writes the heads of requests to one origin."""
 
-    __slots__ = ("_host", "_prefix", "_tail")
+    __slots__ = ("_first", "_host", "_prefix", "_tail")
 
     def __init__(self, host: bytes, prefix: bytes, via: bytes) -> None:
-        self._prefix = prefix
+        self._prefix = b" " + prefix
         self._host = b" HTTP/1.1\r\nHost: %b\r\n" % host
         self._tail = b"Via: 1.1 %b\r\nStagedoor-Attempt: %%d\r\n" % via
+        self._first = self._tail % 1
 
     def opening(self, method: str, target: bytes, lines: bytes) -> bytes:
         """Return request line, Host and the lines of further fields; `closing` completes the head.
 
         Raises ValueError.
         """
-        return b"%b %b%b%b%b" % (check_request(method, target, ()), self._prefix, target, self._host, lines)
+        return b"".join((check_request(method, target, ()), self._prefix, target, self._host, lines))
 
     def closing(self, method: str, length: int | None, attempt: int, remaining: float) -> bytes:
         """Return the rest of a head: what `own_fields` says, and body framing (`length` None is chunked)."""
-        tail = self._tail % attempt
+        tail = self._first if attempt == 1 else self._tail % attempt
         if remaining < FOREVER:
             tail = b"%bStagedoor-Deadline-Ms: %d\r\n" % (tail, _whole_ms(remaining))
         if length is None:

@@ -29,7 +29,7 @@ from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import Match, Refused, Route, Router
 from stagedoor.web.stream import send_stream
 from stagedoor.web.throttle import Limiter
-from stagedoor.web.trace import Trace, identify
+from stagedoor.web.trace import Parents, Trace, identify
 from stagedoor.web.traffic import Traffic, tell_refused
 
 __all__ = ["Gateway"]
@@ -62,9 +62,7 @@ class _Exchange:
     def request(self) -> Request:
         """Return the request as a handler sees it."""
         match = self.match
-        return Request(
-            self.scope, self.receive, match.params(), self.headers, self.request_id, match.raw()
-        )
+        return Request(self.scope, self.receive, match.params(), self.headers, self.request_id, match.raw())
 
 
 def _figure(raw: bytes | None) -> int | None:
@@ -119,7 +117,7 @@ class Gateway:
         self.active = 0
         self._router = Router(self.routes)
         self._now = env.clock.now
-        self._deadline = deadline
+        self.deadline = deadline
         self._traffic = tuple(traffic)
         self._trusted = trusted
         self._throttle = throttle
@@ -188,6 +186,10 @@ class Gateway:
 
     async def _answered(self, exchange: _Exchange) -> Answer:
         """Return what is answered before any handler is asked, or what the handler answers."""
+        if self._cors is not None and exchange.scope["method"] == "OPTIONS":
+            preflight = self._preflight(exchange, self._cors)
+            if preflight is not None:
+                return preflight  # not counted: a page could never read its refusal (Fetch 4.8)
         throttle = self._throttle
         if throttle is not None and not exchange.match.route.live:
             key = self._client(exchange)
@@ -195,10 +197,6 @@ class Gateway:
             exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
             if not allowance.allowed:
                 return self._problem(exchange, problems.rate_limited(allowance.reset))
-        if self._cors is not None and exchange.scope["method"] == "OPTIONS":
-            preflight = self._preflight(exchange, self._cors)
-            if preflight is not None:
-                return preflight
         return await self._handled(exchange)
 
     def _client(self, exchange: _Exchange) -> str:
@@ -246,7 +244,7 @@ class Gateway:
         if not route.public:
             identity, credentials = credentials_of(exchange.scope["headers"])
             forward += credentials
-        whole = Deadline(exchange.started + (route.deadline or self._deadline))
+        whole = Deadline(exchange.started + (route.deadline or self.deadline))
         deadline = self._shortened(exchange, whole)
         return RequestContext(
             request_id=exchange.request_id,
@@ -255,6 +253,7 @@ class Gateway:
             forward=forward,
             attempt=_figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
             unshortened=None if deadline is whole else whole,
+            parent=Parents(exchange.trace.parent),
         )
 
     def _shortened(self, exchange: _Exchange, whole: Deadline) -> Deadline:

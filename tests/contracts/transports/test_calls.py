@@ -18,6 +18,7 @@ from stagedoor.errors import (
 )
 from stagedoor.requests import HttpRequest
 from stagedoor.transports.http import HttpTransport
+from stagedoor.web.trace import Parents
 from tests.contracts.transports.house import House, call_of
 from tests.contracts.transports.server import Answer, AnsweringApp, RawServer, Reply, Seen, script_of
 
@@ -200,6 +201,22 @@ async def test_a_field_that_the_payload_names_is_not_forwarded_twice(house: Hous
 
     assert house.seen[0].values(b"authorization") == [b"service"]
     assert house.seen[0].values(b"traceparent") == [b"t"]
+
+
+async def test_b9_each_call_has_a_parent_id_of_its_own(house: House) -> None:
+    """B9, W3C Trace Context: calls of one request, side by side too, are told apart by their parent ids."""
+    parents = Parents(b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01")
+    forward = ((b"x-request-id", b"r1"), (b"traceparent", b"t"))
+    token = context.enter(context.RequestContext(forward=forward, parent=parents))
+    try:
+        await asyncio.gather(*[house.call() for _ in range(3)])
+    finally:
+        context.leave(token)
+    seen = [request.values(b"traceparent") for request in house.seen]
+
+    assert [len(values) for values in seen] == [1, 1, 1]
+    assert len({values[0] for values in seen}) == 3
+    assert {request.values(b"x-request-id")[0] for request in house.seen} == {b"r1"}
 
 
 async def test_h2_via_is_added_behind_those_before(house: House) -> None:

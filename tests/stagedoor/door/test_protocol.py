@@ -417,7 +417,7 @@ HOSTILE = {
     "pipelined bodies": (POST + b"Content-Length: 60000\r\n\r\n" + b"x" * 60_000) * 60,
     "one large body": POST + b"Content-Length: 8000000\r\n\r\n" + b"x" * 8_000_000,
     "small chunks": CHUNKED + b"1\r\nx\r\n" * 1_000_000,
-    "empty lines": END * 2_000_000,
+    "empty lines": END * 4_000_000,
     "after the last": get() + b"x" * 8_000_000,
 }
 
@@ -562,6 +562,56 @@ async def test_a_client_that_still_sends_gets_its_refusal(door: Served) -> None:
     writer.close()
 
     assert raw.startswith(b"HTTP/1.1 400 ")
+
+
+LAST = {
+    "close": get(),
+    "HTTP/1.0": b"GET / HTTP/1.0\r\n\r\n",
+    "kept in 1.0": b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+    "body": POST + b"Content-Length: 3\r\n" + CLOSE + b"abc",
+}
+
+
+@pytest.mark.parametrize("more", [b"\r\n", b"x" * 1_000_000], ids=["two octets", "many"])
+@pytest.mark.parametrize("case", LAST, ids=lambda case: case.replace(" ", "_"))
+async def test_a_client_that_sends_more_gets_its_last_answer_whole(case: str, more: bytes) -> None:
+    """B8, RFC 9112 9.6: octets behind the last request must not reset the connection under its answer."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, start(), body(b"x" * 3_000_000))
+
+    async with serving(app) as door:
+        client = await connected(door)
+        client.send(LAST[case])
+        await asyncio.sleep(0.02)
+        sending = asyncio.ensure_future(asyncio.get_running_loop().sock_sendall(client, more))
+        await asyncio.sleep(0.02)
+        reader, writer = await asyncio.open_connection(sock=client)
+        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 5))
+        await sending
+        writer.close()
+
+    assert (answer.status, len(answer.body)) == (200, 3_000_000)
+
+
+async def test_lingering_ends_with_its_time_and_not_before_the_answer_has_left() -> None:
+    """B8: a client that takes its time is answered whole; one that has its answer and stays is cut off."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, start(), body(b"x" * 8_000_000))
+
+    async with serving(app, DoorLimits(linger=0.1)) as door:
+        client = await connected(door)
+        client.send(get())
+        await asyncio.sleep(0.3)  # longer than it lingers, with most of the answer not taken
+        during = len(door.state.connections)
+        reader, writer = await asyncio.open_connection(sock=client)
+        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 5))
+        await asyncio.sleep(0.3)
+        after = len(door.state.connections)
+        writer.close()
+
+    assert (during, len(answer.body), after) == (1, 8_000_000, 0)
 
 
 async def test_a_client_that_sends_for_ever_is_cut_off() -> None:
