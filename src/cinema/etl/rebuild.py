@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
+from cinema.etl.carried import Carried, text_of
 from cinema.etl.extract import PIPELINES, Pipeline, Span
 from cinema.etl.load import Item, Loader
 from cinema.etl.pages import READERS, Apart, Here, Pages
@@ -33,9 +34,13 @@ async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
         await clear(loader.writer)
         versions = {one.name: await loader.ask(partial(loader.writer.create, one.index)) for one in PIPELINES}
         await _fill_all(etl, loader, pages, versions, totals)
+    carried = etl.feed.carried(position)
+    mark = text_of(Carried(source, carried))
     for name, version in versions.items():
+        await loader.ask(partial(loader.writer.mark, version, mark))
         await loader.ask(partial(loader.writer.switch, name, version))
-    state = State(source, position, versions, set_aside=dict(loader.set_aside))
+    marks = dict.fromkeys(versions, carried)
+    state = State(source, position, versions, set_aside=dict(loader.set_aside), marks=marks)
     return await etl.confirm(state, [EVERYTHING], loader.written, dict.fromkeys(versions, 0.0))
 
 

@@ -139,6 +139,13 @@ class Writer(Protocol):
     async def switch(self, name: str, version: str, /) -> None:
         """Let an index's name stand for another version, in one step for every reader."""
 
+    async def mark(self, version: str, text: str, /) -> None:
+        """Keep a short text with a version, in place of the one before; where the version is copied, it goes along."""
+
+    async def marked(self, version: str, /) -> str:
+        """Return the text that a version is marked with; an empty one if it is not."""
+        ...
+
     async def drop(self, version: str, /) -> None:
         """Remove a version that no name stands for; harmless where there is none."""
 

@@ -21,6 +21,7 @@ from stagedoor.search.schema import Index
 
 __all__ = ["ElasticWriter"]
 
+_MARK: Final = "mark"  # beside the declaration
 _CUTS: Final = 5  # connections closed on one document, of a cluster that answers meanwhile
 _ODD: Final = (TypeError, ValueError)  # what a document of another shape than declared raises
 
@@ -169,6 +170,14 @@ class ElasticWriter:
         actions = [{"remove": {"index": before, "alias": name}} for before in others]
         actions.append({"add": {"index": version, "alias": name}})
         await self._ask("switch", "POST", "/_aliases", {"actions": actions})
+
+    async def mark(self, version: str, text: str, /) -> None:
+        # The application's part of a mapping is replaced whole, so the declaration has to be said again.
+        meta = {**await self._meta(version), _MARK: text}
+        await self._ask("mark", "PUT", f"/{version}/_mapping", {"_meta": meta})
+
+    async def marked(self, version: str, /) -> str:
+        return str((await self._meta(version)).get(_MARK, ""))
 
     async def drop(self, version: str, /) -> None:
         if version in await self._standing(version.rpartition("-")[0]):

@@ -135,6 +135,12 @@ class TantivyWriter:
 
         await self._run(work)
 
+    async def mark(self, version: str, text: str, /) -> None:
+        await self._run(lambda: self._folder.mark(version, text))
+
+    async def marked(self, version: str, /) -> str:
+        return await self._run(lambda: self._folder.marked(version))
+
     async def drop(self, version: str, /) -> None:
         def work() -> None:
             if version == self._folder.current(version.rpartition("-")[0]):
