@@ -255,8 +255,8 @@ class ResponseReader:
         self._length = length
 
     def _expect_chunks(self) -> None:
-        # A tab behind `chunked` is no part of it (RFC 9110 5.5), but llhttp takes it for one and waits for the end of the
-        # connection, which is what it says when asked whether that stays.
+        # A tab behind `chunked` is no part of it (RFC 9110 5.5), but llhttp takes it for one and waits for the end of
+        # the connection, which is what it says when asked whether that stays.
         self._parser = HttpResponseParser(self)
         self._parse(_CHUNKED)
 
