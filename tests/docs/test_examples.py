@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from cinema.gateway.app import build
 from cinema.gateway.profile.sources import Orders, Products, Users
 from cinema.settings import Settings
+from stagedoor import Settings as GatewaySettings
 from stagedoor.aggregate import parts_header
 from stagedoor.call import Env
 from stagedoor.errors import UpstreamUnavailable
@@ -149,6 +151,14 @@ def test_every_setting_and_metric_that_a_page_names_exists() -> None:
 
     assert settings - {name.upper() for name in Settings.model_fields} == set()
     assert metrics - {row.split("`")[1] for row in rows_of(ROOT / "docs/reference/metrics.md")} == set()
+
+
+def test_every_setting_of_a_gateway_that_a_page_names_exists() -> None:
+    """`SHOP_...` is read by name: a page that misspells it would set nothing."""
+    named = {name for page in PAGES for name in re.findall(r"\bSHOP_([A-Z_]*[A-Z])\b", page.read_text())}
+    known = {one.name.upper() for one in fields(GatewaySettings)}
+
+    assert [name for name in named - known if not name.endswith("_URL")] == []
 
 
 def rows_of(page: Path) -> list[str]:
