@@ -178,7 +178,7 @@ def _last_old(connection: Connection, now: datetime) -> Place | None:
 
 
 def _is_young(row: Logged, day: datetime) -> bool:
-    return row.since is not None and day <= row.since < _NEVER
+    return row.changed_at is not None and day <= row.changed_at < _NEVER
 
 
 def _oldest(connection: Connection, found: Select[*tuple[Any, ...]]) -> Mapping[Change, float]:
@@ -240,8 +240,7 @@ def _row_of(position: Position) -> _Row | None:
 
 
 def _said(row: Logged) -> _Row:
-    change = row.change
-    return _Row(int(row.tx), row.seq, f"{change.entity} {change.id} {change.link} {row.since}")
+    return _Row(int(row.tx), row.seq, f"{row.op} {row.entity} {row.entity_id} {row.changed_at}")
 
 
 def _row_again(connection: Connection, row: _Row | None) -> _Row | None:
