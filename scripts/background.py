@@ -22,7 +22,7 @@ DATA = ROOT / "data"
 PID = DATA / "cinema.pid"
 LOG = DATA / "cinema.log"
 START_SECONDS = 110.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 20.0
 
 
 def main(verb: str) -> str | None:

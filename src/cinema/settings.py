@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cinema.libpq import unknown_parameter
 from stagedoor.web.cors import is_origin
 
 __all__ = ["RateLimit", "Settings", "SettingsError", "host_of", "load", "port_of", "stray_name"]
@@ -104,6 +105,9 @@ def _database_url(value: str) -> str:
         raise ValueError(
             "must name a file that several processes can open, such as sqlite+aiosqlite:///./data/cinema.db"
         )
+    wrong = None if _DRIVERS[scheme].startswith("sqlite") else unknown_parameter(rest.partition("?")[2])
+    if wrong is not None:
+        raise ValueError(wrong)
     return f"{_DRIVERS[scheme]}://{rest}"
 
 

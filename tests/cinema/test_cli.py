@@ -128,20 +128,15 @@ def test_a_state_that_cannot_be_written_is_said_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
-UNKNOWN = pytest.mark.xfail(
-    strict=True, reason="parameters of libpq reach the driver, which knows none of them"
-)
-
-
 @pytest.mark.parametrize(
     "query",
     [
         "",
-        pytest.param("?sslmode=disable", marks=UNKNOWN),
-        pytest.param("?sslmode=prefer", marks=UNKNOWN),
-        pytest.param("?sslmode=require", marks=UNKNOWN),
-        pytest.param("?connect_timeout=5", marks=UNKNOWN),
-        pytest.param("?target_session_attrs=read-write&application_name=cinema", marks=UNKNOWN),
+        "?sslmode=disable",
+        "?sslmode=prefer",
+        "?sslmode=require",
+        "?connect_timeout=5",
+        "?target_session_attrs=read-write&application_name=cinema",
     ],
 )
 def test_an_address_as_providers_hand_it_out_works_or_is_refused_in_one_line(
@@ -153,3 +148,16 @@ def test_an_address_as_providers_hand_it_out_works_or_is_refused_in_one_line(
     done = cinema(tmp_path, "migrate")
 
     assert done.returncode == 0 or done.stderr.count("\n") == 1
+
+
+def test_a_parameter_that_the_driver_cannot_understand_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract 16: with what would be right, and without the password."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ann:secret@db/cinema?channel_binding=require")
+
+    done = cinema(tmp_path, "migrate")
+
+    assert done.returncode != 0
+    assert "DATABASE_URL: must not have the parameter 'channel_binding'; known are" in done.stderr
+    assert "secret" not in done.stderr

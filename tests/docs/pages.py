@@ -34,7 +34,6 @@ from stagedoor.call import Env
 from stagedoor.testing import Events, ManualClock
 
 ROOT = Path(__file__).resolve().parents[2]
-PREAMBLES = {"README.md": ROOT / "tests/docs/readme_preamble.py"}
 HOW_TO = ROOT / "docs/how-to/README.md"
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
@@ -114,9 +113,6 @@ class Reading:
             sys.modules.pop(file.stem, None)
 
     def _before(self) -> Iterator[tuple[str, str]]:
-        preamble = PREAMBLES.get(name_of(self.page))
-        if preamble is not None:
-            yield preamble.read_text(), str(preamble)
         if self.page.parent == HOW_TO.parent and self.page != HOW_TO:
             yield from ((block.text, str(HOW_TO)) for block in blocks(HOW_TO) if block.kind == "python")
 

@@ -27,7 +27,7 @@ from stagedoor.supervision import supervised
 __all__ = ["next_pause", "run"]
 
 READY_SECONDS = 60.0  # from the start of all children; a slow machine compiles its bytecode first
-STOP_SECONDS = 9.0  # all children together, then they are killed
+STOP_SECONDS = 13.0  # all children together, then they are killed; the gateway's grace is 10 s
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _SETTLED_SECONDS = 30.0

@@ -7,7 +7,14 @@ from typing import Annotated, Generic, Literal, ParamSpec, TypeVar, overload
 from pydantic import BaseModel
 
 from stagedoor._face.caller import caller_here
-from stagedoor._face.declared import DeclaredPart, Limit, demand_async, demand_seconds, uses_of
+from stagedoor._face.declared import (
+    DeclaredPart,
+    Limit,
+    demand_async,
+    demand_seconds,
+    demand_unnamed,
+    uses_of,
+)
 from stagedoor._face.fields import Cookie
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place, here, place_of_code
@@ -143,6 +150,7 @@ class Aggregate(Generic[M]):
         """
         place = here()
         demand_seconds(limit, "limit", place)
+        demand_unnamed(cache, place)
 
         def declare(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             demand_async(call, "part", place)

@@ -77,6 +77,7 @@ class Blueprint:
     def _findings(self) -> Iterator[str]:
         yield from self._names()
         yield from self._paths()
+        yield from self._keys()
         yield from self._unvaried()
         yield from self._untagged()
         yield from self._unused()
@@ -105,6 +106,17 @@ class Blueprint:
             if (method, plain) in known:
                 yield f"{place}: {method} {path} is declared already, at {known[method, plain]}"
             known.setdefault((method, plain), place)
+
+    def _keys(self) -> Iterator[str]:
+        """Find two routes whose answers would be kept under one readable key."""
+        known: dict[str, Place] = {}
+        screens = [(one.declared.cache, one.declared.place) for one in self.layouts]
+        for cache, place in [*screens, *((one.cache, one.place) for one in self.handlers)]:
+            if cache is not None and cache.key is not None:
+                key = cache.key.shape
+                if key in known:
+                    yield f"{place}: Cache(key={cache.key.text!r}) is that of another answer, at {known[key]}"
+                known.setdefault(key, place)
 
     def _unvaried(self) -> Iterator[str]:
         """Find calls that would forward what their answer does not vary by."""

@@ -1,18 +1,20 @@
 """Who asks: what a request brought, and what its route lets services see of it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stagedoor import context, requests
 from stagedoor._face.fields import Cookie, Picker
-from stagedoor.errors import ConfigError
+from stagedoor.errors import ConfigError, UpstreamRejected
 
 if TYPE_CHECKING:
     from stagedoor._face.running import Running
 
-__all__ = ["Caller", "Rules", "caller_here", "entered"]
+__all__ = ["Caller", "Rules", "caller_here", "entered", "noted"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Rules:
 class Caller:
     """One request, or block of code, as services see it."""
 
-    __slots__ = ("_forwarded", "fields", "inputs", "rules", "running", "tags")
+    __slots__ = ("_forwarded", "fields", "inputs", "rules", "running", "tags", "wrote")
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class Caller:
         self.rules = rules
         self.inputs = inputs
         self.tags: dict[str, None] = {}
+        self.wrote = False  # a call that is no question was made, and was not refused
         self._forwarded: dict[object, requests.Headers] = {}
 
     def within(self, rules: Rules, inputs: Mapping[str, Any]) -> "Caller":
@@ -61,6 +64,19 @@ class Caller:
             demand_covered(self.rules, name, picker)
             known = self._forwarded[service] = picker.pick(self.fields)
         return known
+
+
+async def noted(caller: Caller, write: Awaitable[T]) -> T:
+    """Wait for a call that is no question; unless it was refused, something may have been written."""
+    try:
+        done = await write
+    except UpstreamRejected:
+        raise
+    except BaseException:
+        caller.wrote = True
+        raise
+    caller.wrote = True
+    return done
 
 
 def demand_covered(rules: Rules, name: str, picker: Picker) -> None:

@@ -8,13 +8,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, LiteralString, ParamSpec, TypeVar
+from typing import Any, Literal, LiteralString, ParamSpec, TypeVar, overload
 
 from pydantic import BaseModel
 
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.blueprint import Blueprint
-from stagedoor._face.declared import Handler, Passage, Source, demand_async, demand_seconds, tags_of
+from stagedoor._face.declared import (
+    Handler,
+    Passage,
+    Source,
+    demand_async,
+    demand_cache,
+    demand_policies,
+    demand_seconds,
+    demand_unnamed,
+    tags_of,
+)
 from stagedoor._face.fields import Cookie, checked_set
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place, here, place_of_code
@@ -111,6 +121,8 @@ class Gateway:
         if url:
             demand_url(url, f"{place}: service {name!r}")
         demand_seconds(attempt, "attempt", place)
+        demand_unnamed(cache, place)
+        demand_policies(policies, place)
         service = Service(
             name,
             url,
@@ -125,37 +137,53 @@ class Gateway:
         self.services.append(service)
         return service
 
+    @overload
+    def source(self, function: Callable[P, Awaitable[T]], /) -> Callable[P, Awaitable[T]]: ...
+    @overload
     def source(
         self,
+        /,
         *,
         safe: bool = False,
         attempt: float | None = None,
         policies: Sequence[AnyPolicy] | None = None,
         cache: Cache | None = None,
-    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]: ...
+    def source(
+        self,
+        function: Callable[P, Awaitable[T]] | None = None,
+        /,
+        *,
+        safe: bool = False,
+        attempt: float | None = None,
+        policies: Sequence[AnyPolicy] | None = None,
+        cache: Cache | None = None,
+    ) -> Callable[P, Awaitable[T]] | Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Put policies, events and health round an `async def` of one's own (SQL, gRPC, a library).
 
         Only a `safe` one is repeated, joined or kept. Raises `ConfigError`.
         """
         place = here()
         demand_seconds(attempt, "attempt", place)
+        demand_unnamed(cache, place)
+        demand_policies(policies, place)
         if cache is not None and not safe:
             raise ConfigError(f"{place}: only a safe source is kept: say safe=True")
 
-        def declare(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-            demand_async(function, "source", place)
+        def declare(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+            demand_async(call, "source", place)
             declared = Source(
-                function=function,
+                function=call,
                 safe=safe,
                 attempt=attempt,
                 policies=policies,
                 cache=cache,
-                place=place_of_code(function),
+                place=place_of_code(call),
             )
             self.sources.append(declared)
-            return wrapped(declared, function)
+            return wrapped(declared, call)
 
-        return declare
+        return declare if function is None else declare(function)
 
     def aggregate(
         self,
@@ -176,6 +204,7 @@ class Gateway:
         """
         place = here()
         demand_seconds(deadline, "deadline", place)
+        demand_cache(cache, place)
         route_names(path, str(place))
         aggregate = Aggregate(
             path,
@@ -206,6 +235,7 @@ class Gateway:
         """
         place = here()
         varied = checked_set(vary, f"{place}: vary")
+        demand_cache(cache, place)
         return self._handler(
             "GET", path, place, cache=cache, vary=varied, deadline=deadline, deprecated=deprecated
         )

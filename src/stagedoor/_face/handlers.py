@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, get_args, get_origin
 
 from pydantic import TypeAdapter
@@ -39,6 +40,9 @@ from stagedoor.web.routes import Documentation, Refused, Route
 __all__ = ["Handling", "Purging", "varied"]
 
 _JSON = (b"content-type", b"application/json")
+_STATUS = b":status"  # no field has such a name (RFC 9110 5.1)
+_CONTROL = b"cache-control"
+_OWN = frozenset({b"set-cookie", _CONTROL})
 _BODIES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -55,9 +59,11 @@ class Purging:
         self._tags = tuple(tags)
         self._store = store
 
-    async def after(self, values: Mapping[str, Any], error: BaseException | None) -> None:
-        """Purge unless the write was certainly refused."""
-        if not self._tags or _certainly_not_done(error):
+    async def after(
+        self, values: Mapping[str, Any], error: BaseException | None, *, wrote: bool = False
+    ) -> None:
+        """Purge unless the write was certainly refused; `wrote`: not the only one that was tried."""
+        if not self._tags or (not wrote and _certainly_not_done(error)):
             return
         names = [purge_name(one.named(values)) for one in self._tags]
         # It goes on where the client leaves meanwhile: what was written was written.
@@ -82,6 +88,13 @@ class _Visit:
 
     values: Mapping[str, Any]
     key: bytes
+    identity: bytes
+
+
+def _readable(key: Tag, call: Call[_Visit]) -> str:
+    """Return a key of the user's own choice; who asks stays part of it (T4)."""
+    who = call.payload.identity.hex()
+    return key.named(call.payload.values) + (f":{who}" if who else "")
 
 
 class Handling:
@@ -164,8 +177,10 @@ class Handling:
         cache = self.declared.cache
         if cache is None:
             return None
-        storable = {"storable": lambda page: not any(name == b"set-cookie" for name, _ in page.fields)}
-        policies = (cached(cache, store, PageCodec(), **storable), Coalesced(shareable=_shareable))
+        options: dict[str, Any] = {"storable": _shareable}
+        if cache.key is not None:
+            options["key"] = partial(_readable, cache.key)
+        policies = (cached(cache, store, PageCodec(), **options), Coalesced(shareable=_shareable))
         name = self.declared.function.__name__
         return Upstream(name, self, *policies, env=env, observed=False)
 
@@ -189,23 +204,34 @@ class Handling:
             raise
         finally:
             if started:
-                await self._purging.after(values, error)
+                await self._purging.after(values, error, wrote=caller.wrote)
 
     async def _answered(self, values: Mapping[str, Any]) -> Written:
         if self.upstream is None:
             made = await self._called(values)
             fields = (
-                made.lines
-                if any(name == b"cache-control" for name, _ in made.lines)
-                else (*made.lines, NO_STORE)
+                made.lines if any(name == _CONTROL for name, _ in made.lines) else (*made.lines, NO_STORE)
             )
             return self._written(made, fields)
-        page = await self.upstream.call("answer", _Visit(values, self._key(values)))
+        identity = self.vary.identity(caller_here().fields)
+        visit = _Visit(values, self._key(values, identity), identity)
+        return self._delivered(await self.upstream.call("answer", visit))
+
+    def _delivered(self, page: Page) -> Written:
+        """Return the answer of a page that was made now, or kept."""
         record = context.current().record
-        scope = b"private" if self.vary.secret else b"public"
-        control = NO_STORE if record.ttl is None or record.ttl < 0 else cache_control(scope, record.ttl)
-        vary: Headers = tuple((b"vary", ", ".join(self.vary.names).encode()) for _ in self.vary.names[:1])
-        return Written(200, (_JSON, *page.fields, control, cache_status(record), *vary), page.body)
+        fields = [field for field in page.fields if field[0] != _STATUS]
+        status = next((int(said) for name, said in page.fields if name == _STATUS), 200)
+        if page.body:
+            fields.insert(0, _JSON)
+        if not any(name == _CONTROL for name, _ in fields):
+            scope = b"private" if self.vary.secret else b"public"
+            fresh = record.ttl is not None and record.ttl >= 0
+            fields.append(cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE)
+        fields.append(cache_status(record))
+        if self.vary.names:
+            fields.append((b"vary", ", ".join(self.vary.names).encode()))
+        return Written(status, tuple(fields), page.body)
 
     async def _called(self, values: Mapping[str, Any]) -> Answer[Any]:
         """Call the function; raises `TypeError` for a value of another type than it promises."""
@@ -226,10 +252,13 @@ class Handling:
         return made
 
     def _written(self, made: Answer[Any], fields: Headers) -> Written:
-        status = made.status or self.declared.status or (204 if made.value is None else 200)
+        status = self._status(made)
         if made.value is None:
             return Written(status, fields)
         return Written(status, (_JSON, *fields), self._rendered(made.value))
+
+    def _status(self, made: Answer[Any]) -> int:
+        return made.status or self.declared.status or (204 if made.value is None else 200)
 
     def _rendered(self, said: object) -> bytes:
         try:
@@ -240,11 +269,9 @@ class Handling:
             ) from error
         return body
 
-    def _key(self, values: Mapping[str, Any]) -> bytes:
-        caller = context.current().caller
-        fields = caller.fields if isinstance(caller, Caller) else ()
+    def _key(self, values: Mapping[str, Any], identity: bytes) -> bytes:
         where = self.where.encode()  # two handlers may have one name
-        parts = [b"%d:%b%d;%b" % (len(where), where, len(values), self.vary.identity(fields))]
+        parts = [b"%d:%b%d;%b" % (len(where), where, len(values), identity)]
         for one in self.inputs:
             said = one.adapter.dump_json(values[one.argument], by_alias=False, round_trip=True)
             parts.append(b"%d:%b%d:%b" % (len(one.argument), one.argument.encode(), len(said), said))
@@ -267,8 +294,9 @@ class Handling:
         finally:
             context.leave(token)
         cache = self.declared.cache
-        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values)))
-        return Page(self._rendered(made.value), b"", made.lines, tags)
+        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.where)))
+        body = b"" if made.value is None else self._rendered(made.value)
+        return Page(body, b"", ((_STATUS, b"%d" % self._status(made)), *made.lines), tags)
 
     def key_of(self, payload: _Visit, /) -> bytes:
         """Return the key of a use."""
@@ -334,4 +362,5 @@ def _returned(hint: Any) -> Any:  # noqa: ANN401 - an annotation
 
 
 def _shareable(page: Page) -> bool:
-    return not any(name == b"set-cookie" for name, _ in page.fields)
+    """Tell whether an answer is for others too: it sets no cookie, and says nothing else of its own."""
+    return not any(name in _OWN for name, _ in page.fields)

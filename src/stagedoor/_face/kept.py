@@ -47,12 +47,13 @@ class Cache:
         key = () if self.key is None else self.key.names
         return frozenset([*key, *(name for tag in self.tags for name in tag.names)])
 
-    def tagged(self, values: Mapping[str, object]) -> tuple[str, ...]:
-        """Return the tags of these inputs; raises `TypeError` for one that is not there."""
+    def tagged(self, values: Mapping[str, object], where: str) -> tuple[str, ...]:
+        """Return the tags of these inputs; raises `TypeError` for one that is not there, and says where."""
         missing = sorted(self.names - set(values))
         if missing:
             raise TypeError(
-                f"a tag names {missing[0]!r}, which is no input here: {', '.join(values) or 'there are none'}"
+                f"{where}: Cache(tags=...) names {missing[0]!r}, which is no input here; there are "
+                f"{', '.join(map(repr, values)) or 'none'}"
             )
         return tuple(tag.named(values) for tag in self.tags)
 

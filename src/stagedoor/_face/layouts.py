@@ -93,14 +93,12 @@ class Layout(Generic[M]):
                 self._found(part, f"argument {name!r}: {error}")
 
     def _tags(self) -> None:
-        """Find tags and keys that name what is no input."""
-        known = [one.argument for one in self.inputs]
-        caches = [(part, part.cache) for part in self.declared.parts]
-        for part, cache in [(self.declared.parts[0], self.declared.cache), *caches]:
-            for name in sorted(() if cache is None else cache.names - set(known)):
-                self._found(
-                    part, f"the cache's tags or key name {name!r}, which is no input{nearest(name, known)}"
-                )
+        """Find what tags and keys name that is no input."""
+        inputs = [one.argument for one in self.inputs]
+        kept = [(part, part.cache) for part in self.declared.parts]
+        for part, cache in [(self.declared.parts[0], self.declared.cache), *kept]:
+            for name in sorted(() if cache is None else cache.names - set(inputs)):
+                self._found(part, f"Cache(...) names {name!r}, which is no input here{nearest(name, inputs)}")
 
     def _fields(self) -> dict[str, Any]:
         """Return the fields that parts or the summary fill; one that has neither needs a default."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from stagedoor import context
+from stagedoor._face.caller import Caller
 from stagedoor._face.kept import Cache
 from stagedoor._face.replies import Asking, Reading, Reply, ReplyCodec
 from stagedoor.cache.store import Store
@@ -123,10 +124,12 @@ class Remote:
             )
         )
 
-    def tags(self, cache: Cache | None, safe: bool, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the tags under which an answer will be kept."""
+    def tags(self, cache: Cache | None, safe: bool, caller: Caller) -> tuple[str, ...]:
+        """Return the tags under which an answer will be kept; raises `TypeError` for inputs that are not there."""
         kept = (cache or self._cache) if safe else None
-        return () if kept is None or not kept.tags else kept.tagged(inputs)
+        if kept is None or not kept.tags:
+            return ()
+        return kept.tagged(caller.inputs, f"{caller.rules.where}: service {self.name!r}")
 
     def counts(self) -> Mapping[str, int]:
         """Return what is held now."""

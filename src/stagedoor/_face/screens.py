@@ -163,7 +163,7 @@ class Screen(Generic[M]):
             caller = asked_now.caller
             if asked_now.record.standing_in or not isinstance(caller, Caller):
                 return await function(*given, **named)
-            tags = cache.tagged(caller.inputs) if cache.tags else ()
+            tags = cache.tagged(caller.inputs, name) if cache.tags else ()
             for one in tags:
                 caller.tag(one)
             identity = self.rules.where.encode() + b";" + vary.identity(caller.fields)
@@ -192,7 +192,7 @@ class Screen(Generic[M]):
         self._env.observe(AggregateEnded(self.plan.name, outcome.seconds, outcome.complete))
         cache = self.layout.declared.cache
         done = rendered(self.plan, self._renderer, values, outcome, 0.0 if cache is None else cache.max_age)
-        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values)))
+        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.rules.where)))
         return Rendered(done.fields, done.summary, done.verdicts, done.complete, tags, outcome)
 
     def key_of(self, payload: Question, /) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, LiteralString, TypeVar, overload
 from pydantic import TypeAdapter
 
 from stagedoor import requests
-from stagedoor._face.caller import Caller, caller_here
+from stagedoor._face.caller import Caller, caller_here, noted
 from stagedoor._face.fields import Cookie, Picker, lower_fields
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place
@@ -316,14 +316,15 @@ class Service:
     ) -> Any:  # noqa: ANN401 - of the shape's type
         """Make a typed call."""
         caller, operation = caller_here(), f"{self.name}.{method} {path}"
-        form = None if shape is None else shape_of(shape)
+        form = None if shape is None and method != "GET" else shape_of(shape)
         request = self._request(caller, method, target, usual, headers, body, streamed=False)
         remote = caller.running.remote(self)
-        tags = remote.tags(cache, safe, caller.inputs)
+        tags = remote.tags(cache, safe, caller)
         for name in tags:
             caller.tag(name)
         asking = Asking(request, form, absent=absent is not _NOTHING, tags=tags)
-        reply: Reply = await remote.call(operation, asking, safe=safe, cache=cache)
+        asked = remote.call(operation, asking, safe=safe, cache=cache)
+        reply: Reply = await (asked if safe else noted(caller, asked))
         if form is None:
             return None
         if reply.response.status == 204:
@@ -332,10 +333,10 @@ class Service:
 
     async def _raw(self, caller: Caller, operation: str, request: HttpRequest) -> Reply:
         """Make a call whose answer counts whatever its status."""
+        safe = request.method in _SAFE
+        asked = caller.running.remote(self).call(operation, Asking(request, raw=True), safe=safe, cache=None)
         try:
-            return await caller.running.remote(self).call(
-                operation, Asking(request, raw=True), safe=request.method in _SAFE, cache=None
-            )
+            return await (asked if safe else noted(caller, asked))
         except UpstreamError as error:
             if error.response is None or isinstance(error, UpstreamGarbled):
                 raise
@@ -354,6 +355,8 @@ class Service:
     ) -> HttpRequest:
         if isinstance(body, str):
             raise TypeError("body is bytes, not str: encode it")
+        if not method.isupper():
+            raise TypeError(f"methods are written in capitals: {method.upper()!r}, not {method!r}")
         forwarded = caller.forwarded(self, self.name, self.forward)
         own = lower_fields(headers)
         fields = (

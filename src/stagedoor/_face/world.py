@@ -1,5 +1,6 @@
 """The world round a gateway: clock, chance, logs and metrics; the real one, or a test's."""
 
+import io
 import logging
 import multiprocessing
 import os
@@ -7,7 +8,7 @@ import random
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 from stagedoor._face.settings import Settings
 from stagedoor.call import Env
@@ -39,7 +40,7 @@ class World:
         clock = SystemClock() if env is None else env.clock
         sinks: list[Any] = [] if self.metrics is None else [self.metrics]
         if env is None:
-            self.logs = Logs(sys.stdout.buffer, level=settings.level, format=settings.form, clock=clock)
+            self.logs = Logs(_output(), level=settings.level, format=settings.form, clock=clock)
             sinks.append(self.logs)
         else:
             sinks.append(env.observe)
@@ -61,6 +62,12 @@ class World:
             yield
         finally:
             await self.logs.aclose()
+
+
+def _output() -> BinaryIO:
+    """Return standard output; that of the process where something without bytes, as in a notebook, stands for it."""
+    found: BinaryIO | None = getattr(sys.stdout, "buffer", None) or getattr(sys.__stdout__, "buffer", None)
+    return io.BytesIO() if found is None else found
 
 
 def _metrics(services: Sequence[str]) -> Any:  # noqa: ANN401 - `Metrics`, of an extra

@@ -24,6 +24,7 @@ _SIZE: Final = re.compile(
     % (_BWS, _BWS, _TOKEN, _BWS, _BWS, _TOKEN, _QUOTED)
 )
 _DIGITS: Final = 15  # of a size, without leading zeros: beyond is no honest chunk
+_RUN: Final = 1_024  # chunks that are joined at once
 _FREE: Final = 18  # octets of a size line that are no overhead: sixteen digits and CRLF
 _PLAIN: Final = re.compile(rb"([0-9A-Fa-f]{1,15}+)\r\n")
 _CRLF: Final = b"\r\n"
@@ -115,12 +116,15 @@ class Chunks:
 
 
 def _whole_chunks(data: bytes, at: int, piece: Piece) -> int:
-    """Read chunks without extensions that are here to their end, in one go; return where the last of them ends."""
-    while (size := _PLAIN.match(data, at)) is not None:
+    """Read a run of chunks without extensions that are here to their end; return where the last of them ends."""
+    contents: list[bytes] = []
+    while len(contents) < _RUN and (size := _PLAIN.match(data, at)) is not None:
         begin = size.end()
         end = begin + int(size[1], 16)
         if end == begin or data[end : end + 2] != _CRLF:
             break
-        piece(data[begin:end])
+        contents.append(data[begin:end])
         at = end + 2
+    if contents:
+        piece(b"".join(contents))
     return at

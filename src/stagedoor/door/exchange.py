@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from stagedoor import problems
-from stagedoor.door.wire import STATUS_LINES, head_of
+from stagedoor.door.reader import Head
+from stagedoor.door.wire import STATUS_LINES, Asked, head_of
 from stagedoor.problems import Problem
 
 __all__ = ["Connection", "Exchange"]
@@ -44,8 +45,8 @@ class Connection(Protocol):
         """Return the fields of every answer."""
         ...
 
-    def may_keep_alive(self) -> bool:
-        """Tell whether there is room for idle connections."""
+    def may_keep_alive(self, exchange: "Exchange") -> bool:
+        """Tell whether the connection goes on after this answer."""
         ...
 
     def answer_problem(self, exchange: "Exchange", problem: Problem) -> None:
@@ -82,15 +83,7 @@ class Exchange:
         "told_end",
     )
 
-    def __init__(
-        self,
-        connection: Connection,
-        scope: dict[str, Any],
-        size: int,
-        *,
-        keep_alive: bool,
-        expects_continue: bool,
-    ) -> None:
+    def __init__(self, connection: Connection, scope: dict[str, Any], head: Head) -> None:
         self._connection = connection
         self._arrived: asyncio.Event | None = None
         self._gone: Callable[[], object] | None = None
@@ -98,9 +91,9 @@ class Exchange:
         self._chunked = False
         self._left = 0
         self.scope = scope
-        self.size = size  # octets of its head
-        self.keep_alive = keep_alive
-        self.expects_continue = expects_continue
+        self.size = head.size
+        self.keep_alive = head.keep_alive
+        self.expects_continue = head.expects_continue
         self.task: asyncio.Task[None] | None = None
         self.begun = False  # application code has run
         self.body = bytearray()
@@ -140,6 +133,11 @@ class Exchange:
             self._connection.cut()
         else:
             self._connection.answer_problem(self, problem)
+
+    def asked(self) -> Asked:
+        """Return what an answer to it says of it, should it be refused."""
+        scope = self.scope
+        return Asked(scope["headers"], scope["raw_path"], scope["method"] == "HEAD")
 
     def on_gone(self, callback: Callable[[], object]) -> None:
         """Run the callback when the client goes before its answer is complete (D6); the last one given counts."""
@@ -187,7 +185,14 @@ class Exchange:
             return
         kind = message["type"]
         if kind == "http.response.body":
-            await self._send_body(message.get("body", b""), message.get("more_body", False))
+            more = message.get("more_body", False)
+            body = self._checked(message.get("body", b""), more)
+            if len(body) > _PIECE:
+                body = await self._write_all_but_the_last(memoryview(body))
+            if not self.disconnected:
+                self._write(body, more)
+            if self._connection.paused:
+                await self._connection.drain()
         elif kind == "http.response.start":
             self._start(message["status"], message.get("headers", ()))
         else:
@@ -202,7 +207,7 @@ class Exchange:
             self.disconnected = True
             return
         connection = self._connection
-        if not (self.received and connection.may_keep_alive()):
+        if not (self.received and connection.may_keep_alive(self)):
             # RFC 9112 9.3: with a body unread, the next request cannot be found.
             self.keep_alive = False
         fields = [*connection.common_fields(), *[(name.lower(), value) for name, value in headers]]
@@ -234,19 +239,18 @@ class Exchange:
             framing.append((b"connection", b"close"))
         return framing
 
-    async def _send_body(self, body: bytes | memoryview, more: bool) -> None:
+    def _checked(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
+        """Return what is to be sent of a body, and hold the application to its Content-Length before any is out."""
         if self._head is None or self.complete:
             raise RuntimeError("a body comes after a start and before an end")
-        self._count(len(body), more)
         if self._left == _BODILESS:
-            body = b""
-        elif len(body) > _PIECE:
-            body = await self._write_all_but_the_last(memoryview(body))
-        if self.disconnected:
-            return
-        self._write(body, more)
-        if self._connection.paused:
-            await self._connection.drain()
+            return b""
+        if not self._chunked:
+            left = self._left - len(body)
+            if left < 0 or (not more and 0 < left < _ENDLESS // 2):
+                raise RuntimeError("the body's length is not its Content-Length")
+            self._left = left
+        return body
 
     async def _write_all_but_the_last(self, body: memoryview) -> memoryview:
         """Write piece by piece, as the peer takes them: a body that others share is never copied whole for a peer."""
@@ -267,14 +271,6 @@ class Exchange:
             self.complete = True
             self.wake()
             self._connection.finished(self)
-
-    def _count(self, octets: int, more: bool) -> None:
-        """Hold the application to its Content-Length, before any of this is out."""
-        if self._chunked or self._left == _BODILESS:
-            return
-        self._left -= octets
-        if self._left < 0 or (not more and 0 < self._left < _ENDLESS // 2):
-            raise RuntimeError("the body's length is not its Content-Length")
 
     def _framed(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
         if not self._chunked:

@@ -36,7 +36,7 @@ def framing_of(version: str, fields: Sequence[tuple[bytes, bytes]]) -> Framing:
         if name == b"connection":
             closes = closes or b"close" in _options(value)
         elif name == b"expect":
-            expects = value.lower() == b"100-continue" and version != "1.0"
+            expects = (expects or b"100-continue" in _options(value)) and version != "1.0"
         elif length is not None:
             # RFC 9112 6.3: one of the two, once. A repeated equal length may be refused too, and is.
             raise Refusal(problems.bad_request("the length of the body is in doubt"))

@@ -12,7 +12,6 @@ closing at once would reset the connection and take the answer with it (RFC 9112
 """
 
 import asyncio
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
@@ -22,9 +21,10 @@ from stagedoor.door.config import DoorConfig
 from stagedoor.door.exchange import Exchange
 from stagedoor.door.limits import occupancy
 from stagedoor.door.patience import Patience
+from stagedoor.door.pipeline import Pipeline
 from stagedoor.door.reader import Head, Reader
 from stagedoor.door.scope import scope_of
-from stagedoor.door.wire import Asked, problem_answer
+from stagedoor.door.wire import problem_answer
 from stagedoor.problems import Problem
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["DoorProtocol"]
 
 _HIGH_WATER: Final = 65_536
+_LATE: Final = {"head_late": "the head", "body_late": "the body"}
 _KEEP_ALIVE_UNTIL: Final = 0.92  # O3
 
 
@@ -54,7 +55,6 @@ class DoorProtocol(asyncio.Protocol):
         "_pipeline",
         "_reader",
         "_refusal",
-        "_retired",
         "_scheme",
         "_server",
         "_state",
@@ -83,9 +83,8 @@ class DoorProtocol(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._active: Exchange | None = None  # the one whose answer is due
         self._newest: Exchange | None = None  # the one whose octets arrive
-        self._pipeline: deque[Exchange] | None = None  # those between
+        self._pipeline = Pipeline()  # those between
         self._refusal: Problem | None = None  # due after the answers before it
-        self._retired = False
         self._discarded = 0
         self._writable: asyncio.Event | None = None
         self.paused = False
@@ -119,28 +118,28 @@ class DoorProtocol(asyncio.Protocol):
         active, self._active, self._newest = self._active, None, None
         if active is not None:
             active.disconnect()
-        self._drop_pipeline()
+        self._pipeline.end()
 
     def eof_received(self) -> bool:
         """Let the transport close: a client that stops sending has gone, as far as one can tell (D6)."""
         return False
 
-    def retire(self) -> None:
-        """Keep this connection no longer than the request under way, or the next one."""
-        self._retired = True
-
     def shutdown(self) -> None:
-        """Finish what is under way and close (called by the server when it stops)."""
+        """Close if no request is under way: the time of a stop is up (called by the server)."""
         if self._active is None:
             self._close()
-        else:
-            self._active.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
         """Read, within bounds."""
         reader, patience = self._reader, self._patience
+        if len(data) >= _HIGH_WATER:
+            # A loop hands over up to 32 such packets of one connection before it looks at any other.
+            self._pause()
+            self._loop.call_soon(self._breathe)
         if reader.done:
-            self._discard(data)
+            self._discarded += len(data)
+            if patience.phase == "over" and self._discarded > self._limits.linger_bytes:
+                self._transport.abort()
             return
         if not reader.in_head:
             patience.octets(len(data), self._loop.time())
@@ -157,15 +156,15 @@ class DoorProtocol(asyncio.Protocol):
         elif patience.phase == "idle" and reader.begun:
             patience.enter("head", self._loop.time())
 
+    def _breathe(self) -> None:
+        newest = self._newest
+        if newest is None or newest.complete or len(newest.body) <= _HIGH_WATER:
+            self.read_on()
+
     def _pause(self) -> None:
         transport = self._transport
         if transport.is_reading() and not transport.is_closing():
             transport.pause_reading()
-
-    def _discard(self, data: bytes) -> None:
-        self._discarded += len(data)
-        if self._patience.phase == "over" and self._discarded > self._limits.linger_bytes:
-            self._transport.abort()
 
     # --- what the reader has read -------------------------------------------------------------------------------
 
@@ -174,13 +173,13 @@ class DoorProtocol(asyncio.Protocol):
         newest = self._newest
         if newest is None:
             return True
-        if self._pipeline is not None and len(self._pipeline) >= self._limits.pipelined:
+        if len(self._pipeline) >= self._limits.pipelined:
             newest.keep_alive = False  # RFC 9112 9.3.2: the client repeats what got no answer
         return newest.keep_alive
 
     def is_full(self) -> bool:
         """Tell whether so much waits that further requests are read when an answer has made room."""
-        return sum([each.size + len(each.body) for each in self._pipeline or ()]) > _HIGH_WATER
+        return self._newest is not None and self._pipeline.octets() > _HIGH_WATER
 
     def has_room(self, target: bytes) -> bool:
         """Shed load: everything but health and metrics, once there are too many connections (O3)."""
@@ -191,18 +190,14 @@ class DoorProtocol(asyncio.Protocol):
     def begin(self, head: Head) -> None:
         """Serve a request, or let it wait behind those before it."""
         scope = scope_of(head, self._scheme, self._client, self._server, self._app_state.copy())
-        exchange = Exchange(
-            self, scope, head.size, keep_alive=head.keep_alive, expects_continue=head.expects_continue
-        )
+        exchange = Exchange(self, scope, head)
         scope["extensions"] = {"stagedoor.gone": exchange.on_gone}
         self._newest = exchange
         if self._active is None:
             self._patience.enter("body", self._loop.time())
             self._serve(exchange)
-        elif self._pipeline is None:
-            self._pipeline = deque((exchange,))
         else:
-            self._pipeline.append(exchange)
+            self._pipeline.add(exchange)
 
     def piece(self, body: bytes) -> None:
         """Keep a piece of a body until the application asks for it; stop reading if it does not."""
@@ -266,9 +261,14 @@ class DoorProtocol(asyncio.Protocol):
         """Return the fields of every answer: the date."""
         return self._state.default_headers
 
-    def may_keep_alive(self) -> bool:
-        """Tell whether there is room for idle connections (O3)."""
-        return not self._retired and occupancy(len(self._connections), self._limits) < _KEEP_ALIVE_UNTIL
+    def may_keep_alive(self, exchange: Exchange) -> bool:
+        """Tell whether there is room for idle connections (O3); in a stop, whether a request waits behind this one.
+
+        Nothing is answered behind an answer that says close (RFC 9112 9.6).
+        """
+        if self._config.draining and exchange is self._newest and self._refusal is None:
+            return False
+        return occupancy(len(self._connections), self._limits) < _KEEP_ALIVE_UNTIL
 
     def finished(self, exchange: Exchange) -> None:
         """Go on with the next request, with the refusal that waits, or with idling."""
@@ -280,8 +280,8 @@ class DoorProtocol(asyncio.Protocol):
         if exchange is self._newest:
             self._newest = None
         self.read_on()
-        if self._pipeline:
-            following = self._pipeline.popleft()
+        following = self._pipeline.following()
+        if following is not None:
             self._serve(following)
             self._patience.enter("ours" if following.received else "body", self._loop.time())
         elif self._refusal is not None:
@@ -308,13 +308,8 @@ class DoorProtocol(asyncio.Protocol):
     def _end(self) -> None:
         """Close after a last answer, and listen on for a while: the client may send more before it has read it."""
         self._reader.done = True
-        self._drop_pipeline()
+        self._pipeline.end()
         self._linger()
-
-    def _drop_pipeline(self) -> None:
-        for waiting in self._pipeline or ():
-            waiting.disconnect()
-        self._pipeline = None
 
     def _refuse(self, problem: Problem) -> None:
         """Refuse what arrives now: at once, or after the answers that are due before."""
@@ -323,8 +318,7 @@ class DoorProtocol(asyncio.Protocol):
         if reader.in_head or newest is None:
             self._refuse_after(problem)
         elif newest is not active:  # the body of one that waits
-            if self._pipeline:
-                self._pipeline.pop()
+            self._pipeline.drop_newest()
             self._refuse_after(problem)
         elif newest.started:
             self.cut()
@@ -347,13 +341,10 @@ class DoorProtocol(asyncio.Protocol):
         """Write a problem and end the connection; without an exchange it is the reader's head that is refused."""
         reader = self._reader
         reader.done = True
-        self._drop_pipeline()
+        self._pipeline.end()
         if self._transport.is_closing():
             return
-        asked = Asked(reader.fields, reader.target, reader.is_head_method)
-        if exchange is not None:
-            scope = exchange.scope
-            asked = Asked(scope["headers"], scope["raw_path"], scope["method"] == "HEAD")
+        asked = (exchange or reader).asked()
         request_id = asked.request_id() or self._config.new_id()
         answer = problem_answer(
             problem,
@@ -394,10 +385,8 @@ class DoorProtocol(asyncio.Protocol):
             reading=self._transport.is_reading(),
             buffered=self._transport.get_write_buffer_size(),
         )
-        if verdict == "head_late":
-            self._refuse(problems.request_timeout("the head of the request did not arrive in time"))
-        elif verdict == "body_late":
-            self._refuse(problems.request_timeout("the body of the request did not arrive in time"))
+        if verdict in _LATE:
+            self._refuse(problems.request_timeout(f"{_LATE[verdict]} of the request did not arrive in time"))
         elif verdict == "close":
             self._close()
         elif verdict == "abort":

@@ -14,6 +14,7 @@ from stagedoor.door.guards import Target, judge, split_target
 from stagedoor.door.head import Fields, HeadLines, whole_head
 from stagedoor.door.limits import DoorLimits
 from stagedoor.door.lines import Refusal
+from stagedoor.door.wire import Asked
 from stagedoor.problems import Problem
 
 __all__ = ["Head", "Reader", "Sink"]
@@ -65,6 +66,7 @@ class Reader:
 
     __slots__ = (
         "_chunks",
+        "_is_head_method",
         "_left",
         "_limits",
         "_lines",
@@ -74,7 +76,6 @@ class Reader:
         "done",
         "fields",
         "in_head",
-        "is_head_method",
         "stalled",
         "target",
     )
@@ -84,7 +85,7 @@ class Reader:
         self.in_head = True  # not inside a body
         self.begun = False  # some of a head is here
         self.stalled = False  # requests are here that are read later
-        self.is_head_method = False  # it asks with HEAD, as far as one can tell
+        self._is_head_method = False  # it asks with HEAD, as far as one can tell
         self.target = b""
         self.fields: Fields = []
         self._limits = limits
@@ -98,6 +99,10 @@ class Reader:
         """Forget what refers to the sink, which refers to this object."""
         self.done = True
         self._rest = b""
+
+    def asked(self) -> Asked:
+        """Return what an answer to the request that is read now says of it, should it be refused."""
+        return Asked(self.fields, self.target, self._is_head_method)
 
     def feed(self, data: bytes) -> Problem | None:
         """Take octets, or none to go on after a stall. Return a refusal, after which nothing more is to be fed."""
@@ -131,7 +136,7 @@ class Reader:
                 return at
             self.begun = True
             self.target, self.fields = b"", []
-        self.is_head_method = data.startswith(b"HEAD ", at)
+        self._is_head_method = data.startswith(b"HEAD ", at)
         if self._lines is None:
             last = data.find(_END, at) + 2
             parts = whole_head(data, at, last, self._limits) if last > 1 else None

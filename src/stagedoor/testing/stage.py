@@ -78,7 +78,7 @@ class StageScript:
         self._paths: dict[tuple[str, str], StageScript] = {}
 
     def says(self, *values: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Self:
-        """Answer with these values as JSON, one an attempt; `headers` come with each."""
+        """Answer with these values as JSON, one an attempt, bytes as they are; `headers` come with each."""
         fields = tuple(
             (name.lower().encode(), said.encode("latin-1")) for name, said in (headers or {}).items()
         )
@@ -153,7 +153,9 @@ class _Speaking:
             raise UpstreamTimeout(call.operation, retryable=True) from error
         if word.refused:
             raise UpstreamUnavailable(call.operation, "refused", retryable=True)
-        response = HttpResponse(status=word.status, headers=(_JSON, *word.headers), body=_body(word))
+        typed = any(name == b"content-type" for name, _ in word.headers)
+        fields = word.headers if typed else (_JSON, *word.headers)
+        response = HttpResponse(status=word.status, headers=fields, body=_body(word))
         error_of = refusal(call.operation, response, clock.wall())
         if error_of is not None:
             raise error_of

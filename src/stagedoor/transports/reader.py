@@ -32,6 +32,7 @@ class Stage:
 
 
 _STARTS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
+_CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _BODILESS = frozenset((204, 304))
 _REASON = bytes(octet for octet in range(256) if octet == 9 or (octet > 31 and octet != 127))  # RFC 9112 4
 
@@ -90,9 +91,9 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_before", "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_length", "_limits", "_parser",
-        "_pieces", "_size", "_spent", "_start", "_streamed", "_tail", "_to_head", "bare", "headers", "keep", "stage",
-        "started", "status",
+        "_before", "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_length", "_limits",
+        "_parser", "_pieces", "_size", "_spent", "_start", "_streamed", "_tail", "_to_head", "bare", "headers", "keep",
+        "stage", "started", "status",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
@@ -247,9 +248,17 @@ class ResponseReader:
         self.stage, length, self.keep = framing(status, headers, to_head=self._to_head, old=old)
         if self.stage == Stage.DONE:
             self.bare = self._to_head or status in _BODILESS
+        elif self.stage == Stage.CHUNKED and not self._parser.should_keep_alive():
+            self._expect_chunks()
         if length > limits.body and self._bounded:
             raise Garbled("the body is too large")
         self._length = length
+
+    def _expect_chunks(self) -> None:
+        # A tab behind `chunked` is no part of it (RFC 9110 5.5), but llhttp takes it for one and waits for the end of
+        # the connection, which is what it says when asked whether that stays.
+        self._parser = HttpResponseParser(self)
+        self._parse(_CHUNKED)
 
     def _skip_interim(self) -> None:
         self._interim += 1

@@ -54,12 +54,7 @@ def verdict(*pieces: bytes, limits: DoorLimits | None = None) -> tuple[Any, ...]
     for piece in pieces:
         if problem is None and not reader.done:
             problem = reader.feed(piece)
-    return seen.requests, problem, reader.done, reader.in_head, reader.begun, *named(reader)
-
-
-def named(reader: Reader) -> tuple[Any, ...]:
-    """Return what an answer to a refusal is made from."""
-    return reader.target, reader.fields, reader.is_head_method
+    return seen.requests, problem, reader.done, reader.in_head, reader.begun, reader.asked()
 
 
 def octets(raw: bytes) -> list[bytes]:
@@ -256,7 +251,9 @@ def test_options_of_the_connection_are_a_list(value: bytes, keeps: bool) -> None
     assert requests[0][0].keep_alive is keeps
 
 
-@pytest.mark.parametrize("value", [b"100-continue", b"100-Continue ", b"\t100-CONTINUE\t"])
+@pytest.mark.parametrize(
+    "value", [b"100-continue", b"100-Continue ", b"\t100-CONTINUE\t,x", b"100-continue\r\nExpect: x"]
+)
 def test_b6_an_expectation_is_known_in_any_case_and_with_blanks(value: bytes) -> None:
     """RFC 9110 10.1.1, 5.5."""
     requests, *_ = verdict(

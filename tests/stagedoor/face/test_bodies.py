@@ -158,7 +158,7 @@ async def exchange(stage: Stage, receive: Any, *fields: tuple[bytes, bytes]) -> 
     """Post to /orders by hand; return the status."""
     sent: list[dict[str, Any]] = []
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: Any) -> None:
         sent.append(message)
 
     scope = {

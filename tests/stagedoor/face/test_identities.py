@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 
 import orjson
 from pydantic import BaseModel
@@ -61,7 +61,7 @@ class Echo:
 def declared() -> Gateway:
     """Declare a screen whose parts are kept, joined and kept one by one, all at once."""
     app = Gateway("shop", deadline=20.0)
-    forward = {"authorization", Cookie("sid")}
+    forward: set[str | Cookie] = {"authorization", Cookie("sid")}
     who = app.service("who", forward=forward, cache=Cache(max_age=60))
     page = app.aggregate("/page/{room}", Page, vary=forward, cache=Cache(max_age=60, tags=["room:{room}"]))
 
@@ -119,5 +119,5 @@ async def one(client: Client, rng: random.Random, number: int) -> str | None:
     return None if said == wanted else f"{name} {sid} {room}: {said}"
 
 
-async def at_once(asking: list[Awaitable[str | None]]) -> list[str]:
+async def at_once(asking: Sequence[Awaitable[str | None]]) -> list[str]:
     return [found for found in await asyncio.gather(*asking) if found is not None]

@@ -147,6 +147,17 @@ def test_c8_a_body_that_must_not_be_costs_the_connection_alone(
     assert read([bytes((byte,)) for byte in answer], to_head=to_head) == whole
 
 
+@pytest.mark.parametrize("blanks", [b"", b" ", b"\t", b" \t \t"])
+@pytest.mark.parametrize("name", ["counted", "chunked", "trailers"])
+def test_b6_blanks_behind_a_value_are_no_part_of_it(name: str, blanks: bytes) -> None:
+    """B6: RFC 9110 5.5; a tab behind `chunked` made a body that never ended."""
+    answer = (
+        ANSWERS[name].replace(b"chunked", b"chunked" + blanks).replace(b"Length: 5", b"Length: 5" + blanks)
+    )
+
+    assert read([answer]) == read([bytes((byte,)) for byte in answer]) == read([ANSWERS[name]])
+
+
 @given(st.binary(max_size=200))
 def test_t18_no_bytes_crash_the_reader(data: bytes) -> None:
     """T18: arbitrary bytes behind a plausible start end as an answer or a failure, nothing else."""
