@@ -240,8 +240,7 @@ def _row_of(position: Position) -> _Row | None:
 
 
 def _said(row: Logged) -> _Row:
-    change = row.change
-    return _Row(int(row.tx), row.seq, f"{change.entity} {change.id} {change.link} {row.changed_at}")
+    return _Row(int(row.tx), row.seq, f"{row.op} {row.entity} {row.entity_id} {row.changed_at}")
 
 
 def _row_again(connection: Connection, row: _Row | None) -> _Row | None:
