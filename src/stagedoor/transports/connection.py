@@ -39,8 +39,9 @@ class Connection(asyncio.Protocol):
     """A connection that is idle, or has one call in flight; `closed` is final."""
 
     __slots__ = (
-        "_body", "_clock", "_create_future", "_future", "_home", "_idle", "_moment", "_paused", "_reader", "_sent_all",
-        "_streamed", "_timer", "_timer_at", "_transport", "_writable", "_write", "born", "closed", "poll", "used",
+        "_bare_at", "_body", "_clock", "_create_future", "_future", "_home", "_idle", "_moment", "_paused", "_reader",
+        "_sent_all", "_streamed", "_timer", "_timer_at", "_transport", "_writable", "_write", "born", "closed", "poll",
+        "used",
     )  # fmt: skip
 
     def __init__(self, home: Home, limits: Limits, clock: Clock, idle: float) -> None:
@@ -56,6 +57,7 @@ class Connection(asyncio.Protocol):
         self._create_future = asyncio.get_running_loop().create_future
         self._timer: Timer | None = None
         self._timer_at = self._moment = math.inf
+        self._bare_at = -1  # the last of the answers that could have no body
         self._streamed = False
         self._sent_all = True
         self._paused = False
@@ -77,7 +79,9 @@ class Connection(asyncio.Protocol):
         self._streamed = streamed
         self._sent_all = whole
         self._future = future = self._create_future()
-        self.keep_until(until)
+        self._moment = until
+        if until < self._timer_at:
+            self._arm(until)
         self._write(data)
         return future
 
@@ -155,8 +159,10 @@ class Connection(asyncio.Protocol):
         try:
             reader.feed(data)
         except Garbled as failure:
-            # No octet of this answer has come if those are the rest of the one before (RFC 9112 6.3).
-            self.close(Cut(silent=True, headless=True) if reader.leftover else failure)
+            # Where the answer before could have no body, this may be the one it must not have (RFC 9112 6.3): then no
+            # octet of this answer has come.
+            leftover = reader.headless and self._bare_at == self.used
+            self.close(Cut(silent=True, headless=True) if leftover else failure)
             return
         if reader.stage == Stage.DONE:
             self._complete()
@@ -225,9 +231,11 @@ class Connection(asyncio.Protocol):
             else:
                 reader.keep = False
         self.used += 1
-        if reader.bare and reader.owing:
-            self.close()  # the length of an answer to HEAD is mostly true, but what it is of would be the next answer
-        elif reader.keep and self._sent_all and self._writable is None and not self.closed:
+        if reader.bare:
+            self._bare_at = self.used
+            # The length of an answer to HEAD is mostly true, but what it is of would be the next answer.
+            reader.keep = reader.keep and not reader.owing
+        if reader.keep and self._sent_all and self._writable is None and not self.closed:
             if self._paused:
                 self.resume()
             self._home.give_back(self)

@@ -45,6 +45,10 @@ class HttpTransport:
 
     A streamed answer is bound to the deadline until its head is there; from then on to `options.rest` between two
     moves (D3). Whoever gets the stream reads it to its end or calls `aclose`.
+
+    A body that ends with its connection is whole after a proper end only: after a reset, or TLS without close_notify,
+    it is garbled (RFC 9112 8). A connection is not kept after a 408, nor after a 204, a 304 or an answer to HEAD that
+    speaks of a body, which might come yet (RFC 9112 6.3).
     """
 
     __slots__ = ("_clock", "_decompress", "_limits", "_now", "_pool", "_writer")

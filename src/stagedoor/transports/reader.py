@@ -91,14 +91,12 @@ class ResponseReader:
     """
 
     __slots__ = (
-        "_before", "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_length", "_limits",
-        "_parser", "_pieces", "_size", "_spent", "_start", "_streamed", "_tail", "_to_head", "bare", "headers", "keep",
-        "stage", "started", "status",
+        "_bounded", "_chunks", "_fields", "_head_size", "_interim", "_length", "_limits", "_parser", "_pieces", "_size",
+        "_spent", "_start", "_streamed", "_tail", "_to_head", "bare", "headers", "keep", "stage", "started", "status",
     )  # fmt: skip
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self.bare = False
         self.begin(to_head=False, streamed=False)
 
     def begin(self, *, to_head: bool, streamed: bool) -> None:
@@ -106,7 +104,6 @@ class ResponseReader:
         self._to_head = to_head
         self._streamed = streamed
         self._bounded = True
-        self._before = self.bare
         self.bare = False
         self._chunks: list[bytes] = []
         self._interim = self._size = self._spent = self._pieces = self._length = self.status = 0
@@ -127,17 +124,10 @@ class ResponseReader:
         return self.stage == Stage.HEAD
 
     @property
-    def leftover(self) -> bool:
-        """Tell whether what has come so far may be a body that the answer before could not have."""
-        return self._before and self.stage == Stage.HEAD
-
-    @property
     def owing(self) -> bool:
-        """Tell whether the answer speaks of a body that it cannot have (RFC 9112 6.3), but that may come."""
+        """Tell whether a bare answer speaks of a body, which it cannot have (RFC 9112 6.3), but which may come."""
         fields = dict(self.headers)
-        return self.bare and (
-            b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip(b"0") != b""
-        )
+        return b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip(b"0") != b""
 
     def take(self) -> bytes:
         """Return the body that has come since the last time."""

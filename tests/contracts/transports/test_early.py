@@ -5,7 +5,6 @@ import contextlib
 import socket
 import ssl
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
@@ -72,12 +71,12 @@ async def client(url: str, *, size: int = 10) -> AsyncIterator[Callable[..., Awa
 
 
 @contextlib.asynccontextmanager
-async def busy_loop() -> AsyncIterator[None]:
+async def busy_loop(spoken: threading.Event | None = None) -> AsyncIterator[None]:
     """Keep the loop so busy that whatever the other side sends is there before the loop looks."""
 
     async def toil() -> None:
         while True:
-            time.sleep(0.01)  # noqa: ASYNC251 - the loop shall stand still
+            (spoken or threading.Event()).wait(0.05 if spoken else 0.01)  # the loop shall stand still
             await asyncio.sleep(0)
 
     task = asyncio.ensure_future(toil())
@@ -93,26 +92,28 @@ def good(line: socket.socket, number: int) -> None:
         line.sendall(GOOD)
 
 
-def good_then_evil(line: socket.socket, number: int) -> None:
-    """Answer, then answer what nobody has asked yet; later connections are honest."""
-    if not number:
-        line.recv(65536)
-        line.sendall(GOOD)
-        time.sleep(0.01)
-        line.sendall(EVIL)
-    good(line, number)
-
-
 @both
 @pytest.mark.parametrize(("method", "streamed"), [("GET", False), ("GET", True), ("POST", False)])
 async def test_c4_what_a_kept_connection_said_before_the_request_never_answers_it(
     method: str, streamed: bool, secure: bool
 ) -> None:
     """C4, T7: it lies in the kernel, and the loop has not seen it yet."""
+    answered, spoken = threading.Event(), threading.Event()
+
+    def good_then_evil(line: socket.socket, number: int) -> None:
+        if not number:
+            line.recv(65536)
+            line.sendall(GOOD)
+            answered.wait(5)
+            line.sendall(EVIL)
+            spoken.set()
+        good(line, number)
+
     with upstream(good_then_evil, secure=secure) as url:
         async with client(url) as ask:
             await ask()
-            time.sleep(0.05)  # noqa: ASYNC251 - the loop must not read it
+            answered.set()
+            spoken.wait(5)  # the loop must not read it
 
             assert await ask(method, streamed=streamed) == b"good"
 
@@ -120,14 +121,17 @@ async def test_c4_what_a_kept_connection_said_before_the_request_never_answers_i
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_c4_a_new_connection_that_speaks_first_answers_nobody(method: str) -> None:
     """C4, T7: neither if the loop has read it, nor if it has not."""
+    spoken = threading.Event()
 
     def speak(line: socket.socket, number: int) -> None:
         line.sendall(EVIL)
+        spoken.set()
         good(line, number)
 
     with upstream(speak) as url:
-        async with client(url) as ask, busy_loop():
+        async with client(url) as ask, busy_loop(spoken):
             for _ in range(3):
+                spoken.clear()
                 with pytest.raises(UpstreamUnavailable):
                     await ask(method)
 
