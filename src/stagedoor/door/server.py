@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import uvicorn
 
-from stagedoor.door.arrivals import stop_arrivals
+from stagedoor.door.arrivals import bound_unsent, stop_arrivals
 from stagedoor.door.config import ARRIVE_SECONDS, GRACE, App, DoorConfig, Entrance
 from stagedoor.door.limits import DoorLimits
 
@@ -50,6 +50,12 @@ class DoorServer(uvicorn.Server):
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    async def startup(self, sockets: Any = None) -> None:  # noqa: ANN401 - as the base class has it
+        """Listen, with a bound on what the kernel keeps for each client that does not read."""
+        await super().startup(sockets)
+        for listener in self._listeners():
+            bound_unsent(listener.fileno())
+
     async def shutdown(self, sockets: Any = None) -> None:  # noqa: ANN401 - as the base class has it
         """Drain: go on for a moment, let nobody more in, and wait for everybody who is in, up to the grace.
 
@@ -68,12 +74,15 @@ class DoorServer(uvicorn.Server):
         if not self.force_exit:
             await self.lifespan.shutdown()
 
+    def _listeners(self) -> Iterable[socket.socket]:
+        return (listener for server in self.servers for listener in server.sockets)
+
     def _has_guests(self) -> bool:
         return bool(self.server_state.connections or self.server_state.tasks)
 
     async def _close_listeners(self, sockets: Iterable[socket.socket]) -> None:
         if self.config.workers == 1:  # others share the socket with its queue, and the parent ends it
-            for listener in (each for server in self.servers for each in server.sockets):
+            for listener in self._listeners():
                 stop_arrivals(listener.fileno())
         await asyncio.sleep(ARRIVE_SECONDS)
         for server in self.servers:

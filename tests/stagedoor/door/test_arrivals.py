@@ -1,11 +1,12 @@
 """A listening socket that lets nobody more in keeps whoever is in."""
 
+import contextlib
 import socket
 import sys
 
 import pytest
 
-from stagedoor.door.arrivals import stop_arrivals
+from stagedoor.door.arrivals import bound_unsent, stop_arrivals
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the filter is the kernel's")
@@ -35,3 +36,30 @@ def test_f2_what_is_no_listening_socket_is_left_alone() -> None:
         ends[0].sendall(b"x")
 
         assert ends[1].recv(1) == b"x"
+
+
+def taken_unread(listener: socket.socket) -> int:
+    """Return how much the kernel takes for a client that reads nothing."""
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2_048)
+        client.connect(listener.getsockname())
+        served, _ = listener.accept()
+        with served:
+            served.setblocking(False)
+            taken = 0
+            with contextlib.suppress(BlockingIOError):
+                while taken < 8 << 20:
+                    taken += served.send(b"x" * 65_536)
+            return taken
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason="the option is Linux's")
+def test_b2_the_kernel_keeps_little_for_a_client_that_does_not_read() -> None:
+    """B2: 300 pipeliners that read nothing held 1.2 GB of the kernel's, all of it answers made for them."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        free = taken_unread(listener)
+        bound_unsent(listener.fileno())
+        bound = taken_unread(listener)
+
+    assert bound < 400_000
+    assert bound < free
