@@ -39,6 +39,7 @@ class Blueprint:
         self.handlers: list[Handler] = []
         self.passages: list[Passage] = []
         self._problems: list[str] = []
+        self._taken: list[Any] = []
         self._take(declared, "", ())
         self._parts = {part.function: part for one in self.layouts for part in one.declared.parts}
         self._seen: dict[Callable[..., Any], list[Any]] = {}
@@ -58,6 +59,12 @@ class Blueprint:
         if one in above:
             self._problems.append(f"{one.place}: the gateway {one.name!r} includes itself")
             return
+        if one in self._taken:
+            self._problems.append(
+                f"{one.place}: the gateway {one.name!r} is included twice: its services would be two of one name"
+            )
+            return
+        self._taken.append(one)
         self.services += one.services
         self.sources += one.sources
         for aggregate in one.aggregates:

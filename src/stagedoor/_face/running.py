@@ -277,6 +277,7 @@ def _unmounted(scope: Scope) -> Scope:
         raw = quote(scope["path"]).encode()
     if not root and "raw_path" in scope:
         return scope
-    prefix = root.rstrip("/").encode()
-    below = raw.removeprefix(prefix)
-    return {**scope, "raw_path": below or b"/"}
+    prefix = quote(root.rstrip("/")).encode()
+    if raw == prefix or raw.startswith(prefix + b"/"):
+        raw = raw[len(prefix) :] or b"/"
+    return {**scope, "raw_path": raw}

@@ -327,8 +327,8 @@ class Service:
         reply: Reply = await (asked if safe else noted(caller, asked))
         if form is None:
             return None
-        if reply.response.status == 204:
-            return _unless_missing(absent, operation, reply.response)
+        if reply.response.status == 204 and absent is not _NOTHING:
+            return absent
         return reply.take(operation, form)
 
     async def _raw(self, caller: Caller, operation: str, request: HttpRequest) -> Reply:
@@ -377,9 +377,3 @@ def _merged(first: requests.Headers, second: requests.Headers, third: requests.H
     names |= {name for name, _ in second}
     merged += [field for field in third if field[0] not in names]
     return tuple(merged)
-
-
-def _unless_missing(absent: Any, operation: str, response: HttpResponse) -> Any:  # noqa: ANN401
-    if absent is _NOTHING:
-        raise UpstreamGarbled(operation, "answered 204: there is no content", response=response)
-    return absent

@@ -265,4 +265,14 @@ def _translated(operation: str, error: Exception, headed: bool) -> UpstreamError
 def _unreachable(operation: str, said: str) -> UpstreamError:
     if "os error 24" in said:  # EMFILE: our own shortage
         return Overloaded(operation, "no descriptor left")
-    return UpstreamUnavailable(operation, "could not be reached", retryable="certificate" not in said)
+    why = next((told for mark, told in _MARKS.items() if mark in said), "could not be reached")
+    return UpstreamUnavailable(operation, why, retryable="certificate" not in said)
+
+
+# The library tells its reasons as text only.
+_MARKS = {
+    "certificate": "its certificate is not trusted",
+    "os error 111": "refused the connection",
+    "os error 104": "reset the connection",
+    "dns error": "its name cannot be resolved",
+}

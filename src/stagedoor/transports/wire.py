@@ -64,12 +64,15 @@ def _whole_ms(remaining: float) -> int:
 
 
 def check_request(method: str, target: bytes, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """Return the method as bytes; raises ValueError for what must not be written (T2).
+    """Return the method as bytes; raises ValueError for what must not be written (T2), TypeError for a str.
 
     That is a target that does not start with a slash or holds anything but visible ASCII, a method or field name
     that is no token, a value with control characters.
     """
     if target[:1] != b"/" or target.translate(None, _VISIBLE):
+        given: object = target
+        if not isinstance(given, bytes):
+            raise TypeError(f"the target is bytes, as in b'/users/1', not {type(given).__name__}")
         raise ValueError("the target is not a path of visible ASCII characters")
     if fields:
         _check_fields(fields)
@@ -78,7 +81,11 @@ def check_request(method: str, target: bytes, fields: Sequence[tuple[bytes, byte
 
 def _check_fields(fields: Sequence[tuple[bytes, bytes]]) -> None:
     names = [name for name, _ in fields]
-    values = b"".join([value for _, value in fields])
+    try:
+        values = b"".join([value for _, value in fields])
+        b"".join(names)
+    except TypeError as error:
+        raise TypeError("a header field is a pair of bytes, as in (b'accept', b'*/*')") from error
     if not all(names) or b"".join(names).translate(None, _TOKEN) or values.translate(None, _VALUE):
         raise ValueError("a header field holds forbidden characters")
 

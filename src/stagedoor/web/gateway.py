@@ -11,6 +11,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 from stagedoor import context, problems
 from stagedoor.addresses import Trust, client_key, client_of
@@ -275,6 +276,9 @@ class Gateway:
     def _problem(self, exchange: _Exchange, problem: problems.Problem) -> Answer:
         # As it was asked for: unquoted it is no reference (RFC 9457 3.1.5), and `%3F` would begin a query.
         path = exchange.scope["raw_path"].decode("ascii", "replace")
+        root = exchange.scope.get("root_path")
+        if root:  # mounted below it: the client asked for both
+            path = quote(root.rstrip("/")) + path
         body = problems.render(problem, instance=path, request_id=exchange.request_id, namespace=self.name)
         return Answer(problem.status, problems.fields_of(problem), body)
 
