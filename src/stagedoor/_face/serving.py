@@ -45,6 +45,13 @@ def found(target: str) -> Gateway:
     return gateway
 
 
+def address_of(target: str, *, host: str | None, port: int | None) -> str:
+    """Return where a gateway will be served, for people; raises `ConfigError`."""
+    gateway = found(target)
+    settings = settings_from(os.environ, gateway.name, gateway.settings)
+    return f"{gateway.name} at http://{host or settings.host}:{settings.port if port is None else port}"
+
+
 def serve(target: str, *, host: str | None, port: int | None, workers: int) -> None:
     """Serve until a signal says stop. Raises `ConfigError`, and `OSError` for an address that is taken."""
     gateway = found(target)
@@ -143,13 +150,6 @@ def _files() -> Iterator[tuple[str, float]]:
         if not any(part.startswith(".") or part == "node_modules" for part in file.parts):
             with contextlib.suppress(OSError):
                 yield str(file), file.stat().st_mtime
-
-
-def address_of(target: str, *, host: str | None, port: int | None) -> str:
-    """Return where a gateway will be served, for people; raises `ConfigError`."""
-    gateway = found(target)
-    settings = settings_from(os.environ, gateway.name, gateway.settings)
-    return f"{gateway.name} at http://{host or settings.host}:{settings.port if port is None else port}"
 
 
 def watched() -> Watch | None:
