@@ -145,6 +145,7 @@ def run(
         serving.reload(command)
         return
     try:
+        Console(stderr=True).print(serving.address_of(target, host=host, port=port), highlight=False)
         serving.serve(target, host=host, port=port, workers=workers)
     except (ConfigError, OSError, ImportError) as error:
         _fail(_console(), [str(error)])
@@ -213,7 +214,9 @@ def findings_of(
 
 
 def _answers(route: RouteRow) -> str:
-    """Say who may see an answer."""
+    """Say who may see an answer; what is no question has none that two could share."""
+    if route.method not in {"GET", "HEAD"}:
+        return ""
     varies = getattr(route, "varies", ())
     if varies:
         return f"per {', '.join(varies)}"

@@ -35,10 +35,21 @@ def found(target: str) -> Gateway:
         raise ConfigError(f"{target!r} is not of the form module:name, as in shop:app")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    gateway = getattr(importlib.import_module(module), name or "app", None)
+    name, known = name or "app", vars(importlib.import_module(module))
+    if name not in known:
+        gateways = [f"{module}:{one}" for one, thing in known.items() if isinstance(thing, Gateway)]
+        raise ConfigError(f"{module!r} has no {name!r}; it has {', '.join(gateways) or 'no Gateway'}")
+    gateway = known[name]
     if not isinstance(gateway, Gateway):
         raise ConfigError(f"{target!r} is no Gateway but {type(gateway).__name__}")
     return gateway
+
+
+def address_of(target: str, *, host: str | None, port: int | None) -> str:
+    """Return where a gateway will be served, for people; raises `ConfigError`."""
+    gateway = found(target)
+    settings = settings_from(os.environ, gateway.name, gateway.settings)
+    return f"{gateway.name} at http://{host or settings.host}:{settings.port if port is None else port}"
 
 
 def serve(target: str, *, host: str | None, port: int | None, workers: int) -> None:
