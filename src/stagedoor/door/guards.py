@@ -16,11 +16,11 @@ cannot be led elsewhere either (T8).
 """
 
 import re
+from binascii import unhexlify
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 from stagedoor import problems
 from stagedoor.door.limits import DoorLimits
@@ -40,7 +40,8 @@ _HOST: Final = re.compile(
 )
 _LONGEST_HOST: Final = 800  # 255 escapes, and a port
 _HOSTS: Final = 256  # nearly all requests name one of few
-_SLASH: Final = re.compile("%2[fF]")
+_SLASH: Final = b"%25%32%46"  # what an encoded slash is made of, encoded once more
+_ESCAPES: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
 _BEFORE_PATH: Final = re.compile(rb"[^/?#]*+(?://[^/?#]*+)?")
 _METHODS: Final = frozenset(  # IANA's registry without those of other protocols, and what is asked of caches and UPnP
     b"ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY"
@@ -145,10 +146,14 @@ def split_target(target: bytes) -> Target | None:
 
 def _decoded(raw_path: bytes) -> str:
     """Return the path as text, encoded slashes left as they are."""
-    text = raw_path.decode("ascii")
-    if "%" not in text:
-        return text
-    return "%2F".join(unquote_to_bytes(piece).decode("utf-8", "replace") for piece in _SLASH.split(text))
+    if b"%" not in raw_path:
+        return raw_path.decode("ascii")
+    kept = raw_path.replace(b"%2f", _SLASH).replace(b"%2F", _SLASH)
+    return _ESCAPES.sub(_octets, kept).decode("utf-8", "replace")
+
+
+def _octets(escapes: re.Match[bytes]) -> bytes:
+    return unhexlify(escapes[0].replace(b"%", b""))
 
 
 def instance_of(target: bytes) -> str:
