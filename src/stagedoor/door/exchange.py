@@ -60,7 +60,7 @@ class Connection(Protocol):
 
 
 class Exchange:
-    """The state of one request; the application sees `scope`, `receive` and `send`."""
+    """The state of one request; the application sees its scope, `receive` and `send`."""
 
     __slots__ = (
         "_arrived",
@@ -74,24 +74,22 @@ class Exchange:
         "complete",
         "disconnected",
         "expects_continue",
+        "head",
         "keep_alive",
         "received",
-        "scope",
-        "size",
         "started",
         "task",
         "told_end",
     )
 
-    def __init__(self, connection: Connection, scope: dict[str, Any], head: Head) -> None:
+    def __init__(self, connection: Connection, head: Head) -> None:
         self._connection = connection
         self._arrived: asyncio.Event | None = None
         self._gone: Callable[[], object] | None = None
         self._head: bytes | None = None
         self._chunked = False
         self._left = 0
-        self.scope = scope
-        self.size = head.size
+        self.head = head
         self.keep_alive = head.keep_alive
         self.expects_continue = head.expects_continue
         self.task: asyncio.Task[None] | None = None
@@ -103,7 +101,7 @@ class Exchange:
         self.complete = False
         self.disconnected = False
 
-    async def run(self, app: Callable[..., Any]) -> None:
+    async def run(self, app: Callable[..., Any], scope: dict[str, Any]) -> None:
         """Let the application answer; whatever it does, the connection ends up defined."""
         try:
             if self._connection.paused:  # no answer is begun for a peer that has not taken the one before
@@ -111,7 +109,7 @@ class Exchange:
             if self.disconnected:
                 return
             self.begun = True
-            await app(self.scope, self.receive, self.send)
+            await app(scope, self.receive, self.send)
         except asyncio.CancelledError:
             self._fail(problems.overloaded())
             raise
@@ -123,8 +121,6 @@ class Exchange:
             if not (self.complete or self.disconnected):
                 _LOGGER.error("the application returned without a complete answer")
                 self._fail(problems.internal())
-        finally:
-            self.scope = {}  # it refers to this exchange, by its extension
 
     def _fail(self, problem: Problem) -> None:
         if self.complete or self.disconnected:
@@ -136,8 +132,8 @@ class Exchange:
 
     def asked(self) -> Asked:
         """Return what an answer to it says of it, should it be refused."""
-        scope = self.scope
-        return Asked(scope["headers"], scope["raw_path"], scope["method"] == "HEAD")
+        head = self.head
+        return Asked(head.fields, head.target.raw_path, head.method == "HEAD")
 
     def on_gone(self, callback: Callable[[], object]) -> None:
         """Run the callback when the client goes before its answer is complete (D6); the last one given counts."""
@@ -226,11 +222,11 @@ class Exchange:
     def _framing(self, status: int, length: bytes | None) -> list[tuple[bytes, bytes]]:
         """Decide how the body ends, and return the fields that say so."""
         framing: list[tuple[bytes, bytes]] = []
-        if self.scope["method"] == "HEAD" or status in {204, 304}:
+        if self.head.method == "HEAD" or status in {204, 304}:
             self._left = _BODILESS
         elif length is not None:
             self._left = int(length)
-        elif self.scope["http_version"] == "1.0":
+        elif self.head.version == "1.0":
             self._left, self.keep_alive = _ENDLESS, False
         else:
             self._chunked = True

@@ -3,7 +3,7 @@
 The grammar of lines is held by `lines` and `head`, what frames a body by `framing` and `chunks`. What they let through
 and the RFCs do not is refused here (A4, T3, T8, T22), before any application code runs:
 
-- versions other than 1.0 and 1.1, and methods that no registry knows (405, `CONNECT` too);
+- versions other than 1.0 and 1.1, methods that are not registered, and `CONNECT` (405);
 - targets with characters that RFC 3986 does not know, broken escapes in the path, fragments, user info, a foreign
   scheme; in the query, browsers' unescaped `[]{}|^` and backtick, backslash and bare `%` are tolerated (WHATWG URL),
   since no path or route depends on them;
@@ -16,11 +16,11 @@ cannot be led elsewhere either (T8).
 """
 
 import re
+from binascii import unhexlify
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 from stagedoor import problems
 from stagedoor.door.limits import DoorLimits
@@ -40,12 +40,14 @@ _HOST: Final = re.compile(
 )
 _LONGEST_HOST: Final = 800  # 255 escapes, and a port
 _HOSTS: Final = 256  # nearly all requests name one of few
-_SLASH: Final = re.compile("%2[fF]")
+_SLASH: Final = b"%25%32%46"  # what an encoded slash is made of, encoded once more
+_ESCAPES: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
 _BEFORE_PATH: Final = re.compile(rb"[^/?#]*+(?://[^/?#]*+)?")
-_METHODS: Final = frozenset(  # IANA's registry without those of other protocols, and what is asked of caches and UPnP
-    b"ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE NOTIFY"
-    b" OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE TRACE UNBIND UNLINK"
-    b" UNLOCK UNSUBSCRIBE".split()
+_METHODS: Final = frozenset(  # IANA's registry but CONNECT and PRI, and five that caches and UPnP know
+    b"ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY DELETE GET HEAD LABEL LINK LOCK M-SEARCH MERGE MKACTIVITY"
+    b" MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE NOTIFY OPTIONS ORDERPATCH PATCH POST PROPFIND PROPPATCH"
+    b" PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UNSUBSCRIBE UPDATE"
+    b" UPDATEREDIRECTREF VERSION-CONTROL".split()
 )
 _KNOWN: Final = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
@@ -145,10 +147,14 @@ def split_target(target: bytes) -> Target | None:
 
 def _decoded(raw_path: bytes) -> str:
     """Return the path as text, encoded slashes left as they are."""
-    text = raw_path.decode("ascii")
-    if "%" not in text:
-        return text
-    return "%2F".join(unquote_to_bytes(piece).decode("utf-8", "replace") for piece in _SLASH.split(text))
+    if b"%" not in raw_path:
+        return raw_path.decode("ascii")
+    kept = raw_path.replace(b"%2f", _SLASH).replace(b"%2F", _SLASH)
+    return _ESCAPES.sub(_octets, kept).decode("utf-8", "replace")
+
+
+def _octets(escapes: re.Match[bytes]) -> bytes:
+    return unhexlify(escapes[0].replace(b"%", b""))
 
 
 def instance_of(target: bytes) -> str:

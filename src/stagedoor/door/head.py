@@ -1,7 +1,7 @@
 """Heads of requests: from octets to a request line and fields, or to the first fault.
 
 A head that is whole and good is read by two patterns, in one go. Everything else, a part of a head or one with a
-fault, is read line by line; `tests` hold the two ways to one verdict.
+fault, is read line by line. Both ways come to one verdict.
 """
 
 from typing import Final

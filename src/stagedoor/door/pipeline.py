@@ -23,7 +23,7 @@ class Pipeline:
 
     def octets(self) -> int:
         """Return the size of all that wait, heads and bodies."""
-        return sum([each.size + len(each.body) for each in self._waiting or ()])
+        return sum([each.head.size + len(each.body) for each in self._waiting or ()])
 
     def add(self, exchange: Exchange) -> None:
         """Let a request wait behind the others."""

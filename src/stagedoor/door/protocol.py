@@ -189,10 +189,7 @@ class DoorProtocol(asyncio.Protocol):
 
     def begin(self, head: Head) -> None:
         """Serve a request, or let it wait behind those before it."""
-        scope = scope_of(head, self._scheme, self._client, self._server, self._app_state.copy())
-        exchange = Exchange(self, scope, head)
-        scope["extensions"] = {"stagedoor.gone": exchange.on_gone}
-        self._newest = exchange
+        self._newest = exchange = Exchange(self, head)
         if self._active is None:
             self._patience.enter("body", self._loop.time())
             self._serve(exchange)
@@ -220,7 +217,10 @@ class DoorProtocol(asyncio.Protocol):
 
     def _serve(self, exchange: Exchange) -> None:
         self._active = exchange
-        exchange.task = task = self._loop.create_task(exchange.run(self._config.loaded_app))
+        # The scope refers to the exchange, and nothing but the task to the scope: what is over goes by itself.
+        scope = scope_of(exchange.head, self._scheme, self._client, self._server, self._app_state.copy())
+        scope["extensions"] = {"stagedoor.gone": exchange.on_gone}
+        exchange.task = task = self._loop.create_task(exchange.run(self._config.loaded_app, scope))
         tasks = self._state.tasks
         tasks.add(task)
         task.add_done_callback(tasks.discard)
@@ -328,6 +328,7 @@ class DoorProtocol(asyncio.Protocol):
     def _refuse_active(self, exchange: Exchange, problem: Problem) -> None:
         if exchange.task is not None and not exchange.begun:
             exchange.task.cancel()  # head and broken body came together: the application never hears of it
+            exchange.task = None
         exchange.disconnect()
         self._active = None
         self._answer(problem, exchange)

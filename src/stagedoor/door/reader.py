@@ -96,9 +96,10 @@ class Reader:
         self._chunks: Chunks | None = None
 
     def release(self) -> None:
-        """Forget what refers to the sink, which refers to this object."""
+        """Forget the sink, which refers to this object: both then go by themselves, not when cycles are looked for."""
         self.done = True
         self._rest = b""
+        del self._sink
 
     def asked(self) -> Asked:
         """Return what an answer to the request that is read now says of it, should it be refused."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import socket
 import struct
@@ -11,7 +12,9 @@ from typing import Any, cast
 
 import pytest
 
+from stagedoor.door.exchange import Exchange
 from stagedoor.door.limits import DoorLimits
+from stagedoor.door.protocol import DoorProtocol
 from tests.stagedoor.door.conftest import Served, answers_in, serving
 
 H = b"Host: a\r\n"
@@ -829,6 +832,32 @@ async def test_x1_nothing_is_left_of_a_connection(door: Served) -> None:
     await asyncio.sleep(0.05)
 
     assert (door.state.connections, door.state.tasks) == (set(), set())
+
+
+LEFT = {
+    "answered": (get(),),
+    "refused": (b"GET / HTTP/1.1\r\n\r\n",),
+    "broken before it began": (CHUNKED + b"ZZ\r\n",),
+    "broken under way": (CHUNKED, b"ZZ\r\n"),
+    "pipelined": ((b"GET / HTTP/1.1\r\n" + H + END) * 5 + get(),),
+    "broken while it waits": (b"GET / HTTP/1.1\r\n" + H + END + CHUNKED + b"ZZ\r\n",),
+    "more than wanted": (get() * 3,),
+}
+
+
+@pytest.mark.parametrize("case", LEFT, ids=lambda case: case.replace(" ", "_"))
+async def test_x1_a_connection_goes_by_itself(door: Served, case: str) -> None:
+    """X1: not only when cycles are looked for, which a gateway does rarely."""
+    gc.collect()
+    gc.disable()
+    try:
+        await door.raw(*LEFT[case])
+        await asyncio.sleep(0.02)
+        left = [each for each in gc.get_objects() if isinstance(each, (DoorProtocol, Exchange))]
+    finally:
+        gc.enable()
+
+    assert left == []
 
 
 # --- time and room ------------------------------------------------------------------------------------------------
