@@ -20,7 +20,7 @@ from stagedoor.errors import ConfigError
 from stagedoor.observers.metrics import prepare_workers
 from stagedoor.problems import Problem
 
-__all__ = ["entrance", "found", "serve"]
+__all__ = ["entrance", "found", "limits_of", "serve"]
 
 _TARGET = "STAGEDOOR_TARGET"
 _WATCHED = "STAGEDOOR_WATCH"
@@ -41,13 +41,17 @@ def found(target: str) -> Gateway:
     return gateway
 
 
-def serve(target: str, *, host: str | None, port: int | None, workers: int) -> None:
-    """Serve until a signal says stop. Raises `ConfigError`, and `OSError` for an address that is taken."""
+def serve(target: str, *, host: str | None = None, port: int | None = None, workers: int = 1) -> None:
+    """Serve the gateway that `module:name` names until a signal says stop, in this process or in several.
+
+    Host and port are those of its settings unless given. Raises `ConfigError`, and `OSError` for an address that is
+    taken.
+    """
     gateway = found(target)
     settings = settings_from(os.environ, gateway.name, gateway.settings)
     gateway.made().stores  # noqa: B018 - what is wrong is said here, once, and not by every worker
     address = (host or settings.host, settings.port if port is None else port)
-    limits = _limits(settings)
+    limits = limits_of(settings)
     os.environ[_TARGET] = target
     if workers == 1:
         serve_door(
@@ -66,7 +70,7 @@ def serve(target: str, *, host: str | None, port: int | None, workers: int) -> N
         )
 
 
-def _limits(settings: Settings) -> DoorLimits:
+def limits_of(settings: Settings) -> DoorLimits:
     """Return what the door of each process takes."""
     return DoorLimits(
         max_connections=settings.max_connections,
@@ -93,7 +97,7 @@ class _Served:
 
     async def __call__(self, scope: object, receive: object, send: object) -> None:
         """Serve one ASGI connection."""
-        await self._gateway(scope, receive, send, all_logs=True)
+        await self._gateway(scope, receive, send, alone=True)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""
