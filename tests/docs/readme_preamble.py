@@ -5,9 +5,9 @@ import random
 from pydantic import BaseModel
 
 from cinema.gateway.profile.models import Order, Product, User
-from cinema.gateway.profile.sources import Orders, Products, Users
 from stagedoor.call import Env
 from stagedoor.testing import Events, ManualClock
+from tests.docs.sources import Orders, Products, Users
 
 __all__ = ["Order", "Orders", "Product", "Products", "Profile", "User", "Users", "env", "url"]
 

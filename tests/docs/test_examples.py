@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from cinema.gateway.app import build
-from cinema.gateway.profile.sources import Orders, Products, Users
 from cinema.settings import Settings
 from stagedoor.aggregate import parts_header
 from stagedoor.call import Env
@@ -19,6 +18,7 @@ from stagedoor.upstream import Upstream
 from stagedoor.web.routes import UNMATCHED, Router
 from tests.docs import pages
 from tests.docs.pages import ROOT, Block, blocks, blocks_of, commands, name_of
+from tests.docs.sources import Orders, Products, Users
 
 PAGES = pages.pages()
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -134,7 +134,7 @@ async def test_the_readme_says_truly_what_happens_without_orders(
 
 def test_every_address_to_try_is_served() -> None:
     """What the README tells its reader to ask for has a route."""
-    router = Router(build(Settings()).routes)
+    router = Router(build(Settings()).inspected().routes)
     paths = re.findall(r"localhost:8000(/[^\s?']*)", (ROOT / "README.md").read_text())
 
     assert [path for path in paths if router.match("GET", path.encode()).route.path == UNMATCHED] == []
