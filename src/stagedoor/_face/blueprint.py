@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from stagedoor._face.backends import Backend
 from stagedoor._face.caller import unvaried
 from stagedoor._face.declared import DeclaredPart, Handler, Passage, Source
+from stagedoor._face.extension import Extension
 from stagedoor._face.handlers import varied
 from stagedoor._face.layouts import Layout
 from stagedoor._face.places import Place, place_of_code
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Blueprint"]
 
-Behind: TypeAlias = Service | Source
+Behind: TypeAlias = Service | Source | Backend[Any, Any]
 _SHORTER = 0.98  # of what there is: an attempt that takes all of it could never be repeated (D3)
 
 
@@ -35,6 +37,8 @@ class Blueprint:
         self._declared = declared
         self.services: list[Service] = []
         self.sources: list[Source] = []
+        self.backends: list[Backend[Any, Any]] = []
+        self.extensions: list[Callable[[Any], Extension]] = []
         self.layouts: list[Layout[Any]] = []
         self.handlers: list[Handler] = []
         self.passages: list[Passage] = []
@@ -52,7 +56,7 @@ class Blueprint:
     @property
     def behind(self) -> list[Behind]:
         """Return everything that may be asked."""
-        return [*self.services, *self.sources]
+        return [*self.services, *self.sources, *self.backends]
 
     def _take(self, one: "Gateway", prefix: str, above: tuple[Any, ...]) -> None:
         """Take over what a gateway and those that it includes declare."""
@@ -67,6 +71,8 @@ class Blueprint:
         self._taken.append(one)
         self.services += one.services
         self.sources += one.sources
+        self.backends += one.backends
+        self.extensions += one.extensions
         for aggregate in one.aggregates:
             try:
                 self.layouts.append(Layout(aggregate, prefix))
@@ -201,7 +207,7 @@ class Blueprint:
         """Return the seconds that a route has."""
         return self._declared.deadline if own is None else own
 
-    def policies_of(self, one: Service | Source) -> Sequence[AnyPolicy]:
+    def policies_of(self, one: Behind) -> Sequence[AnyPolicy]:
         """Return the policies round a service or source, outermost first."""
         return default_policies(self._attempts[one]) if one.policies is None else tuple(one.policies)
 
@@ -210,17 +216,17 @@ class Blueprint:
         name = upstream_of(operation)
         return any(service.name == name and service.forward.secret for service in self.services)
 
-    def _attempt_of(self, one: Service | Source) -> float:
+    def _attempt_of(self, one: Behind) -> float:
         """Return the time-out of an attempt: as declared, else what the shortest of its users leaves for it."""
         if one.attempt is not None:
             return one.attempt
         shares = [*self._shares(one), self._declared.deadline]
         return _SHORTER * min(shares)
 
-    def _shares(self, one: Service | Source) -> Iterator[float]:
+    def _shares(self, one: Behind) -> Iterator[float]:
         for layout in self.layouts:
             budget = self.deadline_of(layout.declared.deadline)
-            budget -= reserve(budget)
+            budget -= reserve(budget) if layout.declared.reserve is None else layout.declared.reserve
             weights = {part.name: max(1, len(self.uses_of(part))) for part in layout.declared.parts}
             share = budget / layout.depth(weights)
             for part in layout.declared.parts:

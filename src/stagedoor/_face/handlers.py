@@ -101,7 +101,14 @@ class Handling:
     """One handler of a running gateway."""
 
     def __init__(
-        self, declared: Handler, *, deadline: float, refusals: Refusals, store: Store, env: Env
+        self,
+        declared: Handler,
+        *,
+        deadline: float,
+        refusals: Refusals,
+        store: Store,
+        env: Env,
+        running: object = None,
     ) -> None:
         self.declared = declared
         self.where = f"{declared.method} {declared.path}"
@@ -110,8 +117,11 @@ class Handling:
         self._refusals = refusals
         signature = signature_of(declared.function)
         self._path = route_names(declared.path, str(declared.place))
-        self._body = self._find_body(signature.arguments)
-        self.inputs = self._find_inputs(signature.arguments)
+        # An argument of the type `Running` is the gateway itself.
+        self._given = {one.name: running for one in signature.arguments if one.hint is type(running)}
+        asked = [one for one in signature.arguments if one.name not in self._given]
+        self._body = self._find_body(asked)
+        self.inputs = self._find_inputs(asked)
         self._reader = Reader(self.inputs)
         self._body_adapter = None if self._body is None else TypeAdapter(self._body.hint)
         self._returns = _returned(signature.returns)
@@ -225,7 +235,9 @@ class Handling:
         if page.body:
             fields.insert(0, _JSON)
         if not any(name == _CONTROL for name, _ in fields):
-            scope = b"private" if self.vary.secret else b"public"
+            cache = self.declared.cache
+            private = self.vary.secret or (cache is not None and cache.private)
+            scope = b"private" if private else b"public"
             fresh = record.ttl is not None and record.ttl >= 0
             fields.append(cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE)
         fields.append(cache_status(record))
@@ -237,7 +249,7 @@ class Handling:
         """Call the function; raises `TypeError` for a value of another type than it promises."""
         try:
             with Expiry(self._clock, context.current().deadline):
-                said = await self.declared.function(**values)
+                said = await self.declared.function(**values, **self._given)
         except TimeoutError as error:
             raise UpstreamTimeout(
                 f"{self.declared.function.__name__}.call", "not done by the deadline"
@@ -255,6 +267,8 @@ class Handling:
         status = self._status(made)
         if made.value is None:
             return Written(status, fields)
+        if isinstance(made.value, bytes) and any(name == _JSON[0] for name, _ in made.lines):
+            return Written(status, fields, made.value)  # of a type of its own, as it stands
         return Written(status, (_JSON, *fields), self._rendered(made.value))
 
     def _status(self, made: Answer[Any]) -> int:
@@ -325,6 +339,7 @@ class Handling:
             method=declared.method,
             parameters=self.inputs,
             public=True,
+            live=declared.live,
             kind="handler",
             cached=None if declared.cache is None else declared.cache.max_age,
             deadline=self._deadline,
@@ -332,13 +347,21 @@ class Handling:
             documentation=Documentation(
                 summary=" ".join(first.split()),
                 description=rest,
-                model=None if nothing else self._returns,
+                tags=declared.tags,
+                model=None if nothing else _documented(self._returns),
                 status=status,
-                problems=_refused(has_body=self._body is not None),
+                problems=self._problems(),
                 body=None if self._body is None else self._body.hint,
                 deprecated=declared.deprecated,
             ),
         )
+
+    def _problems(self) -> tuple[int, ...]:
+        """Return the statuses of the problems that a client has to reckon with."""
+        body = set() if self._body is None else {400, 413, 415, 422}
+        inputs = {404, 422} if self.inputs else set()
+        limited = set() if self.declared.live else {429}
+        return tuple(sorted({*body, *inputs, *limited, 500, 502, 503, 504}))
 
 
 def varied(declared: Handler, arguments: Sequence[Argument]) -> Picker:
@@ -349,9 +372,10 @@ def varied(declared: Handler, arguments: Sequence[Argument]) -> Picker:
     return Picker({*declared.vary, *names, *map(Cookie, crumbs)}, str(declared.place))
 
 
-def _refused(*, has_body: bool) -> tuple[int, ...]:
-    body = (400, 413, 415) if has_body else ()
-    return tuple(sorted({*body, 404, 422, 429, 500, 502, 503, 504}))
+def _documented(returns: Any) -> Any:  # noqa: ANN401 - an annotation
+    """Return what documents show of a type: bytes beside something else are an answer of another kind."""
+    left = [one for one in get_args(returns) if one is not bytes]
+    return left[0] if len(left) == 1 and bytes in get_args(returns) else returns
 
 
 def _returned(hint: Any) -> Any:  # noqa: ANN401 - an annotation

@@ -55,9 +55,15 @@ class Service:
         policies: Sequence[AnyPolicy] | None,
         cache: Cache | None,
         coalesce: bool,
+        label: str = "",
+        health: str = "",
+        pool: tuple[int, float] = (100, 0.05),
         place: Place,
     ) -> None:
         self.name = name
+        self.label = label or name
+        self.health = health
+        self.connections, self.connect = pool
         self.url = url
         self.forward = Picker(forward, f"service {name!r}")
         self.headers = lower_fields(headers)

@@ -20,7 +20,7 @@ from stagedoor.errors import ConfigError
 from stagedoor.observers.metrics import prepare_workers
 from stagedoor.problems import Problem
 
-__all__ = ["entrance", "found", "serve"]
+__all__ = ["entrance", "found", "limits_of", "serve"]
 
 _TARGET = "STAGEDOOR_TARGET"
 _WATCHED = "STAGEDOOR_WATCH"
@@ -52,13 +52,17 @@ def address_of(target: str, *, host: str | None, port: int | None) -> str:
     return f"{gateway.name} at http://{host or settings.host}:{settings.port if port is None else port}"
 
 
-def serve(target: str, *, host: str | None, port: int | None, workers: int) -> None:
-    """Serve until a signal says stop. Raises `ConfigError`, and `OSError` for an address that is taken."""
+def serve(target: str, *, host: str | None = None, port: int | None = None, workers: int = 1) -> None:
+    """Serve the gateway that `module:name` names until a signal says stop, in this process or in several.
+
+    Host and port are those of its settings unless given. Raises `ConfigError`, and `OSError` for an address that is
+    taken.
+    """
     gateway = found(target)
     settings = settings_from(os.environ, gateway.name, gateway.settings)
     gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
     address = (host or settings.host, settings.port if port is None else port)
-    limits = _limits(settings)
+    limits = limits_of(settings)
     os.environ[_TARGET] = target
     if workers == 1:
         serve_door(
@@ -77,7 +81,7 @@ def serve(target: str, *, host: str | None, port: int | None, workers: int) -> N
         )
 
 
-def _limits(settings: Settings) -> DoorLimits:
+def limits_of(settings: Settings) -> DoorLimits:
     """Return what the door of each process takes."""
     return DoorLimits(
         max_connections=settings.max_connections,
@@ -106,7 +110,7 @@ class _Served:
         """Serve one ASGI connection."""
         lifespan = isinstance(scope, dict) and scope["type"] == "lifespan"
         with watch() if lifespan and os.environ.get(_WATCHED) else contextlib.nullcontext():
-            await self._gateway(scope, receive, send, all_logs=True)
+            await self._gateway(scope, receive, send, alone=True)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""

@@ -107,7 +107,7 @@ class Gateway:
         trusted: Trust = _nobody,
         throttle: Limiter | None = None,
         cors: Cors | None = None,
-        lifespan: Callable[[], AbstractAsyncContextManager[None]] = _nothing_to_open,
+        lifespan: Callable[[], AbstractAsyncContextManager[object]] = _nothing_to_open,
         entropy: Callable[[int], bytes] = _RANDOM.randbytes,
     ) -> None:
         self.routes = tuple(routes)
