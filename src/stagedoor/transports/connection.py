@@ -24,6 +24,8 @@ from stagedoor.transports.reader import ResponseReader, Stage
 
 __all__ = ["Connection", "Home"]
 
+_HEAD, _DONE = Stage.HEAD, Stage.DONE
+
 
 class Home(Protocol):
     """Where connections live: a `Pool`."""
@@ -164,9 +166,9 @@ class Connection(asyncio.Protocol):
             leftover = reader.headless and self._bare_at == self.used
             self.close(Cut(silent=True, headless=True) if leftover else failure)
             return
-        if reader.stage == Stage.DONE:
+        if reader.stage == _DONE:
             self._complete()
-        elif self._streamed and reader.stage != Stage.HEAD:
+        elif self._streamed and reader.stage != _HEAD:
             self._deliver()
 
     def eof_received(self) -> None:
