@@ -109,6 +109,13 @@ class Chaos:
         await self._while()
         program.signal(signal.SIGCONT)
 
+    async def renew_service(self) -> None:
+        """Restart one in order."""
+        program = self.platform[self.rng.choice(SERVICES)]
+        program.signal(signal.SIGTERM)
+        await asyncio.to_thread(program.wait)
+        program.begin()
+
     async def stop_database(self) -> None:
         self.database.pause()
         await self._while()
@@ -237,6 +244,7 @@ class Chaos:
         faults: list[Callable[[], Awaitable[None]]] = [
             self.kill_service,
             self.stop_service,
+            self.renew_service,
             self.stop_database,
             self.restart_database,
             self.stop_redis,
