@@ -180,10 +180,10 @@ class Aggregate(Generic[M]):
         place = here()
         demand_seconds(limit, "limit", place)
         demand_unnamed(cache, place)
+        known = uses_of(uses, place, lambda one: getattr(one, SOURCE, None))
 
         def declare(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             demand_async(call, "part", place)
-            known = uses_of(uses, place, lambda one: getattr(one, SOURCE, None))
             self.parts.append(
                 DeclaredPart(function=call, limit=limit, cache=cache, uses=known, place=place_of_code(call))
             )

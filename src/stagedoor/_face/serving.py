@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import subprocess
 import sys
@@ -19,12 +20,14 @@ from stagedoor.door.limits import DoorLimits
 from stagedoor.errors import ConfigError
 from stagedoor.observers.metrics import prepare_workers
 from stagedoor.problems import Problem
+from stagedoor.web.request import Scope
 
 __all__ = ["entrance", "found", "limits_of", "serve"]
 
 _TARGET = "STAGEDOOR_TARGET"
 _WATCHED = "STAGEDOOR_WATCH"
 _FACTORY = "stagedoor._face.serving:entrance"
+_LOGGER = logging.getLogger("stagedoor")
 _EVERY = 0.3  # seconds between two looks at the files
 
 
@@ -106,10 +109,9 @@ class _Served:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def __call__(self, scope: object, receive: object, send: object) -> None:
-        """Serve one ASGI connection."""
-        lifespan = isinstance(scope, dict) and scope["type"] == "lifespan"
-        with watch() if lifespan and os.environ.get(_WATCHED) else contextlib.nullcontext():
+    async def __call__(self, scope: Scope, receive: object, send: object) -> None:
+        """Serve one ASGI connection; the one that lasts is watched where the command asked for it."""
+        with watched() if scope["type"] == "lifespan" else contextlib.nullcontext():
             await self._gateway(scope, receive, send, alone=True)
 
     def refused(self, problem: Problem, request_id: str) -> None:
@@ -158,6 +160,6 @@ def _files() -> Iterator[tuple[str, float]]:
                 yield str(file), file.stat().st_mtime
 
 
-def watch() -> Watch:
-    """Return what warns of blocking code, on the screen."""
-    return Watch(lambda text: print(f"warning: {text}", file=sys.stderr, flush=True))  # noqa: T201 - it is for people
+def watched() -> contextlib.AbstractContextManager[object]:
+    """Return what notices blocking code and warns of it, where the command asked for that."""
+    return Watch(_LOGGER.warning) if os.environ.get(_WATCHED) else contextlib.nullcontext()

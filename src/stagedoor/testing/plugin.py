@@ -5,16 +5,13 @@ pytest would import the kit before coverage starts to count, and in projects tha
 """
 
 import random
-from typing import TYPE_CHECKING
 
 import pytest
 
 from stagedoor.call import Env
 from stagedoor.testing.clock import ManualClock
 from stagedoor.testing.events import Events
-
-if TYPE_CHECKING:
-    from stagedoor.testing.stage import Stage
+from stagedoor.testing.stage import Stage
 
 __all__ = ["clock", "env", "events", "stage"]
 
@@ -38,8 +35,6 @@ def env(clock: ManualClock, events: Events) -> Env:
 
 
 @pytest.fixture
-def stage() -> "type[Stage]":
-    """Return the class `Stage`, a factory: a test calls it with a gateway, and enters what it gets."""
-    from stagedoor.testing.stage import Stage  # noqa: PLC0415 - loaded where it is used: see above
-
+def stage() -> type[Stage]:
+    """Return the class: a test makes stages of the gateways that it wants."""
     return Stage
