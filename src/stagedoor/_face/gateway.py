@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal, LiteralString, ParamSpec, TypeVar
 
 from pydantic import BaseModel
@@ -364,7 +363,7 @@ class Gateway:
     def lifespan_of(self) -> Lifespan | None:
         """Return what is entered while it runs: of all that it includes, then its own; None if there is nothing."""
         hooks = self.all_lifespans()
-        return partial(_entered, hooks) if hooks else None
+        return (lambda running: _entered(hooks, running)) if hooks else None
 
     def all_lifespans(self) -> list[Lifespan]:
         """Return the lifespans of all that it includes, then its own."""
