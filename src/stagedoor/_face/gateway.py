@@ -7,7 +7,7 @@ import re
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, LiteralString, ParamSpec, TypeVar, overload
 
@@ -55,6 +55,7 @@ M = TypeVar("M", bound=BaseModel)
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _WHOLE = DocumentSet(openapi="/openapi.json", swagger=("/docs",), redoc="/redoc")
+Lifespan = Callable[[Running], AbstractAsyncContextManager[None]]
 Transports = Mapping[str, Transport[Any, Any]]
 
 
@@ -91,7 +92,7 @@ class Gateway:
         self.name = name
         self.deadline = deadline
         self.settings = settings
-        self.lifespan_of = lifespan
+        self._lifespan = lifespan
         self.middleware = tuple(middleware)
         self.title = title or name
         self.version = version
@@ -461,6 +462,17 @@ class Gateway:
             raise ConfigError(f"{place}: prefix={prefix!r} begins with a slash and ends without")
         self.included.append((other, prefix))
 
+    @property
+    def lifespan_of(self) -> Lifespan | None:
+        """Return what is entered while it runs: of all that it includes, then its own; None if there is nothing."""
+        hooks = self.all_lifespans()
+        return (lambda running: _entered(hooks, running)) if hooks else None
+
+    def all_lifespans(self) -> list[Lifespan]:
+        """Return the lifespans of all that it includes, then its own."""
+        own = [] if self._lifespan is None else [self._lifespan]
+        return [*(hook for other, _ in self.included for hook in other.all_lifespans()), *own]
+
     def all_services(self) -> list[Service]:
         """Return its services and those of all that it includes."""
         return [*self.services, *(one for other, _ in self.included for one in other.all_services())]
@@ -632,6 +644,14 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+@asynccontextmanager
+async def _entered(hooks: Sequence[Lifespan], running: Running) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for hook in hooks:
+            await stack.enter_async_context(hook(running))
+        yield
 
 
 def _half() -> float:

@@ -2,13 +2,15 @@
 
 import io
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 import stagedoor.cli
-from stagedoor import Gateway
+from stagedoor import Gateway, Running
 from stagedoor._face.serving import found
 from stagedoor._face.world import _output
 from stagedoor.errors import ConfigError
@@ -120,3 +122,26 @@ def test_routes_say_of_a_write_neither_public_nor_whose(folder: Path) -> None:
 
     row = next(line for line in shown.splitlines() if "/cart" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")] == ["PUT", "/cart", "handler", "", ""]
+
+
+async def test_the_lifespan_of_an_included_gateway_is_entered_before_and_left_after() -> None:
+    """A module that opens a pool is included with its pool."""
+    said: list[str] = []
+
+    def hook(name: str) -> Callable[[Running], AbstractAsyncContextManager[None]]:
+        @asynccontextmanager
+        async def life(running: Running) -> AsyncIterator[None]:
+            said.append(f"{name} opens in {running.name}")
+            yield
+            said.append(f"{name} closes")
+
+        return life
+
+    inner = Gateway("inner", lifespan=hook("inner"))
+    app = Gateway("shop", lifespan=hook("shop"))
+    app.include(inner)
+
+    async with Stage(app):
+        said.append("serving")
+
+    assert said == ["inner opens in shop", "shop opens in shop", "serving", "shop closes", "inner closes"]
