@@ -100,7 +100,7 @@ def test_every_file_that_the_architecture_names_exists() -> None:
 
 def test_every_address_to_try_is_served() -> None:
     """What the README tells its reader to ask for has a route."""
-    router = Router(build(Settings()).routes)
+    router = Router(build(Settings()).inspected().routes)
     paths = re.findall(r"localhost:8000(/[^\s?']*)", (ROOT / "README.md").read_text())
 
     assert [path for path in paths if router.match("GET", path.encode()).route.path == UNMATCHED] == []

@@ -2,12 +2,19 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Annotated, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import Annotated, Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from pydantic import BaseModel
 
 from stagedoor._face.caller import caller_here
-from stagedoor._face.declared import DeclaredPart, Limit, demand_async, demand_seconds, uses_of
+from stagedoor._face.declared import (
+    DeclaredPart,
+    Limit,
+    demand_async,
+    demand_seconds,
+    demand_unnamed,
+    uses_of,
+)
 from stagedoor._face.fields import Cookie
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place, here, place_of_code
@@ -16,7 +23,7 @@ from stagedoor._face.uses import SOURCE
 from stagedoor.aggregate import verdict as judged
 from stagedoor.errors import ConfigError
 
-__all__ = ["Aggregate", "OrFallback", "Result", "Verdict"]
+__all__ = ["Aggregate", "Delivery", "OrFallback", "Result", "Verdict"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -40,18 +47,42 @@ class Verdict:
     """How a part fared: `fresh`, `cached`, `stale`, `fallback` (asked, failed) or `missing` (not asked), and why.
 
     `reason` is "" for a part that has its value, else a word such as `timeout` or `depends_on_<part>`; `age` is how
-    many seconds past its lifetime a stale value is.
+    many seconds past its lifetime a stale value is; `ms` is how long the part took, None if it made no call.
     """
 
-    __slots__ = ("age", "reason", "state")
+    __slots__ = ("age", "ms", "reason", "state")
 
     def __init__(self, told: judged.Verdict) -> None:
         self.state: Literal["fresh", "cached", "stale", "fallback", "missing"] = told.status
         self.reason: str = told.reason or ""
         self.age: float = told.age or 0.0
+        self.ms: float | None = told.ms
 
     def __repr__(self) -> str:
         return f"<Verdict {self.state}{f', {self.reason}' if self.reason else ''}>"
+
+
+class Delivery:
+    """What is only known when an answer leaves.
+
+    `cached` tells whether it was kept, `seconds` how long this very answer took, `parts` how each part fared.
+    """
+
+    __slots__ = ("_verdicts", "cached", "seconds")
+
+    def __init__(self, verdicts: Mapping[str, judged.Verdict], cached: bool, seconds: float) -> None:
+        self._verdicts = verdicts
+        self.cached = cached
+        self.seconds = seconds
+
+    @property
+    def parts(self) -> Mapping[str, Verdict]:
+        """Return the verdict of each part."""
+        return {name: Verdict(told) for name, told in self._verdicts.items()}
+
+    def parts_json(self) -> dict[str, judged.VerdictJson]:
+        """Return the verdicts as JSON: `status` and `ms` always, `reason` and `age` where there is one."""
+        return {name: judged.verdict_json(told) for name, told in self._verdicts.items()}
 
 
 class Result(Generic[M_co]):
@@ -93,6 +124,8 @@ class Aggregate(Generic[M]):
         deadline: Limit,
         stale_before_partial: bool,
         deprecated: bool,
+        reserve: Limit = None,
+        tags: tuple[str, ...] = (),
         place: Place,
     ) -> None:
         given: object = model
@@ -105,9 +138,12 @@ class Aggregate(Generic[M]):
         self.deadline = deadline
         self.stale_before_partial = stale_before_partial
         self.deprecated = deprecated
+        self.reserve = reserve
+        self.tags = tags
         self.place = place
         self.parts: list[DeclaredPart] = []
         self.summarised: Callable[..., object] | None = None
+        self.completed: Callable[[Any, Delivery], object] | None = None
 
     @property
     def name(self) -> str:
@@ -143,10 +179,11 @@ class Aggregate(Generic[M]):
         """
         place = here()
         demand_seconds(limit, "limit", place)
+        demand_unnamed(cache, place)
+        known = uses_of(uses, place, lambda one: getattr(one, SOURCE, None))
 
         def declare(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             demand_async(call, "part", place)
-            known = uses_of(uses, place, lambda one: getattr(one, SOURCE, None))
             self.parts.append(
                 DeclaredPart(function=call, limit=limit, cache=cache, uses=known, place=place_of_code(call))
             )
@@ -163,6 +200,14 @@ class Aggregate(Generic[M]):
         if self.summarised is not None:
             raise ConfigError(f"{here()}: {self.summarised.__name__} is the summary already")
         self.summarised = function
+        return function
+
+    def delivered(self, function: Callable[[Any, "Delivery"], T], /) -> Callable[[Any, "Delivery"], T]:
+        """Declare the decorated plain function as the one that completes the summary of each answer that leaves.
+
+        It takes the summary as JSON, as it was when the answer was made, and the delivery; what it returns is sent.
+        """
+        self.completed = function
         return function
 
     async def run(self, **inputs: object) -> Result[M]:

@@ -5,8 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from stagedoor._face.backends import Backend
 from stagedoor._face.caller import unvaried
 from stagedoor._face.declared import DeclaredPart, Handler, Passage, Source
+from stagedoor._face.extension import Extension
 from stagedoor._face.handlers import varied
 from stagedoor._face.layouts import Layout
 from stagedoor._face.places import Place, place_of_code
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Blueprint"]
 
-Behind: TypeAlias = Service | Source
+Behind: TypeAlias = Service | Source | Backend[Any, Any]
 _SHORTER = 0.98  # of what there is: an attempt that takes all of it could never be repeated (D3)
 
 
@@ -35,10 +37,13 @@ class Blueprint:
         self._declared = declared
         self.services: list[Service] = []
         self.sources: list[Source] = []
+        self.backends: list[Backend[Any, Any]] = []
+        self.extensions: list[Callable[[Any], Extension]] = []
         self.layouts: list[Layout[Any]] = []
         self.handlers: list[Handler] = []
         self.passages: list[Passage] = []
         self._problems: list[str] = []
+        self._taken: list[Any] = []
         self._take(declared, "", ())
         self._parts = {part.function: part for one in self.layouts for part in one.declared.parts}
         self._seen: dict[Callable[..., Any], list[Any]] = {}
@@ -51,15 +56,23 @@ class Blueprint:
     @property
     def behind(self) -> list[Behind]:
         """Return everything that may be asked."""
-        return [*self.services, *self.sources]
+        return [*self.services, *self.sources, *self.backends]
 
     def _take(self, one: "Gateway", prefix: str, above: tuple[Any, ...]) -> None:
         """Take over what a gateway and those that it includes declare."""
         if one in above:
             self._problems.append(f"{one.place}: the gateway {one.name!r} includes itself")
             return
+        if one in self._taken:
+            self._problems.append(
+                f"{one.place}: the gateway {one.name!r} is included twice: its services would be two of one name"
+            )
+            return
+        self._taken.append(one)
         self.services += one.services
         self.sources += one.sources
+        self.backends += one.backends
+        self.extensions += one.extensions
         for aggregate in one.aggregates:
             try:
                 self.layouts.append(Layout(aggregate, prefix))
@@ -77,7 +90,9 @@ class Blueprint:
     def _findings(self) -> Iterator[str]:
         yield from self._names()
         yield from self._paths()
+        yield from self._keys()
         yield from self._unvaried()
+        yield from self._untagged()
         yield from self._unused()
 
     def _names(self) -> Iterator[str]:
@@ -105,6 +120,17 @@ class Blueprint:
                 yield f"{place}: {method} {path} is declared already, at {known[method, plain]}"
             known.setdefault((method, plain), place)
 
+    def _keys(self) -> Iterator[str]:
+        """Find two routes whose answers would be kept under one readable key."""
+        known: dict[str, Place] = {}
+        screens = [(one.declared.cache, one.declared.place) for one in self.layouts]
+        for cache, place in [*screens, *((one.cache, one.place) for one in self.handlers)]:
+            if cache is not None and cache.key is not None:
+                key = cache.key.shape
+                if key in known:
+                    yield f"{place}: Cache(key={cache.key.text!r}) is that of another answer, at {known[key]}"
+                known.setdefault(key, place)
+
     def _unvaried(self) -> Iterator[str]:
         """Find calls that would forward what their answer does not vary by."""
         for layout in self.layouts:
@@ -114,6 +140,19 @@ class Blueprint:
                         missing = layout.vary.covers(service.forward)
                         if missing:
                             yield f"{part.place}: {layout.where}.{part.name}: {unvaried(service.name, missing)}"
+
+    def _untagged(self) -> Iterator[str]:
+        """Find services whose cache names inputs that who uses them does not have."""
+        for layout in self.layouts:
+            known = {one.argument for one in layout.inputs}
+            for part in layout.declared.parts:
+                for one in self.uses_of(part):
+                    cache = one.cache if isinstance(one, Service) else None
+                    for name in sorted(() if cache is None else cache.names - known):
+                        yield (
+                            f"{part.place}: {layout.where}.{part.name}: the cache of {one.name!r} names {name!r}, "
+                            "which is no input of this screen"
+                        )
 
     def _unused(self) -> Iterator[str]:
         """Find services that nothing uses."""
@@ -168,7 +207,7 @@ class Blueprint:
         """Return the seconds that a route has."""
         return self._declared.deadline if own is None else own
 
-    def policies_of(self, one: Service | Source) -> Sequence[AnyPolicy]:
+    def policies_of(self, one: Behind) -> Sequence[AnyPolicy]:
         """Return the policies round a service or source, outermost first."""
         return default_policies(self._attempts[one]) if one.policies is None else tuple(one.policies)
 
@@ -177,17 +216,17 @@ class Blueprint:
         name = upstream_of(operation)
         return any(service.name == name and service.forward.secret for service in self.services)
 
-    def _attempt_of(self, one: Service | Source) -> float:
+    def _attempt_of(self, one: Behind) -> float:
         """Return the time-out of an attempt: as declared, else what the shortest of its users leaves for it."""
         if one.attempt is not None:
             return one.attempt
         shares = [*self._shares(one), self._declared.deadline]
         return _SHORTER * min(shares)
 
-    def _shares(self, one: Service | Source) -> Iterator[float]:
+    def _shares(self, one: Behind) -> Iterator[float]:
         for layout in self.layouts:
             budget = self.deadline_of(layout.declared.deadline)
-            budget -= reserve(budget)
+            budget -= reserve(budget) if layout.declared.reserve is None else layout.declared.reserve
             weights = {part.name: max(1, len(self.uses_of(part))) for part in layout.declared.parts}
             share = budget / layout.depth(weights)
             for part in layout.declared.parts:

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from stagedoor._face.backends import Backend
 from stagedoor._face.fields import Cookie
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place
@@ -14,7 +15,18 @@ from stagedoor._face.service import Service
 from stagedoor._face.templates import Tag
 from stagedoor.errors import ConfigError
 
-__all__ = ["DeclaredPart", "Handler", "Limit", "Passage", "Source", "demand_async", "demand_seconds"]
+__all__ = [
+    "DeclaredPart",
+    "Handler",
+    "Limit",
+    "Passage",
+    "Source",
+    "demand_async",
+    "demand_cache",
+    "demand_policies",
+    "demand_seconds",
+    "demand_unnamed",
+]
 
 Function: TypeAlias = Callable[..., Awaitable[Any]]
 Limit: TypeAlias = float | None
@@ -52,6 +64,8 @@ class Handler:
     deadline: Limit = None
     limit: int = 1_048_576
     deprecated: bool = False
+    live: bool = False
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +102,11 @@ class Source:
         """Return what metrics and logs call it."""
         return self.function.__name__
 
+    @property
+    def label(self) -> str:
+        """Return the label of its metrics."""
+        return self.name
+
 
 def demand_async(function: Any, what: str, place: Place) -> None:  # noqa: ANN401 - whatever was decorated
     """Raise `ConfigError` unless a decorated thing is an `async def`."""
@@ -110,6 +129,35 @@ def demand_seconds(value: Limit, what: str, place: Place, most: float = _LONGEST
         )
 
 
+def demand_cache(cache: object, place: Place) -> None:
+    """Raise `ConfigError` unless a cache is one, or None."""
+    if cache is not None and not isinstance(cache, Cache):
+        raise ConfigError(f"{place}: cache is a Cache, as in cache=Cache(max_age=10), not {cache!r}")
+
+
+def demand_unnamed(cache: Cache | None, place: Place) -> None:
+    """Raise `ConfigError` unless a cache is one that finds its own keys."""
+    demand_cache(cache, place)
+    if cache is not None and cache.key is not None:
+        raise ConfigError(
+            f"{place}: Cache(key=...) is for screens and handlers: a call is kept by all it sends"
+        )
+
+
+def demand_policies(policies: object, place: Place) -> None:
+    """Raise `ConfigError` unless policies are a list of instances."""
+    if policies is None:
+        return
+    if not isinstance(policies, list | tuple):
+        raise ConfigError(
+            f"{place}: policies is a list, outermost first, as in [Retry(), Timeout(attempt=0.1)]"
+        )
+    for one in policies:
+        if isinstance(one, type) or not callable(getattr(one, "wrap", None)):
+            name = one.__name__ if isinstance(one, type) else repr(one)
+            raise ConfigError(f"{place}: policies holds policies such as Retry(), not {name}")
+
+
 def tags_of(purges: Sequence[str], place: Place) -> tuple[Tag, ...]:
     """Return the tags that a write drops; raises `ConfigError` for what is none."""
     if isinstance(purges, str):
@@ -125,7 +173,7 @@ def uses_of(
         return None
     found: list[Any] = []
     for one in uses:
-        known = one if isinstance(one, Service) else source_of(one)
+        known = one if isinstance(one, Service | Backend) else source_of(one)
         if known is None:
             raise ConfigError(f"{place}: uses={{...}} names services and sources, not {one!r}")
         found.append(known)

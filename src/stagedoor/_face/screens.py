@@ -5,7 +5,7 @@ request ─▶ inputs ─▶ [ cached ▸ single flight ] ─▶ plan ─▶ ren
 
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Generic, TypeVar
@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from stagedoor import context
-from stagedoor._face.aggregates import Aggregate, Result, Verdict
-from stagedoor._face.caller import Caller, Rules, uncovered, unvaried
+from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
+from stagedoor._face.caller import Caller, Rules, entered, uncovered, unvaried
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
 from stagedoor._face.inputs import Reader, nearest
@@ -34,7 +34,7 @@ from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
 from stagedoor.web.aggregated import (
-    Delivery,
+    Finish,
     Rendered,
     RenderedCodec,
     deliver,
@@ -88,10 +88,13 @@ class Screen(Generic[M]):
         self._deadline = deadline
         self._now = env.clock.now
         self._kept_parts: list[Upstream[Any, Any]] = []
-        self.plan = self._plan(layout, uses, deadline - reserve(deadline))
+        left = reserve(deadline) if declared.reserve is None else declared.reserve
+        self.plan = self._plan(layout, uses, deadline - left)
         self._renderer = renderer_of(self.plan)
         self._reader = Reader(layout.inputs)
-        self._scope = b"private" if layout.vary.secret else b"public"
+        self._finish = _finish_of(declared.completed)
+        private = layout.vary.secret or (declared.cache is not None and declared.cache.private)
+        self._scope = b"private" if private else b"public"
         self._vary: Headers = tuple(
             (b"vary", name.encode()) for name in [", ".join(layout.vary.names)] if name
         )
@@ -163,7 +166,7 @@ class Screen(Generic[M]):
             caller = asked_now.caller
             if asked_now.record.standing_in or not isinstance(caller, Caller):
                 return await function(*given, **named)
-            tags = cache.tagged(caller.inputs) if cache.tags else ()
+            tags = cache.tagged(caller.inputs, name) if cache.tags else ()
             for one in tags:
                 caller.tag(one)
             identity = self.rules.where.encode() + b";" + vary.identity(caller.fields)
@@ -182,7 +185,7 @@ class Screen(Generic[M]):
         if not isinstance(caller, Caller):
             raise TypeError("a screen is asked by a caller")
         fresh = caller.within(self.rules, values)
-        token = context.enter(replace(asked_now, caller=fresh))
+        token = entered(asked_now, fresh)
         try:
             outcome = await self.plan.run(values, self._env)
         except Problem as problem:
@@ -192,8 +195,8 @@ class Screen(Generic[M]):
         self._env.observe(AggregateEnded(self.plan.name, outcome.seconds, outcome.complete))
         cache = self.layout.declared.cache
         done = rendered(self.plan, self._renderer, values, outcome, 0.0 if cache is None else cache.max_age)
-        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values)))
-        return replace(done, tags=tags, outcome=outcome)
+        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.rules.where)))
+        return Rendered(done.fields, done.summary, done.verdicts, done.complete, tags, outcome)
 
     def key_of(self, payload: Question, /) -> bytes:
         """Return the question's key."""
@@ -240,7 +243,7 @@ class Screen(Generic[M]):
         except (UpstreamError, Problem) as error:
             raise Refused(self._refusals(error)) from error
         record = context.current().record
-        answer = deliver(self.plan, done, record, self._now() - started, _as_made, scope=self._scope)
+        answer = deliver(self.plan, done, record, self._now() - started, self._finish, scope=self._scope)
         return Answer(answer.status, (*answer.headers, *self._vary), answer.body) if self._vary else answer
 
     async def result(self, caller: Caller, inputs: Mapping[str, object]) -> Result[M]:
@@ -314,12 +317,21 @@ class Screen(Generic[M]):
             documentation=Documentation(
                 summary=" ".join(first.split()),
                 description=rest,
+                tags=declared.tags,
                 model=declared.model,
                 problems=(404, 422, 429, 500, 502, 503, 504),
                 headers=_HEADERS,
                 deprecated=declared.deprecated,
             ),
         )
+
+
+def _finish_of(completed: Callable[[Any, Delivery], object] | None) -> Finish:
+    """Return what completes the summary of an answer that leaves."""
+    if completed is None:
+        return lambda summary, _: summary
+    complete = completed
+    return lambda summary, told: complete(summary, Delivery(told.verdicts, told.cached, told.seconds))
 
 
 _HEADERS = {
@@ -329,7 +341,3 @@ _HEADERS = {
     "Cache-Control": "How long a client may keep the answer: the lifetime that remains.",
     "X-Request-ID": "The request's id, as in every log line about it.",
 }
-
-
-def _as_made(summary: object, _: Delivery) -> object:
-    return summary

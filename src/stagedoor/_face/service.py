@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, LiteralString, TypeVar, overload
 from pydantic import TypeAdapter
 
 from stagedoor import requests
-from stagedoor._face.caller import Caller, caller_here
+from stagedoor._face.caller import Caller, caller_here, noted
 from stagedoor._face.fields import Cookie, Picker, lower_fields
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place
@@ -55,9 +55,15 @@ class Service:
         policies: Sequence[AnyPolicy] | None,
         cache: Cache | None,
         coalesce: bool,
+        label: str = "",
+        health: str = "",
+        pool: tuple[int, float] = (100, 0.05),
         place: Place,
     ) -> None:
         self.name = name
+        self.label = label or name
+        self.health = health
+        self.connections, self.connect = pool
         self.url = url
         self.forward = Picker(forward, f"service {name!r}")
         self.headers = lower_fields(headers)
@@ -316,26 +322,27 @@ class Service:
     ) -> Any:  # noqa: ANN401 - of the shape's type
         """Make a typed call."""
         caller, operation = caller_here(), f"{self.name}.{method} {path}"
-        form = None if shape is None else shape_of(shape)
+        form = None if shape is None and method != "GET" else shape_of(shape)
         request = self._request(caller, method, target, usual, headers, body, streamed=False)
         remote = caller.running.remote(self)
-        tags = remote.tags(cache, safe, caller.inputs)
+        tags = remote.tags(cache, safe, caller)
         for name in tags:
             caller.tag(name)
         asking = Asking(request, form, absent=absent is not _NOTHING, tags=tags)
-        reply: Reply = await remote.call(operation, asking, safe=safe, cache=cache)
+        asked = remote.call(operation, asking, safe=safe, cache=cache)
+        reply: Reply = await (asked if safe else noted(caller, asked))
         if form is None:
             return None
-        if reply.response.status == 204:
-            return _unless_missing(absent, operation, reply.response)
+        if reply.response.status == 204 and absent is not _NOTHING:
+            return absent
         return reply.take(operation, form)
 
     async def _raw(self, caller: Caller, operation: str, request: HttpRequest) -> Reply:
         """Make a call whose answer counts whatever its status."""
+        safe = request.method in _SAFE
+        asked = caller.running.remote(self).call(operation, Asking(request, raw=True), safe=safe, cache=None)
         try:
-            return await caller.running.remote(self).call(
-                operation, Asking(request, raw=True), safe=request.method in _SAFE, cache=None
-            )
+            return await (asked if safe else noted(caller, asked))
         except UpstreamError as error:
             if error.response is None or isinstance(error, UpstreamGarbled):
                 raise
@@ -354,6 +361,8 @@ class Service:
     ) -> HttpRequest:
         if isinstance(body, str):
             raise TypeError("body is bytes, not str: encode it")
+        if not method.isupper():
+            raise TypeError(f"methods are written in capitals: {method.upper()!r}, not {method!r}")
         forwarded = caller.forwarded(self, self.name, self.forward)
         own = lower_fields(headers)
         fields = (
@@ -374,9 +383,3 @@ def _merged(first: requests.Headers, second: requests.Headers, third: requests.H
     names |= {name for name, _ in second}
     merged += [field for field in third if field[0] not in names]
     return tuple(merged)
-
-
-def _unless_missing(absent: Any, operation: str, response: HttpResponse) -> Any:  # noqa: ANN401
-    if absent is _NOTHING:
-        raise UpstreamGarbled(operation, "answered 204: there is no content", response=response)
-    return absent

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import subprocess
 import sys
@@ -19,12 +20,14 @@ from stagedoor.door.limits import DoorLimits
 from stagedoor.errors import ConfigError
 from stagedoor.observers.metrics import prepare_workers
 from stagedoor.problems import Problem
+from stagedoor.web.request import Scope
 
-__all__ = ["entrance", "found", "serve"]
+__all__ = ["entrance", "found", "limits_of", "serve"]
 
 _TARGET = "STAGEDOOR_TARGET"
 _WATCHED = "STAGEDOOR_WATCH"
 _FACTORY = "stagedoor._face.serving:entrance"
+_LOGGER = logging.getLogger("stagedoor")
 _EVERY = 0.3  # seconds between two looks at the files
 
 
@@ -52,13 +55,17 @@ def address_of(target: str, *, host: str | None, port: int | None) -> str:
     return f"{gateway.name} at http://{host or settings.host}:{settings.port if port is None else port}"
 
 
-def serve(target: str, *, host: str | None, port: int | None, workers: int) -> None:
-    """Serve until a signal says stop. Raises `ConfigError`, and `OSError` for an address that is taken."""
+def serve(target: str, *, host: str | None = None, port: int | None = None, workers: int = 1) -> None:
+    """Serve the gateway that `module:name` names until a signal says stop, in this process or in several.
+
+    Host and port are those of its settings unless given. Raises `ConfigError`, and `OSError` for an address that is
+    taken.
+    """
     gateway = found(target)
     settings = settings_from(os.environ, gateway.name, gateway.settings)
-    gateway.made().stores  # noqa: B018 - what is wrong is said here, once, and not by every worker
+    gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
     address = (host or settings.host, settings.port if port is None else port)
-    limits = _limits(settings)
+    limits = limits_of(settings)
     os.environ[_TARGET] = target
     if workers == 1:
         serve_door(
@@ -77,7 +84,7 @@ def serve(target: str, *, host: str | None, port: int | None, workers: int) -> N
         )
 
 
-def _limits(settings: Settings) -> DoorLimits:
+def limits_of(settings: Settings) -> DoorLimits:
     """Return what the door of each process takes."""
     return DoorLimits(
         max_connections=settings.max_connections,
@@ -102,9 +109,10 @@ class _Served:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def __call__(self, scope: object, receive: object, send: object) -> None:
-        """Serve one ASGI connection."""
-        await self._gateway(scope, receive, send, all_logs=True)
+    async def __call__(self, scope: Scope, receive: object, send: object) -> None:
+        """Serve one ASGI connection; the one that lasts is watched where the command asked for it."""
+        with watched() if scope["type"] == "lifespan" else contextlib.nullcontext():
+            await self._gateway(scope, receive, send, alone=True)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""
@@ -152,6 +160,6 @@ def _files() -> Iterator[tuple[str, float]]:
                 yield str(file), file.stat().st_mtime
 
 
-def watched() -> Watch | None:
-    """Return what notices blocking code, where the command asked for it."""
-    return Watch() if os.environ.get(_WATCHED) else None
+def watched() -> contextlib.AbstractContextManager[object]:
+    """Return what notices blocking code and warns of it, where the command asked for that."""
+    return Watch(_LOGGER.warning) if os.environ.get(_WATCHED) else contextlib.nullcontext()

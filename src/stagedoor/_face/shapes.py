@@ -23,6 +23,7 @@ T = TypeVar("T")
 _BOM = b"\xef\xbb\xbf"
 # What may be no number of JSON, or none that a double can hold: looked into only where it appears.
 _ODD = re.compile(rb"NaN|Infinity|[0-9][eE]\+?[0-9]{3}|[0-9]{300}")
+_LONGEST = 200  # characters of a place, or of a fault
 _DIGITS = re.compile(rb"[0-9]{1001}")
 
 
@@ -60,8 +61,8 @@ class Shape(Generic[T]):
 def _first(error: ValidationError) -> str:
     """Return the first fault and its place, without the value: it may be a secret."""
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(map(str, fault["loc"]))
-    return f"at {place}: {fault['msg']}" if place else str(fault["msg"])
+    place = ".".join(map(str, fault["loc"]))[:_LONGEST]
+    return f"at {place}: {fault['msg'][:_LONGEST]}" if place else str(fault["msg"])[:_LONGEST]
 
 
 def _check(operation: str, body: bytes, response: HttpResponse) -> None:

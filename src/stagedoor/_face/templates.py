@@ -140,6 +140,11 @@ class Tag:
         self.text = text
         self.names = tuple(name for _, name in self._parts if name)
 
+    @property
+    def shape(self) -> str:
+        """Return it without the names: two of one shape may give one text."""
+        return "".join([literal + ("" if name is None else "{}") for literal, name in self._parts])
+
     def named(self, values: Mapping[str, object]) -> str:
         """Return the tag of these values."""
         return "".join(

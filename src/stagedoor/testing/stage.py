@@ -1,9 +1,9 @@
 """A gateway with scripted services, on a clock that jumps: tests that are quick and come out the same each time.
 
 async with Stage(app) as stage:
-stage[accounts].says({"id": "1"})
-stage[carts].fails()
-answer = await stage.get("/home/1", authorization="Bearer ann")
+    stage[accounts].says({"id": "1"})
+    stage[carts].fails()
+    answer = await stage.get("/home/1", authorization="Bearer ann")
 """
 
 import random
