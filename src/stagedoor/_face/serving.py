@@ -38,10 +38,10 @@ def found(target: str) -> Gateway:
         raise ConfigError(f"{target!r} is not of the form module:name, as in shop:app")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    name, imported = name or "app", importlib.import_module(module)
-    gateway = getattr(imported, name, None)
+    home, name = importlib.import_module(module), name or "app"
+    gateway = getattr(home, name, None)
     if gateway is None:
-        gateways = [f"{module}:{one}" for one, thing in vars(imported).items() if isinstance(thing, Gateway)]
+        gateways = [f"{module}:{one}" for one, thing in vars(home).items() if isinstance(thing, Gateway)]
         raise ConfigError(f"{module!r} has no {name!r}; it has {', '.join(gateways) or 'no Gateway'}")
     if not isinstance(gateway, Gateway):
         raise ConfigError(f"{target!r} is no Gateway but {type(gateway).__name__}")
