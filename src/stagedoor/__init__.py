@@ -1,1 +1,95 @@
-"""A Backend-for-Frontend gateway kit: declare the answer a screen needs, get it fetched, protected and explained."""
+"""stagedoor: typed screens from many services, under one scheme of deadlines, retries, breakers and caches.
+
+    from stagedoor import Cache, Gateway
+
+What stands in `__all__` is public, beside `stagedoor.policies`, `stagedoor.testing`, `stagedoor.search` and
+`stagedoor.errors`. Names are loaded when they are first asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from stagedoor._face.aggregates import Aggregate, Delivery, OrFallback, Result, Verdict
+    from stagedoor._face.answers import Answer
+    from stagedoor._face.backends import Backend
+    from stagedoor._face.extension import Extension
+    from stagedoor._face.fields import Cookie, Header, Headers
+    from stagedoor._face.gateway import Gateway
+    from stagedoor._face.kept import Cache, tag
+    from stagedoor._face.problems import NotFound, Problem
+    from stagedoor._face.replies import Response, Stream
+    from stagedoor._face.running import Running
+    from stagedoor._face.service import Service
+    from stagedoor._face.serving import serve
+    from stagedoor._face.settings import Settings
+    from stagedoor.aggregate.verdict import Report
+    from stagedoor.call import Call, Env, Policy, Send, Transport
+    from stagedoor.web.docs import DocumentSet
+    from stagedoor.web.health import Component
+
+__all__ = [
+    "Aggregate",
+    "Answer",
+    "Backend",
+    "Cache",
+    "Call",
+    "Component",
+    "Cookie",
+    "Delivery",
+    "DocumentSet",
+    "Env",
+    "Extension",
+    "Gateway",
+    "Header",
+    "Headers",
+    "NotFound",
+    "OrFallback",
+    "Policy",
+    "Problem",
+    "Report",
+    "Response",
+    "Result",
+    "Running",
+    "Send",
+    "Service",
+    "Settings",
+    "Stream",
+    "Transport",
+    "Verdict",
+    "serve",
+    "tag",
+]
+
+_PLACES = {
+    "stagedoor._face.aggregates": ("Aggregate", "Delivery", "OrFallback", "Result", "Verdict"),
+    "stagedoor._face.answers": ("Answer",),
+    "stagedoor._face.backends": ("Backend",),
+    "stagedoor._face.extension": ("Extension",),
+    "stagedoor._face.fields": ("Cookie", "Header", "Headers"),
+    "stagedoor._face.gateway": ("Gateway",),
+    "stagedoor._face.kept": ("Cache", "tag"),
+    "stagedoor._face.problems": ("NotFound", "Problem"),
+    "stagedoor._face.replies": ("Response", "Stream"),
+    "stagedoor._face.running": ("Running",),
+    "stagedoor._face.service": ("Service",),
+    "stagedoor._face.serving": ("serve",),
+    "stagedoor._face.settings": ("Settings",),
+    "stagedoor.aggregate.verdict": ("Report",),
+    "stagedoor.call": ("Call", "Env", "Policy", "Send", "Transport"),
+    "stagedoor.web.docs": ("DocumentSet",),
+    "stagedoor.web.health": ("Component",),
+}
+_MODULES = {name: module for module, names in _PLACES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever stands behind a name
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module 'stagedoor' has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(module), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,9 @@
-"""Ask a gateway about itself, before it serves anybody.
+"""Serve a gateway, and ask it about itself before it serves anybody.
 
-    stagedoor check MODULE:ATTR     prove what can be proved; exit code 1 if something cannot work or is doubtful
-    stagedoor routes MODULE:ATTR    list the routes
+    stagedoor run MODULE:ATTR         serve it
+    stagedoor check MODULE:ATTR       prove what can be proved; exit code 1 if something cannot work or is doubtful
+    stagedoor routes MODULE:ATTR      list the routes
+    stagedoor settings MODULE:ATTR    list the settings
 
 ATTR is a `Gateway`, or a function without arguments that returns one. Exit code 2: there is no such thing.
 """
@@ -19,14 +21,15 @@ from rich.console import Console
 from rich.table import Table
 
 from stagedoor.aggregate import Plan, PlanError
-from stagedoor.aggregate.worst import Cost, Remote, WorstCase, cost_of, floods
+from stagedoor.aggregate.worst import Remote, WorstCase, doubts_of
 from stagedoor.errors import ConfigError
+from stagedoor.policies.cost import Cost, cost_of
 
 __all__ = ["Inspected", "RouteRow", "app", "findings_of", "load"]
 
 app = typer.Typer(
     name="stagedoor",
-    help="Ask a gateway about itself, before it serves anybody.",
+    help="Serve a gateway, and ask it about itself before it serves anybody.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables, and some may be secret
@@ -99,7 +102,8 @@ def check(target: Target) -> None:
     if gateway.upstreams:
         costs = {remote.name: cost_of(remote.policies) for remote in gateway.upstreams}
         console.print(_upstream_table(costs))
-    findings = list(findings_of(cases, gateway.upstreams))
+    deadline: float | None = getattr(gateway, "deadline", None)
+    findings = [*getattr(gateway, "doubts", ()), *findings_of(cases, gateway.upstreams, deadline)]
     if findings:
         _fail(console, findings)
     console.print("no findings", style="green")
@@ -113,9 +117,55 @@ def routes(target: Target) -> None:
     table = Table("method", "path", "kind", "answers", "kept")
     for route in gateway.routes:
         kept = "" if route.cached is None else f"{route.cached:g} s"
-        table.add_row(
-            route.method, route.path, route.kind, "public" if route.public else "per identity", kept
-        )
+        table.add_row(route.method, route.path, route.kind, _answers(route), kept)
+    console.print(table)
+
+
+@app.command()
+def run(
+    target: Target,
+    *,
+    host: Annotated[
+        str | None, typer.Option(help="The address to listen on; the setting's unless given")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(help="The port to listen on; the setting's unless given")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that serve")] = 1,
+    reload: Annotated[
+        bool, typer.Option(help="Serve anew whenever a file changes; warn of blocking code")
+    ] = False,
+) -> None:
+    """Serve a gateway until a signal says stop."""
+    from stagedoor._face import serving
+
+    if reload:
+        command = [sys.executable, "-m", "stagedoor", "run", target]
+        command += [*(["--host", host] if host else []), *(["--port", str(port)] if port is not None else [])]
+        serving.reload(command)
+        return
+    try:
+        Console(stderr=True).print(serving.address_of(target, host=host, port=port), highlight=False)
+        serving.serve(target, host=host, port=port, workers=workers)
+    except (ConfigError, OSError, ImportError) as error:
+        _fail(_console(), [str(error)])
+
+
+@app.command()
+def settings(target: Target) -> None:
+    """List the settings: name, default, meaning."""
+    from stagedoor._face import serving
+    from stagedoor._face.settings import listed
+
+    console = _console()
+    try:
+        gateway = serving.found(target)
+    except (ConfigError, ImportError) as error:
+        _fail(console, [str(error)])
+    table = Table("setting", "default", "meaning")
+    services = [(service.name, service.url) for service in gateway.all_services()]
+    for row in listed(gateway.name, services):
+        table.add_row(*row)
     console.print(table)
 
 
@@ -133,22 +183,44 @@ def load(target: str) -> Inspected:
         raise typer.BadParameter(f"{module_name!r} has no {attribute!r}: {error}") from error
     finally:
         sys.path.pop(0)
-    if not isinstance(found, Inspected) and callable(found) and _takes_nothing(found):
+    if hasattr(found, "inspected"):
+        found = found.inspected()
+    elif not isinstance(found, Inspected) and callable(found) and _takes_nothing(found):
         found = found()
     if not isinstance(found, Inspected):
         raise typer.BadParameter(f"{target!r} is no gateway: it is {type(found).__name__}")
     return found
 
 
-def findings_of(cases: Iterable[WorstCase], upstreams: Iterable[Remote]) -> Iterator[str]:
-    """Say what is doubtful: about the parts, then about upstreams that no part stands before."""
+def findings_of(
+    cases: Iterable[WorstCase], upstreams: Iterable[Remote], deadline: float | None = None
+) -> Iterator[str]:
+    """Say what is doubtful: about the parts, then about upstreams that no part stands before, or nobody closes.
+
+    `deadline` is the seconds of a request.
+    """
     seen: set[str] = set()
     for case in cases:
         seen |= set(case.upstreams)
         yield from map(str, case.findings)
-    for remote in upstreams:
-        if remote.name not in seen:
-            yield from floods(remote.name, cost_of(remote.policies))
+        if deadline is not None and case.budget > deadline:
+            yield f"{case.aggregate}: the budget of {_ms(case.budget)} is above the deadline of {_ms(deadline)}"
+    owned = {remote.name: remote for remote in upstreams}
+    for name, remote in owned.items():
+        if name not in seen:
+            yield from doubts_of(remote)
+    for name in sorted(seen - set(owned)):
+        yield f"upstream {name!r} is none of the gateway's own, so that nobody closes it: name it in `upstreams`"
+
+
+def _answers(route: RouteRow) -> str:
+    """Say who may see an answer; what is no question has none that two could share."""
+    if route.method not in {"GET", "HEAD"}:
+        return ""
+    varies = getattr(route, "varies", ())
+    if varies:
+        return f"per {', '.join(varies)}"
+    return "public" if route.public else "per identity"
 
 
 def _takes_nothing(found: object) -> bool:

@@ -6,14 +6,16 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 __all__ = ["BeyondWindow", "Fault", "Invalid", "Parameter", "Place"]
 
-Place: TypeAlias = Literal["path", "query", "header", "body"]
+Place: TypeAlias = Literal["path", "query", "header", "cookie", "body"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing that is wrong with a request: where, in words, and as a short constant kind."""
 
-    loc: tuple[Place, str]
+    loc: tuple[
+        str, ...
+    ]  # a `Place`, the parameter as the client spells it, and in a body the way to the value
     msg: str
     type: str
 

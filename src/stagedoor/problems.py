@@ -7,7 +7,7 @@ text of an exception (T21). The `type` of a problem is `urn:problem-type:<namesp
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -50,6 +50,7 @@ __all__ = [
     "upstream_timeout",
     "upstream_unavailable",
     "uri_too_long",
+    "usual",
     "validation",
 ]
 
@@ -61,7 +62,8 @@ class Problem:
     """One refusal or failure, as the client will read it.
 
     `kind` is the suffix of the type URI and decides `title`. `retry_after` is in seconds; `errors` are the
-    rows of a 422 (`loc`, `msg`, `type`); `fields` are header fields that belong to the status, like `Allow`.
+    rows of a 422 (`loc`, `msg`, `type`); `fields` are header fields that belong to the status, like `Allow`. `type`
+    replaces the URI that the kind makes; `members` are further members of the body (RFC 9457 3.2).
     """
 
     status: int
@@ -71,12 +73,15 @@ class Problem:
     retry_after: float | None = None
     errors: tuple[Mapping[str, Any], ...] = ()
     fields: Headers = ()
+    type: str = ""
+    members: Mapping[str, Any] = field(default_factory=dict)
 
 
 def render(problem: Problem, *, instance: str, request_id: str, namespace: str) -> bytes:
     """Return the JSON body; `instance` is the path as it was asked for."""
     document: dict[str, Any] = {
-        "type": f"urn:problem-type:{namespace}:{problem.kind}",
+        **problem.members,
+        "type": problem.type or f"urn:problem-type:{namespace}:{problem.kind}",
         "title": problem.title,
         "status": problem.status,
         "detail": problem.detail,
@@ -262,3 +267,31 @@ def upstream_timeout(retry_after: float | None = None) -> Problem:
 def loop_detected() -> Problem:
     """508: the request has passed here before (H3)."""
     return Problem(508, "loop-detected", "Loop detected", "this request has passed here before")
+
+
+_USUAL: Final = {
+    problem.status: problem
+    for problem in (
+        bad_request(),
+        unauthorized(),
+        forbidden(),
+        not_found(),
+        request_timeout(),
+        conflict(),
+        too_large(),
+        unsupported_media(),
+        misdirected(),
+        validation(),
+        headers_too_large(),
+        internal(),
+        upstream_garbled(),
+        upstream_unavailable(),
+        upstream_timeout(),
+        loop_detected(),
+    )
+}
+
+
+def usual(status: int) -> Problem | None:
+    """Return what is said with a status where nothing better is known; None for a status that is said nowhere."""
+    return _USUAL.get(status)

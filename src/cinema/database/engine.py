@@ -30,6 +30,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from cinema.database.away import meaning, sqlite_is_away
 from cinema.database.lanes import Lane, Lanes
+from cinema.libpq import arguments_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -135,12 +136,17 @@ class PostgresDatabase:
         # Imported here: a platform on SQLite never pays for the driver.
         from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
+        query, arguments = arguments_of(url.query)
         self._engine = create_async_engine(
-            url,
+            url.set(query=query),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
-            connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
+            connect_args={
+                "timeout": _CONNECT_SECONDS,
+                "command_timeout": _STATEMENT_SECONDS,
+                **arguments,
+            },
         )
         event.listen(self._engine.sync_engine, "handle_error", _judge)
         event.listen(self._engine.sync_engine, "checkout", _refuse_closed)

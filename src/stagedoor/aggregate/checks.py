@@ -4,17 +4,32 @@ Each check yields findings and assumes nothing of the others, so that a start-up
 """
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, Protocol, get_type_hints
 
 from stagedoor.aggregate.fits import fits, holds, spell
 from stagedoor.aggregate.part import ABSENT, Argument, Finding, Part, Signature, Summary
 
-__all__ = ["REPORT", "Design", "examine", "fields_of", "place_of"]
+__all__ = ["REPORT", "Design", "Remote", "examine", "fields_of", "place_of"]
 
 REPORT = "report"  # the argument in which a summary receives the Report
+
+
+class Remote(Protocol):
+    """What this module asks of an `Upstream`."""
+
+    @property
+    def name(self) -> str:
+        """Return what it is called."""
+        ...
+
+    @property
+    def policies(self) -> Sequence[object]:
+        """Return its policies, outermost first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +43,9 @@ class Design:
     signatures: Mapping[str, Signature]  # of parts and summary, by name
     sources: Mapping[str, object]
     values: Mapping[str, Any]  # the request's values and their types
+    uses: Mapping[str, Sequence[Remote]] = field(
+        default_factory=dict
+    )  # upstreams that a part calls otherwise
 
     @property
     def by_name(self) -> dict[str, Part]:
@@ -48,7 +66,14 @@ class Design:
 
 def examine(design: Design) -> list[Finding]:
     """Return everything that is wrong with a design, in the order of its parts."""
-    found = [*_names(design), *_fields(design), *_values(design), *_arguments(design), *_fallbacks(design)]
+    found = [
+        *_names(design),
+        *_fields(design),
+        *_values(design),
+        *_arguments(design),
+        *_fallbacks(design),
+        *_tolerated(design),
+    ]
     return found + (list(_cycles(design)) or [*_unused(design), *_weak_needs(design)])
 
 
@@ -63,7 +88,7 @@ def fields_of(model: type) -> dict[str, Any]:
 
 def place_of(call: Callable[..., object]) -> tuple[str, int]:
     """Return file, from here if it is below, and line of a function."""
-    code = call.__code__
+    code = inspect.unwrap(call).__code__
     file, here = Path(code.co_filename), Path.cwd()
     return str(file.relative_to(here) if file.is_relative_to(here) else file), code.co_firstlineno
 
@@ -148,6 +173,15 @@ def _fallbacks(design: Design) -> Iterator[Finding]:
             yield design.finding(part, "fills a field: say required=True, or give a fallback")
 
 
+def _tolerated(design: Design) -> Iterator[Finding]:
+    """Find parts whose fallback is asked for and does not exist."""
+    parts = design.by_name
+    for part in design.parts:
+        for need in sorted(part.tolerant):
+            if need in parts and parts[need].fallback is ABSENT:
+                yield design.finding(part, f"takes the fallback of {need!r}, which has none")
+
+
 def _cycles(design: Design) -> Iterator[Finding]:
     """Find a part that waits for itself."""
     done: set[str] = set()
@@ -188,7 +222,7 @@ def _weak_needs(design: Design) -> Iterator[Finding]:
     parts = design.by_name
     for part in design.parts:
         for need in design.needs(part.name):
-            if part.required and not parts[need].required:
+            if part.required and not parts[need].required and need not in part.tolerant:
                 yield design.finding(
                     parts[need], f"the required part {part.name!r} depends on it: it must be required too"
                 )

@@ -6,7 +6,7 @@ refuses only what is certainly wrong.
 """
 
 import types
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import (
     Annotated,
     Any,
@@ -19,12 +19,16 @@ from typing import (
     get_origin,
 )
 
-__all__ = ["Hint", "fits", "holds", "spell"]
+__all__ = ["Hint", "broken_promise", "fits", "holds", "kinds", "spell"]
 
 Hint: TypeAlias = Any  # an annotation: a class, or one of the many forms of `typing`
 
 _ANYTHING = (Any, object)
 _WIDER = {int: (float, complex), float: (complex,)}  # PEP 484, the numeric tower
+_WIDER_KINDS: dict[type, tuple[type, ...]] = {
+    float: (int,),
+    complex: (int, float),
+}  # the same, the other way round
 
 
 def fits(given: Hint, wanted: Hint) -> bool:
@@ -51,6 +55,30 @@ def holds(value: object, wanted: Hint) -> bool:
     if getattr(wanted, "_is_protocol", False):
         return all(hasattr(value, name) for name in _members(wanted))
     return fits(type(value), _origin(wanted) or wanted)
+
+
+def kinds(hint: Hint) -> tuple[type, ...]:
+    """Return the classes of which a value of this type is an instance; none where that cannot be told."""
+    hint = _plain(hint)
+    if _is_union(hint):
+        found = [kinds(member) for member in get_args(hint)]
+        return () if () in found else tuple(kind for members in found for kind in members)
+    kind = _origin(hint) or hint
+    if hasattr(kind, "__required_keys__"):
+        return (dict,)
+    if not isinstance(kind, type) or kind is object or getattr(kind, "_is_protocol", False):
+        return ()
+    return (kind, *_WIDER_KINDS.get(kind, ()))
+
+
+def broken_promise(value: object, promised: Sequence[type]) -> str:
+    """Say of what class a value is that was to be of others."""
+    names = " or ".join(kind.__name__ for kind in promised)
+    said = f"returned {type(value).__name__}, its annotation promises {names}"
+    if not isinstance(value, Coroutine):
+        return said
+    value.close()  # nobody will wait for it now
+    return f"{said}: was `await` forgotten?"
 
 
 def spell(hint: Hint) -> str:

@@ -55,6 +55,7 @@ class Part:
     required: bool = False
     fallback: object = ABSENT
     limit: float | None = None  # seconds from the part's start
+    tolerant: frozenset[str] = frozenset()  # arguments that take the fallback of the part they name
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ class Signature:
 def signature_of(call: Callable[..., object]) -> Signature:
     """Read a function's arguments and types; raises `ConfigError` for what a plan cannot use."""
     try:
-        hints = get_type_hints(call)
+        hints = get_type_hints(call, include_extras=True)
     except (NameError, TypeError) as error:
         raise ConfigError(f"its annotations cannot be resolved: {error}") from error
     parameters = inspect.signature(call).parameters.values()

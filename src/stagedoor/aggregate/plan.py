@@ -6,7 +6,8 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
-from stagedoor.aggregate.checks import REPORT, Design, examine, fields_of, place_of
+from stagedoor.aggregate.checks import REPORT, Design, Remote, examine, fields_of, place_of
+from stagedoor.aggregate.fits import kinds
 from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.part import (
     Finding,
@@ -90,18 +91,25 @@ def make_plan(
     summary: Summary | None,
     sources: Mapping[str, object],
     values: Mapping[str, Any],
+    fields: Mapping[str, Any] | None = None,
+    uses: Mapping[str, Sequence[Remote]] | None = None,
 ) -> Plan[M]:
-    """Check a declaration against its sources and lay it out for the runner; raises `PlanError`."""
+    """Check a declaration against its sources and lay it out for the runner; raises `PlanError`.
+
+    `fields` are the model's that parts fill, all unless given; `uses` the upstreams that a part calls without naming
+    them as sources.
+    """
     if not parts:
         raise ConfigError(f"{name}: an aggregate without parts")
     design = Design(
         name=name,
-        fields=fields_of(model),
+        fields=fields_of(model) if fields is None else fields,
         parts=tuple(parts),
         summary=summary,
         signatures=_signatures(name, [*parts, *([summary] if summary else [])]),
         sources=sources,
         values=values,
+        uses=uses or {},
     )
     findings = examine(design)
     if not findings:
@@ -164,6 +172,9 @@ def _step(
         required=part.required,
         fallback=part.fallback,
         limit=part.limit,
+        kinds=kinds(design.signatures[part.name].returns),
+        place=":".join(map(str, place_of(part.call))),
+        tolerant=frozenset(other for other in needs[index] if design.parts[other].name in part.tolerant),
     )
 
 

@@ -16,10 +16,11 @@ Whatever happens, no task outlives `run`: it cancels those still under way and w
 import asyncio
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from stagedoor import context
 from stagedoor.aggregate import verdict as judge
+from stagedoor.aggregate.fits import broken_promise
 from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.part import ABSENT
 from stagedoor.aggregate.schedule import Schedule, Step
@@ -186,6 +187,8 @@ class _Run:
             context.enter(self._context(step, record, started))
             try:
                 value = await step.call(*step.arguments(self._slots))
+                if step.kinds and not isinstance(value, step.kinds):
+                    _refuse(self._schedule.name, step, value)
             except UpstreamError as error:
                 self._failed(step, error)
                 return
@@ -195,7 +198,10 @@ class _Run:
             if self._over(index):
                 return
             self._slots[step.slot] = value
+            task = self._tasks[index]
             step = self._settle(step, judge.answered(record, self._now() - started))
+            if step is not None and task is not None:
+                self._enlist(step, task)
 
     def _context(self, step: Step, record: Record, started: float) -> RequestContext:
         """Return the request's context as one part sees it: its own record, its own share of the time."""
@@ -206,7 +212,15 @@ class _Run:
             deadline = deadline.narrowed(_inner(started, started + step.limit))
         # By position, for every part: with names it takes a third longer.
         return RequestContext(
-            asked.request_id, deadline, asked.identity, asked.forward, record, asked.attempt, unshortened
+            asked.request_id,
+            deadline,
+            asked.identity,
+            asked.forward,
+            record,
+            asked.attempt,
+            unshortened,
+            asked.parent,
+            asked.caller,
         )
 
     def _over(self, index: int) -> bool:
@@ -239,9 +253,10 @@ class _Run:
         self._wake()
 
     def _cut(self) -> None:
-        """End the time of every part that is still out."""
-        for step in self._schedule.steps:
-            self._late(step)
+        """End the time of every part that is still out, and of those that take the fallback of one that was."""
+        while self._left and not self._closed:
+            for step in self._schedule.steps:
+                self._late(step)
 
     def _late(self, step: Step) -> None:
         """Settle a part that did not keep its deadline, and stop it."""
@@ -256,7 +271,9 @@ class _Run:
         if step.fallback is not ABSENT:
             self._slots[step.slot] = copy.deepcopy(step.fallback)  # no answer can change the next one's
         self._broken[step.index] = blame
-        self._settle(step, verdict)
+        following = self._settle(step, verdict)
+        if following is not None:  # it takes the fallback; the task of the part that failed is at its end
+            self._start(following)
 
     def _settle(self, step: Step, verdict: Verdict) -> Step | None:
         """Note the verdict; start, or skip, what waited for nothing else. Return a part for the same task to run."""
@@ -266,9 +283,7 @@ class _Run:
         for index in step.feeds:
             self._waiting[index] -= 1
             if not self._waiting[index] and self._ready(fed := self._schedule.steps[index]):
-                task = self._tasks[step.index]
-                if following is None and task is not None:
-                    self._enlist(fed, task)
+                if following is None:
                     following = fed
                 else:
                     self._start(fed)
@@ -280,14 +295,21 @@ class _Run:
         """Tell whether a part whose arguments have all settled can run; skip it if one of them has no value."""
         for need in step.needs:
             blame = self._broken.get(need)
-            if blame is not None:
+            if blame is None:
+                continue
+            if need not in step.tolerant:
                 self._stand_in(step, Verdict("missing", f"depends_on_{blame}"), blame)
                 return False
+            self._records[step.index].standing_in = True
         return True
 
     def _wake(self) -> None:
         if not self._woken.done():
             self._woken.set_result(None)
+
+
+def _refuse(aggregate: str, step: Step, value: object) -> NoReturn:
+    raise TypeError(f"{step.place}: {aggregate}.{step.name} {broken_promise(value, step.kinds)}")
 
 
 def _inner(start: float, end: float) -> float:

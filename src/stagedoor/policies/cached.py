@@ -16,6 +16,7 @@ from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import Deadline
 from stagedoor.errors import UpstreamError, UpstreamRejected
 from stagedoor.events import CacheLookup, RefreshFailed
+from stagedoor.policies.cost import Cost
 from stagedoor.policies.keys import keyed
 from stagedoor.policies.options import demand
 
@@ -35,7 +36,8 @@ class Cached(Generic[P, R]):
     A renewal that is refused ends the answer in every tier: a 4xx but 408 and 429 is what there is to say now.
     Errors are never kept, nor values that say they are not `complete`, nor those that `storable` refuses. A purge by
     one of the `tags`, fixed or drawn from the value, calls answers out. `key` replaces operation and call key by a
-    readable name; the identity stays part of it (T4). A renewal in the background ends by `refresh_deadline` seconds
+    readable name; the identity stays part of it (T4). `stale_before_partial` lets a whole answer in its stale-if-error
+    window go before a new one that is not `complete`. A renewal in the background ends by `refresh_deadline` seconds
     of its own; at most `refreshes` run at once.
     """
 
@@ -49,6 +51,7 @@ class Cached(Generic[P, R]):
     tags: Callable[[R], Iterable[str]] | tuple[str, ...] = ()
     storable: Callable[[R], bool] | None = None
     key: Callable[[Call[P]], str] | None = None
+    stale_before_partial: bool = False
     refresh_deadline: float = 1.0
     refreshes: int = 64
 
@@ -58,6 +61,10 @@ class Cached(Generic[P, R]):
             demand(self, window, 0.0 <= getattr(self, window) < inf, "0 (off) or more seconds, finite")
         demand(self, "refresh_deadline", self.refresh_deadline > 0.0, "above 0 seconds")
         demand(self, "refreshes", self.refreshes >= 1, "1 or more")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside: at worst nothing is kept."""
+        return inner
 
     def wrap(self, send: Send[P, R], env: Env, /) -> "Caching[P, R]":
         """Return a Send that asks the store first."""
@@ -157,6 +164,9 @@ class Caching(Generic[P, R]):
                 return spare
             self._observe(CacheLookup(call.operation, look.tier, "miss"))
             raise
+        if self._policy.stale_before_partial and not _whole(fetched[0]) and not fetching.ended:
+            self._use(call, look.tier, stale)
+            return spare
         self._observe(CacheLookup(call.operation, look.tier, "miss"))
         return self._keep(*fetched)
 

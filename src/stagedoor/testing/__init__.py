@@ -6,5 +6,17 @@ from stagedoor.testing.clock import ManualClock, settle
 from stagedoor.testing.events import Events
 from stagedoor.testing.faults import Faults
 from stagedoor.testing.script import Script
+from stagedoor.testing.stage import Asked, Reply, Stage
 
-__all__ = ["Client", "Events", "Faults", "ManualClock", "Script", "call_of", "settle"]
+__all__ = [
+    "Asked",
+    "Client",
+    "Events",
+    "Faults",
+    "ManualClock",
+    "Reply",
+    "Script",
+    "Stage",
+    "call_of",
+    "settle",
+]

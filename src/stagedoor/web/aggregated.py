@@ -7,18 +7,23 @@ brings. What is kept is rendered JSON; only the summary is written anew for each
 validation and no rendering of the parts.
 """
 
+import copy
+import logging
 from collections.abc import Callable, Mapping
+from dataclasses import field, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import orjson
+from pydantic_core import PydanticSerializationError
 
 from stagedoor import context
 from stagedoor.aggregate.outcome import Outcome
+from stagedoor.aggregate.part import ABSENT
 from stagedoor.aggregate.plan import Plan
 from stagedoor.aggregate.verdict import Verdict, parts_header, recalled, server_timing
 from stagedoor.call import Call, Env, Policy
 from stagedoor.context import Record
-from stagedoor.errors import UpstreamError
+from stagedoor.errors import UpstreamError, UpstreamGarbled
 from stagedoor.events import AggregateEnded
 from stagedoor.problems import Problem, problem_of
 from stagedoor.upstream import Upstream
@@ -26,6 +31,7 @@ from stagedoor.value import value
 from stagedoor.web.answer import Answer
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
 from stagedoor.web.parameters import Parameter
+from stagedoor.web.rendering import Renderer
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
@@ -43,6 +49,10 @@ class Rendered:
     summary: Any  # what the plan's summary returned
     verdicts: Mapping[str, Verdict]
     complete: bool
+    tags: tuple[str, ...] = ()
+    outcome: Outcome[Any] | None = field(
+        default=None, compare=False, repr=False
+    )  # None for one that was kept
 
 
 @value()
@@ -56,6 +66,7 @@ class Delivery:
 
 Finish: TypeAlias = Callable[[Any, Delivery], object]
 
+_LOGGER = logging.getLogger("stagedoor.web")
 _KEPT = frozenset({"hit", "stale"})
 _JSON = (b"content-type", b"application/json")
 
@@ -67,18 +78,20 @@ def _as_it_is(summary: object, _: Delivery) -> object:
 class RenderedCodec:
     """For `Rendered`: one line of JSON with everything but the fields, then the fields as they are."""
 
-    schema = "rendered1"
+    schema = "rendered2"
 
     def encode(self, value: Rendered, /) -> bytes:
         """Return the bytes."""
         verdicts = {name: [one.status, one.reason, one.ms, one.age] for name, one in value.verdicts.items()}
-        return orjson.dumps([value.summary, verdicts, value.complete]) + b"\n" + value.fields
+        head = [value.summary, verdicts, value.complete, value.tags]
+        return orjson.dumps(head) + b"\n" + value.fields
 
     def decode(self, body: bytes, /) -> Rendered:
         """Return the value."""
         head, _, fields = body.partition(b"\n")
-        summary, verdicts, complete = orjson.loads(head)
-        return Rendered(fields, summary, {name: Verdict(*one) for name, one in verdicts.items()}, complete)
+        summary, verdicts, complete, tags = orjson.loads(head)
+        told = {name: Verdict(*one) for name, one in verdicts.items()}
+        return Rendered(fields, summary, told, complete, tuple(tags))
 
 
 class Assembly(Generic[M]):
@@ -86,6 +99,7 @@ class Assembly(Generic[M]):
 
     def __init__(self, plan: Plan[M], env: Env, lifetime: float) -> None:
         self._plan = plan
+        self._renderer = renderer_of(plan)
         self._env = env
         self._lifetime = lifetime
 
@@ -93,7 +107,7 @@ class Assembly(Generic[M]):
         """Run the plan and render what it brought."""
         outcome = await self._plan.run(call.payload, self._env)
         self._env.observe(AggregateEnded(self._plan.name, outcome.seconds, outcome.complete))
-        return rendered(self._plan, call.payload, outcome, self._lifetime)
+        return rendered(self._plan, self._renderer, call.payload, outcome, self._lifetime)
 
     def key_of(self, payload: Values, /) -> bytes:
         """Return how many values there are, then names and values, each with its length before it."""
@@ -111,32 +125,64 @@ class Assembly(Generic[M]):
         return f"<Assembly {self._plan.name}>"
 
 
-def rendered(plan: Plan[M], values: Values, outcome: Outcome[M], lifetime: float) -> Rendered:
+def renderer_of(plan: Plan[M]) -> Renderer[M]:
+    """Return what writes a plan's answers; raises `ConfigError` if its model has no JSON form."""
+    summary = plan.summary
+    said = None if summary is None else plan.design.signatures[summary].returns
+    return Renderer(plan.model, summary=summary, summarised=said)
+
+
+def rendered(
+    plan: Plan[M], renderer: Renderer[M], values: Mapping[str, Any], outcome: Outcome[M], lifetime: float
+) -> Rendered:
     """Render an outcome: its fields as JSON, its summary as a value that the delivery completes."""
-    complete, shape, brought = outcome.complete, outcome.shape, outcome.values
-    fields = orjson.dumps({name: brought[name] for name in shape.fields}, default=_plain)[:-1]
-    summary: object = None
-    if shape.summary is not None:
+    try:
+        fields = renderer.render(_brought(outcome))
+    except PydanticSerializationError:
+        outcome = _mended(plan, renderer, outcome)
+        fields = renderer.render(_brought(outcome))
+    complete, summary = outcome.complete, None
+    if outcome.shape.summary is not None:
         report = outcome.report(lifetime=lifetime if complete else 0.0, elapsed=outcome.seconds)
-        summary = plan.summarise(values, outcome, report)
+        summary = renderer.summary(plan.summarise(values, outcome, report))
     return Rendered(fields, summary, outcome.verdicts, complete)
 
 
-def _plain(value: object) -> object:
-    dump: Callable[[], object] | None = getattr(value, "model_dump", None)
-    if dump is None:
-        raise TypeError(f"{type(value).__name__} has no JSON form")
-    return dump()
+def _brought(outcome: Outcome[M]) -> dict[str, object]:
+    brought = outcome.values
+    return {name: brought[name] for name in outcome.shape.fields}
 
 
-def deliver(plan: Plan[M], value: Rendered, record: Record, seconds: float, finish: Finish) -> Answer:
-    """Return the answer: body, verdicts, and what caches may do with it."""
+def _mended(plan: Plan[M], renderer: Renderer[M], outcome: Outcome[M]) -> Outcome[M]:
+    """Let fallbacks stand in for what has no JSON form; raises `UpstreamGarbled` for a part that has none."""
+    values, verdicts = dict(outcome.values), dict(outcome.verdicts)
+    for name, why in renderer.culprits(_brought(outcome), outcome.shape.fields).items():
+        part = plan.design.by_name[name]
+        _LOGGER.warning("%s.%s: its value has no JSON form: %s", plan.name, name, why)
+        if part.required or part.fallback is ABSENT:
+            raise UpstreamGarbled(f"{plan.name}.{name}", "its value has no JSON form")
+        values[name] = copy.deepcopy(part.fallback)
+        verdicts[name] = Verdict("fallback", "garbled", verdicts[name].ms)
+    return replace(outcome, values=values, verdicts=verdicts)
+
+
+def deliver(
+    plan: Plan[M],
+    value: Rendered,
+    record: Record,
+    seconds: float,
+    finish: Finish,
+    *,
+    scope: bytes = b"private",
+) -> Answer:
+    """Return the answer: body, verdicts, and what caches may do with it (`scope` is b"public" or b"private")."""
     verdicts = verdicts_of(value, record)
     body = value.fields
     summary = plan.summary
     if summary is not None:
         said = finish(value.summary, Delivery(verdicts, record.lookup in _KEPT, seconds))
-        body += b',"%b":%b' % (summary.encode(), orjson.dumps(said))
+        comma = b"" if body == b"{" else b","
+        body += b'%b"%b":%b' % (comma, summary.encode(), orjson.dumps(said))
     timing = [server_timing(verdicts), f"total;dur={seconds * 1000:.1f}"]
     fresh = value.complete and record.lookup != "stale" and record.ttl is not None
     headers = (
@@ -144,7 +190,7 @@ def deliver(plan: Plan[M], value: Rendered, record: Record, seconds: float, fini
         (b"stagedoor-parts", parts_header(verdicts).encode()),
         (b"server-timing", ", ".join(filter(None, timing)).encode()),
         cache_status(record),
-        cache_control(b"private", record.ttl or 0.0) if fresh else NO_STORE,
+        cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE,
     )
     return Answer(200, headers, body + b"}")
 

@@ -12,6 +12,7 @@ from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -72,20 +73,25 @@ def documentation_routes(
     return built
 
 
+def _root(request: Request) -> str:
+    """Return the path that the gateway is mounted at, as a URL says it; a server sets it, not a client."""
+    return quote(request.scope.get("root_path", "").rstrip("/"))
+
+
 def _quiet(path: str, handle: Handler) -> Route:
     return Route(path=path, handle=handle, public=True, kind="documentation", live=True)
 
 
 def _openapi_handler(described: Callable[[], dict[str, Any]]) -> Handler:
-    made: list[Answer] = []
-    tag: list[bytes] = []
+    made: dict[str, tuple[Answer, bytes]] = {}
 
     async def handle(request: Request) -> Answer:
-        if not made:
-            body = orjson.dumps(described())
-            made.append(Answer(200, ((b"content-type", b"application/json"), _SHORT), body))
-            tag.append(etag_of(body))
-        return conditional(made[0], tag[0], request.listed(b"if-none-match"))
+        root = _root(request)
+        if root not in made:
+            said = described()
+            body = orjson.dumps({**said, "servers": [{"url": root}]} if root else said)
+            made[root] = (Answer(200, ((b"content-type", b"application/json"), _SHORT), body), etag_of(body))
+        return conditional(*made[root], request.listed(b"if-none-match"))
 
     return handle
 
@@ -93,15 +99,15 @@ def _openapi_handler(described: Callable[[], dict[str, Any]]) -> Handler:
 def _page_handler(
     page: Callable[[str, str, str, str], str], title: str, openapi: str, assets: str, nonce: Callable[[], str]
 ) -> Handler:
-    async def handle(_: Request) -> Answer:
-        once = nonce()
+    async def handle(request: Request) -> Answer:
+        once, root = nonce(), _root(request)
         policy = (
             f"default-src 'none'; script-src 'nonce-{once}' 'strict-dynamic'; style-src 'self' 'unsafe-inline'; "
             "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; "
             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         )
         headers = ((b"content-security-policy", policy.encode()), (b"cache-control", b"no-store"))
-        return html(page(escape(title), openapi, assets, once), headers=headers)
+        return html(page(escape(title), escape(root + openapi), escape(root + assets), once), headers=headers)
 
     return handle
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
 from stagedoor import problems
 from stagedoor.web.parameters import Parameter
@@ -56,7 +57,10 @@ _PROBLEM = {
 _STYLES: dict[str, dict[str, Any]] = {
     "path": {"style": "simple"},
     "query": {"style": "form", "explode": True},
+    "header": {"style": "simple"},
+    "cookie": {"style": "form"},
 }
+_BODILESS = frozenset({204, 304})
 _WHOLE = {"type": "integer", "minimum": 0}
 _FIELDS = {"X-Total-Count": _WHOLE, "Retry-After": _WHOLE}  # the others are text
 _ID_FIELD = {"X-Request-ID": "The request's id, as in every log line about it."}
@@ -72,12 +76,14 @@ def document(
     `namespace` is the gateway's name, as in the types of its problems.
     """
     shown = [(route, route.documentation) for route in routes if route.documentation is not None]
-    schemas, components = _schemas(shown)
+    schemas, bodies, components = _schemas(shown)
     components["Problem"] = _PROBLEM
     paths: dict[str, dict[str, Any]] = {}
     for route, documentation in shown:
         operation = _operation(route, documentation, schemas.get(id(route)), components, namespace)
-        paths.setdefault(route.path, {})[route.method.lower()] = operation
+        if documentation.body is not None:
+            operation["requestBody"] = _request_body(bodies[id(route)])
+        paths.setdefault(route.path.replace(":path}", "}"), {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
@@ -86,16 +92,24 @@ def document(
     }
 
 
-def _schemas(shown: list[tuple[Route, Documentation]]) -> tuple[dict[int, Any], dict[str, Any]]:
-    """Return the body schema of each route and the definitions that they share."""
-    adapters = {
-        id(route): TypeAdapter(documentation.model)
-        for route, documentation in shown
-        if documentation.model is not None
-    }
-    inputs = [(number, "serialization", adapter) for number, adapter in adapters.items()]
-    found, definitions = TypeAdapter.json_schemas(inputs, ref_template=_REF)  # type: ignore[arg-type]
-    return {number: schema for (number, _), schema in found.items()}, definitions.get("$defs", {})
+def _schemas(
+    shown: list[tuple[Route, Documentation]],
+) -> tuple[dict[int, Any], dict[int, Any], dict[str, Any]]:
+    """Return the schemas of each route's answer and of its body, and the definitions that they share."""
+    inputs: list[tuple[int, JsonSchemaMode, TypeAdapter[Any]]] = []
+    for route, documentation in shown:
+        if documentation.model is not None:
+            inputs.append((id(route), "serialization", TypeAdapter(documentation.model)))
+        if documentation.body is not None:
+            inputs.append((id(route), "validation", TypeAdapter(documentation.body)))
+    found, definitions = TypeAdapter.json_schemas(inputs, ref_template=_REF)
+    answers = {number: schema for (number, mode), schema in found.items() if mode == "serialization"}
+    bodies = {number: schema for (number, mode), schema in found.items() if mode == "validation"}
+    return answers, bodies, definitions.get("$defs", {})
+
+
+def _request_body(schema: object) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
 
 
 def _operation(
@@ -107,7 +121,7 @@ def _operation(
         responses["304"] = _unchanged(documentation)
     for status, said in sorted(_by_status(documentation.problems).items()):
         responses[str(status)] = _refusal(said, _example_path(route), namespace)
-    return {
+    operation = {
         "operationId": _operation_id(route),
         "summary": documentation.summary,
         "description": documentation.description,
@@ -115,10 +129,12 @@ def _operation(
         "parameters": parameters,
         "responses": responses,
     }
+    return operation | {"deprecated": True} if documentation.deprecated else operation
 
 
 def _operation_id(route: Route) -> str:
-    words = route.path.replace("{", "").replace("}", "").replace(".", "_").replace("-", "_").split("/")
+    path = route.path.replace(":path}", "}")
+    words = path.replace("{", "").replace("}", "").replace(".", "_").replace("-", "_").split("/")
     return "_".join([route.method.lower(), *filter(None, words)])
 
 
@@ -147,7 +163,8 @@ def _shared(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any
 
 def _success(documentation: Documentation, schema: object) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": documentation.summary}
-    answer["content"] = {documentation.media_type: {"schema": schema or {}}}
+    if documentation.status not in _BODILESS:
+        answer["content"] = {documentation.media_type: {"schema": schema or {}}}
     if documentation.headers:
         answer["headers"] = _headers(documentation.headers)
     return answer

@@ -1,6 +1,6 @@
 """One request as a handler sees it."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
 from stagedoor.requests import Headers
@@ -16,7 +16,7 @@ Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Request:
     """What a route matched: path parameters decoded, header fields by lower-case name (the last one wins)."""
 
-    __slots__ = ("headers", "method", "params", "path", "query", "receive", "request_id", "scope")
+    __slots__ = ("headers", "method", "params", "path", "query", "raw", "receive", "request_id", "scope")
 
     def __init__(
         self,
@@ -25,12 +25,14 @@ class Request:
         params: dict[str, str],
         headers: dict[bytes, bytes],
         request_id: str,
+        raw: Mapping[str, bytes] | None = None,
     ) -> None:
         self.scope = scope
         self.receive = receive
         self.params = params
         self.headers = headers
         self.request_id = request_id
+        self.raw = {} if raw is None else raw  # the same parameters as they came, where a route asks for them
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.query: bytes = scope["query_string"]

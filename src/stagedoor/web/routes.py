@@ -21,6 +21,7 @@ from stagedoor.web.request import Request
 __all__ = ["UNMATCHED", "Documentation", "Handler", "Match", "Refused", "Route", "Router"]
 
 UNMATCHED = "unmatched"
+_REST = ":path}"  # a last parameter that takes all the segments that are left, as they stand
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
 
@@ -45,6 +46,8 @@ class Documentation:
     status: int = 200
     problems: tuple[int | Problem, ...] = ()  # a status, or exactly what is said with it
     headers: Mapping[str, str] = field(default_factory=dict)  # field name -> description
+    body: Any = None  # the type of the request's body
+    deprecated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,9 @@ class Route:
     documentation: Documentation | None = None
     kind: str = "route"
     cached: float | None = None  # seconds an answer may be kept, for the routes table
+    varies: tuple[str, ...] = ()  # the fields of a request that its answer depends on
+    raw: bool = False  # the handler wants the path's parameters as they came too
+    deadline: float | None = None  # seconds for the whole request, where it is not the gateway's
 
 
 @value()
@@ -76,6 +82,10 @@ class Match:
     names: tuple[str, ...] = ()
     segments: Sequence[bytes] = ()
 
+    def raw(self) -> dict[str, bytes] | None:
+        """Return the parameters as they came, where the route asks for them."""
+        return dict(zip(self.names, self.segments, strict=True)) if self.route.raw else None
+
     def params(self) -> dict[str, str]:
         """Return the decoded parameters; raises `Invalid` for text that is not UTF-8."""
         return {name: _decoded(name, raw) for name, raw in zip(self.names, self.segments, strict=True)}
@@ -84,16 +94,18 @@ class Match:
 class _Node:
     """The routes of one path pattern, by method."""
 
-    __slots__ = ("methods", "names", "pattern", "refusing", "shape", "template")
+    __slots__ = ("methods", "names", "pattern", "refusing", "rest", "shape", "template")
 
     def __init__(self, template: str) -> None:
         self.template = template
         segments = template.strip("/").split("/")
         self.pattern = tuple(None if part.startswith("{") else part.encode() for part in segments)
-        self.shape = re.compile(
-            b"".join([b"/([^/]+)" if part is None else b"/" + re.escape(part) for part in self.pattern])
-        )
-        self.names = tuple(part[1:-1] for part in segments if part.startswith("{"))
+        self.rest = segments[-1].endswith(_REST)
+        shapes = [b"/([^/]+)" if part is None else b"/" + re.escape(part) for part in self.pattern]
+        if self.rest:
+            shapes[-1] = b"/(.+)"
+        self.shape = re.compile(b"".join(shapes), re.DOTALL)
+        self.names = tuple(part[1:-1].removesuffix(":path") for part in segments if part.startswith("{"))
         self.methods: dict[str, Route] = {}
         self.refusing = Route(path=template, handle=_not_found)
 
@@ -104,6 +116,7 @@ class Router:
     def __init__(self, routes: Iterable[Route]) -> None:
         self._fixed: dict[bytes, _Node] = {}
         self._open: dict[int, list[_Node]] = {}
+        self._rest: list[_Node] = []  # of any length, asked last
         nodes: dict[str, _Node] = {}
         for route in routes:
             node = nodes.get(route.path) or nodes.setdefault(route.path, self._node(route.path))
@@ -116,7 +129,10 @@ class Router:
 
     def _node(self, template: str) -> _Node:
         node = _Node(template)
-        if None in node.pattern:
+        if node.rest:
+            self._rest.append(node)
+            self._rest.sort(key=lambda other: (-len(other.pattern), [part is None for part in other.pattern]))
+        elif None in node.pattern:
             siblings = self._open.setdefault(len(node.pattern), [])
             siblings.append(node)
             # The more fixed segments, the sooner asked: /films/search before /films/{id}.
@@ -127,7 +143,7 @@ class Router:
 
     def match(self, method: str, path: bytes) -> Match:
         """Return what a raw path means; what has no route gets one that refuses, and says why."""
-        node, segments = self._find(_unslashed(path))
+        node, segments = self._find(path)
         if node is None:
             return _UNMATCHED
         route = node.methods.get(method) or node.refusing
@@ -135,14 +151,23 @@ class Router:
 
     def allowed(self, path: bytes) -> str | None:
         """Return the methods of a raw path, as in "GET, HEAD"; None for one that has no route."""
-        node, _ = self._find(_unslashed(path))
+        node, _ = self._find(path)
         return None if node is None else ", ".join(sorted(node.methods))
 
     def _find(self, path: bytes) -> tuple[_Node | None, Sequence[bytes]]:
-        fixed = self._fixed.get(path)
+        short = _unslashed(path)
+        fixed = self._fixed.get(short)
         if fixed is not None:
             return fixed, ()
-        for node in self._open.get(path.count(b"/"), ()):
+        for node in self._open.get(short.count(b"/"), ()):
+            found = node.shape.fullmatch(short)
+            if found is not None:
+                return node, found.groups()
+        return self._find_rest(path)
+
+    def _find_rest(self, path: bytes) -> tuple[_Node | None, Sequence[bytes]]:
+        """Find a route that takes the rest of a path, a trailing slash included."""
+        for node in self._rest:
             found = node.shape.fullmatch(path)
             if found is not None:
                 return node, found.groups()

@@ -356,6 +356,7 @@ async def test_each_part_runs_in_a_context_of_its_own(stage: Stage) -> None:
         forward=forward,
         attempt=2,
         unshortened=Deadline(stage.clock.now() + 9),
+        parent=lambda: b"01",
     )
     token, began = context.enter(asked), stage.clock.now()
     await stage.run(profile(stage.world, limit=0.05))
@@ -364,7 +365,7 @@ async def test_each_part_runs_in_a_context_of_its_own(stage: Stage) -> None:
 
     user, orders = stage.world.seen["user"], stage.world.seen["orders"]
     assert (user.request_id, user.identity, user.forward, user.attempt) == ("r1", "me", forward, 2)
-    assert user.unshortened == Deadline(began + BUDGET)
+    assert (user.unshortened, user.parent) == (Deadline(began + BUDGET), asked.parent)
     assert user.record is not orders.record
     assert orders.deadline.at - began == pytest.approx(0.048)
     assert after is asked
@@ -708,14 +709,22 @@ async def test_fallbacks_are_not_shared_between_answers(stage: Stage) -> None:
     assert (await stage.run(plan)).values["products"] == {}
 
 
-async def test_an_outcome_builds_the_model_without_validating_again(stage: Stage) -> None:
-    """Values have their types; what a source returned is what stands in the model."""
-    stage.world.script.update(user=(0.0, 17))
+async def test_an_outcome_builds_the_model_from_what_its_parts_brought(stage: Stage) -> None:
+    """Values have their types; they are not validated, or copied, again."""
+    outcome = await stage.run(profile(stage.world))
 
-    model = (await stage.run(profile(stage.world))).model()
+    model = outcome.model()
 
     assert isinstance(model, Answer)
-    assert model.user == 17  # type: ignore[comparison-overlap]
+    assert model.user is outcome.values["user"]
+
+
+async def test_a_value_of_another_class_than_promised_is_a_mistake_in_the_code(stage: Stage) -> None:
+    """A dict where a model was promised would fail later, and elsewhere."""
+    stage.world.script.update(user=(0.0, 17))
+
+    with pytest.raises(TypeError, match=r"profile\.user returned int, its annotation promises str"):
+        await stage.run(profile(stage.world))
 
 
 async def test_an_outcome_recalled_from_a_cache_has_only_cached_parts(stage: Stage) -> None:

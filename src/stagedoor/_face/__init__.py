@@ -1,0 +1,1 @@
+"""The face: declare services, screens and handlers; what runs them lies in the modules below."""

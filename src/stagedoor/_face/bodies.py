@@ -1,0 +1,63 @@
+"""The bodies of requests: read whole within a bound, or handed on as they come."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from stagedoor import problems
+from stagedoor._face.inputs import read_as
+from stagedoor._face.shapes import is_json
+from stagedoor.parameters import Invalid
+from stagedoor.web.disconnect import ClientGone
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Refused
+
+__all__ = ["chunks_of", "json_body", "too_large"]
+
+_BOM = b"\xef\xbb\xbf"
+_JSON_INVALID = "json_invalid"
+
+
+def too_large(limit: int) -> Refused:
+    """Return the refusal of a body that is over its bound, in bytes."""
+    return Refused(problems.too_large(f"a body has at most {limit:,} bytes here"))
+
+
+def demand_length(request: Request, limit: int) -> None:
+    """Refuse a body that says it is over the bound, before anything of it is read."""
+    said = request.headers.get(b"content-length", b"0")
+    if said.isdigit() and int(said) > limit:
+        raise too_large(limit)
+
+
+async def chunks_of(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """Yield a body as it comes; raises `Refused` once it passes the bound, `ClientGone` if it is cut."""
+    size = 0
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise too_large(limit)
+        if chunk:
+            yield chunk
+        if not message.get("more_body", False):
+            return
+
+
+async def json_body(request: Request, adapter: TypeAdapter[Any], limit: int) -> Any:  # noqa: ANN401
+    """Return a body of JSON as a value; refuses what is too large (413), no JSON (415, 400) or another value (422)."""
+    if not is_json(request.headers.get(b"content-type")):
+        raise Refused(problems.unsupported_media("the body is JSON here: say Content-Type: application/json"))
+    demand_length(request, limit)
+    body = b"".join([chunk async for chunk in chunks_of(request, limit)])
+    try:
+        return read_as(adapter, body.removeprefix(_BOM))
+    except Invalid as invalid:
+        first = invalid.faults[0]
+        if first.type == _JSON_INVALID:
+            raise Refused(problems.bad_request(f"the body is not JSON: {first.msg}")) from None
+        raise

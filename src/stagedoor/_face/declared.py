@@ -1,0 +1,183 @@
+"""What a gateway declares, before anything runs: screens, handlers, passages, sources."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from stagedoor._face.backends import Backend
+from stagedoor._face.fields import Cookie
+from stagedoor._face.kept import Cache
+from stagedoor._face.places import Place
+from stagedoor._face.remote import AnyPolicy
+from stagedoor._face.service import Service
+from stagedoor._face.templates import Tag
+from stagedoor.errors import ConfigError
+
+__all__ = [
+    "DeclaredPart",
+    "Handler",
+    "Limit",
+    "Passage",
+    "Source",
+    "demand_async",
+    "demand_cache",
+    "demand_policies",
+    "demand_seconds",
+    "demand_unnamed",
+]
+
+Function: TypeAlias = Callable[..., Awaitable[Any]]
+Limit: TypeAlias = float | None
+_LONGEST = 30.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclaredPart:
+    """One part of a screen."""
+
+    function: Function
+    limit: Limit
+    cache: Cache | None
+    uses: tuple[Any, ...] | None  # None: as far as the code tells
+    place: Place
+
+    @property
+    def name(self) -> str:
+        """Return the part's name, which is its field's."""
+        return self.function.__name__
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handler:
+    """A function behind a method and a path."""
+
+    method: str
+    path: str
+    function: Function
+    place: Place
+    status: int | None = None
+    purges: tuple[Tag, ...] = ()
+    cache: Cache | None = None
+    vary: AbstractSet[str | Cookie] = frozenset()
+    deadline: Limit = None
+    limit: int = 1_048_576
+    deprecated: bool = False
+    live: bool = False
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """A path that leads through to a service."""
+
+    path: str
+    service: Service
+    to: str
+    methods: frozenset[str]
+    purges: tuple[Tag, ...]
+    limit: int
+    deadline: Limit
+    place: Place
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Source:
+    """An `async def` of the user's own with policies round it."""
+
+    function: Function
+    safe: bool
+    attempt: Limit
+    policies: Sequence[AnyPolicy] | None
+    cache: Cache | None
+    place: Place
+    signature: inspect.Signature = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "signature", inspect.signature(self.function))
+
+    @property
+    def name(self) -> str:
+        """Return what metrics and logs call it."""
+        return self.function.__name__
+
+    @property
+    def label(self) -> str:
+        """Return the label of its metrics."""
+        return self.name
+
+
+def demand_async(function: Any, what: str, place: Place) -> None:  # noqa: ANN401 - whatever was decorated
+    """Raise `ConfigError` unless a decorated thing is an `async def`."""
+    if not callable(function):
+        raise ConfigError(f"{place}: {what} decorates an async def, not {type(function).__name__}")
+    if not inspect.iscoroutinefunction(inspect.unwrap(function)):
+        name = getattr(function, "__name__", "it")
+        raise ConfigError(f"{place}: {what}: {name} must be an async def")
+
+
+def demand_seconds(value: Limit, what: str, place: Place, most: float = _LONGEST) -> None:
+    """Raise `ConfigError` unless a time is a number of seconds that makes sense for a request."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{place}: {what} is seconds, not {value!r}")
+    if not 0 < value <= most:
+        raise ConfigError(
+            f"{place}: {what}={value!r} is seconds, above 0 and at most {most:g}; 165 ms are 0.165"
+        )
+
+
+def demand_cache(cache: object, place: Place) -> None:
+    """Raise `ConfigError` unless a cache is one, or None."""
+    if cache is not None and not isinstance(cache, Cache):
+        raise ConfigError(f"{place}: cache is a Cache, as in cache=Cache(max_age=10), not {cache!r}")
+
+
+def demand_unnamed(cache: Cache | None, place: Place) -> None:
+    """Raise `ConfigError` unless a cache is one that finds its own keys."""
+    demand_cache(cache, place)
+    if cache is not None and cache.key is not None:
+        raise ConfigError(
+            f"{place}: Cache(key=...) is for screens and handlers: a call is kept by all it sends"
+        )
+
+
+def demand_policies(policies: object, place: Place) -> None:
+    """Raise `ConfigError` unless policies are a list of instances."""
+    if policies is None:
+        return
+    if not isinstance(policies, list | tuple):
+        raise ConfigError(
+            f"{place}: policies is a list, outermost first, as in [Retry(), Timeout(attempt=0.1)]"
+        )
+    for one in policies:
+        if isinstance(one, type) or not callable(getattr(one, "wrap", None)):
+            name = one.__name__ if isinstance(one, type) else repr(one)
+            raise ConfigError(f"{place}: policies holds policies such as Retry(), not {name}")
+
+
+def tags_of(purges: Sequence[str], place: Place) -> tuple[Tag, ...]:
+    """Return the tags that a write drops; raises `ConfigError` for what is none."""
+    if isinstance(purges, str):
+        raise ConfigError(f"{place}: purges is a list of tags, as in [{purges!r}]")
+    return tuple(Tag(text, f"{place}: purges") for text in purges)
+
+
+def uses_of(
+    uses: AbstractSet[Any] | None, place: Place, source_of: Callable[[Any], Any]
+) -> tuple[Any, ...] | None:
+    """Return the services and sources that `uses` names; raises `ConfigError` for anything else."""
+    if uses is None:
+        return None
+    found: list[Any] = []
+    for one in uses:
+        known = one if isinstance(one, Service | Backend) else source_of(one)
+        if known is None:
+            raise ConfigError(f"{place}: uses={{...}} names services and sources, not {one!r}")
+        found.append(known)
+    return tuple(found)
+
+
+Values: TypeAlias = Mapping[str, Any]

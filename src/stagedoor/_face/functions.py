@@ -1,0 +1,148 @@
+"""Functions behind policies: sources of one's own, and parts that are kept one by one."""
+
+import copy
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import pydantic_core
+from pydantic import TypeAdapter
+
+from stagedoor import context
+from stagedoor._face.problems import Problem, carried
+from stagedoor.call import Call, Env
+from stagedoor.deadline import Expiry
+from stagedoor.errors import StagedoorError, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.policies.decorators import BUGS
+from stagedoor.value import value
+
+__all__ = ["Asked", "Calling", "Made", "MadeCodec", "asked"]
+
+Function: TypeAlias = Callable[..., Awaitable[Any]]
+
+
+@value()
+class Asked:
+    """One use of a function: its arguments, and bytes that are equal only for equal ones."""
+
+    call: Callable[[], Awaitable[Any]]
+    key: Callable[[], bytes]
+    tags: tuple[str, ...] = ()
+
+
+class Made:
+    """What a function returned: the value goes to the first who takes it, the others get copies."""
+
+    __slots__ = ("_taken", "_value", "tags")
+
+    def __init__(self, value: Any, tags: tuple[str, ...] = ()) -> None:  # noqa: ANN401 - of any type
+        self._value = value
+        self._taken = False
+        self.tags = tags
+
+    def take(self) -> Any:  # noqa: ANN401 - of any type
+        """Return the value, or a copy that nobody else has."""
+        if self._taken:
+            return copy.deepcopy(self._value)
+        self._taken = True
+        return self._value
+
+    def look(self) -> Any:  # noqa: ANN401 - of any type
+        """Return the value without taking it."""
+        return self._value
+
+
+class MadeCodec:
+    """Keeps values as JSON, by the type that the function says it returns."""
+
+    def __init__(self, returns: Any) -> None:  # noqa: ANN401 - a type form
+        self._adapter = TypeAdapter(returns)
+        self.schema = f"made1 {returns!r}"
+
+    def encode(self, value: Made, /) -> bytes:
+        """Return the bytes; field names, not aliases: what is kept is read by the same type."""
+        return self._adapter.dump_json(value.look(), by_alias=False, round_trip=True)
+
+    def decode(self, body: bytes, /) -> Made:
+        """Return the value."""
+        return Made(self._adapter.validate_json(body, by_alias=False, by_name=True))
+
+
+class Calling:
+    """The transport that calls a function; what it raises for the world's sake becomes an `UpstreamError`."""
+
+    def __init__(self, name: str, env: Env, *, safe: bool, foreign: bool) -> None:
+        self._name = name
+        self._clock = env.clock
+        self._safe = safe
+        self._foreign = foreign
+
+    async def send(self, call: Call[Asked], /) -> Made:
+        """Call the function once, until the call's deadline."""
+        asked = call.payload
+        try:
+            with Expiry(self._clock, call.deadline):
+                return Made(await asked.call(), asked.tags)
+        except Problem as problem:
+            raise carried(call.operation, problem) from problem
+        except TimeoutError as error:
+            raise UpstreamTimeout(call.operation, "no value by the deadline", retryable=True) from error
+        except (StagedoorError, *BUGS):
+            raise
+        except Exception as error:
+            if not self._foreign:
+                raise
+            raise UpstreamUnavailable(call.operation, type(error).__name__, retryable=True) from error
+
+    def key_of(self, payload: Asked, /) -> bytes:
+        """Return the key of the arguments."""
+        return b"?" + payload.key()
+
+    def idempotent(self, _: Asked, /) -> bool:
+        """Tell whether the function may be called again."""
+        return self._safe
+
+    async def aclose(self) -> None:
+        """Hold nothing."""
+
+    def __repr__(self) -> str:
+        return f"<Calling {self._name}>"
+
+
+def asked(
+    function: Function,
+    signature: inspect.Signature,
+    given: Sequence[Any],
+    named: dict[str, Any],
+    identity: bytes,
+    tags: tuple[str, ...] = (),
+) -> Asked:
+    """Return one use of a function; raises `TypeError` for arguments that it does not take."""
+
+    def key() -> bytes:
+        bound = signature.bind(*given, **named)
+        bound.apply_defaults()
+        said = pydantic_core.to_json(list(bound.arguments.items()), inf_nan_mode="constants")
+        return b"%d:%b%b" % (len(identity), identity, said)
+
+    return Asked(partial(function, *given, **named), key, tags)
+
+
+async def through(upstream: Any, operation: str, one: Asked, send: Any = None) -> Any:  # noqa: ANN401
+    """Call a function through policies and return its value."""
+    context_now = context.current()
+    transport = upstream.transport
+    call = Call(
+        operation,
+        one,
+        b"",
+        "",
+        context_now.deadline,
+        transport.idempotent(one),
+        context_now.attempt,
+        transport.key_of,
+        None,
+    )
+    made: Made = await (send or upstream.layers[0])(call)
+    return made.take()

@@ -1,0 +1,392 @@
+"""Handlers at work: read the inputs and the body, call the function, write what it returns, purge after writes."""
+
+import asyncio
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, get_args, get_origin
+
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
+
+from stagedoor import context
+from stagedoor._face.answers import Answer
+from stagedoor._face.bodies import json_body
+from stagedoor._face.caller import Caller, Rules, caller_here, entered
+from stagedoor._face.declared import Handler
+from stagedoor._face.fields import Cookie, Picker
+from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
+from stagedoor._face.problems import Problem, Refusals, carried
+from stagedoor._face.remote import cached
+from stagedoor._face.templates import Tag, route_names
+from stagedoor.aggregate.fits import broken_promise, kinds
+from stagedoor.aggregate.part import Argument, Signature, signature_of
+from stagedoor.cache.store import Store
+from stagedoor.cache.tags import tag as purge_name
+from stagedoor.call import Call, Env
+from stagedoor.deadline import Expiry
+from stagedoor.errors import ConfigError, UpstreamError, UpstreamRejected, UpstreamTimeout
+from stagedoor.policies.coalesced import Coalesced
+from stagedoor.requests import Headers
+from stagedoor.upstream import Upstream
+from stagedoor.value import value
+from stagedoor.web.answer import Answer as Written
+from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
+from stagedoor.web.kept import Page, PageCodec
+from stagedoor.web.rendering import adapter_of
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Documentation, Refused, Route
+
+__all__ = ["Handling", "Purging", "varied"]
+
+_JSON = (b"content-type", b"application/json")
+_STATUS = b":status"  # no field has such a name (RFC 9110 5.1)
+_CONTROL = b"cache-control"
+_OWN = frozenset({b"set-cookie", _CONTROL})
+_BODIES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+
+
+class Purging:
+    """Drops what a write has made untrue, here before the answer leaves; elsewhere as soon as that can be told."""
+
+    def __init__(self, tags: Sequence[Tag], known: Sequence[str], store: Store, where: str) -> None:
+        for one in tags:
+            for name in one.names:
+                if name not in known:
+                    raise ConfigError(
+                        f"{where}: purges names {name!r}, which is no input here{nearest(name, known)}"
+                    )
+        self._tags = tuple(tags)
+        self._store = store
+
+    async def after(
+        self, values: Mapping[str, Any], error: BaseException | None, *, wrote: bool = False
+    ) -> None:
+        """Purge unless the write was certainly refused; `wrote`: not the only one that was tried."""
+        if not self._tags or (not wrote and _certainly_not_done(error)):
+            return
+        names = [purge_name(one.named(values)) for one in self._tags]
+        # It goes on where the client leaves meanwhile: what was written was written.
+        await asyncio.shield(asyncio.ensure_future(self._store.purge(names)))
+
+
+def _certainly_not_done(error: BaseException | None) -> bool:
+    """Tell whether nothing was written: a service, or the handler, said no."""
+    match error:
+        case UpstreamRejected():
+            return True
+        case Problem():
+            return error.status < 500
+        case Refused():
+            return error.problem.status < 500
+    return False
+
+
+@value()
+class _Visit:
+    """One use of a handler, as the transport of its own upstream sees it."""
+
+    values: Mapping[str, Any]
+    key: bytes
+    identity: bytes
+
+
+def _readable(key: Tag, call: Call[_Visit]) -> str:
+    """Return a key of the user's own choice; who asks stays part of it (T4)."""
+    who = call.payload.identity.hex()
+    return key.named(call.payload.values) + (f":{who}" if who else "")
+
+
+class Handling:
+    """One handler of a running gateway."""
+
+    def __init__(
+        self,
+        declared: Handler,
+        *,
+        deadline: float,
+        refusals: Refusals,
+        store: Store,
+        env: Env,
+        running: object = None,
+    ) -> None:
+        self.declared = declared
+        self.where = f"{declared.method} {declared.path}"
+        self._deadline = deadline
+        self._clock = env.clock
+        self._refusals = refusals
+        signature = self._signature()
+        self._path = route_names(declared.path, str(declared.place))
+        # An argument of the type `Running` is the gateway itself.
+        self._given = {one.name: running for one in signature.arguments if one.hint is type(running)}
+        asked = [one for one in signature.arguments if one.name not in self._given]
+        self._body = self._find_body(asked)
+        self.inputs = self._find_inputs(asked)
+        self._reader = Reader(self.inputs)
+        self._body_adapter = None if self._body is None else TypeAdapter(self._body.hint)
+        self._returns = _returned(signature.returns)
+        self._kinds = kinds(self._returns)
+        self._write = adapter_of(
+            self._returns, f"{declared.place}: what {self.where} returns"
+        ).serializer.to_json
+        self.vary = varied(declared, signature.arguments)
+        self.safe = declared.method == "GET"
+        self.rules = Rules(self.where, self.vary if self.safe else None)
+        self._purging = Purging(declared.purges, self._known(), store, str(declared.place))
+        self._check_tags()
+        self.upstream = self._upstream(store, env)
+
+    def _signature(self) -> Signature:
+        try:
+            return signature_of(self.declared.function)
+        except ConfigError as error:
+            raise ConfigError(f"{self.declared.place}: {self.where}: {error}") from error
+
+    def _find_body(self, arguments: Sequence[Argument]) -> Argument | None:
+        """Return the argument that is the body."""
+        found = [
+            one
+            for one in arguments
+            if one.name not in self._path
+            and input_of(one, self._path).place == "query"
+            and is_model(one.hint)
+        ]
+        if not found:
+            return None
+        if len(found) > 1 or self.declared.method not in _BODIES:
+            names = ", ".join(repr(one.name) for one in found)
+            reason = "a request has one body" if len(found) > 1 else f"{self.declared.method} has no body"
+            raise ConfigError(f"{self.declared.place}: {self.where}: {names}: {reason}")
+        return found[0]
+
+    def _find_inputs(self, arguments: Sequence[Argument]) -> tuple[Input, ...]:
+        found = tuple(input_of(one, self._path) for one in arguments if one is not self._body)
+        for one in found:
+            try:
+                _ = one.adapter
+            except ConfigError as error:
+                raise ConfigError(
+                    f"{self.declared.place}: {self.where}: argument {one.argument!r}: {error}"
+                ) from error
+        taken = {one.name for one in found if one.place == "path"}
+        for name in self._path:
+            if name not in taken:
+                near = nearest(name, [one.argument for one in found])
+                raise ConfigError(
+                    f"{self.declared.place}: {self.where}: the path names {name!r}, which no argument takes{near}"
+                )
+        return found
+
+    def _known(self) -> list[str]:
+        return [one.argument for one in self.inputs]
+
+    def _check_tags(self) -> None:
+        cache = self.declared.cache
+        for name in sorted(() if cache is None else cache.names):
+            if name not in self._known():
+                raise ConfigError(
+                    f"{self.declared.place}: {self.where}: a tag names {name!r}, which is no input here"
+                    f"{nearest(name, self._known())}"
+                )
+
+    def _upstream(self, store: Store, env: Env) -> Upstream[_Visit, Page] | None:
+        cache = self.declared.cache
+        if cache is None:
+            return None
+        options: dict[str, Any] = {"storable": _shareable}
+        if cache.key is not None:
+            options["key"] = partial(_readable, cache.key)
+        policies = (cached(cache, store, PageCodec(), **options), Coalesced(shareable=_shareable))
+        name = self.declared.function.__name__
+        return Upstream(name, self, *policies, env=env, observed=False)
+
+    async def handle(self, request: Request) -> Written:
+        """Answer one request."""
+        error: BaseException | None = None
+        values: dict[str, Any] = {}
+        started, caller = False, caller_here()
+        try:
+            values = self._reader.read(request)
+            if self._body is not None and self._body_adapter is not None:
+                values[self._body.name] = await json_body(request, self._body_adapter, self.declared.limit)
+            started = True
+            caller.inputs = values
+            return await self._answered(values)
+        except (UpstreamError, Problem) as failed:
+            error = failed
+            raise Refused(self._refusals(failed)) from failed
+        except BaseException as failed:
+            error = failed
+            raise
+        finally:
+            if started:
+                await self._purging.after(values, error, wrote=caller.wrote)
+
+    async def _answered(self, values: Mapping[str, Any]) -> Written:
+        if self.upstream is None:
+            made = await self._called(values)
+            fields = (
+                made.lines if any(name == _CONTROL for name, _ in made.lines) else (*made.lines, NO_STORE)
+            )
+            return self._written(made, fields)
+        identity = self.vary.identity(caller_here().fields)
+        visit = _Visit(values, self._key(values, identity), identity)
+        return self._delivered(await self.upstream.call("answer", visit))
+
+    def _delivered(self, page: Page) -> Written:
+        """Return the answer of a page that was made now, or kept."""
+        record = context.current().record
+        fields = [field for field in page.fields if field[0] != _STATUS]
+        status = next((int(said) for name, said in page.fields if name == _STATUS), 200)
+        if page.body:
+            fields.insert(0, _JSON)
+        if not any(name == _CONTROL for name, _ in fields):
+            cache = self.declared.cache
+            private = self.vary.secret or (cache is not None and cache.private)
+            scope = b"private" if private else b"public"
+            fresh = record.ttl is not None and record.ttl >= 0
+            fields.append(cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE)
+        fields.append(cache_status(record))
+        if self.vary.names:
+            fields.append((b"vary", ", ".join(self.vary.names).encode()))
+        return Written(status, tuple(fields), page.body)
+
+    async def _called(self, values: Mapping[str, Any]) -> Answer[Any]:
+        """Call the function; raises `TypeError` for a value of another type than it promises."""
+        try:
+            with Expiry(self._clock, context.current().deadline):
+                said = await self.declared.function(**values, **self._given)
+        except TimeoutError as error:
+            raise UpstreamTimeout(
+                f"{self.declared.function.__name__}.call", "not done by the deadline"
+            ) from error
+        made = said if isinstance(said, Answer) else Answer(said)
+        if self._kinds and not isinstance(made.value, self._kinds):
+            raise TypeError(f"{self.declared.place}: {self.where} {broken_promise(made.value, self._kinds)}")
+        return made
+
+    def _written(self, made: Answer[Any], fields: Headers) -> Written:
+        status = self._status(made)
+        if made.value is None:
+            return Written(status, fields)
+        if isinstance(made.value, bytes) and any(name == _JSON[0] for name, _ in made.lines):
+            return Written(status, fields, made.value)  # of a type of its own, as it stands
+        return Written(status, (_JSON, *fields), self._rendered(made.value))
+
+    def _status(self, made: Answer[Any]) -> int:
+        return made.status or self.declared.status or (204 if made.value is None else 200)
+
+    def _rendered(self, said: object) -> bytes:
+        try:
+            body: bytes = self._write(said, by_alias=True, warnings="error")
+        except PydanticSerializationError as error:
+            raise TypeError(
+                f"{self.declared.place}: what {self.where} returned has no JSON form: {error}"
+            ) from error
+        return body
+
+    def _key(self, values: Mapping[str, Any], identity: bytes) -> bytes:
+        where = self.where.encode()  # two handlers may have one name
+        parts = [b"%d:%b%d;%b" % (len(where), where, len(values), identity)]
+        for one in self.inputs:
+            said = one.adapter.dump_json(values[one.argument], by_alias=False, round_trip=True)
+            parts.append(b"%d:%b%d:%b" % (len(one.argument), one.argument.encode(), len(said), said))
+        return b"".join(parts)
+
+    # What follows is the transport of its own upstream, where answers are kept.
+
+    async def send(self, call: Call[_Visit], /) -> Page:
+        """Call the function and render what it returns."""
+        asked, values = context.current(), call.payload.values
+        caller = asked.caller
+        if not isinstance(caller, Caller):
+            raise TypeError("a handler is asked by a caller")
+        fresh = caller.within(self.rules, values)
+        token = entered(asked, fresh)
+        try:
+            made = await self._called(values)
+        except Problem as problem:
+            raise carried(call.operation, problem) from problem
+        finally:
+            context.leave(token)
+        cache = self.declared.cache
+        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.where)))
+        body = b"" if made.value is None else self._rendered(made.value)
+        return Page(body, b"", ((_STATUS, b"%d" % self._status(made)), *made.lines), tags)
+
+    def key_of(self, payload: _Visit, /) -> bytes:
+        """Return the key of a use."""
+        return payload.key
+
+    def idempotent(self, _: _Visit, /) -> bool:
+        """Return True: only handlers of GET are kept."""
+        return True
+
+    async def aclose(self) -> None:
+        """Hold nothing."""
+
+    def __repr__(self) -> str:
+        return f"<Handling {self.where}>"
+
+    def route(self) -> Route:
+        """Return the route."""
+        declared = self.declared
+        words = inspect.getdoc(declared.function) or declared.function.__name__.replace("_", " ").capitalize()
+        first, _, rest = words.partition("\n\n")
+        nothing = self._returns is type(None)
+        status = declared.status or (204 if nothing else 200)
+        return Route(
+            path=declared.path,
+            handle=self.handle,
+            method=declared.method,
+            parameters=self.inputs,
+            public=True,
+            live=declared.live,
+            kind="handler",
+            cached=None if declared.cache is None else declared.cache.max_age,
+            deadline=self._deadline,
+            varies=self.vary.names,
+            documentation=Documentation(
+                summary=" ".join(first.split()),
+                description=rest,
+                tags=declared.tags,
+                model=None if nothing else _documented(self._returns),
+                status=status,
+                problems=self._problems(),
+                body=None if self._body is None else self._body.hint,
+                deprecated=declared.deprecated,
+            ),
+        )
+
+    def _problems(self) -> tuple[int, ...]:
+        """Return the statuses of the problems that a client has to reckon with."""
+        body = set() if self._body is None else {400, 413, 415, 422}
+        inputs = {404, 422} if self.inputs else set()
+        limited = set() if self.declared.live else {429}
+        return tuple(sorted({*body, *inputs, *limited, 500, 502, 503, 504}))
+
+
+def varied(declared: Handler, arguments: Sequence[Argument]) -> Picker:
+    """Return what identifies an answer of a handler: what it declares, and the fields that are its inputs."""
+    inputs = [input_of(one, ()) for one in arguments]
+    names = {one.name.lower() for one in inputs if one.place == "header"}
+    crumbs = {one.name for one in inputs if one.place == "cookie"}
+    return Picker({*declared.vary, *names, *map(Cookie, crumbs)}, str(declared.place))
+
+
+def _documented(returns: Any) -> Any:  # noqa: ANN401 - an annotation
+    """Return what documents show of a type: bytes beside something else are an answer of another kind."""
+    left = [one for one in get_args(returns) if one is not bytes]
+    return left[0] if len(left) == 1 and bytes in get_args(returns) else returns
+
+
+def _returned(hint: Any) -> Any:  # noqa: ANN401 - an annotation
+    """Return the type of the body: of an `Answer` what it holds."""
+    if get_origin(hint) is Answer:
+        return _returned(get_args(hint)[0])
+    return type(None) if hint is None else hint
+
+
+def _shareable(page: Page) -> bool:
+    """Tell whether an answer is for others too: it sets no cookie, and says nothing else of its own."""
+    return not any(name in _OWN for name, _ in page.fields)

@@ -1,0 +1,264 @@
+"""The inputs of screens and handlers: which argument comes from where, how it is read, how it is documented.
+
+argument ─▶ a name of the path │ Annotated[..., Header()] │ Annotated[..., Cookie("sid")] │ a model: the body │ query
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, TypeAlias, get_args, get_origin
+from urllib.parse import unquote_to_bytes
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+
+from stagedoor import requests
+from stagedoor._face.fields import Cookie, Header, cookie_of
+from stagedoor.aggregate.fits import spell
+from stagedoor.aggregate.part import ABSENT, Argument
+from stagedoor.errors import ConfigError
+from stagedoor.parameters import Fault, Invalid
+from stagedoor.web.request import Request
+
+__all__ = ["Input", "Reader", "is_model", "markers_of", "read_as"]
+
+Source: TypeAlias = Literal["path", "query", "header", "cookie"]
+_MANY = (list, tuple, set, frozenset, Sequence)
+
+
+@dataclass(frozen=True)
+class Input:
+    """One value of a request: `name` is as the client spells it, `argument` as the function does."""
+
+    name: str
+    argument: str
+    place: Source
+    hint: Any
+    default: object = ABSENT
+
+    @property
+    def required(self) -> bool:
+        """Tell whether a request without it is refused."""
+        return self.default is ABSENT
+
+    @property
+    def description(self) -> str:
+        """Return what it means, where its annotation says so."""
+        return str(self.json_schema.get("description", ""))
+
+    @property
+    def example(self) -> object:
+        """Return a value that works, as far as its type tells."""
+        return _example(self.json_schema)
+
+    @cached_property
+    def adapter(self) -> TypeAdapter[Any]:
+        """Return what reads it; raises `ConfigError` for a type that no text can be."""
+        try:
+            adapter: TypeAdapter[Any] = TypeAdapter(self.hint)
+            schema = adapter.json_schema(mode="validation")
+        except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema) as error:
+            raise ConfigError(f"{spell(self.hint)} cannot be read from a request") from error
+        if schema.get("type") == "object":
+            raise ConfigError(f"{spell(self.hint)} cannot be read from a {self.place} parameter")
+        return adapter
+
+    @cached_property
+    def json_schema(self) -> Mapping[str, Any]:
+        """Return its JSON Schema without references and titles."""
+        schema = self.adapter.json_schema(mode="validation")
+        plain: dict[str, Any] = _inlined(schema, schema.get("$defs", {}))
+        plain.pop("$defs", None)
+        if self.default is not ABSENT:
+            plain["default"] = self.adapter.dump_python(self.default, mode="json")
+        return plain
+
+    @cached_property
+    def many(self) -> bool:
+        """Tell whether it may be given repeatedly."""
+        members = get_args(self.hint) if get_origin(self.hint) not in _MANY else (self.hint,)
+        return any((get_origin(one) or one) in _MANY for one in (self.hint, *members))
+
+    def schema(self) -> Mapping[str, Any]:
+        """Return its JSON Schema."""
+        return self.json_schema
+
+    def parse(self, raw: str) -> Any:  # noqa: ANN401 - of the input's own type
+        """Return the value of one text; raises `Invalid`."""
+        return self.read([raw])
+
+    def read(self, said: Sequence[str]) -> Any:  # noqa: ANN401 - of the input's own type
+        """Return the value of what was said; raises `Invalid` naming what would be right."""
+        if not said:
+            if self.default is ABSENT:
+                raise Invalid(Fault((_place(self.place), self.name), "is missing", "missing"))
+            return self.default
+        if len(said) > 1 and not self.many:
+            raise Invalid(Fault((_place(self.place), self.name), "is given more than once", "repeated"))
+        try:
+            # A list of texts is no text: its items are read as leniently all the same.
+            return (
+                self.adapter.validate_python(list(said))
+                if self.many
+                else self.adapter.validate_strings(said[0])
+            )
+        except ValidationError as error:
+            raise Invalid(*_faults((_place(self.place), self.name), error, alone=not self.many)) from None
+
+
+def _place(place: Source) -> Literal["path", "query", "header"]:
+    return "header" if place == "cookie" else place
+
+
+class Reader:
+    """Reads all inputs of one route."""
+
+    def __init__(self, inputs: Iterable[Input]) -> None:
+        self.inputs = tuple(inputs)
+        self._asks_query = any(one.place == "query" for one in self.inputs)
+
+    def read(self, request: Request) -> dict[str, Any]:
+        """Return the values by argument; raises `Invalid` with everything that is wrong."""
+        query = _query(request.query) if self._asks_query and request.query else {}
+        fields: requests.Headers = request.scope["headers"]
+        values: dict[str, Any] = {}
+        faults: list[Fault] = []
+        for one in self.inputs:
+            try:
+                values[one.argument] = one.read(_said(one, request, query, fields))
+            except Invalid as invalid:
+                faults.extend(invalid.faults)
+        if faults:
+            raise Invalid(*faults)
+        return values
+
+
+def _said(
+    one: Input, request: Request, query: Mapping[str, list[str]], fields: requests.Headers
+) -> Sequence[str]:
+    """Return what a request says for an input."""
+    match one.place:
+        case "path":
+            return (request.params[one.name],)
+        case "query":
+            return query.get(one.name, ())
+        case "cookie":
+            crumb = cookie_of(fields, one.name)
+            return () if crumb is None else (crumb,)
+    wanted = one.name.lower().encode()
+    lines = [said.decode("latin-1") for name, said in fields if name == wanted]
+    return lines if one.many or not lines else [", ".join(lines)]
+
+
+def _query(raw: bytes) -> dict[str, list[str]]:
+    """Return the parameters of a query, in order; raises `Invalid` for what is no UTF-8."""
+    found: dict[str, list[str]] = {}
+    for pair in raw.split(b"&"):
+        if pair:
+            name, _, said = pair.partition(b"=")
+            found.setdefault(_decoded(name), []).append(_decoded(said))
+    return found
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return (unquote_to_bytes(raw.replace(b"+", b" ")) if b"%" in raw or b"+" in raw else raw).decode()
+    except UnicodeDecodeError:
+        raise Invalid(Fault(("query", "*"), "must be UTF-8, percent-encoded", "encoding")) from None
+
+
+def read_as(adapter: TypeAdapter[Any], body: bytes) -> Any:  # noqa: ANN401 - of the adapter's type
+    """Return a body as a value; raises `Invalid` with the place of each fault."""
+    try:
+        return adapter.validate_json(body)
+    except ValidationError as error:
+        raise Invalid(*_faults(("body",), error)) from None
+
+
+def _faults(where: tuple[Any, ...], error: ValidationError, *, alone: bool = False) -> list[Fault]:
+    """Return the faults of a value; `alone`: places inside it mean nothing to who sent it."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    seen: dict[tuple[Any, ...], Fault] = {}
+    for fault in found:
+        loc = where if alone else (*where, *map(str, fault["loc"]))
+        seen.setdefault(loc, Fault(loc, fault["msg"], fault["type"]))
+    return list(seen.values())
+
+
+def markers_of(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an annotation
+    """Return what an `Annotated` carries beside its type."""
+    return getattr(hint, "__metadata__", ())
+
+
+def input_of(argument: Argument, path: Sequence[str]) -> Input:
+    """Return where an argument comes from that is no part, guard or body."""
+    for marker in markers_of(argument.hint):
+        if isinstance(marker, Header):
+            name = marker.name or argument.name.replace("_", "-").title()
+            return Input(name, argument.name, "header", argument.hint, argument.default)
+        if isinstance(marker, Cookie):
+            return Input(marker.name, argument.name, "cookie", argument.hint, argument.default)
+    if argument.name in path:
+        return Input(argument.name, argument.name, "path", argument.hint)
+    return Input(argument.name, argument.name, "query", argument.hint, argument.default)
+
+
+def is_model(hint: Any) -> bool:  # noqa: ANN401 - an annotation
+    """Tell whether a type is, or holds, a model: a thing with fields of its own."""
+    if hasattr(hint, "__metadata__"):
+        hint = get_args(hint)[0]
+    kind = get_origin(hint) or hint
+    if kind is dict or kind is Mapping or hasattr(kind, "__required_keys__"):
+        return True
+    if isinstance(kind, type) and (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind)):
+        return True
+    return kind is not Literal and any(is_model(one) for one in get_args(hint))
+
+
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return a hint at the known name that was probably meant."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - it is JSON
+    """Return a schema with its references replaced; parameters share no definitions."""
+    if isinstance(schema, list):
+        return [_inlined(one, definitions) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    reference = schema.get("$ref", "")
+    if reference.startswith("#/$defs/"):
+        return _inlined(definitions[reference.removeprefix("#/$defs/")], definitions)
+    return {
+        name: _inlined(one, definitions) for name, one in schema.items() if name not in {"title", "$defs"}
+    }
+
+
+_EXAMPLES: Mapping[str, object] = {
+    "integer": 1,
+    "number": 1.5,
+    "boolean": True,
+    "string": "1",
+    "array": ["1"],
+}
+
+
+def _example(schema: Mapping[str, Any]) -> object:
+    for name in ("examples", "enum"):
+        if schema.get(name):
+            return schema[name][0]
+    for name in ("const", "default", "minimum"):
+        if schema.get(name) is not None:
+            return schema[name]
+    options = schema.get("anyOf", ())
+    if options:
+        return _example(options[0])
+    formats = {
+        "uuid": "3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff",
+        "date": "2026-01-05",
+        "date-time": "2026-01-05T10:00:00Z",
+    }
+    return formats.get(schema.get("format", ""), _EXAMPLES.get(schema.get("type", ""), "1"))

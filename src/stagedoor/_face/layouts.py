@@ -1,0 +1,171 @@
+"""The layout of a screen: its inputs, fields and parts, checked before anything is there to serve them."""
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from stagedoor._face.aggregates import FALLBACK, Aggregate
+from stagedoor._face.declared import DeclaredPart
+from stagedoor._face.fields import Cookie, Picker
+from stagedoor._face.inputs import Input, input_of, is_model, markers_of, nearest
+from stagedoor._face.places import place_of_code
+from stagedoor._face.templates import route_names
+from stagedoor.aggregate.checks import fields_of
+from stagedoor.aggregate.part import ABSENT, Argument, Finding, PlanError, signature_of
+from stagedoor.errors import ConfigError
+
+__all__ = ["Layout"]
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Layout(Generic[M]):
+    """What is known of a screen before any service is: inputs, parts, rules. Raises `ConfigError`, `PlanError`."""
+
+    def __init__(self, declared: Aggregate[M], prefix: str = "") -> None:
+        self.declared = declared
+        self.template = prefix + declared.path
+        self.where = f"GET {self.template}"
+        self._findings: list[Finding] = []
+        if not declared.parts:
+            raise ConfigError(f"{declared.place}: the screen {self.where} has no parts")
+        self.path = route_names(self.template, str(declared.place))
+        self.parts = {part.name: part for part in declared.parts}
+        self.inputs = self._inputs()
+        self.fields = self._fields()
+        self.required = self._required()
+        self._tags()
+        self._demand_no_findings()
+        names = {one.name.lower() for one in self.inputs if one.place == "header"}
+        crumbs = {one.name for one in self.inputs if one.place == "cookie"}
+        self.vary = Picker({*declared.vary, *names, *map(Cookie, crumbs)}, str(declared.place))
+
+    def needs(self, part: DeclaredPart) -> list[str]:
+        """Return the parts that a part takes."""
+        return [one.name for one in self._arguments(part.function) if one.name in self.parts]
+
+    def _arguments(self, function: Any) -> tuple[Argument, ...]:  # noqa: ANN401 - a function
+        try:
+            return signature_of(function).arguments
+        except ConfigError as error:
+            place = place_of_code(function)
+            finding = Finding(place.file, place.line, self.declared.name, function.__name__, str(error))
+            raise PlanError([finding]) from error
+
+    def _found(self, part: DeclaredPart, text: str) -> None:
+        self._findings.append(Finding(part.place.file, part.place.line, self.declared.name, part.name, text))
+
+    def _demand_no_findings(self) -> None:
+        if self._findings:
+            raise PlanError(self._findings)
+
+    def _inputs(self) -> tuple[Input, ...]:
+        """Return the inputs of all parts, each once."""
+        found: dict[str, Input] = {}
+        for part in self.declared.parts:
+            for argument in self._arguments(part.function):
+                if argument.name not in self.parts:
+                    self._input(part, argument, found)
+        if not self._findings:
+            for name in self.path:
+                if name not in found:
+                    near = nearest(name, found)
+                    self._found(self.declared.parts[0], f"the path names {name!r}, which no part takes{near}")
+        return tuple(found.values())
+
+    def _input(self, part: DeclaredPart, argument: Argument, found: dict[str, Input]) -> None:
+        name = argument.name
+        one = input_of(argument, self.path)
+        near = nearest(name, self.parts, 0.8)
+        if one.place == "query" and is_model(argument.hint):
+            self._found(part, f"argument {name!r} is a model but no part{nearest(name, self.parts)}")
+        elif one.place == "query" and near:
+            self._found(part, f"argument {name!r} is no part and would be an input{near}")
+        elif name in found and not _same(found[name], one):
+            self._found(part, f"input {name!r} has another type or default in another part")
+        else:
+            found.setdefault(name, one)
+            try:
+                _ = found[name].adapter
+            except ConfigError as error:
+                self._found(part, f"argument {name!r}: {error}")
+
+    def _tags(self) -> None:
+        """Find what tags and keys name that is no input."""
+        inputs = [one.argument for one in self.inputs]
+        kept = [(part, part.cache) for part in self.declared.parts]
+        for part, cache in [(self.declared.parts[0], self.declared.cache), *kept]:
+            for name in sorted(() if cache is None else cache.names - set(inputs)):
+                self._found(part, f"Cache(...) names {name!r}, which is no input here{nearest(name, inputs)}")
+
+    def _fields(self) -> dict[str, Any]:
+        """Return the fields that parts or the summary fill; one that has neither needs a default."""
+        everything = fields_of(self.declared.model)
+        summary = self.declared.summarised
+        filled = {*self.parts, *({summary.__name__} if summary else ())}
+        for name, info in self.declared.model.model_fields.items():
+            if name not in filled and info.is_required():
+                near = nearest(name, filled - set(everything))
+                self._found(self.declared.parts[0], f"the field {name!r} has no part and no default{near}")
+        for part in self._idle():
+            if part.name not in everything:
+                near = nearest(part.name, everything)
+                self._found(
+                    part, f"is neither a field of {self.declared.model.__name__} nor used by a part{near}"
+                )
+        return {name: hint for name, hint in everything.items() if name in filled}
+
+    def _idle(self) -> list[DeclaredPart]:
+        """Return the parts that neither a part nor the summary takes."""
+        summary = self.declared.summarised
+        takers = [*(part.function for part in self.declared.parts), *((summary,) if summary else ())]
+        taken = {argument.name for taker in takers for argument in self._arguments(taker)}
+        return [part for part in self.declared.parts if part.name not in taken]
+
+    def _required(self) -> frozenset[str]:
+        """Return the parts without which there is no answer: fields without a default, and what only those need."""
+        required = {
+            name
+            for name, info in self.declared.model.model_fields.items()
+            if info.is_required() and name in self.parts
+        }
+        left = list(required)
+        while left:
+            for need in self.needs(self.parts[left.pop()]):
+                if need not in self.fields and need not in required:
+                    required.add(need)
+                    left.append(need)
+        return frozenset(required)
+
+    def fallback(self, name: str) -> object:
+        """Return what stands in for a part; ABSENT if nothing does."""
+        info = self.declared.model.model_fields.get(name)
+        if info is None or info.is_required():
+            return ABSENT
+        found = info.get_default(call_default_factory=True, validated_data={})
+        return ABSENT if found is PydanticUndefined else found
+
+    def tolerant(self, part: DeclaredPart) -> frozenset[str]:
+        """Return the arguments that take the fallback of their part."""
+        arguments = self._arguments(part.function)
+        return frozenset(one.name for one in arguments if FALLBACK in markers_of(one.hint))
+
+    def depth(self, weights: Mapping[str, int]) -> int:
+        """Return how many calls have to follow one another on the longest path."""
+        known: dict[str, int] = {}
+
+        def deep(name: str, above: frozenset[str]) -> int:
+            if name in above:
+                return 0  # a cycle, which the plan refuses
+            if name not in known:
+                before = [deep(need, above | {name}) for need in self.needs(self.parts[name])]
+                known[name] = max(before, default=0) + weights.get(name, 1)
+            return known[name]
+
+        return max(1, *(deep(name, frozenset()) for name in self.parts))
+
+
+def _same(one: Input, other: Input) -> bool:
+    return one.hint == other.hint and (one.default is other.default or one.default == other.default)

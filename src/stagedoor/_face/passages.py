@@ -1,0 +1,205 @@
+"""Pass requests through to a service: both ways as they come, without anything that is not theirs to see.
+
+Path and query go on byte for byte (H5); connection-level fields end here (H1), credentials too unless the service's
+`forward` names them. The answer is the service's own, whatever its status.
+"""
+
+import string
+from collections.abc import AsyncIterator
+from typing import Final, cast
+from urllib.parse import unquote_to_bytes
+
+from stagedoor import context, problems, requests
+from stagedoor._face.bodies import chunks_of, demand_length
+from stagedoor._face.caller import Caller, Rules
+from stagedoor._face.declared import Passage
+from stagedoor._face.handlers import Purging
+from stagedoor._face.inputs import Input, nearest
+from stagedoor._face.problems import Refusals
+from stagedoor._face.templates import route_names
+from stagedoor.cache.store import Store
+from stagedoor.errors import ConfigError, UpstreamError
+from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.web.answer import Answer as Written
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Documentation, Refused, Route
+
+__all__ = ["Passing"]
+
+_CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"x-api-key", b"proxy-authorization"})
+# RFC 9110 7.6.1, and what this hop writes itself.
+_HOP: Final = frozenset(
+    {
+        b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade",
+        b"host", b"content-length", b"expect", b"x-request-id", b"traceparent", b"tracestate", b"x-forwarded-for",
+        b"proxy-authenticate",
+    }
+)  # fmt: skip
+_OWN_ANSWER: Final = _HOP - {b"content-length"} | {b"via"}
+_WHOLE = 65_536
+
+
+class Passing:
+    """One passage of a running gateway."""
+
+    def __init__(
+        self, declared: Passage, *, name: str, deadline: float, refusals: Refusals, store: Store
+    ) -> None:
+        self.declared = declared
+        self.where = f"proxy {declared.path}"
+        self.rules = Rules(self.where)
+        self._deadline = deadline
+        self._refusals = refusals
+        self._via = name.encode()
+        self.names = route_names(declared.path, str(declared.place))
+        self._to = _target_of(declared, self.names)
+        self._purging = Purging(declared.purges, self.names, store, str(declared.place))
+
+    async def handle(self, request: Request) -> Written:
+        """Answer one request."""
+        caller = context.current().caller
+        if not isinstance(caller, Caller):
+            raise TypeError("a passage is used by a caller")
+        if self._via in _listed(request, b"via"):
+            raise Refused(problems.loop_detected())
+        outgoing = HttpRequest(
+            method=request.method,
+            target=self._target(request),
+            headers=_onward(request),
+            body=await self._body(request),
+        )
+        error: BaseException | None = None
+        try:
+            response = await self.declared.service.pass_on(caller, self.declared.path, outgoing)
+            if 400 <= response.status < 500:
+                error = Refused(problems.bad_request())  # nothing was written: the service said no
+            return _handed_on(response, bodiless=request.method == "HEAD")
+        except UpstreamError as failed:
+            error = failed
+            raise Refused(self._refusals(failed)) from failed
+        except BaseException as failed:
+            error = failed
+            raise
+        finally:
+            if request.method not in {"GET", "HEAD"}:
+                await self._purging.after(request.params, error)
+
+    def _target(self, request: Request) -> bytes:
+        """Return path and query as they go on; refuses segments that would climb (T8)."""
+        for raw in request.raw.values():
+            _demand_level(raw)
+        target = b"".join(
+            [literal.encode() + (b"" if name is None else request.raw[name]) for literal, name in self._to]
+        )
+        if target.startswith(b"//"):
+            raise Refused(problems.bad_request("the path begins with two slashes"))
+        return target + b"?" + request.query if request.query else target
+
+    async def _body(self, request: Request) -> bytes | AsyncIterator[bytes]:
+        """Return the body: a small one whole, so that it can be sent again, any other as it comes."""
+        said = request.headers.get(b"content-length")
+        if said is None and b"transfer-encoding" not in request.headers:
+            return b""
+        demand_length(request, self.declared.limit)
+        chunks = chunks_of(request, self.declared.limit)
+        if said is not None and said.isdigit() and int(said) <= _WHOLE:
+            return b"".join([chunk async for chunk in chunks])
+        return chunks
+
+    def routes(self) -> list[Route]:
+        """Return a route for each method."""
+        declared = self.declared
+        inputs = tuple(Input(name, name, "path", str) for name in self.names)
+        documentation = Documentation(
+            summary=f"Passed through to {declared.service.name}",
+            problems=(413, 429, 500, 502, 503, 504),
+            media_type="*/*",
+        )
+        return [
+            Route(
+                path=declared.path,
+                handle=self.handle,
+                method=method,
+                parameters=inputs,
+                public=True,
+                kind="proxy",
+                deadline=self._deadline,
+                varies=declared.service.forward.names,
+                raw=True,
+                documentation=documentation,
+            )
+            for method in sorted(declared.methods)
+        ]
+
+
+def _target_of(declared: Passage, names: tuple[str, ...]) -> list[tuple[str, str | None]]:
+    """Return the template of the service's path; raises `ConfigError` for a name that the route does not have."""
+    text = declared.to or declared.path.replace(":path}", "}")
+    if not text.startswith("/"):
+        raise ConfigError(f"{declared.place}: to={text!r}: a path begins with a slash")
+    parts = [(literal, name) for literal, name, _, _ in string.Formatter().parse(text)]
+    for _, name in parts:
+        if name is not None and name not in names:
+            raise ConfigError(
+                f"{declared.place}: to= names {name!r}, which the path does not{nearest(name, names)}"
+            )
+    return parts
+
+
+def _demand_level(raw: bytes) -> None:
+    """Refuse what would climb out of its place once somebody decodes it."""
+    text = unquote_to_bytes(raw).replace(b"\\", b"/")
+    if any(piece in {b".", b".."} for piece in text.split(b"/")) or b"\0" in text:
+        raise Refused(problems.bad_request("a segment of the path must not be . or .."))
+
+
+def _listed(request: Request, name: bytes) -> set[bytes]:
+    """Return who passed a request on, of a `Via` field (RFC 9110 7.6.3)."""
+    said = request.listed(name)
+    if said is None:
+        return set()
+    return {words[1] for words in (one.split() for one in said.split(b",")) if len(words) > 1}
+
+
+def _onward(request: Request) -> requests.Headers:
+    """Return the fields of a request that go on."""
+    fields = request.all_headers()
+    dropped = _HOP | _CREDENTIALS | _named(fields)
+    kept = [field for field in fields if field[0] not in dropped]
+    client = request.scope.get("client")
+    hops = [said for name, said in fields if name == b"x-forwarded-for"]
+    if client is not None:
+        hops.append(client[0].encode("latin-1"))
+    if hops:
+        kept.append((b"x-forwarded-for", b", ".join(hops)))
+    return tuple(kept)
+
+
+def _named(fields: requests.Headers) -> set[bytes]:
+    """Return the fields that `Connection` names: they end here, but for those that are ours (H1)."""
+    return {
+        option.strip().lower()
+        for name, said in fields
+        if name == b"connection"
+        for option in said.split(b",")
+    }
+
+
+def _handed_on(response: HttpResponse, *, bodiless: bool) -> Written:
+    """Return a service's answer as it leaves here; one without a body keeps the length of that (RFC 9110 9.3.2)."""
+    dropped = _OWN_ANSWER | _named(response.headers)
+    fields = tuple(field for field in response.headers if field[0] not in dropped)
+    if response.stream is None and bodiless:
+        return Written(response.status, fields, stream=_nothing())
+    if response.stream is None:
+        whole = tuple(field for field in fields if field[0] != b"content-length")
+        return Written(response.status, whole, response.body)
+    # The stream itself, not a generator round it: one that never begins would never give its connection back.
+    return Written(response.status, fields, stream=cast(AsyncIterator[bytes], response.stream))
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """Yield no chunk at all."""
+    chunks: tuple[bytes, ...] = ()
+    for chunk in chunks:
+        yield chunk

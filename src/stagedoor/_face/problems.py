@@ -1,0 +1,150 @@
+"""Answers of RFC 9457 that parts and handlers raise, and what a service's refusal means to a client."""
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+
+from stagedoor import problems
+from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
+from stagedoor.events import upstream_of
+
+__all__ = ["BadSegment", "Ended", "NotFound", "Problem", "Refusals"]
+
+_GONE = (404, 410)
+_CREDENTIALS = (401, 403)
+_LONGEST = 1_000
+
+
+class Problem(Exception):
+    """An answer of RFC 9457, raised in parts and handlers: `raise Problem(409, "cart is closed")`.
+
+    Its type, unless given, is `urn:problem-type:<gateway>:<kind>`; `members` are further members of the body. In a
+    part it ends the screen. Raises `ValueError` for a status that is no error.
+    """
+
+    def __init__(self, status: int, detail: str = "", *, type: str = "", **members: object) -> None:  # noqa: A002
+        given: object = status
+        if not isinstance(given, int) or not 400 <= given <= 599:
+            raise ValueError(f"Problem({status!r}): the status of a problem is between 400 and 599")
+        super().__init__(status, detail)
+        self.status = status
+        self.detail = detail
+        self.type = type
+        self.members = members
+
+    def said(self) -> problems.Problem:
+        """Return it as the kit writes it."""
+        usual = problems.usual(self.status)
+        kind, title, detail = (
+            _words(self.status) if usual is None else (usual.kind, usual.title, usual.detail)
+        )
+        return problems.Problem(
+            self.status,
+            kind,
+            title,
+            self.detail or detail,
+            type=self.type,
+            members=self.members,
+            fields=() if usual is None else usual.fields,
+        )
+
+
+class NotFound(Problem):
+    """There is no such thing: 404."""
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(404, detail)
+
+
+class BadSegment(Problem):
+    """A value that cannot be a segment of a path: the fault of whoever sent it (422)."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(422, detail)
+
+    def said(self) -> problems.Problem:
+        """Return it as the kit writes what is wrong with a request."""
+        return problems.validation({"loc": ["path"], "msg": self.detail, "type": "segment"})
+
+
+class Ended(UpstreamRejected):
+    """A problem of the client's own (4xx) on its way through caches, which must forget what they keep."""
+
+    def __init__(self, operation: str, problem: Problem) -> None:
+        super().__init__(operation, problem.detail)
+        self.problem = problem
+
+
+class Failed(UpstreamUnavailable):
+    """A problem of ours (5xx) on its way through caches, which may let a stale answer stand in."""
+
+    def __init__(self, operation: str, problem: Problem) -> None:
+        super().__init__(operation, problem.detail)
+        self.problem = problem
+
+
+def carried(operation: str, problem: Problem) -> UpstreamError:
+    """Return a problem as an error that policies understand."""
+    return (Ended if problem.status < 500 else Failed)(operation, problem)
+
+
+class Refusals:
+    """What an error means to the client of one route.
+
+    `credentials` tells whether a service, by its name, sees the caller's credentials. A screen turns all refusals but
+    404, 410 and those of credentials into 502; a handler lets them pass.
+    """
+
+    def __init__(self, credentials: Callable[[str], bool], *, passing: bool) -> None:
+        self._credentials = credentials
+        self._passing = passing
+
+    def __call__(self, error: Exception) -> problems.Problem:
+        """Return the problem."""
+        match error:
+            case Ended() | Failed():
+                return error.problem.said()
+            case Problem():
+                return error.said()
+            case UpstreamRejected():
+                return self._rejected(error)
+        return problems.problem_of(error)
+
+    def _rejected(self, error: UpstreamRejected) -> problems.Problem:
+        response = error.response
+        if response is None:
+            return problems.problem_of(error)
+        status, detail = response.status, ""
+        if self._passing:
+            detail = _detail_of(response.body, response.header(b"content-type"))
+        if status in _GONE:
+            return Problem(404, detail).said()
+        if status in _CREDENTIALS:
+            if not self._credentials(upstream_of(error.operation)):
+                return problems.problem_of(error)
+            challenge = response.header(b"www-authenticate") or b"Bearer"
+            return problems.unauthorized(challenge=challenge) if status == 401 else problems.forbidden()
+        return Problem(status, detail).said() if self._passing else problems.problem_of(error)
+
+
+def _detail_of(body: bytes, kind: bytes | None) -> str:
+    """Return the detail that a service's problem body gives; "" for any other body."""
+    if kind is None or not kind.lower().startswith((b"application/problem+json", b"application/json")):
+        return ""
+    try:
+        said: Any = orjson.loads(body)
+    except ValueError:
+        return ""
+    detail = said.get("detail") if isinstance(said, Mapping) else None
+    return detail[:_LONGEST] if isinstance(detail, str) else ""
+
+
+def _words(status: int) -> tuple[str, str, str]:
+    """Return kind, title and detail of a status that the kit itself never answers."""
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "Error"
+    return phrase.lower().replace(" ", "-").replace("'", ""), phrase.capitalize(), phrase.lower()

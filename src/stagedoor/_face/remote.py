@@ -1,0 +1,148 @@
+"""A service at work: its transport, its policies, its caches."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from stagedoor import context
+from stagedoor._face.caller import Caller
+from stagedoor._face.kept import Cache
+from stagedoor._face.replies import Asking, Reading, Reply, ReplyCodec
+from stagedoor.cache.store import Store
+from stagedoor.call import Call, Env, Policy, Send, Transport
+from stagedoor.policies.breaker import Breaker
+from stagedoor.policies.budget import Budget
+from stagedoor.policies.bulkhead import Bulkhead
+from stagedoor.policies.cached import Cached
+from stagedoor.policies.coalesced import Coalesced
+from stagedoor.policies.retry import Retry
+from stagedoor.policies.timeout import Timeout
+from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.upstream import Upstream
+
+__all__ = ["AnyPolicy", "Caches", "Remote", "default_policies"]
+
+AnyPolicy: TypeAlias = Policy[Any, Any]
+_SHARE = 0.1  # half of what is allowed at most (A9): an outage meets 1.1 times its load
+
+
+def default_policies(attempt: float) -> tuple[AnyPolicy, ...]:
+    """Return the ordinary policies of a service, outermost first; `attempt` is seconds."""
+    return (Retry(budget=Budget(share=_SHARE)), Breaker(), Bulkhead(limit=100), Timeout(attempt=attempt))
+
+
+class Caches:
+    """What stands before an upstream for each way of keeping its answers, made once for each."""
+
+    def __init__(self, store: Store, inner: Send[Any, Any], codec: Any, env: Env) -> None:  # noqa: ANN401
+        self._store = store
+        self._inner = inner
+        self._codec = codec
+        self._env = env
+        self._made: dict[Cache, Any] = {}
+
+    def of(self, cache: Cache) -> Send[Any, Any]:
+        """Return the send that keeps answers as this cache says."""
+        made = self._made.get(cache)
+        if made is None:
+            made = self._made[cache] = cached(cache, self._store, self._codec).wrap(self._inner, self._env)
+        found: Send[Any, Any] = made
+        return found
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the renewals under way."""
+        return {"tasks": sum(one.counts()["tasks"] for one in self._made.values())}
+
+    async def aclose(self) -> None:
+        """End the renewals."""
+        for one in self._made.values():
+            await one.aclose()
+
+
+def cached(cache: Cache, store: Store, codec: Any, **options: Any) -> Cached[Any, Any]:  # noqa: ANN401
+    """Return the policy of a cache; its values carry their tags."""
+    return Cached(
+        store=store,
+        codec=codec,
+        lifetime=cache.max_age,
+        stale_while_revalidate=cache.stale_while_revalidate,
+        stale_if_error=cache.stale_if_error,
+        tags=lambda value: value.tags,
+        **options,
+    )
+
+
+class Remote:
+    """One service of a running gateway."""
+
+    def __init__(
+        self,
+        name: str,
+        transport: Transport[HttpRequest, HttpResponse],
+        policies: Sequence[AnyPolicy],
+        *,
+        cache: Cache | None,
+        coalesce: bool,
+        store: Store,
+        env: Env,
+    ) -> None:
+        self.name = name
+        self.transport = transport
+        outer: tuple[AnyPolicy, ...] = (Coalesced(shareable=_shareable),) if coalesce else ()
+        self.upstream: Upstream[Asking, Reply] = Upstream(
+            name, Reading(transport), *outer, *policies, env=env
+        )
+        self._cache = cache
+        self._joins = coalesce
+        self._send = self.upstream.layers[0]
+        self._caches = Caches(store, self._send, ReplyCodec(), env)
+        self._key_of = self.upstream.transport.key_of
+
+    @property
+    def policies(self) -> Sequence[object]:
+        """Return the policies, outermost first."""
+        return self.upstream.policies
+
+    async def call(self, operation: str, asking: Asking, *, safe: bool, cache: Cache | None) -> Reply:
+        """Ask, through the cache if there is one and the question is safe; raises `UpstreamError`."""
+        asked = context.current()
+        kept = (cache or self._cache) if safe and not asking.request.streamed else None
+        send = self._send if kept is None else self._caches.of(kept)
+        idempotent = safe or self.upstream.transport.idempotent(asking)
+        keyed = idempotent and (self._joins or kept is not None)
+        # The identity is empty: the key holds every field that is sent.
+        return await send(
+            Call(
+                operation,
+                asking,
+                self._key_of(asking) if keyed else b"",
+                "",
+                asked.deadline,
+                idempotent,
+                asked.attempt,
+                self._key_of,
+                asking if keyed else None,
+            )
+        )
+
+    def tags(self, cache: Cache | None, safe: bool, caller: Caller) -> tuple[str, ...]:
+        """Return the tags under which an answer will be kept; raises `TypeError` for inputs that are not there."""
+        kept = (cache or self._cache) if safe else None
+        if kept is None or not kept.tags:
+            return ()
+        return kept.tagged(caller.inputs, f"{caller.rules.where}: service {self.name!r}")
+
+    def counts(self) -> Mapping[str, int]:
+        """Return what is held now."""
+        return {**self.upstream.counts(), **self._caches.counts()}
+
+    async def aclose(self) -> None:
+        """Close caches, policies and transport."""
+        await self._caches.aclose()
+        await self.upstream.aclose()
+
+    def __repr__(self) -> str:
+        return f"<Remote {self.name}>"
+
+
+def _shareable(reply: Reply) -> bool:
+    return reply.response.stream is None

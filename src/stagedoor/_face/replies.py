@@ -1,0 +1,200 @@
+"""What a service answers, as the client, its policies and its caches see it.
+
+    Asking (request, and what its answer should be) ─▶ policies ─▶ Reading ─▶ transport
+
+An answer is read inside the policies, so that one that makes no sense counts for the breaker as a failure. The value
+that was read goes to the first who takes it; whoever shares the answer reads it again and gets a value of its own.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+from stagedoor import requests
+from stagedoor._face.fields import Headers
+from stagedoor._face.shapes import Shape, shape_of
+from stagedoor.cache.codec import HttpCodec
+from stagedoor.call import Call, Transport
+from stagedoor.errors import UpstreamGarbled
+from stagedoor.requests import BodyStream, HttpRequest, HttpResponse
+from stagedoor.upstream import Counted
+from stagedoor.value import value
+
+__all__ = ["ABSENT_STATUSES", "Asking", "Reading", "Reply", "ReplyCodec", "Response", "Stream"]
+
+ABSENT_STATUSES = frozenset({404, 410})
+_UNREAD = object()
+_LOGGER = logging.getLogger("stagedoor.face")
+
+T = TypeVar("T")
+
+
+@value()
+class Asking:
+    """A request, and the shape of the answer: None where it is taken as it comes."""
+
+    request: HttpRequest
+    shape: Shape[Any] | None = None
+    raw: bool = False  # redirects and all else that is no error pass
+    absent: bool = False  # 204 means that there is nothing
+    tags: tuple[str, ...] = ()
+
+
+class Reply:
+    """An answer, read or not."""
+
+    __slots__ = ("_shape", "_value", "response", "tags")
+
+    def __init__(
+        self,
+        response: HttpResponse,
+        shape: Shape[Any] | None = None,
+        value: object = _UNREAD,
+        tags: tuple[str, ...] = (),
+    ) -> None:
+        self.response = response
+        self.tags = tags
+        self._shape = shape
+        self._value = value
+
+    def take(self, operation: str, shape: Shape[Any]) -> Any:  # noqa: ANN401 - of the shape's type
+        """Return the value: the one that was read for the first who asks, a fresh one for others."""
+        if self._shape is shape and self._value is not _UNREAD:
+            taken, self._value = self._value, _UNREAD
+            return taken
+        return _read(operation, shape, self.response)
+
+
+def _read(operation: str, shape: Shape[T], response: HttpResponse) -> T:
+    """Return an answer as a value, outside the policies, where no observer would hear why it cannot be one."""
+    try:
+        return shape.read(operation, response)
+    except UpstreamGarbled as error:
+        _LOGGER.warning("%s", error)
+        raise
+
+
+class ReplyCodec:
+    """Keeps the answer as it came; whoever takes it out of a cache reads it."""
+
+    schema = "reply1"
+
+    def __init__(self) -> None:
+        self._http = HttpCodec()
+
+    def encode(self, value: Reply, /) -> bytes:
+        """Return the bytes."""
+        return self._http.encode(value.response)
+
+    def decode(self, body: bytes, /) -> Reply:
+        """Return the answer."""
+        return Reply(self._http.decode(body))
+
+
+class Reading:
+    """A transport that reads what another brings."""
+
+    def __init__(self, inner: Transport[HttpRequest, HttpResponse]) -> None:
+        self.inner = inner
+
+    async def send(self, call: Call[Asking], /) -> Reply:
+        """Make the call once; raises `UpstreamGarbled` for an answer that is not of the shape."""
+        asking = call.payload
+        # By position, for every attempt: with names it takes a third longer.
+        response = await self.inner.send(
+            Call(
+                call.operation,
+                asking.request,
+                call.key,
+                call.identity,
+                call.deadline,
+                call.idempotent,
+                call.attempt,
+            )
+        )
+        if not asking.raw and response.status >= 300:
+            raise UpstreamGarbled(call.operation, _redirect(response), response=response)
+        if asking.shape is None or (asking.absent and response.status == 204):
+            return Reply(response, tags=asking.tags)
+        if response.status == 204:
+            raise UpstreamGarbled(call.operation, "answered 204: there is no content", response=response)
+        return Reply(response, asking.shape, asking.shape.read(call.operation, response), asking.tags)
+
+    def key_of(self, payload: Asking, /) -> bytes:
+        """Return the key of the request: what is asked for in the answer changes nothing that is sent."""
+        return self.inner.key_of(payload.request)
+
+    def idempotent(self, payload: Asking, /) -> bool:
+        """Tell whether the request may be repeated."""
+        return self.inner.idempotent(payload.request)
+
+    async def aclose(self) -> None:
+        """Close the transport."""
+        await self.inner.aclose()
+
+    def counts(self) -> Mapping[str, int]:
+        """Return what the transport holds."""
+        return self.inner.counts() if isinstance(self.inner, Counted) else {}
+
+    def __repr__(self) -> str:
+        return repr(self.inner)
+
+
+def _redirect(response: HttpResponse) -> str:
+    """Say what came in place of an answer; of a Location only scheme, host and path, for a query may hold secrets."""
+    location = response.header(b"location")
+    if location is None:
+        return f"answered {response.status}"
+    plain = location.partition(b"?")[0].partition(b"#")[0]
+    scheme, found, rest = plain.partition(b"://")
+    if found and b"@" in rest.partition(b"/")[0]:
+        plain = scheme + found + rest.partition(b"@")[2]
+    return f"answered {response.status} to {plain[:200].decode('latin-1')}"
+
+
+class Response:
+    """An answer as it came: status, header fields, body."""
+
+    __slots__ = ("_operation", "_response", "body", "headers", "status")
+
+    def __init__(self, operation: str, response: HttpResponse) -> None:
+        self._operation = operation
+        self._response = response
+        self.status: int = response.status
+        self.headers = Headers(response.headers)
+        self.body: bytes = response.body
+
+    def read(self, shape: type[T] | TypeAdapter[T]) -> T:
+        """Return the body as a value of a type; raises `UpstreamGarbled` if it is none."""
+        known: Shape[T] = shape_of(shape)
+        return _read(self._operation, known, self._response)
+
+    def __repr__(self) -> str:
+        return f"<Response {self.status}, {len(self.body)} bytes>"
+
+
+class Stream:
+    """An answer whose body comes in chunks, at the pace of whoever reads it."""
+
+    __slots__ = ("_body", "headers", "lines", "status")
+
+    def __init__(self, response: HttpResponse) -> None:
+        self.status: int = response.status
+        self.headers = Headers(response.headers)
+        self.lines: requests.Headers = response.headers
+        self._body: BodyStream | bytes = response.body if response.stream is None else response.stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if isinstance(self._body, bytes):
+            if self._body:
+                yield self._body
+            return
+        async for chunk in self._body:
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Give up what has not been read."""
+        if not isinstance(self._body, bytes):
+            await self._body.aclose()

@@ -1,0 +1,356 @@
+"""A gateway at work: everything a declaration describes, built once, opened, and closed in reverse."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
+from urllib.parse import quote
+
+from stagedoor import context, problems
+from stagedoor._face.aggregates import Aggregate
+from stagedoor._face.backends import Backend
+from stagedoor._face.blueprint import Blueprint
+from stagedoor._face.caller import Caller, Rules, entered
+from stagedoor._face.declared import Source
+from stagedoor._face.extension import Extension
+from stagedoor._face.fields import lower_fields
+from stagedoor._face.handlers import Handling
+from stagedoor._face.operations import operations_of, probes_of
+from stagedoor._face.passages import Passing
+from stagedoor._face.problems import Refusals
+from stagedoor._face.remote import Remote
+from stagedoor._face.screens import Screen
+from stagedoor._face.service import Service
+from stagedoor._face.settings import Settings
+from stagedoor._face.sources import Sourcing
+from stagedoor._face.stores import stores_of
+from stagedoor._face.templates import tag_of
+from stagedoor._face.world import World
+from stagedoor.addresses import trust
+from stagedoor.cache.tags import tag as purge_name
+from stagedoor.call import Transport
+from stagedoor.context import Record, RequestContext
+from stagedoor.deadline import Deadline
+from stagedoor.problems import Problem
+from stagedoor.requests import Headers
+from stagedoor.upstream import Upstream
+from stagedoor.web.answer import Answer
+from stagedoor.web.cors import ACCEPTED, Cors
+from stagedoor.web.gateway import Gateway as Web
+from stagedoor.web.health import Component, Health
+from stagedoor.web.request import Receive, Request, Scope, Send
+from stagedoor.web.routes import Refused, Route
+from stagedoor.web.trace import Parents, identify
+
+if TYPE_CHECKING:
+    from stagedoor._face.gateway import Gateway
+
+__all__ = ["Running"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+_OUTSIDE = Rules("outside a request")
+
+
+class Running:
+    """A gateway at work. `Gateway.build` makes one."""
+
+    def __init__(
+        self,
+        declared: "Gateway",
+        blueprint: Blueprint,
+        settings: Settings,
+        world: World,
+        transports: Mapping[str, Transport[Any, Any]],
+        *,
+        functions: Mapping[Source, Callable[..., Awaitable[Any]]],
+        mistakes: Callable[[Exception], object],
+    ) -> None:
+        self.name = declared.name
+        self.settings = settings
+        self.world = world
+        self.env = world.env
+        self.started = self.env.clock.wall()
+        self.stores = stores_of(settings, declared.name, self.env)
+        store = self.stores.store
+        self._remotes = {
+            service: Remote(
+                service.name,
+                transports[service.name],
+                blueprint.policies_of(service),
+                cache=service.cache,
+                coalesce=service.coalesce,
+                store=store,
+                env=self.env,
+            )
+            for service in blueprint.services
+        }
+        self._sources = {
+            source: Sourcing(
+                source, functions.get(source), blueprint.policies_of(source), store=store, env=self.env
+            )
+            for source in blueprint.sources
+        }
+        self._backends = {
+            backend: Upstream(
+                backend.name,
+                transports.get(backend.name) or backend.make(self.env),
+                *blueprint.policies_of(backend),
+                env=self.env,
+            )
+            for backend in blueprint.backends
+        }
+        self._screens: dict[Any, Screen[Any]] = {}
+        self._extensions: Sequence[Extension] = tuple(make(self) for make in blueprint.extensions)
+        self._lifespan = declared.lifespan_of
+        self._health = Health(probes_of(self, blueprint), self.env.clock)
+        routes = [*self._declared_routes(blueprint), *operations_of(self, declared)]
+        self.web = Web(
+            routes,
+            env=self.env,
+            name=declared.name,
+            deadline=declared.deadline,
+            traffic=world.traffic,
+            upstreams=tuple(self._upstreams()),
+            plans=tuple(screen.plan for screen in self._screens.values()),
+            trusted=trust(settings.networks),
+            throttle=self.stores.throttle,
+            cors=_cors(settings, routes),
+            lifespan=self.opened,
+            entropy=world.entropy,
+        )
+        self.web.mistakes = mistakes
+        self._app: Any = self.web
+        for wrap in reversed(declared.middleware):
+            self._app = wrap(self._app)
+
+    def _declared_routes(self, blueprint: Blueprint) -> list[Route]:
+        """Return the routes of screens, handlers and passages; raises `ConfigError`."""
+        store, env = self.stores.store, self.env
+        shown = Refusals(blueprint.sees_credentials, passing=False)
+        passing = Refusals(blueprint.sees_credentials, passing=True)
+        routes: list[Route] = []
+        for layout in blueprint.layouts:
+            uses = {
+                part.name: [self._behind(one) for one in blueprint.uses_of(part)]
+                for part in layout.declared.parts
+            }
+            deadline = blueprint.deadline_of(layout.declared.deadline)
+            screen = Screen(layout, uses, deadline=deadline, refusals=shown, store=store, env=env)
+            self._screens[layout.declared] = screen
+            routes.append(self._entered(screen.route(), screen.rules))
+        routes += [route for one in self._extensions for route in one.routes]
+        self.handlings = [
+            Handling(
+                one,
+                deadline=blueprint.deadline_of(one.deadline),
+                refusals=passing,
+                store=store,
+                env=env,
+                running=self,
+            )
+            for one in blueprint.handlers
+        ]
+        handlers = [self._entered(one.route(), one.rules) for one in self.handlings]
+        for passage in blueprint.passages:
+            passed = Passing(
+                passage,
+                name=self.name,
+                deadline=blueprint.deadline_of(passage.deadline),
+                refusals=passing,
+                store=store,
+            )
+            routes += [self._entered(route, passed.rules) for route in passed.routes()]
+        if not self.settings.docs_only:
+            return [*routes, *handlers]
+        # What asks no service has its answer also where only documents are served.
+        asking = [bool(blueprint.seen(one.declared.function)) for one in self.handlings]
+        shut = [one for one, asks in zip(handlers, asking, strict=True) if asks]
+        routes = [replace(route, handle=_docs_only) for route in (*routes, *shut)]
+        return [*routes, *(one for one, asks in zip(handlers, asking, strict=True) if not asks)]
+
+    def _entered(self, route: Route, rules: Rules) -> Route:
+        """Return a route whose handler knows who asks."""
+        return replace(route, handle=partial(self._enter, route.handle, rules))
+
+    async def _enter(
+        self, handle: Callable[[Request], Awaitable[Answer]], rules: Rules, request: Request
+    ) -> Answer:
+        # The gateway leaves the context when the request has ended.
+        entered(context.current(), Caller(self, tuple(request.scope["headers"]), rules, {}))
+        return await handle(request)
+
+    def _upstreams(self) -> list[Upstream[Any, Any]]:
+        kept = [screen.upstream for screen in self._screens.values()]
+        kept += [one.upstream for one in self.handlings if one.upstream is not None]  # type: ignore[misc]
+        kept += [one for extension in self._extensions for one in extension.upstreams]
+        behind: list[Any] = [*self._remotes.values(), *self._sources.values()]
+        return [*kept, *(one.upstream for one in behind), *self._backends.values()]
+
+    def _behind(self, one: Any) -> Any:  # noqa: ANN401 - a service, a source or a backend
+        if isinstance(one, Backend):
+            return self._backends[one]
+        return self._remotes[one] if isinstance(one, Service) else self._sources[one]
+
+    def upstream(self, backend: Backend[P, R]) -> Upstream[P, R]:
+        """Return an upstream of one's own kind at work; raises `RuntimeError` for one of another gateway."""
+        found = self._backends.get(backend)
+        if found is None:
+            raise RuntimeError(f"{backend!r} belongs to another gateway than {self.name!r}")
+        return found
+
+    def remote(self, service: Service) -> Remote:
+        """Return a service at work; raises `RuntimeError` for one of another gateway."""
+        found = self._remotes.get(service)
+        if found is None:
+            raise RuntimeError(f"the service {service.name!r} belongs to another gateway than {self.name!r}")
+        return found
+
+    def source(self, source: Source) -> Sourcing:
+        """Return a source at work; raises `RuntimeError` for one of another gateway."""
+        found = self._sources.get(source)
+        if found is None:
+            raise RuntimeError(f"the source {source.name!r} belongs to another gateway than {self.name!r}")
+        return found
+
+    def screen(self, declared: Aggregate[Any]) -> Screen[Any]:
+        """Return a screen at work; raises `RuntimeError` for one of another gateway."""
+        found = self._screens.get(declared)
+        if found is None:
+            raise RuntimeError(f"{declared!r} belongs to another gateway than {self.name!r}")
+        return found
+
+    async def components(self) -> Mapping[str, Component]:
+        """Return how each thing behind the gateway is: asked just now, in parallel, or at most two seconds ago."""
+        return await self._health.components()
+
+    def endpoints(self) -> Sequence[str]:
+        """Return every route that is documented, as in "GET /home/{account_id}"."""
+        return [f"{one.method} {one.path}" for one in self.web.routes if one.documentation is not None]
+
+    def held(self) -> Mapping[str, int]:
+        """Return what must return to rest after faults: `permits`, `probes`, `flights`, `upstream_connections`, ..."""
+        total: Counter[str] = Counter()
+        for upstream in self.web.upstreams:
+            total.update(upstream.counts())
+        return total
+
+    @property
+    def active(self) -> int:
+        """Return the requests under way."""
+        return self.web.active
+
+    @property
+    def sourcings(self) -> Sequence[Sourcing]:
+        """Return all sources at work."""
+        return tuple(self._sources.values())
+
+    @asynccontextmanager
+    async def request(
+        self, *, headers: Mapping[str, str] | None = None, deadline: float | None = None
+    ) -> AsyncIterator[None]:
+        """Let screens and services be used in a block without a web request; `headers` identify the caller.
+
+        `deadline` is seconds for the whole block, none unless given: each screen keeps to its own.
+        """
+        fields = lower_fields(headers)
+        request_id, trace = identify(dict(fields), fields, self.world.entropy(40))
+        forward: Headers = ((b"x-request-id", request_id.encode()), (b"traceparent", trace.parent))
+        now = self.env.clock.now()
+        asked = RequestContext(
+            request_id=request_id,
+            deadline=Deadline(float("inf") if deadline is None else now + deadline),
+            forward=forward,
+            record=Record(),
+            parent=Parents(trace.parent),
+            caller=Caller(self, fields, _OUTSIDE, {}),
+        )
+        token = context.enter(asked)
+        try:
+            yield
+        finally:
+            context.leave(token)
+
+    async def purge(self, tag: LiteralString, *values: object) -> None:
+        """Drop what is kept under a tag: `await running.purge("home:{}", account_id)`; values are escaped."""
+        await self.stores.store.purge([purge_name(tag_of(tag).placed(values))])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        await self._app(_unmounted(scope), receive, send)
+
+    def refused(self, problem: Problem, request_id: str) -> None:
+        """Count a request that the door turned away."""
+        self.web.refused(problem, request_id)
+
+    def drain(self) -> None:
+        """Say "not ready" from now on."""
+        self.web.drain()
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Running"]:
+        """Open everything; close it in reverse."""
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.world.opened())
+            stack.push_async_callback(self.stores.aclose)
+            for screen in self._screens.values():
+                stack.push_async_callback(screen.upstream.aclose)
+            for remote in self._remotes.values():
+                stack.push_async_callback(remote.aclose)
+            for source in self._sources.values():
+                stack.push_async_callback(source.upstream.aclose)
+            for handling in self.handlings:
+                if handling.upstream is not None:
+                    stack.push_async_callback(handling.upstream.aclose)
+            for upstream in (*self._backends.values(), *self._added()):
+                stack.push_async_callback(upstream.aclose)
+            await self.stores.start()
+            if not self.settings.docs_only:
+                await self._enter_lives(stack)
+            self.web.ready = True
+            try:
+                yield self
+            finally:
+                self.web.drain()
+
+    def _added(self) -> Iterator[Upstream[Any, Any]]:
+        for extension in self._extensions:
+            yield from extension.upstreams
+
+    async def _enter_lives(self, stack: AsyncExitStack) -> None:
+        for extension in self._extensions:
+            for life in extension.lives:
+                await stack.enter_async_context(life)
+        if self._lifespan is not None:
+            await stack.enter_async_context(self._lifespan(self))
+
+    def __repr__(self) -> str:
+        return f"<Running {self.name}>"
+
+
+def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:
+    """Return whose pages may read answers; they may send every field that an answer varies by, but cookies."""
+    if not settings.cors_origins:
+        return None
+    varied = {name.title() for route in routes for name in route.varies if name != "cookie"}
+    return Cors(settings.cors_origins, accepted=(*ACCEPTED, *sorted(varied - set(ACCEPTED))))
+
+
+async def _docs_only(_: Request) -> Answer:
+    raise Refused(problems.docs_only())
+
+
+def _unmounted(scope: Scope) -> Scope:
+    """Return the scope of an application that may be mounted below a path, which is no part of its routes."""
+    root = scope.get("root_path", "")
+    raw = scope.get("raw_path")
+    if raw is None:
+        raw = quote(scope["path"]).encode()
+    if not root and "raw_path" in scope:
+        return scope
+    prefix = quote(root.rstrip("/")).encode()
+    if raw == prefix or raw.startswith(prefix + b"/"):
+        raw = raw[len(prefix) :] or b"/"
+    return {**scope, "raw_path": raw}

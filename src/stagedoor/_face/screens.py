@@ -1,0 +1,346 @@
+"""A screen at work: its plan, its cache, its route.
+
+request ─▶ inputs ─▶ [ cached ▸ single flight ] ─▶ plan ─▶ rendered answer ─▶ delivered
+"""
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import wraps
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from stagedoor import context
+from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
+from stagedoor._face.caller import Caller, Rules, entered, uncovered, unvaried
+from stagedoor._face.declared import DeclaredPart
+from stagedoor._face.functions import Calling, MadeCodec, asked, through
+from stagedoor._face.inputs import Reader, nearest
+from stagedoor._face.layouts import Layout
+from stagedoor._face.problems import Problem, Refusals, carried
+from stagedoor._face.remote import cached
+from stagedoor.aggregate.checks import Remote
+from stagedoor.aggregate.part import ABSENT, Part, Summary, signature_of
+from stagedoor.aggregate.plan import Plan, make_plan
+from stagedoor.cache.store import Store
+from stagedoor.call import Call, Env
+from stagedoor.context import Record
+from stagedoor.errors import ConfigError, UpstreamError
+from stagedoor.events import AggregateEnded
+from stagedoor.policies.coalesced import Coalesced
+from stagedoor.requests import Headers
+from stagedoor.upstream import Upstream
+from stagedoor.value import value
+from stagedoor.web.aggregated import (
+    Finish,
+    Rendered,
+    RenderedCodec,
+    deliver,
+    rendered,
+    renderer_of,
+    verdicts_of,
+)
+from stagedoor.web.answer import Answer
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Documentation, Refused, Route
+
+__all__ = ["Screen", "reserve"]
+
+M = TypeVar("M", bound=BaseModel)
+_RESERVE, _RESERVE_SHARE = 0.015, 0.05
+
+
+def reserve(deadline: float) -> float:
+    """Return the seconds of a deadline that rendering and the way back take; the parts have the rest."""
+    return min(_RESERVE, deadline * _RESERVE_SHARE)
+
+
+@value()
+class Question:
+    """What a screen is asked: its inputs, and who asks as far as that matters."""
+
+    values: Mapping[str, Any]
+    key: bytes
+    identity: bytes
+
+
+class Screen(Generic[M]):
+    """One screen of a running gateway."""
+
+    def __init__(
+        self,
+        layout: Layout[M],
+        uses: Mapping[str, Sequence[Remote]],
+        *,
+        deadline: float,
+        refusals: Refusals,
+        store: Store,
+        env: Env,
+    ) -> None:
+        declared = layout.declared
+        self.layout = layout
+        self.rules = Rules(layout.where, layout.vary)
+        self._store = store
+        self._env = env
+        self._refusals = refusals
+        self._deadline = deadline
+        self._now = env.clock.now
+        self._kept_parts: list[Upstream[Any, Any]] = []
+        left = reserve(deadline) if declared.reserve is None else declared.reserve
+        self.plan = self._plan(layout, uses, deadline - left)
+        try:
+            self._renderer = renderer_of(self.plan)
+        except ConfigError as error:
+            raise ConfigError(f"{declared.place}: {self.rules.where}: {error}") from error
+        self._reader = Reader(layout.inputs)
+        self._finish = _finish_of(declared.completed)
+        private = layout.vary.secret or (declared.cache is not None and declared.cache.private)
+        self._scope = b"private" if private else b"public"
+        self._vary: Headers = tuple(
+            (b"vary", name.encode()) for name in [", ".join(layout.vary.names)] if name
+        )
+        self.upstream: Upstream[Question, Rendered] = Upstream(
+            self.plan.name, self, *self._policies(declared), env=env, observed=False
+        )
+
+    def _policies(self, declared: Aggregate[M]) -> list[Any]:
+        cache = declared.cache
+        if cache is None:
+            return [Coalesced()]
+        options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
+        if cache.key is not None:
+            options["key"] = self._readable
+        return [cached(cache, self._store, RenderedCodec(), **options), Coalesced()]
+
+    def _readable(self, call: Call[Question]) -> str:
+        cache = self.layout.declared.cache
+        if cache is None or cache.key is None:
+            raise ConfigError(f"{self.rules.where}: no key is declared")
+        identity = call.payload.identity.hex()
+        return cache.key.named(call.payload.values) + (f":{identity}" if identity else "")
+
+    def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[Remote]], budget: float) -> Plan[M]:
+        declared = layout.declared
+        summary = declared.summarised
+        return make_plan(
+            name=declared.name,
+            model=declared.model,
+            budget=budget,
+            parts=[self._part(layout, part) for part in declared.parts],
+            summary=None if summary is None else Summary(summary.__name__, summary),
+            sources={},
+            values={one.argument: one.hint for one in layout.inputs},
+            fields=layout.fields,
+            uses=uses,
+        )
+
+    def _part(self, layout: Layout[M], part: DeclaredPart) -> Part:
+        call = part.function if part.cache is None else self._kept(layout, part)
+        required = part.name in layout.required
+        return Part(
+            name=part.name,
+            call=call,  # type: ignore[arg-type]
+            required=required,
+            fallback=ABSENT if required else layout.fallback(part.name),
+            limit=part.limit,
+            tolerant=layout.tolerant(part),
+        )
+
+    def _kept(self, layout: Layout[M], part: DeclaredPart) -> Any:  # noqa: ANN401 - a function
+        """Return a part that is kept by itself: by its arguments, and by who asks as far as the screen varies."""
+        cache, function = part.cache, part.function
+        if cache is None:
+            raise ConfigError(f"{part.place}: no cache is declared")
+        name = f"{layout.declared.name}_{part.name}"
+        known = inspect.signature(function)
+        codec = MadeCodec(signature_of(function).returns)
+        calling = Calling(name, self._env, safe=True, foreign=False)
+        upstream: Upstream[Any, Any] = Upstream(
+            name, calling, cached(cache, self._store, codec), Coalesced(), env=self._env, observed=False
+        )
+        self._kept_parts.append(upstream)
+        vary = layout.vary
+
+        @wraps(function)
+        async def kept(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the function takes them
+            asked_now = context.current()
+            caller = asked_now.caller
+            if asked_now.record.standing_in or not isinstance(caller, Caller):
+                return await function(*given, **named)
+            tags = cache.tagged(caller.inputs, name) if cache.tags else ()
+            for one in tags:
+                caller.tag(one)
+            identity = self.rules.where.encode() + b";" + vary.identity(caller.fields)
+            return await through(
+                upstream, f"{name}.value", asked(function, known, given, named, identity, tags)
+            )
+
+        return kept
+
+    # What follows is the transport of the screen's own upstream: its payload is a question.
+
+    async def send(self, call: Call[Question], /) -> Rendered:
+        """Run the plan and render what it brought."""
+        asked_now, values = context.current(), call.payload.values
+        caller = asked_now.caller
+        if not isinstance(caller, Caller):
+            raise TypeError("a screen is asked by a caller")
+        fresh = caller.within(self.rules, values)
+        token = entered(asked_now, fresh)
+        try:
+            outcome = await self.plan.run(values, self._env)
+        except Problem as problem:
+            raise carried(self.plan.name, problem) from problem
+        finally:
+            context.leave(token)
+        self._env.observe(AggregateEnded(self.plan.name, outcome.seconds, outcome.complete))
+        cache = self.layout.declared.cache
+        done = rendered(self.plan, self._renderer, values, outcome, 0.0 if cache is None else cache.max_age)
+        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.rules.where)))
+        return Rendered(done.fields, done.summary, done.verdicts, done.complete, tags, outcome)
+
+    def key_of(self, payload: Question, /) -> bytes:
+        """Return the question's key."""
+        return payload.key
+
+    def idempotent(self, _: Question, /) -> bool:
+        """Return True: a screen only asks."""
+        return True
+
+    async def aclose(self) -> None:
+        """End what kept parts do behind."""
+        for upstream in self._kept_parts:
+            await upstream.aclose()
+
+    def counts(self) -> Mapping[str, int]:
+        """Return what kept parts hold."""
+        total: dict[str, int] = {}
+        for upstream in self._kept_parts:
+            for name, number in upstream.counts().items():
+                total[name] = total.get(name, 0) + number
+        return total
+
+    def __repr__(self) -> str:
+        return f"<Screen {self.rules.where}>"
+
+    def _question(self, caller: Caller, values: Mapping[str, Any]) -> Question:
+        identity = self.layout.vary.identity(caller.fields)
+        where = self.rules.where.encode()  # two screens may have one model, and so one name
+        parts = [b"%d:%b%d;%b" % (len(where), where, len(values), identity)]
+        for one in self.layout.inputs:
+            said = one.adapter.dump_json(values[one.argument], by_alias=False, round_trip=True)
+            parts.append(b"%d:%b%d:%b" % (len(one.argument), one.argument.encode(), len(said), said))
+        return Question(values, b"".join(parts), identity)
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer one request."""
+        started = self._now()
+        caller = context.current().caller
+        if not isinstance(caller, Caller):
+            raise TypeError("a screen is asked by a caller")
+        try:
+            values = self._reader.read(request)
+            done = await self.upstream.call("answer", self._question(caller, values))
+        except (UpstreamError, Problem) as error:
+            raise Refused(self._refusals(error)) from error
+        record = context.current().record
+        answer = deliver(self.plan, done, record, self._now() - started, self._finish, scope=self._scope)
+        return Answer(answer.status, (*answer.headers, *self._vary), answer.body) if self._vary else answer
+
+    async def result(self, caller: Caller, inputs: Mapping[str, object]) -> Result[M]:
+        """Make the screen without the web."""
+        missing = uncovered(caller.rules, self.layout.vary)
+        if missing:
+            raise ConfigError(f"{caller.rules.where}: {unvaried(self.plan.name, missing)}")
+        values = self._checked(inputs)
+        asked_now = context.current()
+        record = Record()
+        deadline = asked_now.deadline.narrowed(self._now() + self._deadline)
+        token = context.enter(replace(asked_now, record=record, deadline=deadline))
+        try:
+            done = await self.upstream.call("answer", self._question(caller, values))
+        except UpstreamError as error:
+            problem = getattr(error, "problem", None)
+            raise (error if problem is None else problem) from error
+        finally:
+            context.leave(token)
+        told = verdicts_of(done, record)
+        parts = {name: Verdict(one) for name, one in told.items()}
+        return Result(self._model(done), parts, done.complete and record.lookup != "stale")
+
+    def _model(self, done: Rendered) -> M:
+        """Return the model of an answer; one that comes from a cache is read from its JSON."""
+        outcome = done.outcome
+        if outcome is not None:
+            made: M = copy.deepcopy(outcome.model(done.summary))
+            return made
+        try:
+            return self.layout.declared.model.model_validate_json(
+                done.fields + b"}", by_alias=True, by_name=True
+            )
+        except ValidationError as error:
+            raise ConfigError(
+                f"{self.rules.where}: {self.layout.declared.model.__name__} cannot be read from the JSON it is "
+                "written as, so that a kept answer cannot be a value: let its aliases agree"
+            ) from error
+
+    def _checked(self, inputs: Mapping[str, object]) -> dict[str, Any]:
+        """Return the values of all inputs; raises `TypeError` for one that is missing, unknown or of another type."""
+        known = {one.argument: one for one in self.layout.inputs}
+        unknown = sorted(set(inputs) - set(known))
+        if unknown:
+            raise TypeError(f"{self.rules.where} has no input {unknown[0]!r}{nearest(unknown[0], known)}")
+        values: dict[str, Any] = {}
+        for name, one in known.items():
+            if name not in inputs and one.required:
+                raise TypeError(f"{self.rules.where} needs the input {name!r}")
+            try:
+                values[name] = one.adapter.validate_python(inputs.get(name, one.default))
+            except ValidationError as error:
+                raise TypeError(f"{self.rules.where}: input {name!r}: {error.errors()[0]['msg']}") from None
+        return values
+
+    def route(self) -> Route:
+        """Return the route."""
+        declared = self.layout.declared
+        text = inspect.getdoc(declared.model) or declared.model.__name__
+        first, _, rest = text.partition("\n\n")
+        cache = declared.cache
+        return Route(
+            path=self.layout.template,
+            handle=self.handle,
+            parameters=self.layout.inputs,
+            public=True,
+            kind="aggregate",
+            cached=None if cache is None else cache.max_age,
+            deadline=self._deadline,
+            varies=self.layout.vary.names,
+            documentation=Documentation(
+                summary=" ".join(first.split()),
+                description=rest,
+                tags=declared.tags,
+                model=declared.model,
+                problems=(404, 422, 429, 500, 502, 503, 504),
+                headers=_HEADERS,
+                deprecated=declared.deprecated,
+            ),
+        )
+
+
+def _finish_of(completed: Callable[[Any, Delivery], object] | None) -> Finish:
+    """Return what completes the summary of an answer that leaves."""
+    if completed is None:
+        return lambda summary, _: summary
+    complete = completed
+    return lambda summary, told: complete(summary, Delivery(told.verdicts, told.cached, told.seconds))
+
+
+_HEADERS = {
+    "Stagedoor-Parts": "The verdict of each part, as an RFC 9651 dictionary: `user=fresh, orders=cached`.",
+    "Server-Timing": "How long each part took, in milliseconds.",
+    "Cache-Status": "Whether the answer was kept (RFC 9211).",
+    "Cache-Control": "How long a client may keep the answer: the lifetime that remains.",
+    "X-Request-ID": "The request's id, as in every log line about it.",
+}

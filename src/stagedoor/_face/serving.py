@@ -1,0 +1,165 @@
+"""Serve a gateway behind the door: in this process, in several, or again whenever its code changes."""
+
+import contextlib
+import importlib
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from stagedoor._face.gateway import Gateway
+from stagedoor._face.settings import Settings, settings_from
+from stagedoor._face.watching import Watch
+from stagedoor.door import Entrance
+from stagedoor.door import serve as serve_door
+from stagedoor.door.limits import DoorLimits
+from stagedoor.errors import ConfigError
+from stagedoor.observers.metrics import prepare_workers
+from stagedoor.problems import Problem
+from stagedoor.web.request import Scope
+
+__all__ = ["entrance", "found", "limits_of", "serve"]
+
+_TARGET = "STAGEDOOR_TARGET"
+_WATCHED = "STAGEDOOR_WATCH"
+_FACTORY = "stagedoor._face.serving:entrance"
+_LOGGER = logging.getLogger("stagedoor")
+_EVERY = 0.3  # seconds between two looks at the files
+
+
+def found(target: str) -> Gateway:
+    """Return what `module:name` names; raises `ConfigError` if it is no gateway."""
+    module, _, name = target.partition(":")
+    if not module:
+        raise ConfigError(f"{target!r} is not of the form module:name, as in shop:app")
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    home, name = importlib.import_module(module), name or "app"
+    gateway = getattr(home, name, None)
+    if gateway is None:
+        gateways = [f"{module}:{one}" for one, thing in vars(home).items() if isinstance(thing, Gateway)]
+        raise ConfigError(f"{module!r} has no {name!r}; it has {', '.join(gateways) or 'no Gateway'}")
+    if not isinstance(gateway, Gateway):
+        raise ConfigError(f"{target!r} is no Gateway but {type(gateway).__name__}")
+    return gateway
+
+
+def address_of(target: str, *, host: str | None, port: int | None) -> str:
+    """Return where a gateway will be served, for people; raises `ConfigError`."""
+    gateway = found(target)
+    settings = settings_from(os.environ, gateway.name, gateway.settings)
+    return f"{gateway.name} at http://{host or settings.host}:{settings.port if port is None else port}"
+
+
+def serve(target: str, *, host: str | None = None, port: int | None = None, workers: int = 1) -> None:
+    """Serve the gateway that `module:name` names until a signal says stop, in this process or in several.
+
+    Host and port are those of its settings unless given. Raises `ConfigError`, and `OSError` for an address that is
+    taken.
+    """
+    gateway = found(target)
+    settings = settings_from(os.environ, gateway.name, gateway.settings)
+    gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
+    address = (host or settings.host, settings.port if port is None else port)
+    limits = limits_of(settings)
+    os.environ[_TARGET] = target
+    if workers == 1:
+        serve_door(
+            _entrance(gateway), host=address[0], port=address[1], limits=limits, namespace=gateway.name
+        )
+        return
+    with tempfile.TemporaryDirectory(prefix=f"{gateway.name}-metrics-") as numbers:
+        prepare_workers(Path(numbers))
+        serve_door(
+            factory=_FACTORY,
+            namespace=gateway.name,
+            host=address[0],
+            port=address[1],
+            limits=limits,
+            workers=workers,
+        )
+
+
+def limits_of(settings: Settings) -> DoorLimits:
+    """Return what the door of each process takes."""
+    return DoorLimits(
+        max_connections=settings.max_connections,
+        per_client=settings.connections_per_client,
+        proxies=settings.networks,
+    )
+
+
+def entrance() -> Entrance:
+    """Return the entrance of one worker process."""
+    return _entrance(found(os.environ[_TARGET]))
+
+
+def _entrance(gateway: Gateway) -> Entrance:
+    app = _Served(gateway)
+    return Entrance(app=app, refused=app.refused, drain=app.drain)
+
+
+class _Served:
+    """A gateway as the door serves it: with all logs of the process, and told of what the door turns away."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self, scope: Scope, receive: object, send: object) -> None:
+        """Serve one ASGI connection; the one that lasts is watched where the command asked for it."""
+        with watched() if scope["type"] == "lifespan" else contextlib.nullcontext():
+            await self._gateway(scope, receive, send, alone=True)
+
+    def refused(self, problem: Problem, request_id: str) -> None:
+        """Count a request that the door turned away."""
+        for running in self._gateway.serving():
+            running.refused(problem, request_id)
+
+    def drain(self) -> None:
+        """Say "not ready" from now on."""
+        for running in self._gateway.serving():
+            running.drain()
+
+
+def reload(command: list[str]) -> None:
+    """Run a command, and again whenever a Python file below this folder changes; ends with an interrupt."""
+    os.environ[_WATCHED] = "1"
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            child = subprocess.Popen(command)
+            try:
+                _until_changed(child)
+            finally:
+                child.terminate()
+                child.wait()
+
+
+def _until_changed(child: "subprocess.Popen[bytes]") -> None:
+    before = dict(_files())
+    while dict(_files()) == before:
+        time.sleep(_EVERY)
+        if child.poll() is not None:
+            _until_edited(before)
+            return
+
+
+def _until_edited(before: dict[str, float]) -> None:
+    """Wait for a change after the command ended by itself: its message stands on the screen."""
+    while dict(_files()) == before:
+        time.sleep(_EVERY)
+
+
+def _files() -> Iterator[tuple[str, float]]:
+    for file in Path.cwd().rglob("*.py"):
+        if not any(part.startswith(".") or part == "node_modules" for part in file.parts):
+            with contextlib.suppress(OSError):
+                yield str(file), file.stat().st_mtime
+
+
+def watched() -> contextlib.AbstractContextManager[object]:
+    """Return what notices blocking code and warns of it, where the command asked for that."""
+    return Watch(_LOGGER.warning) if os.environ.get(_WATCHED) else contextlib.nullcontext()

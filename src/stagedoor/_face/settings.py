@@ -1,0 +1,313 @@
+"""Settings of a gateway: as arguments, or from the environment under the gateway's name.
+
+    SHOP_PORT=8000   SHOP_REDIS_URL=redis://...   SHOP_RATE_LIMIT=100/60   SHOP_ACCOUNTS_URL=http://...
+
+Each has a default that production can live with. A value that cannot work is a `ConfigError` with the setting's name.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, Final, get_args
+from urllib.parse import urlsplit
+
+from stagedoor.errors import ConfigError
+from stagedoor.observers.logs import Format, Level
+from stagedoor.web.cors import is_origin
+from stagedoor.web.throttle import Quota
+
+__all__ = ["RESERVED", "Setting", "Settings", "listed", "prefix_of", "settings_from", "url_from"]
+
+_RATE = re.compile(r"([0-9]{1,9})/([0-9]{1,6})")
+_KUBERNETES = re.compile(
+    r"(?:tcp|udp|sctp)://"
+)  # what it sets for a service named like the gateway: no setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where to listen, stores, limits, origins, proxies, logs: as arguments, or from the environment.
+
+    `rate_limit` is `requests/seconds` per client, "" for none; `redis_url` "" keeps answers in memory only.
+    `redis_prefix` is what keys begin with, the gateway's name unless given; `redis_timeout` is seconds.
+    `trusted_proxies` are addresses and networks whose word on the client counts. `max_connections` and
+    `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory. `docs_only` serves
+    documents, health and what asks no service; all else is 503, and nothing is opened. `sentry_dsn` is told of errors
+    of ours, and of a share of all requests (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    redis_url: str = field(default="", repr=False)  # it may hold a password
+    redis_prefix: str = ""
+    redis_timeout: float = 0.05
+    rate_limit: str = ""
+    cors_origins: Sequence[str] = ()
+    trusted_proxies: Sequence[str] = ()
+    log_level: str = "info"
+    log_format: str = "json"
+    metrics: bool = True
+    max_connections: int = 10_000
+    connections_per_client: int = 0
+    cache_bytes: int = 64 * 2**20
+    docs_only: bool = False
+    sentry_dsn: str = field(default="", repr=False)  # it may hold a key
+    sentry_environment: str = ""
+    sentry_traces_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        for one in _SETTINGS:
+            _checked(one, getattr(self, one.name), f"Settings({one.name}=...)")
+
+    @property
+    def level(self) -> Level:
+        """Return the least level that is logged."""
+        level: Level = self.log_level.upper()  # type: ignore[assignment]
+        return level
+
+    @property
+    def form(self) -> Format:
+        """Return how lines are written."""
+        form: Format = self.log_format  # type: ignore[assignment]
+        return form
+
+    @property
+    def networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Return the proxies that are believed."""
+        return networks_of(self.trusted_proxies)
+
+    @property
+    def quota(self) -> Quota | None:
+        """Return the limit per client; None if there is none."""
+        found = _RATE.fullmatch(self.rate_limit)
+        return None if found is None else Quota(requests=int(found[1]), seconds=int(found[2]))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: how it is read, what it must be, what it is for."""
+
+    name: str
+    read: Callable[[str], Any]
+    holds: Callable[[Any], bool]
+    wanted: str
+    meaning: str
+
+
+def _number(text: str) -> int:
+    return int(text) if re.fullmatch(r"[0-9]{1,12}", text) else -1
+
+
+def _decimal(text: str) -> float:
+    return float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) else -1
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(one.strip() for one in text.split(",") if one.strip())
+
+
+def _switch(text: str) -> bool | None:
+    return {
+        "true": True,
+        "1": True,
+        "on": True,
+        "yes": True,
+        "false": False,
+        "0": False,
+        "off": False,
+        "no": False,
+    }.get(text.lower())
+
+
+def _is_rate(text: Any) -> bool:  # noqa: ANN401 - whatever was given
+    found = _RATE.fullmatch(text) if isinstance(text, str) else None
+    return text == "" or (found is not None and int(found[1]) > 0 and int(found[2]) > 0)
+
+
+def _are_networks(texts: Any) -> bool:  # noqa: ANN401 - whatever was given
+    try:
+        networks_of(texts)
+    except (ValueError, TypeError):
+        return False
+    return not isinstance(texts, str)
+
+
+def networks_of(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Return addresses and networks; raises `ValueError` for what is none."""
+    return tuple(ip_network(text) for text in texts)
+
+
+def _is_redis(text: Any) -> bool:  # noqa: ANN401 - whatever was given
+    return text == "" or (isinstance(text, str) and text.startswith(("redis://", "rediss://", "unix://")))
+
+
+def _is_between(least: float, most: float) -> Callable[[Any], bool]:
+    return lambda one: isinstance(one, int | float) and not isinstance(one, bool) and least <= one <= most
+
+
+def _is_whole(least: int, most: int) -> Callable[[Any], bool]:
+    return lambda number: isinstance(number, int) and not isinstance(number, bool) and least <= number <= most
+
+
+def _among(names: Iterable[str]) -> Callable[[Any], bool]:
+    known = frozenset(names)
+    return lambda text: isinstance(text, str) and text.lower() in known
+
+
+_LEVELS: Final = tuple(level.lower() for level in get_args(Level))
+_SETTINGS: Final = (
+    Setting(
+        "host",
+        str,
+        lambda text: isinstance(text, str) and bool(text),
+        "an address",
+        "the address to listen on",
+    ),
+    Setting("port", _number, _is_whole(0, 65_535), "a port from 0 to 65535", "the port to listen on"),
+    Setting(
+        "redis_url",
+        str,
+        _is_redis,
+        "redis://host:port/0, or empty",
+        "where processes share answers and limits",
+    ),
+    Setting(
+        "redis_prefix",
+        str,
+        lambda text: isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9._-]{0,64}", text) is not None,
+        "letters, digits, `.`, `_`, `-`",
+        "what keys in Redis begin with; the gateway's name if empty",
+    ),
+    Setting(
+        "redis_timeout",
+        _decimal,
+        _is_between(0.001, 600.0),
+        "seconds, 0.001 or more",
+        "how long Redis may take",
+    ),
+    Setting("rate_limit", str, _is_rate, "requests/seconds such as 100/60, or empty", "the limit per client"),
+    Setting(
+        "cors_origins",
+        _list,
+        lambda texts: not isinstance(texts, str) and all(is_origin(text) for text in texts),
+        "exact origins such as https://app.example.com, separated by commas",
+        "whose pages may read answers",
+    ),
+    Setting(
+        "trusted_proxies",
+        _list,
+        _are_networks,
+        "addresses or networks such as 10.0.0.0/8, separated by commas",
+        "who is believed about the client's address",
+    ),
+    Setting(
+        "log_level", str.lower, _among(_LEVELS), f"one of {', '.join(_LEVELS)}", "the least that is logged"
+    ),
+    Setting("log_format", str.lower, _among(get_args(Format)), "json or text", "how lines are written"),
+    Setting(
+        "metrics", _switch, lambda one: isinstance(one, bool), "true or false", "whether /metrics is served"
+    ),
+    Setting("max_connections", _number, _is_whole(1, 10**6), "1 or more", "connections of all clients"),
+    Setting(
+        "connections_per_client", _number, _is_whole(0, 10**6), "0 (no bound) or more", "connections of one"
+    ),
+    Setting("cache_bytes", _number, _is_whole(1, 2**53), "bytes, 1 or more", "what kept answers may take"),
+    Setting(
+        "docs_only",
+        _switch,
+        lambda one: isinstance(one, bool),
+        "true or false",
+        "serve documents, and no data",
+    ),
+    Setting(
+        "sentry_dsn",
+        str,
+        lambda text: isinstance(text, str),
+        "an address, or empty",
+        "who is told of our errors",
+    ),
+    Setting(
+        "sentry_environment", str, lambda text: isinstance(text, str), "a name", "which installation this is"
+    ),
+    Setting(
+        "sentry_traces_rate", _decimal, _is_between(0.0, 1.0), "0 to 1", "the share of requests that is told"
+    ),
+)
+_SECRET: Final = frozenset({"redis_url", "sentry_dsn"})  # they may hold a password
+RESERVED: Final = frozenset(
+    {*(one.name for one in _SETTINGS), *(one.name.removesuffix("_url") for one in _SETTINGS)}
+)
+
+
+def _checked(one: Setting, said: Any, name: str) -> Any:  # noqa: ANN401 - of the setting's type
+    if not one.holds(said):
+        shown = "the value" if one.name in _SECRET else repr(said)
+        raise ConfigError(f"{name}: {shown} must be {one.wanted}")
+    return said
+
+
+def prefix_of(name: str) -> str:
+    """Return what the names of a gateway's settings begin with."""
+    return name.upper().replace("-", "_") + "_"
+
+
+def settings_from(env: Mapping[str, str], name: str, given: Settings | None) -> Settings:
+    """Return the settings of a gateway; those given replace the environment. Raises `ConfigError`."""
+    if given is not None:
+        return given
+    prefix, found = prefix_of(name), dict[str, Any]()
+    for one in _SETTINGS:
+        variable = prefix + one.name.upper()
+        said = env.get(variable)
+        if not said or _KUBERNETES.match(said):  # empty means unset
+            continue
+        read = one.read(said)
+        found[one.name] = _checked(one, said if read in {-1, None} else read, variable)
+    return replace(Settings(), **found)
+
+
+def url_from(env: Mapping[str, str], gateway: str, service: str, default: str) -> str:
+    """Return a service's address; "" if nothing says one. Raises `ConfigError` for what is no URL."""
+    variable = f"{prefix_of(gateway)}{service.upper()}_URL"
+    said = env.get(variable, "")
+    where, url = (variable, said) if said else (f"service {service!r}", default)
+    if url:
+        demand_url(url, where)
+    return url
+
+
+def demand_url(url: str, where: str) -> None:
+    """Raise `ConfigError` unless a text is the address of a service, without its secrets in the message."""
+    if url.startswith("unix:/"):
+        return
+    try:
+        parts = urlsplit(url)
+        good = (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and not parts.query
+            and not parts.fragment
+        )
+        _ = parts.port
+    except ValueError:
+        good = False
+    if not good:
+        raise ConfigError(f"{where}: {url.rpartition('@')[2]!r} is no address; one is http://host:port")
+
+
+def listed(name: str, services: Iterable[tuple[str, str]]) -> list[tuple[str, str, str]]:
+    """Return name, default and meaning of every setting of a gateway."""
+    prefix, defaults = prefix_of(name), Settings()
+    shown = {one.name: getattr(defaults, one.name) for one in fields(Settings)}
+    rows = [(f"{prefix}{one.name.upper()}", _spelled(shown[one.name]), one.meaning) for one in _SETTINGS]
+    return [
+        *((f"{prefix}{service.upper()}_URL", url, f"the address of {service}") for service, url in services),
+        *rows,
+    ]
+
+
+def _spelled(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return ",".join(value) if isinstance(value, tuple) else str(value)

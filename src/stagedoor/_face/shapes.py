@@ -1,0 +1,130 @@
+"""Read answers as what was asked for, and write bodies: the types are whatever pydantic knows.
+
+The JSON reader is pydantic's: integers arrive exactly up to 1,000 digits, fractions as the nearest double. NaN,
+infinities and numbers that overflow a double are no JSON and make the answer garbled (P6).
+"""
+
+import math
+import re
+from collections.abc import Hashable
+from functools import lru_cache
+from typing import Any, Generic, TypeVar
+
+import pydantic_core
+from pydantic import TypeAdapter, ValidationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+
+from stagedoor.errors import UpstreamGarbled
+from stagedoor.requests import HttpResponse
+
+__all__ = ["Shape", "is_json", "shape_of", "written"]
+
+T = TypeVar("T")
+_BOM = b"\xef\xbb\xbf"
+# What may be no number of JSON, or none that a double can hold: looked into only where it appears.
+_ODD = re.compile(rb"NaN|Infinity|[0-9][eE]\+?[0-9]{3}|[0-9]{300}")
+_LONGEST = 200  # characters of a place, or of a fault
+_DIGITS = re.compile(rb"[0-9]{1001}")
+
+
+class Shape(Generic[T]):
+    """One type of answers."""
+
+    __slots__ = ("_name", "_read")
+
+    def __init__(self, form: Any) -> None:  # noqa: ANN401 - a type form, which has no type of its own
+        adapter = form if isinstance(form, TypeAdapter) else _adapter(form)
+        self._read = adapter.validator.validate_json
+        self._name = getattr(form, "__name__", str(form))
+
+    def read(self, operation: str, response: HttpResponse) -> T:
+        """Return the typed value; raises `UpstreamGarbled` with the first fault and its place."""
+        kind = response.header(b"content-type")
+        if not is_json(kind):
+            said = "no content type" if kind is None else kind[:80].decode("latin-1")
+            raise UpstreamGarbled(operation, f"it is not JSON but {said}", response=response)
+        body = response.body.removeprefix(_BOM)
+        if _ODD.search(body) is not None:
+            _check(operation, body, response)
+        try:
+            value: T = self._read(body)
+        except ValidationError as error:
+            raise UpstreamGarbled(
+                operation, f"it is no {self._name}: {_first(error)}", response=response
+            ) from None
+        return value
+
+    def __repr__(self) -> str:
+        return f"<Shape {self._name}>"
+
+
+def _first(error: ValidationError) -> str:
+    """Return the first fault and its place, without the value: it may be a secret."""
+    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    place = ".".join(map(str, fault["loc"]))[:_LONGEST]
+    return f"at {place}: {fault['msg'][:_LONGEST]}" if place else str(fault["msg"])[:_LONGEST]
+
+
+def _check(operation: str, body: bytes, response: HttpResponse) -> None:
+    """Raise `UpstreamGarbled` for numbers that JSON, or a double, does not have."""
+    if _DIGITS.search(body) is not None:
+        raise UpstreamGarbled(operation, "a number has more than 1,000 digits", response=response)
+    try:
+        said = pydantic_core.from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise UpstreamGarbled(operation, f"it is not JSON: {error}", response=response) from None
+    if not _finite(said):
+        raise UpstreamGarbled(operation, "a number overflows", response=response)
+
+
+def _finite(value: object) -> bool:
+    """Tell whether no number inside is infinite."""
+    left = [value]
+    while left:
+        one = left.pop()
+        if isinstance(one, float) and not math.isfinite(one):
+            return False
+        if isinstance(one, dict):
+            left.extend(one.values())
+        elif isinstance(one, list):
+            left.extend(one)
+    return True
+
+
+def is_json(kind: bytes | None) -> bool:
+    """Tell whether a content type says JSON: `application/json`, or any `+json` (RFC 6839 3.1)."""
+    if kind == b"application/json":
+        return True
+    if kind is None:
+        return False
+    essence = kind.partition(b";")[0].strip().lower()
+    return essence == b"application/json" or (b"/" in essence and essence.endswith(b"+json"))
+
+
+def shape_of(form: Any) -> Shape[Any]:  # noqa: ANN401 - a type form
+    """Return the shape of a class, a generic or a `TypeAdapter`; raises `TypeError` for what is no type."""
+    if not isinstance(form, Hashable):
+        raise TypeError(f"{form!r} is no type; give a class, a generic such as list[Item], or a TypeAdapter")
+    return _shape_of(form)
+
+
+@lru_cache(maxsize=1_024)
+def _shape_of(form: Any) -> Shape[Any]:  # noqa: ANN401 - a type form
+    if isinstance(form, str) or form is None:
+        raise TypeError(f"{form!r} is no type; give a class, a generic such as list[Item], or a TypeAdapter")
+    return Shape(form)
+
+
+def _adapter(form: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a type form
+    try:
+        return TypeAdapter(form)
+    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError) as error:
+        raise TypeError(f"{form!r} cannot be read from JSON: {str(error).splitlines()[0]}") from error
+
+
+def written(value: object) -> bytes:
+    """Return a value as JSON, models by their aliases; raises `TypeError` for what has no JSON form."""
+    try:
+        return pydantic_core.to_json(value, by_alias=True, inf_nan_mode="null")
+    except pydantic_core.PydanticSerializationError as error:
+        raise TypeError(f"json: {error}") from error

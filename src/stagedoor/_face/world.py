@@ -1,0 +1,117 @@
+"""The world round a gateway: clock, chance, logs and metrics; the real one, or a test's."""
+
+import io
+import logging
+import multiprocessing
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, BinaryIO
+
+from stagedoor._face.settings import Settings
+from stagedoor.call import Env
+from stagedoor.clock import SystemClock
+from stagedoor.observers import fan_out
+from stagedoor.observers.logs import Logs, Stream
+from stagedoor.observers.sentry import Sentry
+from stagedoor.web.traffic import Traffic
+
+__all__ = ["World"]
+
+_LOGGER = logging.getLogger("stagedoor")
+_RANDOM = random.Random()  # noqa: S311 - ids must be unlike one another, not unguessable
+_SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class World:
+    """What is not deterministic, and who is told of what happens.
+
+    With an `env` of the caller's own nothing is logged and its observer hears everything; metrics count either way.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        labels: Mapping[str, str],
+        env: Env | None,
+        *,
+        release: str = "",
+        all_logs: bool = False,
+        stream: Stream | None = None,
+    ) -> None:
+        self._all_logs = all_logs
+        self.metrics = _metrics(labels) if settings.metrics else None
+        self.logs: Logs | None = None
+        clock = SystemClock() if env is None else env.clock
+        sinks: list[Any] = [] if self.metrics is None else [self.metrics]
+        if env is None or stream is not None:
+            out = _output() if stream is None else stream
+            self.logs = Logs(out, level=settings.level, format=settings.form, clock=clock)
+            sinks.append(self.logs)
+        if env is not None:
+            sinks.append(env.observe)
+        rng = random.random if env is None else env.rng
+        self.env = Env(clock, rng, fan_out(*sinks))
+        self.entropy: Callable[[int], bytes] = _RANDOM.randbytes if env is None else _drawn(rng)
+        self.sentry = _sentry(settings, release, self.env)
+        told = (self.metrics, self.logs, self.sentry)
+        self.traffic: tuple[Traffic, ...] = tuple(one for one in told if one is not None)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Write what is logged and tell what went wrong, until closed."""
+        async with AsyncExitStack() as stack:
+            if self.logs is not None:
+                names = () if self._all_logs else ("stagedoor",)
+                self.logs.capture(*names, level="WARNING")
+                stack.push_async_callback(self.logs.aclose)
+                _tell_what_is_not_shared(self.metrics is not None)
+            if self.sentry is not None:
+                self.sentry.watch()
+                stack.push_async_callback(self.sentry.aclose)
+            yield
+
+
+def _output() -> BinaryIO:
+    """Return standard output; that of the process where something without bytes, as in a notebook, stands for it."""
+    found: BinaryIO | None = getattr(sys.stdout, "buffer", None) or getattr(sys.__stdout__, "buffer", None)
+    return io.BytesIO() if found is None else found
+
+
+def _sentry(settings: Settings, release: str, env: Env) -> Sentry | None:
+    if not settings.sentry_dsn:
+        return None
+    return Sentry(
+        settings.sentry_dsn,
+        environment=settings.sentry_environment,
+        release=release,
+        traces_rate=settings.sentry_traces_rate,
+        rng=env.rng,
+        clock=env.clock,
+    )
+
+
+def _metrics(labels: Mapping[str, str]) -> Any:  # noqa: ANN401 - `Metrics`, of an extra
+    """Return what counts; None, with a warning, where its library is missing."""
+    try:
+        from stagedoor.observers.metrics import Metrics  # noqa: PLC0415 - an extra: loaded where it is used
+    except ImportError:
+        _LOGGER.warning("/metrics is not served: it needs prometheus-client: pip install stagedoor[metrics]")
+        return None
+    return Metrics({**labels, "redis": "redis"}, process=True)
+
+
+def _tell_what_is_not_shared(metrics: bool) -> None:
+    """Say what several processes of a foreign server do not share."""
+    if metrics and multiprocessing.parent_process() is not None and _SHARED_METRICS not in os.environ:
+        _LOGGER.warning(
+            "/metrics shows the numbers of one worker only: `stagedoor run --workers` adds them up; elsewhere set %s "
+            "to an empty folder before the workers start",
+            _SHARED_METRICS,
+        )
+
+
+def _drawn(rng: Callable[[], float]) -> Callable[[int], bytes]:
+    return lambda count: bytes(int(rng() * 256) for _ in range(count))
