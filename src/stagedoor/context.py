@@ -55,6 +55,20 @@ class RequestContext:
     unshortened: Deadline | None = None
     caller: object | None = None
 
+    def asked_by(self, caller: object) -> "RequestContext":
+        """Return the same context with another caller."""
+        # By position, for every screen: `replace` takes ten times as long.
+        return RequestContext(
+            self.request_id,
+            self.deadline,
+            self.identity,
+            self.forward,
+            self.record,
+            self.attempt,
+            self.unshortened,
+            caller,
+        )
+
 
 _OUTSIDE = RequestContext()
 _CONTEXT: ContextVar[RequestContext] = ContextVar("stagedoor", default=_OUTSIDE)

@@ -1,7 +1,7 @@
 """Who asks: what a request brought, and what its route lets services see of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from stagedoor import context, requests
@@ -96,4 +96,4 @@ def caller_here() -> Caller:
 
 def inside(caller: Caller) -> context.RequestContext:
     """Return the current context, with this caller in it."""
-    return replace(context.current(), caller=caller)
+    return context.current().asked_by(caller)

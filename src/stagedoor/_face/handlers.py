@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, get_args, get_origin
 
 from pydantic import TypeAdapter
@@ -258,7 +257,7 @@ class Handling:
         where = self.where.encode()  # two handlers may have one name
         parts = [b"%d:%b%d;%b" % (len(where), where, len(values), self.vary.identity(fields))]
         for one in self.inputs:
-            said = one.adapter.dump_json(values[one.argument], by_alias=False, round_trip=True)
+            said = one.spell(values[one.argument])
             parts.append(b"%d:%b%d:%b" % (len(one.argument), one.argument.encode(), len(said), said))
         return b"".join(parts)
 
@@ -271,7 +270,7 @@ class Handling:
         if not isinstance(caller, Caller):
             raise TypeError("a handler is asked by a caller")
         fresh = caller.within(self.rules, values)
-        token = context.enter(replace(asked, caller=fresh))
+        token = context.enter(asked.asked_by(fresh))
         try:
             made = await self._called(values)
         except Problem as problem:

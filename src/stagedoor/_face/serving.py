@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
+from typing import Any
 
 from stagedoor._face.gateway import Gateway
+from stagedoor._face.running import Running
 from stagedoor._face.settings import Settings, settings_from
 from stagedoor._face.watching import Watch
 from stagedoor.door import Entrance
@@ -94,10 +96,15 @@ class _Served:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._running: Running | None = None
 
-    async def __call__(self, scope: object, receive: object, send: object) -> None:
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:  # noqa: ANN401 - ASGI's own types
         """Serve one ASGI connection."""
-        await self._gateway(scope, receive, send, alone=True)
+        if scope["type"] != "http":
+            return self._gateway(scope, receive, send, alone=True)
+        if self._running is None:
+            (self._running,) = self._gateway.serving()
+        return self._running(scope, receive, send)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""

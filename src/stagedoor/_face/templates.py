@@ -32,6 +32,8 @@ def path_of(template: str, segments: Sequence[object]) -> bytes:
         raise TypeError(f"{template!r} takes {len(literals) - 1} segments, {len(segments)} given")
     if not segments:
         return literals[0]
+    if len(segments) == 1:  # nearly every path
+        return literals[0] + _segment(template, segments[0]) + literals[1]
     parts = [literals[0]]
     for literal, segment in zip(literals[1:], segments, strict=True):
         parts.append(_segment(template, segment))
@@ -56,7 +58,7 @@ def _literals(template: str) -> tuple[bytes, ...]:
 
 
 def _segment(template: str, value: object) -> bytes:
-    text = _text(value)
+    text = value if type(value) is str else _text(value)
     if text is None:
         raise TypeError(f"{template!r}: a segment is text or a number, not {type(value).__name__}")
     if _PLAIN.fullmatch(text) is not None and text not in _DOTS:
@@ -128,7 +130,7 @@ def route_names(path: object, where: str) -> tuple[str, ...]:
 class Tag:
     """A tag with places for values: named as in `home:{account_id}`, or `{}` in order."""
 
-    __slots__ = ("_parts", "names", "text")
+    __slots__ = ("_last", "_parts", "names", "text")
 
     def __init__(self, text: object, where: str) -> None:
         if not isinstance(text, str) or not text:
@@ -138,6 +140,8 @@ class Tag:
         except ValueError as error:
             raise ConfigError(f"{where}: the tag {text!r} cannot be read: {error}") from error
         self.text = text
+        # One value at the end can be told from all others as it stands.
+        self._last = self._parts[0] if len(self._parts) == 1 and self._parts[0][1] else None
         self.names = tuple(name for _, name in self._parts if name)
 
     def named(self, values: Mapping[str, object]) -> str:
@@ -145,6 +149,15 @@ class Tag:
         return "".join(
             [literal + ("" if name is None else _escaped(values[name])) for literal, name in self._parts]
         )
+
+    def spelled(self, values: Mapping[str, object]) -> str:
+        """Return the same as a key that people read: a single value at its end stands there as it is."""
+        if self._last is not None:
+            literal, name = self._last
+            said = values[name or ""]
+            if type(said) is str:
+                return literal + said
+        return self.named(values)
 
     def placed(self, values: Sequence[object]) -> str:
         """Return the tag of values in order; raises `TypeError` if there are more or fewer than places."""

@@ -257,6 +257,7 @@ class Gateway:
             forward=forward,
             attempt=_figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
             unshortened=None if deadline is whole else whole,
+            caller=None if route.caller is None else route.caller(exchange.scope),
         )
 
     def _shortened(self, exchange: _Exchange, whole: Deadline) -> Deadline:
