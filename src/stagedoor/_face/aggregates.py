@@ -7,7 +7,14 @@ from typing import Annotated, Any, Generic, Literal, ParamSpec, TypeVar, overloa
 from pydantic import BaseModel
 
 from stagedoor._face.caller import caller_here
-from stagedoor._face.declared import DeclaredPart, Limit, demand_async, demand_seconds, uses_of
+from stagedoor._face.declared import (
+    DeclaredPart,
+    Limit,
+    demand_async,
+    demand_seconds,
+    demand_unnamed,
+    uses_of,
+)
 from stagedoor._face.fields import Cookie
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place, here, place_of_code
@@ -173,10 +180,11 @@ class Aggregate(Generic[M]):
         """
         place = here()
         demand_seconds(limit, "limit", place)
+        demand_unnamed(cache, place)
+        known = uses_of(uses, place, lambda one: getattr(one, SOURCE, None))
 
         def declare(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             demand_async(call, "part", place)
-            known = uses_of(uses, place, lambda one: getattr(one, SOURCE, None))
             self.parts.append(
                 DeclaredPart(function=call, limit=limit, cache=cache, uses=known, place=place_of_code(call))
             )

@@ -9,14 +9,15 @@ from stagedoor._face.backends import Backend
 from stagedoor._face.caller import unvaried
 from stagedoor._face.declared import DeclaredPart, Handler, Passage, Source
 from stagedoor._face.extension import Extension
+from stagedoor._face.handlers import varied
 from stagedoor._face.layouts import Layout
-from stagedoor._face.places import Place
+from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.remote import AnyPolicy, default_policies
 from stagedoor._face.screens import reserve
 from stagedoor._face.service import Service
 from stagedoor._face.settings import RESERVED
 from stagedoor._face.uses import awaits, used_by
-from stagedoor.aggregate.part import PlanError
+from stagedoor.aggregate.part import PlanError, signature_of
 from stagedoor.errors import ConfigError
 from stagedoor.events import upstream_of
 
@@ -42,6 +43,7 @@ class Blueprint:
         self.handlers: list[Handler] = []
         self.passages: list[Passage] = []
         self._problems: list[str] = []
+        self._taken: list[Any] = []
         self._take(declared, "", ())
         self._parts = {part.function: part for one in self.layouts for part in one.declared.parts}
         self._seen: dict[Callable[..., Any], list[Any]] = {}
@@ -61,6 +63,12 @@ class Blueprint:
         if one in above:
             self._problems.append(f"{one.place}: the gateway {one.name!r} includes itself")
             return
+        if one in self._taken:
+            self._problems.append(
+                f"{one.place}: the gateway {one.name!r} is included twice: its services would be two of one name"
+            )
+            return
+        self._taken.append(one)
         self.services += one.services
         self.sources += one.sources
         self.backends += one.backends
@@ -82,7 +90,9 @@ class Blueprint:
     def _findings(self) -> Iterator[str]:
         yield from self._names()
         yield from self._paths()
+        yield from self._keys()
         yield from self._unvaried()
+        yield from self._untagged()
         yield from self._unused()
 
     def _names(self) -> Iterator[str]:
@@ -110,6 +120,17 @@ class Blueprint:
                 yield f"{place}: {method} {path} is declared already, at {known[method, plain]}"
             known.setdefault((method, plain), place)
 
+    def _keys(self) -> Iterator[str]:
+        """Find two routes whose answers would be kept under one readable key."""
+        known: dict[str, Place] = {}
+        screens = [(one.declared.cache, one.declared.place) for one in self.layouts]
+        for cache, place in [*screens, *((one.cache, one.place) for one in self.handlers)]:
+            if cache is not None and cache.key is not None:
+                key = cache.key.shape
+                if key in known:
+                    yield f"{place}: Cache(key={cache.key.text!r}) is that of another answer, at {known[key]}"
+                known.setdefault(key, place)
+
     def _unvaried(self) -> Iterator[str]:
         """Find calls that would forward what their answer does not vary by."""
         for layout in self.layouts:
@@ -120,17 +141,31 @@ class Blueprint:
                         if missing:
                             yield f"{part.place}: {layout.where}.{part.name}: {unvaried(service.name, missing)}"
 
+    def _untagged(self) -> Iterator[str]:
+        """Find services whose cache names inputs that who uses them does not have."""
+        for layout in self.layouts:
+            known = {one.argument for one in layout.inputs}
+            for part in layout.declared.parts:
+                for one in self.uses_of(part):
+                    cache = one.cache if isinstance(one, Service) else None
+                    for name in sorted(() if cache is None else cache.names - known):
+                        yield (
+                            f"{part.place}: {layout.where}.{part.name}: the cache of {one.name!r} names {name!r}, "
+                            "which is no input of this screen"
+                        )
+
     def _unused(self) -> Iterator[str]:
         """Find services that nothing uses."""
         used = {id(one) for function in self._functions() for one in self.seen(function)}
         used |= {id(one.service) for one in self.passages}
         used |= {id(one) for part in self._parts.values() for one in part.uses or ()}
+        hiding = {function.__name__: place_of_code(function) for function in self._functions()}
         for service in self.services:
             if id(service) not in used:
-                yield (
-                    f"{service.place}: the service {service.name!r} is used by no part, handler or proxy; if one uses "
-                    "it in a way that its code does not show, say uses={...}"
-                )
+                cure = "if one uses it in a way that its code does not show, say uses={...}"
+                if service.name in hiding:
+                    cure = f"the function of its name, at {hiding[service.name]}, hides it: name its variable otherwise"
+                yield f"{service.place}: the service {service.name!r} is used by no part, handler or proxy; {cure}"
 
     def _functions(self) -> list[Callable[..., Any]]:
         parts = [part.function for part in self._parts.values()]
@@ -157,6 +192,16 @@ class Blueprint:
                         f"{part.place}: {layout.declared.name}.{part.name} awaits something, and its code shows no "
                         "service or source: say uses={...}, or uses=set() if there is none"
                     )
+        yield from self._unvaried_handlers()
+
+    def _unvaried_handlers(self) -> Iterator[str]:
+        """Find handlers of GET that would forward what their answer does not vary by."""
+        for handler in self.handlers:
+            vary = varied(handler, signature_of(handler.function).arguments)
+            for service in self.seen(handler.function) if handler.method == "GET" else ():
+                missing = vary.covers(service.forward) if isinstance(service, Service) else None
+                if missing:
+                    yield f"{handler.place}: GET {handler.path}: {unvaried(service.name, missing)}"
 
     def deadline_of(self, own: float | None) -> float:
         """Return the seconds that a route has."""

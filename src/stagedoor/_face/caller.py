@@ -1,17 +1,20 @@
 """Who asks: what a request brought, and what its route lets services see of it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
+from contextvars import Token
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stagedoor import context, requests
 from stagedoor._face.fields import Cookie, Picker
-from stagedoor.errors import ConfigError
+from stagedoor.errors import ConfigError, UpstreamRejected
 
 if TYPE_CHECKING:
     from stagedoor._face.running import Running
 
-__all__ = ["Caller", "Rules", "caller_here", "inside"]
+__all__ = ["Caller", "Rules", "caller_here", "entered", "noted"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Rules:
 class Caller:
     """One request, or block of code, as services see it."""
 
-    __slots__ = ("_forwarded", "fields", "inputs", "rules", "running", "tags")
+    __slots__ = ("_forwarded", "fields", "inputs", "rules", "running", "tags", "wrote")
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Caller:
         self.rules = rules
         self.inputs = inputs
         self.tags: dict[str, None] = {}
+        self.wrote = False  # a call that is no question was made, and was not refused
         self._forwarded: dict[object, requests.Headers] = {}
 
     def within(self, rules: Rules, inputs: Mapping[str, Any]) -> "Caller":
@@ -60,6 +64,19 @@ class Caller:
             demand_covered(self.rules, name, picker)
             known = self._forwarded[service] = picker.pick(self.fields)
         return known
+
+
+async def noted(caller: Caller, write: Awaitable[T]) -> T:
+    """Wait for a call that is no question; unless it was refused, something may have been written."""
+    try:
+        done = await write
+    except UpstreamRejected:
+        raise
+    except BaseException:
+        caller.wrote = True
+        raise
+    caller.wrote = True
+    return done
 
 
 def demand_covered(rules: Rules, name: str, picker: Picker) -> None:
@@ -94,6 +111,19 @@ def caller_here() -> Caller:
     return found
 
 
-def inside(caller: Caller) -> context.RequestContext:
-    """Return the current context, with this caller in it."""
-    return context.current().asked_by(caller)
+def entered(asked: context.RequestContext, caller: Caller) -> Token[context.RequestContext]:
+    """Make a context with this caller the current one; `context.leave` the token to return."""
+    # By position, for every request: with names it takes a third longer, by dataclasses.replace five times as long.
+    return context.enter(
+        context.RequestContext(
+            asked.request_id,
+            asked.deadline,
+            asked.identity,
+            asked.forward,
+            asked.record,
+            asked.attempt,
+            asked.unshortened,
+            asked.parent,
+            caller,
+        )
+    )

@@ -15,7 +15,18 @@ from stagedoor._face.service import Service
 from stagedoor._face.templates import Tag
 from stagedoor.errors import ConfigError
 
-__all__ = ["DeclaredPart", "Handler", "Limit", "Passage", "Source", "demand_async", "demand_seconds"]
+__all__ = [
+    "DeclaredPart",
+    "Handler",
+    "Limit",
+    "Passage",
+    "Source",
+    "demand_async",
+    "demand_cache",
+    "demand_policies",
+    "demand_seconds",
+    "demand_unnamed",
+]
 
 Function: TypeAlias = Callable[..., Awaitable[Any]]
 Limit: TypeAlias = float | None
@@ -116,6 +127,35 @@ def demand_seconds(value: Limit, what: str, place: Place, most: float = _LONGEST
         raise ConfigError(
             f"{place}: {what}={value!r} is seconds, above 0 and at most {most:g}; 165 ms are 0.165"
         )
+
+
+def demand_cache(cache: object, place: Place) -> None:
+    """Raise `ConfigError` unless a cache is one, or None."""
+    if cache is not None and not isinstance(cache, Cache):
+        raise ConfigError(f"{place}: cache is a Cache, as in cache=Cache(max_age=10), not {cache!r}")
+
+
+def demand_unnamed(cache: Cache | None, place: Place) -> None:
+    """Raise `ConfigError` unless a cache is one that finds its own keys."""
+    demand_cache(cache, place)
+    if cache is not None and cache.key is not None:
+        raise ConfigError(
+            f"{place}: Cache(key=...) is for screens and handlers: a call is kept by all it sends"
+        )
+
+
+def demand_policies(policies: object, place: Place) -> None:
+    """Raise `ConfigError` unless policies are a list of instances."""
+    if policies is None:
+        return
+    if not isinstance(policies, list | tuple):
+        raise ConfigError(
+            f"{place}: policies is a list, outermost first, as in [Retry(), Timeout(attempt=0.1)]"
+        )
+    for one in policies:
+        if isinstance(one, type) or not callable(getattr(one, "wrap", None)):
+            name = one.__name__ if isinstance(one, type) else repr(one)
+            raise ConfigError(f"{place}: policies holds policies such as Retry(), not {name}")
 
 
 def tags_of(purges: Sequence[str], place: Place) -> tuple[Tag, ...]:

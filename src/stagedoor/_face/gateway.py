@@ -7,16 +7,26 @@ import re
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Literal, LiteralString, ParamSpec, TypeVar
+from typing import Any, Literal, LiteralString, ParamSpec, TypeVar, overload
 
 from pydantic import BaseModel
 
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
-from stagedoor._face.declared import Handler, Passage, Source, demand_async, demand_seconds, tags_of
+from stagedoor._face.declared import (
+    Handler,
+    Passage,
+    Source,
+    demand_async,
+    demand_cache,
+    demand_policies,
+    demand_seconds,
+    demand_unnamed,
+    tags_of,
+)
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import Cookie, checked_set
 from stagedoor._face.kept import Cache
@@ -45,6 +55,7 @@ M = TypeVar("M", bound=BaseModel)
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 _WHOLE = DocumentSet(openapi="/openapi.json", swagger=("/docs",), redoc="/redoc")
+Lifespan = Callable[[Running], AbstractAsyncContextManager[None]]
 Transports = Mapping[str, Transport[Any, Any]]
 
 
@@ -81,7 +92,7 @@ class Gateway:
         self.name = name
         self.deadline = deadline
         self.settings = settings
-        self.lifespan_of = lifespan
+        self._lifespan = lifespan
         self.middleware = tuple(middleware)
         self.title = title or name
         self.version = version
@@ -131,6 +142,8 @@ class Gateway:
         if url:
             demand_url(url, f"{place}: service {name!r}")
         demand_seconds(attempt, "attempt", place)
+        demand_unnamed(cache, place)
+        demand_policies(policies, place)
         service = Service(
             name,
             url,
@@ -181,37 +194,53 @@ class Gateway:
         """
         self.extensions.append(make)
 
+    @overload
+    def source(self, function: Callable[P, Awaitable[T]], /) -> Callable[P, Awaitable[T]]: ...
+    @overload
     def source(
         self,
+        /,
         *,
         safe: bool = False,
         attempt: float | None = None,
         policies: Sequence[AnyPolicy] | None = None,
         cache: Cache | None = None,
-    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]: ...
+    def source(
+        self,
+        function: Callable[P, Awaitable[T]] | None = None,
+        /,
+        *,
+        safe: bool = False,
+        attempt: float | None = None,
+        policies: Sequence[AnyPolicy] | None = None,
+        cache: Cache | None = None,
+    ) -> Callable[P, Awaitable[T]] | Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Put policies, events and health round an `async def` of one's own (SQL, gRPC, a library).
 
         Only a `safe` one is repeated, joined or kept. Raises `ConfigError`.
         """
         place = here()
         demand_seconds(attempt, "attempt", place)
+        demand_unnamed(cache, place)
+        demand_policies(policies, place)
         if cache is not None and not safe:
             raise ConfigError(f"{place}: only a safe source is kept: say safe=True")
 
-        def declare(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-            demand_async(function, "source", place)
+        def declare(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+            demand_async(call, "source", place)
             declared = Source(
-                function=function,
+                function=call,
                 safe=safe,
                 attempt=attempt,
                 policies=policies,
                 cache=cache,
-                place=place_of_code(function),
+                place=place_of_code(call),
             )
             self.sources.append(declared)
-            return wrapped(declared, function)
+            return wrapped(declared, call)
 
-        return declare
+        return declare if function is None else declare(function)
 
     def aggregate(
         self,
@@ -235,6 +264,7 @@ class Gateway:
         """
         place = here()
         demand_seconds(deadline, "deadline", place)
+        demand_cache(cache, place)
         demand_seconds(reserve, "reserve", place)
         route_names(path, str(place))
         aggregate = Aggregate(
@@ -271,6 +301,7 @@ class Gateway:
         often a client has asked; `tags` group it in documents.
         """
         place = here()
+        demand_cache(cache, place)
         return self._handler(
             "GET",
             path,
@@ -431,6 +462,17 @@ class Gateway:
             raise ConfigError(f"{place}: prefix={prefix!r} begins with a slash and ends without")
         self.included.append((other, prefix))
 
+    @property
+    def lifespan_of(self) -> Lifespan | None:
+        """Return what is entered while it runs: of all that it includes, then its own; None if there is nothing."""
+        hooks = self.all_lifespans()
+        return (lambda running: _entered(hooks, running)) if hooks else None
+
+    def all_lifespans(self) -> list[Lifespan]:
+        """Return the lifespans of all that it includes, then its own."""
+        own = [] if self._lifespan is None else [self._lifespan]
+        return [*(hook for other, _ in self.included for hook in other.all_lifespans()), *own]
+
     def all_services(self) -> list[Service]:
         """Return its services and those of all that it includes."""
         return [*self.services, *(one for other, _ in self.included for one in other.all_services())]
@@ -468,6 +510,7 @@ class Gateway:
         env: Env | None = None,
         *,
         transports: Transports | None = None,
+        environment: Mapping[str, str] | None = None,
         all_logs: bool = False,
         reachable: bool = True,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]] | None = None,
@@ -476,10 +519,11 @@ class Gateway:
     ) -> Running:
         """Return a gateway that has not been opened.
 
-        `reachable` False builds one without addresses, to look at; `functions` take the place of sources, and
-        `mistakes` hears of what clients see as 500; `stream` takes the log.
+        `environment` has the settings, the process's own unless given. `reachable` False builds one without addresses,
+        to look at. `functions` take the place of sources, and `mistakes` hears of what clients see as 500;
+        `stream` takes the log.
         """
-        variables = os.environ if transports is None else {}
+        variables = os.environ if environment is None else environment
         blueprint = Blueprint(self)
         settings = settings_from(variables, self.name, self.settings)
         labels = {one.name: one.label for one in blueprint.behind}
@@ -507,8 +551,12 @@ class Gateway:
     def inspected(self) -> "Inspected":
         """Return what `stagedoor check` looks at; raises `ConfigError` with everything that is wrong."""
         blueprint = Blueprint(self)
-        web = self.made(reachable=False, env=Env(SystemClock(), _half, _unobserved)).web
+        web = self.looked_at(reachable=False).web
         return Inspected(web.plans, web.upstreams, web.routes, tuple(blueprint.unseen()))
+
+    def looked_at(self, *, reachable: bool) -> Running:
+        """Return a gateway that will not be opened; raises `ConfigError` with everything that is wrong."""
+        return self.made(Env(SystemClock(), _half, _unobserved), reachable=reachable)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Running]:
@@ -596,6 +644,14 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+@asynccontextmanager
+async def _entered(hooks: Sequence[Lifespan], running: Running) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for hook in hooks:
+            await stack.enter_async_context(hook(running))
+        yield
 
 
 def _half() -> float:

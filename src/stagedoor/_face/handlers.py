@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, get_args, get_origin
 
 from pydantic import TypeAdapter
@@ -11,7 +12,7 @@ from pydantic_core import PydanticSerializationError
 from stagedoor import context
 from stagedoor._face.answers import Answer
 from stagedoor._face.bodies import json_body
-from stagedoor._face.caller import Caller, Rules, caller_here
+from stagedoor._face.caller import Caller, Rules, caller_here, entered
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
@@ -23,7 +24,8 @@ from stagedoor.aggregate.part import Argument, signature_of
 from stagedoor.cache.store import Store
 from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Call, Env
-from stagedoor.errors import ConfigError, UpstreamError, UpstreamRejected
+from stagedoor.deadline import Expiry
+from stagedoor.errors import ConfigError, UpstreamError, UpstreamRejected, UpstreamTimeout
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
@@ -35,9 +37,12 @@ from stagedoor.web.rendering import adapter_of
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
-__all__ = ["Handling", "Purging"]
+__all__ = ["Handling", "Purging", "varied"]
 
 _JSON = (b"content-type", b"application/json")
+_STATUS = b":status"  # no field has such a name (RFC 9110 5.1)
+_CONTROL = b"cache-control"
+_OWN = frozenset({b"set-cookie", _CONTROL})
 _BODIES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -54,9 +59,11 @@ class Purging:
         self._tags = tuple(tags)
         self._store = store
 
-    async def after(self, values: Mapping[str, Any], error: BaseException | None) -> None:
-        """Purge unless the write was certainly refused."""
-        if not self._tags or _certainly_not_done(error):
+    async def after(
+        self, values: Mapping[str, Any], error: BaseException | None, *, wrote: bool = False
+    ) -> None:
+        """Purge unless the write was certainly refused; `wrote`: not the only one that was tried."""
+        if not self._tags or (not wrote and _certainly_not_done(error)):
             return
         names = [purge_name(one.named(values)) for one in self._tags]
         # It goes on where the client leaves meanwhile: what was written was written.
@@ -81,6 +88,13 @@ class _Visit:
 
     values: Mapping[str, Any]
     key: bytes
+    identity: bytes
+
+
+def _readable(key: Tag, call: Call[_Visit]) -> str:
+    """Return a key of the user's own choice; who asks stays part of it (T4)."""
+    who = call.payload.identity.hex()
+    return key.named(call.payload.values) + (f":{who}" if who else "")
 
 
 class Handling:
@@ -99,6 +113,7 @@ class Handling:
         self.declared = declared
         self.where = f"{declared.method} {declared.path}"
         self._deadline = deadline
+        self._clock = env.clock
         self._refusals = refusals
         signature = signature_of(declared.function)
         self._path = route_names(declared.path, str(declared.place))
@@ -114,7 +129,7 @@ class Handling:
         self._write = adapter_of(
             self._returns, f"{declared.place}: what {self.where} returns"
         ).serializer.to_json
-        self.vary = self._varied()
+        self.vary = varied(declared, signature.arguments)
         self.safe = declared.method == "GET"
         self.rules = Rules(self.where, self.vary if self.safe else None)
         self._purging = Purging(declared.purges, self._known(), store, str(declared.place))
@@ -159,11 +174,6 @@ class Handling:
     def _known(self) -> list[str]:
         return [one.argument for one in self.inputs]
 
-    def _varied(self) -> Picker:
-        names = {one.name.lower() for one in self.inputs if one.place == "header"}
-        crumbs = {one.name for one in self.inputs if one.place == "cookie"}
-        return Picker({*self.declared.vary, *names, *map(Cookie, crumbs)}, str(self.declared.place))
-
     def _check_tags(self) -> None:
         cache = self.declared.cache
         for name in sorted(() if cache is None else cache.names):
@@ -177,8 +187,10 @@ class Handling:
         cache = self.declared.cache
         if cache is None:
             return None
-        storable = {"storable": lambda page: not any(name == b"set-cookie" for name, _ in page.fields)}
-        policies = (cached(cache, store, PageCodec(), **storable), Coalesced(shareable=_shareable))
+        options: dict[str, Any] = {"storable": _shareable}
+        if cache.key is not None:
+            options["key"] = partial(_readable, cache.key)
+        policies = (cached(cache, store, PageCodec(), **options), Coalesced(shareable=_shareable))
         name = self.declared.function.__name__
         return Upstream(name, self, *policies, env=env, observed=False)
 
@@ -202,29 +214,46 @@ class Handling:
             raise
         finally:
             if started:
-                await self._purging.after(values, error)
+                await self._purging.after(values, error, wrote=caller.wrote)
 
     async def _answered(self, values: Mapping[str, Any]) -> Written:
         if self.upstream is None:
             made = await self._called(values)
             fields = (
-                made.lines
-                if any(name == b"cache-control" for name, _ in made.lines)
-                else (*made.lines, NO_STORE)
+                made.lines if any(name == _CONTROL for name, _ in made.lines) else (*made.lines, NO_STORE)
             )
             return self._written(made, fields)
-        page = await self.upstream.call("answer", _Visit(values, self._key(values)))
+        identity = self.vary.identity(caller_here().fields)
+        visit = _Visit(values, self._key(values, identity), identity)
+        return self._delivered(await self.upstream.call("answer", visit))
+
+    def _delivered(self, page: Page) -> Written:
+        """Return the answer of a page that was made now, or kept."""
         record = context.current().record
-        cache = self.declared.cache
-        private = self.vary.secret or (cache is not None and cache.private)
-        scope = b"private" if private else b"public"
-        control = NO_STORE if record.ttl is None or record.ttl < 0 else cache_control(scope, record.ttl)
-        vary: Headers = tuple((b"vary", ", ".join(self.vary.names).encode()) for _ in self.vary.names[:1])
-        return Written(200, (_JSON, *page.fields, control, cache_status(record), *vary), page.body)
+        fields = [field for field in page.fields if field[0] != _STATUS]
+        status = next((int(said) for name, said in page.fields if name == _STATUS), 200)
+        if page.body:
+            fields.insert(0, _JSON)
+        if not any(name == _CONTROL for name, _ in fields):
+            cache = self.declared.cache
+            private = self.vary.secret or (cache is not None and cache.private)
+            scope = b"private" if private else b"public"
+            fresh = record.ttl is not None and record.ttl >= 0
+            fields.append(cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE)
+        fields.append(cache_status(record))
+        if self.vary.names:
+            fields.append((b"vary", ", ".join(self.vary.names).encode()))
+        return Written(status, tuple(fields), page.body)
 
     async def _called(self, values: Mapping[str, Any]) -> Answer[Any]:
         """Call the function; raises `TypeError` for a value of another type than it promises."""
-        said = await self.declared.function(**values, **self._given)
+        try:
+            with Expiry(self._clock, context.current().deadline):
+                said = await self.declared.function(**values, **self._given)
+        except TimeoutError as error:
+            raise UpstreamTimeout(
+                f"{self.declared.function.__name__}.call", "not done by the deadline"
+            ) from error
         made = said if isinstance(said, Answer) else Answer(said)
         if self._kinds and not isinstance(made.value, self._kinds):
             promised = " or ".join(kind.__name__ for kind in self._kinds)
@@ -235,12 +264,15 @@ class Handling:
         return made
 
     def _written(self, made: Answer[Any], fields: Headers) -> Written:
-        status = made.status or self.declared.status or (204 if made.value is None else 200)
+        status = self._status(made)
         if made.value is None:
             return Written(status, fields)
         if isinstance(made.value, bytes) and any(name == _JSON[0] for name, _ in made.lines):
             return Written(status, fields, made.value)  # of a type of its own, as it stands
         return Written(status, (_JSON, *fields), self._rendered(made.value))
+
+    def _status(self, made: Answer[Any]) -> int:
+        return made.status or self.declared.status or (204 if made.value is None else 200)
 
     def _rendered(self, said: object) -> bytes:
         try:
@@ -251,11 +283,9 @@ class Handling:
             ) from error
         return body
 
-    def _key(self, values: Mapping[str, Any]) -> bytes:
-        caller = context.current().caller
-        fields = caller.fields if isinstance(caller, Caller) else ()
+    def _key(self, values: Mapping[str, Any], identity: bytes) -> bytes:
         where = self.where.encode()  # two handlers may have one name
-        parts = [b"%d:%b%d;%b" % (len(where), where, len(values), self.vary.identity(fields))]
+        parts = [b"%d:%b%d;%b" % (len(where), where, len(values), identity)]
         for one in self.inputs:
             said = one.spell(values[one.argument])
             parts.append(b"%d:%b%d:%b" % (len(one.argument), one.argument.encode(), len(said), said))
@@ -270,7 +300,7 @@ class Handling:
         if not isinstance(caller, Caller):
             raise TypeError("a handler is asked by a caller")
         fresh = caller.within(self.rules, values)
-        token = context.enter(asked.asked_by(fresh))
+        token = entered(asked, fresh)
         try:
             made = await self._called(values)
         except Problem as problem:
@@ -278,8 +308,9 @@ class Handling:
         finally:
             context.leave(token)
         cache = self.declared.cache
-        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values)))
-        return Page(self._rendered(made.value), b"", made.lines, tags)
+        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.where)))
+        body = b"" if made.value is None else self._rendered(made.value)
+        return Page(body, b"", ((_STATUS, b"%d" % self._status(made)), *made.lines), tags)
 
     def key_of(self, payload: _Visit, /) -> bytes:
         """Return the key of a use."""
@@ -333,6 +364,14 @@ class Handling:
         return tuple(sorted({*body, *inputs, *limited, 500, 502, 503, 504}))
 
 
+def varied(declared: Handler, arguments: Sequence[Argument]) -> Picker:
+    """Return what identifies an answer of a handler: what it declares, and the fields that are its inputs."""
+    inputs = [input_of(one, ()) for one in arguments]
+    names = {one.name.lower() for one in inputs if one.place == "header"}
+    crumbs = {one.name for one in inputs if one.place == "cookie"}
+    return Picker({*declared.vary, *names, *map(Cookie, crumbs)}, str(declared.place))
+
+
 def _documented(returns: Any) -> Any:  # noqa: ANN401 - an annotation
     """Return what documents show of a type: bytes beside something else are an answer of another kind."""
     left = [one for one in get_args(returns) if one is not bytes]
@@ -347,4 +386,5 @@ def _returned(hint: Any) -> Any:  # noqa: ANN401 - an annotation
 
 
 def _shareable(page: Page) -> bool:
-    return not any(name == b"set-cookie" for name, _ in page.fields)
+    """Tell whether an answer is for others too: it sets no cookie, and says nothing else of its own."""
+    return not any(name in _OWN for name, _ in page.fields)

@@ -104,7 +104,12 @@ class Input:
         if len(said) > 1 and not self.many:
             raise Invalid(Fault((_place(self.place), self.name), "is given more than once", "repeated"))
         try:
-            return self.adapter.validate_strings(list(said) if self.many else said[0])
+            # A list of texts is no text: its items are read as leniently all the same.
+            return (
+                self.adapter.validate_python(list(said))
+                if self.many
+                else self.adapter.validate_strings(said[0])
+            )
         except ValidationError as error:
             raise Invalid(*_faults((_place(self.place), self.name), error, alone=not self.many)) from None
 

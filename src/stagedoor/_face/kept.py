@@ -52,16 +52,17 @@ class Cache:
 
     def key_of(self, values: Mapping[str, object]) -> str:
         """Return the readable key of these inputs; "" if none is declared."""
-        return "" if self.key is None else self.key.spelled(values)
+        return "" if self.key is None else self.key.named(values)
 
-    def tagged(self, values: Mapping[str, object]) -> tuple[str, ...]:
-        """Return the tags of these inputs; raises `TypeError` for one that is not there."""
+    def tagged(self, values: Mapping[str, object], where: str) -> tuple[str, ...]:
+        """Return the tags of these inputs; raises `TypeError` for one that is not there, and says where."""
         if not self.tags:
             return ()
         missing = sorted(self.names - set(values))
         if missing:
             raise TypeError(
-                f"a tag names {missing[0]!r}, which is no input here: {', '.join(values) or 'there are none'}"
+                f"{where}: Cache(tags=...) names {missing[0]!r}, which is no input here; there are "
+                f"{', '.join(map(repr, values)) or 'none'}"
             )
         return tuple(tag.named(values) for tag in self.tags)
 

@@ -36,6 +36,7 @@ class Layout(Generic[M]):
         self.inputs = self._inputs()
         self.fields = self._fields()
         self.required = self._required()
+        self._tags()
         self._demand_no_findings()
         names = {one.name.lower() for one in self.inputs if one.place == "header"}
         crumbs = {one.name for one in self.inputs if one.place == "cookie"}
@@ -91,6 +92,14 @@ class Layout(Generic[M]):
             except ConfigError as error:
                 self._found(part, f"argument {name!r}: {error}")
 
+    def _tags(self) -> None:
+        """Find what tags and keys name that is no input."""
+        inputs = [one.argument for one in self.inputs]
+        kept = [(part, part.cache) for part in self.declared.parts]
+        for part, cache in [(self.declared.parts[0], self.declared.cache), *kept]:
+            for name in sorted(() if cache is None else cache.names - set(inputs)):
+                self._found(part, f"Cache(...) names {name!r}, which is no input here{nearest(name, inputs)}")
+
     def _fields(self) -> dict[str, Any]:
         """Return the fields that parts or the summary fill; one that has neither needs a default."""
         everything = fields_of(self.declared.model)
@@ -100,7 +109,20 @@ class Layout(Generic[M]):
             if name not in filled and info.is_required():
                 near = nearest(name, filled - set(everything))
                 self._found(self.declared.parts[0], f"the field {name!r} has no part and no default{near}")
+        for part in self._idle():
+            if part.name not in everything:
+                near = nearest(part.name, everything)
+                self._found(
+                    part, f"is neither a field of {self.declared.model.__name__} nor used by a part{near}"
+                )
         return {name: hint for name, hint in everything.items() if name in filled}
+
+    def _idle(self) -> list[DeclaredPart]:
+        """Return the parts that neither a part nor the summary takes."""
+        summary = self.declared.summarised
+        takers = [*(part.function for part in self.declared.parts), *((summary,) if summary else ())]
+        taken = {argument.name for taker in takers for argument in self._arguments(taker)}
+        return [part for part in self.declared.parts if part.name not in taken]
 
     def _required(self) -> frozenset[str]:
         """Return the parts without which there is no answer: fields without a default, and what only those need."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from stagedoor._face.blueprint import Blueprint
     from stagedoor._face.gateway import Gateway
     from stagedoor._face.running import Running
+    from stagedoor._face.sources import Sourcing
 
 __all__ = ["operations_of", "probes_of"]
 
@@ -153,9 +154,24 @@ def probes_of(running: "Running", blueprint: "Blueprint") -> Mapping[str, Probe]
         if backend.health is not None:
             upstream = running.upstream(backend)
             probes[backend.label] = _probe(upstream, upstream.transport, backend.health, running.env, False)
+    probes |= {one.declared.label: _source_probe(one) for one in running.sourcings}
     if running.stores.tiers is not None:
         probes["redis"] = running.stores.probe
     return probes
+
+
+def _source_probe(sourcing: "Sourcing") -> Probe:
+    """Return a probe that tells how a source fared of late: only its users know how to ask it."""
+
+    async def probe() -> Component:
+        states = {getattr(layer, "state", "closed") for layer in sourcing.upstream.layers}
+        if "open" in states:
+            return Component("unhealthy", detail="failing: the circuit breaker is open")
+        if "half_open" in states:
+            return Component("degraded", detail="returning: the circuit breaker is half open")
+        return Component("healthy")
+
+    return probe
 
 
 def _probe(

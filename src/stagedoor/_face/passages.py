@@ -73,7 +73,7 @@ class Passing:
             response = await self.declared.service.pass_on(caller, self.declared.path, outgoing)
             if 400 <= response.status < 500:
                 error = Refused(problems.bad_request())  # nothing was written: the service said no
-            return _handed_on(response)
+            return _handed_on(response, bodiless=request.method == "HEAD")
         except UpstreamError as failed:
             error = failed
             raise Refused(self._refusals(failed)) from failed
@@ -185,12 +185,21 @@ def _named(fields: requests.Headers) -> set[bytes]:
     }
 
 
-def _handed_on(response: HttpResponse) -> Written:
-    """Return a service's answer as it leaves here."""
+def _handed_on(response: HttpResponse, *, bodiless: bool) -> Written:
+    """Return a service's answer as it leaves here; one without a body keeps the length of that (RFC 9110 9.3.2)."""
     dropped = _OWN_ANSWER | _named(response.headers)
     fields = tuple(field for field in response.headers if field[0] not in dropped)
+    if response.stream is None and bodiless:
+        return Written(response.status, fields, stream=_nothing())
     if response.stream is None:
         whole = tuple(field for field in fields if field[0] != b"content-length")
         return Written(response.status, whole, response.body)
     # The stream itself, not a generator round it: one that never begins would never give its connection back.
     return Written(response.status, fields, stream=cast(AsyncIterator[bytes], response.stream))
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    """Yield no chunk at all."""
+    chunks: tuple[bytes, ...] = ()
+    for chunk in chunks:
+        yield chunk

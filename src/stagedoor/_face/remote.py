@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from stagedoor import context
+from stagedoor._face.caller import Caller
 from stagedoor._face.kept import Cache
 from stagedoor._face.replies import Asking, Reading, Reply, ReplyCodec
 from stagedoor.cache.store import Store
@@ -91,6 +92,7 @@ class Remote:
             name, Reading(transport), *outer, *policies, env=env
         )
         self._cache = cache
+        self._joins = coalesce
         self._send = self.upstream.layers[0]
         self._caches = Caches(store, self._send, ReplyCodec(), env)
         self._key_of = self.upstream.transport.key_of
@@ -105,17 +107,33 @@ class Remote:
         """Ask, through the cache if there is one and the question is safe; awaiting it raises `UpstreamError`."""
         asked = context.current()
         kept = cache or self._cache
-        send = self._send if kept is None or not safe or asking.streamed else self._caches.of(kept)
+        if not safe or asking.streamed:
+            kept = None
+        send = self._send if kept is None else self._caches.of(kept)
         idempotent = safe or self._idempotent(asking)
+        keyed = idempotent and (self._joins or kept is not None)
+        key = self._key_of(asking) if keyed else b""
         # The identity is empty: the key holds every field that is sent. By position: names take a third longer.
         return send(
-            Call(operation, asking, b"", "", asked.deadline, idempotent, asked.attempt, self._key_of, None)
+            Call(
+                operation,
+                asking,
+                key,
+                "",
+                asked.deadline,
+                idempotent,
+                asked.attempt,
+                self._key_of,
+                asking if keyed else None,
+            )
         )
 
-    def tags(self, cache: Cache | None, safe: bool, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the tags under which an answer will be kept."""
+    def tags(self, cache: Cache | None, safe: bool, caller: Caller) -> tuple[str, ...]:
+        """Return the tags under which an answer will be kept; raises `TypeError` for inputs that are not there."""
         kept = (cache or self._cache) if safe else None
-        return () if kept is None or not kept.tags else kept.tagged(inputs)
+        if kept is None or not kept.tags:
+            return ()
+        return kept.tagged(caller.inputs, f"{caller.rules.where}: service {self.name!r}")
 
     def counts(self) -> Mapping[str, int]:
         """Return what is held now."""

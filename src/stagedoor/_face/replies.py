@@ -6,6 +6,7 @@ An answer is read inside the policies, so that one that makes no sense counts fo
 that was read goes to the first who takes it; whoever shares the answer reads it again and gets a value of its own.
 """
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, TypeVar
 
@@ -25,6 +26,7 @@ __all__ = ["ABSENT_STATUSES", "Asking", "Reading", "Reply", "ReplyCodec", "Respo
 
 ABSENT_STATUSES = frozenset({404, 410})
 _UNREAD = object()
+_LOGGER = logging.getLogger("stagedoor.face")
 
 T = TypeVar("T")
 
@@ -61,7 +63,16 @@ class Reply:
         if self._shape is shape and self._value is not _UNREAD:
             taken, self._value = self._value, _UNREAD
             return taken
-        return shape.read(operation, self.response)
+        return _read(operation, shape, self.response)
+
+
+def _read(operation: str, shape: Shape[T], response: HttpResponse) -> T:
+    """Return an answer as a value, outside the policies, where no observer would hear why it cannot be one."""
+    try:
+        return shape.read(operation, response)
+    except UpstreamGarbled as error:
+        _LOGGER.warning("%s", error)
+        raise
 
 
 class ReplyCodec:
@@ -97,6 +108,8 @@ class Reading:
             raise UpstreamGarbled(call.operation, _redirect(response), response=response)
         if shape is None or (status == 204 and asking.absent):
             return Reply(response, tags=asking.tags)
+        if status == 204:
+            raise UpstreamGarbled(call.operation, "answered 204: there is no content", response=response)
         return Reply(response, shape, shape.read(call.operation, response), asking.tags)
 
     def key_of(self, payload: Asking, /) -> bytes:
@@ -146,7 +159,7 @@ class Response:
     def read(self, shape: type[T] | TypeAdapter[T]) -> T:
         """Return the body as a value of a type; raises `UpstreamGarbled` if it is none."""
         known: Shape[T] = shape_of(shape)
-        return known.read(self._operation, self._response)
+        return _read(self._operation, known, self._response)
 
     def __repr__(self) -> str:
         return f"<Response {self.status}, {len(self.body)} bytes>"

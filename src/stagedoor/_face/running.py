@@ -36,12 +36,12 @@ from stagedoor.problems import Problem
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.web.answer import Answer
-from stagedoor.web.cors import Cors
+from stagedoor.web.cors import ACCEPTED, Cors
 from stagedoor.web.gateway import Gateway as Web
 from stagedoor.web.health import Component, Health
 from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import Refused, Route
-from stagedoor.web.trace import identify
+from stagedoor.web.trace import Parents, identify
 
 if TYPE_CHECKING:
     from stagedoor._face.gateway import Gateway
@@ -117,7 +117,7 @@ class Running:
             plans=tuple(screen.plan for screen in self._screens.values()),
             trusted=trust(settings.networks),
             throttle=self.stores.throttle,
-            cors=Cors(settings.cors_origins) if settings.cors_origins else None,
+            cors=_cors(settings, routes),
             lifespan=self.opened,
             entropy=world.entropy,
         )
@@ -240,6 +240,11 @@ class Running:
         """Return the requests under way."""
         return self.web.active
 
+    @property
+    def sourcings(self) -> Sequence[Sourcing]:
+        """Return all sources at work."""
+        return tuple(self._sources.values())
+
     @asynccontextmanager
     async def request(
         self, *, headers: Mapping[str, str] | None = None, deadline: float | None = None
@@ -257,6 +262,7 @@ class Running:
             deadline=Deadline(float("inf") if deadline is None else now + deadline),
             forward=forward,
             record=Record(),
+            parent=Parents(trace.parent),
             caller=Caller(self, fields, _OUTSIDE, {}),
         )
         token = context.enter(asked)
@@ -323,6 +329,14 @@ class Running:
         return f"<Running {self.name}>"
 
 
+def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:
+    """Return whose pages may read answers; they may send every field that an answer varies by, but cookies."""
+    if not settings.cors_origins:
+        return None
+    varied = {name.title() for route in routes for name in route.varies if name != "cookie"}
+    return Cors(settings.cors_origins, accepted=(*ACCEPTED, *sorted(varied - set(ACCEPTED))))
+
+
 async def _docs_only(_: Request) -> Answer:
     raise Refused(problems.docs_only())
 
@@ -335,6 +349,7 @@ def _unmounted(scope: Scope) -> Scope:
         raw = quote(scope["path"]).encode()
     if not root and "raw_path" in scope:
         return scope
-    prefix = root.rstrip("/").encode()
-    below = raw.removeprefix(prefix)
-    return {**scope, "raw_path": below or b"/"}
+    prefix = quote(root.rstrip("/")).encode()
+    if raw == prefix or raw.startswith(prefix + b"/"):
+        raw = raw[len(prefix) :] or b"/"
+    return {**scope, "raw_path": raw}

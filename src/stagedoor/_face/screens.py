@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from stagedoor import context
 from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
-from stagedoor._face.caller import Caller, Rules, uncovered, unvaried
+from stagedoor._face.caller import Caller, Rules, entered, uncovered, unvaried
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
 from stagedoor._face.inputs import Reader, nearest
@@ -164,7 +164,7 @@ class Screen(Generic[M]):
             caller = asked_now.caller
             if asked_now.record.standing_in or not isinstance(caller, Caller):
                 return await function(*given, **named)
-            tags = cache.tagged(caller.inputs) if cache.tags else ()
+            tags = cache.tagged(caller.inputs, name) if cache.tags else ()
             for one in tags:
                 caller.tag(one)
             identity = self.rules.where.encode() + b";" + vary.identity(caller.fields)
@@ -183,7 +183,7 @@ class Screen(Generic[M]):
         if not isinstance(caller, Caller):
             raise TypeError("a screen is asked by a caller")
         fresh = caller.within(self.rules, values)
-        token = context.enter(asked_now.asked_by(fresh))
+        token = entered(asked_now, fresh)
         try:
             outcome = await self.plan.run(values, self._env)
         except Problem as problem:
@@ -192,7 +192,9 @@ class Screen(Generic[M]):
             context.leave(token)
         self._env.observe(AggregateEnded(self.plan.name, outcome.seconds, outcome.complete))
         cache = self.layout.declared.cache
-        tags = tuple(fresh.tags) if cache is None else (*fresh.tags, *cache.tagged(values))
+        tags = tuple(fresh.tags)
+        if cache is not None:
+            tags += cache.tagged(values, self.rules.where)
         lifetime = 0.0 if cache is None else cache.max_age
         return rendered(self.plan, self._renderer, values, outcome, lifetime, tags=tags, keep=True)
 

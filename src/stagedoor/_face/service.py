@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, LiteralString, TypeVar, overload
 from pydantic import TypeAdapter
 
 from stagedoor import requests
-from stagedoor._face.caller import Caller, caller_here
+from stagedoor._face.caller import Caller, caller_here, noted
 from stagedoor._face.fields import Cookie, Picker, lower_fields
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place
@@ -312,11 +312,11 @@ class Service:
     ) -> Any:  # noqa: ANN401 - of the shape's type
         """Make a typed call. What calls it is no coroutine, since each costs every call something."""
         caller, operation = caller_here(), f"{self.name}.{method} {path}"
-        form = None if shape is None else shape_of(shape)
+        form = None if shape is None and method != "GET" else shape_of(shape)
         remote = caller.running.remote(self)
         tags: tuple[str, ...] = ()
         if cache is not None or self.cache is not None:
-            tags = remote.tags(cache, safe, caller.inputs)
+            tags = remote.tags(cache, safe, caller)
             for name in tags:
                 caller.tag(name)
         asking = Asking(
@@ -328,22 +328,25 @@ class Service:
             absent=absent is not _NOTHING,
             tags=tags,
         )
+        asked = remote.call(operation, asking, safe, cache)
         try:
-            reply = await remote.call(operation, asking, safe, cache)
+            reply = await (asked if safe else noted(caller, asked))
         except UpstreamRejected as error:
             if absent is _NOTHING or error.response is None or error.response.status not in ABSENT_STATUSES:
                 raise
             return absent
         if form is None:
             return None
-        if reply.response.status == 204:
-            return _unless_missing(absent, operation, reply.response)
+        if reply.response.status == 204 and absent is not _NOTHING:
+            return absent
         return reply.take(operation, form)
 
     async def _raw(self, caller: Caller, operation: str, asking: Asking) -> Reply:
         """Make a call whose answer counts whatever its status."""
+        safe = asking.method in _SAFE
+        asked = caller.running.remote(self).call(operation, asking, safe, None)
         try:
-            return await caller.running.remote(self).call(operation, asking, asking.method in _SAFE, None)
+            return await (asked if safe else noted(caller, asked))
         except UpstreamError as error:
             if error.response is None or isinstance(error, UpstreamGarbled):
                 raise
@@ -362,6 +365,8 @@ class Service:
         """Return a request whose answer is taken as it comes."""
         if isinstance(body, str):
             raise TypeError("body is bytes, not str: encode it")
+        if not method.isupper():
+            raise TypeError(f"methods are written in capitals: {method.upper()!r}, not {method!r}")
         fields = self._fields(caller, (), headers)
         return Asking(method=method, target=target, headers=fields, body=body, streamed=streamed, raw=True)
 
@@ -386,9 +391,3 @@ def _merged(first: requests.Headers, second: requests.Headers, third: requests.H
     names |= {name for name, _ in second}
     merged += [field for field in third if field[0] not in names]
     return tuple(merged)
-
-
-def _unless_missing(absent: Any, operation: str, response: HttpResponse) -> Any:  # noqa: ANN401
-    if absent is _NOTHING:
-        raise UpstreamGarbled(operation, "answered 204: there is no content", response=response)
-    return absent

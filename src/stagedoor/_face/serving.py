@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import subprocess
 import sys
@@ -21,12 +22,14 @@ from stagedoor.door.limits import DoorLimits
 from stagedoor.errors import ConfigError
 from stagedoor.observers.metrics import prepare_workers
 from stagedoor.problems import Problem
+from stagedoor.web.request import Scope
 
 __all__ = ["entrance", "found", "limits_of", "serve"]
 
 _TARGET = "STAGEDOOR_TARGET"
 _WATCHED = "STAGEDOOR_WATCH"
 _FACTORY = "stagedoor._face.serving:entrance"
+_LOGGER = logging.getLogger("stagedoor")
 _EVERY = 0.3  # seconds between two looks at the files
 
 
@@ -37,10 +40,21 @@ def found(target: str) -> Gateway:
         raise ConfigError(f"{target!r} is not of the form module:name, as in shop:app")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    gateway = getattr(importlib.import_module(module), name or "app", None)
+    name, known = name or "app", vars(importlib.import_module(module))
+    if name not in known:
+        gateways = [f"{module}:{one}" for one, thing in known.items() if isinstance(thing, Gateway)]
+        raise ConfigError(f"{module!r} has no {name!r}; it has {', '.join(gateways) or 'no Gateway'}")
+    gateway = known[name]
     if not isinstance(gateway, Gateway):
         raise ConfigError(f"{target!r} is no Gateway but {type(gateway).__name__}")
     return gateway
+
+
+def address_of(target: str, *, host: str | None, port: int | None) -> str:
+    """Return where a gateway will be served, for people; raises `ConfigError`."""
+    gateway = found(target)
+    settings = settings_from(os.environ, gateway.name, gateway.settings)
+    return f"{gateway.name} at http://{host or settings.host}:{settings.port if port is None else port}"
 
 
 def serve(target: str, *, host: str | None = None, port: int | None = None, workers: int = 1) -> None:
@@ -51,7 +65,7 @@ def serve(target: str, *, host: str | None = None, port: int | None = None, work
     """
     gateway = found(target)
     settings = settings_from(os.environ, gateway.name, gateway.settings)
-    gateway.made().stores  # noqa: B018 - what is wrong is said here, once, and not by every worker
+    gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
     address = (host or settings.host, settings.port if port is None else port)
     limits = limits_of(settings)
     os.environ[_TARGET] = target
@@ -98,13 +112,18 @@ class _Served:
         self._gateway = gateway
         self._running: Running | None = None
 
-    def __call__(self, scope: Any, receive: Any, send: Any) -> Awaitable[None]:  # noqa: ANN401 - ASGI's own types
+    def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:  # noqa: ANN401 - ASGI's own types
         """Serve one ASGI connection."""
-        if scope["type"] != "http":
-            return self._gateway(scope, receive, send, alone=True)
+        if scope["type"] == "lifespan":
+            return self._live(scope, receive, send)
         if self._running is None:
             (self._running,) = self._gateway.serving()
         return self._running(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
+        """Serve the connection that lasts, watched where the command asked for it."""
+        with watched():
+            await self._gateway(scope, receive, send, alone=True)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""
@@ -152,6 +171,6 @@ def _files() -> Iterator[tuple[str, float]]:
                 yield str(file), file.stat().st_mtime
 
 
-def watched() -> Watch | None:
-    """Return what notices blocking code, where the command asked for it."""
-    return Watch() if os.environ.get(_WATCHED) else None
+def watched() -> contextlib.AbstractContextManager[object]:
+    """Return what notices blocking code and warns of it, where the command asked for that."""
+    return Watch(_LOGGER.warning) if os.environ.get(_WATCHED) else contextlib.nullcontext()

@@ -7,7 +7,7 @@ Each has a default that production can live with. A value that cannot work is a 
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
@@ -39,7 +39,7 @@ class Settings:
 
     host: str = "127.0.0.1"
     port: int = 8000
-    redis_url: str = ""
+    redis_url: str = field(default="", repr=False)  # it may hold a password
     redis_prefix: str = ""
     redis_timeout: float = 0.05
     rate_limit: str = ""
@@ -52,7 +52,7 @@ class Settings:
     connections_per_client: int = 0
     cache_bytes: int = 64 * 2**20
     docs_only: bool = False
-    sentry_dsn: str = ""
+    sentry_dsn: str = field(default="", repr=False)  # it may hold a key
     sentry_environment: str = ""
     sentry_traces_rate: float = 0.0
 
@@ -262,7 +262,7 @@ def settings_from(env: Mapping[str, str], name: str, given: Settings | None) -> 
     for one in _SETTINGS:
         variable = prefix + one.name.upper()
         said = env.get(variable)
-        if said is None or _KUBERNETES.match(said):
+        if not said or _KUBERNETES.match(said):  # empty means unset
             continue
         read = one.read(said)
         found[one.name] = _checked(one, said if read in {-1, None} else read, variable)

@@ -31,6 +31,7 @@ _LONG = b"0" * 300
 _PLAIN_ONLY = (
     orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
+_LONGEST = 200  # characters of a place, or of a fault
 _DIGITS = re.compile(rb"[0-9]{1001}")
 
 
@@ -77,8 +78,8 @@ def _is_odd(body: bytes) -> bool:
 def _first(error: ValidationError) -> str:
     """Return the first fault and its place, without the value: it may be a secret."""
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    place = ".".join(map(str, fault["loc"]))
-    return f"at {place}: {fault['msg']}" if place else str(fault["msg"])
+    place = ".".join(map(str, fault["loc"]))[:_LONGEST]
+    return f"at {place}: {fault['msg'][:_LONGEST]}" if place else str(fault["msg"])[:_LONGEST]
 
 
 def _check(operation: str, body: bytes, response: HttpResponse) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-from stagedoor._face.caller import caller_here
+from stagedoor._face.caller import caller_here, noted
 from stagedoor._face.declared import Source
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
 from stagedoor._face.remote import AnyPolicy, cached
@@ -53,11 +53,16 @@ class Sourcing:
         """Call the function through its policies; raises `UpstreamError`, and what is a mistake in the code."""
         caller, declared = caller_here(), self.declared
         cache = declared.cache
-        tags = () if cache is None or not cache.tags else cache.tagged(_named(declared, given, named))
+        tags = (
+            ()
+            if cache is None or not cache.tags
+            else cache.tagged(_named(declared, given, named), f"source {self.name!r}")
+        )
         for one in tags:
             caller.tag(one)
         use = asked(self._function, declared.signature, given, named, b"", tags)
-        return await through(self.upstream, self._operation, use)
+        called = through(self.upstream, self._operation, use)
+        return await (called if declared.safe else noted(caller, called))
 
 
 def _named(declared: Source, given: Sequence[Any], named: dict[str, Any]) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def route_names(path: object, where: str) -> tuple[str, ...]:
 class Tag:
     """A tag with places for values: named as in `home:{account_id}`, or `{}` in order."""
 
-    __slots__ = ("_last", "_parts", "names", "text")
+    __slots__ = ("_parts", "names", "text")
 
     def __init__(self, text: object, where: str) -> None:
         if not isinstance(text, str) or not text:
@@ -140,24 +140,21 @@ class Tag:
         except ValueError as error:
             raise ConfigError(f"{where}: the tag {text!r} cannot be read: {error}") from error
         self.text = text
-        # One value at the end can be told from all others as it stands.
-        self._last = self._parts[0] if len(self._parts) == 1 and self._parts[0][1] else None
         self.names = tuple(name for _, name in self._parts if name)
+
+    @property
+    def shape(self) -> str:
+        """Return it without the names: two of one shape may give one text."""
+        return "".join([literal + ("" if name is None else "{}") for literal, name in self._parts])
 
     def named(self, values: Mapping[str, object]) -> str:
         """Return the tag of these values."""
+        if len(self._parts) == 1:  # most of them: a word, then one value
+            literal, name = self._parts[0]
+            return literal if name is None else literal + _escaped(values[name])
         return "".join(
             [literal + ("" if name is None else _escaped(values[name])) for literal, name in self._parts]
         )
-
-    def spelled(self, values: Mapping[str, object]) -> str:
-        """Return the same as a key that people read: a single value at its end stands there as it is."""
-        if self._last is not None:
-            literal, name = self._last
-            said = values[name or ""]
-            if type(said) is str:
-                return literal + said
-        return self.named(values)
 
     def placed(self, values: Sequence[object]) -> str:
         """Return the tag of values in order; raises `TypeError` if there are more or fewer than places."""
@@ -177,5 +174,7 @@ def tag_of(text: str) -> Tag:
 
 
 def _escaped(value: object) -> str:
+    if type(value) is str and _PLAIN.fullmatch(value) is not None:
+        return value
     text = _text(value)
     return quote(str(value) if text is None else text, safe="", errors="replace")

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
@@ -17,11 +18,12 @@ _LOOKS = 3  # in one place, without a turn of the loop between them: that is no 
 class Watch:
     """Looks at the event loop from a thread while it is entered; `blocked` says what stood still, and where.
 
-    `told`, if given, is called with each such message, from the thread.
+    `told` is called with each such message, from the thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[str], object] | None = None) -> None:
         self.blocked: str | None = None
+        self._told = told
         self._beats = 0
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -51,13 +53,19 @@ class Watch:
             now = None if place is None else (self._beats, place)
             times = times + 1 if now is not None and now == seen else 0
             seen = now
-            if times >= _LOOKS and self.blocked is None and place is not None:
-                self.blocked = (
-                    f"{place} blocks the event loop, and every other request with it: await instead, or use "
-                    "asyncio.to_thread"
-                )
+            if times == _LOOKS and place is not None:
+                self._tell(place)
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._beat)
+
+    def _tell(self, place: str) -> None:
+        text = (
+            f"{place} blocks the event loop, and every other request with it: await instead, or use "
+            "asyncio.to_thread"
+        )
+        self.blocked = self.blocked or text
+        if self._told is not None:
+            self._told(text)
 
 
 def _theirs(frame: FrameType | None) -> str | None:

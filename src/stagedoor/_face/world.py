@@ -1,5 +1,6 @@
 """The world round a gateway: clock, chance, logs and metrics; the real one, or a test's."""
 
+import io
 import logging
 import multiprocessing
 import os
@@ -7,7 +8,7 @@ import random
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, BinaryIO
 
 from stagedoor._face.settings import Settings
 from stagedoor.call import Env
@@ -46,7 +47,7 @@ class World:
         clock = SystemClock() if env is None else env.clock
         sinks: list[Any] = [] if self.metrics is None else [self.metrics]
         if env is None or stream is not None:
-            out = sys.stdout.buffer if stream is None else stream
+            out = _output() if stream is None else stream
             self.logs = Logs(out, level=settings.level, format=settings.form, clock=clock)
             sinks.append(self.logs)
         if env is not None:
@@ -71,6 +72,12 @@ class World:
                 self.sentry.watch()
                 stack.push_async_callback(self.sentry.aclose)
             yield
+
+
+def _output() -> BinaryIO:
+    """Return standard output; that of the process where something without bytes, as in a notebook, stands for it."""
+    found: BinaryIO | None = getattr(sys.stdout, "buffer", None) or getattr(sys.__stdout__, "buffer", None)
+    return io.BytesIO() if found is None else found
 
 
 def _sentry(settings: Settings, release: str, env: Env) -> Sentry | None:

@@ -218,6 +218,7 @@ class _Run:
             record,
             asked.attempt,
             unshortened,
+            asked.parent,
             asked.caller,
         )
 

@@ -46,6 +46,7 @@ _TROUBLE: Final = frozenset(
 _BURST: Final = 10.0
 _MOST_KINDS: Final = 1_000
 _GATHER: Final = 0.02
+_LONGEST: Final = 500  # characters of what went wrong with a call
 
 
 class Stream(Protocol):
@@ -307,7 +308,8 @@ def _of_error(event: AttemptEnded | RetryScheduled | RefreshFailed) -> Told | No
     match event:
         case AttemptEnded(_, attempt, seconds):
             took = {"attempt": attempt, "duration_ms": round(seconds * 1000, 3)}
-            return "upstream_failed", service, {**fields, **took}
+            detail = {"detail": error.detail[:_LONGEST]} if error.detail else {}
+            return "upstream_failed", service, {**fields, **detail, **took}
         case RetryScheduled(_, attempt, wait):
             return (
                 "retry_scheduled",

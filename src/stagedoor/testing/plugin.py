@@ -1,4 +1,4 @@
-"""Fixtures for pytest: `clock`, `events`, `env`.
+"""Fixtures for pytest: `clock`, `events`, `env`, `stage`.
 
 Ask for them in a conftest, with `pytest_plugins = ["stagedoor.testing.plugin"]`. There is no entry point on purpose:
 pytest would import the kit before coverage starts to count, and in projects that do not want it.
@@ -11,8 +11,9 @@ import pytest
 from stagedoor.call import Env
 from stagedoor.testing.clock import ManualClock
 from stagedoor.testing.events import Events
+from stagedoor.testing.stage import Stage
 
-__all__ = ["clock", "env", "events"]
+__all__ = ["clock", "env", "events", "stage"]
 
 
 @pytest.fixture
@@ -31,3 +32,9 @@ def events() -> Events:
 def env(clock: ManualClock, events: Events) -> Env:
     """Return an Env of that clock and observer, with a random source that starts the same for each test."""
     return Env(clock, random.Random(20260105).random, events)  # noqa: S311 - wanted: the same each time
+
+
+@pytest.fixture
+def stage() -> type[Stage]:
+    """Return the class: a test makes stages of the gateways that it wants."""
+    return Stage

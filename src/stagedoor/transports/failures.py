@@ -5,6 +5,7 @@ No detail names a host, port or path (T21): such facts are in the cause only.
 """
 
 import errno
+import socket
 import ssl
 
 from stagedoor.errors import Overloaded, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
@@ -13,6 +14,15 @@ __all__ = ["Cut", "Failure", "Full", "Garbled", "Late", "Stuck", "translated"]
 
 # Our own shortage, not the upstream's fault (C9).
 _LOCAL = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL))
+
+_AWAY = frozenset((errno.EHOSTUNREACH, errno.ENETUNREACH))
+_REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
+    (ConnectionRefusedError, "refused the connection"),
+    ((ConnectionResetError, ConnectionAbortedError, BrokenPipeError), "reset the connection"),
+    (socket.gaierror, "its name cannot be resolved"),
+    (ssl.SSLError, "the TLS handshake failed"),
+    (FileNotFoundError, "its socket is not there"),
+)
 
 
 class Failure(Exception):
@@ -68,4 +78,11 @@ def _unreachable(operation: str, failure: Exception) -> UpstreamError:
         return UpstreamUnavailable(operation, "its certificate is not trusted")
     if isinstance(failure, OSError) and failure.errno in _LOCAL:
         return Overloaded(operation, "no descriptor or port left")
-    return UpstreamUnavailable(operation, "could not be reached", retryable=True)
+    return UpstreamUnavailable(operation, _why(failure), retryable=True)
+
+
+def _why(failure: Exception) -> str:
+    """Say what an operator looks for next: the process, the name, the network or the certificate."""
+    if isinstance(failure, OSError) and failure.errno in _AWAY:
+        return "there is no route to it"
+    return next((told for kinds, told in _REASONS if isinstance(failure, kinds)), "could not be reached")

@@ -14,6 +14,7 @@ from dataclasses import field, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import orjson
+from pydantic_core import PydanticSerializationError
 
 from stagedoor import context
 from stagedoor.aggregate.outcome import Outcome
@@ -30,7 +31,7 @@ from stagedoor.value import value
 from stagedoor.web.answer import Answer
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
 from stagedoor.web.parameters import Parameter
-from stagedoor.web.rendering import Renderer, Unrenderable
+from stagedoor.web.rendering import Renderer
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
@@ -147,7 +148,7 @@ def rendered(
     """
     try:
         fields = renderer.render(_brought(outcome))
-    except Unrenderable:
+    except PydanticSerializationError:
         outcome = _mended(plan, renderer, outcome)
         fields = renderer.render(_brought(outcome))
     complete, summary = outcome.complete, None

@@ -12,6 +12,7 @@ from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import orjson
 
@@ -72,6 +73,11 @@ def documentation_routes(
     return built
 
 
+def _root(request: Request) -> str:
+    """Return the path that the gateway is mounted at, as a URL says it; a server sets it, not a client."""
+    return quote(request.scope.get("root_path", "").rstrip("/"))
+
+
 def _quiet(path: str, handle: Handler) -> Route:
     return Route(path=path, handle=handle, public=True, kind="documentation", live=True)
 
@@ -80,9 +86,7 @@ def _openapi_handler(described: Callable[[], dict[str, Any]]) -> Handler:
     made: dict[str, tuple[Answer, bytes]] = {}
 
     async def handle(request: Request) -> Answer:
-        root = request.scope.get("root_path", "").rstrip(
-            "/"
-        )  # where it is mounted; a server sets it, not a client
+        root = _root(request)
         if root not in made:
             said = described()
             body = orjson.dumps({**said, "servers": [{"url": root}]} if root else said)
@@ -96,7 +100,7 @@ def _page_handler(
     page: Callable[[str, str, str, str], str], title: str, openapi: str, assets: str, nonce: Callable[[], str]
 ) -> Handler:
     async def handle(request: Request) -> Answer:
-        once, root = nonce(), request.scope.get("root_path", "").rstrip("/")
+        once, root = nonce(), _root(request)
         policy = (
             f"default-src 'none'; script-src 'nonce-{once}' 'strict-dynamic'; style-src 'self' 'unsafe-inline'; "
             "img-src 'self' data:; font-src 'self' data:; connect-src 'self'; worker-src blob:; "

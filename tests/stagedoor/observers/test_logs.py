@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 
 from stagedoor import context
 from stagedoor.context import RequestContext
-from stagedoor.errors import UpstreamRejected, UpstreamTimeout
+from stagedoor.errors import (
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from stagedoor.events import (
     AttemptEnded,
     BreakerMoved,
@@ -112,6 +118,22 @@ def test_trouble_is_one_line_with_service_and_reason(
     assert record["level"] == "WARNING"
     assert record["service"] in {"users", "redis"}
     assert fields.items() <= record.items()
+
+
+@pytest.mark.parametrize("error", [UpstreamGarbled, UpstreamUnavailable])
+def test_a_failed_attempt_says_why(error: type[UpstreamError]) -> None:
+    """Content type, first fault, status: once, bounded, and what looks like a credential is taken out."""
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    failed = error("users.get", "answered 302 to https://a:b@host/x?token=abc" + "x" * 1_000)
+    fan_out(logs)(AttemptEnded("users.get", 1, 0.01, failed))
+    fan_out(logs)(RetryScheduled("users.get", 1, 0.02, failed))
+    logs.close()
+    first, second = sink.records()
+
+    assert first["detail"].startswith("answered 302 to https://***@host/x?token=***")
+    assert len(first["detail"]) <= 500
+    assert "detail" not in second
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Request heads, byte for byte."""
 
+from typing import Any
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -86,6 +88,22 @@ def test_h1_lines_are_those_of_the_fields_to_send(headers: Headers, forward: Hea
 def test_t2_a_target_that_is_no_path_is_refused(bad: bytes) -> None:
     with pytest.raises(ValueError, match="target"):
         check_request("GET", bad, ())
+
+
+@pytest.mark.parametrize(
+    ("target", "fields", "words"),
+    [
+        ("/users/1", (), "the target is bytes, as in b'/users/1', not str"),
+        (b"/", ((b"accept", "*/*"),), "a header field is a pair of bytes"),
+        (b"/", (("accept", b"*/*"),), "a header field is a pair of bytes"),
+    ],
+)
+def test_a_text_in_place_of_bytes_is_a_mistake_at_once(target: Any, fields: Any, words: str) -> None:
+    """It is the code that is wrong: not "the service made no sense"."""
+    with pytest.raises(TypeError, match=r".") as caught:
+        check_request("GET", target, fields)
+
+    assert words in str(caught.value)
 
 
 @example(method="GET", target=b"", fields=[(b"keep-alive", b"1"), (b"x", b"y")])

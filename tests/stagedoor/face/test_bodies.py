@@ -1,0 +1,205 @@
+"""The body of a request: what it must say of itself, how large it may be, what is wrong in it."""
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from stagedoor import Gateway, Header
+from stagedoor.errors import ConfigError
+from stagedoor.testing import Client, Reply, Stage
+
+JSON = (b"content-type", b"application/json")
+
+
+class Item(BaseModel):
+    sku: str
+    qty: Annotated[int, Field(ge=1)] = 1
+
+
+class Order(BaseModel):
+    items: list[Item]
+
+
+def shop(seen: list[object]) -> Gateway:
+    app = Gateway("shop")
+
+    @app.post("/orders", status=201, limit=200)
+    async def order(order: Order, note: str = "", if_match: Annotated[str, Header()] = "*") -> Order:
+        seen.append((order, note, if_match))
+        return order
+
+    @app.put("/items")
+    async def items(items: list[Item]) -> None:
+        seen.append(items)
+
+    @app.patch("/loose")
+    async def loose(said: dict[str, int]) -> dict[str, int]:
+        return said
+
+    return app
+
+
+async def send(
+    body: bytes, *fields: tuple[bytes, bytes], target: str = "/orders", method: str = "POST"
+) -> Reply:
+    async with Stage(shop([])) as stage:
+        client = Client(stage.running)
+        return Reply(await stage.run(client.ask(target, method=method, headers=fields, body=body)))
+
+
+async def test_a_body_is_read_beside_inputs() -> None:
+    """A model is the body, all else an input; `status` is that of success."""
+    seen: list[object] = []
+    async with Stage(shop(seen)) as stage:
+        answer = await stage.post("/orders?note=n", {"items": [{"sku": "a"}]}, if_match="x")
+
+        assert (answer.status, answer.read(Order)) == (201, Order(items=[Item(sku="a")]))
+        assert seen == [(Order(items=[Item(sku="a")]), "n", "x")]
+
+
+async def test_a_list_of_models_is_a_body_too_and_nothing_is_204() -> None:
+    """None has no body, and no content type."""
+    answer = await send(b'[{"sku":"a","qty":2}]', JSON, target="/items", method="PUT")
+
+    assert (answer.status, answer.body, answer.header("content-type")) == (204, b"", "")
+
+
+@pytest.mark.parametrize(
+    "kind", [b"application/json; charset=utf-8", b"application/vnd.shop+json", b"APPLICATION/JSON"]
+)
+async def test_json_has_more_than_one_name(kind: bytes) -> None:
+    """RFC 6839 3.1, RFC 9110 8.3.1; a BOM in front is no fault worth a refusal (RFC 8259 8.1)."""
+    answer = await send(b'\xef\xbb\xbf{"items":[]}', (b"content-type", kind))
+
+    assert answer.status == 201
+
+
+@pytest.mark.parametrize("fields", [(), ((b"content-type", b"text/plain"),), ((b"content-type", b"json"),)])
+async def test_a_body_of_another_kind_is_415(fields: tuple[tuple[bytes, bytes], ...]) -> None:
+    """It says what would be right, and the handler never ran."""
+    answer = await send(b'{"items":[]}', *fields)
+
+    assert answer.status == 415
+    assert "application/json" in answer.read(dict[str, Any])["detail"]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1,]", b'{"items":[]}x', b"\xff", b'{"items":NaN'])
+async def test_what_is_no_json_is_400(body: bytes) -> None:
+    """A7: broken syntax is another thing than a wrong value."""
+    answer = await send(body, JSON)
+
+    assert answer.status == 400
+    assert "the body is not JSON" in answer.read(dict[str, Any])["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "locs"),
+    [
+        (b"[]", [["body"]]),
+        (b"{}", [["body", "items"]]),
+        (
+            b'{"items":[{"qty":0},{"sku":1}]}',
+            [["body", "items", "0", "sku"], ["body", "items", "0", "qty"], ["body", "items", "1", "sku"]],
+        ),
+    ],
+)
+async def test_a_wrong_value_is_422_with_each_place(body: bytes, locs: list[list[str]]) -> None:
+    """Every fault has its row, and no row shows what was sent."""
+    answer = await send(body, JSON)
+
+    assert answer.status == 422
+    assert [one["loc"] for one in answer.read(dict[str, Any])["errors"]] == locs
+
+
+async def test_wrong_inputs_are_refused_before_the_body_is_read() -> None:
+    """The cheap look comes first."""
+    app = Gateway("shop")
+
+    @app.post("/orders")
+    async def order(order: Order, page: int) -> Order:
+        return order
+
+    async with Stage(app) as stage:
+        answer = await stage.post("/orders?page=x", {"items": 1})
+
+        assert [one["loc"] for one in answer.read(dict[str, Any])["errors"]] == [["query", "page"]]
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
+    """413 before the first byte: nobody had to send it."""
+    received: list[object] = []
+    async with Stage(shop([])) as stage:
+
+        async def receive() -> dict[str, object]:
+            received.append(1)
+            raise AssertionError("it was read")
+
+        said = await exchange(stage, receive, (b"content-length", b"201"))
+
+        assert (said, received) == (413, [])
+
+
+async def test_a_body_that_becomes_too_large_is_refused_on_the_way() -> None:
+    """Chunked: it stops at the bound, not at the end."""
+    received: list[object] = []
+    async with Stage(shop([])) as stage:
+
+        async def receive() -> dict[str, object]:
+            received.append(1)
+            return {"type": "http.request", "body": b" " * 60, "more_body": True}
+
+        said = await exchange(stage, receive)
+
+        assert (said, len(received)) == (413, 4)
+
+
+async def exchange(stage: Stage, receive: Any, *fields: tuple[bytes, bytes]) -> int:
+    """Post to /orders by hand; return the status."""
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/orders",
+        "raw_path": b"/orders",
+        "query_string": b"",
+        "headers": [JSON, *fields],
+        "client": ("192.0.2.1", 1),
+    }
+    await stage.run(stage.running(scope, receive, send))
+    return int(sent[0]["status"])
+
+
+async def test_the_document_tells_the_body_and_its_refusals() -> None:
+    """G9: the schema, and 400, 413, 415, 422 beside the usual ones."""
+    async with Stage(shop([])) as stage:
+        document = (await stage.get("/openapi.json")).read(dict[str, Any])
+
+        operation = document["paths"]["/orders"]["post"]
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        assert schema == {"$ref": "#/components/schemas/Order"}
+        assert {"201", "400", "413", "415", "422"} <= set(operation["responses"])
+
+
+def test_a_request_has_one_body() -> None:
+    """Two models, or a model where there is no body, are errors at start."""
+    app = Gateway("shop")
+
+    @app.post("/two")
+    async def two(a: Item, b: Order) -> None: ...
+
+    other = Gateway("shop")
+
+    @other.get("/one")
+    async def one(a: Item) -> None: ...
+
+    with pytest.raises(
+        ConfigError, match=r"test_bodies\.py:\d+: POST /two: 'a', 'b': a request has one body"
+    ):
+        app.inspected()
+    with pytest.raises(ConfigError, match=r"test_bodies\.py:\d+: GET /one: 'a': GET has no body"):
+        other.inspected()

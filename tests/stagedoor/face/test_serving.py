@@ -1,0 +1,122 @@
+"""What `stagedoor run` serves: by name, warned of what blocks, told of what the door refuses."""
+
+import asyncio
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stagedoor import Gateway, problems
+from stagedoor._face import serving
+from stagedoor._face.watching import Watch
+from stagedoor.errors import ConfigError
+from stagedoor.testing import Client
+
+
+def block(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+async def test_blocking_code_is_told_once_with_its_place() -> None:
+    """Three looks in one place without a turn of the loop: the line of the user's own code."""
+    told: list[str] = []
+    with Watch(told.append) as watch:
+        block(0.3)
+        await asyncio.sleep(0)
+
+    assert len(told) == 1
+    assert told == [watch.blocked]
+    assert "test_serving.py:" in told[0]
+
+
+async def test_a_loop_that_waits_is_not_blocked() -> None:
+    """Nor one that turns."""
+    with Watch() as watch:
+        for _ in range(5):
+            await asyncio.sleep(0.03)
+
+    assert watch.blocked is None
+
+
+async def test_under_reload_a_warning_names_the_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """In the log, as a line of its own."""
+    app = Gateway("shop")
+
+    @app.get("/")
+    async def root() -> str:
+        block(0.3)
+        return "x"
+
+    monkeypatch.setenv("STAGEDOOR_WATCH", "1")
+    served = serving._entrance(app).app  # noqa: SLF001 - what the door is given
+    await lived(served, Client(served).ask("/"))
+
+    assert "blocks the event loop" in capfd.readouterr().out
+
+
+async def lived(app: Any, *work: Any) -> None:
+    """Run the lifespan round some work."""
+    events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    living = asyncio.ensure_future(app({"type": "lifespan"}, events.get, sent.put))
+    await events.put({"type": "lifespan.startup"})
+    assert (await sent.get())["type"] == "lifespan.startup.complete"
+    for one in work:
+        await one
+    await events.put({"type": "lifespan.shutdown"})
+    await living
+
+
+async def test_what_the_door_refuses_is_counted_and_draining_is_told() -> None:
+    """The door answers before the gateway sees it: metrics and readiness know all the same."""
+    app = Gateway("shop")
+    entrance = serving._entrance(app)  # noqa: SLF001 - what the door is given
+
+    async def look() -> None:
+        [running] = app.serving()
+        assert entrance.refused is not None
+        assert entrance.drain is not None
+        entrance.refused(problems.too_large(), "r1")
+        assert b'status="413"' in (await Client(running).ask("/metrics")).body
+        entrance.drain()
+        assert (await Client(running).ask("/health/ready")).status == 503
+
+    await lived(entrance.app, look())
+
+
+@pytest.fixture
+def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Write a module into the folder we stand in; return its name."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    name = f"served_{abs(hash(str(tmp_path))):x}"
+    code = """
+        from stagedoor import Gateway
+        app = Gateway("shop")
+        number = 7
+    """
+    (tmp_path / f"{name}.py").write_text(textwrap.dedent(code))
+    return name
+
+
+def test_a_gateway_is_found_by_module_and_name(written: str) -> None:
+    """`app` unless another name is given."""
+    assert serving.found(f"{written}:app") is serving.found(written)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (":app", "is not of the form module:name"),
+        ("{}:number", "is no Gateway but int"),
+        ("{}:other", "is no Gateway but NoneType"),
+    ],
+)
+def test_what_is_no_gateway_is_told(written: str, target: str, words: str) -> None:
+    """With what it is."""
+    with pytest.raises(ConfigError, match=words):
+        serving.found(target.format(written))

@@ -1,0 +1,38 @@
+"""What a failure of a connection is called."""
+
+import errno
+import socket
+import ssl
+
+import pytest
+
+from stagedoor.errors import Overloaded, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.transports.failures import Cut, Full, Garbled, Late, Stuck, translated
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "detail"),
+    [
+        (ConnectionRefusedError(errno.ECONNREFUSED, "x"), UpstreamUnavailable, "refused the connection"),
+        (ConnectionResetError(), UpstreamUnavailable, "reset the connection"),
+        (BrokenPipeError(), UpstreamUnavailable, "reset the connection"),
+        (socket.gaierror(-2, "secret.internal"), UpstreamUnavailable, "its name cannot be resolved"),
+        (OSError(errno.EHOSTUNREACH, "10.0.0.1"), UpstreamUnavailable, "there is no route to it"),
+        (FileNotFoundError(errno.ENOENT, "/run/x"), UpstreamUnavailable, "its socket is not there"),
+        (ssl.SSLError("x"), UpstreamUnavailable, "the TLS handshake failed"),
+        (ssl.SSLCertVerificationError("x"), UpstreamUnavailable, "its certificate is not trusted"),
+        (OSError("Multiple exceptions"), UpstreamUnavailable, "could not be reached"),
+        (Cut(silent=True, headless=True), UpstreamUnavailable, "closed before the head of an answer"),
+        (Cut(silent=False, headless=False), UpstreamGarbled, "closed before the end of an answer"),
+        (Garbled("a bad chunk"), UpstreamGarbled, "a bad chunk"),
+        (OSError(errno.EMFILE, "x"), Overloaded, "no descriptor or port left"),
+        (Full(), Overloaded, "no connection came free in time"),
+        (Late(), UpstreamTimeout, ""),
+        (Stuck(), UpstreamTimeout, ""),
+    ],
+)
+def test_a_failure_says_what_to_look_for(failure: Exception, kind: type[UpstreamError], detail: str) -> None:
+    """Refused, unresolved, reset: the process, the name or the network; T21: no host, port or path."""
+    error = translated("users.get", failure)
+
+    assert (type(error), error.detail) == (kind, detail)
