@@ -160,8 +160,9 @@ class Blueprint:
         used |= {id(one.service) for one in self.passages}
         used |= {id(one) for part in self._parts.values() for one in part.uses or ()}
         hiding = {function.__name__: place_of_code(function) for function in self._functions()}
+        names = [one.name for one in self.services]
         for service in self.services:
-            if id(service) not in used:
+            if id(service) not in used and names.count(service.name) == 1:
                 cure = "if one uses it in a way that its code does not show, say uses={...}"
                 if service.name in hiding:
                     cure = f"the function of its name, at {hiding[service.name]}, hides it: name its variable otherwise"

@@ -19,8 +19,8 @@ from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.remote import cached
 from stagedoor._face.templates import Tag, route_names
-from stagedoor.aggregate.fits import kinds
-from stagedoor.aggregate.part import Argument, signature_of
+from stagedoor.aggregate.fits import broken_promise, kinds
+from stagedoor.aggregate.part import Argument, Signature, signature_of
 from stagedoor.cache.store import Store
 from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Call, Env
@@ -115,7 +115,7 @@ class Handling:
         self._deadline = deadline
         self._clock = env.clock
         self._refusals = refusals
-        signature = signature_of(declared.function)
+        signature = self._signature()
         self._path = route_names(declared.path, str(declared.place))
         # An argument of the type `Running` is the gateway itself.
         self._given = {one.name: running for one in signature.arguments if one.hint is type(running)}
@@ -135,6 +135,12 @@ class Handling:
         self._purging = Purging(declared.purges, self._known(), store, str(declared.place))
         self._check_tags()
         self.upstream = self._upstream(store, env)
+
+    def _signature(self) -> Signature:
+        try:
+            return signature_of(self.declared.function)
+        except ConfigError as error:
+            raise ConfigError(f"{self.declared.place}: {self.where}: {error}") from error
 
     def _find_body(self, arguments: Sequence[Argument]) -> Argument | None:
         """Return the argument that is the body."""
@@ -256,11 +262,7 @@ class Handling:
             ) from error
         made = said if isinstance(said, Answer) else Answer(said)
         if self._kinds and not isinstance(made.value, self._kinds):
-            promised = " or ".join(kind.__name__ for kind in self._kinds)
-            raise TypeError(
-                f"{self.declared.place}: {self.declared.function.__name__} returned "
-                f"{type(made.value).__name__}, its annotation promises {promised}"
-            )
+            raise TypeError(f"{self.declared.place}: {self.where} {broken_promise(made.value, self._kinds)}")
         return made
 
     def _written(self, made: Answer[Any], fields: Headers) -> Written:

@@ -90,7 +90,10 @@ class Screen(Generic[M]):
         self._kept_parts: list[Upstream[Any, Any]] = []
         left = reserve(deadline) if declared.reserve is None else declared.reserve
         self.plan = self._plan(layout, uses, deadline - left)
-        self._renderer = renderer_of(self.plan)
+        try:
+            self._renderer = renderer_of(self.plan)
+        except ConfigError as error:
+            raise ConfigError(f"{declared.place}: {self.rules.where}: {error}") from error
         self._read = Reader(layout.inputs).read
         self._finish = _finish_of(declared.completed)
         where = layout.where.encode()  # two screens may have one model, and so one name

@@ -40,11 +40,11 @@ def found(target: str) -> Gateway:
         raise ConfigError(f"{target!r} is not of the form module:name, as in shop:app")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    name, known = name or "app", vars(importlib.import_module(module))
-    if name not in known:
-        gateways = [f"{module}:{one}" for one, thing in known.items() if isinstance(thing, Gateway)]
+    home, name = importlib.import_module(module), name or "app"
+    gateway = getattr(home, name, None)
+    if gateway is None:
+        gateways = [f"{module}:{one}" for one, thing in vars(home).items() if isinstance(thing, Gateway)]
         raise ConfigError(f"{module!r} has no {name!r}; it has {', '.join(gateways) or 'no Gateway'}")
-    gateway = known[name]
     if not isinstance(gateway, Gateway):
         raise ConfigError(f"{target!r} is no Gateway but {type(gateway).__name__}")
     return gateway

@@ -12,10 +12,11 @@ from stagedoor._face.uses import SOURCE
 from stagedoor.aggregate.part import signature_of
 from stagedoor.cache.store import Store
 from stagedoor.call import Env
+from stagedoor.errors import ConfigError
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.upstream import Upstream
 
-__all__ = ["Sourcing", "wrapped"]
+__all__ = ["Sourcing", "returned", "wrapped"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -38,7 +39,7 @@ class Sourcing:
         self.name = declared.name
         outer: list[AnyPolicy] = [Coalesced()] if declared.safe else []
         if declared.cache is not None and declared.safe:
-            codec = MadeCodec(signature_of(declared.function).returns)
+            codec = MadeCodec(returned(declared))
             outer.insert(0, cached(declared.cache, store, codec))
         calling = Calling(declared.name, env, safe=declared.safe, foreign=True)
         self.upstream: Upstream[Any, Any] = Upstream(declared.name, calling, *outer, *policies, env=env)
@@ -69,6 +70,14 @@ def _named(declared: Source, given: Sequence[Any], named: dict[str, Any]) -> dic
     bound = declared.signature.bind(*given, **named)
     bound.apply_defaults()
     return dict(bound.arguments)
+
+
+def returned(declared: Source) -> Any:  # noqa: ANN401 - a type form
+    """Return the type of a source's value; raises `ConfigError` if it does not say."""
+    try:
+        return signature_of(declared.function).returns
+    except ConfigError as error:
+        raise ConfigError(f"{declared.place}: source {declared.name!r}: {error}") from error
 
 
 def wrapped(declared: Source, function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:

@@ -6,7 +6,7 @@ refuses only what is certainly wrong.
 """
 
 import types
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import (
     Annotated,
     Any,
@@ -19,7 +19,7 @@ from typing import (
     get_origin,
 )
 
-__all__ = ["Hint", "fits", "holds", "kinds", "spell"]
+__all__ = ["Hint", "broken_promise", "fits", "holds", "kinds", "spell"]
 
 Hint: TypeAlias = Any  # an annotation: a class, or one of the many forms of `typing`
 
@@ -69,6 +69,16 @@ def kinds(hint: Hint) -> tuple[type, ...]:
     if not isinstance(kind, type) or kind is object or getattr(kind, "_is_protocol", False):
         return ()
     return (kind, *_WIDER_KINDS.get(kind, ()))
+
+
+def broken_promise(value: object, promised: Sequence[type]) -> str:
+    """Say of what class a value is that was to be of others."""
+    names = " or ".join(kind.__name__ for kind in promised)
+    said = f"returned {type(value).__name__}, its annotation promises {names}"
+    if not isinstance(value, Coroutine):
+        return said
+    value.close()  # nobody will wait for it now
+    return f"{said}: was `await` forgotten?"
 
 
 def spell(hint: Hint) -> str:

@@ -173,6 +173,7 @@ def _step(
         fallback=part.fallback,
         limit=part.limit,
         kinds=kinds(design.signatures[part.name].returns),
+        place=":".join(map(str, place_of(part.call))),
         tolerant=frozenset(other for other in needs[index] if design.parts[other].name in part.tolerant),
     )
 

@@ -20,6 +20,7 @@ from typing import Any, NoReturn, TypeVar
 
 from stagedoor import context
 from stagedoor.aggregate import verdict as judge
+from stagedoor.aggregate.fits import broken_promise
 from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.part import ABSENT
 from stagedoor.aggregate.schedule import Schedule, Step
@@ -308,10 +309,7 @@ class _Run:
 
 
 def _refuse(aggregate: str, step: Step, value: object) -> NoReturn:
-    promised = " or ".join(kind.__name__ for kind in step.kinds)
-    raise TypeError(
-        f"{aggregate}.{step.name} returned {type(value).__name__}, its annotation promises {promised}"
-    )
+    raise TypeError(f"{step.place}: {aggregate}.{step.name} {broken_promise(value, step.kinds)}")
 
 
 def _inner(start: float, end: float) -> float:

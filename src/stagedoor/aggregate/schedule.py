@@ -28,6 +28,7 @@ class Step:
     limit: float | None
     kinds: tuple[type, ...] = ()  # what its value is an instance of; none: not known
     tolerant: frozenset[int] = frozenset()  # the needs whose fallback it takes
+    place: str = "-"  # file and line of its function
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,14 +96,16 @@ def worst_case(design: Design, budget: float) -> WorstCase:
 
 def impossible(design: Design, budget: float) -> Iterator[Finding]:
     """Find what can never be in time: attempts as long as their deadline (D3), paths longer than the budget."""
+    told: set[str] = set()
     for part in design.parts:
         for remote in _behind(design, part):
             try:
                 check_attempts(remote.policies, _own(part, budget), f"upstream {remote.name!r}")
             except ConfigError as error:
+                told.add(part.name)
                 yield design.finding(part, str(error))
     for cost in _paths(design, budget).values():
-        if cost.longest > budget:
+        if cost.longest > budget and told.isdisjoint(cost.path):
             path, part = " → ".join(cost.path), design.by_name[cost.part]
             text = f"the path {path} takes {_ms(cost.longest)} with one attempt a part, the budget is {_ms(budget)}"
             yield design.finding(part, text)

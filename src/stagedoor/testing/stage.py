@@ -20,9 +20,9 @@ from stagedoor._face.gateway import Gateway
 from stagedoor._face.running import Running
 from stagedoor._face.service import Service
 from stagedoor._face.shapes import written
+from stagedoor._face.sources import returned
 from stagedoor._face.uses import SOURCE
 from stagedoor._face.watching import Watch
-from stagedoor.aggregate.part import signature_of
 from stagedoor.call import Call, Env
 from stagedoor.deadline import Expiry
 from stagedoor.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
@@ -320,7 +320,7 @@ class Stage:
 
     def _spoken(self, source: Source) -> Callable[..., Awaitable[Any]]:
         """Return what stands for a source: its script where it has one, else itself."""
-        adapter: TypeAdapter[Any] = TypeAdapter(signature_of(source.function).returns)
+        adapter: TypeAdapter[Any] = TypeAdapter(returned(source))
 
         async def speak(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the source has them
             script = self._functions.get(source)

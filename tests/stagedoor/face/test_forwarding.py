@@ -140,6 +140,25 @@ async def test_a_screen_that_does_not_vary_by_what_its_parts_forward_is_refused_
         app.inspected()
 
 
+def test_check_tells_of_handlers_too() -> None:
+    """A finding, and no error at start: a handler may name a service that it does not ask."""
+    app = Gateway("shop")
+    things = app.service("things", forward={"authorization"})
+
+    @app.get("/things")
+    async def thing() -> Thing:
+        return await things.get(Thing, "/things")
+
+    @app.post("/things")
+    async def made() -> Thing:
+        return await things.get(Thing, "/things")
+
+    [doubt] = app.inspected().doubts
+
+    assert "test_forwarding.py:" in doubt
+    assert "GET /things: the service 'things' forwards 'authorization'" in doubt
+
+
 def shared_page(app: Gateway) -> None:
     """Declare a page that says who asked."""
     things = app.service("things", forward={"authorization"})

@@ -11,22 +11,21 @@ from stagedoor import Running
 
 __all__ = ["system_info"]
 
-_NOTHING = dict.fromkeys(("flights", "permits", "probes", "upstream_connections"), 0)
+_HELD = ("flights", "permits", "probes", "upstream_connections")
 
 
 async def system_info(running: Running, process: psutil.Process) -> SystemInfo:
     """Return what the process holds now."""
     # psutil reads /proc: quick, but file access all the same, so off the loop.
     system, own = await asyncio.to_thread(_measured, process)
+    held = {**dict.fromkeys(_HELD, 0), **running.held()}
     # This request and its own task are not what the asker wants to know about.
     idle = running.stores.counts().get("tasks", 0)
-    counts = {"requests": running.active - 1, "tasks": len(asyncio.all_tasks()) - 1 - idle}
+    counts = {"requests": running.active - 1, "tasks": len(asyncio.all_tasks()) - 1 - idle, **held}
     cache = running.stores.in_use
     started = datetime.fromtimestamp(running.started, UTC).isoformat()
     gateway = {"redis_connected": cache == "redis", "cache_type": cache, "start_time": started}
-    return SystemInfo(
-        system=system, process=own, api_gateway=gateway, runtime={**counts, **_NOTHING, **running.held()}
-    )
+    return SystemInfo(system=system, process=own, api_gateway=gateway, runtime=counts)
 
 
 def _measured(process: psutil.Process) -> tuple[dict[str, Any], dict[str, Any]]:
