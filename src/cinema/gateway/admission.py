@@ -21,7 +21,7 @@ def admission(settings: Settings) -> stagedoor.Settings:
         log_format=settings.log_format,
         max_connections=settings.gateway_max_connections,
         connections_per_client=settings.gateway_connections_per_client,
-        cache_bytes=settings.gateway_cache_bytes,
+        cache_bytes=max(settings.gateway_cache_bytes, 2**16),
         docs_only=settings.docs_only,
         sentry_dsn=settings.sentry_dsn or "",
         sentry_environment=settings.sentry_environment,

@@ -82,7 +82,8 @@ class Delivery:
 
     def parts_json(self) -> dict[str, judged.VerdictJson]:
         """Return the verdicts as JSON: `status` and `ms` always, `reason` and `age` where there is one."""
-        return {name: judged.verdict_json(told) for name, told in self._verdicts.items()}
+        told = judged.verdict_json
+        return {name: told(verdict) for name, verdict in self._verdicts.items()}
 
 
 class Result(Generic[M_co]):

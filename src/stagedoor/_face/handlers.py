@@ -293,7 +293,7 @@ class Handling:
         where = self.where.encode()  # two handlers may have one name
         parts = [b"%d:%b%d;%b" % (len(where), where, len(values), identity)]
         for one in self.inputs:
-            said = one.adapter.dump_json(values[one.argument], by_alias=False, round_trip=True)
+            said = one.spell(values[one.argument])
             parts.append(b"%d:%b%d:%b" % (len(one.argument), one.argument.encode(), len(said), said))
         return b"".join(parts)
 

@@ -50,8 +50,14 @@ class Cache:
         key = () if self.key is None else self.key.names
         return frozenset([*key, *(name for tag in self.tags for name in tag.names)])
 
+    def key_of(self, values: Mapping[str, object]) -> str:
+        """Return the readable key of these inputs; "" if none is declared."""
+        return "" if self.key is None else self.key.named(values)
+
     def tagged(self, values: Mapping[str, object], where: str) -> tuple[str, ...]:
         """Return the tags of these inputs; raises `TypeError` for one that is not there, and says where."""
+        if not self.tags:
+            return ()
         missing = sorted(self.names - set(values))
         if missing:
             raise TypeError(

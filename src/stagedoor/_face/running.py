@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 from urllib.parse import quote
 
@@ -12,7 +11,7 @@ from stagedoor import context, problems
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
-from stagedoor._face.caller import Caller, Rules, entered
+from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.declared import Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Running"]
 
+_NO_INPUTS: Mapping[str, Any] = {}
 P = TypeVar("P")
 R = TypeVar("R")
 _OUTSIDE = Rules("outside a request")
@@ -173,14 +173,7 @@ class Running:
 
     def _entered(self, route: Route, rules: Rules) -> Route:
         """Return a route whose handler knows who asks."""
-        return replace(route, handle=partial(self._enter, route.handle, rules))
-
-    async def _enter(
-        self, handle: Callable[[Request], Awaitable[Answer]], rules: Rules, request: Request
-    ) -> Answer:
-        # The gateway leaves the context when the request has ended.
-        entered(context.current(), Caller(self, tuple(request.scope["headers"]), rules, {}))
-        return await handle(request)
+        return replace(route, caller=lambda scope: Caller(self, scope["headers"], rules, _NO_INPUTS))
 
     def _upstreams(self) -> list[Upstream[Any, Any]]:
         kept = [screen.upstream for screen in self._screens.values()]
@@ -221,6 +214,11 @@ class Running:
         if found is None:
             raise RuntimeError(f"{declared!r} belongs to another gateway than {self.name!r}")
         return found
+
+    @property
+    def remotes(self) -> Sequence[Remote]:
+        """Return all services at work."""
+        return tuple(self._remotes.values())
 
     async def components(self) -> Mapping[str, Component]:
         """Return how each thing behind the gateway is: asked just now, in parallel, or at most two seconds ago."""
@@ -279,7 +277,8 @@ class Running:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
-        await self._app(_unmounted(scope), receive, send)
+        whole = "raw_path" in scope and not scope.get("root_path")
+        await self._app(scope if whole else _unmounted(scope), receive, send)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""

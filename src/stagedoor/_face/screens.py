@@ -63,7 +63,7 @@ class Question:
 
     values: Mapping[str, Any]
     key: bytes
-    identity: bytes
+    name: str = ""  # the readable key, where one is declared
 
 
 class Screen(Generic[M]):
@@ -94,8 +94,12 @@ class Screen(Generic[M]):
             self._renderer = renderer_of(self.plan)
         except ConfigError as error:
             raise ConfigError(f"{declared.place}: {self.rules.where}: {error}") from error
-        self._reader = Reader(layout.inputs)
+        self._read = Reader(layout.inputs).read
         self._finish = _finish_of(declared.completed)
+        where = layout.where.encode()  # two screens may have one model, and so one name
+        self._head = b"%d:%b%d;" % (len(where), where, len(layout.inputs))
+        self._identity, self._varies = layout.vary.identity, bool(layout.vary.wanted)
+        self._key_of = None if declared.cache is None or declared.cache.key is None else declared.cache.key_of
         private = layout.vary.secret or (declared.cache is not None and declared.cache.private)
         self._scope = b"private" if private else b"public"
         self._vary: Headers = tuple(
@@ -104,6 +108,7 @@ class Screen(Generic[M]):
         self.upstream: Upstream[Question, Rendered] = Upstream(
             self.plan.name, self, *self._policies(declared), env=env, observed=False
         )
+        self._ask = self.upstream.call
 
     def _policies(self, declared: Aggregate[M]) -> list[Any]:
         cache = declared.cache
@@ -111,15 +116,8 @@ class Screen(Generic[M]):
             return [Coalesced()]
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
         if cache.key is not None:
-            options["key"] = self._readable
+            options["key"] = _named
         return [cached(cache, self._store, RenderedCodec(), **options), Coalesced()]
-
-    def _readable(self, call: Call[Question]) -> str:
-        cache = self.layout.declared.cache
-        if cache is None or cache.key is None:
-            raise ConfigError(f"{self.rules.where}: no key is declared")
-        identity = call.payload.identity.hex()
-        return cache.key.named(call.payload.values) + (f":{identity}" if identity else "")
 
     def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[Remote]], budget: float) -> Plan[M]:
         declared = layout.declared
@@ -197,9 +195,11 @@ class Screen(Generic[M]):
             context.leave(token)
         self._env.observe(AggregateEnded(self.plan.name, outcome.seconds, outcome.complete))
         cache = self.layout.declared.cache
-        done = rendered(self.plan, self._renderer, values, outcome, 0.0 if cache is None else cache.max_age)
-        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.rules.where)))
-        return Rendered(done.fields, done.summary, done.verdicts, done.complete, tags, outcome)
+        tags = tuple(fresh.tags)
+        if cache is not None:
+            tags += cache.tagged(values, self.rules.where)
+        lifetime = 0.0 if cache is None else cache.max_age
+        return rendered(self.plan, self._renderer, values, outcome, lifetime, tags=tags, keep=True)
 
     def key_of(self, payload: Question, /) -> bytes:
         """Return the question's key."""
@@ -226,26 +226,29 @@ class Screen(Generic[M]):
         return f"<Screen {self.rules.where}>"
 
     def _question(self, caller: Caller, values: Mapping[str, Any]) -> Question:
-        identity = self.layout.vary.identity(caller.fields)
-        where = self.rules.where.encode()  # two screens may have one model, and so one name
-        parts = [b"%d:%b%d;%b" % (len(where), where, len(values), identity)]
+        identity = self._identity(caller.fields) if self._varies else b""
+        name = "" if self._key_of is None else self._key_of(values)
+        if name:
+            name = f"{name}:{identity.hex()}" if identity else name
+            return Question(values, name.encode("utf-8", "surrogatepass"), name)
+        parts = [self._head, identity]
         for one in self.layout.inputs:
-            said = one.adapter.dump_json(values[one.argument], by_alias=False, round_trip=True)
+            said = one.spell(values[one.argument])
             parts.append(b"%d:%b%d:%b" % (len(one.argument), one.argument.encode(), len(said), said))
-        return Question(values, b"".join(parts), identity)
+        return Question(values, b"".join(parts))
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request."""
         started = self._now()
-        caller = context.current().caller
+        asked = context.current()
+        caller = asked.caller
         if not isinstance(caller, Caller):
             raise TypeError("a screen is asked by a caller")
         try:
-            values = self._reader.read(request)
-            done = await self.upstream.call("answer", self._question(caller, values))
+            done = await self._ask("answer", self._question(caller, self._read(request)))
         except (UpstreamError, Problem) as error:
             raise Refused(self._refusals(error)) from error
-        record = context.current().record
+        record = asked.record
         answer = deliver(self.plan, done, record, self._now() - started, self._finish, scope=self._scope)
         return Answer(answer.status, (*answer.headers, *self._vary), answer.body) if self._vary else answer
 
@@ -327,6 +330,10 @@ class Screen(Generic[M]):
                 deprecated=declared.deprecated,
             ),
         )
+
+
+def _named(call: Call[Question]) -> str:
+    return call.payload.name
 
 
 def _finish_of(completed: Callable[[Any, Delivery], object] | None) -> Finish:

@@ -212,7 +212,9 @@ _SETTINGS: Final = (
     Setting(
         "connections_per_client", _number, _is_whole(0, 10**6), "0 (no bound) or more", "connections of one"
     ),
-    Setting("cache_bytes", _number, _is_whole(1, 2**53), "bytes, 1 or more", "what kept answers may take"),
+    Setting(
+        "cache_bytes", _number, _is_whole(2**16, 2**53), "bytes, 65536 or more", "what kept answers may take"
+    ),
     Setting(
         "docs_only",
         _switch,

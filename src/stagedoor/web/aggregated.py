@@ -133,9 +133,19 @@ def renderer_of(plan: Plan[M]) -> Renderer[M]:
 
 
 def rendered(
-    plan: Plan[M], renderer: Renderer[M], values: Mapping[str, Any], outcome: Outcome[M], lifetime: float
+    plan: Plan[M],
+    renderer: Renderer[M],
+    values: Mapping[str, Any],
+    outcome: Outcome[M],
+    lifetime: float,
+    *,
+    tags: tuple[str, ...] = (),
+    keep: bool = False,
 ) -> Rendered:
-    """Render an outcome: its fields as JSON, its summary as a value that the delivery completes."""
+    """Render an outcome: its fields as JSON, its summary as a value that the delivery completes.
+
+    `keep` lets the answer carry the outcome, for whoever wants the values and not the bytes.
+    """
     try:
         fields = renderer.render(_brought(outcome))
     except PydanticSerializationError:
@@ -145,7 +155,7 @@ def rendered(
     if outcome.shape.summary is not None:
         report = outcome.report(lifetime=lifetime if complete else 0.0, elapsed=outcome.seconds)
         summary = renderer.summary(plan.summarise(values, outcome, report))
-    return Rendered(fields, summary, outcome.verdicts, complete)
+    return Rendered(fields, summary, outcome.verdicts, complete, tags, outcome if keep else None)
 
 
 def _brought(outcome: Outcome[M]) -> dict[str, object]:

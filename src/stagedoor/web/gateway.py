@@ -255,6 +255,7 @@ class Gateway:
             attempt=_figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
             unshortened=None if deadline is whole else whole,
             parent=Parents(exchange.trace.parent),
+            caller=None if route.caller is None else route.caller(exchange.scope),
         )
 
     def _shortened(self, exchange: _Exchange, whole: Deadline) -> Deadline:
