@@ -19,7 +19,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help init run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
-	wheel deep reference bench-profile bench-client bench-catalogue clean
+	wheel deep hostile chaos reference bench-profile bench-client bench-catalogue clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -78,7 +78,7 @@ shell: $(VENV)/run.stamp ## a shell in which stagedoor and cinema are on PATH
 # --- tests and checks ------------------------------------------------------------------------------------------------
 
 # They start some hundred processes: whatever the machine says otherwise, Python compiles each module once.
-unit kit live deep: export PYTHONDONTWRITEBYTECODE =
+unit kit live deep hostile chaos: export PYTHONDONTWRITEBYTECODE =
 
 test: unit live ## run all tests
 
@@ -95,8 +95,16 @@ live: $(VENV)/dev.stamp ## the tests that time or load real processes, one after
 cover: ## hold the floors on what `make unit` measured
 	@sh scripts/floors.sh $(BIN)/python
 
-deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples
+deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; then hostile and chaos
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --hypothesis-profile=deep --timeout=1800 $(ARGS)
+	@$(BIN)/python -m tests.deep.hostile
+	@$(BIN)/python -m tests.deep.chaos
+
+hostile: $(VENV)/dev.stamp ## a thousand hostile connections beside a normal client; ARGS="--seconds 40"
+	@$(BIN)/python -m tests.deep.hostile $(ARGS)
+
+chaos: $(VENV)/dev.stamp ## ten minutes of faults on every backend under load; ARGS="--seconds 40 --seed 1"
+	@$(BIN)/python -m tests.deep.chaos $(ARGS)
 
 lint: $(VENV)/dev.stamp ## style, and whether the formatter would change a file
 	@status=0; $(BIN)/ruff check || status=1; $(BIN)/ruff format --check || status=1; exit $$status

@@ -20,10 +20,9 @@ from pydantic import BaseModel
 
 from bench.process import cores
 from bench.table import render
-from cinema.gateway.upstreams import Upstreams, upstreams_of
-from cinema.indices import INDICES
+from cinema.gateway.app import build
 from cinema.settings import load
-from stagedoor import context
+from stagedoor import Gateway, context
 from stagedoor.aggregate import Aggregate, Plan
 from stagedoor.call import Call, Env
 from stagedoor.clock import SystemClock
@@ -34,7 +33,7 @@ from stagedoor.observers import fan_out
 from stagedoor.observers.logs import Logs
 from stagedoor.observers.metrics import Metrics
 from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.search.memory import MemorySearch
+from stagedoor.upstream import Upstream
 
 PARTS: Final = 3
 RUNS: Final = 3_000
@@ -98,11 +97,12 @@ def bare() -> Sources:
     return Sources(ask, ask, ask)
 
 
-def guarded(upstreams: Upstreams) -> Sources:
+def guarded(gateway: Gateway, env: Env) -> Sources:
     """Return sources behind every policy that the platform puts round its services."""
+    policies = {one.name: one.policies or () for one in gateway.services}
 
     def through(name: str) -> Ask:
-        call = getattr(upstreams, name).call
+        call = Upstream(name, Instant(), *policies[name], env=env).call
 
         async def ask() -> bytes:
             response: HttpResponse = await call("get", REQUEST)
@@ -178,8 +178,7 @@ async def measure(log: int) -> list[tuple[str, float]]:
     with os.fdopen(log, "wb") as sink:
         logs = Logs(sink, level=settings.log_level, format=settings.log_format, clock=clock)
         loud = _env(fan_out(metrics, logs))
-        behind_quiet = guarded(upstreams_of(settings, quiet, MemorySearch(INDICES), lambda _: Instant()))
-        behind_loud = guarded(upstreams_of(settings, loud, MemorySearch(INDICES), lambda _: Instant()))
+        behind_quiet, behind_loud = guarded(build(settings), quiet), guarded(build(settings), loud)
         lines = [
             ("by hand: gather over bare transports", by_hand(bare())),
             ("+ the aggregate's engine", planned(bare(), quiet)),

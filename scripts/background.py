@@ -4,23 +4,25 @@ The pid file holds the process id and the moment the process began, because ids 
 that matches both is ours to stop. `cinema up` stops its own children; what outlives it is ended here.
 """
 
+import asyncio
 import contextlib
-import http.client
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import psutil
-from dotenv import dotenv_values
+
+from cinema.settings import SettingsError, load
+from cinema.stack.child import late
+from cinema.stack.parts import Part, parts_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
 PID = DATA / "cinema.pid"
 LOG = DATA / "cinema.log"
 START_SECONDS = 110.0
-STOP_SECONDS = 15.0
+STOP_SECONDS = 20.0
 
 
 def main(verb: str) -> str | None:
@@ -30,23 +32,36 @@ def main(verb: str) -> str | None:
 
 
 def start() -> str | None:
-    """Start, and wait until the gateway says that it is ready."""
+    """Start, and wait until every process answers that it is ready."""
     if running():
         return "already running: make ps, make stop"
-    if ready():  # it would be taken for ours
-        return f"something answers on port {address()[1]} already; stop it, or set GATEWAY_PORT to another"
-    child = launch()
+    try:
+        parts = parts_of(load(ROOT / ".env"))
+    except SettingsError as error:
+        return str(error)
+    gateway = parts[-1]
+    if not missing([gateway]):  # it would be taken for ours
+        return f"something answers on port {gateway.port} already; stop it, or set GATEWAY_PORT to another"
+    return until_ready(launch(), parts)
+
+
+def until_ready(child: subprocess.Popen[bytes], parts: list[Part]) -> str | None:
+    """Wait for all of them; return who is missing once that takes too long."""
     until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
+    while names := missing(parts):
         if child.poll() is not None:
             PID.unlink(missing_ok=True)
             return f"cinema up ended with {child.returncode}; its last words:\n{last_words()}"
-        if ready():
-            host, port = address()
-            print(f"ready: http://{host}:{port}  (make logs, make ps, make stop)")
-            return None
+        if time.monotonic() > until:
+            return f"not ready after {START_SECONDS:.0f} s: {names}; look with make logs"
         time.sleep(0.1)
-    return f"not ready after {START_SECONDS:.0f} s; look with make logs"
+    print(f"ready: {parts[-1].url}  (make logs, make ps, make stop)")
+    return None
+
+
+def missing(parts: list[Part]) -> str:
+    """Name those that do not answer that they are ready."""
+    return ", ".join(part.name for part in asyncio.run(late(parts)))
 
 
 def launch() -> subprocess.Popen[bytes]:
@@ -76,8 +91,8 @@ def stop() -> str | None:
     family = [process, *process.children(recursive=True)]
     process.terminate()
     _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
-    for late in left:
-        late.kill()
+    for process in left:
+        process.kill()
     print("stopped" + (f", {len(left)} by force" if left else ""))
     return None
 
@@ -111,27 +126,6 @@ def running() -> psutil.Process | None:
     except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
         return None
     return process if same else None
-
-
-def ready() -> bool:
-    """Ask the gateway."""
-    gateway = http.client.HTTPConnection(*address(), timeout=1)
-    try:
-        gateway.request("GET", "/health/ready")
-        return gateway.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        gateway.close()
-
-
-def address() -> tuple[str, int]:
-    """Work out where the gateway listens: the environment, then .env, then the default."""
-    values = dotenv_values(ROOT / ".env")
-    host = os.environ.get("GATEWAY_HOST") or values.get("GATEWAY_HOST") or "127.0.0.1"
-    port = os.environ.get("GATEWAY_PORT") or values.get("GATEWAY_PORT") or "8000"
-    everywhere = host in {"0.0.0.0", "::"}  # noqa: S104 -- asked, not bound
-    return "127.0.0.1" if everywhere else host, int(port)
 
 
 def last_words() -> str:

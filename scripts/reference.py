@@ -1,7 +1,8 @@
 """Write docs/reference/ from the docstrings, or with `--check` say which pages are not up to date.
 
-One page a package, one section a module, every name of its `__all__` with its signature and docstring. The sources are
-read, not imported: a page depends on nothing but the text it is made of. Settings come from `.env.example`.
+One page a package, one section a module, every name of its `__all__` with its signature and docstring. What `stagedoor`
+itself offers is a page of its own; underscored packages are nobody's to import. The sources are read, not imported: a
+page depends on nothing but the text it is made of. Settings come from `.env.example`.
 """
 
 import ast
@@ -9,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 KIT = ROOT / "src/stagedoor"
@@ -17,21 +19,95 @@ PAGES = ROOT / "docs/reference"
 _NOTE = "<!-- made by `make reference` from the sources: change those -->\n"
 _WIDE = 100  # columns beyond which a signature is broken into lines
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
+# What a gateway makes, not its users, and what the kit's own modules ask of a gateway.
+_MADE = frozenset(
+    {
+        "Aggregate",
+        "Backend",
+        "Delivery",
+        "Headers",
+        "Response",
+        "Result",
+        "Running",
+        "Service",
+        "Stream",
+        "Verdict",
+    }
+)
+_INNER = frozenset(
+    {
+        "Aggregate.name",
+        "Answer.private",
+        "Cache.names",
+        "Cache.tagged",
+        "Gateway.all_lifespans",
+        "Gateway.all_services",
+        "Gateway.all_sources",
+        "Gateway.inspected",
+        "Gateway.lifespan_of",
+        "Gateway.looked_at",
+        "Gateway.made",
+        "Gateway.own_paths",
+        "Gateway.served",
+        "Gateway.serving",
+        "Problem.said",
+        "Running.drain",
+        "Running.opened",
+        "Running.refused",
+        "Running.remote",
+        "Running.remotes",
+        "Running.screen",
+        "Running.source",
+        "Running.sourcings",
+        "Service.pass_on",
+        "Settings.form",
+        "Settings.level",
+        "Settings.networks",
+        "Settings.quota",
+        "Stream.aclose",
+    }
+)
 
 
 def pages() -> dict[str, str]:
     """Return every generated page by its file name."""
     found = {f"{package.name}.md": package_page(package) for package in packages()}
+    found["face.md"] = face_page()
     found["core.md"] = page(
-        "stagedoor", "The core: one signature and the data it carries.", sorted(KIT.glob("*.py"))
+        "stagedoor.call and beside it",
+        "The core: one signature and the data it carries.",
+        sorted(KIT.glob("*.py")),
     )
     found["settings.md"] = settings_page(SETTINGS.read_text())
     return found
 
 
 def packages() -> list[Path]:
-    """Return the packages of the kit, in order of their names."""
-    return sorted(path.parent for path in KIT.glob("*/__init__.py"))
+    """Return the public packages of the kit, in order of their names."""
+    return sorted(path.parent for path in KIT.glob("[!_]*/__init__.py"))
+
+
+def face_page() -> str:
+    """Return the page of what `stagedoor` itself offers, name by name."""
+    tree = ast.parse((KIT / "__init__.py").read_text())
+    homes = {name: module for module, names in literal("_PLACES", tree).items() for name in names}
+    body: list[str] = []
+    elsewhere: dict[str, list[str]] = {}
+    for name in literal("__all__", tree):
+        path = homes[name].split(".")[1:]
+        if path[0].startswith("_"):
+            source = KIT.joinpath(*path).with_suffix(".py").read_text()
+            body += entry(name, ast.parse(source), source)
+        else:
+            elsewhere.setdefault(f"[`{homes[name]}`]({page_of(path)})", []).append(f"`{name}`")
+    others = "; ".join(f"{', '.join(names)} of {home}" for home, names in elsewhere.items())
+    text = f"{prose(ast.get_docstring(tree) or '')}\n\nFor extensions also {others}."
+    return "\n".join([_NOTE, "# `stagedoor`", "", text, "", *body]).rstrip() + "\n"
+
+
+def page_of(path: list[str]) -> str:
+    """Return the page that tells of a module, by its path in the kit."""
+    return f"{path[0]}.md" if (KIT / path[0]).is_dir() else "core.md"
 
 
 def package_page(package: Path) -> str:
@@ -64,10 +140,15 @@ def section(file: Path) -> Iterator[str]:
 
 def public(tree: ast.Module) -> list[str]:
     """Return what a module's `__all__` lists."""
+    return list(literal("__all__", tree) or ())
+
+
+def literal(name: str, tree: ast.Module) -> Any:  # noqa: ANN401 - whatever is written there
+    """Return the value that a module gives to a name; None if it gives none."""
     for node in tree.body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["__all__"]:
-            return list(ast.literal_eval(node.value))
-    return []
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == [name]:
+            return ast.literal_eval(node.value)
+    return None
 
 
 def entry(name: str, tree: ast.Module, source: str) -> Iterator[str]:
@@ -82,7 +163,20 @@ def entry(name: str, tree: ast.Module, source: str) -> Iterator[str]:
             return
         if name in assigned(node):
             yield f"### `{name}`\n\n{code(ast.get_source_segment(source, node) or '')}\n"
+            yield from said_after(node, tree)
             return
+
+
+def said_after(node: ast.stmt, tree: ast.Module) -> Iterator[str]:
+    """Yield the text that stands below an assignment and explains it."""
+    below = tree.body[tree.body.index(node) + 1 :][:1]
+    for item in below:
+        if (
+            isinstance(item, ast.Expr)
+            and isinstance(item.value, ast.Constant)
+            and isinstance(item.value.value, str)
+        ):
+            yield f"{prose(item.value.value)}\n"
 
 
 def assigned(node: ast.stmt) -> list[str]:
@@ -104,7 +198,7 @@ def outline(node: ast.ClassDef, source: str) -> str:
     made = [
         f"    {line}"
         for item in node.body
-        if called(item, "__init__")
+        if called(item, "__init__") and node.name not in _MADE
         for line in signature(item).splitlines()
     ]
     fields = [
@@ -123,16 +217,23 @@ def called(node: ast.stmt, name: str) -> bool:
 
 
 def members(node: ast.ClassDef) -> Iterator[str]:
-    """Yield the public methods that say something of themselves."""
+    """Yield the public methods that say something of themselves, with each way to call them."""
+    ways: dict[str, list[str]] = {}
     for item in node.body:
         if not isinstance(item, _Function) or (item.name.startswith("_") and item.name != "__call__"):
+            continue
+        if f"{node.name}.{item.name}" in _INNER:
+            continue
+        if "overload" in map(ast.unparse, item.decorator_list):
+            ways.setdefault(item.name, []).append(signature(item))
             continue
         text = ast.get_docstring(item)
         if text:
             name = f"{node.name}.{item.name}".removesuffix(".__call__") + (
                 "()" if item.name == "__call__" else ""
             )
-            yield f"#### `{name}`\n\n{code(signature(item))}\n\n{prose(text)}\n"
+            shown = "\n".join(ways.get(item.name) or [signature(item)])
+            yield f"#### `{name}`\n\n{code(shown)}\n\n{prose(text)}\n"
 
 
 def signature(node: ast.stmt) -> str:
@@ -171,6 +272,8 @@ def arguments_of(given: ast.arguments) -> list[str]:
     shown += [
         argument(item, default) for item, default in zip(given.kwonlyargs, given.kw_defaults, strict=True)
     ]
+    if given.kwarg:
+        shown.append(f"**{argument(given.kwarg, None)}")
     if shown[:1] == ["self"]:
         shown = shown[2:] if shown[1:2] == ["/"] else shown[1:]
     return shown

@@ -148,8 +148,11 @@ def seed(
         print(_merged(settings, source))  # noqa: T201 - the answer
         return
     from cinema.data.sowing import sow_films
+    from cinema.database.migrate import lacks_tables
     from cinema.seed import sow
 
+    if _write(settings, lacks_tables):
+        _fail(1, "DATABASE_URL: this database lacks tables; cinema migrate")
     shop = _write(settings, sow)
     films = _write(settings, partial(sow_films, films=settings.films))
     print("seeded" if shop or films else "nothing to seed")  # noqa: T201 - the answer

@@ -23,6 +23,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from cinema.libpq import unknown_parameter
 from stagedoor.web.cors import is_origin
 
 __all__ = ["RateLimit", "Settings", "SettingsError", "host_of", "load", "port_of", "stray_name"]
@@ -104,6 +105,9 @@ def _database_url(value: str) -> str:
         raise ValueError(
             "must name a file that several processes can open, such as sqlite+aiosqlite:///./data/cinema.db"
         )
+    wrong = None if _DRIVERS[scheme].startswith("sqlite") else unknown_parameter(rest.partition("?")[2])
+    if wrong is not None:
+        raise ValueError(wrong)
     return f"{_DRIVERS[scheme]}://{rest}"
 
 
@@ -240,6 +244,12 @@ class Settings(BaseSettings):
     log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
     log_format: Literal["json", "text"] = "json"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_links(cls, said: dict[str, object]) -> dict[str, object]:
+        """Leave out what Kubernetes says of a Service that is called like a setting (`GATEWAY_PORT=tcp://...`)."""
+        return {name: value for name, value in said.items() if not _is_link(value)}
+
     @model_validator(mode="after")
     def _must_agree(self) -> Self:
         for name in ("gateway_connect_timeout_ms", "gateway_attempt_timeout_ms", "search_timeout_ms"):
@@ -285,7 +295,8 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
 
     """
     try:
-        names = [*os.environ, *(dotenv_values(env_file) if env_file else ())]
+        said = {**(dotenv_values(env_file) if env_file else {}), **os.environ}
+        names = [name for name, value in said.items() if not _is_link(value)]
         stray = stray_name(names)
         if stray:
             raise SettingsError(stray)
@@ -311,6 +322,12 @@ _SHARED = (
 _INJECTED = re.compile(
     r"[A-Z0-9_]+_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP)(_[A-Z]+)?|NAME|ENV_.*)"
 )
+
+_LINK = re.compile(r"(?:tcp|udp|sctp)://")  # how container platforms spell the address of a Service
+
+
+def _is_link(value: object) -> bool:
+    return isinstance(value, str) and _LINK.match(value) is not None
 
 
 def stray_name(names: Iterable[str]) -> str | None:

@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from stagedoor._face.aggregates import Aggregate, OrFallback, Result, Verdict
+    from stagedoor._face.aggregates import Aggregate, Delivery, OrFallback, Result, Verdict
     from stagedoor._face.answers import Answer
+    from stagedoor._face.backends import Backend
+    from stagedoor._face.extension import Extension
     from stagedoor._face.fields import Cookie, Header, Headers
     from stagedoor._face.gateway import Gateway
     from stagedoor._face.kept import Cache, tag
@@ -19,16 +21,25 @@ if TYPE_CHECKING:
     from stagedoor._face.replies import Response, Stream
     from stagedoor._face.running import Running
     from stagedoor._face.service import Service
+    from stagedoor._face.serving import serve
     from stagedoor._face.settings import Settings
+    from stagedoor.aggregate.verdict import Report
     from stagedoor.call import Call, Env, Policy, Send, Transport
+    from stagedoor.web.docs import DocumentSet
+    from stagedoor.web.health import Component
 
 __all__ = [
     "Aggregate",
     "Answer",
+    "Backend",
     "Cache",
     "Call",
+    "Component",
     "Cookie",
+    "Delivery",
+    "DocumentSet",
     "Env",
+    "Extension",
     "Gateway",
     "Header",
     "Headers",
@@ -36,6 +47,7 @@ __all__ = [
     "OrFallback",
     "Policy",
     "Problem",
+    "Report",
     "Response",
     "Result",
     "Running",
@@ -45,12 +57,15 @@ __all__ = [
     "Stream",
     "Transport",
     "Verdict",
+    "serve",
     "tag",
 ]
 
 _PLACES = {
-    "stagedoor._face.aggregates": ("Aggregate", "OrFallback", "Result", "Verdict"),
+    "stagedoor._face.aggregates": ("Aggregate", "Delivery", "OrFallback", "Result", "Verdict"),
     "stagedoor._face.answers": ("Answer",),
+    "stagedoor._face.backends": ("Backend",),
+    "stagedoor._face.extension": ("Extension",),
     "stagedoor._face.fields": ("Cookie", "Header", "Headers"),
     "stagedoor._face.gateway": ("Gateway",),
     "stagedoor._face.kept": ("Cache", "tag"),
@@ -58,8 +73,12 @@ _PLACES = {
     "stagedoor._face.replies": ("Response", "Stream"),
     "stagedoor._face.running": ("Running",),
     "stagedoor._face.service": ("Service",),
+    "stagedoor._face.serving": ("serve",),
     "stagedoor._face.settings": ("Settings",),
+    "stagedoor.aggregate.verdict": ("Report",),
     "stagedoor.call": ("Call", "Env", "Policy", "Send", "Transport"),
+    "stagedoor.web.docs": ("DocumentSet",),
+    "stagedoor.web.health": ("Component",),
 }
 _MODULES = {name: module for module, names in _PLACES.items() for name in names}
 

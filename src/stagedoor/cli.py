@@ -22,8 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 from stagedoor.aggregate import Plan, PlanError
-from stagedoor.aggregate.worst import Cost, Remote, WorstCase, cost_of, floods
+from stagedoor.aggregate.worst import Remote, WorstCase, doubts_of
 from stagedoor.errors import ConfigError
+from stagedoor.policies.cost import Cost, cost_of
 
 __all__ = ["Inspected", "RouteRow", "app", "findings_of", "load"]
 
@@ -103,7 +104,8 @@ def check(target: Target) -> None:
     if gateway.upstreams:
         costs = {remote.name: cost_of(remote.policies) for remote in gateway.upstreams}
         console.print(_upstream_table(costs))
-    findings = [*getattr(gateway, "doubts", ()), *findings_of(cases, gateway.upstreams)]
+    deadline: float | None = getattr(gateway, "deadline", None)
+    findings = [*getattr(gateway, "doubts", ()), *findings_of(cases, gateway.upstreams, deadline)]
     if findings:
         _fail(console, findings)
     console.print("no findings", style="green")
@@ -145,6 +147,7 @@ def run(
         serving.reload(command)
         return
     try:
+        Console(stderr=True).print(serving.address_of(target, host=host, port=port), highlight=False)
         serving.serve(target, host=host, port=port, workers=workers)
     except (ConfigError, OSError, ImportError) as error:
         _fail(_console(), [str(error)])
@@ -191,19 +194,31 @@ def load(target: str) -> Inspected:
     return found
 
 
-def findings_of(cases: Iterable[WorstCase], upstreams: Iterable[Remote]) -> Iterator[str]:
-    """Say what is doubtful: about the parts, then about upstreams that no part stands before."""
+def findings_of(
+    cases: Iterable[WorstCase], upstreams: Iterable[Remote], deadline: float | None = None
+) -> Iterator[str]:
+    """Say what is doubtful: about the parts, then about upstreams that no part stands before, or nobody closes.
+
+    `deadline` is the seconds of a request.
+    """
     seen: set[str] = set()
     for case in cases:
         seen |= set(case.upstreams)
         yield from map(str, case.findings)
-    for remote in upstreams:
-        if remote.name not in seen:
-            yield from floods(remote.name, cost_of(remote.policies))
+        if deadline is not None and case.budget > deadline:
+            yield f"{case.aggregate}: the budget of {_ms(case.budget)} is above the deadline of {_ms(deadline)}"
+    owned = {remote.name: remote for remote in upstreams}
+    for name, remote in owned.items():
+        if name not in seen:
+            yield from doubts_of(remote)
+    for name in sorted(seen - set(owned)):
+        yield f"upstream {name!r} is none of the gateway's own, so that nobody closes it: name it in `upstreams`"
 
 
 def _answers(route: RouteRow) -> str:
-    """Say who may see an answer."""
+    """Say who may see an answer; what is no question has none that two could share."""
+    if route.method not in {"GET", "HEAD"}:
+        return ""
     varies = getattr(route, "varies", ())
     if varies:
         return f"per {', '.join(varies)}"

@@ -4,6 +4,7 @@ Set at the door of a request, narrowed by the aggregate for each part, read by `
 nothing else is ambient.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Literal
@@ -12,7 +13,7 @@ from stagedoor.deadline import NEVER, Deadline
 from stagedoor.requests import Headers
 from stagedoor.value import value
 
-__all__ = ["Record", "RequestContext", "current", "enter", "leave"]
+__all__ = ["Record", "RequestContext", "current", "enter", "forwarded", "leave"]
 
 
 @dataclass(slots=True)
@@ -42,7 +43,8 @@ class RequestContext:
 
     `attempt` is the try as which the request itself arrived: one that is already a repetition is not repeated
     again (R7). `unshortened` is the route's own deadline where a caller asked for a sooner one, else None: a
-    flight that others share keeps it, and an attempt cut short by a caller teaches no breaker (D5).
+    flight that others share keeps it, and an attempt cut short by a caller teaches no breaker (D5). `parent` makes
+    the `traceparent` of each call, in the place of the one in `forward`.
     `caller` is for whoever declares screens: what it knows of who asks. The kit below hands it on and never looks.
     """
 
@@ -53,6 +55,7 @@ class RequestContext:
     record: Record = field(default_factory=Record)
     attempt: int = 1
     unshortened: Deadline | None = None
+    parent: Callable[[], bytes] | None = None
     caller: object | None = None
 
 
@@ -60,6 +63,15 @@ _OUTSIDE = RequestContext()
 _CONTEXT: ContextVar[RequestContext] = ContextVar("stagedoor", default=_OUTSIDE)
 
 current = _CONTEXT.get
+
+
+def forwarded() -> Headers:
+    """Return the fields that a call of the current request carries on, under a parent id of the call's own."""
+    asked = current()
+    parent = asked.parent
+    if parent is None:
+        return asked.forward
+    return tuple([(name, parent() if name == b"traceparent" else said) for name, said in asked.forward])
 
 
 def enter(context: RequestContext) -> Token[RequestContext]:

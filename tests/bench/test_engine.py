@@ -4,13 +4,11 @@ import random
 
 import pytest
 
-from bench.engine import Answer, Instant, bare, by_hand, guarded, planned, report
-from cinema.gateway.upstreams import upstreams_of
-from cinema.indices import INDICES
+from bench.engine import Answer, bare, by_hand, guarded, planned, report
+from cinema.gateway.app import build
 from cinema.settings import Settings
 from stagedoor.call import Env
 from stagedoor.clock import SystemClock
-from stagedoor.search.memory import MemorySearch
 
 ENV = Env(clock=SystemClock(), rng=random.Random(1).random, observe=lambda _: None)
 
@@ -18,11 +16,10 @@ ENV = Env(clock=SystemClock(), rng=random.Random(1).random, observe=lambda _: No
 @pytest.mark.parametrize("line", ["by hand", "engine", "policies"])
 async def test_every_line_brings_the_same_answer(line: str) -> None:
     """A line that failed early would look fast."""
-    upstreams = upstreams_of(Settings(), ENV, MemorySearch(INDICES), lambda _: Instant())
     lines = {
         "by hand": by_hand(bare()),
         "engine": planned(bare(), ENV),
-        "policies": planned(guarded(upstreams), ENV),
+        "policies": planned(guarded(build(Settings()), ENV), ENV),
     }
 
     assert await lines[line]() == Answer(user=b"{}", orders=b"{}", products=b"{}")

@@ -1,6 +1,8 @@
 """`make start`, `make stop`: what the script behind them must not mistake."""
 
 import importlib.util
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -8,6 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from cinema.stack.parts import Part
+from tests.servers import free_port
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "background.py"
 
@@ -34,6 +39,14 @@ def somebody() -> Iterator[int]:
 
 
 @pytest.fixture
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a process that does nothing, in place of the platform."""
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    yield process
+    process.communicate()
+
+
+@pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """Load the script, for a folder of its own."""
     spec = importlib.util.spec_from_file_location("background", SCRIPT)
@@ -55,3 +68,28 @@ def test_another_gateway_is_not_taken_for_the_one_just_started(script: ModuleTyp
 
     assert said == f"something answers on port {somebody} already; stop it, or set GATEWAY_PORT to another"
     assert not script.PID.exists()
+
+
+def test_a_start_is_over_when_every_service_answers_not_the_gateway_alone(
+    script: ModuleType,
+    sleeper: "subprocess.Popen[bytes]",
+    somebody: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """F5: the gateway is ready first, and the first profile was 503; who keeps it waiting is named, within a bound."""
+    monkeypatch.setattr(script, "START_SECONDS", 0.05)
+    up = [Part(name, "127.0.0.1", somebody, ready="/health") for name in ("users", "gateway")]
+    down = [Part(name, "127.0.0.1", free_port(), ready="/health") for name in ("orders", "products")]
+
+    said = [script.until_ready(sleeper, [*down, Part("etl"), *up]), script.until_ready(sleeper, up)]
+
+    assert said == ["not ready after 0 s: orders, products; look with make logs", None]
+    assert capsys.readouterr().out == f"ready: http://127.0.0.1:{somebody}  (make logs, make ps, make stop)\n"
+
+
+def test_a_bad_setting_is_named_before_anything_starts(script: ModuleType) -> None:
+    """F5: which services are to answer is in the settings; contract 16: one line."""
+    (script.ROOT / ".env").write_text("GATEWAY_PORT=none\n")
+
+    assert script.start().startswith("GATEWAY_PORT: ")

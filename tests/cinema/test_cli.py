@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from cinema import __version__
+from cinema.database.migrate import upgrade
 from tests.servers import free_port
 
 HEAVY = ("fastapi", "pydantic", "sqlalchemy", "alembic", "uvicorn", "cinema.settings")
@@ -40,6 +42,32 @@ def test_migrating_and_seeding_say_whether_there_was_anything_to_do(tmp_path: Pa
     said = [cinema(tmp_path, command).stdout for command in commands]
 
     assert said == ["migrated\n", "nothing to migrate\n", "seeded\n", "nothing to seed\n"]
+
+
+def test_e8_seeding_a_database_without_tables_says_what_makes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalogue_url: str
+) -> None:
+    """E8: the first command of somebody who reads no documentation; one line, as `cinema etl` says it."""
+    monkeypatch.setenv("DATABASE_URL", catalogue_url)
+
+    done = cinema(tmp_path, "seed")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "cinema: DATABASE_URL: this database lacks tables; cinema migrate\n"
+
+
+def test_e8_seeding_a_database_of_an_older_release_says_the_same(tmp_path: Path) -> None:
+    """E8: the shop is there, and films are not; nothing is sown into the half of it."""
+    database = create_engine(f"sqlite:///{tmp_path}/data/cinema.db")
+    (tmp_path / "data").mkdir()
+    with database.begin() as connection:
+        upgrade(connection.execution_options(schema_translate_map={"content": None}), "0001")
+    database.dispose()
+
+    done = cinema(tmp_path, "seed")
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cinema migrate" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["up", "gateway", "users", "orders", "products", "migrate", "seed"])
@@ -100,20 +128,15 @@ def test_a_state_that_cannot_be_written_is_said_in_one_line(
     assert done.stderr.count("\n") == 1
 
 
-UNKNOWN = pytest.mark.xfail(
-    strict=True, reason="parameters of libpq reach the driver, which knows none of them"
-)
-
-
 @pytest.mark.parametrize(
     "query",
     [
         "",
-        pytest.param("?sslmode=disable", marks=UNKNOWN),
-        pytest.param("?sslmode=prefer", marks=UNKNOWN),
-        pytest.param("?sslmode=require", marks=UNKNOWN),
-        pytest.param("?connect_timeout=5", marks=UNKNOWN),
-        pytest.param("?target_session_attrs=read-write&application_name=cinema", marks=UNKNOWN),
+        "?sslmode=disable",
+        "?sslmode=prefer",
+        "?sslmode=require",
+        "?connect_timeout=5",
+        "?target_session_attrs=read-write&application_name=cinema",
     ],
 )
 def test_an_address_as_providers_hand_it_out_works_or_is_refused_in_one_line(
@@ -125,3 +148,16 @@ def test_an_address_as_providers_hand_it_out_works_or_is_refused_in_one_line(
     done = cinema(tmp_path, "migrate")
 
     assert done.returncode == 0 or done.stderr.count("\n") == 1
+
+
+def test_a_parameter_that_the_driver_cannot_understand_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract 16: with what would be right, and without the password."""
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ann:secret@db/cinema?channel_binding=require")
+
+    done = cinema(tmp_path, "migrate")
+
+    assert done.returncode != 0
+    assert "DATABASE_URL: must not have the parameter 'channel_binding'; known are" in done.stderr
+    assert "secret" not in done.stderr

@@ -232,9 +232,6 @@ def injected(service: str, port: int) -> dict[str, str]:
     }
 
 
-TAKEN = pytest.mark.xfail(strict=True, reason="what Kubernetes says of such a Service is taken for a setting")
-
-
 @pytest.mark.parametrize(
     ("service", "port"),
     [
@@ -242,15 +239,15 @@ TAKEN = pytest.mark.xfail(strict=True, reason="what Kubernetes says of such a Se
         ("search", 9200),
         ("sentry", 9000),
         ("media", 9000),
-        pytest.param("ghibli", 8006, marks=TAKEN),
-        pytest.param("database", 5432, marks=TAKEN),
+        ("ghibli", 8006),
+        ("database", 5432),
         ("etl", 8000),
         ("users", 8001),
-        pytest.param("gateway", 8000, marks=TAKEN),
-        pytest.param("gateway-users", 8001, marks=TAKEN),
-        pytest.param("gateway-orders", 8002, marks=TAKEN),
-        pytest.param("gateway-products", 8003, marks=TAKEN),
-        pytest.param("gateway-canary", 8000, marks=TAKEN),
+        ("gateway", 8000),
+        ("gateway-users", 8001),
+        ("gateway-orders", 8002),
+        ("gateway-products", 8003),
+        ("gateway-canary", 8000),
     ],
 )
 def test_g2_a_service_of_the_cluster_is_no_setting(

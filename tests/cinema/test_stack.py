@@ -1,15 +1,18 @@
 """The stack's decisions: what to start where, and how long to wait before trying again."""
 
+import asyncio
 from pathlib import Path
 from shutil import rmtree
 
 from cinema.indices import INDICES
 from cinema.settings import Settings
+from cinema.stack.child import late
 from cinema.stack.parts import Part, parts_of
 from cinema.stack.prepare import has_index, prepare
 from cinema.stack.run import next_pause
 from cinema.stack.terminal import table_of
 from stagedoor.search.tantivy import TantivyWriter
+from tests.servers import free_port
 
 
 def test_pauses_double_up_to_a_bound() -> None:
@@ -106,3 +109,29 @@ def test_the_etl_runs_beside_the_services_and_listens_nowhere() -> None:
 
     assert (etl.name, etl.port, etl.words) == ("etl", 0, ("etl", "--watch"))
     assert gateway.name == "gateway"
+
+
+async def test_late_are_all_that_do_not_answer_200_to_what_they_are_asked() -> None:
+    """F5: asked at one moment; one that answers 503, talks nonsense, hangs up or is not there is late."""
+
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(answers[asked[-1].split()[1]])
+        writer.close()
+
+    asked: list[bytes] = []
+    answers = {
+        b"/health": b"HTTP/1.1 200 OK\r\n\r\n",
+        b"/503": b"HTTP/1.1 503 Service Unavailable\r\n\r\n",
+        b"/nonsense": b"x" * 70_000,
+        b"/nothing": b"",
+    }
+    server = await asyncio.start_server(answering, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    parts = [Part(path.decode(), "127.0.0.1", port, ready=path.decode()) for path in answers]
+    async with server:
+        names = [
+            part.name for part in await late([*parts, Part("gone", "127.0.0.1", free_port()), Part("etl")])
+        ]
+
+    assert names == ["/503", "/nonsense", "/nothing", "gone"]

@@ -5,7 +5,8 @@ The `python` blocks of a page share one namespace and one event loop, in order, 
 `# name.py` is that file, in a folder of the page's own; `# name.py, continued` adds to it. Each `test_...` of a file
 is called, with the fixtures of `stagedoor.testing.plugin` that it names. A `python fragment` is compiled, its imports
 are resolved, and it is not run. Of the `console` blocks, `stagedoor` is run, and what it prints is compared with what
-the page shows; `make`, `cinema` and `pytest` have to know what they are asked for.
+the page shows; `make`, `cinema`, `pytest` and `stagedoor run`, which would not end, have to know what they are asked
+for.
 """
 
 import ast
@@ -33,7 +34,6 @@ from stagedoor.call import Env
 from stagedoor.testing import Events, ManualClock
 
 ROOT = Path(__file__).resolve().parents[2]
-PREAMBLES = {"README.md": ROOT / "tests/docs/readme_preamble.py"}
 HOW_TO = ROOT / "docs/how-to/README.md"
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
@@ -113,9 +113,6 @@ class Reading:
             sys.modules.pop(file.stem, None)
 
     def _before(self) -> Iterator[tuple[str, str]]:
-        preamble = PREAMBLES.get(name_of(self.page))
-        if preamble is not None:
-            yield preamble.read_text(), str(preamble)
         if self.page.parent == HOW_TO.parent and self.page != HOW_TO:
             yield from ((block.text, str(HOW_TO)) for block in blocks(HOW_TO) if block.kind == "python")
 
@@ -225,7 +222,7 @@ def known_to(app: typer.Typer, words: list[str]) -> bool:
 
 def understood(command: str) -> bool:
     """Tell whether a command of a page exists; of foreign programs nothing is known."""
-    words = [word for word in shlex.split(command) if not re.fullmatch(r"[A-Z_0-9]+=.*", word)]
+    words = [word for word in shlex.split(command) if not re.fullmatch(r"[A-Z_0-9]+=.*|&", word)]
     program = Path(words[0]).name if words else ""
     if program == "make":
         return set(words[1:]) <= targets()
@@ -241,7 +238,7 @@ def run_page(page: Path, folder: Path) -> None:
         asyncio.run(reading.follow())
         for block in blocks(page):
             for command, shown in commands(block) if block.kind == "console" else ():
-                if command.startswith("stagedoor "):
+                if command.startswith("stagedoor ") and not command.startswith("stagedoor run "):
                     asyncio.run(reading.check(command, shown))
     finally:
         reading.close()

@@ -3,19 +3,14 @@
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from cinema.gateway.app import build
-from cinema.gateway.profile.sources import Orders, Products, Users
 from cinema.settings import Settings
-from stagedoor.aggregate import parts_header
-from stagedoor.call import Env
-from stagedoor.errors import UpstreamUnavailable
-from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.testing import ManualClock, Script
-from stagedoor.upstream import Upstream
+from stagedoor import Settings as GatewaySettings
 from stagedoor.web.routes import UNMATCHED, Router
 from tests.docs import pages
 from tests.docs.pages import ROOT, Block, blocks, blocks_of, commands, name_of
@@ -23,12 +18,6 @@ from tests.docs.pages import ROOT, Block, blocks, blocks_of, commands, name_of
 PAGES = pages.pages()
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _KINDS = {"", "console", "ini", "json", "output", "python", "text", "http", "yaml", "sh"}
-
-_JSON = ((b"content-type", b"application/json"),)
-_USER = (
-    b'{"id": "1", "username": "a", "email": "a@example.com", "full_name": "A", '
-    b'"is_active": true, "created_at": "2023"}'
-)
 
 
 def slug(heading: str) -> str:
@@ -109,32 +98,9 @@ def test_every_file_that_the_architecture_names_exists() -> None:
     assert [path for path in named if not (ROOT / "src" / path).exists()] == []
 
 
-async def test_the_readme_says_truly_what_happens_without_orders(
-    tmp_path: Path, env: Env, clock: ManualClock
-) -> None:
-    """The header that the README shows is the one that its own example brings."""
-    reading = pages.Reading(ROOT / "README.md", tmp_path)
-    await reading.follow()
-    reading.close()
-    profile = reading.names["profile"]
-    users = Script[HttpRequest, HttpResponse](clock).then(HttpResponse(status=200, headers=_JSON, body=_USER))
-    orders = Script[HttpRequest, HttpResponse](clock).fails(UpstreamUnavailable)
-    sources = {
-        "users": Users(Upstream("users", users, env=env)),
-        "order_book": Orders(Upstream("orders", orders, env=env)),
-        "shop": Products(Upstream("products", Script[HttpRequest, HttpResponse](clock), env=env)),
-    }
-
-    outcome = await profile.plan(sources=sources, values={"user_id": str}).run({"user_id": "1"}, env)
-
-    shown = re.sub(r"\s+", " ", (ROOT / "README.md").read_text())
-    assert f"`Stagedoor-Parts: {parts_header(outcome.verdicts)}`" in shown
-    assert (outcome.values["orders"], outcome.complete) == ([], False)
-
-
 def test_every_address_to_try_is_served() -> None:
     """What the README tells its reader to ask for has a route."""
-    router = Router(build(Settings()).routes)
+    router = Router(build(Settings()).inspected().routes)
     paths = re.findall(r"localhost:8000(/[^\s?']*)", (ROOT / "README.md").read_text())
 
     assert [path for path in paths if router.match("GET", path.encode()).route.path == UNMATCHED] == []
@@ -149,6 +115,17 @@ def test_every_setting_and_metric_that_a_page_names_exists() -> None:
 
     assert settings - {name.upper() for name in Settings.model_fields} == set()
     assert metrics - {row.split("`")[1] for row in rows_of(ROOT / "docs/reference/metrics.md")} == set()
+
+
+def test_every_setting_of_a_gateway_that_a_page_names_exists() -> None:
+    """`SHOP_...` is read by name: a page that misspells it would set nothing."""
+    named = {name for page in PAGES for name in re.findall(r"\bSHOP_([A-Z_]*[A-Z])\b", page.read_text())}
+    known = {one.name.upper() for one in fields(GatewaySettings)}
+
+    assert [name for name in named - known if not name.endswith("_URL")] == []
+    assert [
+        name for name in known if f"`SHOP_{name}`" not in (ROOT / "docs/guide/settings.md").read_text()
+    ] == []
 
 
 def rows_of(page: Path) -> list[str]:

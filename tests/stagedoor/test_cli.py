@@ -40,6 +40,7 @@ GATEWAY = """
         plans: tuple = ()
         upstreams: tuple = ()
         routes: tuple = ()
+        deadline: float = 0.5
 
     @dataclass
     class Page:
@@ -123,6 +124,32 @@ def test_an_upstream_that_no_part_stands_before_is_checked_as_well(written: Writ
 
     assert result.exit_code == 1
     assert "upstream 'memes': one call may become 5" in result.output
+
+
+def test_g3_an_upstream_that_nobody_closes_is_a_finding(written: Written) -> None:
+    """A part uses it, and the gateway does not own it."""
+    module = written("""
+        app = served(0.4, Retry(), Timeout(attempt=0.08))
+        app.upstreams = ()
+    """)
+
+    result = run("check", f"{module}:app")
+
+    assert result.exit_code == 1
+    assert "upstream 'shop' is none of the gateway's own, so that nobody closes it" in result.output
+
+
+def test_g3_a_budget_above_the_deadline_is_a_finding(written: Written) -> None:
+    """The deadline would end what the plan says there is time for."""
+    module = written("""
+        app = served(0.4, Retry(), Timeout(attempt=0.08))
+        app.deadline = 0.3
+    """)
+
+    result = run("check", f"{module}:app")
+
+    assert result.exit_code == 1
+    assert "page: the budget of 400 ms is above the deadline of 300 ms" in result.output
 
 
 def test_a_declaration_error_while_importing_is_a_finding_at_its_line(written: Written) -> None:

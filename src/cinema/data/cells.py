@@ -11,9 +11,9 @@ from cinema.data.films import ROLES
 from cinema.data.records import Cells
 from cinema.data.rows import COLUMNS, Row, Value, named_id
 
-__all__ = ["CellError", "row_of"]
+__all__ = ["CHOICES", "CellError", "row_of"]
 
-TYPES: Final = ("movie", "tv_show")
+CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"type": ("movie", "tv_show"), "role": ROLES}
 _SURROGATE: Final = re.compile("[\\ud800-\\udfff]")  # JSON can spell half a character; no database takes it
 
 
@@ -128,8 +128,7 @@ _PARSERS: Final[Mapping[str, Callable[[Any], Value]]] = {
     "file_path": _text,
     "creation_date": _date,
     "rating": _number,
-    "type": _one_of(*TYPES),
-    "role": _one_of(*ROLES),
+    **{column: _one_of(*names) for column, names in CHOICES.items()},
     "created": _moment,
     "modified": _moment,
 }

@@ -2,20 +2,23 @@
 
 Columns may come in any order; unknown ones are ignored, missing ones take defaults, and `created_at` and
 `updated_at` are read as `created` and `modified`. An empty cell is no value. The first fault stops everything, with
-its file, line and column.
+its file, line and column. If it is a type or role that cinema does not know, all others of these are named with it,
+since whoever maps them wants to do it once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from cinema.data.cells import CellError, row_of
+from cinema.data.cells import CHOICES, CellError, row_of
 from cinema.data.records import SUFFIXES, Fault, Records, records_of
 from cinema.data.rows import COLUMNS, Row, Value
 
 __all__ = ["Fault", "Foreign", "read_folder"]
 
+_MOST_NAMED = 50
 _UNIQUE: Mapping[str, tuple[str, ...]] = {
     "genre": ("name",),
     "genre_film_work": ("film_work_id", "genre_id"),
@@ -58,7 +61,10 @@ def read_folder(folder: Path, now: datetime) -> Foreign:
     for table in COLUMNS:
         path = _file_of(folder, table)
         if path is not None:
-            tables[table] = _read(table, path.name, records_of(path), now)
+            try:
+                tables[table] = _read(table, path.name, records_of(path), now)
+            except Fault as fault:
+                raise fault if fault.column not in CHOICES else _with_others(fault, folder) from None
     if not tables:
         files = ", ".join(f"{table}{SUFFIXES[0]}" for table in COLUMNS)
         raise Fault(str(folder), 0, "", f"must hold {files}, or the same with {SUFFIXES[1]}")
@@ -73,6 +79,36 @@ def _file_of(folder: Path, table: str) -> Path | None:
     if len(there) > 1:
         raise Fault(there[1].name, 0, "", f"must not be there beside {there[0].name}")
     return there[0] if there else None
+
+
+def _with_others(fault: Fault, folder: Path) -> Fault:
+    """Return the fault with every other value behind it that stands for no type or role."""
+    places = {(column, value): (file, line) for column, value, file, line in reversed([*_unknown(folder)])}
+    others = [
+        f"{column} {value} ({file}, line {line})"
+        for (column, value), (file, line) in reversed(places.items())
+        if (file, line, column) != (fault.file, fault.line, fault.column)
+    ]
+    if not others:
+        return fault
+    more = f" and {len(others) - _MOST_NAMED:,} others" if len(others) > _MOST_NAMED else ""
+    named = ", ".join(others[:_MOST_NAMED])
+    return Fault(fault.file, fault.line, fault.column, f"{fault.wrong}; unknown, too: {named}{more}")
+
+
+def _unknown(folder: Path) -> Iterator[tuple[str, str, str, int]]:
+    """Yield column, value, file and line of what stands for no type or role; files end at a fault of another kind."""
+    for table, columns in COLUMNS.items():
+        chosen = [column for column in columns if column in CHOICES]
+        path = _file_of(folder, table) if chosen else None
+        if path is None:
+            continue
+        with suppress(Fault):
+            for line, cells in records_of(path):
+                for column in chosen:
+                    value = cells.get(column)
+                    if value not in (None, "", *CHOICES[column]):
+                        yield column, repr(str(value)[:60]), path.name, line
 
 
 def _read(name: str, file: str, records: Records, now: datetime) -> Table:

@@ -18,6 +18,10 @@ class Fault(ValueError):
     """Tell where a foreign set is wrong, and what would be right."""
 
     def __init__(self, file: str, line: int, column: str, wrong: str) -> None:
+        self.file = file
+        self.line = line
+        self.column = column
+        self.wrong = wrong
         where = [file, f"line {line}" if line else "", f"column {column}" if column else ""]
         super().__init__(f"{', '.join(part for part in where if part)}: {wrong}")
 

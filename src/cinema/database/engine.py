@@ -16,18 +16,21 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.engine.interfaces import ExceptionContext
+from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from cinema.database.away import meaning, sqlite_is_away
 from cinema.database.lanes import Lane, Lanes
+from cinema.libpq import arguments_of
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -51,6 +54,10 @@ _STATEMENT_SECONDS = 30.0
 
 class DatabaseUnavailable(Exception):
     """Tell that the database could not be reached or did not answer in time; its cause is kept."""
+
+
+class _ConnectionLost(DatabaseUnavailable):
+    """Tell that a connection ended under the work; another one may stand."""
 
 
 class Database(Protocol):
@@ -129,13 +136,20 @@ class PostgresDatabase:
         # Imported here: a platform on SQLite never pays for the driver.
         from sqlalchemy.ext.asyncio import create_async_engine  # noqa: PLC0415
 
+        query, arguments = arguments_of(url.query)
         self._engine = create_async_engine(
-            url,
+            url.set(query=query),
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
-            connect_args={"timeout": _CONNECT_SECONDS, "command_timeout": _STATEMENT_SECONDS},
+            connect_args={
+                "timeout": _CONNECT_SECONDS,
+                "command_timeout": _STATEMENT_SECONDS,
+                **arguments,
+            },
         )
+        event.listen(self._engine.sync_engine, "handle_error", _judge)
+        event.listen(self._engine.sync_engine, "checkout", _refuse_closed)
         # Reads are single statements: without a transaction round each they cost one round trip, not three.
         self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
 
@@ -143,28 +157,29 @@ class PostgresDatabase:
         return f"<PostgresDatabase {self._engine.pool.status()}>"
 
     async def read(self, work: Callable[[Connection], T], /) -> T:
-        try:
+        with suppress(_ConnectionLost):
             return await self._read(work)
-        except DatabaseUnavailable as error:
-            # A restarted server leaves dead connections in the pool.
-            # The first read to notice empties it, and may be repeated.
-            if not (isinstance(error.__cause__, DBAPIError) and error.__cause__.connection_invalidated):
-                raise
+        # A server that ends takes reads along that the next one answers; the pool is empty by now.
         return await self._read(work)
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
         with outages():
-            async with self._reading.connect() as connection:
+            async with AsyncExitStack() as stack:
+                with _reaching():
+                    connection = await stack.enter_async_context(self._reading.connect())
                 return await connection.run_sync(work)
 
     async def write(self, work: Callable[[Connection], T], /) -> T:
         with outages():
-            async with self._engine.begin() as connection:
+            async with AsyncExitStack() as stack:
+                with _reaching():
+                    connection = await stack.enter_async_context(self._engine.connect())
+                await stack.enter_async_context(connection.begin())
                 return await connection.run_sync(work)
 
     async def connect(self) -> "AsyncConnection":
         """Return a connection of the pool to be kept for a while, and closed; raises `DatabaseUnavailable`."""
-        with outages():
+        with _reaching():
             return await self._reading.connect()
 
     async def close(self) -> None:
@@ -179,16 +194,45 @@ def outages() -> Iterator[None]:
     except (PoolTimeout, OSError) as error:
         raise DatabaseUnavailable(str(error)) from error
     except DBAPIError as error:
-        if not _is_outage(error):
+        if not sqlite_is_away(error.orig):
             raise
         raise DatabaseUnavailable(str(error)) from error
 
 
-def _is_outage(error: DBAPIError) -> bool:
-    # SQLite calls every error operational; a wrong statement or a missing table is its plain SQLITE_ERROR.
-    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
-        return False
-    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Turn whatever keeps a connection from being made into `DatabaseUnavailable`: a refusal, a start, a full house.
+
+    What is wrong with our own call, an option the driver does not know, passes as it is.
+    """
+    try:
+        yield
+    except (DBAPIError, PoolTimeout) as error:
+        raise DatabaseUnavailable(str(error)) from error
+    except (DatabaseUnavailable, SQLAlchemyError, AttributeError, TypeError):
+        raise
+    except Exception as error:
+        raise DatabaseUnavailable(str(error)) from error
+
+
+def _judge(context: ExceptionContext) -> None:
+    """Hear of each error on a connection: `DatabaseUnavailable` for an outage, and no pool keeps what was lost."""
+    error = context.original_exception
+    sent = context.execution_context is not None or hasattr(error, "sqlstate")  # it is the driver who says it
+    if context.connection is None or not sent:
+        return
+    match meaning(error, closed=context.is_disconnect):
+        case "lost":
+            context.is_disconnect = True
+            raise _ConnectionLost(str(error)) from error
+        case "away":
+            raise DatabaseUnavailable(str(error)) from error
+
+
+def _refuse_closed(connection: Any, _: ConnectionPoolEntry, __: object) -> None:  # noqa: ANN401 - the dialect's
+    """Have another connection made in place of one that the server has closed; asks nobody, and costs nothing."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
 
 
 def _sqlite_engine(path: Path, pool_size: int) -> Engine:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect, select, text
 
-from cinema.database.tables import SCHEMA
+from cinema.database.tables import SCHEMA, metadata
 
-__all__ = ["head", "is_current", "migrate", "upgrade"]
+__all__ = ["head", "is_current", "lacks_tables", "migrate", "upgrade"]
 
 _VERSION = Table("alembic_version", MetaData(schema=SCHEMA), Column("version_num", Text))  # Alembic's own
 _SCRIPTS = Path(__file__).with_name("migrations")
@@ -29,6 +29,13 @@ def is_current(connection: Connection) -> bool:
     if not inspect(connection).has_table(_VERSION.name, schema=schema):
         return False
     return connection.execute(select(_VERSION.c.version_num)).scalars().all() == [head()]
+
+
+def lacks_tables(connection: Connection) -> bool:
+    """Tell whether any of cinema's tables is missing, whichever revision made the others."""
+    schema = None if connection.dialect.name == "sqlite" else SCHEMA
+    there = set(inspect(connection).get_table_names(schema=schema))
+    return not there >= {table.name for table in metadata.tables.values()}
 
 
 def migrate(connection: Connection) -> bool:

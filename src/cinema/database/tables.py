@@ -5,6 +5,7 @@ Instants are aware and in UTC; SQLite keeps them as text of one width, so that t
 """
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -24,6 +25,8 @@ from cinema.database.columns import Id, Instant, Serial
 __all__ = [
     "SCHEMA",
     "change_log",
+    "change_log_mark",
+    "change_log_pruned",
     "film_work",
     "genre",
     "genre_film_work",
@@ -167,4 +170,22 @@ change_log = Table(
     Column("entity_id", Text, nullable=False),
     Column("op", Text, nullable=False),
     Column("changed_at", Instant, nullable=False),
+)
+
+# How far each reader of the log has come, and when it said so; `tx` is PostgreSQL's, and 0 on SQLite.
+change_log_mark = Table(
+    "change_log_mark",
+    metadata,
+    Column("consumer", Text, primary_key=True),
+    Column("marked_at", Instant, nullable=False),
+    Column("tx", BigInteger, nullable=False),
+    Column("seq", BigInteger, nullable=False),
+)
+
+# Up to where rows of the log have been taken away: one row, or none.
+change_log_pruned = Table(
+    "change_log_pruned",
+    metadata,
+    Column("tx", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
 )

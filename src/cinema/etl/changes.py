@@ -4,12 +4,15 @@ On SQLite, which has one writer, rows become visible in the order of their numbe
 PostgreSQL a transaction that began early may commit late, and its rows would appear behind a reader that goes by
 numbers. There the position is (transaction, number), and only transactions below the oldest that may still write here
 are read (`horizon`): of those no row can come any more, and a transaction that begins later has a larger id.
-A position beyond what the source has given out belongs to another one, a restored backup for instance.
+A position names the last row before it as well. Where that row is another one, or is gone though nobody has pruned it,
+the source is not the one that gave the position out: a backup was restored, however much it has written since.
 """
 
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
@@ -24,12 +27,27 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import DBAPIError
 
-from cinema.database import Database
+from cinema.database import Database, DatabaseUnavailable
 from cinema.database.tables import SCHEMA, change_log
 from cinema.etl.feed import Change, Portion, Waiting
 from cinema.etl.horizon import HORIZON, NEXT, obstacle
+from cinema.etl.logged import Logged, logged, oldest
+from cinema.etl.marks import (
+    Mark,
+    Place,
+    confirmed,
+    is_due,
+    keep_marks,
+    leave,
+    marks_in,
+    note_pruned,
+    pruned_in,
+    void,
+)
 from cinema.etl.state import Position
+from cinema.etl.unread import is_spoilt
 from stagedoor.clock import Clock
 
 __all__ = ["KEEP", "ChangeLog", "has_change_log"]
@@ -37,6 +55,7 @@ __all__ = ["KEEP", "ChangeLog", "has_change_log"]
 KEEP: Final = timedelta(days=7)
 _SOURCE: Final = "source"
 _BEYOND: Final = 2**62  # no number is that large
+_NEVER: Final = datetime(3000, 1, 1, tzinfo=UTC)  # from then on, what stands for a moment is none
 
 _LOG = change_log.c
 _TX: ColumnElement[Any] = literal_column(f"{SCHEMA}.change_log.tx")
@@ -49,11 +68,20 @@ def has_change_log(connection: Connection) -> bool:
     return inspect(connection).has_table(change_log.name, schema=schema)
 
 
+class _Row(NamedTuple):
+    """A row of the log, by which its source is known again."""
+
+    tx: int
+    seq: int
+    about: str
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeLog:
-    """The feed of a source that has a log."""
+    """The feed of a source that has a log, for one consumer of it."""
 
     clock: Clock
+    consumer: str = "index"
 
     async def source(self, database: Database, /) -> str:
         newest = select(_LOG.entity_id).where(_LOG.entity == _SOURCE).order_by(_LOG.seq.desc()).limit(1)
@@ -63,50 +91,111 @@ class ChangeLog:
         return await database.read(_now)
 
     async def valid(self, database: Database, position: Position, /) -> bool:
-        newest = await database.read(_newest)
         try:
-            return (int(position["tx"]), int(position["seq"])) <= newest
-        except (KeyError, TypeError, ValueError):
+            place, row = _place(position), _row_of(position)
+        except (KeyError, TypeError, ValueError, OverflowError):
             return False
+        newest = await database.read(_newest)
+        if place > newest:
+            return False
+        found = await database.read(lambda connection: _row_again(connection, row))
+        try:
+            own = (await database.read(marks_in)).get(self.consumer)
+            if is_due(own, place, self._now()):
+                # Where one may only read, others may prune too much; that is seen here, too.
+                with suppress(DBAPIError, DatabaseUnavailable):
+                    await database.write(self._mark(place))
+            pruned = await database.read(lambda connection: pruned_in(connection, newest))
+        except DBAPIError:  # no such tables yet, or not for our eyes: the row has to be there
+            return found == row
+        return not void(own, place, pruned, self._now()) and _is_same(row, found, pruned)
+
+    def carried(self, position: Position, /) -> Position:
+        return position
+
+    def together(self, position: Position, carried: Sequence[Position], /) -> Sequence[Position]:
+        try:
+            return sorted([position, *carried], key=_place)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return ()
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         def work(connection: Connection) -> Portion:
-            rows = connection.execute(_behind(connection, position).limit(limit)).all()
+            rows = logged(connection, _behind(connection, position).limit(limit))
             if not rows:
                 return Portion((), position, more=False)
-            changes = [Change(row.entity, row.entity_id, row.op == "link") for row in rows]
-            place = {"tx": int(rows[-1].tx), "seq": rows[-1].seq}
-            oldest = min(row.changed_at for row in rows)
-            return Portion(changes, place, len(rows) == limit, oldest.timestamp())
+            place = {"tx": int(rows[-1].tx), "seq": rows[-1].seq, "row": _said(rows[-1])._asdict()}
+            since = min(oldest(rows).values(), default=None)
+            return Portion([row.change for row in rows], place, len(rows) == limit, since)
 
         return await database.read(work)
 
     async def waiting(self, database: Database, position: Position, /) -> Waiting:
         def work(connection: Connection) -> Waiting:
-            rows = _unread(connection, position).limit(_PEEK).subquery()
-            oldest = select(rows.c.entity, rows.c.op, func.min(rows.c.changed_at).label("since"))
-            found = connection.execute(oldest.group_by(rows.c.entity, rows.c.op)).all()
-            since = {Change(row.entity, "", row.op == "link"): row.since.timestamp() for row in found}
-            held_up = None if not found or _on_sqlite(connection) else obstacle(connection)
+            since = _oldest(connection, _known(connection, _unread(connection, position)).limit(_PEEK))
+            held_up = None if not since or _on_sqlite(connection) else obstacle(connection)
             return Waiting(since, held_up and held_up.fields())
 
         return await database.read(work)
 
     async def prune(self, database: Database, position: Position, /) -> int:
-        day = self._today() - KEEP
-        oldest = select(_LOG.changed_at).where(_LOG.entity != _SOURCE).order_by(_LOG.seq).limit(1)
-        moment = await database.read(lambda connection: connection.execute(oldest).scalar())
-        if moment is None or moment >= day:
+        place, now = _place(position), self._now()
+        if is_due((await database.read(marks_in)).get(self.consumer), place, now):
+            await database.write(self._mark(place))
+        if await database.read(lambda connection: _last_old(connection, now)) is None:
             return 0
+        return await database.write(lambda connection: _prune(connection, now))
 
-        def work(connection: Connection) -> int:
-            confirmed = and_(_LOG.entity != _SOURCE, _LOG.changed_at < day, _up_to(connection, position))
-            return connection.execute(delete(change_log).where(confirmed)).rowcount
+    def _mark(self, place: Place) -> Callable[[Connection], None]:
+        return lambda connection: leave(connection, self.consumer, Mark(place, self._now()))
 
-        return await database.write(work)
-
-    def _today(self) -> datetime:
+    def _now(self) -> datetime:
         return datetime.fromtimestamp(self.clock.wall(), UTC)
+
+
+def _prune(connection: Connection, now: datetime) -> int:
+    keep_marks(connection)
+    last = _last_old(connection, now)
+    if last is None:
+        return 0
+    note_pruned(connection, last)
+    gone = and_(_LOG.entity != _SOURCE, _up_to(connection, last))
+    return connection.execute(delete(change_log).where(gone)).rowcount
+
+
+def _last_old(connection: Connection, now: datetime) -> Place | None:
+    """Return the place of the last row that may be pruned; all before it are old as well, and confirmed by all."""
+    place, day = confirmed(marks_in(connection).values(), now), now - KEEP
+    rows = _rows(connection).where(_LOG.entity != _SOURCE)
+    first = _first(connection, rows.order_by(*_order(connection)))
+    if place is None or first is None or _is_young(first, day) or (int(first.tx), first.seq) > place:
+        return None
+    young = rows.where(_LOG.changed_at >= day, _LOG.changed_at < _NEVER)
+    first = _first(connection, young.order_by(*_order(connection)))
+    before = place if first is None else min(place, (int(first.tx), first.seq - 1))
+    last = _first(connection, rows.where(_up_to(connection, before)).order_by(*_backwards(connection)))
+    return last and (int(last.tx), last.seq)
+
+
+def _is_young(row: Logged, day: datetime) -> bool:
+    return row.changed_at is not None and day <= row.changed_at < _NEVER
+
+
+def _oldest(connection: Connection, found: Select[*tuple[Any, ...]]) -> Mapping[Change, float]:
+    """Return since when changes wait, by kind."""
+    rows = found.subquery().c
+    since = select(rows.entity, rows.op, func.min(rows.changed_at).label("since"))
+    try:
+        kinds = connection.execute(since.group_by(rows.entity, rows.op)).all()
+        return {Change(row.entity, "", row.op == "link"): row.since.timestamp() for row in kinds}
+    except Exception as error:
+        if not is_spoilt(error):
+            raise
+    return oldest(logged(connection, found))
+
+
+def _first(connection: Connection, rows: Select[*tuple[Any, ...]]) -> Logged | None:
+    return next(iter(logged(connection, rows.limit(1))), None)
 
 
 def _behind(connection: Connection, position: Position) -> Select[*tuple[Any, ...]]:
@@ -116,17 +205,62 @@ def _behind(connection: Connection, position: Position) -> Select[*tuple[Any, ..
 
 def _unread(connection: Connection, position: Position) -> Select[*tuple[Any, ...]]:
     """Read the rows behind a position, also those that are not settled yet."""
-    columns = (_LOG.seq, _LOG.entity, _LOG.entity_id, _LOG.op, _LOG.changed_at)
-    if _on_sqlite(connection):
-        found = select(*columns, literal_column("0").label("tx"))
-        return found.where(_LOG.seq > int(position["seq"])).order_by(_LOG.seq)
-    found = select(*columns, literal_column(f"{_TX}::text").label("tx"))
-    return found.where(not_(_up_to(connection, position))).order_by(_TX, _LOG.seq)
+    rows = _rows(connection).where(not_(_up_to(connection, _place(position))))
+    return rows.order_by(*_order(connection))
 
 
-def _up_to(connection: Connection, position: Position) -> ColumnElement[bool]:
+def _known(connection: Connection, rows: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Leave out what another server has written, whose dump was restored here: its transactions are yet to come."""
+    return rows if _on_sqlite(connection) else rows.where(literal_column(f"({_TX} < {NEXT})"))
+
+
+def _rows(connection: Connection) -> Select[*tuple[Any, ...]]:
+    tx: ColumnElement[Any] = literal_column("0" if _on_sqlite(connection) else f"{_TX}::text")
+    return select(_LOG.seq, _LOG.entity, _LOG.entity_id, _LOG.op, _LOG.changed_at, tx.label("tx"))
+
+
+def _order(connection: Connection) -> Sequence[ColumnElement[Any]]:
+    return [_LOG.seq] if _on_sqlite(connection) else [_TX, _LOG.seq]
+
+
+def _backwards(connection: Connection) -> Sequence[ColumnElement[Any]]:
+    return [column.desc() for column in _order(connection)]
+
+
+def _place(said: Mapping[str, Any]) -> Place:
+    tx, seq = int(said["tx"]), int(said["seq"])
+    if not (0 <= tx <= _BEYOND and 0 <= seq <= _BEYOND):
+        raise ValueError("there are no such numbers")
+    return tx, seq
+
+
+def _row_of(position: Position) -> _Row | None:
+    row = position["row"]
+    return None if row is None else _Row(*_place(row), row["about"])
+
+
+def _said(row: Logged) -> _Row:
+    return _Row(int(row.tx), row.seq, f"{row.op} {row.entity} {row.entity_id} {row.changed_at}")
+
+
+def _row_again(connection: Connection, row: _Row | None) -> _Row | None:
+    """Return the row that has the number of this one now."""
+    if row is None:
+        return None
+    found = _first(connection, _rows(connection).where(_LOG.seq == row.seq))
+    return None if found is None else _said(found)
+
+
+def _is_same(row: _Row | None, found: _Row | None, pruned: Place | None) -> bool:
+    """Tell whether a row is there as it was, or was pruned."""
+    if row is None or found is not None:
+        return row == found
+    return pruned is not None and (row.tx, row.seq) <= pruned
+
+
+def _up_to(connection: Connection, place: Place) -> ColumnElement[bool]:
     """Mean the rows at a position and before."""
-    tx, seq = int(position["tx"]), int(position["seq"])
+    tx, seq = place
     if _on_sqlite(connection):
         return _LOG.seq <= seq
     # As figures, for the driver knows no parameter of this type; int() has made sure that they are.
@@ -134,11 +268,14 @@ def _up_to(connection: Connection, position: Position) -> ColumnElement[bool]:
 
 
 def _now(connection: Connection) -> Position:
-    if _on_sqlite(connection):
-        return dict(zip(("tx", "seq"), _newest(connection), strict=True))
-    # Behind every number of the transactions before the oldest that may still write here.
-    oldest_open = connection.execute(text(f"SELECT {HORIZON}::text")).scalar_one()
-    return {"tx": int(oldest_open) - 1, "seq": _BEYOND}
+    place = _newest(connection)
+    if not _on_sqlite(connection):
+        # Behind every number of the transactions before the oldest that may still write here.
+        place = int(connection.execute(text(f"SELECT {HORIZON}::text")).scalar_one()) - 1, _BEYOND
+    row = _first(
+        connection, _rows(connection).where(_up_to(connection, place)).order_by(*_backwards(connection))
+    )
+    return {"tx": place[0], "seq": place[1], "row": None if row is None else _said(row)._asdict()}
 
 
 def _newest(connection: Connection) -> tuple[int, int]:

@@ -53,6 +53,17 @@ class Feed(Protocol):
         """Tell whether a position is one of this source."""
         ...
 
+    def carried(self, position: Position, /) -> Position:
+        """Return what an index is to carry of a position."""
+        ...
+
+    def together(self, position: Position, carried: Sequence[Position], /) -> Sequence[Position]:
+        """Return the positions to go on from where indices carry others than the state holds, the earliest first.
+
+        All of them have to be valid. None at all means that there is no place from which all can be followed.
+        """
+        ...
+
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         """Return the changes behind a position, at most about `limit`."""
         ...

@@ -1,31 +1,62 @@
-"""Follow a source that logs nothing, such as a foreign database: by the pairs (moment, id) of its rows.
+"""Follow a source that logs nothing, such as a foreign database: by the pairs (`modified`, `id`), and by comparing.
 
-Entities are read by (`modified`, `id`), links by (`created`, `id`), each behind a cursor. Since a row may become
-visible after one with a later moment, the last ten seconds before the cursor are looked at again each time; a digest
-of what was seen there tells whether anything is new, so that a table loaded at one moment is not indexed for ever.
-Such a source does not tell what was deleted: rebuild the index (`cinema etl --rebuild`) after deletions.
+Theory. Entities are read behind a cursor. Since a row may become visible after one with a later moment, the last ten
+seconds before the cursor are looked at again each time: sums of what was there tell whether anything is new, so that a
+table loaded at one moment is not indexed for ever. The cursor never passes the source's own now. A row whose moment is
+after that, or is none at all, cannot be found by it: sums of all such rows are compared each time. So are those of all
+links, by either end, which finds roles that change in place and links that go. An entity that has gone shows by there
+being fewer in its group of ids; which one it was nobody knows, so that the position is void then, and all is rebuilt.
+It is void as well where the source's clock has gone back. All that a position says is of one snapshot, whose moment it
+names (`as_of`): what comes between two statements would be in the sums and not among the changes.
+What no source of this kind can show is in docs/how-to/fill-the-index.md.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias
+from datetime import timedelta
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, not_, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, not_, or_, select
 
 from cinema.database import Database
 from cinema.database.tables import film_work, genre, genre_film_work, person, person_film_work
 from cinema.etl.feed import Change, Portion, Waiting
+from cinema.etl.moments import (
+    Sums,
+    counts,
+    digest,
+    key_as,
+    key_of,
+    key_read,
+    keys_in,
+    lend,
+    moment_of,
+    now_in,
+    snapshot,
+    sums,
+    sums_by,
+)
 from cinema.etl.state import Position
 
 __all__ = ["OVERLAP", "Modified"]
 
+T = TypeVar("T")
+Place: TypeAlias = Mapping[str, Any]  # in one table; JSON
+
 OVERLAP: Final = timedelta(seconds=10)
-Record: TypeAlias = Sequence[Any]  # id, moment and, of a link, the ids of film and other end
-_BEFORE_ALL: Final = {"at": datetime(1, 1, 2, tzinfo=UTC).isoformat(), "id": "", "seen": ""}
-_ENDS: Final = {"genre_film_work": "genre", "person_film_work": "person"}
-_TABLES = (film_work, genre, person, genre_film_work, person_film_work)
+_OVERLAP: Final = OVERLAP // timedelta(milliseconds=1)
+_NEVER: Final = -(2**62)
+_FILM, _GENRE, _PERSON = film_work.c, genre.c, person.c
+# What a document takes from a row, and who stands at the ends of a link.
+_CONTENT: Final = {
+    film_work: (_FILM.id, _FILM.title, _FILM.description, _FILM.rating),
+    genre: (_GENRE.id, _GENRE.name, _GENRE.description),
+    person: (_PERSON.id, _PERSON.full_name),
+}
+_ENDS: Final = {
+    genre_film_work: ((film_work, genre), ()),
+    person_film_work: ((film_work, person), (person_film_work.c.role,)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +67,56 @@ class Modified:
         return "foreign"
 
     async def now(self, database: Database, /) -> Position:
-        return await database.read(
-            lambda connection: {table.name: _end(connection, table) for table in _TABLES}
-        )
+        def work(connection: Connection) -> Position:
+            entities = {table.name: _Entity.of(connection, table).end() for table in _CONTENT}
+            links = {table.name: _links(connection, table) for table in _ENDS}
+            return {**entities, **links, "as_of": now_in(connection)}
+
+        return await _read(database, work)
 
     async def valid(self, database: Database, position: Position, /) -> bool:
-        return set(position) == {table.name for table in _TABLES}
+        try:
+            known = {table: position[table.name]["rows"] for table in _CONTENT}
+            latest = max(position["as_of"], *(position[table.name]["at"] for table in _CONTENT))
+            _ = [position[table.name][end.name] for table, (ends, _) in _ENDS.items() for end in ends]
+        except (KeyError, TypeError):
+            return False
+
+        def work(connection: Connection) -> bool:
+            if latest > now_in(connection) + _OVERLAP:
+                return False
+            return not any(_lacks(counts(connection, table), rows) for table, rows in known.items())
+
+        return await _read(database, work)
+
+    def carried(self, position: Position, /) -> Position:
+        return {"as_of": position["as_of"]}  # the whole of it is half a megabyte
+
+    def together(self, position: Position, carried: Sequence[Position], /) -> Sequence[Position]:
+        try:
+            behind = any(one["as_of"] < position["as_of"] for one in carried)
+        except (KeyError, TypeError):
+            return ()
+        return () if behind else [position]
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         def work(connection: Connection) -> Portion:
             changes: list[Change] = []
             place = dict(position)
-            for table in _TABLES:
-                rows, place[table.name] = _news(connection, table, position[table.name], limit)
-                changes += (change for row in rows for change in _changes(table, row))
-                if len(rows) >= limit:
+            for table in _CONTENT:
+                ids, place[table.name], more = _Entity.of(connection, table).news(position[table.name], limit)
+                changes += (Change(table.name, key) for key in ids)
+                if more:
+                    place["as_of"] += 1  # as of then it is not yet, but behind what it was
                     return Portion(changes, place, more=True)
+            for table in _ENDS:
+                place[table.name] = _links(connection, table)
+                changes += _moved(connection, position[table.name], place[table.name])
+            if place != position:
+                place["as_of"] = max(now_in(connection), position["as_of"] + 1)
             return Portion(changes, place, more=False)
 
-        return await database.read(work)
+        return await _read(database, work)
 
     async def waiting(self, database: Database, position: Position, /) -> Waiting:
         return Waiting()  # moments of rows are the source's own, and say nothing of when they came
@@ -63,66 +125,100 @@ class Modified:
         return 0
 
 
-def _moment(table: Table) -> Column[Any]:
-    return table.c.created if table.name in _ENDS else table.c.modified
+async def _read(database: Database, work: Callable[[Connection], T]) -> T:
+    def lent(connection: Connection) -> T:
+        lend(connection)
+        with snapshot(connection):
+            return work(connection)
+
+    return await database.read(lent)
 
 
-def _columns(table: Table) -> Select[*tuple[Any, ...]]:
-    """Read id, moment and, of links, both ends."""
-    columns: list[Column[Any]] = [table.c.id, _moment(table)]
-    if table.name in _ENDS:
-        columns += [table.c.film_work_id, table.c[f"{_ENDS[table.name]}_id"]]
-    return select(*columns).order_by(_moment(table), table.c.id)
+class _Entity(NamedTuple):
+    """One table of entities, as it is now."""
+
+    connection: Connection
+    table: Table
+    moment: ColumnElement[int]
+    now: int
+
+    @classmethod
+    def of(cls, connection: Connection, table: Table) -> "_Entity":
+        return cls(connection, table, moment_of(connection, table), now_in(connection))
+
+    @property
+    def key(self) -> ColumnElement[Any]:
+        return key_of(self.connection, self.table.c.id)
+
+    def end(self) -> Place:
+        """Return the place behind everything there is."""
+        newest = select(self.moment, self.key).where(self.moment <= self.now)
+        found = self.connection.execute(newest.order_by(self.moment.desc(), self.key.desc()).limit(1)).first()
+        at, key = found or (_NEVER, "")
+        return {
+            **self._cursor(at, key_read(key)),
+            "odd": self._odd(),
+            "rows": counts(self.connection, self.table),
+        }
+
+    def news(self, place: Place, limit: int) -> tuple[Sequence[str], Place, bool]:
+        """Return the ids of what is new behind a place, the place behind that, and whether there may be more."""
+        at, key = place["at"], place["id"]
+        behind = select(self.moment, self.key).where(self.moment <= self.now, self._behind(at, key))
+        rows = self.connection.execute(behind.order_by(self.moment, self.key).limit(limit)).all()
+        seen = self._seen(at, key)
+        again = _differing(seen, place["seen"])
+        fresh = {**place, "seen": seen}
+        if rows:
+            fresh |= self._cursor(rows[-1][0], key_read(rows[-1][1]))
+        if len(rows) < limit:
+            # More than there is now stays there: what has gone since is to be missed by whoever looks next.
+            there = counts(self.connection, self.table)
+            most = {group: max(count, place["rows"].get(group, 0)) for group, count in there.items()}
+            fresh |= {"odd": self._odd(), "rows": {**place["rows"], **most}}
+            again |= _differing(fresh["odd"], place["odd"])
+        ids = [key_read(row[1]) for row in rows]
+        return [*ids, *keys_in(self.connection, self.table, again)], fresh, len(rows) >= limit
+
+    def _cursor(self, at: int, key: str) -> Place:
+        return {"at": at, "id": key, "seen": self._seen(at, key)}
+
+    def _seen(self, at: int, key: str) -> Sums:
+        """Look at the last ten seconds up to a cursor."""
+        return self._sums(self.moment > at - _OVERLAP, not_(self._behind(at, key)))
+
+    def _odd(self) -> Sums:
+        """Look at what no cursor reaches yet, or ever."""
+        return self._sums(or_(self.moment.is_(None), self.moment > self.now))
+
+    def _sums(self, *where: ColumnElement[bool]) -> Sums:
+        return sums(self.connection, self.table.c.id, digest(*_CONTENT[self.table]), *where)
+
+    def _behind(self, at: int, key: str) -> ColumnElement[bool]:
+        return or_(self.moment > at, and_(self.moment == at, self.key > key_as(self.connection, key)))
 
 
-def _behind(table: Table, at: datetime, key: str) -> ColumnElement[bool]:
-    return or_(_moment(table) > at, and_(_moment(table) == at, table.c.id > key))
+def _links(connection: Connection, table: Table) -> Mapping[str, Sums]:
+    """Look at all links of a table, from either end."""
+    ends, others = _ENDS[table]
+    columns = [table.c[f"{end.name}_id"] for end in ends]
+    return {
+        end.name: sums_by(connection, column, *columns, *others)
+        for end, column in zip(ends, columns, strict=True)
+    }
 
 
-def _end(connection: Connection, table: Table) -> Mapping[str, str]:
-    """Return the cursor behind everything there is."""
-    newest = select(_moment(table), table.c.id).order_by(_moment(table).desc(), table.c.id.desc()).limit(1)
-    found: Record | None = connection.execute(newest).first()
-    return _cursor(connection, table, found[0], found[1]) if found else _BEFORE_ALL
+def _moved(connection: Connection, before: Mapping[str, Sums], now: Mapping[str, Sums]) -> Iterable[Change]:
+    """Yield the entities whose links are not what they were."""
+    for end in _CONTENT:
+        if end.name in now:
+            for key in keys_in(connection, end, _differing(before[end.name], now[end.name])):
+                yield Change(end.name, key, link=True)
 
 
-def _cursor(connection: Connection, table: Table, at: datetime, key: str) -> Mapping[str, str]:
-    return {"at": at.isoformat(), "id": key, "seen": _digest(_window(connection, table, at, key))}
+def _differing(some: Sums, others: Sums) -> set[str]:
+    return {group for group in {*some, *others} if some.get(group) != others.get(group)}
 
 
-def _window(connection: Connection, table: Table, at: datetime, key: str) -> Sequence[Record]:
-    """Return the rows of the last ten seconds up to a cursor."""
-    recent = and_(_moment(table) > at - OVERLAP, not_(_behind(table, at, key)))
-    return connection.execute(_columns(table).where(recent)).all()
-
-
-def _digest(rows: Sequence[Record]) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for row in rows:
-        digest.update(f"{row[0]} {row[1]}\n".encode())
-    return digest.hexdigest()
-
-
-def _news(
-    connection: Connection, table: Table, cursor: Mapping[str, str], limit: int
-) -> tuple[Sequence[Record], Mapping[str, str]]:
-    """Return what is new in a table, and the cursor behind it."""
-    at, key = datetime.fromisoformat(cursor["at"]), cursor["id"]
-    statement, again = _columns(table), []
-    if key:  # else the table was empty
-        again = list(_window(connection, table, at, key))
-        again = [] if _digest(again) == cursor["seen"] else again
-        statement = statement.where(_behind(table, at, key))
-    rows: Sequence[Record] = connection.execute(statement.limit(limit)).all()
-    if not rows and not again:
-        return (), cursor
-    last_key, last_at = (rows[-1][0], rows[-1][1]) if rows else (key, at)
-    return [*again, *rows], _cursor(connection, table, last_at, last_key)
-
-
-def _changes(table: Table, row: Record) -> Iterator[Change]:
-    if table.name not in _ENDS:
-        yield Change(table.name, row[0])
-        return
-    yield Change("film_work", row[2], link=True)
-    yield Change(_ENDS[table.name], row[3], link=True)
+def _lacks(there: Sums, known: Sums) -> bool:
+    return any(there.get(group, 0) < count for group, count in known.items())

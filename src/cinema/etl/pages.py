@@ -22,7 +22,9 @@ from typing import Any, Final, Protocol
 
 from cinema.database import Database, DatabaseUnavailable
 from cinema.etl.extract import PIPELINES, Span
-from stagedoor.search import Change, Prepare
+from cinema.etl.load import Item
+from cinema.etl.unread import Unread
+from stagedoor.search import Prepare
 
 __all__ = ["READERS", "Apart", "Here", "Pages", "collect_rarely"]
 
@@ -35,8 +37,8 @@ _processes = multiprocessing.get_context("spawn")  # a fork would take over thre
 class Pages(Protocol):
     """All documents of the source."""
 
-    async def page(self, name: str, span: Span, /) -> list[Change]:
-        """Return the changes that put the documents of an index in a span of ids.
+    async def page(self, name: str, span: Span, /) -> list[Item]:
+        """Return the changes that put the documents of an index in a span of ids, and what could not be read there.
 
         Raises:
             DatabaseUnavailable: the source, or who reads it, is away; asking again may help.
@@ -55,10 +57,13 @@ class Here:
         self._database = database
         self._pipelines = {pipeline.name: (pipeline, prepare(pipeline.index)) for pipeline in PIPELINES}
 
-    async def page(self, name: str, span: Span, /) -> list[Change]:
+    async def page(self, name: str, span: Span, /) -> list[Item]:
         pipeline, change = self._pipelines[name]
         return await self._database.read(
-            lambda connection: [change(document) for document in pipeline.page(connection, span)]
+            lambda connection: [
+                found if isinstance(found, Unread) else change(found)
+                for found in pipeline.page(connection, span)
+            ]
         )
 
     async def aclose(self) -> None:
@@ -77,7 +82,7 @@ class Apart:
         for reader in self._readers:
             self._idle.put_nowait(reader)
 
-    async def page(self, name: str, span: Span, /) -> list[Change]:
+    async def page(self, name: str, span: Span, /) -> list[Item]:
         reader = await self._idle.get()
         try:
             answer = await asyncio.to_thread(reader.ask, name, span)
@@ -85,7 +90,7 @@ class Apart:
             self._idle.put_nowait(reader)
         if isinstance(answer, BaseException):
             raise answer
-        changes: list[Change] = answer
+        changes: list[Item] = answer
         return changes
 
     async def aclose(self) -> None:
@@ -143,7 +148,7 @@ def _serve(line: Connection, database: Callable[[], Database], prepare: Prepare)
             line.send(runner.run(_answer(pages, name, span)))
 
 
-async def _answer(pages: Pages, name: str, span: Span) -> list[Change] | Exception:
+async def _answer(pages: Pages, name: str, span: Span) -> list[Item] | Exception:
     try:
         return await pages.page(name, span)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other process has to judge it

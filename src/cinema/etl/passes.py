@@ -2,13 +2,14 @@
 
 Theory. The source tells what has changed behind a position (`feed`). A portion of changes becomes ids of documents
 (`dirty`), which are read from the source as they are now (`extract`) and written, or deleted where they are gone
-(`load`). Then, in this order: commit, so that readers can see it; tell the caches (`purge`); save the new position
-(`state`). A process that dies in between repeats the portion, and repeating changes nothing, because documents are
-read anew and put by id. Nothing is passed over, because the position is older than the reading.
+(`load`). Then, in this order: commit, so that readers can see it; mark the index (`carried`); tell the caches
+(`purge`); save the new position (`state`). A process that dies in between repeats the portion, and repeating changes
+nothing, because documents are read anew and put by id. Nothing is passed over, because the position is older than the
+reading.
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,17 +17,21 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from cinema.database import Database
+from cinema.database import Database, DatabaseUnavailable
+from cinema.database.tables import person_film_work
+from cinema.etl.carried import Carried, carried_in, text_of
 from cinema.etl.dirty import Dirty, chunks, completed, dirty_of, indices_of
-from cinema.etl.extract import PIPELINES, Pipeline
+from cinema.etl.extract import PIPELINES, Pipeline, unread_among
 from cinema.etl.feed import Feed, Portion
 from cinema.etl.load import Loader
 from cinema.etl.patience import Patience
 from cinema.etl.purge import Purger
 from cinema.etl.report import Report
 from cinema.etl.stamp import Batch
-from cinema.etl.state import State, StateBroken, read_state, write_state
+from cinema.etl.state import Position, State, StateBroken, read_state, write_state
+from cinema.etl.unread import Unread
 from stagedoor.search import Delete, Put, Writer, WriterError
 
 __all__ = ["Etl", "clear", "found", "update"]
@@ -90,19 +95,57 @@ async def found(etl: Etl, writer: Writer) -> tuple[State | None, str, str]:
     for pipeline in PIPELINES:
         if await writer.current(pipeline.name) != state.versions.get(pipeline.name):
             return None, f"the index {pipeline.name} is not the one of the state", source
-    return state, "", source
+    start = await _earliest(etl, writer, state)
+    return (
+        start,
+        "" if start else "an index does not say where it stands, or the source does not know it",
+        source,
+    )
+
+
+async def _earliest(etl: Etl, writer: Writer, state: State) -> State | None:
+    """Return the state from which all indices can be followed, wherever they stand; None if there is none."""
+    elsewhere = await _elsewhere(writer, state)
+    if not elsewhere:
+        return None if elsewhere is None else state
+    places = etl.feed.together(state.position, [*elsewhere.values()])
+    for place in reversed(places):  # so that the last one told to the source is where pruning has to end
+        if not await etl.ask(partial(etl.feed.valid, etl.database, place)):
+            return None
+    if not places:
+        return None
+    if places[0] != state.position:
+        etl.report.note("warning", "etl_catches_up", indices=sorted(elsewhere))
+    marks = {name: mark for name, mark in state.marks.items() if name not in elsewhere}
+    return replace(state, position=places[0], marks=marks)
+
+
+async def _elsewhere(writer: Writer, state: State) -> Mapping[str, Position] | None:
+    """Return where indices stand of which the state says otherwise; None if it cannot be known of one."""
+    found: dict[str, Position] = {}
+    for name, version in state.versions.items():
+        carried = carried_in(await writer.marked(version))
+        if carried is None or carried.source != state.source:
+            return None
+        if carried.position != state.marks.get(name):
+            found[name] = carried.position
+    return found
 
 
 async def update(etl: Etl, loader: Loader, state: State) -> State:
     """Follow the changes behind a state to the end, and forget what was confirmed long ago."""
+    state = await _try_again(etl, loader, state)
     more = True
     while more:
         portion = await etl.ask(partial(etl.feed.read, etl.database, state.position, PORTION))
-        if portion.position != state.position or state.untold:
+        if portion.position != state.position or state.untold or state.marks.keys() != state.versions.keys():
             state = await _apply(etl, loader, state, portion)
         more = portion.more
     await _tell_what_waits(etl, state, last=True)
-    await etl.ask(lambda: etl.feed.prune(etl.database, state.position))
+    try:
+        await etl.feed.prune(etl.database, state.position)
+    except (DatabaseUnavailable, DBAPIError) as error:  # the next pass does it, or who may write
+        etl.report.note("warning", "etl_not_pruned", reason=type(error.__cause__ or error).__name__)
     return state
 
 
@@ -128,16 +171,59 @@ async def _apply(etl: Etl, loader: Loader, state: State, portion: Portion) -> St
         if pipeline.name in reached:
             await _refresh(etl, loader, pipeline, state.versions[pipeline.name], dirty)
     fresh = replace(state, position=portion.position, set_aside=dict(loader.set_aside))
+    fresh = await _mark(etl, loader, fresh, reached)
     return await etl.confirm(fresh, _tags(dirty), loader.written - before, _lags(etl, since))
 
 
+async def _try_again(etl: Etl, loader: Loader, state: State) -> State:
+    """Read and write once more what was set aside; say so only if something has become of it."""
+    await _forget_links(etl, loader)
+    dirty = Dirty()
+    for name in loader.set_aside:
+        index, _, key = name.partition("/")
+        if index in state.versions:
+            dirty.of(index).add(key)
+    before = loader.written.copy()
+    for pipeline in PIPELINES:
+        await _refresh(etl, loader, pipeline, state.versions[pipeline.name], dirty)
+    written = loader.written - before
+    if not written:
+        return state
+    fresh = replace(state, set_aside=dict(loader.set_aside))
+    return await etl.confirm(fresh, _tags(dirty), written, {})
+
+
+async def _forget_links(etl: Etl, loader: Loader) -> None:
+    """Forget the links that were set aside and can be read now: who they link has been read anew since."""
+    place = f"{person_film_work.name}/"
+    links = {name.removeprefix(place) for name in loader.set_aside if name.startswith(place)}
+    if links:
+        for key in links - await etl.read(partial(unread_among, ids=links)):
+            del loader.set_aside[place + key]
+
+
+async def _mark(etl: Etl, loader: Loader, state: State, reached: Collection[str]) -> State:
+    """Let the indices that were reached say where they stand, and those that the state knows nothing of."""
+    marks, carried = dict(state.marks), etl.feed.carried(state.position)
+    for name, version in state.versions.items():
+        if name in reached or name not in marks:
+            await loader.ask(partial(loader.writer.mark, version, text_of(Carried(state.source, carried))))
+            marks[name] = carried
+    return replace(state, marks=marks)
+
+
 async def _refresh(etl: Etl, loader: Loader, pipeline: Pipeline, version: str, dirty: Dirty) -> None:
+    before = loader.written[pipeline.name]
     for ids in chunks(dirty.of(pipeline.name), etl.batch):
-        documents = await etl.read(partial(pipeline.those, ids=ids))
-        there = {document["id"] for document in documents}
+        items = [
+            one if isinstance(one, Unread) else Put(one)
+            for one in await etl.read(partial(pipeline.those, ids=ids))
+        ]
+        there = {item.id for item in items}
         gone = [Delete(key) for key in ids if key not in there]
-        await loader.write(pipeline.name, version, [*map(Put, documents), *gone])
-    await loader.writer.commit(version)
+        await loader.write(pipeline.name, version, [*items, *gone])
+    if loader.written[pipeline.name] != before:
+        await loader.ask(partial(loader.writer.commit, version))
 
 
 async def _tell_what_waits(etl: Etl, state: State, *, last: bool = False) -> None:

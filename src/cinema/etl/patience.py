@@ -29,12 +29,11 @@ class Patience:
     env: Env
     tell: Callable[[str, BaseException, float], None]
 
-    async def keep(self, what: str, work: Callable[[], Awaitable[T]], tries: int | None = None) -> T:
-        """Return what the work returns; it must be safe to repeat. Without `tries` it is repeated for ever.
+    async def keep(self, what: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Return what the work returns; it must be safe to repeat, and is repeated for ever.
 
         Raises:
-            DatabaseUnavailable: the last try failed.
-            WriterError: the last try failed, or asking again does not help.
+            WriterError: asking again does not help, or has to begin with what was written since the last commit.
 
         """
         attempt = 0
@@ -43,7 +42,7 @@ class Patience:
             try:
                 return await work()
             except (DatabaseUnavailable, WriterError) as error:
-                if attempt == tries or (isinstance(error, WriterError) and not error.retryable):
+                if isinstance(error, WriterError) and (error.lost or not error.retryable):
                     raise
                 await self.pause(attempt, what, error)
 

@@ -1,10 +1,11 @@
 """Build all indices anew while readers go on with the old ones.
 
-The position is noted first. New versions are filled by a walk through every table in the order of ids, the next pages
-being read while the last one is written, and one version is committed while the next is filled. Then the names are
-switched over, and what changed meanwhile is followed from the position. A rebuild that dies leaves versions without a
-name, which the next pass removes. The versions that were in use stay until the next pass, for readers that are about
-to open them.
+The position is noted first, and all versions are created, so that what stands in their way is found before any work
+is done. They are filled by a walk through every table in the order of ids, the next pages being read while the last
+one is written, and one version is committed while the next is filled. Each is counted: only if everything is in that
+was written, the names are switched over, and what changed meanwhile is followed from the position. A rebuild that dies
+leaves versions without a name, which the next pass removes. The versions that were in use stay until the next pass,
+for readers that are about to open them.
 """
 
 import asyncio
@@ -13,13 +14,14 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
+from cinema.etl.carried import Carried, text_of
 from cinema.etl.extract import PIPELINES, Pipeline, Span
-from cinema.etl.load import Loader
+from cinema.etl.load import Item, Loader
 from cinema.etl.pages import READERS, Apart, Here, Pages
 from cinema.etl.passes import Etl, clear
 from cinema.etl.purge import EVERYTHING
 from cinema.etl.state import State
-from stagedoor.search import Change
+from stagedoor.search import WriterError
 
 __all__ = ["rebuild"]
 
@@ -30,10 +32,15 @@ async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
     totals = {pipeline.name: await etl.read(pipeline.count) for pipeline in PIPELINES}
     async with _opened(etl, loader, max(totals.values())) as pages:
         await clear(loader.writer)
-        versions = await _fill_all(etl, loader, pages, totals)
+        versions = {one.name: await loader.ask(partial(loader.writer.create, one.index)) for one in PIPELINES}
+        await _fill_all(etl, loader, pages, versions, totals)
+    carried = etl.feed.carried(position)
+    mark = text_of(Carried(source, carried))
     for name, version in versions.items():
-        await loader.writer.switch(name, version)
-    state = State(source, position, versions, set_aside=dict(loader.set_aside))
+        await loader.ask(partial(loader.writer.mark, version, mark))
+        await loader.ask(partial(loader.writer.switch, name, version))
+    marks = dict.fromkeys(versions, carried)
+    state = State(source, position, versions, set_aside=dict(loader.set_aside), marks=marks)
     return await etl.confirm(state, [EVERYTHING], loader.written, dict.fromkeys(versions, 0.0))
 
 
@@ -47,13 +54,14 @@ async def _opened(etl: Etl, loader: Loader, most: int) -> AsyncIterator[Pages]:
         yield pages
 
 
-async def _fill_all(etl: Etl, loader: Loader, pages: Pages, totals: Mapping[str, int]) -> dict[str, str]:
-    """Return the new versions by index; one is committed while the next is filled."""
-    versions: dict[str, str] = {}
+async def _fill_all(
+    etl: Etl, loader: Loader, pages: Pages, versions: Mapping[str, str], totals: Mapping[str, int]
+) -> None:
+    """Fill the versions of all indices; one is committed while the next is filled."""
     committing: list[asyncio.Task[None]] = []
     try:
         for pipeline in PIPELINES:
-            version = versions[pipeline.name] = await loader.writer.create(pipeline.index)
+            version = versions[pipeline.name]
             etl.report.begin(pipeline.name, totals[pipeline.name])
             await _fill(etl, loader, pages, pipeline, version)
             committing.append(asyncio.create_task(_finish(etl, loader, pipeline, version)))
@@ -62,7 +70,6 @@ async def _fill_all(etl: Etl, loader: Loader, pages: Pages, totals: Mapping[str,
         for task in committing:
             task.cancel()
         await asyncio.gather(*committing, return_exceptions=True)
-    return versions
 
 
 async def _fill(etl: Etl, loader: Loader, pages: Pages, pipeline: Pipeline, version: str) -> None:
@@ -73,15 +80,16 @@ async def _fill(etl: Etl, loader: Loader, pages: Pages, pipeline: Pipeline, vers
 
 
 async def _finish(etl: Etl, loader: Loader, pipeline: Pipeline, version: str) -> None:
-    await loader.writer.commit(version)
+    await loader.ask(partial(loader.writer.commit, version))
+    held, written = await loader.ask(partial(loader.writer.count, version)), loader.written[pipeline.name]
+    if held != written:
+        raise WriterError(f"{version} holds {held} documents, and {written} were written", lost=True)
     etl.report.end(pipeline.name)
 
 
-async def _walk(
-    etl: Etl, pages: Pages, name: str, spans: Iterable[Span]
-) -> AsyncGenerator[list[Change], None]:
+async def _walk(etl: Etl, pages: Pages, name: str, spans: Iterable[Span]) -> AsyncGenerator[list[Item], None]:
     """Yield the pages of an index in order, reading one ahead for each reader."""
-    reading: deque[asyncio.Task[list[Change]]] = deque()
+    reading: deque[asyncio.Task[list[Item]]] = deque()
     try:
         for span in spans:
             page = etl.ask(partial(pages.page, name, span))

@@ -16,6 +16,7 @@ from cinema.etl.changes import ChangeLog, has_change_log
 from cinema.etl.feed import Feed
 from cinema.etl.load import Loader
 from cinema.etl.lock import sole_writer, sole_writer_anywhere
+from cinema.etl.marks import consumer_beside
 from cinema.etl.modified import Modified
 from cinema.etl.pages import collect_rarely
 from cinema.etl.passes import Etl, clear, found, update
@@ -158,7 +159,8 @@ class Job:
 
     async def _feed(self) -> Feed:
         logged = await self.database.read(has_change_log)
-        return ChangeLog(self.env.clock) if logged else Modified()
+        consumer = await asyncio.to_thread(consumer_beside, self.settings.search_etl_state)
+        return ChangeLog(self.env.clock, consumer) if logged else Modified()
 
     def _fell(self, _: str, error: BaseException) -> None:
         self.report.note("error", "etl_failed", reason=where(error))

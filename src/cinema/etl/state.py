@@ -28,7 +28,7 @@ class State:
     """Where the indices stand: which versions, of which source, up to which position of its changes.
 
     `untold` are cache tags that Redis has not heard of yet; `set_aside` are documents the index refused, by index
-    and id, with the reason.
+    and id, with the reason; `marks` are the positions that the indices carry themselves (`carried`).
     """
 
     source: str
@@ -36,6 +36,7 @@ class State:
     versions: Mapping[str, str]
     untold: tuple[str, ...] = ()
     set_aside: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[str, Position] = field(default_factory=dict)
 
 
 def read_state(path: Path) -> State | None:
@@ -49,7 +50,8 @@ def read_state(path: Path) -> State | None:
         return None
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
         raise StateBroken(f"{type(error).__name__}: {error}") from error
-    if not all(isinstance(part, dict) for part in (state.position, state.versions, state.set_aside)):
+    parts = (state.position, state.versions, state.set_aside, state.marks)
+    if not all(isinstance(part, dict) for part in parts):
         raise StateBroken("its parts are no objects")
     return state
 

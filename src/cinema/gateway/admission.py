@@ -1,32 +1,29 @@
-"""Who may ask, and how often: clients behind proxies, their limit, the pages of other origins."""
+"""What the operator decided, in the kit's words: where to listen, what to keep where, who may ask and how often."""
 
-import os
-import secrets
-
-from cinema.gateway.caches import Caches
+import stagedoor
 from cinema.settings import Settings
-from stagedoor.cache.redis_tally import RedisTally
-from stagedoor.clock import Clock
-from stagedoor.web.cors import Cors
-from stagedoor.web.shared_throttle import SharedThrottle
-from stagedoor.web.throttle import Limiter, Quota, Throttle
 
-__all__ = ["cors_of", "throttle_of"]
+__all__ = ["admission"]
 
 
-def throttle_of(settings: Settings, caches: Caches, clock: Clock) -> Limiter | None:
-    """Return the limit per client, shared with every gateway on the same Redis; None if it is off."""
-    limit = settings.rate_limit
-    if limit is None:
-        return None
-    quota = Quota(requests=limit.requests, seconds=limit.seconds)
-    if caches.redis is None or settings.docs_only:
-        return Throttle(quota, clock)
-    member = f"{os.getpid()}-{secrets.token_hex(8)}"
-    tally = RedisTally(caches.redis.server, prefix=settings.redis_prefix, member=member)
-    return SharedThrottle(quota, tally, clock, timeout=settings.redis_timeout_ms / 1000)
-
-
-def cors_of(settings: Settings) -> Cors | None:
-    """Return the list of origins whose pages may read our answers; None if there is none."""
-    return Cors(settings.cors_origins) if settings.cors_origins else None
+def admission(settings: Settings) -> stagedoor.Settings:
+    """Return the kit's settings."""
+    return stagedoor.Settings(
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        redis_url=settings.redis_url or "",
+        redis_prefix=settings.redis_prefix,
+        redis_timeout=settings.redis_timeout_ms / 1000,
+        rate_limit="" if settings.rate_limit is None else settings.gateway_rate_limit,
+        cors_origins=settings.cors_origins,
+        trusted_proxies=tuple(map(str, settings.trusted_proxies)),
+        log_level=settings.log_level,
+        log_format=settings.log_format,
+        max_connections=settings.gateway_max_connections,
+        connections_per_client=settings.gateway_connections_per_client,
+        cache_bytes=max(settings.gateway_cache_bytes, 2**16),
+        docs_only=settings.docs_only,
+        sentry_dsn=settings.sentry_dsn or "",
+        sentry_environment=settings.sentry_environment,
+        sentry_traces_rate=settings.sentry_traces_rate,
+    )

@@ -3,98 +3,54 @@
     Retry( Breaker( Bulkhead( Timeout( transport ))))
 
 Each of these keeps to the deadline of its call by itself, so that no guard stands round them.
-Joining and keeping answers stand further out, round whole screens: see the routes of each screen.
+Joining and keeping answers stand further out, round whole screens.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
+from cinema.gateway.catalogue.engine import PROBE, engine_of
 from cinema.settings import Settings
-from stagedoor.call import Env, Policy, Transport
-from stagedoor.policies.breaker import Breaker
-from stagedoor.policies.budget import Budget
-from stagedoor.policies.bulkhead import Bulkhead
-from stagedoor.policies.retry import Retry
-from stagedoor.policies.timeout import Timeout
-from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.search.engine import Engine
-from stagedoor.search.query import Query, Result
-from stagedoor.transports.http import HttpTransport
-from stagedoor.upstream import Upstream
+from stagedoor import Backend, Gateway, Policy, Service
+from stagedoor.policies import Breaker, Budget, Bulkhead, Retry, Timeout
+from stagedoor.search import Query, Result
 
-__all__ = ["SERVICE_NAMES", "Connect", "Http", "Search", "Upstreams", "upstreams_of"]
-
-Http: TypeAlias = Upstream[HttpRequest, HttpResponse]
-Search: TypeAlias = Upstream[Query, Result]
-Connect: TypeAlias = Callable[[str], Transport[HttpRequest, HttpResponse]]
-
-# What metrics, health and logs call them.
-SERVICE_NAMES = {
-    "users": "user_service",
-    "orders": "order_service",
-    "products": "product_service",
-    "search": "search",
-}
-AnyPolicy: TypeAlias = Policy[Any, Any]
+__all__ = ["search", "services"]
 
 
-@dataclass(frozen=True, slots=True)
-class Upstreams:
-    """The remotes of the gateway."""
-
-    users: Http
-    orders: Http
-    products: Http
-    search: Search
-
-    def services(self) -> tuple[Http, ...]:
-        """Return the remotes that are services."""
-        return (self.users, self.orders, self.products)
-
-    def all(self) -> tuple[Upstream[Any, Any], ...]:
-        """Return every remote."""
-        return (*self.services(), self.search)
-
-
-def upstreams_of(settings: Settings, env: Env, engine: Engine, connect: Connect | None = None) -> Upstreams:
-    """Return the remotes as the settings describe them; nothing is connected yet.
-
-    `connect` makes the transport of a URL; tests give one that leads to fakes.
-    """
-    connect = connect or partial(_over_http, settings, env)
-
-    def http(name: str, url: str) -> Http:
-        attempt = settings.gateway_attempt_timeout_ms / 1000
-        return Upstream(name, connect(url), *_policies(settings, attempt), env=env)
-
-    return Upstreams(
-        users=http("users", settings.gateway_users_url),
-        orders=http("orders", settings.gateway_orders_url),
-        products=http("products", settings.gateway_products_url),
-        search=Upstream("search", engine, *_policies(settings, settings.search_timeout_ms / 1000), env=env),
-    )
-
-
-def _over_http(settings: Settings, env: Env, url: str) -> Transport[HttpRequest, HttpResponse]:
-    return HttpTransport(
-        url,
-        pool_size=settings.gateway_pool_size,
-        connect_timeout=settings.gateway_connect_timeout_ms / 1000,
-        clock=env.clock,
-    )
-
-
-def _policies(settings: Settings, attempt: float) -> tuple[AnyPolicy, ...]:
-    failures = settings.gateway_breaker_failures
+def services(app: Gateway, settings: Settings) -> tuple[Service, Service, Service]:
+    """Declare users, orders and products."""
     return (
-        Retry(
-            attempts=settings.gateway_retry_attempts,
-            base=settings.gateway_retry_base_ms / 1000,
-            cap=max(0.25, settings.gateway_retry_base_ms / 1000),
-            budget=Budget(share=0.1),  # half of what the contract allows: an outage meets 1.1 times its load
-        ),
+        _service(app, "users", settings.gateway_users_url, settings),
+        _service(app, "orders", settings.gateway_orders_url, settings),
+        _service(app, "products", settings.gateway_products_url, settings),
+    )
+
+
+def _service(app: Gateway, name: str, url: str, settings: Settings) -> Service:
+    return app.service(
+        name,
+        url,
+        policies=_policies(settings, settings.gateway_attempt_timeout_ms / 1000),
+        coalesce=False,
+        label=f"{name.removesuffix('s')}_service",
+        health="/health",
+        connections=settings.gateway_pool_size,
+        connect=settings.gateway_connect_timeout_ms / 1000,
+    )
+
+
+def search(app: Gateway, settings: Settings) -> Backend[Query, Result]:
+    """Declare the search engine."""
+    policies = _policies(settings, settings.search_timeout_ms / 1000)
+    return app.upstream("search", lambda env: engine_of(settings, env.clock), policies=policies, health=PROBE)
+
+
+def _policies(settings: Settings, attempt: float) -> tuple[Policy[Any, Any], ...]:
+    base, failures = settings.gateway_retry_base_ms / 1000, settings.gateway_breaker_failures
+    # Half of what the contract allows: an outage meets 1.1 times its load.
+    budget = Budget(share=0.1)
+    return (
+        Retry(attempts=settings.gateway_retry_attempts, base=base, cap=max(0.25, base), budget=budget),
         Breaker(
             consecutive=failures,
             failure_rate=0.5,

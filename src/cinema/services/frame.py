@@ -110,12 +110,18 @@ def _operate(frame: Frame) -> None:
 def _refuse_in_form(frame: Frame) -> None:
     def refuse(request: Request, error: Exception) -> Response:
         if isinstance(error, DatabaseUnavailable):
-            # Its kind only: the text may name hosts.
-            frame.logs.observe(StoreFailed("database", type(error.__cause__ or error).__name__))
+            frame.logs.observe(StoreFailed("database", _kind_of(error)))
         return problem_answer(request, problem_for(error))
 
     for kind in (HTTPException, RequestValidationError, DatabaseUnavailable, Exception):
         frame.app.add_exception_handler(kind, refuse)
+
+
+def _kind_of(error: BaseException) -> str:
+    """Return what the driver calls an error; its kind only, as the text may name hosts."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return type(error).__name__
 
 
 def problem_for(error: Exception) -> Problem:

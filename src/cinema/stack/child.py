@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -13,7 +14,7 @@ from cinema.lifeline import PARENT
 from cinema.stack.parts import Part
 from cinema.stack.terminal import follow
 
-__all__ = ["Child", "command", "ending", "environment", "is_ready", "start"]
+__all__ = ["Child", "command", "ending", "environment", "late", "start"]
 
 
 @dataclass(slots=True)
@@ -64,8 +65,15 @@ def environment() -> dict[str, str]:
     return os.environ | {PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
 
 
-async def is_ready(part: Part) -> bool:
-    """Ask a child whether it is ready; no client library, as this runs at every start."""
+async def late(parts: Iterable[Part]) -> list[Part]:
+    """Ask all that listen somewhere, at one moment, whether they are ready; return those that are not."""
+    asked = [part for part in parts if part.port]
+    answers = await asyncio.gather(*map(_is_ready, asked))
+    return [part for part, ready in zip(asked, answers, strict=True) if not ready]
+
+
+async def _is_ready(part: Part) -> bool:
+    """Ask one; no client library, as this runs at every start."""
     try:
         async with asyncio.timeout(2.0):
             reader, writer = await asyncio.open_connection(part.host, part.port)

@@ -17,7 +17,7 @@ from time import monotonic
 
 from cinema.listening import demand_free
 from cinema.settings import Settings
-from cinema.stack.child import Child, ending, is_ready, start
+from cinema.stack.child import Child, ending, late, start
 from cinema.stack.parts import Part, parts_of
 from cinema.stack.prepare import build_index, prepare
 from cinema.stack.terminal import say, show
@@ -27,7 +27,7 @@ from stagedoor.supervision import supervised
 __all__ = ["next_pause", "run"]
 
 READY_SECONDS = 60.0  # from the start of all children; a slow machine compiles its bytecode first
-STOP_SECONDS = 9.0  # all children together, then they are killed
+STOP_SECONDS = 13.0  # all children together, then they are killed; the gateway's grace is 10 s
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _SETTLED_SECONDS = 30.0
@@ -124,20 +124,20 @@ class _Stack:
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _announce(self) -> None:
+        """Show where everything is once all answer at one moment; say who does not, and stop, if it takes too long."""
+        missing = [part for part in self._parts if part.port]
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await asyncio.gather(*(self._until_ready(part) for part in self._parts))
+                while missing := await late(self._parts):
+                    self._ready |= {part.name for part in self._parts if part not in missing}
+                    await asyncio.sleep(0.05)
         except TimeoutError:
-            late = ", ".join(part.name for part in self._parts if part.name not in self._ready)
-            say(f"not ready after {READY_SECONDS:g} s: {late}; their last lines are above")
+            names = ", ".join(part.name for part in missing)
+            say(f"not ready after {READY_SECONDS:g} s: {names}; their last lines are above")
             self._stop(1)
             return
+        self._ready |= {part.name for part in self._parts}
         show(self._parts)
-
-    async def _until_ready(self, part: Part) -> None:
-        while part.port and not await is_ready(part):  # noqa: ASYNC110 - another process sets no event of ours
-            await asyncio.sleep(0.05)
-        self._ready.add(part.name)
 
     async def _end(self) -> None:
         """Stop the gateway, then what stands behind it; kill what has not ended in time."""

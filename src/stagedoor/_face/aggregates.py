@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Annotated, Generic, Literal, ParamSpec, TypeVar, overload
+from typing import Annotated, Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from pydantic import BaseModel
 
@@ -23,7 +23,7 @@ from stagedoor._face.uses import SOURCE
 from stagedoor.aggregate import verdict as judged
 from stagedoor.errors import ConfigError
 
-__all__ = ["Aggregate", "OrFallback", "Result", "Verdict"]
+__all__ = ["Aggregate", "Delivery", "OrFallback", "Result", "Verdict"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,18 +47,43 @@ class Verdict:
     """How a part fared: `fresh`, `cached`, `stale`, `fallback` (asked, failed) or `missing` (not asked), and why.
 
     `reason` is "" for a part that has its value, else a word such as `timeout` or `depends_on_<part>`; `age` is how
-    many seconds past its lifetime a stale value is.
+    many seconds past its lifetime a stale value is; `ms` is how long the part took, None if it made no call.
     """
 
-    __slots__ = ("age", "reason", "state")
+    __slots__ = ("age", "ms", "reason", "state")
 
     def __init__(self, told: judged.Verdict) -> None:
         self.state: Literal["fresh", "cached", "stale", "fallback", "missing"] = told.status
         self.reason: str = told.reason or ""
         self.age: float = told.age or 0.0
+        self.ms: float | None = told.ms
 
     def __repr__(self) -> str:
         return f"<Verdict {self.state}{f', {self.reason}' if self.reason else ''}>"
+
+
+class Delivery:
+    """What is only known when an answer leaves.
+
+    `cached` tells whether it was kept, `seconds` how long this very answer took, `parts` how each part fared.
+    """
+
+    __slots__ = ("_verdicts", "cached", "seconds")
+
+    def __init__(self, verdicts: Mapping[str, judged.Verdict], cached: bool, seconds: float) -> None:
+        self._verdicts = verdicts
+        self.cached = cached
+        self.seconds = seconds
+
+    @property
+    def parts(self) -> Mapping[str, Verdict]:
+        """Return the verdict of each part."""
+        return {name: Verdict(told) for name, told in self._verdicts.items()}
+
+    def parts_json(self) -> dict[str, judged.VerdictJson]:
+        """Return the verdicts as JSON: `status` and `ms` always, `reason` and `age` where there is one."""
+        told = judged.verdict_json
+        return {name: told(verdict) for name, verdict in self._verdicts.items()}
 
 
 class Result(Generic[M_co]):
@@ -100,6 +125,8 @@ class Aggregate(Generic[M]):
         deadline: Limit,
         stale_before_partial: bool,
         deprecated: bool,
+        reserve: Limit = None,
+        tags: tuple[str, ...] = (),
         place: Place,
     ) -> None:
         given: object = model
@@ -112,9 +139,12 @@ class Aggregate(Generic[M]):
         self.deadline = deadline
         self.stale_before_partial = stale_before_partial
         self.deprecated = deprecated
+        self.reserve = reserve
+        self.tags = tags
         self.place = place
         self.parts: list[DeclaredPart] = []
         self.summarised: Callable[..., object] | None = None
+        self.completed: Callable[[Any, Delivery], object] | None = None
 
     @property
     def name(self) -> str:
@@ -171,6 +201,14 @@ class Aggregate(Generic[M]):
         if self.summarised is not None:
             raise ConfigError(f"{here()}: {self.summarised.__name__} is the summary already")
         self.summarised = function
+        return function
+
+    def delivered(self, function: Callable[[Any, "Delivery"], T], /) -> Callable[[Any, "Delivery"], T]:
+        """Declare the decorated plain function as the one that completes the summary of each answer that leaves.
+
+        It takes the summary as JSON, as it was when the answer was made, and the delivery; what it returns is sent.
+        """
+        self.completed = function
         return function
 
     async def run(self, **inputs: object) -> Result[M]:

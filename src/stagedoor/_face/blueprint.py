@@ -5,17 +5,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from stagedoor._face.backends import Backend
 from stagedoor._face.caller import unvaried
 from stagedoor._face.declared import DeclaredPart, Handler, Passage, Source
-from stagedoor._face.handlers import Handling
+from stagedoor._face.extension import Extension
+from stagedoor._face.handlers import varied
 from stagedoor._face.layouts import Layout
-from stagedoor._face.places import Place
+from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.remote import AnyPolicy, default_policies
 from stagedoor._face.screens import reserve
 from stagedoor._face.service import Service
 from stagedoor._face.settings import RESERVED
 from stagedoor._face.uses import awaits, used_by
-from stagedoor.aggregate.part import PlanError
+from stagedoor.aggregate.part import PlanError, signature_of
 from stagedoor.errors import ConfigError
 from stagedoor.events import upstream_of
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Blueprint"]
 
-Behind: TypeAlias = Service | Source
+Behind: TypeAlias = Service | Source | Backend[Any, Any]
 _SHORTER = 0.98  # of what there is: an attempt that takes all of it could never be repeated (D3)
 
 
@@ -35,6 +37,8 @@ class Blueprint:
         self._declared = declared
         self.services: list[Service] = []
         self.sources: list[Source] = []
+        self.backends: list[Backend[Any, Any]] = []
+        self.extensions: list[Callable[[Any], Extension]] = []
         self.layouts: list[Layout[Any]] = []
         self.handlers: list[Handler] = []
         self.passages: list[Passage] = []
@@ -52,7 +56,7 @@ class Blueprint:
     @property
     def behind(self) -> list[Behind]:
         """Return everything that may be asked."""
-        return [*self.services, *self.sources]
+        return [*self.services, *self.sources, *self.backends]
 
     def _take(self, one: "Gateway", prefix: str, above: tuple[Any, ...]) -> None:
         """Take over what a gateway and those that it includes declare."""
@@ -67,6 +71,8 @@ class Blueprint:
         self._taken.append(one)
         self.services += one.services
         self.sources += one.sources
+        self.backends += one.backends
+        self.extensions += one.extensions
         for aggregate in one.aggregates:
             try:
                 self.layouts.append(Layout(aggregate, prefix))
@@ -86,6 +92,7 @@ class Blueprint:
         yield from self._paths()
         yield from self._keys()
         yield from self._unvaried()
+        yield from self._untagged()
         yield from self._unused()
 
     def _names(self) -> Iterator[str]:
@@ -134,18 +141,32 @@ class Blueprint:
                         if missing:
                             yield f"{part.place}: {layout.where}.{part.name}: {unvaried(service.name, missing)}"
 
+    def _untagged(self) -> Iterator[str]:
+        """Find services whose cache names inputs that who uses them does not have."""
+        for layout in self.layouts:
+            known = {one.argument for one in layout.inputs}
+            for part in layout.declared.parts:
+                for one in self.uses_of(part):
+                    cache = one.cache if isinstance(one, Service) else None
+                    for name in sorted(() if cache is None else cache.names - known):
+                        yield (
+                            f"{part.place}: {layout.where}.{part.name}: the cache of {one.name!r} names {name!r}, "
+                            "which is no input of this screen"
+                        )
+
     def _unused(self) -> Iterator[str]:
         """Find services that nothing uses."""
         used = {id(one) for function in self._functions() for one in self.seen(function)}
         used |= {id(one.service) for one in self.passages}
         used |= {id(one) for part in self._parts.values() for one in part.uses or ()}
+        hiding = {function.__name__: place_of_code(function) for function in self._functions()}
         names = [one.name for one in self.services]
         for service in self.services:
             if id(service) not in used and names.count(service.name) == 1:
-                yield (
-                    f"{service.place}: the service {service.name!r} is used by no part, handler or proxy; if one uses "
-                    "it in a way that its code does not show, say uses={...}"
-                )
+                cure = "if one uses it in a way that its code does not show, say uses={...}"
+                if service.name in hiding:
+                    cure = f"the function of its name, at {hiding[service.name]}, hides it: name its variable otherwise"
+                yield f"{service.place}: the service {service.name!r} is used by no part, handler or proxy; {cure}"
 
     def _functions(self) -> list[Callable[..., Any]]:
         parts = [part.function for part in self._parts.values()]
@@ -172,20 +193,22 @@ class Blueprint:
                         f"{part.place}: {layout.declared.name}.{part.name} awaits something, and its code shows no "
                         "service or source: say uses={...}, or uses=set() if there is none"
                     )
+        yield from self._unvaried_handlers()
 
-    def unvaried_by(self, handlings: Sequence[Handling]) -> Iterator[str]:
-        """Name the reading handlers whose code shows a service that sees what their answers do not vary by."""
-        for one in handlings:
-            for service in self.seen(one.declared.function) if one.safe else ():
-                missing = one.vary.covers(service.forward) if isinstance(service, Service) else ()
+    def _unvaried_handlers(self) -> Iterator[str]:
+        """Find handlers of GET that would forward what their answer does not vary by."""
+        for handler in self.handlers:
+            vary = varied(handler, signature_of(handler.function).arguments)
+            for service in self.seen(handler.function) if handler.method == "GET" else ():
+                missing = vary.covers(service.forward) if isinstance(service, Service) else None
                 if missing:
-                    yield f"{one.declared.place}: {one.where}: {unvaried(service.name, missing)}"
+                    yield f"{handler.place}: GET {handler.path}: {unvaried(service.name, missing)}"
 
     def deadline_of(self, own: float | None) -> float:
         """Return the seconds that a route has."""
         return self._declared.deadline if own is None else own
 
-    def policies_of(self, one: Service | Source) -> Sequence[AnyPolicy]:
+    def policies_of(self, one: Behind) -> Sequence[AnyPolicy]:
         """Return the policies round a service or source, outermost first."""
         return default_policies(self._attempts[one]) if one.policies is None else tuple(one.policies)
 
@@ -194,17 +217,17 @@ class Blueprint:
         name = upstream_of(operation)
         return any(service.name == name and service.forward.secret for service in self.services)
 
-    def _attempt_of(self, one: Service | Source) -> float:
+    def _attempt_of(self, one: Behind) -> float:
         """Return the time-out of an attempt: as declared, else what the shortest of its users leaves for it."""
         if one.attempt is not None:
             return one.attempt
         shares = [*self._shares(one), self._declared.deadline]
         return _SHORTER * min(shares)
 
-    def _shares(self, one: Service | Source) -> Iterator[float]:
+    def _shares(self, one: Behind) -> Iterator[float]:
         for layout in self.layouts:
             budget = self.deadline_of(layout.declared.deadline)
-            budget -= reserve(budget)
+            budget -= reserve(budget) if layout.declared.reserve is None else layout.declared.reserve
             weights = {part.name: max(1, len(self.uses_of(part))) for part in layout.declared.parts}
             share = budget / layout.depth(weights)
             for part in layout.declared.parts:

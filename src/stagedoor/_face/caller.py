@@ -1,7 +1,8 @@
 """Who asks: what a request brought, and what its route lets services see of it."""
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, replace
+from contextvars import Token
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stagedoor import context, requests
@@ -11,7 +12,7 @@ from stagedoor.errors import ConfigError, UpstreamRejected
 if TYPE_CHECKING:
     from stagedoor._face.running import Running
 
-__all__ = ["Caller", "Rules", "caller_here", "inside", "noted"]
+__all__ = ["Caller", "Rules", "caller_here", "entered", "noted"]
 
 T = TypeVar("T")
 
@@ -110,6 +111,19 @@ def caller_here() -> Caller:
     return found
 
 
-def inside(caller: Caller) -> context.RequestContext:
-    """Return the current context, with this caller in it."""
-    return replace(context.current(), caller=caller)
+def entered(asked: context.RequestContext, caller: Caller) -> Token[context.RequestContext]:
+    """Make a context with this caller the current one; `context.leave` the token to return."""
+    # By position, for every request: with names it takes a third longer, by dataclasses.replace five times as long.
+    return context.enter(
+        context.RequestContext(
+            asked.request_id,
+            asked.deadline,
+            asked.identity,
+            asked.forward,
+            asked.record,
+            asked.attempt,
+            asked.unshortened,
+            asked.parent,
+            caller,
+        )
+    )

@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from stagedoor._face.backends import Backend
 from stagedoor._face.fields import Cookie
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place
@@ -63,6 +64,8 @@ class Handler:
     deadline: Limit = None
     limit: int = 1_048_576
     deprecated: bool = False
+    live: bool = False
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,11 @@ class Source:
     def name(self) -> str:
         """Return what metrics and logs call it."""
         return self.function.__name__
+
+    @property
+    def label(self) -> str:
+        """Return the label of its metrics."""
+        return self.name
 
 
 def demand_async(function: Any, what: str, place: Place) -> None:  # noqa: ANN401 - whatever was decorated
@@ -165,7 +173,7 @@ def uses_of(
         return None
     found: list[Any] = []
     for one in uses:
-        known = one if isinstance(one, Service) else source_of(one)
+        known = one if isinstance(one, Service | Backend) else source_of(one)
         if known is None:
             raise ConfigError(f"{place}: uses={{...}} names services and sources, not {one!r}")
         found.append(known)

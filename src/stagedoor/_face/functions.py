@@ -16,14 +16,12 @@ from stagedoor._face.problems import Problem, carried
 from stagedoor.call import Call, Env
 from stagedoor.deadline import Expiry
 from stagedoor.errors import StagedoorError, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.policies.decorators import BUGS
 from stagedoor.value import value
 
 __all__ = ["Asked", "Calling", "Made", "MadeCodec", "asked"]
 
 Function: TypeAlias = Callable[..., Awaitable[Any]]
-_NONE = object()
-# Mistakes in the code, not failures of what it talks to.
-_BUGS = (TypeError, AttributeError, NameError, AssertionError, ImportError, NotImplementedError, IndexError)
 
 
 @value()
@@ -92,7 +90,7 @@ class Calling:
             raise carried(call.operation, problem) from problem
         except TimeoutError as error:
             raise UpstreamTimeout(call.operation, "no value by the deadline", retryable=True) from error
-        except (StagedoorError, *_BUGS):
+        except (StagedoorError, *BUGS):
             raise
         except Exception as error:
             if not self._foreign:

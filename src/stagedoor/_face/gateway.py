@@ -1,18 +1,20 @@
 """`Gateway`: the declaration of a gateway, and an ASGI application."""
 
 import asyncio
+import gc
 import os
 import re
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, LiteralString, ParamSpec, TypeVar, overload
 
 from pydantic import BaseModel
 
 from stagedoor._face.aggregates import Aggregate
+from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.declared import (
     Handler,
@@ -25,6 +27,7 @@ from stagedoor._face.declared import (
     demand_unnamed,
     tags_of,
 )
+from stagedoor._face.extension import Extension
 from stagedoor._face.fields import Cookie, checked_set
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place, here, place_of_code
@@ -38,17 +41,22 @@ from stagedoor._face.world import World
 from stagedoor.call import Env, Transport
 from stagedoor.clock import SystemClock
 from stagedoor.errors import ConfigError
-from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.observers.logs import Stream
 from stagedoor.transports.http import HttpTransport
+from stagedoor.web.docs import DocumentSet
 
 __all__ = ["Gateway"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+Q = TypeVar("Q")
+R = TypeVar("R")
 M = TypeVar("M", bound=BaseModel)
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
-Transports = Mapping[str, Transport[HttpRequest, HttpResponse]]
+_WHOLE = DocumentSet(openapi="/openapi.json", swagger=("/docs",), redoc="/redoc")
+Lifespan = Callable[[Running], AbstractAsyncContextManager[None]]
+Transports = Mapping[str, Transport[Any, Any]]
 
 
 class Gateway:
@@ -59,7 +67,8 @@ class Gateway:
 
     `name` is the prefix of its settings: SHOP_ACCOUNTS_URL, SHOP_PORT, ... (`-` becomes `_`). The environment wins
     over `url=`; `settings` given here replace the environment. `deadline` is the seconds of a request, `lifespan` what
-    is entered while it runs, `middleware` ASGI applications round it, outermost first. Raises `ConfigError`.
+    is entered while it runs, `middleware` ASGI applications round it, outermost first. `documents` are the OpenAPI
+    documents and the pages that show them, `title`, `version` and `description` stand in each. Raises `ConfigError`.
     """
 
     def __init__(
@@ -72,6 +81,8 @@ class Gateway:
         middleware: Sequence[Callable[[Any], Any]] = (),
         title: str = "",
         version: str = "1",
+        description: str = "",
+        documents: Sequence[DocumentSet] = (_WHOLE,),
     ) -> None:
         self.place = here()
         given: object = name
@@ -81,12 +92,16 @@ class Gateway:
         self.name = name
         self.deadline = deadline
         self.settings = settings
-        self.lifespan_of = lifespan
+        self._lifespan = lifespan
         self.middleware = tuple(middleware)
         self.title = title or name
         self.version = version
+        self.description = description
+        self.documents = tuple(documents)
         self.services: list[Service] = []
         self.sources: list[Source] = []
+        self.backends: list[Backend[Any, Any]] = []
+        self.extensions: list[Callable[[Running], Extension]] = []
         self.aggregates: list[Aggregate[Any]] = []
         self.handlers: list[Handler] = []
         self.passages: list[Passage] = []
@@ -106,13 +121,19 @@ class Gateway:
         policies: Sequence[AnyPolicy] | None = None,
         cache: Cache | None = None,
         coalesce: bool = True,
+        label: str = "",
+        health: str = "",
+        connections: int = 100,
+        connect: float = 0.05,
     ) -> Service:
         """Declare an upstream and return its typed client.
 
         Of the caller's fields it sees request id, trace, and those in `forward`; `headers` are sent with every call.
         `attempt` is the time-out of one attempt in seconds; unless given, what the screens that use it leave for it.
         `policies` replace the ordinary ones, outermost first; `cache` keeps answers; `coalesce` joins equal calls.
-        Raises `ConfigError`.
+        `label` is what metrics and health call it, its name unless given. `health` is a path that must be there; unless
+        given /health is asked, and a service without one counts as well. At most so many `connections` are open, each
+        made within `connect` seconds. Raises `ConfigError`.
         """
         place = here()
         given: object = name
@@ -132,10 +153,46 @@ class Gateway:
             policies=policies,
             cache=cache,
             coalesce=coalesce,
+            label=label,
+            health=health,
+            pool=(connections, connect),
             place=place,
         )
         self.services.append(service)
         return service
+
+    def upstream(
+        self,
+        name: str,
+        make: Callable[[Env], Transport[Q, R]],
+        *,
+        attempt: float | None = None,
+        policies: Sequence[AnyPolicy] | None = None,
+        label: str = "",
+        health: Q | None = None,
+    ) -> Backend[Q, R]:
+        """Declare an upstream that speaks something else than HTTP: `make` returns its transport.
+
+        `health` is the payload that a probe sends; without one /health does not show it. `attempt`, `policies` and
+        `label` are as those of a service. Raises `ConfigError`.
+        """
+        place = here()
+        given: object = name
+        if not isinstance(given, str) or not given.isidentifier():
+            raise ConfigError(f"{place}: an upstream's name is an identifier such as 'search', not {name!r}")
+        demand_seconds(attempt, "attempt", place)
+        backend = Backend(
+            name, make, label=label, health=health, attempt=attempt, policies=policies, place=place
+        )
+        self.backends.append(backend)
+        return backend
+
+    def extend(self, make: Callable[[Running], Extension]) -> None:
+        """Add routes of the engine's own kind, which the face has no word for: `make` is given the running gateway.
+
+        It is called whenever a gateway is built, before anything is open.
+        """
+        self.extensions.append(make)
 
     @overload
     def source(self, function: Callable[P, Awaitable[T]], /) -> Callable[P, Awaitable[T]]: ...
@@ -195,16 +252,20 @@ class Gateway:
         deadline: float | None = None,
         stale_before_partial: bool = False,
         deprecated: bool = False,
+        reserve: float | None = None,
+        tags: Sequence[str] = (),
     ) -> Aggregate[M]:
         """Declare a screen: one typed answer made of parts.
 
         `vary` says what of the caller identifies it; nothing: public. A part that would forward a field the screen
         does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in its
-        stale-if-error window go before a new partial one. Raises `ConfigError`.
+        stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering and
+        the way back take; the parts have the rest. `tags` group it in documents. Raises `ConfigError`.
         """
         place = here()
         demand_seconds(deadline, "deadline", place)
         demand_cache(cache, place)
+        demand_seconds(reserve, "reserve", place)
         route_names(path, str(place))
         aggregate = Aggregate(
             path,
@@ -214,6 +275,8 @@ class Gateway:
             deadline=deadline,
             stale_before_partial=stale_before_partial,
             deprecated=deprecated,
+            reserve=reserve,
+            tags=tuple(tags),
             place=place,
         )
         self.aggregates.append(aggregate)
@@ -227,17 +290,28 @@ class Gateway:
         vary: AbstractSet[str | Cookie] = frozenset(),
         deadline: float | None = None,
         deprecated: bool = False,
+        live: bool = False,
+        tags: Sequence[str] = (),
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of GET and HEAD. Raises `ConfigError`.
 
         Names in the path are path parameters; `Annotated[str, Header()]` and `Annotated[str, Cookie("sid")]` are
-        fields; all else is the query. It returns a value, None (204) or an `Answer`.
+        fields; an argument of the type `Running` is the gateway at work; all else is the query. It returns a value,
+        None (204) or an `Answer`; bytes with a content type of their own go as they stand. A `live` one answers however
+        often a client has asked; `tags` group it in documents.
         """
         place = here()
-        varied = checked_set(vary, f"{place}: vary")
         demand_cache(cache, place)
         return self._handler(
-            "GET", path, place, cache=cache, vary=varied, deadline=deadline, deprecated=deprecated
+            "GET",
+            path,
+            place,
+            cache=cache,
+            vary=checked_set(vary, f"{place}: vary"),
+            deadline=deadline,
+            deprecated=deprecated,
+            live=live,
+            tags=tuple(tags),
         )
 
     def post(
@@ -388,6 +462,17 @@ class Gateway:
             raise ConfigError(f"{place}: prefix={prefix!r} begins with a slash and ends without")
         self.included.append((other, prefix))
 
+    @property
+    def lifespan_of(self) -> Lifespan | None:
+        """Return what is entered while it runs: of all that it includes, then its own; None if there is nothing."""
+        hooks = self.all_lifespans()
+        return (lambda running: _entered(hooks, running)) if hooks else None
+
+    def all_lifespans(self) -> list[Lifespan]:
+        """Return the lifespans of all that it includes, then its own."""
+        own = [] if self._lifespan is None else [self._lifespan]
+        return [*(hook for other, _ in self.included for hook in other.all_lifespans()), *own]
+
     def all_services(self) -> list[Service]:
         """Return its services and those of all that it includes."""
         return [*self.services, *(one for other, _ in self.included for one in other.all_services())]
@@ -425,22 +510,25 @@ class Gateway:
         env: Env | None = None,
         *,
         transports: Transports | None = None,
+        environment: Mapping[str, str] | None = None,
         all_logs: bool = False,
         reachable: bool = True,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]] | None = None,
         mistakes: Callable[[Exception], object] | None = None,
+        stream: Stream | None = None,
     ) -> Running:
         """Return a gateway that has not been opened.
 
-        `reachable` False builds one without addresses, to look at; `functions` take the place of sources, and
-        `mistakes` hears of what clients see as 500.
+        `environment` has the settings, the process's own unless given. `reachable` False builds one without addresses,
+        to look at. `functions` take the place of sources, and `mistakes` hears of what clients see as 500;
+        `stream` takes the log.
         """
-        variables = os.environ if transports is None else {}
+        variables = os.environ if environment is None else environment
         blueprint = Blueprint(self)
         settings = settings_from(variables, self.name, self.settings)
-        names = [one.name for one in blueprint.behind]
-        world = World(settings, names, env, all_logs=all_logs)
-        given = dict(transports or {})
+        labels = {one.name: one.label for one in blueprint.behind}
+        world = World(settings, labels, env, release=self.version, all_logs=all_logs, stream=stream)
+        given: dict[str, Transport[Any, Any]] = dict(transports or {})
         missing: list[str] = []
         for service in blueprint.services:
             if service.name not in given:
@@ -448,9 +536,13 @@ class Gateway:
                 if not url:
                     missing.append(f"{prefix_of(self.name)}{service.name.upper()}_URL")
                 given[service.name] = HttpTransport(
-                    url or "http://127.0.0.1:9", clock=world.env.clock, via=self.name
+                    url or "http://127.0.0.1:9",
+                    pool_size=service.connections,
+                    connect_timeout=service.connect,
+                    clock=world.env.clock,
+                    via=self.name,
                 )
-        if missing and reachable:
+        if missing and reachable and not settings.docs_only:
             raise ConfigError(f"the address of a service is missing: set {', '.join(missing)}, or give url=")
         return Running(
             self, blueprint, settings, world, given, functions=functions or {}, mistakes=mistakes or _ignore
@@ -459,9 +551,12 @@ class Gateway:
     def inspected(self) -> "Inspected":
         """Return what `stagedoor check` looks at; raises `ConfigError` with everything that is wrong."""
         blueprint = Blueprint(self)
-        running = self.made(reachable=False, env=Env(SystemClock(), _half, _unobserved))
-        doubts = (*blueprint.unseen(), *blueprint.unvaried_by(running.handlings))
-        return Inspected(running.web.plans, running.web.upstreams, running.web.routes, doubts)
+        web = self.looked_at(reachable=False).web
+        return Inspected(web.plans, web.upstreams, web.routes, tuple(blueprint.unseen()))
+
+    def looked_at(self, *, reachable: bool) -> Running:
+        """Return a gateway that will not be opened; raises `ConfigError` with everything that is wrong."""
+        return self.made(Env(SystemClock(), _half, _unobserved), reachable=reachable)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Running]:
@@ -493,13 +588,13 @@ class Gateway:
             finally:
                 self._serving.pop(loop, None)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any, *, all_logs: bool = False) -> None:  # noqa: ANN401
+    async def __call__(self, scope: Any, receive: Any, send: Any, *, alone: bool = False) -> None:  # noqa: ANN401
         """Serve one ASGI connection; raises `RuntimeError` where nobody ran the lifespan.
 
-        `all_logs` leads the whole process's loggers to the gateway's log, and not the kit's only.
+        `alone`: the process is this gateway's; all its loggers lead to the gateway's log, and not the kit's only.
         """
         if scope["type"] == "lifespan":
-            await self._live(receive, send, all_logs)
+            await self._live(receive, send, alone)
             return
         running = self._serving.get(asyncio.get_running_loop())
         if running is None:
@@ -513,10 +608,12 @@ class Gateway:
         """Return what serves now, in whichever loop."""
         return list(self._serving.values())
 
-    async def _live(self, receive: Any, send: Any, all_logs: bool) -> None:  # noqa: ANN401 - ASGI's own types
+    async def _live(self, receive: Any, send: Any, alone: bool) -> None:  # noqa: ANN401 - ASGI's own types
         await receive()
         try:
-            async with self.served(all_logs=all_logs):
+            async with self.served(all_logs=alone):
+                if alone:
+                    _spare_the_collector()
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
         except Exception as error:
@@ -536,6 +633,25 @@ class Inspected:
     upstreams: Sequence[Any]
     routes: Sequence[Any]
     doubts: Sequence[str]
+
+
+def _spare_the_collector() -> None:
+    """Look for cycles rarely, and never among what lives as long as the process.
+
+    What a request makes goes by itself, as soon as nobody refers to it. At the default of 700 new objects the collector
+    runs several times per answer over all requests under way: a tenth of the CPU of a cold one.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+@asynccontextmanager
+async def _entered(hooks: Sequence[Lifespan], running: Running) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for hook in hooks:
+            await stack.enter_async_context(hook(running))
+        yield
 
 
 def _half() -> float:

@@ -2,8 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, get_args, get_origin
 
@@ -13,7 +12,7 @@ from pydantic_core import PydanticSerializationError
 from stagedoor import context
 from stagedoor._face.answers import Answer
 from stagedoor._face.bodies import json_body
-from stagedoor._face.caller import Caller, Rules, caller_here
+from stagedoor._face.caller import Caller, Rules, caller_here, entered
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
@@ -25,7 +24,8 @@ from stagedoor.aggregate.part import Argument, Signature, signature_of
 from stagedoor.cache.store import Store
 from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Call, Env
-from stagedoor.errors import ConfigError, UpstreamError, UpstreamRejected
+from stagedoor.deadline import Expiry
+from stagedoor.errors import ConfigError, UpstreamError, UpstreamRejected, UpstreamTimeout
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
@@ -37,7 +37,7 @@ from stagedoor.web.rendering import adapter_of
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
-__all__ = ["Handling", "Purging"]
+__all__ = ["Handling", "Purging", "varied"]
 
 _JSON = (b"content-type", b"application/json")
 _STATUS = b":status"  # no field has such a name (RFC 9110 5.1)
@@ -105,16 +105,27 @@ class Handling:
     """One handler of a running gateway."""
 
     def __init__(
-        self, declared: Handler, *, deadline: float, refusals: Refusals, store: Store, env: Env
+        self,
+        declared: Handler,
+        *,
+        deadline: float,
+        refusals: Refusals,
+        store: Store,
+        env: Env,
+        running: object = None,
     ) -> None:
         self.declared = declared
         self.where = f"{declared.method} {declared.path}"
         self._deadline = deadline
+        self._clock = env.clock
         self._refusals = refusals
         signature = self._signature()
         self._path = route_names(declared.path, str(declared.place))
-        self._body = self._find_body(signature.arguments)
-        self.inputs = self._find_inputs(signature.arguments)
+        # An argument of the type `Running` is the gateway itself.
+        self._given = {one.name: running for one in signature.arguments if one.hint is type(running)}
+        asked = [one for one in signature.arguments if one.name not in self._given]
+        self._body = self._find_body(asked)
+        self.inputs = self._find_inputs(asked)
         self._reader = Reader(self.inputs)
         self._body_adapter = None if self._body is None else TypeAdapter(self._body.hint)
         self._returns = _returned(signature.returns)
@@ -122,7 +133,7 @@ class Handling:
         self._write = adapter_of(
             self._returns, f"{declared.place}: what {self.where} returns"
         ).serializer.to_json
-        self.vary = self._varied()
+        self.vary = varied(declared, signature.arguments)
         self.safe = declared.method == "GET"
         self.rules = Rules(self.where, self.vary if self.safe else None)
         self._purging = Purging(declared.purges, self._known(), store, str(declared.place))
@@ -172,11 +183,6 @@ class Handling:
 
     def _known(self) -> list[str]:
         return [one.argument for one in self.inputs]
-
-    def _varied(self) -> Picker:
-        names = {one.name.lower() for one in self.inputs if one.place == "header"}
-        crumbs = {one.name for one in self.inputs if one.place == "cookie"}
-        return Picker({*self.declared.vary, *names, *map(Cookie, crumbs)}, str(self.declared.place))
 
     def _check_tags(self) -> None:
         cache = self.declared.cache
@@ -236,10 +242,12 @@ class Handling:
         record = context.current().record
         fields = [field for field in page.fields if field[0] != _STATUS]
         status = next((int(said) for name, said in page.fields if name == _STATUS), 200)
-        if page.body:
+        if page.body and not _typed(fields):
             fields.insert(0, _JSON)
         if not any(name == _CONTROL for name, _ in fields):
-            scope = b"private" if self.vary.secret else b"public"
+            cache = self.declared.cache
+            private = self.vary.secret or (cache is not None and cache.private)
+            scope = b"private" if private else b"public"
             fresh = record.ttl is not None and record.ttl >= 0
             fields.append(cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE)
         fields.append(cache_status(record))
@@ -249,7 +257,13 @@ class Handling:
 
     async def _called(self, values: Mapping[str, Any]) -> Answer[Any]:
         """Call the function; raises `TypeError` for a value of another type than it promises."""
-        said = await self.declared.function(**values)
+        try:
+            with Expiry(self._clock, context.current().deadline):
+                said = await self.declared.function(**values, **self._given)
+        except TimeoutError as error:
+            raise UpstreamTimeout(
+                f"{self.declared.function.__name__}.call", "not done by the deadline"
+            ) from error
         made = said if isinstance(said, Answer) else Answer(said)
         if self._kinds and not isinstance(made.value, self._kinds):
             raise TypeError(f"{self.declared.place}: {self.where} {broken_promise(made.value, self._kinds)}")
@@ -259,10 +273,16 @@ class Handling:
         status = self._status(made)
         if made.value is None:
             return Written(status, fields)
-        return Written(status, (_JSON, *fields), self._rendered(made.value))
+        return Written(status, fields if _typed(fields) else (_JSON, *fields), self._body_of(made))
 
     def _status(self, made: Answer[Any]) -> int:
         return made.status or self.declared.status or (204 if made.value is None else 200)
+
+    def _body_of(self, made: Answer[Any]) -> bytes:
+        """Return bytes with a type of their own as they stand, anything else as JSON."""
+        if isinstance(made.value, bytes) and _typed(made.lines):
+            return made.value
+        return b"" if made.value is None else self._rendered(made.value)
 
     def _rendered(self, said: object) -> bytes:
         try:
@@ -288,7 +308,7 @@ class Handling:
         if not isinstance(caller, Caller):
             raise TypeError("a handler is asked by a caller")
         fresh = caller.within(self.rules, values)
-        token = context.enter(replace(asked, caller=fresh))
+        token = entered(asked, fresh)
         try:
             made = await self._called(values)
         except Problem as problem:
@@ -297,8 +317,7 @@ class Handling:
             context.leave(token)
         cache = self.declared.cache
         tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.where)))
-        body = b"" if made.value is None else self._rendered(made.value)
-        return Page(body, b"", ((_STATUS, b"%d" % self._status(made)), *made.lines), tags)
+        return Page(self._body_of(made), b"", ((_STATUS, b"%d" % self._status(made)), *made.lines), tags)
 
     def key_of(self, payload: _Visit, /) -> bytes:
         """Return the key of a use."""
@@ -327,6 +346,7 @@ class Handling:
             method=declared.method,
             parameters=self.inputs,
             public=True,
+            live=declared.live,
             kind="handler",
             cached=None if declared.cache is None else declared.cache.max_age,
             deadline=self._deadline,
@@ -334,18 +354,35 @@ class Handling:
             documentation=Documentation(
                 summary=" ".join(first.split()),
                 description=rest,
-                model=None if nothing else self._returns,
+                tags=declared.tags,
+                model=None if nothing else _documented(self._returns),
                 status=status,
-                problems=_refused(has_body=self._body is not None),
+                problems=self._problems(),
                 body=None if self._body is None else self._body.hint,
                 deprecated=declared.deprecated,
             ),
         )
 
+    def _problems(self) -> tuple[int, ...]:
+        """Return the statuses of the problems that a client has to reckon with."""
+        body = set() if self._body is None else {400, 413, 415, 422}
+        inputs = {404, 422} if self.inputs else set()
+        limited = set() if self.declared.live else {429}
+        return tuple(sorted({*body, *inputs, *limited, 500, 502, 503, 504}))
 
-def _refused(*, has_body: bool) -> tuple[int, ...]:
-    body = (400, 413, 415) if has_body else ()
-    return tuple(sorted({*body, 404, 422, 429, 500, 502, 503, 504}))
+
+def varied(declared: Handler, arguments: Sequence[Argument]) -> Picker:
+    """Return what identifies an answer of a handler: what it declares, and the fields that are its inputs."""
+    inputs = [input_of(one, ()) for one in arguments]
+    names = {one.name.lower() for one in inputs if one.place == "header"}
+    crumbs = {one.name for one in inputs if one.place == "cookie"}
+    return Picker({*declared.vary, *names, *map(Cookie, crumbs)}, str(declared.place))
+
+
+def _documented(returns: Any) -> Any:  # noqa: ANN401 - an annotation
+    """Return what documents show of a type: bytes beside something else are an answer of another kind."""
+    left = [one for one in get_args(returns) if one is not bytes]
+    return left[0] if len(left) == 1 and bytes in get_args(returns) else returns
 
 
 def _returned(hint: Any) -> Any:  # noqa: ANN401 - an annotation
@@ -353,6 +390,11 @@ def _returned(hint: Any) -> Any:  # noqa: ANN401 - an annotation
     if get_origin(hint) is Answer:
         return _returned(get_args(hint)[0])
     return type(None) if hint is None else hint
+
+
+def _typed(fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether fields name a content type."""
+    return any(name == _JSON[0] for name, _ in fields)
 
 
 def _shareable(page: Page) -> bool:

@@ -6,7 +6,7 @@ argument ─▶ a name of the path │ Annotated[..., Header()] │ Annotated[..
 import copy
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args, get_origin
@@ -84,11 +84,17 @@ class Input:
         return any((get_origin(one) or one) in _MANY for one in (self.hint, *members))
 
     def key(self, value: object) -> bytes:
-        """Return what a value adds to a key, equal only for equal ones; of a field, which may be secret, a digest."""
-        said = self.adapter.dump_json(value, by_alias=False, round_trip=True)
+        """Return what a value adds to a key; of a field, which may be secret, a digest."""
+        said = self.spell(value)
         if self.place in _SECRETIVE:
             said = digest(said)
         return b"%d:%b%d:%b" % (len(self.argument), self.argument.encode(), len(said), said)
+
+    def spell(self, said: object) -> bytes:
+        """Return bytes that are equal only for equal values of this input."""
+        if type(said) is str:
+            return b"'" + said.encode("utf-8", "surrogatepass")  # no JSON begins like this
+        return self.adapter.dump_json(said, by_alias=False, round_trip=True)
 
     def schema(self) -> Mapping[str, Any]:
         """Return its JSON Schema."""
@@ -127,9 +133,21 @@ class Reader:
     def __init__(self, inputs: Iterable[Input]) -> None:
         self.inputs = tuple(inputs)
         self._asks_query = any(one.place == "query" for one in self.inputs)
+        self._of_path: list[tuple[str, str, Callable[[Any], Any]]] = [
+            (one.argument, one.name, one.adapter.validator.validate_strings)
+            for one in self.inputs
+            if one.place == "path" and not one.many
+        ]
+        self._only_path = len(self._of_path) == len(self.inputs)
 
     def read(self, request: Request) -> dict[str, Any]:
         """Return the values by argument; raises `Invalid` with everything that is wrong."""
+        if self._only_path:  # most screens
+            params = request.params
+            try:
+                return {argument: read(params[name]) for argument, name, read in self._of_path}
+            except ValidationError:
+                pass  # what is wrong is said below
         query = _query(request.query) if self._asks_query and request.query else {}
         fields: requests.Headers = request.scope["headers"]
         values: dict[str, Any] = {}

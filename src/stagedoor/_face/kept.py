@@ -17,7 +17,8 @@ class Cache:
     `max_age` is how long an answer is fresh; `stale_while_revalidate` and `stale_if_error` how long past that it may
     stand in, while a new one is fetched or when that fails. Tags may name inputs, as in `home:{account_id}`, whose
     values are escaped; parts may add tags of their values with `tag()`. `key` replaces the key by a readable one that
-    names inputs in the same way; what identifies the caller stays part of it.
+    names inputs in the same way; what identifies the caller stays part of it. `private` keeps caches between here and
+    the client from keeping it, also where nothing of the caller identifies it: the path may name a person.
 
     Raises `ConfigError` for lifetimes that are none.
     """
@@ -30,6 +31,7 @@ class Cache:
         stale_if_error: float = 0.0,
         tags: Sequence[str] = (),
         key: str = "",
+        private: bool = False,
     ) -> None:
         self.max_age = _seconds("max_age", max_age)
         self.stale_while_revalidate = _seconds("stale_while_revalidate", stale_while_revalidate)
@@ -39,6 +41,7 @@ class Cache:
         if isinstance(tags, str):
             raise TypeError(f"Cache(tags={tags!r}): a list of tags, as in [{tags!r}]")
         self.tags = tuple(Tag(text, "Cache(tags=...)") for text in tags)
+        self.private = private
         self.key = Tag(key, "Cache(key=...)") if key else None
 
     @property
@@ -47,8 +50,14 @@ class Cache:
         key = () if self.key is None else self.key.names
         return frozenset([*key, *(name for tag in self.tags for name in tag.names)])
 
+    def key_of(self, values: Mapping[str, object]) -> str:
+        """Return the readable key of these inputs; "" if none is declared."""
+        return "" if self.key is None else self.key.named(values)
+
     def tagged(self, values: Mapping[str, object], where: str) -> tuple[str, ...]:
         """Return the tags of these inputs; raises `TypeError` for one that is not there, and says where."""
+        if not self.tags:
+            return ()
         missing = sorted(self.names - set(values))
         if missing:
             raise TypeError(

@@ -9,24 +9,27 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from stagedoor import problems
-from stagedoor.call import Call, Env
+from stagedoor.call import Call, Env, Transport
 from stagedoor.deadline import Deadline
 from stagedoor.errors import UpstreamError
 from stagedoor.requests import HttpRequest
+from stagedoor.upstream import Upstream
 from stagedoor.web.answer import Answer, json
-from stagedoor.web.docs import DocumentSet, documentation_routes
-from stagedoor.web.health import Component, Health, Probe, overall
+from stagedoor.web.docs import documentation_routes
+from stagedoor.web.health import Component, Probe, overall
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Handler, Refused, Route
 
 if TYPE_CHECKING:
+    from stagedoor._face.blueprint import Blueprint
     from stagedoor._face.gateway import Gateway
-    from stagedoor._face.remote import Remote
     from stagedoor._face.running import Running
+    from stagedoor._face.sources import Sourcing
 
-__all__ = ["operations_of"]
+__all__ = ["operations_of", "probes_of"]
 
 _NO_STORE = ((b"cache-control", b"no-store"),)
+_ACCEPT = ((b"accept", b"application/json"),)
 _TAG = ("operations",)
 _SECONDS = 1.0
 _WORDS = {
@@ -34,7 +37,7 @@ _WORDS = {
     "unavailable": "not reachable, or failing",
     "circuit_open": "not reachable, or failing",
     "overloaded": "no connection free",
-    "rejected": "has no /health",
+    "rejected": "its health path is missing",
     "garbled": "its answers cannot be understood",
 }
 
@@ -57,14 +60,13 @@ class HealthSaid(BaseModel):
 
 def operations_of(running: "Running", declared: "Gateway") -> list[Route]:
     """Return the routes, but for those whose paths the gateway has itself."""
-    health = Health(_probes(running), running.env.clock)
     metrics = running.world.metrics
     routes = [
         _live("/health/live", _alive, "Is the process alive?", Said),
         _live("/health/ready", partial(_ready, running), "Does it take requests?", Said, (503,)),
         _live(
             "/health",
-            partial(_health, running, declared, health),
+            partial(_health, running, declared),
             "How is what stands behind the gateway?",
             HealthSaid,
         ),
@@ -72,13 +74,12 @@ def operations_of(running: "Running", declared: "Gateway") -> list[Route]:
     if metrics is not None:
         routes.append(_metrics(metrics.render))
     shown = routes.copy()
-    sets = (DocumentSet(openapi="/openapi.json", swagger=("/docs",), redoc="/redoc"),)
     documents = documentation_routes(
-        sets,
+        declared.documents,
         routes=lambda: [route for route in running.web.routes if route.documentation is not None],
         title=declared.title,
         version=declared.version,
-        description="",
+        description=declared.description,
         nonce=partial(secrets.token_urlsafe, 16),
         namespace=declared.name,
     )
@@ -105,9 +106,9 @@ async def _ready(running: "Running", _: Request) -> Answer:
     return json({"status": "ready"}, headers=_NO_STORE)
 
 
-async def _health(running: "Running", declared: "Gateway", health: Health, _: Request) -> Answer:
+async def _health(running: "Running", declared: "Gateway", _: Request) -> Answer:
     """Say how each component is; 200 as long as the gateway itself serves."""
-    components = await health.components()
+    components = await running.components()
     return json(
         {
             "status": overall(components),
@@ -139,28 +140,56 @@ def _metrics(render: Callable[[], tuple[bytes, str]]) -> Route:
     )
 
 
-def _probes(running: "Running") -> Mapping[str, Probe]:
-    probes: dict[str, Probe] = {one.name: _probe(one, running.env) for one in running.remotes}
+def probes_of(running: "Running", blueprint: "Blueprint") -> Mapping[str, Probe]:
+    """Return what /health asks, by the label of each thing; nothing where only documents are served."""
+    if running.settings.docs_only:
+        return {}
+    probes: dict[str, Probe] = {}
+    for service in blueprint.services:
+        remote, wanted = running.remote(service), service.health
+        request = HttpRequest(target=(wanted or "/health").encode(), headers=_ACCEPT)
+        tolerant = not wanted  # one that has no such path answers all the same
+        probes[service.label] = _probe(remote.upstream, remote.transport, request, running.env, tolerant)
+    for backend in blueprint.backends:
+        if backend.health is not None:
+            upstream = running.upstream(backend)
+            probes[backend.label] = _probe(upstream, upstream.transport, backend.health, running.env, False)
+    probes |= {one.declared.label: _source_probe(one) for one in running.sourcings}
     if running.stores.tiers is not None:
         probes["redis"] = running.stores.probe
     return probes
 
 
-def _probe(remote: "Remote", env: Env) -> Probe:
-    """Return a probe that asks a service's /health past its policies; one without such a path answers all the same."""
-    request = HttpRequest(target=b"/health", headers=((b"accept", b"application/json"),))
-    transport, now = remote.transport, env.clock.now
+def _source_probe(sourcing: "Sourcing") -> Probe:
+    """Return a probe that tells how a source fared of late: only its users know how to ask it."""
+
+    async def probe() -> Component:
+        states = {getattr(layer, "state", "closed") for layer in sourcing.upstream.layers}
+        if "open" in states:
+            return Component("unhealthy", detail="failing: the circuit breaker is open")
+        if "half_open" in states:
+            return Component("degraded", detail="returning: the circuit breaker is half open")
+        return Component("healthy")
+
+    return probe
+
+
+def _probe(
+    upstream: Upstream[Any, Any], transport: Transport[Any, Any], payload: object, env: Env, tolerant: bool
+) -> Probe:
+    """Return a probe that asks past all policies."""
+    now = env.clock.now
 
     async def probe() -> Component:
         started = now()
-        call = Call(f"{remote.name}.health", request, b"", "", Deadline(started + _SECONDS), True)
+        call = Call(f"{upstream.name}.health", payload, b"", "", Deadline(started + _SECONDS), True)
         try:
             await transport.send(call)
         except UpstreamError as error:
-            if error.reason != "rejected":
+            if error.reason != "rejected" or not tolerant:
                 return Component("unhealthy", detail=_WORDS[error.reason])
         ms = round((now() - started) * 1000, 1)
-        if remote.upstream.half_open():
+        if upstream.half_open():
             return Component("degraded", ms, "returning: the circuit breaker is half open")
         return Component("healthy", ms)
 

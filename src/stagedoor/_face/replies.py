@@ -16,7 +16,7 @@ from stagedoor import requests
 from stagedoor._face.fields import Headers
 from stagedoor._face.shapes import Shape, shape_of
 from stagedoor.cache.codec import HttpCodec
-from stagedoor.call import Call, Transport
+from stagedoor.call import Call, Send, Transport
 from stagedoor.errors import UpstreamGarbled
 from stagedoor.requests import BodyStream, HttpRequest, HttpResponse
 from stagedoor.upstream import Counted
@@ -31,11 +31,10 @@ _LOGGER = logging.getLogger("stagedoor.face")
 T = TypeVar("T")
 
 
-@value()
-class Asking:
+@value(kw_only=True)
+class Asking(HttpRequest):
     """A request, and the shape of the answer: None where it is taken as it comes."""
 
-    request: HttpRequest
     shape: Shape[Any] | None = None
     raw: bool = False  # redirects and all else that is no error pass
     absent: bool = False  # 204 means that there is nothing
@@ -98,37 +97,28 @@ class Reading:
 
     def __init__(self, inner: Transport[HttpRequest, HttpResponse]) -> None:
         self.inner = inner
+        self._send: Send[Any, HttpResponse] = inner.send  # an asking is a request
 
     async def send(self, call: Call[Asking], /) -> Reply:
         """Make the call once; raises `UpstreamGarbled` for an answer that is not of the shape."""
         asking = call.payload
-        # By position, for every attempt: with names it takes a third longer.
-        response = await self.inner.send(
-            Call(
-                call.operation,
-                asking.request,
-                call.key,
-                call.identity,
-                call.deadline,
-                call.idempotent,
-                call.attempt,
-            )
-        )
-        if not asking.raw and response.status >= 300:
+        response = await self._send(call)
+        status, shape = response.status, asking.shape
+        if status >= 300 and not asking.raw:
             raise UpstreamGarbled(call.operation, _redirect(response), response=response)
-        if asking.shape is None or (asking.absent and response.status == 204):
+        if shape is None or (status == 204 and asking.absent):
             return Reply(response, tags=asking.tags)
-        if response.status == 204:
+        if status == 204:
             raise UpstreamGarbled(call.operation, "answered 204: there is no content", response=response)
-        return Reply(response, asking.shape, asking.shape.read(call.operation, response), asking.tags)
+        return Reply(response, shape, shape.read(call.operation, response), asking.tags)
 
     def key_of(self, payload: Asking, /) -> bytes:
         """Return the key of the request: what is asked for in the answer changes nothing that is sent."""
-        return self.inner.key_of(payload.request)
+        return self.inner.key_of(payload)
 
     def idempotent(self, payload: Asking, /) -> bool:
         """Tell whether the request may be repeated."""
-        return self.inner.idempotent(payload.request)
+        return self.inner.idempotent(payload)
 
     async def aclose(self) -> None:
         """Close the transport."""

@@ -1,20 +1,22 @@
 """A gateway at work: everything a declaration describes, built once, opened, and closed in reverse."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
 from urllib.parse import quote
 
-from stagedoor import context
+from stagedoor import context, problems
 from stagedoor._face.aggregates import Aggregate
+from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.declared import Source
+from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.handlers import Handling
-from stagedoor._face.operations import operations_of
+from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
 from stagedoor._face.problems import Refusals
 from stagedoor._face.remote import Remote
@@ -31,20 +33,24 @@ from stagedoor.call import Transport
 from stagedoor.context import Record, RequestContext
 from stagedoor.deadline import Deadline
 from stagedoor.problems import Problem
-from stagedoor.requests import Headers, HttpRequest, HttpResponse
+from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.web.answer import Answer
-from stagedoor.web.cors import Cors
+from stagedoor.web.cors import ACCEPTED, Cors
 from stagedoor.web.gateway import Gateway as Web
+from stagedoor.web.health import Component, Health
 from stagedoor.web.request import Receive, Request, Scope, Send
-from stagedoor.web.routes import Route
-from stagedoor.web.trace import identify
+from stagedoor.web.routes import Refused, Route
+from stagedoor.web.trace import Parents, identify
 
 if TYPE_CHECKING:
     from stagedoor._face.gateway import Gateway
 
 __all__ = ["Running"]
 
+_NO_INPUTS: Mapping[str, Any] = {}
+P = TypeVar("P")
+R = TypeVar("R")
 _OUTSIDE = Rules("outside a request")
 
 
@@ -57,7 +63,7 @@ class Running:
         blueprint: Blueprint,
         settings: Settings,
         world: World,
-        transports: Mapping[str, Transport[HttpRequest, HttpResponse]],
+        transports: Mapping[str, Transport[Any, Any]],
         *,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]],
         mistakes: Callable[[Exception], object],
@@ -66,6 +72,7 @@ class Running:
         self.settings = settings
         self.world = world
         self.env = world.env
+        self.started = self.env.clock.wall()
         self.stores = stores_of(settings, declared.name, self.env)
         store = self.stores.store
         self._remotes = {
@@ -86,8 +93,19 @@ class Running:
             )
             for source in blueprint.sources
         }
+        self._backends = {
+            backend: Upstream(
+                backend.name,
+                transports.get(backend.name) or backend.make(self.env),
+                *blueprint.policies_of(backend),
+                env=self.env,
+            )
+            for backend in blueprint.backends
+        }
         self._screens: dict[Any, Screen[Any]] = {}
+        self._extensions: Sequence[Extension] = tuple(make(self) for make in blueprint.extensions)
         self._lifespan = declared.lifespan_of
+        self._health = Health(probes_of(self, blueprint), self.env.clock)
         routes = [*self._declared_routes(blueprint), *operations_of(self, declared)]
         self.web = Web(
             routes,
@@ -99,7 +117,8 @@ class Running:
             plans=tuple(screen.plan for screen in self._screens.values()),
             trusted=trust(settings.networks),
             throttle=self.stores.throttle,
-            cors=Cors(settings.cors_origins) if settings.cors_origins else None,
+            cors=_cors(settings, routes),
+            lifespan=self.opened,
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
@@ -122,13 +141,19 @@ class Running:
             screen = Screen(layout, uses, deadline=deadline, refusals=shown, store=store, env=env)
             self._screens[layout.declared] = screen
             routes.append(self._entered(screen.route(), screen.rules))
+        routes += [route for one in self._extensions for route in one.routes]
         self.handlings = [
             Handling(
-                one, deadline=blueprint.deadline_of(one.deadline), refusals=passing, store=store, env=env
+                one,
+                deadline=blueprint.deadline_of(one.deadline),
+                refusals=passing,
+                store=store,
+                env=env,
+                running=self,
             )
             for one in blueprint.handlers
         ]
-        routes += [self._entered(one.route(), one.rules) for one in self.handlings]
+        handlers = [self._entered(one.route(), one.rules) for one in self.handlings]
         for passage in blueprint.passages:
             passed = Passing(
                 passage,
@@ -138,39 +163,36 @@ class Running:
                 store=store,
             )
             routes += [self._entered(route, passed.rules) for route in passed.routes()]
-        return routes
+        if not self.settings.docs_only:
+            return [*routes, *handlers]
+        # What asks no service has its answer also where only documents are served.
+        asking = [bool(blueprint.seen(one.declared.function)) for one in self.handlings]
+        shut = [one for one, asks in zip(handlers, asking, strict=True) if asks]
+        routes = [replace(route, handle=_docs_only) for route in (*routes, *shut)]
+        return [*routes, *(one for one, asks in zip(handlers, asking, strict=True) if not asks)]
 
     def _entered(self, route: Route, rules: Rules) -> Route:
         """Return a route whose handler knows who asks."""
-        return replace(route, handle=partial(self._enter, route.handle, rules))
-
-    async def _enter(
-        self, handle: Callable[[Request], Awaitable[Answer]], rules: Rules, request: Request
-    ) -> Answer:
-        asked = context.current()
-        # By position, for every request. The gateway leaves the context when the request has ended.
-        context.enter(
-            RequestContext(
-                asked.request_id,
-                asked.deadline,
-                asked.identity,
-                asked.forward,
-                asked.record,
-                asked.attempt,
-                asked.unshortened,
-                Caller(self, tuple(request.scope["headers"]), rules, {}),
-            )
-        )
-        return await handle(request)
+        return replace(route, caller=lambda scope: Caller(self, scope["headers"], rules, _NO_INPUTS))
 
     def _upstreams(self) -> list[Upstream[Any, Any]]:
         kept = [screen.upstream for screen in self._screens.values()]
         kept += [one.upstream for one in self.handlings if one.upstream is not None]  # type: ignore[misc]
+        kept += [one for extension in self._extensions for one in extension.upstreams]
         behind: list[Any] = [*self._remotes.values(), *self._sources.values()]
-        return [*kept, *(one.upstream for one in behind)]
+        return [*kept, *(one.upstream for one in behind), *self._backends.values()]
 
-    def _behind(self, one: Any) -> Any:  # noqa: ANN401 - a service or a source
+    def _behind(self, one: Any) -> Any:  # noqa: ANN401 - a service, a source or a backend
+        if isinstance(one, Backend):
+            return self._backends[one]
         return self._remotes[one] if isinstance(one, Service) else self._sources[one]
+
+    def upstream(self, backend: Backend[P, R]) -> Upstream[P, R]:
+        """Return an upstream of one's own kind at work; raises `RuntimeError` for one of another gateway."""
+        found = self._backends.get(backend)
+        if found is None:
+            raise RuntimeError(f"{backend!r} belongs to another gateway than {self.name!r}")
+        return found
 
     def remote(self, service: Service) -> Remote:
         """Return a service at work; raises `RuntimeError` for one of another gateway."""
@@ -198,6 +220,31 @@ class Running:
         """Return all services at work."""
         return tuple(self._remotes.values())
 
+    async def components(self) -> Mapping[str, Component]:
+        """Return how each thing behind the gateway is: asked just now, in parallel, or at most two seconds ago."""
+        return await self._health.components()
+
+    def endpoints(self) -> Sequence[str]:
+        """Return every route that is documented, as in "GET /home/{account_id}"."""
+        return [f"{one.method} {one.path}" for one in self.web.routes if one.documentation is not None]
+
+    def held(self) -> Mapping[str, int]:
+        """Return what must return to rest after faults: `permits`, `probes`, `flights`, `upstream_connections`, ..."""
+        total: Counter[str] = Counter()
+        for upstream in self.web.upstreams:
+            total.update(upstream.counts())
+        return total
+
+    @property
+    def active(self) -> int:
+        """Return the requests under way."""
+        return self.web.active
+
+    @property
+    def sourcings(self) -> Sequence[Sourcing]:
+        """Return all sources at work."""
+        return tuple(self._sources.values())
+
     @asynccontextmanager
     async def request(
         self, *, headers: Mapping[str, str] | None = None, deadline: float | None = None
@@ -215,6 +262,7 @@ class Running:
             deadline=Deadline(float("inf") if deadline is None else now + deadline),
             forward=forward,
             record=Record(),
+            parent=Parents(trace.parent),
             caller=Caller(self, fields, _OUTSIDE, {}),
         )
         token = context.enter(asked)
@@ -229,7 +277,8 @@ class Running:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
-        await self._app(_unmounted(scope), receive, send)
+        whole = "raw_path" in scope and not scope.get("root_path")
+        await self._app(scope if whole else _unmounted(scope), receive, send)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""
@@ -254,17 +303,42 @@ class Running:
             for handling in self.handlings:
                 if handling.upstream is not None:
                     stack.push_async_callback(handling.upstream.aclose)
+            for upstream in (*self._backends.values(), *self._added()):
+                stack.push_async_callback(upstream.aclose)
             await self.stores.start()
-            if self._lifespan is not None:
-                await stack.enter_async_context(self._lifespan(self))
+            if not self.settings.docs_only:
+                await self._enter_lives(stack)
             self.web.ready = True
             try:
                 yield self
             finally:
                 self.web.drain()
 
+    def _added(self) -> Iterator[Upstream[Any, Any]]:
+        for extension in self._extensions:
+            yield from extension.upstreams
+
+    async def _enter_lives(self, stack: AsyncExitStack) -> None:
+        for extension in self._extensions:
+            for life in extension.lives:
+                await stack.enter_async_context(life)
+        if self._lifespan is not None:
+            await stack.enter_async_context(self._lifespan(self))
+
     def __repr__(self) -> str:
         return f"<Running {self.name}>"
+
+
+def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:
+    """Return whose pages may read answers; they may send every field that an answer varies by, but cookies."""
+    if not settings.cors_origins:
+        return None
+    varied = {name.title() for route in routes for name in route.varies if name != "cookie"}
+    return Cors(settings.cors_origins, accepted=(*ACCEPTED, *sorted(varied - set(ACCEPTED))))
+
+
+async def _docs_only(_: Request) -> Answer:
+    raise Refused(problems.docs_only())
 
 
 def _unmounted(scope: Scope) -> Scope:

@@ -5,7 +5,7 @@ request ─▶ inputs ─▶ [ cached ▸ single flight ] ─▶ plan ─▶ ren
 
 import copy
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from typing import Any, Generic, TypeVar
@@ -13,8 +13,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from stagedoor import context
-from stagedoor._face.aggregates import Aggregate, Result, Verdict
-from stagedoor._face.caller import Caller, Rules, uncovered, unvaried
+from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
+from stagedoor._face.caller import Caller, Rules, entered, uncovered, unvaried
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
 from stagedoor._face.inputs import Reader, nearest
@@ -33,8 +33,9 @@ from stagedoor.policies.coalesced import Coalesced
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
+from stagedoor.web.aggregated import Delivery as Leaving
 from stagedoor.web.aggregated import (
-    Delivery,
+    Finish,
     Rendered,
     RenderedCodec,
     deliver,
@@ -64,7 +65,7 @@ class Question:
 
     values: Mapping[str, Any]
     key: bytes
-    identity: bytes
+    name: str = ""  # the readable key, where one is declared
 
 
 class Screen(Generic[M]):
@@ -89,19 +90,27 @@ class Screen(Generic[M]):
         self._deadline = deadline
         self._now = env.clock.now
         self._kept_parts: list[Upstream[Any, Any]] = []
-        self.plan = self._plan(layout, uses, deadline - reserve(deadline))
+        left = reserve(deadline) if declared.reserve is None else declared.reserve
+        self.plan = self._plan(layout, uses, deadline - left)
         try:
             self._renderer = renderer_of(self.plan)
         except ConfigError as error:
             raise ConfigError(f"{declared.place}: {self.rules.where}: {error}") from error
-        self._reader = Reader(layout.inputs)
-        self._scope = b"private" if layout.vary.secret else b"public"
+        self._read = Reader(layout.inputs).read
+        self._finish = _finish_of(declared.completed)
+        where = layout.where.encode()  # two screens may have one model, and so one name
+        self._head = b"%d:%b%d;" % (len(where), where, len(layout.inputs))
+        self._identity, self._varies = layout.vary.identity, bool(layout.vary.wanted)
+        self._key_of = None if declared.cache is None or declared.cache.key is None else declared.cache.key_of
+        private = layout.vary.secret or (declared.cache is not None and declared.cache.private)
+        self._scope = b"private" if private else b"public"
         self._vary: Headers = tuple(
             (b"vary", name.encode()) for name in [", ".join(layout.vary.names)] if name
         )
         self.upstream: Upstream[Question, Rendered] = Upstream(
             self.plan.name, self, *self._policies(declared), env=env, observed=False
         )
+        self._ask = self.upstream.call
 
     def _policies(self, declared: Aggregate[M]) -> list[Any]:
         cache = declared.cache
@@ -109,15 +118,8 @@ class Screen(Generic[M]):
             return [Coalesced()]
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
         if cache.key is not None:
-            options["key"] = self._readable
+            options["key"] = _named
         return [cached(cache, self._store, RenderedCodec(), **options), Coalesced()]
-
-    def _readable(self, call: Call[Question]) -> str:
-        cache = self.layout.declared.cache
-        if cache is None or cache.key is None:
-            raise ConfigError(f"{self.rules.where}: no key is declared")
-        identity = call.payload.identity.hex()
-        return cache.key.named(call.payload.values) + (f":{identity}" if identity else "")
 
     def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[Remote]], budget: float) -> Plan[M]:
         declared = layout.declared
@@ -191,7 +193,7 @@ class Screen(Generic[M]):
         if not isinstance(caller, Caller):
             raise TypeError("a screen is asked by a caller")
         fresh = caller.within(self.rules, values)
-        token = context.enter(replace(asked_now, caller=fresh))
+        token = entered(asked_now, fresh)
         try:
             outcome = await self.plan.run(values, self._env)
         except Problem as problem:
@@ -200,9 +202,11 @@ class Screen(Generic[M]):
             context.leave(token)
         self._env.observe(AggregateEnded(self.plan.name, outcome.seconds, outcome.complete))
         cache = self.layout.declared.cache
-        done = rendered(self.plan, self._renderer, values, outcome, 0.0 if cache is None else cache.max_age)
-        tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.rules.where)))
-        return replace(done, tags=tags, outcome=outcome)
+        tags = tuple(fresh.tags)
+        if cache is not None:
+            tags += cache.tagged(values, self.rules.where)
+        lifetime = 0.0 if cache is None else cache.max_age
+        return rendered(self.plan, self._renderer, values, outcome, lifetime, tags=tags, keep=True)
 
     def key_of(self, payload: Question, /) -> bytes:
         """Return the question's key."""
@@ -229,25 +233,27 @@ class Screen(Generic[M]):
         return f"<Screen {self.rules.where}>"
 
     def _question(self, caller: Caller, values: Mapping[str, Any]) -> Question:
-        identity = self.layout.vary.identity(caller.fields)
-        where = self.rules.where.encode()  # two screens may have one model, and so one name
-        parts = [b"%d:%b%d;%b" % (len(where), where, len(values), identity)]
-        parts += [one.key(values[one.argument]) for one in self.layout.inputs]
-        return Question(values, b"".join(parts), identity)
+        identity = self._identity(caller.fields) if self._varies else b""
+        name = "" if self._key_of is None else self._key_of(values)
+        if name:
+            name = f"{name}:{identity.hex()}" if identity else name
+            return Question(values, name.encode("utf-8", "surrogatepass"), name)
+        parts = [self._head, identity, *[one.key(values[one.argument]) for one in self.layout.inputs]]
+        return Question(values, b"".join(parts))
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request."""
         started = self._now()
-        caller = context.current().caller
+        asked = context.current()
+        caller = asked.caller
         if not isinstance(caller, Caller):
             raise TypeError("a screen is asked by a caller")
         try:
-            values = self._reader.read(request)
-            done = await self.upstream.call("answer", self._question(caller, values))
+            done = await self._ask("answer", self._question(caller, self._read(request)))
         except (UpstreamError, Problem) as error:
             raise Refused(self._refusals(error)) from error
-        record = context.current().record
-        answer = deliver(self.plan, done, record, self._now() - started, _as_made, scope=self._scope)
+        record = asked.record
+        answer = deliver(self.plan, done, record, self._now() - started, self._finish, scope=self._scope)
         return Answer(answer.status, (*answer.headers, *self._vary), answer.body) if self._vary else answer
 
     async def result(self, caller: Caller, inputs: Mapping[str, object]) -> Result[M]:
@@ -269,17 +275,17 @@ class Screen(Generic[M]):
             context.leave(token)
         told = verdicts_of(done, record)
         parts = {name: Verdict(one) for name, one in told.items()}
-        delivery = Delivery(told, record.lookup != "miss", self._now() - started)
+        delivery = Leaving(told, record.lookup != "miss", self._now() - started)
         return Result(self._model(done, delivery), parts, done.complete and record.lookup != "stale")
 
-    def _model(self, done: Rendered, delivery: Delivery) -> M:
+    def _model(self, done: Rendered, delivery: Leaving) -> M:
         """Return the model of an answer; one that comes from a cache is read from its JSON."""
         outcome = done.outcome
         if outcome is not None:
             made: M = copy.deepcopy(outcome.model(done.summary))
             return made
         try:
-            body = whole_body(self.plan, done, _as_made, delivery)
+            body = whole_body(self.plan, done, self._finish, delivery)
             return self.layout.declared.model.model_validate_json(body, by_alias=True, by_name=True)
         except ValidationError as error:
             raise ConfigError(
@@ -321,12 +327,25 @@ class Screen(Generic[M]):
             documentation=Documentation(
                 summary=" ".join(first.split()),
                 description=rest,
+                tags=declared.tags,
                 model=declared.model,
                 problems=(404, 422, 429, 500, 502, 503, 504),
                 headers=_HEADERS,
                 deprecated=declared.deprecated,
             ),
         )
+
+
+def _named(call: Call[Question]) -> str:
+    return call.payload.name
+
+
+def _finish_of(completed: Callable[[Any, Delivery], object] | None) -> Finish:
+    """Return what completes the summary of an answer that leaves."""
+    if completed is None:
+        return lambda summary, _: summary
+    complete = completed
+    return lambda summary, told: complete(summary, Delivery(told.verdicts, told.cached, told.seconds))
 
 
 _HEADERS = {
@@ -336,7 +355,3 @@ _HEADERS = {
     "Cache-Control": "How long a client may keep the answer: the lifetime that remains.",
     "X-Request-ID": "The request's id, as in every log line about it.",
 }
-
-
-def _as_made(summary: object, _: Delivery) -> object:
-    return summary

@@ -1,6 +1,6 @@
 """A service: the declaration of an upstream, and its typed client."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, LiteralString, TypeVar, overload
@@ -55,9 +55,15 @@ class Service:
         policies: Sequence[AnyPolicy] | None,
         cache: Cache | None,
         coalesce: bool,
+        label: str = "",
+        health: str = "",
+        pool: tuple[int, float] = (100, 0.05),
         place: Place,
     ) -> None:
         self.name = name
+        self.label = label or name
+        self.health = health
+        self.connections, self.connect = pool
         self.url = url
         self.forward = Picker(forward, f"service {name!r}")
         self.headers = lower_fields(headers)
@@ -66,6 +72,7 @@ class Service:
         self.cache = cache
         self.coalesce = coalesce
         self.place = place
+        self._plain = not self.headers and not forward  # nothing is sent but what a call says
 
     @overload
     async def get(
@@ -88,7 +95,7 @@ class Service:
         cache: Cache | None = None,
         absent: T,
     ) -> T: ...
-    async def get(
+    def get(
         self,
         shape: type[T] | TypeAdapter[T],
         path: LiteralString,
@@ -97,18 +104,10 @@ class Service:
         headers: Mapping[str, str] | None = None,
         cache: Cache | None = None,
         absent: T = _NOTHING,
-    ) -> T:
+    ) -> Coroutine[Any, Any, T]:
         """Ask for a value. `absent` is what 404, 410 and 204 mean; without it they are errors."""
-        target = path_of(path, segments) + query_of(query)
-        try:
-            found: T = await self._ask(
-                "GET", shape, path, target, _ACCEPT, headers, b"", safe=True, cache=cache, absent=absent
-            )
-        except UpstreamRejected as error:
-            if absent is _NOTHING or error.response is None or error.response.status not in ABSENT_STATUSES:
-                raise
-            return absent
-        return found
+        target = path_of(path, segments) + query_of(query) if query else path_of(path, segments)
+        return self._ask("GET", shape, path, target, _ACCEPT, headers, b"", True, cache, absent)
 
     @overload
     async def post(
@@ -133,7 +132,7 @@ class Service:
         headers: Mapping[str, str] | None = None,
         safe: bool = False,
     ) -> None: ...
-    async def post(
+    def post(
         self,
         shape: type[T] | TypeAdapter[T] | None,
         path: LiteralString,
@@ -143,16 +142,13 @@ class Service:
         headers: Mapping[str, str] | None = None,
         safe: bool = False,
         cache: Cache | None = None,
-    ) -> T | None:
+    ) -> Coroutine[Any, Any, T | None]:
         """Send a value; `shape` None where the answer has none.
 
         `safe`: a question in a body, which may be repeated, joined and kept.
         """
         target = path_of(path, segments) + query_of(query)
-        found: T | None = await self._ask(
-            "POST", shape, path, target, _JSON, headers, written(json), safe=safe, cache=cache
-        )
-        return found
+        return self._ask("POST", shape, path, target, _JSON, headers, written(json), safe, cache)
 
     @overload
     async def put(
@@ -265,8 +261,8 @@ class Service:
         """Return the answer as it came, whatever its status; raises `UpstreamError` if none came."""
         caller, operation = caller_here(), f"{self.name}.{method} {path}"
         target = path_of(path, segments) + query_of(query)
-        request = self._request(caller, method, target, (), headers, body, streamed=False)
-        return Response(operation, (await self._raw(caller, operation, request)).response)
+        asking = self._asking(caller, method, target, headers, body, streamed=False)
+        return Response(operation, (await self._raw(caller, operation, asking)).response)
 
     @asynccontextmanager
     async def stream(
@@ -281,8 +277,8 @@ class Service:
         """Return the answer as it came, its body in chunks; raises `UpstreamError` if none came, or in the middle."""
         caller, operation = caller_here(), f"{self.name}.{method} {path}"
         target = path_of(path, segments) + query_of(query)
-        request = self._request(caller, method, target, (), headers, body, streamed=True)
-        stream = Stream((await self._raw(caller, operation, request)).response)
+        asking = self._asking(caller, method, target, headers, body, streamed=True)
+        stream = Stream((await self._raw(caller, operation, asking)).response)
         try:
             yield stream
         finally:
@@ -291,12 +287,13 @@ class Service:
     async def pass_on(self, caller: Caller, template: str, request: HttpRequest) -> HttpResponse:
         """Send a request that is somebody else's, and return the answer as it came."""
         forwarded = caller.forwarded(self, self.name, self.forward)
-        whole = HttpRequest(
+        whole = Asking(
             method=request.method,
             target=request.target,
             headers=_merged(request.headers, self.headers, forwarded),
             body=request.body,
             streamed=True,
+            raw=True,
         )
         return (await self._raw(caller, f"{self.name}.{request.method} {template}", whole)).response
 
@@ -309,32 +306,45 @@ class Service:
         usual: requests.Headers,
         headers: Mapping[str, str] | None,
         body: bytes,
-        *,
         safe: bool = False,
         cache: Cache | None = None,
         absent: Any = _NOTHING,  # noqa: ANN401 - of the shape's type
     ) -> Any:  # noqa: ANN401 - of the shape's type
-        """Make a typed call."""
+        """Make a typed call. What calls it is no coroutine, since each costs every call something."""
         caller, operation = caller_here(), f"{self.name}.{method} {path}"
         form = None if shape is None and method != "GET" else shape_of(shape)
-        request = self._request(caller, method, target, usual, headers, body, streamed=False)
         remote = caller.running.remote(self)
-        tags = remote.tags(cache, safe, caller)
-        for name in tags:
-            caller.tag(name)
-        asking = Asking(request, form, absent=absent is not _NOTHING, tags=tags)
-        asked = remote.call(operation, asking, safe=safe, cache=cache)
-        reply: Reply = await (asked if safe else noted(caller, asked))
+        tags: tuple[str, ...] = ()
+        if cache is not None or self.cache is not None:
+            tags = remote.tags(cache, safe, caller)
+            for name in tags:
+                caller.tag(name)
+        asking = Asking(
+            method=method,
+            target=target,
+            headers=usual if self._plain and not headers else self._fields(caller, usual, headers),
+            body=body,
+            shape=form,
+            absent=absent is not _NOTHING,
+            tags=tags,
+        )
+        asked = remote.call(operation, asking, safe, cache)
+        try:
+            reply = await (asked if safe else noted(caller, asked))
+        except UpstreamRejected as error:
+            if absent is _NOTHING or error.response is None or error.response.status not in ABSENT_STATUSES:
+                raise
+            return absent
         if form is None:
             return None
         if reply.response.status == 204 and absent is not _NOTHING:
             return absent
         return reply.take(operation, form)
 
-    async def _raw(self, caller: Caller, operation: str, request: HttpRequest) -> Reply:
+    async def _raw(self, caller: Caller, operation: str, asking: Asking) -> Reply:
         """Make a call whose answer counts whatever its status."""
-        safe = request.method in _SAFE
-        asked = caller.running.remote(self).call(operation, Asking(request, raw=True), safe=safe, cache=None)
+        safe = asking.method in _SAFE
+        asked = caller.running.remote(self).call(operation, asking, safe, None)
         try:
             return await (asked if safe else noted(caller, asked))
         except UpstreamError as error:
@@ -342,29 +352,33 @@ class Service:
                 raise
             return Reply(error.response)
 
-    def _request(
+    def _asking(
         self,
         caller: Caller,
         method: str,
         target: bytes,
-        usual: requests.Headers,
         headers: Mapping[str, str] | None,
         body: bytes | AsyncIterator[bytes],
         *,
         streamed: bool,
-    ) -> HttpRequest:
+    ) -> Asking:
+        """Return a request whose answer is taken as it comes."""
         if isinstance(body, str):
             raise TypeError("body is bytes, not str: encode it")
         if not method.isupper():
             raise TypeError(f"methods are written in capitals: {method.upper()!r}, not {method!r}")
+        fields = self._fields(caller, (), headers)
+        return Asking(method=method, target=target, headers=fields, body=body, streamed=streamed, raw=True)
+
+    def _fields(
+        self, caller: Caller, usual: requests.Headers, headers: Mapping[str, str] | None
+    ) -> requests.Headers:
+        """Return the fields of a call: its own, those of every call, the usual ones, and what is forwarded."""
         forwarded = caller.forwarded(self, self.name, self.forward)
         own = lower_fields(headers)
-        fields = (
-            _merged(own, _merged(self.headers, usual, ()), forwarded)
-            if own or self.headers
-            else usual + forwarded
-        )
-        return HttpRequest(method=method, target=target, headers=fields, body=body, streamed=streamed)
+        if own or self.headers:
+            return _merged(own, _merged(self.headers, usual, ()), forwarded)
+        return usual + forwarded
 
     def __repr__(self) -> str:
         return f"<Service {self.name}>"

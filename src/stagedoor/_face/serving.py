@@ -9,10 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
 from pathlib import Path
+from typing import Any
 
 from stagedoor._face.gateway import Gateway
+from stagedoor._face.running import Running
 from stagedoor._face.settings import Settings, settings_from
 from stagedoor._face.watching import Watch
 from stagedoor.door import Entrance
@@ -23,7 +25,7 @@ from stagedoor.observers.metrics import prepare_workers
 from stagedoor.problems import Problem
 from stagedoor.web.request import Scope
 
-__all__ = ["entrance", "found", "serve"]
+__all__ = ["entrance", "found", "limits_of", "serve"]
 
 _TARGET = "STAGEDOOR_TARGET"
 _WATCHED = "STAGEDOOR_WATCH"
@@ -39,19 +41,34 @@ def found(target: str) -> Gateway:
         raise ConfigError(f"{target!r} is not of the form module:name, as in shop:app")
     if str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    gateway = getattr(importlib.import_module(module), name or "app", None)
+    home, name = importlib.import_module(module), name or "app"
+    gateway = getattr(home, name, None)
+    if gateway is None:
+        gateways = [f"{module}:{one}" for one, thing in vars(home).items() if isinstance(thing, Gateway)]
+        raise ConfigError(f"{module!r} has no {name!r}; it has {', '.join(gateways) or 'no Gateway'}")
     if not isinstance(gateway, Gateway):
         raise ConfigError(f"{target!r} is no Gateway but {type(gateway).__name__}")
     return gateway
 
 
-def serve(target: str, *, host: str | None, port: int | None, workers: int) -> None:
-    """Serve until a signal says stop. Raises `ConfigError`, and `OSError` for an address that is taken."""
+def address_of(target: str, *, host: str | None, port: int | None) -> str:
+    """Return where a gateway will be served, for people; raises `ConfigError`."""
     gateway = found(target)
     settings = settings_from(os.environ, gateway.name, gateway.settings)
-    gateway.made().stores  # noqa: B018 - what is wrong is said here, once, and not by every worker
+    return f"{gateway.name} at http://{host or settings.host}:{settings.port if port is None else port}"
+
+
+def serve(target: str, *, host: str | None = None, port: int | None = None, workers: int = 1) -> None:
+    """Serve the gateway that `module:name` names until a signal says stop, in this process or in several.
+
+    Host and port are those of its settings unless given. Raises `ConfigError`, and `OSError` for an address that is
+    taken.
+    """
+    gateway = found(target)
+    settings = settings_from(os.environ, gateway.name, gateway.settings)
+    gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
     address = (host or settings.host, settings.port if port is None else port)
-    limits = _limits(settings)
+    limits = limits_of(settings)
     os.environ[_TARGET] = target
     if workers == 1:
         serve_door(
@@ -70,7 +87,7 @@ def serve(target: str, *, host: str | None, port: int | None, workers: int) -> N
         )
 
 
-def _limits(settings: Settings) -> DoorLimits:
+def limits_of(settings: Settings) -> DoorLimits:
     """Return what the door of each process takes."""
     return DoorLimits(
         max_connections=settings.max_connections,
@@ -94,11 +111,20 @@ class _Served:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
+        self._running: Running | None = None
 
-    async def __call__(self, scope: Scope, receive: object, send: object) -> None:
-        """Serve one ASGI connection; the one that lasts is watched where the command asked for it."""
-        with watched() if scope["type"] == "lifespan" else contextlib.nullcontext():
-            await self._gateway(scope, receive, send, all_logs=True)
+    def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:  # noqa: ANN401 - ASGI's own types
+        """Serve one ASGI connection."""
+        if scope["type"] == "lifespan":
+            return self._live(scope, receive, send)
+        if self._running is None:
+            (self._running,) = self._gateway.serving()
+        return self._running(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
+        """Serve the connection that lasts, watched where the command asked for it."""
+        with watched():
+            await self._gateway(scope, receive, send, alone=True)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""

@@ -30,13 +30,18 @@ class Settings:
     """Where to listen, stores, limits, origins, proxies, logs: as arguments, or from the environment.
 
     `rate_limit` is `requests/seconds` per client, "" for none; `redis_url` "" keeps answers in memory only.
+    `redis_prefix` is what keys begin with, the gateway's name unless given; `redis_timeout` is seconds.
     `trusted_proxies` are addresses and networks whose word on the client counts. `max_connections` and
-    `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory. Raises `ConfigError`.
+    `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory. `docs_only` serves
+    documents, health and what asks no service; all else is 503, and nothing is opened. `sentry_dsn` is told of errors
+    of ours, and of a share of all requests (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     redis_url: str = field(default="", repr=False)  # it may hold a password
+    redis_prefix: str = ""
+    redis_timeout: float = 0.05
     rate_limit: str = ""
     cors_origins: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
@@ -46,6 +51,10 @@ class Settings:
     max_connections: int = 10_000
     connections_per_client: int = 0
     cache_bytes: int = 64 * 2**20
+    docs_only: bool = False
+    sentry_dsn: str = field(default="", repr=False)  # it may hold a key
+    sentry_environment: str = ""
+    sentry_traces_rate: float = 0.0
 
     def __post_init__(self) -> None:
         for one in _SETTINGS:
@@ -90,6 +99,10 @@ def _number(text: str) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,12}", text) else -1
 
 
+def _decimal(text: str) -> float:
+    return float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) else -1
+
+
 def _list(text: str) -> tuple[str, ...]:
     return tuple(one.strip() for one in text.split(",") if one.strip())
 
@@ -129,6 +142,10 @@ def _is_redis(text: Any) -> bool:  # noqa: ANN401 - whatever was given
     return text == "" or (isinstance(text, str) and text.startswith(("redis://", "rediss://", "unix://")))
 
 
+def _is_between(least: float, most: float) -> Callable[[Any], bool]:
+    return lambda one: isinstance(one, int | float) and not isinstance(one, bool) and least <= one <= most
+
+
 def _is_whole(least: int, most: int) -> Callable[[Any], bool]:
     return lambda number: isinstance(number, int) and not isinstance(number, bool) and least <= number <= most
 
@@ -154,6 +171,20 @@ _SETTINGS: Final = (
         _is_redis,
         "redis://host:port/0, or empty",
         "where processes share answers and limits",
+    ),
+    Setting(
+        "redis_prefix",
+        str,
+        lambda text: isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9._-]{0,64}", text) is not None,
+        "letters, digits, `.`, `_`, `-`",
+        "what keys in Redis begin with; the gateway's name if empty",
+    ),
+    Setting(
+        "redis_timeout",
+        _decimal,
+        _is_between(0.001, 600.0),
+        "seconds, 0.001 or more",
+        "how long Redis may take",
     ),
     Setting("rate_limit", str, _is_rate, "requests/seconds such as 100/60, or empty", "the limit per client"),
     Setting(
@@ -182,9 +213,30 @@ _SETTINGS: Final = (
         "connections_per_client", _number, _is_whole(0, 10**6), "0 (no bound) or more", "connections of one"
     ),
     Setting(
-        "cache_bytes", _number, _is_whole(2**16, 2**40), "bytes, 65536 or more", "what kept answers may take"
+        "cache_bytes", _number, _is_whole(2**16, 2**53), "bytes, 65536 or more", "what kept answers may take"
+    ),
+    Setting(
+        "docs_only",
+        _switch,
+        lambda one: isinstance(one, bool),
+        "true or false",
+        "serve documents, and no data",
+    ),
+    Setting(
+        "sentry_dsn",
+        str,
+        lambda text: isinstance(text, str),
+        "an address, or empty",
+        "who is told of our errors",
+    ),
+    Setting(
+        "sentry_environment", str, lambda text: isinstance(text, str), "a name", "which installation this is"
+    ),
+    Setting(
+        "sentry_traces_rate", _decimal, _is_between(0.0, 1.0), "0 to 1", "the share of requests that is told"
     ),
 )
+_SECRET: Final = frozenset({"redis_url", "sentry_dsn"})  # they may hold a password
 RESERVED: Final = frozenset(
     {*(one.name for one in _SETTINGS), *(one.name.removesuffix("_url") for one in _SETTINGS)}
 )
@@ -192,7 +244,7 @@ RESERVED: Final = frozenset(
 
 def _checked(one: Setting, said: Any, name: str) -> Any:  # noqa: ANN401 - of the setting's type
     if not one.holds(said):
-        shown = "the value" if one.name == "redis_url" else repr(said)  # it may hold a password
+        shown = "the value" if one.name in _SECRET else repr(said)
         raise ConfigError(f"{name}: {shown} must be {one.wanted}")
     return said
 

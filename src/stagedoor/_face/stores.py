@@ -1,32 +1,52 @@
 """Where answers are kept and limits are counted: in memory, shared over Redis where an address is set."""
 
+import hashlib
 import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from stagedoor._face.settings import Settings
 from stagedoor.cache.memory import MemoryStore
+from stagedoor.cache.server import StoreDown
+from stagedoor.cache.shared import Shared
 from stagedoor.cache.store import Store
 from stagedoor.cache.tiered import Tiered
 from stagedoor.call import Env
-from stagedoor.errors import ConfigError
+from stagedoor.errors import ConfigError, UpstreamGarbled, UpstreamUnavailable
 from stagedoor.web.health import Component
 from stagedoor.web.shared_throttle import SharedThrottle
 from stagedoor.web.throttle import Limiter, Throttle
 
+if TYPE_CHECKING:
+    from stagedoor.cache.redis import RedisServer
+
 __all__ = ["Stores", "stores_of"]
 
-_REDIS_TIMEOUT = 0.05
+_SHOWN_KEYS = 10
+_SCAN_COUNT = 1000
+_SCAN_ROUNDS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The store of one running gateway, and what limits its clients."""
+    """The store of one running gateway, what is known of it, and what limits its clients.
+
+    `near` is the memory of this process; `tiers` and `server` are there where a Redis is set.
+    """
 
     store: Store
-    tiers: Tiered | None
-    throttle: Limiter | None
+    near: MemoryStore
+    tiers: Tiered | None = None
+    server: "RedisServer | None" = None
+    throttle: Limiter | None = None
+    prefix: str = ""
+
+    @property
+    def in_use(self) -> Literal["redis", "in_memory"]:
+        """Return which store decides now."""
+        return "redis" if self.tiers is not None and self.tiers.far.up else "in_memory"
 
     async def start(self) -> None:
         """Begin to watch Redis, and to share limits; a Redis that is not there is no error."""
@@ -44,32 +64,85 @@ class Stores:
 
     async def probe(self) -> Component:
         """Return how Redis is, as the store itself knows it."""
-        if self.tiers is not None and self.tiers.far.up:
+        if self.in_use == "redis":
             return Component("healthy")
-        return Component("unhealthy", detail="not answering; memory in use")
+        return Component("unhealthy", detail="not answering; memory cache in use")
 
     def counts(self) -> Mapping[str, int]:
         """Return the tasks of the store itself."""
         return {} if self.tiers is None else self.tiers.counts()
 
+    def memory_figures(self) -> dict[str, Any]:
+        """Return how many answers this process keeps, and the kinds of the newest keys with a digest of whose."""
+        keys = [_veiled(key) for key in self.near.keys(_SHOWN_KEYS)]
+        return {"cached_items": self.near.stats().items, "keys": keys}
+
+    async def redis_figures(self, kind: str) -> dict[str, Any]:
+        """Return the figures of Redis, and the number of keys that begin with `kind` and a colon.
+
+        Raises `UpstreamUnavailable` where there is none, or it does not answer; `UpstreamGarbled` for nonsense.
+        """
+        if self.server is None or self.in_use != "redis":
+            raise UpstreamUnavailable("redis.figures", "not answering; memory cache in use")
+        try:
+            info = _info(await self.server.command("INFO"))
+            hits, misses = int(info.get("keyspace_hits", 0)), int(info.get("keyspace_misses", 0))
+            return {
+                "keys": await self._count(self.server, kind),
+                "used_memory_human": info.get("used_memory_human", ""),
+                "connected_clients": int(info.get("connected_clients", 0)),
+                "instantaneous_ops_per_sec": int(info.get("instantaneous_ops_per_sec", 0)),
+                "hit_rate": round(100 * hits / (hits + misses), 2) if hits + misses else 0.0,
+            }
+        except StoreDown as error:
+            raise UpstreamUnavailable("redis.figures", "stopped answering") from error
+        except (ValueError, TypeError) as error:
+            raise UpstreamGarbled("redis.figures", "answers that make no sense") from error
+
+    async def _count(self, server: "RedisServer", kind: str) -> int:
+        """Count with a cursor, never with a full listing, and give up counting at some point."""
+        cursor, found = b"0", 0
+        for _ in range(_SCAN_ROUNDS):
+            cursor, keys = await server.command(
+                "SCAN", cursor, "MATCH", f"{self.prefix}:{kind}:*", "COUNT", _SCAN_COUNT
+            )
+            found += len(keys)
+            if cursor == b"0":
+                break
+        return found
+
+
+def _veiled(key: bytes) -> str:
+    """Show what kind of key it is, and a digest of whose."""
+    kind, _, whose = key.decode(errors="replace").partition(":")
+    return f"{kind}:{hashlib.blake2b(whose.encode(), digest_size=6).hexdigest()}"
+
+
+def _info(text: object) -> dict[str, str]:
+    if not isinstance(text, bytes):
+        raise TypeError("INFO is text")
+    pairs = (line.partition(":") for line in text.decode(errors="replace").splitlines() if ":" in line)
+    return {name: value for name, _, value in pairs}
+
 
 def stores_of(settings: Settings, name: str, env: Env) -> Stores:
     """Return what the settings describe; nothing is connected yet. Raises `ConfigError`."""
-    quota = settings.quota
-    if not settings.redis_url:
+    quota, prefix = settings.quota, settings.redis_prefix or name
+    if not settings.redis_url or settings.docs_only:
         throttle = None if quota is None else Throttle(quota, env.clock)
-        return Stores(MemoryStore(env=env, max_bytes=settings.cache_bytes), None, throttle)
+        memory = MemoryStore(env=env, max_bytes=settings.cache_bytes)
+        return Stores(memory, memory, throttle=throttle, prefix=prefix)
     try:
         from stagedoor.cache.redis import RedisServer  # noqa: PLC0415 - an extra: loaded where it is used
         from stagedoor.cache.redis_tally import RedisTally  # noqa: PLC0415
-        from stagedoor.cache.shared import Shared  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError("redis_url is set, which needs hiredis: pip install stagedoor[redis]") from error
-    server = RedisServer(settings.redis_url, prefix=name)
-    far = Shared(server, env=env, timeout=_REDIS_TIMEOUT)
+    server = RedisServer(settings.redis_url, prefix=prefix)
+    far = Shared(server, env=env, timeout=settings.redis_timeout)
     tiers = Tiered(far, env=env, max_bytes=settings.cache_bytes)
     if quota is None:
-        return Stores(tiers, tiers, None)
+        return Stores(tiers, tiers.near, tiers, server, prefix=prefix)
     member = f"{os.getpid()}-{secrets.token_hex(8)}"
-    tally = RedisTally(server, prefix=name, member=member)
-    return Stores(tiers, tiers, SharedThrottle(quota, tally, env.clock))
+    tally = RedisTally(server, prefix=prefix, member=member)
+    shared = SharedThrottle(quota, tally, env.clock, timeout=settings.redis_timeout)
+    return Stores(tiers, tiers.near, tiers, server, shared, prefix)

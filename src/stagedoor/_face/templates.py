@@ -32,6 +32,8 @@ def path_of(template: str, segments: Sequence[object]) -> bytes:
         raise TypeError(f"{template!r} takes {len(literals) - 1} segments, {len(segments)} given")
     if not segments:
         return literals[0]
+    if len(segments) == 1:  # nearly every path
+        return literals[0] + _segment(template, segments[0]) + literals[1]
     parts = [literals[0]]
     for literal, segment in zip(literals[1:], segments, strict=True):
         parts.append(_segment(template, segment))
@@ -56,7 +58,7 @@ def _literals(template: str) -> tuple[bytes, ...]:
 
 
 def _segment(template: str, value: object) -> bytes:
-    text = _text(value)
+    text = value if type(value) is str else _text(value)
     if text is None:
         raise TypeError(f"{template!r}: a segment is text or a number, not {type(value).__name__}")
     if _PLAIN.fullmatch(text) is not None and text not in _DOTS:
@@ -147,6 +149,9 @@ class Tag:
 
     def named(self, values: Mapping[str, object]) -> str:
         """Return the tag of these values."""
+        if len(self._parts) == 1:  # most of them: a word, then one value
+            literal, name = self._parts[0]
+            return literal if name is None else literal + _escaped(values[name])
         return "".join(
             [literal + ("" if name is None else _escaped(values[name])) for literal, name in self._parts]
         )
@@ -169,5 +174,7 @@ def tag_of(text: str) -> Tag:
 
 
 def _escaped(value: object) -> str:
+    if type(value) is str and _PLAIN.fullmatch(value) is not None:
+        return value
     text = _text(value)
     return quote(str(value) if text is None else text, safe="", errors="replace")

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stagedoor._face.backends import Backend
 from stagedoor._face.service import Service
 
 __all__ = ["SOURCE", "awaits", "used_by"]
@@ -41,7 +42,7 @@ def _reached(thing: object, seen: set[int], depth: int) -> Iterator[Any]:
         return
     seen.add(id(thing))
     source = getattr(thing, SOURCE, None) if callable(thing) else None
-    if isinstance(thing, Service):
+    if isinstance(thing, Service | Backend):
         yield thing
     elif source is not None:
         yield source
@@ -101,7 +102,7 @@ def _class(kind: type) -> list[Any]:
         return []
     members = [getattr(one, "__func__", one) for one in vars(kind).values()]
     bases = [base for base in kind.__bases__ if base is not object]
-    return [*(one for one in members if isinstance(one, types.FunctionType | Service)), *bases]
+    return [*(one for one in members if isinstance(one, types.FunctionType | Service | Backend)), *bases]
 
 
 def _theirs(kind: type) -> bool:

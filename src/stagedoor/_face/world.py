@@ -1,19 +1,21 @@
 """The world round a gateway: clock, chance, logs and metrics; the real one, or a test's."""
 
+import io
 import logging
 import multiprocessing
 import os
 import random
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, BinaryIO
 
 from stagedoor._face.settings import Settings
 from stagedoor.call import Env
 from stagedoor.clock import SystemClock
 from stagedoor.observers import fan_out
-from stagedoor.observers.logs import Logs
+from stagedoor.observers.logs import Logs, Stream
+from stagedoor.observers.sentry import Sentry
 from stagedoor.web.traffic import Traffic
 
 __all__ = ["World"]
@@ -30,47 +32,75 @@ class World:
     """
 
     def __init__(
-        self, settings: Settings, services: Sequence[str], env: Env | None, *, all_logs: bool
+        self,
+        settings: Settings,
+        labels: Mapping[str, str],
+        env: Env | None,
+        *,
+        release: str = "",
+        all_logs: bool = False,
+        stream: Stream | None = None,
     ) -> None:
         self._all_logs = all_logs
-        self._level = settings.level
-        self.metrics = _metrics(services) if settings.metrics else None
+        self.metrics = _metrics(labels) if settings.metrics else None
         self.logs: Logs | None = None
         clock = SystemClock() if env is None else env.clock
         sinks: list[Any] = [] if self.metrics is None else [self.metrics]
-        if env is None:
-            self.logs = Logs(sys.stdout.buffer, level=settings.level, format=settings.form, clock=clock)
+        if env is None or stream is not None:
+            out = _output() if stream is None else stream
+            self.logs = Logs(out, level=settings.level, format=settings.form, clock=clock)
             sinks.append(self.logs)
-        else:
+        if env is not None:
             sinks.append(env.observe)
         rng = random.random if env is None else env.rng
         self.env = Env(clock, rng, fan_out(*sinks))
         self.entropy: Callable[[int], bytes] = _RANDOM.randbytes if env is None else _drawn(rng)
-        self.traffic: tuple[Traffic, ...] = tuple(one for one in (self.metrics, self.logs) if one is not None)
+        self.sentry = _sentry(settings, release, self.env)
+        told = (self.metrics, self.logs, self.sentry)
+        self.traffic: tuple[Traffic, ...] = tuple(one for one in told if one is not None)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """Write what is logged, until closed."""
-        if self.logs is None:
+        """Write what is logged and tell what went wrong, until closed."""
+        async with AsyncExitStack() as stack:
+            if self.logs is not None:
+                names = () if self._all_logs else ("stagedoor",)
+                self.logs.capture(*names, level="WARNING")
+                stack.push_async_callback(self.logs.aclose)
+                _tell_what_is_not_shared(self.metrics is not None)
+            if self.sentry is not None:
+                self.sentry.watch()
+                stack.push_async_callback(self.sentry.aclose)
             yield
-            return
-        names = () if self._all_logs else ("stagedoor",)
-        self.logs.capture(*names, level="WARNING")
-        _tell_what_is_not_shared(self.metrics is not None)
-        try:
-            yield
-        finally:
-            await self.logs.aclose()
 
 
-def _metrics(services: Sequence[str]) -> Any:  # noqa: ANN401 - `Metrics`, of an extra
+def _output() -> BinaryIO:
+    """Return standard output; that of the process where something without bytes, as in a notebook, stands for it."""
+    found: BinaryIO | None = getattr(sys.stdout, "buffer", None) or getattr(sys.__stdout__, "buffer", None)
+    return io.BytesIO() if found is None else found
+
+
+def _sentry(settings: Settings, release: str, env: Env) -> Sentry | None:
+    if not settings.sentry_dsn:
+        return None
+    return Sentry(
+        settings.sentry_dsn,
+        environment=settings.sentry_environment,
+        release=release,
+        traces_rate=settings.sentry_traces_rate,
+        rng=env.rng,
+        clock=env.clock,
+    )
+
+
+def _metrics(labels: Mapping[str, str]) -> Any:  # noqa: ANN401 - `Metrics`, of an extra
     """Return what counts; None, with a warning, where its library is missing."""
     try:
         from stagedoor.observers.metrics import Metrics  # noqa: PLC0415 - an extra: loaded where it is used
     except ImportError:
         _LOGGER.warning("/metrics is not served: it needs prometheus-client: pip install stagedoor[metrics]")
         return None
-    return Metrics({name: name for name in (*services, "redis")}, process=True)
+    return Metrics({**labels, "redis": "redis"}, process=True)
 
 
 def _tell_what_is_not_shared(metrics: bool) -> None:

@@ -219,6 +219,7 @@ class _Run:
             record,
             asked.attempt,
             unshortened,
+            asked.parent,
             asked.caller,
         )
 

@@ -12,16 +12,13 @@ requests together can cause when every call fails, which budgets hold down (R4, 
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from stagedoor.aggregate.checks import Design, Remote
 from stagedoor.aggregate.part import Finding, Part
 from stagedoor.errors import ConfigError
-from stagedoor.policies.breaker import Breaker
-from stagedoor.policies.budget import Account, Budget
-from stagedoor.policies.deadline import Within
-from stagedoor.policies.hedge import Hedge
+from stagedoor.policies.cost import Cost, cost_of
 from stagedoor.policies.retry import Retry
 from stagedoor.policies.timeout import Timeout, check_attempts
 
@@ -32,7 +29,7 @@ __all__ = [
     "Remote",
     "WorstCase",
     "cost_of",
-    "floods",
+    "doubts_of",
     "impossible",
     "worst_case",
 ]
@@ -43,22 +40,12 @@ _MOST_LOAD = 1.2  # A9
 
 @runtime_checkable
 class Backed(Protocol):
-    """A source that says which upstreams stand behind it; others are taken to cost nothing."""
+    """A source that says which upstreams stand behind it, `()` for none; another is a finding."""
 
     @property
     def upstreams(self) -> Sequence[Remote]:
         """Return the upstreams that one use of the source may call, once each."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one call through a stack of policies can cost; infinite seconds end with the deadline."""
-
-    single: float
-    worst: float
-    calls: int  # by one request
-    load: float  # by all requests, all failing, as a multiple of the same without repetition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,15 +80,6 @@ class WorstCase:
         return max(part.longest for part in self.parts)
 
 
-def cost_of(policies: Sequence[object]) -> Cost:
-    """Return what one call through the policies, outermost first, can cost."""
-    cost = Cost(math.inf, math.inf, 1, 1.0)
-    accounts: list[Budget | Account] = []
-    for policy in reversed(policies):
-        cost = _through(policy, cost, accounts)
-    return cost
-
-
 def worst_case(design: Design, budget: float) -> WorstCase:
     """Return what an aggregate can cost; its findings are doubts, not errors: see `impossible` for those."""
     costs = {
@@ -112,7 +90,7 @@ def worst_case(design: Design, budget: float) -> WorstCase:
         budget=budget,
         parts=tuple(_paths(design, budget).values()),
         upstreams=costs,
-        findings=tuple(_doubts(design, budget, costs)),
+        findings=tuple(_doubts(design, budget)),
     )
 
 
@@ -134,40 +112,19 @@ def impossible(design: Design, budget: float) -> Iterator[Finding]:
             return
 
 
-def _through(policy: object, cost: Cost, accounts: list[Budget | Account]) -> Cost:
-    """Return what a cost becomes when a policy stands round it."""
-    match policy:
-        case Timeout(attempt=limit):
-            return replace(cost, single=min(cost.single, limit), worst=min(cost.worst, limit))
-        case Within(limit=limit) if limit is not None:
-            return replace(cost, single=min(cost.single, limit), worst=min(cost.worst, limit))
-        case Retry():
-            pauses = sum(min(policy.cap, policy.base * 2**n) for n in range(policy.attempts - 1))
-            worst = cost.worst * policy.attempts + pauses
-            return _repeated(replace(cost, worst=worst), policy.attempts, policy.budget, accounts)
-        case Breaker():
-            return replace(cost, worst=cost.worst + min(cost.worst, policy.max_wait))
-        case Hedge():
-            worst = cost.worst + policy.delay * (policy.copies - 1)
-            return _repeated(replace(cost, worst=worst), policy.copies, policy.budget, accounts)
-        case _:
-            return cost
-
-
-def _repeated(cost: Cost, times: int, budget: Budget | Account, accounts: list[Budget | Account]) -> Cost:
-    """Multiply the calls, and the load as far as the budget pays; an account that is shared pays once."""
-    if any(budget is known for known in accounts):
-        return replace(cost, calls=cost.calls * times)
-    accounts.append(budget)
-    return replace(cost, calls=cost.calls * times, load=cost.load * min(times, 1.0 + budget.share))
-
-
 def _behind(design: Design, part: Part) -> tuple[Remote, ...]:
     """Return the upstreams that a part uses, behind the sources that it names or otherwise, each once."""
     sources = (design.sources.get(argument.name) for argument in design.signatures[part.name].arguments)
     found = [remote for source in sources if isinstance(source, Backed) for remote in source.upstreams]
     found.extend(design.uses.get(part.name, ()))
     return tuple({remote.name: remote for remote in found}.values())
+
+
+def _unbacked(design: Design, part: Part) -> Iterator[str]:
+    """Return the sources that a part names and that do not say which upstreams stand behind them."""
+    for argument in design.signatures[part.name].arguments:
+        if argument.name in design.sources and not isinstance(design.sources[argument.name], Backed):
+            yield argument.name
 
 
 def _own(part: Part, budget: float) -> float:
@@ -211,21 +168,36 @@ def _path(design: Design, name: str, budget: float, found: dict[str, PartCost]) 
     return found[name]
 
 
-def _doubts(design: Design, budget: float, costs: Mapping[str, Cost]) -> Iterator[Finding]:
-    """Find waits without a bound of their own, and upstreams that a failure would flood."""
+def _doubts(design: Design, budget: float) -> Iterator[Finding]:
+    """Find waits without a bound of their own, doubtful upstreams, and what cannot be seen."""
     told: set[str] = set()
     for name, cost in _paths(design, budget).items():
         part = design.by_name[name]
         if cost.single is None and any(name in design.needs(other.name) for other in design.parts):
             text = f"has no attempt time-out: one late call takes all of {_ms(budget)}, and what waits for it is lost"
             yield design.finding(part, text)
-        for upstream in cost.upstreams:
-            if upstream not in told:
-                told.add(upstream)
-                yield from (design.finding(part, text) for text in floods(upstream, costs[upstream]))
+        for remote in _behind(design, part):
+            if remote.name not in told:
+                told.add(remote.name)
+                yield from (design.finding(part, text) for text in doubts_of(remote))
+        for source in _unbacked(design, part):
+            yield design.finding(
+                part, f"the source {source!r} does not say what stands behind it: give it `upstreams`"
+            )
 
 
-def floods(upstream: str, cost: Cost) -> Iterator[str]:
+def doubts_of(remote: Remote) -> Iterator[str]:
+    """Say what is doubtful about the policies of one upstream."""
+    cost, name = cost_of(remote.policies), remote.name
+    yield from _floods(name, cost)
+    for policy in cost.unknown:
+        yield f"upstream {name!r}: the policy {policy} does not say what it costs: give it a method `cost`"
+    kinds = [type(policy) for policy in remote.policies]
+    if Retry in kinds and Timeout in kinds and kinds.index(Timeout) < kinds.index(Retry):
+        yield f"upstream {name!r}: Timeout stands round Retry, so that one late attempt leaves no time: put it inside"
+
+
+def _floods(upstream: str, cost: Cost) -> Iterator[str]:
     """Say where repetition grows beyond what is wise for one request, or allowed for all of them."""
     if cost.calls > _MOST_ATTEMPTS:
         yield f"upstream {upstream!r}: one call may become {cost.calls}, at most {_MOST_ATTEMPTS} are wise (O5)"

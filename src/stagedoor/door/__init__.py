@@ -2,6 +2,7 @@
 
 from stagedoor.door.config import Entrance
 from stagedoor.door.limits import DoorLimits
-from stagedoor.door.server import serve, server_for
+from stagedoor.door.server import server_for
+from stagedoor.door.serving import serve
 
 __all__ = ["DoorLimits", "Entrance", "serve", "server_for"]

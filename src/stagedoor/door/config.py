@@ -11,7 +11,7 @@ from stagedoor.door.crowd import Crowd
 from stagedoor.door.limits import DoorLimits
 from stagedoor.problems import Problem
 
-__all__ = ["App", "DoorConfig", "Entrance"]
+__all__ = ["ARRIVE_SECONDS", "GRACE", "App", "DoorConfig", "Entrance"]
 
 App: TypeAlias = Callable[
     [
@@ -21,8 +21,11 @@ App: TypeAlias = Callable[
     ],
     Awaitable[None],
 ]
+GRACE: Final = 10.0  # seconds that a stop may take
+ARRIVE_SECONDS: Final = (
+    0.02  # from the last SYN let in to the end of its handshake, and until its connection is taken up
+)
 _BACKLOG: Final = 4_096
-_GRACE: Final = 10
 # By name: the protocol reads this configuration, not the other way round.
 _PROTOCOL: Final = "stagedoor.door.protocol:DoorProtocol"
 
@@ -69,6 +72,7 @@ class DoorConfig(uvicorn.Config):
         self.limits = limits
         self.crowd = Crowd(limits.per_client, limits.proxies) if limits.per_client else None
         self.namespace = namespace
+        self.draining = False  # a stop is under way: each answer is its connection's last
         self.entrance = app if isinstance(app, Entrance) else None
         super().__init__(
             app.app if isinstance(app, Entrance) else app,
@@ -81,7 +85,6 @@ class DoorConfig(uvicorn.Config):
             server_header=False,
             proxy_headers=False,
             backlog=_BACKLOG,
-            timeout_graceful_shutdown=_GRACE,
             factory=isinstance(app, str),
             host=host,
             port=port,

@@ -11,13 +11,17 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from stagedoor import problems
-from stagedoor.door.wire import STATUS_LINES, head_of
+from stagedoor.door.reader import Head
+from stagedoor.door.wire import STATUS_LINES, Asked, head_of
 from stagedoor.problems import Problem
 
 __all__ = ["Connection", "Exchange"]
 
 _LOGGER: Final = logging.getLogger("stagedoor.door")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_PIECE: Final = (
+    262_144  # octets of an answer that wait in a transport; above its high-water mark none are added
+)
 _ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
 _BODILESS: Final = -1
 _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
@@ -26,7 +30,7 @@ _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the
 class Connection(Protocol):
     """What an exchange needs of its connection."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport."""
 
     paused: bool  # the peer takes less than we write
@@ -41,8 +45,8 @@ class Connection(Protocol):
         """Return the fields of every answer."""
         ...
 
-    def may_keep_alive(self) -> bool:
-        """Tell whether there is room for idle connections."""
+    def may_keep_alive(self, exchange: "Exchange") -> bool:
+        """Tell whether the connection goes on after this answer."""
         ...
 
     def answer_problem(self, exchange: "Exchange", problem: Problem) -> None:
@@ -56,7 +60,7 @@ class Connection(Protocol):
 
 
 class Exchange:
-    """The state of one request; the application sees `scope`, `receive` and `send`."""
+    """The state of one request; the application sees its scope, `receive` and `send`."""
 
     __slots__ = (
         "_arrived",
@@ -70,26 +74,24 @@ class Exchange:
         "complete",
         "disconnected",
         "expects_continue",
+        "head",
         "keep_alive",
         "received",
-        "scope",
         "started",
         "task",
         "told_end",
     )
 
-    def __init__(
-        self, connection: Connection, scope: dict[str, Any], *, keep_alive: bool, expects_continue: bool
-    ) -> None:
+    def __init__(self, connection: Connection, head: Head) -> None:
         self._connection = connection
         self._arrived: asyncio.Event | None = None
         self._gone: Callable[[], object] | None = None
         self._head: bytes | None = None
         self._chunked = False
         self._left = 0
-        self.scope = scope
-        self.keep_alive = keep_alive
-        self.expects_continue = expects_continue
+        self.head = head
+        self.keep_alive = head.keep_alive
+        self.expects_continue = head.expects_continue
         self.task: asyncio.Task[None] | None = None
         self.begun = False  # application code has run
         self.body = bytearray()
@@ -99,7 +101,7 @@ class Exchange:
         self.complete = False
         self.disconnected = False
 
-    async def run(self, app: Callable[..., Any]) -> None:
+    async def run(self, app: Callable[..., Any], scope: dict[str, Any]) -> None:
         """Let the application answer; whatever it does, the connection ends up defined."""
         try:
             if self._connection.paused:  # no answer is begun for a peer that has not taken the one before
@@ -107,7 +109,7 @@ class Exchange:
             if self.disconnected:
                 return
             self.begun = True
-            await app(self.scope, self.receive, self.send)
+            await app(scope, self.receive, self.send)
         except asyncio.CancelledError:
             self._fail(problems.overloaded())
             raise
@@ -119,8 +121,6 @@ class Exchange:
             if not (self.complete or self.disconnected):
                 _LOGGER.error("the application returned without a complete answer")
                 self._fail(problems.internal())
-        finally:
-            self.scope = {}  # it refers to this exchange, by its extension
 
     def _fail(self, problem: Problem) -> None:
         if self.complete or self.disconnected:
@@ -129,6 +129,11 @@ class Exchange:
             self._connection.cut()
         else:
             self._connection.answer_problem(self, problem)
+
+    def asked(self) -> Asked:
+        """Return what an answer to it says of it, should it be refused."""
+        head = self.head
+        return Asked(head.fields, head.target.raw_path, head.method == "HEAD")
 
     def on_gone(self, callback: Callable[[], object]) -> None:
         """Run the callback when the client goes before its answer is complete (D6); the last one given counts."""
@@ -176,7 +181,12 @@ class Exchange:
             return
         kind = message["type"]
         if kind == "http.response.body":
-            self._write_body(message.get("body", b""), message.get("more_body", False))
+            more = message.get("more_body", False)
+            body = self._checked(message.get("body", b""), more)
+            if len(body) > _PIECE:
+                body = await self._write_all_but_the_last(memoryview(body))
+            if not self.disconnected:
+                self._write(body, more)
             if self._connection.paused:
                 await self._connection.drain()
         elif kind == "http.response.start":
@@ -193,7 +203,7 @@ class Exchange:
             self.disconnected = True
             return
         connection = self._connection
-        if not (self.received and connection.may_keep_alive()):
+        if not (self.received and connection.may_keep_alive(self)):
             # RFC 9112 9.3: with a body unread, the next request cannot be found.
             self.keep_alive = False
         fields = [*connection.common_fields(), *[(name.lower(), value) for name, value in headers]]
@@ -212,11 +222,11 @@ class Exchange:
     def _framing(self, status: int, length: bytes | None) -> list[tuple[bytes, bytes]]:
         """Decide how the body ends, and return the fields that say so."""
         framing: list[tuple[bytes, bytes]] = []
-        if self.scope["method"] == "HEAD" or status in {204, 304}:
+        if self.head.method == "HEAD" or status in {204, 304}:
             self._left = _BODILESS
         elif length is not None:
             self._left = int(length)
-        elif self.scope["http_version"] == "1.0":
+        elif self.head.version == "1.0":
             self._left, self.keep_alive = _ENDLESS, False
         else:
             self._chunked = True
@@ -225,27 +235,41 @@ class Exchange:
             framing.append((b"connection", b"close"))
         return framing
 
-    def _write_body(self, body: bytes, more: bool) -> None:
-        head = self._head
-        if head is None or self.complete:
+    def _checked(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
+        """Return what is to be sent of a body, and hold the application to its Content-Length before any is out."""
+        if self._head is None or self.complete:
             raise RuntimeError("a body comes after a start and before an end")
+        if self._left == _BODILESS:
+            return b""
+        if not self._chunked:
+            left = self._left - len(body)
+            if left < 0 or (not more and 0 < left < _ENDLESS // 2):
+                raise RuntimeError("the body's length is not its Content-Length")
+            self._left = left
+        return body
+
+    async def _write_all_but_the_last(self, body: memoryview) -> memoryview:
+        """Write piece by piece, as the peer takes them: a body that others share is never copied whole for a peer."""
+        while len(body) > _PIECE and not self.disconnected:
+            self._write(body[:_PIECE], more=True)
+            body = body[_PIECE:]
+            if self._connection.paused:
+                await self._connection.drain()
+        return body
+
+    def _write(self, body: bytes | memoryview, more: bool) -> None:
         data = self._framed(body, more)
         if not self.started:
             self.started = True
-            data = head + data
+            data = (self._head or b"") + data
         self._connection.write(data)
         if not more:
             self.complete = True
             self.wake()
             self._connection.finished(self)
 
-    def _framed(self, body: bytes, more: bool) -> bytes:
-        if self._chunked:
-            end = b"" if more else b"0\r\n\r\n"
-            return b"%x\r\n%b\r\n%b" % (len(body), body, end) if body else end
-        if self._left == _BODILESS:
-            return b""
-        self._left -= len(body)
-        if self._left < 0 or (not more and 0 < self._left < _ENDLESS // 2):
-            raise RuntimeError("the body's length is not its Content-Length")
-        return body
+    def _framed(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
+        if not self._chunked:
+            return body
+        end = b"" if more else b"0\r\n\r\n"
+        return b"".join((b"%x\r\n" % len(body), body, b"\r\n", end)) if body else end

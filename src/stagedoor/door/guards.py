@@ -1,16 +1,13 @@
 """Judge a request's head: values in, a problem or nothing out.
 
-The parser (llhttp, strict) has already refused what breaks framing: Content-Length beside Transfer-Encoding, repeated
-or crooked lengths, codings after `chunked`, space before a colon, folded lines, bare CR or LF, control characters.
-What it lets through and the RFCs do not is refused here (A4, H7, T3, T8, T22), before any application code runs:
+The grammar of lines is held by `lines` and `head`, what frames a body by `framing` and `chunks`. What they let through
+and the RFCs do not is refused here (A4, T3, T8, T22), before any application code runs:
 
-- versions other than 1.0 and 1.1; other protocols that the parser also speaks; blanks around the target;
+- versions other than 1.0 and 1.1, methods that are not registered, and `CONNECT` (405);
 - targets with characters that RFC 3986 does not know, broken escapes in the path, fragments, user info, a foreign
   scheme; in the query, browsers' unescaped `[]{}|^` and backtick, backslash and bare `%` are tolerated (WHATWG URL),
   since no path or route depends on them;
-- missing, repeated or crooked Host, an absolute target that names another host;
-- field names with an underscore, which gateways behind may read as their hyphenated twin;
-- any transfer coding but one `chunked`, and any at all in HTTP/1.0.
+- missing, repeated, empty or crooked Host, an absolute target that names another host.
 
 Encoded slashes, backslashes, NUL, dot segments and octets that are no UTF-8 are left alone: the application routes on
 `raw_path`, where they are part of one segment, and answers 404 or 422. In the decoded `path` an encoded slash stays
@@ -19,27 +16,39 @@ cannot be led elsewhere either (T8).
 """
 
 import re
+from binascii import unhexlify
 from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final, NamedTuple
-from urllib.parse import unquote_to_bytes
 
 from stagedoor import problems
 from stagedoor.door.limits import DoorLimits
 from stagedoor.problems import Problem
 
-__all__ = ["Target", "instance_of", "judge", "split_target", "unreadable"]
+__all__ = ["Target", "instance_of", "judge", "split_target"]
 
 Fields = Sequence[tuple[bytes, bytes]]
 
 _PCHAR: Final = rb"A-Za-z0-9\-._~!$&'()*+,;=:@/"
-_ORIGIN: Final = re.compile(rb"/(?:[%b]|%%[0-9A-Fa-f]{2})*+(?:\?[%b?%%\[\]{}|^`\\]*+)?" % (_PCHAR, _PCHAR))
+_ORIGIN: Final = re.compile(rb"/(?:[%b]++|%%[0-9A-Fa-f]{2})*+(?:\?[%b?%%\[\]{}|^`\\]*+)?" % (_PCHAR, _PCHAR))
 _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@]*+)(.*)", re.DOTALL)
+_NAME: Final = rb"A-Za-z0-9\-._~!$&'()*+,;="
 _HOST: Final = re.compile(
-    rb"(\[[0-9A-Fa-f:.]{2,45}\]|(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2}){1,255})(?::([0-9]{0,5}))?"
+    rb"(\[([0-9A-Fa-f:.]{2,45})\]|\[[vV][0-9A-Fa-f]{1,8}\.[:%b]{1,255}\]|(?:[%b]|%%[0-9A-Fa-f]{2}){1,255})"
+    rb"(?::(0*+[0-9]{0,5}))?" % (_NAME, _NAME)
 )
-_SLASH: Final = re.compile("%2[fF]")
+_LONGEST_HOST: Final = 800  # 255 escapes, and a port
+_HOSTS: Final = 256  # nearly all requests name one of few
+_SLASH: Final = b"%25%32%46"  # what an encoded slash is made of, encoded once more
+_ESCAPES: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
 _BEFORE_PATH: Final = re.compile(rb"[^/?#]*+(?://[^/?#]*+)?")
-_LINE: Final = re.compile(rb"[A-Za-z-]{1,32} /[!-~]* HTTP/1\.[01]\r\n")
+_METHODS: Final = frozenset(  # IANA's registry but CONNECT and PRI, and five that caches and UPnP know
+    b"ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY DELETE GET HEAD LABEL LINK LOCK M-SEARCH MERGE MKACTIVITY"
+    b" MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE NOTIFY OPTIONS ORDERPATCH PATCH POST PROPFIND PROPPATCH"
+    b" PURGE PUT QUERY REBIND REPORT SEARCH SUBSCRIBE TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UNSUBSCRIBE UPDATE"
+    b" UPDATEREDIRECTREF VERSION-CONTROL".split()
+)
 _KNOWN: Final = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
@@ -58,51 +67,57 @@ def judge(
     """Return why a head is refused, or None. Field names are in lower case."""
     if version not in {"1.1", "1.0"}:
         return problems.bad_request("only HTTP/1.0 and HTTP/1.1 are spoken here")
-    if method == b"CONNECT":
+    if method not in _METHODS:  # RFC 9110 9.1: unknown to us, and yet no malformed request
         return problems.method_not_allowed(_KNOWN)
     if target is None:
         return problems.bad_request("the request target is not valid")
     if target.raw_path == b"*" and method != b"OPTIONS":
         return problems.bad_request("the target * belongs to OPTIONS")
-    return _judge_fields(version, target, fields, limits)
+    return _judge_host(version, target, fields, limits)
 
 
-def _judge_fields(version: str, target: Target, fields: Fields, limits: DoorLimits) -> Problem | None:
-    host: bytes | None = None
-    for name, value in fields:
-        if name == b"host":
-            if host is not None:
-                return problems.bad_request("Host is given twice")
-            host = value
-        elif name == b"transfer-encoding":
-            if value.lower() != b"chunked" or version == "1.0":
-                return problems.bad_request("this transfer coding is not spoken here")
-        elif b"_" in name:
-            return problems.bad_request("field names with an underscore are not accepted")
-    return _judge_host(version, target, host, limits)
-
-
-def _judge_host(version: str, target: Target, host: bytes | None, limits: DoorLimits) -> Problem | None:
-    if host is None and version != "1.0":
+def _judge_host(version: str, target: Target, fields: Fields, limits: DoorLimits) -> Problem | None:
+    hosts = [value for name, value in fields if name == b"host"]
+    if len(hosts) > 1:
+        return problems.bad_request("Host is given twice")
+    if not hosts and version != "1.0":
         return problems.bad_request("Host is missing")
-    if host is None:
-        host = target.authority  # HTTP/1.0 may name the host in the target alone
-    if host is None:
-        return None
+    host = hosts[0] if hosts else target.authority  # HTTP/1.0 may name the host in the target alone
+    return None if host is None else _judge_authority(host, target, limits)
+
+
+def _judge_authority(host: bytes, target: Target, limits: DoorLimits) -> Problem | None:
     named = _named(host)
     if named is None:
         return problems.bad_request("Host is not valid")
     if target.authority is not None and _normal(target.authority) != _normal(host):
         return problems.bad_request("the target names another host than Host")
-    if limits.hosts and named[1].decode("ascii").lower() not in limits.hosts:
+    if limits.hosts and named not in limits.hosts:
         return problems.misdirected()
     return None
 
 
-def _named(authority: bytes) -> re.Match[bytes] | None:
-    """Return host and port of an authority, or None if it is not one."""
+def _named(authority: bytes) -> str | None:
+    """Return the host of an authority in lower case, or None if it is not one (RFC 3986 3.2)."""
+    return _parsed(authority) if len(authority) <= _LONGEST_HOST else None
+
+
+@lru_cache(_HOSTS)
+def _parsed(authority: bytes) -> str | None:
     named = _HOST.fullmatch(authority)
-    return None if named is None or (named[2] and int(named[2]) > 65_535) else named
+    if named is None or (named[3] and int(named[3][-5:]) > 65_535):
+        return None
+    if named[2] is not None and not _is_address(named[2].decode("ascii")):
+        return None
+    return named[1].decode("ascii").lower()
+
+
+def _is_address(literal: str) -> bool:
+    try:
+        IPv6Address(literal)
+    except AddressValueError:
+        return False
+    return True
 
 
 def _normal(authority: bytes) -> bytes:
@@ -132,10 +147,14 @@ def split_target(target: bytes) -> Target | None:
 
 def _decoded(raw_path: bytes) -> str:
     """Return the path as text, encoded slashes left as they are."""
-    text = raw_path.decode("ascii")
-    if "%" not in text:
-        return text
-    return "%2F".join(unquote_to_bytes(piece).decode("utf-8", "replace") for piece in _SLASH.split(text))
+    if b"%" not in raw_path:
+        return raw_path.decode("ascii")
+    kept = raw_path.replace(b"%2f", _SLASH).replace(b"%2F", _SLASH)
+    return _ESCAPES.sub(_octets, kept).decode("utf-8", "replace")
+
+
+def _octets(escapes: re.Match[bytes]) -> bytes:
+    return unhexlify(escapes[0].replace(b"%", b""))
 
 
 def instance_of(target: bytes) -> str:
@@ -143,13 +162,3 @@ def instance_of(target: bytes) -> str:
     if not target.startswith((b"/", b"*")):
         target = target[_BEFORE_PATH.match(target).end() :]  # type: ignore[union-attr] # it matches anything
     return target.partition(b"?")[0].decode("ascii", "replace") or "/"
-
-
-def unreadable(start: bytes, unknown_method: bool) -> Problem:
-    """Return the problem for a head that the parser gave up on; `start` is what has arrived of it.
-
-    RFC 9110 9.1: a method may be unknown without the request being malformed.
-    """
-    if unknown_method and _LINE.match(start):
-        return problems.method_not_allowed(_KNOWN)
-    return problems.bad_request()

@@ -25,7 +25,7 @@ class DoorLimits:
     body_floor: int = 1_024  # octets of the body that each `body_timeout` must bring
     write_timeout: float = 20.0  # a reader slower than the floor is cut off
     write_floor: int = 16_384  # octets that a reader must take in each `write_timeout`
-    linger: float = 2.0  # how long a refused client may go on sending before it is cut off
+    linger: float = 2.0  # how long a client may go on sending after its last answer before it is cut off
     linger_bytes: int = 16_777_216  # and how much
     pipelined: int = 32  # requests that may wait on one connection; it closes after them
     max_connections: int = 12_000  # beyond: 503 for all but `exempt`

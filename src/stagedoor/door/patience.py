@@ -12,7 +12,7 @@ from stagedoor.door.limits import DoorLimits, idle_allowance
 __all__ = ["Patience", "Phase", "Verdict"]
 
 # head: a request's head is awaited or under way. idle: between requests. body: a body is under way.
-# ours: the next move is ours, or the transport's. over: a refusal is out, and another timer ends the connection.
+# ours: the next move is ours, or the transport's. over: a last answer is out, and what the client sends is dropped.
 Phase: TypeAlias = Literal["head", "idle", "body", "ours", "over"]
 Verdict: TypeAlias = Literal["wait", "head_late", "body_late", "close", "abort"]
 
@@ -48,7 +48,9 @@ class Patience:
         """
         if self._takes_too_slowly(now, buffered):
             return "abort", 0.0
-        verdict, left = self._judge(now, load, reading)
+        verdict, left = (
+            self._judge_end(now, buffered) if self.phase == "over" else self._judge(now, load, reading)
+        )
         # Rounding of the loop's clock must not make it spin.
         return verdict, min(max(left, 0.001), self._limits.shortest)
 
@@ -63,6 +65,13 @@ class Patience:
         if self.phase == "body":
             return self._judge_body(now, reading)
         return "wait", limits.shortest
+
+    def _judge_end(self, now: float, buffered: int) -> tuple[Verdict, float]:
+        """Linger from the moment when nothing of the answer was left to be taken."""
+        if buffered:
+            self._since = now
+        left = self._since + self._limits.linger - now
+        return ("abort" if left <= 0.0 else "wait"), left
 
     def _judge_body(self, now: float, reading: bool) -> tuple[Verdict, float]:
         """Ask for an octet in each limit's time, and for the floor in each window of that length (T13)."""

@@ -1,19 +1,17 @@
 """The HTTP/1.1 protocol of the door, for uvicorn's server: bounds first, the application second.
 
-    octets ─▶ Reader (llhttp, guards) ─▶ Exchange ─▶ application
+    octets ─▶ Reader (lines, guards) ─▶ Exchange ─▶ application
                        │
                     refusal: a problem, `Connection: close`, and a while of listening on
 
-It takes the place of uvicorn's own httptools protocol, whose parser it shares and of which nothing else was left.
+It takes the place of uvicorn's own protocols and shares no parser with them: those forgive, each in its own way.
 
-A refusal belongs behind the answers of earlier requests on the same connection, so it waits for those. After it
-the socket is half closed and what the client still sends is read and dropped for a moment: closing at once would
-reset the connection and take the refusal with it (RFC 9112 9.6). Times are `patience`'s business.
+A refusal belongs behind the answers of earlier requests on the same connection, so it waits for those. After it, as
+after any last answer, the socket is half closed and what the client still sends is read and dropped for a moment:
+closing at once would reset the connection and take the answer with it (RFC 9112 9.6). Times are `patience`'s business.
 """
 
 import asyncio
-import re
-from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
@@ -21,10 +19,11 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from stagedoor import problems
 from stagedoor.door.config import DoorConfig
 from stagedoor.door.exchange import Exchange
-from stagedoor.door.guards import instance_of
 from stagedoor.door.limits import occupancy
 from stagedoor.door.patience import Patience
+from stagedoor.door.pipeline import Pipeline
 from stagedoor.door.reader import Head, Reader
+from stagedoor.door.scope import scope_of
 from stagedoor.door.wire import problem_answer
 from stagedoor.problems import Problem
 
@@ -34,9 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["DoorProtocol"]
 
 _HIGH_WATER: Final = 65_536
+_LATE: Final = {"head_late": "the head", "body_late": "the body"}
 _KEEP_ALIVE_UNTIL: Final = 0.92  # O3
-_INSTANCE: Final = 2_048
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 
 
 class DoorProtocol(asyncio.Protocol):
@@ -57,7 +55,6 @@ class DoorProtocol(asyncio.Protocol):
         "_pipeline",
         "_reader",
         "_refusal",
-        "_retired",
         "_scheme",
         "_server",
         "_state",
@@ -86,9 +83,8 @@ class DoorProtocol(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._active: Exchange | None = None  # the one whose answer is due
         self._newest: Exchange | None = None  # the one whose octets arrive
-        self._pipeline: deque[Exchange] | None = None  # those between
+        self._pipeline = Pipeline()  # those between
         self._refusal: Problem | None = None  # due after the answers before it
-        self._retired = False
         self._discarded = 0
         self._writable: asyncio.Event | None = None
         self.paused = False
@@ -122,41 +118,53 @@ class DoorProtocol(asyncio.Protocol):
         active, self._active, self._newest = self._active, None, None
         if active is not None:
             active.disconnect()
-        self._drop_pipeline()
+        self._pipeline.end()
 
     def eof_received(self) -> bool:
         """Let the transport close: a client that stops sending has gone, as far as one can tell (D6)."""
         return False
 
-    def retire(self) -> None:
-        """Keep this connection no longer than the request under way, or the next one."""
-        self._retired = True
-
     def shutdown(self) -> None:
-        """Finish what is under way and close (called by the server when it stops)."""
+        """Close if no request is under way: the time of a stop is up (called by the server)."""
         if self._active is None:
             self._close()
-        else:
-            self._active.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
         """Read, within bounds."""
         reader, patience = self._reader, self._patience
+        if len(data) >= _HIGH_WATER:
+            # A loop hands over up to 32 such packets of one connection before it looks at any other.
+            self._pause()
+            self._loop.call_soon(self._breathe)
         if reader.done:
-            self._discard(data)
+            self._discarded += len(data)
+            if patience.phase == "over" and self._discarded > self._limits.linger_bytes:
+                self._transport.abort()
             return
-        if patience.phase == "idle":
-            patience.enter("head", self._loop.time())
-        elif not reader.in_head:
+        if not reader.in_head:
             patience.octets(len(data), self._loop.time())
+        self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        """Read on, with nothing new after a stall; the first octet of a head starts its time (T13)."""
+        reader, patience = self._reader, self._patience
         problem = reader.feed(data)
         if problem is not None:
             self._refuse(problem)
+        elif reader.stalled:
+            self._pause()
+        elif patience.phase == "idle" and reader.begun:
+            patience.enter("head", self._loop.time())
 
-    def _discard(self, data: bytes) -> None:
-        self._discarded += len(data)
-        if self._patience.phase == "over" and self._discarded > self._limits.linger_bytes:
-            self._transport.abort()
+    def _breathe(self) -> None:
+        newest = self._newest
+        if newest is None or newest.complete or len(newest.body) <= _HIGH_WATER:
+            self.read_on()
+
+    def _pause(self) -> None:
+        transport = self._transport
+        if transport.is_reading() and not transport.is_closing():
+            transport.pause_reading()
 
     # --- what the reader has read -------------------------------------------------------------------------------
 
@@ -165,9 +173,13 @@ class DoorProtocol(asyncio.Protocol):
         newest = self._newest
         if newest is None:
             return True
-        if self._pipeline is not None and len(self._pipeline) >= self._limits.pipelined:
+        if len(self._pipeline) >= self._limits.pipelined:
             newest.keep_alive = False  # RFC 9112 9.3.2: the client repeats what got no answer
         return newest.keep_alive
+
+    def is_full(self) -> bool:
+        """Tell whether so much waits that further requests are read when an answer has made room."""
+        return self._newest is not None and self._pipeline.octets() > _HIGH_WATER
 
     def has_room(self, target: bytes) -> bool:
         """Shed load: everything but health and metrics, once there are too many connections (O3)."""
@@ -177,32 +189,12 @@ class DoorProtocol(asyncio.Protocol):
 
     def begin(self, head: Head) -> None:
         """Serve a request, or let it wait behind those before it."""
-        target = head.target
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": head.version,
-            "method": head.method,
-            "scheme": self._scheme,
-            "path": target.path,
-            "raw_path": target.raw_path,
-            "query_string": target.query,
-            "root_path": "",
-            "headers": head.fields,
-            "client": self._client,
-            "server": self._server,
-            "state": self._app_state.copy(),
-        }
-        exchange = Exchange(self, scope, keep_alive=head.keep_alive, expects_continue=head.expects_continue)
-        scope["extensions"] = {"stagedoor.gone": exchange.on_gone}
-        self._newest = exchange
+        self._newest = exchange = Exchange(self, head)
         if self._active is None:
             self._patience.enter("body", self._loop.time())
             self._serve(exchange)
-        elif self._pipeline is None:
-            self._pipeline = deque((exchange,))
         else:
-            self._pipeline.append(exchange)
+            self._pipeline.add(exchange)
 
     def piece(self, body: bytes) -> None:
         """Keep a piece of a body until the application asks for it; stop reading if it does not."""
@@ -211,12 +203,8 @@ class DoorProtocol(asyncio.Protocol):
             return
         exchange.body += body
         exchange.wake()
-        if (
-            len(exchange.body) > _HIGH_WATER
-            and self._transport.is_reading()
-            and not self._transport.is_closing()
-        ):
-            self._transport.pause_reading()
+        if len(exchange.body) > _HIGH_WATER:
+            self._pause()
 
     def end(self) -> None:
         """Note that the newest request is here to its end."""
@@ -229,14 +217,17 @@ class DoorProtocol(asyncio.Protocol):
 
     def _serve(self, exchange: Exchange) -> None:
         self._active = exchange
-        exchange.task = task = self._loop.create_task(exchange.run(self._config.loaded_app))
+        # The scope refers to the exchange, and nothing but the task to the scope: what is over goes by itself.
+        scope = scope_of(exchange.head, self._scheme, self._client, self._server, self._app_state.copy())
+        scope["extensions"] = {"stagedoor.gone": exchange.on_gone}
+        exchange.task = task = self._loop.create_task(exchange.run(self._config.loaded_app, scope))
         tasks = self._state.tasks
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
     # --- what an exchange needs ---------------------------------------------------------------------------------
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport, counting them for the slow readers' limit."""
         self._patience.written += len(data)
         self._transport.write(data)
@@ -261,8 +252,8 @@ class DoorProtocol(asyncio.Protocol):
 
     def read_on(self) -> None:
         """Take more from the client, whose time counts from now."""
-        transport = self._transport
-        if not (transport.is_reading() or transport.is_closing()):
+        transport, reader = self._transport, self._reader
+        if not (transport.is_reading() or transport.is_closing() or (reader.stalled and not reader.done)):
             transport.resume_reading()
             self._patience.octets(0, self._loop.time())
 
@@ -270,28 +261,36 @@ class DoorProtocol(asyncio.Protocol):
         """Return the fields of every answer: the date."""
         return self._state.default_headers
 
-    def may_keep_alive(self) -> bool:
-        """Tell whether there is room for idle connections (O3)."""
-        return not self._retired and occupancy(len(self._connections), self._limits) < _KEEP_ALIVE_UNTIL
+    def may_keep_alive(self, exchange: Exchange) -> bool:
+        """Tell whether there is room for idle connections (O3); in a stop, whether a request waits behind this one.
+
+        Nothing is answered behind an answer that says close (RFC 9112 9.6).
+        """
+        if self._config.draining and exchange is self._newest and self._refusal is None:
+            return False
+        return occupancy(len(self._connections), self._limits) < _KEEP_ALIVE_UNTIL
 
     def finished(self, exchange: Exchange) -> None:
         """Go on with the next request, with the refusal that waits, or with idling."""
         self._state.total_requests += 1
         self._active = None
         if not exchange.keep_alive:
-            self._end(exchange)
+            self._end()
             return
         if exchange is self._newest:
             self._newest = None
         self.read_on()
-        if self._pipeline:
-            following = self._pipeline.popleft()
+        following = self._pipeline.following()
+        if following is not None:
             self._serve(following)
             self._patience.enter("ours" if following.received else "body", self._loop.time())
         elif self._refusal is not None:
             self._answer(self._refusal)
         else:
             self._patience.enter("head" if self._reader.begun else "idle", self._loop.time())
+        if self._reader.stalled:
+            self._read(b"")
+            self.read_on()
 
     def answer_problem(self, exchange: Exchange, problem: Problem) -> None:
         """Answer a request that the application could not, and close."""
@@ -306,19 +305,11 @@ class DoorProtocol(asyncio.Protocol):
 
     # --- ends ---------------------------------------------------------------------------------------------------
 
-    def _end(self, exchange: Exchange) -> None:
-        """Close after an answer; if the request is still being sent, listen on for a while."""
+    def _end(self) -> None:
+        """Close after a last answer, and listen on for a while: the client may send more before it has read it."""
         self._reader.done = True
-        self._drop_pipeline()
-        if exchange.received:
-            self._close()
-        else:
-            self._linger()
-
-    def _drop_pipeline(self) -> None:
-        for waiting in self._pipeline or ():
-            waiting.disconnect()
-        self._pipeline = None
+        self._pipeline.end()
+        self._linger()
 
     def _refuse(self, problem: Problem) -> None:
         """Refuse what arrives now: at once, or after the answers that are due before."""
@@ -327,8 +318,7 @@ class DoorProtocol(asyncio.Protocol):
         if reader.in_head or newest is None:
             self._refuse_after(problem)
         elif newest is not active:  # the body of one that waits
-            if self._pipeline:
-                self._pipeline.pop()
+            self._pipeline.drop_newest()
             self._refuse_after(problem)
         elif newest.started:
             self.cut()
@@ -338,6 +328,7 @@ class DoorProtocol(asyncio.Protocol):
     def _refuse_active(self, exchange: Exchange, problem: Problem) -> None:
         if exchange.task is not None and not exchange.begun:
             exchange.task.cancel()  # head and broken body came together: the application never hears of it
+            exchange.task = None
         exchange.disconnect()
         self._active = None
         self._answer(problem, exchange)
@@ -351,22 +342,17 @@ class DoorProtocol(asyncio.Protocol):
         """Write a problem and end the connection; without an exchange it is the reader's head that is refused."""
         reader = self._reader
         reader.done = True
-        self._drop_pipeline()
+        self._pipeline.end()
         if self._transport.is_closing():
             return
-        if exchange is None:
-            fields, path, bodiless = reader.fields, reader.target, reader.is_head_method
-        else:
-            scope = exchange.scope
-            fields, path, bodiless = scope["headers"], scope["raw_path"], scope["method"] == "HEAD"
-        request_id = _request_id(fields) or self._config.new_id()
+        asked = (exchange or reader).asked()
+        request_id = asked.request_id() or self._config.new_id()
         answer = problem_answer(
             problem,
+            asked,
             self._state.default_headers,
-            instance=instance_of(path)[:_INSTANCE],
             request_id=request_id,
             namespace=self._config.namespace,
-            bodiless=bodiless,
         )
         self.write(answer)
         if exchange is None or not exchange.begun:  # the application counts what it has seen
@@ -385,7 +371,7 @@ class DoorProtocol(asyncio.Protocol):
         self._patience.enter("over", self._loop.time())
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_later(self._limits.linger, self._transport.abort)
+        self._timer = self._loop.call_later(self._limits.linger, self._look)
 
     def _close(self) -> None:
         self._reader.done = True
@@ -400,21 +386,11 @@ class DoorProtocol(asyncio.Protocol):
             reading=self._transport.is_reading(),
             buffered=self._transport.get_write_buffer_size(),
         )
-        if verdict == "head_late":
-            self._refuse(problems.request_timeout("the head of the request did not arrive in time"))
-        elif verdict == "body_late":
-            self._refuse(problems.request_timeout("the body of the request did not arrive in time"))
+        if verdict in _LATE:
+            self._refuse(problems.request_timeout(f"{_LATE[verdict]} of the request did not arrive in time"))
         elif verdict == "close":
             self._close()
         elif verdict == "abort":
             self._transport.abort()
-        if self._patience.phase != "over" and verdict != "abort":
+        if verdict != "abort":
             self._timer = self._loop.call_later(again, self._look)
-
-
-def _request_id(fields: list[tuple[bytes, bytes]]) -> str | None:
-    """Return the client's own request id if it is well formed."""
-    for name, value in fields:
-        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-            return value.decode("ascii")
-    return None

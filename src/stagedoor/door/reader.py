@@ -1,42 +1,39 @@
 """Octets in; requests, pieces of bodies, or a refusal out. Knows no socket and no clock.
 
-llhttp does the parsing. It cannot be stopped between two requests of one feed, and it hands over what it has read
-only in parts, so the bounds are kept from both sides: what has arrived is counted by feed while a head is under way
-(an upper bound, off by at most one feed), and exactly once it is complete.
+What is judged is the stream, never a feed: a head line by line, a body chunk by chunk, each in its order and as soon
+as it is there. So a stream has one verdict, however it is cut and whatever follows in the same packet.
 """
 
-from typing import Any, Final, NoReturn, Protocol
-
-import httptools
+import re
+from typing import Final, NamedTuple, Protocol
 
 from stagedoor import problems
-from stagedoor.door.guards import Target, judge, split_target, unreadable
+from stagedoor.door.chunks import Chunks
+from stagedoor.door.framing import CHUNKED, framing_of
+from stagedoor.door.guards import Target, judge, split_target
+from stagedoor.door.head import Fields, HeadLines, whole_head
 from stagedoor.door.limits import DoorLimits
+from stagedoor.door.lines import Refusal
+from stagedoor.door.wire import Asked
 from stagedoor.problems import Problem
 
 __all__ = ["Head", "Reader", "Sink"]
 
-_CHUNK_FRAME: Final = 20  # the longest size line without extensions, and the CRLF after the data
-_LINE_FRAME: Final = 12  # two blanks, HTTP/1.1 and CRLF
-Fields = list[tuple[bytes, bytes]]
+_END: Final = b"\r\n\r\n"
+_EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*+")
+_EMPTY_LINE: Final = frozenset({b"\r\n", b"\r"})
 
 
-class _Stop(Exception):
-    """Leave the parser from inside one of its callbacks."""
-
-
-class Head:
+class Head(NamedTuple):
     """A request's head that has been judged and found good."""
 
-    __slots__ = ("expects_continue", "fields", "keep_alive", "method", "target", "version")
-
-    def __init__(self, method: str, version: str, target: Target, fields: Fields) -> None:
-        self.method = method
-        self.version = version
-        self.target = target
-        self.fields = fields
-        self.keep_alive = False
-        self.expects_continue = False
+    method: str
+    version: str
+    target: Target
+    fields: Fields
+    size: int  # octets, as it came
+    keep_alive: bool
+    expects_continue: bool
 
 
 class Sink(Protocol):
@@ -44,6 +41,10 @@ class Sink(Protocol):
 
     def may_begin(self) -> bool:
         """Tell whether a further request is wanted on this connection."""
+        ...
+
+    def is_full(self) -> bool:
+        """Tell whether so much waits that further requests are read later, when they are asked for."""
         ...
 
     def has_room(self, target: bytes) -> bool:
@@ -64,196 +65,131 @@ class Reader:
     """The reading half of one connection."""
 
     __slots__ = (
-        "_begun",
-        "_feed",
-        "_head",
-        "_head_size",
+        "_chunks",
+        "_is_head_method",
+        "_left",
         "_limits",
-        "_messages",
-        "_overhead",
-        "_parser",
-        "_problem",
+        "_lines",
+        "_rest",
         "_sink",
-        "_trailer_fields",
-        "_trailer_size",
-        "_trailers",
+        "begun",
         "done",
         "fields",
         "in_head",
+        "stalled",
         "target",
     )
 
     def __init__(self, limits: DoorLimits, sink: Sink) -> None:
         self.done = False  # nothing that arrives now is a request any more
         self.in_head = True  # not inside a body
+        self.begun = False  # some of a head is here
+        self.stalled = False  # requests are here that are read later
+        self._is_head_method = False  # it asks with HEAD, as far as one can tell
         self.target = b""
         self.fields: Fields = []
         self._limits = limits
         self._sink = sink
-        self._parser: Any = httptools.HttpRequestParser(self)
-        # Octets after a last request are ignored; as an error they would spoil its answer.
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._problem: Problem | None = None
-        self._feed = b""
-        self._messages = 0  # heads that began in this feed
-        self._begun = False  # some of a head is here
-        self._head: bytes | bytearray = (
-            b""  # the feeds a head came in, with what stood before it in the first
-        )
-        self._head_size = 0
-        self._overhead = 0  # what a body takes beyond its content: sizes, extensions, trailers
-        self._trailers = False
-        self._trailer_fields = self._trailer_size = 0
-
-    @property
-    def begun(self) -> bool:
-        """Tell whether a part of a head is here."""
-        return self._begun
-
-    @property
-    def is_head_method(self) -> bool:
-        """Tell whether the head under way asks with HEAD, as far as one can tell."""
-        return self._head[:5] == b"HEAD "
+        self._rest = b""  # of a head, or of a line between chunks, that is not complete
+        self._lines: HeadLines | None = None  # of such a head
+        self._left = 0  # octets of a body of known length that are to come
+        self._chunks: Chunks | None = None
 
     def release(self) -> None:
-        """Forget the parser, which refers to this object."""
+        """Forget the sink, which refers to this object: both then go by themselves, not when cycles are looked for."""
         self.done = True
-        self._parser = None
+        self._rest = b""
+        del self._sink
+
+    def asked(self) -> Asked:
+        """Return what an answer to the request that is read now says of it, should it be refused."""
+        return Asked(self.fields, self.target, self._is_head_method)
 
     def feed(self, data: bytes) -> Problem | None:
-        """Take octets. Return a refusal, after which nothing more is to be fed."""
-        in_head, begun = self.in_head, self._begun
-        self._feed, self._messages = data, 0
-        if begun:
-            self._head = bytearray(self._head) if isinstance(self._head, bytes) else self._head
-            self._head += data
-        elif not in_head:
-            self._overhead += len(data)
+        """Take octets, or none to go on after a stall. Return a refusal, after which nothing more is to be fed."""
+        if self._rest:
+            data, self._rest = self._rest + data, b""
+        at, self.stalled = 0, False
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # RFC 9110 7.8: an upgrade that is not wanted is ignored; what follows is the next request.
-            return None if self.done else self.feed(data[upgrade.args[0] :])
-        except httptools.HttpParserError as error:
-            return self._stopped(error)
-        return self._oversized(in_head, begun)
-
-    def _stopped(self, error: httptools.HttpParserError) -> Problem | None:
-        if self.done:  # no further request was wanted
-            return None
-        self.done = True
-        if self._problem is not None:
-            return self._problem
-        if not self.in_head:
-            return problems.bad_request("the framing of the body is not valid")
-        unknown = isinstance(error, httptools.HttpParserInvalidMethodError)
-        return unreadable(bytes(self._head[:1_024]), unknown_method=unknown)
-
-    def _oversized(self, was_in_head: bool, was_begun: bool) -> Problem | None:
-        """Return a refusal for what is too large before it is complete."""
-        limits = self._limits
-        if not self.in_head:
-            if self._overhead > limits.header_bytes:
-                return problems.bad_request("chunk extensions or trailers are larger than allowed")
-        elif self._begun:
-            if was_in_head and self._messages == (not was_begun):
-                self._head_size += len(self._feed)  # all of this feed belongs to this head
-            if len(self.target) > limits.request_line:
-                return problems.uri_too_long(limits.request_line)
-            if self._head_size > limits.request_line + limits.header_bytes:
-                return problems.headers_too_large()
-        return None
-
-    # --- the parser's callbacks ---------------------------------------------------------------------------------
-
-    def on_message_begin(self) -> None:
-        """Start a head, unless the connection is done with requests."""
-        if not self._sink.may_begin():
+            while at < len(data) and not self.done:
+                end = self._head(data, at) if self.in_head else self._body(data, at)
+                if end == at:
+                    break
+                at = end
+            self._rest = data[at:]  # not whole yet, or read later
+        except Refusal as refusal:
             self.done = True
-            raise _Stop
-        self._messages += 1
-        self._begun = True
-        self._head, self._head_size = self._feed, 0
-        self.target, self.fields = b"", []
-
-    def on_url(self, url: bytes) -> None:
-        """Gather the target."""
-        self.target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Gather a field; trailers are counted and dropped, never merged into the head (H7)."""
-        if not self._trailers:
-            self.fields.append((name.lower(), value))
-            return
-        self._trailer_fields += 1
-        self._trailer_size += len(name) + len(value) + 4
-        if (
-            self._trailer_size > self._limits.header_bytes
-            or self._trailer_fields > self._limits.header_fields
-        ):
-            self._stop(problems.headers_too_large("the trailers are larger or more than allowed"))
-
-    def on_headers_complete(self) -> None:
-        """Judge the head, and hand it on."""
-        limits, fields = self._limits, self.fields
-        method, version = self._parser.get_method(), self._parser.get_http_version()
-        size, expects = 2, False
-        for name, value in fields:
-            size += len(name) + len(value) + 4
-            if name == b"expect":
-                expects = value.lower() == b"100-continue"
-        if len(method) + len(self.target) + _LINE_FRAME > limits.request_line:
-            self._stop(problems.uri_too_long(limits.request_line))
-        if size > limits.header_bytes or len(fields) > limits.header_fields:
-            self._stop(problems.headers_too_large())
-        target = split_target(self.target)
-        problem = judge(method, version, target, fields, limits) or self._misread(method)
-        if problem is not None or target is None:
-            self._stop(problem or problems.bad_request())
-        if not self._sink.has_room(target.raw_path):
-            self._stop(problems.overloaded())
-        head = Head(method.decode("ascii"), version, target, fields)
-        if version == "1.1":
-            head.keep_alive, head.expects_continue = self._parser.should_keep_alive(), expects
-        self.in_head = self._begun = False
-        self._head = b""
-        self._overhead = 0
-        self._sink.begin(head)
-
-    def _misread(self, method: bytes) -> Problem | None:
-        # llhttp also speaks RTSP, and forgives blanks around the target: the line must stand there as we read it.
-        if b"%b %b HTTP/" % (method, self.target) not in self._head:
-            return problems.bad_request("the request line is not valid")
-        # It stops at the head of an upgrade: what follows would be read as the next request, a body too.
-        if self._parser.should_upgrade() and _announces_body(self.fields):
-            return problems.bad_request("a request for an upgrade with a body is not accepted")
+            return refusal.problem
         return None
 
-    def on_chunk_header(self) -> None:
-        """Allow for the frame of one chunk."""
-        self._overhead -= _CHUNK_FRAME
-        self._trailers = True  # fields from here to the end of the message can only be trailers
+    # --- heads --------------------------------------------------------------------------------------------------
 
-    def on_body(self, body: bytes) -> None:
-        """Hand a piece of the body on."""
-        self._overhead -= len(body)
-        self._sink.piece(body)
+    def _head(self, data: bytes, at: int) -> int:
+        """Read a head; return where it ends, or `at` if that is not here."""
+        if not self.begun:
+            if data[at : at + 2] in _EMPTY_LINE:  # RFC 9112 2.2: skipped before a request
+                return _EMPTY_LINES.match(data, at).end()  # type: ignore[union-attr] # it matches anything
+            if not self._sink.may_begin():
+                self.done = True
+                return at
+            if self._sink.is_full():
+                self.stalled = True
+                return at
+            self.begun = True
+            self.target, self.fields = b"", []
+        self._is_head_method = data.startswith(b"HEAD ", at)
+        if self._lines is None:
+            last = data.find(_END, at) + 2
+            parts = whole_head(data, at, last, self._limits) if last > 1 else None
+            if parts is not None:
+                self._begin(*parts, last + 2 - at)
+                return last + 2
+        return self._head_in_pieces(data, at)
 
-    def on_message_complete(self) -> None:
-        """Hand the end of the request on."""
-        self.in_head = True
-        self._trailers = False
-        self._trailer_fields = self._trailer_size = 0
-        self._sink.end()
+    def _head_in_pieces(self, data: bytes, at: int) -> int:
+        lines = self._lines = self._lines or HeadLines(self._limits)
+        try:
+            end = lines.look(data[at:])
+        finally:
+            self.target, self.fields = lines.target, lines.fields
+        if end:
+            self._begin(lines.method, lines.target, lines.version, lines.fields, end)
+        return at + end
 
-    def _stop(self, problem: Problem) -> NoReturn:
-        self._problem = problem
-        raise _Stop
+    def _begin(self, method: bytes, target: bytes, version: bytes, fields: Fields, size: int) -> None:
+        """Judge a head, and hand it on."""
+        self.target, self.fields, self._lines = target, fields, None
+        split, spoken = split_target(target), version.decode("ascii")
+        problem = judge(method, spoken, split, fields, self._limits)
+        if problem is not None or split is None:
+            raise Refusal(problem or problems.bad_request())
+        length, keep_alive, expects_continue = framing_of(spoken, fields)
+        if not self._sink.has_room(split.raw_path):
+            raise Refusal(problems.overloaded())
+        self.begun = False
+        self._sink.begin(
+            Head(method.decode("ascii"), spoken, split, fields, size, keep_alive, expects_continue)
+        )
+        if length == CHUNKED:
+            self._chunks, self.in_head = Chunks(self._limits), False
+        elif length:
+            self._left, self.in_head = length, False
+        else:
+            self._sink.end()
 
+    # --- bodies -------------------------------------------------------------------------------------------------
 
-def _announces_body(fields: Fields) -> bool:
-    """Tell whether a body follows the head (RFC 9112 6.3)."""
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
-        for name, value in fields
-    )
+    def _body(self, data: bytes, at: int) -> int:
+        """Read of a body; return where what is not read begins."""
+        if self._chunks is not None:
+            at = self._chunks.take(data, at, self._sink.piece)
+            over = self._chunks.done
+        else:
+            piece = data[at : at + self._left]
+            self._sink.piece(piece)
+            self._left -= len(piece)
+            at, over = at + len(piece), not self._left
+        if over:
+            self._chunks, self.in_head = None, True
+            self._sink.end()
+        return at

@@ -3,12 +3,15 @@
 import http
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
+from stagedoor.door.guards import instance_of
 from stagedoor.problems import Problem, fields_of, render
 
-__all__ = ["STATUS_LINES", "head_of", "problem_answer"]
+__all__ = ["STATUS_LINES", "Asked", "head_of", "problem_answer"]
 
+_INSTANCE: Final = 2_048
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # 1xx are interim and never an application's answer.
 STATUS_LINES: Final = {
     code: b"HTTP/1.1 %d %b\r\n"
@@ -27,22 +30,32 @@ def head_of(status: int, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
     return STATUS_LINES[status] + lines
 
 
+class Asked(NamedTuple):
+    """What is known of a request that is refused: enough to say which one."""
+
+    fields: Sequence[tuple[bytes, bytes]]
+    target: bytes
+    bodiless: bool  # RFC 9110 9.3.2: it asked with HEAD
+
+    def request_id(self) -> str | None:
+        """Return the client's own request id if it is well formed."""
+        for name, value in self.fields:
+            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
+                return value.decode("ascii")
+        return None
+
+
 def problem_answer(
-    problem: Problem,
-    fields: Iterable[tuple[bytes, bytes]],
-    *,
-    instance: str,
-    request_id: str,
-    namespace: str,
-    bodiless: bool = False,
+    problem: Problem, asked: Asked, common: Iterable[tuple[bytes, bytes]], *, request_id: str, namespace: str
 ) -> bytes:
-    """Return a whole answer that ends its connection; `fields` are what every answer carries, such as the date."""
+    """Return a whole answer that ends its connection; `common` is what every answer carries, such as the date."""
+    instance = instance_of(asked.target)[:_INSTANCE]
     body = render(problem, instance=instance, request_id=request_id, namespace=namespace)
     own = (
-        *fields,
+        *common,
         *fields_of(problem),
         (b"content-length", b"%d" % len(body)),
         (b"x-request-id", request_id.encode("ascii")),
         (b"connection", b"close"),
     )
-    return head_of(problem.status, own) + b"\r\n" + (b"" if bodiless else body)
+    return head_of(problem.status, own) + b"\r\n" + (b"" if asked.bodiless else body)

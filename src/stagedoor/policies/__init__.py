@@ -10,6 +10,7 @@ from stagedoor.policies.bulkhead import Bulkhead
 from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.policies.deadline import Within
+from stagedoor.policies.decorators import circuit_breaker, retry
 from stagedoor.policies.hedge import Hedge
 from stagedoor.policies.retry import Retry
 from stagedoor.policies.timeout import Timeout
@@ -25,4 +26,6 @@ __all__ = [
     "Retry",
     "Timeout",
     "Within",
+    "circuit_breaker",
+    "retry",
 ]

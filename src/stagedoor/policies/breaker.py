@@ -10,7 +10,7 @@ go on, into the bulkhead; when it opens it again they are refused; when its call
 import asyncio
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Generic, TypeVar
 
 from stagedoor import context
@@ -19,6 +19,7 @@ from stagedoor.deadline import LATE
 from stagedoor.errors import BreakerOpen, Overloaded, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.events import BreakerMoved, BreakerState, CallShed, upstream_of
 from stagedoor.policies.circuit import Circuit, Rule
+from stagedoor.policies.cost import Cost
 from stagedoor.policies.notice import Notice
 from stagedoor.policies.options import demand
 
@@ -43,6 +44,10 @@ class Breaker(Rule):
         # By name: a class with slots is made anew, and the short form of super() would mean the old one.
         Rule.__post_init__(self)
         demand(self, "max_wait", self.max_wait >= 0, "seconds, 0 or more")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside, after a wait for somebody else's probe, which is an attempt too."""
+        return replace(inner, worst=inner.worst + min(inner.worst, self.max_wait))
 
     def wrap(self, send: Send[P, R], env: Env, /) -> "Guard[P, R]":
         """Return a Send with a circuit of its own, closed."""

@@ -19,6 +19,7 @@ from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import LATE
 from stagedoor.errors import Overloaded
 from stagedoor.events import CallShed
+from stagedoor.policies.cost import Cost
 from stagedoor.policies.options import demand
 
 __all__ = ["Bulkhead", "Places"]
@@ -44,6 +45,10 @@ class Bulkhead:
         demand(self, "limit", self.limit >= 1, "at least 1")
         demand(self, "queue", self.queue >= 0, "0 or more")
         demand(self, "max_wait", self.max_wait > 0, "seconds above 0")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside: waiting for a place ends with the deadline, as everything does."""
+        return inner
 
     def wrap(self, send: Send[P, R], env: Env, /) -> "Places[P, R]":
         """Return a Send with places of its own, all free."""

@@ -16,6 +16,7 @@ from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import Deadline
 from stagedoor.errors import UpstreamError, UpstreamRejected
 from stagedoor.events import CacheLookup, RefreshFailed
+from stagedoor.policies.cost import Cost
 from stagedoor.policies.keys import keyed
 from stagedoor.policies.options import demand
 
@@ -60,6 +61,10 @@ class Cached(Generic[P, R]):
             demand(self, window, 0.0 <= getattr(self, window) < inf, "0 (off) or more seconds, finite")
         demand(self, "refresh_deadline", self.refresh_deadline > 0.0, "above 0 seconds")
         demand(self, "refreshes", self.refreshes >= 1, "1 or more")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside: at worst nothing is kept."""
+        return inner
 
     def wrap(self, send: Send[P, R], env: Env, /) -> "Caching[P, R]":
         """Return a Send that asks the store first."""

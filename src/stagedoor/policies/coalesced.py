@@ -20,6 +20,7 @@ from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import LATE
 from stagedoor.errors import UpstreamTimeout
 from stagedoor.events import CallJoined
+from stagedoor.policies.cost import Cost
 from stagedoor.policies.deadline import until
 from stagedoor.policies.keys import keyed
 
@@ -41,6 +42,10 @@ class Coalesced:
     keyed: ClassVar[bool] = True
 
     shareable: Callable[[Any], bool] | None = None  # None: every answer is
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside: at worst nobody asks the same."""
+        return inner
 
     def wrap(self, send: Send[P, R], env: Env, /) -> "Flights[P, R]":
         """Return a Send with a table of flights of its own."""

@@ -12,6 +12,7 @@ from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import Deadline, Expiry
 from stagedoor.errors import UpstreamTimeout
 from stagedoor.events import CallShed
+from stagedoor.policies.cost import Cost, bounded
 from stagedoor.policies.options import demand
 
 __all__ = ["Within", "due", "until"]
@@ -33,6 +34,10 @@ class Within:
 
     def __post_init__(self) -> None:
         demand(self, "limit", self.limit is None or self.limit > 0, "seconds above 0, or None")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside, bounded by the limit."""
+        return inner if self.limit is None else bounded(inner, self.limit)
 
     def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
         """Return a Send that ends by the deadline whatever the given one does."""

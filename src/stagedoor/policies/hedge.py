@@ -18,6 +18,7 @@ from stagedoor.call import Call, Env, Send
 from stagedoor.errors import UpstreamError
 from stagedoor.events import HedgeFired
 from stagedoor.policies.budget import Account, Budget, afford
+from stagedoor.policies.cost import Cost, repeated
 from stagedoor.policies.options import demand
 
 __all__ = ["Hedge"]
@@ -46,6 +47,10 @@ class Hedge:
     def __post_init__(self) -> None:
         demand(self, "delay", 0 < self.delay < math.inf, "seconds above 0")
         demand(self, "copies", 2 <= self.copies <= 5, "2 to 5, the first included")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside, as often as there are copies, the last of them late."""
+        return repeated(inner, self.copies, self.delay * (self.copies - 1), self.budget)
 
     def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
         """Return a Send that races copies of a call."""

@@ -5,7 +5,6 @@ keeps answers: so those who compare keys ask here. Two calls without a key would
 would get the other's answer.
 """
 
-from dataclasses import replace
 from typing import TypeVar
 
 from stagedoor.call import Call
@@ -31,4 +30,15 @@ def keyed(call: Call[P]) -> Call[P]:
             "make calls by an Upstream, or give them a key"
         )
     key = b"%d:%b%b" % (len(before), before, made) if before else made
-    return replace(call, key=key, keyed=call.payload)
+    # By position, for every call that is joined: `replace` takes ten times as long.
+    return Call(
+        call.operation,
+        call.payload,
+        key,
+        call.identity,
+        call.deadline,
+        call.idempotent,
+        call.attempt,
+        call.key_of,
+        call.payload,
+    )

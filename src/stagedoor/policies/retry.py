@@ -13,6 +13,7 @@ from stagedoor.call import Call, Env, Send
 from stagedoor.errors import UpstreamError
 from stagedoor.events import RetryScheduled
 from stagedoor.policies.budget import Account, Budget, afford
+from stagedoor.policies.cost import Cost, repeated
 from stagedoor.policies.options import demand
 
 __all__ = ["Retry", "next_wait"]
@@ -39,6 +40,12 @@ class Retry:
         demand(self, "attempts", 1 <= self.attempts <= 5, "1 to 5: more only adds to an outage (R2)")
         demand(self, "base", self.base >= 0, "seconds, 0 or more")
         demand(self, "cap", self.cap >= self.base, "at least base")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside, as often as there are attempts, with the longest pauses."""
+        pauses = sum(min(self.cap, self.base * 2**n) for n in range(self.attempts - 1))
+        whole = replace(inner, worst=inner.worst * self.attempts)
+        return repeated(whole, self.attempts, pauses, self.budget)
 
     def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
         """Return a Send that repeats; it raises the last error when it gives up."""

@@ -12,6 +12,7 @@ from typing import ClassVar, TypeVar
 from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import Deadline
 from stagedoor.errors import ConfigError, UpstreamTimeout
+from stagedoor.policies.cost import Cost, bounded
 from stagedoor.policies.deadline import Within, until
 from stagedoor.policies.options import demand
 
@@ -34,6 +35,10 @@ class Timeout:
 
     def __post_init__(self) -> None:
         demand(self, "attempt", 0 < self.attempt < math.inf, "seconds above 0")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside, bounded."""
+        return bounded(inner, self.attempt)
 
     def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
         """Return a Send whose every call is one attempt, with its own time-out."""

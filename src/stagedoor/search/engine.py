@@ -74,11 +74,15 @@ class Refused:
 
 
 class WriterError(StagedoorError):
-    """The engine as a whole did not do what it was asked; `retryable` if it may when asked again later."""
+    """The engine as a whole did not do what it was asked; `retryable` if it may when asked again later.
 
-    def __init__(self, detail: str, *, retryable: bool = True) -> None:
+    `lost` says that what was written since the last commit is gone, or the version is: asking again begins there.
+    """
+
+    def __init__(self, detail: str, *, retryable: bool = True, lost: bool = False) -> None:
         super().__init__(detail)
         self.retryable = retryable
+        self.lost = lost
 
 
 class Engine(Transport[Query, Result], Protocol):
@@ -111,7 +115,10 @@ class Writer(Protocol):
         ...
 
     async def create(self, index: Index, /) -> str:
-        """Create an empty version of an index, with its mapping, and return the version's name."""
+        """Create an empty version of an index, with its mapping, and return the version's name.
+
+        Raises `WriterError`, not retryable, if the index's name could not stand for it: it is taken by something else.
+        """
         ...
 
     async def current(self, name: str, /) -> str | None:
@@ -131,6 +138,13 @@ class Writer(Protocol):
 
     async def switch(self, name: str, version: str, /) -> None:
         """Let an index's name stand for another version, in one step for every reader."""
+
+    async def mark(self, version: str, text: str, /) -> None:
+        """Keep a short text with a version, in place of the one before; where the version is copied, it goes along."""
+
+    async def marked(self, version: str, /) -> str:
+        """Return the text that a version is marked with; an empty one if it is not."""
+        ...
 
     async def drop(self, version: str, /) -> None:
         """Remove a version that no name stands for; harmless where there is none."""

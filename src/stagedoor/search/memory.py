@@ -38,6 +38,7 @@ class _Version:
     index: Index
     written: dict[str, Document] = field(default_factory=dict)
     committed: dict[str, Document] = field(default_factory=dict)
+    mark: str = ""
 
 
 class MemorySearch:
@@ -120,6 +121,12 @@ class MemorySearch:
     async def switch(self, name: str, version: str, /) -> None:
         self._version(version)
         self._names[name] = version
+
+    async def mark(self, version: str, text: str, /) -> None:
+        self._version(version).mark = text
+
+    async def marked(self, version: str, /) -> str:
+        return self._version(version).mark
 
     async def drop(self, version: str, /) -> None:
         if version in self._names.values():

@@ -4,11 +4,12 @@ Put it innermost, and everything round it meets the faults as if the transport h
 from `Env.rng` alone: one seed, one outcome (G7). Several kinds of fault are several of these policies.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
 
 from stagedoor.call import Call, Env, Send
 from stagedoor.errors import UpstreamError, UpstreamTimeout
+from stagedoor.policies.cost import Cost
 from stagedoor.policies.options import demand
 
 __all__ = ["Faults", "hit"]
@@ -33,6 +34,10 @@ class Faults:
     def __post_init__(self) -> None:
         demand(self, "rate", 0 <= self.rate <= 1, "between 0 and 1")
         demand(self, "delay", self.delay >= 0, "seconds, 0 or more")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside, after the delay."""
+        return replace(inner, single=inner.single + self.delay, worst=inner.worst + self.delay)
 
     def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
         """Return a Send that breaks some calls."""

@@ -79,7 +79,7 @@ class StageScript:
         self._paths: dict[tuple[str, str], StageScript] = {}
 
     def says(self, *values: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Self:
-        """Answer with these values as JSON, one an attempt; `headers` come with each."""
+        """Answer with these values as JSON, one an attempt, bytes as they are; `headers` come with each."""
         fields = tuple(
             (name.lower().encode(), said.encode("latin-1")) for name, said in (headers or {}).items()
         )
@@ -154,7 +154,9 @@ class _Speaking:
             raise UpstreamTimeout(call.operation, retryable=True) from error
         if word.refused:
             raise UpstreamUnavailable(call.operation, "refused", retryable=True)
-        response = HttpResponse(status=word.status, headers=(_JSON, *word.headers), body=_body(word))
+        typed = any(name == b"content-type" for name, _ in word.headers)
+        fields = word.headers if typed else (_JSON, *word.headers)
+        response = HttpResponse(status=word.status, headers=fields, body=_body(word))
         error_of = refusal(call.operation, response, clock.wall())
         if error_of is not None:
             raise error_of
@@ -214,13 +216,15 @@ class Reply:
 class Stage:
     """A gateway with scripted services on a clock that jumps to the next timer while a request waits.
 
-    One seed, one outcome. A service without a script fails the test by its name; so does a mistake in a part or
+    One seed, one outcome. The process's environment is not read: `environment` has the settings of a test, such as
+    `{"SHOP_RATE_LIMIT": "2/60"}`. A service without a script fails the test by its name; so does a mistake in a part or
     handler, which a client would see as 500, and a call that blocks the event loop.
     """
 
     running: Running
 
-    def __init__(self, app: Gateway, *, seed: int = 1) -> None:
+    def __init__(self, app: Gateway, *, seed: int = 1, environment: Mapping[str, str] | None = None) -> None:
+        self._environment = environment or {}
         self.clock = ManualClock()
         self.events = Events()
         self._app = app
@@ -237,6 +241,7 @@ class Stage:
         running = self._app.made(
             self._env,
             transports=self._speaking,
+            environment=self._environment,
             functions=self._functions_of(),
             mistakes=self._mistakes.append,
         )

@@ -88,7 +88,7 @@ class AsgiTransport:
         payload = call.payload
         fields = [
             (b"host", b"localhost"),
-            *fields_to_send(payload.headers, context.current().forward),
+            *fields_to_send(payload.headers, context.forwarded()),
             *own_fields(self._via, call.attempt, remaining),
         ]
         if isinstance(payload.body, bytes) and payload.body:

@@ -10,6 +10,8 @@ that fires before it is armed again. In a busy pool a deadline is thus an assign
 
 import asyncio
 import math
+import select
+import ssl
 from collections.abc import Callable
 from typing import Protocol, cast
 
@@ -21,6 +23,8 @@ from stagedoor.transports.limits import Limits
 from stagedoor.transports.reader import ResponseReader, Stage
 
 __all__ = ["Connection", "Home"]
+
+_HEAD, _DONE = Stage.HEAD, Stage.DONE
 
 
 class Home(Protocol):
@@ -37,8 +41,9 @@ class Connection(asyncio.Protocol):
     """A connection that is idle, or has one call in flight; `closed` is final."""
 
     __slots__ = (
-        "_body", "_clock", "_create_future", "_future", "_home", "_idle", "_moment", "_paused", "_reader", "_sent_all",
-        "_streamed", "_timer", "_timer_at", "_transport", "_writable", "_write", "born", "closed", "used",
+        "_bare_at", "_body", "_clock", "_create_future", "_future", "_home", "_idle", "_moment", "_paused", "_reader",
+        "_sent_all", "_streamed", "_timer", "_timer_at", "_transport", "_writable", "_write", "born", "closed", "poll",
+        "used",
     )  # fmt: skip
 
     def __init__(self, home: Home, limits: Limits, clock: Clock, idle: float) -> None:
@@ -54,10 +59,14 @@ class Connection(asyncio.Protocol):
         self._create_future = asyncio.get_running_loop().create_future
         self._timer: Timer | None = None
         self._timer_at = self._moment = math.inf
+        self._bare_at = -1  # the last of the answers that could have no body
         self._streamed = False
         self._sent_all = True
         self._paused = False
         self._writable: asyncio.Future[None] | None = None
+        # Asks the kernel whether there is anything to read: a close, or bytes that nobody has asked for yet. It is the
+        # poller's own, since a method round it would be felt.
+        self.poll: Callable[[int], list[tuple[int, int]]]
         self.born = clock.now()
         self.closed = False
         self.used = 0  # answers received
@@ -72,7 +81,9 @@ class Connection(asyncio.Protocol):
         self._streamed = streamed
         self._sent_all = whole
         self._future = future = self._create_future()
-        self.keep_until(until)
+        self._moment = until
+        if until < self._timer_at:
+            self._arm(until)
         self._write(data)
         return future
 
@@ -111,11 +122,6 @@ class Connection(asyncio.Protocol):
             self._end(failure or Cut(silent=not self._reader.started, headless=self._reader.headless))
             self._home.forget(self)
 
-    def fileno(self) -> int:
-        """Return the descriptor, -1 if there is none (any more)."""
-        found = self._transport.get_extra_info("socket") if self._transport is not None else None
-        return -1 if found is None else cast(int, found.fileno())
-
     # -- what a stream does
 
     def pause(self) -> None:
@@ -141,6 +147,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._write = self._transport.write
+        poller = select.poll()
+        poller.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        self.poll = poller.poll
         if self.closed:  # given up while connecting
             self._transport.abort()
 
@@ -152,18 +161,23 @@ class Connection(asyncio.Protocol):
         try:
             reader.feed(data)
         except Garbled as failure:
-            self.close(failure)
+            # Where the answer before could have no body, this may be the one it must not have (RFC 9112 6.3): then no
+            # octet of this answer has come.
+            leftover = reader.headless and self._bare_at == self.used
+            self.close(Cut(silent=True, headless=True) if leftover else failure)
             return
-        if reader.stage == Stage.DONE:
+        if reader.stage == _DONE:
             self._complete()
-        elif self._streamed and reader.stage != Stage.HEAD:
+        elif self._streamed and reader.stage != _HEAD:
             self._deliver()
 
     def eof_received(self) -> None:
-        self._ended()
+        self._ended(properly=_closed_properly(cast(asyncio.Transport, self._transport)))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._ended()
+        # Whatever was announced came by `eof_received`. uvloop tells of a TLS end without close_notify only here, and
+        # without an exception.
+        self._ended(properly=False)
 
     def pause_writing(self) -> None:
         if self._writable is None:
@@ -174,12 +188,12 @@ class Connection(asyncio.Protocol):
 
     # -- inside
 
-    def _ended(self) -> None:
+    def _ended(self, *, properly: bool) -> None:
         if self.closed:
             return
         if self._future is not None or self._body is not None:
             try:
-                self._reader.close()
+                self._reader.close(properly=properly)
             except Cut as failure:
                 self.close(failure)
                 return
@@ -219,6 +233,10 @@ class Connection(asyncio.Protocol):
             else:
                 reader.keep = False
         self.used += 1
+        if reader.bare:
+            self._bare_at = self.used
+            # The length of an answer to HEAD is mostly true, but what it is of would be the next answer.
+            reader.keep = reader.keep and not reader.owing
         if reader.keep and self._sent_all and self._writable is None and not self.closed:
             if self._paused:
                 self.resume()
@@ -258,6 +276,21 @@ class Connection(asyncio.Protocol):
                 self._arm(self._moment)
             return
         self.close(Late())
+
+
+def _closed_properly(transport: asyncio.Transport) -> bool:
+    """Tell whether the end of what can be read was said by the other side, and not only by the path to it.
+
+    Over TLS that takes a close_notify (RFC 9112 9.8); a bare end of TCP anybody on the way can send. The TLS object
+    reads an end only after the one, and wants more after the other.
+    """
+    tls = cast(ssl.SSLObject | None, transport.get_extra_info("ssl_object"))
+    if tls is None:
+        return True
+    try:
+        return not tls.read(1)
+    except ssl.SSLError as error:
+        return isinstance(error, ssl.SSLZeroReturnError)
 
 
 def _stream_of(future: "asyncio.Future[HttpResponse]") -> BodyStream | None:

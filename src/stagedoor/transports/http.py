@@ -45,6 +45,10 @@ class HttpTransport:
 
     A streamed answer is bound to the deadline until its head is there; from then on to `options.rest` between two
     moves (D3). Whoever gets the stream reads it to its end or calls `aclose`.
+
+    A body that ends with its connection is whole after a proper end only: after a reset, or TLS without close_notify,
+    it is garbled (RFC 9112 8). A connection is not kept after a 408, nor after a 204, a 304 or an answer to HEAD that
+    speaks of a body, which might come yet (RFC 9112 6.3).
     """
 
     __slots__ = ("_clock", "_decompress", "_limits", "_now", "_pool", "_writer")
@@ -94,7 +98,7 @@ class HttpTransport:
         return response
 
     def _opening(self, call: Call[HttpRequest]) -> bytes:
-        payload, forward = call.payload, context.current().forward
+        payload, forward = call.payload, context.forwarded()
         write = _asking_for_less if self._decompress and not payload.streamed else lines_to_send
         try:
             return self._writer.opening(payload.method, payload.target, write(payload.headers, forward))
@@ -102,8 +106,11 @@ class HttpTransport:
             raise UpstreamRejected(call.operation, "the request cannot be written") from error
 
     async def _exchange(self, call: Call[HttpRequest], opening: bytes) -> HttpResponse:
-        """Send on a pooled connection; once more on a new one if that turned out to be closed and R1 allows it."""
-        connection = self._pool.take(silent=not call.idempotent)
+        """Send on a pooled connection; once more on a new one if that turned out to be closed and R1 allows it.
+
+        A 408 on a connection that was kept is such a close, said in words (RFC 9110 15.5.9).
+        """
+        connection = self._pool.take()
         if connection is None:
             connection = await self._pool.acquire(call.deadline.at)
         body = call.payload.body
@@ -112,13 +119,16 @@ class HttpTransport:
         pooled = connection.used > 0
         future = self._start(connection, call, opening, body)
         try:
-            return await future
+            response = await future
         except asyncio.CancelledError:
             connection.abandon(future)
             raise
         except Cut as cut:
             if not (pooled and cut.silent and call.idempotent):
                 raise
+        else:
+            if not (pooled and response.status == 408 and call.idempotent):
+                return response
         return await self._again(call, opening, body)
 
     async def _again(self, call: Call[HttpRequest], opening: bytes, body: bytes) -> HttpResponse:

@@ -3,7 +3,8 @@
 What differs from `HttpTransport`: a target that its URL rules would rewrite (dot segments, `"`, `<`, a backslash) is
 refused before it goes out, so that what goes out is still what was keyed and authorised (T8); bare LF is taken as a
 line end; bytes above 0x7F in a field cannot be read and count as garbled; a flood of interim answers ends by the
-deadline only; connections are counted by their calls.
+deadline only; a 408 is told, on a kept connection too; a body that a 204, a 304 or an answer to HEAD brings late spoils
+the next answer; addresses are asked for by pyreqwest itself; connections are counted by their calls.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -105,7 +106,7 @@ class Http2Transport:
     def _build(self, call: Call[HttpRequest], remaining: float) -> "StreamRequest":
         payload = call.payload
         fields = [
-            *fields_to_send(payload.headers, context.current().forward),
+            *fields_to_send(payload.headers, context.forwarded()),
             *own_fields(self._via, call.attempt, remaining),
         ]
         try:

@@ -9,10 +9,6 @@ Invariant: nobody waits while a connection is idle or a place is free.
 """
 
 import asyncio
-import ipaddress
-import math
-import select
-import socket
 import ssl
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -22,8 +18,11 @@ from stagedoor.deadline import Deadline, Expiry
 from stagedoor.transports.connection import Connection
 from stagedoor.transports.failures import Full, Stuck
 from stagedoor.transports.limits import Limits
+from stagedoor.transports.names import Names
 
 __all__ = ["Origin", "Pool", "PoolOptions", "PoolStatistics"]
+
+_TURNS = 16  # of the loop, in which a new connection falls silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,8 @@ class PoolOptions:
     """Bounds of a pool; times are seconds.
 
     `idle` should be shorter than the upstream keeps its side open (5 s is a common default there). `lookup` is how
-    long the addresses of a name are believed; `rest` how long a streamed body may go without moving.
+    long the addresses of a name are believed; then the resolver is asked again, and they are used while it is slow or
+    down, `lookup_kept` at most. `rest` is how long a streamed body may go without moving.
     """
 
     size: int = 100
@@ -49,6 +49,7 @@ class PoolOptions:
     idle: float = 4.0
     age: float = 300.0
     lookup: float = 1.0
+    lookup_kept: float = 300.0
     rest: float = 20.0
 
 
@@ -67,8 +68,8 @@ class Pool:
     """Connections to one origin: `take` or `acquire` one; it comes back by itself when its answer is complete."""
 
     __slots__ = (
-        "_clock", "_closed", "_connections", "_found", "_found_at", "_idle", "_limits", "_lookup", "_opened",
-        "_options", "_origin", "_places", "_waiting",
+        "_clock", "_closed", "_connections", "_idle", "_limits", "_names", "_opened", "_options", "_origin", "_places",
+        "_waiting",
     )  # fmt: skip
 
     def __init__(self, origin: Origin, options: PoolOptions, limits: Limits, clock: Clock) -> None:
@@ -82,9 +83,9 @@ class Pool:
         self._places = 0
         self._opened = 0
         self._closed = False
-        self._found: list[str] = []
-        self._found_at = -math.inf
-        self._lookup: asyncio.Task[list[str] | OSError] | None = None
+        self._names = Names(
+            origin.host, origin.port, believed=options.lookup, kept=options.lookup_kept, clock=clock
+        )
 
     def statistics(self) -> PoolStatistics:
         """Return what the pool holds now; connections being opened count as in use."""
@@ -107,16 +108,16 @@ class Pool:
 
     # -- giving out
 
-    def take(self, *, silent: bool = False) -> Connection | None:
-        """Return the newest idle connection, None if there is none.
+    def take(self) -> Connection | None:
+        """Return the newest idle connection that has nothing to say, None if there is none.
 
-        `silent` asks the kernel whether the other side has closed it or spoken: one system call, for requests that
-        cannot be repeated (R1).
+        One system call asks the kernel: what is there before the request goes out can never answer it (T7), and a
+        close that the loop has not seen yet costs no second try (R1).
         """
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if not silent or not _speaks(connection):
+            if not connection.poll(0):
                 return connection
             connection.close()
         return None
@@ -131,11 +132,16 @@ class Pool:
             return connection
         if fresh and self._idle and self._places >= self._options.size:
             self._idle[0].close()
-        if self._places < self._options.size:
-            self._places += 1
-        else:
+        while self._places >= self._options.size:
             connection = await self._wait(until)
-        return connection or await self._open(until)
+            if connection is None:
+                break
+            if not (connection.closed or connection.poll(0)):
+                return connection
+            connection.close()  # what came with the answer, or behind it, came before this request
+        else:
+            self._places += 1
+        return await self._open(until)
 
     async def _wait(self, until: float) -> Connection | None:
         """Stand in line for a connection, or for a place (None)."""
@@ -159,10 +165,10 @@ class Pool:
         except BaseException:
             self._pass_on(None)
             raise
-        if connection.closed or self._closed:  # between the last step of connecting and this one
+        if self._closed:  # while it was being opened
             connection.close()
             self._pass_on(None)
-            raise ConnectionResetError("closed at once")
+            raise ConnectionAbortedError("the pool is closed")
         self._connections.add(connection)
         self._opened += 1
         return connection
@@ -208,19 +214,29 @@ class Pool:
         self._closed = True
         for connection in tuple(self._connections):
             connection.close()
-        lookup = self._lookup
-        if lookup is not None:
-            lookup.cancel()
-            await asyncio.gather(lookup, return_exceptions=True)
+        await self._names.aclose()
 
     # -- connecting
 
     async def _connect(self, until: float) -> Connection:
-        """Try each address in turn, each with an even share of the time that is left."""
-        origin = self._origin
-        if origin.path:
+        """Try the known addresses; where nobody answers and others are found meanwhile, those."""
+        if self._origin.path:
             return await self._dial(until, None)
-        addresses = await self._addresses(until)
+        addresses = await self._names.addresses(until)
+        asking = self._names.asking()
+        try:
+            return await self._try(until, addresses)
+        except (OSError, Stuck):
+            self._names.doubt()
+            if not asking:
+                raise
+            others = [address for address in await self._names.addresses(until) if address not in addresses]
+            if not others:
+                raise
+        return await self._try(until, others)
+
+    async def _try(self, until: float, addresses: list[str]) -> Connection:
+        """Try each address in turn, each with an even share of the time that is left."""
         problem: Exception = OSError("the name has no address")
         for index, address in enumerate(addresses):
             now = self._clock.now()
@@ -228,7 +244,6 @@ class Pool:
                 return await self._dial(now + (until - now) / (len(addresses) - index), address)
             except (OSError, Stuck) as error:
                 problem = error
-        self._found_at = -math.inf  # the next call asks anew
         raise problem
 
     async def _dial(self, until: float, address: str | None) -> Connection:
@@ -247,58 +262,21 @@ class Pool:
                     await loop.create_connection(
                         lambda: made, address, origin.port, ssl=origin.tls, server_hostname=name
                     )
+                await _hear_out(made)
         except BaseException as error:
             made.close()
             if isinstance(error, TimeoutError):
                 raise Stuck from error
             raise
+        if made.closed:
+            raise ConnectionResetError("closed at once, or spoken first")
         return made
 
-    async def _addresses(self, until: float) -> list[str]:
-        """Return the addresses of the origin, asking again when the last answer is too old."""
-        if _literal(self._origin.host):
-            return [self._origin.host]
-        if self._clock.now() < self._found_at + self._options.lookup:
-            return self._found
-        if self._lookup is None:
-            self._lookup = asyncio.get_running_loop().create_task(self._look_up())
-        try:
-            with Expiry(self._clock, Deadline(until)):
-                found = await asyncio.shield(self._lookup)
-        except TimeoutError as error:
-            raise Stuck from error
-        if isinstance(found, OSError):
-            raise found
-        return found
 
-    async def _look_up(self) -> list[str] | OSError:
-        """Ask the system for the addresses; one look-up serves all who wait, and outlives any of them."""
-        try:
-            rows = await asyncio.get_running_loop().getaddrinfo(
-                self._origin.host, self._origin.port, type=socket.SOCK_STREAM
-            )
-        except OSError as error:
-            return error
-        finally:
-            self._lookup = None
-        self._found = list(dict.fromkeys(str(row[4][0]) for row in rows))
-        self._found_at = self._clock.now()
-        return self._found
-
-
-def _literal(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _speaks(connection: Connection) -> bool:
-    """Tell whether the descriptor of an idle connection is readable: closed by the other side, or out of turn."""
-    descriptor = connection.fileno()
-    if descriptor < 0:
-        return True
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    return bool(poller.poll(0))
+async def _hear_out(connection: Connection) -> None:
+    """Let the loop read what a new connection says: TLS has tickets to hand over, all else closes it (T7)."""
+    for _ in range(_TURNS):
+        if connection.closed or not connection.poll(0):
+            return
+        await asyncio.sleep(0)
+    connection.close()

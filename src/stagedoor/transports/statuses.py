@@ -4,10 +4,9 @@ There is no switch for pass-through routes: the breaker must see a 503 that a cl
 the whole answer, and a pass-through route hands `error.response` on.
 """
 
-from email.utils import parsedate_to_datetime
-
 from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
 from stagedoor.requests import HttpResponse
+from stagedoor.transports.dates import http_date
 
 __all__ = ["refusal", "retry_after"]
 
@@ -32,13 +31,10 @@ def refusal(operation: str, response: HttpResponse, wall: float) -> UpstreamErro
 
 
 def retry_after(value: bytes | None, wall: float) -> float | None:
-    """Return the seconds a `Retry-After` asks for, in either form (RFC 9110 10.2.3); None if it is junk."""
+    """Return the seconds a `Retry-After` asks for, a number or a date (RFC 9110 10.2.3); None if it is junk."""
     if value is None:
         return None
     if value.isdigit():
         return float(value) if len(value) < 10 else 1e9
-    try:
-        moment = parsedate_to_datetime(value.decode("ascii"))
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - wall) if moment.tzinfo is not None else None
+    moment = http_date(value.decode("latin-1"), wall)
+    return None if moment is None else max(0.0, moment - wall)

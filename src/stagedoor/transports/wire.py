@@ -101,17 +101,20 @@ def _method(method: str) -> bytes:
 # An upstream is asked with the same few fields again and again, and one request forwards the same to each of its calls.
 # Few are remembered, and so for a moment only: among them are credentials.
 @lru_cache(maxsize=64)
-def _lines(fields: Headers) -> tuple[bytes, frozenset[bytes]]:
-    """Return checked fields as lines, and their names."""
+def _lines(fields: Headers) -> tuple[bytes, frozenset[bytes], bool]:
+    """Return checked fields as lines, their names, and whether all of them may go on."""
     _check_fields(fields)
-    return b"".join([b"%b: %b\r\n" % field for field in fields]), frozenset([name for name, _ in fields])
+    names = frozenset([name for name, _ in fields])
+    return b"".join([b"%b: %b\r\n" % field for field in fields]), names, names.isdisjoint(_DROPPED)
 
 
 def lines_to_send(headers: Headers, forward: Headers) -> bytes:
     """Return what `fields_to_send` returns, checked and as lines; raises ValueError."""
-    lines, names = _lines(headers)
-    forwarded, forwarded_names = _lines(forward)
-    if names.isdisjoint(_DROPPED) and names.isdisjoint(forwarded_names):
+    lines, names, plain = _lines(headers)
+    if plain and not forward:
+        return lines
+    forwarded, forwarded_names, _ = _lines(forward)
+    if plain and names.isdisjoint(forwarded_names):
         return lines + forwarded
     return _lines(tuple(fields_to_send(headers, forward)))[0]
 
@@ -119,25 +122,26 @@ def lines_to_send(headers: Headers, forward: Headers) -> bytes:
 class Writer:
     """Writes the heads of requests to one origin."""
 
-    __slots__ = ("_host", "_prefix", "_tail")
+    __slots__ = ("_first", "_host", "_prefix", "_tail")
 
     def __init__(self, host: bytes, prefix: bytes, via: bytes) -> None:
-        self._prefix = prefix
+        self._prefix = b" " + prefix
         self._host = b" HTTP/1.1\r\nHost: %b\r\n" % host
         self._tail = b"Via: 1.1 %b\r\nStagedoor-Attempt: %%d\r\n" % via
+        self._first = self._tail % 1
 
     def opening(self, method: str, target: bytes, lines: bytes) -> bytes:
         """Return request line, Host and the lines of further fields; `closing` completes the head.
 
         Raises ValueError.
         """
-        return b"%b %b%b%b%b" % (check_request(method, target, ()), self._prefix, target, self._host, lines)
+        return b"".join((check_request(method, target, ()), self._prefix, target, self._host, lines))
 
     def closing(self, method: str, length: int | None, attempt: int, remaining: float) -> bytes:
         """Return the rest of a head: what `own_fields` says, and body framing (`length` None is chunked)."""
-        tail = self._tail % attempt
+        tail = self._first if attempt == 1 else self._tail % attempt
         if remaining < FOREVER:
-            tail = b"%bStagedoor-Deadline-Ms: %d\r\n" % (tail, _whole_ms(remaining))
+            tail += b"Stagedoor-Deadline-Ms: %d\r\n" % _whole_ms(remaining)
         if length is None:
             return tail + b"Transfer-Encoding: chunked\r\n\r\n"
         if length or method not in _BODILESS:

@@ -14,6 +14,7 @@ from dataclasses import field, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import orjson
+from pydantic_core import PydanticSerializationError
 
 from stagedoor import context
 from stagedoor.aggregate.outcome import Outcome
@@ -30,7 +31,7 @@ from stagedoor.value import value
 from stagedoor.web.answer import Answer
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
 from stagedoor.web.parameters import Parameter
-from stagedoor.web.rendering import Renderer, Unrenderable
+from stagedoor.web.rendering import Renderer
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
@@ -141,19 +142,29 @@ def renderer_of(plan: Plan[M]) -> Renderer[M]:
 
 
 def rendered(
-    plan: Plan[M], renderer: Renderer[M], values: Mapping[str, Any], outcome: Outcome[M], lifetime: float
+    plan: Plan[M],
+    renderer: Renderer[M],
+    values: Mapping[str, Any],
+    outcome: Outcome[M],
+    lifetime: float,
+    *,
+    tags: tuple[str, ...] = (),
+    keep: bool = False,
 ) -> Rendered:
-    """Render an outcome: its fields as JSON, its summary as a value that the delivery completes."""
+    """Render an outcome: its fields as JSON, its summary as a value that the delivery completes.
+
+    `keep` lets the answer carry the outcome, for whoever wants the values and not the bytes.
+    """
     try:
         fields = renderer.render(_brought(outcome))
-    except Unrenderable:
+    except PydanticSerializationError:
         outcome = _mended(plan, renderer, outcome)
         fields = renderer.render(_brought(outcome))
     complete, summary = outcome.complete, None
     if outcome.shape.summary is not None:
         report = outcome.report(lifetime=lifetime if complete else 0.0, elapsed=outcome.seconds)
         summary = renderer.summary(plan.summarise(values, outcome, report))
-    return Rendered(fields, summary, outcome.verdicts, complete)
+    return Rendered(fields, summary, outcome.verdicts, complete, tags, outcome if keep else None)
 
 
 def _brought(outcome: Outcome[M]) -> dict[str, object]:

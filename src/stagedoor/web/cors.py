@@ -14,7 +14,7 @@ from typing import Final
 from stagedoor.errors import ConfigError
 from stagedoor.requests import Headers
 
-__all__ = ["Cors", "is_origin"]
+__all__ = ["ACCEPTED", "Cors", "is_origin"]
 
 # As browsers write it (RFC 6454, 6.2): lower case, no port where it is the scheme's own, no path.
 _ORIGIN: Final = re.compile(
@@ -31,7 +31,7 @@ _EXPOSED: Final = (
     "RateLimit-Policy",
     "X-Request-ID",
 )
-_ACCEPTED: Final = ("Content-Type", "If-None-Match", "X-Request-ID", "Traceparent", "Tracestate")
+ACCEPTED: Final = ("Content-Type", "If-None-Match", "X-Request-ID", "Traceparent", "Tracestate")
 _VARY: Final = (b"vary", b"Origin")
 
 
@@ -53,7 +53,7 @@ class Cors:
         origins: Iterable[str],
         *,
         exposed: Iterable[str] = _EXPOSED,
-        accepted: Iterable[str] = _ACCEPTED,
+        accepted: Iterable[str] = ACCEPTED,
         max_age: int = 600,
     ) -> None:
         listed = tuple(origins)

@@ -6,16 +6,16 @@ Under another server the `receive` channel is watched instead, which costs a tas
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
-from stagedoor.web.answer import Answer
 from stagedoor.web.request import Request
-from stagedoor.web.routes import Handler
 
 __all__ = ["EXTENSION", "ClientGone", "OnGone", "while_connected"]
 
 EXTENSION = "stagedoor.gone"
 OnGone: TypeAlias = Callable[[Callable[[], object]], None]
+T = TypeVar("T")
+Work: TypeAlias = Callable[[Request], Awaitable[T]]  # a handler, or what sends its answer
 
 # Methods whose request has no body that the handler may want to receive itself.
 _BODILESS = frozenset({"GET", "HEAD"})
@@ -25,14 +25,14 @@ class ClientGone(Exception):
     """Nobody waits for the answer any more."""
 
 
-def while_connected(handle: Handler, request: Request) -> Awaitable[Answer]:
-    """Run the handler; cancel it when the client goes, and raise `ClientGone`."""
+def while_connected(work: Work[T], request: Request) -> Awaitable[T]:
+    """Do the work; cancel it when the client goes, or has gone, and raise `ClientGone`."""
     on_gone: OnGone | None = request.scope.get("extensions", {}).get(EXTENSION)
     if on_gone is not None:
-        return _told(on_gone, handle, request)
+        return _told(on_gone, work, request)
     if request.method in _BODILESS:
-        return _watched(handle, request)
-    return handle(request)
+        return _watched(work, request)
+    return work(request)
 
 
 class _Leash:
@@ -50,14 +50,16 @@ class _Leash:
             self.task.cancel()
 
 
-async def _told(on_gone: OnGone, handle: Handler, request: Request) -> Answer:
+async def _told(on_gone: OnGone, work: Work[T], request: Request) -> T:
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("a request is served inside a task")
     leash = _Leash(task)
     on_gone(leash.pull)
     try:
-        return await handle(request)
+        if leash.pulled:  # the client had gone before: the cancellation is due now, not at the first wait
+            await asyncio.sleep(0)
+        return await work(request)
     except asyncio.CancelledError:
         # X3: somebody else may have cancelled the task as well; then theirs goes on.
         if leash.pulled and task.uncancel() == 0:
@@ -67,19 +69,19 @@ async def _told(on_gone: OnGone, handle: Handler, request: Request) -> Answer:
         leash.task = None
 
 
-async def _watched(handle: Handler, request: Request) -> Answer:
-    work = asyncio.ensure_future(handle(request))
+async def _watched(work: Work[T], request: Request) -> T:
+    working = asyncio.ensure_future(work(request))
     watch = asyncio.ensure_future(_until_gone(request))
     try:
-        await asyncio.wait((work, watch), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, watch), return_when=asyncio.FIRST_COMPLETED)
     finally:
         watch.cancel()
-        if not work.done():
-            work.cancel()
-            await asyncio.wait((work,))
-    if work.cancelled():
+        if not working.done():
+            working.cancel()
+            await asyncio.wait((working,))
+    if working.cancelled():
         raise ClientGone
-    return work.result()
+    return working.result()
 
 
 async def _until_gone(request: Request) -> None:

@@ -8,7 +8,7 @@ Every answer leaves through `_write`, every failure through `problem_of`; a hand
 
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,9 @@ from stagedoor.web.identity import credentials_of
 from stagedoor.web.parameters import BeyondWindow, Invalid
 from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import Match, Refused, Route, Router
+from stagedoor.web.stream import send_stream
 from stagedoor.web.throttle import Limiter
-from stagedoor.web.trace import Trace, identify
+from stagedoor.web.trace import Parents, Trace, identify
 from stagedoor.web.traffic import Traffic, tell_refused
 
 __all__ = ["Gateway"]
@@ -61,6 +62,11 @@ class _Exchange:
         self.request_id = ""
         self.trace: Trace
         self.fields: Headers = ()  # of the answer, whatever it will be
+
+    def request(self) -> Request:
+        """Return the request as a handler sees it."""
+        match = self.match
+        return Request(self.scope, self.receive, match.params(), self.headers, self.request_id, match.raw())
 
 
 def _figure(raw: bytes | None) -> int | None:
@@ -104,7 +110,7 @@ class Gateway:
         trusted: Trust = _nobody,
         throttle: Limiter | None = None,
         cors: Cors | None = None,
-        lifespan: Callable[[], AbstractAsyncContextManager[None]] = _nothing_to_open,
+        lifespan: Callable[[], AbstractAsyncContextManager[object]] = _nothing_to_open,
         entropy: Callable[[int], bytes] = _RANDOM.randbytes,
     ) -> None:
         self.routes = tuple(routes)
@@ -115,7 +121,7 @@ class Gateway:
         self.active = 0
         self._router = Router(self.routes)
         self._now = env.clock.now
-        self._deadline = deadline
+        self.deadline = deadline
         self._traffic = tuple(traffic)
         self._trusted = trusted
         self._throttle = throttle
@@ -173,9 +179,7 @@ class Gateway:
             sink.request_started()
         status = _CLIENT_CLOSED
         try:
-            answer = await self._answered(exchange)
-            await self._write(exchange, answer)
-            status = answer.status
+            status = await self._write(exchange, await self._answered(exchange))
         finally:
             self.active -= 1
             seconds = self._now() - exchange.started
@@ -186,6 +190,10 @@ class Gateway:
 
     async def _answered(self, exchange: _Exchange) -> Answer:
         """Return what is answered before any handler is asked, or what the handler answers."""
+        if self._cors is not None and exchange.scope["method"] == "OPTIONS":
+            preflight = self._preflight(exchange, self._cors)
+            if preflight is not None:
+                return preflight  # not counted: a page could never read its refusal (Fetch 4.8)
         throttle = self._throttle
         if throttle is not None and not exchange.match.route.live:
             key = self._client(exchange)
@@ -193,10 +201,6 @@ class Gateway:
             exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
             if not allowance.allowed:
                 return self._problem(exchange, problems.rate_limited(allowance.reset))
-        if self._cors is not None and exchange.scope["method"] == "OPTIONS":
-            preflight = self._preflight(exchange, self._cors)
-            if preflight is not None:
-                return preflight
         return await self._handled(exchange)
 
     def _client(self, exchange: _Exchange) -> str:
@@ -217,15 +221,7 @@ class Gateway:
         route = exchange.match.route
         token = context.enter(self._context(exchange, route))
         try:
-            request = Request(
-                exchange.scope,
-                exchange.receive,
-                exchange.match.params(),
-                exchange.headers,
-                exchange.request_id,
-                exchange.match.raw(),
-            )
-            return await while_connected(route.handle, request)
+            return await while_connected(route.handle, exchange.request())
         except Refused as refusal:
             return self._problem(exchange, refusal.problem)
         except Invalid as invalid:
@@ -252,7 +248,7 @@ class Gateway:
         if not route.public:
             identity, credentials = credentials_of(exchange.scope["headers"])
             forward += credentials
-        whole = Deadline(exchange.started + (route.deadline or self._deadline))
+        whole = Deadline(exchange.started + (route.deadline or self.deadline))
         deadline = self._shortened(exchange, whole)
         return RequestContext(
             request_id=exchange.request_id,
@@ -261,6 +257,8 @@ class Gateway:
             forward=forward,
             attempt=_figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
             unshortened=None if deadline is whole else whole,
+            parent=Parents(exchange.trace.parent),
+            caller=None if route.caller is None else route.caller(exchange.scope),
         )
 
     def _shortened(self, exchange: _Exchange, whole: Deadline) -> Deadline:
@@ -289,10 +287,10 @@ class Gateway:
         body = problems.render(problem, instance=path, request_id=exchange.request_id, namespace=self.name)
         return Answer(problem.status, problems.fields_of(problem), body)
 
-    async def _write(self, exchange: _Exchange, answer: Answer) -> None:
-        """Write the head and the body; a stream of known length carries its own Content-Length."""
+    async def _write(self, exchange: _Exchange, answer: Answer) -> int:
+        """Write the head and the body, and return the status; a stream of known length brings its Content-Length."""
         if answer is _GONE:
-            return
+            return _CLIENT_CLOSED
         send, headers = exchange.send, [*answer.headers, *exchange.fields]
         if answer.stream is None and answer.status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(answer.body)))
@@ -302,12 +300,13 @@ class Gateway:
         if self._cors is not None:
             self._cors.tell(headers, exchange.headers.get(b"origin"))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
-        if answer.stream is None:
-            whole = b"" if exchange.scope["method"] == "HEAD" else answer.body
-            await send(start)
-            await send({"type": "http.response.body", "body": whole})
-        else:
-            await _stream(send, start, answer.stream, bodiless=exchange.scope["method"] == "HEAD")
+        if answer.stream is not None:
+            whole = await send_stream(exchange.request(), send, start, answer.stream)
+            return answer.status if whole else _CLIENT_CLOSED
+        body = b"" if exchange.scope["method"] == "HEAD" else answer.body
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+        return answer.status
 
 
 def _raised_here(error: Exception) -> bool:
@@ -318,19 +317,3 @@ def _raised_here(error: Exception) -> bool:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return trace is not None and trace.tb_frame.f_code.co_filename.startswith(_KIT)
-
-
-async def _stream(
-    send: Send, start: MutableMapping[str, Any], chunks: AsyncIterator[bytes], *, bodiless: bool
-) -> None:
-    """Send a head and a body as it comes; whoever makes it is told when nobody wants the rest, or any of it."""
-    try:
-        await send(start)
-        if not bodiless:
-            async for chunk in chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    finally:
-        close = getattr(chunks, "aclose", None)
-        if close is not None:
-            await close()

@@ -18,7 +18,6 @@ from stagedoor.errors import ConfigError
 __all__ = ["Renderer", "adapter_of"]
 
 M = TypeVar("M")
-Unrenderable = PydanticSerializationError
 
 
 class Renderer(Generic[M]):
@@ -36,7 +35,7 @@ class Renderer(Generic[M]):
         self._dump = None if summarised is None else TypeAdapter(summarised).serializer.to_python
 
     def render(self, values: Mapping[str, object]) -> bytes:
-        """Return the JSON object without its last brace; raises `Unrenderable` if a value has no JSON form."""
+        """Return the JSON object without its last brace; raises `PydanticSerializationError` if it has none."""
         made = self._construct(**values)
         body: bytes = self._write(made, by_alias=True, warnings="error", exclude=self._left_out)
         if body[:1] != b"{":

@@ -16,7 +16,7 @@ from stagedoor.problems import Problem
 from stagedoor.value import value
 from stagedoor.web.answer import Answer
 from stagedoor.web.parameters import Fault, Invalid, Parameter
-from stagedoor.web.request import Request
+from stagedoor.web.request import Request, Scope
 
 __all__ = ["UNMATCHED", "Documentation", "Handler", "Match", "Refused", "Route", "Router"]
 
@@ -72,6 +72,7 @@ class Route:
     varies: tuple[str, ...] = ()  # the fields of a request that its answer depends on
     raw: bool = False  # the handler wants the path's parameters as they came too
     deadline: float | None = None  # seconds for the whole request, where it is not the gateway's
+    caller: Callable[[Scope], object] | None = None  # makes what the context of a request knows of who asks
 
 
 @value()

@@ -5,16 +5,36 @@ from collections.abc import Mapping, Sequence
 
 from stagedoor.value import value
 
-__all__ = ["Trace", "continued", "identify", "request_id_of"]
+__all__ = ["Parents", "Trace", "continued", "identify", "request_id_of"]
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _MEMBER = re.compile(
-    rb"(?:[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})"
+    rb"[a-z0-9][a-z0-9_\-*/@]{0,255}"  # level 2: `@` stands for itself, and a digit may begin
     rb"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
 )
 _MOST_MEMBERS = 32
+_RING = (1 << 64) - 1
+_STEP = 0x9E3779B97F4A7C15  # odd, so that all ids come before one comes again, and far from its neighbours
 _KNOWN_FLAGS = 0x03  # sampled, random
+
+
+class Parents:
+    """The `traceparent` of each call under one request: one trace, and a parent id that no other call has.
+
+    Called in their order or side by side, it makes no difference: each call takes a step of the ring of all ids.
+    """
+
+    __slots__ = ("_flags", "_number", "_trace")
+
+    def __init__(self, parent: bytes) -> None:
+        self._trace, self._flags = parent[:36], parent[52:]
+        self._number = int(parent[36:52], 16)
+
+    def __call__(self) -> bytes:
+        """Return the next one. An id of zeros would be none (Trace Context 3.2.2.4)."""
+        self._number = (self._number + _STEP) & _RING or _STEP
+        return b"%b%016x%b" % (self._trace, self._number, self._flags)
 
 
 @value()
@@ -77,12 +97,15 @@ def _parsed(parent: bytes | None) -> tuple[bytes, int] | None:
 
 
 def _state(states: list[bytes]) -> bytes:
-    """Join the lines of tracestate; a list that breaks the rules is dropped as a whole."""
+    """Join the lines of tracestate; a list that breaks the rules is dropped as a whole.
+
+    Of a key that stands there twice the first member counts, the newest (Trace Context 3.5).
+    """
     members = [member.strip(b" \t") for line in states for member in line.split(b",")]
     members = [member for member in members if member]
-    keys = {member.partition(b"=")[0] for member in members}
-    if len(members) > _MOST_MEMBERS or len(keys) != len(members):
+    if len(members) > _MOST_MEMBERS or not all(_MEMBER.fullmatch(member) for member in members):
         return b""
-    if not all(_MEMBER.fullmatch(member) for member in members):
-        return b""
-    return b",".join(members)
+    newest: dict[bytes, bytes] = {}
+    for member in members:
+        newest.setdefault(member.partition(b"=")[0], member)
+    return b",".join(newest.values())

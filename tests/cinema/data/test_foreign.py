@@ -197,6 +197,37 @@ def test_the_first_fault_is_named_with_its_line_and_column(tmp_path: Path, fault
     assert wanted in str(caught.value)
 
 
+def test_e8_every_type_and_role_that_is_unknown_is_named_at_once(tmp_path: Path) -> None:
+    """E8: whoever maps the values of a foreign set wants to do it once, not once for each of them."""
+    films = [
+        {"id": f"{number}1111111-1111-4111-8111-111111111111", "title": "T", "type": kind}
+        for number, kind in enumerate(("movie", "play", "opera", "play", None, "tv_show", "Movie"))
+    ]
+    lines(tmp_path, "film_work", *films)
+    parts = [
+        {"film_work_id": ONE, "person_id": TWO, "role": role} for role in ("actor", "cook", "cook", "driver")
+    ]
+    lines(tmp_path, "person_film_work", *parts)
+    with pytest.raises(Fault) as caught:
+        read_folder(tmp_path, NOW)
+
+    assert str(caught.value) == (
+        "film_work.jsonl, line 2, column type: must be movie or tv_show, not 'play'; unknown, too: "
+        "type 'opera' (film_work.jsonl, line 3), type 'Movie' (film_work.jsonl, line 7), "
+        "role 'cook' (person_film_work.jsonl, line 2), role 'driver' (person_film_work.jsonl, line 4)"
+    )
+
+
+def test_e8_what_is_named_at_once_is_bounded(tmp_path: Path) -> None:
+    """E8: where the wrong column is in the place of the type, everything is unknown."""
+    films = [FILM | {"title": "T", "type": f"t{number}"} for number in range(100)]
+    lines(tmp_path, "film_work", *films)
+    with pytest.raises(Fault) as caught:
+        read_folder(tmp_path, NOW)
+
+    assert str(caught.value).endswith("type 't50' (film_work.jsonl, line 51) and 49 others")
+
+
 CSV = {
     "id;title\n{one};T\n": "line 2, column id: must be there",
     "id,title\n{one},T\n{two}\n": "line 3: must have 2 cells, not 1",

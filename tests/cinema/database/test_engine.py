@@ -179,3 +179,48 @@ async def test_reads_go_on_after_the_server_has_restarted(postgres: Server, data
     await database.close()
 
     assert seen == [0] * 5
+
+
+async def test_the_first_write_after_a_restart_is_done(postgres: Server, database_url: str) -> None:
+    """F3: a write is never repeated, so it is given no connection that the server has closed."""
+    database = open_database(database_url)
+    await database.write(migrate)
+    await asyncio.gather(*(database.read(count) for _ in range(5)))
+
+    await asyncio.to_thread(postgres.stop)
+    await asyncio.to_thread(postgres.start)
+    for number in range(5):
+        await database.write(partial(add, user_id=f"u{number}"))
+    seen = await database.read(count)
+    await database.close()
+
+    assert seen == 5
+
+
+async def test_a_statement_that_an_operator_ends_is_an_outage(database_url: str) -> None:
+    """F3: `pg_terminate_backend` in the middle of a read is repeated once, of a write it is told."""
+    database = open_database(database_url)
+
+    def ended(connection: Connection) -> None:
+        connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    for way in (database.read, database.write):
+        with pytest.raises(DatabaseUnavailable, match="administrator command"):
+            await way(ended)
+    one = await database.read(lambda connection: connection.execute(text("SELECT 1")).scalar_one())
+    await database.close()
+
+    assert one == 1
+
+
+@pytest.mark.parametrize("fault", [LookupError, AssertionError, OverflowError])
+async def test_a_fault_of_the_work_itself_passes_as_it_is(database: Database, fault: type[Exception]) -> None:
+    """F3: only what the driver says can mean that the database is away."""
+
+    def failing(connection: Connection) -> None:
+        connection.execute(text("SELECT 1"))
+        raise fault
+
+    for way in (database.read, database.write):
+        with pytest.raises(fault):
+            await way(failing)

@@ -21,6 +21,7 @@ from cinema.etl.purge import Purger, Stamped
 from cinema.etl.rebuild import rebuild
 from cinema.etl.report import Lines
 from cinema.etl.stamp import Stamp, read_stamp
+from cinema.etl.unread import Unread
 from cinema.indices import INDICES
 from stagedoor.call import Call, Env
 from stagedoor.clock import Clock
@@ -155,10 +156,15 @@ async def documents_in(engine: Engine, index: str, clock: Clock) -> dict[str, Do
 
 
 def whole(connection: Connection, pipeline: Pipeline) -> dict[str, Document]:
-    """Return every document of a pipeline as the source has it, by id, without what an index need not keep."""
+    """Return every document of a pipeline as the source has it, by id, without what an index need not keep.
+
+    Rows that cannot be read are left out.
+    """
     found: dict[str, Document] = {}
     for span in pipeline.spans(connection, 500):
         for document in pipeline.page(connection, span):
+            if isinstance(document, Unread):
+                continue
             kept = {name: value for name, value in document.items() if name not in pipeline.index.unkept}
             found[document["id"]] = kept
     return found

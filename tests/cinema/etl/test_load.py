@@ -5,17 +5,25 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from cinema.database import Database, DatabaseUnavailable
-from cinema.etl.patience import LONGEST, next_pause
+from cinema.etl.load import Loader
+from cinema.etl.patience import LONGEST, Patience, next_pause
+from cinema.etl.report import Lines
 from cinema.etl.state import read_state
 from cinema.indices import INDICES
-from stagedoor.search import Change, Refused, WriterError
+from stagedoor.call import Call, Env
+from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.search import Change, Index, Put, Refused, WriterError
+from stagedoor.search.elastic import ElasticWriter
 from stagedoor.search.memory import MemorySearch
+from stagedoor.testing import Events, Script
 from stagedoor.testing.clock import ManualClock
+from stagedoor.upstream import Upstream
 from tests.cinema.etl.sources import FILMS, PEOPLE, Bench
 
 T = TypeVar("T")
@@ -98,6 +106,140 @@ async def test_an_index_that_is_away_for_a_moment_is_waited_for(bench: Bench) ->
 
     assert await run(bench) == 10
     assert len(bench.losses) == 3
+
+
+REFUSALS = [
+    (429, "es_rejected_execution_exception"),
+    (429, "circuit_breaking_exception"),
+    (429, "cluster_block_exception"),
+    (403, "cluster_block_exception"),
+    (503, "unavailable_shards_exception"),
+    (503, "None"),
+    (400, "index_closed_exception"),
+]
+
+
+@pytest.mark.parametrize(("status", "kind"), REFUSALS)
+@pytest.mark.parametrize("seconds", [10.0, 3_600.0])
+async def test_what_a_cluster_refuses_for_a_while_is_written_when_it_is_over(
+    status: int, kind: str, seconds: float
+) -> None:
+    """E1: never set aside, however long it takes, and within one pause of its end."""
+    clock = ManualClock()
+    began, events = clock.now(), Events()
+
+    def bulk(call: Call[HttpRequest]) -> HttpResponse:
+        assert isinstance(call.payload.body, bytes)
+        ids = [json.loads(line)["index"]["_id"] for line in call.payload.body.splitlines()[::2]]
+        busy = clock.now() - began < seconds
+        error = {"status": status, "error": {"type": kind, "reason": "x"}}
+        items = [{"index": {"_id": one, **(error if busy else {"status": 201})}} for one in ids]
+        return HttpResponse(status=200, body=json.dumps({"errors": busy, "items": items}).encode())
+
+    env = Env(clock, lambda: 0.5, events)
+    writer = ElasticWriter(
+        Upstream("search", Script[HttpRequest, HttpResponse](clock).does(bulk), env=env), INDICES
+    )
+    loader = Loader(writer, Patience(env, lambda *_: None), Lines(lambda _: None, clock))
+    put = [Put({"id": str(one), "name": "Noir", "description": None}) for one in range(3)]
+    await clock.run(loader.write("genres", "genres-000001", put))
+
+    assert loader.written["genres"] == 3
+    assert loader.set_aside == {}
+    assert clock.now() - began <= seconds + LONGEST
+
+
+async def test_waiting_for_some_keeps_the_others_written_and_is_told(bench: Bench) -> None:
+    """E1: only what was refused is sent again."""
+    bench.engine = Moody(ManualClock(), shy=1)
+
+    await run(bench)
+
+    assert [str(error) for error in bench.losses] == ["2 documents are not taken yet: busy"]
+
+
+async def test_a_rebuild_that_has_lost_documents_does_not_switch(bench: Bench) -> None:
+    """E1: the name goes on to stand for the version before, until everything is in a new one."""
+    bench.engine = Forgetful(INDICES, clock=bench.clock)
+    await bench.run()
+    before = await bench.writer().current("movies")
+    bench.engine.forgets = 1
+    with pytest.raises(WriterError, match="holds 3 documents, and 4 were written") as caught:
+        await bench.run(anew=True)
+
+    assert caught.value.lost
+    assert await bench.writer().current("movies") == before
+    await bench.run(anew=True)
+    await bench.assert_equal()
+
+
+async def test_e7_what_stands_in_the_way_is_found_before_anything_is_filled(bench: Bench) -> None:
+    """E7: films are read for minutes; that the name of persons is taken can be known at once."""
+    bench.engine = Taken(INDICES, clock=bench.clock)
+    with pytest.raises(WriterError, match="taken"):
+        await bench.run()
+
+    assert bench.engine.writes == 0
+
+
+class Taken(MemorySearch):
+    """A cluster in which something else has the name of one index."""
+
+    writes = 0
+
+    async def create(self, index: Index, /) -> str:
+        if index.name == "persons":
+            raise WriterError("the name is taken", retryable=False)
+        return await super().create(index)
+
+    async def write(self, version: str, changes: Sequence[Change], /) -> tuple[Refused, ...]:
+        self.writes += 1
+        return await super().write(version, changes)
+
+
+class Forgetful(MemorySearch):
+    """An index that says that it has taken a document, and has not, so many times."""
+
+    forgets = 0
+
+    async def write(self, version: str, changes: Sequence[Change], /) -> tuple[Refused, ...]:
+        taken = changes[self.forgets :]
+        self.forgets = 0
+        return await super().write(version, taken)
+
+
+async def test_what_was_set_aside_is_tried_again_by_the_next_pass(bench: Bench) -> None:
+    """E1: the obstacle was the index's (a limit of its size), and nothing has changed in the source."""
+    bench.engine = Moody(ManualClock(), poison=FILMS[1])
+    await run(bench)
+    quiet, lines = bench.stamp().batch, len(bench.lines)
+    again = await run(bench)
+    assert (again, bench.stamp().batch) == (0, quiet)
+    assert not any(b"etl_set_aside" in line for line in bench.lines[lines:])
+    bench.engine.poison = ""
+
+    assert await run(bench) == 1
+
+    state = read_state(bench.state)
+    assert state is not None
+    assert state.set_aside == {}
+    assert set(bench.stamp().since(quiet) or ()) == {"films", f"film:{FILMS[1]}"}
+    await bench.assert_equal()
+
+
+async def test_what_was_set_aside_and_is_gone_is_forgotten(bench: Bench) -> None:
+    """E1: deleted in the source, it is nobody's loss any more."""
+    bench.engine = Moody(ManualClock(), poison=FILMS[3])
+    await run(bench)
+    bench.engine.poison = ""
+    await bench.write(f"DELETE FROM content.film_work WHERE id = '{FILMS[3]}'")
+
+    await run(bench)
+
+    state = read_state(bench.state)
+    assert state is not None
+    assert state.set_aside == {}
+    await bench.assert_equal()
 
 
 async def test_a_database_that_is_away_is_waited_for(bench: Bench) -> None:

@@ -13,9 +13,10 @@ import pytest
 
 from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.etl.extract import PIPELINES, Pipeline
+from cinema.etl.load import Item
 from cinema.etl.pages import Apart, Here, Pages
 from cinema.indices import MOVIES
-from stagedoor.search import Change, Prepare, Put
+from stagedoor.search import Prepare, Put
 from stagedoor.search.memory import MemorySearch
 from stagedoor.search.tantivy import TantivyWriter
 from tests.cinema.etl.sources import FILMS, GENRES, Bench, plant
@@ -52,7 +53,7 @@ def opened(url: str, prepare: Prepare) -> Apart:
     return Apart(partial(open_database, url, mapped=True), prepare)
 
 
-async def walk(database: Database, pages: Pages, pipeline: Pipeline) -> list[list[Change]]:
+async def walk(database: Database, pages: Pages, pipeline: Pipeline) -> list[list[Item]]:
     spans = await database.read(partial(pipeline.spans, size=2))
     return [await pages.page(pipeline.name, span) for span in spans]
 

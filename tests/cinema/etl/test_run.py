@@ -57,7 +57,7 @@ async def test_a_file_that_cannot_be_written_ends_no_watch(tmp_path: Path) -> No
     await job.aclose()
 
     assert first["reason"] == "Is a directory"
-    assert second["reason"] == "OperationalError"  # the lock is taken, and there are no tables yet
+    assert second["reason"] == "NoSuchTableError"  # the lock is taken, and there are no tables yet
 
 
 async def test_f1_an_error_that_nobody_foresaw_ends_no_watch(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The three services as fakes: what they answer, and how they fail, is the test's to say."""
 
+import random
 from collections.abc import Callable, Sequence
 from io import BytesIO
 from typing import Any
@@ -10,7 +11,7 @@ from cinema.gateway.app import build
 from cinema.indices import INDICES
 from cinema.settings import Settings
 from stagedoor.cache.tags import tag
-from stagedoor.call import Call
+from stagedoor.call import Call, Env
 from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
 from stagedoor.policies.cached import Cached
 from stagedoor.requests import HttpRequest, HttpResponse
@@ -108,14 +109,14 @@ class House:
         self.users: Script[HttpRequest, HttpResponse] = Script(clock)
         self.orders: Script[HttpRequest, HttpResponse] = Script(clock)
         self.products: Script[HttpRequest, HttpResponse] = Script(clock)
-        by_port = {"8001": self.users, "8002": self.orders, "8003": self.products}
-        self.gateway = build(
-            Settings(_env_file=None, **settings),
-            clock=clock,
-            connect=lambda url: by_port[url.rpartition(":")[2]],
-            engine=self.engine,
+        transports: dict[str, Any] = {"users": self.users, "orders": self.orders, "products": self.products}
+        self.running = build(Settings(_env_file=None, **settings)).made(
+            Env(clock, random.random, lambda _: None),
+            transports={**transports, "search": self.engine},
+            all_logs=True,
             stream=self.log,
         )
+        self.gateway = self.running.web
         self.client = Client(self.gateway)
 
     def well(self) -> "House":

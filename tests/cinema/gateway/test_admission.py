@@ -5,9 +5,9 @@ from typing import Any
 import http_sf
 import pytest
 
-from cinema.gateway.admission import throttle_of
-from cinema.gateway.caches import caches_of
+from cinema.gateway.admission import admission
 from cinema.settings import Settings
+from stagedoor._face.stores import stores_of
 from stagedoor.call import Env
 from stagedoor.testing import Client, ManualClock
 from stagedoor.web.shared_throttle import SharedThrottle
@@ -176,7 +176,7 @@ async def test_without_origins_nothing_is_said_of_them(clock: ManualClock) -> No
 def test_the_limit_is_shared_where_there_is_redis(env: Env) -> None:
     """CONTRACTS 17: with Redis over all gateways, without it in this process; documents alone need no Redis."""
     kinds = [
-        type(throttle_of(settings, caches_of(settings, env), env.clock))
+        type(stores_of(admission(settings), "cinema", env).throttle)
         for settings in (
             Settings(),
             Settings(redis_url="redis://x"),

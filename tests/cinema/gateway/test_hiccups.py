@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from cinema.gateway.upstreams import upstreams_of
-from cinema.indices import INDICES
+from cinema.gateway.app import build
 from cinema.settings import Settings
 from stagedoor import context
 from stagedoor.call import Call, Env
@@ -16,8 +15,8 @@ from stagedoor.context import RequestContext
 from stagedoor.deadline import Deadline, Expiry
 from stagedoor.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.search.memory import MemorySearch
 from stagedoor.testing import ManualClock
+from stagedoor.upstream import Upstream
 
 EVERY = 0.01  # seconds: 100 requests/s
 WHOLE = 0.165  # what the parts of a profile have together
@@ -84,7 +83,8 @@ async def hiccup(length: float, *, hangs: bool, seed: int, **settings: Any) -> C
     service = Service(clock, hangs, away, away + length)
     env = Env(clock, rng.random, lambda _: None)
     chosen = Settings(_env_file=None, **settings)
-    users = upstreams_of(chosen, env, MemorySearch(INDICES, clock=clock), lambda _: service).users
+    (declared,) = (one for one in build(chosen).services if one.name == "users")
+    users = Upstream("users", service, *declared.policies or (), env=env)
     failed: list[float] = []
 
     async def ask() -> None:

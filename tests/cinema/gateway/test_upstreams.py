@@ -4,25 +4,21 @@ from typing import Any
 
 import pytest
 
-from cinema.gateway.upstreams import upstreams_of
-from cinema.indices import INDICES
+from cinema.gateway.app import build
 from cinema.settings import Settings
 from stagedoor.call import Env
 from stagedoor.errors import UpstreamError, UpstreamUnavailable
 from stagedoor.policies.breaker import Breaker
 from stagedoor.requests import HttpRequest
-from stagedoor.search.memory import MemorySearch
 from stagedoor.testing import ManualClock, Script
 from stagedoor.upstream import Upstream
 
 
 def remotes(env: Env, clock: ManualClock, **settings: Any) -> tuple[Upstream[Any, Any], ...]:
-    def failing(_: str) -> Script[Any, Any]:
-        return Script(clock).fails(UpstreamUnavailable)
-
-    return upstreams_of(
-        Settings(_env_file=None, **settings), env, MemorySearch(INDICES, clock=clock), failing
-    ).all()
+    failing: Script[Any, Any] = Script(clock).fails(UpstreamUnavailable)
+    declared = build(Settings(_env_file=None, **settings))
+    behind: list[Any] = [*declared.services, *declared.backends]
+    return tuple(Upstream(one.name, failing, *one.policies, env=env) for one in behind)
 
 
 def test_every_remote_has_the_same_policies_in_the_same_order(env: Env, clock: ManualClock) -> None:

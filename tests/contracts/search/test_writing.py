@@ -154,6 +154,19 @@ async def test_the_version_in_use_is_not_dropped(house: House) -> None:
         await house.writer.drop(version)
 
 
+async def test_a_mark_stays_with_its_version(house: House) -> None:
+    """E6: each version has its own, the last one counts, and it changes nothing else."""
+    version, other = await house.fill(FILMS), await house.writer.create(house.index)
+    before = await house.writer.marked(version)
+    for text in ('{"is": "1"}', '{"is": "2", "of": "Ärger"}'):
+        await house.writer.mark(version, text)
+
+    assert (before, await house.writer.marked(version)) == ("", '{"is": "2", "of": "Ärger"}')
+    assert await house.writer.marked(other) == ""
+    assert await house.writer.current(house.index.name) == version
+    assert await found(house) == {film["id"] for film in FILMS}
+
+
 async def test_no_name_stands_for_nothing(house: House) -> None:
     """Before the first switch there is no current version."""
     await house.writer.create(house.index)

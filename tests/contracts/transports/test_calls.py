@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from stagedoor.errors import (
 )
 from stagedoor.requests import HttpRequest
 from stagedoor.transports.http import HttpTransport
+from stagedoor.web.trace import Parents
 from tests.contracts.transports.house import House, call_of
 from tests.contracts.transports.server import Answer, AnsweringApp, RawServer, Reply, Seen, script_of
 
@@ -199,6 +201,22 @@ async def test_a_field_that_the_payload_names_is_not_forwarded_twice(house: Hous
 
     assert house.seen[0].values(b"authorization") == [b"service"]
     assert house.seen[0].values(b"traceparent") == [b"t"]
+
+
+async def test_b9_each_call_has_a_parent_id_of_its_own(house: House) -> None:
+    """B9, W3C Trace Context: calls of one request, side by side too, are told apart by their parent ids."""
+    parents = Parents(b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01")
+    forward = ((b"x-request-id", b"r1"), (b"traceparent", b"t"))
+    token = context.enter(context.RequestContext(forward=forward, parent=parents))
+    try:
+        await asyncio.gather(*[house.call() for _ in range(3)])
+    finally:
+        context.leave(token)
+    seen = [request.values(b"traceparent") for request in house.seen]
+
+    assert [len(values) for values in seen] == [1, 1, 1]
+    assert len({values[0] for values in seen}) == 3
+    assert {request.values(b"x-request-id")[0] for request in house.seen} == {b"r1"}
 
 
 async def test_h2_via_is_added_behind_those_before(house: House) -> None:
@@ -439,6 +457,24 @@ async def test_t12_our_client_decompresses_if_asked_to(ours: House) -> None:
     assert caught.value.response is not None
     assert caught.value.response.body == b"plain"
     assert ours.seen[0].values(b"accept-encoding") == [b"gzip, deflate"]
+    await transport.aclose()
+
+
+@pytest.mark.parametrize("coding", [b"gzip", b"deflate"])
+async def test_c2_every_form_of_what_we_ask_for_is_read(ours: House, coding: bytes) -> None:
+    """C2: gzip of several members (RFC 1952 2.2), and deflate as many servers send it."""
+    bare = zlib.compressobj(wbits=-15)
+    bodies = {
+        b"gzip": gzip.compress(b'{"status":"ok",') + gzip.compress(b'"data":[]}'),
+        b"deflate": bare.compress(b'{"status":"ok","data":[]}') + bare.flush(),
+    }
+    always(ours, Reply(headers=((b"content-encoding", coding),), chunks=(bodies[coding],)))
+    assert isinstance(ours.server, RawServer)
+    transport = HttpTransport(f"http://127.0.0.1:{ours.server.port}", decompress=True)
+
+    response = await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
+
+    assert (response.body, response.header(b"content-encoding")) == (b'{"status":"ok","data":[]}', None)
     await transport.aclose()
 
 

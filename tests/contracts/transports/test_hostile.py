@@ -5,7 +5,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stagedoor.errors import UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.errors import (
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from stagedoor.requests import HttpRequest
 from stagedoor.transports.http import HttpTransport
 from tests.contracts.transports.house import House, call_of
@@ -55,6 +60,7 @@ GARBLED = {
     "status 600": b"HTTP/1.1 600 X\r\nContent-Length: 0\r\n\r\n",
     "status 999": b"HTTP/1.1 999 X\r\nContent-Length: 0\r\n\r\n",
     "status abc": b"HTTP/1.1 abc X\r\nContent-Length: 0\r\n\r\n",
+    "NUL in the reason": b"HTTP/1.1 200 O\0K\r\nContent-Length: 0\r\n\r\n",
     "space before the colon": OK + b"Content-Length : 0\r\n\r\n",
     "folded line": OK + b"X: a\r\n b\r\nContent-Length: 0\r\n\r\n",
     "no colon": OK + b"nonsense\r\nContent-Length: 0\r\n\r\n",
@@ -286,15 +292,47 @@ async def test_connection_close_is_obeyed(wired: House) -> None:
     assert wired.server.connections == 2
 
 
-async def test_a_204_that_claims_a_body_is_not_asked_again(ours: House) -> None:
+@pytest.mark.parametrize("claimed", [True, False], ids=["claimed", "unclaimed"])
+@pytest.mark.parametrize(("method", "status"), [("GET", 204), ("GET", 304), ("HEAD", 200)])
+async def test_c8_a_body_that_must_not_be_harms_nobody(
+    ours: House, method: str, status: int, claimed: bool
+) -> None:
+    """C8, T7: RFC 9112 6.3; wherever the answer is cut, it counts, and what follows it answers no other call."""
+    body = OK + b"Content-Length: 4\r\n\r\nevil" if claimed else b"hello"
+    answer = b"HTTP/1.1 %d X\r\n" % status + b"Content-Length: %d\r\n" % len(body) * claimed + b"\r\n" + body
+    cut = 0
+
     async def script(seen: Seen, wire: Wire) -> None:
-        await wire.say(b"HTTP/1.1 204 None\r\nContent-Length: 5\r\n\r\n")
+        if seen.target != b"/bare":
+            await wire.say(OK + b"Content-Length: 4\r\n\r\ngood")
+            return
+        await wire.say(answer[:cut])
+        await asyncio.sleep(0.001)
+        await wire.say(answer[cut:])
+
+    assert isinstance(ours.server, RawServer)
+    ours.server.script = script
+
+    for cut in range(1, len(answer) + 1):  # noqa: B007 - the script's
+        given = await ours.call(b"/bare", method=method)
+        assert (given.status, given.body) == (status, b"")
+        assert (await ours.call()).body == b"good"
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 204), ("GET", 304), ("HEAD", 200)])
+async def test_c8_who_claims_a_body_that_must_not_be_is_not_asked_again(
+    ours: House, method: str, status: int
+) -> None:
+    """C8: it might come yet, into the next answer."""
+
+    async def script(seen: Seen, wire: Wire) -> None:
+        await wire.say(b"HTTP/1.1 %d X\r\nContent-Length: 5\r\n\r\n" % status)
 
     assert isinstance(ours.server, RawServer)
     ours.server.script = script
 
     for _ in range(2):
-        await ours.call()
+        await ours.call(method=method)
 
     assert ours.server.connections == 2
 

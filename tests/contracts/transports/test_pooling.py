@@ -6,17 +6,19 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 
-from stagedoor.errors import Overloaded, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.errors import Overloaded, UpstreamError, UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.requests import HttpRequest
 from stagedoor.transports.http import HttpTransport
 from stagedoor.transports.pool import PoolOptions
 from tests.contracts.transports.house import House, build, call_of, transport_to
-from tests.contracts.transports.server import RawServer, Reply, Seen, Wire, script_of
+from tests.contracts.transports.server import RawServer, Reply, Script, Seen, Wire, script_of
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -93,6 +95,86 @@ async def test_r1_a_stale_pooled_connection_gives_an_idempotent_call_a_second_tr
 
     assert (first.body, second.body) == (b"0", b"1")
     assert [seen.values(b"stagedoor-attempt") for seen in wired.server.seen] == [[b"1"]] * 3
+
+
+def timing_out(*, after: int, close: bytes = b"Connection: close\r\n") -> Script:
+    """Answer so many requests of each connection, then say that it has waited long enough."""
+    answered: dict[int, int] = {}
+
+    async def script(seen: Seen, wire: Wire) -> bool | None:
+        answered[wire.number] = answered.get(wire.number, 0) + 1
+        if answered[wire.number] <= after:
+            return await echo_number(seen, wire)
+        await wire.say(b"HTTP/1.1 408 Request Timeout\r\n%bContent-Length: 4\r\n\r\nslow" % close)
+        return None
+
+    return script
+
+
+@pytest.mark.parametrize("close", [b"Connection: close\r\n", b""], ids=["said", "unsaid"])
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_c7_a_408_on_a_kept_connection_is_a_close(ours: House, close: bytes, streamed: bool) -> None:
+    """C7, R1: RFC 9110 15.5.9; neither an attempt nor an error, on a new connection."""
+    assert isinstance(ours.server, RawServer)
+    ours.server.script = timing_out(after=1, close=close)
+    await ours.call()
+
+    response = await ours.call(b"/again", streamed=streamed)
+    body = response.body if response.stream is None else b"".join([piece async for piece in response.stream])
+
+    assert body == b"1"
+    assert [seen.target for seen in ours.server.seen] == [b"/", b"/again", b"/again"]
+    assert [seen.values(b"stagedoor-attempt") for seen in ours.server.seen] == [[b"1"]] * 3
+
+
+async def test_c7_a_408_on_a_new_connection_is_told_and_its_connection_dropped(ours: House) -> None:
+    """C7, A9: somebody who always answers so is asked once for each call."""
+    assert isinstance(ours.server, RawServer)
+    ours.server.script = timing_out(after=0, close=b"")
+
+    for _ in range(3):
+        with pytest.raises(UpstreamRejected) as caught:
+            await ours.call()
+        assert caught.value.response is not None
+        assert (caught.value.response.status, caught.value.response.body) == (408, b"slow")
+
+    assert (len(ours.server.seen), ours.server.connections) == (3, 3)
+
+
+async def test_c7_a_second_408_is_told(ours: House) -> None:
+    async def script(seen: Seen, wire: Wire) -> bool | None:
+        if seen.target == b"/late":
+            await wire.say(b"HTTP/1.1 408 X\r\nContent-Length: 0\r\n\r\n")
+            return False
+        return await echo_number(seen, wire)
+
+    assert isinstance(ours.server, RawServer)
+    ours.server.script = script
+    await ours.call()
+
+    with pytest.raises(UpstreamRejected):
+        await ours.call(b"/late")
+
+    assert [seen.target for seen in ours.server.seen] == [b"/", b"/late", b"/late"]
+
+
+async def body_in_pieces() -> AsyncIterator[bytes]:
+    yield b"pay"
+
+
+@pytest.mark.parametrize(
+    ("method", "body"), [("POST", b"pay"), ("PUT", body_in_pieces)], ids=["POST", "stream"]
+)
+async def test_c7_a_408_to_what_cannot_be_repeated_is_told(ours: House, method: str, body: Any) -> None:
+    """C7, R1: a POST arrives once; a body that streams is gone."""
+    assert isinstance(ours.server, RawServer)
+    ours.server.script = timing_out(after=1)
+    await ours.call()
+
+    with pytest.raises(UpstreamRejected):
+        await ours.call(method=method, body=body if isinstance(body, bytes) else body())
+
+    assert len(ours.server.seen) == 2
 
 
 async def test_r1_a_second_failure_is_told(ours: House) -> None:

@@ -356,6 +356,7 @@ async def test_each_part_runs_in_a_context_of_its_own(stage: Stage) -> None:
         forward=forward,
         attempt=2,
         unshortened=Deadline(stage.clock.now() + 9),
+        parent=lambda: b"01",
     )
     token, began = context.enter(asked), stage.clock.now()
     await stage.run(profile(stage.world, limit=0.05))
@@ -364,7 +365,7 @@ async def test_each_part_runs_in_a_context_of_its_own(stage: Stage) -> None:
 
     user, orders = stage.world.seen["user"], stage.world.seen["orders"]
     assert (user.request_id, user.identity, user.forward, user.attempt) == ("r1", "me", forward, 2)
-    assert user.unshortened == Deadline(began + BUDGET)
+    assert (user.unshortened, user.parent) == (Deadline(began + BUDGET), asked.parent)
     assert user.record is not orders.record
     assert orders.deadline.at - began == pytest.approx(0.048)
     assert after is asked

@@ -8,14 +8,22 @@ import pytest
 
 from stagedoor.aggregate import Aggregate, Plan, PlanError
 from stagedoor.aggregate.worst import Cost, cost_of
+from stagedoor.cache.codec import RawCodec
+from stagedoor.cache.memory import MemoryStore
+from stagedoor.call import Env
 from stagedoor.policies.breaker import Breaker
 from stagedoor.policies.budget import Account, Budget
+from stagedoor.policies.bulkhead import Bulkhead
+from stagedoor.policies.cached import Cached
+from stagedoor.policies.coalesced import Coalesced
 from stagedoor.policies.deadline import Within
 from stagedoor.policies.hedge import Hedge
 from stagedoor.policies.retry import Retry
 from stagedoor.policies.timeout import Timeout
+from stagedoor.testing import Events, ManualClock
 
 SHARED = Account(Budget(share=0.2))
+NOWHERE = MemoryStore(env=Env(ManualClock(), lambda: 0.5, Events()))
 
 
 @dataclass
@@ -79,10 +87,10 @@ def page(budget: float, *policies: object, limit: float | None = None) -> Plan[P
         raise NotImplementedError
 
     @aggregate.part(fallback="")
-    async def tail(head: str, shop: Shop, quiet: int) -> str:
+    async def tail(head: str, shop: Shop, quiet: Shop) -> str:
         raise NotImplementedError
 
-    return aggregate.plan(sources={"shop": Shop((Remote("shop", policies),)), "quiet": 1}, values={})
+    return aggregate.plan(sources={"shop": Shop((Remote("shop", policies),)), "quiet": Shop(())}, values={})
 
 
 def test_g3_the_longest_path_is_told_with_its_parts() -> None:
@@ -147,3 +155,71 @@ def test_g3_amplification_beyond_what_is_wise_is_doubtful() -> None:
         "head: upstream 'shop': one call may become 4, at most 3 are wise (O5)",
         "head: upstream 'shop': failing calls may grow to 1.26 times, 1.2 is the limit (A9)",
     ]
+
+
+@dataclass(frozen=True)
+class Own:
+    """A policy of a user's own that wraps another."""
+
+    inner: Retry
+
+
+@dataclass(frozen=True)
+class Telling(Own):
+    """The same, and it says what it costs."""
+
+    def cost(self, inner: Cost) -> Cost:
+        return self.inner.cost(inner)
+
+
+def test_g3_a_policy_that_says_nothing_of_its_cost_is_doubtful() -> None:
+    """G3: a wrapped retry counted as free; what cannot be seen is named."""
+    case = page(0.3, Own(Retry()), Timeout(attempt=0.08)).worst_case()
+
+    assert [one.text for one in case.findings] == [
+        "upstream 'shop': the policy Own does not say what it costs: give it a method `cost`"
+    ]
+
+
+def test_g3_a_policy_that_wraps_another_costs_what_it_says() -> None:
+    """G3: one that tells is counted as what it wraps."""
+    case = page(0.3, Telling(Retry()), Timeout(attempt=0.08)).worst_case()
+
+    assert case.findings == ()
+    assert case.upstreams["shop"] == cost_of((Retry(), Timeout(attempt=0.08)))
+
+
+def test_g3_a_timeout_round_a_retry_is_doubtful() -> None:
+    """D2: the first late attempt takes the time of all."""
+    case = page(0.3, Timeout(attempt=0.1), Retry(), Timeout(attempt=0.08)).worst_case()
+
+    assert [one.text for one in case.findings] == [
+        "upstream 'shop': Timeout stands round Retry, so that one late attempt leaves no time: put it inside"
+    ]
+
+
+def test_g3_a_source_that_does_not_say_what_stands_behind_it_is_doubtful() -> None:
+    """G3: it counted as free."""
+    aggregate = Aggregate(Page, budget=0.1)
+
+    @aggregate.part(required=True)
+    async def head(shop: int) -> str:
+        raise NotImplementedError
+
+    @aggregate.part(required=True)
+    async def tail() -> str:
+        raise NotImplementedError
+
+    case = aggregate.plan(sources={"shop": 1}, values={}).worst_case()
+
+    assert [f"{one.part}: {one.text}" for one in case.findings] == [
+        "head: the source 'shop' does not say what stands behind it: give it `upstreams`"
+    ]
+
+
+@pytest.mark.parametrize(
+    "policy", [Bulkhead(), Coalesced(), Cached(store=NOWHERE, codec=RawCodec(), lifetime=1.0)]
+)
+def test_g3_what_only_spares_calls_costs_nothing(policy: Any) -> None:
+    """At worst nobody asks the same, nothing is kept, and a place is free at once."""
+    assert cost_of((policy, Timeout(attempt=0.08))) == cost_of((Timeout(attempt=0.08),))

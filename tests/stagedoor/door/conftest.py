@@ -69,9 +69,10 @@ def answers_in(raw: bytes) -> list[Answer]:
 class Served:
     """A door with its application, and what both saw."""
 
-    def __init__(self, port: int, state: ServerState) -> None:
+    def __init__(self, port: int, state: ServerState, config: DoorConfig) -> None:
         self.port = port
         self.state = state
+        self.config = config
         self.seen: list[str] = []
         self.refused: list[tuple[int, str]] = []
 
@@ -132,7 +133,7 @@ async def serving(app: App | None = None, limits: DoorLimits | None = None) -> A
     server = await asyncio.get_running_loop().create_server(
         lambda: DoorProtocol(config, state, {}), "127.0.0.1", 0
     )
-    served = Served(server.sockets[0].getsockname()[1], state)
+    served = Served(server.sockets[0].getsockname()[1], state, config)
     try:
         yield served
     finally:

@@ -40,13 +40,25 @@ def test_t13_each_phase_has_its_time(phase: Phase, limit: float, verdict: str) -
     assert look(patience, 100.0 + limit) == verdict
 
 
-@pytest.mark.parametrize("phase", ["ours", "over"])
-def test_what_is_ours_to_do_has_no_limit_here(phase: Phase) -> None:
+def test_what_is_ours_to_do_has_no_limit_here() -> None:
     """The application's time is the deadline's business."""
     patience = Patience(LIMITS, 100.0)
-    patience.enter(phase, 100.0)
+    patience.enter("ours", 100.0)
 
     assert look(patience, 10_000.0) == "wait"
+
+
+def test_lingering_begins_when_the_answer_has_left() -> None:
+    """B8, RFC 9112 9.6: 2 s to read the end and go; what a slow reader has not taken is not cut off by them."""
+    patience = Patience(LIMITS, 100.0)
+    patience.written = 100_000
+    patience.enter("over", 100.0)
+    verdicts = [
+        look(patience, now, buffered=buffered)
+        for now, buffered in ((102.0, 50_000), (104.0, 10_000), (105.9, 0), (106.0, 0))
+    ]
+
+    assert verdicts == ["wait", "wait", "wait", "abort"]
 
 
 def test_t13_no_phase_passes_its_limit_unseen() -> None:

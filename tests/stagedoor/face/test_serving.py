@@ -114,7 +114,7 @@ def test_a_gateway_is_found_by_module_and_name(written: str) -> None:
     [
         (":app", "is not of the form module:name"),
         ("{}:number", "is no Gateway but int"),
-        ("{}:other", "is no Gateway but NoneType"),
+        ("{}:other", r"has no 'other'; it has served_\w+:app"),
     ],
 )
 def test_what_is_no_gateway_is_told(written: str, target: str, words: str) -> None:

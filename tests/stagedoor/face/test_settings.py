@@ -26,6 +26,12 @@ GOOD: dict[str, list[tuple[str, object]]] = {
     "max_connections": [("1", 1)],
     "connections_per_client": [("0", 0), ("5", 5)],
     "cache_bytes": [("65536", 65_536)],
+    "redis_prefix": [("", ""), ("shop-2", "shop-2")],
+    "redis_timeout": [("0.02", 0.02), ("1", 1.0)],
+    "docs_only": [("true", True), ("0", False)],
+    "sentry_dsn": [("", ""), ("https://key@sentry.example/1", "https://key@sentry.example/1")],
+    "sentry_environment": [("", ""), ("production", "production")],
+    "sentry_traces_rate": [("0", 0.0), ("0.25", 0.25), ("1", 1.0)],
 }
 BAD: dict[str, list[str]] = {
     "port": ["x", "-1", "65536", "80.0", "8_0"],
@@ -38,7 +44,11 @@ BAD: dict[str, list[str]] = {
     "metrics": ["maybe", "2"],
     "max_connections": ["0", "x"],
     "connections_per_client": ["-1", "x"],
-    "cache_bytes": ["1", "64M"],
+    "cache_bytes": ["0", "64M"],
+    "redis_prefix": ["a b", "a:b"],
+    "redis_timeout": ["0", "-1", "fast"],
+    "docs_only": ["maybe"],
+    "sentry_traces_rate": ["2", "-0.5", "some"],
 }
 
 

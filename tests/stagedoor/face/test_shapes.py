@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
-from stagedoor import Gateway
+from stagedoor import Gateway, Service
 from stagedoor._face.shapes import is_json, shape_of, written
 from stagedoor.errors import BreakerOpen, UpstreamGarbled
 from stagedoor.requests import HttpResponse
@@ -149,15 +149,15 @@ async def test_a_garbled_answer_counts_for_the_breaker() -> None:
         for _ in range(30):
             with pytest.raises(UpstreamGarbled):
                 await stage.run(pets.get(Cat, "/cat"))
-            if pets_are_given_up(stage):
+            if is_given_up(stage, pets):
                 break
 
         with pytest.raises(BreakerOpen):
             await stage.run(pets.get(Cat, "/cat"))
 
 
-def pets_are_given_up(stage: Stage) -> bool:
-    [remote] = stage.running.remotes
+def is_given_up(stage: Stage, service: Service) -> bool:
+    remote = stage.running.remote(service)
     return any(getattr(layer, "state", "") == "open" for layer in remote.upstream.layers)
 
 

@@ -1,6 +1,7 @@
 """Bodies that were asked to come compressed."""
 
 import gzip
+import random
 import zlib
 
 import pytest
@@ -25,6 +26,31 @@ def test_what_was_compressed_comes_back(body: bytes) -> None:
     assert inflated(coded(zlib.compress(body), b"Deflate "), 10_000) == expected
 
 
+@given(st.lists(st.binary(max_size=500), min_size=1, max_size=8))
+def test_c2_a_series_of_gzip_members_is_one_body(bodies: list[bytes]) -> None:
+    """C2: RFC 1952 2.2; what writes logs or blocks makes such files."""
+    members = b"".join(gzip.compress(body) for body in bodies)
+
+    assert inflated(coded(members), 10_000).body == b"".join(bodies)
+
+
+def test_c2_members_may_be_larger_than_what_is_decoded_at_once() -> None:
+    """C2: wherever a member ends within a piece, the next one begins there."""
+    bodies = [random.Random(size).randbytes(size) for size in (16_300, 16_350, 16_384, 16_400, 50_000)]
+    members = b"".join(gzip.compress(body) for body in bodies)
+
+    assert inflated(coded(members), 1_000_000).body == b"".join(bodies)
+
+
+@given(st.binary(max_size=2_000), st.integers(0, 9))
+def test_c2_deflate_is_read_with_and_without_its_frame(body: bytes, level: int) -> None:
+    """C2: we ask for it, and many servers send it bare (RFC 9110 8.4.1.2, note)."""
+    bare = zlib.compressobj(level, wbits=-15)
+
+    assert inflated(coded(zlib.compress(body, level), b"deflate"), 10_000).body == body
+    assert inflated(coded(bare.compress(body) + bare.flush(), b"deflate"), 10_000).body == body
+
+
 @pytest.mark.parametrize("coding", [b"br", b"zstd", b"identity", b"gzip, gzip"])
 def test_other_codings_stay_as_they_are(coding: bytes) -> None:
     response = coded(b"as it is", coding)
@@ -39,6 +65,28 @@ def test_t12_a_bomb_ends_by_its_ratio_before_it_ends_by_its_size() -> None:
         inflated(coded(bomb), 100_000_000)
 
 
+def test_t12_a_bomb_of_many_members_ends_by_their_sum() -> None:
+    members = gzip.compress(b"\0" * 60_000) * 200
+
+    with pytest.raises(Garbled, match="too large"):
+        inflated(coded(members), 1_000_000)
+
+
+def test_t12_a_bomb_without_a_frame_ends_too() -> None:
+    bare = zlib.compressobj(9, wbits=-15)
+    bomb = bare.compress(b"\0" * 20_000_000) + bare.flush()
+
+    with pytest.raises(Garbled, match="too large"):
+        inflated(coded(bomb, b"deflate"), 100_000_000)
+
+
+def test_a10_members_that_hold_nothing_are_counted() -> None:
+    """A10: each one costs a decoder, and 16 MB would be 800,000 of them."""
+    assert inflated(coded(gzip.compress(b"") * 1_024), 10_000).body == b""
+    with pytest.raises(Garbled, match="cannot"):
+        inflated(coded(gzip.compress(b"") * 1_025), 10_000)
+
+
 def test_t12_a_body_over_the_limit_is_garbled() -> None:
     with pytest.raises(Garbled, match="too large"):
         inflated(coded(gzip.compress(bytes(range(256)) * 10)), 2_000)
@@ -46,9 +94,24 @@ def test_t12_a_body_over_the_limit_is_garbled() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"nonsense", gzip.compress(b"a" * 100)[:-5], gzip.compress(b"a") + b"more"],
-    ids=["nonsense", "cut", "more"],  # the bytes tell the time, and workers must agree on names
+    [
+        b"nonsense",
+        gzip.compress(b"a" * 100)[:-5],
+        gzip.compress(b"a") + b"more",
+        gzip.compress(b"a") + gzip.compress(b"b" * 100)[:-5],
+    ],
+    ids=["nonsense", "cut", "more", "second cut"],  # the bytes tell the time, and workers must agree on names
 )
 def test_t12_broken_bodies_are_garbled(body: bytes) -> None:
     with pytest.raises(Garbled, match="cannot"):
         inflated(coded(body), 10_000)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [zlib.compress(b"a" * 100)[:-5], zlib.compress(b"a") + b"more", zlib.compress(b"a") * 2],
+    ids=["cut", "more", "twice"],
+)
+def test_t12_broken_deflate_is_garbled(body: bytes) -> None:
+    with pytest.raises(Garbled, match="cannot"):
+        inflated(coded(body, b"deflate"), 10_000)

@@ -172,7 +172,6 @@ async def test_a_page_may_read_that_it_is_at_its_limit(env: Env) -> None:
     assert refused.header(b"access-control-allow-origin") == APP.encode()
 
 
-@pytest.mark.xfail(strict=True, reason="preflights are throttled like any request")
 async def test_a_preflight_at_the_limit_succeeds(env: Env) -> None:
     """Case 22: without an ok status (Fetch 4.8) the page can never read the 429 that follows."""
     client = at_its_limit(env, 1)
@@ -181,7 +180,6 @@ async def test_a_preflight_at_the_limit_succeeds(env: Env) -> None:
     assert (await client.ask("/a", method="OPTIONS", headers=ASKING)).status == 204
 
 
-@pytest.mark.xfail(strict=True, reason="preflights are counted like any request")
 async def test_preflights_take_no_places_from_requests(env: Env) -> None:
     """Case 22: a limit of four is four answers, whether or not the browser asks first."""
     client = at_its_limit(env, 4)

@@ -226,6 +226,21 @@ async def test_r7_a_request_that_is_a_repetition_says_so_to_the_policies(env: En
     assert seen.contexts[0].attempt == 2
 
 
+async def test_b9_calls_of_one_request_are_told_apart(env: Env) -> None:
+    """B9, W3C Trace Context: one trace, and a parent id for each call."""
+    forwarded: list[dict[bytes, bytes]] = []
+
+    async def handle(_: Request) -> Answer:
+        forwarded.extend(dict(context.forwarded()) for _ in range(2))
+        return json({})
+
+    await Client(gateway(env, Route(path="/a", handle=handle))).ask("/a")
+    first, second = (fields[b"traceparent"] for fields in forwarded)
+
+    assert first[:36] == second[:36]
+    assert first[36:52] != second[36:52]
+
+
 async def test_h13_two_traceparents_are_none(env: Env) -> None:
     """H13: more than one is as good as none."""
     seen = Seen()
@@ -455,17 +470,18 @@ async def test_other_options_requests_are_as_ever(
     assert (await shared_with_pages(env).ask(target, method="OPTIONS", headers=headers)).status == status
 
 
-async def test_a_preflight_is_a_request_like_any_other(env: Env) -> None:
-    """T17: it counts, and a refusal can be read by the page."""
+async def test_a_preflight_takes_no_place_from_the_request_that_follows(env: Env) -> None:
+    """T17: requests count, and their refusal can be read by the page; the question before them does not."""
     throttle = Throttle(Quota(requests=1, seconds=60), env.clock)
     client = shared_with_pages(env, throttle=throttle)
     asked = (ORIGIN, (b"access-control-request-method", b"PATCH"))
     statuses = [
         (await client.ask("/a/1", method="OPTIONS", headers=asked)).status,
         (await client.ask("/a/1", headers=(ORIGIN,))).status,
+        (await client.ask("/a/1", headers=(ORIGIN,))).status,
     ]
 
-    assert statuses == [204, 429]
+    assert statuses == [204, 200, 429]
 
 
 async def test_without_a_list_nothing_is_said_of_origins(env: Env) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.web.trace import continued, identify, request_id_of
+from stagedoor.web.trace import Parents, continued, identify, request_id_of
 
 ENTROPY = bytes(range(1, 25))
 TRACE = b"0af7651916cd43dd8448eb211c80319c"
@@ -67,12 +67,46 @@ def test_h13_the_random_flag_is_kept_and_unknown_flags_are_not() -> None:
     assert continued(PARENT[:-2] + b"ff", [], ENTROPY).parent.endswith(b"-03")
 
 
-@pytest.mark.parametrize(
-    "state", [b"a=1,a=2", b"A=1", b"a", b"a=\x00", b",".join(b"k%d=v" % i for i in range(33))]
-)
+BROKEN = (b"A=1", b"a", b"a=", b"a=\x00", b"@a=1", b"a =1", b"a.b=1", b"a=b=c", b"a" * 257 + b"=1")
+
+
+@pytest.mark.parametrize("state", [*BROKEN, b",".join(b"k%d=v" % i for i in range(33))])
 def test_h13_a_broken_state_is_dropped_whole(state: bytes) -> None:
-    """H13: twice the same key, bad characters, more than 32 members."""
-    assert continued(PARENT, [state], ENTROPY).state == b""
+    """H13: bad characters, keys without a name, more than 32 members."""
+    assert continued(PARENT, [b"ok=1", state], ENTROPY).state == b""
+
+
+LEVEL_2 = (b"foo@=1", b"foo@@bar=1", b"foo@bar@baz=1", b"0a=1", b"0=1", b"a_-*/@0=1", b"t" * 242 + b"@v=1")
+
+
+@pytest.mark.parametrize("state", [*LEVEL_2, b"t@" + b"v" * 15 + b"=1", b"z" * 256 + b"=1"])
+def test_b9_keys_of_level_2_go_on(state: bytes) -> None:
+    """B9, Trace Context level 2, 3.3.1.3.1: `@` may stand anywhere but first, and a digit may begin."""
+    assert continued(PARENT, [state, b"bar=2"], ENTROPY).state == state + b",bar=2"
+
+
+def test_b9_of_a_key_that_comes_twice_the_newest_goes_on() -> None:
+    """B9: the list is not dropped for it; new members stand at the left."""
+    assert continued(PARENT, [b"a=1,b=2", b"a=3"], ENTROPY).state == b"a=1,b=2"
+
+
+@given(st.binary(min_size=8, max_size=8).filter(any), st.integers(1, 50))
+def test_b9_each_call_has_a_parent_id_of_its_own(span: bytes, calls: int) -> None:
+    """B9: the trace and its flags stay; no id comes twice, is the request's own, or is none."""
+    parent = b"00-" + TRACE + b"-" + span.hex().encode() + b"-03"
+    parents = Parents(parent)
+    made = [parents() for _ in range(calls)]
+
+    assert len({parent, *made}) == calls + 1
+    assert {(each[:36], each[52:]) for each in made} == {(parent[:36], b"-03")}
+    assert all(each[36:52].strip(b"0") and len(each) == len(parent) for each in made)
+
+
+def test_b9_no_parent_id_is_zero() -> None:
+    """Trace Context 3.2.2.4: an id of zeros is none; the step that would lead there goes on."""
+    before = b"00-" + TRACE + b"-%016x-01" % ((-0x9E3779B97F4A7C15) % (1 << 64))
+
+    assert Parents(before)()[36:52] == b"9e3779b97f4a7c15"
 
 
 @given(st.binary(max_size=80), st.lists(st.binary(max_size=60), max_size=4))

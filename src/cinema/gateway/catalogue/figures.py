@@ -1,4 +1,4 @@
-"""Show how the ETL fares, as it tells itself: documents written, and how long changes wait.
+"""Show how the ETL fares, as it tells itself: documents written, left out, and how long changes wait.
 
 The ETL is another process, perhaps on another machine; what is known of it is the stamp that its batches leave. The
 counts are those of the stamp, so that all workers show the same; should the stamp be lost and begin anew, they go on
@@ -44,13 +44,15 @@ class Figures:
         self._stamp = stamp
 
     def collect(self) -> Iterator[Metric]:
-        """Yield both metrics."""
+        """Yield the metrics."""
         documents = CounterMetricFamily(
             "etl_documents", "Documents that the ETL has written.", labels=("index",)
         )
         lag = GaugeMetricFamily(
             "etl_lag_seconds", "How long the oldest change of the last batch has waited.", labels=("index",)
         )
+        aside = "Documents and links that the ETL leaves out now: refused by the index, or not to be read."
+        yield GaugeMetricFamily("etl_set_aside", aside, value=self._stamp.set_aside)
         now = self._clock.wall()
         for index in self._indices:
             documents.add_metric((index,), self._before[index] + self._stamp.documents.get(index, 0))

@@ -5,16 +5,17 @@ from typing import Any, Final, TypeAlias
 
 from cinema.gateway.catalogue.paging import Paging, Pairs, links
 from cinema.gateway.catalogue.views import Document, objects_in
-from cinema.gateway.upstreams import Search
 from stagedoor.errors import UpstreamRejected
 from stagedoor.requests import Headers
 from stagedoor.search.filters import FilterSet
 from stagedoor.search.query import AnyOf, Clause, Not, Query, Result, Term
+from stagedoor.upstream import Upstream
 from stagedoor.value import value
 from stagedoor.web.kept import Page, page_of
 
-__all__ = ["Find", "Item", "Listing", "NotHere", "Shape", "View", "films_of", "matching", "similar"]
+__all__ = ["Find", "Item", "Listing", "NotHere", "Search", "Shape", "View", "films_of", "matching", "similar"]
 
+Search: TypeAlias = Upstream[Query, Result]
 View: TypeAlias = Callable[[Document], dict[str, Any]]
 Find: TypeAlias = Callable[[Search, FilterSet, str], Awaitable[Result]]  # filters, and the id of whose films
 

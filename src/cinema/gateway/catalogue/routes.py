@@ -5,9 +5,8 @@ from collections.abc import Callable, Mapping
 from cinema.gateway.catalogue import resources, samples
 from cinema.gateway.catalogue.filters import CourseFilmsOf
 from cinema.gateway.catalogue.models import CourseFilmLine
-from cinema.gateway.catalogue.questions import Item, Listing, NotHere, matching
+from cinema.gateway.catalogue.questions import Item, Listing, NotHere, Search, matching
 from cinema.gateway.catalogue.resources import FILM_LINES, LISTS, RELATED, THINGS
-from cinema.gateway.upstreams import Search
 from cinema.settings import Settings
 from stagedoor import problems
 from stagedoor.cache.store import Store

@@ -10,17 +10,18 @@ The figures of the stamp go to the metrics; where the file is on another machine
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from cinema.etl.stamp import Stamp, figures_key, read_stamp, stamp_path
-from cinema.gateway.caches import Caches
 from cinema.gateway.catalogue.figures import Elsewhere, Figures, nowhere, over_redis
 from cinema.indices import INDICES
 from cinema.settings import Settings
+from stagedoor import Running
 from stagedoor.cache.store import Store
 from stagedoor.cache.tags import ALL, tag
 from stagedoor.clock import Clock
-from stagedoor.observers.metrics import Metrics
 from stagedoor.search.engine import Engine
 from stagedoor.supervision import supervised
 
@@ -31,13 +32,15 @@ _LOST = -1  # older than any batch
 _LOGGER = logging.getLogger("cinema.catalogue")
 
 
-def watch_of(settings: Settings, engine: Engine, caches: Caches, metrics: Metrics, clock: Clock) -> "Watch":
+def watch_of(settings: Settings, engine: Engine, running: Running) -> "Watch":
     """Return the watch over the folder the settings name; what it hears of is shown among the metrics."""
+    clock, stores = running.env.clock, running.stores
     figures = Figures([index.name for index in INDICES], clock)
-    metrics.include(figures)
-    redis = caches.redis
-    elsewhere = nowhere if redis is None else over_redis(redis.server, figures_key(settings.redis_prefix))
-    return Watch(settings.search_dir, engine, caches.store, clock, figures, elsewhere)
+    if running.world.metrics is not None:
+        running.world.metrics.include(figures)
+    server = stores.server
+    elsewhere = nowhere if server is None else over_redis(server, figures_key(settings.redis_prefix))
+    return Watch(settings.search_dir, engine, stores.store, clock, figures, elsewhere)
 
 
 class Watch:
@@ -72,6 +75,15 @@ class Watch:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    @asynccontextmanager
+    async def followed(self) -> AsyncIterator[None]:
+        """Follow within it."""
+        await self.start()
+        try:
+            yield
+        finally:
+            await self.aclose()
 
     def counts(self) -> dict[str, int]:
         """Return the task that this is."""

@@ -1,25 +1,13 @@
-"""The shapes of the operators' answers, for the documentation."""
+"""The shapes of the operators' answers."""
 
-from typing import Any
+from typing import Any, NotRequired
 
-from pydantic import BaseModel
+from typing_extensions import TypedDict
 
-__all__ = ["Alive", "CacheStats", "HealthAnswer", "Ready", "StartAnswer", "SystemInfo"]
-
-
-class Alive(BaseModel):
-    """The process runs."""
-
-    status: str
+__all__ = ["CacheStats", "HealthAnswer", "StartAnswer", "SystemInfo"]
 
 
-class Ready(BaseModel):
-    """The process takes requests."""
-
-    status: str
-
-
-class HealthAnswer(BaseModel):
+class HealthAnswer(TypedDict):
     """The gateway and what stands behind it; `services` is `components` without details."""
 
     status: str
@@ -31,16 +19,16 @@ class HealthAnswer(BaseModel):
     cache: dict[str, str]
 
 
-class CacheStats(BaseModel):
+class CacheStats(TypedDict):
     """The cache in use and how it fares."""
 
     cache_type: str
     status: str
-    stats: dict[str, Any] | None = None
-    error: str | None = None
+    stats: NotRequired[dict[str, Any]]
+    error: NotRequired[str]
 
 
-class SystemInfo(BaseModel):
+class SystemInfo(TypedDict):
     """The machine, this process, and what it holds: `runtime` must return to rest after faults."""
 
     system: dict[str, float]
@@ -49,7 +37,7 @@ class SystemInfo(BaseModel):
     runtime: dict[str, int]
 
 
-class StartAnswer(BaseModel):
+class StartAnswer(TypedDict):
     """Where everything is."""
 
     message: str

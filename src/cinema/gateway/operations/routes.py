@@ -1,120 +1,102 @@
-"""The operators' routes, in one table."""
+"""The operators' routes beside those that every gateway has."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import psutil
+from pydantic import Field
 
 from cinema import __version__
-from cinema.gateway.caches import Caches
-from cinema.gateway.operations.caches import cache_stats
-from cinema.gateway.operations.health import alive, health, ready
-from cinema.gateway.operations.models import (
-    Alive,
-    CacheStats,
-    HealthAnswer,
-    Ready,
-    StartAnswer,
-    SystemInfo,
-)
-from cinema.gateway.operations.start import start_page
+from cinema.gateway.operations.models import CacheStats, HealthAnswer, StartAnswer, SystemInfo
+from cinema.gateway.operations.start import DOCS, HTML, MONITORING, page, prefers_html
 from cinema.gateway.operations.system import system_info
-from stagedoor.clock import Clock
-from stagedoor.observers.metrics import Metrics
-from stagedoor.upstream import Upstream
-from stagedoor.web.answer import Answer
-from stagedoor.web.health import Health
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Documentation, Handler, Route
+from stagedoor import Answer, Gateway, Header, Running
+from stagedoor.errors import UpstreamError
 
-__all__ = ["Inside", "operation_routes", "start_route"]
+__all__ = ["declare_operations"]
 
 _TAG = ("operations",)
-_EXAMPLES = (
-    "/api/profile/user123",
-    "/api/v1/films?sort=-imdb_rating&page_size=50&page_number=1",
-    "/api/v1/films/search?query=star",
-    "/v1/films?title=star&imdb_rating=7&imdb_rating=",
-    "/api/v1/genres",
-)
+_VARY = {"vary": "Accept", "cache-control": "no-cache"}
+Accept = Annotated[str, Header(), Field(description="HTML or JSON", examples=["application/json"])]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inside:
-    """What the operators' routes look at."""
+def declare_operations(app: Gateway) -> None:
+    """Declare the start page, health, and what the cache and the process hold."""
+    process = psutil.Process()
+    process.cpu_percent()  # the first reading is the base of the next
+    psutil.cpu_percent()
 
-    clock: Clock
-    metrics: Metrics
-    caches: Caches
-    health: Health
-    upstreams: Sequence[Upstream[Any, Any]]
-    is_ready: Callable[[], bool]
-    active: Callable[[], int]
+    @app.get("/health", live=True, tags=_TAG)
+    async def health(running: Running) -> HealthAnswer:
+        """Tell how everything behind the gateway is.
 
+        Asked just now, in parallel. `degraded` as soon as one component is not healthy.
+        """
+        return await _health(running)
 
-def operation_routes(inside: Inside) -> list[Route]:
-    """Return the routes of this folder, but for the start page."""
-    clock, caches = inside.clock, inside.caches
-    system = system_info(
-        inside.upstreams,
-        active=inside.active,
-        cache=caches.in_short,
-        counts=caches.counts,
-        start=clock.wall(),
-    )
-    return [
-        _live("/health/live", alive, Documentation(summary="Is the process alive?", tags=_TAG, model=Alive)),
-        _live(
-            "/health/ready",
-            ready(inside.is_ready),
-            Documentation(summary="Does it take requests?", tags=_TAG, model=Ready, problems=(503,)),
-        ),
-        _live(
-            "/health",
-            health(inside.health, caches.in_use, clock=clock, version=__version__),
-            Documentation(
-                summary="How is everything behind the gateway?",
-                description="Asked just now, in parallel. `degraded` as soon as one component is not healthy.",
-                tags=_TAG,
-                model=HealthAnswer,
-            ),
-        ),
-        _metrics(inside.metrics),
-        _counted("/api/cache/stats", cache_stats(caches), "How does the cache fare?", CacheStats),
-        _counted("/api/system/info", system, "What does the process hold?", SystemInfo),
-    ]
+    @app.get("/api/cache/stats", tags=_TAG)
+    async def cache(running: Running) -> CacheStats:
+        """Tell how the cache fares."""
+        return await _cache_stats(running)
+
+    @app.get("/api/system/info", tags=_TAG)
+    async def system(running: Running) -> SystemInfo:
+        """Tell what the process holds."""
+        return await system_info(running, process)
+
+    @app.get("/", tags=_TAG)
+    async def start(running: Running, accept: Accept = "") -> Answer[StartAnswer | bytes]:
+        """Tell where everything is."""
+        shown = [one for one in running.endpoints() if one != "GET /"]
+        if prefers_html(accept.encode()):
+            return Answer(page(shown, __version__).encode(), headers={**HTML, **_VARY})
+        return Answer(_start(shown, running), headers=_VARY)
 
 
-def start_route(routes: Sequence[Route], clock: Clock) -> Route:
-    """Return the start page, which lists the given routes."""
-    handle = start_page(routes, _EXAMPLES, clock=clock, version=__version__)
-    return _counted("/", handle, "Where is everything?", StartAnswer)
+async def _cache_stats(running: Running) -> CacheStats:
+    """Return the figures of the cache in use; trouble is told without addresses."""
+    stores = running.stores
+    if stores.tiers is None:
+        return CacheStats(cache_type="in_memory", status="active", stats=stores.memory_figures())
+    try:
+        figures = await stores.redis_figures("profile")
+    except UpstreamError as error:
+        return CacheStats(cache_type="redis", status="error", error=error.detail)
+    stats = {"cached_profiles": figures.pop("keys"), **figures}
+    return CacheStats(cache_type="redis", status="connected", stats=stats)
 
 
-def _live(path: str, handle: Handler, documentation: Documentation) -> Route:
-    return Route(
-        path=path, handle=handle, public=True, live=True, kind="operations", documentation=documentation
+async def _health(running: Running) -> HealthAnswer:
+    components = await running.components()
+    states = {name: one.status for name, one in components.items()}
+    return HealthAnswer(
+        status=_all_in_all(states.values()),
+        service="api-gateway",
+        version=__version__,
+        timestamp=_now(running),
+        components={name: one.as_json() for name, one in components.items()},
+        services={**states},
+        cache={"type": running.stores.in_use, "status": _all_in_all([states.get("redis", "healthy")])},
     )
 
 
-def _counted(path: str, handle: Handler, summary: str, model: type) -> Route:
-    documentation = Documentation(summary=summary, tags=_TAG, model=model, problems=(429,))
-    return Route(path=path, handle=handle, public=True, kind="operations", documentation=documentation)
+def _all_in_all(states: Iterable[str]) -> str:
+    """Return "healthy" only where everything is; the gateway itself serves either way."""
+    return "healthy" if {*states} <= {"healthy"} else "degraded"
 
 
-def _metrics(metrics: Metrics) -> Route:
-    async def handle(_: Request) -> Answer:
-        body, kind = metrics.render()
-        return Answer(200, ((b"content-type", kind.encode()), (b"cache-control", b"no-store")), body)
-
-    documentation = Documentation(
-        summary="Metrics in the Prometheus text format", tags=_TAG, model=str, media_type="text/plain"
+def _start(shown: Sequence[str], running: Running) -> StartAnswer:
+    return StartAnswer(
+        message="cinema: one door to films, profiles and more",
+        service="api-gateway",
+        version=__version__,
+        date=_now(running),
+        monitoring=MONITORING,
+        endpoints=[*shown],
+        docs=[*DOCS],
     )
-    return Route(
-        path="/metrics",
-        handle=handle,
-        public=True,
-        live=True,
-        counted=False,
-        kind="operations",
-        documentation=documentation,
-    )
+
+
+def _now(running: Running) -> str:
+    return datetime.fromtimestamp(running.env.clock.wall(), UTC).isoformat()

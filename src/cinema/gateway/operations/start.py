@@ -1,23 +1,25 @@
 """/: where everything is, as a page for people and as JSON for programs."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from html import escape
 
-from stagedoor.clock import Clock
-from stagedoor.web.answer import Answer, html, json
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Handler, Route
+__all__ = ["DOCS", "HTML", "MONITORING", "page", "prefers_html"]
 
-__all__ = ["prefers_html", "start_page"]
-
-_VARY = ((b"vary", b"Accept"), (b"cache-control", b"no-cache"))
-_POLICY = (
-    b"content-security-policy",
-    b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'",
+HTML = {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    ),
+}
+DOCS = ("/docs", "/redoc", "/openapi.json", "/api/docs", "/api/redoc", "/v1/docs")
+_EXAMPLES = (
+    "/api/profile/user123",
+    "/api/v1/films?sort=-imdb_rating&page_size=50&page_number=1",
+    "/api/v1/films/search?query=star",
+    "/v1/films?title=star&imdb_rating=7&imdb_rating=",
+    "/api/v1/genres",
 )
-_DOCS = ("/docs", "/redoc", "/openapi.json", "/api/docs", "/api/redoc", "/v1/docs")
-_MONITORING = {
+MONITORING = {
     "health": "/health",
     "live": "/health/live",
     "ready": "/health/ready",
@@ -25,21 +27,6 @@ _MONITORING = {
     "cache": "/api/cache/stats",
     "system": "/api/system/info",
 }
-
-
-def start_page(routes: Sequence[Route], examples: Sequence[str], *, clock: Clock, version: str) -> Handler:
-    """Return the handler; `examples` are calls that work as written."""
-    shown = [f"{route.method} {route.path}" for route in routes if route.documentation is not None]
-
-    async def handle(request: Request) -> Answer:
-        if prefers_html(request.headers.get(b"accept", b"")):
-            return html(_page(shown, examples, version), headers=(*_VARY, _POLICY))
-        date = datetime.fromtimestamp(clock.wall(), UTC).isoformat()
-        said = {"message": "cinema: one door to films, profiles and more", "service": "api-gateway"}
-        where = {"monitoring": _MONITORING, "endpoints": shown, "docs": list(_DOCS)}
-        return json({**said, "version": version, "date": date, **where}, headers=_VARY)
-
-    return handle
 
 
 def prefers_html(accept: bytes) -> bool:
@@ -60,10 +47,11 @@ def _weighed(item: bytes) -> tuple[bytes, float]:
         return kind.strip(), 0.0
 
 
-def _page(shown: Sequence[str], examples: Sequence[str], version: str) -> str:
-    calls = "".join(f'<li><a href="{escape(path)}">{escape(path)}</a></li>' for path in examples)
-    docs = "".join(f'<li><a href="{path}">{path}</a></li>' for path in _DOCS)
-    state = "".join(f'<li><a href="{path}">{path}</a></li>' for path in _MONITORING.values())
+def page(shown: Sequence[str], version: str) -> str:
+    """Return the page: calls that work as written, documents, state, and the given routes."""
+    calls = "".join(f'<li><a href="{escape(path)}">{escape(path)}</a></li>' for path in _EXAMPLES)
+    docs = "".join(f'<li><a href="{path}">{path}</a></li>' for path in DOCS)
+    state = "".join(f'<li><a href="{path}">{path}</a></li>' for path in MONITORING.values())
     routes = "".join(f"<li><code>{escape(route)}</code></li>" for route in shown)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>cinema</title>

@@ -4,13 +4,34 @@ Typed dictionaries, not classes: what a service adds to a user or an order is pa
 leave as they arrived (P6). Only what is declared here is checked.
 """
 
-from pydantic import BaseModel, ConfigDict, with_config
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, model_validator, with_config
 from typing_extensions import TypedDict
 
-from stagedoor.aggregate.verdict import VerdictJson
+__all__ = ["USER", "Metadata", "Order", "OrderItem", "Product", "Profile", "Unknown", "User", "UserId"]
 
-__all__ = ["Metadata", "Order", "OrderItem", "Product", "Profile", "User"]
+_DOTS = (".", "..")  # no segment of a path can be one of them (RFC 3986 5.2.4)
 
+
+def _no_dots(text: str) -> str:
+    if text in _DOTS:
+        raise ValueError(f"must not be {text!r}")
+    return text
+
+
+UserId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$",
+        description="The customer's id: any text without control characters.",
+        examples=["user123"],
+        json_schema_extra={"not": {"enum": [*_DOTS]}},
+    ),
+    AfterValidator(_no_dots),
+]
 _AS_SENT = ConfigDict(extra="allow", strict=True)
 
 
@@ -24,6 +45,23 @@ class User(TypedDict):
     full_name: str
     is_active: bool
     created_at: str
+
+
+class Unknown(BaseModel):
+    """The foreign way to say that there is no such user: 200 with an `error`, and no `id` (P8)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    error: object
+
+    @model_validator(mode="after")
+    def _has_no_id(self) -> Self:
+        if "id" in (self.model_extra or {}):
+            raise ValueError("it has an id")
+        return self
+
+
+USER: TypeAdapter[User | Unknown] = TypeAdapter(Annotated[User | Unknown, Field(union_mode="left_to_right")])
 
 
 @with_config(_AS_SENT)
@@ -75,13 +113,20 @@ class Metadata(TypedDict):
     cached: bool
     services_used: int
     response_time_ms: float
-    parts: dict[str, VerdictJson]
+    parts: dict[str, dict[str, str | float | None]]
 
 
 class Profile(BaseModel):
-    """The answer the profile screen needs."""
+    """A customer's profile.
+
+    The user, their orders and the products in them, asked in parallel. The user is required; orders and products that
+    cannot be had are empty, and `metadata.parts` and `Stagedoor-Parts` say why. Complete answers are kept for a moment;
+    an incomplete one never is.
+    """
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     user: User
-    orders: list[Order]
-    products: dict[str, Product]
+    orders: list[Order] = []
+    products: dict[str, Product] = {}
     metadata: Metadata

@@ -1,15 +1,17 @@
 """Filling Elasticsearch and OpenSearch."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import orjson
 
-from stagedoor.errors import UpstreamError, UpstreamRejected
+from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
 from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.search.documents import refusal
+from stagedoor.search.elastic.bulk import ALWAYS_FITS, GONE, PASSING, Line, Room, judged
 from stagedoor.search.elastic.fields import OWN, keys_of
 from stagedoor.search.elastic.mapping import SERVING, body_of, declaration
 from stagedoor.search.elastic.requests import credentials, json_of, request
@@ -19,7 +21,8 @@ from stagedoor.search.schema import Index
 
 __all__ = ["ElasticWriter"]
 
-_TRANSIENT = frozenset((429, 502, 503, 504))
+_MARK: Final = "mark"  # beside the declaration
+_CUTS: Final = 5  # connections closed on one document, of a cluster that answers meanwhile
 _ODD: Final = (TypeError, ValueError)  # what a document of another shape than declared raises
 
 
@@ -41,6 +44,7 @@ class ElasticWriter:
 
     A new version is filled without being refreshed; its first commit merges it to one segment, of which questions cost
     least. That is asked for and not insisted on: a node that takes longer than the upstream allows goes on by itself.
+    A bulk request that is too large for the cluster is divided (`bulk`).
     """
 
     def __init__(
@@ -55,6 +59,8 @@ class ElasticWriter:
         self._indices = {index.name: index for index in indices}
         self._headers = credentials(user, password)
         self._fresh: set[str] = set()  # versions that were created here and never committed
+        self._room = Room()
+        self._cuts: Counter[str] = Counter()  # by id, of documents that went alone
 
     @staticmethod
     def prepare(index: Index, /) -> Callable[[Document], Change]:
@@ -70,43 +76,86 @@ class ElasticWriter:
 
     async def create(self, index: Index, /) -> str:
         self._indices[index.name] = index
-        newest = await self.versions(index.name)
+        found = await self._ask("versions", "GET", f"/{index.name}*/_alias", absent={})
+        newest = _versions(index.name, found)
         number = int(newest[-1].rpartition("-")[2]) if newest else 0
         version = f"{index.name}-{number + 1:06}"
+        _demand_free(index.name, version, found)
         await self._ask("create", "PUT", f"/{version}", body_of(index))
         self._fresh.add(version)
         return version
 
     async def current(self, name: str, /) -> str | None:
-        version = await self._alias(name)
-        if version is None:
+        standing = await self._standing(name)
+        if len(standing) != 1:  # of several, readers would get everything as often
             return None
-        found = await self._ask("mapping", "GET", f"/{version}/_mapping")
-        declared = found[version]["mappings"].get("_meta", {}).get("declaration")
+        (version,) = standing
+        declared = (await self._meta(version)).get("declaration")
         return version if declared == declaration(self._indices[name]) else None
 
-    async def _alias(self, name: str) -> str | None:
-        found = await self._ask("alias", "GET", f"/_alias/{name}", absent={})
-        return min(found, default=None)
+    async def _standing(self, name: str) -> Sequence[str]:
+        """Return the indices that a name stands for."""
+        return sorted(await self._ask("alias", "GET", f"/_alias/{name}", absent={}))
+
+    async def _meta(self, version: str) -> Mapping[str, Any]:
+        found = await self._ask("mapping", "GET", f"/{version}/_mapping", absent={version: {"mappings": {}}})
+        return dict(found[version]["mappings"].get("_meta", {}))
 
     async def versions(self, name: str, /) -> tuple[str, ...]:
-        found = await self._ask("versions", "GET", f"/{name}-*/_alias", absent={})
-        mine = [version for version in found if re.fullmatch(re.escape(name) + r"-\d{6,}", version)]
-        return tuple(sorted(mine, key=lambda version: int(version.rpartition("-")[2])))
+        return _versions(name, await self._ask("versions", "GET", f"/{name}-*/_alias", absent={}))
 
     async def write(self, version: str, changes: Sequence[Change], /) -> tuple[Refused, ...]:
         lines = _lines_of(self._indices[version.rpartition("-")[0]])
-        said, wrong = [], []
+        said: list[Line] = []
+        refused: list[Refused] = []
         for change in changes:
             try:
-                said.append(_said(change, lines))
+                said.append((_id_of(change), _said(change, lines)))
             except _ODD as error:
-                wrong.append(Refused(_id_of(change), str(error)))
-        if not said:
-            return tuple(wrong)
-        answer = await self._ask("bulk", "POST", f"/{version}/_bulk", b"".join(said))
-        refused = [one for item in answer["items"] if (one := _refused(item)) is not None]
-        return (*wrong, *refused)
+                refused.append(Refused(_id_of(change), str(error)))
+        for part in self._room.divided(said) if said else ():
+            refused += await self._bulk(version, part)
+        if not any(one.retryable for one in refused):
+            self._room.taken()
+        return tuple(refused)
+
+    async def _bulk(self, version: str, lines: Sequence[Line]) -> Sequence[Refused]:
+        """Send these lines, in parts if they are too large, or if one of them makes the whole request wrong."""
+        body = b"".join([octets for _, octets in lines])
+        try:
+            return judged(await self._ask("bulk", "POST", f"/{version}/_bulk", body), lines)
+        except WriterError as error:
+            status = _status(error)
+            if status == 429:
+                self._room.too_much(len(body))
+                return [Refused(key, str(error), retryable=True) for key, _ in lines]
+            if status == 400 and not error.retryable:  # an id that is too long, for instance
+                room, why = Room(most=len(body) / 2), str(error)
+            elif status == 413 or await self._is_cut_off(version, lines, error):
+                room, why = self._room, f"the cluster takes no document of {len(body):,} octets"
+                room.too_large(len(body))
+            else:
+                raise
+        if len(lines) == 1:
+            return [Refused(lines[0][0], why)]
+        return [one for part in room.divided(lines) for one in await self._bulk(version, part)]
+
+    async def _is_cut_off(self, version: str, lines: Sequence[Line], error: WriterError) -> bool:
+        """Tell whether it is for its size that a request had no answer: the cluster answers a small one.
+
+        Of one document that is less sure, and what is set aside is left out: then it takes several times.
+        """
+        why, size = error.__cause__, sum(len(octets) for _, octets in lines)
+        if not isinstance(why, UpstreamError) or why.response is not None or size <= ALWAYS_FITS:
+            return False
+        alone = len(lines) == 1
+        if alone and isinstance(why, UpstreamTimeout):
+            return False
+        with suppress(WriterError):
+            await self._ask("versions", "GET", f"/{version}/_alias")
+            self._cuts[lines[0][0]] += alone
+            return not alone or self._cuts[lines[0][0]] >= _CUTS
+        return False
 
     async def commit(self, version: str, /) -> None:
         if version in self._fresh:
@@ -117,14 +166,21 @@ class ElasticWriter:
         self._fresh.discard(version)
 
     async def switch(self, name: str, version: str, /) -> None:
-        before = await self._alias(name)
-        actions = [{"add": {"index": version, "alias": name}}]
-        if before is not None and before != version:
-            actions.insert(0, {"remove": {"index": before, "alias": name}})
+        others = [before for before in await self._standing(name) if before != version]
+        actions = [{"remove": {"index": before, "alias": name}} for before in others]
+        actions.append({"add": {"index": version, "alias": name}})
         await self._ask("switch", "POST", "/_aliases", {"actions": actions})
 
+    async def mark(self, version: str, text: str, /) -> None:
+        # The application's part of a mapping is replaced whole, so the declaration has to be said again.
+        meta = {**await self._meta(version), _MARK: text}
+        await self._ask("mark", "PUT", f"/{version}/_mapping", {"_meta": meta})
+
+    async def marked(self, version: str, /) -> str:
+        return str((await self._meta(version)).get(_MARK, ""))
+
     async def drop(self, version: str, /) -> None:
-        if version == await self._alias(version.rpartition("-")[0]):
+        if version in await self._standing(version.rpartition("-")[0]):
             raise WriterError(f"{version} is in use", retryable=False)
         await self._ask("drop", "DELETE", f"/{version}", absent={})
 
@@ -150,7 +206,9 @@ class ElasticWriter:
         except UpstreamRejected as error:
             if absent is not None and error.response is not None and error.response.status == 404:
                 return absent
-            raise WriterError(_reason(error), retryable=False) from error
+            kind, reason = _reason(error)
+            lost = kind == GONE
+            raise WriterError(reason, retryable=lost or kind in PASSING, lost=lost) from error
         except UpstreamError as error:
             raise WriterError(str(error)) from error
 
@@ -183,21 +241,40 @@ def _id_of(change: Change) -> str:
     return str(change.document.get(ID)) if isinstance(change, Put) else change.id
 
 
-def _refused(item: Mapping[str, Any]) -> Refused | None:
-    verb, said = next(iter(item.items()))
-    status = said["status"]
-    if status < 300 or (verb == "delete" and status == 404):
-        return None
-    error = said.get("error", {})
-    return Refused(said["_id"], f"{error.get('type')}: {error.get('reason')}", status in _TRANSIENT)
+def _status(error: WriterError) -> int:
+    """Return the status that a request was refused with; 0 if it was not answered."""
+    why = error.__cause__
+    return why.response.status if isinstance(why, UpstreamError) and why.response is not None else 0
 
 
-def _reason(error: UpstreamRejected) -> str:
-    """Return what the engine itself says is wrong, as far as it does."""
+def _versions(name: str, found: Iterable[str]) -> tuple[str, ...]:
+    mine = [version for version in found if re.fullmatch(re.escape(name) + r"-\d{6,}", version)]
+    return tuple(sorted(mine, key=lambda version: int(version.rpartition("-")[2])))
+
+
+def _demand_free(name: str, version: str, found: Mapping[str, Any]) -> None:
+    """Raise if a version could not be created, or not be given its alias: of that a cluster tells in the end only."""
+    if name in found:
+        raise WriterError(
+            f"the cluster holds {name} as an index, and it has to be an alias of {version}: delete that index "
+            f"(DELETE /{name}), or keep it under another name (_reindex), and start again",
+            retryable=False,
+        )
+    holder = next((index for index, said in found.items() if version in said["aliases"]), None)
+    if holder is not None:
+        raise WriterError(
+            f"the cluster holds {version} as an alias of {holder}, and it has to be an index for {name}: "
+            f"remove that alias (DELETE /{holder}/_alias/{version}), and start again",
+            retryable=False,
+        )
+
+
+def _reason(error: UpstreamRejected) -> tuple[str, str]:
+    """Return the type of exception that the engine names, if it does, and what it says is wrong."""
     if error.response is None:
-        return str(error)
+        return "", str(error)
     try:
         said = orjson.loads(error.response.body)["error"]
-        return f"{error}: {said['type']}: {said['reason']}"
+        return said["type"], f"{error}: {said['type']}: {said['reason']}"
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return str(error)
+        return "", str(error)

@@ -1,6 +1,6 @@
 """What lies in the folder of the embedded engine, and who may change it.
 
-    movies-000003/      one version of an index: Tantivy's files, and `format` that names what it was made for
+    movies-000003/      one version of an index: Tantivy's files, `format` that names what it was made for, and `mark`
     movies.name         the version that the name "movies" stands for; replaced whole, so that readers see old or new
     generation          replaced after each commit and each switch: readers look at it to know that they must look again
 
@@ -42,6 +42,9 @@ class Folder:
 
     def create(self, index: Index) -> str:
         """Make an empty folder for a new version and return the version's name."""
+        name = self.root / f"{index.name}.name"
+        if name.is_dir():
+            raise IsADirectoryError(f"{name.name} is a folder and has to be a file: move it away")
         newest = self.versions(index.name)
         number = int(newest[-1].rpartition("-")[2]) if newest else 0
         version = f"{index.name}-{number + 1:06}"
@@ -69,6 +72,17 @@ class Folder:
         """Let a name stand for a version, in one step."""
         _replace(self.root / f"{name}.name", version)
 
+    def mark(self, version: str, text: str) -> None:
+        """Keep a text with a version."""
+        _replace(self.path(version) / "mark", text)
+
+    def marked(self, version: str) -> str:
+        """Return the text that a version is marked with; an empty one if it is not."""
+        try:
+            return (self.path(version) / "mark").read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+
     def drop(self, version: str) -> None:
         """Remove a version."""
         shutil.rmtree(self.path(version), ignore_errors=True)
@@ -93,7 +107,7 @@ class Folder:
 def _replace(path: Path, text: str) -> None:
     """Write a file so that it is there whole or not at all, also after a crash."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    with fresh.open("w") as file:
+    with fresh.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

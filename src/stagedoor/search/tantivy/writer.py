@@ -26,6 +26,8 @@ __all__ = ["TantivyWriter"]
 
 T = TypeVar("T")
 
+# Something else is where a file or a folder has to be, and stays there until somebody moves it.
+_IN_THE_WAY = (FileExistsError, IsADirectoryError, NotADirectoryError, PermissionError)
 _WRONG = (AttributeError, KeyError, TypeError, ValueError)  # what is raised for a document of another shape
 
 
@@ -118,11 +120,12 @@ class TantivyWriter:
         return await self._run(lambda: self._folder.versions(name))
 
     async def write(self, version: str, changes: Sequence[Change], /) -> tuple[Refused, ...]:
-        return await self._run(lambda: self._opened(version).apply(changes))
+        opened = await self._run(lambda: self._opened(version))
+        return await self._or_lost(version, lambda: opened.apply(changes), self._thread)
 
     async def commit(self, version: str, /) -> None:
         opened = await self._run(lambda: self._opened(version))
-        await self._run(opened.writer.commit, self._committing)
+        await self._or_lost(version, opened.writer.commit, self._committing)
         await self._run(self._folder.advance)
 
     async def switch(self, name: str, version: str, /) -> None:
@@ -131,6 +134,12 @@ class TantivyWriter:
             self._folder.advance()
 
         await self._run(work)
+
+    async def mark(self, version: str, text: str, /) -> None:
+        await self._run(lambda: self._folder.mark(version, text))
+
+    async def marked(self, version: str, /) -> str:
+        return await self._run(lambda: self._folder.marked(version))
 
     async def drop(self, version: str, /) -> None:
         def work() -> None:
@@ -158,9 +167,21 @@ class TantivyWriter:
         self._thread.shutdown()
         self._committing.shutdown()
 
+    async def _or_lost(self, version: str, work: Callable[[], T], thread: ThreadPoolExecutor) -> T:
+        """Run what Tantivy's writer does not survive if it fails: what it has not committed goes with it."""
+        try:
+            return await self._run(work, thread)
+        except WriterError as error:
+            with suppress(WriterError):
+                await self._run(lambda: self._close(version))
+            raise WriterError(str(error), lost=True) from error.__cause__
+
     async def _run(self, work: Callable[[], T], thread: ThreadPoolExecutor | None = None) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(thread or self._thread, work)
+        except _IN_THE_WAY as error:
+            what = error.strerror or str(error)
+            raise WriterError(f"the index cannot be written: {what}", retryable=False) from error
         except (OSError, ValueError) as error:
             raise WriterError(f"the index cannot be written: {error}") from error
 

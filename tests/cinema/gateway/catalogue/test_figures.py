@@ -66,7 +66,18 @@ def test_an_index_that_nobody_knows_is_not_shown(clock: ManualClock) -> None:
     figures = Figures(NAMES, clock)
     figures.hear(Stamp(1, documents={"others": 5}, lags={"others": 1.0}, behind={"others": 1.0}))
 
-    assert len(shown(figures)) == 3
+    assert len(shown(figures)) == 4
+
+
+def test_e2_what_is_set_aside_is_counted(clock: ManualClock) -> None:
+    """E2: a number that is above zero until somebody has mended the row."""
+    figures = Figures(NAMES, clock)
+    seen = [shown(figures)["etl_set_aside"]]
+    for stamp in (Stamp(1, set_aside=2), Stamp(), Stamp(2)):
+        figures.hear(stamp)
+        seen.append(shown(figures)["etl_set_aside"])
+
+    assert seen == [0, 2, 2, 0]
 
 
 async def test_the_lag_grows_while_a_batch_is_held_up(clock: ManualClock) -> None:

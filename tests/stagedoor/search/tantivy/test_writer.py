@@ -1,10 +1,13 @@
 """What the embedded writer does by itself; the rest is in `tests/contracts/search/test_writing.py`."""
 
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from stagedoor.search import Delete, Put
+from stagedoor.search import Delete, Put, WriterError
 from stagedoor.search.schema import Index, Keyword, Text
 from stagedoor.search.tantivy import TantivyWriter
 
@@ -135,4 +138,54 @@ async def test_a_name_stands_for_a_version_or_for_nothing(tmp_path: Path, name: 
     (tmp_path / "texts.name").write_text(name)
 
     assert await writer.current("texts") is None
+    await writer.aclose()
+
+
+async def test_a_commit_that_fails_says_that_what_was_written_is_lost(tmp_path: Path) -> None:
+    """E1: a full disk, for instance. Tantivy's writer does not survive it; the next one begins at the last commit."""
+    writer = TantivyWriter(tmp_path, [_INDEX])
+    version = await writer.create(_INDEX)
+    await writer.write(version, _batch("a"))
+    await writer.commit(version)
+    await writer.write(version, _batch("b"))
+    with full_disk(), pytest.raises(WriterError) as caught:
+        await writer.commit(version)
+
+    assert (caught.value.lost, caught.value.retryable) == (True, True)
+    await writer.write(version, _batch("c"))
+    await writer.commit(version)
+    assert await writer.count(version) == 2
+    await writer.aclose()
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let no file of this process grow: a write ends with an error, as on a disk without room."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+async def test_a_folder_in_place_of_the_name_is_found_before_anything_is_filled(tmp_path: Path) -> None:
+    """E7: it would be in the way in the end, and waiting does not move it; one line that says what to do."""
+    (tmp_path / "texts.name").mkdir(parents=True)
+    writer = TantivyWriter(tmp_path, [_INDEX])
+    with pytest.raises(WriterError, match=r"texts\.name is a folder .* move it away") as caught:
+        await writer.create(_INDEX)
+
+    assert not caught.value.retryable
+    await writer.aclose()
+
+
+async def test_a_file_in_place_of_the_folder_is_not_waited_for(tmp_path: Path) -> None:
+    """E7: nothing but whoever put it there takes it away."""
+    (tmp_path / "index").touch()
+    writer = TantivyWriter(tmp_path / "index", [_INDEX])
+    with pytest.raises(WriterError, match=r"File exists|Not a directory") as caught:
+        await writer.create(_INDEX)
+
+    assert not caught.value.retryable
     await writer.aclose()

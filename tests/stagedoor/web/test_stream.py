@@ -1,0 +1,145 @@
+"""Streamed answers: what happens to the stream when nobody wants it, or no longer."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from stagedoor.call import Env
+from stagedoor.testing import settle
+from stagedoor.web.answer import Answer
+from stagedoor.web.disconnect import EXTENSION
+from stagedoor.web.gateway import Gateway
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Route
+from tests.stagedoor.door.conftest import serving
+from tests.stagedoor.web.test_gateway import Traffic
+
+METHODS = ["GET", "HEAD", "POST", "PUT"]
+
+
+class Upstream:
+    """A body of `ready` pieces of `size` octets, and then a wait without end."""
+
+    def __init__(self, ready: int, size: int = 1) -> None:
+        self.pulled = 0
+        self.closed = asyncio.Event()
+        self._ready = ready
+        self._size = size
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        self.pulled += 1
+        if self.pulled > self._ready:
+            await asyncio.Event().wait()
+        return bytes(self._size)
+
+    async def aclose(self) -> None:
+        self.closed.set()
+
+
+class Peer:
+    """A server and its client, with the extension of the door or without it."""
+
+    def __init__(self, method: str, *, told: bool) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.gone = asyncio.Event()
+        self.scope: dict[str, Any] = {
+            "type": "http",
+            "method": method,
+            "path": "/s",
+            "raw_path": b"/s",
+            "query_string": b"",
+            "headers": [],
+        }
+        if told:
+            self.scope["extensions"] = {EXTENSION: self.on_gone}
+        self._callback: Callable[[], object] | None = None
+
+    def on_gone(self, callback: Callable[[], object]) -> None:
+        self._callback = callback
+        if self.gone.is_set():
+            callback()
+
+    async def receive(self) -> dict[str, Any]:
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        if not self.gone.is_set():
+            self.sent.append(message)
+
+    def leave(self) -> None:
+        self.gone.set()
+        if self._callback is not None:
+            self._callback()
+
+
+def streaming(env: Env, upstream: Upstream, *, traffic: Traffic | None = None) -> Gateway:
+    async def handle(_: Request) -> Answer:
+        return Answer(200, (), stream=upstream)
+
+    routes = [Route(path="/s", handle=handle, method=method) for method in ("GET", "POST", "PUT")]
+    return Gateway(routes, env=env, name="s", traffic=(traffic,) if traffic else ())
+
+
+@pytest.mark.parametrize(("method", "told"), [("GET", True), ("POST", True), ("PUT", True), ("GET", False)])
+async def test_x1_a_stream_ends_at_once_when_its_client_goes(env: Env, method: str, told: bool) -> None:
+    """B3, X1, D6: also while the next piece is waited for; it is counted as the client's doing."""
+    upstream, peer, traffic = Upstream(ready=2), Peer(method, told=told), Traffic()
+    serving_ = asyncio.create_task(
+        streaming(env, upstream, traffic=traffic)(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
+    )
+    await settle()
+    peer.leave()
+    await asyncio.wait_for(serving_, 1)
+
+    assert (upstream.pulled, upstream.closed.is_set()) == (3, True)
+    assert traffic.ended == [(method, "/s", 499)]
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_x1_a_stream_nobody_waits_for_is_not_even_begun(env: Env, method: str) -> None:
+    """B3, X1: the client went while the handler was at work."""
+    upstream, peer = Upstream(ready=1_000), Peer(method, told=True)
+
+    async def handle(_: Request) -> Answer:
+        peer.gone.set()  # and nobody is told before the answer is there
+        return Answer(200, (), stream=upstream)
+
+    routes = [Route(path="/s", handle=handle, method=method) for method in ("GET", "POST", "PUT")]
+    await Gateway(routes, env=env, name="s")(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
+
+    assert (upstream.pulled, upstream.closed.is_set(), peer.sent) == (0, True, [])
+
+
+async def test_x3_a_stream_that_is_cancelled_by_another_stays_cancelled(env: Env) -> None:
+    """X3: a stop of the process is no client that went, and closes the stream as well."""
+    upstream, peer = Upstream(ready=1), Peer("GET", told=True)
+    serving_ = asyncio.create_task(streaming(env, upstream)(peer.scope, peer.receive, peer.send))  # type: ignore[arg-type]
+    await settle()
+    serving_.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await serving_
+
+    assert upstream.closed.is_set()
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize(("ready", "size"), [(1, 10), (10_000, 60_000)], ids=["upstream slow", "client slow"])
+async def test_x1_a_stream_ends_when_the_door_loses_its_client(
+    env: Env, method: str, ready: int, size: int
+) -> None:
+    """B3, X1, over real sockets: the upstream is let go, not read to its end for nobody."""
+    upstream = Upstream(ready, size)
+    async with serving(streaming(env, upstream)) as door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(f"{method} /s HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.abort()
+        await asyncio.wait_for(upstream.closed.wait(), 2)
+
+    assert upstream.pulled < 1_000
