@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from stagedoor import Cache, Gateway, OrFallback, Settings
 from stagedoor.errors import ConfigError
@@ -338,7 +338,15 @@ def gateway_named_with_a_space(app: Gateway) -> None:
     Gateway("My Shop")
 
 
-@at_start(r"a screen is a pydantic model, not <class 'dict'>")
+@at_start(r"a screen is a pydantic model with fields, not <class '.*Names'>")
+def screen_of_a_list(app: Gateway) -> None:
+    class Names(RootModel[list[str]]):
+        pass
+
+    app.aggregate("/page", Names)
+
+
+@at_start(r"a screen is a pydantic model with fields, not <class 'dict'>")
 def screen_of_no_model(app: Gateway) -> None:
     loose(app).aggregate("/page", dict)
 
