@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+from pydantic_core import PydanticSerializationError
 
 from stagedoor import requests
 from stagedoor._face.fields import Cookie, Header, cookie_of, digest
@@ -65,7 +66,19 @@ class Input:
             raise ConfigError(f"{spell(self.hint)} cannot be read from a request") from error
         if schema.get("type") == "object":
             raise ConfigError(f"{spell(self.hint)} cannot be read from a {self.place} parameter")
+        if self.default is not ABSENT:
+            self._demand_default(adapter)
         return adapter
+
+    def _demand_default(self, adapter: TypeAdapter[Any]) -> None:
+        """Raise `ConfigError` for a default of another type: documents show it, and handlers get it as it is."""
+        try:
+            adapter.validate_python(self.default)
+            adapter.dump_python(self.default, mode="json", warnings="error")
+        except (ValidationError, PydanticSerializationError) as error:
+            hint = spell(self.hint)
+            remedy = f"; say {hint} | None" if self.default is None else ""
+            raise ConfigError(f"its default {self.default!r} is no {hint}{remedy}") from error
 
     @cached_property
     def json_schema(self) -> Mapping[str, Any]:
