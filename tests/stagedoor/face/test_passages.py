@@ -357,3 +357,23 @@ def test_a_passage_that_cannot_work_is_refused(options: dict[str, Any], words: s
         app.proxy("/a", app.service("files"), **options)
 
     assert words in str(caught.value)
+
+
+def test_a_passage_leads_to_a_path() -> None:
+    """At start: `to` begins with a slash."""
+    app = Gateway("shop")
+    app.proxy("/a", app.service("files"), to="b")
+
+    with pytest.raises(ConfigError, match=r"test_passages\.py:\d+: to='b': a path begins with a slash"):
+        app.inspected()
+
+
+async def test_a_rest_that_begins_with_a_slash_leads_nowhere_else(env: Env) -> None:
+    """T8: `//host` would be an address to whoever reads it as one."""
+    app = Gateway("shop")
+    app.proxy("/x/{rest:path}", app.service("files"), to="/{rest}")
+    service = Files(HttpResponse(status=200, headers=()))
+    async with app.build(env, transports={"files": service}) as running:
+        said = await Client(running).ask("/x//evil.example/a")
+
+        assert (said.status, service.asked) == (400, [])

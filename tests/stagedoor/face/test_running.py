@@ -273,3 +273,23 @@ async def test_a_deprecated_route_says_so() -> None:
             "Say it.",
             "More of it.",
         )
+
+
+async def test_health_tells_what_is_wrong_with_each_service() -> None:
+    """A service without /health answers all the same; one that is down, late or odd is unhealthy, in words."""
+    own = Gateway("own", deadline=1.0)
+    names = ("gone", "late", "odd", "silent")
+    for name in names:
+        own.proxy(f"/{name}", own.service(name))  # type: ignore[arg-type,unused-ignore]
+    gone, late, odd, silent = own.services
+    async with Stage(own) as stage:
+        stage[gone].fails()
+        stage[late].hangs()
+        stage[odd].says(b"<p>", headers={"content-type": "text/html"}).fails(500)
+        stage[silent].fails(404)
+        said = (await stage.get("/health")).read(dict[str, Any])
+        found = {name: said["components"][name]["status"] for name in names}
+
+        assert found == {"gone": "unhealthy", "late": "unhealthy", "odd": "healthy", "silent": "healthy"}
+        assert said["status"] != "healthy"
+        assert said["components"]["late"]["detail"] .startswith("not answering")
