@@ -66,10 +66,14 @@ def kinds(hint: Hint) -> tuple[type, ...]:
     kind = _unbound(_origin(hint) or hint)
     if hasattr(kind, "__required_keys__"):
         return (dict,)
-    open_ended = kind in _ANYTHING or getattr(kind, "_is_protocol", False) or _stands_for_another(kind)
-    if open_ended or not isinstance(kind, type):
-        return ()
-    return (kind, *_WIDER_KINDS.get(kind, ()))
+    return () if _is_open(kind) else (kind, *_WIDER_KINDS.get(kind, ()))
+
+
+def _is_open(kind: Hint) -> bool:
+    """Tell whether values of other classes may stand for one of this kind."""
+    if not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
+        return True
+    return kind in _ANYTHING or _stands_for_another(kind)
 
 
 def _unbound(kind: Hint) -> Hint:
