@@ -22,6 +22,7 @@ _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PIECE: Final = (
     262_144  # octets of an answer that wait in a transport; above its high-water mark none are added
 )
+_COPIED: Final = 16_384  # octets of a body that one write with its head is worth a copy for
 _ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
 _BODILESS: Final = -1
 _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
@@ -261,12 +262,20 @@ class Exchange:
         data = self._framed(body, more)
         if not self.started:
             self.started = True
-            data = (self._head or b"") + data
+            data = self._behind_head(data)
         self._connection.write(data)
         if not more:
             self.complete = True
             self.wake()
             self._connection.finished(self)
+
+    def _behind_head(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Return what to write with the head, or after it: what is large is not copied, as others may hold it too."""
+        head = self._head or b""
+        if len(data) <= _COPIED:
+            return head + data
+        self._connection.write(head)
+        return data
 
     def _framed(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
         if not self._chunked:
