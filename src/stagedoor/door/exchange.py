@@ -72,6 +72,7 @@ class Exchange:
         "begun",
         "body",
         "complete",
+        "deaf",
         "disconnected",
         "expects_continue",
         "head",
@@ -99,6 +100,7 @@ class Exchange:
         self.told_end = False  # and the application knows
         self.started = False  # the first octet of the answer is out
         self.complete = False
+        self.deaf = False  # the application has answered, and asks for no more of the body
         self.disconnected = False
 
     async def run(self, app: Callable[..., Any], scope: dict[str, Any]) -> None:
@@ -184,6 +186,8 @@ class Exchange:
             more = message.get("more_body", False)
             body = self._checked(message.get("body", b""), more)
             if len(body) > _PIECE:
+                if not more:
+                    self._stop_listening()
                 body = await self._write_all_but_the_last(memoryview(body))
             if not self.disconnected:
                 self._write(body, more)
@@ -247,6 +251,12 @@ class Exchange:
                 raise RuntimeError("the body's length is not its Content-Length")
             self._left = left
         return body
+
+    def _stop_listening(self) -> None:
+        """Drop what comes of the body: the answer is all here, and a client that sends before it reads would wait."""
+        self.deaf = True
+        self.body.clear()
+        self._connection.read_on()
 
     async def _write_all_but_the_last(self, body: memoryview) -> memoryview:
         """Write piece by piece, as the peer takes them: a body that others share is never copied whole for a peer."""
