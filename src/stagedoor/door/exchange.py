@@ -19,9 +19,8 @@ __all__ = ["Connection", "Exchange"]
 
 _LOGGER: Final = logging.getLogger("stagedoor.door")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_PIECE: Final = (
-    262_144  # octets of an answer that wait in a transport; above its high-water mark none are added
-)
+# Octets of an answer that wait in a transport; above its high-water mark none are added.
+_PIECE: Final = 65_536
 _ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
 _BODILESS: Final = -1
 _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
@@ -271,12 +270,20 @@ class Exchange:
         data = self._framed(body, more)
         if not self.started:
             self.started = True
-            data = (self._head or b"") + data
+            data = self._behind_the_head(data)
         self._connection.write(data)
         if not more:
             self.complete = True
             self.wake()
             self._connection.finished(self)
+
+    def _behind_the_head(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Return what is still to be written: both in one, unless that copied a large piece."""
+        head = self._head or b""
+        if len(data) < _PIECE:
+            return head + data
+        self._connection.write(head)
+        return data
 
     def _framed(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
         if not self._chunked:
