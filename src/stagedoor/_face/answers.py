@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
-from stagedoor._face.fields import lower_fields
+from stagedoor._face.fields import field_value, lower_fields
 
 __all__ = ["Answer"]
 
@@ -13,7 +13,8 @@ T_co = TypeVar("T_co", covariant=True)
 class Answer(Generic[T_co]):
     """A value with a status (else the route's), header fields and Set-Cookie lines.
 
-    Raises `ValueError` for a status outside 200 to 399, `TypeError` for fields that are no text.
+    Raises `ValueError` for a status outside 200 to 399 and for characters that no field can hold, `TypeError` for
+    fields that are no text.
     """
 
     __slots__ = ("lines", "status", "value")
@@ -34,7 +35,7 @@ class Answer(Generic[T_co]):
         self.status = status
         self.lines = (
             *lower_fields(headers),
-            *[(b"set-cookie", cookie.encode("latin-1")) for cookie in cookies],
+            *[(b"set-cookie", field_value("set-cookie", cookie)) for cookie in cookies],
         )
 
     @property

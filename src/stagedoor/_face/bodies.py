@@ -7,8 +7,8 @@ from pydantic import TypeAdapter
 
 from stagedoor import problems
 from stagedoor._face.inputs import read_as
-from stagedoor._face.shapes import is_json
-from stagedoor.parameters import Invalid
+from stagedoor._face.shapes import is_json, odd_number
+from stagedoor.parameters import Fault, Invalid
 from stagedoor.web.disconnect import ClientGone
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Refused
@@ -53,9 +53,12 @@ async def json_body(request: Request, adapter: TypeAdapter[Any], limit: int) -> 
     if not is_json(request.headers.get(b"content-type")):
         raise Refused(problems.unsupported_media("the body is JSON here: say Content-Type: application/json"))
     demand_length(request, limit)
-    body = b"".join([chunk async for chunk in chunks_of(request, limit)])
+    body = b"".join([chunk async for chunk in chunks_of(request, limit)]).removeprefix(_BOM)
+    odd = odd_number(body)
+    if odd:
+        raise Invalid(Fault(("body",), odd, "finite_number"))
     try:
-        return read_as(adapter, body.removeprefix(_BOM))
+        return read_as(adapter, body)
     except Invalid as invalid:
         first = invalid.faults[0]
         if first.type == _JSON_INVALID:

@@ -12,6 +12,8 @@ from stagedoor.errors import ConfigError
 __all__ = ["Cookie", "Header", "Headers", "Picker", "field_name", "lower_fields"]
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
+_UNSENDABLE = re.compile("[^\t\x20-\x7e\x80-\xff]")  # RFC 9110 5.5
+_ANYWAY = frozenset({"x-request-id", "traceparent", "tracestate"})
 _SECRET = re.compile(r"auth|cookie|token|api-?key|session|secret|credential|password|signature")
 # What belongs to one connection, or is written by whoever sends: it is nobody's to forward (RFC 9110 7.6.1).
 _OWN = frozenset(
@@ -142,6 +144,11 @@ class Picker:
         return tuple(sorted(found))
 
 
+def digest(said: bytes) -> bytes:
+    """Return bytes in place of others that may hold credentials, or be long: keys lie in shared stores."""
+    return hashlib.blake2b(said, digest_size=32).digest()
+
+
 def cookie_of(fields: requests.Headers, name: str) -> str | None:
     """Return the first cookie of a name; None if there is none."""
     wanted = name.encode()
@@ -166,12 +173,23 @@ def lower_fields(headers: Mapping[str, str] | None) -> requests.Headers:
     for name, said in headers.items():
         if not isinstance(said, str):
             raise TypeError(f"header {name!r} is {type(said).__name__}, not str")
-        fields.append((field_name(name).encode(), said.encode("latin-1", "strict")))
+        fields.append((field_name(name).encode(), field_value(name, said)))
     return tuple(fields)
+
+
+def field_value(name: str, said: str) -> bytes:
+    """Return a field's value as it is sent; raises `ValueError` for one that could end its line (T2)."""
+    if _UNSENDABLE.search(said):
+        raise ValueError(
+            f"header {name!r} holds characters that a field cannot: encode them, as quote() does"
+        )
+    return said.encode("latin-1")
 
 
 def _forwardable(name: str, where: str) -> str:
     lower = field_name(name)
+    if lower in _ANYWAY:
+        raise ConfigError(f"{where}: {name!r} goes on by itself: leave it out")
     if lower in _OWN:
         raise ConfigError(f"{where}: {name!r} belongs to one connection and cannot be forwarded or varied by")
     return lower

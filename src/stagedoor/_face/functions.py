@@ -10,6 +10,8 @@ import pydantic_core
 from pydantic import TypeAdapter
 
 from stagedoor import context
+from stagedoor._face.fields import digest
+from stagedoor._face.places import place_of_code
 from stagedoor._face.problems import Problem, carried
 from stagedoor.call import Call, Env
 from stagedoor.deadline import Expiry
@@ -123,8 +125,16 @@ def asked(
     def key() -> bytes:
         bound = signature.bind(*given, **named)
         bound.apply_defaults()
-        said = pydantic_core.to_json(list(bound.arguments.items()), inf_nan_mode="constants")
-        return b"%d:%b%b" % (len(identity), identity, said)
+        # With their types: a Decimal and a text may be one JSON, and are two values.
+        told = [(name, type(value).__qualname__, value) for name, value in bound.arguments.items()]
+        try:
+            said = pydantic_core.to_json(told, inf_nan_mode="constants")
+        except pydantic_core.PydanticSerializationError as error:
+            name = getattr(function, "__name__", "it")
+            raise TypeError(
+                f"{place_of_code(function)}: {name} is kept or joined by its arguments: {error}"
+            ) from error
+        return digest(b"%d:%b%b" % (len(identity), identity, said))
 
     return Asked(partial(function, *given, **named), key, tags)
 

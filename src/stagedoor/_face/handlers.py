@@ -58,6 +58,7 @@ class Purging:
                     )
         self._tags = tuple(tags)
         self._store = store
+        self._under_way: set[asyncio.Future[Any]] = set()  # else nobody would hold them
 
     async def after(
         self, values: Mapping[str, Any], error: BaseException | None, *, wrote: bool = False
@@ -67,7 +68,10 @@ class Purging:
             return
         names = [purge_name(one.named(values)) for one in self._tags]
         # It goes on where the client leaves meanwhile: what was written was written.
-        await asyncio.shield(asyncio.ensure_future(self._store.purge(names)))
+        task = asyncio.ensure_future(self._store.purge(names))
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        await asyncio.shield(task)
 
 
 def _certainly_not_done(error: BaseException | None) -> bool:
@@ -292,9 +296,7 @@ class Handling:
     def _key(self, values: Mapping[str, Any], identity: bytes) -> bytes:
         where = self.where.encode()  # two handlers may have one name
         parts = [b"%d:%b%d;%b" % (len(where), where, len(values), identity)]
-        for one in self.inputs:
-            said = one.spell(values[one.argument])
-            parts.append(b"%d:%b%d:%b" % (len(one.argument), one.argument.encode(), len(said), said))
+        parts += [one.key(values[one.argument]) for one in self.inputs]
         return b"".join(parts)
 
     # What follows is the transport of its own upstream, where answers are kept.

@@ -3,6 +3,7 @@
 argument ─▶ a name of the path │ Annotated[..., Header()] │ Annotated[..., Cookie("sid")] │ a model: the body │ query
 """
 
+import copy
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -15,7 +16,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
 
 from stagedoor import requests
-from stagedoor._face.fields import Cookie, Header, cookie_of
+from stagedoor._face.fields import Cookie, Header, cookie_of, digest
 from stagedoor.aggregate.fits import spell
 from stagedoor.aggregate.part import ABSENT, Argument
 from stagedoor.errors import ConfigError
@@ -25,6 +26,7 @@ from stagedoor.web.request import Request
 __all__ = ["Input", "Reader", "is_model", "markers_of", "read_as"]
 
 Source: TypeAlias = Literal["path", "query", "header", "cookie"]
+_SECRETIVE = frozenset({"header", "cookie"})
 _MANY = (list, tuple, set, frozenset, Sequence)
 
 
@@ -87,6 +89,13 @@ class Input:
             return b'"' + said.encode("utf-8", "surrogatepass")
         return self.adapter.dump_json(said, by_alias=False, round_trip=True)
 
+    def key(self, value: object) -> bytes:
+        """Return what a value adds to a key, equal only for equal ones; of a field, which may be secret, a digest."""
+        said = self.spell(value)
+        if self.place in _SECRETIVE:
+            said = digest(said)
+        return b"%d:%b%d:%b" % (len(self.argument), self.argument.encode(), len(said), said)
+
     def schema(self) -> Mapping[str, Any]:
         """Return its JSON Schema."""
         return self.json_schema
@@ -100,7 +109,7 @@ class Input:
         if not said:
             if self.default is ABSENT:
                 raise Invalid(Fault((_place(self.place), self.name), "is missing", "missing"))
-            return self.default
+            return copy.copy(self.default)  # nobody may change what the next one gets
         if len(said) > 1 and not self.many:
             raise Invalid(Fault((_place(self.place), self.name), "is given more than once", "repeated"))
         try:

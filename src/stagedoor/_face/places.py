@@ -1,5 +1,6 @@
 """Where in a user's code a thing was declared, for messages that name it."""
 
+import inspect
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ def here() -> Place:
 
 def place_of_code(call: object) -> Place:
     """Return where a function begins."""
-    code = getattr(call, "__code__", None)
+    code = getattr(inspect.unwrap(call) if callable(call) else call, "__code__", None)
     return Place("-", 0) if code is None else _place(code.co_filename, code.co_firstlineno)
 
 

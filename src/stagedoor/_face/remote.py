@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from stagedoor import context
 from stagedoor._face.caller import Caller
+from stagedoor._face.fields import digest
 from stagedoor._face.kept import Cache
 from stagedoor._face.replies import Asking, Reading, Reply, ReplyCodec
 from stagedoor.cache.store import Store
@@ -95,8 +96,9 @@ class Remote:
         self._joins = coalesce
         self._send = self.upstream.layers[0]
         self._caches = Caches(store, self._send, ReplyCodec(), env)
-        self._key_of = self.upstream.transport.key_of
+        self._key_of = key_of = self.upstream.transport.key_of
         self._idempotent = self.upstream.transport.idempotent
+        self._kept_key_of = lambda asking: digest(key_of(asking))
 
     @property
     def policies(self) -> Sequence[object]:
@@ -112,7 +114,8 @@ class Remote:
         send = self._send if kept is None else self._caches.of(kept)
         idempotent = safe or self._idempotent(asking)
         keyed = idempotent and (self._joins or kept is not None)
-        key = self._key_of(asking) if keyed else b""
+        key_of = self._key_of if kept is None else self._kept_key_of
+        key = key_of(asking) if keyed else b""
         # The identity is empty: the key holds every field that is sent. By position: names take a third longer.
         return send(
             Call(
@@ -123,7 +126,7 @@ class Remote:
                 asked.deadline,
                 idempotent,
                 asked.attempt,
-                self._key_of,
+                key_of,
                 asking if keyed else None,
             )
         )

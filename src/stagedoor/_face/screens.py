@@ -33,6 +33,7 @@ from stagedoor.policies.coalesced import Coalesced
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
+from stagedoor.web.aggregated import Delivery as Leaving
 from stagedoor.web.aggregated import (
     Finish,
     Rendered,
@@ -41,6 +42,7 @@ from stagedoor.web.aggregated import (
     rendered,
     renderer_of,
     verdicts_of,
+    whole_body,
 )
 from stagedoor.web.answer import Answer
 from stagedoor.web.request import Request
@@ -126,7 +128,7 @@ class Screen(Generic[M]):
             name=declared.name,
             model=declared.model,
             budget=budget,
-            parts=[self._part(layout, part) for part in declared.parts],
+            parts=[self._part(layout, part, budget) for part in declared.parts],
             summary=None if summary is None else Summary(summary.__name__, summary),
             sources={},
             values={one.argument: one.hint for one in layout.inputs},
@@ -134,7 +136,12 @@ class Screen(Generic[M]):
             uses=uses,
         )
 
-    def _part(self, layout: Layout[M], part: DeclaredPart) -> Part:
+    def _part(self, layout: Layout[M], part: DeclaredPart, budget: float) -> Part:
+        if part.limit is not None and part.limit > budget:
+            raise ConfigError(
+                f"{part.place}: {layout.declared.name}.{part.name}: limit={part.limit:g} is above the {budget:g} s "
+                "that the deadline leaves for parts"
+            )
         call = part.function if part.cache is None else self._kept(layout, part)
         required = part.name in layout.required
         return Part(
@@ -231,10 +238,7 @@ class Screen(Generic[M]):
         if name:
             name = f"{name}:{identity.hex()}" if identity else name
             return Question(values, name.encode("utf-8", "surrogatepass"), name)
-        parts = [self._head, identity]
-        for one in self.layout.inputs:
-            said = one.spell(values[one.argument])
-            parts.append(b"%d:%b%d:%b" % (len(one.argument), one.argument.encode(), len(said), said))
+        parts = [self._head, identity, *[one.key(values[one.argument]) for one in self.layout.inputs]]
         return Question(values, b"".join(parts))
 
     async def handle(self, request: Request) -> Answer:
@@ -257,7 +261,7 @@ class Screen(Generic[M]):
         missing = uncovered(caller.rules, self.layout.vary)
         if missing:
             raise ConfigError(f"{caller.rules.where}: {unvaried(self.plan.name, missing)}")
-        values = self._checked(inputs)
+        values, started = self._checked(inputs), self._now()
         asked_now = context.current()
         record = Record()
         deadline = asked_now.deadline.narrowed(self._now() + self._deadline)
@@ -271,18 +275,18 @@ class Screen(Generic[M]):
             context.leave(token)
         told = verdicts_of(done, record)
         parts = {name: Verdict(one) for name, one in told.items()}
-        return Result(self._model(done), parts, done.complete and record.lookup != "stale")
+        delivery = Leaving(told, record.lookup != "miss", self._now() - started)
+        return Result(self._model(done, delivery), parts, done.complete and record.lookup != "stale")
 
-    def _model(self, done: Rendered) -> M:
+    def _model(self, done: Rendered, delivery: Leaving) -> M:
         """Return the model of an answer; one that comes from a cache is read from its JSON."""
         outcome = done.outcome
         if outcome is not None:
             made: M = copy.deepcopy(outcome.model(done.summary))
             return made
         try:
-            return self.layout.declared.model.model_validate_json(
-                done.fields + b"}", by_alias=True, by_name=True
-            )
+            body = whole_body(self.plan, done, self._finish, delivery)
+            return self.layout.declared.model.model_validate_json(body, by_alias=True, by_name=True)
         except ValidationError as error:
             raise ConfigError(
                 f"{self.rules.where}: {self.layout.declared.model.__name__} cannot be read from the JSON it is "

@@ -4,6 +4,7 @@ import contextlib
 import importlib
 import logging
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -137,8 +138,10 @@ class _Served:
 
 
 def reload(command: list[str]) -> None:
-    """Run a command, and again whenever a Python file below this folder changes; ends with an interrupt."""
+    """Run a command, and again whenever a Python file below this folder changes; ends with a signal."""
     os.environ[_WATCHED] = "1"
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     with contextlib.suppress(KeyboardInterrupt):
         while True:
             child = subprocess.Popen(command)
@@ -147,6 +150,10 @@ def reload(command: list[str]) -> None:
             finally:
                 child.terminate()
                 child.wait()
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _until_changed(child: "subprocess.Popen[bytes]") -> None:

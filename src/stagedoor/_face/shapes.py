@@ -17,7 +17,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnno
 from stagedoor.errors import UpstreamGarbled
 from stagedoor.requests import HttpResponse
 
-__all__ = ["Shape", "is_json", "shape_of", "written"]
+__all__ = ["Shape", "is_json", "odd_number", "shape_of", "written"]
 
 T = TypeVar("T")
 _BOM = b"\xef\xbb\xbf"
@@ -51,10 +51,10 @@ class Shape(Generic[T]):
         if kind != _JSON and not is_json(kind):
             said = "no content type" if kind is None else kind[:80].decode("latin-1")
             raise UpstreamGarbled(operation, f"it is not JSON but {said}", response=response)
-        body = response.body
-        body = body.removeprefix(_BOM)
-        if _is_odd(body):
-            _check(operation, body, response)
+        body = response.body.removeprefix(_BOM)
+        odd = odd_number(body)
+        if odd:
+            raise UpstreamGarbled(operation, odd, response=response)
         try:
             value: T = self._read(body)
         except ValidationError as error:
@@ -82,16 +82,17 @@ def _first(error: ValidationError) -> str:
     return f"at {place}: {fault['msg'][:_LONGEST]}" if place else str(fault["msg"])[:_LONGEST]
 
 
-def _check(operation: str, body: bytes, response: HttpResponse) -> None:
-    """Raise `UpstreamGarbled` for numbers that JSON, or a double, does not have."""
+def odd_number(body: bytes) -> str:
+    """Say which number of a body JSON, or a double, does not have; "" if all are fine, or it is no JSON at all."""
+    if not _is_odd(body):
+        return ""
     if _DIGITS.search(body) is not None:
-        raise UpstreamGarbled(operation, "a number has more than 1,000 digits", response=response)
+        return "a number has more than 1,000 digits"
     try:
-        said = pydantic_core.from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise UpstreamGarbled(operation, f"it is not JSON: {error}", response=response) from None
-    if not _finite(said):
-        raise UpstreamGarbled(operation, "a number overflows", response=response)
+        said = pydantic_core.from_json(body)
+    except ValueError:
+        return ""
+    return "" if _finite(said) else "a number is no number, or overflows"
 
 
 def _finite(value: object) -> bool:

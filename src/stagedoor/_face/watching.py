@@ -11,6 +11,9 @@ from typing import Self
 __all__ = ["Watch"]
 
 _KIT = str(Path(__file__).parent.parent)
+# Where a loop's own code begins: what stands above it on the stack is what it runs now. uvloop has no frames at all.
+_LOOPS = ("asyncio/events.py", "asyncio/base_events.py", "asyncio/runners.py")
+_SERVERS = ("/uvloop/", "/uvicorn/")
 _EVERY = 0.05  # seconds between two looks
 _LOOKS = 3  # in one place, without a turn of the loop between them: that is no pause of the machine
 
@@ -76,7 +79,7 @@ def _theirs(frame: FrameType | None) -> str | None:
         library = "site-packages" in name or "/lib/python3" in name or name.startswith((_KIT, "<"))
         if place is None and not library:
             place = f"{name}:{frame.f_lineno}"
-        if frame.f_code.co_name == "_run" and name.endswith("asyncio/events.py"):
+        if name.endswith(_LOOPS) or any(one in name for one in _SERVERS):
             return place
         frame = frame.f_back
     return None

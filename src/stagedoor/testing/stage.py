@@ -9,6 +9,7 @@ async with Stage(app) as stage:
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import wraps
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -322,6 +323,7 @@ class Stage:
         """Return what stands for a source: its script where it has one, else itself."""
         adapter: TypeAdapter[Any] = TypeAdapter(returned(source))
 
+        @wraps(source.function)
         async def speak(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the source has them
             script = self._functions.get(source)
             if script is None:

@@ -82,11 +82,10 @@ def check_request(method: str, target: bytes, fields: Sequence[tuple[bytes, byte
 def _check_fields(fields: Sequence[tuple[bytes, bytes]]) -> None:
     names = [name for name, _ in fields]
     try:
-        values = b"".join([value for _, value in fields])
-        b"".join(names)
+        joined, values = b"".join(names), b"".join([value for _, value in fields])
     except TypeError as error:
         raise TypeError("a header field is a pair of bytes, as in (b'accept', b'*/*')") from error
-    if not all(names) or b"".join(names).translate(None, _TOKEN) or values.translate(None, _VALUE):
+    if not all(names) or joined.translate(None, _TOKEN) or values.translate(None, _VALUE):
         raise ValueError("a header field holds forbidden characters")
 
 

@@ -35,7 +35,16 @@ from stagedoor.web.rendering import Renderer
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
-__all__ = ["Assembly", "Delivery", "Finish", "Rendered", "RenderedCodec", "Values", "aggregate_route"]
+__all__ = [
+    "Assembly",
+    "Delivery",
+    "Finish",
+    "Rendered",
+    "RenderedCodec",
+    "Values",
+    "aggregate_route",
+    "whole_body",
+]
 
 M = TypeVar("M")
 Values: TypeAlias = Mapping[str, str]
@@ -187,12 +196,7 @@ def deliver(
 ) -> Answer:
     """Return the answer: body, verdicts, and what caches may do with it (`scope` is b"public" or b"private")."""
     verdicts = verdicts_of(value, record)
-    body = value.fields
-    summary = plan.summary
-    if summary is not None:
-        said = finish(value.summary, Delivery(verdicts, record.lookup in _KEPT, seconds))
-        comma = b"" if body == b"{" else b","
-        body += b'%b"%b":%b' % (comma, summary.encode(), orjson.dumps(said))
+    body = whole_body(plan, value, finish, Delivery(verdicts, record.lookup in _KEPT, seconds))
     timing = [server_timing(verdicts), f"total;dur={seconds * 1000:.1f}"]
     fresh = value.complete and record.lookup != "stale" and record.ttl is not None
     headers = (
@@ -202,7 +206,17 @@ def deliver(
         cache_status(record),
         cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE,
     )
-    return Answer(200, headers, body + b"}")
+    return Answer(200, headers, body)
+
+
+def whole_body(plan: Plan[M], value: Rendered, finish: Finish, delivery: Delivery) -> bytes:
+    """Return the JSON object of an answer that leaves now, its summary included."""
+    summary = plan.summary
+    if summary is None:
+        return value.fields + b"}"
+    said = finish(value.summary, delivery)
+    comma = b"" if value.fields == b"{" else b","
+    return value.fields + b'%b"%b":%b}' % (comma, summary.encode(), orjson.dumps(said))
 
 
 def verdicts_of(value: Rendered, record: Record) -> Mapping[str, Verdict]:

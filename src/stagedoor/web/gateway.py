@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from stagedoor.aggregate.plan import Plan
 from stagedoor.call import Env
 from stagedoor.context import RequestContext
 from stagedoor.deadline import Deadline
+from stagedoor.errors import ConfigError
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.web.answer import Answer
@@ -38,6 +40,7 @@ __all__ = ["Gateway"]
 _LOGGER = logging.getLogger("stagedoor.web")
 # Ids must be unlike one another, not unguessable; asking the system for each would cost a switch of threads.
 _RANDOM = random.Random()  # noqa: S311 - see above
+_KIT = str(Path(__file__).parent.parent)
 _LONGEST_FIGURE = 9
 _CLIENT_CLOSED = 499  # nobody reads it; it is for the metrics and the log
 _GONE = Answer(_CLIENT_CLOSED, ())
@@ -270,7 +273,8 @@ class Gateway:
         """Say what an error means to the client; what is nobody's fault but ours is told to the log."""
         problem = problems.problem_of(error)
         if problem.status == 500:
-            _LOGGER.error("%s failed", exchange.match.route.path, exc_info=error)
+            said = f": {error}" if _raised_here(error) else ""
+            _LOGGER.error("%s failed%s", exchange.match.route.path, said, exc_info=error)
             self.mistakes(error)
         return self._problem(exchange, problem)
 
@@ -303,3 +307,13 @@ class Gateway:
         await send(start)
         await send({"type": "http.response.body", "body": body})
         return answer.status
+
+
+def _raised_here(error: Exception) -> bool:
+    """Tell whether the kit itself names a mistake: what others write may hold secrets, and stays out of the log."""
+    if not isinstance(error, TypeError | RuntimeError | ConfigError):
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code.co_filename.startswith(_KIT)

@@ -103,9 +103,29 @@ def _schemas(
         if documentation.body is not None:
             inputs.append((id(route), "validation", TypeAdapter(documentation.body)))
     found, definitions = TypeAdapter.json_schemas(inputs, ref_template=_REF)
+    components = definitions.get("$defs", {})
+    for schema in (*found.values(), *components.values()):
+        _spell_keys(schema, components)
     answers = {number: schema for (number, mode), schema in found.items() if mode == "serialization"}
     bodies = {number: schema for (number, mode), schema in found.items() if mode == "validation"}
-    return answers, bodies, definitions.get("$defs", {})
+    return answers, bodies, components
+
+
+def _spell_keys(schema: Any, components: Mapping[str, Any]) -> None:  # noqa: ANN401 - it is JSON
+    """Say of the keys of objects what is true of texts: pydantic writes an enum of numbers where "3" is sent."""
+    if isinstance(schema, list):
+        for one in schema:
+            _spell_keys(one, components)
+    if not isinstance(schema, dict):
+        return
+    for one in schema.values():
+        _spell_keys(one, components)
+    names = schema.get("propertyNames")
+    if isinstance(names, dict):
+        named = components.get(names.get("$ref", "").rpartition("/")[2], names)
+        if named.get("type", "string") != "string":
+            known = [str(one) for one in named.get("enum", ())]
+            schema["propertyNames"] = {"type": "string", **({"enum": known} if known else {})}
 
 
 def _request_body(schema: object) -> dict[str, Any]:

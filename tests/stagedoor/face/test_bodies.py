@@ -112,6 +112,47 @@ async def test_a_wrong_value_is_422_with_each_place(body: bytes, locs: list[list
     assert [one["loc"] for one in answer.read(dict[str, Any])["errors"]] == locs
 
 
+@pytest.mark.parametrize(
+    "body", [b'{"rate":NaN}', b'{"rate":Infinity}', b'{"rate":-1e999}', b'{"rate":1,"more":[{"x":NaN}]}']
+)
+async def test_a_number_that_json_does_not_have_is_422(body: bytes) -> None:
+    """A7, CONTRACTS: NaN and infinities are well-formed enough to be named, and wrong wherever they stand."""
+
+    class Loose(BaseModel):
+        rate: float
+        more: Any = None
+
+    app = Gateway("shop")
+
+    @app.post("/loose")
+    async def loose(said: Loose) -> Loose:
+        return said
+
+    async with Stage(app) as stage:
+        client = Client(stage.running)
+        answer = Reply(await stage.run(client.ask("/loose", method="POST", headers=(JSON,), body=body)))
+
+        assert answer.status == 422
+        assert answer.read(dict[str, Any])["errors"][0]["loc"] == ["body"]
+
+
+@pytest.mark.parametrize("digits", [400, 1_000])
+async def test_a_large_integer_in_a_body_arrives_exactly(digits: int) -> None:
+    """P6."""
+    app = Gateway("shop")
+
+    @app.post("/loose")
+    async def loose(said: dict[str, int]) -> dict[str, int]:
+        return said
+
+    wanted = b'{"a":%d}' % int("7" * digits)
+    async with Stage(app) as stage:
+        client = Client(stage.running)
+        answer = await stage.run(client.ask("/loose", method="POST", headers=(JSON,), body=wanted))
+
+        assert answer.body == wanted
+
+
 async def test_wrong_inputs_are_refused_before_the_body_is_read() -> None:
     """The cheap look comes first."""
     app = Gateway("shop")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel
 
-from stagedoor import Answer, Cache, Cookie, Gateway, Header, tag
+from stagedoor import Answer, Cache, Cookie, Gateway, Header, NotFound, Problem, tag
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Stage
 
@@ -320,3 +320,70 @@ def test_an_answer_that_is_none_says_what_it_should_be(options: Any, words: str)
     """At the line that makes it."""
     with pytest.raises((ValueError, TypeError), match=words):
         Answer(1, **options)
+
+
+async def test_t15_no_key_shows_what_a_caller_sent() -> None:
+    """T15: keys lie in shared stores: of a service, a screen, a handler, a part; forwarded, varied by, or an input."""
+    app = Gateway("shop")
+    things = app.service("things", forward={"authorization"}, cache=Cache(max_age=60))
+    page = app.aggregate("/page", Page, vary={"authorization"}, cache=Cache(max_age=60))
+
+    @page.part(cache=Cache(max_age=60))
+    async def thing(authorization: Annotated[str, Header()], sid: Annotated[str, Cookie("sid")]) -> Thing:
+        return await things.get(Thing, "/")
+
+    @app.get("/handler", cache=Cache(max_age=60))
+    async def handler(authorization: Annotated[str, Header()]) -> Thing:
+        return await things.get(Thing, "/")
+
+    async with Stage(app) as stage:
+        stage[things].says({"name": "a"})
+        for path in ("/page", "/handler"):
+            await stage.get(path, authorization="Bearer secret", cookie="sid=secret")
+        store: Any = stage.running.stores.store
+
+        assert len(store._held) == 4  # noqa: SLF001 - what would lie in Redis
+        assert not [key for key in store._held if b"secret" in key]  # noqa: SLF001
+
+
+async def test_a_problem_ends_what_a_handler_kept() -> None:
+    """D2: gone is what there is to say now; an outage lets the old answer stand in."""
+    app = Gateway("shop")
+    errors: list[Problem | None] = [None, Problem(503), NotFound(), Problem(503)]
+
+    @app.get("/a", cache=Cache(max_age=10, stale_if_error=600))
+    async def a() -> Thing:
+        error = errors.pop(0)
+        if error is not None:
+            raise error
+        return Thing(name="a")
+
+    async with Stage(app) as stage:
+        statuses = []
+        for _ in range(4):
+            statuses.append((await stage.get("/a")).status)
+            await stage.advance(11)
+
+        assert statuses == [200, 200, 404, 503]
+
+
+async def test_a_problem_ends_what_a_part_kept() -> None:
+    """The same for parts that are kept one by one."""
+    app = Gateway("shop")
+    page = app.aggregate("/page", Page)
+    errors: list[Problem | None] = [None, Problem(503), NotFound(), Problem(503)]
+
+    @page.part(cache=Cache(max_age=10, stale_if_error=600))
+    async def thing() -> Thing:
+        error = errors.pop(0)
+        if error is not None:
+            raise error
+        return Thing(name="a")
+
+    async with Stage(app) as stage:
+        statuses = []
+        for _ in range(4):
+            statuses.append((await stage.get("/page")).status)
+            await stage.advance(11)
+
+        assert statuses == [200, 200, 404, 503]

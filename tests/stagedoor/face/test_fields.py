@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stagedoor import Answer
 from stagedoor._face.fields import Cookie, Header, Headers, Picker, cookie_of, lower_fields
 from stagedoor.errors import ConfigError
 from stagedoor.requests import Headers as Lines
@@ -148,3 +149,18 @@ def test_fields_given_by_name_are_text() -> None:
     """A number is a mistake in the code; so is a line break, which a transport refuses later."""
     with pytest.raises(TypeError, match="header 'X-Page' is int, not str"):
         lower_fields({"X-Page": 1})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("said", ["a\r\nSet-Cookie: x=1", "a\n", "\0", "a\rb", "\x7f", "Ċ", "日"])
+def test_t2_a_value_that_could_be_a_line_of_its_own_is_refused(said: str) -> None:
+    """T2: in what is sent and in what is answered, cookies included; with the remedy."""
+    for make in (lambda: lower_fields({"location": said}), lambda: Answer(1, cookies=[said])):
+        with pytest.raises(ValueError, match="holds characters that a field cannot: encode them"):
+            make()
+
+
+@pytest.mark.parametrize("name", ["x-request-id", "traceparent", "tracestate"])
+def test_what_goes_on_by_itself_is_not_forwarded(name: str) -> None:
+    """It is checked, or made anew, before it goes on (H13)."""
+    with pytest.raises(ConfigError, match="goes on by itself"):
+        Picker({name}, "here")

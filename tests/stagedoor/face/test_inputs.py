@@ -145,6 +145,19 @@ async def test_what_is_no_value_of_the_type_is_422_with_its_place(
     assert answer.header("content-type") == "application/problem+json"
 
 
+async def test_a_default_is_nobodys_to_change() -> None:
+    """What one request does to it, the next does not see."""
+    app = Gateway("shop")
+
+    @app.get("/a")
+    async def a(words: list[str] = []) -> list[str]:  # noqa: B006 - that is what is tried
+        words.append("x")
+        return words
+
+    async with Stage(app) as stage:
+        assert [(await stage.get("/a")).read(list[str]) for _ in range(2)] == [["x"], ["x"]]
+
+
 async def test_everything_that_is_wrong_is_said_at_once() -> None:
     """Two faults, two rows; a field is named as it is sent."""
     said = (await ask("/fields", (b"x-tenant-id", b"x"))).read(dict[str, Any])

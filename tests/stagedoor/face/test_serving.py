@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from stagedoor import Gateway, problems
 from stagedoor._face import serving
@@ -120,3 +121,19 @@ def test_what_is_no_gateway_is_told(written: str, target: str, words: str) -> No
     """With what it is."""
     with pytest.raises(ConfigError, match=words):
         serving.found(target.format(written))
+
+
+def test_blocking_code_is_told_under_uvloop_too() -> None:
+    """Its loop has no frames of its own: what serves by default must be watched as well."""
+
+    async def work() -> str | None:
+        with Watch() as watch:
+            block(0.3)
+            await asyncio.sleep(0)
+        return watch.blocked
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        told = runner.run(work())
+
+    assert told is not None
+    assert "test_serving.py:" in told

@@ -1,6 +1,7 @@
 """Sources of one's own: an `async def` behind policies, as a service is."""
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -89,6 +90,36 @@ async def test_different_arguments_are_different_questions() -> None:
             await stage.run(ledger(*given[0], **given[1]))
 
         assert rows.called == ["a", "a", "b"]
+
+
+async def test_values_of_two_types_are_two_questions() -> None:
+    """T6: though both are written alike."""
+    called: list[object] = []
+    app = Gateway("shop")
+
+    @app.source(safe=True, cache=Cache(max_age=60))
+    async def ledger(name: str | Decimal) -> int:
+        called.append(name)
+        return 1
+
+    async with Stage(app) as stage, stage.running.request():
+        for name in ("1", Decimal(1), "1"):
+            await stage.run(ledger(name))
+
+        assert called == ["1", Decimal(1)]
+
+
+async def test_an_argument_that_no_key_can_hold_is_a_mistake_with_its_place() -> None:
+    """A connection, say: it is no question."""
+    app = Gateway("shop")
+
+    @app.source(safe=True)
+    async def ledger(connection: object) -> int:
+        return 1
+
+    async with Stage(app) as stage, stage.running.request():
+        with pytest.raises(TypeError, match=r"ledger is kept or joined by its arguments: "):
+            await stage.run(ledger(object()))
 
 
 async def test_a_kept_value_is_dropped_by_its_tags() -> None:
