@@ -115,10 +115,11 @@ class _Served:
         """Serve one ASGI connection."""
         if scope["type"] == "lifespan":
             return self._live(scope, receive, send)
-        if self._app is None:
+        app = self._app
+        if app is None:
             (running,) = self._gateway.serving()
-            self._app = running.app
-        return self._app(scope, receive, send)
+            app = self._app = running.app
+        return app(scope, receive, send)
 
     async def _live(self, scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
         """Serve the connection that lasts, watched where the command asked for it."""
