@@ -20,7 +20,20 @@ _NOTE = "<!-- made by `make reference` from the sources: change those -->\n"
 _WIDE = 100  # columns beyond which a signature is broken into lines
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 # What a gateway makes, not its users, and what the kit's own modules ask of a gateway.
-_MADE = frozenset({"Aggregate", "Headers", "Response", "Result", "Running", "Service", "Stream", "Verdict"})
+_MADE = frozenset(
+    {
+        "Aggregate",
+        "Backend",
+        "Delivery",
+        "Headers",
+        "Response",
+        "Result",
+        "Running",
+        "Service",
+        "Stream",
+        "Verdict",
+    }
+)
 _INNER = frozenset(
     {
         "Aggregate.name",
@@ -32,6 +45,7 @@ _INNER = frozenset(
         "Gateway.all_sources",
         "Gateway.inspected",
         "Gateway.lifespan_of",
+        "Gateway.looked_at",
         "Gateway.made",
         "Gateway.own_paths",
         "Gateway.served",
@@ -44,6 +58,7 @@ _INNER = frozenset(
         "Running.remotes",
         "Running.screen",
         "Running.source",
+        "Running.sourcings",
         "Service.pass_on",
         "Settings.form",
         "Settings.level",

@@ -10,6 +10,7 @@ ATTR is a `Gateway`, or a function without arguments that returns one. Exit code
 
 import importlib
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,6 +40,7 @@ Target = Annotated[
 ]
 
 _KIT = Path(__file__).parent
+_PLACE = re.compile(r"[^:\s]+:[0-9]+: ")
 _PIPE_WIDTH = 140  # columns where nobody looks at a terminal
 
 
@@ -238,7 +240,7 @@ def _loaded(console: Console, target: str) -> Inspected:
     except PlanError as error:
         _fail(console, list(map(str, error.findings)))
     except ConfigError as error:
-        _fail(console, [f"{_place(error)}: {error}"])
+        _fail(console, [_placed(line, error) for line in str(error).splitlines()])
 
 
 def _fail(console: Console, findings: Sequence[str]) -> NoReturn:
@@ -246,6 +248,11 @@ def _fail(console: Console, findings: Sequence[str]) -> NoReturn:
     for finding in findings:
         console.print(finding, style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(1)
+
+
+def _placed(line: str, error: ConfigError) -> str:
+    """Return a line of an error with the place that it names, else with the one that it comes from."""
+    return line if _PLACE.match(line) else f"{_place(error)}: {line}"
 
 
 def _place(error: ConfigError) -> str:

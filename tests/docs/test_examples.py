@@ -123,6 +123,9 @@ def test_every_setting_of_a_gateway_that_a_page_names_exists() -> None:
     known = {one.name.upper() for one in fields(GatewaySettings)}
 
     assert [name for name in named - known if not name.endswith("_URL")] == []
+    assert [
+        name for name in known if f"`SHOP_{name}`" not in (ROOT / "docs/guide/settings.md").read_text()
+    ] == []
 
 
 def rows_of(page: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, get_args, get_origin
 
@@ -238,7 +238,7 @@ class Handling:
         record = context.current().record
         fields = [field for field in page.fields if field[0] != _STATUS]
         status = next((int(said) for name, said in page.fields if name == _STATUS), 200)
-        if page.body:
+        if page.body and not _typed(fields):
             fields.insert(0, _JSON)
         if not any(name == _CONTROL for name, _ in fields):
             cache = self.declared.cache
@@ -269,12 +269,16 @@ class Handling:
         status = self._status(made)
         if made.value is None:
             return Written(status, fields)
-        if isinstance(made.value, bytes) and any(name == _JSON[0] for name, _ in made.lines):
-            return Written(status, fields, made.value)  # of a type of its own, as it stands
-        return Written(status, (_JSON, *fields), self._rendered(made.value))
+        return Written(status, fields if _typed(fields) else (_JSON, *fields), self._body_of(made))
 
     def _status(self, made: Answer[Any]) -> int:
         return made.status or self.declared.status or (204 if made.value is None else 200)
+
+    def _body_of(self, made: Answer[Any]) -> bytes:
+        """Return bytes with a type of their own as they stand, anything else as JSON."""
+        if isinstance(made.value, bytes) and _typed(made.lines):
+            return made.value
+        return b"" if made.value is None else self._rendered(made.value)
 
     def _rendered(self, said: object) -> bytes:
         try:
@@ -311,8 +315,7 @@ class Handling:
             context.leave(token)
         cache = self.declared.cache
         tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.where)))
-        body = b"" if made.value is None else self._rendered(made.value)
-        return Page(body, b"", ((_STATUS, b"%d" % self._status(made)), *made.lines), tags)
+        return Page(self._body_of(made), b"", ((_STATUS, b"%d" % self._status(made)), *made.lines), tags)
 
     def key_of(self, payload: _Visit, /) -> bytes:
         """Return the key of a use."""
@@ -385,6 +388,11 @@ def _returned(hint: Any) -> Any:  # noqa: ANN401 - an annotation
     if get_origin(hint) is Answer:
         return _returned(get_args(hint)[0])
     return type(None) if hint is None else hint
+
+
+def _typed(fields: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Tell whether fields name a content type."""
+    return any(name == _JSON[0] for name, _ in fields)
 
 
 def _shareable(page: Page) -> bool:

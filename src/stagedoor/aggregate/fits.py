@@ -63,12 +63,27 @@ def kinds(hint: Hint) -> tuple[type, ...]:
     if _is_union(hint):
         found = [kinds(member) for member in get_args(hint)]
         return () if () in found else tuple(kind for members in found for kind in members)
-    kind = _origin(hint) or hint
+    kind = _unbound(_origin(hint) or hint)
     if hasattr(kind, "__required_keys__"):
         return (dict,)
-    if not isinstance(kind, type) or kind is object or getattr(kind, "_is_protocol", False):
-        return ()
-    return (kind, *_WIDER_KINDS.get(kind, ()))
+    return () if _is_open(kind) else (kind, *_WIDER_KINDS.get(kind, ()))
+
+
+def _is_open(kind: Hint) -> bool:
+    """Tell whether values of other classes may stand for one of this kind."""
+    if not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
+        return True
+    return kind in _ANYTHING or _stands_for_another(kind)
+
+
+def _unbound(kind: Hint) -> Hint:
+    """Return the class that a pydantic model was made from by giving it arguments: `Box` of `Box[int]`."""
+    return getattr(kind, "__pydantic_generic_metadata__", {}).get("origin") or kind
+
+
+def _stands_for_another(kind: Hint) -> bool:
+    """Tell whether a class has no instances of its own, as pydantic's `AwareDatetime` or `EmailStr`."""
+    return hasattr(kind, "__get_pydantic_core_schema__") and not hasattr(kind, "model_fields")
 
 
 def broken_promise(value: object, promised: Sequence[type]) -> str:
@@ -117,6 +132,8 @@ def _is_union(hint: Hint) -> bool:
 
 def _class_fits(given: Hint, wanted: Hint) -> bool:
     have, want = _origin(given) or given, _origin(wanted) or wanted
+    if _stands_for_another(want) or (have is not want and (_unbound(have) is want or _unbound(want) is have)):
+        return True
     if hasattr(want, "__required_keys__"):  # a TypedDict, of typing or typing_extensions: equal or nothing
         return False
     if not (isinstance(have, type) and isinstance(want, type)):

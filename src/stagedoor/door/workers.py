@@ -46,15 +46,16 @@ class _Worker:
         self.process = _SPAWN.Process(target=_work, args=(config, listener, theirs))
         self.process.start()
         theirs.close()
-        self.began = self.told = time.monotonic()
+        self.began = self.told = self.leaves = time.monotonic()
         self.serves = False
+        self._patience = _START_SECONDS  # until it says anything
 
     def is_well(self, now: float) -> bool:
         """Hear what it says; kill it if it says nothing any more. False once it has ended."""
         with contextlib.suppress(EOFError, OSError):
             while self._line.poll():
-                self.serves, self.told = self._line.recv(), now
-        if self.serves and now - self.told > _SILENT_SECONDS:
+                self.serves, self.told, self._patience = self._line.recv(), now, _SILENT_SECONDS
+        if now - self.told > self._patience:
             _LOGGER.error("worker %s is silent, and killed", self.process.pid)
             self.process.kill()
             self.process.join()
@@ -62,7 +63,7 @@ class _Worker:
 
     def terminate(self, now: float) -> None:
         """Ask it to stop."""
-        self.told = now
+        self.leaves = now
         self.process.terminate()
 
     def end(self) -> None:
@@ -111,7 +112,7 @@ class Workers:
             if not worker.is_well(now) and now - worker.began > _YOUNG_SECONDS:
                 self._workers[place] = self._replaced(worker)
         for worker in list(self._leaving):
-            if not worker.is_well(now) or now - worker.told > _END_SECONDS:
+            if not worker.is_well(now) or now - worker.leaves > _END_SECONDS:
                 self._leaving.remove(worker)
                 worker.end()
         if self._successor is not None:

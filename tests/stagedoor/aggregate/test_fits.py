@@ -1,12 +1,25 @@
 """Types compared as a reader would."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, NewType, Protocol, TypedDict, TypeVar, Union, runtime_checkable
+from datetime import datetime
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NewType,
+    Protocol,
+    TypedDict,
+    TypeVar,
+    Union,
+    runtime_checkable,
+)
 
 import pytest
+from pydantic import AwareDatetime, BaseModel
 from typing_extensions import TypeAliasType
 
-from stagedoor.aggregate.fits import Hint, fits, holds, spell
+from stagedoor.aggregate.fits import Hint, broken_promise, fits, holds, kinds, spell
 
 T = TypeVar("T")
 UserId = NewType("UserId", str)
@@ -163,3 +176,61 @@ def test_a_value_is_held_against_its_type(value: object, wanted: Hint, *, expect
 def test_a_type_is_spelled_as_its_author_wrote_it(hint: Hint, text: str) -> None:
     """Messages show no module names of the kit's plumbing."""
     assert spell(hint) == text
+
+
+class Box(BaseModel, Generic[T]):
+    item: T
+
+
+class Row(TypedDict):
+    name: str
+
+
+@pytest.mark.parametrize(
+    ("hint", "expected"),
+    [
+        (int, (int,)),
+        (None, (type(None),)),
+        (float, (float, int)),
+        (complex, (complex, int, float)),
+        (int | None, (int, type(None))),
+        (Union[str, list[int]], (str, list)),  # noqa: UP007 - the older spelling
+        (Annotated[dict[str, int], "x"], (dict,)),
+        (UserId, (str,)),
+        (Ids, (list,)),
+        (Row, (dict,)),
+        (Box[int], (Box,)),
+        (Sequence[int], (Sequence,)),
+        (Any, ()),
+        (object, ()),
+        (int | Any, ()),
+        (T, ()),
+        (Shop, ()),
+        (Literal["a"], ()),
+        (AwareDatetime, ()),
+    ],
+)
+def test_the_classes_of_a_type_are_told_where_that_can_be(hint: Hint, expected: tuple[type, ...]) -> None:
+    """A value is held against them at run time: nothing that a type checker accepts may be refused."""
+    assert kinds(hint) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [(datetime, AwareDatetime), (Box[int], Box), (Box, Box[int]), (list[datetime], list[AwareDatetime])],
+)
+def test_a_class_that_stands_for_another_takes_what_that_takes(given: Hint, wanted: Hint) -> None:
+    """To a type checker it is `Annotated[datetime, ...]`."""
+    assert fits(given, wanted)
+
+
+async def test_a_broken_promise_says_what_came_and_what_was_forgotten() -> None:
+    """A coroutine is closed, for nobody waits for it any more."""
+
+    async def late() -> int:
+        return 1
+
+    assert broken_promise({}, (int, str)) == "returned dict, its annotation promises int or str"
+    assert broken_promise(late(), (int,)).endswith(
+        "returned coroutine, its annotation promises int: was `await` forgotten?"
+    )

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stagedoor.door.head import HeadLines, whole_head
@@ -187,7 +187,6 @@ BLOCKS = (GET, CHUNKED, H, END, b"3\r\nabc\r\n", b"0\r\n", b"a" * 60, b"a" * 30,
 PIECES = st.sampled_from([*WORDS, *BLOCKS])
 
 
-@settings(max_examples=400)
 @given(st.lists(PIECES, max_size=24), st.lists(st.integers(0, 600), max_size=8))
 @example([b"\r", GET], [1])
 @example([b"GET / HTTP/1.1\r\n", b"X: " + b"a" * 91 + END, END], [50])
@@ -208,7 +207,6 @@ LONG = (b"X: " + b"y" * 80 + END, b"GET /" + b"a" * 60 + END)
 LINES = st.sampled_from((*GOOD, *BAD, *LONG))
 
 
-@settings(max_examples=400)
 @given(st.lists(LINES, max_size=7))
 def test_a_head_is_read_alike_in_one_go_and_line_by_line(lines: list[bytes]) -> None:
     """What the two patterns take is what the lines take, and nothing else."""

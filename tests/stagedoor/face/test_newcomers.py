@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import stagedoor.cli
-from stagedoor import Gateway, Running
+from stagedoor import Answer, Cache, Gateway, Running
 from stagedoor._face.serving import found
 from stagedoor._face.world import _output
 from stagedoor.errors import ConfigError
@@ -145,3 +145,32 @@ async def test_the_lifespan_of_an_included_gateway_is_entered_before_and_left_af
         said.append("serving")
 
     assert said == ["inner opens in shop", "shop opens in shop", "serving", "shop closes", "inner closes"]
+
+
+@pytest.mark.parametrize("cache", [None, Cache(max_age=60)])
+async def test_bytes_of_a_type_of_their_own_go_as_they_stand_kept_or_not(cache: Cache | None) -> None:
+    """A card is no JSON text, and a kept one has no second content type."""
+    app = Gateway("shop")
+
+    @app.get("/card", cache=cache)
+    async def card() -> Answer[bytes]:
+        return Answer(b"BEGIN:VCARD", headers={"content-type": "text/vcard"})
+
+    async with Stage(app) as stage:
+        answers = [await stage.get("/card") for _ in range(2)]
+
+    assert {(one.header("content-type"), one.body) for one in answers} == {("text/vcard", b"BEGIN:VCARD")}
+
+
+async def test_json_in_another_dress_is_still_json() -> None:
+    """A value that is no bytes is written by its type; the content type is the handler's."""
+    app = Gateway("shop")
+
+    @app.get("/feature")
+    async def feature() -> Answer[dict[str, str]]:
+        return Answer({"type": "Feature"}, headers={"content-type": "application/geo+json"})
+
+    async with Stage(app) as stage:
+        answer = await stage.get("/feature")
+
+    assert (answer.header("content-type"), answer.body) == ("application/geo+json", b'{"type":"Feature"}')

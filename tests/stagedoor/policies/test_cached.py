@@ -444,3 +444,53 @@ def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
     """A bad option stops the start, not a request."""
     with pytest.raises(ConfigError, match=next(iter(options))):
         Cached[str, bytes](store=Stage().store, codec=RawCodec(), **{"lifetime": 30.0, **options})
+
+
+class Partial(bytes):
+    """An answer that knows that it is not whole."""
+
+    complete = False
+
+
+@pytest.mark.parametrize(
+    ("first", "within", "expected"),
+    [(True, True, b"whole"), (False, True, b"partial"), (True, False, b"partial")],
+)
+async def test_a_whole_answer_may_go_before_a_new_partial_one(
+    first: bool, within: bool, expected: bytes
+) -> None:
+    """P1, K7: in its stale-if-error window, where the route chose so; the partial one is never kept."""
+    stage = Stage(answers=[b"whole", Partial(b"partial"), b"new"])
+    policy: Cached[str, bytes] = Cached(
+        store=stage.store, codec=RawCodec(), lifetime=10.0, stale_if_error=20.0, stale_before_partial=first
+    )
+    cached = policy.wrap(stage.upstream, stage.env)
+    await cached(call())
+    await stage.clock.advance(15.0 if within else 40.0)
+
+    value, record = await asked(cached, call())
+    after, _ = await asked(cached, call())
+
+    assert (value, after) == (expected, b"new")
+    assert record.lookup == ("stale" if expected == b"whole" else "miss")
+    assert stage.lookups()[-2:] == [record.lookup, "miss"]
+
+
+async def test_an_answer_that_ended_goes_before_nothing() -> None:
+    """A refusal meanwhile called it out: what is partial is what there is to say."""
+    stage = Stage(answers=[b"whole"])
+    policy: Cached[str, bytes] = Cached(
+        store=stage.store, codec=RawCodec(), lifetime=10.0, stale_if_error=20.0, stale_before_partial=True
+    )
+    cached = policy.wrap(stage.upstream, stage.env)
+    await cached(call())
+    await stage.clock.advance(15.0)
+    stage.gate = asyncio.Event()
+    stage.answers = [UpstreamRejected("users.get"), Partial(b"partial")]
+    refused, partial = (asyncio.ensure_future(cached(call())) for _ in range(2))
+    await settle()
+    stage.gate.set()
+
+    with pytest.raises(UpstreamRejected):
+        await refused
+    assert await partial == b"partial"
