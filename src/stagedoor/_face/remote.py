@@ -97,8 +97,8 @@ class Remote:
         self._send = self.upstream.layers[0]
         self._caches = Caches(store, self._send, ReplyCodec(), env)
         self._key_of = key_of = self.upstream.transport.key_of
-        self._kept_key_of = lambda asking: digest(key_of(asking))
         self._idempotent = self.upstream.transport.idempotent
+        self._kept_key_of = lambda asking: digest(key_of(asking))
 
     @property
     def policies(self) -> Sequence[object]:

@@ -60,8 +60,9 @@ class Reply:
 
     def take(self, operation: str, shape: Shape[Any]) -> Any:  # noqa: ANN401 - of the shape's type
         """Return the value: the one that was read for the first who asks, a fresh one for others."""
-        if self._shape is shape and self._value is not _UNREAD:
-            taken, self._value = self._value, _UNREAD
+        taken = self._value
+        if taken is not _UNREAD and self._shape is shape:
+            self._value = _UNREAD
             return taken
         return _read(operation, shape, self.response)
 

@@ -75,7 +75,7 @@ class Running:
         self.started = self.env.clock.wall()
         self.stores = stores_of(settings, declared.name, self.env)
         store = self.stores.store
-        self._remotes = {
+        self.at_work = {
             service: Remote(
                 service.name,
                 transports[service.name],
@@ -122,9 +122,9 @@ class Running:
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
-        self._app: Any = self.web
+        self.app: Any = self.web  # what serves what comes with a raw path, and is mounted nowhere
         for wrap in reversed(declared.middleware):
-            self._app = wrap(self._app)
+            self.app = wrap(self.app)
 
     def _declared_routes(self, blueprint: Blueprint) -> list[Route]:
         """Return the routes of screens, handlers and passages; raises `ConfigError`."""
@@ -179,13 +179,13 @@ class Running:
         kept = [screen.upstream for screen in self._screens.values()]
         kept += [one.upstream for one in self.handlings if one.upstream is not None]  # type: ignore[misc]
         kept += [one for extension in self._extensions for one in extension.upstreams]
-        behind: list[Any] = [*self._remotes.values(), *self._sources.values()]
+        behind: list[Any] = [*self.at_work.values(), *self._sources.values()]
         return [*kept, *(one.upstream for one in behind), *self._backends.values()]
 
     def _behind(self, one: Any) -> Any:  # noqa: ANN401 - a service, a source or a backend
         if isinstance(one, Backend):
             return self._backends[one]
-        return self._remotes[one] if isinstance(one, Service) else self._sources[one]
+        return self.at_work[one] if isinstance(one, Service) else self._sources[one]
 
     def upstream(self, backend: Backend[P, R]) -> Upstream[P, R]:
         """Return an upstream of one's own kind at work; raises `RuntimeError` for one of another gateway."""
@@ -196,7 +196,7 @@ class Running:
 
     def remote(self, service: Service) -> Remote:
         """Return a service at work; raises `RuntimeError` for one of another gateway."""
-        found = self._remotes.get(service)
+        found = self.at_work.get(service)
         if found is None:
             raise RuntimeError(f"the service {service.name!r} belongs to another gateway than {self.name!r}")
         return found
@@ -218,7 +218,7 @@ class Running:
     @property
     def remotes(self) -> Sequence[Remote]:
         """Return all services at work."""
-        return tuple(self._remotes.values())
+        return tuple(self.at_work.values())
 
     async def components(self) -> Mapping[str, Component]:
         """Return how each thing behind the gateway is: asked just now, in parallel, or at most two seconds ago."""
@@ -278,7 +278,7 @@ class Running:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         whole = "raw_path" in scope and not scope.get("root_path")
-        await self._app(scope if whole else _unmounted(scope), receive, send)
+        await self.app(scope if whole else _unmounted(scope), receive, send)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""
@@ -296,7 +296,7 @@ class Running:
             stack.push_async_callback(self.stores.aclose)
             for screen in self._screens.values():
                 stack.push_async_callback(screen.upstream.aclose)
-            for remote in self._remotes.values():
+            for remote in self.at_work.values():
                 stack.push_async_callback(remote.aclose)
             for source in self._sources.values():
                 stack.push_async_callback(source.upstream.aclose)

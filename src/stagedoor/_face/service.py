@@ -313,7 +313,8 @@ class Service:
         """Make a typed call. What calls it is no coroutine, since each costs every call something."""
         caller, operation = caller_here(), f"{self.name}.{method} {path}"
         form = None if shape is None and method != "GET" else shape_of(shape)
-        remote = caller.running.remote(self)
+        running = caller.running
+        remote = running.at_work.get(self) or running.remote(self)
         tags: tuple[str, ...] = ()
         if cache is not None or self.cache is not None:
             tags = remote.tags(cache, safe, caller)

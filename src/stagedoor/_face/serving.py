@@ -9,12 +9,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from stagedoor._face.gateway import Gateway
-from stagedoor._face.running import Running
 from stagedoor._face.settings import Settings, settings_from
 from stagedoor._face.watching import Watch
 from stagedoor.door import Entrance
@@ -111,15 +110,17 @@ class _Served:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._running: Running | None = None
+        self._app: Callable[[Any, Any, Any], Awaitable[None]] | None = None
 
     def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:  # noqa: ANN401 - ASGI's own types
         """Serve one ASGI connection."""
         if scope["type"] == "lifespan":
             return self._live(scope, receive, send)
-        if self._running is None:
-            (self._running,) = self._gateway.serving()
-        return self._running(scope, receive, send)
+        app = self._app
+        if app is None:
+            (running,) = self._gateway.serving()
+            app = self._app = running.app
+        return app(scope, receive, send)
 
     async def _live(self, scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
         """Serve the connection that lasts, watched where the command asked for it."""

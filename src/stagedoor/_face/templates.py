@@ -32,8 +32,9 @@ def path_of(template: str, segments: Sequence[object]) -> bytes:
         raise TypeError(f"{template!r} takes {len(literals) - 1} segments, {len(segments)} given")
     if not segments:
         return literals[0]
-    if len(segments) == 1:  # nearly every path
-        return literals[0] + _segment(template, segments[0]) + literals[1]
+    text = segments[0]
+    if len(segments) == 1 and type(text) is str and _PLAIN.fullmatch(text) is not None and text not in _DOTS:
+        return literals[0] + text.encode() + literals[1]  # nearly every path
     parts = [literals[0]]
     for literal, segment in zip(literals[1:], segments, strict=True):
         parts.append(_segment(template, segment))
@@ -58,7 +59,7 @@ def _literals(template: str) -> tuple[bytes, ...]:
 
 
 def _segment(template: str, value: object) -> bytes:
-    text = value if type(value) is str else _text(value)
+    text = _text(value)
     if text is None:
         raise TypeError(f"{template!r}: a segment is text or a number, not {type(value).__name__}")
     if _PLAIN.fullmatch(text) is not None and text not in _DOTS:

@@ -73,7 +73,7 @@ def _is_open(kind: Hint) -> bool:
     """Tell whether values of other classes may stand for one of this kind."""
     if not isinstance(kind, type) or getattr(kind, "_is_protocol", False):
         return True
-    return kind in _ANYTHING or _stands_for_another(kind)
+    return any(kind is one for one in _ANYTHING) or _stands_for_another(kind)
 
 
 def _unbound(kind: Hint) -> Hint:

@@ -19,9 +19,9 @@ __all__ = ["Connection", "Exchange"]
 
 _LOGGER: Final = logging.getLogger("stagedoor.door")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_PIECE: Final = (
-    262_144  # octets of an answer that wait in a transport; above its high-water mark none are added
-)
+# Octets of an answer that wait in a transport; above its high-water mark none are added.
+_PIECE: Final = 65_536
+_COPIED: Final = 16_384  # octets of a body that one write with its head is worth a copy for
 _ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
 _BODILESS: Final = -1
 _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
@@ -72,6 +72,7 @@ class Exchange:
         "begun",
         "body",
         "complete",
+        "deaf",
         "disconnected",
         "expects_continue",
         "head",
@@ -99,6 +100,7 @@ class Exchange:
         self.told_end = False  # and the application knows
         self.started = False  # the first octet of the answer is out
         self.complete = False
+        self.deaf = False  # the application has answered, and asks for no more of the body
         self.disconnected = False
 
     async def run(self, app: Callable[..., Any], scope: dict[str, Any]) -> None:
@@ -184,6 +186,8 @@ class Exchange:
             more = message.get("more_body", False)
             body = self._checked(message.get("body", b""), more)
             if len(body) > _PIECE:
+                if not more:
+                    self._stop_listening()
                 body = await self._write_all_but_the_last(memoryview(body))
             if not self.disconnected:
                 self._write(body, more)
@@ -248,6 +252,12 @@ class Exchange:
             self._left = left
         return body
 
+    def _stop_listening(self) -> None:
+        """Drop what comes of the body: the answer is all here, and a client that sends before it reads would wait."""
+        self.deaf = True
+        self.body.clear()
+        self._connection.read_on()
+
     async def _write_all_but_the_last(self, body: memoryview) -> memoryview:
         """Write piece by piece, as the peer takes them: a body that others share is never copied whole for a peer."""
         while len(body) > _PIECE and not self.disconnected:
@@ -261,12 +271,20 @@ class Exchange:
         data = self._framed(body, more)
         if not self.started:
             self.started = True
-            data = (self._head or b"") + data
+            data = self._behind_the_head(data)
         self._connection.write(data)
         if not more:
             self.complete = True
             self.wake()
             self._connection.finished(self)
+
+    def _behind_the_head(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Return what is still to be written: both in one, unless that copied a large piece."""
+        head = self._head or b""
+        if len(data) <= _COPIED:
+            return head + data
+        self._connection.write(head)
+        return data
 
     def _framed(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
         if not self._chunked:

@@ -158,13 +158,12 @@ class DoorProtocol(asyncio.Protocol):
 
     def _breathe(self) -> None:
         newest = self._newest
-        if newest is None or newest.complete or len(newest.body) <= _HIGH_WATER:
+        if newest is None or newest.complete or newest.disconnected or len(newest.body) <= _HIGH_WATER:
             self.read_on()
 
     def _pause(self) -> None:
-        transport = self._transport
-        if transport.is_reading() and not transport.is_closing():
-            transport.pause_reading()
+        if self._transport.is_reading() and not self._transport.is_closing():
+            self._transport.pause_reading()
 
     # --- what the reader has read -------------------------------------------------------------------------------
 
@@ -199,7 +198,7 @@ class DoorProtocol(asyncio.Protocol):
     def piece(self, body: bytes) -> None:
         """Keep a piece of a body until the application asks for it; stop reading if it does not."""
         exchange = self._newest
-        if exchange is None or exchange.complete or exchange.disconnected:
+        if exchange is None or exchange.complete or exchange.deaf or exchange.disconnected:
             return
         exchange.body += body
         exchange.wake()
@@ -320,6 +319,8 @@ class DoorProtocol(asyncio.Protocol):
         elif newest is not active:  # the body of one that waits
             self._pipeline.drop_newest()
             self._refuse_after(problem)
+        elif newest.deaf:  # what is wrong with a body that nobody reads cuts no answer off
+            self._patience.enter("ours", self._loop.time())
         elif newest.started:
             self.cut()
         else:

@@ -292,4 +292,4 @@ async def test_health_tells_what_is_wrong_with_each_service() -> None:
 
         assert found == {"gone": "unhealthy", "late": "unhealthy", "odd": "healthy", "silent": "healthy"}
         assert said["status"] != "healthy"
-        assert said["components"]["late"]["detail"] .startswith("not answering")
+        assert said["components"]["late"]["detail"].startswith("not answering")

@@ -1,0 +1,67 @@
+"""What an exchange hands to its connection."""
+
+from typing import Any
+
+import pytest
+
+from stagedoor.door.exchange import Exchange
+from stagedoor.door.guards import Target
+from stagedoor.door.reader import Head
+from stagedoor.problems import Problem
+
+
+class Line:
+    """A connection that keeps what it is given to write."""
+
+    paused = False
+
+    def __init__(self) -> None:
+        self.written: list[bytes | memoryview] = []
+
+    def write(self, data: bytes | memoryview) -> None:
+        self.written.append(data)
+
+    async def drain(self) -> None:
+        """Never wait."""
+
+    def read_on(self) -> None:
+        """Have nothing to read."""
+
+    def common_fields(self) -> list[tuple[bytes, bytes]]:
+        return []
+
+    def may_keep_alive(self, exchange: Exchange) -> bool:
+        return True
+
+    def answer_problem(self, exchange: Exchange, problem: Problem) -> None:
+        raise AssertionError(problem)
+
+    def finished(self, exchange: Exchange) -> None:
+        """Have nothing further to serve."""
+
+    def cut(self) -> None:
+        raise AssertionError
+
+
+def exchange(line: Line) -> Exchange:
+    target = Target(b"/", "/", b"", None)
+    made = Exchange(line, Head("GET", "1.1", target, [], 0, keep_alive=True, expects_continue=False))
+    made.received = True
+    return made
+
+
+@pytest.mark.parametrize(("size", "shared"), [(16_384, False), (16_385, True), (200_000, True)])
+async def test_b2_a_large_body_is_written_as_it_is_a_small_one_with_its_head(size: int, shared: bool) -> None:
+    """B2: a document that is rendered once was copied for each client that did not read it, 0.3 MB a connection."""
+    line, body = Line(), b"x" * size
+    fields = [(b"content-length", b"%d" % size)]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": body})
+
+    await exchange(line).run(app, {})
+
+    assert b"".join(line.written).endswith(b"\r\n\r\n" + body)
+    assert any(piece is body for piece in line.written) is shared
+    assert len(line.written) == 1 + shared
