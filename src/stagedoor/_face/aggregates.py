@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, Generic, Literal, ParamSpec, TypeVar, overload
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from stagedoor._face.caller import caller_here
 from stagedoor._face.declared import (
@@ -130,8 +130,8 @@ class Aggregate(Generic[M]):
         place: Place,
     ) -> None:
         given: object = model
-        if not isinstance(given, type) or not issubclass(given, BaseModel):
-            raise ConfigError(f"{place}: a screen is a pydantic model, not {model!r}")
+        if not isinstance(given, type) or not issubclass(given, BaseModel) or issubclass(given, RootModel):
+            raise ConfigError(f"{place}: a screen is a pydantic model with fields, not {model!r}")
         self.path = path
         self.model = model
         self.vary = vary

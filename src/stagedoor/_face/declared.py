@@ -112,6 +112,8 @@ def demand_async(function: Any, what: str, place: Place) -> None:  # noqa: ANN40
     """Raise `ConfigError` unless a decorated thing is an `async def`."""
     if not callable(function):
         raise ConfigError(f"{place}: {what} decorates an async def, not {type(function).__name__}")
+    if not hasattr(function, "__name__"):
+        raise ConfigError(f"{place}: {what} decorates a function with a name, not {type(function).__name__}")
     if not inspect.iscoroutinefunction(inspect.unwrap(function)):
         name = getattr(function, "__name__", "it")
         raise ConfigError(f"{place}: {what}: {name} must be an async def")

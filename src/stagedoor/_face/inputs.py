@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+from pydantic_core import PydanticSerializationError
 
 from stagedoor import requests
 from stagedoor._face.fields import Cookie, Header, cookie_of, digest
@@ -65,7 +66,19 @@ class Input:
             raise ConfigError(f"{spell(self.hint)} cannot be read from a request") from error
         if schema.get("type") == "object":
             raise ConfigError(f"{spell(self.hint)} cannot be read from a {self.place} parameter")
+        if self.default is not ABSENT:
+            self._demand_default(adapter)
         return adapter
+
+    def _demand_default(self, adapter: TypeAdapter[Any]) -> None:
+        """Raise `ConfigError` for a default of another type: documents show it, and handlers get it as it is."""
+        try:
+            adapter.validate_python(self.default)
+            adapter.dump_python(self.default, mode="json", warnings="error")
+        except (ValidationError, PydanticSerializationError) as error:
+            hint = spell(self.hint)
+            remedy = f"; say {hint} | None" if self.default is None else ""
+            raise ConfigError(f"its default {self.default!r} is no {hint}{remedy}") from error
 
     @cached_property
     def json_schema(self) -> Mapping[str, Any]:
@@ -83,18 +96,18 @@ class Input:
         members = get_args(self.hint) if get_origin(self.hint) not in _MANY else (self.hint,)
         return any((get_origin(one) or one) in _MANY for one in (self.hint, *members))
 
-    def spell(self, said: object) -> bytes:
-        """Return bytes that are equal only for equal values of this input."""
-        if type(said) is str:
-            return b'"' + said.encode("utf-8", "surrogatepass")
-        return self.adapter.dump_json(said, by_alias=False, round_trip=True)
-
     def key(self, value: object) -> bytes:
-        """Return what a value adds to a key, equal only for equal ones; of a field, which may be secret, a digest."""
+        """Return what a value adds to a key; of a field, which may be secret, a digest."""
         said = self.spell(value)
         if self.place in _SECRETIVE:
             said = digest(said)
         return b"%d:%b%d:%b" % (len(self.argument), self.argument.encode(), len(said), said)
+
+    def spell(self, said: object) -> bytes:
+        """Return bytes that are equal only for equal values of this input."""
+        if type(said) is str:
+            return b"'" + said.encode("utf-8", "surrogatepass")  # no JSON begins like this
+        return self.adapter.dump_json(said, by_alias=False, round_trip=True)
 
     def schema(self) -> Mapping[str, Any]:
         """Return its JSON Schema."""
@@ -210,7 +223,7 @@ def _faults(where: tuple[Any, ...], error: ValidationError, *, alone: bool = Fal
     seen: dict[tuple[Any, ...], Fault] = {}
     for fault in found:
         loc = where if alone else (*where, *map(str, fault["loc"]))
-        seen.setdefault(loc, Fault(loc, fault["msg"], fault["type"]))
+        seen.setdefault(loc, Fault(loc, fault["msg"].removeprefix("Value error, "), fault["type"]))
     return list(seen.values())
 
 

@@ -12,6 +12,8 @@ from stagedoor.clock import Timer
 __all__ = ["ManualClock", "settle"]
 
 T = TypeVar("T")
+_MOMENT = 0.001  # seconds between two looks at what goes on elsewhere
+_SOON = 1.0  # seconds: whoever sleeps longer than this in a test does not mean it
 
 
 class _Alarm:
@@ -90,13 +92,18 @@ class ManualClock:
     async def run(self, work: Awaitable[T]) -> T:
         """Run work to its end; whenever every task waits, time jumps to the next timer.
 
+        It stands still while a thread works, or while code sleeps in real time: that ends by itself.
         Raises `RuntimeError` if every task waits and no timer is set: nothing could ever happen.
         """
         task = asyncio.ensure_future(work)
         try:
             await settle()
             while not task.done():
-                await self.advance_to(self._next())
+                if _elsewhere():
+                    await asyncio.sleep(_MOMENT)
+                    await settle()
+                else:
+                    await self.advance_to(self._next())
             return task.result()
         finally:
             task.cancel()
@@ -111,6 +118,18 @@ class ManualClock:
     def pending(self) -> int:
         """Return how many timers wait."""
         return sum(alarm.callback is not None for _, _, alarm in self._alarms)
+
+
+def _elsewhere() -> bool:
+    """Tell whether a thread of the loop works, or one of its own timers ends soon."""
+    loop = asyncio.get_running_loop()
+    executor = getattr(loop, "_default_executor", None)
+    if executor is not None:
+        idle = getattr(executor, "_idle_semaphore", None)
+        if idle is not None and len(executor._threads) > idle._value:  # noqa: SLF001 - there is no other way to know
+            return True
+    soon = loop.time() + _SOON
+    return any(not one.cancelled() and one.when() < soon for one in getattr(loop, "_scheduled", ()))
 
 
 async def settle() -> None:

@@ -1,11 +1,12 @@
 """Mistakes of a new user: each ends at start, or at the first request, in one message with place and remedy."""
 
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 
 from stagedoor import Cache, Gateway, OrFallback, Settings
 from stagedoor.errors import ConfigError
@@ -338,7 +339,15 @@ def gateway_named_with_a_space(app: Gateway) -> None:
     Gateway("My Shop")
 
 
-@at_start(r"a screen is a pydantic model, not <class 'dict'>")
+@at_start(r"a screen is a pydantic model with fields, not <class '.*Names'>")
+def screen_of_a_list(app: Gateway) -> None:
+    class Names(RootModel[list[str]]):
+        pass
+
+    app.aggregate("/page", Names)
+
+
+@at_start(r"a screen is a pydantic model with fields, not <class 'dict'>")
 def screen_of_no_model(app: Gateway) -> None:
     loose(app).aggregate("/page", dict)
 
@@ -384,6 +393,28 @@ def port_as_text(app: Gateway) -> None:
 @at_start(r"proxy leads to a service, not to 'things'")
 def proxy_to_a_name(app: Gateway) -> None:
     loose(app).proxy("/page", "things")
+
+
+@at_start(r"argument 'page': its default None is no int; say int \| None")
+def default_of_another_type(app: Gateway) -> None:
+    @app.get("/page")
+    async def page(page: int = None) -> int:  # type: ignore[assignment]  # noqa: RUF013 - that is the mistake
+        return page
+
+
+@at_start(r"argument 'user': its default <object object at .*> is no ")
+def default_that_no_document_can_show(app: Gateway) -> None:
+    @app.get("/page")
+    async def page(user: Any = object()) -> int:  # noqa: B008 - as other frameworks inject things
+        return 1
+
+
+@at_start(r"part decorates a function with a name, not partial")
+def part_of_a_partial(app: Gateway) -> None:
+    async def thing(name: str) -> Thing:
+        return Thing(name=name)
+
+    app.aggregate("/page", Page).part(functools.partial(thing, "a"))
 
 
 @at_start(r"its annotations cannot be resolved: name 'Thng' is not defined")

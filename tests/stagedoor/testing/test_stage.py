@@ -1,5 +1,6 @@
 """The stage: scripted services on a clock that jumps."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -154,6 +155,29 @@ async def test_code_that_blocks_the_loop_fails_the_test_with_its_place() -> None
             RuntimeError, match=r"test_stage\.py:\d+ blocks the event loop.*asyncio\.to_thread"
         ):
             await stage.get("/blocking")
+
+
+async def test_work_in_a_thread_is_waited_for() -> None:
+    """The remedy for blocking code works here too: time stands still meanwhile, and no deadline passes."""
+    own = Gateway("own", deadline=0.2)
+
+    @own.get("/thread")
+    async def thread() -> int:
+        await asyncio.to_thread(time.sleep, 0.05)
+        return 7
+
+    @own.get("/sleep")
+    async def sleep() -> int:
+        async with asyncio.timeout(30):
+            await asyncio.sleep(0.02)
+        return 7
+
+    async with Stage(own) as stage:
+        before = stage.clock.now()
+        said = [(await stage.get(path)).read(int) for path in ("/thread", "/sleep")]
+
+        assert said == [7, 7]
+        assert stage.clock.now() == before
 
 
 async def test_hooks_of_the_lifespan_run() -> None:
