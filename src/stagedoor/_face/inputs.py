@@ -96,18 +96,18 @@ class Input:
         members = get_args(self.hint) if get_origin(self.hint) not in _MANY else (self.hint,)
         return any((get_origin(one) or one) in _MANY for one in (self.hint, *members))
 
+    def key(self, value: object) -> bytes:
+        """Return what a value adds to a key; of a field, which may be secret, a digest."""
+        said = self.spell(value)
+        if self.place in _SECRETIVE:
+            said = digest(said)
+        return b"%d:%b%d:%b" % (len(self.argument), self.argument.encode(), len(said), said)
+
     def spell(self, said: object) -> bytes:
         """Return bytes that are equal only for equal values of this input."""
         if type(said) is str:
             return b"'" + said.encode("utf-8", "surrogatepass")  # no JSON begins like this
         return self.adapter.dump_json(said, by_alias=False, round_trip=True)
-
-    def key(self, value: object) -> bytes:
-        """Return what a value adds to a key, equal only for equal ones; of a field, which may be secret, a digest."""
-        said = self.spell(value)
-        if self.place in _SECRETIVE:
-            said = digest(said)
-        return b"%d:%b%d:%b" % (len(self.argument), self.argument.encode(), len(said), said)
 
     def schema(self) -> Mapping[str, Any]:
         """Return its JSON Schema."""
@@ -223,7 +223,7 @@ def _faults(where: tuple[Any, ...], error: ValidationError, *, alone: bool = Fal
     seen: dict[tuple[Any, ...], Fault] = {}
     for fault in found:
         loc = where if alone else (*where, *map(str, fault["loc"]))
-        seen.setdefault(loc, Fault(loc, fault["msg"], fault["type"]))
+        seen.setdefault(loc, Fault(loc, fault["msg"].removeprefix("Value error, "), fault["type"]))
     return list(seen.values())
 
 
