@@ -107,25 +107,15 @@ class Remote:
         """Ask, through the cache if there is one and the question is safe; awaiting it raises `UpstreamError`."""
         asked = context.current()
         kept = cache or self._cache
-        if not safe or asking.streamed:
-            kept = None
-        send = self._send if kept is None else self._caches.of(kept)
-        idempotent = safe or self._idempotent(asking)
-        keyed = idempotent and (self._joins or kept is not None)
-        key = self._key_of(asking) if keyed else b""
+        send, joins = self._send, self._joins
+        if kept is not None and safe and not asking.streamed:
+            send, joins = self._caches.of(kept), True
+        idempotent, key, keyed = safe or self._idempotent(asking), b"", None
+        if joins and idempotent:
+            key, keyed = self._key_of(asking), asking
         # The identity is empty: the key holds every field that is sent. By position: names take a third longer.
         return send(
-            Call(
-                operation,
-                asking,
-                key,
-                "",
-                asked.deadline,
-                idempotent,
-                asked.attempt,
-                self._key_of,
-                asking if keyed else None,
-            )
+            Call(operation, asking, key, "", asked.deadline, idempotent, asked.attempt, self._key_of, keyed)
         )
 
     def tags(self, cache: Cache | None, safe: bool, caller: Caller) -> tuple[str, ...]:
