@@ -12,7 +12,7 @@ from stagedoor.errors import ConfigError, UpstreamRejected
 if TYPE_CHECKING:
     from stagedoor._face.running import Running
 
-__all__ = ["Caller", "Rules", "caller_here", "entered", "noted"]
+__all__ = ["NO_INPUTS", "Caller", "Rules", "caller_here", "entered", "noted"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,9 @@ class Rules:
 
     where: str
     vary: Picker | None = None
+
+
+NO_INPUTS: Mapping[str, Any] = {}  # of a request that nothing has read yet
 
 
 class Caller:
@@ -47,7 +50,7 @@ class Caller:
         self.inputs = inputs
         self.tags: dict[str, None] = {}
         self.wrote = False  # a call that is no question was made, and was not refused
-        self._forwarded: dict[object, requests.Headers] = {}
+        self._forwarded: dict[object, requests.Headers] | None = None
 
     def within(self, rules: Rules, inputs: Mapping[str, Any]) -> "Caller":
         """Return the same caller at the beginning of an answer, with tags of its own."""
@@ -59,6 +62,8 @@ class Caller:
 
     def forwarded(self, service: object, name: str, picker: Picker) -> requests.Headers:
         """Return the fields that a service sees; raises `ConfigError` if the answer does not vary by them."""
+        if self._forwarded is None:
+            self._forwarded = {}
         known = self._forwarded.get(service)
         if known is None:
             demand_covered(self.rules, name, picker)

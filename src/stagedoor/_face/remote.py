@@ -109,26 +109,15 @@ class Remote:
         """Ask, through the cache if there is one and the question is safe; awaiting it raises `UpstreamError`."""
         asked = context.current()
         kept = cache or self._cache
-        if not safe or asking.streamed:
-            kept = None
-        send = self._send if kept is None else self._caches.of(kept)
-        idempotent = safe or self._idempotent(asking)
-        keyed = idempotent and (self._joins or kept is not None)
-        key_of = self._key_of if kept is None else self._kept_key_of
-        key = key_of(asking) if keyed else b""
+        send, joins, key_of = self._send, self._joins, self._key_of
+        if kept is not None and safe and not asking.streamed:
+            send, joins, key_of = self._caches.of(kept), True, self._kept_key_of
+        idempotent, key, keyed = safe or self._idempotent(asking), b"", None
+        if joins and idempotent:
+            key, keyed = key_of(asking), asking
         # The identity is empty: the key holds every field that is sent. By position: names take a third longer.
         return send(
-            Call(
-                operation,
-                asking,
-                key,
-                "",
-                asked.deadline,
-                idempotent,
-                asked.attempt,
-                key_of,
-                asking if keyed else None,
-            )
+            Call(operation, asking, key, "", asked.deadline, idempotent, asked.attempt, key_of, keyed)
         )
 
     def tags(self, cache: Cache | None, safe: bool, caller: Caller) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from stagedoor import context, problems
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
-from stagedoor._face.caller import Caller, Rules
+from stagedoor._face.caller import NO_INPUTS, Caller, Rules
 from stagedoor._face.declared import Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Running"]
 
-_NO_INPUTS: Mapping[str, Any] = {}
 P = TypeVar("P")
 R = TypeVar("R")
 _OUTSIDE = Rules("outside a request")
@@ -173,7 +172,7 @@ class Running:
 
     def _entered(self, route: Route, rules: Rules) -> Route:
         """Return a route whose handler knows who asks."""
-        return replace(route, caller=lambda scope: Caller(self, scope["headers"], rules, _NO_INPUTS))
+        return replace(route, caller=lambda scope: Caller(self, scope["headers"], rules, NO_INPUTS))
 
     def _upstreams(self) -> list[Upstream[Any, Any]]:
         kept = [screen.upstream for screen in self._screens.values()]

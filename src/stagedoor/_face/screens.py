@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from stagedoor import context
 from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
-from stagedoor._face.caller import Caller, Rules, entered, uncovered, unvaried
+from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unvaried
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
 from stagedoor._face.inputs import Reader, nearest
@@ -192,14 +192,20 @@ class Screen(Generic[M]):
         caller = asked_now.caller
         if not isinstance(caller, Caller):
             raise TypeError("a screen is asked by a caller")
-        fresh = caller.within(self.rules, values)
-        token = entered(asked_now, fresh)
+        if (
+            caller.rules is self.rules and caller.inputs is NO_INPUTS
+        ):  # a request to this screen, for the first time
+            caller.inputs, fresh, token = values, caller, None
+        else:
+            fresh = caller.within(self.rules, values)
+            token = entered(asked_now, fresh)
         try:
             outcome = await self.plan.run(values, self._env)
         except Problem as problem:
             raise carried(self.plan.name, problem) from problem
         finally:
-            context.leave(token)
+            if token is not None:
+                context.leave(token)
         self._env.observe(AggregateEnded(self.plan.name, outcome.seconds, outcome.complete))
         cache = self.layout.declared.cache
         tags = tuple(fresh.tags)

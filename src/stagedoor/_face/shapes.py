@@ -6,6 +6,7 @@ infinities and numbers that overflow a double are no JSON and make the answer ga
 
 import math
 import re
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
@@ -124,12 +125,13 @@ def is_json(kind: bytes | None) -> bool:
 def shape_of(form: Any) -> Shape[Any]:  # noqa: ANN401 - a type form
     """Return the shape of a class, a generic or a `TypeAdapter`; raises `TypeError` for what is no type."""
     try:
-        hash(form)
+        return _shape_of(form)
     except TypeError:
+        if isinstance(form, Hashable):
+            raise
         raise TypeError(
             f"{form!r} is no type; give a class, a generic such as list[Item], or a TypeAdapter"
         ) from None
-    return _shape_of(form)
 
 
 @lru_cache(maxsize=1_024)
