@@ -202,6 +202,7 @@ async def _upload(
             sender.result()  # what the body's source raised is its reader's business
         return await future
     except BaseException:
+        future.cancel()  # nobody will ask how it ended
         connection.abandon(future)
         raise
     finally:

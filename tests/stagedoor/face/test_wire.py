@@ -1,6 +1,7 @@
 """On real sockets: what a service receives of a request, and what a client does."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -119,11 +120,15 @@ async def test_an_upload_that_ends_early_leaves_nothing_behind(leaves: bool) -> 
                 "headers": [(b"transfer-encoding", b"chunked")],
                 "client": ("127.0.0.1", 1),
             }
+            complaints: list[Any] = []
+            asyncio.get_running_loop().set_exception_handler(lambda _, told: complaints.append(told))
             await running(scope, receive, send)
             held = running.remotes[0].counts()
 
             assert [one["status"] for one in sent[:1]] == ([] if leaves else [413])
             assert held["upstream_connections"] == held["permits"] == 0
+        gc.collect()
+        assert complaints == []
 
 
 async def test_a_refused_connection_is_said_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
