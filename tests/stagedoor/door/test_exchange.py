@@ -63,5 +63,5 @@ async def test_b2_a_large_body_is_written_as_it_is_a_small_one_with_its_head(siz
     await exchange(line).run(app, {})
 
     assert b"".join(line.written).endswith(b"\r\n\r\n" + body)
-    assert any(piece is body for piece in line.written) is shared
-    assert len(line.written) == 1 + shared
+    assert any(memoryview(piece).obj is body for piece in line.written) is shared
+    assert (len(line.written) == 1) is not shared
