@@ -180,6 +180,7 @@ def test_x6_workers_stop_together_and_count_together(tmp_path: Path, demo: str) 
         while len(set(pids)) < 2 and len(pids) < 2_000:  # the kernel hands connections out as it likes
             pids.append(platform.get("/api/system/info").json()["process"]["pid"])
         series = 'http_requests_total{endpoint="/api/system/info",method="GET",status="200"}'
+        until(lambda: platform.metrics()[series] == len(pids))  # a request is counted behind its answer
         counted = {platform.metrics()[series] for _ in range(20)}
         gateway = platform["gateway"]
         children = psutil.Process(gateway.pid).children(recursive=True)
