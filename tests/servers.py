@@ -32,11 +32,16 @@ STOP_SECONDS = 5.0
 # sun_path is short and `nobody` must get in: not the (deep, private) temporary folder of pytest.
 DATA = Path("/tmp")
 DEBIAN = Path("/usr/lib/postgresql")
+_TRIES, _PAUSE = 20, 0.25
 NOBODY = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"]
 
 
 class Unavailable(Exception):
     """Tell which server cannot be started here, and what to install."""
+
+
+class _PortTaken(Unavailable):
+    """While it was down, somebody's connection went out from its port: that passes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +82,15 @@ class Server:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Start, on the same port as before, and wait until it answers."""
-        if not self.is_running():
+        """Start, on the same port as before, and wait until it answers. Raise `Unavailable`."""
+        for _ in range(_TRIES):
+            if self.is_running():
+                return
             self.begin()
-            self.until_up()
+            with contextlib.suppress(_PortTaken):
+                self.until_up()
+        if not self.is_running():
+            raise Unavailable(f"{self.recipe.name} did not start: {last_words(self.folder)}")
 
     def begin(self) -> None:
         """Start without waiting. It dies with the thread that does this: no worker's, if it is to outlive that."""
@@ -100,7 +110,11 @@ class Server:
         while not self.recipe.answers(self.port):
             if not self.is_running() or time.monotonic() > until:
                 self.kill()
-                raise Unavailable(f"{self.recipe.name} did not start: {last_words(self.folder)}")
+                said = last_words(self.folder)
+                if "in use" in said:
+                    time.sleep(_PAUSE)
+                    raise _PortTaken(said)
+                raise Unavailable(f"{self.recipe.name} did not start: {said}")
             time.sleep(0.01)
 
     def stop(self) -> None:
