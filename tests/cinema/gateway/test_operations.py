@@ -33,6 +33,20 @@ async def test_health_asks_every_service(clock: ManualClock) -> None:
     assert said["cache"] == {"type": "in_memory", "status": "healthy"}
 
 
+async def test_a_service_that_hangs_does_not_take_the_health_of_the_others_along(clock: ManualClock) -> None:
+    """Contract: 200 as long as the gateway serves; a probe takes a second, more than a screen has in all."""
+    house = House(clock)
+    house.users.then(FINE)
+    house.orders.hangs()
+    house.products.then(FINE)
+
+    answered = await clock.run(house.client.ask("/health"))
+
+    said = orjson.loads(answered.body)
+    assert (answered.status, said["status"]) == (200, "degraded")
+    assert (said["services"]["user_service"], said["services"]["order_service"]) == ("healthy", "unhealthy")
+
+
 async def test_health_probes_count_as_no_service_errors(clock: ManualClock) -> None:
     """Nor do they open a breaker."""
     house = House(clock).well()

@@ -17,6 +17,7 @@ from stagedoor.errors import UpstreamError
 __all__ = ["declare_operations"]
 
 _TAG = ("operations",)
+_PATIENT = 5.0  # seconds: a probe alone may take one, and operators wait longer than screens
 _VARY = {"vary": "Accept", "cache-control": "no-cache"}
 Accept = Annotated[str, Header(), Field(description="HTML or JSON", examples=["application/json"])]
 
@@ -27,7 +28,7 @@ def declare_operations(app: Gateway) -> None:
     process.cpu_percent()  # the first reading is the base of the next
     psutil.cpu_percent()
 
-    @app.get("/health", live=True, tags=_TAG)
+    @app.get("/health", live=True, deadline=_PATIENT, tags=_TAG)
     async def health(running: Running) -> HealthAnswer:
         """Tell how everything behind the gateway is.
 
@@ -35,12 +36,12 @@ def declare_operations(app: Gateway) -> None:
         """
         return await _health(running)
 
-    @app.get("/api/cache/stats", tags=_TAG)
+    @app.get("/api/cache/stats", deadline=_PATIENT, tags=_TAG)
     async def cache(running: Running) -> CacheStats:
         """Tell how the cache fares."""
         return await _cache_stats(running)
 
-    @app.get("/api/system/info", tags=_TAG)
+    @app.get("/api/system/info", deadline=_PATIENT, tags=_TAG)
     async def system(running: Running) -> SystemInfo:
         """Tell what the process holds."""
         return await system_info(running, process)
