@@ -38,6 +38,7 @@ from stagedoor.observers import fan_out
 from stagedoor.observers.lines import as_json, as_text, redacted, where
 from stagedoor.observers.logs import Format, Level, Logs
 from stagedoor.testing.clock import ManualClock
+from tests.growth import QUADRATIC, growth
 
 LATE = UpstreamTimeout("users.get")
 
@@ -271,15 +272,10 @@ def test_t15_credentials_are_taken_out_of_texts(text: str) -> None:
     assert "canary" not in redacted(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["a" * 50_000, "token" * 10_000, "://" * 16_000, "bearer " * 7_000, " \t" * 25_000]
-)
-def test_t10_redaction_is_linear(text: str) -> None:
-    """T10: 50 kB of adversarial text in under 50 ms."""
-    started = time.perf_counter()
-    redacted(text)
-
-    assert time.perf_counter() - started < 0.05
+@pytest.mark.parametrize("piece", ["a", "token", "://", "bearer ", " \t"])
+def test_t10_redaction_is_linear(piece: str) -> None:
+    """T10: 50 kB of adversarial text."""
+    assert growth(lambda length: redacted(piece * (length // len(piece))), 12_500) < QUADRATIC
 
 
 def test_t15_an_exception_is_told_without_its_text() -> None:
@@ -330,14 +326,11 @@ def test_a_stuck_stream_drops_lines_and_never_waits() -> None:
     """The loop is never held up by whoever reads the log."""
     sink = Stuck()
     logs, _ = logs_into(sink, capacity=100)
-    started = time.perf_counter()
     for _ in range(10_000):
         logs.request_ended("GET", "/", 200, 0.01)
-    took = time.perf_counter() - started
     sink.release.set()
     logs.close()
 
-    assert took < 1.0
     assert logs.dropped + len(sink.getvalue().splitlines()) == 10_000
     assert logs.dropped >= 9_000
 
