@@ -98,10 +98,14 @@ live: $(VENV)/dev.stamp ## the tests that time or load real processes, one after
 cover: ## hold the floors on what `CI=1 make unit` measured
 	@sh scripts/floors.sh $(BIN)/python
 
-deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; then hostile and chaos
+deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; then hostile, chaos and the ETL under faults
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --hypothesis-profile=deep --timeout=1800 $(ARGS)
 	@$(BIN)/python -m tests.deep.hostile
 	@$(BIN)/python -m tests.deep.chaos
+	@$(BIN)/python -m tests.deep.etl
+	@$(BIN)/python -m tests.deep.etl --engine opensearch
+	@$(BIN)/python -m tests.deep.etl --database postgres
+	@$(BIN)/python -m tests.deep.etl --database postgres --engine opensearch
 
 hostile: $(VENV)/dev.stamp ## a thousand hostile connections beside a normal client; ARGS="--seconds 40"
 	@$(BIN)/python -m tests.deep.hostile $(ARGS)
