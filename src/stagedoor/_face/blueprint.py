@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from stagedoor._face.arguments import varied
 from stagedoor._face.backends import Backend
 from stagedoor._face.caller import unvaried
 from stagedoor._face.declared import DeclaredPart, Handler, Passage, Source
 from stagedoor._face.extension import Extension
-from stagedoor._face.handlers import varied
 from stagedoor._face.layouts import Layout
 from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.remote import AnyPolicy, default_policies
