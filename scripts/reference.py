@@ -97,12 +97,40 @@ def face_page() -> str:
         path = homes[name].split(".")[1:]
         if path[0].startswith("_"):
             source = KIT.joinpath(*path).with_suffix(".py").read_text()
-            body += entry(name, ast.parse(source), source)
+            body += entry(name, joined(ast.parse(source)), source)
         else:
             elsewhere.setdefault(f"[`{homes[name]}`]({page_of(path)})", []).append(f"`{name}`")
     others = "; ".join(f"{', '.join(names)} of {home}" for home, names in elsewhere.items())
     text = f"{prose(ast.get_docstring(tree) or '')}\n\nFor extensions also {others}."
     return "\n".join([_NOTE, "# `stagedoor`", "", text, "", *body]).rstrip() + "\n"
+
+
+def joined(tree: ast.Module) -> ast.Module:
+    """Return a module whose classes hold what those they are made of define: users see one class."""
+    for node in tree.body:
+        above = list(made_of(node, tree)) if isinstance(node, ast.ClassDef) else []
+        if isinstance(node, ast.ClassDef) and above:
+            words, *own = node.body
+            ways = [item for one in above for item in one.body if isinstance(item, _Function)]
+            start = [item for item in [*ways, *own] if called(item, "__init__")][-1]
+            node.body = [words, start, *[item for item in [*ways, *own] if not called(item, "__init__")]]
+            node.bases = []
+    return tree
+
+
+def made_of(node: ast.ClassDef, tree: ast.Module) -> Iterator[ast.ClassDef]:
+    """Yield the classes of the face's other modules that a class inherits from, the furthest first."""
+    homes = {
+        one.name: item.module for item in tree.body if isinstance(item, ast.ImportFrom) for one in item.names
+    }
+    for base in map(ast.unparse, node.bases):
+        path = (homes.get(base) or "").split(".")[1:]
+        if path[:1] == ["_face"]:
+            there = ast.parse(KIT.joinpath(*path).with_suffix(".py").read_text())
+            for item in there.body:
+                if isinstance(item, ast.ClassDef) and item.name == base:
+                    yield from made_of(item, there)
+                    yield item
 
 
 def page_of(path: list[str]) -> str:

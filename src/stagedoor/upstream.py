@@ -3,8 +3,8 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Mapping
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Policy, Send, Transport
@@ -32,7 +32,8 @@ class Upstream(Generic[P, R]):
     """`Upstream("users", transport, Cached(..), Retry(..))` is `Cached(Retry(transport))`, outermost first.
 
     The same instance serves every request; its state lives in the layers that the policies made. `observed` is
-    False for one that is made of other upstreams, whose attempts are told already.
+    False for one that is made of other upstreams, whose attempts are told already. `read` makes what is returned of
+    what the transport brings, as part of the attempt: an `UpstreamError` that it raises is the attempt's.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Upstream(Generic[P, R]):
         *policies: Policy[P, R],
         env: Env,
         observed: bool = True,
+        read: Callable[[Call[P], Any], R] | None = None,
     ) -> None:
         if not name.isidentifier():
             raise ConfigError(f"upstream {name!r}: the name must be an identifier, as in 'users'")
@@ -53,7 +55,7 @@ class Upstream(Generic[P, R]):
         # A key is made of everything that is sent: not for nothing. Who does not say may need one.
         self._keyed = any(getattr(policy, "keyed", True) for policy in policies)
         self._key_of = transport.key_of
-        layers: list[Send[P, R]] = [_attempting(transport, env) if observed else transport.send]
+        layers: list[Send[P, R]] = [_attempting(transport, env, read) if observed else transport.send]
         for policy in reversed(policies):
             layers.append(policy.wrap(layers[-1], env))
         self.layers: tuple[Send[P, R], ...] = tuple(reversed(layers))
@@ -109,7 +111,9 @@ class Upstream(Generic[P, R]):
         return f"<Upstream {self.name} {stack}>"
 
 
-def _attempting(transport: Transport[P, R], env: Env) -> Send[P, R]:
+def _attempting(
+    transport: Transport[P, Any], env: Env, read: Callable[[Call[P], Any], R] | None
+) -> Send[P, R]:
     """Make the transport's attempts visible: in the request's record and as one event each."""
     current, now, observe, send = context.current, env.clock.now, env.observe, transport.send
 
@@ -117,7 +121,9 @@ def _attempting(transport: Transport[P, R], env: Env) -> Send[P, R]:
         current().record.calls += 1
         started = now()
         try:
-            value = await send(call)
+            value: R = await send(call)
+            if read is not None:
+                value = read(call, value)
         except UpstreamError as error:
             observe(AttemptEnded(call.operation, call.attempt, now() - started, error))
             raise

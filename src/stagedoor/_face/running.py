@@ -12,6 +12,7 @@ from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules
+from stagedoor._face.client import Client
 from stagedoor._face.declared import Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
@@ -74,7 +75,7 @@ class Running:
         self.started = self.env.clock.wall()
         self.stores = stores_of(settings, declared.name, self.env)
         store = self.stores.store
-        self.at_work = {
+        self.at_work: dict[Client, Remote] = {
             service: Remote(
                 service.name,
                 transports[service.name],
@@ -193,7 +194,7 @@ class Running:
             raise RuntimeError(f"{backend!r} belongs to another gateway than {self.name!r}")
         return found
 
-    def remote(self, service: Service) -> Remote:
+    def remote(self, service: Client) -> Remote:
         """Return a service at work; raises `RuntimeError` for one of another gateway."""
         found = self.at_work.get(service)
         if found is None:

@@ -55,9 +55,10 @@ class Shape(Generic[T]):
             said = "no content type" if kind is None else kind[:80].decode("latin-1")
             raise UpstreamGarbled(operation, f"it is not JSON but {said}", response=response)
         body = response.body.removeprefix(_BOM)
-        odd = odd_number(body)
-        if odd:
-            raise UpstreamGarbled(operation, odd, response=response)
+        if _may_be_odd(body):
+            odd = odd_number(body)
+            if odd:
+                raise UpstreamGarbled(operation, odd, response=response)
         try:
             value: T = self._read(body)
         except ValidationError as error:
@@ -77,7 +78,7 @@ def _first(error: ValidationError) -> str:
     return f"at {place}: {fault['msg'][:_LONGEST]}" if place else str(fault["msg"])[:_LONGEST]
 
 
-def _is_odd(body: bytes) -> bool:
+def _may_be_odd(body: bytes) -> bool:
     """Tell whether a body may hold what is no number of JSON, or none that a double can hold."""
     if _NAN in body or _INFINITY in body:
         return True
@@ -87,7 +88,7 @@ def _is_odd(body: bytes) -> bool:
 
 def odd_number(body: bytes) -> str:
     """Say which number of a body JSON, or a double, does not have; "" if all are fine, or it is no JSON at all."""
-    if not _is_odd(body):
+    if not _may_be_odd(body):
         return ""
     if _DIGITS.search(body) is not None:
         return "a number has more than 1,000 digits"
