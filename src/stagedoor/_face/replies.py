@@ -17,9 +17,9 @@ from stagedoor._face.fields import Headers
 from stagedoor._face.shapes import Shape, shape_of
 from stagedoor.cache.codec import HttpCodec
 from stagedoor.call import Call, Send, Transport
+from stagedoor.capabilities import Counted
 from stagedoor.errors import UpstreamGarbled
 from stagedoor.requests import BodyStream, HttpRequest, HttpResponse
-from stagedoor.upstream import Counted
 from stagedoor.value import value
 
 __all__ = ["ABSENT_STATUSES", "Asking", "Reading", "Reply", "ReplyCodec", "Response", "Stream"]

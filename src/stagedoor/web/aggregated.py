@@ -27,7 +27,7 @@ from stagedoor.errors import UpstreamError, UpstreamGarbled
 from stagedoor.events import AggregateEnded
 from stagedoor.problems import Problem, problem_of
 from stagedoor.upstream import Upstream
-from stagedoor.value import value
+from stagedoor.value import MaybePartial, value
 from stagedoor.web.answer import Answer
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
 from stagedoor.web.parameters import Parameter
@@ -51,7 +51,7 @@ Values: TypeAlias = Mapping[str, str]
 
 
 @value()
-class Rendered:
+class Rendered(MaybePartial):
     """A complete or partial answer, ready but for its summary: `fields` is the JSON object without its last brace."""
 
     fields: bytes

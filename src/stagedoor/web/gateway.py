@@ -17,6 +17,7 @@ from urllib.parse import quote
 from stagedoor import context, problems
 from stagedoor.addresses import Trust, client_key, client_of
 from stagedoor.aggregate.plan import Plan
+from stagedoor.asgi import Receive, Scope, Send
 from stagedoor.call import Env
 from stagedoor.context import RequestContext
 from stagedoor.deadline import Deadline
@@ -28,7 +29,7 @@ from stagedoor.web.cors import Cors
 from stagedoor.web.disconnect import ClientGone, while_connected
 from stagedoor.web.identity import credentials_of
 from stagedoor.web.parameters import BeyondWindow, Invalid
-from stagedoor.web.request import Receive, Request, Scope, Send
+from stagedoor.web.request import Request
 from stagedoor.web.routes import Match, Refused, Route, Router
 from stagedoor.web.stream import send_stream
 from stagedoor.web.throttle import Limiter
