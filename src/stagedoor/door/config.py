@@ -1,6 +1,5 @@
 """What the door is told before it opens: the application, what it tells and asks, and the bounds it keeps."""
 
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -10,6 +9,7 @@ import uvicorn
 from stagedoor.asgi import Application
 from stagedoor.door.crowd import Crowd
 from stagedoor.door.limits import DoorLimits
+from stagedoor.ids import fresh_request_id
 from stagedoor.problems import Problem
 
 __all__ = ["ARRIVE_SECONDS", "GRACE", "DoorConfig", "Entrance"]
@@ -31,10 +31,6 @@ def _nothing() -> None:
     """Have nothing to do when a stop begins."""
 
 
-def _fresh_id() -> str:
-    return uuid.uuid4().hex
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
     """An application and what its door tells and asks.
@@ -46,7 +42,7 @@ class Entrance:
     app: Application
     refused: Callable[[Problem, str], None] = _ignore
     drain: Callable[[], object] = _nothing
-    new_id: Callable[[], str] = _fresh_id
+    new_id: Callable[[], str] = fresh_request_id
 
 
 class DoorConfig(uvicorn.Config):
