@@ -3,29 +3,21 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, TypeVar
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Policy, Send, Transport
-from stagedoor.deadline import LATE
+from stagedoor.capabilities import Breaking, Closing, Counted, Keyed
+from stagedoor.deadline import is_late
 from stagedoor.errors import ConfigError, UpstreamError, UpstreamTimeout
-from stagedoor.events import AttemptEnded
+from stagedoor.events import AttemptEnded, BreakerState
 from stagedoor.policies.timeout import check_attempts
 
-__all__ = ["Counted", "Upstream"]
+__all__ = ["Upstream"]
 
 P = TypeVar("P")
 R = TypeVar("R")
-
-
-@runtime_checkable
-class Counted(Protocol):
-    """A layer that holds things which must return to rest after faults (X1)."""
-
-    def counts(self) -> Mapping[str, int]:
-        """Return how many of each are held now: `permits`, `probes`, `flights`, `upstream_connections` ..."""
-        ...
 
 
 class Upstream(Generic[P, R]):
@@ -53,7 +45,7 @@ class Upstream(Generic[P, R]):
         self.transport = transport
         self.policies = policies
         # A key is made of everything that is sent: not for nothing. Who does not say may need one.
-        self._keyed = any(getattr(policy, "keyed", True) for policy in policies)
+        self._keyed = any(not isinstance(policy, Keyed) or policy.keyed for policy in policies)
         self._key_of = transport.key_of
         layers: list[Send[P, R]] = [_attempting(transport, env, read) if observed else transport.send]
         for policy in reversed(policies):
@@ -94,16 +86,17 @@ class Upstream(Generic[P, R]):
                 total.update(layer.counts())
         return total
 
-    def half_open(self) -> bool:
-        """Tell whether a breaker of this upstream is trying out whether it can close."""
-        return any(getattr(layer, "state", None) == "half_open" for layer in self.layers)
+    def circuits(self) -> frozenset[BreakerState]:
+        """Return where the circuits of this upstream's breakers stand."""
+        layers: Iterable[object] = self.layers
+        return frozenset(layer.state for layer in layers if isinstance(layer, Breaking))
 
     async def aclose(self) -> None:
         """Close the layers that hold work of their own, outermost first, then the transport."""
-        for layer in self.layers:
-            close = getattr(layer, "aclose", None)
-            if close is not None:
-                await close()
+        layers: Iterable[object] = self.layers
+        for layer in layers:
+            if isinstance(layer, Closing):
+                await layer.aclose()
         await self.transport.aclose()
 
     def __repr__(self) -> str:
@@ -128,7 +121,7 @@ def _attempting(
             observe(AttemptEnded(call.operation, call.attempt, now() - started, error))
             raise
         except asyncio.CancelledError as gone:
-            if gone.args == (LATE,):  # cut off by a guard of the deadline before the transport saw it pass
+            if is_late(gone):  # cut off by a guard of the deadline before the transport saw it pass
                 late = UpstreamTimeout(call.operation)
                 observe(AttemptEnded(call.operation, call.attempt, now() - started, late))
             raise

@@ -28,7 +28,7 @@ from stagedoor.upstream import Upstream
 from stagedoor.value import value
 from stagedoor.web.answer import Answer as Written
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
-from stagedoor.web.kept import Page, PageCodec
+from stagedoor.web.kept import KeptCodec, Page
 from stagedoor.web.rendering import adapter_of
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
@@ -96,7 +96,7 @@ class Handling:
         options: dict[str, Any] = {"storable": _shareable}
         if cache.key is not None:
             options["key"] = partial(_readable, cache.key)
-        policies = (cached(cache, store, PageCodec(), **options), Coalesced(shareable=_shareable))
+        policies = (cached(cache, store, KeptCodec(Page), **options), Coalesced(shareable=_shareable))
         name = self.declared.function.__name__
         return Upstream(name, self, *policies, env=env, observed=False)
 

@@ -164,7 +164,7 @@ def _source_probe(sourcing: "Sourcing") -> Probe:
     """Return a probe that tells how a source fared of late: only its users know how to ask it."""
 
     async def probe() -> Component:
-        states = {getattr(layer, "state", "closed") for layer in sourcing.upstream.layers}
+        states = sourcing.upstream.circuits()
         if "open" in states:
             return Component("unhealthy", detail="failing: the circuit breaker is open")
         if "half_open" in states:
@@ -189,7 +189,7 @@ def _probe(
             if error.reason != "rejected" or not tolerant:
                 return Component("unhealthy", detail=_WORDS[error.reason])
         ms = round((now() - started) * 1000, 1)
-        if upstream.half_open():
+        if "half_open" in upstream.circuits():
             return Component("degraded", ms, "returning: the circuit breaker is half open")
         return Component("healthy", ms)
 

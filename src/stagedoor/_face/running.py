@@ -29,6 +29,7 @@ from stagedoor._face.stores import stores_of
 from stagedoor._face.templates import tag_of
 from stagedoor._face.world import World
 from stagedoor.addresses import trust
+from stagedoor.asgi import Receive, Scope, Send
 from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Transport
 from stagedoor.context import Record, RequestContext
@@ -40,7 +41,7 @@ from stagedoor.web.answer import Answer
 from stagedoor.web.cors import ACCEPTED, Cors
 from stagedoor.web.gateway import Gateway as Web
 from stagedoor.web.health import Component, Health
-from stagedoor.web.request import Receive, Request, Scope, Send
+from stagedoor.web.request import Request
 from stagedoor.web.routes import Refused, Route
 from stagedoor.web.trace import Parents, identify
 

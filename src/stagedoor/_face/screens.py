@@ -33,18 +33,18 @@ from stagedoor.policies.coalesced import Coalesced
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
-from stagedoor.web.aggregated import Delivery as Leaving
 from stagedoor.web.aggregated import (
+    DeliveryFacts,
     Finish,
     Rendered,
-    RenderedCodec,
-    deliver,
+    delivered,
     rendered,
     renderer_of,
     verdicts_of,
     whole_body,
 )
 from stagedoor.web.answer import Answer
+from stagedoor.web.kept import KeptCodec
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
@@ -119,7 +119,7 @@ class Screen(Generic[M]):
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
         if cache.key is not None:
             options["key"] = _named
-        return [cached(cache, self._store, RenderedCodec(), **options), Coalesced()]
+        return [cached(cache, self._store, KeptCodec(Rendered), **options), Coalesced()]
 
     def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[Remote]], budget: float) -> Plan[M]:
         declared = layout.declared
@@ -259,7 +259,7 @@ class Screen(Generic[M]):
         except (UpstreamError, Problem) as error:
             raise Refused(self._refusals(error)) from error
         record = asked.record
-        answer = deliver(self.plan, done, record, self._now() - started, self._finish, scope=self._scope)
+        answer = delivered(self.plan, done, record, self._now() - started, self._finish, scope=self._scope)
         return Answer(answer.status, (*answer.headers, *self._vary), answer.body) if self._vary else answer
 
     async def result(self, caller: Caller, inputs: Mapping[str, object]) -> Result[M]:
@@ -281,10 +281,10 @@ class Screen(Generic[M]):
             context.leave(token)
         told = verdicts_of(done, record)
         parts = {name: Verdict(one) for name, one in told.items()}
-        delivery = Leaving(told, record.lookup != "miss", self._now() - started)
+        delivery = DeliveryFacts(told, record.lookup != "miss", self._now() - started)
         return Result(self._model(done, delivery), parts, done.complete and record.lookup != "stale")
 
-    def _model(self, done: Rendered, delivery: Leaving) -> M:
+    def _model(self, done: Rendered, delivery: DeliveryFacts) -> M:
         """Return the model of an answer; one that comes from a cache is read from its JSON."""
         outcome = done.outcome
         if outcome is not None:

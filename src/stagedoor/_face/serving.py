@@ -16,13 +16,13 @@ from typing import Any
 from stagedoor._face.gateway import Gateway
 from stagedoor._face.settings import Settings, settings_from
 from stagedoor._face.watching import Watch
+from stagedoor.asgi import Scope
 from stagedoor.door import Entrance
 from stagedoor.door import serve as serve_door
 from stagedoor.door.limits import DoorLimits
 from stagedoor.errors import ConfigError
 from stagedoor.observers.metrics import prepare_workers
 from stagedoor.problems import Problem
-from stagedoor.web.request import Scope
 
 __all__ = ["entrance", "found", "limits_of", "serve"]
 

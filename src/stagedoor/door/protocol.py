@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from stagedoor import problems
+from stagedoor.asgi import GONE
 from stagedoor.door.config import DoorConfig
 from stagedoor.door.exchange import Exchange
 from stagedoor.door.limits import occupancy
@@ -218,7 +219,7 @@ class DoorProtocol(asyncio.Protocol):
         self._active = exchange
         # The scope refers to the exchange, and nothing but the task to the scope: what is over goes by itself.
         scope = scope_of(exchange.head, self._scheme, self._client, self._server, self._app_state.copy())
-        scope["extensions"] = {"stagedoor.gone": exchange.on_gone}
+        scope["extensions"] = {GONE: exchange.on_gone}
         exchange.task = task = self._loop.create_task(exchange.run(self._config.loaded_app, scope))
         tasks = self._state.tasks
         tasks.add(task)

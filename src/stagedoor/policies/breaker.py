@@ -15,7 +15,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Send
-from stagedoor.deadline import LATE
+from stagedoor.deadline import is_late
 from stagedoor.errors import BreakerOpen, Overloaded, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.events import BreakerMoved, BreakerState, CallShed, upstream_of
 from stagedoor.policies.circuit import Circuit, Rule
@@ -152,6 +152,6 @@ def is_failure(error: BaseException, *, shortened: bool) -> bool:
         case UpstreamUnavailable():
             return error.response is None or error.response.status >= 500
         case asyncio.CancelledError():
-            return error.args == (LATE,) and not shortened
+            return is_late(error) and not shortened
         case _:
             return isinstance(error, UpstreamGarbled)

@@ -6,19 +6,11 @@ of the caller's ambient values. Its answer is judged as strictly as one from a s
 
 import asyncio
 import contextvars
-from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-    Mapping,
-    MutableMapping,
-)
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from stagedoor import context
+from stagedoor.asgi import Application, Message
 from stagedoor.call import Call
 from stagedoor.clock import Clock, SystemClock
 from stagedoor.deadline import Deadline, Expiry
@@ -32,12 +24,6 @@ from stagedoor.transports.statuses import refusal
 from stagedoor.transports.wire import check_request, fields_to_send, own_fields
 
 __all__ = ["AsgiTransport"]
-
-Message: TypeAlias = MutableMapping[str, Any]
-Application: TypeAlias = Callable[
-    [MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
-    Awaitable[None],
-]
 
 
 class AsgiTransport:

@@ -95,7 +95,7 @@ def probe_of(
         except UpstreamError as error:
             return Component("unhealthy", detail=_WORDS[error.reason])
         ms = round((clock.now() - started) * 1000, 1)
-        if upstream.half_open():
+        if "half_open" in upstream.circuits():
             return Component("degraded", ms, "returning: the circuit breaker is half open")
         return Component("healthy", ms)
 

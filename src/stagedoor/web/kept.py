@@ -7,7 +7,7 @@ ask the same, and nothing else of a request can change the answer (T5).
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import orjson
 
@@ -25,7 +25,17 @@ from stagedoor.web.parameters import Parameter
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
-__all__ = ["Page", "PageCodec", "Production", "Question", "kept_route", "page_of", "pages"]
+__all__ = [
+    "Keepable",
+    "KeptCodec",
+    "Page",
+    "Production",
+    "Question",
+    "deliver",
+    "kept_route",
+    "page_of",
+    "pages",
+]
 
 _JSON = (b"content-type", b"application/json")
 
@@ -51,10 +61,24 @@ class Question(Protocol):
 class Page:
     """One page: its bytes, their entity tag, further header fields, and the tags that a purge finds it by."""
 
+    SCHEMA: ClassVar[str] = "page1"
+
     body: bytes
     etag: bytes
     fields: tuple[tuple[bytes, bytes], ...] = ()
     tags: tuple[str, ...] = ()
+
+    def head(self) -> object:
+        """Return what is kept beside the body."""
+        fields = [[name.decode("latin-1"), said.decode("latin-1")] for name, said in self.fields]
+        return [self.etag.decode(), fields, self.tags]
+
+    @classmethod
+    def revived(cls, head: Any, body: bytes) -> "Page":  # noqa: ANN401 - JSON
+        """Return the page that was kept as this."""
+        etag, fields, tags = head
+        pairs = tuple((name.encode("latin-1"), said.encode("latin-1")) for name, said in fields)
+        return cls(body, etag.encode(), pairs, tuple(tags))
 
 
 def page_of(
@@ -65,22 +89,46 @@ def page_of(
     return Page(body, etag_of(body), fields, tags)
 
 
-class PageCodec:
-    """For `Page`: one line of JSON with everything but the body, then the body as it is."""
+class Keepable(Protocol):
+    """A whole answer that can be kept: a head of its own, and a body."""
 
-    schema = "page1"
+    SCHEMA: ClassVar[str]
 
-    def encode(self, value: Page, /) -> bytes:
+    @property
+    def body(self) -> bytes:
+        """Return the body."""
+        ...
+
+    def head(self) -> object:
+        """Return everything else, as JSON has it."""
+        ...
+
+    @classmethod
+    def revived(cls, head: Any, body: bytes) -> Self:  # noqa: ANN401 - JSON
+        """Return the answer again."""
+        ...
+
+
+K = TypeVar("K", bound=Keepable)
+
+
+class KeptCodec(Generic[K]):
+    """For whole answers: one line of JSON with everything but the body, then the body as it is."""
+
+    __slots__ = ("_revived", "schema")
+
+    def __init__(self, kind: type[K]) -> None:
+        self.schema = kind.SCHEMA
+        self._revived: Callable[[Any, bytes], K] = kind.revived
+
+    def encode(self, value: K, /) -> bytes:
         """Return the bytes."""
-        fields = [[name.decode("latin-1"), said.decode("latin-1")] for name, said in value.fields]
-        return orjson.dumps([value.etag.decode(), fields, value.tags]) + b"\n" + value.body
+        return orjson.dumps(value.head()) + b"\n" + value.body
 
-    def decode(self, body: bytes, /) -> Page:
-        """Return the page."""
+    def decode(self, body: bytes, /) -> K:
+        """Return the answer."""
         head, _, rest = body.partition(b"\n")
-        etag, fields, tags = orjson.loads(head)
-        pairs = tuple((name.encode("latin-1"), said.encode("latin-1")) for name, said in fields)
-        return Page(rest, etag.encode(), pairs, tuple(tags))
+        return self._revived(orjson.loads(head), rest)
 
 
 class Production:
@@ -132,8 +180,9 @@ def kept_route(
             page = await upstream.call("page", question)
         except UpstreamError as error:
             raise Refused(problem(error)) from error
-        record, tags = context.current().record, request.listed(b"if-none-match")
-        return delivered(page, question.fields(page), record, tags)
+        record, fields = context.current().record, (*page.fields, *question.fields(page))
+        answer = deliver(page.body, fields, record, scope=b"public", fresh=record.ttl is not None)
+        return conditional(answer, page.etag, request.listed(b"if-none-match"))
 
     return Route(
         path=path,
@@ -146,8 +195,10 @@ def kept_route(
     )
 
 
-def delivered(page: Page, fields: Headers, record: Record, if_none_match: bytes | None) -> Answer:
-    """Return the answer of a page; `fields` and what it says of its freshness are all that differs each time."""
-    control = NO_STORE if record.ttl is None else cache_control(b"public", record.ttl)
-    headers = (_JSON, *page.fields, *fields, control, cache_status(record))
-    return conditional(Answer(200, headers, page.body), page.etag, if_none_match)
+def deliver(body: bytes, fields: Headers, record: Record, *, scope: bytes, fresh: bool) -> Answer:
+    """Return an answer of JSON that says how it came about; nobody else may keep one that is not `fresh`.
+
+    `scope` is b"public" or b"private".
+    """
+    control = cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE
+    return Answer(200, (_JSON, *fields, cache_status(record), control), body)

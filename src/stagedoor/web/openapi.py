@@ -162,7 +162,7 @@ def _parameter(item: Parameter, components: dict[str, Any]) -> dict[str, Any]:
     described = {
         "name": item.name,
         "in": item.place,
-        "required": item.place == "path" or getattr(item, "required", False),
+        "required": item.required or item.place == "path",
         "description": item.description,
         "schema": _shared(dict(item.schema()), components),
         "example": item.example,

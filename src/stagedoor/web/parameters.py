@@ -22,6 +22,7 @@ class Text:
     description: str
     example: str
     place: Place = "path"
+    required: bool = False  # in a path it is anyhow
     min_length: int = 1
     max_length: int = 128
     never: tuple[str, ...] = ()
@@ -62,6 +63,7 @@ class Uuid:
     description: str
     example: str
     place: Place = "path"
+    required: bool = False  # in a path it is anyhow
 
     def parse(self, raw: str) -> str:
         """Return the UUID in lower case."""

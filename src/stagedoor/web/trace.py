@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from stagedoor.ids import request_id_of
 from stagedoor.value import value
 
-__all__ = ["Parents", "Trace", "continued", "identify", "request_id_of"]
+__all__ = ["Parents", "Trace", "continued", "identify"]
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _MEMBER = re.compile(
     rb"[a-z0-9][a-z0-9_\-*/@]{0,255}"  # level 2: `@` stands for itself, and a digit may begin
@@ -60,13 +60,6 @@ def identify(
         if sum(name == b"traceparent" for name, _ in fields) > 1:
             parent = None  # Trace Context 3.2: more than one is as good as none
     return request_id, continued(parent, states, entropy)
-
-
-def request_id_of(raw: bytes | None, fresh: str) -> str:
-    """Keep a well-formed incoming request id, else take the fresh one."""
-    if raw is not None and _REQUEST_ID.fullmatch(raw):
-        return raw.decode()
-    return fresh
 
 
 def continued(parent: bytes | None, states: list[bytes], entropy: bytes) -> Trace:

@@ -526,6 +526,19 @@ async def test_a_wellformed_request_id_is_kept_in_a_refusal(door: Served) -> Non
     assert answer.json()["request_id"] == "mine-1"
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [(b"x-request-id: a\r\nx-request-id: b\r\n", b"b"), (b"x-request-id: a b\r\n", b"fresh")],
+)
+async def test_the_last_request_id_counts_as_it_does_behind_the_door(
+    door: Served, lines: bytes, said: bytes
+) -> None:
+    """One rule, whoever answers."""
+    (answer,) = await door.ask(b"GET / HTTP/1.1\r\n" + lines + b"Host: a b\r\n\r\n")
+
+    assert answer.field(b"x-request-id") == said
+
+
 async def test_h10_the_instance_of_a_refusal_is_the_path(door: Served) -> None:
     """H10: the path without the query, which may hold secrets."""
     (answer,) = await door.ask(b"GET /a/b?token=x HTTP/1.1\r\n\r\n")

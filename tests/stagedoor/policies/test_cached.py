@@ -31,6 +31,7 @@ from stagedoor.errors import (
 from stagedoor.events import CacheLookup, Event, RefreshFailed
 from stagedoor.policies.cached import Cached, Caching, full_key, readable_key
 from stagedoor.testing import ManualClock, settle
+from stagedoor.value import MaybePartial
 
 Answer = bytes | UpstreamError
 
@@ -446,7 +447,7 @@ def test_options_that_cannot_work_are_refused(options: dict[str, Any]) -> None:
         Cached[str, bytes](store=Stage().store, codec=RawCodec(), **{"lifetime": 30.0, **options})
 
 
-class Partial(bytes):
+class Partial(bytes, MaybePartial):
     """An answer that knows that it is not whole."""
 
     complete = False

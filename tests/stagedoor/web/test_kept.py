@@ -14,7 +14,7 @@ from stagedoor.policies import Cached, Coalesced
 from stagedoor.requests import Headers
 from stagedoor.testing import Client, ManualClock, settle
 from stagedoor.web.gateway import Gateway
-from stagedoor.web.kept import Page, PageCodec, kept_route, page_of, pages
+from stagedoor.web.kept import KeptCodec, Page, kept_route, page_of, pages
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation
 
@@ -57,7 +57,7 @@ def shelf() -> Shelf:
 def client_of(shelf: Shelf, env: Env, window: str = "") -> Client:
     cached: Cached[Any, Page] = Cached(
         store=MemoryStore(env=env),
-        codec=PageCodec(),
+        codec=KeptCodec(Page),
         lifetime=60.0,
         stale_while_revalidate=600.0 if window == "stale_while_revalidate" else 0.0,
         stale_if_error=600.0 if window == "stale_if_error" else 0.0,
@@ -182,11 +182,11 @@ def test_k8_a_page_comes_back_as_it_was(body: bytes) -> None:
     """K8: with bytes of every kind, line breaks among them, in its body and its fields."""
     page = Page(body, b'"tag"', ((b"x-total-count", b"12"), (b"x-odd", b"\xff\xe9")), ("film:1", "films"))
 
-    assert PageCodec().decode(PageCodec().encode(page)) == page
+    assert KeptCodec(Page).decode(KeptCodec(Page).encode(page)) == page
 
 
 @pytest.mark.parametrize("broken", [b"", b"[]\n", b"{", b'["x",[],[]', b"\xff\n{}"])
 def test_k8_what_is_no_page_cannot_be_read(broken: bytes) -> None:
     """K8: the cache takes the error for a miss."""
     with pytest.raises((ValueError, orjson.JSONDecodeError)):
-        PageCodec().decode(broken)
+        KeptCodec(Page).decode(broken)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from stagedoor.asgi import GONE
 from stagedoor.call import Env
 from stagedoor.testing import settle
 from stagedoor.web.answer import Answer
-from stagedoor.web.disconnect import EXTENSION
 from stagedoor.web.gateway import Gateway
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Route
@@ -56,7 +56,7 @@ class Peer:
             "headers": [],
         }
         if told:
-            self.scope["extensions"] = {EXTENSION: self.on_gone}
+            self.scope["extensions"] = {GONE: self.on_gone}
         self._callback: Callable[[], object] | None = None
 
     def on_gone(self, callback: Callable[[], object]) -> None:

@@ -15,7 +15,7 @@ from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.search.filters import FilterSet, given_by
 from stagedoor.upstream import Upstream
-from stagedoor.web.kept import Page, PageCodec, Question, kept_route, pages
+from stagedoor.web.kept import KeptCodec, Page, Question, kept_route, pages
 from stagedoor.web.parameters import Fault, Parameter, Place, Uuid
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Route
@@ -82,7 +82,7 @@ def _kept(settings: Settings, store: Store) -> list[Policy[Question, Page]]:
     stale = float(settings.gateway_catalogue_stale_s)
     kept: Cached[Question, Page] = Cached(
         store=store,
-        codec=PageCodec(),
+        codec=KeptCodec(Page),
         lifetime=float(settings.gateway_catalogue_ttl_s),
         stale_while_revalidate=stale,
         stale_if_error=stale,
