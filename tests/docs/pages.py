@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOW_TO = ROOT / "docs/how-to/README.md"
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
-_FILE = re.compile(r"# (?P<name>[a-z_]+\.py)(?P<more>, continued)?")
+FILE = re.compile(r"# (?P<name>[a-z_]+\.py)(?P<more>, continued)?")
 _SHOWN = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 
 
@@ -117,7 +117,7 @@ class Reading:
             yield from ((block.text, str(HOW_TO)) for block in blocks(HOW_TO) if block.kind == "python")
 
     async def _block(self, block: Block) -> None:
-        file = _FILE.fullmatch(block.text.partition("\n")[0])
+        file = FILE.fullmatch(block.text.partition("\n")[0])
         if block.kind == "output":
             assert self._said.rstrip() == block.text.rstrip(), f"{name_of(self.page)}:{block.line}"
         elif block.kind != "python":
