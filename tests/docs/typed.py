@@ -1,18 +1,28 @@
-"""The Python of all pages as modules that a type checker can read.
+"""The Python of all pages as modules that a type checker can read; `python -m tests.docs.typed` has mypy read them.
 
 A page's blocks become one module, its named files one each. Every page has its own `shop.py`, so that modules are
 prefixed with their page's name, and imports follow: `import shop` is `import tutorial__shop as shop`.
 """
 
+import os
 import re
+import subprocess
+import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.docs.pages import FILE, HOW_TO, Block, blocks, name_of
+from tests.docs.pages import FILE, HOW_TO, ROOT, Block, blocks, name_of, pages
 
 __all__ = ["modules_of"]
 
+_FLAGS = (
+    "--strict",
+    "--python-version=3.11",
+    "--allow-redefinition",
+    f"--cache-dir={ROOT / '.mypy_cache/docs'}",
+)
 _IMPORT = re.compile(r"^(\s*)(from|import) ([a-z_]+)( as \w+)?(?=\s|$)", re.MULTILINE)
 
 
@@ -60,3 +70,18 @@ def _prefixed(text: str, own: set[str], prefix: str) -> str:
         return f"{space}{word} {prefix}__{name}{as_before}"
 
     return _IMPORT.sub(renamed, text)
+
+
+def main() -> int:
+    """Write the modules of all pages into a folder of their own and check them, strictly as a reader would."""
+    with tempfile.TemporaryDirectory(prefix="pages-") as folder:
+        for page in pages():
+            for name, text in modules_of(page).items():
+                Path(folder, name).write_text(text)
+        command = [sys.executable, "-m", "mypy", *_FLAGS, "."]
+        environment = os.environ | {"MYPYPATH": str(ROOT / "src")}
+        return subprocess.run(command, cwd=folder, env=environment, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
