@@ -1,8 +1,8 @@
 """Write docs/reference/ from the docstrings, or with `--check` say which pages are not up to date.
 
-One page a package, one section a module, every name of its `__all__` with its signature and docstring. What `stagedoor`
-itself offers is a page of its own; underscored packages are nobody's to import. The sources are read, not imported: a
-page depends on nothing but the text it is made of. Settings come from `.env.example`.
+A page for `stagedoor` and one for each of its public submodules: every name of its `__all__`, wherever it lives, with
+its signature and docstring, below a table of what each is for. All else is the kit's own, and in no page. The sources
+are read, not imported: a page depends on nothing but the text it is made of. Settings come from `.env.example`.
 """
 
 import ast
@@ -16,6 +16,21 @@ ROOT = Path(__file__).resolve().parents[1]
 KIT = ROOT / "src/stagedoor"
 SETTINGS = ROOT / ".env.example"
 PAGES = ROOT / "docs/reference"
+PUBLIC = ("stagedoor", "stagedoor.policies", "stagedoor.testing", "stagedoor.search", "stagedoor.errors")
+_GROUPS = {  # in the order in which a reader meets them
+    "stagedoor": {
+        "Declare": "Gateway Service Aggregate Cache tag OrFallback Backend Extension",
+        "Read what a client sent": "Header Cookie Headers",
+        "Answer": "Answer Problem NotFound Response Stream",
+        "Serve and set": "serve Settings DocumentSet",
+        "Look at a gateway at work": "Running Result Verdict Report Delivery Component",
+        "Write a policy or a transport": "Call Send Policy Transport Env",
+    },
+    "stagedoor.testing": {
+        "Run a gateway with scripted services": "Stage StageScript Asked Reply",
+        "Test a policy or a transport": "ManualClock settle Script call_of Faults Events Client",
+    },
+}
 _NOTE = "<!-- made by `make reference` from the sources: change those -->\n"
 _WIDE = 100  # columns beyond which a signature is broken into lines
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -37,9 +52,15 @@ _MADE = frozenset(
 _INNER = frozenset(
     {
         "Aggregate.name",
+        "Account.account",
+        "Account.draw",
+        "Account.earn",
         "Answer.private",
+        "Cache.key_of",
         "Cache.names",
         "Cache.tagged",
+        "Cached.name_of",
+        "Cached.tags_of",
         "Gateway.all_lifespans",
         "Gateway.all_services",
         "Gateway.all_sources",
@@ -64,83 +85,76 @@ _INNER = frozenset(
         "Settings.level",
         "Settings.networks",
         "Settings.quota",
+        "Stage.failed",
+        "StageScript.hear",
+        "StageScript.word",
         "Stream.aclose",
     }
 )
+# What the kit asks of every policy and transport: told once, of `Policy` and `Transport`.
+_PLUMBING = frozenset({"aclose", "cost", "idempotent", "key_of", "send", "wrap"})
 
 
 def pages() -> dict[str, str]:
     """Return every generated page by its file name."""
-    found = {f"{package.name}.md": package_page(package) for package in packages()}
-    found["face.md"] = face_page()
-    found["core.md"] = page(
-        "stagedoor.call and beside it",
-        "The core: one signature and the data it carries.",
-        sorted(KIT.glob("*.py")),
-    )
-    found["settings.md"] = settings_page(SETTINGS.read_text())
-    return found
+    found = {f"{name.rpartition('.')[2]}.md": page(name) for name in PUBLIC}
+    return found | {"settings.md": settings_page(SETTINGS.read_text())}
 
 
-def packages() -> list[Path]:
-    """Return the public packages of the kit, in order of their names."""
-    return sorted(path.parent for path in KIT.glob("[!_]*/__init__.py"))
+def page(module: str) -> str:
+    """Return the page of one public module: what it is for, a table of its names, then each name."""
+    tree = ast.parse(file_of(module).read_text())
+    names, homes = literal("__all__", tree), homes_of(module, tree)
+    lines = [_NOTE, f"# `{module}`", "", prose(ast.get_docstring(tree) or ""), ""]
+    for heading, group in grouped(names, _GROUPS.get(module, {})):
+        lines += (
+            [f"## {heading}", "", "| name | what it is |", "|---|---|"]
+            if heading
+            else ["| name | what it is |", "|---|---|"]
+        )
+        lines += [f"| [`{name}`](#{name.lower()}) | {gist(name, homes)} |" for name in group] + [""]
+        lines += [line for name in group for line in entry(name, *homes[name])]
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def face_page() -> str:
-    """Return the page of what `stagedoor` itself offers, name by name."""
-    tree = ast.parse((KIT / "__init__.py").read_text())
-    homes = {name: module for module, names in literal("_PLACES", tree).items() for name in names}
-    body: list[str] = []
-    elsewhere: dict[str, list[str]] = {}
-    for name in literal("__all__", tree):
-        path = homes[name].split(".")[1:]
-        if path[0].startswith("_"):
-            source = KIT.joinpath(*path).with_suffix(".py").read_text()
-            body += entry(name, ast.parse(source), source)
-        else:
-            elsewhere.setdefault(f"[`{homes[name]}`]({page_of(path)})", []).append(f"`{name}`")
-    others = "; ".join(f"{', '.join(names)} of {home}" for home, names in elsewhere.items())
-    text = f"{prose(ast.get_docstring(tree) or '')}\n\nFor extensions also {others}."
-    return "\n".join([_NOTE, "# `stagedoor`", "", text, "", *body]).rstrip() + "\n"
+def grouped(names: list[str], groups: dict[str, str]) -> list[tuple[str, list[str]]]:
+    """Return headings with their names, as readers look for them; what no group has comes last."""
+    found = [
+        (heading, [name for name in group.split() if name in names]) for heading, group in groups.items()
+    ]
+    placed = {name for _, group in found for name in group}
+    left = [name for name in names if name not in placed]
+    return [*found, ("More" if groups else "", left)] if left else found
 
 
-def page_of(path: list[str]) -> str:
-    """Return the page that tells of a module, by its path in the kit."""
-    return f"{path[0]}.md" if (KIT / path[0]).is_dir() else "core.md"
+def file_of(module: str) -> Path:
+    """Return the file of a module or package of the kit."""
+    path = KIT.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def package_page(package: Path) -> str:
-    """Return the page of one package."""
-    tree = ast.parse((package / "__init__.py").read_text())
-    return page(f"stagedoor.{package.name}", ast.get_docstring(tree) or "", sorted(package.rglob("*.py")))
+def homes_of(module: str, tree: ast.Module) -> dict[str, tuple[ast.Module, str]]:
+    """Return where each public name of a module is defined: the syntax tree, and its source."""
+    places = literal("_PLACES", tree) or {
+        node.module: [one.name for one in node.names]
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stagedoor")
+    }
+    homes = {name: home for home, names in places.items() for name in names}
+    sources = {name: file_of(homes.get(name, module)).read_text() for name in literal("__all__", tree)}
+    return {name: (ast.parse(source), source) for name, source in sources.items()}
 
 
-def page(title: str, text: str, files: list[Path]) -> str:
-    """Return a page with a section for each file that shows something."""
-    body = [part for file in files for part in section(file)]
-    return "\n".join([_NOTE, f"# `{title}`", "", prose(text), "", *body]).rstrip() + "\n"
-
-
-def section(file: Path) -> Iterator[str]:
-    """Yield the lines of one module: its own docstring, then what it defines of its public names.
-
-    A package only has what its `__init__` defines itself, under no further docstring: that one opens the page.
-    """
-    source = file.read_text()
-    tree = ast.parse(source)
-    shown = [line for name in public(tree) for line in entry(name, tree, source)]
-    if not shown:
-        return
-    module = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
-    text = "" if file.stem == "__init__" else prose(ast.get_docstring(tree) or "")
-    yield f"## `{module}`\n\n{text}\n" if text else f"## `{module}`\n"
-    yield from shown
-
-
-def public(tree: ast.Module) -> list[str]:
-    """Return what a module's `__all__` lists."""
-    return list(literal("__all__", tree) or ())
+def gist(name: str, homes: dict[str, tuple[ast.Module, str]]) -> str:
+    """Return the first sentence that is said of a name: by its docstring, below it, or behind it."""
+    tree, source = homes[name]
+    for node in tree.body:
+        if isinstance(node, _Function | ast.ClassDef) and node.name == name:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+        if name in assigned(node):
+            behind = source.splitlines()[node.lineno - 1].partition("  # ")[2]
+            return next(said_after(node, tree), behind).partition("\n")[0].replace("|", "\\|")
+    return ""
 
 
 def literal(name: str, tree: ast.Module) -> Any:  # noqa: ANN401 - whatever is written there
@@ -222,7 +236,7 @@ def members(node: ast.ClassDef) -> Iterator[str]:
     for item in node.body:
         if not isinstance(item, _Function) or (item.name.startswith("_") and item.name != "__call__"):
             continue
-        if f"{node.name}.{item.name}" in _INNER:
+        if f"{node.name}.{item.name}" in _INNER or (item.name in _PLUMBING and not is_protocol(node)):
             continue
         if "overload" in map(ast.unparse, item.decorator_list):
             ways.setdefault(item.name, []).append(signature(item))
@@ -234,6 +248,11 @@ def members(node: ast.ClassDef) -> Iterator[str]:
             )
             shown = "\n".join(ways.get(item.name) or [signature(item)])
             yield f"#### `{name}`\n\n{code(shown)}\n\n{prose(text)}\n"
+
+
+def is_protocol(node: ast.ClassDef) -> bool:
+    """Tell whether a class says what others have to have."""
+    return any(ast.unparse(base).startswith("Protocol") for base in node.bases)
 
 
 def signature(node: ast.stmt) -> str:
