@@ -9,6 +9,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,9 @@ def entry(name: str, tree: ast.Module, source: str) -> Iterator[str]:
             yield f"### `{name}`\n\n{code(signature(node))}\n\n{prose(ast.get_docstring(node) or '')}\n"
             return
         if isinstance(node, ast.ClassDef) and node.name == name:
-            yield f"### `{name}`\n\n{code(outline(node, source))}\n\n{prose(ast.get_docstring(node) or '')}\n"
+            behind = list(unlisted_bases(node, tree, source))
+            told = "\n\n".join(prose(ast.get_docstring(one) or "") for one, _ in [(node, source), *behind])
+            yield f"### `{name}`\n\n{code(outline(node, source, behind))}\n\n{told.strip()}\n"
             yield from members(node)
             return
         if name in assigned(node):
@@ -205,24 +208,58 @@ def assigned(node: ast.stmt) -> list[str]:
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
-def outline(node: ast.ClassDef, source: str) -> str:
+def unlisted_bases(node: ast.ClassDef, tree: ast.Module, source: str) -> Iterator[tuple[ast.ClassDef, str]]:
+    """Yield the bases of a class that no page tells of: what they have is told of the class itself."""
+    places = {
+        one.name: item.module
+        for item in tree.body
+        if isinstance(item, ast.ImportFrom) and (item.module or "").startswith("stagedoor.")
+        for one in item.names
+    }
+    for name in {ast.unparse(base) for base in node.bases} - told_elsewhere():
+        text = file_of(places[name] or "").read_text() if name in places else source
+        yield from (
+            (item, text)
+            for item in ast.parse(text).body
+            if isinstance(item, ast.ClassDef) and item.name == name
+        )
+
+
+@cache
+def told_elsewhere() -> frozenset[str]:
+    """Return every public name."""
+    return frozenset(
+        name for module in PUBLIC for name in literal("__all__", ast.parse(file_of(module).read_text()))
+    )
+
+
+def outline(node: ast.ClassDef, source: str, behind: list[tuple[ast.ClassDef, str]]) -> str:
     """Return a class as its reader sees it: bases, fields with their comments, how it is made."""
-    lines = source.splitlines()
-    head = f"class {node.name}({', '.join(map(ast.unparse, node.bases))}):".replace("():", ":")
+    unlisted = {base.name for base, _ in behind}
+    bases = ", ".join(name for name in map(ast.unparse, node.bases) if name not in unlisted)
+    head = f"class {node.name}({bases}):".replace("():", ":")
     made = [
         f"    {line}"
         for item in node.body
         if called(item, "__init__") and node.name not in _MADE
         for line in signature(item).splitlines()
     ]
-    fields = [
-        line
-        for item in node.body
-        if isinstance(item, ast.AnnAssign) and not ast.unparse(item.target).startswith("_")
-        for line in lines[item.lineno - 1 : item.end_lineno]
-    ]
+    fields = [line for one, text in [*behind, (node, source)] for line in fields_of(one, text)]
     decorators = [f"@{ast.unparse(item)}" for item in node.decorator_list]
     return "\n".join([*decorators, head, *(fields + made or ["    ..."])])
+
+
+def fields_of(node: ast.ClassDef, source: str) -> list[str]:
+    """Return the lines of a class that declare fields, but for those of the kit's own use."""
+    lines = source.splitlines()
+    return [
+        line
+        for item in node.body
+        if isinstance(item, ast.AnnAssign)
+        and not ast.unparse(item.target).startswith("_")
+        and not ast.unparse(item.annotation).startswith("ClassVar[bool]")
+        for line in lines[item.lineno - 1 : item.end_lineno]
+    ]
 
 
 def called(node: ast.stmt, name: str) -> bool:
