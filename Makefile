@@ -126,8 +126,9 @@ types: export PYRIGHT_PYTHON_PYLANCE_VERSION =
 types: export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 types: export PYRIGHT_PYTHON_NODE_VERSION = 20.20.2
 
-types: $(VENV)/dev.stamp ## mypy and pyright
-	@status=0; $(BIN)/mypy || status=1; $(BIN)/pyright --pythonpath $(BIN)/python || status=1; exit $$status
+types: $(VENV)/dev.stamp ## mypy and pyright, also over the examples of the pages
+	@status=0; $(BIN)/mypy || status=1; $(BIN)/python -m tests.docs.typed || status=1; \
+	$(BIN)/pyright --pythonpath $(BIN)/python || status=1; exit $$status
 
 layers: $(VENV)/dev.stamp ## nothing imports upwards
 	@$(BIN)/lint-imports --no-logo

@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,12 @@ from cinema.gateway.app import build
 from cinema.settings import Settings
 from stagedoor import Settings as GatewaySettings
 from stagedoor.web.routes import UNMATCHED, Router
-from tests.docs import pages
+from tests.docs import pages, typed
 from tests.docs.pages import ROOT, Block, blocks, blocks_of, commands, name_of
 
 PAGES = pages.pages()
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-_KINDS = {"", "console", "ini", "json", "output", "python", "text", "http", "yaml", "sh"}
+GENERATED = "<!-- made by `make reference`"
 
 
 def slug(heading: str) -> str:
@@ -85,10 +86,46 @@ def test_every_page_is_found_from_the_readme() -> None:
     assert [name_of(page) for page in PAGES if page not in reached] == []
 
 
+def test_every_block_of_every_page_is_run_or_says_why_not() -> None:
+    """12.5: each is run, compared, typed in or parsed, or it is a fragment with a reason; none is only shown."""
+    loose = [
+        f"{name_of(page)}:{block.line}: {why}"
+        for page in PAGES
+        if not page.read_text().startswith(GENERATED)
+        for before, block in pairwise([Block((), "", 0), *blocks(page)])
+        if (why := pages.unheld(block, before.kind))
+    ]
+
+    assert loose == []
+
+
+@pytest.mark.parametrize(
+    "words", ["", "text", "pyhton", "graphql", "python fragment", "python fragment (no)", "output"]
+)
+def test_a_block_that_nobody_runs_is_found(words: str) -> None:
+    """12.5: a misspelt kind, a fragment without a reason, an output of nothing."""
+    assert pages.unheld(Block(tuple(words.split()), "", 1), "console") != ""
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_block_says_what_it_is(page: Path) -> None:
-    """A misspelt kind would be an example that nobody runs."""
-    assert {block.kind for block in blocks(page)} <= _KINDS
+def test_every_python_block_reaches_the_type_checker(page: Path) -> None:
+    """12.5: `make types` reads what the pages show, line by line."""
+    modules = "".join(typed.modules_of(page).values())
+    run = [block for block in blocks(page) if block.kind == "python" and "fragment" not in block.words]
+    lines = [
+        line for block in run for line in block.text.splitlines() if not re.match(r"\s*(from|import) ", line)
+    ]
+
+    assert [line for line in lines if line not in modules] == []
+
+
+def test_a_module_of_a_page_is_not_that_of_another(tmp_path: Path) -> None:
+    """12.5: every page has its own `shop.py`."""
+    page = pages.ROOT / "docs/tutorial.md"
+    found = typed.modules_of(page)
+
+    assert set(found) == {f"docs_tutorial__{name}.py" for name in ("shop", "services", "test_shop")}
+    assert "from docs_tutorial__shop import Home, accounts" in found["docs_tutorial__test_shop.py"]
 
 
 def test_every_file_that_the_architecture_names_exists() -> None:

@@ -77,11 +77,11 @@ class Delivery:
 
     @property
     def parts(self) -> Mapping[str, Verdict]:
-        """Return the verdict of each part."""
+        """How each part came about, by its name."""
         return {name: Verdict(told) for name, told in self._verdicts.items()}
 
     def parts_json(self) -> dict[str, judged.VerdictJson]:
-        """Return the verdicts as JSON: `status` and `ms` always, `reason` and `age` where there is one."""
+        """Write the verdicts as JSON has them: `status` and `ms` always, `reason` and `age` where there is one."""
         told = judged.verdict_json
         return {name: told(verdict) for name, verdict in self._verdicts.items()}
 
@@ -98,17 +98,17 @@ class Result(Generic[M_co]):
 
     @property
     def value(self) -> M_co:
-        """Return the model, its defaults standing in for what failed."""
+        """The screen itself, as a client would get it; defaults stand in for what failed."""
         return self._value
 
     @property
     def parts(self) -> Mapping[str, Verdict]:
-        """Return the verdict of each part."""
+        """How each part came about, by its name."""
         return self._parts
 
     @property
     def complete(self) -> bool:
-        """Tell whether every part is fresh or cached."""
+        """Whether nothing is lacking or old: every part is fresh or cached."""
         return self._complete
 
 

@@ -48,7 +48,7 @@ class Gateway(Declaration):
     async def build(
         self, env: Env | None = None, *, transports: Transports | None = None
     ) -> AsyncIterator[Running]:
-        """Return a running gateway: opened, and closed in reverse order at the end.
+        """Open a gateway of your own, for a job or a script, and close it in reverse order at the end.
 
         `env` is a clock, a source of chance and an observer of one's own; `transports` by the name of their service
         take the place of connections, and need no addresses. Raises `ConfigError` with everything that is wrong.
@@ -111,7 +111,7 @@ class Gateway(Declaration):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Running]:
-        """Return the one that serves in this event loop, else a new one with the process's own environment.
+        """Use the gateway that serves in this event loop; where none does, open one for as long as the block lasts.
 
         For jobs, GraphQL resolvers and other frameworks.
         """

@@ -126,7 +126,7 @@ class Response:
         self.body: bytes = response.body
 
     def read(self, shape: type[T] | TypeAdapter[T]) -> T:
-        """Return the body as a value of a type; raises `UpstreamGarbled` if it is none."""
+        """Check the body against a type, and take it as such a value; raises `UpstreamGarbled` if it does not fit."""
         known: Shape[T] = shape_of(shape)
         return _read(self._operation, known, self._response)
 

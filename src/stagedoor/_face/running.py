@@ -189,7 +189,7 @@ class Running:
         return self.at_work[one] if isinstance(one, Service) else self._sources[one]
 
     def upstream(self, backend: Backend[P, R]) -> Upstream[P, R]:
-        """Return an upstream of one's own kind at work; raises `RuntimeError` for one of another gateway."""
+        """Reach an upstream of your own kind while it works; raises `RuntimeError` for one of another gateway."""
         found = self._backends.get(backend)
         if found is None:
             raise RuntimeError(f"{backend!r} belongs to another gateway than {self.name!r}")
@@ -222,15 +222,15 @@ class Running:
         return tuple(self.at_work.values())
 
     async def components(self) -> Mapping[str, Component]:
-        """Return how each thing behind the gateway is: asked just now, in parallel, or at most two seconds ago."""
+        """Ask how each thing behind the gateway is: just now and in parallel, or at most two seconds ago."""
         return await self._health.components()
 
     def endpoints(self) -> Sequence[str]:
-        """Return every route that is documented, as in "GET /home/{account_id}"."""
+        """List every route that is documented, as in "GET /home/{account_id}"."""
         return [f"{one.method} {one.path}" for one in self.web.routes if one.documentation is not None]
 
     def held(self) -> Mapping[str, int]:
-        """Return what must return to rest after faults: `permits`, `probes`, `flights`, `upstream_connections`, ..."""
+        """Count what must come to rest after faults, so that a test sees a leak: `permits`, `probes`, `flights`, ..."""
         total: Counter[str] = Counter()
         for upstream in self.web.upstreams:
             total.update(upstream.counts())
@@ -238,7 +238,7 @@ class Running:
 
     @property
     def active(self) -> int:
-        """Return the requests under way."""
+        """Requests that are under way now: 0 means that nobody waits for this gateway."""
         return self.web.active
 
     @property

@@ -214,7 +214,7 @@ class Service(Client):
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterator[bytes] = b"",
     ) -> Response:
-        """Return the answer as it came, whatever its status; raises `UpstreamError` if none came."""
+        """Ask with any method; take the answer as it came, whatever its status. Raises `UpstreamError` if none came."""
         caller, operation = caller_here(), f"{self.name}.{method} {path}"
         target = path_of(path, segments) + query_of(query)
         asking = self._asking(caller, method, target, headers, body, streamed=False)
@@ -230,7 +230,7 @@ class Service(Client):
         headers: Mapping[str, str] | None = None,
         body: bytes | AsyncIterator[bytes] = b"",
     ) -> AsyncIterator[Stream]:
-        """Return the answer as it came, its body in chunks; raises `UpstreamError` if none came, or in the middle."""
+        """Ask for what is too large to hold; take its body chunk by chunk. Raises `UpstreamError`, also midway."""
         caller, operation = caller_here(), f"{self.name}.{method} {path}"
         target = path_of(path, segments) + query_of(query)
         asking = self._asking(caller, method, target, headers, body, streamed=True)

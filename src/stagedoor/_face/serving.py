@@ -50,13 +50,6 @@ def found(target: str) -> Gateway:
     return gateway
 
 
-def address_of(target: str, *, host: str | None, port: int | None) -> str:
-    """Return where a gateway will be served, for people; raises `ConfigError`."""
-    gateway = found(target)
-    settings = settings_from(os.environ, gateway.name, gateway.settings)
-    return f"{gateway.name} at http://{host or settings.host}:{settings.port if port is None else port}"
-
-
 def serve(target: str, *, host: str | None = None, port: int | None = None, workers: int = 1) -> None:
     """Serve the gateway that `module:name` names until a signal says stop, in this process or in several.
 

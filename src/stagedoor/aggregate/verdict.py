@@ -73,7 +73,7 @@ class Report:
 
     @property
     def answered(self) -> int:
-        """Return how many parts have a value of their own."""
+        """How many parts have a value of their own, rather than a default or none."""
         return sum(verdict.has_value for verdict in self.verdicts.values())
 
 

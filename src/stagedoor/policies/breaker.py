@@ -31,7 +31,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breaker(Rule):
-    """Refuse calls for a while after too many failures or slow answers; the options are those of `Rule`.
+    """Refuse calls for a while after too many failures or slow answers.
 
     A call waits for a probe that is out for at most `max_wait` seconds and never past its deadline; 0 is not at all.
     Raises `BreakerOpen` with the open time that is left, without asking the upstream.

@@ -29,7 +29,7 @@ class Component:
     detail: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the form it has in the health answer; what is None is left out."""
+        """Write it as the health answer does; what is None is left out."""
         shown = {"status": self.status, "ms": self.ms, "detail": self.detail}
         return {name: value for name, value in shown.items() if value is not None}
 
