@@ -18,7 +18,7 @@ CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and t
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help init run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
+.PHONY: help init promises run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
 	wheel deep hostile chaos reference bench-profile bench-client bench-catalogue clean
 
 help: ## list these commands
@@ -135,6 +135,9 @@ layers: $(VENV)/dev.stamp ## nothing imports upwards
 
 reference: $(VENV)/dev.stamp ## write docs/reference again from the docstrings
 	@$(BIN)/python scripts/reference.py
+
+promises: $(VENV)/dev.stamp ## write into docs/promises.md which tests hold each promise
+	@$(BIN)/python -m scripts.promises
 
 wheel: $(VENV)/dev.stamp ## build dist/*.whl
 	@rm -rf dist

@@ -462,7 +462,7 @@ async def test_t12_our_client_decompresses_if_asked_to(ours: House) -> None:
 
 @pytest.mark.parametrize("coding", [b"gzip", b"deflate"])
 async def test_c2_every_form_of_what_we_ask_for_is_read(ours: House, coding: bytes) -> None:
-    """C2: gzip of several members (RFC 1952 2.2), and deflate as many servers send it."""
+    """U2: gzip of several members (RFC 1952 2.2), and deflate as many servers send it."""
     bare = zlib.compressobj(wbits=-15)
     bodies = {
         b"gzip": gzip.compress(b'{"status":"ok",') + gzip.compress(b'"data":[]}'),

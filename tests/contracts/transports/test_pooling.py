@@ -114,7 +114,7 @@ def timing_out(*, after: int, close: bytes = b"Connection: close\r\n") -> Script
 @pytest.mark.parametrize("close", [b"Connection: close\r\n", b""], ids=["said", "unsaid"])
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_c7_a_408_on_a_kept_connection_is_a_close(ours: House, close: bytes, streamed: bool) -> None:
-    """C7, R1: RFC 9110 15.5.9; neither an attempt nor an error, on a new connection."""
+    """U7, R1: RFC 9110 15.5.9; neither an attempt nor an error, on a new connection."""
     assert isinstance(ours.server, RawServer)
     ours.server.script = timing_out(after=1, close=close)
     await ours.call()
@@ -128,7 +128,7 @@ async def test_c7_a_408_on_a_kept_connection_is_a_close(ours: House, close: byte
 
 
 async def test_c7_a_408_on_a_new_connection_is_told_and_its_connection_dropped(ours: House) -> None:
-    """C7, A9: somebody who always answers so is asked once for each call."""
+    """U7, A9: somebody who always answers so is asked once for each call."""
     assert isinstance(ours.server, RawServer)
     ours.server.script = timing_out(after=0, close=b"")
 
@@ -166,7 +166,7 @@ async def body_in_pieces() -> AsyncIterator[bytes]:
     ("method", "body"), [("POST", b"pay"), ("PUT", body_in_pieces)], ids=["POST", "stream"]
 )
 async def test_c7_a_408_to_what_cannot_be_repeated_is_told(ours: House, method: str, body: Any) -> None:
-    """C7, R1: a POST arrives once; a body that streams is gone."""
+    """U7, R1: a POST arrives once; a body that streams is gone."""
     assert isinstance(ours.server, RawServer)
     ours.server.script = timing_out(after=1)
     await ours.call()

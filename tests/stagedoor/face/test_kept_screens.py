@@ -148,7 +148,7 @@ async def test_k7_a_stale_answer_stands_in_for_an_error_and_says_so() -> None:
 
 
 async def test_k7_a_required_part_that_is_refused_ends_the_kept_answer() -> None:
-    """D2, K7: the user is gone; when the users fail later, the old screen is not brought back."""
+    """K9, K7: the user is gone; when the users fail later, the old screen is not brought back."""
     house = House(stale=600.0)
     async with Stage(house.app) as stage:
         stage[house.users].says("Anna").fails(404).fails()

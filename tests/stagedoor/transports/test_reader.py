@@ -110,7 +110,7 @@ CONTROLS = [octet for octet in (*range(32), 127) if octet not in b"\t"]
 
 @pytest.mark.parametrize("octet", CONTROLS)
 def test_c5_no_control_character_is_part_of_a_reason(octet: int) -> None:
-    """C5, H7: RFC 9112 4; one that ends lines ends this one, and garbles what follows."""
+    """U5, H7: RFC 9112 4; one that ends lines ends this one, and garbles what follows."""
     for start in (b"HTTP/1.1 200 ", b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 ", b"HTTP/1.1 10"):
         answer = start + b"3 O%cK\r\nContent-Length: 0\r\n\r\n" % octet
 
@@ -121,7 +121,7 @@ def test_c5_no_control_character_is_part_of_a_reason(octet: int) -> None:
     "line", [b"HTTP/1.1 200", b"HTTP/1.1 200 ", b"HTTP/1.1 200  O\tK", b"HTTP/1.1 200 \xd6K \xff"]
 )
 def test_c5_any_other_reason_is_read_past(line: bytes) -> None:
-    """C5: RFC 9112 4 has blanks, tabs and obs-text in it; the first of these lacks a blank that many forget."""
+    """U5: RFC 9112 4 has blanks, tabs and obs-text in it; the first of these lacks a blank that many forget."""
     answer = line + b"\r\nContent-Length: 0\r\n\r\n"
 
     assert (
@@ -136,7 +136,7 @@ def test_c5_any_other_reason_is_read_past(line: bytes) -> None:
 def test_c8_a_body_that_must_not_be_costs_the_connection_alone(
     status: int, to_head: bool, fields: bytes
 ) -> None:
-    """C8: RFC 9112 6.3; the answer counts, however it is cut."""
+    """U8: RFC 9112 6.3; the answer counts, however it is cut."""
     head = b"HTTP/1.1 %d X\r\n%b\r\n" % (status, fields)
     answer = head + b"hello"
     whole = read([answer], to_head=to_head)

@@ -151,7 +151,7 @@ async def test_hc14_failures_are_not_kept(
 async def test_k7_a_page_that_is_no_more_does_not_come_back(
     shelf: Shelf, env: Env, clock: ManualClock, window: str
 ) -> None:
-    """D2, K7: refused once on renewal, it stands in for no failure after that."""
+    """K9, K7: refused once on renewal, it stands in for no failure after that."""
     client = client_of(shelf, env, window)
     before = await client.ask("/books")
     await clock.advance(70.0)
