@@ -155,15 +155,19 @@ class Reader:
 
     def read(self, request: Request) -> dict[str, Any]:
         """Return the values by argument; raises `Invalid` with everything that is wrong."""
+        values: dict[str, Any] = {}
         if self._only_path:  # most screens
             params = request.params
             try:
-                return {argument: read(params[name]) for argument, name, read in self._of_path}
+                for argument, name, read in self._of_path:
+                    values[argument] = read(params[name])
             except ValidationError:
                 pass  # what is wrong is said below
+            else:
+                return values
         query = _query(request.query) if self._asks_query and request.query else {}
         fields: requests.Headers = request.scope["headers"]
-        values: dict[str, Any] = {}
+        values = {}
         faults: list[Fault] = []
         for one in self.inputs:
             try:
