@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias, Union, get_args, get_origin
 from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import PydanticSerializationError
 
 from stagedoor import requests
@@ -24,6 +24,7 @@ from stagedoor.aggregate.fits import spell
 from stagedoor.aggregate.part import ABSENT, Argument
 from stagedoor.errors import ConfigError
 from stagedoor.parameters import Fault, Invalid
+from stagedoor.web.rendering import adapted
 from stagedoor.web.request import Request
 
 __all__ = ["Input", "Reader", "is_model", "markers_of", "read_as"]
@@ -61,11 +62,12 @@ class Input:
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
         """Return what reads it; raises `ConfigError` for a type that no text can be."""
+        unreadable = f"{spell(self.hint)} cannot be read from a request"
+        adapter = adapted(self.hint, unreadable)
         try:
-            adapter: TypeAdapter[Any] = TypeAdapter(self.hint)
             schema = adapter.json_schema(mode="validation")
-        except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema) as error:
-            raise ConfigError(f"{spell(self.hint)} cannot be read from a request") from error
+        except PydanticInvalidForJsonSchema as error:
+            raise ConfigError(unreadable) from error
         if schema.get("type") == "object":
             raise ConfigError(f"{spell(self.hint)} cannot be read from a {self.place} parameter")
         if self.default is not ABSENT:

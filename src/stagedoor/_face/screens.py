@@ -163,7 +163,7 @@ class Screen(Generic[M]):
             raise ConfigError(f"{part.place}: no cache is declared")
         name = f"{layout.declared.name}_{part.name}"
         known = inspect.signature(function)
-        codec = MadeCodec(signature_of(function).returns)
+        codec = MadeCodec(signature_of(function).returns, part.place)
         calling = Calling(name, self._env, safe=True, foreign=False)
         upstream: Upstream[Any, Any] = Upstream(
             name, calling, cached(cache, self._store, codec), Coalesced(), env=self._env, observed=False

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, RootModel, TypeAdapter
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUndefinedAnnotation, PydanticUserError
 from pydantic_core import PydanticSerializationError
 
 from stagedoor.errors import ConfigError
 
-__all__ = ["Renderer", "adapter_of"]
+__all__ = ["Renderer", "adapted", "adapter_of", "why"]
 
 M = TypeVar("M")
 _SET = object.__setattr__
@@ -32,7 +32,8 @@ class Renderer(Generic[M]):
         self._make = _maker(model, summary)
         self._write = adapter_of(model, model.__name__).serializer.to_json
         self._left_out = {summary} if summary else None
-        self._dump = None if summarised is None else TypeAdapter(summarised).serializer.to_python
+        said = None if summarised is None else adapted(summarised, f"the summary of {model.__name__}")
+        self._dump = None if said is None else said.serializer.to_python
 
     def render(self, values: dict[str, object]) -> bytes:
         """Return the JSON object without its last brace; raises `PydanticSerializationError` if it has none."""
@@ -96,9 +97,26 @@ def _plain_fields(model: Any) -> frozenset[str] | None:  # noqa: ANN401 - whatev
 
 def adapter_of(shape: Any, name: str) -> TypeAdapter[Any]:  # noqa: ANN401 - a type form
     """Return the adapter of a type that is written as JSON; raises `ConfigError` if it has no JSON form."""
+    adapter = adapted(shape, f"{name} has no JSON form")
     try:
-        adapter = TypeAdapter(shape)
         adapter.json_schema(mode="serialization")
-    except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema) as error:
-        raise ConfigError(f"{name} has no JSON form: {str(error).strip().splitlines()[0]}") from error
+    except PydanticInvalidForJsonSchema as error:
+        raise ConfigError(f"{name} has no JSON form: {why(error)}") from error
     return adapter
+
+
+def adapted(shape: Any, what: str) -> TypeAdapter[Any]:  # noqa: ANN401 - a type form
+    """Return the adapter of a type; raises `ConfigError` in one line for one that pydantic does not know."""
+    try:
+        return TypeAdapter(shape)
+    except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+        raise ConfigError(f"{what}: {why(error)}") from error
+
+
+def why(error: Exception) -> str:
+    """Say in one line why pydantic does not take a type, and what it would take."""
+    if getattr(error, "code", None) == "typed-dict-version":
+        return (
+            "before Python 3.12 TypedDict is that of typing_extensions, not of typing: import it from there"
+        )
+    return str(error).strip().splitlines()[0]
