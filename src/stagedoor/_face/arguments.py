@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
 from stagedoor._face.templates import route_names
 from stagedoor.aggregate.part import Argument, Signature, signature_of
 from stagedoor.errors import ConfigError
+from stagedoor.web.rendering import adapted
 
 __all__ = ["Arguments", "varied"]
 
@@ -35,7 +34,11 @@ class Arguments:
         self.inputs = self._find_inputs(asked)
         self.names = [one.argument for one in self.inputs]
         self.read = Reader(self.inputs).read
-        self.body_adapter = None if self.body is None else TypeAdapter(self.body.hint)
+        self.body_adapter = (
+            None
+            if self.body is None
+            else adapted(self.body.hint, f"{self._where}: the body, {self.body.name!r}, cannot be read")
+        )
         self.vary = varied(declared, signature.arguments)
         self._check_tags()
 

@@ -7,17 +7,17 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import pydantic_core
-from pydantic import TypeAdapter
 
 from stagedoor import context
 from stagedoor._face.fields import digest
-from stagedoor._face.places import place_of_code
+from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.problems import Problem, carried
 from stagedoor.call import Call, Env
 from stagedoor.deadline import Expiry
 from stagedoor.errors import StagedoorError, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.policies.decorators import BUGS
 from stagedoor.value import value
+from stagedoor.web.rendering import adapted
 
 __all__ = ["Asked", "Calling", "Made", "MadeCodec", "asked"]
 
@@ -56,10 +56,10 @@ class Made:
 
 
 class MadeCodec:
-    """Keeps values as JSON, by the type that the function says it returns."""
+    """Keeps values as JSON, by the type that the function says it returns; raises `ConfigError` for none."""
 
-    def __init__(self, returns: Any) -> None:  # noqa: ANN401 - a type form
-        self._adapter = TypeAdapter(returns)
+    def __init__(self, returns: Any, place: Place) -> None:  # noqa: ANN401 - a type form
+        self._adapter = adapted(returns, f"{place}: what it returns cannot be kept")
         self.schema = f"made1 {returns!r}"
 
     def encode(self, value: Made, /) -> bytes:

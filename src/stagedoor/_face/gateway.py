@@ -15,6 +15,7 @@ from stagedoor._face.declaration import Declaration
 from stagedoor._face.declared import Source
 from stagedoor._face.running import Running
 from stagedoor._face.settings import prefix_of, settings_from, url_from
+from stagedoor._face.unknown import demand_known
 from stagedoor._face.world import World
 from stagedoor.call import Env, Transport
 from stagedoor.clock import SystemClock
@@ -77,6 +78,8 @@ class Gateway(Declaration):
         variables = os.environ if environment is None else environment
         blueprint = Blueprint(self)
         settings = settings_from(variables, self.name, self.settings)
+        names = [one.name for one in blueprint.services]
+        demand_known(variables, self.name, names, given=self.settings is not None)
         labels = {one.name: one.label for one in blueprint.behind}
         world = World(settings, labels, env, release=self.version, all_logs=all_logs, stream=stream)
         given: dict[str, Transport[Any, Any]] = dict(transports or {})

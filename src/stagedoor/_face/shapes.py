@@ -13,10 +13,11 @@ from typing import Any, Generic, TypeVar
 import orjson
 import pydantic_core
 from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError, PydanticUndefinedAnnotation
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from stagedoor.errors import UpstreamGarbled
 from stagedoor.requests import HttpResponse
+from stagedoor.web.rendering import why
 
 __all__ = ["Shape", "is_json", "odd_number", "shape_of", "written"]
 
@@ -145,8 +146,8 @@ def _shape_of(form: Any) -> Shape[Any]:  # noqa: ANN401 - a type form
 def _adapter(form: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a type form
     try:
         return TypeAdapter(form)
-    except (PydanticSchemaGenerationError, PydanticUndefinedAnnotation, TypeError) as error:
-        raise TypeError(f"{form!r} cannot be read from JSON: {str(error).splitlines()[0]}") from error
+    except (PydanticUserError, PydanticUndefinedAnnotation, TypeError) as error:
+        raise TypeError(f"{form!r} cannot be read from JSON: {why(error)}") from error
 
 
 def written(value: object) -> bytes:

@@ -109,7 +109,12 @@ def most_telling(errors: list[UpstreamError]) -> UpstreamError:
 
 def parts_header(verdicts: Mapping[str, Verdict]) -> str:
     """Render the header `Stagedoor-Parts`, a dictionary of tokens (RFC 9651 3.2)."""
-    return ", ".join([_member(name, verdict) for name, verdict in verdicts.items()])
+    return ", ".join(
+        [
+            _token(name, said.status, said.reason) if said.age is None else _aged(name, said, said.age)
+            for name, said in verdicts.items()
+        ]
+    )
 
 
 def server_timing(verdicts: Mapping[str, Verdict]) -> str:
@@ -133,9 +138,8 @@ def _ms(record: Record, seconds: float) -> float | None:
     return seconds * 1000.0 if record.calls or record.joined else None
 
 
-def _member(name: str, verdict: Verdict) -> str:
-    member = _token(name, verdict.status, verdict.reason)
-    return member if verdict.age is None else f"{member};age={int(verdict.age)}"
+def _aged(name: str, verdict: Verdict, age: float) -> str:
+    return f"{_token(name, verdict.status, verdict.reason)};age={int(age)}"
 
 
 @lru_cache(maxsize=1024)

@@ -93,12 +93,16 @@ class Guard(Generic[P, R]):
         except BaseException as error:
             # Who has waited has less time than the upstream may take.
             if is_failure(error, shortened=waited or context.current().unshortened is not None):
-                self._record(ticket, began, failed=True)
+                self._failed(ticket, began)
             else:
                 circuit.release(ticket)
                 self._news.tell()
             raise
-        self._record(ticket, began, failed=False)
+        # As `_failed` does, without a call more: this is how nearly all end.
+        now, before = self._now(), circuit.state
+        circuit.record(ticket, now, False, now - began > self._rule.slow_after, self._env.rng())
+        if circuit.state != before:
+            self._moved(before)
         return value
 
     async def _admitted(self, call: Call[P]) -> tuple[int, BreakerState, float]:
@@ -118,10 +122,10 @@ class Guard(Generic[P, R]):
         left = max(circuit.until - now, 0.0)
         return BreakerOpen(call.operation, f"the breaker is {circuit.state}", retry_after=left)
 
-    def _record(self, ticket: int, began: float, *, failed: bool) -> None:
+    def _failed(self, ticket: int, began: float) -> None:
         circuit, now = self._circuit, self._now()
         before = circuit.state
-        circuit.record(ticket, now, failed, now - began > self._rule.slow_after, self._env.rng())
+        circuit.record(ticket, now, True, now - began > self._rule.slow_after, self._env.rng())
         if circuit.state != before:
             self._moved(before)
 

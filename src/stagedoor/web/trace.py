@@ -25,16 +25,19 @@ class Parents:
     Called in their order or side by side, it makes no difference: each call takes a step of the ring of all ids.
     """
 
-    __slots__ = ("_flags", "_number", "_trace")
+    __slots__ = ("_flags", "_number", "_parent", "_trace")
 
     def __init__(self, parent: bytes) -> None:
-        self._trace, self._flags = parent[:36], parent[52:]
-        self._number = int(parent[36:52], 16)
+        self._parent = parent
+        self._number = -1  # of the last one; the parent is read by the first call: a kept answer makes none
 
     def __call__(self) -> bytes:
         """Return the next one. An id of zeros would be none (Trace Context 3.2.2.4)."""
-        self._number = (self._number + _STEP) & _RING or _STEP
-        return b"%b%016x%b" % (self._trace, self._number, self._flags)
+        if self._number < 0:
+            self._trace, self._flags = self._parent[:36], self._parent[52:]
+            self._number = int(self._parent[36:52], 16)
+        self._number = number = (self._number + _STEP) & _RING or _STEP
+        return b"%b%016x%b" % (self._trace, number, self._flags)
 
 
 @value()
