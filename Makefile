@@ -129,8 +129,9 @@ types: $(VENV)/dev.stamp ## mypy and pyright, also over the examples of the page
 layers: $(VENV)/dev.stamp ## nothing imports upwards
 	@$(BIN)/lint-imports --no-logo
 
-reference: $(VENV)/dev.stamp ## write docs/reference again from the docstrings
+reference: $(VENV)/dev.stamp ## write docs/reference and docs/modules.md again from the docstrings
 	@$(BIN)/python scripts/reference.py
+	@$(BIN)/python scripts/modules.py
 
 wheel: $(VENV)/dev.stamp ## build dist/*.whl
 	@rm -rf dist

@@ -130,9 +130,22 @@ def test_a_module_of_a_page_is_not_that_of_another(tmp_path: Path) -> None:
 
 def test_every_file_that_the_architecture_names_exists() -> None:
     """Its table answers where something lives, and truly."""
-    named = re.findall(r"`((?:cinema|stagedoor)/[\w/]+\.py)`", (ROOT / "ARCHITECTURE.md").read_text())
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    named = re.findall(r"`((?:cinema|stagedoor)/[\w/]*(?:\.py)?)`", page)
 
     assert [path for path in named if not (ROOT / "src" / path).exists()] == []
+    assert len([path for path in named if path.endswith(".py")]) > 100
+
+
+def test_every_folder_is_a_room_of_the_architecture() -> None:
+    """12.5: a stranger finds the room first, then the file."""
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    rooms = set(re.findall(r"`((?:cinema|stagedoor)/\w+/)`", page))
+    there = {
+        f"{file.parent.parent.name}/{file.parent.name}/" for file in (ROOT / "src").glob("*/*/__init__.py")
+    }
+
+    assert rooms == there
 
 
 def test_every_address_to_try_is_served() -> None:
