@@ -23,7 +23,7 @@ files = []
 
 def note(frame, event, argument):
     file = frame.f_code.co_filename.rpartition("/src/")[2]
-    if event == "call" and file.startswith("stagedoor/") and file not in files:
+    if event == "call" and file.startswith("stagedoor/") and files[-1:] != [file]:
         files.append(file)
 
 async def ask(port, target):
@@ -61,6 +61,6 @@ def test_a_request_goes_through_the_files_of_the_walk_in_their_order(tmp_path: P
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=55)
     assert done.returncode == 0, done.stderr
     taken = done.stdout.partition("FILES ")[2].split()
+    steps = iter(taken)
     assert len(walk) > 30
-    assert [file for file in walk if file not in taken] == []
-    assert sorted(walk, key=taken.index) == walk
+    assert [file for file in walk if file not in steps] == []  # each is found behind the one before it
