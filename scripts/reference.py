@@ -20,7 +20,7 @@ PAGES = ROOT / "docs/reference"
 PUBLIC = ("stagedoor", "stagedoor.policies", "stagedoor.testing", "stagedoor.search", "stagedoor.errors")
 _GROUPS = {  # in the order in which a reader meets them
     "stagedoor": {
-        "Declare": "Gateway Service Aggregate Cache tag OrFallback Backend Extension",
+        "Declare": "Gateway Service Aggregate Cache tag OrFallback batched Backend Extension",
         "Read what a client sent": "Header Cookie Headers",
         "Answer": "Answer Problem NotFound Response Stream",
         "Serve and set": "serve Settings DocumentSet",
