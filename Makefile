@@ -133,8 +133,9 @@ types: $(VENV)/dev.stamp ## mypy and pyright, also over the examples of the page
 layers: $(VENV)/dev.stamp ## nothing imports upwards
 	@$(BIN)/lint-imports --no-logo
 
-reference: $(VENV)/dev.stamp ## write docs/reference again from the docstrings
+reference: $(VENV)/dev.stamp ## write docs/reference and docs/modules.md again from the docstrings
 	@$(BIN)/python scripts/reference.py
+	@$(BIN)/python scripts/modules.py
 
 promises: $(VENV)/dev.stamp ## write into docs/promises.md which tests hold each promise
 	@$(BIN)/python -m scripts.promises

@@ -13,6 +13,7 @@ one line on standard error, under an exit code of sysexits.h (`_commands/failure
 
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,21 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables, and some may be secret
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"stagedoor {metadata.version('stagedoor')}")  # noqa: T201 - what was asked for
+        raise typer.Exit
+
+
+@app.callback()
+def _start(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and leave")
+    ] = False,
+) -> None:
+    """Begin a gateway, serve it, and ask it about itself before it serves anybody."""
 
 
 @app.command(epilog="Example: stagedoor new shop")

@@ -119,6 +119,27 @@ def test_every_python_block_reaches_the_type_checker(page: Path) -> None:
     assert [line for line in lines if line not in modules] == []
 
 
+def test_only_pages_that_extend_the_kit_import_what_is_not_public() -> None:
+    """12.5: how-tos and the guide stand on the face; whoever writes a transport needs more, and those pages say so."""
+    extend = (pages.HOW_TO.read_text().partition("## Extend it")[2]).partition("## cinema")[0]
+    exempt = {
+        pages.HOW_TO,
+        *((pages.HOW_TO.parent / name) for name in re.findall(r"\]\(([\w-]+\.md)\)", extend)),
+    }
+    public = re.compile(r"stagedoor(\.(policies|testing|search|errors))?")
+    inner = [
+        (name_of(page), module)
+        for page in PAGES
+        if page.parent.name in {"guide", "how-to", "coming-from"} and page not in exempt
+        for block in blocks(page)
+        if block.kind == "python"
+        for module in re.findall(r"^\s*(?:from|import) (stagedoor[\w.]*)", block.text, re.MULTILINE)
+        if not public.fullmatch(module)
+    ]
+
+    assert inner == []
+
+
 def test_a_module_of_a_page_is_not_that_of_another(tmp_path: Path) -> None:
     """12.5: every page has its own `shop.py`."""
     page = pages.ROOT / "docs/tutorial.md"
@@ -130,9 +151,22 @@ def test_a_module_of_a_page_is_not_that_of_another(tmp_path: Path) -> None:
 
 def test_every_file_that_the_architecture_names_exists() -> None:
     """Its table answers where something lives, and truly."""
-    named = re.findall(r"`((?:cinema|stagedoor)/[\w/]+\.py)`", (ROOT / "ARCHITECTURE.md").read_text())
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    named = re.findall(r"`((?:cinema|stagedoor)/[\w/]*(?:\.py)?)`", page)
 
     assert [path for path in named if not (ROOT / "src" / path).exists()] == []
+    assert len([path for path in named if path.endswith(".py")]) > 100
+
+
+def test_every_folder_is_a_room_of_the_architecture() -> None:
+    """12.5: a stranger finds the room first, then the file."""
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    rooms = set(re.findall(r"`((?:cinema|stagedoor)/\w+/)`", page))
+    there = {
+        f"{file.parent.parent.name}/{file.parent.name}/" for file in (ROOT / "src").glob("*/*/__init__.py")
+    }
+
+    assert rooms == there
 
 
 def test_every_address_to_try_is_served() -> None:

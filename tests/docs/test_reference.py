@@ -19,15 +19,19 @@ from tests.docs.pages import ROOT
 METRICS = ROOT / "docs/reference/metrics.md"
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    """Give the script that writes the reference."""
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts/reference.py")
+def script_of(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    """Give the script that writes the reference."""
+    return script_of("reference")
 
 
 def families() -> list[Family[object]]:
@@ -45,6 +49,11 @@ def row(metric: Metric, labels: Sequence[str]) -> str:
 def test_the_reference_is_up_to_date(script: ModuleType) -> None:
     """`make reference` would change nothing."""
     assert script.stale() == [], "make reference"
+
+
+def test_the_map_of_the_modules_is_up_to_date() -> None:
+    """12.5: whoever asks where something lives finds each module in one page."""
+    assert script_of("modules").text() == (ROOT / "docs/modules.md").read_text(), "make reference"
 
 
 def test_every_setting_is_in_the_table(script: ModuleType) -> None:

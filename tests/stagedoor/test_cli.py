@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -197,6 +198,8 @@ def test_routes_are_listed_with_who_may_see_them_and_how_long_they_are_kept(writ
         ("{module}:number", 65, "is no Gateway but int"),
         ("{module}:page", 65, "is no Gateway but function"),
         ("{module}:broken", 65, "ZeroDivisionError: division by zero"),
+        ("{module}.py", 64, "is a file: name its module, as in shop:app"),
+        ("./{module}.py:app", 64, "is a file"),
         ("a b:c", 64, "is not of the form MODULE:ATTR, as in shop:app"),
         (":app", 64, "is not of the form MODULE:ATTR"),
         ("{module}:", 64, "is not of the form MODULE:ATTR"),
@@ -266,6 +269,13 @@ def test_the_help_of_every_command_shows_an_example(command: str) -> None:
 
     assert result.exit_code == 0
     assert f"Example: stagedoor {command} shop" in result.output
+
+
+def test_the_version_is_told() -> None:
+    """What somebody is asked for first who reports a fault."""
+    result = run("--version")
+
+    assert (result.exit_code, result.output) == (0, f"stagedoor {metadata.version('stagedoor')}\n")
 
 
 def test_nothing_typed_is_answered_with_all_commands() -> None:

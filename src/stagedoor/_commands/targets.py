@@ -129,6 +129,8 @@ def _called(found: object) -> object:
 
 
 def _found(target: str) -> object:
+    if target.partition(":")[0].endswith(".py"):
+        fail(USAGE, [f"{target!r} is a file: name its module, as in shop:app"])
     if _TARGET.fullmatch(target) is None:
         fail(USAGE, [f"{target!r} is not of the form MODULE:ATTR, as in shop:app"])
     module, _, name = target.partition(":")

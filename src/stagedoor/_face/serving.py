@@ -21,7 +21,6 @@ from stagedoor.door import Entrance
 from stagedoor.door import serve as serve_door
 from stagedoor.door.limits import DoorLimits
 from stagedoor.errors import ConfigError
-from stagedoor.observers.metrics import prepare_workers
 from stagedoor.problems import Problem
 
 __all__ = ["entrance", "found", "limits_of", "serve"]
@@ -68,7 +67,7 @@ def serve(target: str, *, host: str | None = None, port: int | None = None, work
         )
         return
     with tempfile.TemporaryDirectory(prefix=f"{gateway.name}-metrics-") as numbers:
-        prepare_workers(Path(numbers))
+        _share_numbers(Path(numbers))
         serve_door(
             factory=_FACTORY,
             namespace=gateway.name,
@@ -77,6 +76,14 @@ def serve(target: str, *, host: str | None = None, port: int | None = None, work
             limits=limits,
             workers=workers,
         )
+
+
+def _share_numbers(folder: Path) -> None:
+    """Let workers add their metrics up; without the extra there are none, and each worker says so."""
+    with contextlib.suppress(ImportError):
+        from stagedoor.observers.metrics import prepare_workers  # noqa: PLC0415 - an extra: loaded where it is used
+
+        prepare_workers(folder)
 
 
 def limits_of(settings: Settings) -> DoorLimits:

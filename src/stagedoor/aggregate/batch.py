@@ -35,7 +35,7 @@ async def batched(
     fetch: Callable[[Sequence[K]], Awaitable[Mapping[K, V]]],
     known: Mapping[K, V] | None = None,
 ) -> dict[K, V]:
-    """Return the value of each id that has one, in the order of the ids; an id nobody knows is missing alone.
+    """Ask for each id once, in few calls; have the values in the order of the ids. An unknown id is missing alone.
 
     `fetch` is called with at most `size` ids, one call after the other; not at all if `known` has every id. Raises
     what `fetch` raises.

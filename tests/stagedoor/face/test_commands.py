@@ -2,7 +2,10 @@
 
 import importlib
 import json
+import os
 import socket
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -201,3 +204,33 @@ def test_openapi_says_in_one_line_what_it_cannot_write(written: Written) -> None
     result = run("openapi", f"{written(SHOP)}:app", "-o", "nowhere/openapi.json")
 
     assert (result.exit_code, result.stderr) == (73, "nowhere/openapi.json: No such file or directory\n")
+
+
+ALONE = """
+import socket, sys
+for extra in ("prometheus_client", "hiredis", "fastapi_offline", "sentry_sdk", "tantivy", "pyreqwest"):
+    sys.modules[extra] = None  # as if it were not installed
+from stagedoor.cli import app
+
+def code(*words):
+    try:
+        app(list(words))
+    except SystemExit as end:
+        return end.code
+
+with socket.create_server(("127.0.0.1", 0)) as taken:
+    port = str(taken.getsockname()[1])
+    target = sys.argv[1]
+    print([code("check", target), code("routes", target), code("settings", target), code("openapi", target)])
+    print([code("run", target, "--port", port), code("run", target, "--port", port, "--workers", "2")])
+"""
+
+
+def test_every_command_works_without_any_extra(written: Written, tmp_path: Path) -> None:
+    """12.4: `pip install stagedoor` is what a newcomer has; `run` ended in a traceback without metrics."""
+    command = [sys.executable, "-c", ALONE, f"{written(SHOP)}:app"]
+    environment = os.environ | {"SHOP_THINGS_URL": "http://127.0.0.1:9"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("[")] == ["[0, 0, 0, 0]", "[71, 71]"]
