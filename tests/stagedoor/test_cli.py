@@ -14,7 +14,7 @@ Written = Callable[[str], str]
 
 GATEWAY = """
     from dataclasses import dataclass
-    from stagedoor.aggregate import Aggregate
+    from tests.declared import Aggregate
     from stagedoor.policies.hedge import Hedge
     from stagedoor.policies.retry import Retry
     from stagedoor.policies.timeout import Timeout

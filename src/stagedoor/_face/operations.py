@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from stagedoor import problems
-from stagedoor.call import Call, Env, Transport
-from stagedoor.deadline import Deadline
-from stagedoor.errors import UpstreamError
 from stagedoor.requests import HttpRequest
-from stagedoor.upstream import Upstream
 from stagedoor.web.answer import Answer, json
 from stagedoor.web.docs import documentation_routes
-from stagedoor.web.health import Component, Probe, overall
+from stagedoor.web.health import Component, Probe, overall, probe_of
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Handler, Refused, Route
 
@@ -31,15 +27,6 @@ __all__ = ["operations_of", "probes_of"]
 _NO_STORE = ((b"cache-control", b"no-store"),)
 _ACCEPT = ((b"accept", b"application/json"),)
 _TAG = ("operations",)
-_SECONDS = 1.0
-_WORDS = {
-    "timeout": "not answering in time",
-    "unavailable": "not reachable, or failing",
-    "circuit_open": "not reachable, or failing",
-    "overloaded": "no connection free",
-    "rejected": "its health path is missing",
-    "garbled": "its answers cannot be understood",
-}
 
 
 class Said(BaseModel):
@@ -149,11 +136,13 @@ def probes_of(running: "Running", blueprint: "Blueprint") -> Mapping[str, Probe]
         remote, wanted = running.remote(service), service.health
         request = HttpRequest(target=(wanted or "/health").encode(), headers=_ACCEPT)
         tolerant = not wanted  # one that has no such path answers all the same
-        probes[service.label] = _probe(remote.upstream, remote.transport, request, running.env, tolerant)
+        probes[service.label] = probe_of(
+            remote.upstream, remote.transport, request, running.env.clock, tolerant=tolerant
+        )
     for backend in blueprint.backends:
         if backend.health is not None:
             upstream = running.upstream(backend)
-            probes[backend.label] = _probe(upstream, upstream.transport, backend.health, running.env, False)
+            probes[backend.label] = probe_of(upstream, upstream.transport, backend.health, running.env.clock)
     probes |= {one.declared.label: _source_probe(one) for one in running.sourcings}
     if running.stores.tiers is not None:
         probes["redis"] = running.stores.probe
@@ -170,27 +159,5 @@ def _source_probe(sourcing: "Sourcing") -> Probe:
         if "half_open" in states:
             return Component("degraded", detail="returning: the circuit breaker is half open")
         return Component("healthy")
-
-    return probe
-
-
-def _probe(
-    upstream: Upstream[Any, Any], transport: Transport[Any, Any], payload: object, env: Env, tolerant: bool
-) -> Probe:
-    """Return a probe that asks past all policies."""
-    now = env.clock.now
-
-    async def probe() -> Component:
-        started = now()
-        call = Call(f"{upstream.name}.health", payload, b"", "", Deadline(started + _SECONDS), True)
-        try:
-            await transport.send(call)
-        except UpstreamError as error:
-            if error.reason != "rejected" or not tolerant:
-                return Component("unhealthy", detail=_WORDS[error.reason])
-        ms = round((now() - started) * 1000, 1)
-        if "half_open" in upstream.circuits():
-            return Component("degraded", ms, "returning: the circuit breaker is half open")
-        return Component("healthy", ms)
 
     return probe

@@ -1,7 +1,6 @@
 """Typed answers made of parts: declared, planned at start-up, run in parallel, judged part by part."""
 
 from stagedoor.aggregate.batch import Batch, batched
-from stagedoor.aggregate.declare import Aggregate
 from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.part import ABSENT, Finding, PlanError
 from stagedoor.aggregate.plan import Plan
@@ -9,7 +8,6 @@ from stagedoor.aggregate.verdict import Report, Status, Verdict, parts_header, s
 
 __all__ = [
     "ABSENT",
-    "Aggregate",
     "Batch",
     "Finding",
     "Outcome",

@@ -22,13 +22,13 @@ from stagedoor.context import RequestContext
 from stagedoor.deadline import Deadline
 from stagedoor.errors import ConfigError
 from stagedoor.ids import randbytes
+from stagedoor.parameters import BeyondWindow, Invalid
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.web.answer import Answer
 from stagedoor.web.cors import Cors
 from stagedoor.web.disconnect import ClientGone, while_connected
 from stagedoor.web.identity import credentials_of
-from stagedoor.web.parameters import BeyondWindow, Invalid
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Match, Refused, Route, Router
 from stagedoor.web.stream import send_stream

@@ -15,13 +15,13 @@ from stagedoor import context
 from stagedoor.call import Call, Env, Policy
 from stagedoor.context import Record
 from stagedoor.errors import UpstreamError
+from stagedoor.parameters import Parameter
 from stagedoor.problems import Problem, problem_of
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
 from stagedoor.web.answer import Answer, conditional, etag_of
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
-from stagedoor.web.parameters import Parameter
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 

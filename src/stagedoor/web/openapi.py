@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from stagedoor import problems
-from stagedoor.web.parameters import Parameter
+from stagedoor.parameters import Parameter
 from stagedoor.web.routes import Documentation, Route
 
 __all__ = ["document"]

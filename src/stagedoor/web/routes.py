@@ -13,10 +13,10 @@ from urllib.parse import unquote_to_bytes
 from stagedoor import problems
 from stagedoor.asgi import Scope
 from stagedoor.errors import ConfigError
+from stagedoor.parameters import Fault, Invalid, Parameter
 from stagedoor.problems import Problem
 from stagedoor.value import value
 from stagedoor.web.answer import Answer
-from stagedoor.web.parameters import Fault, Invalid, Parameter
 from stagedoor.web.request import Request
 
 __all__ = ["UNMATCHED", "Documentation", "Handler", "Match", "Refused", "Route", "Router"]

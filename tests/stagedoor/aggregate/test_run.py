@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from stagedoor import context
-from stagedoor.aggregate import Aggregate, Outcome, Plan, Verdict
+from stagedoor.aggregate import Outcome, Plan, Verdict
 from stagedoor.call import Env
 from stagedoor.context import Record, RequestContext
 from stagedoor.deadline import LATE, NEVER, Deadline
@@ -28,6 +28,7 @@ from stagedoor.errors import (
 from stagedoor.events import PartEnded
 from stagedoor.requests import Headers
 from stagedoor.testing import Events, ManualClock, settle
+from tests.declared import Aggregate
 
 BUDGET = 0.1
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagedoor.errors import ConfigError
+from stagedoor.parameters import Invalid
 from stagedoor.web.answer import Answer, json
-from stagedoor.web.parameters import Invalid
 from stagedoor.web.request import Request
 from stagedoor.web.routes import UNMATCHED, Route, Router
 

@@ -11,12 +11,13 @@ from cinema.settings import Settings
 from stagedoor import problems
 from stagedoor.cache.store import Store
 from stagedoor.call import Env, Policy
+from stagedoor.parameters import Fault, Parameter, Place
 from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.search.filters import FilterSet, given_by
+from stagedoor.search.values import UuidValue, ValueParameter, parameter_of
 from stagedoor.upstream import Upstream
 from stagedoor.web.kept import KeptCodec, Page, Question, kept_route, pages
-from stagedoor.web.parameters import Fault, Parameter, Place, Uuid
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Route
 
@@ -139,8 +140,9 @@ def _given(filters: type[FilterSet], query: bytes) -> tuple[tuple[str, str], ...
     return tuple((name, text) for name in names for text in given.get(name, ()))
 
 
-def _id(name: str, kind: str) -> Uuid:
-    return Uuid(name=name, description=f"The {kind}'s id, in either case", example=_SAMPLES[kind])
+def _id(name: str, kind: str) -> ValueParameter:
+    value = UuidValue(example=_SAMPLES[kind])
+    return parameter_of(value, name, f"The {kind}'s id, in either case", place="path")
 
 
 def _of_list(row: resources.List) -> Documentation:

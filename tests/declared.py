@@ -1,4 +1,4 @@
-"""Declare an aggregate: a model, a budget, and a plain function for each of its parts.
+"""Declare a plan of the engine: a model, a budget, and a plain function for each of its parts.
 
     profile = Aggregate(Profile, budget=0.165)
 
