@@ -100,7 +100,8 @@ def test_g3_a_plan_that_cannot_keep_its_budget_fails_with_file_part_and_figure(w
 
     assert result.exit_code == 1
     assert f"{module}.py:" in result.output
-    assert "page.tail: the path head → tail takes 160 ms" in result.output
+    assert "page.tail: the path head → tail takes 160 ms" in result.stdout  # findings are what was asked for
+    assert result.stderr == ""
     assert "Traceback" not in result.output
 
 

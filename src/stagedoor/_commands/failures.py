@@ -25,8 +25,8 @@ _UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
 
 
 def fail(code: int, lines: Iterable[str]) -> NoReturn:
-    """Say what is wrong, a line each, and end with that code."""
-    console = Console(stderr=True)
+    """Say what is wrong, a line each, and end with that code; findings are what was asked for, so they are output."""
+    console = Console(stderr=code != FINDINGS)
     for line in lines:
         console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(code)
@@ -47,7 +47,7 @@ class OneLine(TyperGroup):
         except _UsageError as error:
             return _told(USAGE, _line(error))
         except typer.Abort:
-            return _told(FINDINGS, "stopped")
+            return _told(SYSTEM, "stopped")
         except OSError as error:
             return _told(SYSTEM, str(error))
         return ended if isinstance(ended, int) else 0

@@ -35,27 +35,27 @@ class RouteRow(Protocol):
 
     @property
     def method(self) -> str:
-        """Return the method."""
+        """Its method, such as GET."""
         ...
 
     @property
     def path(self) -> str:
-        """Return the template of the path."""
+        """The template of its path, as it was declared."""
         ...
 
     @property
     def kind(self) -> str:
-        """Return what kind of route it is."""
+        """What it is: a screen, a handler, a proxy, or one that every gateway has."""
         ...
 
     @property
     def public(self) -> bool:
-        """Tell whether everybody gets the same answer."""
+        """Whether everybody gets the same answer."""
         ...
 
     @property
     def cached(self) -> float | None:
-        """Return the seconds that an answer may be kept."""
+        """For how many seconds an answer may be kept; None for not at all."""
         ...
 
 
@@ -65,17 +65,17 @@ class Inspected(Protocol):
 
     @property
     def plans(self) -> Sequence[Plan[Any]]:
-        """Return the plans of its aggregates."""
+        """The plans of its screens, whose worst case can be told."""
         ...
 
     @property
     def upstreams(self) -> Sequence[Remote]:
-        """Return its upstreams."""
+        """What it calls, each with its policies."""
         ...
 
     @property
     def routes(self) -> Sequence[RouteRow]:
-        """Return its routes."""
+        """What it serves."""
         ...
 
 
