@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from stagedoor.aggregate import Plan, PlanError
-from stagedoor.aggregate.worst import Remote, WorstCase, doubts_of
+from stagedoor.aggregate.worst import NamedUpstream, WorstCase, doubts_of
 from stagedoor.errors import ConfigError
 from stagedoor.policies.cost import Cost, cost_of
 
-__all__ = ["Inspected", "RouteRow", "app", "findings_of", "load"]
+__all__ = ["Inspectable", "RouteRow", "app", "findings_of", "load"]
 
 app = typer.Typer(
     name="stagedoor",
@@ -74,7 +74,7 @@ class RouteRow(Protocol):
 
 
 @runtime_checkable
-class Inspected(Protocol):
+class Inspectable(Protocol):
     """What this module asks of a `Gateway`."""
 
     @property
@@ -83,7 +83,7 @@ class Inspected(Protocol):
         ...
 
     @property
-    def upstreams(self) -> Sequence[Remote]:
+    def upstreams(self) -> Sequence[NamedUpstream]:
         """Return its upstreams."""
         ...
 
@@ -171,7 +171,7 @@ def settings(target: Target) -> None:
     console.print(table)
 
 
-def load(target: str) -> Inspected:
+def load(target: str) -> Inspectable:
     """Import what `MODULE:ATTR` names, and call it if it is a function; raises what its declaration raises."""
     module_name, _, attribute = target.partition(":")
     if not (module_name and attribute):
@@ -187,15 +187,15 @@ def load(target: str) -> Inspected:
         sys.path.pop(0)
     if hasattr(found, "inspected"):
         found = found.inspected()
-    elif not isinstance(found, Inspected) and callable(found) and _takes_nothing(found):
+    elif not isinstance(found, Inspectable) and callable(found) and _takes_nothing(found):
         found = found()
-    if not isinstance(found, Inspected):
+    if not isinstance(found, Inspectable):
         raise typer.BadParameter(f"{target!r} is no gateway: it is {type(found).__name__}")
     return found
 
 
 def findings_of(
-    cases: Iterable[WorstCase], upstreams: Iterable[Remote], deadline: float | None = None
+    cases: Iterable[WorstCase], upstreams: Iterable[NamedUpstream], deadline: float | None = None
 ) -> Iterator[str]:
     """Say what is doubtful: about the parts, then about upstreams that no part stands before, or nobody closes.
 
@@ -233,7 +233,7 @@ def _console() -> Console:
     return Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
 
 
-def _loaded(console: Console, target: str) -> Inspected:
+def _loaded(console: Console, target: str) -> Inspectable:
     """Load the gateway; what is wrong with its declaration is a finding, not a traceback."""
     try:
         return load(target)
