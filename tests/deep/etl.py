@@ -27,7 +27,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from cinema.database import Database, DatabaseUnavailable, open_database
-from cinema.etl.extract import PIPELINES, Pipeline
+from cinema.etl.extract import PIPELINES, IndexPipeline
 from cinema.etl.unread import Unread
 from cinema.indices import INDICES
 from stagedoor.clock import SystemClock
@@ -211,7 +211,7 @@ class Etl:
         return f"exit {done.returncode}: {done.stderr[-300:]}" if done.returncode else ""
 
 
-def rows(connection: Connection, pipeline: Pipeline) -> tuple[dict[str, Any], set[str]]:
+def rows(connection: Connection, pipeline: IndexPipeline) -> tuple[dict[str, Any], set[str]]:
     """Return what the index must hold, and the ids of rows that cannot be read."""
     readable: dict[str, Any] = {}
     unread: set[str] = set()

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from stagedoor._commands.targets import RouteRow
-from stagedoor.aggregate.worst import Remote, WorstCase, doubts_of
+from stagedoor.aggregate.worst import NamedUpstream, WorstCase, doubts_of
 from stagedoor.policies.cost import Cost
 
 __all__ = [
@@ -28,7 +28,7 @@ def output() -> Console:
 
 
 def findings_of(
-    cases: Iterable[WorstCase], upstreams: Iterable[Remote], deadline: float | None = None
+    cases: Iterable[WorstCase], upstreams: Iterable[NamedUpstream], deadline: float | None = None
 ) -> Iterator[str]:
     """Say what is doubtful: about the parts, then about upstreams that no part stands before, or nobody closes.
 

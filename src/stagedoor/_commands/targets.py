@@ -15,7 +15,7 @@ import typer
 from stagedoor._commands.failures import CONFIG, DATA, MISSING, USAGE, fail
 from stagedoor._face.gateway import Gateway
 from stagedoor.aggregate import Plan, PlanError
-from stagedoor.aggregate.worst import Remote
+from stagedoor.aggregate.worst import NamedUpstream
 from stagedoor.errors import ConfigError
 
 __all__ = ["Inspected", "RouteRow", "Target", "gateway_of", "inspected_of", "told"]
@@ -69,7 +69,7 @@ class Inspected(Protocol):
         ...
 
     @property
-    def upstreams(self) -> Sequence[Remote]:
+    def upstreams(self) -> Sequence[NamedUpstream]:
         """What it calls, each with its policies."""
         ...
 

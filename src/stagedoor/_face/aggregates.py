@@ -52,7 +52,7 @@ class Verdict:
 
     __slots__ = ("age", "ms", "reason", "state")
 
-    def __init__(self, told: judged.Verdict) -> None:
+    def __init__(self, told: judged.PartVerdict) -> None:
         self.state: Literal["fresh", "cached", "stale", "fallback", "missing"] = told.status
         self.reason: str = told.reason or ""
         self.age: float = told.age or 0.0
@@ -70,7 +70,7 @@ class Delivery:
 
     __slots__ = ("_verdicts", "cached", "seconds")
 
-    def __init__(self, verdicts: Mapping[str, judged.Verdict], cached: bool, seconds: float) -> None:
+    def __init__(self, verdicts: Mapping[str, judged.PartVerdict], cached: bool, seconds: float) -> None:
         self._verdicts = verdicts
         self.cached = cached
         self.seconds = seconds

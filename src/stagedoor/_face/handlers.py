@@ -26,7 +26,7 @@ from stagedoor.policies.coalesced import Coalesced
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
-from stagedoor.web.answer import Answer as Written
+from stagedoor.web.answer import WebAnswer as Written
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
 from stagedoor.web.kept import KeptCodec, Page
 from stagedoor.web.rendering import adapter_of

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from stagedoor import problems
 from stagedoor.requests import HttpRequest
-from stagedoor.web.answer import Answer, json
+from stagedoor.web.answer import WebAnswer, json
 from stagedoor.web.docs import documentation_routes
 from stagedoor.web.health import Component, Probe, overall, probe_of
 from stagedoor.web.request import Request
@@ -81,19 +81,19 @@ def _live(path: str, handle: Handler, summary: str, model: Any, said: Sequence[i
     )
 
 
-async def _alive(_: Request) -> Answer:
+async def _alive(_: Request) -> WebAnswer:
     """Say that the process runs; touches nothing else."""
     return json({"status": "alive"}, headers=_NO_STORE)
 
 
-async def _ready(running: "Running", _: Request) -> Answer:
+async def _ready(running: "Running", _: Request) -> WebAnswer:
     """Say whether requests are welcome; outages behind the gateway do not change it."""
     if not running.web.ready:
         raise Refused(problems.overloaded())
     return json({"status": "ready"}, headers=_NO_STORE)
 
 
-async def _health(running: "Running", declared: "Gateway", _: Request) -> Answer:
+async def _health(running: "Running", declared: "Gateway", _: Request) -> WebAnswer:
     """Say how each component is; 200 as long as the gateway itself serves."""
     components = await running.components()
     return json(
@@ -109,9 +109,9 @@ async def _health(running: "Running", declared: "Gateway", _: Request) -> Answer
 
 
 def _metrics(render: Callable[[], tuple[bytes, str]]) -> Route:
-    async def handle(_: Request) -> Answer:
+    async def handle(_: Request) -> WebAnswer:
         body, kind = render()
-        return Answer(200, ((b"content-type", kind.encode()), *_NO_STORE), body)
+        return WebAnswer(200, ((b"content-type", kind.encode()), *_NO_STORE), body)
 
     documentation = Documentation(
         summary="Metrics in the Prometheus text format", tags=_TAG, model=str, media_type="text/plain"

@@ -20,7 +20,7 @@ from stagedoor._face.templates import route_names
 from stagedoor.cache.store import Store
 from stagedoor.errors import ConfigError, UpstreamError
 from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.web.answer import Answer as Written
+from stagedoor.web.answer import WebAnswer as Written
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 

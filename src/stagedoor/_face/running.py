@@ -37,9 +37,9 @@ from stagedoor.deadline import Deadline
 from stagedoor.problems import Problem
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
-from stagedoor.web.answer import Answer
+from stagedoor.web.answer import WebAnswer
 from stagedoor.web.cors import ACCEPTED, Cors
-from stagedoor.web.gateway import Gateway as Web
+from stagedoor.web.gateway import GatewayApp as Web
 from stagedoor.web.health import Component, Health
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Refused, Route
@@ -338,7 +338,7 @@ def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:
     return Cors(settings.cors_origins, accepted=(*ACCEPTED, *sorted(varied - set(ACCEPTED))))
 
 
-async def _docs_only(_: Request) -> Answer:
+async def _docs_only(_: Request) -> WebAnswer:
     raise Refused(problems.docs_only())
 
 

@@ -21,7 +21,7 @@ from stagedoor._face.inputs import Reader, nearest
 from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.remote import cached
-from stagedoor.aggregate.checks import Remote
+from stagedoor.aggregate.checks import NamedUpstream
 from stagedoor.aggregate.part import ABSENT, Part, Summary, signature_of
 from stagedoor.aggregate.plan import Plan, make_plan
 from stagedoor.cache.store import Store
@@ -43,7 +43,7 @@ from stagedoor.web.aggregated import (
     verdicts_of,
     whole_body,
 )
-from stagedoor.web.answer import Answer
+from stagedoor.web.answer import WebAnswer
 from stagedoor.web.kept import KeptCodec
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
@@ -74,7 +74,7 @@ class Screen(Generic[M]):
     def __init__(
         self,
         layout: Layout[M],
-        uses: Mapping[str, Sequence[Remote]],
+        uses: Mapping[str, Sequence[NamedUpstream]],
         *,
         deadline: float,
         refusals: Refusals,
@@ -124,7 +124,7 @@ class Screen(Generic[M]):
             options["key"] = _named
         return [cached(cache, self._store, KeptCodec(Rendered), **options), Coalesced()]
 
-    def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[Remote]], budget: float) -> Plan[M]:
+    def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[NamedUpstream]], budget: float) -> Plan[M]:
         declared = layout.declared
         summary = declared.summarised
         return make_plan(
@@ -264,7 +264,7 @@ class Screen(Generic[M]):
             question,
         )
 
-    async def handle(self, request: Request) -> Answer:
+    async def handle(self, request: Request) -> WebAnswer:
         """Answer one request."""
         started = self._now()
         asked = context.current()
@@ -277,7 +277,7 @@ class Screen(Generic[M]):
             raise Refused(self._refusals(error)) from error
         record = asked.record
         answer = delivered(self.plan, done, record, self._now() - started, self._finish, scope=self._scope)
-        return Answer(answer.status, (*answer.headers, *self._vary), answer.body) if self._vary else answer
+        return WebAnswer(answer.status, (*answer.headers, *self._vary), answer.body) if self._vary else answer
 
     async def result(self, caller: Caller, inputs: Mapping[str, object]) -> Result[M]:
         """Make the screen without the web."""

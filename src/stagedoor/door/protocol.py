@@ -23,7 +23,7 @@ from stagedoor.door.exchange import Exchange
 from stagedoor.door.limits import occupancy
 from stagedoor.door.patience import Patience
 from stagedoor.door.pipeline import Pipeline
-from stagedoor.door.reader import Head, Reader
+from stagedoor.door.reader import Head, RequestReader
 from stagedoor.door.scope import scope_of
 from stagedoor.door.wire import problem_answer
 from stagedoor.problems import Problem
@@ -79,7 +79,7 @@ class DoorProtocol(asyncio.Protocol):
         self._state = server_state
         self._connections: set[Any] = server_state.connections
         self._loop = _loop or asyncio.get_running_loop()
-        self._reader = Reader(config.limits, self)
+        self._reader = RequestReader(config.limits, self)
         self._patience = Patience(config.limits, self._loop.time())
         self._timer: asyncio.TimerHandle | None = None
         self._active: Exchange | None = None  # the one whose answer is due

@@ -9,7 +9,7 @@ from stagedoor.door.guards import instance_of
 from stagedoor.ids import request_id_of
 from stagedoor.problems import Problem, fields_of, render
 
-__all__ = ["STATUS_LINES", "Asked", "head_of", "problem_answer"]
+__all__ = ["STATUS_LINES", "RequestOutline", "head_of", "problem_answer"]
 
 _INSTANCE: Final = 2_048
 # 1xx are interim and never an application's answer.
@@ -30,7 +30,7 @@ def head_of(status: int, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
     return STATUS_LINES[status] + lines
 
 
-class Asked(NamedTuple):
+class RequestOutline(NamedTuple):
     """What is known of a request that is refused: enough to say which one."""
 
     fields: Sequence[tuple[bytes, bytes]]
@@ -43,7 +43,12 @@ class Asked(NamedTuple):
 
 
 def problem_answer(
-    problem: Problem, asked: Asked, common: Iterable[tuple[bytes, bytes]], *, request_id: str, namespace: str
+    problem: Problem,
+    asked: RequestOutline,
+    common: Iterable[tuple[bytes, bytes]],
+    *,
+    request_id: str,
+    namespace: str,
 ) -> bytes:
     """Return a whole answer that ends its connection; `common` is what every answer carries, such as the date."""
     instance = instance_of(asked.target)[:_INSTANCE]

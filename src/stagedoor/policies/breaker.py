@@ -18,7 +18,7 @@ from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import is_late
 from stagedoor.errors import BreakerOpen, Overloaded, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.events import BreakerMoved, BreakerState, CallShed, upstream_of
-from stagedoor.policies.circuit import Circuit, Rule
+from stagedoor.policies.circuit import Circuit, CircuitRule
 from stagedoor.policies.cost import Cost
 from stagedoor.policies.notice import Notice
 from stagedoor.policies.options import demand
@@ -30,7 +30,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Breaker(Rule):
+class Breaker(CircuitRule):
     """Refuse calls for a while after too many failures or slow answers.
 
     A call waits for a probe that is out for at most `max_wait` seconds and never past its deadline; 0 is not at all.
@@ -42,7 +42,7 @@ class Breaker(Rule):
 
     def __post_init__(self) -> None:
         # By name: a class with slots is made anew, and the short form of super() would mean the old one.
-        Rule.__post_init__(self)
+        CircuitRule.__post_init__(self)
         demand(self, "max_wait", self.max_wait >= 0, "seconds, 0 or more")
 
     def cost(self, inner: Cost, /) -> Cost:

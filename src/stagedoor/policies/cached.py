@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, TypeAlias, TypeVar
 from stagedoor import context
 from stagedoor.cache.codec import Codec
 from stagedoor.cache.entry import Entry
-from stagedoor.cache.freshness import Fresh, Miss, Rule, Stale, judge
+from stagedoor.cache.freshness import Fresh, FreshnessRule, Miss, Stale, judge
 from stagedoor.cache.store import Held, Look, Store, Tier
 from stagedoor.cache.tags import Mark, key_name, tag
 from stagedoor.call import Call, Env, Send
@@ -102,7 +102,7 @@ class Caching(Generic[P, R]):
     def __init__(self, policy: Cached[P, R], send: Send[P, R], env: Env) -> None:
         self._policy = policy
         self._store = policy.store
-        self._rule = Rule(
+        self._rule = FreshnessRule(
             lifetime=policy.lifetime,
             stale_while_revalidate=policy.stale_while_revalidate,
             stale_if_error=policy.stale_if_error,

@@ -36,7 +36,7 @@ class Client:
             "query_string": query.encode(),
             "headers": [(b"host", b"localhost"), *headers],
         }
-        exchange = _Exchange(body, self._gone)
+        exchange = _ClientRequest(body, self._gone)
         await self._app(scope, exchange.receive, exchange.send)
         return exchange.response()
 
@@ -45,7 +45,7 @@ class Client:
         self._gone.set()
 
 
-class _Exchange:
+class _ClientRequest:
     def __init__(self, body: bytes, gone: asyncio.Event) -> None:
         self._body: bytes | None = body
         self._gone = gone

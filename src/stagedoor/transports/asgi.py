@@ -49,7 +49,7 @@ class AsgiTransport:
         self._clock = clock or SystemClock()
         self._via = via.encode()
         self._rest = rest
-        self._running: dict[asyncio.Task[None], _Exchange] = {}
+        self._running: dict[asyncio.Task[None], _ApplicationCall] = {}
 
     async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
         remaining = call.deadline.remaining(self._clock.now())
@@ -70,7 +70,7 @@ class AsgiTransport:
             raise refused
         return response
 
-    def _start(self, call: Call[HttpRequest], remaining: float) -> "_Exchange":
+    def _start(self, call: Call[HttpRequest], remaining: float) -> "_ApplicationCall":
         payload = call.payload
         fields = [
             (b"host", b"localhost"),
@@ -83,7 +83,7 @@ class AsgiTransport:
             check_request(payload.method, payload.target, fields)
         except ValueError as error:
             raise UpstreamRejected(call.operation, "the request cannot be written") from error
-        exchange = _Exchange(payload, self._limits, self._clock, self._rest, call.operation)
+        exchange = _ApplicationCall(payload, self._limits, self._clock, self._rest, call.operation)
         task = asyncio.get_running_loop().create_task(
             exchange.run(self._app, _scope(payload, fields)), context=contextvars.Context()
         )
@@ -130,7 +130,7 @@ def _scope(payload: HttpRequest, fields: list[tuple[bytes, bytes]]) -> Message:
     }
 
 
-class _Exchange:
+class _ApplicationCall:
     """One call of the application: its `receive` and `send`, and the answer they make."""
 
     __slots__ = (

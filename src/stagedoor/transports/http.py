@@ -27,7 +27,7 @@ from stagedoor.transports.limits import Limits
 from stagedoor.transports.origin import read_base
 from stagedoor.transports.pool import Origin, Pool, PoolOptions, PoolStatistics
 from stagedoor.transports.statuses import refusal
-from stagedoor.transports.wire import Writer, lines_to_send
+from stagedoor.transports.wire import RequestWriter, lines_to_send
 
 __all__ = ["HttpTransport"]
 
@@ -69,7 +69,7 @@ class HttpTransport:
         base = read_base(base_url)
         self._clock = clock or SystemClock()
         self._now = self._clock.now
-        self._writer = Writer(base.authority, base.prefix, via.encode())
+        self._writer = RequestWriter(base.authority, base.prefix, via.encode())
         self._decompress = decompress
         self._limits = limits or Limits()
         self._pool = Pool(

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from stagedoor.context import under_parent
 from stagedoor.requests import Headers
 
-__all__ = ["Writer", "check_request", "fields_to_send", "lines_to_send", "own_fields"]
+__all__ = ["RequestWriter", "check_request", "fields_to_send", "lines_to_send", "own_fields"]
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # RFC 9110 5.6.2
 _VALUE = bytes(octet for octet in range(256) if octet == 9 or (octet > 31 and octet != 127))  # RFC 9110 5.5
@@ -135,7 +135,7 @@ def lines_to_send(headers: Headers, forward: Headers, parent: Callable[[], bytes
     return b"".join((lines, around[0], parent(), around[1]))
 
 
-class Writer:
+class RequestWriter:
     """Writes the heads of requests to one origin."""
 
     __slots__ = ("_first", "_host", "_prefix", "_tail")

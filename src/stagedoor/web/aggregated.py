@@ -18,11 +18,11 @@ from pydantic_core import PydanticSerializationError
 from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.part import ABSENT
 from stagedoor.aggregate.plan import Plan
-from stagedoor.aggregate.verdict import Verdict, parts_header, recalled, server_timing
+from stagedoor.aggregate.verdict import PartVerdict, parts_header, recalled, server_timing
 from stagedoor.context import Record
 from stagedoor.errors import UpstreamGarbled
 from stagedoor.value import MaybePartial, value
-from stagedoor.web.answer import Answer
+from stagedoor.web.answer import WebAnswer
 from stagedoor.web.kept import deliver
 from stagedoor.web.rendering import Renderer
 
@@ -48,7 +48,7 @@ class Rendered(MaybePartial):
 
     body: bytes
     summary: Any  # what the plan's summary returned
-    verdicts: Mapping[str, Verdict]
+    verdicts: Mapping[str, PartVerdict]
     complete: bool
     tags: tuple[str, ...] = ()
     outcome: Outcome[Any] | None = field(
@@ -64,7 +64,7 @@ class Rendered(MaybePartial):
     def revived(cls, head: Any, body: bytes) -> "Rendered":  # noqa: ANN401 - JSON
         """Return the answer that was kept as this."""
         summary, verdicts, complete, tags = head
-        told = {name: Verdict(*one) for name, one in verdicts.items()}
+        told = {name: PartVerdict(*one) for name, one in verdicts.items()}
         return cls(body, summary, told, complete, tuple(tags))
 
 
@@ -72,7 +72,7 @@ class Rendered(MaybePartial):
 class DeliveryFacts:
     """What is only known when an answer leaves; `seconds` is how long this very answer took."""
 
-    verdicts: Mapping[str, Verdict]
+    verdicts: Mapping[str, PartVerdict]
     cached: bool
     seconds: float
 
@@ -130,7 +130,7 @@ def _mended(plan: Plan[M], renderer: Renderer[M], outcome: Outcome[M]) -> Outcom
         if part.required or part.fallback is ABSENT:
             raise UpstreamGarbled(f"{plan.name}.{name}", "its value has no JSON form")
         values[name] = copy.deepcopy(part.fallback)
-        verdicts[name] = Verdict("fallback", "garbled", verdicts[name].ms)
+        verdicts[name] = PartVerdict("fallback", "garbled", verdicts[name].ms)
     return replace(outcome, values=values, verdicts=verdicts)
 
 
@@ -142,7 +142,7 @@ def delivered(
     finish: Finish,
     *,
     scope: bytes = b"private",
-) -> Answer:
+) -> WebAnswer:
     """Return the answer: body, verdicts, and what caches may do with it (`scope` is b"public" or b"private")."""
     verdicts = verdicts_of(value, record)
     body = whole_body(plan, value, finish, DeliveryFacts(verdicts, record.lookup in _KEPT, seconds))
@@ -165,10 +165,10 @@ def whole_body(plan: Plan[M], value: Rendered, finish: Finish, delivery: Deliver
     return value.body + b'%b"%b":%b}' % (comma, summary.encode(), orjson.dumps(said))
 
 
-def verdicts_of(value: Rendered, record: Record) -> Mapping[str, Verdict]:
+def verdicts_of(value: Rendered, record: Record) -> Mapping[str, PartVerdict]:
     """Return the verdicts as they are for this answer: those of a kept one are all `cached`, or all `stale`."""
     if record.lookup == "hit":
         return recalled(value.verdicts)
     if record.lookup == "stale":
-        return dict.fromkeys(value.verdicts, Verdict("stale", age=record.stale))
+        return dict.fromkeys(value.verdicts, PartVerdict("stale", age=record.stale))
     return value.verdicts

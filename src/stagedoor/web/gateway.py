@@ -25,23 +25,23 @@ from stagedoor.ids import randbytes
 from stagedoor.parameters import BeyondWindow, Invalid
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
-from stagedoor.web.answer import Answer
+from stagedoor.web.answer import WebAnswer
 from stagedoor.web.cors import Cors
 from stagedoor.web.disconnect import ClientGone, while_connected
 from stagedoor.web.identity import credentials_of
 from stagedoor.web.request import Request
-from stagedoor.web.routes import Match, Refused, Route, Router
+from stagedoor.web.routes import Refused, Route, RouteMatch, Router
 from stagedoor.web.stream import send_stream
 from stagedoor.web.throttle import Limiter
 from stagedoor.web.trace import Parents
 from stagedoor.web.traffic import CLIENT_CLOSED, ActiveRequest, RequestCounter, Traffic
 
-__all__ = ["Gateway"]
+__all__ = ["GatewayApp"]
 
 _LOGGER = logging.getLogger("stagedoor.web")
 _KIT = str(Path(__file__).parent.parent)
 _LONGEST_FIGURE = 9
-_GONE = Answer(CLIENT_CLOSED, ())
+_GONE = WebAnswer(CLIENT_CLOSED, ())
 
 
 class _RoutedRequest(ActiveRequest):
@@ -50,7 +50,7 @@ class _RoutedRequest(ActiveRequest):
     __slots__ = ("fields", "match")
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, match: Match, started: float, entropy: bytes
+        self, scope: Scope, receive: Receive, send: Send, match: RouteMatch, started: float, entropy: bytes
     ) -> None:
         ActiveRequest.__init__(self, scope, receive, send, match.route.path, started, entropy)
         self.match = match
@@ -82,7 +82,7 @@ async def _nothing_to_open() -> AsyncIterator[None]:
     yield
 
 
-class Gateway:
+class GatewayApp:
     """Serve routes under one deadline, one form of errors, one way to count and to log.
 
     `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
@@ -163,7 +163,7 @@ class Gateway:
     async def _served(self, exchange: _RoutedRequest) -> None:
         await self._write(exchange, await self._answered(exchange))
 
-    async def _answered(self, exchange: _RoutedRequest) -> Answer:
+    async def _answered(self, exchange: _RoutedRequest) -> WebAnswer:
         """Return what is answered before any handler is asked, or what the handler answers."""
         if self._cors is not None and exchange.scope["method"] == "OPTIONS":
             preflight = self._preflight(exchange, self._cors)
@@ -185,13 +185,13 @@ class Gateway:
             return ""
         return client_key(client_of(peer[0], exchange.scope["headers"], self._trusted))
 
-    def _preflight(self, exchange: _RoutedRequest, cors: Cors) -> Answer | None:
+    def _preflight(self, exchange: _RoutedRequest, cors: Cors) -> WebAnswer | None:
         """Return what a browser hears that asks whether it may ask; None if this is nothing of the kind."""
         methods = self._router.allowed(exchange.scope["raw_path"])
         fields = None if methods is None else cors.preflight(exchange.headers, methods)
-        return None if fields is None else Answer(204, fields)
+        return None if fields is None else WebAnswer(204, fields)
 
-    async def _handled(self, exchange: _RoutedRequest) -> Answer:
+    async def _handled(self, exchange: _RoutedRequest) -> WebAnswer:
         """Return the handler's answer, or the problem that stands for its failure."""
         route = exchange.match.route
         token = context.enter(self._context(exchange, route))
@@ -244,7 +244,7 @@ class Gateway:
             return whole
         return whole.narrowed(exchange.started + asked / 1000)
 
-    def _failed(self, exchange: _RoutedRequest, error: Exception) -> Answer:
+    def _failed(self, exchange: _RoutedRequest, error: Exception) -> WebAnswer:
         """Say what an error means to the client; what is nobody's fault but ours is told to the log."""
         problem = problems.problem_of(error)
         if problem.status == 500:
@@ -253,16 +253,16 @@ class Gateway:
             self.mistakes(error)
         return self._problem(exchange, problem)
 
-    def _problem(self, exchange: _RoutedRequest, problem: problems.Problem) -> Answer:
+    def _problem(self, exchange: _RoutedRequest, problem: problems.Problem) -> WebAnswer:
         # As it was asked for: unquoted it is no reference (RFC 9457 3.1.5), and `%3F` would begin a query.
         path = exchange.scope["raw_path"].decode("ascii", "replace")
         root = exchange.scope.get("root_path")
         if root:  # mounted below it: the client asked for both
             path = quote(root.rstrip("/")) + path
         body = problems.render(problem, instance=path, request_id=exchange.request_id, namespace=self.name)
-        return Answer(problem.status, problems.fields_of(problem), body)
+        return WebAnswer(problem.status, problems.fields_of(problem), body)
 
-    async def _write(self, exchange: _RoutedRequest, answer: Answer) -> None:
+    async def _write(self, exchange: _RoutedRequest, answer: WebAnswer) -> None:
         """Write the head and the body, and note the status; a stream of known length brings its Content-Length."""
         if answer is _GONE:
             return

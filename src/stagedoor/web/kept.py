@@ -20,7 +20,7 @@ from stagedoor.problems import Problem, problem_of
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
-from stagedoor.web.answer import Answer, conditional, etag_of
+from stagedoor.web.answer import WebAnswer, conditional, etag_of
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
@@ -29,8 +29,8 @@ __all__ = [
     "Keepable",
     "KeptCodec",
     "Page",
+    "PageQuestion",
     "Production",
-    "Question",
     "deliver",
     "kept_route",
     "page_of",
@@ -40,7 +40,7 @@ __all__ = [
 _JSON = (b"content-type", b"application/json")
 
 
-class Question(Protocol):
+class PageQuestion(Protocol):
     """What a page depends on, and on nothing else; it knows how to make the page."""
 
     @property
@@ -134,15 +134,15 @@ class KeptCodec(Generic[K]):
 class Production:
     """The transport that produces pages; its payload is the question."""
 
-    async def send(self, call: Call[Question], /) -> Page:
+    async def send(self, call: Call[PageQuestion], /) -> Page:
         """Produce the page."""
         return await call.payload.page()
 
-    def key_of(self, payload: Question, /) -> bytes:
+    def key_of(self, payload: PageQuestion, /) -> bytes:
         """Return the question's own key, marked as one: that of the only question of its kind may be empty."""
         return b"?" + payload.key
 
-    def idempotent(self, _: Question, /) -> bool:
+    def idempotent(self, _: PageQuestion, /) -> bool:
         """Return True: a question changes nothing."""
         return True
 
@@ -153,15 +153,15 @@ class Production:
         return "<Production>"
 
 
-def pages(name: str, *policies: Policy[Question, Page], env: Env) -> Upstream[Question, Page]:
+def pages(name: str, *policies: Policy[PageQuestion, Page], env: Env) -> Upstream[PageQuestion, Page]:
     """Return the upstream that makes and keeps pages; `policies` are those of whole pages, outermost first."""
     return Upstream(name, Production(), *policies, env=env, observed=False)
 
 
 def kept_route(
     path: str,
-    ask: Callable[[Request], Question],
-    upstream: Upstream[Question, Page],
+    ask: Callable[[Request], PageQuestion],
+    upstream: Upstream[PageQuestion, Page],
     *,
     parameters: tuple[Parameter, ...],
     documentation: Documentation,
@@ -174,7 +174,7 @@ def kept_route(
     play no part.
     """
 
-    async def handle(request: Request) -> Answer:
+    async def handle(request: Request) -> WebAnswer:
         question = ask(request)
         try:
             page = await upstream.call("page", question)
@@ -195,10 +195,10 @@ def kept_route(
     )
 
 
-def deliver(body: bytes, fields: Headers, record: Record, *, scope: bytes, fresh: bool) -> Answer:
+def deliver(body: bytes, fields: Headers, record: Record, *, scope: bytes, fresh: bool) -> WebAnswer:
     """Return an answer of JSON that says how it came about; nobody else may keep one that is not `fresh`.
 
     `scope` is b"public" or b"private".
     """
     control = cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE
-    return Answer(200, (_JSON, *fields, cache_status(record), control), body)
+    return WebAnswer(200, (_JSON, *fields, cache_status(record), control), body)

@@ -55,7 +55,7 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         request = ActiveRequest(scope, receive, send, UNMATCHED, self._now(), randbytes(40))
-        passing = _Passing(request, self._framework)
+        passing = _WrappedRequest(request, self._framework)
         answering = self._answered(passing)
         if passing.scope["path"] in self._framework.uncounted:
             await answering
@@ -66,7 +66,7 @@ class RequestMiddleware:
         """Count a request that the door turned away before it came here."""
         self._counter.refused(problem, request_id)
 
-    async def _answered(self, passing: "_Passing") -> None:
+    async def _answered(self, passing: "_WrappedRequest") -> None:
         request, framework = passing.request, self._framework
         forward = ((b"traceparent", request.trace.parent),)
         token = context.enter(RequestContext(request_id=request.request_id, forward=forward))
@@ -82,7 +82,7 @@ class RequestMiddleware:
             context.leave(token)
 
 
-class _Passing:
+class _WrappedRequest:
     """One request on its way through."""
 
     __slots__ = ("_framework", "_received", "ended", "request", "scope")

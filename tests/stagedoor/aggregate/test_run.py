@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from stagedoor import context
-from stagedoor.aggregate import Outcome, Plan, Verdict
+from stagedoor.aggregate import Outcome, PartVerdict, Plan
 from stagedoor.call import Env
 from stagedoor.context import Record, RequestContext
 from stagedoor.deadline import LATE, NEVER, Deadline
@@ -170,9 +170,9 @@ async def test_an_outcome_holds_values_verdicts_and_the_time_it_took(stage: Stag
 
     assert outcome.values == {"user": "anna", "orders": ("p1",), "products": {"p1": "laptop"}}
     assert outcome.verdicts == {
-        "user": Verdict("fresh", ms=pytest.approx(10.0)),  # type: ignore[arg-type]
-        "orders": Verdict("fresh", ms=pytest.approx(10.0)),  # type: ignore[arg-type]
-        "products": Verdict("fresh", ms=pytest.approx(10.0)),  # type: ignore[arg-type]
+        "user": PartVerdict("fresh", ms=pytest.approx(10.0)),  # type: ignore[arg-type]
+        "orders": PartVerdict("fresh", ms=pytest.approx(10.0)),  # type: ignore[arg-type]
+        "products": PartVerdict("fresh", ms=pytest.approx(10.0)),  # type: ignore[arg-type]
     }
     assert outcome.seconds == pytest.approx(0.02)
     assert outcome.wall == pytest.approx(1_767_607_200.02)
@@ -258,8 +258,8 @@ async def test_p2_an_optional_part_that_fails_cancels_nobody(stage: Stage) -> No
     outcome = await stage.run(profile(stage.world))
 
     assert outcome.values == {"user": "anna", "orders": (), "products": {}}
-    assert outcome.verdicts["orders"] == Verdict("fallback", "garbled", pytest.approx(5.0))  # type: ignore[arg-type]
-    assert outcome.verdicts["products"] == Verdict("missing", "depends_on_orders")
+    assert outcome.verdicts["orders"] == PartVerdict("fallback", "garbled", pytest.approx(5.0))  # type: ignore[arg-type]
+    assert outcome.verdicts["products"] == PartVerdict("missing", "depends_on_orders")
     assert stage.world.cancelled == []
     assert "products" not in stage.world.started
     assert not outcome.complete
@@ -435,9 +435,9 @@ async def test_p5_the_reason_does_not_depend_on_which_need_failed_first(stage: S
 
     outcome = await stage.run(aggregate.plan(sources={}, values={"user_id": str}))
 
-    assert outcome.verdicts["middle"] == Verdict("missing", "depends_on_first")
-    assert outcome.verdicts["last"] == Verdict("missing", "depends_on_first")
-    assert outcome.verdicts["first"] == Verdict("missing", "unavailable")
+    assert outcome.verdicts["middle"] == PartVerdict("missing", "depends_on_first")
+    assert outcome.verdicts["last"] == PartVerdict("missing", "depends_on_first")
+    assert outcome.verdicts["first"] == PartVerdict("missing", "unavailable")
     assert outcome.values == {"last": 0, "ready": 1}
     assert outcome.model() == Model(0, 1)
 
@@ -733,7 +733,7 @@ async def test_an_outcome_recalled_from_a_cache_has_only_cached_parts(stage: Sta
     outcome = await stage.run(profile(stage.world))
     later = outcome.recalled()
 
-    assert later.verdicts == dict.fromkeys(outcome.verdicts, Verdict("cached"))
+    assert later.verdicts == dict.fromkeys(outcome.verdicts, PartVerdict("cached"))
     assert (later.values, later.wall, later.seconds) == (outcome.values, outcome.wall, outcome.seconds)
     assert later.complete
 

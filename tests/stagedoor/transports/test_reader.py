@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from stagedoor.requests import Headers
 from stagedoor.transports.failures import Cut, Failure, Garbled
 from stagedoor.transports.limits import Limits
-from stagedoor.transports.reader import ResponseReader, Stage, framing
+from stagedoor.transports.reader import ReadStage, ResponseReader, framing
 
 LIMITS = Limits(head=2_000, fields=20, interim=3, body=4_000)
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -191,7 +191,7 @@ def test_a_reader_serves_one_answer_after_the_other() -> None:
     for body in (b"one", b"two!", b""):
         reader.begin(to_head=False, streamed=False)
         reader.feed(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        assert (reader.stage, reader.take(), reader.keep) == (Stage.DONE, body, True)
+        assert (reader.stage, reader.take(), reader.keep) == (ReadStage.DONE, body, True)
 
 
 def test_bytes_after_the_end_are_garbled() -> None:
@@ -222,22 +222,22 @@ def test_r1_a_cut_tells_how_far_the_answer_had_come(said: bytes, silent: bool, h
 @pytest.mark.parametrize(
     ("status", "fields", "old", "stage", "keep"),
     [
-        (200, ((b"content-length", b"3"),), False, Stage.COUNTED, True),
-        (200, ((b"content-length", b"3"), (b"connection", b"close")), False, Stage.COUNTED, False),
+        (200, ((b"content-length", b"3"),), False, ReadStage.COUNTED, True),
+        (200, ((b"content-length", b"3"), (b"connection", b"close")), False, ReadStage.COUNTED, False),
         (
             200,
             ((b"connection", b"x"), (b"connection", b"a, CLOSE"), (b"content-length", b"0")),
             False,
-            Stage.DONE,
+            ReadStage.DONE,
             False,
         ),
-        (200, ((b"content-length", b"3"),), True, Stage.COUNTED, False),
-        (200, ((b"content-length", b"3"), (b"connection", b"Keep-Alive")), True, Stage.COUNTED, True),
-        (200, (), False, Stage.UNTIL_CLOSE, False),
-        (200, ((b"transfer-encoding", b"Chunked"),), False, Stage.CHUNKED, True),
-        (204, ((b"content-length", b"3"),), False, Stage.DONE, False),
-        (204, ((b"content-length", b"0"),), False, Stage.DONE, True),
-        (304, ((b"content-length", b"3"),), False, Stage.DONE, True),
+        (200, ((b"content-length", b"3"),), True, ReadStage.COUNTED, False),
+        (200, ((b"content-length", b"3"), (b"connection", b"Keep-Alive")), True, ReadStage.COUNTED, True),
+        (200, (), False, ReadStage.UNTIL_CLOSE, False),
+        (200, ((b"transfer-encoding", b"Chunked"),), False, ReadStage.CHUNKED, True),
+        (204, ((b"content-length", b"3"),), False, ReadStage.DONE, False),
+        (204, ((b"content-length", b"0"),), False, ReadStage.DONE, True),
+        (304, ((b"content-length", b"3"),), False, ReadStage.DONE, True),
     ],
 )
 def test_h7_framing_is_a_table(status: int, fields: Headers, old: bool, stage: int, keep: bool) -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from stagedoor.context import under_parent
 from stagedoor.requests import Headers
-from stagedoor.transports.wire import Writer, check_request, fields_to_send, lines_to_send, own_fields
+from stagedoor.transports.wire import RequestWriter, check_request, fields_to_send, lines_to_send, own_fields
 
-WRITER = Writer(b"users:8001", b"/api", b"stagedoor")
+WRITER = RequestWriter(b"users:8001", b"/api", b"stagedoor")
 TEXT = st.binary(max_size=12)
 NAMES = st.sampled_from([b"connection", b"x-a", b"x-b", b"host", b"te"])
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stagedoor.aggregate.verdict import Verdict
+from stagedoor.aggregate.verdict import PartVerdict
 from stagedoor.web.aggregated import Rendered
 from stagedoor.web.kept import KeptCodec
 
@@ -11,7 +11,7 @@ from stagedoor.web.kept import KeptCodec
     "rendered",
     [
         Rendered(b'{"a":1', {"b": None}, {}, True),
-        Rendered(b"{", None, {"a": Verdict("fallback", "timeout", 1.5)}, False, ("films", "film:1")),
+        Rendered(b"{", None, {"a": PartVerdict("fallback", "timeout", 1.5)}, False, ("films", "film:1")),
     ],
 )
 def test_k8_what_is_kept_comes_back_as_it_was(rendered: Rendered) -> None:
@@ -24,7 +24,7 @@ def test_k8_what_is_kept_comes_back_as_it_was(rendered: Rendered) -> None:
 def test_k8_the_form_of_what_is_kept_stays() -> None:
     """K8: answers that an earlier version kept in Redis are read, byte for byte."""
     kept = b'[{"b":null},{"a":["fresh",null,1.5,null]},true,["films"]]\n{"a":1'
-    rendered = Rendered(b'{"a":1', {"b": None}, {"a": Verdict("fresh", None, 1.5)}, True, ("films",))
+    rendered = Rendered(b'{"a":1', {"b": None}, {"a": PartVerdict("fresh", None, 1.5)}, True, ("films",))
 
     assert KeptCodec(Rendered).encode(rendered) == kept
     assert KeptCodec(Rendered).schema == "rendered2"

@@ -15,9 +15,9 @@ from stagedoor.search.filters import FilterSet, PageNumberFilter
 from stagedoor.search.values import TextValue, parameter_of
 from stagedoor.testing import Client
 from stagedoor.web import openapi
-from stagedoor.web.answer import Answer, json
+from stagedoor.web.answer import WebAnswer, json
 from stagedoor.web.docs import DocumentSet, documentation_routes
-from stagedoor.web.gateway import Gateway
+from stagedoor.web.gateway import GatewayApp
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Route
 
@@ -33,7 +33,7 @@ class Film(BaseModel):
     title: str
 
 
-async def film(_: Request) -> Answer:
+async def film(_: Request) -> WebAnswer:
     return json({"title": "Alien"})
 
 
@@ -57,7 +57,7 @@ def client(env: Env) -> Client:
         description="",
         nonce=lambda: f"n{next(numbers)}",
     )
-    return Client(Gateway([*shown, *pages], env=env, name="test"))
+    return Client(GatewayApp([*shown, *pages], env=env, name="test"))
 
 
 async def document(client: Client, path: str) -> dict[str, Any]:

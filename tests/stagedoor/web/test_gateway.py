@@ -14,9 +14,9 @@ from stagedoor.context import RequestContext
 from stagedoor.errors import BreakerOpen, UpstreamGarbled, UpstreamRejected, UpstreamTimeout
 from stagedoor.testing import Client, ManualClock, settle
 from stagedoor.testing.tally import FakeTally
-from stagedoor.web.answer import Answer, json
+from stagedoor.web.answer import WebAnswer, json
 from stagedoor.web.cors import Cors
-from stagedoor.web.gateway import Gateway
+from stagedoor.web.gateway import GatewayApp
 from stagedoor.web.identity import ANONYMOUS
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Handler, Route
@@ -47,20 +47,20 @@ class Seen:
     def __init__(self) -> None:
         self.contexts: list[RequestContext] = []
 
-    async def __call__(self, _: Request) -> Answer:
+    async def __call__(self, _: Request) -> WebAnswer:
         self.contexts.append(context.current())
         return json({"ok": True})
 
 
 def failing(error: BaseException) -> Handler:
-    async def handle(_: Request) -> Answer:
+    async def handle(_: Request) -> WebAnswer:
         raise error
 
     return handle
 
 
-def gateway(env: Env, *routes: Route, **options: Any) -> Gateway:
-    return Gateway(routes, env=env, name="test", **options)
+def gateway(env: Env, *routes: Route, **options: Any) -> GatewayApp:
+    return GatewayApp(routes, env=env, name="test", **options)
 
 
 def problem_in(body: bytes) -> dict[str, Any]:
@@ -230,7 +230,7 @@ async def test_b9_calls_of_one_request_are_told_apart(env: Env) -> None:
     """B9, W3C Trace Context: one trace, and a parent id for each call."""
     forwarded: list[dict[bytes, bytes]] = []
 
-    async def handle(_: Request) -> Answer:
+    async def handle(_: Request) -> WebAnswer:
         forwarded.extend(dict(context.forwarded()) for _ in range(2))
         return json({})
 
@@ -261,7 +261,7 @@ async def test_d6_a_client_that_leaves_stops_the_work_for_it(env: Env, clock: Ma
     cancelled = []
     traffic = Traffic()
 
-    async def slow(_: Request) -> Answer:
+    async def slow(_: Request) -> WebAnswer:
         try:
             await clock.sleep(60)
         except asyncio.CancelledError:
@@ -318,7 +318,7 @@ async def test_a_websocket_is_closed(env: Env) -> None:
     assert said == ["websocket.close"]
 
 
-def limited(env: Env, requests: int, **options: Any) -> Gateway:
+def limited(env: Env, requests: int, **options: Any) -> GatewayApp:
     """Serve three routes; one of them however often a client asks."""
     throttle = Throttle(Quota(requests=requests, seconds=60), env.clock)
     routes = (
@@ -507,9 +507,9 @@ async def test_x1_a_stream_is_closed_whatever_the_method(env: Env, method: str) 
         async def aclose(self) -> None:
             closed.append(method)
 
-    async def handle(_: Request) -> Answer:
-        return Answer(200, ((b"content-length", b"0"),), stream=Stream())
+    async def handle(_: Request) -> WebAnswer:
+        return WebAnswer(200, ((b"content-length", b"0"),), stream=Stream())
 
-    await Client(Gateway([Route(path="/s", handle=handle)], env=env, name="s")).ask("/s", method=method)
+    await Client(GatewayApp([Route(path="/s", handle=handle)], env=env, name="s")).ask("/s", method=method)
 
     assert closed == [method]

@@ -13,7 +13,7 @@ from stagedoor.parameters import Fault, Invalid
 from stagedoor.policies import Cached, Coalesced
 from stagedoor.requests import Headers
 from stagedoor.testing import Client, ManualClock, settle
-from stagedoor.web.gateway import Gateway
+from stagedoor.web.gateway import GatewayApp
 from stagedoor.web.kept import KeptCodec, Page, kept_route, page_of, pages
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation
@@ -67,7 +67,7 @@ def client_of(shelf: Shelf, env: Env, window: str = "") -> Client:
     route = kept_route(
         "/books", shelf.ask, upstream, parameters=(), documentation=Documentation(summary="Books")
     )
-    return Client(Gateway([route], env=env, name="test"))
+    return Client(GatewayApp([route], env=env, name="test"))
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ async def test_without_a_cache_a_page_says_so(shelf: Shelf, env: Env) -> None:
         "/books", shelf.ask, upstream, parameters=(), documentation=Documentation(summary="Books")
     )
 
-    answered = await Client(Gateway([route], env=env, name="test")).ask("/books")
+    answered = await Client(GatewayApp([route], env=env, name="test")).ask("/books")
 
     assert answered.header(b"cache-control") == b"no-store"
     assert answered.header(b"cache-status") == b"stagedoor; fwd=bypass"
