@@ -22,10 +22,25 @@ _GROUPS = {  # in the order in which a reader meets them
     "stagedoor": {
         "Declare": "Gateway Service Aggregate Cache tag OrFallback batched Backend Extension",
         "Read what a client sent": "Header Cookie Headers",
-        "Answer": "Answer Problem NotFound Response Stream",
+        "What a handler answers": "Answer Problem NotFound Response Stream",
         "Serve and set": "serve Settings DocumentSet",
         "Look at a gateway at work": "Running Result Verdict Report Delivery Component",
         "Write a policy or a transport": "Call Send Policy Transport Env",
+    },
+    "stagedoor.policies": {
+        "Round every service, outermost first": "Retry Breaker Bulkhead Timeout",
+        "Where you want them": "Within Hedge Cached Coalesced Budget Account",
+        "Round any function": "retry circuit_breaker",
+    },
+    "stagedoor.search": {
+        "Declare an index": "Index Keyword Text Number Nested Field",
+        "Ask": "Query Term AnyOf Between Match Not All Clause Order Result Document Scalar ID WINDOW",
+        "Write an engine": "Engine Writer Put Delete Ready Change Prepare Refused WriterError",
+    },
+    "stagedoor.errors": {
+        "Your mistake": "StagedoorError ConfigError",
+        "A call that brought no value": "UpstreamError UpstreamTimeout UpstreamUnavailable BreakerOpen Overloaded "
+        "UpstreamRejected UpstreamGarbled Reason",
     },
     "stagedoor.testing": {
         "Run a gateway with scripted services": "Stage StageScript Asked Reply",
@@ -36,20 +51,7 @@ _NOTE = "<!-- made by `make reference` from the sources: change those -->\n"
 _WIDE = 100  # columns beyond which a signature is broken into lines
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 # What a gateway makes, not its users, and what the kit's own modules ask of a gateway.
-_MADE = frozenset(
-    {
-        "Aggregate",
-        "Backend",
-        "Delivery",
-        "Headers",
-        "Response",
-        "Result",
-        "Running",
-        "Service",
-        "Stream",
-        "Verdict",
-    }
-)
+_MADE = "Aggregate Backend Delivery Headers Response Result Running Service Stream Verdict"
 _INNER = {
     "Account": "account draw earn",
     "Aggregate": "name",
@@ -81,15 +83,21 @@ def page(module: str) -> str:
     tree = ast.parse(file_of(module).read_text())
     names, homes = literal("__all__", tree), homes_of(module, tree)
     lines = [_NOTE, f"# `{module}`", "", prose(ast.get_docstring(tree) or ""), ""]
+    anchors = anchors_of([name for _, group in grouped(names, _GROUPS.get(module, {})) for name in group])
     for heading, group in grouped(names, _GROUPS.get(module, {})):
-        lines += (
-            [f"## {heading}", "", "| name | what it is |", "|---|---|"]
-            if heading
-            else ["| name | what it is |", "|---|---|"]
-        )
-        lines += [f"| [`{name}`](#{name.lower()}) | {gist(name, homes)} |" for name in group] + [""]
+        lines += [*([f"## {heading}", ""] if heading else []), "| name | what it is |", "|---|---|"]
+        lines += [f"| [`{name}`](#{anchors[name]}) | {gist(name, homes)} |" for name in group] + [""]
         lines += [line for name in group for line in entry(name, *homes[name])]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def anchors_of(names: list[str]) -> dict[str, str]:
+    """Return the anchor of each heading: in lower case, numbered where an earlier one has it already."""
+    lower = [name.lower() for name in names]
+    return {
+        name: f"{low}-{lower[:at].count(low)}" if low in lower[:at] else low
+        for at, (name, low) in enumerate(zip(names, lower, strict=True))
+    }
 
 
 def grouped(names: list[str], groups: dict[str, str]) -> list[tuple[str, list[str]]]:
@@ -172,13 +180,7 @@ def said_after(node: ast.stmt, tree: ast.Module) -> Iterator[str]:
 
 def assigned(node: ast.stmt) -> list[str]:
     """Return the names that a statement assigns to."""
-    targets = (
-        node.targets
-        if isinstance(node, ast.Assign)
-        else [node.target]
-        if isinstance(node, ast.AnnAssign)
-        else []
-    )
+    targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
@@ -215,7 +217,7 @@ def outline(node: ast.ClassDef, source: str, behind: list[tuple[ast.ClassDef, st
     made = [
         f"    {line}"
         for item in node.body
-        if called(item, "__init__") and node.name not in _MADE
+        if called(item, "__init__") and node.name not in _MADE.split()
         for line in signature(item).splitlines()
     ]
     fields = [line for one, text in [*behind, (node, source)] for line in fields_of(one, text)]

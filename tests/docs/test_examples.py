@@ -40,7 +40,9 @@ def links(page: Path) -> Iterator[tuple[Path, str, str]]:
 
 
 def anchors(page: Path) -> set[str]:
-    return {slug(line.lstrip("#")) for line in prose(page).splitlines() if line.startswith("#")}
+    """Return the anchors of a page's headings; of equal ones each but the first is numbered."""
+    slugs = [slug(line.lstrip("#")) for line in prose(page).splitlines() if line.startswith("#")]
+    return {f"{one}-{slugs[:at].count(one)}" if one in slugs[:at] else one for at, one in enumerate(slugs)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -111,8 +111,17 @@ def test_every_public_name_says_in_a_table_what_it_is(script: ModuleType) -> Non
     pages = [script.pages()[f"{name.rpartition('.')[2]}.md"] for name in script.PUBLIC]
     told = [line for page in pages for line in page.splitlines()]
 
-    assert [line for line in told if re.match(r"\| \[`\w+`\]\(#\w+\) \|\s*\|", line)] == []
+    assert [line for line in told if re.match(r"\| \[`\w+`\]\(#[\w-]+\) \|\s*\|", line)] == []
     assert [line for line in told if line.startswith("Return ")] == []
+
+
+def test_a_function_and_a_class_of_one_name_have_an_anchor_each(script: ModuleType) -> None:
+    """`Retry` is a policy, `retry` a decorator."""
+    assert script.anchors_of(["Retry", "Breaker", "retry"]) == {
+        "Retry": "retry",
+        "Breaker": "breaker",
+        "retry": "retry-1",
+    }
 
 
 def test_names_that_no_group_has_come_last(script: ModuleType) -> None:
