@@ -104,6 +104,8 @@ class Screen(Generic[M]):
         self._named = (
             None if declared.cache is None or declared.cache.key is None else declared.cache.key.named
         )
+        self._lifetime = 0.0 if declared.cache is None else declared.cache.max_age
+        self._tagged = None if declared.cache is None or not declared.cache.tags else declared.cache.tagged
         private = layout.vary.secret or (declared.cache is not None and declared.cache.private)
         self._scope = b"private" if private else b"public"
         self._vary: Headers = tuple(
@@ -210,12 +212,10 @@ class Screen(Generic[M]):
             if token is not None:
                 context.leave(token)
         self._env.observe(AggregateEnded(self.plan.name, outcome.seconds, outcome.complete))
-        cache = self.layout.declared.cache
         tags = tuple(fresh.tags)
-        if cache is not None:
-            tags += cache.tagged(values, self.rules.where)
-        lifetime = 0.0 if cache is None else cache.max_age
-        return rendered(self.plan, self._renderer, values, outcome, lifetime, tags=tags, keep=True)
+        if self._tagged is not None:
+            tags += self._tagged(values, self.rules.where)
+        return rendered(self.plan, self._renderer, values, outcome, self._lifetime, tags=tags, keep=True)
 
     def key_of(self, payload: Question, /) -> bytes:
         """Return the question's key."""
