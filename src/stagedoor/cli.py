@@ -93,6 +93,45 @@ class Inspectable(Protocol):
         ...
 
 
+@runtime_checkable
+class Declaration(Protocol):
+    """A gateway of the face, which says what there is to look at."""
+
+    def inspected(self) -> Inspectable:
+        """Return it; raises `ConfigError` with everything that is wrong."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A gateway whose routes have one deadline."""
+
+    @property
+    def deadline(self) -> float:
+        """Return it, in seconds."""
+        ...
+
+
+@runtime_checkable
+class Doubting(Protocol):
+    """A gateway that has doubts of its own."""
+
+    @property
+    def doubts(self) -> Sequence[str]:
+        """Return them."""
+        ...
+
+
+@runtime_checkable
+class Varying(Protocol):
+    """A route whose answers differ by fields of the request."""
+
+    @property
+    def varies(self) -> Sequence[str]:
+        """Return the names of the fields."""
+        ...
+
+
 @app.command()
 def check(target: Target) -> None:
     """Prove worst-case latency and amplification; say with file and line what cannot work."""
@@ -104,8 +143,9 @@ def check(target: Target) -> None:
     if gateway.upstreams:
         costs = {remote.name: cost_of(remote.policies) for remote in gateway.upstreams}
         console.print(_upstream_table(costs))
-    deadline: float | None = getattr(gateway, "deadline", None)
-    findings = [*getattr(gateway, "doubts", ()), *findings_of(cases, gateway.upstreams, deadline)]
+    deadline = gateway.deadline if isinstance(gateway, Timed) else None
+    doubts = gateway.doubts if isinstance(gateway, Doubting) else ()
+    findings = [*doubts, *findings_of(cases, gateway.upstreams, deadline)]
     if findings:
         _fail(console, findings)
     console.print("no findings", style="green")
@@ -185,7 +225,7 @@ def load(target: str) -> Inspectable:
         raise typer.BadParameter(f"{module_name!r} has no {attribute!r}: {error}") from error
     finally:
         sys.path.pop(0)
-    if hasattr(found, "inspected"):
+    if isinstance(found, Declaration):
         found = found.inspected()
     elif not isinstance(found, Inspectable) and callable(found) and _takes_nothing(found):
         found = found()
@@ -219,9 +259,8 @@ def _answers(route: RouteRow) -> str:
     """Say who may see an answer; what is no question has none that two could share."""
     if route.method not in {"GET", "HEAD"}:
         return ""
-    varies = getattr(route, "varies", ())
-    if varies:
-        return f"per {', '.join(varies)}"
+    if isinstance(route, Varying) and route.varies:
+        return f"per {', '.join(route.varies)}"
     return "public" if route.public else "per identity"
 
 
