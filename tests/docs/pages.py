@@ -124,7 +124,9 @@ class Reading:
     async def _block(self, block: Block) -> None:
         file = FILE.fullmatch(block.text.partition("\n")[0])
         if block.kind == "output":
-            assert self._said.rstrip() == block.text.rstrip(), f"{name_of(self.page)}:{block.line}: {self._said}"
+            assert self._said.rstrip() == block.text.rstrip(), (
+                f"{name_of(self.page)}:{block.line}: {self._said}"
+            )
         elif block.kind != "python":
             parsed(block)
         elif "fragment" in block.words:
