@@ -27,7 +27,7 @@ from stagedoor.search.query import (
     Scalar,
     Term,
 )
-from stagedoor.search.schema import Field, Index, Keyword, Nested, Number, Text
+from stagedoor.search.schema import Field, Higher, Index, Keyword, More, Nested, Number, Shorter, Text
 
 __all__ = [
     "ID",
@@ -41,9 +41,11 @@ __all__ = [
     "Document",
     "Engine",
     "Field",
+    "Higher",
     "Index",
     "Keyword",
     "Match",
+    "More",
     "Nested",
     "Not",
     "Number",
@@ -55,6 +57,7 @@ __all__ = [
     "Refused",
     "Result",
     "Scalar",
+    "Shorter",
     "Term",
     "Text",
     "Writer",

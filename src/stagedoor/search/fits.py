@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import assert_never
 
-from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Query, Term
+from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Query, Term, texts_in
 from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text
 
 __all__ = ["demand_fit"]
@@ -15,6 +15,8 @@ def demand_fit(query: Query, index: Index) -> None:
         if not isinstance(index.paths.get(field), kinds):
             kind = " or ".join(kind.__name__.lower() for kind in kinds)
             raise ValueError(f"index {index.name!r} has no {kind} {field!r}")  # noqa: TRY004 - of the query
+    for match in texts_in(query.clause):
+        index.places_of(field for field, _ in match.fields)
     for key in query.order:
         if not index.is_sortable(key.field):
             raise ValueError(f"index {index.name!r} cannot be sorted by {key.field!r}")

@@ -28,6 +28,7 @@ __all__ = [
     "Result",
     "Scalar",
     "Term",
+    "texts_in",
     "texts_of",
 ]
 
@@ -154,5 +155,18 @@ def texts_of(clause: Clause) -> tuple[Match, ...]:
             return (clause,)
         case All():
             return tuple(text for inner in clause.clauses for text in texts_of(inner))
+        case _:
+            return ()
+
+
+def texts_in(clause: Clause) -> tuple[Match, ...]:
+    """Return every text match in a clause, also those that are negated."""
+    match clause:
+        case Match():
+            return (clause,)
+        case All():
+            return tuple(text for inner in clause.clauses for text in texts_in(inner))
+        case Not():
+            return texts_in(clause.clause)
         case _:
             return ()

@@ -9,7 +9,7 @@ from stagedoor.search.order import in_order, narrowed
 from stagedoor.search.query import All, Query, Result
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.compile import compiled
-from stagedoor.search.tantivy.fields import WORDS
+from stagedoor.search.tantivy.fields import DIVIDED
 from stagedoor.search.tantivy.landmarks import Landmarks
 from stagedoor.search.tantivy.mapped import Stored, newest
 from stagedoor.search.tantivy.pages import Pages, steps_of
@@ -53,7 +53,7 @@ class Opened:
 def opened(path: Path, version: str, index: Index) -> Opened:
     """Open a version for reading."""
     files = tantivy.Index.open(str(path))
-    files.register_tokenizer(WORDS, divider())
+    files.register_tokenizer(DIVIDED, divider())
     files.config_reader("manual")
     return state(index, version, files, path)
 
