@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 from unicodedata import normalize
 
-__all__ = ["clean", "fold", "latin", "other_layout"]
+__all__ = ["clean", "fold", "in_english", "latin", "other_layout"]
 
 # Apostrophes and what stands for them; soft hyphens, joiners and marks of direction, which nobody sees.
 _NOTHING: Final = dict.fromkeys(
@@ -98,6 +98,16 @@ def fold(word: str) -> str:
 def latin(word: str) -> str:
     """Return a folded word with its Cyrillic letters in Latin ones; a word without any is itself."""
     return word if word.isascii() else word.translate(_LATIN)
+
+
+_ENGLISH: Final = (("dzh", "j"), ("kh", "h"), ("ks", "x"), ("ts", "c"), ("k", "c"))
+
+
+def in_english(word: str) -> str:
+    """Return how English may have a word that `latin` gives: "casablanca" for "kasablanka"."""
+    for ours, theirs in _ENGLISH:
+        word = word.replace(ours, theirs)
+    return word
 
 
 def other_layout(text: str) -> str:

@@ -12,11 +12,12 @@ the same on every engine, since nothing depends on how frequent a word is, here 
 `each` is more than all that these can differ by, whatever the number of words. A title that is the text as a whole
 counts as every word met exactly, and 40; one that begins with it, and 12; one that is a single error away, as every
 word met with an error, and 10. What another keyboard layout makes of the text counts words exactly, and less than any
-word counts otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was typed.
+word counts otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was typed,
+and for one word 1 for titles of one word that is as long or a bit longer: letters are left out more often than put in.
 
 A text of stop words alone, or of signs, is met by titles that equal it, and by nothing else.
 
-What is met is said by two kinds of condition (`Has`, `Near`), which an engine translates; what a document has is told in
+What is met is said by two kinds of condition (`Has`, `Near`), which an engine translates; what a document has, in
 `places`. Equal scores are told apart by the index's `ties`.
 """
 
@@ -24,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
 from stagedoor.search.analysis import forgiven
-from stagedoor.search.folding import other_layout
+from stagedoor.search.folding import in_english, other_layout
 from stagedoor.search.places import EXACT, WHOLE, WORDS, part, stops_of, wholes
 from stagedoor.search.query import Match
 from stagedoor.search.schema import Index, Place
@@ -34,9 +35,10 @@ from stagedoor.value import value
 __all__ = ["Condition", "Has", "Near", "Ranking", "Word", "Worth", "members", "ranking_of"]
 
 _WHOLE, _BEGINNING, _WHOLE_NEAR = 40, 12, 10
-_STOP, _SPELLED = 4, 1
+_STOP, _SPELLED, _AS_LONG = 4, 1, 1
 _LAYOUT, _LAYOUT_BESIDE = 3, 2
 _LEAST: Final = 100
+_LEAST_LATIN: Final = 5  # letters of a Cyrillic word
 _SHORTEST, _LONGEST = 6, 16  # letters of a joined text that forgives an error
 
 
@@ -99,7 +101,7 @@ class _Table:
 
 _MAIN: Final = _Table(exact=30, joined=28, number=26, stem=24, neighbours=20, one=18, two=11)
 _BESIDE: Final = _Table(exact=20, joined=19, number=0, stem=16, neighbours=0, one=8, two=5)
-_SPREAD: Final = _MAIN.exact - _BESIDE.two + _SPELLED
+_SPREAD: Final = _MAIN.exact - _BESIDE.two + _SPELLED + _AS_LONG
 
 
 def ranking_of(match: Match, index: Index) -> Ranking | None:
@@ -114,10 +116,11 @@ def ranking_of(match: Match, index: Index) -> Ranking | None:
         return _whole_of_stops(text, titles)
     count = len({word.folded for word in text.words if word.stem})
     each = max(_LEAST, _SPREAD * count + _STOP * (len(text.words) - count) + _BEGINNING)
+    other = read_first(other_layout(match.text))
     return Ranking(
         words=_words(text, main, beside, each),
-        whole=_whole(text, titles, each, count),
-        layout=_other_layout(match.text, main, beside),
+        whole=(*_whole(text, titles, each, count), *_whole_in_layout(other, titles)),
+        layout=_other_layout(other, main, beside),
         more=_more(text, main),
     )
 
@@ -171,11 +174,27 @@ def _met(
     yield table.joined, _has(names, [form for apart, run in joined if not apart for form in run.forms])
     yield table.number, _has(exact, ["#" + word.number] if word.number else [])
     yield table.stem, _has([*names, *exact], word.stems)
-    yield table.neighbours, _has(names, [form for apart, run in joined if apart for form in run.forms])
+    alike = [in_english(word.latin)] if word.latin != word.folded else []
+    yield (
+        table.neighbours,
+        _has(names, [*alike, *(form for apart, run in joined if apart for form in run.forms)]),
+    )
     if errors:
-        yield table.one, _near(names, word.forms, 1)
+        yield table.one, _near(names, _forgiving(word), 1)
     if errors > 1:
-        yield table.two, _near(names, word.forms, 2)
+        yield table.two, _near(names, _forgiving(word), 2)
+
+
+def _forgiving(word: Run) -> Sequence[str]:
+    """Return the forms of a word that forgive errors: a short one in Latin letters would be near too much."""
+    if len(word.folded) < _LEAST_LATIN:
+        return word.forms[:1]
+    return list(dict.fromkeys([*word.forms, *_in_english(word)]))
+
+
+def _in_english(word: Run) -> Sequence[str]:
+    """Return how English may have a Cyrillic word, which counts as neighbours joined."""
+    return [in_english(word.latin)] if word.latin not in ("", word.folded) else []
 
 
 def _joined(text: Text) -> dict[int, list[tuple[bool, Run]]]:
@@ -224,9 +243,13 @@ def _whole(text: Text, titles: Sequence[Place], each: int, count: int) -> tuple[
     return tuple(found) if names else ()
 
 
-def _other_layout(text: str, main: Sequence[Place], beside: Sequence[Place]) -> tuple[Word, ...]:
+def _whole_in_layout(read: Text, titles: Sequence[Place]) -> tuple[Worth, ...]:
+    names = [part(place.name, WHOLE) for place in titles]
+    return (Worth(_LAYOUT * len(read.words) + 1, _has(names, wholes(read))),) if names and read.words else ()
+
+
+def _other_layout(read: Text, main: Sequence[Place], beside: Sequence[Place]) -> tuple[Word, ...]:
     """Return what the words are worth that the other keyboard layout makes of a text."""
-    read = read_first(other_layout(text))
     names = [part(place.name, WORDS) for place in main]
     others = [part(place.name, WORDS) for place in beside]
     words = dict.fromkeys(word.folded for word in read.words if word.stem)
@@ -244,4 +267,6 @@ def _more(text: Text, main: Sequence[Place]) -> tuple[Worth, ...]:
     said = dict.fromkeys(
         ("=" + word.spelled, _SPELLED) if word.stem else ("-" + word.folded, _STOP) for word in text.words
     )
-    return tuple(Worth(points, _has(exact, [word])) for word, points in said)
+    lengths = [f"%{len(text.words[0].folded) + more}" for more in range(3)] if len(text.words) == 1 else []
+    found = [Worth(points, _has(exact, [word])) for word, points in said]
+    return (*found, Worth(_AS_LONG, _has(exact, lengths))) if lengths else tuple(found)

@@ -8,10 +8,10 @@ import tantivy
 from tantivy import FieldType, Occur, Query
 
 from stagedoor.search.keys import rank
+from stagedoor.search.places import encoded, thrice
 from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Scalar, Term
 from stagedoor.search.ranking import Condition, Has, Near, Word, Worth, members, ranking_of
 from stagedoor.search.schema import Index
-from stagedoor.search.tantivy.fields import encoded, tripled
 from stagedoor.search.tantivy.keywords import key
 
 __all__ = ["any_term", "compiled", "everything"]
@@ -109,7 +109,7 @@ def _condition(condition: Condition, schema: tantivy.Schema) -> Query:
         case Near(errors=1):
             return Query.fuzzy_term_query(schema, condition.part, condition.word, 1)
         case Near():
-            return Query.fuzzy_term_query(schema, tripled(condition.part), encoded(condition.word), 2)
+            return Query.fuzzy_term_query(schema, thrice(condition.part), encoded(condition.word), 2)
     assert_never(condition)
 
 

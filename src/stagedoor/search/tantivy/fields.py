@@ -29,13 +29,12 @@ import tantivy
 
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.keys import LEVELS, packed, prior_of, rank, text_keys
-from stagedoor.search.places import WORDS, filler, part, parts
+from stagedoor.search.places import THRICE, filler, part, parts
 from stagedoor.search.query import ID, Document
-from stagedoor.search.remembered import Remembered
 from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text
 from stagedoor.search.tantivy.keywords import all_in_json, base64, key, uuid_in
 
-__all__ = ["DIVIDED", "EARLY", "PRIOR", "SOURCE", "builder", "encoded", "schema_of", "tripled"]
+__all__ = ["DIVIDED", "EARLY", "PRIOR", "SOURCE", "builder", "schema_of"]
 
 SOURCE: Final = "_source"
 EARLY: Final = "_early"
@@ -74,18 +73,10 @@ def schema_of(index: Index) -> tantivy.Schema:
     return build.build()
 
 
-def encoded(word: str) -> str:
-    """Return a word with its first letter three times."""
-    return word[0] * 2 + word
-
-
-_encoded = Remembered(encoded).__getitem__
-
-
 def _parts_of(index: Index) -> Iterator[str]:
     for place in index.places:
         yield from (part(place.name, name) for name in parts(place))
-        yield tripled(part(place.name, WORDS))
+        yield part(place.name, THRICE)
 
 
 def id_keys(term: bytes) -> tuple[int, int]:
@@ -98,11 +89,6 @@ def id_keys(term: bytes) -> tuple[int, int]:
         raise ValueError(f"the id {term!r} is neither a UUID in lower case nor 1 to 16 bytes")
     number = int.from_bytes(raw.ljust(16, b"\0"))
     return number >> 64, number & _LOW
-
-
-def tripled(words: str) -> str:
-    """Return the name of the part that has the words of another with their first letter three times."""
-    return words + "3"
 
 
 def earliness(level: int) -> float:
@@ -118,9 +104,8 @@ def builder(index: Index) -> Callable[[Document], str]:
         if path != ID and (not isinstance(leaf, Text) or leaf.sortable)
     ]
     kept = [field.name for field in index.fields if field.kept]
-    fill = filler(index)
+    fill = filler(index, thrice=True)
     prior = prior_of(index)
-    thrice = [(words, tripled(words)) for words in (part(place.name, WORDS) for place in index.places)]
 
     def build(document: Document) -> str:
         if reason := refusal(document, index):
@@ -141,9 +126,6 @@ def builder(index: Index) -> Callable[[Document], str]:
         }
         for step in steps:
             step(physical, document, high)
-        for words, name in thrice:
-            if words in physical:
-                physical[name] = " ".join([_encoded(word) for word in physical[words].split(" ")])
         return orjson.dumps(physical).decode()
 
     return build
