@@ -24,7 +24,7 @@ MOVIES = Index(
         Text(name="description", together=_BESIDE),
         Number(name="imdb_rating"),
         Keyword(name="genres", many=True),
-        Keyword(name="genre_ids", many=True, kept=False),
+        Keyword(name="genre_ids", many=True, kept=False, facet=True),
         Keyword(name="person_ids", many=True, kept=False),
         _named("genre"),
         _names("actors_names"),

@@ -1,7 +1,7 @@
 """An engine in memory, reader and writer in one: for tests, and as the plain statement of what the others do."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import Any, TypeAlias, assert_never
 
 from stagedoor.call import Call
@@ -11,12 +11,14 @@ from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError, key_of
 from stagedoor.search.fits import demand_fit
 from stagedoor.search.keys import prior_of
-from stagedoor.search.order import in_order, narrowed
+from stagedoor.search.nearness import is_near
+from stagedoor.search.order import in_facet_order, in_order, narrowed
 from stagedoor.search.places import filler
 from stagedoor.search.query import (
     ID,
     All,
     AnyOf,
+    Begins,
     Between,
     Clause,
     Document,
@@ -28,7 +30,7 @@ from stagedoor.search.query import (
     texts_in,
     texts_of,
 )
-from stagedoor.search.ranking import Condition, Has, Near, Ranking, Worth, ranking_of
+from stagedoor.search.ranking import Condition, Has, Near, Ranking, Starts, Worth, ranking_of
 from stagedoor.search.schema import Index, Keyword, Text, single
 from stagedoor.value import value
 
@@ -173,7 +175,13 @@ def _answer(query: Query, index: Index, held: Iterable[Held], vocabulary: "Vocab
     else:
         ordered = in_order([one.document for one in found], query.sort_keys(), index)
     page = ordered[query.offset : query.offset + query.limit]
-    return Result(total=len(found), documents=narrowed(page, query.fields, index))
+    counted = tuple((name, _counted(name, found)) for name in query.facets)
+    return Result(total=len(found), documents=narrowed(page, query.fields, index), facets=counted)
+
+
+def _counted(path: str, found: Sequence[Held]) -> tuple[tuple[str, int], ...]:
+    counts = Counter(value for one in found for value in set(values_at(one.document, path)))
+    return in_facet_order(counts.items())
 
 
 class _Asked:
@@ -182,7 +190,7 @@ class _Asked:
     def __init__(self, clause: Clause, index: Index, vocabulary: "Vocabulary") -> None:
         self._clause = clause
         self._index = index
-        self._texts: dict[Match, Scores] = {}
+        self._texts: dict[Match | Begins, Scores] = {}
         for text in texts_in(clause):
             ranking = ranking_of(text, index)
             if ranking is not None:
@@ -209,7 +217,7 @@ class _Asked:
                 return _has(held.document, clause.field, clause.values, self._index)
             case Between():
                 return _between(held.document.get(clause.field), clause.low, clause.high)
-            case Match():
+            case Match() | Begins():
                 return clause in self._texts and self._texts[clause].of(held.words) > 0
         assert_never(clause)
 
@@ -258,7 +266,9 @@ class Vocabulary:
     def _found(self, condition: Condition) -> Iterable[str]:
         if isinstance(condition, Has):
             return (condition.word,)
-        known = self._words.get(condition.part, ())
+        known = self._words.get(condition.part, set())
+        if isinstance(condition, Starts):
+            return (other for other in known if other.startswith(condition.word))
         return (other for other in known if is_near(condition.word, other, condition.errors))
 
 
@@ -270,6 +280,7 @@ class Scores:
 
     def __init__(self, ranking: Ranking, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
+        self._every = ranking.every
         self._sums = [[self._met(word) for word in words] for words in (ranking.words, ranking.layout)]
         self._whole = self._met(ranking.whole)
         self._more = self._met(ranking.more)
@@ -282,9 +293,13 @@ class Scores:
         ]
         return sorted(met, key=lambda one: -one[0])
 
+    def _sum(self, asked: Sequence[Sequence[Met]], words: Words) -> int:
+        points = [_best(word, words) for word in asked]
+        return 0 if self._every and 0 in points else sum(points)
+
     def of(self, words: Words) -> int:
         """Return what a document with these words scores; 0 if it is no match."""
-        best = max(sum(_best(word, words) for word in asked) for asked in self._sums)
+        best = max(self._sum(asked, words) for asked in self._sums)
         best = max(best, _best(self._whole, words))
         return best + sum(_best([one], words) for one in self._more) if best else 0
 
@@ -319,32 +334,3 @@ def rank(texts: Sequence[Match], document: Document) -> tuple[int, int, int]:
             exact += Has in met
             near += met == {Near}
     return exact, near, points
-
-
-def is_near(word: str, other: str, allowed: int) -> bool:
-    """Tell whether so many typing errors may have made one word of the other: of two, the first letter is right."""
-    if abs(len(word) - len(other)) > allowed or (allowed > 1 and word[0] != other[0]):
-        return False
-    if len(_letters(word) ^ _letters(other)) > 2 * allowed:  # an edit changes two kinds of letters at most
-        return False
-    return distance(word, other) <= allowed
-
-
-@lru_cache(100_000)
-def _letters(word: str) -> frozenset[str]:
-    return frozenset(word)
-
-
-@lru_cache(100_000)
-def distance(word: str, other: str) -> int:
-    """Return the edits from one word to another, an exchange of neighbours being one (optimal string alignment)."""
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, letter in enumerate(word, start=1):
-        before, last, row = row, before, [i]
-        for j, their in enumerate(other, start=1):
-            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != their))
-            if i > 1 and j > 1 and letter == other[j - 2] and word[i - 2] == their:
-                best = min(best, last[j - 2] + 1)
-            row.append(best)
-    return row[-1]

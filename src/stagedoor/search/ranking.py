@@ -17,8 +17,8 @@ and for one word 1 for titles of one word that is as long or a bit longer: lette
 
 A text of stop words alone, or of signs, is met by titles that equal it, and by nothing else.
 
-What is met is said by two kinds of condition (`Has`, `Near`), which an engine translates; what a document has, in
-`places`. Equal scores are told apart by the index's `ties`.
+What is met is said by three kinds of condition (`Has`, `Near`, `Starts`), which an engine translates; what
+a document has, in `places`. Equal scores are told apart by the index's `ties`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,12 +27,12 @@ from typing import Final, TypeAlias
 from stagedoor.search.analysis import forgiven
 from stagedoor.search.folding import in_english, other_layout
 from stagedoor.search.places import EXACT, WHOLE, WORDS, part, stops_of, wholes
-from stagedoor.search.query import Match
+from stagedoor.search.query import Begins, Words
 from stagedoor.search.schema import Index, Place
 from stagedoor.search.words import Run, Text, read_first
 from stagedoor.value import value
 
-__all__ = ["Condition", "Has", "Near", "Ranking", "Word", "Worth", "members", "ranking_of"]
+__all__ = ["Condition", "Has", "Near", "Ranking", "Starts", "Word", "Worth", "members", "ranking_of"]
 
 _WHOLE, _BEGINNING, _WHOLE_NEAR = 40, 12, 10
 _STOP, _SPELLED, _AS_LONG = 4, 1, 1
@@ -59,7 +59,15 @@ class Near:
     errors: int
 
 
-Condition: TypeAlias = Has | Near
+@value()
+class Starts:
+    """The part has a word that starts with this."""
+
+    part: str
+    word: str
+
+
+Condition: TypeAlias = Has | Near | Starts
 
 
 @value()
@@ -77,13 +85,14 @@ Word: TypeAlias = tuple[Worth, ...]  # the best of which counts
 class Ranking:
     """What a document scores: the best of the sum over words, a title met whole, and the other layout's sum; and more.
 
-    Without any of the first three it is no match, whatever else it has.
+    Without any of the first three it is no match, whatever else it has; if `every`, without any of the words.
     """
 
     words: tuple[Word, ...]
     whole: tuple[Worth, ...]
     layout: tuple[Word, ...]
     more: tuple[Worth, ...]
+    every: bool = False
 
 
 @value()
@@ -104,9 +113,11 @@ _BESIDE: Final = _Table(exact=20, joined=19, number=0, stem=16, neighbours=0, on
 _SPREAD: Final = _MAIN.exact - _BESIDE.two + _SPELLED + _AS_LONG
 
 
-def ranking_of(match: Match, index: Index) -> Ranking | None:
+def ranking_of(match: Words, index: Index) -> Ranking | None:
     """Return how documents of an index meet a text; None if none can."""
     text = read_first(match.text)
+    if isinstance(match, Begins):
+        return _typed(text, index.places_of(name for name, _ in match.fields))
     heaviest = max(weight for _, weight in match.fields)
     main = index.places_of(name for name, weight in match.fields if weight == heaviest)
     others = [name for name, weight in match.fields if weight != heaviest]
@@ -142,6 +153,37 @@ def _whole_of_stops(text: Text, titles: Sequence[Place]) -> Ranking | None:
         return None
     has = tuple(Has(part(place.name, EXACT), "$" + said) for place in titles)
     return Ranking((), (Worth(_LEAST, has),), (), ())
+
+
+def _typed(text: Text, places: Sequence[Place]) -> Ranking | None:
+    """Return how titles meet a text that is being typed: every word as it is, of the last one the beginning."""
+    names, exact = ([part(place.name, one) for place in places] for one in (WORDS, EXACT))
+    if not text.words:
+        return None
+    each = max(_LEAST, _SPREAD * len(text.words))
+    met = [
+        Worth(
+            each + _MAIN.exact,
+            (
+                *_has(names, word.forms),
+                *_has(exact, ["-" + word.folded, *(["#" + word.number] * bool(word.number))]),
+            ),
+        )
+        for word in text.words
+    ]
+    last = text.words[-1]
+    starts = [Starts(name, form) for name in names for form in last.forms]
+    starts += [Starts(name, "-" + last.folded) for name in exact]
+    words = [(one,) for one in met[:-1]] + [(met[-1], Worth(each + _MAIN.stem, tuple(starts)))]
+    own, other = ("".join(getattr(word, form) for word in text.words) for form in ("folded", "latin"))
+    whole = [
+        Starts(part(place.name, WHOLE), form)
+        for place in places
+        if place.title
+        for form in dict.fromkeys((own, other or own))
+    ]
+    worth = Worth((each + _MAIN.exact) * len(text.words) + _WHOLE, tuple(whole))
+    return Ranking(tuple(words), (worth,) if whole else (), (), (), every=True)
 
 
 # --- words --------------------------------------------------------------------------------------------------------

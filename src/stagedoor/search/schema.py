@@ -39,9 +39,10 @@ class _Named:
 
 @dataclass(frozen=True, kw_only=True)
 class Keyword(_Named):
-    """Exact values: an id, a name to compare as a whole; `many` is a list of them."""
+    """Exact values: an id, a name to compare as a whole; `many` is a list of them. Those of a `facet` are counted."""
 
     many: bool = False
+    facet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +185,11 @@ class Index:
         """Tell whether documents can be sorted by a field: numbers, texts declared so, and `id`."""
         leaf = self.paths.get(path)
         return path == ID or isinstance(leaf, Number) or (isinstance(leaf, Text) and leaf.sortable)
+
+    def is_facet(self, path: str) -> bool:
+        """Tell whether the values of a keyword can be counted."""
+        leaf = self.paths.get(path)
+        return isinstance(leaf, Keyword) and leaf.facet and "." not in path
 
     def is_number(self, path: str) -> bool:
         """Tell whether a field holds numbers."""

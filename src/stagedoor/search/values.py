@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from stagedoor.parameters import Fault, Invalid
 
-__all__ = ["HUGE", "IntegerValue", "Kind", "NumberValue", "TextValue", "UuidValue", "fault"]
+__all__ = ["HUGE", "ChoiceValue", "IntegerValue", "Kind", "NumberValue", "TextValue", "UuidValue", "fault"]
 
 HUGE: Final = 10**18  # larger integers are this one: nothing counts that far
 _INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
@@ -80,6 +80,25 @@ class TextValue:
             schema["minLength"] = self.min_length
         schema["pattern"] = r"^[^\u0000]*$" if self.blank else r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
         return schema
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceValue:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def example(self) -> str:
+        return self.words[0]
+
+    def read(self, name: str, raw: str) -> str:
+        if raw not in self.words:
+            raise fault(name, f"must be one of {', '.join(self.words)}", "choice")
+        return raw
+
+    def schema(self) -> Mapping[str, Any]:
+        return {"type": "string", "enum": list(self.words)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

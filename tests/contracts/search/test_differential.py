@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from stagedoor.search import All, AnyOf, Between, Clause, Match, Not, Order, Query, Result, Term
+from stagedoor.search import All, AnyOf, Begins, Between, Clause, Match, Not, Order, Query, Result, Term
 from stagedoor.search.memory import MemorySearch
 from stagedoor.testing import call_of
 from tests.contracts.search.asked import text
@@ -48,7 +48,10 @@ def generated(index: str, *, texts: bool) -> Iterator[tuple[int, Query]]:
     for number in range(TEXTS if texts else QUERIES):
         rng = random.Random(SEED * 1_000_000 + number)
         parts = list(clauses(rng))
-        if texts:
+        if texts and number % 8 == 7:
+            words = text(rng)
+            parts.append(Begins((("title", 1.0),), words[: rng.randint(1, len(words))][:20]))
+        elif texts:
             parts.append(
                 Match(rng.choice([TEXT_FIELDS, (("title", 1.0),), (("description", 1.0),)]), text(rng))
             )

@@ -11,13 +11,14 @@ words is counted by a search of its own (`count`), which has no scores and is re
 from collections.abc import Sequence
 from typing import Any, Final, assert_never
 
-from stagedoor.search.analysis import forgiven, words_as_written
+from stagedoor.search.analysis import first_words, forgiven, words_as_written
 from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, PRIOR, TEXT_BYTES
 from stagedoor.search.elastic.landmarks import Road
 from stagedoor.search.query import (
     ID,
     All,
     AnyOf,
+    Begins,
     Between,
     Clause,
     Document,
@@ -26,9 +27,10 @@ from stagedoor.search.query import (
     Order,
     Query,
     Term,
+    Words,
     texts_of,
 )
-from stagedoor.search.ranking import Condition, Has, Word, Worth, members, ranking_of
+from stagedoor.search.ranking import Condition, Has, Starts, Word, Worth, members, ranking_of
 from stagedoor.search.schema import Index, Text, single
 from stagedoor.search.words import read_first
 from stagedoor.value import value
@@ -47,6 +49,7 @@ _FUZZY: Final = {"fuzziness": "AUTO:3,6", "prefix_length": 1, "fuzzy_rewrite": "
 _EVERY: Final = {"term": {ALL: "1"}}
 _BEST_FIRST: Final = {"_score": {"order": "desc"}}
 _LONG: Final = 8  # words
+_VALUES: Final = 65_000  # of a facet
 _MANY_WORDS: Final = 4  # from so many on a search that counts costs less than scores for all that match
 
 
@@ -119,6 +122,8 @@ def _body(query: Query, clauses: "_Clauses", sort: list[Body]) -> Body:
         "size": query.limit,
         "track_total_hits": True,
     }
+    if query.facets:
+        body["aggs"] = {name: {"terms": {"field": name, "size": _VALUES}} for name in query.facets}
     if query.fields:  # and what the order within a page is made of
         body["_source"] = list(dict.fromkeys((*query.fields, *(key.field for key in query.sort_keys()))))
     return body
@@ -167,7 +172,7 @@ def _steps(query: Query, index: Index) -> tuple[Step, ...]:
 def _road(query: Query, first: Body) -> Road | None:
     """Return the road of a page of all documents, if its order begins with a physical number."""
     ((field, said),) = first.items()
-    if query.clause != All() or not query.limit or not field.startswith(OWN):
+    if query.clause != All() or query.facets or not query.limit or not field.startswith(OWN):
         return None
     return Road(query.index, field, said["order"] == "desc")
 
@@ -221,22 +226,24 @@ class _Clauses:
                 return _nested(clause.field, {"terms": {clause.field: list(clause.values)}})
             case Between():
                 return _between(clause)
-            case Match():
+            case Match() | Begins():
                 return self._match(clause)
         assert_never(clause)
 
-    def _match(self, clause: Match) -> Body:
-        return self._met(clause) if self.own else self._foreign(clause)
+    def _match(self, clause: Words) -> Body:
+        if self.own:
+            return self._met(clause)
+        return self._foreign(clause) if isinstance(clause, Match) else _typed(clause)
 
-    def _met(self, clause: Match) -> Body:
+    def _met(self, clause: Words) -> Body:
         """Ask for words in the parts that they are kept in; unless they are ranked, only what matches counts."""
         ranking = ranking_of(clause, self.index)
         if ranking is None:
             return {"match_none": {}}
-        if not self.ranked:
+        if not (self.ranked or ranking.every):
             return _either([_condition(one) for one in members(ranking)])
         best = [_worth(worth) for worth in ranking.whole]
-        best += [_sum(words) for words in (ranking.words, ranking.layout) if words]
+        best += [_sum(words, every=ranking.every) for words in (ranking.words, ranking.layout) if words]
         more = {"should": [_worth(worth) for worth in ranking.more]} if ranking.more else {}
         return {"bool": {"must": [_best(best)], **more}}
 
@@ -261,8 +268,16 @@ class _Clauses:
         return _either(should)
 
 
-def _sum(words: Sequence[Word]) -> Body:
-    return _either([_best([_worth(worth) for worth in word]) for word in words])
+def _sum(words: Sequence[Word], *, every: bool) -> Body:
+    parts = [_best([_worth(worth) for worth in word]) for word in words]
+    return {"bool": {"must": parts}} if every else _either(parts)
+
+
+def _typed(clause: Begins) -> Body:
+    words = first_words(clause.text)
+    if not words:
+        return {"match_none": {}}
+    return _words(" ".join(words), [name for name, _ in clause.fields], type="bool_prefix", operator="and")
 
 
 def _best(queries: list[Body]) -> Body:
@@ -278,6 +293,8 @@ def _condition(condition: Condition) -> Body:
     field = f"{OWN}.{condition.part}"
     if isinstance(condition, Has):
         return {"term": {field: condition.word}}
+    if isinstance(condition, Starts):
+        return {"prefix": {field: {"value": condition.word, "rewrite": "constant_score"}}}
     near = {"value": condition.word, "fuzziness": condition.errors, "rewrite": "constant_score"}
     return {"fuzzy": {field: near | {"prefix_length": condition.errors - 1}}}
 

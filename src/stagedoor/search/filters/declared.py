@@ -12,7 +12,7 @@ from stagedoor.value import value
 if TYPE_CHECKING:
     from stagedoor.search.filters.sets import FilterSet
 
-__all__ = ["Contribution", "Declared", "Given", "QueryParameter", "Window", "last", "pair"]
+__all__ = ["Contribution", "Declared", "Facets", "Given", "QueryParameter", "Window", "last", "pair"]
 
 T = TypeVar("T")
 Given: TypeAlias = Mapping[str, Sequence[str]]
@@ -24,6 +24,13 @@ class Window:
 
     offset: int = 0
     limit: int = 10
+
+
+@value()
+class Facets:
+    """Which keywords are counted."""
+
+    fields: tuple[str, ...] = ()
 
 
 @value(kw_only=True)
@@ -50,7 +57,7 @@ class QueryParameter:
         return self.described
 
 
-Contribution: TypeAlias = Clause | Window | tuple[Order, ...] | None
+Contribution: TypeAlias = Clause | Window | Facets | tuple[Order, ...] | None
 
 
 class Declared(Generic[T]):

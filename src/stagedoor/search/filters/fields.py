@@ -1,10 +1,10 @@
 """Filters on fields: what documents must have."""
 
 from stagedoor.search.filters.declared import Contribution, Declared, Given, QueryParameter, last, pair
-from stagedoor.search.query import AnyOf, Between, Match, Not, Term
-from stagedoor.search.values import Kind, NumberValue, TextValue, UuidValue, fault
+from stagedoor.search.query import AnyOf, Begins, Between, Match, Not, Term
+from stagedoor.search.values import ChoiceValue, Kind, NumberValue, TextValue, UuidValue, fault
 
-__all__ = ["Filter", "InFilter", "NotInFilter", "RangeFilter", "SearchFilter"]
+__all__ = ["Filter", "FlagFilter", "InFilter", "NotInFilter", "PrefixFilter", "RangeFilter", "SearchFilter"]
 
 
 class Filter(Declared[str | float | None]):
@@ -138,3 +138,29 @@ class SearchFilter(Declared[str]):
         empty = "" if self.required else ". Empty: not given"
         text = self.description or f"Words in {names}, typing errors forgiven; at most 16 words count{empty}"
         return (self._parameter(self.kind, text, required=self.required),)
+
+
+class PrefixFilter(SearchFilter):
+    """Words in one or more text fields, the last of which is still being typed; an empty text is no filter."""
+
+    def contribution(self, held: str) -> Contribution:
+        return Begins(self.fields or ((self.name, 1.0),), held) if held else None
+
+
+class FlagFilter(Declared[bool]):
+    """`true` or `false`, not given: false. It says how the answer looks, and nothing of what is in it."""
+
+    def __init__(self, *, description: str = "") -> None:
+        self.kind = ChoiceValue(("true", "false"))
+        self.description = description
+
+    def read(self, given: Given) -> bool:
+        raw = last(given, self.name)
+        return raw is not None and self.kind.read(self.name, raw) == "true"
+
+    def contribution(self, held: bool) -> Contribution:
+        return None
+
+    def parameters(self) -> tuple[QueryParameter, ...]:
+        described = {"type": "boolean", "default": False}
+        return (self._parameter(self.kind, self.description, described=described, example=True),)

@@ -22,7 +22,7 @@ from urllib.parse import unquote_to_bytes
 from stagedoor.errors import ConfigError
 from stagedoor.parameters import BeyondWindow, Fault, Invalid
 from stagedoor.search.engine import key_of
-from stagedoor.search.filters.declared import Declared, QueryParameter, Window
+from stagedoor.search.filters.declared import Declared, Facets, QueryParameter, Window
 from stagedoor.search.query import WINDOW, All, Clause, Order, Query, texts_of
 
 __all__ = ["FilterSet", "given_by"]
@@ -101,12 +101,15 @@ class FilterSet:
     def _made(self, also: Sequence[Clause], fields: tuple[str, ...]) -> Query:
         clauses, order, window = [*also], self.default, Window()
         asked: tuple[Order, ...] = ()
+        facets: tuple[str, ...] = ()
         for name, one in self.declared.items():
             match one.contribution(self.values[name]):
                 case None:
                     pass
                 case Window() as said:
                     window = said
+                case Facets() as said:
+                    facets += said.fields
                 case tuple() as keys:
                     asked += keys
                 case clause:
@@ -121,6 +124,7 @@ class FilterSet:
             offset=window.offset,
             limit=window.limit,
             fields=fields,
+            facets=facets,
         )
 
     @property

@@ -9,8 +9,8 @@ from tantivy import FieldType, Occur, Query
 
 from stagedoor.search.keys import rank
 from stagedoor.search.places import encoded, thrice
-from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Scalar, Term
-from stagedoor.search.ranking import Condition, Has, Near, Word, Worth, members, ranking_of
+from stagedoor.search.query import All, AnyOf, Begins, Between, Clause, Match, Not, Scalar, Term, Words
+from stagedoor.search.ranking import Condition, Has, Near, Starts, Word, Worth, members, ranking_of
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.keywords import key
 
@@ -43,7 +43,7 @@ def _sorted_out(
             return must, must_not, scored
         case Not():
             return [], [compiled(clause.clause, index, schema)], []
-        case Match():
+        case Match() | Begins():
             return [], [], [_match(clause, index, schema, ranked=ranked)]
         case Term():
             return [_any_of(clause.field, (clause.value,), index, schema)], [], []
@@ -74,14 +74,14 @@ def _between(clause: Between, schema: tantivy.Schema) -> Query:
     return Query.range_query(schema, clause.field, FieldType.Unsigned, low, high)
 
 
-def _match(clause: Match, index: Index, schema: tantivy.Schema, *, ranked: bool) -> Query:
+def _match(clause: Words, index: Index, schema: tantivy.Schema, *, ranked: bool) -> Query:
     ranking = ranking_of(clause, index)
     if ranking is None:
         return Query.empty_query()
-    if not ranked:
+    if not (ranked or ranking.every):
         return _either(_condition(one, schema) for one in members(ranking))
     best = [_worth(worth, schema) for worth in ranking.whole]
-    best += [_sum(words, schema) for words in (ranking.words, ranking.layout) if words]
+    best += [_sum(words, schema, every=ranking.every) for words in (ranking.words, ranking.layout) if words]
     query = _best(best)
     if not ranking.more:
         return query
@@ -89,8 +89,9 @@ def _match(clause: Match, index: Index, schema: tantivy.Schema, *, ranked: bool)
     return Query.boolean_query([(Occur.Must, query), *more])
 
 
-def _sum(words: Sequence[Word], schema: tantivy.Schema) -> Query:
-    return _either(_best([_worth(worth, schema) for worth in word]) for word in words)
+def _sum(words: Sequence[Word], schema: tantivy.Schema, *, every: bool) -> Query:
+    parts = [_best([_worth(worth, schema) for worth in word]) for word in words]
+    return Query.boolean_query([(Occur.Must, one) for one in parts]) if every else _either(parts)
 
 
 def _best(queries: list[Query]) -> Query:
@@ -106,6 +107,8 @@ def _condition(condition: Condition, schema: tantivy.Schema) -> Query:
     match condition:
         case Has():
             return Query.term_query(schema, condition.part, condition.word, "basic")
+        case Starts():
+            return Query.fuzzy_term_query(schema, condition.part, condition.word, 0, prefix=True)
         case Near(errors=1):
             return Query.fuzzy_term_query(schema, condition.part, condition.word, 1)
         case Near():

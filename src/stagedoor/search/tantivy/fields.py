@@ -11,7 +11,7 @@ letter fixed by itself where two errors are forgiven.
 What can be sorted by has columns of its own. A text is compared by its first eight bytes as one number (`#`), then by
 the next eight (`##`), which is quick, and only within a group of equal ones as a whole (`@`). An id is two numbers,
 `#` and `##`. A number is kept as its `rank`, and has two columns more: with the first bits of the id packed behind it,
-ascending (`+`) and descending (`-`), both to be read upwards, null last.
+ascending (`+`) and descending (`-`), both to be read upwards, null last. A facet has a column of its values (`%`).
 
 Relevance is a score, of which thousands may be equal. What decides then is a number (`_prior`), and after it the id.
 `_early` is larger the smaller that number; scores are weighted with it by less than their smallest difference, so that
@@ -54,23 +54,28 @@ def schema_of(index: Index) -> tantivy.Schema:
     for name in _parts_of(index):
         build.add_text_field(name, tokenizer_name=DIVIDED, index_option="basic")
     for path, leaf in index.paths.items():
-        match leaf:
-            case Keyword():
-                build.add_bytes_field(path, indexed=True)
-            case Text():
-                pass
-            case Number():
-                build.add_unsigned_field(path, indexed=True, fast=True)
-                build.add_unsigned_field(path + "+", fast=True)
-                build.add_unsigned_field(path + "-", fast=True)
-        if path == ID:
-            build.add_unsigned_field(path + "#", fast=True)
-            build.add_unsigned_field(path + "##", fast=True)
-        elif isinstance(leaf, Text) and leaf.sortable:
-            build.add_unsigned_field(path + "#", fast=True)
-            build.add_unsigned_field(path + "##", fast=True)
-            build.add_text_field(path + "@", tokenizer_name="raw", index_option="basic", fast=True)
+        _add_columns(build, path, leaf)
     return build.build()
+
+
+def _add_columns(build: tantivy.SchemaBuilder, path: str, leaf: Leaf) -> None:
+    match leaf:
+        case Keyword():
+            build.add_bytes_field(path, indexed=True)
+            if leaf.facet:
+                build.add_text_field(path + "%", tokenizer_name="raw", index_option="basic", fast=True)
+        case Number():
+            build.add_unsigned_field(path, indexed=True, fast=True)
+            build.add_unsigned_field(path + "+", fast=True)
+            build.add_unsigned_field(path + "-", fast=True)
+        case Text():
+            pass
+    sortable = isinstance(leaf, Text) and leaf.sortable
+    if path == ID or sortable:
+        build.add_unsigned_field(path + "#", fast=True)
+        build.add_unsigned_field(path + "##", fast=True)
+    if sortable:
+        build.add_text_field(path + "@", tokenizer_name="raw", index_option="basic", fast=True)
 
 
 def _parts_of(index: Index) -> Iterator[str]:
@@ -138,16 +143,20 @@ _Step: TypeAlias = Callable[[_Physical, Document, int], None]
 def _step(path: str, leaf: Leaf) -> _Step:
     match leaf:
         case Keyword():
-            return _inner_keyword_step(path) if "." in path else _keyword_step(path)
+            return _inner_keyword_step(path) if "." in path else _keyword_step(path, facet=leaf.facet)
         case Text():
             return _text_step(path)
         case Number():
             return _number_step(path)
 
 
-def _keyword_step(path: str) -> _Step:
+def _keyword_step(path: str, *, facet: bool) -> _Step:
+    counted = path + "%"
+
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
+        if facet and value:
+            physical[counted] = list(dict.fromkeys(value)) if isinstance(value, list) else value
         if isinstance(value, list):
             physical[path] = all_in_json(value)
         elif value is not None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tantivy
 
-from stagedoor.search.order import in_order, narrowed
+from stagedoor.search.order import in_facet_order, in_order, narrowed
 from stagedoor.search.query import All, Query, Result
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.compile import compiled
@@ -15,6 +15,8 @@ from stagedoor.search.tantivy.mapped import Stored, newest
 from stagedoor.search.tantivy.pages import Pages, steps_of
 
 __all__ = ["Opened", "opened"]
+
+_MOST = 65_000  # values of a facet
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,14 @@ class Opened:
             keys = query.sort_keys()
             found = pages.sorted(steps_of(keys, self.index), query.offset, query.limit)
             documents = in_order(self.stored.at(found), keys, self.index)
-        return Result(total=pages.total, documents=narrowed(documents, query.fields, self.index))
+        counted = tuple((name, self._counted(name, asked)) for name in query.facets)
+        shown = narrowed(documents, query.fields, self.index)
+        return Result(total=pages.total, documents=shown, facets=counted)
+
+    def _counted(self, path: str, asked: tantivy.Query) -> tuple[tuple[str, int], ...]:
+        terms = {"terms": {"field": path + "%", "size": _MOST, "segment_size": _MOST}}
+        buckets = self.searcher.aggregate(asked, {"values": terms})["values"]["buckets"]
+        return in_facet_order([(one["key"], int(one["doc_count"])) for one in buckets])
 
 
 def opened(path: Path, version: str, index: Index) -> Opened:
