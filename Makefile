@@ -19,7 +19,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help init promises run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
-	wheel deep hostile chaos reference bench-profile bench-client bench-catalogue clean
+	wheel deep hostile chaos reference bench-profile bench-client bench-catalogue bench-search clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -159,6 +159,9 @@ bench-client: $(VENV)/dev.stamp ## CPU time per upstream call, beside aiohttp an
 
 bench-catalogue: $(VENV)/dev.stamp ## 200,000 films: latency, the worst question, memory, building; ARGS="--engine both"
 	@$(BIN)/python -m bench.catalogue $(ARGS)
+
+bench-search: $(VENV)/dev.stamp ## how good the search is, beside plain multi_match on OpenSearch and SQLite FTS5
+	@$(BIN)/python -m bench.search $(ARGS)
 
 clean: ## remove what tools left behind; data and .venv stay
 	@rm -rf .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis build dist

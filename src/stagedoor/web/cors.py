@@ -24,6 +24,7 @@ _OWN_PORT: Final = {"http": "80", "https": "443"}
 _EXPOSED: Final = (
     "X-Total-Count",
     "Link",
+    "Did-You-Mean",
     "Location",
     "ETag",
     "Retry-After",
