@@ -117,6 +117,12 @@ def products(host: Host = None) -> None:
     _serve("products", host)
 
 
+@app.command()
+def memes(host: Host = None) -> None:
+    """Serve the meme service."""
+    _serve("memes", host)
+
+
 def _serve(name: str, host: str | None) -> None:
     settings = _settings()
     from cinema.services import SERVICES

@@ -40,6 +40,7 @@ def test_parts_stand_where_the_settings_say_the_gateway_last() -> None:
         ("users", "http://localhost:9001"),
         ("orders", "http://127.0.0.1:8002"),
         ("products", "http://127.0.0.1:8003"),
+        ("memes", "http://127.0.0.1:8004"),
         ("gateway", "http://127.0.0.1:9000"),
     ]
 
