@@ -54,6 +54,7 @@ def test_a_service_of_another_machine_is_not_started_here() -> None:
     assert [part.url for part in parts_of(settings) if part.port] == [
         "http://[::1]:8001",
         "http://127.0.0.1:8003",
+        "http://127.0.0.1:8004",
         "http://127.0.0.1:8000",
     ]
 
