@@ -8,25 +8,28 @@ from functools import partial
 from typing import Annotated
 
 from dishka import make_async_container
-from dishka.integrations.fastapi import DishkaRoute, FromDishka, setup_dishka
-from fastapi import APIRouter, Query, Request
+from dishka.integrations.fastapi import DishkaRoute, FromDishka, inject, setup_dishka
+from fastapi import APIRouter, FastAPI, Query, Request
 from starlette.responses import Response
 
 from cinema.database import Database
 from cinema.database.tables import meme
-from cinema.services.answers import problem_answer
+from cinema.services.answers import json_answer, problem_answer
 from cinema.services.frame import open_frame
 from cinema.services.memes import lists, queries, replies
 from cinema.services.memes.bodies import read_texts
-from cinema.services.memes.cleanup import Cleanup
+from cinema.services.memes.cleanup import HOUR, Cleanup
 from cinema.services.memes.cursors import Cursors
+from cinema.services.memes.demo.sowing import sow_memes
 from cinema.services.memes.documents import CREATE_BODY, IMAGE_BODY, TEXTS_BODY, refusals
 from cinema.services.memes.entities import as_json, as_meme
 from cinema.services.memes.keys import scope_of
+from cinema.services.memes.media import Media
 from cinema.services.memes.methods import refuse_other_methods
 from cinema.services.memes.models import Meme, MemeId
 from cinema.services.memes.providers import Lifetimes
 from cinema.services.memes.uploads import BODY_BYTES, read_picture
+from cinema.services.memes.wall.routes import Page, added, declare_wall, is_for_people
 from cinema.services.memes.writing import Writing, not_found
 from cinema.services.rim import Rim
 from cinema.settings import Settings
@@ -49,10 +52,14 @@ def build(settings: Settings, *, stream: Stream | None = None) -> Rim:
     @asynccontextmanager
     async def life() -> AsyncIterator[None]:
         cleanup = await container.get(Cleanup)
-        cleaning = asyncio.create_task(supervised(cleanup.run, SystemClock(), "cleanup"))
+        clock, media = SystemClock(), await container.get(Media)
+        cleaning = asyncio.create_task(supervised(cleanup.run, clock, "cleanup"))
+        sow = partial(sow_memes, frame.database, media, clock, settings.memes)
+        sowing = asyncio.create_task(supervised(sow, clock, "demo"))
         try:
             yield
         finally:
+            sowing.cancel()
             await cleanup.stop()
             cleaning.cancel()
             await container.close()
@@ -62,11 +69,15 @@ def build(settings: Settings, *, stream: Stream | None = None) -> Rim:
     router = APIRouter(route_class=DishkaRoute)
     _declare_reading(router)
     _declare_writing(router, settings.media_max_bytes)
+    wall = APIRouter(route_class=DishkaRoute)
+    declare_wall(wall, settings.media_max_bytes)
     frame.app.include_router(router)
+    frame.app.include_router(wall)
     frame.app.include_router(router, prefix="/api", include_in_schema=False)
+    _declare_sweep(frame.app)
     frame.app.add_exception_handler(UpstreamError, _media_failed)
     setup_dishka(container, frame.app)
-    refuse_other_methods(frame.app, router, "", "/api")
+    refuse_other_methods(frame.app, {"": [router, wall], "/api": [router]})
     return frame.finish(BODY_BYTES)
 
 
@@ -83,6 +94,7 @@ def _declare_reading(router: APIRouter) -> None:
         request: Request,
         database: FromDishka[Database],
         cursors: FromDishka[Cursors],
+        page: FromDishka[Page],
         limit: Limit = 100,
         offset: Offset = 0,
     ) -> Response:
@@ -90,9 +102,17 @@ def _declare_reading(router: APIRouter) -> None:
 
         Asked without `offset`, `next` carries a `cursor` in its place: a walk along it neither loses nor repeats.
         """
+        if is_for_people(request):
+            return await page.shown(request, limit, offset)
+        # The wall is on one of the two paths; its own answers vary by what is accepted (RFC 9110 12.5.5).
+        vary = {"Vary": "Accept"} if request.url.path == "/memes" else {}
         asked = lists.asked_of(request, cursors, limit, offset)
         portion = await lists.read(database, asked)
-        fields = {"X-Total-Count": str(portion.total), "Link": lists.links(request, asked, portion, cursors)}
+        fields = {
+            "X-Total-Count": str(portion.total),
+            "Link": lists.links(request, asked, portion, cursors),
+            **vary,
+        }
         return replies.tagged(request, as_json([as_meme(row) for row in portion.rows]), fields=fields)
 
     @router.get(
@@ -114,8 +134,10 @@ def _declare_writing(router: APIRouter, most: int) -> None:
         openapi_extra=CREATE_BODY,
         responses=refusals(400, 409, 413, 415, 422, 502, 503, 504),
     )
-    async def create_meme(request: Request, writing: FromDishka[Writing]) -> Response:
+    async def create_meme(request: Request, writing: FromDishka[Writing], page: FromDishka[Page]) -> Response:
         """Add a picture with its texts. `Idempotency-Key` makes it safe to send again, for 24 hours."""
+        if is_for_people(request):
+            return await added(request, writing, page, most)
         scope = scope_of(request.headers.get("idempotency-key"), "POST /memes")
         texts = (await read_picture(request, writing.spool, most)).texts()
         return replies.created(await writing.create(texts, scope))
@@ -159,6 +181,17 @@ def _declare_writing(router: APIRouter, most: int) -> None:
     async def delete_meme(request: Request, meme_id: MemeId, writing: FromDishka[Writing]) -> Response:
         """Remove a meme and its picture. `If-Match` as with PUT."""
         return replies.gone(await writing.remove(meme_id, _condition(request)))
+
+
+def _declare_sweep(app: FastAPI) -> None:
+    @app.post("/sweep", include_in_schema=False)
+    @inject
+    async def sweep(
+        cleanup: FromDishka[Cleanup],
+        older_than: Annotated[float, Query(ge=0, le=1e9, allow_inf_nan=False)] = HOUR,
+    ) -> Response:
+        """Remove what no meme has, for `cinema sweep`; whoever asks can only take away what nobody can see."""
+        return json_answer({"removed": await cleanup.sweep(older_than)})
 
 
 def _condition(request: Request) -> str | None:

@@ -15,7 +15,7 @@ from cinema.services.memes.queries import Portion
 from stagedoor import problems
 from stagedoor.web.routes import Refused
 
-__all__ = ["Asked", "asked_of", "links", "read"]
+__all__ = ["Asked", "asked_of", "links", "next_cursor", "read"]
 
 _OWN: Final = frozenset({"limit", "offset", "cursor"})
 

@@ -3,6 +3,8 @@
 Of several routes on one path the framework names the first one's method only.
 """
 
+from collections.abc import Mapping, Sequence
+
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
@@ -24,14 +26,10 @@ class _Refusing:
         raise HTTPException(405, headers={"Allow": self._allow})
 
 
-def refuse_other_methods(app: FastAPI, router: APIRouter, *prefixes: str) -> None:
-    """Put a refusal behind the routes of each path that the router has by now, below each prefix."""
+def refuse_other_methods(app: FastAPI, routers: Mapping[str, Sequence[APIRouter]]) -> None:
+    """Put a refusal behind the routes of each path; `routers` are those below each prefix."""
     methods: dict[str, set[str]] = {}
-    for route in router.routes:
-        if isinstance(route, APIRoute):
-            methods.setdefault(route.path_format, set()).update(route.methods or ())
-    app.router.routes += [
-        Route(prefix + path, _Refusing(prefix + path, known))
-        for path, known in methods.items()
-        for prefix in prefixes
-    ]
+    for prefix, below in routers.items():
+        for route in [one for router in below for one in router.routes if isinstance(one, APIRoute)]:
+            methods.setdefault(prefix + route.path_format, set()).update(route.methods or ())
+    app.router.routes += [Route(path, _Refusing(path, known)) for path, known in methods.items()]

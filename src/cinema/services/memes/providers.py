@@ -15,6 +15,7 @@ from cinema.services.memes.cursors import Cursors
 from cinema.services.memes.keys import Turns
 from cinema.services.memes.media import Media
 from cinema.services.memes.spool import Spool
+from cinema.services.memes.wall.routes import Page
 from cinema.services.memes.writing import Writing
 from cinema.settings import Settings
 from stagedoor.call import Env
@@ -47,6 +48,11 @@ class Lifetimes(Provider):
     def cursors(self) -> Cursors:
         """Give what writes cursors; whoever knows the database may write its own."""
         return Cursors(self._settings.database_url)
+
+    @provide(scope=Scope.APP)
+    def page(self, cursors: Cursors) -> Page:
+        """Give what shows the wall."""
+        return Page(self._database, cursors)
 
     @provide(scope=Scope.APP)
     def turns(self) -> Turns:
