@@ -1,7 +1,10 @@
-"""Build what every service has: about page, health, metrics, and refusals in one form."""
+"""Build what every service has: about page, health, metrics, and refusals in one form.
+
+What a service stands on, a database or a store, is told by `probe`, which raises `DatabaseUnavailable` or `Outage`.
+"""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -15,7 +18,7 @@ from starlette.responses import Response
 from cinema import __version__
 from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.services.answers import json_answer, problem_answer
-from cinema.services.rim import Rim
+from cinema.services.rim import BODY_BYTES, Rim
 from cinema.settings import Settings
 from stagedoor import problems
 from stagedoor.clock import SystemClock
@@ -23,10 +26,20 @@ from stagedoor.events import StoreFailed
 from stagedoor.observers.logs import Logs, Stream
 from stagedoor.observers.metrics import Metrics
 from stagedoor.problems import Problem
+from stagedoor.web.routes import Refused
 
-__all__ = ["Frame", "open_frame", "problem_for"]
+__all__ = ["DatabaseFrame", "Frame", "Outage", "new_frame", "open_frame", "problem_for"]
 
 _FAULTS = 20  # of a body in one answer; a thousand bad ids need no thousand rows
+
+
+class Outage(Exception):
+    """What a service stands on does not answer: 503. `store` is its name in the log, `detail` is for the caller."""
+
+    def __init__(self, store: str, detail: str) -> None:
+        super().__init__(store, detail)
+        self.store = store
+        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +48,67 @@ class Frame:
 
     app: FastAPI
     about: str
-    table: Table
-    database: Database
+    probe: Callable[[], Awaitable[object]]
+    stands_on: str
     logs: Logs
     metrics: Metrics
 
-    def finish(self) -> Rim:
-        """Return the whole service."""
+    def finish(self, body_bytes: int = BODY_BYTES) -> Rim:
+        """Return the whole service, whose requests may bring so many bytes."""
         _refuse_in_form(self)
         _operate(self)
-        return Rim(self.app, (self.metrics, self.logs), SystemClock())
+        return Rim(self.app, (self.metrics, self.logs), SystemClock(), body_bytes)
 
 
-def open_frame(settings: Settings, stream: Stream | None, name: str, about: str, table: Table) -> Frame:
+@dataclass(frozen=True, slots=True)
+class DatabaseFrame(Frame):
+    """Hold a service in the making that stands on a database."""
+
+    database: Database
+
+
+def open_frame(
+    settings: Settings, stream: Stream | None, name: str, about: str, table: Table
+) -> DatabaseFrame:
     """Start a service of this name whose health depends on this table; nothing connects yet."""
+    database = open_database(settings.database_url, settings.database_pool_size)
+    anything = select(table.c.id).limit(1)
+
+    def look(connection: Connection) -> None:
+        connection.execute(anything).first()
+
+    async def probe() -> None:
+        try:
+            await database.read(look)
+        except SQLAlchemyError as error:  # it answers, and has no such table yet
+            raise DatabaseUnavailable(str(error)) from error
+
+    bare = new_frame(settings, stream, name, about, probe, "the database", database.close)
+    return DatabaseFrame(
+        bare.app, bare.about, bare.probe, bare.stands_on, bare.logs, bare.metrics, database
+    )
+
+
+def new_frame(
+    settings: Settings,
+    stream: Stream | None,
+    name: str,
+    about: str,
+    probe: Callable[[], Awaitable[object]],
+    stands_on: str,
+    close: Callable[[], Awaitable[object]],
+) -> Frame:
+    """Start a service of this name, whose health is what `probe` finds; `close` ends what it stands on."""
     logs = Logs(
         stream or sys.stdout.buffer, level=settings.log_level, format=settings.log_format, service=name
     )
-    database = open_database(settings.database_url, settings.database_pool_size)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             logs.capture(level="WARNING")
             stack.push_async_callback(logs.aclose)
-            stack.push_async_callback(database.close)
+            stack.push_async_callback(close)
             yield
 
     app = FastAPI(
@@ -72,15 +121,11 @@ def open_frame(settings: Settings, stream: Stream | None, name: str, about: str,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    return Frame(app, about, table, database, logs, Metrics({}, process=True))
+    return Frame(app, about, probe, stands_on, logs, Metrics({}, process=True))
 
 
 def _operate(frame: Frame) -> None:
     app, name = frame.app, frame.app.title
-    anything = select(frame.table.c.id).limit(1)
-
-    def probe(connection: Connection) -> None:
-        connection.execute(anything).first()
 
     @app.get("/", summary="What this is")
     async def about_page() -> Response:
@@ -93,12 +138,9 @@ def _operate(frame: Frame) -> None:
             {"name": name, "description": frame.about, "version": __version__, "endpoints": endpoints}
         )
 
-    @app.get("/health", summary="Whether the database answers")
+    @app.get("/health", summary=f"Whether {frame.stands_on} answers")
     async def health() -> Response:
-        try:
-            await frame.database.read(probe)
-        except SQLAlchemyError as error:  # it answers, and has no such table yet
-            raise DatabaseUnavailable(str(error)) from error
+        await frame.probe()
         return json_answer({"status": "healthy", "service": name})
 
     @app.get("/metrics", summary="Prometheus metrics")
@@ -111,9 +153,11 @@ def _refuse_in_form(frame: Frame) -> None:
     def refuse(request: Request, error: Exception) -> Response:
         if isinstance(error, DatabaseUnavailable):
             frame.logs.observe(StoreFailed("database", _kind_of(error)))
+        if isinstance(error, Outage):
+            frame.logs.observe(StoreFailed(error.store, _kind_of(error)))
         return problem_answer(request, problem_for(error))
 
-    for kind in (HTTPException, RequestValidationError, DatabaseUnavailable, Exception):
+    for kind in (HTTPException, RequestValidationError, DatabaseUnavailable, Outage, Refused, Exception):
         frame.app.add_exception_handler(kind, refuse)
 
 
@@ -129,6 +173,10 @@ def problem_for(error: Exception) -> Problem:
     match error:
         case DatabaseUnavailable():
             return replace(problems.upstream_unavailable(1.0), detail="the database does not answer")
+        case Outage():
+            return replace(problems.upstream_unavailable(1.0), detail=error.detail)
+        case Refused():
+            return error.problem
         case RequestValidationError():
             return _invalid(error)
         case HTTPException():

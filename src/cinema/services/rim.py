@@ -20,9 +20,10 @@ from stagedoor.web.routes import UNMATCHED
 from stagedoor.web.trace import identify
 from stagedoor.web.traffic import Traffic, tell_refused
 
-__all__ = ["BODY_BYTES", "Rim"]
+__all__ = ["BODY_BYTES", "TO_HEAD", "Rim"]
 
 BODY_BYTES = 2 * 1024 * 1024  # a full product batch of the longest ids, every character escaped
+TO_HEAD = "cinema.to_head"  # in the scope of a GET that was a HEAD: what is streamed need not be read
 _LOGGER = logging.getLogger("cinema.services")
 _RANDOM = random.Random()  # noqa: S311 - ids must be unlike one another, not unguessable
 _CLIENT_CLOSED = 499  # nobody reads it; it is for the metrics and the log
@@ -32,8 +33,11 @@ _NOSNIFF = (b"x-content-type-options", b"nosniff")
 class Rim:
     """Wrap a service's application."""
 
-    def __init__(self, app: ASGIApp, traffic: Sequence[Traffic], clock: Clock) -> None:
+    def __init__(
+        self, app: ASGIApp, traffic: Sequence[Traffic], clock: Clock, body_bytes: int = BODY_BYTES
+    ) -> None:
         self._app = app
+        self._body_bytes = body_bytes
         self._traffic = traffic
         self._now = clock.now
 
@@ -42,7 +46,7 @@ class Rim:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        passing = _Passing(scope, receive, send)
+        passing = _Passing(scope, receive, send, self._body_bytes)
         if passing.scope["path"] == "/metrics":
             await self._answer(passing)
         else:
@@ -81,6 +85,7 @@ class _Passing:
     """One request on its way through."""
 
     __slots__ = (
+        "_most",
         "_receive",
         "_received",
         "_send",
@@ -93,7 +98,7 @@ class _Passing:
         "trace_id",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         fields = scope["headers"]
         self.request_id, trace = identify(dict(fields), fields, _RANDOM.randbytes(40))
         self.trace_id = trace.trace_id.decode()
@@ -105,6 +110,7 @@ class _Passing:
         self.scope["request_id"] = self.request_id
         self._receive = receive
         self._received = 0
+        self._most = most
         self._send = send
 
     @property
@@ -115,8 +121,8 @@ class _Passing:
     async def receive(self) -> Message:
         message = await self._receive()
         self._received += len(message.get("body", b""))
-        if self._received > BODY_BYTES:
-            raise HTTPException(413, f"the body must be at most {BODY_BYTES} bytes")
+        if self._received > self._most:
+            raise HTTPException(413, f"the body must be at most {self._most} bytes")
         return message
 
     async def send(self, message: Message) -> None:
@@ -142,6 +148,7 @@ def _normalised(scope: Scope) -> Scope:
     scope = dict(scope)
     if scope["method"] == "HEAD":
         scope["method"] = "GET"
+        scope[TO_HEAD] = True
     raw: bytes = scope["raw_path"]
     if len(raw) > 1 and raw.endswith(b"/"):
         raw = raw[:-1]
