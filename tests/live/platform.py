@@ -38,7 +38,7 @@ PATIENT = {
     "GATEWAY_ATTEMPT_TIMEOUT_MS": 2400,
     "GATEWAY_CONNECT_TIMEOUT_MS": 2000,
 }
-_OURS = ("GATEWAY_", "DATABASE_", "REDIS_", "LOG_", "DOCS_", "SEARCH_", "SENTRY_", "PROMETHEUS_")
+_OURS = ("GATEWAY_", "DATABASE_", "REDIS_", "LOG_", "DOCS_", "SEARCH_", "SENTRY_", "PROMETHEUS_", "MEDIA_")
 
 
 @dataclass(frozen=True, slots=True)

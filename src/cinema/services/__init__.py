@@ -38,5 +38,6 @@ SERVICES = {
         Service("users", "user-service", "GATEWAY_USERS_URL", "cinema.services.users.app"),
         Service("orders", "order-service", "GATEWAY_ORDERS_URL", "cinema.services.orders.app"),
         Service("products", "product-service", "GATEWAY_PRODUCTS_URL", "cinema.services.products.app"),
+        Service("media", "media-service", "MEDIA_URL", "cinema.services.media.app"),
     )
 }

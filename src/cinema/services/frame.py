@@ -84,9 +84,7 @@ def open_frame(
             raise DatabaseUnavailable(str(error)) from error
 
     bare = new_frame(settings, stream, name, about, probe, "the database", database.close)
-    return DatabaseFrame(
-        bare.app, bare.about, bare.probe, bare.stands_on, bare.logs, bare.metrics, database
-    )
+    return DatabaseFrame(bare.app, bare.about, bare.probe, bare.stands_on, bare.logs, bare.metrics, database)
 
 
 def new_frame(
