@@ -18,6 +18,18 @@ _KEPT = frozenset(
     }
 )  # fmt: skip
 
+_PORTION = 65_536
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type (11.2.1)
+_PASSES = (
+    (0, 8, 0, 8),
+    (4, 8, 0, 8),
+    (0, 4, 4, 8),
+    (2, 4, 0, 4),
+    (0, 2, 2, 4),
+    (1, 2, 0, 2),
+    (0, 1, 1, 2),
+)  # Adam7
+
 
 class _Reading:
     """One file on its way: what is kept, and what it says of itself."""
@@ -29,6 +41,8 @@ class _Reading:
         self._seen: dict[bytes, int] = {}
         self._promised = 0
         self._apart = 0  # a still picture that is no frame of the animation
+        self._rows = zlib.decompressobj()
+        self._missing = 0  # octets of rows that have not come yet
 
     @property
     def ended(self) -> bool:
@@ -50,6 +64,8 @@ class _Reading:
         match kind:
             case b"IHDR":
                 self._header(body)
+            case b"IDAT":
+                self._inflate(body)
             case b"fcTL":
                 self._frame()
             case b"acTL":
@@ -64,6 +80,22 @@ class _Reading:
             raise NotAPicture("IHDR stands once and has 13 octets")
         self.pieces.width, self.pieces.height = struct.unpack(">II", body[:8])
         demand_canvas(self.pieces.width, self.pieces.height, 1, self.bounds)
+        self._missing = _octets_of(
+            self.pieces.width, self.pieces.height, *body[8:10], interlaced=bool(body[12])
+        )
+
+    def _inflate(self, body: memoryview) -> None:
+        """Count the rows: a decoder leaves what is missing black, and looks at nothing behind them."""
+        try:
+            for at in range(0, len(body), _PORTION):
+                rest: bytes | memoryview = body[at : at + _PORTION]
+                while rest and not self._rows.eof:
+                    self._missing -= len(self._rows.decompress(rest, _PORTION))
+                    rest = self._rows.unconsumed_tail
+                    if self._missing < -_PORTION:
+                        raise TooMuch("it inflates to more than its pixels")
+        except zlib.error as error:
+            raise NotAPicture("its rows cannot be inflated") from error
 
     def _frame(self) -> None:
         """Count a frame; a still picture before the first of them is one more."""
@@ -76,6 +108,8 @@ class _Reading:
         """Raise `NotAPicture` unless there is a picture, with the frames that it says it has."""
         if b"IDAT" not in self._seen:
             raise NotAPicture("there is no picture in it")
+        if self._missing > 0 or not self._rows.eof:
+            raise NotAPicture("rows are missing")
         said = self._seen.get(b"acTL", 0)
         if said and (said > 1 or self._promised != self._seen.get(b"fcTL", 0)):
             raise NotAPicture("the animation has other frames than it says")
@@ -92,6 +126,18 @@ def read(data: memoryview, bounds: Bounds) -> Pieces:
         # Behind the header, before any picture (11.3.3.6).
         reading.pieces.kept.insert(2, _written(b"eXIf", minimal(reading.orientation)))
     return reading.pieces
+
+
+def _octets_of(width: int, height: int, depth: int, colours: int, *, interlaced: bool) -> int:
+    """Return how many octets the rows have, each with the octet that names its filter (7.2, 8.1)."""
+    bits = depth * _SAMPLES.get(colours, 0)
+    if not bits:
+        raise NotAPicture("a kind of colour that there is not")
+    octets = 0
+    for left, across, top, down in _PASSES if interlaced else ((0, 1, 0, 1),):
+        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        octets += rows * (1 + (columns * bits + 7) // 8) if columns > 0 and rows > 0 else 0
+    return octets
 
 
 def _chunk(cursor: Cursor) -> tuple[bytes, memoryview, memoryview]:

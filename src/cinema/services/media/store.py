@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import obstore
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from cinema.services.frame import Outage
@@ -124,16 +124,11 @@ class S3(Objects):
     async def check(self) -> None:
         try:
             await obstore.list_with_delimiter_async(self._store, prefix="check")
-        except FileNotFoundError:
-            raise SettingsError(
-                f"MEDIA_S3_BUCKET: there is no bucket {self._bucket!r}; create it first"
-            ) from None
-        except (PermissionDeniedError, UnauthenticatedError):
-            raise SettingsError(
-                f"MEDIA_S3_ACCESS_KEY, MEDIA_S3_SECRET_KEY: the bucket {self._bucket!r} is not for them"
-            ) from None
         except (BaseError, OSError) as error:
-            raise _outage() from error
+            fault = _fault_of(str(error), self._bucket)
+            if fault is None:
+                raise _outage() from error
+            raise SettingsError(fault) from None
 
 
 class Local(Objects):
@@ -145,6 +140,16 @@ class Local(Objects):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         super().__init__(LocalStore(folder.resolve()))
+
+    async def read(self, name: str, first: int, size: int) -> AsyncIterator[bytes] | None:
+        return self._pieces(name, first, first + size) if await self.size(name) else None
+
+    async def _pieces(self, name: str, first: int, end: int) -> AsyncIterator[bytes]:
+        """Read piece by piece: obstore's own stream of a file takes eight times the CPU."""
+        while first < end:
+            upto = min(first + _CHUNK, end)
+            yield bytes(await _answered(obstore.get_range_async(self._store, name, start=first, end=upto)))
+            first = upto
 
     async def delete(self, name: str) -> None:
         await super().delete(name)
@@ -170,6 +175,15 @@ class Local(Objects):
             path.unlink(missing_ok=True)
 
 
+def _fault_of(said: str, bucket: str | None) -> str | None:
+    """Return which setting an error speaks of; obstore has no classes for these answers to a list."""
+    if "<Code>NoSuchBucket</Code>" in said:
+        return f"MEDIA_S3_BUCKET: there is no bucket {bucket!r}; create it first"
+    if "403 Forbidden" in said or "401 Unauthorized" in said:
+        return f"MEDIA_S3_ACCESS_KEY, MEDIA_S3_SECRET_KEY: the bucket {bucket!r} is not for them"
+    return None
+
+
 def objects_of(settings: Settings) -> Objects:
     """Return the store that the settings describe; nothing is asked of it yet."""
     return S3(settings) if settings.media_store == "s3" else Local(settings.media_dir)
@@ -190,8 +204,11 @@ async def _answered(asked: Awaitable[T]) -> T:
 
 
 async def _octets(found: Any) -> AsyncIterator[bytes]:  # noqa: ANN401 - obstore's result
-    async for piece in found.stream(min_chunk_size=_CHUNK):
-        yield bytes(piece)
+    try:
+        async for piece in found.stream(min_chunk_size=_CHUNK):
+            yield bytes(piece)
+    except (BaseError, OSError) as error:
+        raise _outage() from error
 
 
 def _lying(row: Any, now: datetime) -> Lying:  # noqa: ANN401 - obstore's row
