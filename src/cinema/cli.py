@@ -123,6 +123,20 @@ def memes(host: Host = None) -> None:
     _serve("memes", host)
 
 
+@app.command()
+def media(host: Host = None) -> None:
+    """Serve the media service."""
+    settings = _settings()
+    from cinema.services.media.start import demand_ready
+    from cinema.settings import SettingsError, host_of
+
+    try:
+        demand_ready(settings, host or host_of(settings.media_url))
+    except SettingsError as error:
+        _fail(2, error)
+    _serve("media", host)
+
+
 def _serve(name: str, host: str | None) -> None:
     settings = _settings()
     from cinema.services import SERVICES

@@ -39,5 +39,6 @@ SERVICES = {
         Service("orders", "order-service", "GATEWAY_ORDERS_URL", "cinema.services.orders.app"),
         Service("products", "product-service", "GATEWAY_PRODUCTS_URL", "cinema.services.products.app"),
         Service("memes", "meme-service", "GATEWAY_MEMES_URL", "cinema.services.memes.app"),
+        Service("media", "media-service", "MEDIA_URL", "cinema.services.media.app"),
     )
 }
