@@ -103,6 +103,8 @@ async def held(
 
 async def _read(operation: Operation, name: str, response: HttpResponse) -> HttpResponse:
     whole = response if response.stream is None else await _whole(name, response)
+    if len(whole.body) > _LONGEST:
+        raise UpstreamGarbled(name, "is longer than what is read whole")
     shape_of(operation.answers).read(name, whole)
     return whole
 

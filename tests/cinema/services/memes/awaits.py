@@ -77,8 +77,7 @@ def _waits(function: ast.AsyncFunctionDef) -> Iterator[int]:
     left: list[ast.AST] = [*function.body]
     while left:
         node = left.pop()
-        waits = isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith)
-        if waits and not _is_exempt(node):
+        if isinstance(node, ast.Await | ast.AsyncFor | ast.AsyncWith) and not _is_exempt(node):
             yield node.lineno
         if not isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef | ast.Lambda):
             left += ast.iter_child_nodes(node)
