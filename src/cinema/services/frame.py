@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from cinema import __version__
 from cinema.database import Database, DatabaseUnavailable, open_database
@@ -154,7 +154,7 @@ def _operate(frame: Frame) -> None:
         await frame.probe()
         return json_answer({"status": "healthy", "service": name})
 
-    @app.get("/metrics", summary="Prometheus metrics")
+    @app.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         page, kind = frame.metrics.render()
         return Response(page, media_type=kind)

@@ -25,9 +25,8 @@ COURSE = {
     "/api/v1/persons/{uuid}/films",
 }
 GATEWAY = {f"/v1/{name}{rest}" for name in ("films", "genres", "persons") for rest in ("", "/{id}")}
-MEMES = {
-    f"{path}{rest}" for path in ("/api/memes", "/memes") for rest in ("", "/{meme_id}", "/{meme_id}/image")
-}
+MEMES = {f"{path}{rest}" for path in ("/api/memes", "/memes") for rest in ("", "/{meme_id}")}
+MEMES |= {"/api/memes/{meme_id}/image"}  # on the wall's own path there is a form
 API_MEMES = {path for path in MEMES if path.startswith("/api")}
 API = {"/api/profile/{user_id}", "/api/cache/stats", "/api/system/info"}
 REST = {"/", "/health", "/health/live", "/health/ready", "/metrics"}
