@@ -2,12 +2,15 @@
 
 from stagedoor.search.filters.declared import QueryParameter, Window
 from stagedoor.search.filters.fields import (
+    EitherFilter,
+    ExistsFilter,
     Filter,
     FlagFilter,
     InFilter,
     NotInFilter,
     PrefixFilter,
     RangeFilter,
+    SameFilter,
     SearchFilter,
 )
 from stagedoor.search.filters.pages import (
@@ -22,6 +25,8 @@ from stagedoor.search.filters.sets import FilterSet, given_by
 
 __all__ = [
     "AsyncFilterSet",
+    "EitherFilter",
+    "ExistsFilter",
     "FacetFilter",
     "Filter",
     "FilterSet",
@@ -36,6 +41,7 @@ __all__ = [
     "PrefixFilter",
     "QueryParameter",
     "RangeFilter",
+    "SameFilter",
     "SearchFilter",
     "Window",
     "given_by",
