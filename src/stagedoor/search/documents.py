@@ -29,7 +29,7 @@ def as_declared(document: Document, index: Index) -> Document:
     return {field.name: read(field, document) for field in index.fields}
 
 
-def read(field: Field, held: Mapping[str, Any]) -> Any:  # noqa: ANN401 - documents hold JSON
+def read(field: Field, held: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - JSON; a line a kind
     """Return a field's value in its declared form: None, or [] for one of many values, where there is none."""
     value = next((held[name] for name in (field.name, *field.also) if held.get(name) is not None), None)
     match field:

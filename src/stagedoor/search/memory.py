@@ -214,23 +214,29 @@ class _Asked:
         match clause:
             case All():
                 return all(self._holds(part, held) for part in clause.clauses)
-            case Not():
-                return not self._holds(clause.clause, held)
-            case Term():
-                return _has(held.document, clause.field, (clause.value,), self._index)
-            case AnyOf():
-                return _has(held.document, clause.field, clause.values, self._index)
-            case Between():
-                return _between(held.document.get(clause.field), clause, self._index)
-            case Exists():
-                return held.document.get(clause.field) not in (None, [])
             case Either():
                 return any(self._holds(part, held) for part in clause.clauses)
-            case Same():
-                return meets_same(held.document, clause, self._index)
+            case Not():
+                return not self._holds(clause.clause, held)
             case Match() | Begins():
                 return clause in self._texts and self._texts[clause].of(held.words) > 0
-        assert_never(clause)
+            case _:
+                return _has_value(held.document, clause, self._index)
+
+
+def _has_value(document: Document, clause: Term | AnyOf | Between | Exists | Same, index: Index) -> bool:
+    match clause:
+        case Term():
+            return _has(document, clause.field, (clause.value,), index)
+        case AnyOf():
+            return _has(document, clause.field, clause.values, index)
+        case Between():
+            return _between(document.get(clause.field), clause, index)
+        case Exists():
+            return document.get(clause.field) not in (None, [])
+        case Same():
+            return meets_same(document, clause, index)
+    assert_never(clause)
 
 
 def _has(document: Document, path: str, wanted: Sequence[Any], index: Index) -> bool:

@@ -228,28 +228,27 @@ class _Clauses:
         match clause:
             case All() | Not():
                 return self.whole(clause)
-            case Term():
-                return _nested(
-                    clause.field, _any_of(clause.field, (clause.value,), self.index.paths[clause.field])
-                )
-            case AnyOf():
-                return _nested(
-                    clause.field, _any_of(clause.field, clause.values, self.index.paths[clause.field])
-                )
-            case Between():
-                return _between(clause, self.index)
-            case Exists():
-                field = clause.field
-                exists = {"exists": {"field": field}}
-                return exists if field not in self.index.nested else _in_objects(field, {"match_all": {}})
             case Either():
                 parts = [self._unranked(part) for part in clause.clauses]
                 return _either(parts) if parts else {"match_none": {}}
+            case Match() | Begins():
+                return self._match(clause)
+            case _:
+                return self._value(clause)
+
+    def _value(self, clause: Term | AnyOf | Between | Exists | Same) -> Body:
+        match clause:
+            case Term() | AnyOf():
+                return _nested(clause.field, _any_of(clause, clause.field, self.index.paths[clause.field]))
+            case Between():
+                return _between(clause, self.index)
+            case Exists() if clause.field in self.index.nested:
+                return _in_objects(clause.field, {"match_all": {}})
+            case Exists():
+                return {"exists": {"field": clause.field}}
             case Same():
                 inside = [self._inner(clause.path, part) for part in clause.clauses]
                 return _in_objects(clause.path, {"bool": {"filter": inside}})
-            case Match() | Begins():
-                return self._match(clause)
         assert_never(clause)
 
     def _inner(self, path: str, clause: Term | AnyOf | Between) -> Body:
@@ -259,8 +258,7 @@ class _Clauses:
         field = f"{path}.{clause.field}"
         if isinstance(clause, Between):
             return _between(clause, inner, field)
-        values = clause.values if isinstance(clause, AnyOf) else (clause.value,)
-        return _any_of(field, values, inner.paths[clause.field])
+        return _any_of(clause, field, inner.paths[clause.field])
 
     def _match(self, clause: Words) -> Body:
         if self.own:
@@ -352,14 +350,15 @@ def _words(text: str, fields: list[str], **more: Any) -> Body:  # noqa: ANN401 -
     return {"multi_match": {"query": text, "fields": fields, **more}}
 
 
-def _any_of(field: str, values: Sequence[Scalar], leaf: Leaf) -> Body:
+def _any_of(asked: Term | AnyOf, field: str, leaf: Leaf) -> Body:
+    values: Sequence[Scalar] = asked.values if isinstance(asked, AnyOf) else (asked.value,)
     if isinstance(leaf, Date):  # a term of a date is the range of all that its text leaves open
         moments = [moment(str(value)) for value in values]
         when = [{"range": {field: {"gte": one, "lte": one, "format": "epoch_millis"}}} for one in moments]
         return _either(when) if when else {"match_none": {}}
     if isinstance(leaf, Integer):
         values = [one for one in (comparable(leaf, value) for value in values) if one is not None]
-    if len(values) == 1:
+    if isinstance(asked, Term) and values:
         return {"term": {field: values[0]}}
     return {"terms": {field: list(values)}}
 

@@ -34,7 +34,7 @@ def body_of(index: Index) -> dict[str, Any]:
     }
 
 
-def _mapped(field: Field) -> dict[str, Any]:
+def _mapped(field: Field) -> dict[str, Any]:  # noqa: PLR0911 - a line a kind
     match field:
         case Keyword():
             return {"type": "keyword"}

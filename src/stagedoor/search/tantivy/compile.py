@@ -69,18 +69,24 @@ def _sorted_out(
             return [], [compiled(clause.clause, index, schema, found=found)], []
         case Match() | Begins():
             return [], [], [_match(clause, index, schema, ranked=ranked)]
-        case Term():
-            return [_any_of(clause.field, (clause.value,), index, schema)], [], []
-        case AnyOf():
-            return [_any_of(clause.field, clause.values, index, schema)], [], []
-        case Between():
-            return [_between(clause, index, schema)], [], []
-        case Exists():
-            return [Query.term_query(schema, THERE, clause.field, "basic")], [], []
         case Either():
             return [_either(compiled(part, index, schema, found=found) for part in clause.clauses)], [], []
         case Same():
             return [_same(clause, index, schema, found)], [], []
+        case _:
+            return [_value(clause, index, schema)], [], []
+
+
+def _value(clause: Term | AnyOf | Between | Exists, index: Index, schema: tantivy.Schema) -> Query:
+    match clause:
+        case Term():
+            return _any_of(clause.field, (clause.value,), index, schema)
+        case AnyOf():
+            return _any_of(clause.field, clause.values, index, schema)
+        case Between():
+            return _between(clause, index, schema)
+        case Exists():
+            return Query.term_query(schema, THERE, clause.field, "basic")
     assert_never(clause)
 
 
