@@ -348,7 +348,7 @@ def s3() -> Recipe:
     def command(folder: Path, port: int) -> list[str]:
         ports = (folder / "ports").read_text().split()
         keys = [f"AWS_ACCESS_KEY_ID={S3_KEY}", f"AWS_SECRET_ACCESS_KEY={S3_SECRET}"]
-        options = "-s3.port.iceberg=0 -s3.port.lance=0 -webdav=false -admin.ui=false".split()
+        options = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false"]
         where = [f"-dir={folder / 'data'}", f"-bucket={S3_BUCKET}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"]
         return [*parental(), "env", *keys, binary, "mini", *where, f"-s3.port={port}", *ports, *options]
 

@@ -29,7 +29,7 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     """One line, before anything listens."""
     (tmp_path / "file").write_text("")
 
-    with pytest.raises(SettingsError, match="^MEDIA_DIR: "):
+    with pytest.raises(SettingsError, match=r"^MEDIA_DIR: "):
         demand_ready(Settings(media_dir=tmp_path / "file" / "media"), "127.0.0.1")
 
 
@@ -45,7 +45,7 @@ def test_a_key_that_opens_nothing_is_named_and_not_shown(s3: Server) -> None:
     """T15: the line is for a terminal."""
     settings = Settings.model_validate({**of_s3(s3.url), "media_s3_secret_key": "wrong-secret"})
 
-    with pytest.raises(SettingsError, match="^MEDIA_S3_ACCESS_KEY, MEDIA_S3_SECRET_KEY: ") as told:
+    with pytest.raises(SettingsError, match=r"^MEDIA_S3_ACCESS_KEY, MEDIA_S3_SECRET_KEY: ") as told:
         demand_ready(settings, "127.0.0.1")
 
     assert "wrong-secret" not in str(told.value)
