@@ -18,7 +18,7 @@ from tests.servers import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-SERVICES = ("users", "orders", "products", "media")
+SERVICES = ("users", "orders", "products", "memes", "media")
 
 
 def setting(name: str) -> str:

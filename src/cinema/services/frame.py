@@ -5,8 +5,9 @@ What a service stands on, a database or a store, is told by `probe`, which raise
 
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -31,6 +32,13 @@ from stagedoor.web.routes import Refused
 __all__ = ["DatabaseFrame", "Frame", "Outage", "new_frame", "open_frame", "problem_for"]
 
 _FAULTS = 20  # of a body in one answer; a thousand bad ids need no thousand rows
+
+
+Life: TypeAlias = Callable[[], AbstractAsyncContextManager[object]]
+
+
+def _nothing() -> AbstractAsyncContextManager[object]:
+    return nullcontext()
 
 
 class Outage(Exception):
@@ -68,9 +76,12 @@ class DatabaseFrame(Frame):
 
 
 def open_frame(
-    settings: Settings, stream: Stream | None, name: str, about: str, table: Table
+    settings: Settings, stream: Stream | None, name: str, about: str, table: Table, life: Life = _nothing
 ) -> DatabaseFrame:
-    """Start a service of this name whose health depends on this table; nothing connects yet."""
+    """Start a service of this name whose health depends on this table; nothing connects yet.
+
+    `life` is entered while it runs, before the database is closed.
+    """
     database = open_database(settings.database_url, settings.database_pool_size)
     anything = select(table.c.id).limit(1)
 
@@ -83,7 +94,7 @@ def open_frame(
         except SQLAlchemyError as error:  # it answers, and has no such table yet
             raise DatabaseUnavailable(str(error)) from error
 
-    bare = new_frame(settings, stream, name, about, probe, "the database", database.close)
+    bare = new_frame(settings, stream, name, about, probe, "the database", database.close, life)
     return DatabaseFrame(bare.app, bare.about, bare.probe, bare.stands_on, bare.logs, bare.metrics, database)
 
 
@@ -95,6 +106,7 @@ def new_frame(
     probe: Callable[[], Awaitable[object]],
     stands_on: str,
     close: Callable[[], Awaitable[object]],
+    life: Life = _nothing,
 ) -> Frame:
     """Start a service of this name, whose health is what `probe` finds; `close` ends what it stands on."""
     logs = Logs(
@@ -107,6 +119,7 @@ def new_frame(
             logs.capture(level="WARNING")
             stack.push_async_callback(logs.aclose)
             stack.push_async_callback(close)
+            await stack.enter_async_context(life())
             yield
 
     app = FastAPI(

@@ -22,14 +22,16 @@ from stagedoor._face.declared import (
     Source,
     demand_async,
     demand_cache,
+    demand_operation,
     demand_policies,
     demand_seconds,
     demand_unnamed,
     tags_of,
 )
 from stagedoor._face.extension import Extension
-from stagedoor._face.fields import Cookie, checked_set
+from stagedoor._face.fields import Cookie, checked_set, field_name
 from stagedoor._face.kept import Cache
+from stagedoor._face.operation import Operation
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.remote import AnyPolicy
 from stagedoor._face.running import Running
@@ -54,6 +56,8 @@ R = TypeVar("R")
 M = TypeVar("M", bound=BaseModel)
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+_LARGE = 1_048_576
+_LONGEST_UPLOAD = 86_400.0
 _WHOLE = DocumentSet(openapi="/openapi.json", swagger=("/docs",), redoc="/redoc")
 Lifespan = Callable[[Running], AbstractAsyncContextManager[None]]
 Transports = Mapping[str, Transport[Any, Any]]
@@ -425,11 +429,15 @@ class Gateway:
         purges: Sequence[str] = (),
         limit: int = 1_048_576,
         deadline: float | None = None,
+        operation: Operation | None = None,
+        purge_field: str = "",
     ) -> None:
         """Pass requests through, streamed both ways, to the path `to` (the same unless given).
 
         All end-to-end fields pass but credentials; those by the service's `forward`. `limit` bounds the body, in
-        bytes; the deadline holds until the head of the answer. Raises `ConfigError`.
+        bytes; the deadline holds until the head of the answer. With an `operation`, of one method, answers are held to
+        what it promises. `purge_field` names a field of the answer that lists tags to drop, and goes no further.
+        Raises `ConfigError`.
         """
         place = here()
         given: object = service
@@ -437,8 +445,10 @@ class Gateway:
             raise ConfigError(f"{place}: proxy leads to a service, not to {service!r}")
         if not _METHODS.issuperset(methods):
             raise ConfigError(f"{place}: methods is a set of {', '.join(sorted(_METHODS))}, not {methods!r}")
-        demand_seconds(deadline, "deadline", place)
-        route_names(path, str(place))
+        # A large body takes as long as its client does; with a small one more than 30 s are milliseconds.
+        demand_seconds(deadline, "deadline", place, *([_LONGEST_UPLOAD] if limit > _LARGE else []))
+        names = route_names(path, str(place))
+        demand_operation(operation, methods, names, place)
         self.passages.append(
             Passage(
                 path=path,
@@ -449,6 +459,8 @@ class Gateway:
                 limit=_bytes(limit, place),
                 deadline=deadline,
                 place=place,
+                operation=operation,
+                purge_field=field_name(purge_field).encode() if purge_field else b"",
             )
         )
 

@@ -41,6 +41,10 @@ _PROBLEMS: Final = (
     problems.precondition_failed(),
     problems.range_not_satisfiable(1),
 )
+_HEADERS: Final = {
+    "ETag": "Names what is answered. Sent back as `If-None-Match` it is answered 304",
+    "Cache-Status": "Whether the answer was kept (RFC 9211)",
+}
 _GIVEN: Final = frozenset({200, 206, 304})
 
 
@@ -163,6 +167,7 @@ class Streaming:
                 tags=declared.tags,
                 media_type="*/*",
                 problems=_PROBLEMS,
+                headers=_HEADERS if declared.cache is not None else {},
                 deprecated=declared.deprecated,
             ),
         )

@@ -24,7 +24,7 @@ from stagedoor.errors import ConfigError
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.web.answer import Answer
-from stagedoor.web.cors import Cors
+from stagedoor.web.cors import Cors, is_foreign
 from stagedoor.web.disconnect import ClientGone, while_connected
 from stagedoor.web.identity import credentials_of
 from stagedoor.web.parameters import BeyondWindow, Invalid
@@ -42,6 +42,7 @@ _LOGGER = logging.getLogger("stagedoor.web")
 _RANDOM = random.Random()  # noqa: S311 - see above
 _KIT = str(Path(__file__).parent.parent)
 _LONGEST_FIGURE = 9
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _CLIENT_CLOSED = 499  # nobody reads it; it is for the metrics and the log
 _GONE = Answer(_CLIENT_CLOSED, ())
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
@@ -201,6 +202,8 @@ class Gateway:
             exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
             if not allowance.allowed:
                 return self._problem(exchange, problems.rate_limited(allowance.reset))
+        if exchange.scope["method"] not in _SAFE and is_foreign(exchange.headers, self._cors):
+            return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
         return await self._handled(exchange)
 
     def _client(self, exchange: _Exchange) -> str:

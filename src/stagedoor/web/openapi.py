@@ -16,8 +16,11 @@ __all__ = ["document"]
 # What a status says where a route says nothing of its own.
 _USUAL = {
     400: problems.bad_request(),
+    403: problems.forbidden(),
     404: problems.not_found(),
     405: problems.method_not_allowed("GET, HEAD"),
+    409: problems.conflict(),
+    412: problems.precondition_failed(),
     413: problems.too_large(),
     414: problems.uri_too_long(),
     415: problems.unsupported_media(),
@@ -82,7 +85,7 @@ def document(
     for route, documentation in shown:
         operation = _operation(route, documentation, schemas.get(id(route)), components, namespace)
         if documentation.body is not None:
-            operation["requestBody"] = _request_body(bodies[id(route)])
+            operation["requestBody"] = _request_body(documentation.body_type, bodies[id(route)])
         paths.setdefault(route.path.replace(":path}", "}"), {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -128,8 +131,8 @@ def _spell_keys(schema: Any, components: Mapping[str, Any]) -> None:  # noqa: AN
             schema["propertyNames"] = {"type": "string", **({"enum": known} if known else {})}
 
 
-def _request_body(schema: object) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+def _request_body(media_type: str, schema: object) -> dict[str, Any]:
+    return {"required": True, "content": {media_type: {"schema": schema}}}
 
 
 def _operation(

@@ -47,6 +47,7 @@ class Documentation:
     problems: tuple[int | Problem, ...] = ()  # a status, or exactly what is said with it
     headers: Mapping[str, str] = field(default_factory=dict)  # field name -> description
     body: Any = None  # the type of the request's body
+    body_type: str = "application/json"  # its media type
     deprecated: bool = False
 
 

@@ -385,10 +385,15 @@ def test_a_declaration_that_cannot_be_is_refused(env: Env) -> None:
     async def tagged(nam: str) -> Stream:
         raise NotFound(nam)
 
+    @silent.get("/a")
+    async def silence():  # type: ignore[no-untyped-def]  # noqa: ANN202
+        raise NotFound
+
     for app, said in (
         (posting, "only GET"),
         (varying, "same for everybody"),
         (tagging, "'name', which is no"),
+        (silent, "does not say what it returns"),
     ):
         with pytest.raises(ConfigError, match=said):
             app.made(env)
