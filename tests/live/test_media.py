@@ -6,6 +6,8 @@ import json
 import os
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -263,3 +265,22 @@ def test_a_killed_service_leaves_no_process(platform: Platform, tmp_path: Path) 
         gone, alive = psutil.wait_procs(children, timeout=10)
 
     assert (len(gone), alive) == (1, [])
+
+
+def test_h10_schemathesis_finds_nothing(media: Program, tmp_path: Path) -> None:
+    """Issue 13: all phases, all checks over the service's own document."""
+    options = "--phases examples,coverage,fuzzing,stateful --mode all --seed 1 --checks all -n 10 --no-color"
+    command = [
+        str(Path(sys.executable).with_name("st")),
+        "run",
+        f"http://{LOOPBACK}:{media.port}/openapi.json",
+    ]
+    done = subprocess.run(
+        [*command, *options.split(), "-H", f"Authorization: Bearer {TOKEN}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -14,11 +14,12 @@ from fastapi.exceptions import RequestValidationError
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from cinema import __version__
 from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.services.answers import json_answer, problem_answer
+from cinema.services.refusals import refusals
 from cinema.services.rim import BODY_BYTES, Rim
 from cinema.settings import Settings
 from stagedoor import problems
@@ -149,12 +150,12 @@ def _operate(frame: Frame) -> None:
             {"name": name, "description": frame.about, "version": __version__, "endpoints": endpoints}
         )
 
-    @app.get("/health", summary=f"Whether {frame.stands_on} answers")
+    @app.get("/health", summary=f"Whether {frame.stands_on} answers", responses=refusals(503))
     async def health() -> Response:
         await frame.probe()
         return json_answer({"status": "healthy", "service": name})
 
-    @app.get("/metrics", summary="Prometheus metrics")
+    @app.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         page, kind = frame.metrics.render()
         return Response(page, media_type=kind)

@@ -12,12 +12,14 @@ from cinema.services.answers import json_answer
 from cinema.services.frame import Outage, new_frame
 from cinema.services.media.answers import Streamed, etag_of, fields_of, selection
 from cinema.services.media.decoding import Decoding
+from cinema.services.media.documents import FORM, PICTURE
 from cinema.services.media.models import Stored, StoredLine
-from cinema.services.media.names import TYPES, is_name, new_name
+from cinema.services.media.names import is_name, new_name
 from cinema.services.media.store import Objects, objects_of
 from cinema.services.media.thumbnails import Thumbnails
 from cinema.services.media.token import asking_for
 from cinema.services.media.upload import ROOM, receive
+from cinema.services.refusals import refusals
 from cinema.services.rim import Rim
 from cinema.settings import Settings, SettingsError
 from stagedoor import problems
@@ -120,16 +122,24 @@ class _Media:
 
 
 def _routes(media: _Media, demand: Any) -> APIRouter:  # noqa: ANN401 - a dependency
-    router = APIRouter(prefix="/api/files", dependencies=[Depends(demand)])
+    router = APIRouter(prefix="/api/files", dependencies=[Depends(demand)], responses=refusals(401, 503))
 
     @router.post(
-        "/upload", response_model=Stored, status_code=201, summary="Take a picture", openapi_extra=_FORM
+        "/upload",
+        response_model=Stored,
+        status_code=201,
+        summary="Take a picture",
+        openapi_extra=FORM,
+        responses=refusals(400, 413, 415, 422),
     )
     async def upload(request: Request) -> Response:
         return await media.upload(request)
 
     @router.get(
-        "/download/{filename}", response_class=Response, summary="Hand a picture out", responses=_PICTURE
+        "/download/{filename}",
+        response_class=Response,
+        summary="Hand a picture out",
+        responses={**PICTURE, **refusals(404, 412, 416, 422)},
     )
     async def download(request: Request, filename: Name, width: Width = None) -> Response:
         return await media.download(request, filename, None if width is None else int(width))
@@ -138,33 +148,16 @@ def _routes(media: _Media, demand: Any) -> APIRouter:  # noqa: ANN401 - a depend
     async def delete(filename: Name) -> Response:
         return await media.delete(filename)
 
-    @router.get("", response_model=list[StoredLine], summary="What lies there, for the sweep")
+    @router.get(
+        "",
+        response_model=list[StoredLine],
+        summary="What lies there, for the sweep",
+        responses=refusals(422),
+    )
     async def names(after: After = "", limit: Limit = 1_000) -> Response:
         return await media.names(after, limit)
 
     return router
-
-
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "contentMediaType": "image/png"}},
-                }
-            }
-        },
-    }
-}
-_OCTETS = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in TYPES.values()}
-_PICTURE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The picture", "content": _OCTETS},
-    206: {"description": "A part of it", "content": _OCTETS},
-    304: {"description": "Known already"},
-}
 
 
 def _no_such_file() -> Refused:

@@ -77,7 +77,7 @@ class Objects:
         """Return the pictures whose names come after another, in order, at most so many."""
         now, found = datetime.now(UTC), list[Lying]()
         try:
-            async for rows in obstore.list(self._store, offset=after or None):
+            async for rows in obstore.list(self._store, offset=after if is_name(after) else None):
                 found += [_lying(row, now) for row in rows if is_name(row["path"]) and row["path"] > after]
                 if self.ordered and len(found) >= limit:
                     break

@@ -123,6 +123,17 @@ async def test_the_list_walks_through_everything_in_order(media: Asker) -> None:
     assert all(0 <= row["age"] < 60 for row in first)
 
 
+@pytest.mark.parametrize("after", ["%2e%2e", "/", "//a//", "%0a", "%C3%BF%5C", "0", "%23"])
+async def test_any_text_may_be_where_a_walk_goes_on(media: Asker, after: str) -> None:
+    """Found by schemathesis: what is no name is compared as text, and never shown to the store."""
+    stored = (await upload(media, drawn.saved("gif"))).json["filename"]
+
+    reply = await media(f"/api/files?after={after}", headers=AUTHORIZED)
+
+    assert reply.status == 200
+    assert {row["filename"] for row in reply.json} <= {stored}
+
+
 @pytest.mark.parametrize("query", ["?limit=0", "?limit=1001", "?limit=x", "?after=%00", "?after=" + "9" * 65])
 async def test_a_list_beyond_its_bounds_is_refused(media: Asker, query: str) -> None:
     """T9: the parameter is named."""
