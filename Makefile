@@ -100,6 +100,7 @@ cover: ## hold the floors on what `CI=1 make unit` measured
 
 deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; then hostile and chaos
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --hypothesis-profile=deep --timeout=1800 $(ARGS)
+	@DEEP=1 $(BIN)/python -m pytest -q -m live tests/live/test_memes_killed.py $(ARGS)
 	@$(BIN)/python -m tests.deep.hostile
 	@$(BIN)/python -m tests.deep.chaos
 

@@ -18,6 +18,7 @@ _LONGEST_BOUNDARY: Final = 70  # RFC 2046 5.1.1
 _PREAMBLE: Final = 4 * 1024
 _BOUNDARY: Final = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _PARAMETER: Final = re.compile(rb';\s*([!#$%&*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;]*))')
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
@@ -185,7 +186,7 @@ def _begun(block: bytes) -> Begun:
 
 def _field(line: bytes) -> tuple[bytes, bytes]:
     name, found, said = line.partition(b":")
-    if not found or not _NAME.fullmatch(name) or b"\r" in said or b"\n" in said or b"\0" in said:
+    if not found or not _NAME.fullmatch(name) or _CONTROL.search(said):
         raise Malformed("the header of a part cannot be read")
     return name.lower(), said.strip(b" \t")
 

@@ -30,7 +30,8 @@ class Operation:
     that makes no sense is 502, a failure of the service 503. A page (text/html) passes with any status that is named.
 
     `inputs` are the types of path and query parameters, `body` and `body_type` that of the request's body, `headers`
-    the fields of the answer, by name with what they mean; `listed` is False for what no document shows.
+    the fields of the answer, by name with what they mean. `listed` is False for what no document shows; `pages` says
+    that it answers with pages as well.
     """
 
     summary: str
@@ -46,6 +47,7 @@ class Operation:
     refusals: frozenset[int] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
     listed: bool = True
+    pages: bool = False
 
     def documentation(self) -> Documentation | None:
         """Return what documents say."""
@@ -61,6 +63,8 @@ class Operation:
             headers=self.headers,
             body=self.body,
             body_type=self.body_type,
+            also=tuple(sorted(self.also)),
+            pages=self.pages,
         )
 
     def parameters(self, names: tuple[str, ...]) -> tuple[Input, ...]:
@@ -103,6 +107,8 @@ async def held(
 
 async def _read(operation: Operation, name: str, response: HttpResponse) -> HttpResponse:
     whole = response if response.stream is None else await _whole(name, response)
+    if len(whole.body) > _LONGEST:
+        raise UpstreamGarbled(name, "is longer than what is read whole")
     shape_of(operation.answers).read(name, whole)
     return whole
 

@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document of a set of routes, from the same declarations that serve them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -63,6 +64,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "header": {"style": "simple"},
     "cookie": {"style": "form"},
 }
+_PAGE = "text/html"
 _BODILESS = frozenset({204, 304})
 _WHOLE = {"type": "integer", "minimum": 0}
 _FIELDS = {"X-Total-Count": _WHOLE, "Retry-After": _WHOLE}  # the others are text
@@ -142,8 +144,12 @@ def _operation(
     responses = {str(documentation.status): _success(documentation, schema)}
     if "ETag" in documentation.headers:
         responses["304"] = _unchanged(documentation)
+    responses |= {str(status): {"description": HTTPStatus(status).phrase} for status in documentation.also}
     for status, said in sorted(_by_status(documentation.problems).items()):
         responses[str(status)] = _refusal(said, _example_path(route), namespace)
+    if documentation.pages:
+        for answer in responses.values():
+            answer.get("content", {}).setdefault(_PAGE, {})
     operation = {
         "operationId": _operation_id(route),
         "summary": documentation.summary,

@@ -25,9 +25,8 @@ COURSE = {
     "/api/v1/persons/{uuid}/films",
 }
 GATEWAY = {f"/v1/{name}{rest}" for name in ("films", "genres", "persons") for rest in ("", "/{id}")}
-MEMES = {
-    f"{path}{rest}" for path in ("/api/memes", "/memes") for rest in ("", "/{meme_id}", "/{meme_id}/image")
-}
+MEMES = {f"{path}{rest}" for path in ("/api/memes", "/memes") for rest in ("", "/{meme_id}")}
+MEMES |= {"/api/memes/{meme_id}/image"}  # on the wall's own path there is a form
 API_MEMES = {path for path in MEMES if path.startswith("/api")}
 IMAGES = {"/api/files/{name}"}
 API = {"/api/profile/{user_id}", "/api/cache/stats", "/api/system/info"}
@@ -149,7 +148,7 @@ async def test_everything_is_described(house: House) -> None:
         assert all(one["description"] and "example" in one for one in operation["parameters"])
         for status, answer in operation["responses"].items():
             if status not in {"200", "304"}:
-                (content,) = answer["content"].values()
+                content = answer["content"]["application/problem+json"]
                 assert content["examples"], (path, status)
     for path in [*(row.path for row in LISTS), *(row.path for row in RELATED)]:
         answers = whole["paths"][path]["get"]["responses"]

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-from stagedoor import Call, Env, Policy, Send
+from stagedoor import Call, Env, Send
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
 
 __all__ = ["MediaAway", "Reads"]
@@ -16,7 +16,11 @@ class Reads:
     """Have a policy for reads alone: writes are sent once, and have the deadline of their request."""
 
     keyed: ClassVar[bool] = False
-    policy: Policy[Any, Any]
+    policy: Any  # one of the kit's, which can say what it costs
+
+    def cost(self, inner: Any, /) -> Any:  # noqa: ANN401 - the kit's own type of costs
+        """Return what the policy makes of it: reads are what may be repeated."""
+        return self.policy.cost(inner)
 
     def wrap(self, send: Send[Any, Any], env: Env, /) -> Send[Any, Any]:
         """Return a Send that goes through the policy, or past it."""
@@ -33,6 +37,10 @@ class MediaAway:
     """Let the breaker outside not hear of a 503 by which the service says that media is away: it answers itself."""
 
     keyed: ClassVar[bool] = False
+
+    def cost(self, inner: Any, /) -> Any:  # noqa: ANN401 - the kit's own type of costs
+        """Return what is inside: nothing is asked twice."""
+        return inner
 
     def wrap(self, send: Send[Any, Any], env: Env, /) -> Send[Any, Any]:
         """Return a Send that tells such an answer as the service's own word."""

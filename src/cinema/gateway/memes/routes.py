@@ -35,7 +35,8 @@ def declare_memes(app: Gateway, memes: Service, settings: Settings) -> None:
     for path in _PATHS:
         _declare_list(app, memes, path, upload)
         _declare_one(app, memes, path + "/{meme_id}")
-        _declare_image(app, memes, path + "/{meme_id}/image", upload, listed=True)
+        # The form of the wall shares this path; what is listed has no methods that are not.
+        _declare_image(app, memes, path + "/{meme_id}/image", upload, listed=path != "/memes")
         _declare_image(app, memes, path + "/{meme_id}/update_image", upload, listed=False)
     _declare_forms(app, memes, upload)
 
@@ -49,6 +50,7 @@ def _declare_list(app: Gateway, memes: Service, path: Any, upload: float) -> Non
             description=_WALK,
             tags=_TAGS,
             answers=list[Meme],
+            pages=path == "/memes",
             inputs={"limit": Limit, "offset": Offset},
             defaults={"limit": 100, "offset": 0},
             refusals=frozenset({422}),
@@ -70,7 +72,8 @@ def _declare_list(app: Gateway, memes: Service, path: Any, upload: float) -> Non
             description=_KEY,
             tags=_TAGS,
             status=201,
-            also=frozenset({303}),
+            also=frozenset({303} if path == "/memes" else ()),
+            pages=path == "/memes",
             answers=Meme,
             inputs={},
             body=NewMeme,

@@ -21,7 +21,7 @@ from cinema.services.memes.bodies import read_texts
 from cinema.services.memes.cleanup import HOUR, Cleanup
 from cinema.services.memes.cursors import Cursors
 from cinema.services.memes.demo.sowing import sow_memes
-from cinema.services.memes.documents import CREATE_BODY, IMAGE_BODY, TEXTS_BODY, refusals
+from cinema.services.memes.documents import CREATE_BODY, IMAGE_BODY, PAGE, SEE_OTHER, TEXTS_BODY, refusals
 from cinema.services.memes.entities import as_json, as_meme
 from cinema.services.memes.keys import scope_of
 from cinema.services.memes.media import Media
@@ -88,7 +88,10 @@ def _media_failed(request: Request, error: Exception) -> Response:
 
 def _declare_reading(router: APIRouter) -> None:
     @router.get(
-        "/memes", response_model=list[Meme], summary="Memes, newest first", responses=refusals(422, 503)
+        "/memes",
+        response_model=list[Meme],
+        summary="Memes, newest first",
+        responses=PAGE | refusals(422, 503, pages=True),
     )
     async def list_memes(
         request: Request,
@@ -132,7 +135,7 @@ def _declare_writing(router: APIRouter, most: int) -> None:
         response_model=Meme,
         summary="Add a meme",
         openapi_extra=CREATE_BODY,
-        responses=refusals(400, 409, 413, 415, 422, 502, 503, 504),
+        responses=SEE_OTHER | refusals(400, 409, 413, 415, 422, 502, 503, 504, pages=True),
     )
     async def create_meme(request: Request, writing: FromDishka[Writing], page: FromDishka[Page]) -> Response:
         """Add a picture with its texts. `Idempotency-Key` makes it safe to send again, for 24 hours."""

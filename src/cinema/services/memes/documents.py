@@ -7,18 +7,15 @@ value of it is taken, and of these only some are.
 from http import HTTPStatus
 from typing import Any, Final
 
-__all__ = ["CREATE_BODY", "IMAGE_BODY", "TEXTS_BODY", "refusals"]
+from cinema.texts import DESCRIPTION, FORM_NAMES, SMALLEST_PICTURE, TITLE
 
-_DESCRIPTION: Final = {"type": "string", "minLength": 3, "maxLength": 1_000, "pattern": r"^\S[^\x00]*\S$"}
-_TITLE: Final = {"type": "string", "minLength": 3, "maxLength": 100, "pattern": r"^\S[^\x00]*\S$"}
-# The smallest picture there is: one point, without a palette, so that it is text as well.
-_GIF: Final = "GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00;"
-# Most octets are no picture, and a schema that says "binary" would promise that they are.
+__all__ = ["CREATE_BODY", "IMAGE_BODY", "PAGE", "SEE_OTHER", "TEXTS_BODY", "refusals"]
+
 _IMAGE: Final = {
     "type": "string",
     "format": "binary",
     "description": "PNG, JPEG, WebP or GIF, at most 20 MiB; decided by decoding all of it",
-    "enum": [_GIF],
+    "enum": [SMALLEST_PICTURE],
 }
 _PROBLEM: Final = {
     "type": "object",
@@ -37,16 +34,21 @@ _PROBLEM: Final = {
 
 
 def _parts(properties: dict[str, Any]) -> dict[str, Any]:
-    schema = {"type": "object", "required": [*properties], "properties": properties}
+    schema = {
+        "type": "object",
+        "required": [*properties],
+        "properties": properties,
+        "propertyNames": FORM_NAMES,
+    }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-CREATE_BODY: Final = _parts({"image": _IMAGE, "title": _TITLE, "description": _DESCRIPTION})
+CREATE_BODY: Final = _parts({"image": _IMAGE, "title": TITLE, "description": DESCRIPTION})
 IMAGE_BODY: Final = _parts({"image": _IMAGE})
 _TEXTS: Final = {
     "type": "object",
     "required": ["title", "description"],
-    "properties": {"title": _TITLE, "description": _DESCRIPTION},
+    "properties": {"title": TITLE, "description": DESCRIPTION},
 }
 _EXAMPLE: Final = {"title": "Monday", "description": "A cat that knows what day it is"}
 TEXTS_BODY: Final = {
@@ -57,7 +59,15 @@ TEXTS_BODY: Final = {
 }
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what a document says of the refusals with these statuses."""
-    content = {"application/problem+json": {"schema": _PROBLEM}}
+def refusals(*statuses: int, pages: bool = False) -> dict[int | str, dict[str, Any]]:
+    """Return what a document says of the refusals with these statuses; `pages`: of a form of the wall too."""
+    content: dict[str, Any] = {"application/problem+json": {"schema": _PROBLEM}}
+    if pages:
+        content["text/html"] = {}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+PAGE: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The wall, for who prefers HTML", "content": {"text/html": {}}}
+}
+SEE_OTHER: Final[dict[int | str, dict[str, Any]]] = {303: {"description": "To the wall, after its form"}}

@@ -27,9 +27,14 @@ class _Refusing:
 
 
 def refuse_other_methods(app: FastAPI, routers: Mapping[str, Sequence[APIRouter]]) -> None:
-    """Put a refusal behind the routes of each path; `routers` are those below each prefix."""
-    methods: dict[str, set[str]] = {}
+    """Put a refusal behind the routes of each path; `routers` are those below each prefix.
+
+    It names the methods that documents list; where they list none, all.
+    """
+    listed: dict[str, set[str]] = {}
+    others: dict[str, set[str]] = {}
     for prefix, below in routers.items():
         for route in [one for router in below for one in router.routes if isinstance(one, APIRoute)]:
+            methods = listed if route.include_in_schema else others
             methods.setdefault(prefix + route.path_format, set()).update(route.methods or ())
-    app.router.routes += [Route(path, _Refusing(path, known)) for path, known in methods.items()]
+    app.router.routes += [Route(path, _Refusing(path, known)) for path, known in (others | listed).items()]

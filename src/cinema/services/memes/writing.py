@@ -59,9 +59,7 @@ class Writing:
                 try:
                     return await self._create(texts, (scope, fingerprint))
                 except KeyTaken:
-                    kept = await self._recall(scope)
-            if kept is None:
-                raise Refused(problems.conflict())
+                    kept = await self._winners(scope)
             return keys.demand_same(kept, fingerprint).answer.encode()
 
     async def replace(self, meme_id: str, if_match: str | None) -> tuple[dict[str, Any], str]:
@@ -113,6 +111,13 @@ class Writing:
         except BaseException:
             self.cleanup.discard(name)
             raise
+
+    async def _winners(self, scope: Scope) -> Kept:
+        """Return what another process has answered, which was first."""
+        kept = await self._recall(scope)
+        if kept is None:
+            raise Refused(problems.conflict())
+        return kept
 
     async def _recall(self, scope: Scope) -> Kept | None:
         return await self.database.read(partial(keys.recall, scope=scope, now=self._now()))

@@ -3,6 +3,7 @@
 import asyncio
 import io
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Connection, delete
@@ -16,6 +17,8 @@ from tests import servers
 from tests.cinema.services.asking import Asker, started
 from tests.cinema.services.memes.media import MediaStand, listening
 from tests.servers import Server
+
+NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
 
 
 def prepare(url: str, work: Callable[[Connection], object] = migrate) -> str:
