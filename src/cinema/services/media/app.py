@@ -28,6 +28,7 @@ from stagedoor.web.routes import Refused
 
 __all__ = ["build"]
 
+_LARGE: Final = 2 * 1024 * 1024
 _SAMPLE: Final = "3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff.png"
 Name = Annotated[str, Path(description="A name that an upload was given", examples=[_SAMPLE])]
 After = Annotated[
@@ -57,7 +58,8 @@ class _Media:
         self._decoding = Decoding(float(settings.gateway_upload_timeout_s))
         self._thumbnails = Thumbnails(self._objects, self._decoding)
         self._most, self._pixels = settings.media_max_bytes, settings.media_max_pixels
-        self._writing = asyncio.Semaphore(2)  # whole pictures in memory
+        # A picture on its way to S3 is in memory twice: large ones go one after the other.
+        self._writing, self._writing_large = asyncio.Semaphore(8), asyncio.Semaphore(1)
 
     async def probe(self) -> None:
         """Look whether the store is there, and the process that decodes."""
@@ -76,8 +78,9 @@ class _Media:
         with TemporaryFile() as received, TemporaryFile() as bare:
             await receive(request, received, self._most)
             name = new_name(await self._decoding.judge(received.fileno(), bare.fileno(), self._pixels))
-            async with self._writing:
-                await self._objects.put(name, await asyncio.to_thread(_mapped, bare))
+            octets = await asyncio.to_thread(_mapped, bare)
+            async with self._writing_large if len(octets) > _LARGE else self._writing:
+                await self._objects.put(name, octets)
         answer = json_answer({"filename": name})
         answer.status_code = 201
         return answer

@@ -9,14 +9,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+from PIL import Image
 
+from cinema.services.media import store
 from cinema.services.media.app import build
 from cinema.services.media.store import objects_of
 from cinema.settings import Settings
 from tests.cinema.pictures import drawn
 from tests.cinema.pictures.drawn import FORMATS, TYPES
 from tests.cinema.services.asking import Asker, started
-from tests.cinema.services.media.conftest import AUTHORIZED, form, get, names, posted, upload
+from tests.cinema.services.media.conftest import AUTHORIZED, form, get, names, of_s3, posted, upload
+from tests.servers import Server
 
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(png|jpg|webp|gif)")
 UNKNOWN = "3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff.png"
@@ -336,6 +339,34 @@ async def test_a_store_that_is_away_is_503(
     assert {reply.json["detail"] for reply in outages} == {"the image store does not answer"}
     assert all(reply.headers["retry-after"] == "1" for reply in outages)
     assert b'"store_failed"' in log.getvalue()
+
+
+async def test_a_store_that_hangs_is_away_before_the_gateway_gives_up(
+    s3: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract 1.4: retries of the store's client included, where a minute would pass without a word."""
+    monkeypatch.setattr(store, "_ANSWER_SECONDS", 0.2)
+    async with started(build(Settings.model_validate(of_s3(s3.url)), stream=io.BytesIO())) as media:
+        s3.pause()
+        try:
+            replies = [await get(media, UNKNOWN), await media("/health")]
+        finally:
+            s3.resume()
+
+    assert [(reply.status, reply.json["detail"]) for reply in replies] == [
+        (503, "the image store does not answer")
+    ] * 2
+
+
+async def test_a_large_picture_comes_back_in_pieces(media: Asker) -> None:
+    """More than one portion, on each store, also from its middle."""
+    file = drawn.saved("png", Image.frombytes("RGB", (500, 500), os.urandom(750_000)), compress_level=0)
+    stored = (await upload(media, file)).json["filename"]
+
+    whole, part = await get(media, stored), await get(media, stored, range="bytes=100000-699999")
+
+    assert drawn.pixels(whole.body) == drawn.pixels(file)
+    assert (part.status, part.body) == (206, whole.body[100_000:700_000])
 
 
 async def test_objects_that_vanish_are_none(settings: Settings) -> None:
