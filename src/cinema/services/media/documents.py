@@ -15,7 +15,12 @@ _FILE: Final = {
     "description": "PNG, JPEG, WebP or GIF; decided by decoding all of it",
     "enum": [_GIF],
 }
-_SCHEMA: Final = {"type": "object", "required": ["file"], "properties": {"file": _FILE}}
+_SCHEMA: Final = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {"file": _FILE},
+    "additionalProperties": False,
+}
 FORM: Final[dict[str, Any]] = {
     "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _SCHEMA}}}
 }
