@@ -23,6 +23,7 @@ COURSE = {
     "/api/v1/films/{uuid}/similar",
     "/api/v1/persons/{uuid}/film",
     "/api/v1/persons/{uuid}/films",
+    "/api/v1/suggest",
 }
 GATEWAY = {f"/v1/{name}{rest}" for name in ("films", "genres", "persons") for rest in ("", "/{id}")}
 API = {"/api/profile/{user_id}", "/api/cache/stats", "/api/system/info"}

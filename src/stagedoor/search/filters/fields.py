@@ -216,8 +216,8 @@ class FlagFilter(Declared[bool]):
         return None
 
     def parameters(self) -> tuple[QueryParameter, ...]:
-        described = {"type": "boolean", "default": False}
-        return (self._parameter(self.kind, self.description, described=described, example=True),)
+        described = {**self.kind.schema(), "default": "false"}
+        return (self._parameter(self.kind, self.description, described=described),)
 
 
 class ExistsFilter(Declared[bool | None]):
