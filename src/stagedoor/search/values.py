@@ -155,13 +155,13 @@ class ChoiceValue:
 class BooleanValue:
     """`true` or `false`."""
 
-    example: bool = True
+    example: str = "true"
 
     def read(self, name: str, raw: str, place: Place = "query") -> bool:
         return ChoiceValue(("true", "false")).read(name, raw) == "true"
 
     def schema(self) -> Mapping[str, Any]:
-        return {"type": "boolean"}
+        return {"type": "string", "enum": ["true", "false"]}  # as a query string has it
 
 
 @dataclass(frozen=True, slots=True)

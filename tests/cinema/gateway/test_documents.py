@@ -23,6 +23,7 @@ COURSE = {
     "/api/v1/films/{uuid}/similar",
     "/api/v1/persons/{uuid}/film",
     "/api/v1/persons/{uuid}/films",
+    "/api/v1/suggest",
 }
 GATEWAY = {f"/v1/{name}{rest}" for name in ("films", "genres", "persons") for rest in ("", "/{id}")}
 MEMES = {f"{path}{rest}" for path in ("/api/memes", "/memes") for rest in ("", "/{meme_id}")}

@@ -228,8 +228,8 @@ class FlagFilter(Declared[bool]):
         return None
 
     def parameters(self) -> tuple[ValueParameter, ...]:
-        described = {"type": "boolean", "default": False}
-        return (parameter_of(self.kind, self.name, self.description, described=described, example=True),)
+        described = {**self.kind.schema(), "default": "false"}
+        return (parameter_of(self.kind, self.name, self.description, described=described),)
 
 
 class ExistsFilter(Declared[bool | None]):
