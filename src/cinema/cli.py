@@ -117,6 +117,12 @@ def products(host: Host = None) -> None:
     _serve("products", host)
 
 
+@app.command()
+def ghibli(host: Host = None) -> None:
+    """Serve the stand-in for the public film API."""
+    _serve("ghibli", host)
+
+
 def _serve(name: str, host: str | None) -> None:
     settings = _settings()
     from cinema.services import SERVICES

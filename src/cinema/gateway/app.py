@@ -10,9 +10,10 @@ from cinema import __version__
 from cinema.gateway.admission import admission
 from cinema.gateway.catalogue.extension import catalogue
 from cinema.gateway.documents import DESCRIPTION, DOCUMENTS
+from cinema.gateway.movies.routes import declare_movies
 from cinema.gateway.operations.routes import declare_operations
 from cinema.gateway.profile.aggregate import declare_profile
-from cinema.gateway.upstreams import search, services
+from cinema.gateway.upstreams import film_api, search, services
 from cinema.settings import Settings, load
 from stagedoor import Gateway
 
@@ -31,6 +32,7 @@ def build(settings: Settings) -> Gateway:
     )
     declare_profile(app, *services(app, settings), settings)
     app.extend(partial(catalogue, settings, search(app, settings)))
+    declare_movies(app, film_api(app, settings), settings)
     declare_operations(app)
     return app
 

@@ -14,7 +14,9 @@ from stagedoor import Backend, Gateway, Policy, Service
 from stagedoor.policies import Breaker, Budget, Bulkhead, Retry, Timeout
 from stagedoor.search import Query, Result
 
-__all__ = ["search", "services"]
+__all__ = ["film_api", "search", "services"]
+
+_SHARE = 0.9  # of the whole fetch, for one attempt: the rest is for rendering, and for a second one that is quick
 
 
 def services(app: Gateway, settings: Settings) -> tuple[Service, Service, Service]:
@@ -36,6 +38,20 @@ def _service(app: Gateway, name: str, url: str, settings: Settings) -> Service:
         health="/health",
         connections=settings.gateway_pool_size,
         connect=settings.gateway_connect_timeout_ms / 1000,
+    )
+
+
+def film_api(app: Gateway, settings: Settings) -> Service:
+    """Declare the third party's film API: far away and slow, so with times of its own."""
+    patience = settings.ghibli_timeout_ms / 1000
+    return app.service(
+        "ghibli",
+        settings.ghibli_base_url,
+        policies=_policies(settings, _SHARE * patience),
+        coalesce=False,
+        label="ghibli_api",
+        connections=settings.gateway_pool_size,
+        connect=max(settings.gateway_connect_timeout_ms / 1000, patience / 3),
     )
 
 

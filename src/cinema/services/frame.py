@@ -35,7 +35,7 @@ class Frame:
 
     app: FastAPI
     about: str
-    table: Table
+    table: Table | None
     database: Database
     logs: Logs
     metrics: Metrics
@@ -47,8 +47,10 @@ class Frame:
         return Rim(self.app, (self.metrics, self.logs), SystemClock())
 
 
-def open_frame(settings: Settings, stream: Stream | None, name: str, about: str, table: Table) -> Frame:
-    """Start a service of this name whose health depends on this table; nothing connects yet."""
+def open_frame(
+    settings: Settings, stream: Stream | None, name: str, about: str, table: Table | None = None
+) -> Frame:
+    """Start a service of this name whose health depends on this table, if it has one; nothing connects yet."""
     logs = Logs(
         stream or sys.stdout.buffer, level=settings.log_level, format=settings.log_format, service=name
     )
@@ -77,10 +79,6 @@ def open_frame(settings: Settings, stream: Stream | None, name: str, about: str,
 
 def _operate(frame: Frame) -> None:
     app, name = frame.app, frame.app.title
-    anything = select(frame.table.c.id).limit(1)
-
-    def probe(connection: Connection) -> None:
-        connection.execute(anything).first()
 
     @app.get("/", summary="What this is")
     async def about_page() -> Response:
@@ -93,18 +91,29 @@ def _operate(frame: Frame) -> None:
             {"name": name, "description": frame.about, "version": __version__, "endpoints": endpoints}
         )
 
-    @app.get("/health", summary="Whether the database answers")
+    @app.get("/health", summary="Whether it can answer")
     async def health() -> Response:
-        try:
-            await frame.database.read(probe)
-        except SQLAlchemyError as error:  # it answers, and has no such table yet
-            raise DatabaseUnavailable(str(error)) from error
+        if frame.table is not None:
+            await _demand(frame.database, frame.table)
         return json_answer({"status": "healthy", "service": name})
 
     @app.get("/metrics", summary="Prometheus metrics")
     async def metrics() -> Response:
         page, kind = frame.metrics.render()
         return Response(page, media_type=kind)
+
+
+async def _demand(database: Database, table: Table) -> None:
+    """Read something of a table; raises `DatabaseUnavailable`."""
+    anything = select(table.c.id).limit(1)
+
+    def probe(connection: Connection) -> None:
+        connection.execute(anything).first()
+
+    try:
+        await database.read(probe)
+    except SQLAlchemyError as error:  # it answers, and has no such table yet
+        raise DatabaseUnavailable(str(error)) from error
 
 
 def _refuse_in_form(frame: Frame) -> None:

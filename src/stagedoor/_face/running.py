@@ -139,7 +139,8 @@ class Running:
             deadline = blueprint.deadline_of(layout.declared.deadline)
             screen = Screen(layout, uses, deadline=deadline, refusals=shown, store=store, env=env)
             self._screens[layout.declared] = screen
-            routes.append(self._entered(screen.route(), screen.rules))
+            if layout.template:
+                routes.append(self._entered(screen.route(), screen.rules))
         routes += [route for one in self._extensions for route in one.routes]
         self.handlings = [
             Handling(

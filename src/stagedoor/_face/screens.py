@@ -39,6 +39,7 @@ from stagedoor.web.aggregated import (
     Rendered,
     RenderedCodec,
     deliver,
+    fields_of,
     rendered,
     renderer_of,
     verdicts_of,
@@ -279,10 +280,12 @@ class Screen(Generic[M]):
             raise (error if problem is None else problem) from error
         finally:
             context.leave(token)
-        told = verdicts_of(done, record)
+        told, took = verdicts_of(done, record), self._now() - started
         parts = {name: Verdict(one) for name, one in told.items()}
-        delivery = Leaving(told, record.lookup != "miss", self._now() - started)
-        return Result(self._model(done, delivery), parts, done.complete and record.lookup != "stale")
+        model = self._model(done, Leaving(told, record.lookup != "miss", took))
+        fields = fields_of(told, done.complete, record, took, scope=self._scope)
+        headers = {name.decode(): said.decode() for name, said in (*fields, *self._vary)}
+        return Result(model, parts, done.complete and record.lookup != "stale", headers)
 
     def _model(self, done: Rendered, delivery: Leaving) -> M:
         """Return the model of an answer; one that comes from a cache is read from its JSON."""

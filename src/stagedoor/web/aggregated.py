@@ -26,6 +26,7 @@ from stagedoor.context import Record
 from stagedoor.errors import UpstreamError, UpstreamGarbled
 from stagedoor.events import AggregateEnded
 from stagedoor.problems import Problem, problem_of
+from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
 from stagedoor.web.answer import Answer
@@ -43,6 +44,7 @@ __all__ = [
     "RenderedCodec",
     "Values",
     "aggregate_route",
+    "fields_of",
     "whole_body",
 ]
 
@@ -197,16 +199,21 @@ def deliver(
     """Return the answer: body, verdicts, and what caches may do with it (`scope` is b"public" or b"private")."""
     verdicts = verdicts_of(value, record)
     body = whole_body(plan, value, finish, Delivery(verdicts, record.lookup in _KEPT, seconds))
+    return Answer(200, (_JSON, *fields_of(verdicts, value.complete, record, seconds, scope=scope)), body)
+
+
+def fields_of(
+    verdicts: Mapping[str, Verdict], complete: bool, record: Record, seconds: float, *, scope: bytes
+) -> Headers:
+    """Return the fields that say how an answer came about, and what caches may do with it."""
     timing = [server_timing(verdicts), f"total;dur={seconds * 1000:.1f}"]
-    fresh = value.complete and record.lookup != "stale" and record.ttl is not None
-    headers = (
-        _JSON,
+    fresh = complete and record.lookup != "stale" and record.ttl is not None
+    return (
         (b"stagedoor-parts", parts_header(verdicts).encode()),
         (b"server-timing", ", ".join(filter(None, timing)).encode()),
         cache_status(record),
         cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE,
     )
-    return Answer(200, headers, body)
 
 
 def whole_body(plan: Plan[M], value: Rendered, finish: Finish, delivery: Delivery) -> bytes:

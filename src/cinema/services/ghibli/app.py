@@ -1,0 +1,67 @@
+"""Answer as the public film API does: five kinds of facts, in lists and one by one."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated
+
+from fastapi import HTTPException, Path, Query, Request
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from cinema.services.answers import json_answer
+from cinema.services.frame import open_frame
+from cinema.services.ghibli.facts import Fact, matching, only, read_facts
+from cinema.services.ghibli.models import Film, Location, Person, Species, Vehicle
+from cinema.services.rim import Rim
+from cinema.settings import Settings
+from stagedoor.observers.logs import Stream
+
+__all__ = ["build"]
+
+KINDS: dict[str, type[BaseModel]] = {
+    "films": Film,
+    "people": Person,
+    "locations": Location,
+    "species": Species,
+    "vehicles": Vehicle,
+}
+Id = Annotated[str, Path(description="The id", examples=["58611129-2dbc-4a81-a72f-77ddfc1b1b49"])]
+Fields = Annotated[str, Query(description="Only these fields, comma-separated", examples=["id,url"])]
+Limit = Annotated[int, Query(ge=1, le=250, description="How many at most", examples=[250])]
+
+
+def build(settings: Settings, *, stream: Stream | None = None) -> Rim:
+    """Build the stand-in."""
+    frame = open_frame(settings, stream, "ghibli-service", "Facts of the film API, served offline")
+    for kind, rows in read_facts(settings.ghibli_base_url).items():
+        frame.app.add_api_route(
+            f"/{kind}",
+            _list_of(rows),
+            response_model=list[KINDS[kind]],  # type: ignore[valid-type] - a table of types
+            summary=f"All {kind}; any field may be asked for, as in `?id=`",
+        )
+        frame.app.add_api_route(
+            f"/{kind}/{{id:path}}",  # `:path` because an id may hold an encoded slash
+            _thing_of(rows),
+            response_model=KINDS[kind],
+            summary=f"One of the {kind}",
+        )
+    return frame.finish()
+
+
+def _list_of(rows: Sequence[Fact]) -> Callable[..., Awaitable[Response]]:
+    async def answer(request: Request, fields: Fields = "", limit: Limit = 250) -> Response:
+        found = matching(rows, dict(request.query_params))
+        return json_answer([only(one, fields) for one in found[:limit]])
+
+    return answer
+
+
+def _thing_of(rows: Sequence[Fact]) -> Callable[..., Awaitable[Response]]:
+    known = {one["id"]: one for one in rows}
+
+    async def answer(id: Id, fields: Fields = "") -> Response:  # noqa: A002 - the name of the path's parameter
+        if id not in known:
+            raise HTTPException(404, "no such id")
+        return json_answer(only(known[id], fields))
+
+    return answer
