@@ -293,6 +293,7 @@ class Gateway:
         deadline: float | None = None,
         deprecated: bool = False,
         live: bool = False,
+        etag: bool = False,
         tags: Sequence[str] = (),
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of GET and HEAD. Raises `ConfigError`.
@@ -300,7 +301,8 @@ class Gateway:
         Names in the path are path parameters; `Annotated[str, Header()]` and `Annotated[str, Cookie("sid")]` are
         fields; an argument of the type `Running` is the gateway at work; all else is the query. It returns a value,
         None (204) or an `Answer`; bytes with a content type of their own go as they stand. A `live` one answers however
-        often a client has asked; `tags` group it in documents.
+        often a client has asked. With `etag` its answers carry an entity tag, and who holds one already is answered
+        304 (RFC 9110 13.1.2). `tags` group it in documents.
         """
         place = here()
         demand_cache(cache, place)
@@ -313,6 +315,7 @@ class Gateway:
             deadline=deadline,
             deprecated=deprecated,
             live=live,
+            etag=etag,
             tags=tuple(tags),
         )
 

@@ -31,6 +31,7 @@ from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
 from stagedoor.web.answer import Answer as Written
+from stagedoor.web.answer import conditional, etag_of
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
 from stagedoor.web.kept import Page, PageCodec
 from stagedoor.web.rendering import adapter_of
@@ -43,6 +44,10 @@ _JSON = (b"content-type", b"application/json")
 _STATUS = b":status"  # no field has such a name (RFC 9110 5.1)
 _CONTROL = b"cache-control"
 _OWN = frozenset({b"set-cookie", _CONTROL})
+_TAGGED = {
+    "ETag": "The answer's entity tag. Sent back as `If-None-Match` it is answered 304 while nothing has changed.",
+    "Cache-Control": "How long a client may keep the answer.",
+}
 _BODIES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -215,7 +220,8 @@ class Handling:
                 values[self._body.name] = await json_body(request, self._body_adapter, self.declared.limit)
             started = True
             caller.inputs = values
-            return await self._answered(values)
+            written = await self._answered(values)
+            return _tagged(written, request) if self.declared.etag else written
         except (UpstreamError, Problem) as failed:
             error = failed
             raise Refused(self._refusals(failed)) from failed
@@ -358,6 +364,7 @@ class Handling:
                 model=None if nothing else _documented(self._returns),
                 status=status,
                 problems=self._problems(),
+                headers=_TAGGED if declared.etag else {},
                 body=None if self._body is None else self._body.hint,
                 deprecated=declared.deprecated,
             ),
@@ -377,6 +384,13 @@ def varied(declared: Handler, arguments: Sequence[Argument]) -> Picker:
     names = {one.name.lower() for one in inputs if one.place == "header"}
     crumbs = {one.name for one in inputs if one.place == "cookie"}
     return Picker({*declared.vary, *names, *map(Cookie, crumbs)}, str(declared.place))
+
+
+def _tagged(written: Written, request: Request) -> Written:
+    """Return an answer with its entity tag, or 304 to who holds it."""
+    if written.status != 200:
+        return written
+    return conditional(written, etag_of(written.body), request.listed(b"if-none-match"))
 
 
 def _documented(returns: Any) -> Any:  # noqa: ANN401 - an annotation

@@ -32,7 +32,7 @@ def declare_movies(app: Gateway, ghibli: Service, settings: Settings) -> None:
     snapshot = declare_snapshot(app, ghibli, settings)
     patience = settings.ghibli_timeout_ms / 1000
 
-    @app.get("/movies", deadline=patience, tags=_TAG)
+    @app.get("/movies", deadline=patience, etag=True, tags=_TAG)
     async def movies(page_size: PageSize = None, page_number: PageNumber = None) -> Answer[MoviesAnswer]:
         """List the films of the film API with their people.
 
@@ -48,7 +48,7 @@ def declare_movies(app: Gateway, ghibli: Service, settings: Settings) -> None:
         shown = every[page.offset : page.offset + page.limit]
         return Answer({"api_data": shown, "timestamp": found.value.timestamp}, headers=headers)
 
-    @app.get("/movies/{id}", deadline=patience, tags=_TAG)
+    @app.get("/movies/{id}", deadline=patience, etag=True, tags=_TAG)
     async def movie(id: MovieId) -> Answer[MovieAnswer]:  # noqa: A002 - the name of the path's parameter
         """Return one film with its people."""
         found = await snapshot.run()
