@@ -16,7 +16,9 @@ from stagedoor.search import Query, Result
 
 __all__ = ["film_api", "search", "services"]
 
-_SHARE = 0.9  # of the whole fetch, for one attempt: the rest is for rendering, and for a second one that is quick
+_SHARE = (
+    0.9  # of the whole fetch, for one attempt: the rest is for rendering, and for a second one that is quick
+)
 
 
 def services(app: Gateway, settings: Settings) -> tuple[Service, Service, Service]:

@@ -92,7 +92,11 @@ class Result(Generic[M_co]):
     __slots__ = ("_complete", "_headers", "_parts", "_value")
 
     def __init__(
-        self, value: M_co, parts: Mapping[str, Verdict], complete: bool, headers: Mapping[str, str] | None = None
+        self,
+        value: M_co,
+        parts: Mapping[str, Verdict],
+        complete: bool,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self._value = value
         self._parts = parts

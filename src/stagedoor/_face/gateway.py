@@ -258,9 +258,9 @@ class Gateway:
         """Declare a screen: one typed answer made of parts.
 
         With the path "" it has no route of its own: handlers `run` it, so that several routes can show one kept answer
-        in their ways. `vary` says what of the caller identifies it; nothing: public. A part that would forward a field the screen
-        does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in its
-        stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering and
+        in their ways. `vary` says what of the caller identifies it; nothing: public. A part that would forward a field
+        the screen does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in
+        its stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering and
         the way back take; the parts have the rest. `tags` group it in documents. Raises `ConfigError`.
         """
         place = here()

@@ -202,7 +202,7 @@ class Handling:
         cache = self.declared.cache
         if cache is None:
             return None
-        options: dict[str, Any] = {"storable": _shareable}
+        options: dict[str, Any] = {"storable": _shareable, "refresh_deadline": max(1.0, self._deadline)}
         if cache.key is not None:
             options["key"] = partial(_readable, cache.key)
         policies = (cached(cache, store, PageCodec(), **options), Coalesced(shareable=_shareable))

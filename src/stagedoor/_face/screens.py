@@ -53,6 +53,7 @@ __all__ = ["Screen", "reserve"]
 
 M = TypeVar("M", bound=BaseModel)
 _RESERVE, _RESERVE_SHARE = 0.015, 0.05
+_REFRESH = 1.0  # seconds a renewal has at least: nobody waits for it
 
 
 def reserve(deadline: float) -> float:
@@ -118,6 +119,7 @@ class Screen(Generic[M]):
         if cache is None:
             return [Coalesced()]
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
+        options["refresh_deadline"] = max(_REFRESH, self._deadline)
         if cache.key is not None:
             options["key"] = _named
         return [cached(cache, self._store, RenderedCodec(), **options), Coalesced()]

@@ -76,7 +76,9 @@ async def test_a_movie_has_exactly_these_keys_in_this_order(films: Films) -> Non
 async def test_list_and_single_movie_share_one_snapshot(films: Films) -> None:
     """Contract 7: two calls, one timestamp."""
     films.have()
-    answers = [(await films.stage.get(path)).read(dict) for path in ("/movies", f"/movies/{CASTLE}/", "/movies/")]
+    answers = [
+        (await films.stage.get(path)).read(dict) for path in ("/movies", f"/movies/{CASTLE}/", "/movies/")
+    ]
 
     assert len({one["timestamp"] for one in answers}) == 1
     assert answers[1]["api_data"] == answers[0]["api_data"][0]

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from cinema.gateway.catalogue.paging import Pairs, Paging, links
+from cinema.gateway.catalogue.paging import Paging, Pairs, links
 from cinema.gateway.movies.joining import by_id, joined
 from cinema.gateway.movies.models import MovieAnswer, MoviesAnswer
 from cinema.gateway.movies.snapshot import declare_snapshot
@@ -17,7 +17,9 @@ _TAG = ("movies",)
 _USUAL_SIZE = 50
 PageSize = Annotated[
     int | None,
-    Field(ge=1, le=100, description="How many films a page holds; 50 if only a number is given", examples=[5]),
+    Field(
+        ge=1, le=100, description="How many films a page holds; 50 if only a number is given", examples=[5]
+    ),
 ]
 PageNumber = Annotated[
     int | None, Field(ge=1, description="Which page; the first if only a size is given", examples=[1])

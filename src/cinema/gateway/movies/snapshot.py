@@ -13,6 +13,7 @@ from stagedoor.errors import UpstreamGarbled, UpstreamRejected
 
 __all__ = ["declare_snapshot"]
 
+_RENEWED = 50 / 60  # the share of its life after which a snapshot is renewed while there is traffic
 _FILMS = {"fields": "id,title,director,producer,release_date,url", "limit": 250}
 _PEOPLE = {"fields": "id,name,films,url", "limit": 250}
 
@@ -50,4 +51,6 @@ def _without_list(error: UpstreamRejected) -> UpstreamGarbled:
 
 
 def _kept(settings: Settings) -> Cache:
-    return Cache(max_age=settings.ghibli_ttl_s, key="ghibli")
+    """Return how snapshots are kept: at the longest for 60 s, and renewed from the 50th on."""
+    life = settings.ghibli_ttl_s
+    return Cache(max_age=life, renew_after=life * _RENEWED, from_start=True, key="ghibli")

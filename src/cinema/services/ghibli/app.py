@@ -1,7 +1,7 @@
 """Answer as the public film API does: five kinds of facts, in lists and one by one."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import HTTPException, Path, Query, Request
 from pydantic import BaseModel
@@ -33,16 +33,17 @@ def build(settings: Settings, *, stream: Stream | None = None) -> Rim:
     """Build the stand-in."""
     frame = open_frame(settings, stream, "ghibli-service", "Facts of the film API, served offline")
     for kind, rows in read_facts(settings.ghibli_base_url).items():
+        model: Any = KINDS[kind]
         frame.app.add_api_route(
             f"/{kind}",
             _list_of(rows),
-            response_model=list[KINDS[kind]],  # type: ignore[valid-type] - a table of types
+            response_model=list[model],
             summary=f"All {kind}; any field may be asked for, as in `?id=`",
         )
         frame.app.add_api_route(
             f"/{kind}/{{id:path}}",  # `:path` because an id may hold an encoded slash
             _thing_of(rows),
-            response_model=KINDS[kind],
+            response_model=model,
             summary=f"One of the {kind}",
         )
     return frame.finish()

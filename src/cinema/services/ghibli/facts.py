@@ -31,7 +31,9 @@ def _linked(base: str, value: str | list[str]) -> str | list[str]:
 
 def matching(rows: Sequence[Fact], asked: Mapping[str, str]) -> Sequence[Fact]:
     """Return what equals everything asked for; names that are no field ask for nothing."""
-    return [one for one in rows if all(_text(one[name]) == text for name, text in asked.items() if name in one)]
+    return [
+        one for one in rows if all(_text(one[name]) == text for name, text in asked.items() if name in one)
+    ]
 
 
 def _text(value: str | list[str]) -> str:

@@ -74,7 +74,9 @@ async def test_any_field_is_a_filter(ghibli: Asker) -> None:
     assert said == [{"title": "Grave of the Fireflies"}]
 
 
-@pytest.mark.parametrize(("limit", "status"), [("1", 200), ("250", 200), ("0", 422), ("251", 422), ("x", 422)])
+@pytest.mark.parametrize(
+    ("limit", "status"), [("1", 200), ("250", 200), ("0", 422), ("251", 422), ("x", 422)]
+)
 async def test_limit_is_from_1_to_250(ghibli: Asker, limit: str, status: int) -> None:
     """Contract 7."""
     assert (await ghibli(f"/people?limit={limit}")).status == status
@@ -86,7 +88,9 @@ async def test_an_unknown_id_is_not_found(ghibli: Asker, path: str) -> None:
     reply = await ghibli(path)
 
     assert reply.status == (200 if path == "/people/" else 404)
-    assert reply.headers["content-type"] == ("application/json" if path == "/people/" else "application/problem+json")
+    assert reply.headers["content-type"] == (
+        "application/json" if path == "/people/" else "application/problem+json"
+    )
 
 
 async def test_it_is_healthy_without_a_database() -> None:
