@@ -38,7 +38,7 @@ PATIENT = {
     "GATEWAY_ATTEMPT_TIMEOUT_MS": 2400,
     "GATEWAY_CONNECT_TIMEOUT_MS": 2000,
 }
-_OURS = ("GATEWAY_", "DATABASE_", "REDIS_", "LOG_", "DOCS_", "SEARCH_", "SENTRY_", "PROMETHEUS_")
+_OURS = ("GATEWAY_", "DATABASE_", "REDIS_", "LOG_", "DOCS_", "SEARCH_", "SENTRY_", "PROMETHEUS_", "GHIBLI_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +191,9 @@ class Platform:
 
     def __init__(self, folder: Path, database: str = "", /, **settings: str | float) -> None:
         self.folder = folder
-        self.ports = {name: free_port() for name in ALL}
+        self.ports = {name: free_port() for name in (*ALL, "ghibli")}
         urls = {f"GATEWAY_{name.upper()}_URL": f"http://{LOOPBACK}:{self.ports[name]}" for name in SERVICES}
+        urls["GHIBLI_BASE_URL"] = f"http://{LOOPBACK}:{self.ports['ghibli']}"
         own = {"GATEWAY_PORT": str(self.ports["gateway"]), "DATABASE_URL": database}
         given = {name: str(value) for name, value in settings.items()}
         self.environment = clean() | urls | own | given

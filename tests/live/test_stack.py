@@ -25,17 +25,18 @@ class Stack:
     """Run `cinema up` on free ports over a database of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.ports = {name: free_port() for name in ("gateway", *SERVICES)}
+        self.ports = {name: free_port() for name in ("gateway", "ghibli", *SERVICES)}
         self.folder = folder
         self.log = folder / "log"
         self._processes: list[psutil.Process] = []
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         urls = {f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{self.ports[name]}" for name in SERVICES}
+        urls["GHIBLI_BASE_URL"] = f"http://127.0.0.1:{self.ports['ghibli']}"
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("GATEWAY_", "DATABASE_"))
+            if not name.startswith(("GATEWAY_", "GHIBLI_", "DATABASE_"))
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(

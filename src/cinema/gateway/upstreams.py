@@ -54,6 +54,7 @@ def film_api(app: Gateway, settings: Settings) -> Service:
         label="ghibli_api",
         connections=settings.gateway_pool_size,
         connect=max(settings.gateway_connect_timeout_ms / 1000, patience / 3),
+        decompress=True,
     )
 
 

@@ -110,7 +110,7 @@ class Gateway:
             weakref.WeakKeyDictionary()
         )
 
-    def service(
+    def service(  # noqa: PLR0913 - each is a word of the declaration
         self,
         name: str,
         url: str = "",
@@ -125,6 +125,7 @@ class Gateway:
         health: str = "",
         connections: int = 100,
         connect: float = 0.05,
+        decompress: bool = False,
     ) -> Service:
         """Declare an upstream and return its typed client.
 
@@ -133,7 +134,8 @@ class Gateway:
         `policies` replace the ordinary ones, outermost first; `cache` keeps answers; `coalesce` joins equal calls.
         `label` is what metrics and health call it, its name unless given. `health` is a path that must be there; unless
         given /health is asked, and a service without one counts as well. At most so many `connections` are open, each
-        made within `connect` seconds. Raises `ConfigError`.
+        made within `connect` seconds. `decompress` asks for gzip or deflate and decodes whole answers, bounded: for
+        one that is far away. Raises `ConfigError`.
         """
         place = here()
         given: object = name
@@ -155,7 +157,7 @@ class Gateway:
             coalesce=coalesce,
             label=label,
             health=health,
-            pool=(connections, connect),
+            pool=(connections, connect, decompress),
             place=place,
         )
         self.services.append(service)
@@ -260,7 +262,7 @@ class Gateway:
         With the path "" it has no route of its own: handlers `run` it, so that several routes can show one kept answer
         in their ways. `vary` says what of the caller identifies it; nothing: public. A part that would forward a field
         the screen does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in
-        its stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering and
+        its stale-if-error window go before a new partial one. `reserve` is the part of the deadline that rendering and
         the way back take; the parts have the rest. `tags` group it in documents. Raises `ConfigError`.
         """
         place = here()
@@ -546,6 +548,7 @@ class Gateway:
                     connect_timeout=service.connect,
                     clock=world.env.clock,
                     via=self.name,
+                    decompress=service.decompress,
                 )
         if missing and reachable and not settings.docs_only:
             raise ConfigError(f"the address of a service is missing: set {', '.join(missing)}, or give url=")

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeAlias, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin
 from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -24,9 +24,23 @@ from stagedoor.errors import ConfigError
 from stagedoor.parameters import Fault, Invalid
 from stagedoor.web.request import Request
 
-__all__ = ["Input", "Reader", "is_model", "markers_of", "read_as"]
+__all__ = ["Input", "Last", "Reader", "is_model", "markers_of", "read_as"]
 
 Source: TypeAlias = Literal["path", "query", "header", "cookie"]
+T = TypeVar("T")
+
+
+class LastMarker:
+    """Marks an input of which the last counts."""
+
+    def __repr__(self) -> str:
+        return "Last"
+
+
+LAST = LastMarker()
+Last = Annotated[T, LAST]
+"""An input that may be given repeatedly: the last one counts. Without it a repeated one is refused (422)."""
+
 _SECRETIVE = frozenset({"header", "cookie"})
 _MANY = (list, tuple, set, frozenset, Sequence)
 
@@ -123,6 +137,8 @@ class Input:
             if self.default is ABSENT:
                 raise Invalid(Fault((_place(self.place), self.name), "is missing", "missing"))
             return copy.copy(self.default)  # nobody may change what the next one gets
+        if LAST in markers_of(self.hint):
+            said = said[-1:]
         if len(said) > 1 and not self.many:
             raise Invalid(Fault((_place(self.place), self.name), "is given more than once", "repeated"))
         try:

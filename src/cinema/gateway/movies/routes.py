@@ -9,7 +9,7 @@ from cinema.gateway.movies.joining import by_id, joined
 from cinema.gateway.movies.models import MovieAnswer, MoviesAnswer
 from cinema.gateway.movies.snapshot import declare_snapshot
 from cinema.settings import Settings
-from stagedoor import Answer, Gateway, NotFound, Service
+from stagedoor import Answer, Gateway, Last, NotFound, Service
 
 __all__ = ["declare_movies"]
 
@@ -35,7 +35,9 @@ def declare_movies(app: Gateway, ghibli: Service, settings: Settings) -> None:
     patience = settings.ghibli_timeout_ms / 1000
 
     @app.get("/movies", deadline=patience, etag=True, tags=_TAG)
-    async def movies(page_size: PageSize = None, page_number: PageNumber = None) -> Answer[MoviesAnswer]:
+    async def movies(
+        page_size: Last[PageSize] = None, page_number: Last[PageNumber] = None
+    ) -> Answer[MoviesAnswer]:
         """List the films of the film API with their people.
 
         Without a page: all of them. `X-Total-Count` counts them, `Link` points to the pages around a page.

@@ -4,15 +4,18 @@ List and single film are views of one kept answer, so that they agree and share 
 the film API was asked, in every tier. There is no stale answer.
 """
 
+from collections.abc import Awaitable
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from cinema.gateway.movies.models import Film, Person, Snapshot
 from cinema.settings import Settings
-from stagedoor import Aggregate, Cache, Gateway, Report, Service
+from stagedoor import Aggregate, Cache, Gateway, Problem, Report, Service
 from stagedoor.errors import UpstreamGarbled, UpstreamRejected
 
 __all__ = ["declare_snapshot"]
 
+T = TypeVar("T")
 _RENEWED = 50 / 60  # the share of its life after which a snapshot is renewed while there is traffic
 _FILMS = {"fields": "id,title,director,producer,release_date,url", "limit": 250}
 _PEOPLE = {"fields": "id,name,films,url", "limit": 250}
@@ -24,17 +27,11 @@ def declare_snapshot(app: Gateway, ghibli: Service, settings: Settings) -> Aggre
 
     @snapshot.part
     async def films() -> list[Film]:
-        try:
-            return await ghibli.get(list[Film], "/films/", query=_FILMS)
-        except UpstreamRejected as error:
-            raise _without_list(error) from error
+        return await _listed(ghibli.get(list[Film], "/films/", query=_FILMS))
 
     @snapshot.part
     async def people() -> list[Person]:
-        try:
-            return await ghibli.get(list[Person], "/people/", query=_PEOPLE)
-        except UpstreamRejected as error:
-            raise _without_list(error) from error
+        return await _listed(ghibli.get(list[Person], "/people/", query=_PEOPLE))
 
     snapshot.summary(timestamp)
     return snapshot
@@ -45,9 +42,21 @@ def timestamp(report: Report) -> str:
     return datetime.fromtimestamp(report.wall - report.seconds, UTC).isoformat()
 
 
-def _without_list(error: UpstreamRejected) -> UpstreamGarbled:
-    """Return what it means that there are no such lists: this is not the film API (contract 1.4)."""
-    return UpstreamGarbled(error.operation, error.detail)
+async def _listed(asking: Awaitable[T]) -> T:
+    """Return what the film API says; where it has no such list it is none (contract 1.4)."""
+    try:
+        return await asking
+    except UpstreamRejected as error:
+        raise UpstreamGarbled(error.operation, error.detail) from error
+    except UpstreamGarbled as error:
+        if _redirects(error):  # a mistake of the operator's, who reads where to in the log
+            raise Problem(502, "the film API answers with a redirect, which is not followed") from error
+        raise
+
+
+def _redirects(error: UpstreamGarbled) -> bool:
+    said = error.response
+    return said is not None and said.status in {301, 302, 303, 307, 308}
 
 
 def _kept(settings: Settings) -> Cache:
