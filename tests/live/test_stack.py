@@ -36,7 +36,7 @@ class Stack:
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("GATEWAY_", "GHIBLI_", "DATABASE_"))
+            if not name.startswith(("GATEWAY_", "DATABASE_"))
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
