@@ -15,6 +15,7 @@ def admission(settings: Settings) -> stagedoor.Settings:
         redis_prefix=settings.redis_prefix,
         redis_timeout=settings.redis_timeout_ms / 1000,
         rate_limit="" if settings.rate_limit is None else settings.gateway_rate_limit,
+        rate_limits=settings.rate_limits,
         cors_origins=settings.cors_origins,
         trusted_proxies=tuple(map(str, settings.trusted_proxies)),
         log_level=settings.log_level,

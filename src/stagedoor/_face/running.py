@@ -16,6 +16,7 @@ from stagedoor._face.declared import Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.handlers import Handling
+from stagedoor._face.inputs import nearest
 from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
 from stagedoor._face.problems import Refusals
@@ -32,6 +33,7 @@ from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Transport
 from stagedoor.context import Record, RequestContext
 from stagedoor.deadline import Deadline
+from stagedoor.errors import ConfigError
 from stagedoor.problems import Problem
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
@@ -41,6 +43,7 @@ from stagedoor.web.gateway import Gateway as Web
 from stagedoor.web.health import Component, Health
 from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import Refused, Route
+from stagedoor.web.throttle import Limiter
 from stagedoor.web.trace import Parents, identify
 
 if TYPE_CHECKING:
@@ -116,6 +119,7 @@ class Running:
             plans=tuple(screen.plan for screen in self._screens.values()),
             trusted=trust(settings.networks),
             throttle=self.stores.throttle,
+            limits=_of_routes(self.stores.limits, routes),
             cors=_cors(settings, routes),
             lifespan=self.opened,
             entropy=world.entropy,
@@ -327,6 +331,17 @@ class Running:
 
     def __repr__(self) -> str:
         return f"<Running {self.name}>"
+
+
+def _of_routes(limits: Mapping[str, Limiter], routes: Sequence[Route]) -> Mapping[str, Limiter]:
+    """Return the limits of single routes; raises `ConfigError` for one of a route that there is not."""
+    known = {one.path: one for one in routes}
+    for path in limits:
+        if path not in known:
+            raise ConfigError(f"rate_limits: {path!r} is no route here{nearest(path, known)}")
+        if known[path].live:
+            raise ConfigError(f"rate_limits: {path!r} is answered however often it is asked")
+    return limits
 
 
 def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:

@@ -20,6 +20,7 @@ from stagedoor.web.throttle import Quota
 __all__ = ["RESERVED", "Setting", "Settings", "listed", "prefix_of", "settings_from", "url_from"]
 
 _RATE = re.compile(r"([0-9]{1,9})/([0-9]{1,6})")
+_PATH = re.compile(r"/[\w/.{}:~-]*", re.ASCII)
 _KUBERNETES = re.compile(
     r"(?:tcp|udp|sctp)://"
 )  # what it sets for a service named like the gateway: no setting
@@ -29,7 +30,8 @@ _KUBERNETES = re.compile(
 class Settings:
     """Where to listen, stores, limits, origins, proxies, logs: as arguments, or from the environment.
 
-    `rate_limit` is `requests/seconds` per client, "" for none; `redis_url` "" keeps answers in memory only.
+    `rate_limit` is `requests/seconds` per client, "" for none; `rate_limits` are further ones of single routes, as in
+    `/search=60/60`, counted apart. `redis_url` "" keeps answers in memory only.
     `redis_prefix` is what keys begin with, the gateway's name unless given; `redis_timeout` is seconds.
     `trusted_proxies` are addresses and networks whose word on the client counts. `max_connections` and
     `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory. `docs_only` serves
@@ -43,6 +45,7 @@ class Settings:
     redis_prefix: str = ""
     redis_timeout: float = 0.05
     rate_limit: str = ""
+    rate_limits: Sequence[str] = ()
     cors_origins: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
     log_level: str = "info"
@@ -82,6 +85,16 @@ class Settings:
         """Return the limit per client; None if there is none."""
         found = _RATE.fullmatch(self.rate_limit)
         return None if found is None else Quota(requests=int(found[1]), seconds=int(found[2]))
+
+    @property
+    def quotas(self) -> tuple[Quota, ...]:
+        """Return the further limits, each named by the path of its route."""
+        said = [one.rpartition("=") for one in self.rate_limits]
+        rates = [(path, rate.partition("/")) for path, _, rate in said]
+        return tuple(
+            Quota(requests=int(requests), seconds=int(seconds), name=path.rstrip("/") or "/")
+            for path, (requests, _, seconds) in rates
+        )
 
 
 @dataclass(frozen=True)
@@ -123,6 +136,15 @@ def _switch(text: str) -> bool | None:
 def _is_rate(text: Any) -> bool:  # noqa: ANN401 - whatever was given
     found = _RATE.fullmatch(text) if isinstance(text, str) else None
     return text == "" or (found is not None and int(found[1]) > 0 and int(found[2]) > 0)
+
+
+def _are_rates(texts: Any) -> bool:  # noqa: ANN401 - whatever was given
+    if isinstance(texts, str):
+        return False
+    said = [text.rpartition("=") for text in texts]
+    paths = [path.rstrip("/") for path, _, _ in said]
+    each = all(_PATH.fullmatch(path) and rate and _is_rate(rate) for path, _, rate in said)
+    return each and len({*paths}) == len(paths)
 
 
 def _are_networks(texts: Any) -> bool:  # noqa: ANN401 - whatever was given
@@ -187,6 +209,13 @@ _SETTINGS: Final = (
         "how long Redis may take",
     ),
     Setting("rate_limit", str, _is_rate, "requests/seconds such as 100/60, or empty", "the limit per client"),
+    Setting(
+        "rate_limits",
+        _list,
+        _are_rates,
+        "a list such as /search=60/60,/orders/{id}=10/60, each path once",
+        "further limits of single routes, counted apart",
+    ),
     Setting(
         "cors_origins",
         _list,

@@ -6,9 +6,10 @@
 Every answer leaves through `_write`, every failure through `problem_of`; a handler knows of neither.
 """
 
+import hashlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from stagedoor.web.parameters import BeyondWindow, Invalid
 from stagedoor.web.request import Receive, Request, Scope, Send
 from stagedoor.web.routes import Match, Refused, Route, Router
 from stagedoor.web.stream import send_stream
-from stagedoor.web.throttle import Limiter
+from stagedoor.web.throttle import Limiter, Quotas
 from stagedoor.web.trace import Parents, Trace, identify
 from stagedoor.web.traffic import Traffic, tell_refused
 
@@ -93,11 +94,11 @@ class Gateway:
     """Serve routes under one deadline, one form of errors, one way to count and to log.
 
     `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
-    every client on every route but the `live` ones; `cors` lets pages of other origins read the answers. `mistakes`
-    hears of each failure of our own, which clients see as 500.
+    every client on every route but the `live` ones, `limits` further on single ones, by path; `cors` lets pages of
+    other origins read the answers. `mistakes` hears of each failure of our own, which clients see as 500.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything a gateway is made of
         self,
         routes: Iterable[Route],
         *,
@@ -109,6 +110,7 @@ class Gateway:
         plans: Sequence[Plan[Any]] = (),
         trusted: Trust = _nobody,
         throttle: Limiter | None = None,
+        limits: Mapping[str, Limiter] | None = None,
         cors: Cors | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[object]] = _nothing_to_open,
         entropy: Callable[[int], bytes] = _RANDOM.randbytes,
@@ -125,6 +127,8 @@ class Gateway:
         self._traffic = tuple(traffic)
         self._trusted = trusted
         self._throttle = throttle
+        common = () if throttle is None else (throttle,)
+        self._quotas = {path: Quotas(one, *common) for path, one in (limits or {}).items()}
         self._cors = cors
         self._lifespan = lifespan
         self._entropy = entropy
@@ -194,8 +198,14 @@ class Gateway:
             preflight = self._preflight(exchange, self._cors)
             if preflight is not None:
                 return preflight  # not counted: a page could never read its refusal (Fetch 4.8)
-        throttle = self._throttle
-        if throttle is not None and not exchange.match.route.live:
+        throttle, route = self._throttle, exchange.match.route
+        if route.live:
+            return await self._handled(exchange)
+        if self._quotas and route.path in self._quotas:
+            exchange.fields, wait = await self._quotas[route.path].take(self._client(exchange))
+            if wait:
+                return self._problem(exchange, problems.rate_limited(wait))
+        elif throttle is not None:
             key = self._client(exchange)
             allowance = throttle.take(key) or await throttle.ask(key)
             exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
@@ -204,7 +214,11 @@ class Gateway:
         return await self._handled(exchange)
 
     def _client(self, exchange: _Exchange) -> str:
-        """Return who asks; all who come without an address are one."""
+        """Return who asks: whom the route's guard has recognised, else an address; all without one are one."""
+        subject = exchange.match.route.subject
+        known = "" if subject is None else subject(exchange.scope)
+        if known:
+            return "=" + hashlib.blake2b(known.encode(), digest_size=16).hexdigest()  # no address begins so
         peer = exchange.scope.get("client")
         if peer is None:
             return ""
