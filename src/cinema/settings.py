@@ -121,6 +121,15 @@ def _origins(value: str) -> str:
     return value
 
 
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\]")
+
+
+def _hosts(value: str) -> str:
+    if not all(map(_HOST.fullmatch, _items(value))):
+        raise ValueError("must be names of hosts without ports, comma-separated, such as cinema.example.com")
+    return value
+
+
 def _networks(value: str) -> str:
     for item in _items(value):
         try:
@@ -222,6 +231,7 @@ class Settings(BaseSettings):
     gateway_rate_limits: Annotated[Text, AfterValidator(_rates)] = ""
     gateway_trusted_proxies: Annotated[Text, AfterValidator(_networks)] = ""
     gateway_cors_origins: Annotated[Text, AfterValidator(_origins)] = ""
+    gateway_trusted_hosts: Annotated[Text, AfterValidator(_hosts)] = ""
     docs_only: bool = False
     films: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     redis_url: Annotated[Text, AfterValidator(_redis_url)] | None = None
@@ -299,6 +309,11 @@ class Settings(BaseSettings):
     def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Return the networks whose forwarding headers are believed."""
         return tuple(ip_network(item) for item in _items(self.gateway_trusted_proxies))
+
+    @property
+    def trusted_hosts(self) -> tuple[str, ...]:
+        """Return the names under which the gateway is served; any if there are none."""
+        return _items(self.gateway_trusted_hosts)
 
     @property
     def cors_origins(self) -> tuple[str, ...]:

@@ -63,6 +63,7 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("GATEWAY_BREAKER_RESET_S", "nan", "finite"),
         ("GATEWAY_RATE_LIMIT", "12000", "12000/60"),
         ("GATEWAY_RATE_LIMIT", "5/0", "12000/60"),
+        ("GATEWAY_TRUSTED_HOSTS", "https://a.example", "names of hosts"),
         ("GATEWAY_RATE_LIMITS", "/memes", "/memes=60/60"),
         ("GATEWAY_RATE_LIMITS", "memes=60/60", "/memes=60/60"),
         ("GATEWAY_RATE_LIMITS", "/memes=0", "/memes=60/60"),

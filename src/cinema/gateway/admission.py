@@ -18,6 +18,7 @@ def admission(settings: Settings) -> stagedoor.Settings:
         rate_limits=settings.rate_limits,
         cors_origins=settings.cors_origins,
         trusted_proxies=tuple(map(str, settings.trusted_proxies)),
+        trusted_hosts=settings.trusted_hosts,
         log_level=settings.log_level,
         log_format=settings.log_format,
         max_connections=settings.gateway_max_connections,

@@ -19,6 +19,10 @@ from stagedoor import Gateway
 
 __all__ = ["build"]
 
+# No page of ours belongs into a frame, and none tells others where its reader was. Strict-Transport-Security is for
+# whoever speaks TLS, which is not this process.
+_SECURE = {"x-frame-options": "DENY", "referrer-policy": "no-referrer"}
+
 
 def build(settings: Settings) -> Gateway:
     """Return the gateway these settings describe; it opens nothing before it is served."""
@@ -29,6 +33,7 @@ def build(settings: Settings) -> Gateway:
         version=__version__,
         description=DESCRIPTION,
         documents=DOCUMENTS,
+        headers=_SECURE,
     )
     declare_profile(app, *services(app, settings), settings)
     app.extend(partial(catalogue, settings, search(app, settings)))

@@ -28,7 +28,7 @@ from stagedoor._face.declared import (
     tags_of,
 )
 from stagedoor._face.extension import Extension
-from stagedoor._face.fields import Cookie, checked_set
+from stagedoor._face.fields import Cookie, checked_set, lower_fields
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.remote import AnyPolicy
@@ -68,7 +68,8 @@ class Gateway:
     `name` is the prefix of its settings: SHOP_ACCOUNTS_URL, SHOP_PORT, ... (`-` becomes `_`). The environment wins
     over `url=`; `settings` given here replace the environment. `deadline` is the seconds of a request, `lifespan` what
     is entered while it runs, `middleware` ASGI applications round it, outermost first. `documents` are the OpenAPI
-    documents and the pages that show them, `title`, `version` and `description` stand in each. Raises `ConfigError`.
+    documents and the pages that show them, `title`, `version` and `description` stand in each. `headers` stand in every
+    answer that does not say them itself, `X-Content-Type-Options: nosniff` anyhow. Raises `ConfigError`.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Gateway:
         version: str = "1",
         description: str = "",
         documents: Sequence[DocumentSet] = (_WHOLE,),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.place = here()
         given: object = name
@@ -98,6 +100,7 @@ class Gateway:
         self.version = version
         self.description = description
         self.documents = tuple(documents)
+        self.headers = lower_fields(headers)
         self.services: list[Service] = []
         self.sources: list[Source] = []
         self.backends: list[Backend[Any, Any]] = []

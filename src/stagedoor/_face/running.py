@@ -121,6 +121,7 @@ class Running:
             throttle=self.stores.throttle,
             limits=_of_routes(self.stores.limits, routes),
             cors=_cors(settings, routes),
+            always=declared.headers,
             lifespan=self.opened,
             entropy=world.entropy,
         )

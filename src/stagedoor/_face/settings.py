@@ -20,6 +20,7 @@ from stagedoor.web.throttle import Quota
 __all__ = ["RESERVED", "Setting", "Settings", "listed", "prefix_of", "settings_from", "url_from"]
 
 _RATE = re.compile(r"([0-9]{1,9})/([0-9]{1,6})")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\]")
 _PATH = re.compile(r"/[\w/.{}:~-]*", re.ASCII)
 _KUBERNETES = re.compile(
     r"(?:tcp|udp|sctp)://"
@@ -33,7 +34,8 @@ class Settings:
     `rate_limit` is `requests/seconds` per client, "" for none; `rate_limits` are further ones of single routes, as in
     `/search=60/60`, counted apart. `redis_url` "" keeps answers in memory only.
     `redis_prefix` is what keys begin with, the gateway's name unless given; `redis_timeout` is seconds.
-    `trusted_proxies` are addresses and networks whose word on the client counts. `max_connections` and
+    `trusted_proxies` are addresses and networks whose word on the client counts. `trusted_hosts` are the names under
+    which it is served, any if empty: a request for another is 421, but for health and metrics. `max_connections` and
     `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory. `docs_only` serves
     documents, health and what asks no service; all else is 503, and nothing is opened. `sentry_dsn` is told of errors
     of ours, and of a share of all requests (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
@@ -48,6 +50,7 @@ class Settings:
     rate_limits: Sequence[str] = ()
     cors_origins: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
+    trusted_hosts: Sequence[str] = ()
     log_level: str = "info"
     log_format: str = "json"
     metrics: bool = True
@@ -160,6 +163,11 @@ def networks_of(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
     return tuple(ip_network(text) for text in texts)
 
 
+def is_host(text: str) -> bool:
+    """Tell whether a text is a host as `Host` names it, without a port: a name, an IPv4 address, or [IPv6]."""
+    return _HOST.fullmatch(text) is not None
+
+
 def _is_redis(text: Any) -> bool:  # noqa: ANN401 - whatever was given
     return text == "" or (isinstance(text, str) and text.startswith(("redis://", "rediss://", "unix://")))
 
@@ -229,6 +237,13 @@ _SETTINGS: Final = (
         _are_networks,
         "addresses or networks such as 10.0.0.0/8, separated by commas",
         "who is believed about the client's address",
+    ),
+    Setting(
+        "trusted_hosts",
+        _list,
+        lambda texts: not isinstance(texts, str) and all(is_host(text) for text in texts),
+        "names of hosts such as shop.example.com, without ports, separated by commas",
+        "the names under which it is served; a request for another is 421",
     ),
     Setting(
         "log_level", str.lower, _among(_LEVELS), f"one of {', '.join(_LEVELS)}", "the least that is logged"

@@ -95,7 +95,8 @@ class Gateway:
 
     `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
     every client on every route but the `live` ones, `limits` further on single ones, by path; `cors` lets pages of
-    other origins read the answers. `mistakes` hears of each failure of our own, which clients see as 500.
+    other origins read the answers; the fields in `always` stand in each answer that does not say them itself.
+    `mistakes` hears of each failure of our own, which clients see as 500.
     """
 
     def __init__(  # noqa: PLR0913 - everything a gateway is made of
@@ -112,6 +113,7 @@ class Gateway:
         throttle: Limiter | None = None,
         limits: Mapping[str, Limiter] | None = None,
         cors: Cors | None = None,
+        always: Headers = (),
         lifespan: Callable[[], AbstractAsyncContextManager[object]] = _nothing_to_open,
         entropy: Callable[[int], bytes] = _RANDOM.randbytes,
     ) -> None:
@@ -130,6 +132,7 @@ class Gateway:
         common = () if throttle is None else (throttle,)
         self._quotas = {path: Quotas(one, *common) for path, one in (limits or {}).items()}
         self._cors = cors
+        self._always = (_NOSNIFF, *always)
         self._lifespan = lifespan
         self._entropy = entropy
         self.mistakes: Callable[[Exception], object] = _nobody_asks
@@ -309,8 +312,8 @@ class Gateway:
         if answer.stream is None and answer.status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(answer.body)))
         headers.append((b"x-request-id", exchange.request_id.encode()))
-        if _NOSNIFF not in headers:
-            headers.append(_NOSNIFF)
+        said = {name for name, _ in headers}
+        headers += [field for field in self._always if field[0] not in said]
         if self._cors is not None:
             self._cors.tell(headers, exchange.headers.get(b"origin"))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
