@@ -7,6 +7,7 @@ import copy
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args, get_origin
@@ -18,6 +19,7 @@ from pydantic_core import PydanticSerializationError
 
 from stagedoor import requests
 from stagedoor._face.fields import Cookie, Header, cookie_of, digest
+from stagedoor._face.unsaid import made_up, plain
 from stagedoor.aggregate.fits import spell
 from stagedoor.aggregate.part import ABSENT, Argument
 from stagedoor.errors import ConfigError
@@ -230,16 +232,24 @@ def read_as(adapter: TypeAdapter[Any], body: bytes) -> Any:  # noqa: ANN401 - of
     try:
         return adapter.validate_json(body)
     except ValidationError as error:
-        raise Invalid(*_faults(("body",), error)) from None
+        raise Invalid(*_faults(("body",), error, unsaid=made_up(adapter, body))) from None
 
 
-def _faults(where: tuple[Any, ...], error: ValidationError, *, alone: bool = False) -> list[Fault]:
-    """Return the faults of a value; `alone`: places inside it mean nothing to who sent it."""
+def _faults(
+    where: tuple[Any, ...],
+    error: ValidationError,
+    *,
+    alone: bool = False,
+    unsaid: AbstractSet[str] = frozenset(),
+) -> list[Fault]:
+    """Return the faults of a value, without the names in `unsaid`; `alone`: places in it mean nothing to its sender."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     seen: dict[tuple[Any, ...], Fault] = {}
     for fault in found:
-        loc = where if alone else (*where, *map(str, fault["loc"]))
-        seen.setdefault(loc, Fault(loc, fault["msg"].removeprefix("Value error, "), fault["type"]))
+        places = () if alone else [str(one) for one in fault["loc"]]
+        loc = (*where, *("*" if one in unsaid else one for one in places))
+        text = plain(fault["type"], fault["msg"].removeprefix("Value error, "))
+        seen.setdefault(loc, Fault(loc, text, fault["type"]))
     return list(seen.values())
 
 
