@@ -27,6 +27,7 @@ from stagedoor._face.settings import Settings
 from stagedoor._face.sources import Sourcing
 from stagedoor._face.stores import stores_of
 from stagedoor._face.templates import tag_of
+from stagedoor._face.uses import reaches
 from stagedoor._face.world import World
 from stagedoor.addresses import trust
 from stagedoor.cache.tags import tag as purge_name
@@ -171,7 +172,8 @@ class Running:
         if not self.settings.docs_only:
             return [*routes, *handlers]
         # What asks no service has its answer also where only documents are served.
-        asking = [bool(blueprint.seen(one.declared.function)) for one in self.handlings]
+        functions = [one.declared.function for one in self.handlings]
+        asking = [bool(blueprint.seen(one)) or reaches(one, Aggregate) for one in functions]
         shut = [one for one, asks in zip(handlers, asking, strict=True) if asks]
         routes = [replace(route, handle=_docs_only) for route in (*routes, *shut)]
         return [*routes, *(one for one, asks in zip(handlers, asking, strict=True) if not asks)]

@@ -647,11 +647,12 @@ async def test_k3_a_server_that_answers_and_cannot_be_told_stays_down(clock: Man
     await process.store.aclose()
 
 
-async def test_a_server_that_is_away_agrees_on_nothing() -> None:
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_server_that_is_away_agrees_on_nothing(fault: Callable[[FakeServer], None]) -> None:
     """K1: whoever asks goes on with what they have, at once, and after one time-out if it hangs."""
     process = await started()
     mark = process.store.purges.mark
-    process.server.hang()
+    fault(process.server)
     asking = asyncio.create_task(process.store.settle(Entry(b"k", b"v", 30.0), mark, 20.0))
     await process.clock.advance(0.021)
 

@@ -403,3 +403,28 @@ async def test_where_only_documents_are_served_no_data_is() -> None:
     )
     assert refused["type"] == "urn:problem-type:shop:docs-only"
     assert (life.heard, opened, components) == ([], [], {})
+
+
+class Counted(BaseModel):
+    number: int
+
+
+async def test_a_handler_that_runs_a_screen_serves_no_data_where_only_documents_are_served() -> None:
+    """Contract 8: 503 `docs-only`, also where a screen stands between a handler and its services."""
+    app = Gateway("shop", settings=Settings(docs_only=True))
+    things = app.service("things", "http://127.0.0.1:9")
+    hidden = app.aggregate("", Counted)
+
+    @hidden.part
+    async def number() -> int:
+        return await things.get(int, "/number")
+
+    @app.get("/number")
+    async def shown() -> int:
+        return (await hidden.run()).value.number
+
+    async with app.build() as running:
+        answer = await Client(running.web).ask("/number")
+
+    assert answer.status == 503
+    assert b"docs-only" in answer.body
