@@ -3,9 +3,13 @@
 import asyncio
 import gzip
 import json
+import time
 import zlib
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,6 +20,9 @@ from cinema.settings import Settings
 from stagedoor.requests import HttpResponse
 from stagedoor.testing import Client
 from tests.live.platform import PATIENT, Platform, ask
+from tests.servers import Server
+
+pytestmark = pytest.mark.xdist_group("movies")
 
 CASTLE = "2baf70d1-42bb-4437-b551-e5fed5a87abe"
 FACTS = read_facts("https://ghibli.example")
@@ -114,3 +121,40 @@ async def test_a_film_api_that_hangs_is_given_up_in_time() -> None:
 
     assert got.status == 504
     assert took < 5.0
+
+
+def test_two_gateways_over_redis_show_one_snapshot(tmp_path: Path, valkey: Server) -> None:
+    """Contract 7: one timestamp while it is young, renewed behind the answers, never older than its life, no gap."""
+    life = 3.0
+    settings = {
+        "REDIS_URL": valkey.url,
+        "GHIBLI_TTL_S": 3,
+        "REDIS_TIMEOUT_MS": 500,
+        "GATEWAY_RATE_LIMIT": "0",
+    }
+    one, two = (Platform(tmp_path / name, **settings, **PATIENT) for name in ("one", "two"))
+    for each in (one, two):
+        each.folder.mkdir()
+        each.environment["GHIBLI_BASE_URL"] = f"http://127.0.0.1:{one.ports['ghibli']}"
+    with one, two, ThreadPoolExecutor(8) as readers:
+        one.start("ghibli", "gateway")
+        two.start("gateway")
+        ports = [one.port, two.port] * 4
+        seen = [
+            found for batch in readers.map(lambda port: reads(port, 2.1 * life), ports) for found in batch
+        ]
+    moments = sorted({moment for _, moment in seen})
+
+    assert 2 <= len(moments) <= 4
+    assert all(later - moment >= life * 50 / 60 - 0.1 for moment, later in pairwise(moments))
+    assert all(when - moment <= life + 0.1 for when, moment in seen)
+
+
+def reads(port: int, seconds: float) -> list[tuple[float, float]]:
+    """Read for so long; return when each read began, and the moment that its answer names."""
+    end, seen = time.time() + seconds, list[tuple[float, float]]()
+    while (began := time.time()) < end:
+        reply = ask(port, "/movies/")
+        assert reply.status == 200, reply.body
+        seen.append((began, datetime.fromisoformat(reply.json()["timestamp"]).timestamp()))
+    return seen
