@@ -126,7 +126,7 @@ async def test_a_film_api_that_hangs_is_given_up_in_time() -> None:
 def test_two_gateways_over_redis_show_one_snapshot(tmp_path: Path, valkey: Server) -> None:
     """Contract 7: one timestamp while it is young, renewed behind the answers, never older than its life, no gap."""
     life = 3.0
-    settings = {
+    settings: dict[str, str | float] = {
         "REDIS_URL": valkey.url,
         "GHIBLI_TTL_S": 3,
         "REDIS_TIMEOUT_MS": 500,
