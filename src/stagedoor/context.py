@@ -13,7 +13,7 @@ from stagedoor.deadline import NEVER, Deadline
 from stagedoor.requests import Headers
 from stagedoor.value import value
 
-__all__ = ["Record", "RequestContext", "current", "enter", "forwarded", "leave"]
+__all__ = ["Record", "RequestContext", "current", "enter", "forwarded", "leave", "under_parent"]
 
 
 @dataclass(slots=True)
@@ -68,10 +68,14 @@ current = _CONTEXT.get
 def forwarded() -> Headers:
     """Return the fields that a call of the current request carries on, under a parent id of the call's own."""
     asked = current()
-    parent = asked.parent
+    return under_parent(asked.forward, asked.parent)
+
+
+def under_parent(fields: Headers, parent: Callable[[], bytes] | None) -> Headers:
+    """Return fields with a `traceparent` of one call's own in the place of theirs."""
     if parent is None:
-        return asked.forward
-    return tuple([(name, parent() if name == b"traceparent" else said) for name, said in asked.forward])
+        return fields
+    return tuple([(name, parent() if name == b"traceparent" else said) for name, said in fields])
 
 
 def enter(context: RequestContext) -> Token[RequestContext]:

@@ -4,6 +4,7 @@ The order that serves most upstreams, outermost first:
 Cached ▸ Coalesced ▸ Within ▸ Retry ▸ Breaker ▸ Bulkhead ▸ Timeout.
 """
 
+from stagedoor.call import Policy
 from stagedoor.policies.breaker import Breaker
 from stagedoor.policies.budget import Account, Budget
 from stagedoor.policies.bulkhead import Bulkhead
@@ -23,6 +24,7 @@ __all__ = [
     "Cached",
     "Coalesced",
     "Hedge",
+    "Policy",
     "Retry",
     "Timeout",
     "Within",

@@ -81,7 +81,10 @@ class Places(Generic[P, R]):
         try:
             return await self._send(call)
         finally:
-            self._hand_on()
+            if self._waiting:
+                self._hand_on()
+            else:
+                self._taken -= 1
 
     async def _granted(self, call: Call[P]) -> bool:
         if self._rule.queue == 0:

@@ -21,7 +21,7 @@ from stagedoor import (
     Running,
     Settings,
 )
-from stagedoor.aggregate import Verdict
+from stagedoor.aggregate import PartVerdict
 from stagedoor.call import Call, Env
 from stagedoor.errors import ConfigError, UpstreamUnavailable
 from stagedoor.policies import Timeout
@@ -124,7 +124,9 @@ async def test_a_summary_is_completed_for_each_answer_that_leaves() -> None:
 
 def test_the_verdicts_of_a_delivery_have_a_form_in_json() -> None:
     """`status` and `ms` always, the others where there is something to say."""
-    delivery = Delivery({"a": Verdict("fresh", None, 1.04), "b": Verdict("fallback", "timeout")}, False, 0.1)
+    delivery = Delivery(
+        {"a": PartVerdict("fresh", None, 1.04), "b": PartVerdict("fallback", "timeout")}, False, 0.1
+    )
 
     assert delivery.parts_json() == {
         "a": {"status": "fresh", "ms": 1.0},
@@ -403,28 +405,3 @@ async def test_where_only_documents_are_served_no_data_is() -> None:
     )
     assert refused["type"] == "urn:problem-type:shop:docs-only"
     assert (life.heard, opened, components) == ([], [], {})
-
-
-class Counted(BaseModel):
-    number: int
-
-
-async def test_a_handler_that_runs_a_screen_serves_no_data_where_only_documents_are_served() -> None:
-    """Contract 8: 503 `docs-only`, also where a screen stands between a handler and its services."""
-    app = Gateway("shop", settings=Settings(docs_only=True))
-    things = app.service("things", "http://127.0.0.1:9")
-    hidden = app.aggregate("", Counted)
-
-    @hidden.part
-    async def number() -> int:
-        return await things.get(int, "/number")
-
-    @app.get("/number")
-    async def shown() -> int:
-        return (await hidden.run()).value.number
-
-    async with app.build() as running:
-        answer = await Client(running.web).ask("/number")
-
-    assert answer.status == 503
-    assert b"docs-only" in answer.body

@@ -11,7 +11,7 @@ from stagedoor.errors import ConfigError
 from stagedoor.requests import HttpResponse
 from stagedoor.testing import Client, ManualClock, Stage
 from stagedoor.testing.tally import FakeTally
-from stagedoor.web.gateway import Gateway as Web
+from stagedoor.web.gateway import GatewayApp
 from stagedoor.web.shared_throttle import SharedThrottle
 from stagedoor.web.throttle import Limiter, Quota, Quotas, Throttle
 
@@ -203,7 +203,7 @@ async def test_t17_a_known_subject_is_a_client_wherever_they_come_from() -> None
             for one in web.routes
         ]
         stores = stage.running.stores
-        known = Web(
+        known = GatewayApp(
             routes, env=stage.running.env, name="shop", throttle=stores.throttle, limits=stores.limits
         )
         client = Client(known)

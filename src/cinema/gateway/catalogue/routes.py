@@ -5,18 +5,19 @@ from collections.abc import Callable, Mapping
 from cinema.gateway.catalogue import resources, samples
 from cinema.gateway.catalogue.filters import CourseFilmsOf
 from cinema.gateway.catalogue.models import CourseFilmLine
-from cinema.gateway.catalogue.questions import Item, Listing, NotHere, Search, matching
+from cinema.gateway.catalogue.questions import ItemQuestion, ListQuestion, NotHere, Search, matching
 from cinema.gateway.catalogue.resources import FILM_LINES, LISTS, RELATED, THINGS
 from cinema.settings import Settings
 from stagedoor import problems
 from stagedoor.cache.store import Store
 from stagedoor.call import Env, Policy
+from stagedoor.parameters import Fault, Parameter, Place
 from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.search.filters import FilterSet, given_by
+from stagedoor.search.values import UuidValue, ValueParameter, parameter_of
 from stagedoor.upstream import Upstream
-from stagedoor.web.kept import Page, PageCodec, Question, kept_route, pages
-from stagedoor.web.parameters import Fault, Parameter, Place, Uuid
+from stagedoor.web.kept import KeptCodec, Page, PageQuestion, kept_route, pages
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Route
 
@@ -49,13 +50,16 @@ _ALWAYS = (
 
 def catalogue_routes(
     settings: Settings, search: Search, store: Store, env: Env
-) -> tuple[list[Route], Upstream[Question, Page]]:
+) -> tuple[list[Route], Upstream[PageQuestion, Page]]:
     """Return the routes of both dialects, and the upstream that keeps their pages."""
     kept = pages("catalogue", *_kept(settings, store), Coalesced(), env=env)
     lifetime = float(settings.gateway_catalogue_ttl_s)
 
     def route(
-        path: str, ask: Callable[[Request], Question], parameters: tuple[Parameter, ...], said: Documentation
+        path: str,
+        ask: Callable[[Request], PageQuestion],
+        parameters: tuple[Parameter, ...],
+        said: Documentation,
     ) -> Route:
         return kept_route(
             path, ask, kept, parameters=parameters, documentation=said, lifetime=lifetime, problem=_problem
@@ -75,14 +79,14 @@ def catalogue_routes(
     return made, kept
 
 
-def _kept(settings: Settings, store: Store) -> list[Policy[Question, Page]]:
+def _kept(settings: Settings, store: Store) -> list[Policy[PageQuestion, Page]]:
     """Return the cache round whole pages; none for a lifetime of 0."""
     if settings.gateway_catalogue_ttl_s == 0:
         return []
     stale = float(settings.gateway_catalogue_stale_s)
-    kept: Cached[Question, Page] = Cached(
+    kept: Cached[PageQuestion, Page] = Cached(
         store=store,
-        codec=PageCodec(),
+        codec=KeptCodec(Page),
         lifetime=float(settings.gateway_catalogue_ttl_s),
         stale_while_revalidate=stale,
         stale_if_error=stale,
@@ -99,34 +103,34 @@ def _problem(error: Exception) -> problems.Problem:
     return problems.not_found(error.detail) if isinstance(error, NotHere) else problems.problem_of(error)
 
 
-def _list(row: resources.List, search: Search) -> Callable[[Request], Question]:
-    def ask(request: Request) -> Question:
+def _list(row: resources.List, search: Search) -> Callable[[Request], PageQuestion]:
+    def ask(request: Request) -> PageQuestion:
         filters = row.filters.parse(request.query)
         given = _given(row.filters, request.query)
-        return Listing(search, row.shape, matching, row.path, filters, given)
+        return ListQuestion(search, row.shape, matching, row.path, filters, given)
 
     return ask
 
 
-def _thing(row: resources.Thing, search: Search) -> Callable[[Request], Question]:
+def _thing(row: resources.Thing, search: Search) -> Callable[[Request], PageQuestion]:
     known = _id(row.id, row.kind)
 
-    def ask(request: Request) -> Question:
+    def ask(request: Request) -> PageQuestion:
         wanted = known.parse(request.params[row.id])
         path = row.path.replace(f"{{{row.id}}}", wanted)
-        return Item(search, row.kind, row.index, row.view, path, wanted)
+        return ItemQuestion(search, row.kind, row.index, row.view, path, wanted)
 
     return ask
 
 
-def _related(row: resources.Related, search: Search) -> Callable[[Request], Question]:
+def _related(row: resources.Related, search: Search) -> Callable[[Request], PageQuestion]:
     known = _id("uuid", row.kind)
 
-    def ask(request: Request) -> Question:
+    def ask(request: Request) -> PageQuestion:
         wanted = known.parse(request.params["uuid"])
         filters = CourseFilmsOf.parse(request.query)
         path = row.path.replace("{uuid}", wanted)
-        return Listing(search, FILM_LINES, row.find, path, filters, id=wanted)
+        return ListQuestion(search, FILM_LINES, row.find, path, filters, id=wanted)
 
     return ask
 
@@ -139,8 +143,9 @@ def _given(filters: type[FilterSet], query: bytes) -> tuple[tuple[str, str], ...
     return tuple((name, text) for name in names for text in given.get(name, ()))
 
 
-def _id(name: str, kind: str) -> Uuid:
-    return Uuid(name=name, description=f"The {kind}'s id, in either case", example=_SAMPLES[kind])
+def _id(name: str, kind: str) -> ValueParameter:
+    value = UuidValue(example=_SAMPLES[kind])
+    return parameter_of(value, name, f"The {kind}'s id, in either case", place="path")
 
 
 def _of_list(row: resources.List) -> Documentation:

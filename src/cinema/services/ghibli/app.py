@@ -11,9 +11,9 @@ from cinema.services.answers import json_answer
 from cinema.services.frame import open_frame
 from cinema.services.ghibli.facts import Fact, matching, only, read_facts
 from cinema.services.ghibli.models import Film, Location, Person, Species, Vehicle
-from cinema.services.rim import Rim
 from cinema.settings import Settings
 from stagedoor.observers.logs import Stream
+from stagedoor.web.middleware import RequestMiddleware
 
 __all__ = ["build"]
 
@@ -29,7 +29,7 @@ Fields = Annotated[str, Query(description="Only these fields, comma-separated", 
 Limit = Annotated[int, Query(ge=1, le=250, description="How many at most", examples=[250])]
 
 
-def build(settings: Settings, *, stream: Stream | None = None) -> Rim:
+def build(settings: Settings, *, stream: Stream | None = None) -> RequestMiddleware:
     """Build the stand-in."""
     frame = open_frame(settings, stream, "ghibli-service", "Facts of the film API, served offline")
     for kind, rows in read_facts(settings.ghibli_base_url).items():
