@@ -1,8 +1,10 @@
 """`/movies`: films of a third party with their people, as a list, in pages, and one by one."""
 
+import re
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from cinema.gateway.catalogue.paging import Paging, Pairs, links
 from cinema.gateway.movies.joining import by_id, joined
@@ -15,14 +17,32 @@ __all__ = ["declare_movies"]
 
 _TAG = ("movies",)
 _USUAL_SIZE = 50
+_LARGEST_SIZE = 100
+_DIGITS = re.compile(r"[0-9]{1,4000}")  # int() reads no more (CVE-2020-10735)
+
+
+def _size(said: object) -> object:
+    if not isinstance(said, str) or not _DIGITS.fullmatch(said) or not 1 <= int(said) <= _LARGEST_SIZE:
+        raise PydanticCustomError("range", "must be between 1 and 100")
+    return said
+
+
+def _number(said: object) -> object:
+    if not isinstance(said, str) or not _DIGITS.fullmatch(said) or int(said) < 1:
+        raise PydanticCustomError("range", "must be a whole number of 1 or more")
+    return said
+
+
+_Size = Annotated[
+    int, BeforeValidator(_size), Field(json_schema_extra={"minimum": 1, "maximum": _LARGEST_SIZE})
+]
+_Number = Annotated[int, BeforeValidator(_number), Field(json_schema_extra={"minimum": 1})]
 PageSize = Annotated[
-    int | None,
-    Field(
-        ge=1, le=100, description="How many films a page holds; 50 if only a number is given", examples=[5]
-    ),
+    _Size | None,
+    Field(description="How many films a page holds; 50 if only a number is given", examples=[5]),
 ]
 PageNumber = Annotated[
-    int | None, Field(ge=1, description="Which page; the first if only a size is given", examples=[1])
+    _Number | None, Field(description="Which page; the first if only a size is given", examples=[1])
 ]
 MovieId = Annotated[
     str, Field(description="The film's id", examples=["2baf70d1-42bb-4437-b551-e5fed5a87abe"])
