@@ -8,9 +8,10 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Policy, Send, Transport
-from stagedoor.deadline import LATE
+from stagedoor.deadline import LATE, Deadline
 from stagedoor.errors import ConfigError, UpstreamError, UpstreamTimeout
 from stagedoor.events import AttemptEnded
+from stagedoor.policies.adaptive import Limiter
 from stagedoor.policies.timeout import check_attempts
 
 __all__ = ["Counted", "Upstream"]
@@ -58,6 +59,7 @@ class Upstream(Generic[P, R]):
             layers.append(policy.wrap(layers[-1], env))
         self.layers: tuple[Send[P, R], ...] = tuple(reversed(layers))
         self._send = layers[-1]
+        self._limiter = next((layer for layer in layers if isinstance(layer, Limiter)), None)
 
     async def call(self, operation: str, payload: P, *, idempotent: bool | None = None) -> R:
         """Send a payload under the current request's deadline and identity.
@@ -91,6 +93,14 @@ class Upstream(Generic[P, R]):
             if isinstance(layer, Counted):
                 total.update(layer.counts())
         return total
+
+    def check(self, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
+        """Raise `Overloaded` where the limit would refuse a call now: for those who begin something before they ask.
+
+        `promise` says that the call is sure to follow.
+        """
+        if self._limiter is not None:
+            self._limiter.check(f"{self.name}.{operation}", deadline, promise=promise)
 
     def half_open(self) -> bool:
         """Tell whether a breaker of this upstream is trying out whether it can close."""

@@ -1,6 +1,6 @@
 """Every remote of the gateway and its policies, on one screen.
 
-    Retry( Breaker( Bulkhead( Timeout( transport ))))
+    Retry( Breaker( AdaptiveLimit( Timeout( transport ))))
 
 Each of these keeps to the deadline of its call by itself, so that no guard stands round them.
 Joining and keeping answers stand further out, round whole screens.
@@ -11,7 +11,7 @@ from typing import Any
 from cinema.gateway.catalogue.engine import PROBE, engine_of
 from cinema.settings import Settings
 from stagedoor import Backend, Gateway, Policy, Service
-from stagedoor.policies import Breaker, Budget, Bulkhead, Retry, Timeout
+from stagedoor.policies import AdaptiveLimit, Breaker, Budget, Retry, Timeout
 from stagedoor.search import Query, Result
 
 __all__ = ["search", "services"]
@@ -58,6 +58,6 @@ def _policies(settings: Settings, attempt: float) -> tuple[Policy[Any, Any], ...
             window=10.0,
             open_for=settings.gateway_breaker_reset_s,
         ),
-        Bulkhead(limit=settings.gateway_pool_size),
+        AdaptiveLimit(attempt=attempt, most=settings.gateway_pool_size),
         Timeout(attempt=attempt),
     )

@@ -91,8 +91,10 @@ class Guard(Generic[P, R]):
                 self._moved(before)
             value = await self._send(call)
         except BaseException as error:
-            # Who has waited has less time than the upstream may take.
-            if is_failure(error, shortened=waited or context.current().unshortened is not None):
+            # Who has waited, here or for a place, has less time than the upstream may take.
+            asked = context.current()
+            shortened = waited or asked.record.waited > 0 or asked.unshortened is not None
+            if is_failure(error, shortened=shortened):
                 self._record(ticket, began, failed=True)
             else:
                 circuit.release(ticket)
@@ -121,7 +123,10 @@ class Guard(Generic[P, R]):
     def _record(self, ticket: int, began: float, *, failed: bool) -> None:
         circuit, now = self._circuit, self._now()
         before = circuit.state
-        circuit.record(ticket, now, failed, now - began > self._rule.slow_after, self._env.rng())
+        slow = now - began > self._rule.slow_after
+        if slow:  # waiting for a place of our own is no slowness of theirs
+            slow = now - began - context.current().record.waited > self._rule.slow_after
+        circuit.record(ticket, now, failed, slow, self._env.rng())
         if circuit.state != before:
             self._moved(before)
 

@@ -1,0 +1,189 @@
+"""Give an upstream no more than it answers in time, and let nobody wait for a place in vain.
+
+How many calls it is given at once is the business of `gradient`. Who finds no place waits here, and here alone: the
+queue in the upstream is short because the limit is, and ours because who would not be answered in time is refused
+before it waits. How long it would wait is known: permits ahead x seconds per call / calls at once (Little's law). A
+call, with its wait, gets what an attempt may take, so that calls that follow one another keep to their deadline
+together.
+
+So a refusal is made at once and costs nothing, and what is let in is answered. What the wait has used up of a call's
+time is no fault of the upstream: `Record.waited` tells the breaker. The attempt's own time begins when it is sent,
+since `Timeout` stands inside.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from stagedoor import context
+from stagedoor.call import Call, Env, Send
+from stagedoor.deadline import LATE, Deadline
+from stagedoor.errors import Overloaded, UpstreamError, UpstreamTimeout
+from stagedoor.events import CallShed, LimitMoved
+from stagedoor.policies.cost import Cost
+from stagedoor.policies.gradient import Gradient
+from stagedoor.policies.options import demand
+from stagedoor.policies.permits import Permits
+
+__all__ = ["AdaptiveLimit", "Limiter", "lesson"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+_WHOLE = 0.9  # of an attempt's time: whoever had that much had all of it, as far as clocks of loops can tell
+_PROMISED = 0.05  # seconds in which a call that was promised comes
+_PUSHED_BACK = frozenset({429, 503})  # what a service says that has too much to do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptiveLimit:
+    """Let as many calls be under way as are answered in time, `least` to `most`; it begins with `start`.
+
+    `attempt` is the seconds that one attempt may take, as in `Timeout`: a call that takes half of it is in time, and
+    wait and call together get no more. At most `queue` calls wait. Raises `Overloaded`, nearly always at once, for a
+    call that would come too late.
+    """
+
+    keyed: ClassVar[bool] = False
+
+    attempt: float
+    most: int = 100
+    least: int = 1
+    start: int = 10
+    queue: int = 1000
+
+    def __post_init__(self) -> None:
+        demand(self, "attempt", 0 < self.attempt < math.inf, "seconds above 0")
+        demand(self, "least", self.least >= 1, "at least 1")
+        demand(self, "most", self.most >= self.least, "at least as many as least")
+        demand(self, "start", self.start >= 1, "at least 1")
+        demand(self, "queue", self.queue >= 0, "0 or more")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside: wait and call together end with the attempt's time, or with the deadline."""
+        return inner
+
+    def wrap(self, send: Send[P, R], env: Env, /) -> "Limiter[P, R]":
+        """Return a Send with a limit and a queue of its own."""
+        return Limiter(self, send, env)
+
+
+class Limiter(Generic[P, R]):
+    """The limit round one Send, and who waits."""
+
+    __slots__ = (
+        "_env",
+        "_gradient",
+        "_now",
+        "_permits",
+        "_promised",
+        "_promised_until",
+        "_rule",
+        "_send",
+        "_told",
+    )
+
+    def __init__(self, rule: AdaptiveLimit, send: Send[P, R], env: Env) -> None:
+        self._rule = rule
+        self._send = send
+        self._env = env
+        self._now = env.clock.now
+        self._permits = Permits(env.clock)
+        self._gradient = Gradient(target=rule.attempt / 2, most=rule.most, least=rule.least, start=rule.start)
+        self._told = 0
+        self._promised = 0  # calls that somebody has begun something for
+        self._promised_until = 0.0
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the permits that are out and the calls that wait for one."""
+        return {"permits": self._permits.taken, "waiting": self._permits.waiting}
+
+    @property
+    def limit(self) -> int:
+        """Return how many calls may be under way now."""
+        return self._gradient.places
+
+    def check(self, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
+        """Raise `Overloaded` where such a call would be refused now; for whoever begins something for it.
+
+        `promise` says that the call is sure to follow: until it is here, others reckon with it.
+        """
+        now, promised = self._now(), self._promised
+        if promised and now > self._promised_until:  # it never came
+            self._promised = promised = 0
+        if self._permits.taken + promised >= self._gradient.places and (
+            self._latest(deadline, promised) is None
+        ):
+            raise self._refusal(operation)
+        if promise:
+            self._promised, self._promised_until = promised + 1, now + _PROMISED
+
+    async def __call__(self, call: Call[P]) -> R:
+        """Send the call at once, or after a wait that leaves it time; refuse it otherwise."""
+        permits, gradient = self._permits, self._gradient
+        if self._promised:
+            self._promised -= 1
+        if permits.taken < gradient.places:
+            permits.taken += 1
+        else:
+            await self._waited(call)
+        began, error = self._now(), None
+        try:
+            return await self._send(call)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            now = self._now()
+            lost = None if error is None else lesson(error, now - began, self._rule.attempt)
+            if error is None or lost is not None:
+                gradient.ended(now, began, permits.taken, dropped=bool(lost))
+            permits.give_back(gradient.places)
+            if gradient.places != self._told:
+                self._tell(call)
+
+    async def _waited(self, call: Call[P]) -> None:
+        """Wait for a permit; raises `Overloaded` where there is none in time."""
+        latest, began = self._latest(call.deadline), self._now()
+        if latest is None or not await self._permits.wait(latest, self._gradient.places):
+            raise self._refusal(call.operation)
+        context.current().record.waited += self._now() - began
+
+    def _latest(self, deadline: Deadline, promised: int = 0) -> float | None:
+        """Return the moment until which a wait is of use; None if the call's turn would come later."""
+        permits, gradient, now = self._permits, self._gradient, self._now()
+        rtt, ahead = gradient.rtt, permits.ahead(context.current().priority) + promised
+        turn = now + ahead * rtt / gradient.places
+        if permits.waiting >= self._rule.queue or deadline.narrowed(now + self._rule.attempt).at < turn + rtt:
+            return None
+        return deadline.at - rtt  # who stands in line may stay there as long as it is of use
+
+    def _refusal(self, operation: str) -> Overloaded:
+        self._env.observe(CallShed(operation, "overloaded"))
+        return Overloaded(operation, "no place would be free in time", retry_after=1.0)
+
+    def _tell(self, call: Call[P]) -> None:
+        self._told = self._gradient.places
+        self._env.observe(LimitMoved(call.operation, self._told))
+
+    def __repr__(self) -> str:
+        permits = self._permits
+        return f"<Limiter {permits.taken}/{self._gradient.places} under way, {permits.waiting} waiting>"
+
+
+def lesson(error: BaseException, seconds: float, attempt: float) -> bool | None:
+    """Tell whether a failure says that there was too much to do; None if it says nothing about that.
+
+    A call that somebody's deadline cut short would perhaps have been answered in time.
+    """
+    match error:
+        case UpstreamError() if error.response is not None:
+            return error.response.status in _PUSHED_BACK
+        case UpstreamTimeout():
+            late = True
+        case asyncio.CancelledError():
+            late = error.args == (LATE,)
+        case _:
+            late = False
+    return True if late and seconds >= _WHOLE * attempt else None
