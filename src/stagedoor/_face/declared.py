@@ -13,6 +13,7 @@ from stagedoor._face.places import Place
 from stagedoor._face.remote import AnyPolicy
 from stagedoor._face.service import Service
 from stagedoor._face.templates import Tag
+from stagedoor.context import Priority
 from stagedoor.errors import ConfigError
 
 __all__ = [
@@ -66,6 +67,7 @@ class Handler:
     deprecated: bool = False
     live: bool = False
     tags: tuple[str, ...] = ()
+    priority: Priority = "detail"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,7 @@ class Passage:
     purges: tuple[Tag, ...]
     limit: int
     deadline: Limit
+    priority: Priority
     place: Place
 
 

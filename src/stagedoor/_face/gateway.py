@@ -40,6 +40,7 @@ from stagedoor._face.templates import route_names
 from stagedoor._face.world import World
 from stagedoor.call import Env, Transport
 from stagedoor.clock import SystemClock
+from stagedoor.context import WEIGHTS, Priority
 from stagedoor.errors import ConfigError
 from stagedoor.observers.logs import Stream
 from stagedoor.transports.http import HttpTransport
@@ -254,15 +255,18 @@ class Gateway:
         deprecated: bool = False,
         reserve: float | None = None,
         tags: Sequence[str] = (),
+        priority: Priority = "detail",
     ) -> Aggregate[M]:
         """Declare a screen: one typed answer made of parts.
 
         `vary` says what of the caller identifies it; nothing: public. A part that would forward a field the screen
         does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in its
         stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering and
-        the way back take; the parts have the rest. `tags` group it in documents. Raises `ConfigError`.
+        the way back take; the parts have the rest. `tags` group it in documents. `priority` says who goes first where
+        not all can be served. Raises `ConfigError`.
         """
         place = here()
+        _demand_priority(priority, place)
         demand_seconds(deadline, "deadline", place)
         demand_cache(cache, place)
         demand_seconds(reserve, "reserve", place)
@@ -277,6 +281,7 @@ class Gateway:
             deprecated=deprecated,
             reserve=reserve,
             tags=tuple(tags),
+            priority=priority,
             place=place,
         )
         self.aggregates.append(aggregate)
@@ -292,15 +297,18 @@ class Gateway:
         deprecated: bool = False,
         live: bool = False,
         tags: Sequence[str] = (),
+        priority: Priority = "detail",
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of GET and HEAD. Raises `ConfigError`.
 
         Names in the path are path parameters; `Annotated[str, Header()]` and `Annotated[str, Cookie("sid")]` are
         fields; an argument of the type `Running` is the gateway at work; all else is the query. It returns a value,
         None (204) or an `Answer`; bytes with a content type of their own go as they stand. A `live` one answers however
-        often a client has asked; `tags` group it in documents.
+        often a client has asked, and however much there is to do; the others by their `priority`. `tags` group it in
+        documents.
         """
         place = here()
+        _demand_priority(priority, place)
         demand_cache(cache, place)
         return self._handler(
             "GET",
@@ -312,6 +320,7 @@ class Gateway:
             deprecated=deprecated,
             live=live,
             tags=tuple(tags),
+            priority=priority,
         )
 
     def post(
@@ -425,13 +434,15 @@ class Gateway:
         purges: Sequence[str] = (),
         limit: int = 1_048_576,
         deadline: float | None = None,
+        priority: Priority = "detail",
     ) -> None:
         """Pass requests through, streamed both ways, to the path `to` (the same unless given).
 
         All end-to-end fields pass but credentials; those by the service's `forward`. `limit` bounds the body, in
-        bytes; the deadline holds until the head of the answer. Raises `ConfigError`.
+        bytes; the deadline holds until the head of the answer; `priority` as for a screen. Raises `ConfigError`.
         """
         place = here()
+        _demand_priority(priority, place)
         given: object = service
         if not isinstance(given, Service):
             raise ConfigError(f"{place}: proxy leads to a service, not to {service!r}")
@@ -448,6 +459,7 @@ class Gateway:
                 purges=tags_of(purges, place),
                 limit=_bytes(limit, place),
                 deadline=deadline,
+                priority=priority,
                 place=place,
             )
         )
@@ -664,6 +676,11 @@ def _unobserved(_: object) -> None:
 
 def _ignore(_: Exception) -> None:
     """Leave a mistake to the log."""
+
+
+def _demand_priority(said: str, place: Place) -> None:
+    if said not in WEIGHTS:
+        raise ConfigError(f"{place}: priority={said!r} must be one of {', '.join(WEIGHTS)}")
 
 
 def _bytes(limit: object, place: Place) -> int:

@@ -339,6 +339,7 @@ class Screen(Generic[M]):
             parameters=self.layout.inputs,
             public=True,
             kind="aggregate",
+            priority=declared.priority,
             cached=None if cache is None else cache.max_age,
             deadline=self._deadline,
             varies=self.layout.vary.names,

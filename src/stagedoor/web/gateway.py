@@ -1,11 +1,12 @@
 """The gateway: one ASGI application made of routes.
 
-    request ─▶ route ─▶ throttle ─▶ context (id, trace, deadline, identity) ─▶ handler ─▶ answer
-                           └─▶ 429                                                 └─▶ problem
+    request ─▶ route ─▶ pressure ─▶ throttle ─▶ context (id, trace, deadline, identity) ─▶ handler ─▶ answer
+                           └─▶ 503     └─▶ 429                                                 └─▶ problem
 
 Every answer leaves through `_write`, every failure through `problem_of`; a handler knows of neither.
 """
 
+import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -21,6 +22,8 @@ from stagedoor.call import Env
 from stagedoor.context import RequestContext
 from stagedoor.deadline import Deadline
 from stagedoor.errors import ConfigError
+from stagedoor.events import RequestShed
+from stagedoor.policies.pressure import Pressure
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.web.answer import Answer
@@ -44,6 +47,9 @@ _KIT = str(Path(__file__).parent.parent)
 _LONGEST_FIGURE = 9
 _CLIENT_CLOSED = 499  # nobody reads it; it is for the metrics and the log
 _GONE = Answer(_CLIENT_CLOSED, ())
+_MOST = 10_000  # requests under way at once, however much time the processor has
+_TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
+_SLOWEST_TURN = 0.01  # seconds, for deadlines of any length: health has to be answered too
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
@@ -93,7 +99,8 @@ class Gateway:
     """Serve routes under one deadline, one form of errors, one way to count and to log.
 
     `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
-    every client on every route but the `live` ones; `cors` lets pages of other origins read the answers. `mistakes`
+    every client on every route but the `live` ones; where the processor is short some of them are refused
+    (`policies.pressure`). `cors` lets pages of other origins read the answers. `mistakes`
     hears of each failure of our own, which clients see as 500.
     """
 
@@ -121,6 +128,9 @@ class Gateway:
         self.active = 0
         self._router = Router(self.routes)
         self._now = env.clock.now
+        self._observe = env.observe
+        self.pressure = Pressure(target=min(deadline / _TURNS, _SLOWEST_TURN), most=_MOST)
+        self._asked_for_turn = False
         self.deadline = deadline
         self._traffic = tuple(traffic)
         self._trusted = trusted
@@ -174,19 +184,44 @@ class Gateway:
 
     async def _counted(self, exchange: _Exchange) -> None:
         """Answer, and tell the traffic once, whatever happens."""
+        if not self._asked_for_turn:
+            self._ask_for_turn()
         self.active += 1
         for sink in self._traffic:
             sink.request_started()
-        status = _CLIENT_CLOSED
+        status, route = _CLIENT_CLOSED, exchange.match.route
+        held = not route.live and self.pressure.enter(route.priority)
         try:
-            status = await self._write(exchange, await self._answered(exchange))
+            if not (held or route.live):
+                answer = self._shed(exchange, route)
+            else:
+                answer = await self._answered(exchange)
+            status = await self._write(exchange, answer)
         finally:
             self.active -= 1
+            if held:
+                self.pressure.leave(route.priority)
             seconds = self._now() - exchange.started
-            method, endpoint = exchange.scope["method"], exchange.match.route.path
+            method, endpoint = exchange.scope["method"], route.path
             trace_id = exchange.trace.trace_id.decode()
             for sink in self._traffic:
                 sink.request_ended(method, endpoint, status, seconds, exchange.request_id, trace_id)
+
+    def _shed(self, exchange: _Exchange, route: Route) -> Answer:
+        self._observe(RequestShed(route.path, route.priority))
+        return self._problem(exchange, problems.overloaded(1.0))
+
+    def _ask_for_turn(self) -> None:
+        """See how long the loop lets one wait: that is how much it has to do."""
+        self._asked_for_turn = True
+        asked = self._now()
+
+        def turned() -> None:
+            self._asked_for_turn = False
+            now = self._now()
+            self.pressure.turned(now, now - asked)
+
+        asyncio.get_running_loop().call_soon(turned)
 
     async def _answered(self, exchange: _Exchange) -> Answer:
         """Return what is answered before any handler is asked, or what the handler answers."""
@@ -259,6 +294,7 @@ class Gateway:
             unshortened=None if deadline is whole else whole,
             parent=Parents(exchange.trace.parent),
             caller=None if route.caller is None else route.caller(exchange.scope),
+            priority=route.priority,
         )
 
     def _shortened(self, exchange: _Exchange, whole: Deadline) -> Deadline:

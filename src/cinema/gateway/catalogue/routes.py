@@ -11,6 +11,7 @@ from cinema.settings import Settings
 from stagedoor import problems
 from stagedoor.cache.store import Store
 from stagedoor.call import Env, Policy
+from stagedoor.context import Priority
 from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.search.filters import FilterSet, given_by
@@ -51,18 +52,37 @@ def catalogue_routes(
     settings: Settings, search: Search, store: Store, env: Env
 ) -> tuple[list[Route], Upstream[Question, Page]]:
     """Return the routes of both dialects, and the upstream that keeps their pages."""
-    kept = pages("catalogue", *_kept(settings, store), Coalesced(), env=env)
+    # A page that the engine could not find now is not begun.
+    joined = Coalesced(gate=lambda call: search.check(call.operation, call.deadline, promise=True))
+    kept = pages("catalogue", *_kept(settings, store), joined, env=env)
     lifetime = float(settings.gateway_catalogue_ttl_s)
 
     def route(
-        path: str, ask: Callable[[Request], Question], parameters: tuple[Parameter, ...], said: Documentation
+        path: str,
+        ask: Callable[[Request], Question],
+        parameters: tuple[Parameter, ...],
+        said: Documentation,
+        priority: Priority = "list",
     ) -> Route:
         return kept_route(
-            path, ask, kept, parameters=parameters, documentation=said, lifetime=lifetime, problem=_problem
+            path,
+            ask,
+            kept,
+            parameters=parameters,
+            documentation=said,
+            lifetime=lifetime,
+            priority=priority,
+            problem=_problem,
         )
 
-    made = [route(row.path, _list(row, search), row.filters.parameters(), _of_list(row)) for row in LISTS]
-    made += [route(row.path, _thing(row, search), (_id(row.id, row.kind),), _of_thing(row)) for row in THINGS]
+    made = [
+        route(row.path, _list(row, search), row.filters.parameters(), _of_list(row), _urgency(row.path))
+        for row in LISTS
+    ]
+    made += [
+        route(row.path, _thing(row, search), (_id(row.id, row.kind),), _of_thing(row), "detail")
+        for row in THINGS
+    ]
     made += [
         route(
             row.path,
@@ -73,6 +93,10 @@ def catalogue_routes(
         for row in RELATED
     ]
     return made, kept
+
+
+def _urgency(path: str) -> Priority:
+    return "search" if path.endswith("/search") else "list"
 
 
 def _kept(settings: Settings, store: Store) -> list[Policy[Question, Page]]:
