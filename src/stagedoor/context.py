@@ -13,7 +13,17 @@ from stagedoor.deadline import NEVER, Deadline
 from stagedoor.requests import Headers
 from stagedoor.value import value
 
-__all__ = ["WEIGHTS", "Priority", "Record", "RequestContext", "current", "enter", "forwarded", "leave"]
+__all__ = [
+    "WEIGHTS",
+    "Priority",
+    "Record",
+    "RequestContext",
+    "current",
+    "enter",
+    "forwarded",
+    "leave",
+    "note_wait",
+]
 
 Priority: TypeAlias = Literal["operations", "detail", "list", "search"]
 # The shares of what there is when all of them want more, most urgent first; what one leaves, the others have (O6).
@@ -79,6 +89,13 @@ def forwarded() -> Headers:
     if parent is None:
         return asked.forward
     return tuple([(name, parent() if name == b"traceparent" else said) for name, said in asked.forward])
+
+
+def note_wait(seconds: float) -> None:
+    """Note in the current request's record that a call waited for a place of our own; outside of any, nowhere."""
+    asked = current()
+    if asked is not _OUTSIDE:
+        asked.record.waited += seconds
 
 
 def enter(context: RequestContext) -> Token[RequestContext]:

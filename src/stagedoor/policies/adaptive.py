@@ -31,6 +31,7 @@ __all__ = ["AdaptiveLimit", "Limiter", "lesson"]
 
 P = TypeVar("P")
 R = TypeVar("R")
+_IN_TIME = 3.0  # a call that takes such a part of its attempt is in time, whatever the service could do
 _WHOLE = 0.9  # of an attempt's time: whoever had that much had all of it, as far as clocks of loops can tell
 _PROMISED = 0.05  # seconds in which a call that was promised comes
 _PUSHED_BACK = frozenset({429, 503})  # what a service says that has too much to do
@@ -40,7 +41,7 @@ _PUSHED_BACK = frozenset({429, 503})  # what a service says that has too much to
 class AdaptiveLimit:
     """Let as many calls be under way as are answered in time, `least` to `most`; it begins with `start`.
 
-    `attempt` is the seconds that one attempt may take, as in `Timeout`: a call that takes half of it is in time, and
+    `attempt` is the seconds that one attempt may take, as in `Timeout`: a call that takes a third of it is in time, and
     wait and call together get no more. At most `queue` calls wait. Raises `Overloaded`, nearly always at once, for a
     call that would come too late.
     """
@@ -90,7 +91,9 @@ class Limiter(Generic[P, R]):
         self._env = env
         self._now = env.clock.now
         self._permits = Permits(env.clock)
-        self._gradient = Gradient(target=rule.attempt / 2, most=rule.most, least=rule.least, start=rule.start)
+        self._gradient = Gradient(
+            target=rule.attempt / _IN_TIME, most=rule.most, least=rule.least, start=rule.start
+        )
         self._told = 0
         self._promised = 0  # calls that somebody has begun something for
         self._promised_until = 0.0
@@ -148,12 +151,13 @@ class Limiter(Generic[P, R]):
         latest, began = self._latest(call.deadline), self._now()
         if latest is None or not await self._permits.wait(latest, self._gradient.places):
             raise self._refusal(call.operation)
-        context.current().record.waited += self._now() - began
+        context.note_wait(self._now() - began)
 
     def _latest(self, deadline: Deadline, promised: int = 0) -> float | None:
         """Return the moment until which a wait is of use; None if the call's turn would come later."""
         permits, gradient, now = self._permits, self._gradient, self._now()
-        rtt, ahead = gradient.rtt, permits.ahead(context.current().priority) + promised
+        rtt, free = gradient.rtt, max(0, gradient.places - permits.taken)
+        ahead = permits.ahead(context.current().priority) + max(0, promised - free)
         turn = now + ahead * rtt / gradient.places
         if permits.waiting >= self._rule.queue or deadline.narrowed(now + self._rule.attempt).at < turn + rtt:
             return None

@@ -87,7 +87,7 @@ class Places(Generic[P, R]):
             permits.turn_away()
         began = self._env.clock.now()
         granted = await permits.wait(call.deadline.narrowed(began + rule.max_wait).at, rule.limit)
-        context.current().record.waited += self._env.clock.now() - began
+        context.note_wait(self._env.clock.now() - began)
         return granted
 
     def __repr__(self) -> str:

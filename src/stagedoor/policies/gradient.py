@@ -10,7 +10,7 @@ This is the gradient of Netflix' concurrency-limits (`Gradient2Limit`; its headr
 Envoy's adaptive concurrency filter, which go back to TCP Vegas (Brakmo and Peterson, 1995): slow down because of delay,
 before anything is lost. Ours differs where theirs fail in a gateway with time-outs:
 
-- "In time" is half of what an attempt may take, or `TOLERANCE` times what a call takes where nobody queues, whichever
+- "In time" is a third of what an attempt may take, or `TOLERANCE` times what a call takes where nobody queues, if that
   is longer. The fixed factors of the references (1.5 x the long-term time, 1.25 x the least) let a service of 50 ms
   come to 76 ms or more under an attempt of 80 ms; and they throttle a fast service whenever this process itself is
   slow to read its answers.

@@ -19,9 +19,8 @@ from stagedoor.policies.gradient import moved
 
 __all__ = ["Pressure"]
 
-_INTERVAL: Final = (
-    0.1  # seconds, as in CoDel: longer than any pause that is none of our doing lasts, as a rule
-)
+_INTERVAL: Final = 0.05  # seconds at least, and ...
+_TURNS: Final = 3  # ... turns: a single one that is late says nothing, however late it is
 _LEAST: Final = 8  # requests that are always let in
 _GROWTH: Final = 1.1  # of the limit in each interval that is in time
 _UNUSED: Final = 0.5  # of the limit: where no more is wanted, there is none
@@ -36,13 +35,13 @@ class Pressure:
     `target` is the delay of a turn, in seconds, up to which there is no pressure. At most `most` are under way.
     """
 
-    __slots__ = ("_delay", "_most", "_peak", "_target", "_until", "limit", "total", "under_way")
+    __slots__ = ("_delay", "_most", "_peak", "_target", "_turns", "_until", "limit", "total", "under_way")
 
     def __init__(self, *, target: float, most: int) -> None:
         self._target = target
         self._most = float(most)
         self._delay = math.inf  # the least of this interval
-        self._peak = 0
+        self._peak = self._turns = 0
         self._until = -math.inf
         self.limit = self._most
         self.total = 0
@@ -66,7 +65,8 @@ class Pressure:
         """Note that a turn of the loop came so many seconds after it was asked for."""
         self._delay = min(self._delay, delay)
         self._peak = max(self._peak, self.total)
-        if now >= self._until:
+        self._turns += 1
+        if now >= self._until and self._turns >= _TURNS:
             self._close(now)
 
     def _close(self, now: float) -> None:
@@ -80,7 +80,8 @@ class Pressure:
             self.limit = self._most
         else:
             self.limit = min(self._most, self.limit * _GROWTH)
-        self._delay, self._peak, self._until = math.inf, 0, now + _INTERVAL
+        self._delay, self._until = math.inf, now + _INTERVAL
+        self._peak = self._turns = 0
 
     def __repr__(self) -> str:
         return f"<Pressure {self.total} under way of {self.limit:.0f}>"

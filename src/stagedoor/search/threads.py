@@ -72,7 +72,7 @@ class Threads:
             raise Overloaded(call.operation, "no search would end in time", retry_after=1.0)
         if not await permits.wait(call.deadline.at, self._size):
             raise Overloaded(call.operation, "no search ended in time", retry_after=1.0)
-        context.current().record.waited += self._clock.now() - began
+        context.note_wait(self._clock.now() - began)
 
     def _back(self, ended: "asyncio.Future[Any]", began: float) -> None:
         took = self._clock.now() - began

@@ -21,6 +21,7 @@ from stagedoor.errors import (
 )
 from stagedoor.events import BreakerMoved, CallShed
 from stagedoor.policies.breaker import Breaker, Guard, is_failure
+from stagedoor.policies.bulkhead import Bulkhead
 from stagedoor.policies.deadline import Within
 from stagedoor.requests import HttpResponse
 from stagedoor.testing import Events, ManualClock, Script, call_of, settle
@@ -409,3 +410,24 @@ def test_a_wait_below_nothing_is_refused_by_name() -> None:
     for options in ({"max_wait": -1.0}, {"probes": 0}):
         with pytest.raises(ConfigError, match="Breaker"):
             Breaker(**options)
+
+
+async def test_c7_what_waited_for_a_place_of_ours_is_no_slowness_of_theirs(
+    env: Env, clock: ManualClock
+) -> None:
+    """C7: the wait stands inside the breaker, and is taken off; a call that had less time for it teaches nothing."""
+    script = (
+        Script[int, str](clock).after(0.01, "Ann").after(0.01, "Ann").fails(UpstreamTimeout, retryable=False)
+    )
+    limit = Bulkhead(limit=1).wrap(script.send, env)
+    guard = Breaker(consecutive=1, slow_rate=0.5, slow_after=0.015, minimum=2).wrap(limit, env)
+
+    async def ask() -> str:
+        context.enter(RequestContext())
+        return await guard(call_of(1))
+
+    tasks = [asyncio.ensure_future(ask()) for _ in range(3)]
+    await clock.advance(1.0)
+
+    assert [task.exception() is None for task in tasks] == [True, False, True]
+    assert guard.state == "closed"
