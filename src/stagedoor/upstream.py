@@ -102,6 +102,11 @@ class Upstream(Generic[P, R]):
         if self._limiter is not None:
             self._limiter.check(f"{self.name}.{operation}", deadline, promise=promise)
 
+    @property
+    def limit(self) -> int | None:
+        """Return how many calls may be under way at once now; None where nothing follows what is answered in time."""
+        return None if self._limiter is None else self._limiter.limit
+
     def half_open(self) -> bool:
         """Tell whether a breaker of this upstream is trying out whether it can close."""
         return any(getattr(layer, "state", None) == "half_open" for layer in self.layers)
