@@ -18,7 +18,7 @@ CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and t
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help init run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
+.PHONY: help init promises run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
 	wheel deep hostile chaos reference bench-profile bench-client bench-overload bench-catalogue clean
 
 help: ## list these commands
@@ -98,10 +98,14 @@ live: $(VENV)/dev.stamp ## the tests that time or load real processes, one after
 cover: ## hold the floors on what `CI=1 make unit` measured
 	@sh scripts/floors.sh $(BIN)/python
 
-deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; then hostile and chaos
+deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; then hostile, chaos and the ETL under faults
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --hypothesis-profile=deep --timeout=1800 $(ARGS)
 	@$(BIN)/python -m tests.deep.hostile
 	@$(BIN)/python -m tests.deep.chaos
+	@$(BIN)/python -m tests.deep.etl
+	@$(BIN)/python -m tests.deep.etl --engine opensearch
+	@$(BIN)/python -m tests.deep.etl --database postgres
+	@$(BIN)/python -m tests.deep.etl --database postgres --engine opensearch
 
 hostile: $(VENV)/dev.stamp ## a thousand hostile connections beside a normal client; ARGS="--seconds 40"
 	@$(BIN)/python -m tests.deep.hostile $(ARGS)
@@ -122,14 +126,19 @@ types: export PYRIGHT_PYTHON_PYLANCE_VERSION =
 types: export PYRIGHT_PYTHON_IGNORE_WARNINGS = 1
 types: export PYRIGHT_PYTHON_NODE_VERSION = 20.20.2
 
-types: $(VENV)/dev.stamp ## mypy and pyright
-	@status=0; $(BIN)/mypy || status=1; $(BIN)/pyright --pythonpath $(BIN)/python || status=1; exit $$status
+types: $(VENV)/dev.stamp ## mypy and pyright, also over the examples of the pages
+	@status=0; $(BIN)/mypy || status=1; $(BIN)/python -m tests.docs.typed || status=1; \
+	$(BIN)/pyright --pythonpath $(BIN)/python || status=1; exit $$status
 
 layers: $(VENV)/dev.stamp ## nothing imports upwards
 	@$(BIN)/lint-imports --no-logo
 
-reference: $(VENV)/dev.stamp ## write docs/reference again from the docstrings
+reference: $(VENV)/dev.stamp ## write docs/reference and docs/modules.md again from the docstrings
 	@$(BIN)/python scripts/reference.py
+	@$(BIN)/python scripts/modules.py
+
+promises: $(VENV)/dev.stamp ## write into docs/promises.md which tests hold each promise
+	@$(BIN)/python -m scripts.promises
 
 wheel: $(VENV)/dev.stamp ## build dist/*.whl
 	@rm -rf dist

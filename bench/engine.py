@@ -23,7 +23,7 @@ from bench.table import render
 from cinema.gateway.app import build
 from cinema.settings import load
 from stagedoor import Gateway, context
-from stagedoor.aggregate import Aggregate, Plan
+from stagedoor.aggregate import Plan
 from stagedoor.call import Call, Env
 from stagedoor.clock import SystemClock
 from stagedoor.context import RequestContext
@@ -34,6 +34,7 @@ from stagedoor.observers.logs import Logs
 from stagedoor.observers.metrics import Metrics
 from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.upstream import Upstream
+from tests.declared import Aggregate
 
 PARTS: Final = 3
 RUNS: Final = 3_000

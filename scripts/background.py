@@ -15,7 +15,7 @@ import psutil
 
 from cinema.settings import SettingsError, load
 from cinema.stack.child import late
-from cinema.stack.parts import Part, parts_of
+from cinema.stack.parts import StackProcess, parts_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
@@ -45,7 +45,7 @@ def start() -> str | None:
     return until_ready(launch(), parts)
 
 
-def until_ready(child: subprocess.Popen[bytes], parts: list[Part]) -> str | None:
+def until_ready(child: subprocess.Popen[bytes], parts: list[StackProcess]) -> str | None:
     """Wait for all of them; return who is missing once that takes too long."""
     until = time.monotonic() + START_SECONDS
     while names := missing(parts):
@@ -59,7 +59,7 @@ def until_ready(child: subprocess.Popen[bytes], parts: list[Part]) -> str | None
     return None
 
 
-def missing(parts: list[Part]) -> str:
+def missing(parts: list[StackProcess]) -> str:
     """Name those that do not answer that they are ready."""
     return ", ".join(part.name for part in asyncio.run(late(parts)))
 

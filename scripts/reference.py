@@ -1,14 +1,15 @@
 """Write docs/reference/ from the docstrings, or with `--check` say which pages are not up to date.
 
-One page a package, one section a module, every name of its `__all__` with its signature and docstring. What `stagedoor`
-itself offers is a page of its own; underscored packages are nobody's to import. The sources are read, not imported: a
-page depends on nothing but the text it is made of. Settings come from `.env.example`.
+A page for `stagedoor` and one for each of its public submodules: every name of its `__all__`, wherever it lives, with
+its signature and docstring, below a table of what each is for. All else is the kit's own, and in no page. The sources
+are read, not imported: a page depends on nothing but the text it is made of. Settings come from `.env.example`.
 """
 
 import ast
 import re
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,131 +17,127 @@ ROOT = Path(__file__).resolve().parents[1]
 KIT = ROOT / "src/stagedoor"
 SETTINGS = ROOT / ".env.example"
 PAGES = ROOT / "docs/reference"
+PUBLIC = ("stagedoor", "stagedoor.policies", "stagedoor.testing", "stagedoor.search", "stagedoor.errors")
+_GROUPS = {  # in the order in which a reader meets them
+    "stagedoor": {
+        "Declare": "Gateway Service Aggregate Cache tag OrFallback batched Backend Extension",
+        "Read what a client sent": "Header Cookie Headers",
+        "What a handler answers": "Answer Problem NotFound Response Stream",
+        "Serve and set": "serve Settings DocumentSet",
+        "Look at a gateway at work": "Running Result Verdict Report Delivery Component",
+        "Write a policy or a transport": "Call Send Policy Transport Env",
+    },
+    "stagedoor.policies": {
+        "Round every service, outermost first": "Retry Breaker Bulkhead Timeout",
+        "Where you want them": "Within Hedge Cached Coalesced Budget Account",
+        "Round any function": "retry circuit_breaker",
+    },
+    "stagedoor.search": {
+        "Declare an index": "Index Keyword Text Number Nested Field",
+        "Ask": "Query Term AnyOf Between Match Not All Clause Order Result Document Scalar ID WINDOW",
+        "Write an engine": "Engine Writer Put Delete Ready Change Prepare Refused WriterError",
+    },
+    "stagedoor.errors": {
+        "Your mistake": "StagedoorError ConfigError",
+        "A call that brought no value": "UpstreamError UpstreamTimeout UpstreamUnavailable BreakerOpen Overloaded "
+        "UpstreamRejected UpstreamGarbled Reason",
+    },
+    "stagedoor.testing": {
+        "Run a gateway with scripted services": "Stage StageScript Asked Reply",
+        "Test a policy or a transport": "ManualClock settle Script call_of Faults Events Client",
+    },
+}
 _NOTE = "<!-- made by `make reference` from the sources: change those -->\n"
 _WIDE = 100  # columns beyond which a signature is broken into lines
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 # What a gateway makes, not its users, and what the kit's own modules ask of a gateway.
-_MADE = frozenset(
-    {
-        "Aggregate",
-        "Backend",
-        "Delivery",
-        "Headers",
-        "Response",
-        "Result",
-        "Running",
-        "Service",
-        "Stream",
-        "Verdict",
-    }
-)
-_INNER = frozenset(
-    {
-        "Aggregate.name",
-        "Answer.private",
-        "Cache.names",
-        "Cache.tagged",
-        "Gateway.all_lifespans",
-        "Gateway.all_services",
-        "Gateway.all_sources",
-        "Gateway.inspected",
-        "Gateway.lifespan_of",
-        "Gateway.looked_at",
-        "Gateway.made",
-        "Gateway.own_paths",
-        "Gateway.served",
-        "Gateway.serving",
-        "Problem.said",
-        "Running.drain",
-        "Running.opened",
-        "Running.refused",
-        "Running.remote",
-        "Running.remotes",
-        "Running.screen",
-        "Running.source",
-        "Running.sourcings",
-        "Service.pass_on",
-        "Settings.form",
-        "Settings.level",
-        "Settings.networks",
-        "Settings.quota",
-        "Stream.aclose",
-    }
-)
+_MADE = "Aggregate Backend Delivery Headers Response Result Running Service Stream Verdict"
+_INNER = {
+    "Account": "account draw earn",
+    "Aggregate": "name",
+    "Answer": "private",
+    "Cache": "key_of names tagged",
+    "Cached": "name_of tags_of",
+    "Gateway": "all_lifespans all_services all_sources inspected lifespan_of looked_at made own_paths "
+    "served serving",
+    "Problem": "said",
+    "Running": "drain opened refused remote remotes screen source sourcings",
+    "Service": "pass_on",
+    "Settings": "form level networks quota",
+    "Stage": "failed",
+    "StageScript": "hear word",
+    "Stream": "aclose",
+}
+# What the kit asks of every policy and transport: told once, of `Policy` and `Transport`.
+_PLUMBING = frozenset({"aclose", "cost", "idempotent", "key_of", "send", "wrap"})
 
 
 def pages() -> dict[str, str]:
     """Return every generated page by its file name."""
-    found = {f"{package.name}.md": package_page(package) for package in packages()}
-    found["face.md"] = face_page()
-    found["core.md"] = page(
-        "stagedoor.call and beside it",
-        "The core: one signature and the data it carries.",
-        sorted(KIT.glob("*.py")),
-    )
-    found["settings.md"] = settings_page(SETTINGS.read_text())
-    return found
+    found = {f"{name.rpartition('.')[2]}.md": page(name) for name in PUBLIC}
+    return found | {"settings.md": settings_page(SETTINGS.read_text())}
 
 
-def packages() -> list[Path]:
-    """Return the public packages of the kit, in order of their names."""
-    return sorted(path.parent for path in KIT.glob("[!_]*/__init__.py"))
+def page(module: str) -> str:
+    """Return the page of one public module: what it is for, a table of its names, then each name."""
+    tree = ast.parse(file_of(module).read_text())
+    names, homes = literal("__all__", tree), homes_of(module, tree)
+    lines = [_NOTE, f"# `{module}`", "", prose(ast.get_docstring(tree) or ""), ""]
+    anchors = anchors_of([name for _, group in grouped(names, _GROUPS.get(module, {})) for name in group])
+    for heading, group in grouped(names, _GROUPS.get(module, {})):
+        lines += [*([f"## {heading}", ""] if heading else []), "| name | what it is |", "|---|---|"]
+        lines += [f"| [`{name}`](#{anchors[name]}) | {gist(name, homes)} |" for name in group] + [""]
+        lines += [line for name in group for line in entry(name, *homes[name])]
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def face_page() -> str:
-    """Return the page of what `stagedoor` itself offers, name by name."""
-    tree = ast.parse((KIT / "__init__.py").read_text())
-    homes = {name: module for module, names in literal("_PLACES", tree).items() for name in names}
-    body: list[str] = []
-    elsewhere: dict[str, list[str]] = {}
-    for name in literal("__all__", tree):
-        path = homes[name].split(".")[1:]
-        if path[0].startswith("_"):
-            source = KIT.joinpath(*path).with_suffix(".py").read_text()
-            body += entry(name, ast.parse(source), source)
-        else:
-            elsewhere.setdefault(f"[`{homes[name]}`]({page_of(path)})", []).append(f"`{name}`")
-    others = "; ".join(f"{', '.join(names)} of {home}" for home, names in elsewhere.items())
-    text = f"{prose(ast.get_docstring(tree) or '')}\n\nFor extensions also {others}."
-    return "\n".join([_NOTE, "# `stagedoor`", "", text, "", *body]).rstrip() + "\n"
+def anchors_of(names: list[str]) -> dict[str, str]:
+    """Return the anchor of each heading: in lower case, numbered where an earlier one has it already."""
+    lower = [name.lower() for name in names]
+    return {
+        name: f"{low}-{lower[:at].count(low)}" if low in lower[:at] else low
+        for at, (name, low) in enumerate(zip(names, lower, strict=True))
+    }
 
 
-def page_of(path: list[str]) -> str:
-    """Return the page that tells of a module, by its path in the kit."""
-    return f"{path[0]}.md" if (KIT / path[0]).is_dir() else "core.md"
+def grouped(names: list[str], groups: dict[str, str]) -> list[tuple[str, list[str]]]:
+    """Return headings with their names, as readers look for them; what no group has comes last."""
+    found = [
+        (heading, [name for name in group.split() if name in names]) for heading, group in groups.items()
+    ]
+    placed = {name for _, group in found for name in group}
+    left = [name for name in names if name not in placed]
+    return [*found, ("More" if groups else "", left)] if left else found
 
 
-def package_page(package: Path) -> str:
-    """Return the page of one package."""
-    tree = ast.parse((package / "__init__.py").read_text())
-    return page(f"stagedoor.{package.name}", ast.get_docstring(tree) or "", sorted(package.rglob("*.py")))
+def file_of(module: str) -> Path:
+    """Return the file of a module or package of the kit."""
+    path = KIT.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def page(title: str, text: str, files: list[Path]) -> str:
-    """Return a page with a section for each file that shows something."""
-    body = [part for file in files for part in section(file)]
-    return "\n".join([_NOTE, f"# `{title}`", "", prose(text), "", *body]).rstrip() + "\n"
+def homes_of(module: str, tree: ast.Module) -> dict[str, tuple[ast.Module, str]]:
+    """Return where each public name of a module is defined: the syntax tree, and its source."""
+    places = literal("_PLACES", tree) or {
+        node.module: [one.name for one in node.names]
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("stagedoor")
+    }
+    homes = {name: home for home, names in places.items() for name in names}
+    sources = {name: file_of(homes.get(name, module)).read_text() for name in literal("__all__", tree)}
+    return {name: (ast.parse(source), source) for name, source in sources.items()}
 
 
-def section(file: Path) -> Iterator[str]:
-    """Yield the lines of one module: its own docstring, then what it defines of its public names.
-
-    A package only has what its `__init__` defines itself, under no further docstring: that one opens the page.
-    """
-    source = file.read_text()
-    tree = ast.parse(source)
-    shown = [line for name in public(tree) for line in entry(name, tree, source)]
-    if not shown:
-        return
-    module = ".".join(file.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
-    text = "" if file.stem == "__init__" else prose(ast.get_docstring(tree) or "")
-    yield f"## `{module}`\n\n{text}\n" if text else f"## `{module}`\n"
-    yield from shown
-
-
-def public(tree: ast.Module) -> list[str]:
-    """Return what a module's `__all__` lists."""
-    return list(literal("__all__", tree) or ())
+def gist(name: str, homes: dict[str, tuple[ast.Module, str]]) -> str:
+    """Return the first sentence that is said of a name: by its docstring, below it, or behind it."""
+    tree, source = homes[name]
+    for node in tree.body:
+        if isinstance(node, _Function | ast.ClassDef) and node.name == name:
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+        if name in assigned(node):
+            behind = source.splitlines()[node.lineno - 1].partition("  # ")[2]
+            return next(said_after(node, tree), behind).partition("\n")[0].replace("|", "\\|")
+    return ""
 
 
 def literal(name: str, tree: ast.Module) -> Any:  # noqa: ANN401 - whatever is written there
@@ -158,7 +155,9 @@ def entry(name: str, tree: ast.Module, source: str) -> Iterator[str]:
             yield f"### `{name}`\n\n{code(signature(node))}\n\n{prose(ast.get_docstring(node) or '')}\n"
             return
         if isinstance(node, ast.ClassDef) and node.name == name:
-            yield f"### `{name}`\n\n{code(outline(node, source))}\n\n{prose(ast.get_docstring(node) or '')}\n"
+            behind = list(unlisted_bases(node, tree, source))
+            told = "\n\n".join(prose(ast.get_docstring(one) or "") for one, _ in [(node, source), *behind])
+            yield f"### `{name}`\n\n{code(outline(node, source, behind))}\n\n{told.strip()}\n"
             yield from members(node)
             return
         if name in assigned(node):
@@ -181,34 +180,62 @@ def said_after(node: ast.stmt, tree: ast.Module) -> Iterator[str]:
 
 def assigned(node: ast.stmt) -> list[str]:
     """Return the names that a statement assigns to."""
-    targets = (
-        node.targets
-        if isinstance(node, ast.Assign)
-        else [node.target]
-        if isinstance(node, ast.AnnAssign)
-        else []
-    )
+    targets = getattr(node, "targets", None) or [getattr(node, "target", None)]
     return [target.id for target in targets if isinstance(target, ast.Name)]
 
 
-def outline(node: ast.ClassDef, source: str) -> str:
+def unlisted_bases(node: ast.ClassDef, tree: ast.Module, source: str) -> Iterator[tuple[ast.ClassDef, str]]:
+    """Yield the bases of a class that no page tells of: what they have is told of the class itself."""
+    places = {
+        one.name: item.module
+        for item in tree.body
+        if isinstance(item, ast.ImportFrom) and (item.module or "").startswith("stagedoor.")
+        for one in item.names
+    }
+    for name in {ast.unparse(base) for base in node.bases} - told_elsewhere():
+        text = file_of(places[name] or "").read_text() if name in places else source
+        yield from (
+            (item, text)
+            for item in ast.parse(text).body
+            if isinstance(item, ast.ClassDef) and item.name == name
+        )
+
+
+@cache
+def told_elsewhere() -> frozenset[str]:
+    """Return every public name."""
+    return frozenset(
+        name for module in PUBLIC for name in literal("__all__", ast.parse(file_of(module).read_text()))
+    )
+
+
+def outline(node: ast.ClassDef, source: str, behind: list[tuple[ast.ClassDef, str]]) -> str:
     """Return a class as its reader sees it: bases, fields with their comments, how it is made."""
-    lines = source.splitlines()
-    head = f"class {node.name}({', '.join(map(ast.unparse, node.bases))}):".replace("():", ":")
+    unlisted = {base.name for base, _ in behind}
+    bases = ", ".join(name for name in map(ast.unparse, node.bases) if name not in unlisted)
+    head = f"class {node.name}({bases}):".replace("():", ":")
     made = [
         f"    {line}"
         for item in node.body
-        if called(item, "__init__") and node.name not in _MADE
+        if called(item, "__init__") and node.name not in _MADE.split()
         for line in signature(item).splitlines()
     ]
-    fields = [
-        line
-        for item in node.body
-        if isinstance(item, ast.AnnAssign) and not ast.unparse(item.target).startswith("_")
-        for line in lines[item.lineno - 1 : item.end_lineno]
-    ]
+    fields = [line for one, text in [*behind, (node, source)] for line in fields_of(one, text)]
     decorators = [f"@{ast.unparse(item)}" for item in node.decorator_list]
     return "\n".join([*decorators, head, *(fields + made or ["    ..."])])
+
+
+def fields_of(node: ast.ClassDef, source: str) -> list[str]:
+    """Return the lines of a class that declare fields, but for those of the kit's own use."""
+    lines = source.splitlines()
+    return [
+        line
+        for item in node.body
+        if isinstance(item, ast.AnnAssign)
+        and not ast.unparse(item.target).startswith("_")
+        and not ast.unparse(item.annotation).startswith("ClassVar[bool]")
+        for line in lines[item.lineno - 1 : item.end_lineno]
+    ]
 
 
 def called(node: ast.stmt, name: str) -> bool:
@@ -219,10 +246,11 @@ def called(node: ast.stmt, name: str) -> bool:
 def members(node: ast.ClassDef) -> Iterator[str]:
     """Yield the public methods that say something of themselves, with each way to call them."""
     ways: dict[str, list[str]] = {}
+    inner = _INNER.get(node.name, "").split()
     for item in node.body:
         if not isinstance(item, _Function) or (item.name.startswith("_") and item.name != "__call__"):
             continue
-        if f"{node.name}.{item.name}" in _INNER:
+        if item.name in inner or (item.name in _PLUMBING and not is_protocol(node)):
             continue
         if "overload" in map(ast.unparse, item.decorator_list):
             ways.setdefault(item.name, []).append(signature(item))
@@ -234,6 +262,11 @@ def members(node: ast.ClassDef) -> Iterator[str]:
             )
             shown = "\n".join(ways.get(item.name) or [signature(item)])
             yield f"#### `{name}`\n\n{code(shown)}\n\n{prose(text)}\n"
+
+
+def is_protocol(node: ast.ClassDef) -> bool:
+    """Tell whether a class says what others have to have."""
+    return any(ast.unparse(base).startswith("Protocol") for base in node.bases)
 
 
 def signature(node: ast.stmt) -> str:

@@ -161,7 +161,7 @@ def seed(
 def _merged(settings: "Settings", folder: Path) -> str:
     from datetime import UTC, datetime
 
-    from cinema.data.foreign import Fault, read_folder
+    from cinema.data.foreign import RecordFault, read_folder
     from cinema.data.merging import merge
     from cinema.database.migrate import migrate as bring_up_to_date
 
@@ -172,7 +172,7 @@ def _merged(settings: "Settings", folder: Path) -> str:
     try:
         foreign = read_folder(folder, datetime.now(UTC))
         counts = _write(settings, work)
-    except Fault as error:
+    except RecordFault as error:
         _fail(1, error)
         raise
     return "seeded: " + ", ".join(f"{count:,} {table}" for table, count in counts.items())

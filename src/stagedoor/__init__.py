@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from stagedoor._face.service import Service
     from stagedoor._face.serving import serve
     from stagedoor._face.settings import Settings
+    from stagedoor.aggregate.batch import batched
     from stagedoor.aggregate.verdict import Report
     from stagedoor.call import Call, Env, Policy, Send, Transport
     from stagedoor.web.docs import DocumentSet
@@ -57,6 +58,7 @@ __all__ = [
     "Stream",
     "Transport",
     "Verdict",
+    "batched",
     "serve",
     "tag",
 ]
@@ -75,6 +77,7 @@ _PLACES = {
     "stagedoor._face.service": ("Service",),
     "stagedoor._face.serving": ("serve",),
     "stagedoor._face.settings": ("Settings",),
+    "stagedoor.aggregate.batch": ("batched",),
     "stagedoor.aggregate.verdict": ("Report",),
     "stagedoor.call": ("Call", "Env", "Policy", "Send", "Transport"),
     "stagedoor.web.docs": ("DocumentSet",),

@@ -39,6 +39,7 @@ class Call(Generic[P]):
 
 
 Send: TypeAlias = Callable[[Call[P]], Awaitable[R]]
+"""The one signature that transports have and policies wrap: a call in, an answer out, or an error raised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Policy(Protocol[P, R]):
     """
 
     def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
-        """Return a Send that adds this policy around the given one."""
+        """Put this policy round a Send, with state of its own; the new Send is called in its place."""
         ...
 
 
@@ -73,7 +74,7 @@ class Transport(Protocol[P, R_co]):
         ...
 
     def key_of(self, payload: P, /) -> bytes:
-        """Return bytes, never none, that are equal only for payloads the upstream cannot tell apart (T6)."""
+        """Name a payload in bytes, never none, equal only for payloads the upstream cannot tell apart (T6)."""
         ...
 
     def idempotent(self, payload: P, /) -> bool:

@@ -23,6 +23,7 @@ __all__ = [
     "forwarded",
     "leave",
     "note_wait",
+    "under_parent",
 ]
 
 Priority: TypeAlias = Literal["operations", "detail", "list", "search"]
@@ -85,10 +86,14 @@ current = _CONTEXT.get
 def forwarded() -> Headers:
     """Return the fields that a call of the current request carries on, under a parent id of the call's own."""
     asked = current()
-    parent = asked.parent
+    return under_parent(asked.forward, asked.parent)
+
+
+def under_parent(fields: Headers, parent: Callable[[], bytes] | None) -> Headers:
+    """Return fields with a `traceparent` of one call's own in the place of theirs."""
     if parent is None:
-        return asked.forward
-    return tuple([(name, parent() if name == b"traceparent" else said) for name, said in asked.forward])
+        return fields
+    return tuple([(name, parent() if name == b"traceparent" else said) for name, said in fields])
 
 
 def note_wait(seconds: float) -> None:

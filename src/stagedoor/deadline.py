@@ -8,7 +8,7 @@ from typing import Self
 from stagedoor.clock import Clock, Timer
 from stagedoor.value import value
 
-__all__ = ["LATE", "NEVER", "Deadline", "Expiry"]
+__all__ = ["LATE", "NEVER", "Deadline", "Expiry", "is_late"]
 
 LATE = "the deadline passed"  # the message of a cancellation by `Expiry`: what is cancelled can tell it from others
 
@@ -33,6 +33,11 @@ class Deadline:
 
 
 NEVER = Deadline(math.inf)
+
+
+def is_late(cancelled: asyncio.CancelledError) -> bool:
+    """Tell whether a cancellation says that a deadline passed, and not that the caller left."""
+    return cancelled.args == (LATE,)
 
 
 class Expiry:

@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 Reason: TypeAlias = Literal["timeout", "unavailable", "circuit_open", "overloaded", "rejected", "garbled"]
+"""Why a call brought nothing, in a word: in verdicts, metrics and logs."""
 
 
 class StagedoorError(Exception):

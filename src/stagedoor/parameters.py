@@ -50,6 +50,11 @@ class Parameter(Protocol):
         ...
 
     @property
+    def required(self) -> bool:
+        """Whether it must be given; what stands in a path must be, whatever this says."""
+        ...
+
+    @property
     def description(self) -> str:
         """Return what it means."""
         ...

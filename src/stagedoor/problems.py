@@ -119,7 +119,7 @@ def _whole_seconds(wait: float) -> int:
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return what a client is told about an error that reached the rim.
+    """Return what a client is told about an error that left a handler.
 
     A 4xx that a route expects of its upstream is mapped by that route; one that arrives here is a surprise.
     """

@@ -3,37 +3,30 @@
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Mapping
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, TypeVar
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Policy, Send, Transport
-from stagedoor.deadline import LATE, Deadline
+from stagedoor.capabilities import Breaking, Closing, Counted, Keyed
+from stagedoor.deadline import Deadline, is_late
 from stagedoor.errors import ConfigError, UpstreamError, UpstreamTimeout
-from stagedoor.events import AttemptEnded
+from stagedoor.events import AttemptEnded, BreakerState
 from stagedoor.policies.adaptive import Limiter
 from stagedoor.policies.timeout import check_attempts
 
-__all__ = ["Counted", "Upstream"]
+__all__ = ["Upstream"]
 
 P = TypeVar("P")
 R = TypeVar("R")
-
-
-@runtime_checkable
-class Counted(Protocol):
-    """A layer that holds things which must return to rest after faults (X1)."""
-
-    def counts(self) -> Mapping[str, int]:
-        """Return how many of each are held now: `permits`, `probes`, `flights`, `upstream_connections` ..."""
-        ...
 
 
 class Upstream(Generic[P, R]):
     """`Upstream("users", transport, Cached(..), Retry(..))` is `Cached(Retry(transport))`, outermost first.
 
     The same instance serves every request; its state lives in the layers that the policies made. `observed` is
-    False for one that is made of other upstreams, whose attempts are told already.
+    False for one that is made of other upstreams, whose attempts are told already. `read` makes what is returned of
+    what the transport brings, as part of the attempt: an `UpstreamError` that it raises is the attempt's.
     """
 
     def __init__(
@@ -44,6 +37,7 @@ class Upstream(Generic[P, R]):
         *policies: Policy[P, R],
         env: Env,
         observed: bool = True,
+        read: Callable[[Call[P], Any], R] | None = None,
     ) -> None:
         if not name.isidentifier():
             raise ConfigError(f"upstream {name!r}: the name must be an identifier, as in 'users'")
@@ -52,9 +46,9 @@ class Upstream(Generic[P, R]):
         self.transport = transport
         self.policies = policies
         # A key is made of everything that is sent: not for nothing. Who does not say may need one.
-        self._keyed = any(getattr(policy, "keyed", True) for policy in policies)
+        self._keyed = any(not isinstance(policy, Keyed) or policy.keyed for policy in policies)
         self._key_of = transport.key_of
-        layers: list[Send[P, R]] = [_attempting(transport, env) if observed else transport.send]
+        layers: list[Send[P, R]] = [_attempting(transport, env, read) if observed else transport.send]
         for policy in reversed(policies):
             layers.append(policy.wrap(layers[-1], env))
         self.layers: tuple[Send[P, R], ...] = tuple(reversed(layers))
@@ -107,16 +101,17 @@ class Upstream(Generic[P, R]):
         """Return how many calls may be under way at once now; None where nothing follows what is answered in time."""
         return None if self._limiter is None else self._limiter.limit
 
-    def half_open(self) -> bool:
-        """Tell whether a breaker of this upstream is trying out whether it can close."""
-        return any(getattr(layer, "state", None) == "half_open" for layer in self.layers)
+    def circuits(self) -> frozenset[BreakerState]:
+        """Return where the circuits of this upstream's breakers stand."""
+        layers: Iterable[object] = self.layers
+        return frozenset(layer.state for layer in layers if isinstance(layer, Breaking))
 
     async def aclose(self) -> None:
         """Close the layers that hold work of their own, outermost first, then the transport."""
-        for layer in self.layers:
-            close = getattr(layer, "aclose", None)
-            if close is not None:
-                await close()
+        layers: Iterable[object] = self.layers
+        for layer in layers:
+            if isinstance(layer, Closing):
+                await layer.aclose()
         await self.transport.aclose()
 
     def __repr__(self) -> str:
@@ -124,7 +119,9 @@ class Upstream(Generic[P, R]):
         return f"<Upstream {self.name} {stack}>"
 
 
-def _attempting(transport: Transport[P, R], env: Env) -> Send[P, R]:
+def _attempting(
+    transport: Transport[P, Any], env: Env, read: Callable[[Call[P], Any], R] | None
+) -> Send[P, R]:
     """Make the transport's attempts visible: in the request's record and as one event each."""
     current, now, observe, send = context.current, env.clock.now, env.observe, transport.send
 
@@ -132,12 +129,14 @@ def _attempting(transport: Transport[P, R], env: Env) -> Send[P, R]:
         current().record.calls += 1
         started = now()
         try:
-            value = await send(call)
+            value: R = await send(call)
+            if read is not None:
+                value = read(call, value)
         except UpstreamError as error:
             observe(AttemptEnded(call.operation, call.attempt, now() - started, error))
             raise
         except asyncio.CancelledError as gone:
-            if gone.args == (LATE,):  # cut off by a guard of the deadline before the transport saw it pass
+            if is_late(gone):  # cut off by a guard of the deadline before the transport saw it pass
                 late = UpstreamTimeout(call.operation)
                 observe(AttemptEnded(call.operation, call.attempt, now() - started, late))
             raise

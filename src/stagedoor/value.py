@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
 
-__all__ = ["value"]
+__all__ = ["MaybePartial", "value"]
 
 T = TypeVar("T")
 
@@ -18,3 +18,11 @@ T = TypeVar("T")
 def value(*, kw_only: bool = False, order: bool = False) -> Callable[[type[T]], type[T]]:
     """Make a class a dataclass with slots, equality and a hash, which nobody may change."""
     return dataclass(slots=True, unsafe_hash=True, kw_only=kw_only, order=order)
+
+
+class MaybePartial:
+    """The base of values that know whether they are whole: no cache keeps one that is not (P1)."""
+
+    __slots__ = ()
+
+    complete: bool

@@ -1,12 +1,21 @@
 """Fixtures for the platform: an empty catalogue on each kind of database."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from cinema.database import Database, open_database
+from cinema.database import Database, engine, open_database
 from cinema.database.migrate import migrate
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient() -> Iterator[None]:
+    """Wait longer for databases: on a machine with other things to do a connection takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "_CONNECT_SECONDS", 30.0)
+        patch.setattr(engine, "_BUSY_SECONDS", 30.0)
+        yield
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from cinema.stack.parts import Part
+from cinema.stack.parts import StackProcess
 from tests.servers import free_port
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "background.py"
@@ -79,10 +79,10 @@ def test_a_start_is_over_when_every_service_answers_not_the_gateway_alone(
 ) -> None:
     """F5: the gateway is ready first, and the first profile was 503; who keeps it waiting is named, within a bound."""
     monkeypatch.setattr(script, "START_SECONDS", 0.05)
-    up = [Part(name, "127.0.0.1", somebody, ready="/health") for name in ("users", "gateway")]
-    down = [Part(name, "127.0.0.1", free_port(), ready="/health") for name in ("orders", "products")]
+    up = [StackProcess(name, "127.0.0.1", somebody, ready="/health") for name in ("users", "gateway")]
+    down = [StackProcess(name, "127.0.0.1", free_port(), ready="/health") for name in ("orders", "products")]
 
-    said = [script.until_ready(sleeper, [*down, Part("etl"), *up]), script.until_ready(sleeper, up)]
+    said = [script.until_ready(sleeper, [*down, StackProcess("etl"), *up]), script.until_ready(sleeper, up)]
 
     assert said == ["not ready after 0 s: orders, products; look with make logs", None]
     assert capsys.readouterr().out == f"ready: http://127.0.0.1:{somebody}  (make logs, make ps, make stop)\n"

@@ -7,7 +7,7 @@ from shutil import rmtree
 from cinema.indices import INDICES
 from cinema.settings import Settings
 from cinema.stack.child import late
-from cinema.stack.parts import Part, parts_of
+from cinema.stack.parts import StackProcess, parts_of
 from cinema.stack.prepare import has_index, prepare
 from cinema.stack.run import next_pause
 from cinema.stack.terminal import table_of
@@ -93,8 +93,8 @@ async def test_documents_alone_need_no_database(tmp_path: Path) -> None:
 
 def test_a_terminal_is_shown_a_table() -> None:
     """The first thing a newcomer sees says what to open next."""
-    gateway = Part("gateway", "127.0.0.1", 8000, "GATEWAY_PORT", "/health/ready")
-    users = Part("users", "127.0.0.1", 8001, "GATEWAY_USERS_URL", "/health")
+    gateway = StackProcess("gateway", "127.0.0.1", 8000, "GATEWAY_PORT", "/health/ready")
+    users = StackProcess("users", "127.0.0.1", 8001, "GATEWAY_USERS_URL", "/health")
 
     shown = table_of(gateway, [users])
 
@@ -128,10 +128,13 @@ async def test_late_are_all_that_do_not_answer_200_to_what_they_are_asked() -> N
     }
     server = await asyncio.start_server(answering, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    parts = [Part(path.decode(), "127.0.0.1", port, ready=path.decode()) for path in answers]
+    parts = [StackProcess(path.decode(), "127.0.0.1", port, ready=path.decode()) for path in answers]
     async with server:
         names = [
-            part.name for part in await late([*parts, Part("gone", "127.0.0.1", free_port()), Part("etl")])
+            part.name
+            for part in await late(
+                [*parts, StackProcess("gone", "127.0.0.1", free_port()), StackProcess("etl")]
+            )
         ]
 
     assert names == ["/503", "/nonsense", "/nothing", "gone"]

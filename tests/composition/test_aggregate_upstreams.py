@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from stagedoor.aggregate import Aggregate, Outcome, Plan, parts_header
+from stagedoor.aggregate import Outcome, Plan, parts_header
 from stagedoor.cache.memory import MemoryStore
 from stagedoor.call import Env, Policy
 from stagedoor.errors import BreakerOpen, UpstreamError, UpstreamUnavailable
@@ -21,6 +21,7 @@ from stagedoor.policies.retry import Retry
 from stagedoor.policies.timeout import Timeout
 from stagedoor.testing import Events, ManualClock, Script
 from stagedoor.upstream import Upstream
+from tests.declared import Aggregate
 
 BUDGET = 0.165
 

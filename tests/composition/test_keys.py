@@ -135,7 +135,7 @@ NAMES = (
 async def test_t6_whoever_wraps_a_cache_each_payload_gets_its_own_answer(
     env: Env, clock: ManualClock, name: str
 ) -> None:
-    """D1, T6: side by side and one after the other; a key is there whenever somebody inside reads it."""
+    """K10, T6: side by side and one after the other; a key is there whenever somebody inside reads it."""
     upstream = Upstream("users", script_of(clock), *stacks(env)[name], env=env)
     calls = [upstream.call("get", payload) for payload in (1, 2, 1, 2)]
     answers = await clock.run(asyncio.gather(*calls))
@@ -145,7 +145,7 @@ async def test_t6_whoever_wraps_a_cache_each_payload_gets_its_own_answer(
 
 
 async def test_t6_a_transport_that_keeps_answers_tells_payloads_apart(env: Env, clock: ManualClock) -> None:
-    """D1, T6: the cache stands where no policy can announce it."""
+    """K10, T6: the cache stands where no policy can announce it."""
     script = script_of(clock)
     upstream = Upstream("users", Keeping(script, env), Within(), env=env)
     answers = [await clock.run(upstream.call("get", payload)) for payload in (1, 2, 1)]
@@ -158,7 +158,7 @@ async def test_t6_a_transport_that_keeps_answers_tells_payloads_apart(env: Env, 
 async def test_t4_the_key_is_that_of_what_is_really_sent(
     env: Env, clock: ManualClock, inside: tuple[Policy[Any, bytes], ...], cache: Cache
 ) -> None:
-    """D1, T4: a policy outside the cache changes the payload, by something that only it knows."""
+    """K10, T4: a policy outside the cache changes the payload, by something that only it knows."""
     spoken = ["de", "fr", "de", "fr"]
     speaking = Changed(lambda payload: (payload, spoken.pop(0)))
     upstream = Upstream("users", script_of(clock), speaking, *inside, cache(env), env=env)
@@ -172,7 +172,7 @@ async def test_t4_the_key_is_that_of_what_is_really_sent(
 async def test_t4_what_a_policy_adds_to_the_key_counts(
     env: Env, clock: ManualClock, around: Callable[[tuple[Any, ...]], Any]
 ) -> None:
-    """D1, T4: of two upstreams with one cache, each with a mark of its own, also where the payload is changed too."""
+    """K10, T4: of two upstreams with one cache, each with a mark of its own, also where the payload is changed too."""
     script, cache = script_of(clock), kept(env)
     same = Changed(lambda payload: (payload,))
     for mark in (b"a", b"b"):
@@ -185,7 +185,7 @@ async def test_t4_what_a_policy_adds_to_the_key_counts(
 
 @pytest.mark.parametrize("policy", [kept, joined])
 async def test_a_call_without_a_key_is_an_error(env: Env, clock: ManualClock, policy: Cache) -> None:
-    """D1: two of them would be equal, whatever they carry."""
+    """K10: two of them would be equal, whatever they carry."""
     script = script_of(clock)
     send = policy(env).wrap(script.send, env)
     bare = Call(operation="users.get", payload=1, key=b"", identity="", deadline=NEVER, idempotent=True)
@@ -204,7 +204,7 @@ async def test_a_cache_with_keys_of_its_own_needs_no_other(env: Env, clock: Manu
 
 
 def test_a_transport_that_makes_no_key_is_an_error() -> None:
-    """D1: an empty key is a missing one."""
+    """K10: an empty key is a missing one."""
     call = Call("users.get", 1, b"", "", NEVER, True, key_of=lambda _: b"")
     with pytest.raises(ConfigError, match="no key"):
         keyed(call)

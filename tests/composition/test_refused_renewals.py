@@ -128,7 +128,7 @@ async def refuse(process: Process, truth: Truth, status: int) -> None:
 
 @pytest.mark.parametrize("status", FINAL)
 async def test_k7_what_was_refused_does_not_come_back(one: Process, truth: Truth, status: int) -> None:
-    """D2, K7: not while it is renewed, not when the upstream fails later."""
+    """K9, K7: not while it is renewed, not when the upstream fails later."""
     await refuse(one, truth, status)
     later = await one.ask()
     truth.status = 503
@@ -138,7 +138,7 @@ async def test_k7_what_was_refused_does_not_come_back(one: Process, truth: Truth
 
 @pytest.mark.parametrize("status", [408, 429, 500, 503])
 async def test_k7_what_speaks_of_the_moment_ends_nothing(one: Process, truth: Truth, status: int) -> None:
-    """D2, K7: too slow, too many, or broken: the answer may still stand in."""
+    """K9, K7: too slow, too many, or broken: the answer may still stand in."""
     await refuse(one, truth, status)
 
     assert await one.ask() == "letter"
@@ -158,7 +158,7 @@ async def test_a_new_answer_is_kept_after_the_refusal(one: Process, truth: Truth
 async def test_the_end_reaches_every_process(
     clock: ManualClock, truth: Truth, window: str, kind: Kind
 ) -> None:
-    """D2: what one process was refused, another does not give out of its memory or the shared store."""
+    """K9: what one process was refused, another does not give out of its memory or the shared store."""
     server = FakeServer(clock)
     one = await process_of(kind, window, server, clock, truth)
     two = await process_of(kind, window, server.partner(), clock, truth)
@@ -177,7 +177,7 @@ async def test_the_end_reaches_every_process(
 async def test_the_end_is_told_when_the_store_is_back(
     clock: ManualClock, truth: Truth, window: str, fault: str
 ) -> None:
-    """D2, K2: the shared store is away when the refusal comes; nobody waits for it, and nothing is forgotten."""
+    """K9, K2: the shared store is away when the refusal comes; nobody waits for it, and nothing is forgotten."""
     server = FakeServer(clock)
     one = await process_of("tiered", window, server, clock, truth)
     two = await process_of("shared", window, server.partner(), clock, truth)
@@ -195,7 +195,7 @@ async def test_the_end_is_told_when_the_store_is_back(
 
 
 async def test_the_refusal_does_not_wait_for_the_shared_store(clock: ManualClock, truth: Truth) -> None:
-    """D2, K1: from this moment nothing is given, while the store is being told."""
+    """K9, K1: from this moment nothing is given, while the store is being told."""
     server = FakeServer(clock)
     one = await process_of("tiered", "stale_if_error", server, clock, truth)
     await one.ask()
@@ -218,7 +218,7 @@ async def test_the_refusal_does_not_wait_for_the_shared_store(clock: ManualClock
 
 
 async def test_one_refusal_counts_for_all_who_are_asking(clock: ManualClock, truth: Truth) -> None:
-    """D2: two ask at once without a flight in common; one is refused, the other's failure brings nothing back."""
+    """K9: two ask at once without a flight in common; one is refused, the other's failure brings nothing back."""
     env = Env(clock, lambda: 0.5, Events())
     steps = [(0.0, 200), (0.1, 404), (0.2, 503)]
 
@@ -241,7 +241,7 @@ async def test_one_refusal_counts_for_all_who_are_asking(clock: ManualClock, tru
 
 
 async def test_d2_those_who_share_a_refusal_end_the_answer_once(clock: ManualClock, truth: Truth) -> None:
-    """D2, K4: they come back in one tick, and the shared store is told once."""
+    """K9, K4: they come back in one tick, and the shared store is told once."""
     server = FakeServer(clock)
     process = await process_of("shared", "stale_if_error", server, clock, truth)
     await process.ask()

@@ -6,6 +6,7 @@ import dataclasses
 import pytest
 
 from stagedoor.call import Call, Env, Policy
+from stagedoor.capabilities import Counted
 from stagedoor.deadline import Deadline
 from stagedoor.errors import UpstreamRejected
 from stagedoor.policies.breaker import Breaker
@@ -16,7 +17,6 @@ from stagedoor.policies.hedge import Hedge
 from stagedoor.policies.retry import Retry
 from stagedoor.policies.timeout import Timeout
 from stagedoor.testing import Faults, ManualClock, Script, call_of, settle
-from stagedoor.upstream import Counted
 
 ALL: list[Policy[int, str]] = [
     Breaker(),

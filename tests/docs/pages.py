@@ -3,17 +3,21 @@
 The `python` blocks of a page share one namespace and one event loop, in order, and may await at top level, as in
 `python -m asyncio`. What they print is compared with an `output` block that follows. A block whose first line is
 `# name.py` is that file, in a folder of the page's own; `# name.py, continued` adds to it. Each `test_...` of a file
-is called, with the fixtures of `stagedoor.testing.plugin` that it names. A `python fragment` is compiled, its imports
-are resolved, and it is not run. Of the `console` blocks, `stagedoor` is run, and what it prints is compared with what
-the page shows; `make`, `cinema`, `pytest` and `stagedoor run`, which would not end, have to know what they are asked
-for.
+is called, with the fixtures of `stagedoor.testing.plugin` that it names. A `python fragment (reason)` is compiled, its
+imports of the kit are resolved, and it is not run; the reason says why. `json` and `ini` are parsed. Of the `console`
+blocks, `stagedoor` is run, and what it prints is compared with what the page shows; `make`, `cinema`, `pytest` and
+`stagedoor run`, which would not end, have to know what they are asked for. Any other block is a fragment, too, and says
+why nobody runs it. `typed.py` has a type checker read all Python.
 """
 
 import ast
 import asyncio
+import configparser
 import importlib
+import importlib.util
 import inspect
 import io
+import json
 import random
 import re
 import shlex
@@ -37,7 +41,8 @@ ROOT = Path(__file__).resolve().parents[2]
 HOW_TO = ROOT / "docs/how-to/README.md"
 
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)$")
-_FILE = re.compile(r"# (?P<name>[a-z_]+\.py)(?P<more>, continued)?")
+FILE = re.compile(r"# (?P<name>[a-z_]+\.py)(?P<more>, continued)?")
+HELD = frozenset({"python", "console", "json", "ini"})
 _SHOWN = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")
 
 
@@ -117,11 +122,13 @@ class Reading:
             yield from ((block.text, str(HOW_TO)) for block in blocks(HOW_TO) if block.kind == "python")
 
     async def _block(self, block: Block) -> None:
-        file = _FILE.fullmatch(block.text.partition("\n")[0])
+        file = FILE.fullmatch(block.text.partition("\n")[0])
         if block.kind == "output":
-            assert self._said.rstrip() == block.text.rstrip(), f"{name_of(self.page)}:{block.line}"
+            assert self._said.rstrip() == block.text.rstrip(), (
+                f"{name_of(self.page)}:{block.line}: {self._said}"
+            )
         elif block.kind != "python":
-            return
+            parsed(block)
         elif "fragment" in block.words:
             await resolve(block.text, str(self.page), block.line)
         elif file:
@@ -168,11 +175,35 @@ def compiled(text: str, file: str, line: int) -> CodeType:
 
 
 async def resolve(text: str, file: str, line: int) -> None:
-    """Compile a fragment and run nothing of it but its imports."""
+    """Compile a fragment and run nothing of it but its imports of what is installed."""
     compiled(text, file, line)
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import | ast.ImportFrom):
+        if isinstance(node, ast.Import | ast.ImportFrom) and importlib.util.find_spec(_package(node)):
             exec(ast.unparse(node), {})
+
+
+def _package(node: ast.Import | ast.ImportFrom) -> str:
+    name = node.module if isinstance(node, ast.ImportFrom) else node.names[0].name
+    return (name or "").partition(".")[0]
+
+
+def parsed(block: Block) -> None:
+    """Read a block of data; raises what its reader raises."""
+    if block.kind == "json":
+        json.loads(block.text)
+    elif block.kind == "ini":
+        configparser.ConfigParser().read_string(block.text)
+
+
+def unheld(block: Block, before: str) -> str:
+    """Say why nothing holds a block to the truth; "" if something does. `before` is the kind of the one above it."""
+    if "fragment" in block.words:
+        return (
+            "" if re.search(r"fragment \(.{8,}\)$", " ".join(block.words)) else "a fragment without a reason"
+        )
+    if block.kind == "output":
+        return "" if before == "python" else "an output of nothing"
+    return "" if block.kind in HELD else f"{block.kind or 'a block without a kind'} is held to nothing"
 
 
 async def tried(test: Callable[..., Awaitable[None] | None]) -> None:

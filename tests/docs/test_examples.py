@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,12 @@ from cinema.gateway.app import build
 from cinema.settings import Settings
 from stagedoor import Settings as GatewaySettings
 from stagedoor.web.routes import UNMATCHED, Router
-from tests.docs import pages
+from tests.docs import pages, typed
 from tests.docs.pages import ROOT, Block, blocks, blocks_of, commands, name_of
 
 PAGES = pages.pages()
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-_KINDS = {"", "console", "ini", "json", "output", "python", "text", "http", "yaml", "sh"}
+GENERATED = "<!-- made by `make reference`"
 
 
 def slug(heading: str) -> str:
@@ -39,7 +40,9 @@ def links(page: Path) -> Iterator[tuple[Path, str, str]]:
 
 
 def anchors(page: Path) -> set[str]:
-    return {slug(line.lstrip("#")) for line in prose(page).splitlines() if line.startswith("#")}
+    """Return the anchors of a page's headings; of equal ones each but the first is numbered."""
+    slugs = [slug(line.lstrip("#")) for line in prose(page).splitlines() if line.startswith("#")]
+    return {f"{one}-{slugs[:at].count(one)}" if one in slugs[:at] else one for at, one in enumerate(slugs)}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -85,17 +88,87 @@ def test_every_page_is_found_from_the_readme() -> None:
     assert [name_of(page) for page in PAGES if page not in reached] == []
 
 
+def test_every_block_of_every_page_is_run_or_says_why_not() -> None:
+    """12.5: each is run, compared, typed in or parsed, or it is a fragment with a reason; none is only shown."""
+    loose = [
+        f"{name_of(page)}:{block.line}: {why}"
+        for page in PAGES
+        if not page.read_text().startswith(GENERATED)
+        for before, block in pairwise([Block((), "", 0), *blocks(page)])
+        if (why := pages.unheld(block, before.kind))
+    ]
+
+    assert loose == []
+
+
+@pytest.mark.parametrize(
+    "words", ["", "text", "pyhton", "graphql", "python fragment", "python fragment (no)", "output"]
+)
+def test_a_block_that_nobody_runs_is_found(words: str) -> None:
+    """12.5: a misspelt kind, a fragment without a reason, an output of nothing."""
+    assert pages.unheld(Block(tuple(words.split()), "", 1), "console") != ""
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_every_block_says_what_it_is(page: Path) -> None:
-    """A misspelt kind would be an example that nobody runs."""
-    assert {block.kind for block in blocks(page)} <= _KINDS
+def test_every_python_block_reaches_the_type_checker(page: Path) -> None:
+    """12.5: `make types` reads what the pages show, line by line."""
+    modules = "".join(typed.modules_of(page).values())
+    run = [block for block in blocks(page) if block.kind == "python" and "fragment" not in block.words]
+    lines = [
+        line for block in run for line in block.text.splitlines() if not re.match(r"\s*(from|import) ", line)
+    ]
+
+    assert [line for line in lines if line not in modules] == []
+
+
+def test_only_pages_that_extend_the_kit_import_what_is_not_public() -> None:
+    """12.5: how-tos and the guide stand on the face; whoever writes a transport needs more, and those pages say so."""
+    extend = (pages.HOW_TO.read_text().partition("## Extend it")[2]).partition("## cinema")[0]
+    exempt = {
+        pages.HOW_TO,
+        *((pages.HOW_TO.parent / name) for name in re.findall(r"\]\(([\w-]+\.md)\)", extend)),
+    }
+    public = re.compile(r"stagedoor(\.(policies|testing|search|errors))?")
+    inner = [
+        (name_of(page), module)
+        for page in PAGES
+        if page.parent.name in {"guide", "how-to", "coming-from"} and page not in exempt
+        for block in blocks(page)
+        if block.kind == "python"
+        for module in re.findall(r"^\s*(?:from|import) (stagedoor[\w.]*)", block.text, re.MULTILINE)
+        if not public.fullmatch(module)
+    ]
+
+    assert inner == []
+
+
+def test_a_module_of_a_page_is_not_that_of_another(tmp_path: Path) -> None:
+    """12.5: every page has its own `shop.py`."""
+    page = pages.ROOT / "docs/tutorial.md"
+    found = typed.modules_of(page)
+
+    assert set(found) == {f"docs_tutorial__{name}.py" for name in ("shop", "services", "test_shop")}
+    assert "from docs_tutorial__shop import Home, accounts" in found["docs_tutorial__test_shop.py"]
 
 
 def test_every_file_that_the_architecture_names_exists() -> None:
     """Its table answers where something lives, and truly."""
-    named = re.findall(r"`((?:cinema|stagedoor)/[\w/]+\.py)`", (ROOT / "ARCHITECTURE.md").read_text())
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    named = re.findall(r"`((?:cinema|stagedoor)/[\w/]*(?:\.py)?)`", page)
 
     assert [path for path in named if not (ROOT / "src" / path).exists()] == []
+    assert len([path for path in named if path.endswith(".py")]) > 100
+
+
+def test_every_folder_is_a_room_of_the_architecture() -> None:
+    """12.5: a stranger finds the room first, then the file."""
+    page = (ROOT / "ARCHITECTURE.md").read_text()
+    rooms = set(re.findall(r"`((?:cinema|stagedoor)/\w+/)`", page))
+    there = {
+        f"{file.parent.parent.name}/{file.parent.name}/" for file in (ROOT / "src").glob("*/*/__init__.py")
+    }
+
+    assert rooms == there
 
 
 def test_every_address_to_try_is_served() -> None:
@@ -118,11 +191,12 @@ def test_every_setting_and_metric_that_a_page_names_exists() -> None:
 
 
 def test_every_setting_of_a_gateway_that_a_page_names_exists() -> None:
-    """`SHOP_...` is read by name: a page that misspells it would set nothing."""
+    """`SHOP_...` is read by name: a page that misspells it would set nothing. Two are shown because they are none."""
+    none = {"RATE_LIMT", "CARTS_SERVICE_HOST"}
     named = {name for page in PAGES for name in re.findall(r"\bSHOP_([A-Z_]*[A-Z])\b", page.read_text())}
     known = {one.name.upper() for one in fields(GatewaySettings)}
 
-    assert [name for name in named - known if not name.endswith("_URL")] == []
+    assert [name for name in named - known - none if not name.endswith("_URL")] == []
     assert [
         name for name in known if f"`SHOP_{name}`" not in (ROOT / "docs/guide/settings.md").read_text()
     ] == []

@@ -1,5 +1,6 @@
 """The reference says what the sources say."""
 
+import importlib
 import importlib.util
 import re
 from collections.abc import Sequence
@@ -8,7 +9,6 @@ from types import ModuleType
 import pytest
 from prometheus_client import Metric
 
-import stagedoor
 from cinema.gateway.catalogue.figures import Figures
 from cinema.settings import Settings
 from stagedoor.observers.metrics import Metrics
@@ -19,15 +19,19 @@ from tests.docs.pages import ROOT
 METRICS = ROOT / "docs/reference/metrics.md"
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    """Give the script that writes the reference."""
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "scripts/reference.py")
+def script_of(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    """Give the script that writes the reference."""
+    return script_of("reference")
 
 
 def families() -> list[Family[object]]:
@@ -47,6 +51,11 @@ def row(metric: Metric, labels: Sequence[str]) -> str:
 def test_the_reference_is_up_to_date(script: ModuleType) -> None:
     """`make reference` would change nothing."""
     assert script.stale() == [], "make reference"
+
+
+def test_the_map_of_the_modules_is_up_to_date() -> None:
+    """12.5: whoever asks where something lives finds each module in one page."""
+    assert script_of("modules").text() == (ROOT / "docs/modules.md").read_text(), "make reference"
 
 
 def test_every_setting_is_in_the_table(script: ModuleType) -> None:
@@ -70,13 +79,59 @@ def test_every_metric_is_in_the_table() -> None:
     assert kit != []
 
 
-def test_the_face_is_a_page_and_what_is_behind_it_none(script: ModuleType) -> None:
-    """A reader finds each name of `stagedoor` once, with nothing of the modules that it lives in."""
+def test_every_public_name_is_in_its_page_once(script: ModuleType) -> None:
+    """12.5: what `__all__` of `stagedoor` and of its public submodules lists, and nothing else, has a heading."""
     found = script.pages()
+    modules = {name: importlib.import_module(name) for name in script.PUBLIC}
 
-    assert [name for name in stagedoor.__all__ if f"`{name}`" not in found["face.md"]] == []
-    assert [name for name, text in found.items() if name.startswith("_") or "stagedoor._" in text] == []
-    assert "def made(" not in found["face.md"]
+    assert {
+        name: sorted(re.findall(r"^### `(\w+)`$", found[f"{name.rpartition('.')[2]}.md"], re.MULTILINE))
+        for name in modules
+    } == {name: sorted(module.__all__) for name, module in modules.items()}
+
+
+def test_nothing_behind_the_public_names_is_in_the_reference(script: ModuleType) -> None:
+    """12.5: a reader meets no module that is not public, and no method that only the kit calls."""
+    found = script.pages()
+    told = "\n".join(found[f"{name.rpartition('.')[2]}.md"] for name in script.PUBLIC)
+
+    assert set(found) == {
+        "stagedoor.md",
+        "policies.md",
+        "testing.md",
+        "search.md",
+        "errors.md",
+        "settings.md",
+    }
+    assert re.findall(r"stagedoor\._\w+", told) == []
+    assert [name for name in ("def made(", "def cost(", "def served(") if name in told] == []
+    assert len(told.splitlines()) < 3_000
+
+
+def test_every_public_name_says_in_a_table_what_it_is(script: ModuleType) -> None:
+    """12.5: and none of them, nor of their members, says no more than what it returns."""
+    pages = [script.pages()[f"{name.rpartition('.')[2]}.md"] for name in script.PUBLIC]
+    told = [line for page in pages for line in page.splitlines()]
+
+    assert [line for line in told if re.match(r"\| \[`\w+`\]\(#[\w-]+\) \|\s*\|", line)] == []
+    assert [line for line in told if line.startswith("Return ")] == []
+
+
+def test_a_function_and_a_class_of_one_name_have_an_anchor_each(script: ModuleType) -> None:
+    """`Retry` is a policy, `retry` a decorator."""
+    assert script.anchors_of(["Retry", "Breaker", "retry"]) == {
+        "Retry": "retry",
+        "Breaker": "breaker",
+        "retry": "retry-1",
+    }
+
+
+def test_names_that_no_group_has_come_last(script: ModuleType) -> None:
+    """A new name is in the reference before anybody has thought of a heading for it."""
+    groups = {"First": "b", "Second": "a"}
+
+    assert script.grouped(["a", "b", "c"], groups) == [("First", ["b"]), ("Second", ["a"]), ("More", ["c"])]
+    assert script.grouped(["a"], {}) == [("", ["a"])]
 
 
 def test_signatures_are_told_as_written(script: ModuleType) -> None:

@@ -112,7 +112,7 @@ def test_an_interrupted_run_leaves_no_server(name: str, end: signal.Signals) -> 
         folder, *pids = said.readline().split()
     family = [int(pid) for pid in pids]
     run.send_signal(end)
-    run.wait(10)
+    run.wait(50)
 
     until = time.monotonic() + 5
     while not all(gone(pid) for pid in family) and time.monotonic() < until:

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ Written = Callable[[str], str]
 
 GATEWAY = """
     from dataclasses import dataclass
-    from stagedoor.aggregate import Aggregate
+    from tests.declared import Aggregate
     from stagedoor.policies.hedge import Hedge
     from stagedoor.policies.retry import Retry
     from stagedoor.policies.timeout import Timeout
@@ -99,7 +100,8 @@ def test_g3_a_plan_that_cannot_keep_its_budget_fails_with_file_part_and_figure(w
 
     assert result.exit_code == 1
     assert f"{module}.py:" in result.output
-    assert "page.tail: the path head → tail takes 160 ms" in result.output
+    assert "page.tail: the path head → tail takes 160 ms" in result.stdout  # findings are what was asked for
+    assert result.stderr == ""
     assert "Traceback" not in result.output
 
 
@@ -156,9 +158,9 @@ def test_a_declaration_error_while_importing_is_a_finding_at_its_line(written: W
     """The line of whoever declared it, not the kit's."""
     module = written("policy = Timeout(attempt=0)\napp = Gateway()")
 
-    for command in ("check", "routes"):
+    for command, code in (("check", 1), ("routes", 78)):
         result = run(command, f"{module}:app")
-        assert result.exit_code == 1
+        assert result.exit_code == code
         assert f"{module}.py:" in result.output
         assert "attempt must be seconds above 0" in result.output
         assert "Traceback" not in result.output
@@ -186,24 +188,103 @@ def test_routes_are_listed_with_who_may_see_them_and_how_long_they_are_kept(writ
     assert any("/mine" in line and "per identity" in line for line in lines)
 
 
+@pytest.mark.parametrize("command", ["check", "routes", "settings", "openapi", "run"])
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "code", "told"),
     [
-        ("no_such_module:app", "cannot import"),
-        ("{module}:nothing", "has no 'nothing'"),
-        ("{module}", "MODULE:ATTR"),
-        ("{module}:number", "no gateway"),
-        ("{module}:page", "no gateway"),
+        ("no_such_module:app", 66, "there is no module 'no_such_module'"),
+        ("{module}.inner:app", 66, "there is no module"),
+        ("{module}:nothing", 66, "has no 'nothing'; it has no Gateway"),
+        ("{module}", 66, "has no 'app'"),
+        ("{module}:number", 65, "is no Gateway but int"),
+        ("{module}:page", 65, "is no Gateway but function"),
+        ("{module}:broken", 65, "ZeroDivisionError: division by zero"),
+        ("{module}.py", 64, "is a file: name its module, as in shop:app"),
+        ("./{module}.py:app", 64, "is a file"),
+        ("a b:c", 64, "is not of the form MODULE:ATTR, as in shop:app"),
+        (":app", 64, "is not of the form MODULE:ATTR"),
+        ("{module}:", 64, "is not of the form MODULE:ATTR"),
     ],
 )
-def test_a_target_that_is_none_is_a_usage_error(written: Written, target: str, told: str) -> None:
-    """Exit code 2, and what was wrong with it."""
-    module = written("number = 17")
+def test_a_target_that_is_none_is_told_in_one_line(
+    written: Written, command: str, target: str, code: int, told: str
+) -> None:
+    """12.4: by every command alike: what is missing, what is another thing, what cannot be understood."""
+    module = written("number = 17\ndef broken():\n    return 1 / 0")
 
-    result = run("check", target.format(module=module))
+    result = run(command, target.format(module=module))
 
-    assert result.exit_code == 2
-    assert told in " ".join(result.output.split())
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert told in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["check", "routes", "settings", "openapi", "run"])
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        ("import no_such_library", "py:2: ModuleNotFoundError: No module named 'no_such_library'"),
+        ("x = = 1", "py:2: SyntaxError"),
+        ("raise ValueError('two\\nlines')", "py:2: ValueError: two lines"),
+    ],
+)
+def test_a_module_that_fails_while_it_is_imported_is_told_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str, code: str, told: str
+) -> None:
+    """12.4: no traceback of ours stands above the line that matters."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.dont_write_bytecode", True)
+    name = f"failing_{abs(hash((str(tmp_path), code))):x}"
+    (tmp_path / f"{name}.py").write_text(f"# their own\n{code}\n")
+
+    result = run(command, f"{name}:app")
+
+    assert (result.exit_code, result.stderr.count("\n")) == (65, 1)
+    assert told in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["chek"], "No such command 'chek'. Did you mean 'check'?; see"),
+        (["check"], "Missing argument 'MODULE:ATTR'; see"),
+        (["run", "shop:app", "--prt", "1"], "No such option: --prt"),
+        (["run", "shop:app", "--port", "99999"], "Invalid value for '--port'"),
+        (["run", "shop:app", "--workers", "0"], "Invalid value for '--workers'"),
+        (["routes", "a", "b"], "Got unexpected extra argument"),
+    ],
+)
+def test_wrong_use_is_told_in_one_line_with_the_command_that_helps(words: list[str], told: str) -> None:
+    """12.4: exit code 64, without a box drawn round it."""
+    result = run(*words)
+
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (64, "", 1)
+    assert told in result.stderr
+    assert "--help" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["new", "run", "check", "routes", "settings", "openapi"])
+def test_the_help_of_every_command_shows_an_example(command: str) -> None:
+    """12.4: what to type is more than what may be typed."""
+    result = run(command, "--help")
+
+    assert result.exit_code == 0
+    assert f"Example: stagedoor {command} shop" in result.output
+
+
+def test_the_version_is_told() -> None:
+    """What somebody is asked for first who reports a fault."""
+    result = run("--version")
+
+    assert (result.exit_code, result.output) == (0, f"stagedoor {metadata.version('stagedoor')}\n")
+
+
+def test_nothing_typed_is_answered_with_all_commands() -> None:
+    """It is a question, no mistake."""
+    result = run()
+
+    assert result.exit_code == 0
+    assert "Example: stagedoor new shop" in result.output
 
 
 def test_a_config_error_without_a_place_is_told_without_one(written: Written) -> None:

@@ -1,6 +1,7 @@
 """A remote with its policies: the order, the call it makes, what it tells and what it holds."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from stagedoor import context
 from stagedoor.call import Call, Env, Send
 from stagedoor.context import RequestContext
 from stagedoor.deadline import Deadline, Expiry
-from stagedoor.errors import ConfigError, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.errors import BreakerOpen, ConfigError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.events import AttemptEnded
 from stagedoor.policies.breaker import Breaker
 from stagedoor.policies.bulkhead import Bulkhead
@@ -49,6 +50,28 @@ async def test_policies_stand_outermost_first(env: Env, clock: ManualClock) -> N
 
     assert value == "Ann"
     assert log == ["A in", "B in", "B out", "A out"]
+
+
+async def test_what_is_made_of_an_answer_is_part_of_the_attempt(env: Env, clock: ManualClock) -> None:
+    """A value is read inside the policies: one that makes no sense counts for the breaker, and observers hear why."""
+
+    def read(call: Call[int], said: str) -> str:
+        if said != "Ann":
+            raise UpstreamGarbled(call.operation, f"{said!r} is nobody")
+        return said.lower()
+
+    events = Events()
+    script = Script[int, Any](clock).then("Ann").then("Bob")
+    told = Env(clock=clock, rng=env.rng, observe=events)
+    upstream: Upstream[int, str] = Upstream("users", script, Breaker(consecutive=1), env=told, read=read)
+    value = await upstream.call("get", 1)
+    with pytest.raises(UpstreamGarbled, match="'Bob' is nobody") as garbled:
+        await upstream.call("get", 2)
+
+    assert value == "ann"
+    assert [one.error for one in events.of(AttemptEnded)] == [None, garbled.value]
+    with pytest.raises(BreakerOpen):
+        await upstream.call("get", 3)
 
 
 async def test_a_call_carries_what_the_request_says(env: Env, clock: ManualClock) -> None:
@@ -176,14 +199,14 @@ async def test_a_half_open_breaker_is_seen_from_outside(env: Env, clock: ManualC
     """Health pages say "recovering" then."""
     script = Script[int, str](clock).fails(UpstreamTimeout).hangs()
     upstream = Upstream("users", script, Within(), Breaker(consecutive=1, jitter=0), env=env)
-    seen = [upstream.half_open()]
+    seen = ["half_open" in upstream.circuits()]
     with pytest.raises(UpstreamTimeout):
         await upstream.call("get", 1)
-    seen.append(upstream.half_open())
+    seen.append("half_open" in upstream.circuits())
     await clock.advance(1.0)
     probe = asyncio.create_task(upstream.call("get", 1))
     await settle()
-    seen.append(upstream.half_open())
+    seen.append("half_open" in upstream.circuits())
     probe.cancel()
     await settle()
 

@@ -6,7 +6,7 @@ An expected error carries an ignore, which both checkers honour, and which both 
 
 from typing import assert_type
 
-from stagedoor.aggregate.verdict import Verdict
+from stagedoor.aggregate.verdict import PartVerdict
 from stagedoor.call import Call, Env, Policy, Send, Transport
 from stagedoor.clock import SystemClock
 from stagedoor.context import RequestContext
@@ -114,4 +114,4 @@ def values_of_the_hot_path_are_frozen_here() -> None:
     CallJoined("users.get").operation = "orders.get"  # type: ignore[misc]
     RequestContext().identity = "ann"  # type: ignore[misc]
     NEVER.at = 0.0  # type: ignore[misc]
-    Verdict("fresh").status = "cached"  # type: ignore[misc]
+    PartVerdict("fresh").status = "cached"  # type: ignore[misc]

@@ -13,10 +13,10 @@ from datetime import datetime
 from pathlib import Path
 
 from cinema.data.cells import CHOICES, CellError, row_of
-from cinema.data.records import SUFFIXES, Fault, Records, records_of
+from cinema.data.records import SUFFIXES, RecordFault, Records, records_of
 from cinema.data.rows import COLUMNS, Row, Value
 
-__all__ = ["Fault", "Foreign", "read_folder"]
+__all__ = ["Foreign", "RecordFault", "read_folder"]
 
 _MOST_NAMED = 50
 _UNIQUE: Mapping[str, tuple[str, ...]] = {
@@ -45,9 +45,9 @@ class Foreign:
         """Return the rows of a table; none if it has no file."""
         return self.tables[table].rows if table in self.tables else []
 
-    def fault(self, table: str, place: int, column: str, wrong: str) -> Fault:
+    def fault(self, table: str, place: int, column: str, wrong: str) -> RecordFault:
         """Return a fault of the row at a place."""
-        return Fault(self.tables[table].file, self.tables[table].lines[place], column, wrong)
+        return RecordFault(self.tables[table].file, self.tables[table].lines[place], column, wrong)
 
 
 def read_folder(folder: Path, now: datetime) -> Foreign:
@@ -63,11 +63,11 @@ def read_folder(folder: Path, now: datetime) -> Foreign:
         if path is not None:
             try:
                 tables[table] = _read(table, path.name, records_of(path), now)
-            except Fault as fault:
+            except RecordFault as fault:
                 raise fault if fault.column not in CHOICES else _with_others(fault, folder) from None
     if not tables:
         files = ", ".join(f"{table}{SUFFIXES[0]}" for table in COLUMNS)
-        raise Fault(str(folder), 0, "", f"must hold {files}, or the same with {SUFFIXES[1]}")
+        raise RecordFault(str(folder), 0, "", f"must hold {files}, or the same with {SUFFIXES[1]}")
     return Foreign(tables)
 
 
@@ -75,13 +75,13 @@ def _file_of(folder: Path, table: str) -> Path | None:
     try:
         there = [path for suffix in SUFFIXES if (path := folder / f"{table}{suffix}").is_file()]
     except OSError as error:
-        raise Fault(str(folder), 0, "", f"cannot be read: {error.strerror}") from None
+        raise RecordFault(str(folder), 0, "", f"cannot be read: {error.strerror}") from None
     if len(there) > 1:
-        raise Fault(there[1].name, 0, "", f"must not be there beside {there[0].name}")
+        raise RecordFault(there[1].name, 0, "", f"must not be there beside {there[0].name}")
     return there[0] if there else None
 
 
-def _with_others(fault: Fault, folder: Path) -> Fault:
+def _with_others(fault: RecordFault, folder: Path) -> RecordFault:
     """Return the fault with every other value behind it that stands for no type or role."""
     places = {(column, value): (file, line) for column, value, file, line in reversed([*_unknown(folder)])}
     others = [
@@ -93,7 +93,7 @@ def _with_others(fault: Fault, folder: Path) -> Fault:
         return fault
     more = f" and {len(others) - _MOST_NAMED:,} others" if len(others) > _MOST_NAMED else ""
     named = ", ".join(others[:_MOST_NAMED])
-    return Fault(fault.file, fault.line, fault.column, f"{fault.wrong}; unknown, too: {named}{more}")
+    return RecordFault(fault.file, fault.line, fault.column, f"{fault.wrong}; unknown, too: {named}{more}")
 
 
 def _unknown(folder: Path) -> Iterator[tuple[str, str, str, int]]:
@@ -103,7 +103,7 @@ def _unknown(folder: Path) -> Iterator[tuple[str, str, str, int]]:
         path = _file_of(folder, table) if chosen else None
         if path is None:
             continue
-        with suppress(Fault):
+        with suppress(RecordFault):
             for line, cells in records_of(path):
                 for column in chosen:
                     value = cells.get(column)
@@ -120,11 +120,13 @@ def _read(name: str, file: str, records: Records, now: datetime) -> Table:
         try:
             row = row_of(name, cells, now)
         except CellError as error:
-            raise Fault(file, line, error.column, error.wrong) from None
+            raise RecordFault(file, line, error.column, error.wrong) from None
         for unique, held, at in zip(uniques, seen, places, strict=True):
             before = held.setdefault(tuple(row[place] for place in at), line)
             if before != line:
-                raise Fault(file, line, unique[-1], f"must differ from line {before} in {', '.join(unique)}")
+                raise RecordFault(
+                    file, line, unique[-1], f"must differ from line {before} in {', '.join(unique)}"
+                )
         table.rows.append(row)
         table.lines.append(line)
     return table

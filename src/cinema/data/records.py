@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-__all__ = ["SUFFIXES", "Cells", "Fault", "Records", "records_of"]
+__all__ = ["SUFFIXES", "Cells", "RecordFault", "Records", "records_of"]
 
 Cells: TypeAlias = Mapping[str, Any]
 Records: TypeAlias = Iterator[tuple[int, Cells]]
@@ -14,7 +14,7 @@ Records: TypeAlias = Iterator[tuple[int, Cells]]
 SUFFIXES = (".csv", ".jsonl", ".ndjson")
 
 
-class Fault(ValueError):
+class RecordFault(ValueError):
     """Tell where a foreign set is wrong, and what would be right."""
 
     def __init__(self, file: str, line: int, column: str, wrong: str) -> None:
@@ -27,13 +27,13 @@ class Fault(ValueError):
 
 
 def records_of(path: Path) -> Records:
-    """Yield the records of a file; raises `Fault`."""
+    """Yield the records of a file; raises `RecordFault`."""
     try:
         yield from _csv(path) if path.suffix == ".csv" else _json(path)
     except UnicodeDecodeError:
-        raise Fault(path.name, _first_line_not_text(path), "", "must be UTF-8") from None
+        raise RecordFault(path.name, _first_line_not_text(path), "", "must be UTF-8") from None
     except OSError as error:
-        raise Fault(path.name, 0, "", f"cannot be read: {error.strerror}") from None
+        raise RecordFault(path.name, 0, "", f"cannot be read: {error.strerror}") from None
 
 
 def _first_line_not_text(path: Path) -> int:
@@ -59,20 +59,20 @@ def _csv(path: Path) -> Records:
                     yield line, _record(path, line, header, cells)
                 line = reader.line_num + 1
     except csv.Error as error:
-        raise Fault(path.name, line, "", f"must be CSV: {error}") from None
+        raise RecordFault(path.name, line, "", f"must be CSV: {error}") from None
 
 
 def _header(path: Path, cells: Sequence[str]) -> Sequence[str]:
     names = [name.strip() for name in cells]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise Fault(path.name, 1, twice, "must be there once")
+        raise RecordFault(path.name, 1, twice, "must be there once")
     return names
 
 
 def _record(path: Path, line: int, header: Sequence[str], cells: Sequence[str]) -> Cells:
     if len(cells) != len(header):
-        raise Fault(path.name, line, "", f"must have {len(header)} cells, not {len(cells)}")
+        raise RecordFault(path.name, line, "", f"must have {len(header)} cells, not {len(cells)}")
     return {name: cell or None for name, cell in zip(header, cells, strict=True)}
 
 
@@ -85,11 +85,11 @@ def _json(path: Path) -> Records:
                 # Without its end: what is missing there is missing in this line, not in column 1 of the next.
                 record = json.loads(text.rstrip(), parse_constant=_no_number)
             except json.JSONDecodeError as error:
-                raise Fault(path.name, line, str(error.colno), f"must be JSON: {error.msg}") from None
+                raise RecordFault(path.name, line, str(error.colno), f"must be JSON: {error.msg}") from None
             except (ValueError, RecursionError) as error:
-                raise Fault(path.name, line, "", f"must be JSON: {error}") from None
+                raise RecordFault(path.name, line, "", f"must be JSON: {error}") from None
             if not isinstance(record, dict):
-                raise Fault(path.name, line, "", "must be an object")
+                raise RecordFault(path.name, line, "", "must be an object")
             yield line, record
 
 

@@ -27,7 +27,7 @@ _SHADES = ("Arthouse", "Classic", "Dark", "Independent", "Neo")
 def synthetic_films(films: int, seed: str = "cinema", real: RealFilms | None = None) -> FilmSet:
     """Yield the rows of so many films."""
     rng = Random(seed)  # noqa: S311 - demo data, not secrets
-    source = _Source(real or read_films())
+    source = _SyntheticSource(real or read_films())
     genres = _ids(rng, GENRES)
     yield Rows("genre", _genre_rows(genres, source))
     # In order of their ids: every index of the database then grows at its end.
@@ -41,7 +41,7 @@ def synthetic_films(films: int, seed: str = "cinema", real: RealFilms | None = N
         yield from cast.portion(rng, start, keys[start : start + _PORTION])
 
 
-class _Source:
+class _SyntheticSource:
     """What is drawn from."""
 
     def __init__(self, real: RealFilms) -> None:
@@ -70,7 +70,7 @@ class _Source:
 class _Cast:
     """Who and what belongs to a film."""
 
-    def __init__(self, source: _Source, genres: Sequence[str], people: Sequence[str]) -> None:
+    def __init__(self, source: _SyntheticSource, genres: Sequence[str], people: Sequence[str]) -> None:
         self._source = source
         self._genres = genres
         self._people = people
@@ -130,7 +130,7 @@ def _ids(rng: Random, count: int) -> list[str]:
     return [hyphenated(f"{digits[:12]}8{digits[13:16]}8{digits[17:]}") for digits in drawn]
 
 
-def _genre_rows(keys: Sequence[str], source: _Source) -> list[Row]:
+def _genre_rows(keys: Sequence[str], source: _SyntheticSource) -> list[Row]:
     shaded = (f"{shade} {name}" for shade in _SHADES for name in source.genres)
     names = [*source.genres, *shaded][: len(keys)]
     said = [None if place % 2 else f"Synthetic genre: {name}." for place, name in enumerate(names)]

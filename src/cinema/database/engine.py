@@ -99,7 +99,7 @@ class SqliteDatabase:
     def __init__(self, path: Path, readers: int, *, mapped: bool = False) -> None:
         self._path = path
         self._reading = _sqlite_engine(path, readers)
-        self._readers = [_Reader(self._reading) for _ in range(readers)]
+        self._readers = [_ReadingConnection(self._reading) for _ in range(readers)]
         self._lanes = Lanes([Lane(reader, "sqlite-read") for reader in self._readers])
         self._writer = ThreadPoolExecutor(1, "sqlite-write")
         self._writing = _sqlite_engine(path, 1)
@@ -268,7 +268,7 @@ def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-class _Reader:
+class _ReadingConnection:
     """One connection, kept open from read to read; a read that fails closes it, and the next opens another."""
 
     def __init__(self, engine: Engine) -> None:

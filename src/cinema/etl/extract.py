@@ -34,8 +34,8 @@ from cinema.etl.gathered import rows_as_json, rows_in
 from cinema.etl.linked import Form, Linked, as_it_is
 from cinema.etl.unread import (
     ODD,
-    CellError,
     Unread,
+    UnreadableCell,
     cell,
     is_spoilt,
     key_in,
@@ -50,7 +50,7 @@ from stagedoor.search import Document, Index
 __all__ = [
     "PIPELINES",
     "Found",
-    "Pipeline",
+    "IndexPipeline",
     "Scope",
     "Span",
     "among",
@@ -65,7 +65,7 @@ Found: TypeAlias = Document | Unread
 
 
 @dataclass(frozen=True, slots=True)
-class Pipeline:
+class IndexPipeline:
     """One index, the table its documents come from, and how they are read."""
 
     index: Index
@@ -154,7 +154,7 @@ class Pipeline:
             ]
             document = self.document([*row, *linked])
         except ODD as error:
-            why = str(error) if isinstance(error, CellError) else type(error).__name__
+            why = str(error) if isinstance(error, UnreadableCell) else type(error).__name__
             yield Unread(self.name, key_in(cells[0]), why)
             return
         yield document
@@ -197,7 +197,7 @@ def unread_among(connection: Connection, ids: Collection[str]) -> set[str]:
     for key, role in connection.execute(found):
         try:
             value_in(role, link.role)
-        except CellError:
+        except UnreadableCell:
             unread.add(key_in(key))
     return unread
 
@@ -255,7 +255,7 @@ _FILMS = Linked(
 )
 
 PIPELINES = (
-    Pipeline(
+    IndexPipeline(
         MOVIES,
         film_work,
         "film",
@@ -263,6 +263,6 @@ PIPELINES = (
         (_GENRES, _PEOPLE),
         _movie,
     ),
-    Pipeline(GENRES, genre, "genre", (_GENRE.id, _GENRE.name, _GENRE.description), (), _genre),
-    Pipeline(PERSONS, person, "person", (_PERSON.id, _PERSON.full_name), (_FILMS,), _person),
+    IndexPipeline(GENRES, genre, "genre", (_GENRE.id, _GENRE.name, _GENRE.description), (), _genre),
+    IndexPipeline(PERSONS, person, "person", (_PERSON.id, _PERSON.full_name), (_FILMS,), _person),
 )

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Column, ColumnElement, Double, ScalarSelect, Table, select
 
 from cinema.etl.gathered import rows_as_json
-from cinema.etl.unread import CellError, Unread, key_in, value_in
+from cinema.etl.unread import Unread, UnreadableCell, key_in, value_in
 
 __all__ = ["Form", "Linked", "as_it_is"]
 
@@ -41,7 +41,7 @@ class Linked:
         for *cells, link in rows:
             try:
                 read.append(self._row(cells))
-            except CellError as error:
+            except UnreadableCell as error:
                 unread.append(Unread(self.link.name, key_in(link), str(error)))
         return [row for row in read if row]
 
@@ -51,7 +51,7 @@ class Linked:
         for told, column in zip(cells, self.columns, strict=True):
             try:
                 value = value_in(told, column)
-            except CellError:
+            except UnreadableCell:
                 if column.table is self.link:
                     raise
                 value = None

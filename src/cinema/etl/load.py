@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from cinema.etl.patience import Patience
-from cinema.etl.report import Report
+from cinema.etl.report import EtlReport
 from cinema.etl.unread import Unread
 from stagedoor.search import Change, Refused, Writer, WriterError
 
@@ -28,7 +28,7 @@ class Loader:
 
     writer: Writer
     patience: Patience
-    report: Report
+    report: EtlReport
     set_aside: dict[str, str] = field(default_factory=dict)
     written: Counter[str] = field(default_factory=Counter)
 

@@ -26,7 +26,7 @@ from cinema.etl.load import Item
 from cinema.etl.unread import Unread
 from stagedoor.search import Prepare
 
-__all__ = ["READERS", "Apart", "Here", "Pages", "collect_rarely"]
+__all__ = ["READERS", "Apart", "DocumentPages", "Here", "collect_rarely"]
 
 READERS: Final = 2
 _NICE: Final = 10  # nice(2): behind the engine, and behind gateways on the same machine
@@ -34,7 +34,7 @@ _END_SECONDS: Final = 5.0
 _processes = multiprocessing.get_context("spawn")  # a fork would take over threads and locks
 
 
-class Pages(Protocol):
+class DocumentPages(Protocol):
     """All documents of the source."""
 
     async def page(self, name: str, span: Span, /) -> list[Item]:
@@ -77,8 +77,8 @@ class Apart:
     """
 
     def __init__(self, database: Callable[[], Database], prepare: Prepare) -> None:
-        self._readers = [_Reader(database, prepare) for _ in range(READERS)]
-        self._idle: asyncio.Queue[_Reader] = asyncio.Queue()
+        self._readers = [_PageReader(database, prepare) for _ in range(READERS)]
+        self._idle: asyncio.Queue[_PageReader] = asyncio.Queue()
         for reader in self._readers:
             self._idle.put_nowait(reader)
 
@@ -98,7 +98,7 @@ class Apart:
             await asyncio.to_thread(reader.end)
 
 
-class _Reader:
+class _PageReader:
     """One process, begun again when it is asked after its end."""
 
     def __init__(self, *work: object) -> None:
@@ -148,7 +148,7 @@ def _serve(line: Connection, database: Callable[[], Database], prepare: Prepare)
             line.send(runner.run(_answer(pages, name, span)))
 
 
-async def _answer(pages: Pages, name: str, span: Span) -> list[Item] | Exception:
+async def _answer(pages: DocumentPages, name: str, span: Span) -> list[Item] | Exception:
     try:
         return await pages.page(name, span)
     except Exception as error:  # noqa: BLE001 - whatever it is, the other process has to judge it

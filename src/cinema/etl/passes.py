@@ -23,13 +23,13 @@ from cinema.database import Database, DatabaseUnavailable
 from cinema.database.tables import person_film_work
 from cinema.etl.carried import Carried, carried_in, text_of
 from cinema.etl.dirty import Dirty, chunks, completed, dirty_of, indices_of
-from cinema.etl.extract import PIPELINES, Pipeline, unread_among
+from cinema.etl.extract import PIPELINES, IndexPipeline, unread_among
 from cinema.etl.feed import Feed, Portion
 from cinema.etl.load import Loader
 from cinema.etl.patience import Patience
 from cinema.etl.purge import Purger
-from cinema.etl.report import Report
-from cinema.etl.stamp import Batch
+from cinema.etl.report import EtlReport
+from cinema.etl.stamp import FinishedBatch
 from cinema.etl.state import Position, State, StateBroken, read_state, write_state
 from cinema.etl.unread import Unread
 from stagedoor.search import Delete, Put, Writer, WriterError
@@ -54,7 +54,7 @@ class Etl:
     feed: Feed
     purger: Purger
     patience: Patience
-    report: Report
+    report: EtlReport
     state: Path
     batch: int = 1_000
     apart_from: int = 20_000
@@ -72,7 +72,9 @@ class Etl:
     ) -> State:
         """Tell of a batch that readers can see, and how long it let changes wait; then save where we are."""
         told = {*tags, *state.untold}
-        untold = await self.purger.purge(told, Batch(written, len(state.set_aside), lags)) if told else ()
+        untold = (
+            await self.purger.purge(told, FinishedBatch(written, len(state.set_aside), lags)) if told else ()
+        )
         state = replace(state, untold=untold)
         write_state(self.state, state)
         return state
@@ -212,7 +214,7 @@ async def _mark(etl: Etl, loader: Loader, state: State, reached: Collection[str]
     return replace(state, marks=marks)
 
 
-async def _refresh(etl: Etl, loader: Loader, pipeline: Pipeline, version: str, dirty: Dirty) -> None:
+async def _refresh(etl: Etl, loader: Loader, pipeline: IndexPipeline, version: str, dirty: Dirty) -> None:
     before = loader.written[pipeline.name]
     for ids in chunks(dirty.of(pipeline.name), etl.batch):
         items = [

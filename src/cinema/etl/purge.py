@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cinema.etl.stamp import Batch, next_stamp, read_stamp, text_of, waiting, without_tags, write_stamp
+from cinema.etl.stamp import (
+    FinishedBatch,
+    next_stamp,
+    read_stamp,
+    text_of,
+    waiting,
+    without_tags,
+    write_stamp,
+)
 from stagedoor.cache.redis import RedisServer
 from stagedoor.cache.server import StoreDown
 from stagedoor.cache.tags import ALL, tag
@@ -24,7 +32,7 @@ class Purger(Protocol):
     async def wait(self, since: Mapping[str, float], /) -> None:
         """Tell that a batch is under way whose oldest changes are of these moments, in Unix time by index."""
 
-    async def purge(self, tags: Collection[str], did: Batch, /) -> tuple[str, ...]:
+    async def purge(self, tags: Collection[str], did: FinishedBatch, /) -> tuple[str, ...]:
         """Tell of a batch; return the tags that somebody could not be told of, to be told again."""
         ...
 
@@ -41,7 +49,7 @@ class Stamped:
     async def wait(self, since: Mapping[str, float], /) -> None:
         await asyncio.to_thread(lambda: write_stamp(self.path, waiting(read_stamp(self.path), since)))
 
-    async def purge(self, tags: Collection[str], did: Batch, /) -> tuple[str, ...]:
+    async def purge(self, tags: Collection[str], did: FinishedBatch, /) -> tuple[str, ...]:
         named = None if EVERYTHING in tags else tags
         await asyncio.to_thread(lambda: write_stamp(self.path, next_stamp(read_stamp(self.path), named, did)))
         return ()
@@ -65,7 +73,7 @@ class WithRedis:
                 await self.server.news(0)
                 await self._show()
 
-    async def purge(self, tags: Collection[str], did: Batch, /) -> tuple[str, ...]:
+    async def purge(self, tags: Collection[str], did: FinishedBatch, /) -> tuple[str, ...]:
         await self.stamped.purge(tags, did)
         names = [ALL] if EVERYTHING in tags else [tag(name) for name in tags]
         try:

@@ -15,9 +15,9 @@ from contextlib import aclosing, asynccontextmanager
 from functools import partial
 
 from cinema.etl.carried import Carried, text_of
-from cinema.etl.extract import PIPELINES, Pipeline, Span
+from cinema.etl.extract import PIPELINES, IndexPipeline, Span
 from cinema.etl.load import Item, Loader
-from cinema.etl.pages import READERS, Apart, Here, Pages
+from cinema.etl.pages import READERS, Apart, DocumentPages, Here
 from cinema.etl.passes import Etl, clear
 from cinema.etl.purge import EVERYTHING
 from cinema.etl.state import State
@@ -45,7 +45,7 @@ async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
 
 
 @asynccontextmanager
-async def _opened(etl: Etl, loader: Loader, most: int) -> AsyncIterator[Pages]:
+async def _opened(etl: Etl, loader: Loader, most: int) -> AsyncIterator[DocumentPages]:
     """Yield pages of the source, read where that is best for tables of at most so many rows."""
     prepare = loader.writer.prepare
     apart = most >= etl.apart_from
@@ -55,7 +55,7 @@ async def _opened(etl: Etl, loader: Loader, most: int) -> AsyncIterator[Pages]:
 
 
 async def _fill_all(
-    etl: Etl, loader: Loader, pages: Pages, versions: Mapping[str, str], totals: Mapping[str, int]
+    etl: Etl, loader: Loader, pages: DocumentPages, versions: Mapping[str, str], totals: Mapping[str, int]
 ) -> None:
     """Fill the versions of all indices; one is committed while the next is filled."""
     committing: list[asyncio.Task[None]] = []
@@ -72,14 +72,16 @@ async def _fill_all(
         await asyncio.gather(*committing, return_exceptions=True)
 
 
-async def _fill(etl: Etl, loader: Loader, pages: Pages, pipeline: Pipeline, version: str) -> None:
+async def _fill(
+    etl: Etl, loader: Loader, pages: DocumentPages, pipeline: IndexPipeline, version: str
+) -> None:
     spans = await etl.read(partial(pipeline.spans, size=etl.batch))
     async with aclosing(_walk(etl, pages, pipeline.name, spans)) as walk:
         async for changes in walk:
             await loader.write(pipeline.name, version, changes)
 
 
-async def _finish(etl: Etl, loader: Loader, pipeline: Pipeline, version: str) -> None:
+async def _finish(etl: Etl, loader: Loader, pipeline: IndexPipeline, version: str) -> None:
     await loader.ask(partial(loader.writer.commit, version))
     held, written = await loader.ask(partial(loader.writer.count, version)), loader.written[pipeline.name]
     if held != written:
@@ -87,7 +89,9 @@ async def _finish(etl: Etl, loader: Loader, pipeline: Pipeline, version: str) ->
     etl.report.end(pipeline.name)
 
 
-async def _walk(etl: Etl, pages: Pages, name: str, spans: Iterable[Span]) -> AsyncGenerator[list[Item], None]:
+async def _walk(
+    etl: Etl, pages: DocumentPages, name: str, spans: Iterable[Span]
+) -> AsyncGenerator[list[Item], None]:
     """Yield the pages of an index in order, reading one ahead for each reader."""
     reading: deque[asyncio.Task[list[Item]]] = deque()
     try:

@@ -12,14 +12,14 @@ from stagedoor.observers.lines import as_json, as_text
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-__all__ = ["Level", "Lines", "Report", "Terminal", "paced", "report_for"]
+__all__ = ["EtlReport", "Level", "Lines", "Terminal", "paced", "report_for"]
 
 Level: TypeAlias = Literal["info", "warning", "error"]
 _EVERY = 2.0  # seconds between two lines on one walk
 _ORDER = ("info", "warning", "error")
 
 
-class Report(Protocol):
+class EtlReport(Protocol):
     """Where progress and trouble are told."""
 
     def begin(self, index: str, total: int, /) -> None:
@@ -132,7 +132,7 @@ class Terminal:
         self._progress.stop()
 
 
-def report_for(clock: Clock, *, text: bool, least: str) -> Report:
+def report_for(clock: Clock, *, text: bool, least: str) -> EtlReport:
     """Return bars if standard output is a terminal, lines if it is anything else."""
     if sys.stdout.isatty():
         return Terminal()

@@ -23,7 +23,7 @@ from cinema.etl.passes import Etl, clear, found, update
 from cinema.etl.patience import Patience
 from cinema.etl.purge import Purger, Stamped, WithRedis
 from cinema.etl.rebuild import rebuild
-from cinema.etl.report import Report, paced, report_for
+from cinema.etl.report import EtlReport, paced, report_for
 from cinema.etl.stamp import figures_key, stamp_path
 from cinema.indices import INDICES, MOVIES
 from cinema.settings import Settings
@@ -51,7 +51,7 @@ class Job:
 
     settings: Settings
     env: Env
-    report: Report
+    report: EtlReport
     database: Database
     purger: Purger
     open_writer: Callable[[], Writer]
@@ -169,7 +169,7 @@ class Job:
         self.report.note("warning", "etl_waits", lost=what, reason=_reason(error), seconds=round(pause, 2))
 
 
-def job_of(settings: Settings, report: Report | None = None) -> Job:
+def job_of(settings: Settings, report: EtlReport | None = None) -> Job:
     """Wire what the settings describe; nothing connects yet."""
     clock = SystemClock()
     env = Env(clock, random.random, lambda _: None)

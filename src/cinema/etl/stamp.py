@@ -19,7 +19,7 @@ from pathlib import Path
 from cinema.etl.state import replace_file
 
 __all__ = [
-    "Batch",
+    "FinishedBatch",
     "Stamp",
     "figures_key",
     "next_stamp",
@@ -36,7 +36,7 @@ _LIMIT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class FinishedBatch:
     """What a batch did: documents written by index, set aside in all, and how many seconds its oldest change waited."""
 
     written: Mapping[str, int] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Stamp:
         return tuple(tag for tag, batch in self.tags.items() if batch > seen)
 
 
-def next_stamp(stamp: Stamp, tags: Collection[str] | None, did: Batch) -> Stamp:
+def next_stamp(stamp: Stamp, tags: Collection[str] | None, did: FinishedBatch) -> Stamp:
     """Return the stamp after another batch with these tags; None means everything."""
     batch = stamp.batch + 1
     totals = {name: stamp.documents.get(name, 0) + count for name, count in did.written.items()}

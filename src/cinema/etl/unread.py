@@ -20,8 +20,8 @@ from sqlalchemy.sql.functions import FunctionElement
 
 __all__ = [
     "ODD",
-    "CellError",
     "Unread",
+    "UnreadableCell",
     "cell",
     "is_spoilt",
     "key_in",
@@ -52,7 +52,7 @@ class Unread(NamedTuple):
     reason: str
 
 
-class CellError(ValueError):
+class UnreadableCell(ValueError):
     """Tell why a cell cannot be read."""
 
 
@@ -132,13 +132,13 @@ def _postgresql_octets(element: FunctionElement[str], compiler: SQLCompiler, **k
 
 
 def value_in(told: str | None, column: Column[Any]) -> str | float | None:
-    """Return the value of a cell; raises `CellError`."""
+    """Return the value of a cell; raises `UnreadableCell`."""
     if told is None:
         return None
     kind, value = told[0], told[1:]
     number = isinstance(column.type, Double)
     if kind == "b":
-        raise CellError(f"{column.name}: a BLOB where {'a number' if number else 'text'} stands")
+        raise UnreadableCell(f"{column.name}: a BLOB where {'a number' if number else 'text'} stands")
     if number:
         return float(value) if kind == "n" else None
     if kind == "n":
@@ -146,7 +146,7 @@ def value_in(told: str | None, column: Column[Any]) -> str | float | None:
     try:
         return bytes.fromhex(value).decode()
     except UnicodeDecodeError:
-        raise CellError(f"{column.name}: octets that are no UTF-8") from None
+        raise UnreadableCell(f"{column.name}: octets that are no UTF-8") from None
 
 
 def key_in(told: str | None) -> str:

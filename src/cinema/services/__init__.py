@@ -1,9 +1,9 @@
 """What stands behind the gateway: small services of one shape, each over its own tables.
 
 Each folder holds `models` (what is answered), `queries` (what is asked of the database) and `app` (the
-routes). Around them stand `frame` (what every service has), `rim` (what happens to every request), `direct`
+routes). Around them stand `frame` (what every service has), `direct`
 (the routes that are asked most), `answers` (bytes out) and `serve` (one process of one service). What they
-share with the gateway is the kit's: the door, log lines, metrics, request ids.
+share with the gateway is the kit's: the door, the middleware round every request, log lines, metrics.
 """
 
 from dataclasses import dataclass

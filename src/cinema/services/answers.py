@@ -23,7 +23,7 @@ def problem_answer(request: Request, problem: Problem) -> Response:
     body = render(
         problem, instance=request.scope["path"], request_id=request.scope["request_id"], namespace="cinema"
     )
-    # The rim says nosniff on every answer.
+    # The middleware says nosniff on every answer.
     fields = {
         name.decode(): value.decode()
         for name, value in fields_of(problem)

@@ -1,5 +1,6 @@
 """Build what every service has: about page, health, metrics, and refusals in one form."""
 
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
@@ -15,23 +17,39 @@ from starlette.responses import Response
 from cinema import __version__
 from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.services.answers import json_answer, problem_answer
-from cinema.services.rim import Rim
 from cinema.settings import Settings
 from stagedoor import problems
+from stagedoor.asgi import Scope
 from stagedoor.clock import SystemClock
 from stagedoor.events import StoreFailed
 from stagedoor.observers.logs import Logs, Stream
 from stagedoor.observers.metrics import Metrics
 from stagedoor.problems import Problem
+from stagedoor.web.middleware import Framework, RequestMiddleware
 
 __all__ = ["Frame", "open_frame", "problem_for"]
 
+BODY_BYTES = 2 * 1024 * 1024  # a full product batch of the longest ids, every character escaped
 _FAULTS = 20  # of a body in one answer; a thousand bad ids need no thousand rows
+
+
+def _endpoint(scope: Scope) -> str:
+    route = scope.get("route")
+    return route.path_format if isinstance(route, APIRoute) else ""
+
+
+_FASTAPI = Framework(
+    endpoint=_endpoint,
+    too_large=lambda most: HTTPException(413, f"the body must be at most {most} bytes"),
+    body_bytes=BODY_BYTES,
+    uncounted=frozenset({"/metrics"}),
+    logger=logging.getLogger("cinema.services"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Hold a service in the making: routes go on `app`, `finish` puts the rim around it."""
+    """Hold a service in the making: routes go on `app`, `finish` puts the middleware round it."""
 
     app: FastAPI
     about: str
@@ -40,11 +58,11 @@ class Frame:
     logs: Logs
     metrics: Metrics
 
-    def finish(self) -> Rim:
+    def finish(self) -> RequestMiddleware:
         """Return the whole service."""
         _refuse_in_form(self)
         _operate(self)
-        return Rim(self.app, (self.metrics, self.logs), SystemClock())
+        return RequestMiddleware(self.app, _FASTAPI, (self.metrics, self.logs), SystemClock())
 
 
 def open_frame(settings: Settings, stream: Stream | None, name: str, about: str, table: Table) -> Frame:

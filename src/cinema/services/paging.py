@@ -11,14 +11,14 @@ from starlette.responses import Response
 from cinema.database.records import records
 from cinema.services.answers import json_answer
 
-__all__ = ["Limit", "Offset", "Page", "page_answer", "page_links", "read_page"]
+__all__ = ["Limit", "ListPage", "Offset", "page_answer", "page_links", "read_page"]
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="How many at most", examples=[100])]
 Offset = Annotated[int, Query(ge=0, le=2_147_483_647, description="How many to pass over", examples=[0])]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """Hold one page of a list, where it lies, and the size of the whole."""
 
     rows: list[dict[str, Any]]
@@ -27,10 +27,10 @@ class Page:
     total: int
 
 
-def read_page(connection: Connection, table: Table, limit: int, offset: int) -> Page:
+def read_page(connection: Connection, table: Table, limit: int, offset: int) -> ListPage:
     """Read one page of a table, by id."""
     statement: Select[Any] = select(table).order_by(table.c.id).limit(limit).offset(offset)
-    return Page(
+    return ListPage(
         records(connection, statement),
         limit,
         offset,
@@ -38,13 +38,13 @@ def read_page(connection: Connection, table: Table, limit: int, offset: int) -> 
     )
 
 
-def page_answer(request: Request, page: Page) -> Response:
+def page_answer(request: Request, page: ListPage) -> Response:
     """Answer a page as a bare array, with `X-Total-Count` and `Link`."""
     links = page_links(request.url.path, request.url.query, page)
     return json_answer(page.rows, {"X-Total-Count": str(page.total), "Link": links})
 
 
-def page_links(path: str, query: str, page: Page) -> str:
+def page_links(path: str, query: str, page: ListPage) -> str:
     """Return the value of `Link`: first, prev, next and last as far as they exist, other parameters kept."""
     targets = {"first": 0}
     if page.offset > 0:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from cinema.lifeline import PARENT
-from cinema.stack.parts import Part
+from cinema.stack.parts import StackProcess
 from cinema.stack.terminal import follow
 
 __all__ = ["Child", "command", "ending", "environment", "late", "start"]
@@ -21,7 +21,7 @@ __all__ = ["Child", "command", "ending", "environment", "late", "start"]
 class Child:
     """A part that runs, and since when."""
 
-    part: Part
+    part: StackProcess
     process: asyncio.subprocess.Process
     started: float = field(default_factory=monotonic)
 
@@ -36,7 +36,7 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-async def start(part: Part, width: int) -> Child:
+async def start(part: StackProcess, width: int) -> Child:
     """Start a part; its lines stand behind its name, which is given so much room."""
     reading, writing = os.pipe()
     try:
@@ -65,14 +65,14 @@ def environment() -> dict[str, str]:
     return os.environ | {PARENT: str(os.getpid()), "PYTHONUNBUFFERED": "1"}
 
 
-async def late(parts: Iterable[Part]) -> list[Part]:
+async def late(parts: Iterable[StackProcess]) -> list[StackProcess]:
     """Ask all that listen somewhere, at one moment, whether they are ready; return those that are not."""
     asked = [part for part in parts if part.port]
     answers = await asyncio.gather(*map(_is_ready, asked))
     return [part for part, ready in zip(asked, answers, strict=True) if not ready]
 
 
-async def _is_ready(part: Part) -> bool:
+async def _is_ready(part: StackProcess) -> bool:
     """Ask one; no client library, as this runs at every start."""
     try:
         async with asyncio.timeout(2.0):

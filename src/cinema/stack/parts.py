@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from cinema.services import SERVICES
 from cinema.settings import Settings, host_of
 
-__all__ = ["Part", "parts_of"]
+__all__ = ["StackProcess", "parts_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class StackProcess:
     """Name one process of the platform, where it listens, and how it says that it is ready.
 
     One that listens nowhere has the port 0, and is ready as soon as it runs.
@@ -28,21 +28,21 @@ class Part:
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
 
-def parts_of(settings: Settings) -> list[Part]:
+def parts_of(settings: Settings) -> list[StackProcess]:
     """Return the processes to start here, the gateway last; a service at another host runs elsewhere.
 
     Where only documents are served, the gateway is alone.
     """
     host = "127.0.0.1" if settings.gateway_host in {"0.0.0.0", "::"} else settings.gateway_host  # noqa: S104 - compared
-    gateway = Part("gateway", host, settings.gateway_port, "GATEWAY_PORT", "/health/ready")
+    gateway = StackProcess("gateway", host, settings.gateway_port, "GATEWAY_PORT", "/health/ready")
     if settings.docs_only:
         return [gateway]
     parts = [
-        Part(service.name, *service.address(settings), service.setting, "/health")
+        StackProcess(service.name, *service.address(settings), service.setting, "/health")
         for service in SERVICES.values()
         if _is_here(host_of(service.url(settings)))
     ]
-    return [*parts, Part("etl", words=("etl", "--watch")), gateway]
+    return [*parts, StackProcess("etl", words=("etl", "--watch")), gateway]
 
 
 def _is_here(host: str) -> bool:

@@ -18,7 +18,7 @@ from time import monotonic
 from cinema.listening import demand_free
 from cinema.settings import Settings
 from cinema.stack.child import Child, ending, late, start
-from cinema.stack.parts import Part, parts_of
+from cinema.stack.parts import StackProcess, parts_of
 from cinema.stack.prepare import build_index, prepare
 from cinema.stack.terminal import say, show
 from stagedoor.clock import SystemClock
@@ -50,7 +50,7 @@ def run(settings: Settings, *, restart: bool = True) -> int:
     return asyncio.run(_Stack(settings, parts, restart=restart).run())
 
 
-def _is_taken(part: Part) -> bool:
+def _is_taken(part: StackProcess) -> bool:
     try:
         demand_free(part.host, part.port)
     except OSError:
@@ -64,7 +64,7 @@ def _cannot_start(name: str, error: BaseException) -> None:
 
 
 class _Stack:
-    def __init__(self, settings: Settings, parts: list[Part], *, restart: bool) -> None:
+    def __init__(self, settings: Settings, parts: list[StackProcess], *, restart: bool) -> None:
         self._settings = settings
         self._parts = parts
         self._restart = restart
@@ -100,7 +100,7 @@ class _Stack:
         self._code = max(self._code, code)
         self._stopping.set()
 
-    async def _keep(self, part: Part) -> None:
+    async def _keep(self, part: StackProcess) -> None:
         """Start a child, and again as often as it dies."""
         pause = 0.0
         while not self._stopping.is_set():
@@ -150,7 +150,7 @@ class _Stack:
             say("some processes did not stop in time; killing them")
         self._kill()
 
-    async def _terminate(self, parts: list[Part]) -> None:
+    async def _terminate(self, parts: list[StackProcess]) -> None:
         children = [child for part in parts if (child := self._children.get(part.name))]
         for child in children:
             child.terminate()

@@ -4,7 +4,7 @@ import sys
 import threading
 from contextlib import suppress
 
-from cinema.stack.parts import Part
+from cinema.stack.parts import StackProcess
 
 __all__ = ["follow", "say", "show", "table_of"]
 
@@ -39,7 +39,7 @@ _TRY = "/api/profile/user123"
 _TRY_FILMS = "/api/v1/films/search?query=star"
 
 
-def show(parts: list[Part]) -> None:
+def show(parts: list[StackProcess]) -> None:
     """Say where everything is: a table for a terminal, plain lines for a file."""
     *services, gateway = parts
     if not sys.stdout.isatty():
@@ -51,7 +51,7 @@ def show(parts: list[Part]) -> None:
     _write(table_of(gateway, services).encode())
 
 
-def table_of(gateway: Part, services: list[Part]) -> str:
+def table_of(gateway: StackProcess, services: list[StackProcess]) -> str:
     """Draw where everything is."""
     # Imported here: a tenth of a second that only a terminal needs.
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415

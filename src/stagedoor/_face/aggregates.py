@@ -53,7 +53,7 @@ class Verdict:
 
     __slots__ = ("age", "ms", "reason", "state")
 
-    def __init__(self, told: judged.Verdict) -> None:
+    def __init__(self, told: judged.PartVerdict) -> None:
         self.state: Literal["fresh", "cached", "stale", "fallback", "missing"] = told.status
         self.reason: str = told.reason or ""
         self.age: float = told.age or 0.0
@@ -71,18 +71,18 @@ class Delivery:
 
     __slots__ = ("_verdicts", "cached", "seconds")
 
-    def __init__(self, verdicts: Mapping[str, judged.Verdict], cached: bool, seconds: float) -> None:
+    def __init__(self, verdicts: Mapping[str, judged.PartVerdict], cached: bool, seconds: float) -> None:
         self._verdicts = verdicts
         self.cached = cached
         self.seconds = seconds
 
     @property
     def parts(self) -> Mapping[str, Verdict]:
-        """Return the verdict of each part."""
+        """How each part came about, by its name."""
         return {name: Verdict(told) for name, told in self._verdicts.items()}
 
     def parts_json(self) -> dict[str, judged.VerdictJson]:
-        """Return the verdicts as JSON: `status` and `ms` always, `reason` and `age` where there is one."""
+        """Write the verdicts as JSON has them: `status` and `ms` always, `reason` and `age` where there is one."""
         told = judged.verdict_json
         return {name: told(verdict) for name, verdict in self._verdicts.items()}
 
@@ -99,17 +99,17 @@ class Result(Generic[M_co]):
 
     @property
     def value(self) -> M_co:
-        """Return the model, its defaults standing in for what failed."""
+        """The screen itself, as a client would get it; defaults stand in for what failed."""
         return self._value
 
     @property
     def parts(self) -> Mapping[str, Verdict]:
-        """Return the verdict of each part."""
+        """How each part came about, by its name."""
         return self._parts
 
     @property
     def complete(self) -> bool:
-        """Tell whether every part is fresh or cached."""
+        """Whether nothing is lacking or old: every part is fresh or cached."""
         return self._complete
 
 

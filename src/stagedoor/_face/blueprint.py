@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from stagedoor._face.arguments import varied
 from stagedoor._face.backends import Backend
 from stagedoor._face.caller import unvaried
 from stagedoor._face.declared import DeclaredPart, Handler, Passage, Source
 from stagedoor._face.extension import Extension
-from stagedoor._face.handlers import varied
 from stagedoor._face.layouts import Layout
 from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.remote import AnyPolicy, default_policies
@@ -22,7 +22,7 @@ from stagedoor.errors import ConfigError
 from stagedoor.events import upstream_of
 
 if TYPE_CHECKING:
-    from stagedoor._face.gateway import Gateway
+    from stagedoor._face.declaration import Declaration
 
 __all__ = ["Blueprint"]
 
@@ -34,7 +34,7 @@ _SHORTER = 0.98  # of what there is: an attempt that takes all of it could never
 class Blueprint:
     """Everything one gateway is made of. Raises `ConfigError` with all that is wrong, each with its place."""
 
-    def __init__(self, declared: "Gateway") -> None:
+    def __init__(self, declared: "Declaration") -> None:
         self._declared = declared
         self.services: list[Service] = []
         self.sources: list[Source] = []
@@ -59,7 +59,7 @@ class Blueprint:
         """Return everything that may be asked."""
         return [*self.services, *self.sources, *self.backends]
 
-    def _take(self, one: "Gateway", prefix: str, above: tuple[Any, ...]) -> None:
+    def _take(self, one: "Declaration", prefix: str, above: tuple[Any, ...]) -> None:
         """Take over what a gateway and those that it includes declare."""
         if one in above:
             self._problems.append(f"{one.place}: the gateway {one.name!r} includes itself")

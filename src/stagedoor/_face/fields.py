@@ -65,7 +65,7 @@ class Headers(Mapping[str, str]):
         self._lines = lines
 
     def all(self, name: str) -> Sequence[str]:
-        """Return each line of one name, in order (Set-Cookie must not be joined)."""
+        """List each line of one name, in order: for Set-Cookie, whose lines must not be joined."""
         wanted = name.lower().encode("latin-1", "replace")
         return [said.decode("latin-1") for field, said in self._lines if field == wanted]
 

@@ -7,25 +7,25 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import pydantic_core
-from pydantic import TypeAdapter
 
 from stagedoor import context
 from stagedoor._face.fields import digest
-from stagedoor._face.places import place_of_code
+from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.problems import Problem, carried
 from stagedoor.call import Call, Env
 from stagedoor.deadline import Expiry
 from stagedoor.errors import StagedoorError, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.policies.decorators import BUGS
 from stagedoor.value import value
+from stagedoor.web.rendering import adapted
 
-__all__ = ["Asked", "Calling", "Made", "MadeCodec", "asked"]
+__all__ = ["Calling", "FunctionCall", "Made", "MadeCodec", "asked"]
 
 Function: TypeAlias = Callable[..., Awaitable[Any]]
 
 
 @value()
-class Asked:
+class FunctionCall:
     """One use of a function: its arguments, and bytes that are equal only for equal ones."""
 
     call: Callable[[], Awaitable[Any]]
@@ -56,10 +56,10 @@ class Made:
 
 
 class MadeCodec:
-    """Keeps values as JSON, by the type that the function says it returns."""
+    """Keeps values as JSON, by the type that the function says it returns; raises `ConfigError` for none."""
 
-    def __init__(self, returns: Any) -> None:  # noqa: ANN401 - a type form
-        self._adapter = TypeAdapter(returns)
+    def __init__(self, returns: Any, place: Place) -> None:  # noqa: ANN401 - a type form
+        self._adapter = adapted(returns, f"{place}: what it returns cannot be kept")
         self.schema = f"made1 {returns!r}"
 
     def encode(self, value: Made, /) -> bytes:
@@ -80,7 +80,7 @@ class Calling:
         self._safe = safe
         self._foreign = foreign
 
-    async def send(self, call: Call[Asked], /) -> Made:
+    async def send(self, call: Call[FunctionCall], /) -> Made:
         """Call the function once, until the call's deadline."""
         asked = call.payload
         try:
@@ -97,11 +97,11 @@ class Calling:
                 raise
             raise UpstreamUnavailable(call.operation, type(error).__name__, retryable=True) from error
 
-    def key_of(self, payload: Asked, /) -> bytes:
+    def key_of(self, payload: FunctionCall, /) -> bytes:
         """Return the key of the arguments."""
         return b"?" + payload.key()
 
-    def idempotent(self, _: Asked, /) -> bool:
+    def idempotent(self, _: FunctionCall, /) -> bool:
         """Tell whether the function may be called again."""
         return self._safe
 
@@ -119,7 +119,7 @@ def asked(
     named: dict[str, Any],
     identity: bytes,
     tags: tuple[str, ...] = (),
-) -> Asked:
+) -> FunctionCall:
     """Return one use of a function; raises `TypeError` for arguments that it does not take."""
 
     def key() -> bytes:
@@ -136,10 +136,10 @@ def asked(
             ) from error
         return digest(b"%d:%b%b" % (len(identity), identity, said))
 
-    return Asked(partial(function, *given, **named), key, tags)
+    return FunctionCall(partial(function, *given, **named), key, tags)
 
 
-async def through(upstream: Any, operation: str, one: Asked, send: Any = None) -> Any:  # noqa: ANN401
+async def through(upstream: Any, operation: str, one: FunctionCall, send: Any = None) -> Any:  # noqa: ANN401
     """Call a function through policies and return its value."""
     context_now = context.current()
     transport = upstream.transport

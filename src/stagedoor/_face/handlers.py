@@ -1,89 +1,44 @@
 """Handlers at work: read the inputs and the body, call the function, write what it returns, purge after writes."""
 
-import asyncio
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, get_args, get_origin
 
-from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from stagedoor import context
 from stagedoor._face.answers import Answer
+from stagedoor._face.arguments import Arguments
 from stagedoor._face.bodies import json_body
 from stagedoor._face.caller import Caller, Rules, caller_here, entered
 from stagedoor._face.declared import Handler
-from stagedoor._face.fields import Cookie, Picker
-from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
 from stagedoor._face.problems import Problem, Refusals, carried
+from stagedoor._face.purging import Purging
 from stagedoor._face.remote import cached
-from stagedoor._face.templates import Tag, route_names
+from stagedoor._face.templates import Tag
 from stagedoor.aggregate.fits import broken_promise, kinds
-from stagedoor.aggregate.part import Argument, Signature, signature_of
 from stagedoor.cache.store import Store
-from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Call, Env
 from stagedoor.deadline import Expiry
-from stagedoor.errors import ConfigError, UpstreamError, UpstreamRejected, UpstreamTimeout
+from stagedoor.errors import UpstreamError, UpstreamTimeout
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
-from stagedoor.web.answer import Answer as Written
+from stagedoor.web.answer import WebAnswer as Written
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
-from stagedoor.web.kept import Page, PageCodec
+from stagedoor.web.kept import KeptCodec, Page
 from stagedoor.web.rendering import adapter_of
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
-__all__ = ["Handling", "Purging", "varied"]
+__all__ = ["Handling"]
 
 _JSON = (b"content-type", b"application/json")
 _STATUS = b":status"  # no field has such a name (RFC 9110 5.1)
 _CONTROL = b"cache-control"
 _OWN = frozenset({b"set-cookie", _CONTROL})
-_BODIES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-
-
-class Purging:
-    """Drops what a write has made untrue, here before the answer leaves; elsewhere as soon as that can be told."""
-
-    def __init__(self, tags: Sequence[Tag], known: Sequence[str], store: Store, where: str) -> None:
-        for one in tags:
-            for name in one.names:
-                if name not in known:
-                    raise ConfigError(
-                        f"{where}: purges names {name!r}, which is no input here{nearest(name, known)}"
-                    )
-        self._tags = tuple(tags)
-        self._store = store
-        self._under_way: set[asyncio.Future[Any]] = set()  # else nobody would hold them
-
-    async def after(
-        self, values: Mapping[str, Any], error: BaseException | None, *, wrote: bool = False
-    ) -> None:
-        """Purge unless the write was certainly refused; `wrote`: not the only one that was tried."""
-        if not self._tags or (not wrote and _certainly_not_done(error)):
-            return
-        names = [purge_name(one.named(values)) for one in self._tags]
-        # It goes on where the client leaves meanwhile: what was written was written.
-        task = asyncio.ensure_future(self._store.purge(names))
-        self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
-        await asyncio.shield(task)
-
-
-def _certainly_not_done(error: BaseException | None) -> bool:
-    """Tell whether nothing was written: a service, or the handler, said no."""
-    match error:
-        case UpstreamRejected():
-            return True
-        case Problem():
-            return error.status < 500
-        case Refused():
-            return error.problem.status < 500
-    return False
 
 
 @value()
@@ -119,79 +74,20 @@ class Handling:
         self._deadline = deadline
         self._clock = env.clock
         self._refusals = refusals
-        signature = self._signature()
-        self._path = route_names(declared.path, str(declared.place))
-        # An argument of the type `Running` is the gateway itself.
-        self._given = {one.name: running for one in signature.arguments if one.hint is type(running)}
-        asked = [one for one in signature.arguments if one.name not in self._given]
-        self._body = self._find_body(asked)
-        self.inputs = self._find_inputs(asked)
-        self._reader = Reader(self.inputs)
-        self._body_adapter = None if self._body is None else TypeAdapter(self._body.hint)
-        self._returns = _returned(signature.returns)
+        takes = Arguments(declared, running)
+        self.inputs = takes.inputs
+        self.vary = takes.vary
+        self._read, self._given = takes.read, takes.given
+        self._body, self._body_adapter = takes.body, takes.body_adapter
+        self._returns = _returned(takes.returns)
         self._kinds = kinds(self._returns)
         self._write = adapter_of(
             self._returns, f"{declared.place}: what {self.where} returns"
         ).serializer.to_json
-        self.vary = varied(declared, signature.arguments)
         self.safe = declared.method == "GET"
         self.rules = Rules(self.where, self.vary if self.safe else None)
-        self._purging = Purging(declared.purges, self._known(), store, str(declared.place))
-        self._check_tags()
+        self._purging = Purging(declared.purges, takes.names, store, str(declared.place))
         self.upstream = self._upstream(store, env)
-
-    def _signature(self) -> Signature:
-        try:
-            return signature_of(self.declared.function)
-        except ConfigError as error:
-            raise ConfigError(f"{self.declared.place}: {self.where}: {error}") from error
-
-    def _find_body(self, arguments: Sequence[Argument]) -> Argument | None:
-        """Return the argument that is the body."""
-        found = [
-            one
-            for one in arguments
-            if one.name not in self._path
-            and input_of(one, self._path).place == "query"
-            and is_model(one.hint)
-        ]
-        if not found:
-            return None
-        if len(found) > 1 or self.declared.method not in _BODIES:
-            names = ", ".join(repr(one.name) for one in found)
-            reason = "a request has one body" if len(found) > 1 else f"{self.declared.method} has no body"
-            raise ConfigError(f"{self.declared.place}: {self.where}: {names}: {reason}")
-        return found[0]
-
-    def _find_inputs(self, arguments: Sequence[Argument]) -> tuple[Input, ...]:
-        found = tuple(input_of(one, self._path) for one in arguments if one is not self._body)
-        for one in found:
-            try:
-                _ = one.adapter
-            except ConfigError as error:
-                raise ConfigError(
-                    f"{self.declared.place}: {self.where}: argument {one.argument!r}: {error}"
-                ) from error
-        taken = {one.name for one in found if one.place == "path"}
-        for name in self._path:
-            if name not in taken:
-                near = nearest(name, [one.argument for one in found])
-                raise ConfigError(
-                    f"{self.declared.place}: {self.where}: the path names {name!r}, which no argument takes{near}"
-                )
-        return found
-
-    def _known(self) -> list[str]:
-        return [one.argument for one in self.inputs]
-
-    def _check_tags(self) -> None:
-        cache = self.declared.cache
-        for name in sorted(() if cache is None else cache.names):
-            if name not in self._known():
-                raise ConfigError(
-                    f"{self.declared.place}: {self.where}: a tag names {name!r}, which is no input here"
-                    f"{nearest(name, self._known())}"
-                )
 
     def _upstream(self, store: Store, env: Env) -> Upstream[_Visit, Page] | None:
         cache = self.declared.cache
@@ -200,7 +96,7 @@ class Handling:
         options: dict[str, Any] = {"storable": _shareable}
         if cache.key is not None:
             options["key"] = partial(_readable, cache.key)
-        policies = (cached(cache, store, PageCodec(), **options), Coalesced(shareable=_shareable))
+        policies = (cached(cache, store, KeptCodec(Page), **options), Coalesced(shareable=_shareable))
         name = self.declared.function.__name__
         return Upstream(name, self, *policies, env=env, observed=False)
 
@@ -210,7 +106,7 @@ class Handling:
         values: dict[str, Any] = {}
         started, caller = False, caller_here()
         try:
-            values = self._reader.read(request)
+            values = self._read(request)
             if self._body is not None and self._body_adapter is not None:
                 values[self._body.name] = await json_body(request, self._body_adapter, self.declared.limit)
             started = True
@@ -370,14 +266,6 @@ class Handling:
         inputs = {404, 422} if self.inputs else set()
         limited = set() if self.declared.live else {429}
         return tuple(sorted({*body, *inputs, *limited, 500, 502, 503, 504}))
-
-
-def varied(declared: Handler, arguments: Sequence[Argument]) -> Picker:
-    """Return what identifies an answer of a handler: what it declares, and the fields that are its inputs."""
-    inputs = [input_of(one, ()) for one in arguments]
-    names = {one.name.lower() for one in inputs if one.place == "header"}
-    crumbs = {one.name for one in inputs if one.place == "cookie"}
-    return Picker({*declared.vary, *names, *map(Cookie, crumbs)}, str(declared.place))
 
 
 def _documented(returns: Any) -> Any:  # noqa: ANN401 - an annotation

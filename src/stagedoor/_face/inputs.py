@@ -9,19 +9,22 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, TypeAlias, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, TypeAlias, Union, get_args, get_origin
 from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticSchemaGenerationError
+from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import PydanticSerializationError
 
 from stagedoor import requests
+from stagedoor._face.choices import choices_of
 from stagedoor._face.fields import Cookie, Header, cookie_of, digest
 from stagedoor.aggregate.fits import spell
 from stagedoor.aggregate.part import ABSENT, Argument
 from stagedoor.errors import ConfigError
 from stagedoor.parameters import Fault, Invalid
+from stagedoor.web.rendering import adapted
 from stagedoor.web.request import Request
 
 __all__ = ["Input", "Reader", "is_model", "markers_of", "read_as"]
@@ -59,11 +62,12 @@ class Input:
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
         """Return what reads it; raises `ConfigError` for a type that no text can be."""
+        unreadable = f"{spell(self.hint)} cannot be read from a request"
+        adapter = adapted(self.hint, unreadable)
         try:
-            adapter: TypeAdapter[Any] = TypeAdapter(self.hint)
             schema = adapter.json_schema(mode="validation")
-        except (PydanticSchemaGenerationError, PydanticInvalidForJsonSchema) as error:
-            raise ConfigError(f"{spell(self.hint)} cannot be read from a request") from error
+        except PydanticInvalidForJsonSchema as error:
+            raise ConfigError(unreadable) from error
         if schema.get("type") == "object":
             raise ConfigError(f"{spell(self.hint)} cannot be read from a {self.place} parameter")
         if self.default is not ABSENT:
@@ -93,8 +97,7 @@ class Input:
     @cached_property
     def many(self) -> bool:
         """Tell whether it may be given repeatedly."""
-        members = get_args(self.hint) if get_origin(self.hint) not in _MANY else (self.hint,)
-        return any((get_origin(one) or one) in _MANY for one in (self.hint, *members))
+        return _is_many(self.hint)
 
     def key(self, value: object) -> bytes:
         """Return what a value adds to a key; of a field, which may be secret, a digest."""
@@ -133,7 +136,21 @@ class Input:
                 else self.adapter.validate_strings(said[0])
             )
         except ValidationError as error:
-            raise Invalid(*_faults((_place(self.place), self.name), error, alone=not self.many)) from None
+            return self._read_choice(said, error)
+
+    @cached_property
+    def _choices(self) -> Mapping[str, object]:
+        return choices_of(self.hint)
+
+    def _read_choice(self, said: Sequence[str], error: ValidationError) -> Any:  # noqa: ANN401 - of the input's type
+        """Return the value of texts that spell numbers to choose from; raises `Invalid` if none of them does."""
+        found = [self._choices.get(text, text) for text in said]
+        if found != list(said):
+            try:
+                return self.adapter.validate_python(found if self.many else found[0])
+            except ValidationError as still:
+                error = still
+        raise Invalid(*_faults((_place(self.place), self.name), error, alone=not self.many)) from None
 
 
 def _place(place: Source) -> Literal["path", "query", "header"]:
@@ -155,15 +172,19 @@ class Reader:
 
     def read(self, request: Request) -> dict[str, Any]:
         """Return the values by argument; raises `Invalid` with everything that is wrong."""
+        values: dict[str, Any] = {}
         if self._only_path:  # most screens
             params = request.params
             try:
-                return {argument: read(params[name]) for argument, name, read in self._of_path}
+                for argument, name, read in self._of_path:
+                    values[argument] = read(params[name])
             except ValidationError:
                 pass  # what is wrong is said below
+            else:
+                return values
         query = _query(request.query) if self._asks_query and request.query else {}
         fields: requests.Headers = request.scope["headers"]
-        values: dict[str, Any] = {}
+        values = {}
         faults: list[Fault] = []
         for one in self.inputs:
             try:
@@ -243,6 +264,15 @@ def input_of(argument: Argument, path: Sequence[str]) -> Input:
     if argument.name in path:
         return Input(argument.name, argument.name, "path", argument.hint)
     return Input(argument.name, argument.name, "query", argument.hint, argument.default)
+
+
+def _is_many(hint: Any) -> bool:  # noqa: ANN401 - an annotation
+    if hasattr(hint, "__metadata__"):
+        return _is_many(get_args(hint)[0])
+    kind = get_origin(hint)
+    if kind in {Union, UnionType}:
+        return any(map(_is_many, get_args(hint)))
+    return (kind or hint) in _MANY
 
 
 def is_model(hint: Any) -> bool:  # noqa: ANN401 - an annotation

@@ -9,14 +9,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from stagedoor import problems
-from stagedoor.call import Call, Env, Transport
-from stagedoor.deadline import Deadline
-from stagedoor.errors import UpstreamError
 from stagedoor.requests import HttpRequest
-from stagedoor.upstream import Upstream
-from stagedoor.web.answer import Answer, json
+from stagedoor.web.answer import WebAnswer, json
 from stagedoor.web.docs import documentation_routes
-from stagedoor.web.health import Component, Probe, overall
+from stagedoor.web.health import Component, Probe, overall, probe_of
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Handler, Refused, Route
 
@@ -31,15 +27,6 @@ __all__ = ["operations_of", "probes_of"]
 _NO_STORE = ((b"cache-control", b"no-store"),)
 _ACCEPT = ((b"accept", b"application/json"),)
 _TAG = ("operations",)
-_SECONDS = 1.0
-_WORDS = {
-    "timeout": "not answering in time",
-    "unavailable": "not reachable, or failing",
-    "circuit_open": "not reachable, or failing",
-    "overloaded": "no connection free",
-    "rejected": "its health path is missing",
-    "garbled": "its answers cannot be understood",
-}
 
 
 class Said(BaseModel):
@@ -94,19 +81,19 @@ def _live(path: str, handle: Handler, summary: str, model: Any, said: Sequence[i
     )
 
 
-async def _alive(_: Request) -> Answer:
+async def _alive(_: Request) -> WebAnswer:
     """Say that the process runs; touches nothing else."""
     return json({"status": "alive"}, headers=_NO_STORE)
 
 
-async def _ready(running: "Running", _: Request) -> Answer:
+async def _ready(running: "Running", _: Request) -> WebAnswer:
     """Say whether requests are welcome; outages behind the gateway do not change it."""
     if not running.web.ready:
         raise Refused(problems.overloaded())
     return json({"status": "ready"}, headers=_NO_STORE)
 
 
-async def _health(running: "Running", declared: "Gateway", _: Request) -> Answer:
+async def _health(running: "Running", declared: "Gateway", _: Request) -> WebAnswer:
     """Say how each component is; 200 as long as the gateway itself serves."""
     components = await running.components()
     return json(
@@ -122,9 +109,9 @@ async def _health(running: "Running", declared: "Gateway", _: Request) -> Answer
 
 
 def _metrics(render: Callable[[], tuple[bytes, str]]) -> Route:
-    async def handle(_: Request) -> Answer:
+    async def handle(_: Request) -> WebAnswer:
         body, kind = render()
-        return Answer(200, ((b"content-type", kind.encode()), *_NO_STORE), body)
+        return WebAnswer(200, ((b"content-type", kind.encode()), *_NO_STORE), body)
 
     documentation = Documentation(
         summary="Metrics in the Prometheus text format", tags=_TAG, model=str, media_type="text/plain"
@@ -149,11 +136,13 @@ def probes_of(running: "Running", blueprint: "Blueprint") -> Mapping[str, Probe]
         remote, wanted = running.remote(service), service.health
         request = HttpRequest(target=(wanted or "/health").encode(), headers=_ACCEPT)
         tolerant = not wanted  # one that has no such path answers all the same
-        probes[service.label] = _probe(remote.upstream, remote.transport, request, running.env, tolerant)
+        probes[service.label] = probe_of(
+            remote.upstream, remote.transport, request, running.env.clock, tolerant=tolerant
+        )
     for backend in blueprint.backends:
         if backend.health is not None:
             upstream = running.upstream(backend)
-            probes[backend.label] = _probe(upstream, upstream.transport, backend.health, running.env, False)
+            probes[backend.label] = probe_of(upstream, upstream.transport, backend.health, running.env.clock)
     probes |= {one.declared.label: _source_probe(one) for one in running.sourcings}
     if running.stores.tiers is not None:
         probes["redis"] = running.stores.probe
@@ -164,33 +153,11 @@ def _source_probe(sourcing: "Sourcing") -> Probe:
     """Return a probe that tells how a source fared of late: only its users know how to ask it."""
 
     async def probe() -> Component:
-        states = {getattr(layer, "state", "closed") for layer in sourcing.upstream.layers}
+        states = sourcing.upstream.circuits()
         if "open" in states:
             return Component("unhealthy", detail="failing: the circuit breaker is open")
         if "half_open" in states:
             return Component("degraded", detail="returning: the circuit breaker is half open")
         return Component("healthy")
-
-    return probe
-
-
-def _probe(
-    upstream: Upstream[Any, Any], transport: Transport[Any, Any], payload: object, env: Env, tolerant: bool
-) -> Probe:
-    """Return a probe that asks past all policies."""
-    now = env.clock.now
-
-    async def probe() -> Component:
-        started = now()
-        call = Call(f"{upstream.name}.health", payload, b"", "", Deadline(started + _SECONDS), True)
-        try:
-            await transport.send(call)
-        except UpstreamError as error:
-            if error.reason != "rejected" or not tolerant:
-                return Component("unhealthy", detail=_WORDS[error.reason])
-        ms = round((now() - started) * 1000, 1)
-        if upstream.half_open():
-            return Component("degraded", ms, "returning: the circuit breaker is half open")
-        return Component("healthy", ms)
 
     return probe

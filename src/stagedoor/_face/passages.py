@@ -13,14 +13,14 @@ from stagedoor import context, problems, requests
 from stagedoor._face.bodies import chunks_of, demand_length
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.declared import Passage
-from stagedoor._face.handlers import Purging
 from stagedoor._face.inputs import Input, nearest
 from stagedoor._face.problems import Refusals
+from stagedoor._face.purging import Purging
 from stagedoor._face.templates import route_names
 from stagedoor.cache.store import Store
 from stagedoor.errors import ConfigError, UpstreamError
 from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.web.answer import Answer as Written
+from stagedoor.web.answer import WebAnswer as Written
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 

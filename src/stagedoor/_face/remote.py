@@ -1,13 +1,14 @@
 """A service at work: its transport, its policies, its caches."""
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from stagedoor import context
-from stagedoor._face.caller import Caller
 from stagedoor._face.fields import digest
 from stagedoor._face.kept import Cache
-from stagedoor._face.replies import Asking, Reading, Reply, ReplyCodec
+from stagedoor._face.replies import Asking, Reply, ReplyCodec, reply_of
+from stagedoor._face.shapes import Shape, shape_of
 from stagedoor.cache.store import Store
 from stagedoor.call import Call, Env, Policy, Send, Transport
 from stagedoor.deadline import Deadline
@@ -21,9 +22,10 @@ from stagedoor.policies.timeout import Timeout
 from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.upstream import Upstream
 
-__all__ = ["AnyPolicy", "Caches", "Remote", "default_policies"]
+__all__ = ["AnyPolicy", "Caches", "Kind", "Remote", "default_policies"]
 
 AnyPolicy: TypeAlias = Policy[Any, Any]
+Keys: TypeAlias = Callable[[Any], bytes]
 _SHARE = 0.1  # half of what is allowed at most (A9): an outage meets 1.1 times its load
 
 
@@ -77,6 +79,31 @@ def cached(cache: Cache, store: Store, codec: Any, **options: Any) -> Cached[Any
     )
 
 
+class Kind:
+    """One kind of calls of a service: what its method, template, shape and cache settle once for all of them."""
+
+    __slots__ = ("cache", "idempotent", "key_of", "keyed", "operation", "send", "shape")
+
+    def __init__(
+        self,
+        operation: str,
+        shape: Shape[Any] | None,
+        send: Send[Any, Reply],
+        *,
+        cache: Cache | None,
+        idempotent: bool,
+        key_of: Keys,
+        keyed: bool,
+    ) -> None:
+        self.operation = operation
+        self.shape = shape
+        self.send = send
+        self.cache = cache
+        self.idempotent = idempotent
+        self.key_of = key_of
+        self.keyed = keyed  # only where something needs a key at once: keys cost
+
+
 class Remote:
     """One service of a running gateway."""
 
@@ -93,38 +120,54 @@ class Remote:
     ) -> None:
         self.name = name
         self.transport = transport
+        asked: Any = transport  # an asking is a request, a reply is made of a response
         outer: tuple[AnyPolicy, ...] = ()
         if coalesce:  # a flight that would be refused is not begun
             outer = (
                 Coalesced(shareable=_shareable, gate=lambda call: self.upstream.check("call", call.deadline)),
             )
         self.upstream: Upstream[Asking, Reply] = Upstream(
-            name, Reading(transport), *outer, *policies, env=env
+            name, asked, *outer, *policies, env=env, read=reply_of
         )
         self._cache = cache
-        self._joins = coalesce
         self._send = self.upstream.layers[0]
         self._caches = Caches(store, self._send, ReplyCodec(), env)
-        self._key_of = key_of = self.upstream.transport.key_of
-        self._idempotent = self.upstream.transport.idempotent
+        self._joins = coalesce
+        self._key_of = key_of = transport.key_of
+        self._idempotent = transport.idempotent
         self._kept_key_of = lambda asking: digest(key_of(asking))
+        # A path that is no template but made for each call must not let the table grow without end.
+        self.kind = lru_cache(maxsize=1_024)(self._kind)
 
     @property
     def policies(self) -> Sequence[object]:
         """Return the policies, outermost first."""
         return self.upstream.policies
 
-    def call(self, operation: str, asking: Asking, safe: bool, cache: Cache | None) -> Awaitable[Reply]:
-        """Ask, through the cache if there is one and the question is safe; awaiting it raises `UpstreamError`."""
+    def _kind(self, method: str, path: str, shape: Any, safe: bool, cache: Cache | None) -> Kind:  # noqa: ANN401 - a type form
+        """Return a kind of calls, through the cache if there is one and they are safe; raises `TypeError`."""
+        form = None if shape is None and method != "GET" else shape_of(shape)
+        kept = (cache or self._cache) if safe else None
+        idempotent = safe or self._idempotent(Asking(method=method, target=b"/"))
+        return Kind(
+            f"{self.name}.{method} {path}",
+            form,
+            self._send if kept is None else self._caches.of(kept),
+            cache=kept,
+            idempotent=idempotent,
+            key_of=self._key_of if kept is None else self._kept_key_of,
+            keyed=kept is not None or (self._joins and idempotent),
+        )
+
+    def call(self, operation: str, asking: Asking, safe: bool) -> Awaitable[Reply]:
+        """Ask for an answer as it comes, through the cache if there is one; awaiting it raises `UpstreamError`."""
         asked = context.current()
-        kept = cache or self._cache
         send, joins, key_of = self._send, self._joins, self._key_of
-        if kept is not None and safe and not asking.streamed:
-            send, joins, key_of = self._caches.of(kept), True, self._kept_key_of
+        if self._cache is not None and safe and not asking.streamed:
+            send, joins, key_of = self._caches.of(self._cache), True, self._kept_key_of
         idempotent, key, keyed = safe or self._idempotent(asking), b"", None
         if joins and idempotent:
             key, keyed = key_of(asking), asking
-        # The identity is empty: the key holds every field that is sent. By position: names take a third longer.
         return send(
             Call(operation, asking, key, "", asked.deadline, idempotent, asked.attempt, key_of, keyed)
         )
@@ -133,13 +176,6 @@ class Remote:
         """Raise `Overloaded` where the service would not be asked now, unless its answers may be kept ones."""
         if self._cache is None and not self._caches.made:
             self.upstream.check(operation, deadline, promise=promise)
-
-    def tags(self, cache: Cache | None, safe: bool, caller: Caller) -> tuple[str, ...]:
-        """Return the tags under which an answer will be kept; raises `TypeError` for inputs that are not there."""
-        kept = (cache or self._cache) if safe else None
-        if kept is None or not kept.tags:
-            return ()
-        return kept.tagged(caller.inputs, f"{caller.rules.where}: service {self.name!r}")
 
     def counts(self) -> Mapping[str, int]:
         """Return what is held now."""

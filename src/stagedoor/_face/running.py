@@ -12,6 +12,7 @@ from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules
+from stagedoor._face.client import Client
 from stagedoor._face.declared import Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
@@ -28,6 +29,7 @@ from stagedoor._face.stores import stores_of
 from stagedoor._face.templates import tag_of
 from stagedoor._face.world import World
 from stagedoor.addresses import trust
+from stagedoor.asgi import Receive, Scope, Send
 from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Transport
 from stagedoor.context import Record, RequestContext
@@ -35,11 +37,11 @@ from stagedoor.deadline import Deadline
 from stagedoor.problems import Problem
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
-from stagedoor.web.answer import Answer
+from stagedoor.web.answer import WebAnswer
 from stagedoor.web.cors import ACCEPTED, Cors
-from stagedoor.web.gateway import Gateway as Web
+from stagedoor.web.gateway import GatewayApp as Web
 from stagedoor.web.health import Component, Health
-from stagedoor.web.request import Receive, Request, Scope, Send
+from stagedoor.web.request import Request
 from stagedoor.web.routes import Refused, Route
 from stagedoor.web.trace import Parents, identify
 
@@ -74,7 +76,7 @@ class Running:
         self.started = self.env.clock.wall()
         self.stores = stores_of(settings, declared.name, self.env)
         store = self.stores.store
-        self.at_work = {
+        self.at_work: dict[Client, Remote] = {
             service: Remote(
                 service.name,
                 transports[service.name],
@@ -195,13 +197,13 @@ class Running:
         return self.at_work[one] if isinstance(one, Service) else self._sources[one]
 
     def upstream(self, backend: Backend[P, R]) -> Upstream[P, R]:
-        """Return an upstream of one's own kind at work; raises `RuntimeError` for one of another gateway."""
+        """Reach an upstream of your own kind while it works; raises `RuntimeError` for one of another gateway."""
         found = self._backends.get(backend)
         if found is None:
             raise RuntimeError(f"{backend!r} belongs to another gateway than {self.name!r}")
         return found
 
-    def remote(self, service: Service) -> Remote:
+    def remote(self, service: Client) -> Remote:
         """Return a service at work; raises `RuntimeError` for one of another gateway."""
         found = self.at_work.get(service)
         if found is None:
@@ -228,15 +230,15 @@ class Running:
         return tuple(self.at_work.values())
 
     async def components(self) -> Mapping[str, Component]:
-        """Return how each thing behind the gateway is: asked just now, in parallel, or at most two seconds ago."""
+        """Ask how each thing behind the gateway is: just now and in parallel, or at most two seconds ago."""
         return await self._health.components()
 
     def endpoints(self) -> Sequence[str]:
-        """Return every route that is documented, as in "GET /home/{account_id}"."""
+        """List every route that is documented, as in "GET /home/{account_id}"."""
         return [f"{one.method} {one.path}" for one in self.web.routes if one.documentation is not None]
 
     def held(self) -> Mapping[str, int]:
-        """Return what must return to rest after faults: `permits`, `probes`, `flights`, `upstream_connections`, ..."""
+        """Count what must come to rest after faults, so that a test sees a leak: `permits`, `probes`, `flights`, ..."""
         total: Counter[str] = Counter()
         for upstream in self.web.upstreams:
             total.update(upstream.counts())
@@ -244,7 +246,7 @@ class Running:
 
     @property
     def active(self) -> int:
-        """Return the requests under way."""
+        """Requests that are under way now: 0 means that nobody waits for this gateway."""
         return self.web.active
 
     @property
@@ -344,7 +346,7 @@ def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:
     return Cors(settings.cors_origins, accepted=(*ACCEPTED, *sorted(varied - set(ACCEPTED))))
 
 
-async def _docs_only(_: Request) -> Answer:
+async def _docs_only(_: Request) -> WebAnswer:
     raise Refused(problems.docs_only())
 
 

@@ -21,7 +21,7 @@ from stagedoor._face.inputs import Reader, nearest
 from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.remote import cached
-from stagedoor.aggregate.checks import Remote
+from stagedoor.aggregate.checks import NamedUpstream
 from stagedoor.aggregate.part import ABSENT, Part, Summary, signature_of
 from stagedoor.aggregate.plan import Plan, make_plan
 from stagedoor.cache.store import Store
@@ -33,18 +33,18 @@ from stagedoor.policies.coalesced import Coalesced
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
-from stagedoor.web.aggregated import Delivery as Leaving
 from stagedoor.web.aggregated import (
+    DeliveryFacts,
     Finish,
     Rendered,
-    RenderedCodec,
-    deliver,
+    delivered,
     rendered,
     renderer_of,
     verdicts_of,
     whole_body,
 )
-from stagedoor.web.answer import Answer
+from stagedoor.web.answer import WebAnswer
+from stagedoor.web.kept import KeptCodec
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
@@ -74,7 +74,7 @@ class Screen(Generic[M]):
     def __init__(
         self,
         layout: Layout[M],
-        uses: Mapping[str, Sequence[Remote]],
+        uses: Mapping[str, Sequence[NamedUpstream]],
         *,
         deadline: float,
         refusals: Refusals,
@@ -102,7 +102,11 @@ class Screen(Generic[M]):
         where = layout.where.encode()  # two screens may have one model, and so one name
         self._head = b"%d:%b%d;" % (len(where), where, len(layout.inputs))
         self._identity, self._varies = layout.vary.identity, bool(layout.vary.wanted)
-        self._key_of = None if declared.cache is None or declared.cache.key is None else declared.cache.key_of
+        self._named = (
+            None if declared.cache is None or declared.cache.key is None else declared.cache.key.named
+        )
+        self._lifetime = 0.0 if declared.cache is None else declared.cache.max_age
+        self._tagged = None if declared.cache is None or not declared.cache.tags else declared.cache.tagged
         private = layout.vary.secret or (declared.cache is not None and declared.cache.private)
         self._scope = b"private" if private else b"public"
         self._vary: Headers = tuple(
@@ -111,7 +115,8 @@ class Screen(Generic[M]):
         self.upstream: Upstream[Question, Rendered] = Upstream(
             self.plan.name, self, *self._policies(declared), env=env, observed=False
         )
-        self._ask = self.upstream.call
+        self._ask = self.upstream.layers[0]
+        self._operation = f"{self.plan.name}.answer"
 
     def _policies(self, declared: Aggregate[M]) -> list[Any]:
         cache, joined = declared.cache, Coalesced(gate=self._check)
@@ -120,7 +125,7 @@ class Screen(Generic[M]):
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
         if cache.key is not None:
             options["key"] = _named
-        return [cached(cache, self._store, RenderedCodec(), **options), joined]
+        return [cached(cache, self._store, KeptCodec(Rendered), **options), joined]
 
     def _needed(self, uses: Mapping[str, Sequence[Any]]) -> list[Any]:
         """Return what is asked first, and without which there is no answer."""
@@ -133,7 +138,7 @@ class Screen(Generic[M]):
         for one in self._first:
             one.check(self.plan.name, call.deadline, promise=True)
 
-    def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[Remote]], budget: float) -> Plan[M]:
+    def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[NamedUpstream]], budget: float) -> Plan[M]:
         declared = layout.declared
         summary = declared.summarised
         return make_plan(
@@ -172,7 +177,7 @@ class Screen(Generic[M]):
             raise ConfigError(f"{part.place}: no cache is declared")
         name = f"{layout.declared.name}_{part.name}"
         known = inspect.signature(function)
-        codec = MadeCodec(signature_of(function).returns)
+        codec = MadeCodec(signature_of(function).returns, part.place)
         calling = Calling(name, self._env, safe=True, foreign=False)
         upstream: Upstream[Any, Any] = Upstream(
             name, calling, cached(cache, self._store, codec), Coalesced(), env=self._env, observed=False
@@ -219,12 +224,10 @@ class Screen(Generic[M]):
             if token is not None:
                 context.leave(token)
         self._env.observe(AggregateEnded(self.plan.name, outcome.seconds, outcome.complete))
-        cache = self.layout.declared.cache
         tags = tuple(fresh.tags)
-        if cache is not None:
-            tags += cache.tagged(values, self.rules.where)
-        lifetime = 0.0 if cache is None else cache.max_age
-        return rendered(self.plan, self._renderer, values, outcome, lifetime, tags=tags, keep=True)
+        if self._tagged is not None:
+            tags += self._tagged(values, self.rules.where)
+        return rendered(self.plan, self._renderer, values, outcome, self._lifetime, tags=tags, keep=True)
 
     def key_of(self, payload: Question, /) -> bytes:
         """Return the question's key."""
@@ -252,14 +255,28 @@ class Screen(Generic[M]):
 
     def _question(self, caller: Caller, values: Mapping[str, Any]) -> Question:
         identity = self._identity(caller.fields) if self._varies else b""
-        name = "" if self._key_of is None else self._key_of(values)
-        if name:
+        if self._named is not None:
+            name = self._named(values)
             name = f"{name}:{identity.hex()}" if identity else name
             return Question(values, name.encode("utf-8", "surrogatepass"), name)
         parts = [self._head, identity, *[one.key(values[one.argument]) for one in self.layout.inputs]]
         return Question(values, b"".join(parts))
 
-    async def handle(self, request: Request) -> Answer:
+    def _call(self, asked: context.RequestContext, question: Question) -> Call[Question]:
+        """Return the call of a question; by position, for every request: names take a third longer."""
+        return Call(
+            self._operation,
+            question,
+            question.key,
+            asked.identity,
+            asked.deadline,
+            True,
+            asked.attempt,
+            self.key_of,
+            question,
+        )
+
+    async def handle(self, request: Request) -> WebAnswer:
         """Answer one request."""
         started = self._now()
         asked = context.current()
@@ -267,12 +284,12 @@ class Screen(Generic[M]):
         if not isinstance(caller, Caller):
             raise TypeError("a screen is asked by a caller")
         try:
-            done = await self._ask("answer", self._question(caller, self._read(request)))
+            done = await self._ask(self._call(asked, self._question(caller, self._read(request))))
         except (UpstreamError, Problem) as error:
             raise Refused(self._refusals(error)) from error
         record = asked.record
-        answer = deliver(self.plan, done, record, self._now() - started, self._finish, scope=self._scope)
-        return Answer(answer.status, (*answer.headers, *self._vary), answer.body) if self._vary else answer
+        answer = delivered(self.plan, done, record, self._now() - started, self._finish, scope=self._scope)
+        return WebAnswer(answer.status, (*answer.headers, *self._vary), answer.body) if self._vary else answer
 
     async def result(self, caller: Caller, inputs: Mapping[str, object]) -> Result[M]:
         """Make the screen without the web."""
@@ -285,7 +302,7 @@ class Screen(Generic[M]):
         deadline = asked_now.deadline.narrowed(self._now() + self._deadline)
         token = context.enter(replace(asked_now, record=record, deadline=deadline))
         try:
-            done = await self.upstream.call("answer", self._question(caller, values))
+            done = await self._ask(self._call(context.current(), self._question(caller, values)))
         except UpstreamError as error:
             problem = getattr(error, "problem", None)
             raise (error if problem is None else problem) from error
@@ -293,10 +310,10 @@ class Screen(Generic[M]):
             context.leave(token)
         told = verdicts_of(done, record)
         parts = {name: Verdict(one) for name, one in told.items()}
-        delivery = Leaving(told, record.lookup != "miss", self._now() - started)
+        delivery = DeliveryFacts(told, record.lookup != "miss", self._now() - started)
         return Result(self._model(done, delivery), parts, done.complete and record.lookup != "stale")
 
-    def _model(self, done: Rendered, delivery: Leaving) -> M:
+    def _model(self, done: Rendered, delivery: DeliveryFacts) -> M:
         """Return the model of an answer; one that comes from a cache is read from its JSON."""
         outcome = done.outcome
         if outcome is not None:

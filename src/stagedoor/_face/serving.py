@@ -16,13 +16,12 @@ from typing import Any
 from stagedoor._face.gateway import Gateway
 from stagedoor._face.settings import Settings, settings_from
 from stagedoor._face.watching import Watch
+from stagedoor.asgi import Scope
 from stagedoor.door import Entrance
 from stagedoor.door import serve as serve_door
 from stagedoor.door.limits import DoorLimits
 from stagedoor.errors import ConfigError
-from stagedoor.observers.metrics import prepare_workers
 from stagedoor.problems import Problem
-from stagedoor.web.request import Scope
 
 __all__ = ["entrance", "found", "limits_of", "serve"]
 
@@ -50,13 +49,6 @@ def found(target: str) -> Gateway:
     return gateway
 
 
-def address_of(target: str, *, host: str | None, port: int | None) -> str:
-    """Return where a gateway will be served, for people; raises `ConfigError`."""
-    gateway = found(target)
-    settings = settings_from(os.environ, gateway.name, gateway.settings)
-    return f"{gateway.name} at http://{host or settings.host}:{settings.port if port is None else port}"
-
-
 def serve(target: str, *, host: str | None = None, port: int | None = None, workers: int = 1) -> None:
     """Serve the gateway that `module:name` names until a signal says stop, in this process or in several.
 
@@ -75,7 +67,7 @@ def serve(target: str, *, host: str | None = None, port: int | None = None, work
         )
         return
     with tempfile.TemporaryDirectory(prefix=f"{gateway.name}-metrics-") as numbers:
-        prepare_workers(Path(numbers))
+        _share_numbers(Path(numbers))
         serve_door(
             factory=_FACTORY,
             namespace=gateway.name,
@@ -84,6 +76,14 @@ def serve(target: str, *, host: str | None = None, port: int | None = None, work
             limits=limits,
             workers=workers,
         )
+
+
+def _share_numbers(folder: Path) -> None:
+    """Let workers add their metrics up; without the extra there are none, and each worker says so."""
+    with contextlib.suppress(ImportError):
+        from stagedoor.observers.metrics import prepare_workers  # noqa: PLC0415 - an extra: loaded where it is used
+
+        prepare_workers(folder)
 
 
 def limits_of(settings: Settings) -> DoorLimits:

@@ -43,7 +43,7 @@ class Sourcing:
             [Coalesced(gate=lambda call: self.upstream.check("call", call.deadline))] if declared.safe else []
         )
         if declared.cache is not None and declared.safe:
-            codec = MadeCodec(returned(declared))
+            codec = MadeCodec(returned(declared), declared.place)
             outer.insert(0, cached(declared.cache, store, codec))
         calling = Calling(declared.name, env, safe=declared.safe, foreign=True)
         self.upstream: Upstream[Any, Any] = Upstream(declared.name, calling, *outer, *policies, env=env)

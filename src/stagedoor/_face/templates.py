@@ -28,17 +28,18 @@ _DOTS = frozenset({".", ".."})
 def path_of(template: str, segments: Sequence[object]) -> bytes:
     """Return the path with one segment for each `{}`; raises `BadSegment`, and `TypeError` for a mistake in code."""
     literals = _literals(template)
-    if len(literals) != len(segments) + 1:
-        raise TypeError(f"{template!r} takes {len(literals) - 1} segments, {len(segments)} given")
-    if not segments:
+    given = len(segments)
+    if len(literals) != given + 1:
+        raise TypeError(f"{template!r} takes {len(literals) - 1} segments, {given} given")
+    if not given:
         return literals[0]
-    text = segments[0]
-    if len(segments) == 1 and type(text) is str and _PLAIN.fullmatch(text) is not None and text not in _DOTS:
-        return literals[0] + text.encode() + literals[1]  # nearly every path
+    if given == 1:
+        text = segments[0]
+        if type(text) is str and _PLAIN.fullmatch(text) is not None and text not in _DOTS:
+            return literals[0] + text.encode() + literals[1]  # nearly every path
     parts = [literals[0]]
     for literal, segment in zip(literals[1:], segments, strict=True):
-        parts.append(_segment(template, segment))
-        parts.append(literal)
+        parts += _segment(template, segment), literal
     return b"".join(parts)
 
 

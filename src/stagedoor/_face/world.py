@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 from stagedoor._face.settings import Settings
 from stagedoor.call import Env
 from stagedoor.clock import SystemClock
+from stagedoor.ids import randbytes
 from stagedoor.observers import fan_out
 from stagedoor.observers.logs import Logs, Stream
 from stagedoor.observers.sentry import Sentry
@@ -21,7 +22,6 @@ from stagedoor.web.traffic import Traffic
 __all__ = ["World"]
 
 _LOGGER = logging.getLogger("stagedoor")
-_RANDOM = random.Random()  # noqa: S311 - ids must be unlike one another, not unguessable
 _SHARED_METRICS = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -54,7 +54,7 @@ class World:
             sinks.append(env.observe)
         rng = random.random if env is None else env.rng
         self.env = Env(clock, rng, fan_out(*sinks))
-        self.entropy: Callable[[int], bytes] = _RANDOM.randbytes if env is None else _drawn(rng)
+        self.entropy: Callable[[int], bytes] = randbytes if env is None else _drawn(rng)
         self.sentry = _sentry(settings, release, self.env)
         told = (self.metrics, self.logs, self.sentry)
         self.traffic: tuple[Traffic, ...] = tuple(one for one in told if one is not None)

@@ -13,12 +13,12 @@ from typing import Any, Protocol, get_type_hints
 from stagedoor.aggregate.fits import fits, holds, spell
 from stagedoor.aggregate.part import ABSENT, Argument, Finding, Part, Signature, Summary
 
-__all__ = ["REPORT", "Design", "Remote", "examine", "fields_of", "place_of"]
+__all__ = ["REPORT", "Design", "NamedUpstream", "examine", "fields_of", "place_of"]
 
 REPORT = "report"  # the argument in which a summary receives the Report
 
 
-class Remote(Protocol):
+class NamedUpstream(Protocol):
     """What this module asks of an `Upstream`."""
 
     @property
@@ -43,7 +43,7 @@ class Design:
     signatures: Mapping[str, Signature]  # of parts and summary, by name
     sources: Mapping[str, object]
     values: Mapping[str, Any]  # the request's values and their types
-    uses: Mapping[str, Sequence[Remote]] = field(
+    uses: Mapping[str, Sequence[NamedUpstream]] = field(
         default_factory=dict
     )  # upstreams that a part calls otherwise
 

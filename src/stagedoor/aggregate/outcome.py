@@ -5,8 +5,8 @@ from dataclasses import field, replace
 from typing import Any, Generic, TypeVar
 
 from stagedoor.aggregate.part import ABSENT
-from stagedoor.aggregate.schedule import Shape
-from stagedoor.aggregate.verdict import Report, Verdict, recalled, whole
+from stagedoor.aggregate.schedule import ModelShape
+from stagedoor.aggregate.verdict import PartVerdict, Report, recalled, whole
 from stagedoor.value import value
 
 __all__ = ["Outcome"]
@@ -21,9 +21,9 @@ class Outcome(Generic[M]):
     `seconds` is how long it took, `wall` when it was done (since 1970, for display).
     """
 
-    shape: Shape[M] = field(repr=False)
+    shape: ModelShape[M] = field(repr=False)
     values: Mapping[str, Any]
-    verdicts: Mapping[str, Verdict]
+    verdicts: Mapping[str, PartVerdict]
     seconds: float
     wall: float
 

@@ -6,7 +6,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
-from stagedoor.aggregate.checks import REPORT, Design, Remote, examine, fields_of, place_of
+from stagedoor.aggregate.checks import REPORT, Design, NamedUpstream, examine, fields_of, place_of
 from stagedoor.aggregate.fits import kinds
 from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.part import (
@@ -19,7 +19,7 @@ from stagedoor.aggregate.part import (
     signature_of,
 )
 from stagedoor.aggregate.run import run
-from stagedoor.aggregate.schedule import Schedule, Shape, Step
+from stagedoor.aggregate.schedule import ModelShape, PartStep, Schedule
 from stagedoor.aggregate.verdict import Report
 from stagedoor.aggregate.worst import WorstCase, impossible, worst_case
 from stagedoor.call import Env
@@ -92,7 +92,7 @@ def make_plan(
     sources: Mapping[str, object],
     values: Mapping[str, Any],
     fields: Mapping[str, Any] | None = None,
-    uses: Mapping[str, Sequence[Remote]] | None = None,
+    uses: Mapping[str, Sequence[NamedUpstream]] | None = None,
 ) -> Plan[M]:
     """Check a declaration against its sources and lay it out for the runner; raises `PlanError`.
 
@@ -142,7 +142,7 @@ def _schedule(design: Design, model: type[M], budget: float) -> Schedule[M]:
     return Schedule(
         name=design.name,
         budget=budget,
-        shape=Shape(model, fields, summary),
+        shape=ModelShape(model, fields, summary),
         sources=tuple(design.sources.values()),
         values=tuple(design.values),
         steps=steps,
@@ -158,9 +158,9 @@ def _step(
     index: int,
     slots: Mapping[str, int],
     needs: Sequence[tuple[int, ...]],
-) -> Step:
+) -> PartStep:
     call, names = _by_position(part.call, design.signatures[part.name], slots)
-    return Step(
+    return PartStep(
         index=index,
         name=part.name,
         task=f"{design.name}.{part.name}",

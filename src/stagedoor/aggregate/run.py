@@ -23,8 +23,8 @@ from stagedoor.aggregate import verdict as judge
 from stagedoor.aggregate.fits import broken_promise
 from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.part import ABSENT
-from stagedoor.aggregate.schedule import Schedule, Step
-from stagedoor.aggregate.verdict import Verdict
+from stagedoor.aggregate.schedule import PartStep, Schedule
+from stagedoor.aggregate.verdict import PartVerdict
 from stagedoor.call import Env
 from stagedoor.clock import Timer
 from stagedoor.context import Record, RequestContext
@@ -36,7 +36,7 @@ __all__ = ["run"]
 
 M = TypeVar("M")
 
-_OUT = Verdict("missing")  # of a part that has not settled yet; told to nobody
+_OUT = PartVerdict("missing")  # of a part that has not settled yet; told to nobody
 _GRACE = 0.002  # seconds between the deadline that parts see and the moment they are cut off
 _GRACE_SHARE = 0.05  # and never more of a short time than this
 
@@ -143,7 +143,7 @@ class _Run:
         if self._error is not None:
             raise self._error
         slots, known = self._slots, False
-        verdicts: dict[str, Verdict] = {}
+        verdicts: dict[str, PartVerdict] = {}
         values: dict[str, object] = {}
         for step, verdict in zip(self._schedule.steps, self._verdicts, strict=True):
             verdicts[step.name] = verdict
@@ -166,11 +166,11 @@ class _Run:
         # Their tracebacks lead back to this run: kept, they would make a cycle for the collector.
         self._error, self._errors = None, {}
 
-    def _start(self, step: Step) -> None:
+    def _start(self, step: PartStep) -> None:
         """Give a part a task of its own."""
         self._enlist(step, self._loop.create_task(self._parts(step), name=step.task))
 
-    def _enlist(self, step: Step, task: "asyncio.Task[None]") -> None:
+    def _enlist(self, step: PartStep, task: "asyncio.Task[None]") -> None:
         """Note which task runs a part, and cut it off in time if it has a limit of its own."""
         self._tasks[step.index] = task
         if step.limit is not None:
@@ -178,9 +178,9 @@ class _Run:
             if moment < self._end:
                 self._timers.append(self._env.clock.call_at(moment, lambda: self._late(step)))
 
-    async def _parts(self, first: Step) -> None:
+    async def _parts(self, first: PartStep) -> None:
         """Run a part, and whatever it leaves for its own task to go on with."""
-        step: Step | None = first
+        step: PartStep | None = first
         while step is not None and not self._closed:  # closed: a required part was refused in this very tick
             index, record = step.index, self._records[step.index]
             self._starts[index] = started = self._now()
@@ -203,7 +203,7 @@ class _Run:
             if step is not None and task is not None:
                 self._enlist(step, task)
 
-    def _context(self, step: Step, record: Record, started: float) -> RequestContext:
+    def _context(self, step: PartStep, record: Record, started: float) -> RequestContext:
         """Return the request's context as one part sees it: its own record, its own share of the time."""
         asked, deadline, unshortened = self._asked, self._deadline, self._asked.unshortened
         if unshortened is not None:
@@ -228,7 +228,7 @@ class _Run:
         """Tell whether what becomes of a part has been settled without it."""
         return self._closed or self._verdicts[index] is not _OUT
 
-    def _failed(self, step: Step, error: UpstreamError) -> None:
+    def _failed(self, step: PartStep, error: UpstreamError) -> None:
         """Settle a part without a value; the end of everything if the part is required."""
         index = step.index
         if self._over(index):
@@ -242,7 +242,7 @@ class _Run:
             self._errors[index] = error
             self._stand_in(step, verdict, step.name)
 
-    def _broke(self, step: Step, error: BaseException) -> None:
+    def _broke(self, step: PartStep, error: BaseException) -> None:
         """Take a failure that is nobody's answer: our own bug, or a cancellation that we did not ask for."""
         if not (self._over(step.index) and isinstance(error, asyncio.CancelledError)):
             self._end_with(error)
@@ -259,7 +259,7 @@ class _Run:
             for step in self._schedule.steps:
                 self._late(step)
 
-    def _late(self, step: Step) -> None:
+    def _late(self, step: PartStep) -> None:
         """Settle a part that did not keep its deadline, and stop it."""
         task = self._tasks[step.index]
         if task is None or self._verdicts[step.index] is not _OUT:
@@ -268,7 +268,7 @@ class _Run:
         operation = f"{self._schedule.name}.{step.name}"
         self._failed(step, UpstreamTimeout(operation, "no value by the part's deadline"))
 
-    def _stand_in(self, step: Step, verdict: Verdict, blame: str) -> None:
+    def _stand_in(self, step: PartStep, verdict: PartVerdict, blame: str) -> None:
         if step.fallback is not ABSENT:
             self._slots[step.slot] = copy.deepcopy(step.fallback)  # no answer can change the next one's
         self._broken[step.index] = blame
@@ -276,11 +276,11 @@ class _Run:
         if following is not None:  # it takes the fallback; the task of the part that failed is at its end
             self._start(following)
 
-    def _settle(self, step: Step, verdict: Verdict) -> Step | None:
+    def _settle(self, step: PartStep, verdict: PartVerdict) -> PartStep | None:
         """Note the verdict; start, or skip, what waited for nothing else. Return a part for the same task to run."""
         self._verdicts[step.index] = verdict
         self._left -= 1
-        following: Step | None = None
+        following: PartStep | None = None
         for index in step.feeds:
             self._waiting[index] -= 1
             if not self._waiting[index] and self._ready(fed := self._schedule.steps[index]):
@@ -292,14 +292,14 @@ class _Run:
             self._wake()
         return following
 
-    def _ready(self, step: Step) -> bool:
+    def _ready(self, step: PartStep) -> bool:
         """Tell whether a part whose arguments have all settled can run; skip it if one of them has no value."""
         for need in step.needs:
             blame = self._broken.get(need)
             if blame is None:
                 continue
             if need not in step.tolerant:
-                self._stand_in(step, Verdict("missing", f"depends_on_{blame}"), blame)
+                self._stand_in(step, PartVerdict("missing", f"depends_on_{blame}"), blame)
                 return False
             self._records[step.index].standing_in = True
         return True
@@ -309,7 +309,7 @@ class _Run:
             self._woken.set_result(None)
 
 
-def _refuse(aggregate: str, step: Step, value: object) -> NoReturn:
+def _refuse(aggregate: str, step: PartStep, value: object) -> NoReturn:
     raise TypeError(f"{step.place}: {aggregate}.{step.name} {broken_promise(value, step.kinds)}")
 
 

@@ -6,13 +6,13 @@ from typing import Generic, TypeVar
 
 from stagedoor.aggregate.part import PartFunction
 
-__all__ = ["Schedule", "Shape", "Step"]
+__all__ = ["ModelShape", "PartStep", "Schedule"]
 
 M = TypeVar("M")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class PartStep:
     """One part, ready to run."""
 
     index: int
@@ -32,7 +32,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape(Generic[M]):
+class ModelShape(Generic[M]):
     """The model that an outcome fills: its fields in order, and the one that a summary fills."""
 
     model: type[M]
@@ -46,9 +46,9 @@ class Schedule(Generic[M]):
 
     name: str
     budget: float
-    shape: Shape[M]
+    shape: ModelShape[M]
     sources: tuple[object, ...]
     values: tuple[str, ...]
-    steps: tuple[Step, ...]
-    roots: tuple[Step, ...]
+    steps: tuple[PartStep, ...]
+    roots: tuple[PartStep, ...]
     waiting: tuple[int, ...]  # how many parts each step waits for

@@ -9,9 +9,9 @@ from stagedoor.errors import UpstreamError
 from stagedoor.value import value
 
 __all__ = [
+    "PartVerdict",
     "Report",
     "Status",
-    "Verdict",
     "VerdictJson",
     "answered",
     "most_telling",
@@ -32,7 +32,7 @@ _TELLING = ("garbled", "unavailable", "timeout", "circuit_open", "overloaded", "
 
 
 @value()
-class Verdict:
+class PartVerdict:
     """What became of one part.
 
     `reason` says why there is no value of its own: a word of `errors.Reason` or `depends_on_<part>`. `ms` is how
@@ -64,7 +64,7 @@ class Report:
     it come from the cache, and how long did it take since the request arrived.
     """
 
-    verdicts: Mapping[str, Verdict]
+    verdicts: Mapping[str, PartVerdict]
     wall: float
     seconds: float
     lifetime: float = 0.0
@@ -73,31 +73,31 @@ class Report:
 
     @property
     def answered(self) -> int:
-        """Return how many parts have a value of their own."""
+        """How many parts have a value of their own, rather than a default or none."""
         return sum(verdict.has_value for verdict in self.verdicts.values())
 
 
-def answered(record: Record, seconds: float) -> Verdict:
+def answered(record: Record, seconds: float) -> PartVerdict:
     """Judge a part that brought a value, by what its calls did."""
     ms = _ms(record, seconds)
     if record.stale is not None:
-        return Verdict("stale", None, ms, record.stale)
+        return PartVerdict("stale", None, ms, record.stale)
     if record.hits and ms is None:
-        return Verdict("cached", None, ms)
-    return Verdict("fresh", None, ms)
+        return PartVerdict("cached", None, ms)
+    return PartVerdict("fresh", None, ms)
 
 
-def stood_in(record: Record, seconds: float, error: UpstreamError, *, fallback: bool) -> Verdict:
+def stood_in(record: Record, seconds: float, error: UpstreamError, *, fallback: bool) -> PartVerdict:
     """Judge a part that failed."""
-    return Verdict("fallback" if fallback else "missing", error.reason, _ms(record, seconds))
+    return PartVerdict("fallback" if fallback else "missing", error.reason, _ms(record, seconds))
 
 
-def recalled(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+def recalled(verdicts: Mapping[str, PartVerdict]) -> dict[str, PartVerdict]:
     """Return the verdicts of a complete answer that now comes from the cache: every part is `cached`."""
-    return dict.fromkeys(verdicts, Verdict("cached"))
+    return dict.fromkeys(verdicts, PartVerdict("cached"))
 
 
-def whole(verdicts: Mapping[str, Verdict]) -> bool:
+def whole(verdicts: Mapping[str, PartVerdict]) -> bool:
     """Tell whether every part is what it would be on a good day."""
     return _WHOLE.issuperset([verdict.status for verdict in verdicts.values()])
 
@@ -107,18 +107,23 @@ def most_telling(errors: list[UpstreamError]) -> UpstreamError:
     return min(errors, key=lambda error: _TELLING.index(error.reason))
 
 
-def parts_header(verdicts: Mapping[str, Verdict]) -> str:
+def parts_header(verdicts: Mapping[str, PartVerdict]) -> str:
     """Render the header `Stagedoor-Parts`, a dictionary of tokens (RFC 9651 3.2)."""
-    return ", ".join([_member(name, verdict) for name, verdict in verdicts.items()])
+    return ", ".join(
+        [
+            _token(name, said.status, said.reason) if said.age is None else _aged(name, said, said.age)
+            for name, said in verdicts.items()
+        ]
+    )
 
 
-def server_timing(verdicts: Mapping[str, Verdict]) -> str:
+def server_timing(verdicts: Mapping[str, PartVerdict]) -> str:
     """Render `Server-Timing` (W3C): each part that made a call, with its milliseconds."""
     timed = [f"{name};dur={verdict.ms:.1f}" for name, verdict in verdicts.items() if verdict.ms is not None]
     return ", ".join(timed)
 
 
-def verdict_json(verdict: Verdict) -> VerdictJson:
+def verdict_json(verdict: PartVerdict) -> VerdictJson:
     """Render one verdict for the body: status and milliseconds always, the others where there is something to say."""
     told: VerdictJson = {"status": verdict.status, "ms": None if verdict.ms is None else round(verdict.ms, 1)}
     if verdict.reason is not None:
@@ -133,9 +138,8 @@ def _ms(record: Record, seconds: float) -> float | None:
     return seconds * 1000.0 if record.calls or record.joined else None
 
 
-def _member(name: str, verdict: Verdict) -> str:
-    member = _token(name, verdict.status, verdict.reason)
-    return member if verdict.age is None else f"{member};age={int(verdict.age)}"
+def _aged(name: str, verdict: PartVerdict, age: float) -> str:
+    return f"{_token(name, verdict.status, verdict.reason)};age={int(age)}"
 
 
 @lru_cache(maxsize=1024)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from stagedoor.aggregate.checks import Design, Remote
+from stagedoor.aggregate.checks import Design, NamedUpstream
 from stagedoor.aggregate.part import Finding, Part
 from stagedoor.errors import ConfigError
 from stagedoor.policies.cost import Cost, cost_of
@@ -25,8 +25,8 @@ from stagedoor.policies.timeout import Timeout, check_attempts
 __all__ = [
     "Backed",
     "Cost",
+    "NamedUpstream",
     "PartCost",
-    "Remote",
     "WorstCase",
     "cost_of",
     "doubts_of",
@@ -43,7 +43,7 @@ class Backed(Protocol):
     """A source that says which upstreams stand behind it, `()` for none; another is a finding."""
 
     @property
-    def upstreams(self) -> Sequence[Remote]:
+    def upstreams(self) -> Sequence[NamedUpstream]:
         """Return the upstreams that one use of the source may call, once each."""
         ...
 
@@ -112,7 +112,7 @@ def impossible(design: Design, budget: float) -> Iterator[Finding]:
             return
 
 
-def _behind(design: Design, part: Part) -> tuple[Remote, ...]:
+def _behind(design: Design, part: Part) -> tuple[NamedUpstream, ...]:
     """Return the upstreams that a part uses, behind the sources that it names or otherwise, each once."""
     sources = (design.sources.get(argument.name) for argument in design.signatures[part.name].arguments)
     found = [remote for source in sources if isinstance(source, Backed) for remote in source.upstreams]
@@ -186,7 +186,7 @@ def _doubts(design: Design, budget: float) -> Iterator[Finding]:
             )
 
 
-def doubts_of(remote: Remote) -> Iterator[str]:
+def doubts_of(remote: NamedUpstream) -> Iterator[str]:
     """Say what is doubtful about the policies of one upstream."""
     cost, name = cost_of(remote.policies), remote.name
     yield from _floods(name, cost)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-__all__ = ["Fresh", "Freshness", "Miss", "Rule", "Stale", "judge"]
+__all__ = ["Fresh", "Freshness", "FreshnessRule", "Miss", "Stale", "judge"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class FreshnessRule:
     """How long an answer is fresh, and how long past that it may still stand in, in seconds.
 
     The windows begin where the lifetime ends (RFC 5861): `stale_while_revalidate` while a new one is fetched in the
@@ -46,7 +46,7 @@ Freshness: TypeAlias = Fresh | Stale | Miss
 _MISS = Miss()
 
 
-def judge(born: float | None, rule: Rule, now: float) -> Freshness:
+def judge(born: float | None, rule: FreshnessRule, now: float) -> Freshness:
     """Judge an answer that was born at a moment; None if there is none. A moment ahead of now counts as now."""
     if born is None:
         return _MISS

@@ -1,26 +1,19 @@
 """What the door is told before it opens: the application, what it tells and asks, and the bounds it keeps."""
 
-import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 import uvicorn
 
+from stagedoor.asgi import Application
 from stagedoor.door.crowd import Crowd
 from stagedoor.door.limits import DoorLimits
+from stagedoor.ids import fresh_request_id
 from stagedoor.problems import Problem
 
-__all__ = ["ARRIVE_SECONDS", "GRACE", "App", "DoorConfig", "Entrance"]
+__all__ = ["ARRIVE_SECONDS", "GRACE", "DoorConfig", "Entrance"]
 
-App: TypeAlias = Callable[
-    [
-        MutableMapping[str, Any],
-        Callable[[], Awaitable[MutableMapping[str, Any]]],
-        Callable[[MutableMapping[str, Any]], Awaitable[None]],
-    ],
-    Awaitable[None],
-]
 GRACE: Final = 10.0  # seconds that a stop may take
 ARRIVE_SECONDS: Final = (
     0.02  # from the last SYN let in to the end of its handshake, and until its connection is taken up
@@ -38,10 +31,6 @@ def _nothing() -> None:
     """Have nothing to do when a stop begins."""
 
 
-def _fresh_id() -> str:
-    return uuid.uuid4().hex
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrance:
     """An application and what its door tells and asks.
@@ -50,10 +39,10 @@ class Entrance:
     begins, while requests are still answered; `new_id` makes the ids of refusals.
     """
 
-    app: App
+    app: Application
     refused: Callable[[Problem, str], None] = _ignore
     drain: Callable[[], object] = _nothing
-    new_id: Callable[[], str] = _fresh_id
+    new_id: Callable[[], str] = fresh_request_id
 
 
 class DoorConfig(uvicorn.Config):
@@ -61,7 +50,7 @@ class DoorConfig(uvicorn.Config):
 
     def __init__(
         self,
-        app: App | Entrance | str,
+        app: Application | Entrance | str,
         *,
         limits: DoorLimits,
         namespace: str,

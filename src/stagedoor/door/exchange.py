@@ -12,10 +12,10 @@ from typing import Any, Final, Protocol
 
 from stagedoor import problems
 from stagedoor.door.reader import Head
-from stagedoor.door.wire import STATUS_LINES, Asked, head_of
+from stagedoor.door.wire import STATUS_LINES, RequestOutline, head_of
 from stagedoor.problems import Problem
 
-__all__ = ["Connection", "Exchange"]
+__all__ = ["Exchange", "ServerConnection"]
 
 _LOGGER: Final = logging.getLogger("stagedoor.door")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -27,7 +27,7 @@ _BODILESS: Final = -1
 _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
 
 
-class Connection(Protocol):
+class ServerConnection(Protocol):
     """What an exchange needs of its connection."""
 
     def write(self, data: bytes | memoryview) -> None:
@@ -83,7 +83,7 @@ class Exchange:
         "told_end",
     )
 
-    def __init__(self, connection: Connection, head: Head) -> None:
+    def __init__(self, connection: ServerConnection, head: Head) -> None:
         self._connection = connection
         self._arrived: asyncio.Event | None = None
         self._gone: Callable[[], object] | None = None
@@ -132,10 +132,10 @@ class Exchange:
         else:
             self._connection.answer_problem(self, problem)
 
-    def asked(self) -> Asked:
+    def asked(self) -> RequestOutline:
         """Return what an answer to it says of it, should it be refused."""
         head = self.head
-        return Asked(head.fields, head.target.raw_path, head.method == "HEAD")
+        return RequestOutline(head.fields, head.target.raw_path, head.method == "HEAD")
 
     def on_gone(self, callback: Callable[[], object]) -> None:
         """Run the callback when the client goes before its answer is complete (D6); the last one given counts."""

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from stagedoor import problems
+from stagedoor.asgi import GONE
 from stagedoor.door.config import DoorConfig
 from stagedoor.door.exchange import Exchange
 from stagedoor.door.limits import occupancy
 from stagedoor.door.patience import Patience
 from stagedoor.door.pipeline import Pipeline
-from stagedoor.door.reader import Head, Reader
+from stagedoor.door.reader import Head, RequestReader
 from stagedoor.door.scope import scope_of
 from stagedoor.door.wire import problem_answer
 from stagedoor.problems import Problem
@@ -78,7 +79,7 @@ class DoorProtocol(asyncio.Protocol):
         self._state = server_state
         self._connections: set[Any] = server_state.connections
         self._loop = _loop or asyncio.get_running_loop()
-        self._reader = Reader(config.limits, self)
+        self._reader = RequestReader(config.limits, self)
         self._patience = Patience(config.limits, self._loop.time())
         self._timer: asyncio.TimerHandle | None = None
         self._active: Exchange | None = None  # the one whose answer is due
@@ -218,7 +219,7 @@ class DoorProtocol(asyncio.Protocol):
         self._active = exchange
         # The scope refers to the exchange, and nothing but the task to the scope: what is over goes by itself.
         scope = scope_of(exchange.head, self._scheme, self._client, self._server, self._app_state.copy())
-        scope["extensions"] = {"stagedoor.gone": exchange.on_gone}
+        scope["extensions"] = {GONE: exchange.on_gone}
         exchange.task = task = self._loop.create_task(exchange.run(self._config.loaded_app, scope))
         tasks = self._state.tasks
         tasks.add(task)

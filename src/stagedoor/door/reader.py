@@ -14,10 +14,10 @@ from stagedoor.door.guards import Target, judge, split_target
 from stagedoor.door.head import Fields, HeadLines, whole_head
 from stagedoor.door.limits import DoorLimits
 from stagedoor.door.lines import Refusal
-from stagedoor.door.wire import Asked
+from stagedoor.door.wire import RequestOutline
 from stagedoor.problems import Problem
 
-__all__ = ["Head", "Reader", "Sink"]
+__all__ = ["Head", "RequestReader", "Sink"]
 
 _END: Final = b"\r\n\r\n"
 _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*+")
@@ -61,7 +61,7 @@ class Sink(Protocol):
         """Note that the request is complete."""
 
 
-class Reader:
+class RequestReader:
     """The reading half of one connection."""
 
     __slots__ = (
@@ -101,9 +101,9 @@ class Reader:
         self._rest = b""
         del self._sink
 
-    def asked(self) -> Asked:
+    def asked(self) -> RequestOutline:
         """Return what an answer to the request that is read now says of it, should it be refused."""
-        return Asked(self.fields, self.target, self._is_head_method)
+        return RequestOutline(self.fields, self.target, self._is_head_method)
 
     def feed(self, data: bytes) -> Problem | None:
         """Take octets, or none to go on after a stall. Return a refusal, after which nothing more is to be fed."""

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 import uvicorn
 
+from stagedoor.asgi import Application
 from stagedoor.door.arrivals import bound_unsent, stop_arrivals
-from stagedoor.door.config import ARRIVE_SECONDS, GRACE, App, DoorConfig, Entrance
+from stagedoor.door.config import ARRIVE_SECONDS, GRACE, DoorConfig, Entrance
 from stagedoor.door.limits import DoorLimits
 
 __all__ = ["DoorServer", "server_for"]
@@ -103,7 +104,7 @@ class DoorServer(uvicorn.Server):
 
 
 def server_for(
-    app: App | Entrance,
+    app: Application | Entrance,
     *,
     host: str = "127.0.0.1",
     port: int = 8000,

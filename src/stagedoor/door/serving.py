@@ -3,7 +3,8 @@
 import contextlib
 import resource
 
-from stagedoor.door.config import App, DoorConfig, Entrance
+from stagedoor.asgi import Application
+from stagedoor.door.config import DoorConfig, Entrance
 from stagedoor.door.limits import DoorLimits
 from stagedoor.door.server import DoorServer
 from stagedoor.door.workers import Workers
@@ -12,7 +13,7 @@ __all__ = ["serve"]
 
 
 def serve(
-    app: App | Entrance | None = None,
+    app: Application | Entrance | None = None,
     *,
     host: str = "127.0.0.1",
     port: int = 8000,

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from stagedoor.door.guards import instance_of
+from stagedoor.ids import request_id_of
 from stagedoor.problems import Problem, fields_of, render
 
-__all__ = ["STATUS_LINES", "Asked", "head_of", "problem_answer"]
+__all__ = ["STATUS_LINES", "RequestOutline", "head_of", "problem_answer"]
 
 _INSTANCE: Final = 2_048
-_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 # 1xx are interim and never an application's answer.
 STATUS_LINES: Final = {
     code: b"HTTP/1.1 %d %b\r\n"
@@ -30,23 +30,25 @@ def head_of(status: int, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
     return STATUS_LINES[status] + lines
 
 
-class Asked(NamedTuple):
+class RequestOutline(NamedTuple):
     """What is known of a request that is refused: enough to say which one."""
 
     fields: Sequence[tuple[bytes, bytes]]
     target: bytes
     bodiless: bool  # RFC 9110 9.3.2: it asked with HEAD
 
-    def request_id(self) -> str | None:
-        """Return the client's own request id if it is well formed."""
-        for name, value in self.fields:
-            if name == b"x-request-id" and _REQUEST_ID.fullmatch(value):
-                return value.decode("ascii")
-        return None
+    def request_id(self) -> str:
+        """Return the client's own request id if it is well formed, else ""."""
+        return request_id_of(dict(self.fields).get(b"x-request-id"), "")
 
 
 def problem_answer(
-    problem: Problem, asked: Asked, common: Iterable[tuple[bytes, bytes]], *, request_id: str, namespace: str
+    problem: Problem,
+    asked: RequestOutline,
+    common: Iterable[tuple[bytes, bytes]],
+    *,
+    request_id: str,
+    namespace: str,
 ) -> bytes:
     """Return a whole answer that ends its connection; `common` is what every answer carries, such as the date."""
     instance = instance_of(asked.target)[:_INSTANCE]

@@ -59,7 +59,7 @@ class Stream(Protocol):
         """Hand them on."""
 
 
-class _Allowance:
+class _LineQuota:
     """The right of one kind of line to be written: a burst, then one a second."""
 
     __slots__ = ("at", "held", "left")
@@ -106,7 +106,7 @@ class Logs:
         self._encode = as_json if format == "json" else as_text
         self._clock = clock or SystemClock()
         self._capacity = capacity
-        self._allowances: dict[tuple[str, str, str], _Allowance] = {}
+        self._allowances: dict[tuple[str, str, str], _LineQuota] = {}
         self._queue: deque[bytes] = deque()
         self._second = -1.0
         self._calendar = ""
@@ -183,7 +183,7 @@ class Logs:
 
     def capture(self, *names: str, level: Level = "INFO") -> None:
         """Lead loggers of the standard library here until closed: the named ones, or the root without names."""
-        handler = _Handler(self)
+        handler = _QueueHandler(self)
         for name in names or ("",):
             logger = logging.getLogger(name)
             self._captured.append((logger, logger.handlers, logger.level, logger.propagate))
@@ -212,7 +212,7 @@ class Logs:
         if allowance is None:
             if len(self._allowances) >= _MOST_KINDS:
                 self._allowances.clear()
-            allowance = self._allowances[kind] = _Allowance(now)
+            allowance = self._allowances[kind] = _LineQuota(now)
         return allowance.admit(now)
 
     def _timestamp(self) -> str:
@@ -251,7 +251,7 @@ class Logs:
             self.dropped += len(batch)
 
 
-class _Handler(logging.Handler):
+class _QueueHandler(logging.Handler):
     """Lines of the standard library's loggers, through the same queue, allowances and redaction."""
 
     def __init__(self, logs: Logs) -> None:

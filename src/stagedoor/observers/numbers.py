@@ -16,13 +16,13 @@ from typing import Generic, TypeAlias, TypeVar
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
-__all__ = ["Family", "Number", "Spread", "counters", "gauges", "histograms"]
+__all__ = ["CountedNumber", "Family", "Spread", "counters", "gauges", "histograms"]
 
 C = TypeVar("C")
 Sample: TypeAlias = Callable[[Metric, dict[str, str], C], None]
 
 
-class Number:
+class CountedNumber:
     """One number."""
 
     __slots__ = ("value",)
@@ -85,15 +85,19 @@ class Family(Generic[C]):
         yield shown
 
 
-def counters(registry: CollectorRegistry, name: str, text: str, labels: Sequence[str]) -> Family[Number]:
+def counters(
+    registry: CollectorRegistry, name: str, text: str, labels: Sequence[str]
+) -> Family[CountedNumber]:
     """Register a counter; its name ends in `_total`."""
     metric = Metric(name.removesuffix("_total"), text, "counter")
-    return _registered(registry, Family(metric, labels, Number, partial(_one, "_total")))
+    return _registered(registry, Family(metric, labels, CountedNumber, partial(_one, "_total")))
 
 
-def gauges(registry: CollectorRegistry, name: str, text: str, labels: Sequence[str]) -> Family[Number]:
+def gauges(registry: CollectorRegistry, name: str, text: str, labels: Sequence[str]) -> Family[CountedNumber]:
     """Register a gauge."""
-    return _registered(registry, Family(Metric(name, text, "gauge"), labels, Number, partial(_one, "")))
+    return _registered(
+        registry, Family(Metric(name, text, "gauge"), labels, CountedNumber, partial(_one, ""))
+    )
 
 
 def histograms(
@@ -109,7 +113,7 @@ def _registered(registry: CollectorRegistry, family: Family[C]) -> Family[C]:
     return family
 
 
-def _one(suffix: str, metric: Metric, labels: dict[str, str], child: Number) -> None:
+def _one(suffix: str, metric: Metric, labels: dict[str, str], child: CountedNumber) -> None:
     metric.add_sample(metric.name + suffix, labels, child.value)
 
 

@@ -4,6 +4,7 @@ The order that serves most upstreams, outermost first:
 Cached ▸ Coalesced ▸ Within ▸ Retry ▸ Breaker ▸ AdaptiveLimit ▸ Timeout.
 """
 
+from stagedoor.call import Policy
 from stagedoor.policies.adaptive import AdaptiveLimit
 from stagedoor.policies.breaker import Breaker
 from stagedoor.policies.budget import Account, Budget
@@ -25,6 +26,7 @@ __all__ = [
     "Cached",
     "Coalesced",
     "Hedge",
+    "Policy",
     "Retry",
     "Timeout",
     "Within",

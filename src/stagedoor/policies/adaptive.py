@@ -19,7 +19,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Send
-from stagedoor.deadline import LATE, Deadline
+from stagedoor.deadline import Deadline, is_late
 from stagedoor.errors import Overloaded, UpstreamError, UpstreamTimeout
 from stagedoor.events import CallShed, LimitMoved
 from stagedoor.policies.cost import Cost
@@ -187,7 +187,7 @@ def lesson(error: BaseException, seconds: float, attempt: float) -> bool | None:
         case UpstreamTimeout():
             late = True
         case asyncio.CancelledError():
-            late = error.args == (LATE,)
+            late = is_late(error)
         case _:
             late = False
     return True if late and seconds >= _WHOLE * attempt else None

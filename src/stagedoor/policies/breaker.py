@@ -15,10 +15,10 @@ from typing import ClassVar, Generic, TypeVar
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Send
-from stagedoor.deadline import LATE
+from stagedoor.deadline import is_late
 from stagedoor.errors import BreakerOpen, Overloaded, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.events import BreakerMoved, BreakerState, CallShed, upstream_of
-from stagedoor.policies.circuit import Circuit, Rule
+from stagedoor.policies.circuit import Circuit, CircuitRule
 from stagedoor.policies.cost import Cost
 from stagedoor.policies.notice import Notice
 from stagedoor.policies.options import demand
@@ -30,8 +30,8 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Breaker(Rule):
-    """Refuse calls for a while after too many failures or slow answers; the options are those of `Rule`.
+class Breaker(CircuitRule):
+    """Refuse calls for a while after too many failures or slow answers.
 
     A call waits for a probe that is out for at most `max_wait` seconds and never past its deadline; 0 is not at all.
     Raises `BreakerOpen` with the open time that is left, without asking the upstream.
@@ -42,7 +42,7 @@ class Breaker(Rule):
 
     def __post_init__(self) -> None:
         # By name: a class with slots is made anew, and the short form of super() would mean the old one.
-        Rule.__post_init__(self)
+        CircuitRule.__post_init__(self)
         demand(self, "max_wait", self.max_wait >= 0, "seconds, 0 or more")
 
     def cost(self, inner: Cost, /) -> Cost:
@@ -95,12 +95,17 @@ class Guard(Generic[P, R]):
             asked = context.current()
             shortened = waited or asked.record.waited > 0 or asked.unshortened is not None
             if is_failure(error, shortened=shortened):
-                self._record(ticket, began, failed=True)
+                self._failed(ticket, began)
             else:
                 circuit.release(ticket)
                 self._news.tell()
             raise
-        self._record(ticket, began, failed=False)
+        # As `_failed` does, without a call more: this is how nearly all end.
+        now, before = self._now(), circuit.state
+        slow = now - began > self._rule.slow_after and self._slow(now - began)
+        circuit.record(ticket, now, False, slow, self._env.rng())
+        if circuit.state != before:
+            self._moved(before)
         return value
 
     async def _admitted(self, call: Call[P]) -> tuple[int, BreakerState, float]:
@@ -120,15 +125,16 @@ class Guard(Generic[P, R]):
         left = max(circuit.until - now, 0.0)
         return BreakerOpen(call.operation, f"the breaker is {circuit.state}", retry_after=left)
 
-    def _record(self, ticket: int, began: float, *, failed: bool) -> None:
+    def _failed(self, ticket: int, began: float) -> None:
         circuit, now = self._circuit, self._now()
         before = circuit.state
-        slow = now - began > self._rule.slow_after
-        if slow:  # waiting for a place of our own is no slowness of theirs
-            slow = now - began - context.current().record.waited > self._rule.slow_after
-        circuit.record(ticket, now, failed, slow, self._env.rng())
+        circuit.record(ticket, now, True, self._slow(now - began), self._env.rng())
         if circuit.state != before:
             self._moved(before)
+
+    def _slow(self, seconds: float) -> bool:
+        """Tell whether they were slow: a wait for a place of our own is no slowness of theirs."""
+        return seconds - context.current().record.waited > self._rule.slow_after
 
     def _moved(self, before: BreakerState) -> None:
         self._news.tell()  # first: an observer that fails must keep nobody waiting
@@ -157,6 +163,6 @@ def is_failure(error: BaseException, *, shortened: bool) -> bool:
         case UpstreamUnavailable():
             return error.response is None or error.response.status >= 500
         case asyncio.CancelledError():
-            return error.args == (LATE,) and not shortened
+            return is_late(error) and not shortened
         case _:
             return isinstance(error, UpstreamGarbled)

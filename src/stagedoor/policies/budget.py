@@ -55,7 +55,7 @@ class Account:
 
     @property
     def share(self) -> float:
-        """Return the share of the calls that may be repeated."""
+        """The share of the calls that may be repeated: 0.1 is one in ten."""
         return self._rule.share
 
     def account(self) -> Self:

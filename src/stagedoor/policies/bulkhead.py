@@ -77,7 +77,10 @@ class Places(Generic[P, R]):
         try:
             return await self._send(call)
         finally:
-            permits.give_back(limit)
+            if permits.waiting:
+                permits.give_back(limit)
+            else:
+                permits.taken -= 1
 
     async def _granted(self, call: Call[P]) -> bool:
         rule, permits = self._rule, self._permits

@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, TypeAlias, TypeVar
 from stagedoor import context
 from stagedoor.cache.codec import Codec
 from stagedoor.cache.entry import Entry
-from stagedoor.cache.freshness import Fresh, Miss, Rule, Stale, judge
+from stagedoor.cache.freshness import Fresh, FreshnessRule, Miss, Stale, judge
 from stagedoor.cache.store import Held, Look, Store, Tier
 from stagedoor.cache.tags import Mark, key_name, tag
 from stagedoor.call import Call, Env, Send
@@ -19,6 +19,7 @@ from stagedoor.events import CacheLookup, RefreshFailed
 from stagedoor.policies.cost import Cost
 from stagedoor.policies.keys import keyed
 from stagedoor.policies.options import demand
+from stagedoor.value import MaybePartial
 
 __all__ = ["Cached", "Caching", "ends", "full_key", "readable_key"]
 
@@ -34,7 +35,7 @@ class Cached(Generic[P, R]):
     """Use an answer for `lifetime` seconds, and past that while it is renewed or cannot be (RFC 5861).
 
     A renewal that is refused ends the answer in every tier: a 4xx but 408 and 429 is what there is to say now.
-    Errors are never kept, nor values that say they are not `complete`, nor those that `storable` refuses. A purge by
+    Errors are never kept, nor a `MaybePartial` that is not `complete`, nor those that `storable` refuses. A purge by
     one of the `tags`, fixed or drawn from the value, calls answers out. `key` replaces operation and call key by a
     readable name; the identity stays part of it (T4). `stale_before_partial` lets a whole answer in its stale-if-error
     window go before a new one that is not `complete`. A renewal in the background ends by `refresh_deadline` seconds
@@ -101,7 +102,7 @@ class Caching(Generic[P, R]):
     def __init__(self, policy: Cached[P, R], send: Send[P, R], env: Env) -> None:
         self._policy = policy
         self._store = policy.store
-        self._rule = Rule(
+        self._rule = FreshnessRule(
             lifetime=policy.lifetime,
             stale_while_revalidate=policy.stale_while_revalidate,
             stale_if_error=policy.stale_if_error,
@@ -291,4 +292,4 @@ def ends(error: UpstreamError) -> bool:
 
 def _whole(value: object) -> bool:
     """Tell whether a value may be kept at all: a partial answer knows that it is one (P1)."""
-    return getattr(value, "complete", True) is True
+    return value.complete if isinstance(value, MaybePartial) else True

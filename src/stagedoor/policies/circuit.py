@@ -19,13 +19,13 @@ from dataclasses import dataclass
 
 from stagedoor.events import BreakerState
 from stagedoor.policies.options import demand
-from stagedoor.policies.window import Window
+from stagedoor.policies.window import OutcomeWindow
 
-__all__ = ["Circuit", "Rule"]
+__all__ = ["Circuit", "CircuitRule"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class CircuitRule:
     """When a circuit opens, for how long, and how it closes. Times are seconds.
 
     Three triggers, each enough: `consecutive` failures in a row (None: off); at least `failure_rate` of the calls
@@ -66,7 +66,7 @@ class Circuit:
 
     __slots__ = ("_generation", "_passed", "_rule", "_streak", "_wait", "out", "state", "until", "window")
 
-    def __init__(self, rule: Rule) -> None:
+    def __init__(self, rule: CircuitRule) -> None:
         self._rule = rule
         self._generation = 0
         self._passed = 0  # probes that succeeded
@@ -75,7 +75,7 @@ class Circuit:
         self.state: BreakerState = "closed"
         self.until = 0.0  # the end of the open time
         self.out = 0  # probes under way
-        self.window = Window(rule.window, rule.buckets)
+        self.window = OutcomeWindow(rule.window, rule.buckets)
 
     def admit(self, now: float) -> int | None:
         """Return the ticket of a call that may go, None for one that may not."""

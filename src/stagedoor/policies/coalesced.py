@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Send
-from stagedoor.deadline import LATE
+from stagedoor.deadline import LATE, is_late
 from stagedoor.errors import UpstreamTimeout
 from stagedoor.events import CallJoined
 from stagedoor.policies.cost import Cost
@@ -127,7 +127,7 @@ class Flights(Generic[P, R]):
         try:
             late = not await waiter
         except asyncio.CancelledError as gone:
-            late = gone.args == (LATE,)
+            late = is_late(gone)
             raise
         finally:
             if timer is not None:

@@ -48,7 +48,7 @@ def circuit_breaker(
     return _decorator(Breaker(**options), env)
 
 
-class _Failed(UpstreamUnavailable):
+class _FunctionFailed(UpstreamUnavailable):
     """What a function raised, in words that policies understand."""
 
 
@@ -66,7 +66,7 @@ def _decorator(
             deadline = context.current().deadline
             try:
                 found: T = await send(Call(name, lambda: function(*given, **named), b"", "", deadline, True))
-            except _Failed as failed:
+            except _FunctionFailed as failed:
                 raise failed.__cause__ or failed from None
             return found
 
@@ -82,7 +82,7 @@ async def _once(call: Call[Callable[[], Awaitable[Any]]]) -> Any:  # noqa: ANN40
     except (UpstreamError, *BUGS):
         raise
     except Exception as error:
-        raise _Failed(call.operation, type(error).__name__, retryable=True) from error
+        raise _FunctionFailed(call.operation, type(error).__name__, retryable=True) from error
 
 
 def _unobserved(_: Event) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import math
 
 from stagedoor.clock import Clock
-from stagedoor.deadline import LATE, Deadline
+from stagedoor.deadline import Deadline, is_late
 
 __all__ = ["Notice"]
 
@@ -28,7 +28,7 @@ class Notice:
         try:
             return await news
         except asyncio.CancelledError as error:
-            if error.args == (LATE,):
+            if is_late(error):
                 return False  # the same moment seen by a guard outside: nothing was heard in time
             raise
         finally:

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from stagedoor import context
 from stagedoor.clock import Clock
-from stagedoor.deadline import LATE
+from stagedoor.deadline import is_late
 
 __all__ = ["Permits"]
 
@@ -51,7 +51,7 @@ class Permits:
         except asyncio.CancelledError as error:
             if not place.cancelled() and place.result():
                 self.give_back(limit)
-            if error.args == (LATE,):
+            if is_late(error):
                 return (
                     False  # the same moment seen by a guard outside: still our shedding, not their lateness
                 )

@@ -6,10 +6,10 @@ the window ever counts, and what is younger by less than one bucket may already 
 constant memory and constant time.
 """
 
-__all__ = ["Window"]
+__all__ = ["OutcomeWindow"]
 
 
-class Window:
+class OutcomeWindow:
     """How many calls ended in the last `seconds`, how many failed, how many were slow."""
 
     __slots__ = ("_bucket", "_buckets", "_index", "_width", "calls", "failures", "slow")

@@ -37,7 +37,7 @@ class Put:
 
     @property
     def id(self) -> str:
-        """Return the document's id."""
+        """What the document is found, replaced and deleted by."""
         return str(self.document["id"])
 
 
@@ -61,7 +61,9 @@ class Ready:
 
 
 Change: TypeAlias = Put | Ready | Delete
+"""One thing that a writer is told to do with a document."""
 Prepare: TypeAlias = Callable[[Index], Callable[[Document], Change]]
+"""What makes, for an index, the function that turns a document into a change."""
 
 
 @value()
@@ -107,7 +109,7 @@ class Writer(Protocol):
 
     @staticmethod
     def prepare(index: Index, /) -> Callable[[Document], Change]:
-        """Return what makes a change of a document, doing ahead as much as can be done of what `write` has to do.
+        """Make the function that turns a document into a change, and spares `write` as much work as it can.
 
         This function and the changes can be pickled: a process that reads a source may prepare what another writes.
         A document that the index does not take becomes a change that `write` refuses.
@@ -122,11 +124,11 @@ class Writer(Protocol):
         ...
 
     async def current(self, name: str, /) -> str | None:
-        """Return the version that an index's name stands for now; None if it stands for none."""
+        """Look up the version that an index's name stands for now; None if it stands for none."""
         ...
 
     async def versions(self, name: str, /) -> tuple[str, ...]:
-        """Return all versions of an index there are, oldest first, in use or not."""
+        """List all versions of an index there are, oldest first, in use or not."""
         ...
 
     async def write(self, version: str, changes: Sequence[Change], /) -> tuple[Refused, ...]:
@@ -143,14 +145,14 @@ class Writer(Protocol):
         """Keep a short text with a version, in place of the one before; where the version is copied, it goes along."""
 
     async def marked(self, version: str, /) -> str:
-        """Return the text that a version is marked with; an empty one if it is not."""
+        """Read the text that a version was marked with; an empty one if it was not."""
         ...
 
     async def drop(self, version: str, /) -> None:
         """Remove a version that no name stands for; harmless where there is none."""
 
     async def count(self, version: str, /) -> int:
-        """Return how many documents a version holds, as of its last commit."""
+        """Count the documents that a version holds, as of its last commit."""
         ...
 
     async def aclose(self) -> None:

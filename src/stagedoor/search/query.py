@@ -36,7 +36,9 @@ MAX_WORDS: Final = 16  # words of a text after these are ignored (T9)
 ID: Final = "id"  # the field that every document has, and that every order ends with
 
 Scalar: TypeAlias = str | int | float | bool
+"""A value that a field can be compared with."""
 Document: TypeAlias = dict[str, Any]
+"""A document as JSON has it, with its `id`."""
 
 
 @value()
@@ -94,6 +96,7 @@ class All:
 
 
 Clause: TypeAlias = Term | AnyOf | Between | Match | Not | All
+"""A condition on documents; `Not` and `All` have others inside."""
 
 
 @value()
@@ -126,11 +129,11 @@ class Query:
 
     @property
     def by_relevance(self) -> bool:
-        """Tell whether relevance is the first key: a text match, and no order asked for."""
+        """Whether the best match comes first: there is a text to match, and no order was asked for."""
         return not self.order and bool(texts_of(self.clause))
 
     def sort_keys(self) -> tuple[Order, ...]:
-        """Return the sort keys as they will be used, each field once, ending with `id`; relevance is before them."""
+        """List the order as it will be used, each field once, ending with `id`; relevance is before it."""
         seen: dict[str, Order] = {}
         for key in (*self.order, Order(ID)):
             seen.setdefault(key.field, key)

@@ -52,6 +52,7 @@ class Nested(_Named):
 
 Leaf: TypeAlias = Keyword | Text | Number
 Field: TypeAlias = Keyword | Text | Number | Nested
+"""How one field of a document is indexed and compared."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Index:
 
     @cached_property
     def paths(self) -> dict[str, Leaf]:
-        """Return what can be asked for, by dotted path and in order of declaration."""
+        """List what can be asked for, by dotted path and in order of declaration."""
         leaves: dict[str, Leaf] = {}
         for field in self.fields:
             if not isinstance(field, Nested):
@@ -80,23 +81,23 @@ class Index:
 
     @cached_property
     def joined(self) -> tuple[str, ...]:
-        """Return the texts whose words engines also keep together: all of them, or none where there is only one."""
+        """Name the texts that one question may span: all of them, or none where there is only one."""
         texts = tuple(path for path, leaf in self.paths.items() if isinstance(leaf, Text))
         return texts if len(texts) > 1 else ()
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """Return the top-level fields that documents have."""
+        """Name the top-level fields that documents have."""
         return frozenset(field.name for field in self.fields)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Return text that differs for declarations whose indices cannot serve each other."""
+        """Write a text that differs for declarations whose indices cannot serve each other."""
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
     @cached_property
     def unkept(self) -> frozenset[str]:
-        """Return the fields that answers do not hold."""
+        """Name the fields that can be asked for but are left out of answers."""
         return frozenset(field.name for field in self.fields if not field.kept)
 
     def is_sortable(self, path: str) -> bool:

@@ -6,9 +6,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from stagedoor.parameters import Fault, Invalid
+from stagedoor.parameters import Fault, Invalid, Place
+from stagedoor.value import value
 
-__all__ = ["HUGE", "IntegerValue", "Kind", "NumberValue", "TextValue", "UuidValue", "fault"]
+__all__ = [
+    "HUGE",
+    "IntegerValue",
+    "Kind",
+    "NumberValue",
+    "TextValue",
+    "UuidValue",
+    "ValueParameter",
+    "fault",
+    "parameter_of",
+]
 
 HUGE: Final = 10**18  # larger integers are this one: nothing counts that far
 _INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
@@ -21,7 +32,7 @@ T_co = TypeVar("T_co", covariant=True)
 class Kind(Protocol[T_co]):
     """What one value of a parameter may be."""
 
-    def read(self, name: str, raw: str) -> T_co:
+    def read(self, name: str, raw: str, place: Place = "query") -> T_co:
         """Return the value; raises `Invalid` naming the parameter and what would be right."""
         ...
 
@@ -35,9 +46,39 @@ class Kind(Protocol[T_co]):
         ...
 
 
-def fault(name: str, msg: str, kind: str) -> Invalid:
-    """Return what is wrong with a query parameter, to be raised."""
-    return Invalid(Fault(("query", name), msg, kind))
+def fault(name: str, msg: str, kind: str, place: Place = "query") -> Invalid:
+    """Return what is wrong with a parameter, to be raised."""
+    return Invalid(Fault((place, name), msg, kind))
+
+
+@value(kw_only=True)
+class ValueParameter:
+    """One parameter, or several that belong together, as the documentation shows it.
+
+    One whose schema is an object stands in a query string under the names of the object's members, never its own.
+    """
+
+    name: str
+    description: str
+    kind: Kind[Any]
+    example: object
+    described: Mapping[str, Any]
+    required: bool = False
+    place: Place = "query"
+
+    def parse(self, raw: str) -> Any:  # noqa: ANN401 - each parameter has a type of its own
+        """Return one value; raises `Invalid`."""
+        return self.kind.read(self.name, raw, self.place)
+
+    def schema(self) -> Mapping[str, Any]:
+        """Return its JSON Schema."""
+        return self.described
+
+
+def parameter_of(kind: Kind[Any], name: str, description: str, **more: Any) -> ValueParameter:  # noqa: ANN401
+    """Return a parameter with one value of a kind; `more` are fields that say otherwise."""
+    shown: dict[str, Any] = {"example": kind.example, "described": kind.schema()}
+    return ValueParameter(name=name, kind=kind, description=description, **(shown | more))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,10 +87,10 @@ class UuidValue:
 
     example: str = "3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff"
 
-    def read(self, name: str, raw: str) -> str:
+    def read(self, name: str, raw: str, place: Place = "query") -> str:
         lower = raw.lower()
         if _UUID.fullmatch(lower) is None:
-            raise fault(name, "must be a UUID, as in 3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff", "uuid")
+            raise fault(name, f"must be a UUID, as in {self.example}", "uuid", place)
         return lower
 
     def schema(self) -> Mapping[str, Any]:
@@ -65,13 +106,13 @@ class TextValue:
     max_length: int = 255
     blank: bool = True
 
-    def read(self, name: str, raw: str) -> str:
+    def read(self, name: str, raw: str, place: Place = "query") -> str:
         if not self.min_length <= len(raw) <= self.max_length:
-            raise fault(name, f"must have {self.min_length} to {self.max_length} characters", "length")
+            raise fault(name, f"must have {self.min_length} to {self.max_length} characters", "length", place)
         if "\0" in raw:
-            raise fault(name, "must not contain NUL", "characters")
+            raise fault(name, "must not contain NUL", "characters", place)
         if not (self.blank or raw.strip()):
-            raise fault(name, "must not be blank", "blank")
+            raise fault(name, "must not be blank", "blank", place)
         return raw
 
     def schema(self) -> Mapping[str, Any]:
@@ -90,13 +131,13 @@ class IntegerValue:
     greatest: int | None = None
     example: int = 1
 
-    def read(self, name: str, raw: str) -> int:
+    def read(self, name: str, raw: str, place: Place = "query") -> int:
         if _INTEGER.fullmatch(raw) is None:
-            raise fault(name, "must be an integer", "integer")
+            raise fault(name, "must be an integer", "integer", place)
         # Thousands of digits would cost time to convert, and Python refuses them.
         value = int(raw) if len(raw) <= 18 else -HUGE if raw.startswith("-") else _large(raw)
         if value < self.least or (self.greatest is not None and value > self.greatest):
-            raise fault(name, self.rule, "range")
+            raise fault(name, self.rule, "range", place)
         return value
 
     @property
@@ -118,12 +159,12 @@ class NumberValue:
     least: float | None = None
     example: float = 7.5
 
-    def read(self, name: str, raw: str) -> float:
+    def read(self, name: str, raw: str, place: Place = "query") -> float:
         value = float(raw) if len(raw) <= 400 and _NUMBER.fullmatch(raw) else math.nan
         if not math.isfinite(value):
-            raise fault(name, "must be a finite number", "number")
+            raise fault(name, "must be a finite number", "number", place)
         if self.least is not None and value < self.least:
-            raise fault(name, f"must be at least {self.least:g}", "range")
+            raise fault(name, f"must be at least {self.least:g}", "range", place)
         return value
 
     def schema(self) -> Mapping[str, Any]:

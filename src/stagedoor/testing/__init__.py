@@ -6,7 +6,7 @@ from stagedoor.testing.clock import ManualClock, settle
 from stagedoor.testing.events import Events
 from stagedoor.testing.faults import Faults
 from stagedoor.testing.script import Script
-from stagedoor.testing.stage import Asked, Reply, Stage
+from stagedoor.testing.stage import Asked, Reply, Stage, StageScript
 
 __all__ = [
     "Asked",
@@ -17,6 +17,7 @@ __all__ = [
     "Reply",
     "Script",
     "Stage",
+    "StageScript",
     "call_of",
     "settle",
 ]

@@ -19,7 +19,7 @@ def call_of(
     idempotent: bool = True,
     attempt: int = 1,
 ) -> Call[P]:
-    """Return a call as `Upstream` would make it; its key is the payload's representation."""
+    """Make a call as an upstream would, to try a policy alone; its key is the payload's representation."""
     return Call(
         operation=operation,
         payload=payload,

@@ -1,21 +1,19 @@
 """A client that speaks to an ASGI application in this process, byte for byte as a server would hand it over."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
+from stagedoor.asgi import Application, Message
 from stagedoor.requests import Headers, HttpResponse
 
 __all__ = ["Client"]
-
-_App = Callable[[MutableMapping[str, Any], Any, Any], Awaitable[None]]
 
 
 class Client:
     """Ask an application; every status is an answer. `leave` makes the clients of open requests go away."""
 
-    def __init__(self, app: _App, *, address: str = "192.0.2.1") -> None:
+    def __init__(self, app: Application, *, address: str = "192.0.2.1") -> None:
         self._app = app
         self._address = address
         self._gone = asyncio.Event()
@@ -38,7 +36,7 @@ class Client:
             "query_string": query.encode(),
             "headers": [(b"host", b"localhost"), *headers],
         }
-        exchange = _Exchange(body, self._gone)
+        exchange = _ClientRequest(body, self._gone)
         await self._app(scope, exchange.receive, exchange.send)
         return exchange.response()
 
@@ -47,21 +45,21 @@ class Client:
         self._gone.set()
 
 
-class _Exchange:
+class _ClientRequest:
     def __init__(self, body: bytes, gone: asyncio.Event) -> None:
         self._body: bytes | None = body
         self._gone = gone
-        self._head: MutableMapping[str, Any] | None = None
+        self._head: Message | None = None
         self._chunks: list[bytes] = []
 
-    async def receive(self) -> MutableMapping[str, Any]:
+    async def receive(self) -> Message:
         if self._body is not None:
             body, self._body = self._body, None
             return {"type": "http.request", "body": body}
         await self._gone.wait()
         return {"type": "http.disconnect"}
 
-    async def send(self, message: MutableMapping[str, Any]) -> None:
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._head = message
         else:

@@ -39,11 +39,11 @@ class ManualClock:
         self._alarms: list[tuple[float, int, _Alarm]] = []
 
     def now(self) -> float:
-        """Return the moment the test has set."""
+        """Read the time that the test has set, in seconds."""
         return self._now
 
     def wall(self) -> float:
-        """Return a wall clock that moves with `now`; 2026-01-05T10:00:00Z at the start."""
+        """Read a wall clock that moves along with `now`; it begins at 2026-01-05T10:00:00Z."""
         return self._now + self._offset
 
     async def sleep(self, seconds: float) -> None:
@@ -116,7 +116,7 @@ class ManualClock:
         return self._alarms[0][0]
 
     def pending(self) -> int:
-        """Return how many timers wait."""
+        """Count the timers that wait, so that a test sees a forgotten one."""
         return sum(alarm.callback is not None for _, _, alarm in self._alarms)
 
 

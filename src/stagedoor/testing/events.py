@@ -17,5 +17,5 @@ class Events(list[Event]):
         self.append(event)
 
     def of(self, kind: type[E]) -> list[E]:
-        """Return the events of one kind, in order."""
+        """Pick the events of one kind, in order."""
         return [event for event in self if isinstance(event, kind)]

@@ -26,7 +26,7 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class _Step(Generic[P, R]):
+class _ScriptStep(Generic[P, R]):
     seconds: float
     act: Callable[[Call[P]], R]
 
@@ -40,7 +40,7 @@ class Script(Generic[P, R]):
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._steps: list[_Step[P, R]] = []
+        self._steps: list[_ScriptStep[P, R]] = []
         self.calls: list[Call[P]] = []
         self.active = self.peak = self.cancelled = 0
         self.closed = False
@@ -67,7 +67,7 @@ class Script(Generic[P, R]):
 
     def does(self, act: Callable[[Call[P]], R], seconds: float = 0.0) -> Self:
         """Answer the next call, after so many seconds, with what a function makes of it, or raises."""
-        self._steps.append(_Step(seconds, act))
+        self._steps.append(_ScriptStep(seconds, act))
         return self
 
     def hangs(self) -> Self:
@@ -90,7 +90,7 @@ class Script(Generic[P, R]):
         finally:
             self.active -= 1
 
-    async def _play(self, step: _Step[P, R], call: Call[P]) -> R:
+    async def _play(self, step: _ScriptStep[P, R], call: Call[P]) -> R:
         if call.deadline.passed(self._clock.now()):
             raise UpstreamTimeout(call.operation, "the deadline had passed")
         if step.seconds == 0:

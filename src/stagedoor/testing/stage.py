@@ -43,7 +43,7 @@ _JSON: Final = (b"content-type", b"application/json")
 
 
 class Asked:
-    """One attempt that reached a service."""
+    """One attempt that reached a service, as it was sent: method, path with its query, header fields, body."""
 
     __slots__ = ("body", "headers", "method", "path")
 
@@ -101,12 +101,12 @@ class StageScript:
         return self
 
     def when(self, path: str, method: str = "GET") -> "StageScript":
-        """Return a script of its own for one path; a query counts only where the path names one."""
+        """Begin a script of its own for one path; a query counts only where the path names one."""
         return self._paths.setdefault((method, path), StageScript())
 
     @property
     def asked(self) -> Sequence[Asked]:
-        """Return the attempts, in order, those of single paths included."""
+        """What reached the service, attempt by attempt, those of single paths included."""
         return tuple(self._asked)
 
     def _add(self, word: _Word) -> Self:
@@ -185,7 +185,7 @@ def _body(word: _Word) -> bytes:
 
 
 class Reply:
-    """What a client gets."""
+    """What a client gets: `status`, `body`, header fields, and how each part of a screen came about."""
 
     __slots__ = ("_headers", "body", "status")
 
@@ -196,17 +196,17 @@ class Reply:
 
     @property
     def parts(self) -> Mapping[str, str]:
-        """Return the state of each part of a screen."""
+        """How each part of a screen came about, by its name: fresh, cached, stale, fallback or missing."""
         members = [one.partition("=") for one in self.header("stagedoor-parts").split(", ") if one]
         return {name: said.partition(";")[0] for name, _, said in members}
 
     def read(self, shape: type[T] | TypeAdapter[T]) -> T:
-        """Return the body as a value of a type; raises `ValidationError`."""
+        """Read the body as a value of a type, as a client would; raises `ValidationError`."""
         adapter = shape if isinstance(shape, TypeAdapter) else TypeAdapter(shape)
         return adapter.validate_json(self.body, by_alias=True, by_name=True)
 
     def header(self, name: str) -> str:
-        """Return a header field, its lines joined; "" if there is none."""
+        """Look a header field up, its lines joined; "" if there is none."""
         return self._headers.get(name, "")
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ _EPOCH = 1_767_607_200.0  # the server's clock is not ours
 
 
 @dataclass
-class _Data:
+class _StoreData:
     entries: dict[bytes, tuple[bytes, int]] = field(
         default_factory=dict
     )  # bytes, and the millisecond of their end
@@ -37,7 +37,7 @@ class FakeServer:
         self.asked: list[str] = []  # the questions that reached it
         self.closed = False
         self._clock = clock
-        self._data = _Data(limit=limit)
+        self._data = _StoreData(limit=limit)
         self._stalled: list[tuple[Callable[[], Any], asyncio.Future[Any]]] = []
         self._change: Callable[[bytes], bytes] | None = None
         self._connected = True

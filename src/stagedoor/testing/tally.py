@@ -14,7 +14,7 @@ _PRESENT = 10.0  # seconds that a process counts after it last asked
 
 
 @dataclass
-class _Data:
+class _TallyData:
     counts: dict[tuple[str, int], dict[int, int]] = field(default_factory=dict)
     processes: dict[int, float] = field(default_factory=dict)
 
@@ -29,7 +29,7 @@ class FakeTally:
     def __init__(self, clock: Clock) -> None:
         self.asked = 0
         self._clock = clock
-        self._data = _Data()
+        self._data = _TallyData()
         self._healed = asyncio.Event()
         self.heal()
 

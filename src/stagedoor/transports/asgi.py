@@ -6,19 +6,11 @@ of the caller's ambient values. Its answer is judged as strictly as one from a s
 
 import asyncio
 import contextvars
-from collections.abc import (
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-    Mapping,
-    MutableMapping,
-)
-from typing import Any, TypeAlias
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from urllib.parse import unquote_to_bytes
 
 from stagedoor import context
+from stagedoor.asgi import Application, Message
 from stagedoor.call import Call
 from stagedoor.clock import Clock, SystemClock
 from stagedoor.deadline import Deadline, Expiry
@@ -32,12 +24,6 @@ from stagedoor.transports.statuses import refusal
 from stagedoor.transports.wire import check_request, fields_to_send, own_fields
 
 __all__ = ["AsgiTransport"]
-
-Message: TypeAlias = MutableMapping[str, Any]
-Application: TypeAlias = Callable[
-    [MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
-    Awaitable[None],
-]
 
 
 class AsgiTransport:
@@ -63,7 +49,7 @@ class AsgiTransport:
         self._clock = clock or SystemClock()
         self._via = via.encode()
         self._rest = rest
-        self._running: dict[asyncio.Task[None], _Exchange] = {}
+        self._running: dict[asyncio.Task[None], _ApplicationCall] = {}
 
     async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
         remaining = call.deadline.remaining(self._clock.now())
@@ -84,7 +70,7 @@ class AsgiTransport:
             raise refused
         return response
 
-    def _start(self, call: Call[HttpRequest], remaining: float) -> "_Exchange":
+    def _start(self, call: Call[HttpRequest], remaining: float) -> "_ApplicationCall":
         payload = call.payload
         fields = [
             (b"host", b"localhost"),
@@ -97,7 +83,7 @@ class AsgiTransport:
             check_request(payload.method, payload.target, fields)
         except ValueError as error:
             raise UpstreamRejected(call.operation, "the request cannot be written") from error
-        exchange = _Exchange(payload, self._limits, self._clock, self._rest, call.operation)
+        exchange = _ApplicationCall(payload, self._limits, self._clock, self._rest, call.operation)
         task = asyncio.get_running_loop().create_task(
             exchange.run(self._app, _scope(payload, fields)), context=contextvars.Context()
         )
@@ -144,7 +130,7 @@ def _scope(payload: HttpRequest, fields: list[tuple[bytes, bytes]]) -> Message:
     }
 
 
-class _Exchange:
+class _ApplicationCall:
     """One call of the application: its `receive` and `send`, and the answer they make."""
 
     __slots__ = (

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from stagedoor.transports.failures import Failure
 
-__all__ = ["Body", "Source"]
+__all__ = ["Body", "BodySource"]
 
 _HIGH, _LOW = (
     256 * 1024,
@@ -15,7 +15,7 @@ _HIGH, _LOW = (
 )  # bytes waiting to be read: reading stops above the first, goes on below the second
 
 
-class Source(Protocol):
+class BodySource(Protocol):
     """What a body comes from: a `Connection`."""
 
     def pause(self) -> None:
@@ -39,7 +39,7 @@ class Body:
 
     __slots__ = ("_chunks", "_ended", "_failure", "_paused", "_size", "_source", "_waiter", "translate")
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: BodySource) -> None:
         self._source = source
         self._chunks: deque[bytes] = deque()
         self._size = 0

@@ -20,11 +20,11 @@ from stagedoor.requests import BodyStream, HttpResponse
 from stagedoor.transports.body import Body
 from stagedoor.transports.failures import Cut, Failure, Garbled, Late
 from stagedoor.transports.limits import Limits
-from stagedoor.transports.reader import ResponseReader, Stage
+from stagedoor.transports.reader import ReadStage, ResponseReader
 
 __all__ = ["Connection", "Home"]
 
-_HEAD, _DONE = Stage.HEAD, Stage.DONE
+_HEAD, _DONE = ReadStage.HEAD, ReadStage.DONE
 
 
 class Home(Protocol):

@@ -11,7 +11,7 @@ No detail of an error names a host, port or path (T21); such facts are in its ca
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Callable, Mapping
 
 from stagedoor import context
 from stagedoor.call import Call
@@ -27,7 +27,7 @@ from stagedoor.transports.limits import Limits
 from stagedoor.transports.origin import read_base
 from stagedoor.transports.pool import Origin, Pool, PoolOptions, PoolStatistics
 from stagedoor.transports.statuses import refusal
-from stagedoor.transports.wire import Writer, lines_to_send
+from stagedoor.transports.wire import RequestWriter, lines_to_send
 
 __all__ = ["HttpTransport"]
 
@@ -69,7 +69,7 @@ class HttpTransport:
         base = read_base(base_url)
         self._clock = clock or SystemClock()
         self._now = self._clock.now
-        self._writer = Writer(base.authority, base.prefix, via.encode())
+        self._writer = RequestWriter(base.authority, base.prefix, via.encode())
         self._decompress = decompress
         self._limits = limits or Limits()
         self._pool = Pool(
@@ -98,10 +98,11 @@ class HttpTransport:
         return response
 
     def _opening(self, call: Call[HttpRequest]) -> bytes:
-        payload, forward = call.payload, context.forwarded()
+        payload, asked = call.payload, context.current()
         write = _asking_for_less if self._decompress and not payload.streamed else lines_to_send
         try:
-            return self._writer.opening(payload.method, payload.target, write(payload.headers, forward))
+            lines = write(payload.headers, asked.forward, asked.parent)
+            return self._writer.opening(payload.method, payload.target, lines)
         except ValueError as error:
             raise UpstreamRejected(call.operation, "the request cannot be written") from error
 
@@ -176,13 +177,13 @@ class HttpTransport:
         return f"HttpTransport({self._pool!r})"
 
 
-def _asking_for_less(headers: Headers, forward: Headers) -> bytes:
+def _asking_for_less(headers: Headers, forward: Headers, parent: Callable[[], bytes] | None) -> bytes:
     """Return the lines to send, with the encodings that we can undo in place of any others."""
     name, encodings = ACCEPTED
     kept, forwarded = (
         tuple([field for field in fields if field[0] != name]) for fields in (headers, forward)
     )
-    return b"%b: %b\r\n%b" % (name, encodings, lines_to_send(kept, forwarded))
+    return b"%b: %b\r\n%b" % (name, encodings, lines_to_send(kept, forwarded, parent))
 
 
 def _name(stream: BodyStream, operation: str) -> None:

@@ -96,7 +96,7 @@ class Http2Transport:
                 if refused is not None:
                     raise refused
                 return response
-            if isinstance(response.stream, _Body):
+            if isinstance(response.stream, _Http2Body):
                 response.stream.stack = stack.pop_all()
             return response
 
@@ -136,7 +136,9 @@ class Http2Transport:
             raise Garbled("too many header fields")
         framing(status, headers, to_head=payload.method == "HEAD", old=False)
         if payload.streamed and status < 400:
-            return HttpResponse(status=status, headers=headers, stream=_Body(response, call.operation, self))
+            return HttpResponse(
+                status=status, headers=headers, stream=_Http2Body(response, call.operation, self)
+            )
         chunks, size = [], 0
         while (chunk := await response.body_reader.read_chunk()) is not None:
             size += len(chunk)
@@ -166,7 +168,7 @@ class Http2Transport:
         return f"Http2Transport({self._open} in use)"
 
 
-class _Body:
+class _Http2Body:
     """A `BodyStream` over pyreqwest's reader, which reads no faster than it is asked to."""
 
     __slots__ = ("_failure", "_operation", "_reader", "_transport", "stack")

@@ -4,16 +4,21 @@ The target goes out byte for byte (H5). Connection-level fields, and those that 
 *before* ours are added, so that nobody can name ours away (H1). Whatever could end a line early is refused (T2).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import TypeAlias
 
+from stagedoor.context import under_parent
 from stagedoor.requests import Headers
 
-__all__ = ["Writer", "check_request", "fields_to_send", "lines_to_send", "own_fields"]
+__all__ = ["RequestWriter", "check_request", "fields_to_send", "lines_to_send", "own_fields"]
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # RFC 9110 5.6.2
 _VALUE = bytes(octet for octet in range(256) if octet == 9 or (octet > 31 and octet != 127))  # RFC 9110 5.5
 _VISIBLE = bytes(range(0x21, 0x7F))
+_PARENT = b"traceparent"
+# Lines, the names in them, whether all of them may go on, and what stands before and behind the value of `traceparent`.
+_Lines: TypeAlias = tuple[bytes, frozenset[bytes], bool, tuple[bytes, bytes] | None]
 _METHODS = {
     name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 }
@@ -101,25 +106,36 @@ def _method(method: str) -> bytes:
 # An upstream is asked with the same few fields again and again, and one request forwards the same to each of its calls.
 # Few are remembered, and so for a moment only: among them are credentials.
 @lru_cache(maxsize=64)
-def _lines(fields: Headers) -> tuple[bytes, frozenset[bytes], bool]:
-    """Return checked fields as lines, their names, and whether all of them may go on."""
+def _lines(fields: Headers) -> _Lines:
+    """Return checked fields as lines, with what is known of them."""
     _check_fields(fields)
-    names = frozenset([name for name, _ in fields])
-    return b"".join([b"%b: %b\r\n" % field for field in fields]), names, names.isdisjoint(_DROPPED)
+    names = [name for name, _ in fields]
+    lines = [b"%b: %b\r\n" % field for field in fields]
+    around = None
+    if _PARENT in names:
+        at = names.index(_PARENT)
+        around = b"".join(lines[:at]) + _PARENT + b": ", b"\r\n" + b"".join(lines[at + 1 :])
+    known = frozenset(names)
+    return b"".join(lines), known, known.isdisjoint(_DROPPED), around
 
 
-def lines_to_send(headers: Headers, forward: Headers) -> bytes:
-    """Return what `fields_to_send` returns, checked and as lines; raises ValueError."""
-    lines, names, plain = _lines(headers)
+def lines_to_send(headers: Headers, forward: Headers, parent: Callable[[], bytes] | None = None) -> bytes:
+    """Return what `fields_to_send` returns, checked and as lines; raises ValueError.
+
+    `parent` gives the `traceparent` of this call, in the place of the one to forward.
+    """
+    lines, names, plain, _ = _lines(headers)
     if plain and not forward:
         return lines
-    forwarded, forwarded_names, _ = _lines(forward)
-    if plain and names.isdisjoint(forwarded_names):
+    forwarded, forwarded_names, _, around = _lines(forward)
+    if not plain or not names.isdisjoint(forwarded_names):
+        return _lines(tuple(fields_to_send(headers, under_parent(forward, parent))))[0]
+    if parent is None or around is None:
         return lines + forwarded
-    return _lines(tuple(fields_to_send(headers, forward)))[0]
+    return b"".join((lines, around[0], parent(), around[1]))
 
 
-class Writer:
+class RequestWriter:
     """Writes the heads of requests to one origin."""
 
     __slots__ = ("_first", "_host", "_prefix", "_tail")

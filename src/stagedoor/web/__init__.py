@@ -1,1 +1,1 @@
-"""The rim: routes, answers, documentation and health, over ASGI."""
+"""The web: routes, answers, documentation and health, over ASGI."""

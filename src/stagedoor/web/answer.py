@@ -9,7 +9,7 @@ import orjson
 from stagedoor.requests import Headers
 from stagedoor.value import value
 
-__all__ = ["Answer", "conditional", "etag_of", "html", "json"]
+__all__ = ["WebAnswer", "conditional", "etag_of", "html", "json"]
 
 _JSON: Headers = ((b"content-type", b"application/json"),)
 _HTML: Headers = ((b"content-type", b"text/html; charset=utf-8"),)
@@ -17,7 +17,7 @@ _NOT_ON_304 = frozenset({b"content-type", b"content-length", b"content-encoding"
 
 
 @value()
-class Answer:
+class WebAnswer:
     """One answer: status, header fields in lower case without Content-Length, and a body, whole or as a stream."""
 
     status: int
@@ -26,14 +26,14 @@ class Answer:
     stream: AsyncIterator[bytes] | None = field(default=None, compare=False)
 
 
-def json(value: object, *, status: int = 200, headers: Headers = ()) -> Answer:
+def json(value: object, *, status: int = 200, headers: Headers = ()) -> WebAnswer:
     """Return a value as JSON."""
-    return Answer(status, _JSON + headers, orjson.dumps(value))
+    return WebAnswer(status, _JSON + headers, orjson.dumps(value))
 
 
-def html(page: str, *, headers: Headers = ()) -> Answer:
+def html(page: str, *, headers: Headers = ()) -> WebAnswer:
     """Return a page."""
-    return Answer(200, _HTML + headers, page.encode())
+    return WebAnswer(200, _HTML + headers, page.encode())
 
 
 def etag_of(body: bytes) -> bytes:
@@ -41,12 +41,12 @@ def etag_of(body: bytes) -> bytes:
     return b'"' + hashlib.blake2b(body, digest_size=12).hexdigest().encode() + b'"'
 
 
-def conditional(answer: Answer, etag: bytes, if_none_match: bytes | None) -> Answer:
+def conditional(answer: WebAnswer, etag: bytes, if_none_match: bytes | None) -> WebAnswer:
     """Add the entity tag; answer 304 where the client holds it already (RFC 9110 13.1.2)."""
     headers = (*answer.headers, (b"etag", etag))
     if if_none_match is None or not _matches(etag, if_none_match):
-        return Answer(answer.status, headers, answer.body)
-    return Answer(304, tuple(pair for pair in headers if pair[0] not in _NOT_ON_304))
+        return WebAnswer(answer.status, headers, answer.body)
+    return WebAnswer(304, tuple(pair for pair in headers if pair[0] not in _NOT_ON_304))
 
 
 def _matches(etag: bytes, field_value: bytes) -> bool:

@@ -8,12 +8,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 
+from stagedoor.asgi import GONE, OnGone
 from stagedoor.web.request import Request
 
-__all__ = ["EXTENSION", "ClientGone", "OnGone", "while_connected"]
+__all__ = ["ClientGone", "while_connected"]
 
-EXTENSION = "stagedoor.gone"
-OnGone: TypeAlias = Callable[[Callable[[], object]], None]
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Request], Awaitable[T]]  # a handler, or what sends its answer
 
@@ -27,7 +26,7 @@ class ClientGone(Exception):
 
 def while_connected(work: Work[T], request: Request) -> Awaitable[T]:
     """Do the work; cancel it when the client goes, or has gone, and raise `ClientGone`."""
-    on_gone: OnGone | None = request.scope.get("extensions", {}).get(EXTENSION)
+    on_gone: OnGone | None = request.scope.get("extensions", {}).get(GONE)
     if on_gone is not None:
         return _told(on_gone, work, request)
     if request.method in _BODILESS:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import orjson
 
 from stagedoor.errors import ConfigError
-from stagedoor.web.answer import Answer, conditional, etag_of, html
+from stagedoor.web.answer import WebAnswer, conditional, etag_of, html
 from stagedoor.web.openapi import document
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Handler, Route
@@ -83,14 +83,17 @@ def _quiet(path: str, handle: Handler) -> Route:
 
 
 def _openapi_handler(described: Callable[[], dict[str, Any]]) -> Handler:
-    made: dict[str, tuple[Answer, bytes]] = {}
+    made: dict[str, tuple[WebAnswer, bytes]] = {}
 
-    async def handle(request: Request) -> Answer:
+    async def handle(request: Request) -> WebAnswer:
         root = _root(request)
         if root not in made:
             said = described()
             body = orjson.dumps({**said, "servers": [{"url": root}]} if root else said)
-            made[root] = (Answer(200, ((b"content-type", b"application/json"), _SHORT), body), etag_of(body))
+            made[root] = (
+                WebAnswer(200, ((b"content-type", b"application/json"), _SHORT), body),
+                etag_of(body),
+            )
         return conditional(*made[root], request.listed(b"if-none-match"))
 
     return handle
@@ -99,7 +102,7 @@ def _openapi_handler(described: Callable[[], dict[str, Any]]) -> Handler:
 def _page_handler(
     page: Callable[[str, str, str, str], str], title: str, openapi: str, assets: str, nonce: Callable[[], str]
 ) -> Handler:
-    async def handle(request: Request) -> Answer:
+    async def handle(request: Request) -> WebAnswer:
         once, root = nonce(), _root(request)
         policy = (
             f"default-src 'none'; script-src 'nonce-{once}' 'strict-dynamic'; style-src 'self' 'unsafe-inline'; "
@@ -113,12 +116,12 @@ def _page_handler(
 
 
 def _asset_route(name: str, assets: str) -> Route:
-    kept: list[tuple[Answer, bytes]] = []
+    kept: list[tuple[WebAnswer, bytes]] = []
 
-    async def handle(request: Request) -> Answer:
+    async def handle(request: Request) -> WebAnswer:
         if not kept:
             body = await asyncio.to_thread(_asset_file(name).read_bytes)
-            answer = Answer(200, ((b"content-type", _ASSETS[name]), _FOREVER), body)
+            answer = WebAnswer(200, ((b"content-type", _ASSETS[name]), _FOREVER), body)
             kept.append((answer, etag_of(body)))
         return conditional(*kept[0], request.listed(b"if-none-match"))
 

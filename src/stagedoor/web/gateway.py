@@ -8,7 +8,6 @@ Every answer leaves through `_write`, every failure through `problem_of`; a hand
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -18,55 +17,49 @@ from urllib.parse import quote
 from stagedoor import context, problems
 from stagedoor.addresses import Trust, client_key, client_of
 from stagedoor.aggregate.plan import Plan
+from stagedoor.asgi import Receive, Scope, Send
 from stagedoor.call import Env
-from stagedoor.context import RequestContext
+from stagedoor.context import Record, RequestContext
 from stagedoor.deadline import Deadline
 from stagedoor.errors import ConfigError
 from stagedoor.events import RequestShed
+from stagedoor.ids import randbytes
+from stagedoor.parameters import BeyondWindow, Invalid
 from stagedoor.policies.pressure import Pressure
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
-from stagedoor.web.answer import Answer
+from stagedoor.web.answer import WebAnswer
 from stagedoor.web.cors import Cors
 from stagedoor.web.disconnect import ClientGone, while_connected
 from stagedoor.web.identity import credentials_of
-from stagedoor.web.parameters import BeyondWindow, Invalid
-from stagedoor.web.request import Receive, Request, Scope, Send
-from stagedoor.web.routes import Match, Refused, Route, Router
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Refused, Route, RouteMatch, Router
 from stagedoor.web.stream import send_stream
 from stagedoor.web.throttle import Limiter
-from stagedoor.web.trace import Parents, Trace, identify
-from stagedoor.web.traffic import Traffic, tell_refused
+from stagedoor.web.trace import Parents
+from stagedoor.web.traffic import CLIENT_CLOSED, ActiveRequest, RequestCounter, Traffic
 
-__all__ = ["Gateway"]
+__all__ = ["GatewayApp"]
 
 _LOGGER = logging.getLogger("stagedoor.web")
-# Ids must be unlike one another, not unguessable; asking the system for each would cost a switch of threads.
-_RANDOM = random.Random()  # noqa: S311 - see above
 _KIT = str(Path(__file__).parent.parent)
 _LONGEST_FIGURE = 9
-_CLIENT_CLOSED = 499  # nobody reads it; it is for the metrics and the log
-_GONE = Answer(_CLIENT_CLOSED, ())
+_GONE = WebAnswer(CLIENT_CLOSED, ())
 _MOST = 10_000  # requests under way at once, however much time the processor has
 _TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
 _SLOWEST_TURN = 0.01  # seconds, for deadlines of any length: health has to be answered too
-_NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
-class _Exchange:
-    """One request on its way through: what its head said, and how it ended."""
+class _RoutedRequest(ActiveRequest):
+    """A request and the route that was found for it."""
 
-    __slots__ = ("fields", "headers", "match", "receive", "request_id", "scope", "send", "started", "trace")
+    __slots__ = ("fields", "match")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, match: Match, started: float) -> None:
-        self.scope = scope
-        self.receive = receive
-        self.send = send
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, match: RouteMatch, started: float, entropy: bytes
+    ) -> None:
+        ActiveRequest.__init__(self, scope, receive, send, match.route.path, started, entropy)
         self.match = match
-        self.started = started
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self.request_id = ""
-        self.trace: Trace
         self.fields: Headers = ()  # of the answer, whatever it will be
 
     def request(self) -> Request:
@@ -95,7 +88,7 @@ async def _nothing_to_open() -> AsyncIterator[None]:
     yield
 
 
-class Gateway:
+class GatewayApp:
     """Serve routes under one deadline, one form of errors, one way to count and to log.
 
     `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
@@ -118,21 +111,20 @@ class Gateway:
         throttle: Limiter | None = None,
         cors: Cors | None = None,
         lifespan: Callable[[], AbstractAsyncContextManager[object]] = _nothing_to_open,
-        entropy: Callable[[int], bytes] = _RANDOM.randbytes,
+        entropy: Callable[[int], bytes] = randbytes,
     ) -> None:
         self.routes = tuple(routes)
         self.upstreams = tuple(upstreams)
         self.plans = tuple(plans)
         self.name = name
         self.ready = False
-        self.active = 0
         self._router = Router(self.routes)
         self._now = env.clock.now
         self._observe = env.observe
         self.pressure = Pressure(target=min(deadline / _TURNS, _SLOWEST_TURN), most=_MOST)
         self._asked_for_turn = False
         self.deadline = deadline
-        self._traffic = tuple(traffic)
+        self._counter = RequestCounter(traffic, env.clock.now)
         self._trusted = trusted
         self._throttle = throttle
         self._cors = cors
@@ -143,13 +135,22 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "http":
-            exchange = self._arrived(scope, receive, send)
-            counted = exchange.match.route.counted
-            await (self._counted(exchange) if counted else self._uncounted(exchange))
+            match = self._router.match(scope["method"], scope["raw_path"])
+            exchange = _RoutedRequest(scope, receive, send, match, self._now(), self._entropy(40))
+            route = match.route
+            if route.counted:
+                await self._counter.count(exchange, self._admitted(exchange, route))
+            else:
+                await self._served(exchange)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
+
+    @property
+    def active(self) -> int:
+        """Return the counted requests under way."""
+        return self._counter.active
 
     def drain(self) -> None:
         """Say "not ready" from now on; requests under way and new ones are still answered."""
@@ -157,7 +158,7 @@ class Gateway:
 
     def refused(self, problem: problems.Problem, request_id: str) -> None:
         """Count a request that the door turned away before it came here."""
-        tell_refused(self._traffic, problem, request_id)
+        self._counter.refused(problem, request_id)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -172,44 +173,23 @@ class Gateway:
             raise
         await send({"type": "lifespan.shutdown.complete"})
 
-    def _arrived(self, scope: Scope, receive: Receive, send: Send) -> _Exchange:
-        match = self._router.match(scope["method"], scope["raw_path"])
-        exchange = _Exchange(scope, receive, send, match, self._now())
-        fields = scope["headers"]
-        exchange.request_id, exchange.trace = identify(exchange.headers, fields, self._entropy(40))
-        return exchange
-
-    async def _uncounted(self, exchange: _Exchange) -> None:
+    async def _served(self, exchange: _RoutedRequest) -> None:
         await self._write(exchange, await self._answered(exchange))
 
-    async def _counted(self, exchange: _Exchange) -> None:
-        """Answer, and tell the traffic once, whatever happens."""
+    async def _admitted(self, exchange: _RoutedRequest, route: Route) -> None:
+        """Answer a request that there is time for, and refuse it at once where there is none."""
         if not self._asked_for_turn:
             self._ask_for_turn()
-        self.active += 1
-        for sink in self._traffic:
-            sink.request_started()
-        status, route = _CLIENT_CLOSED, exchange.match.route
-        held = not route.live and self.pressure.enter(route.priority)
-        try:
-            if not (held or route.live):
-                answer = self._shed(exchange, route)
-            else:
-                answer = await self._answered(exchange)
-            status = await self._write(exchange, answer)
-        finally:
-            self.active -= 1
-            if held:
+        if route.live:
+            await self._served(exchange)
+        elif self.pressure.enter(route.priority):
+            try:
+                await self._write(exchange, await self._answered(exchange))
+            finally:
                 self.pressure.leave(route.priority)
-            seconds = self._now() - exchange.started
-            method, endpoint = exchange.scope["method"], route.path
-            trace_id = exchange.trace.trace_id.decode()
-            for sink in self._traffic:
-                sink.request_ended(method, endpoint, status, seconds, exchange.request_id, trace_id)
-
-    def _shed(self, exchange: _Exchange, route: Route) -> Answer:
-        self._observe(RequestShed(route.path, route.priority))
-        return self._problem(exchange, problems.overloaded(1.0))
+        else:
+            self._observe(RequestShed(route.path, route.priority))
+            await self._write(exchange, self._problem(exchange, problems.overloaded(1.0)))
 
     def _ask_for_turn(self) -> None:
         """See how long the loop lets one wait: that is how much it has to do."""
@@ -223,7 +203,7 @@ class Gateway:
 
         asyncio.get_running_loop().call_soon(turned)
 
-    async def _answered(self, exchange: _Exchange) -> Answer:
+    async def _answered(self, exchange: _RoutedRequest) -> WebAnswer:
         """Return what is answered before any handler is asked, or what the handler answers."""
         if self._cors is not None and exchange.scope["method"] == "OPTIONS":
             preflight = self._preflight(exchange, self._cors)
@@ -238,20 +218,20 @@ class Gateway:
                 return self._problem(exchange, problems.rate_limited(allowance.reset))
         return await self._handled(exchange)
 
-    def _client(self, exchange: _Exchange) -> str:
+    def _client(self, exchange: _RoutedRequest) -> str:
         """Return who asks; all who come without an address are one."""
         peer = exchange.scope.get("client")
         if peer is None:
             return ""
         return client_key(client_of(peer[0], exchange.scope["headers"], self._trusted))
 
-    def _preflight(self, exchange: _Exchange, cors: Cors) -> Answer | None:
+    def _preflight(self, exchange: _RoutedRequest, cors: Cors) -> WebAnswer | None:
         """Return what a browser hears that asks whether it may ask; None if this is nothing of the kind."""
         methods = self._router.allowed(exchange.scope["raw_path"])
         fields = None if methods is None else cors.preflight(exchange.headers, methods)
-        return None if fields is None else Answer(204, fields)
+        return None if fields is None else WebAnswer(204, fields)
 
-    async def _handled(self, exchange: _Exchange) -> Answer:
+    async def _handled(self, exchange: _RoutedRequest) -> WebAnswer:
         """Return the handler's answer, or the problem that stands for its failure."""
         route = exchange.match.route
         token = context.enter(self._context(exchange, route))
@@ -272,7 +252,7 @@ class Gateway:
         finally:
             context.leave(token)
 
-    def _context(self, exchange: _Exchange, route: Route) -> RequestContext:
+    def _context(self, exchange: _RoutedRequest, route: Route) -> RequestContext:
         forward: Headers = (
             (b"x-request-id", exchange.request_id.encode()),
             (b"traceparent", exchange.trace.parent),
@@ -285,19 +265,21 @@ class Gateway:
             forward += credentials
         whole = Deadline(exchange.started + (route.deadline or self.deadline))
         deadline = self._shortened(exchange, whole)
+        # By position, for every request: with names it takes a third longer.
         return RequestContext(
-            request_id=exchange.request_id,
-            deadline=deadline,
-            identity=identity,
-            forward=forward,
-            attempt=_figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
-            unshortened=None if deadline is whole else whole,
-            parent=Parents(exchange.trace.parent),
-            caller=None if route.caller is None else route.caller(exchange.scope),
-            priority=route.priority,
+            exchange.request_id,
+            deadline,
+            identity,
+            forward,
+            Record(),
+            _figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
+            None if deadline is whole else whole,
+            Parents(exchange.trace.parent),
+            None if route.caller is None else route.caller(exchange.scope),
+            route.priority,
         )
 
-    def _shortened(self, exchange: _Exchange, whole: Deadline) -> Deadline:
+    def _shortened(self, exchange: _RoutedRequest, whole: Deadline) -> Deadline:
         """Return the deadline of this request: a trusted peer may shorten it, nobody lengthens it (D5)."""
         asked = _figure(exchange.headers.get(b"stagedoor-deadline-ms"))
         client = exchange.scope.get("client")
@@ -305,7 +287,7 @@ class Gateway:
             return whole
         return whole.narrowed(exchange.started + asked / 1000)
 
-    def _failed(self, exchange: _Exchange, error: Exception) -> Answer:
+    def _failed(self, exchange: _RoutedRequest, error: Exception) -> WebAnswer:
         """Say what an error means to the client; what is nobody's fault but ours is told to the log."""
         problem = problems.problem_of(error)
         if problem.status == 500:
@@ -314,35 +296,34 @@ class Gateway:
             self.mistakes(error)
         return self._problem(exchange, problem)
 
-    def _problem(self, exchange: _Exchange, problem: problems.Problem) -> Answer:
+    def _problem(self, exchange: _RoutedRequest, problem: problems.Problem) -> WebAnswer:
         # As it was asked for: unquoted it is no reference (RFC 9457 3.1.5), and `%3F` would begin a query.
         path = exchange.scope["raw_path"].decode("ascii", "replace")
         root = exchange.scope.get("root_path")
         if root:  # mounted below it: the client asked for both
             path = quote(root.rstrip("/")) + path
         body = problems.render(problem, instance=path, request_id=exchange.request_id, namespace=self.name)
-        return Answer(problem.status, problems.fields_of(problem), body)
+        return WebAnswer(problem.status, problems.fields_of(problem), body)
 
-    async def _write(self, exchange: _Exchange, answer: Answer) -> int:
-        """Write the head and the body, and return the status; a stream of known length brings its Content-Length."""
+    async def _write(self, exchange: _RoutedRequest, answer: WebAnswer) -> None:
+        """Write the head and the body, and note the status; a stream of known length brings its Content-Length."""
         if answer is _GONE:
-            return _CLIENT_CLOSED
+            return
         send, headers = exchange.send, [*answer.headers, *exchange.fields]
         if answer.stream is None and answer.status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(answer.body)))
-        headers.append((b"x-request-id", exchange.request_id.encode()))
-        if _NOSNIFF not in headers:
-            headers.append(_NOSNIFF)
+        exchange.sign(headers)
         if self._cors is not None:
             self._cors.tell(headers, exchange.headers.get(b"origin"))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
         if answer.stream is not None:
-            whole = await send_stream(exchange.request(), send, start, answer.stream)
-            return answer.status if whole else _CLIENT_CLOSED
+            if await send_stream(exchange.request(), send, start, answer.stream):
+                exchange.status = answer.status
+            return
         body = b"" if exchange.scope["method"] == "HEAD" else answer.body
         await send(start)
         await send({"type": "http.response.body", "body": body})
-        return answer.status
+        exchange.status = answer.status
 
 
 def _raised_here(error: Exception) -> bool:

@@ -6,18 +6,19 @@ A probe goes straight to a transport, round all policies: it moves no breaker an
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from stagedoor.call import Call
+from stagedoor.call import Call, Transport
 from stagedoor.clock import Clock
 from stagedoor.deadline import Deadline, Expiry
 from stagedoor.errors import UpstreamError
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.upstream import Upstream
 
 __all__ = ["Component", "Health", "Probe", "Status", "overall", "probe_of"]
 
+P = TypeVar("P")
 Status: TypeAlias = Literal["healthy", "degraded", "unhealthy"]
+_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Component:
     detail: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the form it has in the health answer; what is None is left out."""
+        """Write it as the health answer does; what is None is left out."""
         shown = {"status": self.status, "ms": self.ms, "detail": self.detail}
         return {name: value for name, value in shown.items() if value is not None}
 
@@ -74,28 +75,26 @@ def overall(components: Mapping[str, Component]) -> Status:
 
 
 def probe_of(
-    upstream: Upstream[HttpRequest, HttpResponse], clock: Clock, *, target: bytes = b"/health"
+    upstream: Upstream[Any, Any],
+    transport: Transport[P, object],
+    payload: P,
+    clock: Clock,
+    *,
+    tolerant: bool = False,
 ) -> Probe:
-    """Return a probe that asks an upstream's health path past its policies."""
-    request = HttpRequest(target=target, headers=((b"accept", b"application/json"),))
-    transport = upstream.transport
+    """Return a probe that asks a transport past all policies of its upstream; a `tolerant` one takes a no for life."""
+    now = clock.now
 
     async def probe() -> Component:
-        started = clock.now()
-        call = Call(
-            operation=f"{upstream.name}.health",
-            payload=request,
-            key=b"",
-            identity="",
-            deadline=Deadline(started + 1.0),
-            idempotent=True,
-        )
+        started = now()
+        call = Call(f"{upstream.name}.health", payload, b"", "", Deadline(started + _SECONDS), True)
         try:
             await transport.send(call)
         except UpstreamError as error:
-            return Component("unhealthy", detail=_WORDS[error.reason])
-        ms = round((clock.now() - started) * 1000, 1)
-        if upstream.half_open():
+            if error.reason != "rejected" or not tolerant:
+                return Component("unhealthy", detail=_WORDS[error.reason])
+        ms = round((now() - started) * 1000, 1)
+        if "half_open" in upstream.circuits():
             return Component("degraded", ms, "returning: the circuit breaker is half open")
         return Component("healthy", ms)
 

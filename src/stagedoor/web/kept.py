@@ -7,7 +7,7 @@ ask the same, and nothing else of a request can change the answer (T5).
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import orjson
 
@@ -15,22 +15,32 @@ from stagedoor import context
 from stagedoor.call import Call, Env, Policy
 from stagedoor.context import Priority, Record
 from stagedoor.errors import UpstreamError
+from stagedoor.parameters import Parameter
 from stagedoor.problems import Problem, problem_of
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
-from stagedoor.web.answer import Answer, conditional, etag_of
+from stagedoor.web.answer import WebAnswer, conditional, etag_of
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
-from stagedoor.web.parameters import Parameter
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
-__all__ = ["Page", "PageCodec", "Production", "Question", "kept_route", "page_of", "pages"]
+__all__ = [
+    "Keepable",
+    "KeptCodec",
+    "Page",
+    "PageQuestion",
+    "Production",
+    "deliver",
+    "kept_route",
+    "page_of",
+    "pages",
+]
 
 _JSON = (b"content-type", b"application/json")
 
 
-class Question(Protocol):
+class PageQuestion(Protocol):
     """What a page depends on, and on nothing else; it knows how to make the page."""
 
     @property
@@ -51,10 +61,24 @@ class Question(Protocol):
 class Page:
     """One page: its bytes, their entity tag, further header fields, and the tags that a purge finds it by."""
 
+    SCHEMA: ClassVar[str] = "page1"
+
     body: bytes
     etag: bytes
     fields: tuple[tuple[bytes, bytes], ...] = ()
     tags: tuple[str, ...] = ()
+
+    def head(self) -> object:
+        """Return what is kept beside the body."""
+        fields = [[name.decode("latin-1"), said.decode("latin-1")] for name, said in self.fields]
+        return [self.etag.decode(), fields, self.tags]
+
+    @classmethod
+    def revived(cls, head: Any, body: bytes) -> "Page":  # noqa: ANN401 - JSON
+        """Return the page that was kept as this."""
+        etag, fields, tags = head
+        pairs = tuple((name.encode("latin-1"), said.encode("latin-1")) for name, said in fields)
+        return cls(body, etag.encode(), pairs, tuple(tags))
 
 
 def page_of(
@@ -65,36 +89,60 @@ def page_of(
     return Page(body, etag_of(body), fields, tags)
 
 
-class PageCodec:
-    """For `Page`: one line of JSON with everything but the body, then the body as it is."""
+class Keepable(Protocol):
+    """A whole answer that can be kept: a head of its own, and a body."""
 
-    schema = "page1"
+    SCHEMA: ClassVar[str]
 
-    def encode(self, value: Page, /) -> bytes:
+    @property
+    def body(self) -> bytes:
+        """Return the body."""
+        ...
+
+    def head(self) -> object:
+        """Return everything else, as JSON has it."""
+        ...
+
+    @classmethod
+    def revived(cls, head: Any, body: bytes) -> Self:  # noqa: ANN401 - JSON
+        """Return the answer again."""
+        ...
+
+
+K = TypeVar("K", bound=Keepable)
+
+
+class KeptCodec(Generic[K]):
+    """For whole answers: one line of JSON with everything but the body, then the body as it is."""
+
+    __slots__ = ("_revived", "schema")
+
+    def __init__(self, kind: type[K]) -> None:
+        self.schema = kind.SCHEMA
+        self._revived: Callable[[Any, bytes], K] = kind.revived
+
+    def encode(self, value: K, /) -> bytes:
         """Return the bytes."""
-        fields = [[name.decode("latin-1"), said.decode("latin-1")] for name, said in value.fields]
-        return orjson.dumps([value.etag.decode(), fields, value.tags]) + b"\n" + value.body
+        return orjson.dumps(value.head()) + b"\n" + value.body
 
-    def decode(self, body: bytes, /) -> Page:
-        """Return the page."""
+    def decode(self, body: bytes, /) -> K:
+        """Return the answer."""
         head, _, rest = body.partition(b"\n")
-        etag, fields, tags = orjson.loads(head)
-        pairs = tuple((name.encode("latin-1"), said.encode("latin-1")) for name, said in fields)
-        return Page(rest, etag.encode(), pairs, tuple(tags))
+        return self._revived(orjson.loads(head), rest)
 
 
 class Production:
     """The transport that produces pages; its payload is the question."""
 
-    async def send(self, call: Call[Question], /) -> Page:
+    async def send(self, call: Call[PageQuestion], /) -> Page:
         """Produce the page."""
         return await call.payload.page()
 
-    def key_of(self, payload: Question, /) -> bytes:
+    def key_of(self, payload: PageQuestion, /) -> bytes:
         """Return the question's own key, marked as one: that of the only question of its kind may be empty."""
         return b"?" + payload.key
 
-    def idempotent(self, _: Question, /) -> bool:
+    def idempotent(self, _: PageQuestion, /) -> bool:
         """Return True: a question changes nothing."""
         return True
 
@@ -105,15 +153,15 @@ class Production:
         return "<Production>"
 
 
-def pages(name: str, *policies: Policy[Question, Page], env: Env) -> Upstream[Question, Page]:
+def pages(name: str, *policies: Policy[PageQuestion, Page], env: Env) -> Upstream[PageQuestion, Page]:
     """Return the upstream that makes and keeps pages; `policies` are those of whole pages, outermost first."""
     return Upstream(name, Production(), *policies, env=env, observed=False)
 
 
 def kept_route(
     path: str,
-    ask: Callable[[Request], Question],
-    upstream: Upstream[Question, Page],
+    ask: Callable[[Request], PageQuestion],
+    upstream: Upstream[PageQuestion, Page],
     *,
     parameters: tuple[Parameter, ...],
     documentation: Documentation,
@@ -127,14 +175,15 @@ def kept_route(
     play no part.
     """
 
-    async def handle(request: Request) -> Answer:
+    async def handle(request: Request) -> WebAnswer:
         question = ask(request)
         try:
             page = await upstream.call("page", question)
         except UpstreamError as error:
             raise Refused(problem(error)) from error
-        record, tags = context.current().record, request.listed(b"if-none-match")
-        return delivered(page, question.fields(page), record, tags)
+        record, fields = context.current().record, (*page.fields, *question.fields(page))
+        answer = deliver(page.body, fields, record, scope=b"public", fresh=record.ttl is not None)
+        return conditional(answer, page.etag, request.listed(b"if-none-match"))
 
     return Route(
         path=path,
@@ -148,8 +197,10 @@ def kept_route(
     )
 
 
-def delivered(page: Page, fields: Headers, record: Record, if_none_match: bytes | None) -> Answer:
-    """Return the answer of a page; `fields` and what it says of its freshness are all that differs each time."""
-    control = NO_STORE if record.ttl is None else cache_control(b"public", record.ttl)
-    headers = (_JSON, *page.fields, *fields, control, cache_status(record))
-    return conditional(Answer(200, headers, page.body), page.etag, if_none_match)
+def deliver(body: bytes, fields: Headers, record: Record, *, scope: bytes, fresh: bool) -> WebAnswer:
+    """Return an answer of JSON that says how it came about; nobody else may keep one that is not `fresh`.
+
+    `scope` is b"public" or b"private".
+    """
+    control = cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE
+    return WebAnswer(200, (_JSON, *fields, cache_status(record), control), body)

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
 
 from stagedoor import problems
-from stagedoor.web.parameters import Parameter
+from stagedoor.parameters import Parameter
 from stagedoor.web.routes import Documentation, Route
 
 __all__ = ["document"]
@@ -162,7 +162,7 @@ def _parameter(item: Parameter, components: dict[str, Any]) -> dict[str, Any]:
     described = {
         "name": item.name,
         "in": item.place,
-        "required": item.place == "path" or getattr(item, "required", False),
+        "required": item.required or item.place == "path",
         "description": item.description,
         "schema": _shared(dict(item.schema()), components),
         "example": item.example,

@@ -1,16 +1,11 @@
 """One request as a handler sees it."""
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
 
+from stagedoor.asgi import Receive, Scope
 from stagedoor.requests import Headers
 
-__all__ = ["Receive", "Request", "Scope", "Send"]
-
-# The ASGI types carry Any: this is the border, and the specification's own vocabulary.
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+__all__ = ["Request"]
 
 
 class Request:

@@ -11,20 +11,21 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from stagedoor import problems
+from stagedoor.asgi import Scope
 from stagedoor.context import Priority
 from stagedoor.errors import ConfigError
+from stagedoor.parameters import Fault, Invalid, Parameter
 from stagedoor.problems import Problem
 from stagedoor.value import value
-from stagedoor.web.answer import Answer
-from stagedoor.web.parameters import Fault, Invalid, Parameter
-from stagedoor.web.request import Request, Scope
+from stagedoor.web.answer import WebAnswer
+from stagedoor.web.request import Request
 
-__all__ = ["UNMATCHED", "Documentation", "Handler", "Match", "Refused", "Route", "Router"]
+__all__ = ["UNMATCHED", "Documentation", "Handler", "Refused", "Route", "RouteMatch", "Router"]
 
 UNMATCHED = "unmatched"
 _REST = ":path}"  # a last parameter that takes all the segments that are left, as they stand
 
-Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
+Handler: TypeAlias = Callable[[Request], Awaitable[WebAnswer]]
 
 
 class Refused(Exception):
@@ -79,7 +80,7 @@ class Route:
 
 
 @value()
-class Match:
+class RouteMatch:
     """A route and the raw segments its parameters stand in."""
 
     route: Route
@@ -145,13 +146,13 @@ class Router:
             self._fixed[b"/" + template.strip("/").encode()] = node
         return node
 
-    def match(self, method: str, path: bytes) -> Match:
+    def match(self, method: str, path: bytes) -> RouteMatch:
         """Return what a raw path means; what has no route gets one that refuses, and says why."""
         node, segments = self._find(path)
         if node is None:
             return _UNMATCHED
         route = node.methods.get(method) or node.refusing
-        return Match(route, node.names, segments) if segments else Match(route)
+        return RouteMatch(route, node.names, segments) if segments else RouteMatch(route)
 
     def allowed(self, path: bytes) -> str | None:
         """Return the methods of a raw path, as in "GET, HEAD"; None for one that has no route."""
@@ -182,20 +183,20 @@ def _unslashed(path: bytes) -> bytes:
     return path[:-1] if path.endswith(b"/") and path != b"/" else path
 
 
-async def _not_found(_: Request) -> Answer:
+async def _not_found(_: Request) -> WebAnswer:
     raise Refused(problems.not_found("no such path"))
 
 
 def _refusing(template: str, allow: Sequence[str]) -> Route:
     """Return the route that answers the methods a path does not have."""
 
-    async def refuse(_: Request) -> Answer:
+    async def refuse(_: Request) -> WebAnswer:
         raise Refused(problems.method_not_allowed(", ".join(allow)))
 
     return Route(path=template, handle=refuse, public=True)
 
 
-_UNMATCHED = Match(Route(path=UNMATCHED, handle=_not_found, public=True))
+_UNMATCHED = RouteMatch(Route(path=UNMATCHED, handle=_not_found, public=True))
 
 
 def _decoded(name: str, raw: bytes) -> str:

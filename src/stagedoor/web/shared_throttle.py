@@ -41,7 +41,7 @@ _KNOWN_AFTER = 2.0  # seconds until all others have heard of a process that join
 _NEVER, _NOT_FREE = 0, -1
 
 
-class _Account:
+class _ClientCount:
     """What this process knows of one client."""
 
     __slots__ = ("asking", "count", "known", "owed", "said", "shut", "untold")
@@ -75,8 +75,8 @@ class SharedThrottle:
         self._width = width = quota.seconds / BUCKETS
         self._interval = min(1.0, max(0.05, width))
         self._window = quota.seconds + 2 * width
-        self._accounts = Recent(_Account, most=most_clients, seconds=self._window)
-        self._untold: dict[str, _Account] = {}
+        self._accounts = Recent(_ClientCount, most=most_clients, seconds=self._window)
+        self._untold: dict[str, _ClientCount] = {}
         self._joined = False
         self._stay = 0  # counts how often we joined
         self._since = self._calm = 0.0
@@ -125,13 +125,13 @@ class SharedThrottle:
         account.count.add(bucket)
         return self._allowance(True, account, bucket, now)
 
-    def _free(self, account: _Account, now: float) -> bool:
+    def _free(self, account: _ClientCount, now: float) -> bool:
         """Tell whether a request of this client may pass untold."""
         if account.owed >= self._share or account.asking:
             return False
         return account.said == self._stay or (account.said == _NEVER and now >= self._calm)
 
-    def _alone(self, account: _Account, bucket: int, now: float) -> Allowance:
+    def _alone(self, account: _ClientCount, bucket: int, now: float) -> Allowance:
         """Decide by what passed here."""
         allowed = account.count.total < self.quota.requests
         if allowed:
@@ -139,14 +139,14 @@ class SharedThrottle:
         left = self.quota.requests - account.count.total
         return Allowance(allowed, left, self._reset(account, bucket, now))
 
-    def _allowance(self, allowed: bool, account: _Account, bucket: int, now: float) -> Allowance:
+    def _allowance(self, allowed: bool, account: _ClientCount, bucket: int, now: float) -> Allowance:
         left = min(
             self.quota.requests - account.count.total,
             self._terms.most(self._processes) - account.known - account.owed,
         )
         return Allowance(allowed, max(0, left), self._reset(account, bucket, now))
 
-    def _reset(self, account: _Account, bucket: int, now: float) -> int:
+    def _reset(self, account: _ClientCount, bucket: int, now: float) -> int:
         return max(1, ceil(account.count.leaves(bucket) * self._width - now))
 
     # --- telling -------------------------------------------------------------------------------------------
@@ -178,13 +178,15 @@ class SharedThrottle:
             if await self._settle(dict(untold[start : start + _BATCH])) is None:
                 return
 
-    def _tell_soon(self, key: str, account: _Account) -> None:
+    def _tell_soon(self, key: str, account: _ClientCount) -> None:
         self._untold.pop(key, None)
         task: asyncio.Task[object] = asyncio.create_task(self._settle({key: account}), name="throttle, soon")
         self._hasty.add(task)
         task.add_done_callback(self._hasty.discard)
 
-    async def _settle(self, accounts: Mapping[str, _Account], *, want: bool = False) -> list[Tallied] | None:
+    async def _settle(
+        self, accounts: Mapping[str, _ClientCount], *, want: bool = False
+    ) -> list[Tallied] | None:
         """Tell what these have spent; None, and alone from now on, if there is no answer."""
         sent = self._now()
         spent = {key: account.untold for key, account in accounts.items()}
@@ -214,7 +216,7 @@ class SharedThrottle:
         self._processes = processes
         self._share = 0 if unheard else self._terms.share(processes)
 
-    def _learn(self, accounts: Iterable[_Account], told: Iterable[Tallied], sent: float) -> None:
+    def _learn(self, accounts: Iterable[_ClientCount], told: Iterable[Tallied], sent: float) -> None:
         terms = self._terms
         free, most = terms.requests - terms.reserve, terms.most(self._processes)
         for account, one in zip(accounts, told, strict=True):

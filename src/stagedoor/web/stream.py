@@ -1,17 +1,16 @@
 """A body that is sent as it comes, and is let go of as soon as nobody wants the rest of it."""
 
-from collections.abc import AsyncIterator, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator
 
+from stagedoor.asgi import Message, Send
+from stagedoor.capabilities import Closing
 from stagedoor.web.disconnect import ClientGone, while_connected
-from stagedoor.web.request import Request, Send
+from stagedoor.web.request import Request
 
 __all__ = ["send_stream"]
 
 
-async def send_stream(
-    request: Request, send: Send, start: MutableMapping[str, Any], chunks: AsyncIterator[bytes]
-) -> bool:
+async def send_stream(request: Request, send: Send, start: Message, chunks: AsyncIterator[bytes]) -> bool:
     """Send a head and a body; tell whether the client was there to the end.
 
     The stream is closed whatever happens: to its end, by an error, for HEAD, and at once when the client goes,
@@ -30,7 +29,6 @@ async def send_stream(
     except ClientGone:
         return False
     finally:
-        close = getattr(chunks, "aclose", None)
-        if close is not None:
-            await close()
+        if isinstance(chunks, Closing):
+            await chunks.aclose()
     return True

@@ -3,11 +3,11 @@
 import re
 from collections.abc import Mapping, Sequence
 
+from stagedoor.ids import request_id_of
 from stagedoor.value import value
 
-__all__ = ["Parents", "Trace", "continued", "identify", "request_id_of"]
+__all__ = ["Parents", "Trace", "continued", "identify"]
 
-_REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,128}")
 _PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _MEMBER = re.compile(
     rb"[a-z0-9][a-z0-9_\-*/@]{0,255}"  # level 2: `@` stands for itself, and a digit may begin
@@ -25,16 +25,19 @@ class Parents:
     Called in their order or side by side, it makes no difference: each call takes a step of the ring of all ids.
     """
 
-    __slots__ = ("_flags", "_number", "_trace")
+    __slots__ = ("_flags", "_number", "_parent", "_trace")
 
     def __init__(self, parent: bytes) -> None:
-        self._trace, self._flags = parent[:36], parent[52:]
-        self._number = int(parent[36:52], 16)
+        self._parent = parent
+        self._number = -1  # of the last one; the parent is read by the first call: a kept answer makes none
 
     def __call__(self) -> bytes:
         """Return the next one. An id of zeros would be none (Trace Context 3.2.2.4)."""
-        self._number = (self._number + _STEP) & _RING or _STEP
-        return b"%b%016x%b" % (self._trace, self._number, self._flags)
+        if self._number < 0:
+            self._trace, self._flags = self._parent[:36], self._parent[52:]
+            self._number = int(self._parent[36:52], 16)
+        self._number = number = (self._number + _STEP) & _RING or _STEP
+        return b"%b%016x%b" % (self._trace, number, self._flags)
 
 
 @value()
@@ -60,13 +63,6 @@ def identify(
         if sum(name == b"traceparent" for name, _ in fields) > 1:
             parent = None  # Trace Context 3.2: more than one is as good as none
     return request_id, continued(parent, states, entropy)
-
-
-def request_id_of(raw: bytes | None, fresh: str) -> str:
-    """Keep a well-formed incoming request id, else take the fresh one."""
-    if raw is not None and _REQUEST_ID.fullmatch(raw):
-        return raw.decode()
-    return fresh
 
 
 def continued(parent: bytes | None, states: list[bytes], entropy: bytes) -> Trace:

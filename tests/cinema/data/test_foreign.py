@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, func, select
 
-from cinema.data.foreign import Fault, read_folder
+from cinema.data.foreign import RecordFault, read_folder
 from cinema.data.merging import merge
 from cinema.data.rows import COLUMNS
 from cinema.data.sowing import sow_films
@@ -190,7 +190,7 @@ def test_the_first_fault_is_named_with_its_line_and_column(tmp_path: Path, fault
     table, rows, wanted = FAULTS[fault]
     lines(tmp_path, table, *rows)
 
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(RecordFault) as caught:
         read_folder(tmp_path, NOW)
 
     assert str(caught.value).startswith(f"{table}.jsonl, line ")
@@ -208,7 +208,7 @@ def test_e8_every_type_and_role_that_is_unknown_is_named_at_once(tmp_path: Path)
         {"film_work_id": ONE, "person_id": TWO, "role": role} for role in ("actor", "cook", "cook", "driver")
     ]
     lines(tmp_path, "person_film_work", *parts)
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(RecordFault) as caught:
         read_folder(tmp_path, NOW)
 
     assert str(caught.value) == (
@@ -222,7 +222,7 @@ def test_e8_what_is_named_at_once_is_bounded(tmp_path: Path) -> None:
     """E8: where the wrong column is in the place of the type, everything is unknown."""
     films = [FILM | {"title": "T", "type": f"t{number}"} for number in range(100)]
     lines(tmp_path, "film_work", *films)
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(RecordFault) as caught:
         read_folder(tmp_path, NOW)
 
     assert str(caught.value).endswith("type 't50' (film_work.jsonl, line 51) and 49 others")
@@ -242,7 +242,7 @@ def test_faults_of_csv_are_named_with_their_line(tmp_path: Path, content: str) -
     """A cell may hold line breaks; lines are those of the file."""
     (tmp_path / "film_work.csv").write_text(content.format(one=ONE, two=TWO))
 
-    with pytest.raises(Fault) as caught:
+    with pytest.raises(RecordFault) as caught:
         read_folder(tmp_path, NOW)
 
     assert f"film_work.csv, {CSV[content]}" in str(caught.value)
@@ -253,7 +253,7 @@ def test_faults_of_json_are_named_with_their_line(tmp_path: Path, content: str) 
     """The column is that of the text here."""
     (tmp_path / "film_work.jsonl").write_text(f"\n{content}\n")
 
-    with pytest.raises(Fault, match=r"film_work.jsonl, line 2"):
+    with pytest.raises(RecordFault, match=r"film_work.jsonl, line 2"):
         read_folder(tmp_path, NOW)
 
 
@@ -261,7 +261,7 @@ def test_what_a_line_of_json_lacks_is_lacking_at_its_end(tmp_path: Path) -> None
     """The column is the line's own: the end of a line is not the beginning of the next."""
     (tmp_path / "film_work.jsonl").write_text('{"id": "2"  \n')
 
-    with pytest.raises(Fault, match=r"line 1, column 11: must be JSON: Expecting ',' delimiter"):
+    with pytest.raises(RecordFault, match=r"line 1, column 11: must be JSON: Expecting ',' delimiter"):
         read_folder(tmp_path, NOW)
 
 
@@ -272,24 +272,24 @@ def test_what_is_not_utf_8_is_refused(tmp_path: Path) -> None:
 
     rows = [b"id,title", ONE.encode() + b",T", TWO.encode() + b",\xff", b""]
     (tmp_path / "film_work.csv").write_bytes(b"\n".join(rows))
-    with pytest.raises(Fault, match=r"film_work\.csv, line 3: must be UTF-8"):
+    with pytest.raises(RecordFault, match=r"film_work\.csv, line 3: must be UTF-8"):
         read_folder(tmp_path, NOW)
 
 
 def test_a_folder_that_cannot_be_looked_into_is_a_fault(tmp_path: Path) -> None:
     """Of whatever kind the operating system's refusal is."""
-    with pytest.raises(Fault, match="cannot be read: "):
+    with pytest.raises(RecordFault, match="cannot be read: "):
         read_folder(tmp_path / ("long" * 100), NOW)
 
 
 def test_an_empty_folder_and_two_files_of_a_table_are_refused(tmp_path: Path) -> None:
     """Nothing loaded must not look like success."""
-    with pytest.raises(Fault, match=r"must hold genre\.csv"):
+    with pytest.raises(RecordFault, match=r"must hold genre\.csv"):
         read_folder(tmp_path, NOW)
 
     lines(tmp_path, "genre")
     (tmp_path / "genre.csv").write_text("id,name\n")
-    with pytest.raises(Fault, match=r"genre\.jsonl: must not be there beside genre\.csv"):
+    with pytest.raises(RecordFault, match=r"genre\.jsonl: must not be there beside genre\.csv"):
         read_folder(tmp_path, NOW)
 
 
@@ -306,7 +306,7 @@ async def test_a_link_that_leads_nowhere_leaves_nothing(catalogue: Database, tmp
     )
 
     with pytest.raises(
-        Fault, match=r"genre_film_work\.jsonl, line 2, column film_work_id: must be the id of a film"
+        RecordFault, match=r"genre_film_work\.jsonl, line 2, column film_work_id: must be the id of a film"
     ):
         await load(catalogue, tmp_path / "b")
 

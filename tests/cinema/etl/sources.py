@@ -12,7 +12,7 @@ from cinema.data.rows import SNAPSHOT, Rows
 from cinema.database import Database, open_database
 from cinema.database.bulk import fill
 from cinema.etl.changes import ChangeLog
-from cinema.etl.extract import PIPELINES, Pipeline
+from cinema.etl.extract import PIPELINES, IndexPipeline
 from cinema.etl.feed import Feed
 from cinema.etl.load import Loader
 from cinema.etl.passes import Etl, clear, found, update
@@ -155,7 +155,7 @@ async def documents_in(engine: Engine, index: str, clock: Clock) -> dict[str, Do
     return {document["id"]: document for document in result.documents}
 
 
-def whole(connection: Connection, pipeline: Pipeline) -> dict[str, Document]:
+def whole(connection: Connection, pipeline: IndexPipeline) -> dict[str, Document]:
     """Return every document of a pipeline as the source has it, by id, without what an index need not keep.
 
     Rows that cannot be read are left out.

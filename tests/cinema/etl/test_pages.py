@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from cinema.database import Database, DatabaseUnavailable, open_database
-from cinema.etl.extract import PIPELINES, Pipeline
+from cinema.etl.extract import PIPELINES, IndexPipeline
 from cinema.etl.load import Item
-from cinema.etl.pages import Apart, Here, Pages
+from cinema.etl.pages import Apart, DocumentPages, Here
 from cinema.indices import MOVIES
 from stagedoor.search import Prepare, Put
 from stagedoor.search.memory import MemorySearch
@@ -53,7 +53,7 @@ def opened(url: str, prepare: Prepare) -> Apart:
     return Apart(partial(open_database, url, mapped=True), prepare)
 
 
-async def walk(database: Database, pages: Pages, pipeline: Pipeline) -> list[list[Item]]:
+async def walk(database: Database, pages: DocumentPages, pipeline: IndexPipeline) -> list[list[Item]]:
     spans = await database.read(partial(pipeline.spans, size=2))
     return [await pages.page(pipeline.name, span) for span in spans]
 

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cinema.etl.purge import EVERYTHING, Stamped, WithRedis
-from cinema.etl.stamp import Batch, Stamp, figures_key, next_stamp, read_stamp, stamp_of, waiting, write_stamp
+from cinema.etl.stamp import (
+    FinishedBatch,
+    Stamp,
+    figures_key,
+    next_stamp,
+    read_stamp,
+    stamp_of,
+    waiting,
+    write_stamp,
+)
 from cinema.etl.state import State, read_state, write_state
 from stagedoor.cache.redis import RedisServer
 from stagedoor.cache.shared import Shared
@@ -50,7 +59,7 @@ def test_k3_a_reader_of_stamps_misses_no_tag(batches: list[set[str] | None], see
     """K3: whoever has seen batch n is told every tag of later batches, or that everything is out."""
     stamp = Stamp()
     for tags in batches:
-        stamp = next_stamp(stamp, tags, Batch({"movies": 1}))
+        stamp = next_stamp(stamp, tags, FinishedBatch({"movies": 1}))
 
     told = stamp.since(min(seen, len(batches)))
 
@@ -64,8 +73,8 @@ def test_k3_a_reader_of_stamps_misses_no_tag(batches: list[set[str] | None], see
 
 def test_k3_the_stamp_is_bounded_and_forgets_nothing_silently() -> None:
     """K3: the oldest tags are forgotten by raising the floor, and who is behind it purges everything."""
-    stamp = next_stamp(Stamp(), ["old"], Batch())
-    stamp = next_stamp(stamp, [f"film:{number}" for number in range(10_000)], Batch())
+    stamp = next_stamp(Stamp(), ["old"], FinishedBatch())
+    stamp = next_stamp(stamp, [f"film:{number}" for number in range(10_000)], FinishedBatch())
 
     assert len(stamp.tags) == 10_000
     assert stamp.since(0) is None
@@ -111,13 +120,13 @@ async def test_g4_a_purge_reaches_other_processes_over_redis(valkey: Server, tmp
     purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer(valkey.url, prefix="p"), "p#etl")
     before = gateway.purges.mark.position
 
-    untold = await purger.purge(["film:1", "films"], Batch())
+    untold = await purger.purge(["film:1", "films"], FinishedBatch())
     await gateway.get(b"any", 60.0)
 
     assert untold == ()
     assert gateway.purges.reached(b"key", (tag("film:1"),), before)
     assert not gateway.purges.reached(b"key", (tag("film:2"),), before)
-    await purger.purge([EVERYTHING], Batch())
+    await purger.purge([EVERYTHING], FinishedBatch())
     await gateway.get(b"any", 60.0)
     assert gateway.purges.reached(b"key", (tag("film:2"),), before)
     await purger.aclose()
@@ -129,12 +138,12 @@ async def test_k3_what_redis_was_not_told_is_told_later(valkey: Server, tmp_path
     purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer(valkey.url), "stagedoor#etl")
     valkey.stop()
 
-    untold = await purger.purge(["film:1"], Batch())
+    untold = await purger.purge(["film:1"], FinishedBatch())
 
     assert untold == ("film:1",)
     assert read_stamp(tmp_path / "batch.json").batch == 1
     valkey.start()
-    assert await purger.purge(untold, Batch()) == ()
+    assert await purger.purge(untold, FinishedBatch()) == ()
     await purger.aclose()
 
 
@@ -142,7 +151,7 @@ async def test_the_figures_of_a_batch_lie_in_redis(valkey: Server, tmp_path: Pat
     """Contract 15: for a gateway on another machine; without the tags, which have a log of their own."""
     server = RedisServer(valkey.url, prefix="q")
     purger = WithRedis(Stamped(tmp_path / "batch.json"), server, figures_key("q"))
-    await purger.purge(["film:1"], Batch({"movies": 3}, 2, {"movies": 1.5}))
+    await purger.purge(["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
     done = stamp_of(await server.command("GET", "q#etl"))
     await purger.wait({"movies": 12.5})
     under_way = stamp_of(await server.command("GET", "q#etl"))
@@ -165,7 +174,7 @@ async def test_a_redis_that_is_away_keeps_no_batch_from_beginning(tmp_path: Path
 def test_a_batch_ends_the_waiting() -> None:
     """Contract 15: what was under way is done."""
     stamp = next_stamp(
-        waiting(Stamp(), {"movies": 7.5}), ["film:1"], Batch({"movies": 1}, 0, {"movies": 2.0})
+        waiting(Stamp(), {"movies": 7.5}), ["film:1"], FinishedBatch({"movies": 1}, 0, {"movies": 2.0})
     )
 
     assert (stamp.behind, stamp.lags) == ({}, {"movies": 2.0})
@@ -173,7 +182,7 @@ def test_a_batch_ends_the_waiting() -> None:
 
 def test_a_stamp_comes_back_as_it_was(tmp_path: Path) -> None:
     """Nothing of it is lost on the way."""
-    stamp = next_stamp(Stamp(), ["film:1"], Batch({"movies": 3}, 2, {"movies": 1.5}))
+    stamp = next_stamp(Stamp(), ["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
     stamp = waiting(stamp, {"persons": 7.5})
     write_stamp(tmp_path / "batch.json", stamp)
 

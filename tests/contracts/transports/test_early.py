@@ -97,7 +97,7 @@ def good(line: socket.socket, number: int) -> None:
 async def test_c4_what_a_kept_connection_said_before_the_request_never_answers_it(
     method: str, streamed: bool, secure: bool
 ) -> None:
-    """C4, T7: it lies in the kernel, and the loop has not seen it yet."""
+    """U4, T7: it lies in the kernel, and the loop has not seen it yet."""
     answered, spoken = threading.Event(), threading.Event()
 
     def good_then_evil(line: socket.socket, number: int) -> None:
@@ -120,7 +120,7 @@ async def test_c4_what_a_kept_connection_said_before_the_request_never_answers_i
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_c4_a_new_connection_that_speaks_first_answers_nobody(method: str) -> None:
-    """C4, T7: neither if the loop has read it, nor if it has not."""
+    """U4, T7: neither if the loop has read it, nor if it has not."""
     spoken = threading.Event()
 
     def speak(line: socket.socket, number: int) -> None:
@@ -154,7 +154,7 @@ async def test_x1_a_connection_that_closed_behind_its_answer_is_nobodys_in_line(
 
 
 async def test_c4_tickets_of_tls_are_no_answer() -> None:
-    """C4: a server hands them over when it likes; a new connection is heard out, not dropped."""
+    """U4: a server hands them over when it likes; a new connection is heard out, not dropped."""
     served = []
 
     def serve(line: socket.socket, number: int) -> None:

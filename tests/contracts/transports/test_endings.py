@@ -80,7 +80,7 @@ async def test_c1_a_proper_end_ends_a_body(kind: str, scheme: str, how: str) -> 
 @both
 @cuts
 async def test_c1_any_other_end_cuts_a_body(kind: str, scheme: str, how: str) -> None:
-    """C1, T18: RFC 9112 8 and 9.8; what was cut counts as garbled, and is never taken for whole."""
+    """U1, T18: RFC 9112 8 and 9.8; what was cut counts as garbled, and is never taken for whole."""
     async with house_of(kind, scheme, ending(how)) as house:
         with pytest.raises(UpstreamGarbled):
             await house.call()
@@ -91,7 +91,7 @@ async def test_c1_any_other_end_cuts_a_body(kind: str, scheme: str, how: str) ->
 @both
 @cuts
 async def test_c1_any_other_end_cuts_a_stream(kind: str, scheme: str, how: str) -> None:
-    """C1, T18: the client's connection is then cut too, not ended cleanly."""
+    """U1, T18: the client's connection is then cut too, not ended cleanly."""
     async with house_of(kind, scheme, ending(how)) as house:
         chunks = aiter(await streamed(house))
         first = await anext(chunks)
@@ -104,7 +104,7 @@ async def test_c1_any_other_end_cuts_a_stream(kind: str, scheme: str, how: str) 
 @both
 @pytest.mark.parametrize("how", ["bare", "reset"])
 async def test_c1_a_body_that_ended_before_is_whole_however_the_connection_ends(kind: str, how: str) -> None:
-    """C1: many servers never say close_notify; a length or a last chunk says enough."""
+    """U1: many servers never say close_notify; a length or a last chunk says enough."""
     counted = ending(how, head=HEAD[:-2] + b"Content-Length: 13\r\nConnection: close\r\n\r\n")
     async with house_of(kind, "https", counted) as house:
         whole = (await house.call()).body
@@ -114,7 +114,7 @@ async def test_c1_a_body_that_ended_before_is_whole_however_the_connection_ends(
 
 
 async def test_c1_a_large_body_that_ends_properly_survives_a_slow_reader() -> None:
-    """C1: the end of TLS may come while reading rests; what is still to be read comes first."""
+    """U1: the end of TLS may come while reading rests; what is still to be read comes first."""
     body = b"x" * 3_000_000
     async with house_of("http", "https", ending("closed", body)) as house:
         size = 0

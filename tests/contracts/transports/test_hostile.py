@@ -297,7 +297,7 @@ async def test_connection_close_is_obeyed(wired: House) -> None:
 async def test_c8_a_body_that_must_not_be_harms_nobody(
     ours: House, method: str, status: int, claimed: bool
 ) -> None:
-    """C8, T7: RFC 9112 6.3; wherever the answer is cut, it counts, and what follows it answers no other call."""
+    """U8, T7: RFC 9112 6.3; wherever the answer is cut, it counts, and what follows it answers no other call."""
     body = OK + b"Content-Length: 4\r\n\r\nevil" if claimed else b"hello"
     answer = b"HTTP/1.1 %d X\r\n" % status + b"Content-Length: %d\r\n" % len(body) * claimed + b"\r\n" + body
     cut = 0
@@ -323,7 +323,7 @@ async def test_c8_a_body_that_must_not_be_harms_nobody(
 async def test_c8_who_claims_a_body_that_must_not_be_is_not_asked_again(
     ours: House, method: str, status: int
 ) -> None:
-    """C8: it might come yet, into the next answer."""
+    """U8: it might come yet, into the next answer."""
 
     async def script(seen: Seen, wire: Wire) -> None:
         await wire.say(b"HTTP/1.1 %d X\r\nContent-Length: 5\r\n\r\n" % status)

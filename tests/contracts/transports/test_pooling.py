@@ -1,33 +1,21 @@
-"""Connections: bounded, newest first, never lost, never used when stale."""
+"""Connections that are kept: a second try where nothing can have happened."""
 
 import asyncio
 import random
 import socket
-import ssl
 import threading
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
-from stagedoor.errors import Overloaded, UpstreamError, UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
 from stagedoor.requests import HttpRequest
 from stagedoor.transports.http import HttpTransport
-from stagedoor.transports.pool import PoolOptions
-from tests.contracts.transports.house import House, build, call_of, transport_to
-from tests.contracts.transports.server import RawServer, Reply, Script, Seen, Wire, script_of
-
-OK = b"HTTP/1.1 200 OK\r\n"
-
-
-async def echo_number(seen: Seen, wire: Wire) -> bool:
-    """Answer with the number of the connection, and stay."""
-    body = b"%d" % wire.number
-    await wire.say(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-    return True
+from tests.contracts.transports.house import House, build, call_of
+from tests.contracts.transports.pools import OK, echo_number
+from tests.contracts.transports.server import RawServer, Reply, Script, Seen, Wire
 
 
 async def test_one_connection_serves_calls_one_after_the_other(wired: House) -> None:
@@ -114,7 +102,7 @@ def timing_out(*, after: int, close: bytes = b"Connection: close\r\n") -> Script
 @pytest.mark.parametrize("close", [b"Connection: close\r\n", b""], ids=["said", "unsaid"])
 @pytest.mark.parametrize("streamed", [False, True])
 async def test_c7_a_408_on_a_kept_connection_is_a_close(ours: House, close: bytes, streamed: bool) -> None:
-    """C7, R1: RFC 9110 15.5.9; neither an attempt nor an error, on a new connection."""
+    """U7, R1: RFC 9110 15.5.9; neither an attempt nor an error, on a new connection."""
     assert isinstance(ours.server, RawServer)
     ours.server.script = timing_out(after=1, close=close)
     await ours.call()
@@ -128,7 +116,7 @@ async def test_c7_a_408_on_a_kept_connection_is_a_close(ours: House, close: byte
 
 
 async def test_c7_a_408_on_a_new_connection_is_told_and_its_connection_dropped(ours: House) -> None:
-    """C7, A9: somebody who always answers so is asked once for each call."""
+    """U7, A9: somebody who always answers so is asked once for each call."""
     assert isinstance(ours.server, RawServer)
     ours.server.script = timing_out(after=0, close=b"")
 
@@ -166,7 +154,7 @@ async def body_in_pieces() -> AsyncIterator[bytes]:
     ("method", "body"), [("POST", b"pay"), ("PUT", body_in_pieces)], ids=["POST", "stream"]
 )
 async def test_c7_a_408_to_what_cannot_be_repeated_is_told(ours: House, method: str, body: Any) -> None:
-    """C7, R1: a POST arrives once; a body that streams is gone."""
+    """U7, R1: a POST arrives once; a body that streams is gone."""
     assert isinstance(ours.server, RawServer)
     ours.server.script = timing_out(after=1)
     await ours.call()
@@ -295,275 +283,3 @@ async def test_r1_a_close_the_loop_has_not_read_yet_is_seen_before_a_post_is_wri
         assert (response.status, seen) == (200, [b"GET ", b"POST"])
         await transport.aclose()
         await asyncio.sleep(0.01)
-
-
-async def test_after_a_restart_of_the_upstream_no_call_is_lost(ours: House) -> None:
-    assert isinstance(ours.server, RawServer)
-    ours.server.script = echo_number
-    await asyncio.gather(*(ours.call() for _ in range(10)))
-
-    await ours.server.stop()
-    await ours.server.start()
-    results = await asyncio.gather(*(ours.call() for _ in range(30)), return_exceptions=True)
-
-    assert not [result for result in results if isinstance(result, BaseException)]
-
-
-async def test_the_pool_is_bounded_and_serves_in_order_of_arrival() -> None:
-    gate = asyncio.Event()
-    order: list[bytes] = []
-
-    async def answer(seen: Seen) -> Reply:
-        order.append(seen.target)
-        return Reply(gate=gate)
-
-    async with RawServer(script_of(answer)) as server:
-        transport = HttpTransport(f"http://127.0.0.1:{server.port}", pool_size=2, connect_timeout=2.0)
-        calls = []
-        for number in range(20):
-            payload = HttpRequest(target=b"/%d" % number)
-            calls.append(asyncio.ensure_future(transport.send(call_of(transport, payload, within=5.0))))
-            await asyncio.sleep(0.002)
-        statistics = transport.statistics()
-        described = repr(transport)
-        gate.set()
-        await asyncio.gather(*calls)
-
-        assert (statistics.in_use, statistics.waiting, server.connections) == (2, 18, 2)
-        assert described == "HttpTransport(<Pool 2 in use, 0 idle of 2, 18 waiting>)"
-        assert [int(target[1:]) for target in order] == list(range(20))
-        await transport.aclose()
-
-
-async def test_who_finds_no_place_in_time_is_shed() -> None:
-    async with RawServer(script_of(hold)) as server:
-        transport = HttpTransport(f"http://127.0.0.1:{server.port}", pool_size=1, connect_timeout=2.0)
-        first = asyncio.ensure_future(
-            transport.send(call_of(transport, HttpRequest(target=b"/"), within=0.3))
-        )
-        await asyncio.sleep(0.02)
-
-        with pytest.raises(Overloaded) as caught:
-            await transport.send(call_of(transport, HttpRequest(target=b"/"), within=0.05))
-        with pytest.raises(UpstreamTimeout):
-            await first
-
-        assert not caught.value.retryable
-        assert (transport.statistics().waiting, transport.statistics().in_use) == (0, 0)
-        await transport.aclose()
-
-
-async def hold(seen: Seen) -> Reply:
-    return Reply(gate=asyncio.Event())
-
-
-async def test_the_newest_connection_is_used_first_and_idle_ones_age_out() -> None:
-    async with RawServer(echo_number) as server:
-        transport = HttpTransport(
-            f"http://127.0.0.1:{server.port}", options=PoolOptions(size=5, connect=2.0, idle=0.1)
-        )
-
-        async def call() -> bytes:
-            return (await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))).body
-
-        await asyncio.gather(*(call() for _ in range(5)))
-        used = {await call() for _ in range(5)}
-        before = transport.statistics().idle
-        await asyncio.sleep(0.25)
-        after = transport.statistics()
-
-        assert len(used) == 1
-        assert (before, after.idle, after.in_use) == (5, 0, 0)
-        await transport.aclose()
-
-
-async def test_a_connection_is_not_used_beyond_its_age() -> None:
-    async with RawServer(echo_number) as server:
-        transport = HttpTransport(
-            f"http://127.0.0.1:{server.port}", options=PoolOptions(size=5, connect=2.0, age=0.05)
-        )
-        await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
-        await asyncio.sleep(0.08)
-        response = await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
-
-        assert response.body == b"1"
-        await transport.aclose()
-
-
-async def test_a_cancelled_call_never_returns_its_connection(ours: House) -> None:
-    assert isinstance(ours.server, RawServer)
-
-    async def script(seen: Seen, wire: Wire) -> None:
-        await asyncio.sleep(0.05)
-        await echo_number(seen, wire)
-
-    ours.server.script = script
-    call = asyncio.ensure_future(ours.call())
-    await asyncio.sleep(0.02)
-    call.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await call
-
-    assert (await ours.call()).body == b"1"
-
-
-async def test_a_unix_socket_is_an_upstream_too(tmp_path: Path) -> None:
-    path = str(tmp_path / "s")
-    server = await RawServer(echo_number).start(unix=path)
-    transport = HttpTransport(f"unix:{path}")
-
-    response = await transport.send(call_of(transport, HttpRequest(target=b"/over/unix"), within=5.0))
-
-    assert (response.body, server.seen[0].target) == (b"0", b"/over/unix")
-    assert server.seen[0].values(b"host") == [b"localhost"]
-    await transport.aclose()
-    await server.stop()
-
-
-def has_ipv6() -> bool:
-    try:
-        with socket.socket(socket.AF_INET6) as probe:
-            probe.bind(("::1", 0))
-    except OSError:
-        return False
-    return True
-
-
-@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
-@pytest.mark.parametrize("kind", ["http", "http2"])
-async def test_ipv6_literals_work(kind: str) -> None:
-    async with RawServer(echo_number, host="::1") as server:
-        transport = transport_to(kind, f"http://[::1]:{server.port}")
-
-        await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
-
-        assert server.seen[0].values(b"host") == [b"[::1]:%d" % server.port]
-        await transport.aclose()
-
-
-async def test_a_name_is_looked_up_and_its_addresses_tried_in_turn() -> None:
-    async with RawServer(echo_number) as server:
-        transport = HttpTransport(f"http://localhost:{server.port}", connect_timeout=2.0)
-
-        results = await asyncio.gather(
-            *(transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0)) for _ in range(10))
-        )
-
-        assert {result.status for result in results} == {200}
-        await transport.aclose()
-
-
-@pytest.mark.parametrize("kind", ["http", "http2"])
-async def test_a_name_that_does_not_exist_is_unavailable(kind: str) -> None:
-    transport = transport_to(kind, "http://no-such-name.invalid:1")
-
-    with pytest.raises(UpstreamError) as caught:
-        await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
-
-    assert type(caught.value) in (UpstreamUnavailable, UpstreamTimeout)  # some resolvers take their time
-    assert caught.value.retryable
-    await transport.aclose()
-
-
-async def test_d7_a_connection_that_does_not_come_is_late_by_its_own_time_out() -> None:
-    with socket.socket() as full:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        port = full.getsockname()[1]
-        fillers = [socket.socket() for _ in range(4)]
-        for filler in fillers:
-            filler.setblocking(False)
-            filler.connect_ex(("127.0.0.1", port))
-        transport = HttpTransport(f"http://127.0.0.1:{port}", connect_timeout=0.05)
-        started = asyncio.get_running_loop().time()
-
-        with pytest.raises(UpstreamTimeout) as caught:
-            await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
-
-        assert asyncio.get_running_loop().time() - started < 1.0
-        assert caught.value.retryable
-        assert transport.counts() == {"upstream_connections": 0}
-        for filler in fillers:
-            filler.close()
-        await transport.aclose()
-
-
-# --- TLS -------------------------------------------------------------------------------------------------------------
-
-
-def serving(authority: trustme.CA, name: str) -> tuple[ssl.SSLContext, list[str]]:
-    """Return a server's context with a certificate for a name, and the names that clients ask for."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(name).configure_cert(context)
-    asked: list[str] = []
-    context.sni_callback = lambda _, named, __: asked.append(named)
-    return context, asked
-
-
-async def test_tls_with_a_trusted_certificate_and_sni() -> None:
-    authority = trustme.CA()
-    context, asked = serving(authority, "localhost")
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    async with RawServer(echo_number, tls=context) as server:
-        transport = HttpTransport(
-            f"https://localhost:{server.port}", ssl_context=trusting, connect_timeout=5.0
-        )
-
-        bodies = [
-            (await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))).body
-            for _ in range(3)
-        ]
-
-        assert bodies == [b"0"] * 3
-        assert asked[-1] == "localhost"
-        await transport.aclose()
-        await asyncio.sleep(0.02)
-
-
-async def test_tls_through_pyreqwest() -> None:
-    authority = trustme.CA()
-    context, _ = serving(authority, "localhost")
-    async with RawServer(echo_number, tls=context) as server:
-        trust = authority.cert_pem.bytes()
-        transport = transport_to(
-            "http2", f"https://localhost:{server.port}", trust=trust, connect_timeout=5.0
-        )
-
-        response = await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
-
-        assert response.status == 200
-        await transport.aclose()
-
-
-@pytest.mark.parametrize("kind", ["http", "http2"])
-async def test_tls_refuses_a_certificate_nobody_vouches_for(kind: str) -> None:
-    context, _ = serving(trustme.CA(), "localhost")
-    async with RawServer(echo_number, tls=context) as server:
-        transport = transport_to(kind, f"https://localhost:{server.port}", connect_timeout=5.0)
-
-        with pytest.raises(UpstreamUnavailable) as caught:
-            await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
-
-        assert not caught.value.retryable
-        assert server.seen == []
-        await transport.aclose()
-        await asyncio.sleep(0.02)
-
-
-async def test_tls_refuses_a_certificate_for_another_name() -> None:
-    authority = trustme.CA()
-    context, _ = serving(authority, "other.example")
-    trusting = ssl.create_default_context()
-    authority.configure_trust(trusting)
-    async with RawServer(echo_number, tls=context) as server:
-        transport = HttpTransport(
-            f"https://localhost:{server.port}", ssl_context=trusting, connect_timeout=5.0
-        )
-
-        with pytest.raises(UpstreamUnavailable):
-            await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
-
-        assert server.seen == []
-        await transport.aclose()
-        await asyncio.sleep(0.02)

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from stagedoor.aggregate import Aggregate, Plan, PlanError, Report
+from stagedoor.aggregate import Plan, PlanError, Report
+from stagedoor.aggregate.part import ABSENT, Part
 from stagedoor.call import Env
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Events, ManualClock
+from tests.declared import Aggregate
 
 BUDGET = 0.1
 
@@ -292,3 +294,13 @@ async def test_without_a_summary_there_is_nothing_to_summarise() -> None:
 
     with pytest.raises(ConfigError, match="no summary"):
         plan.summarise({}, outcome, outcome.report())
+
+
+def test_absent_says_what_it_is() -> None:
+    """It stands in the representation of a part without a fallback."""
+
+    async def head() -> int:
+        return 1
+
+    assert "fallback=ABSENT" in repr(Part(name="head", call=head))
+    assert repr(ABSENT) == "ABSENT"

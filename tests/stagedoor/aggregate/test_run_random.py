@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.aggregate import Aggregate, Outcome, Plan, Verdict
+from stagedoor.aggregate import Outcome, PartVerdict, Plan
 from stagedoor.aggregate.verdict import most_telling
 from stagedoor.call import Env
 from stagedoor.errors import (
@@ -20,6 +20,7 @@ from stagedoor.errors import (
     UpstreamUnavailable,
 )
 from stagedoor.testing import Events, ManualClock, settle
+from tests.declared import Aggregate
 
 BUDGET = 0.1005  # no part ends at this very moment
 ERRORS = (UpstreamUnavailable, UpstreamGarbled, UpstreamRejected, UpstreamTimeout, BreakerOpen)
@@ -128,7 +129,7 @@ def oracle(nodes: tuple[Node, ...]) -> Expected:
     return Expected(verdicts, frozenset((type(error), error.operation) for error in leaving))
 
 
-def told(verdicts: Mapping[str, Verdict]) -> dict[str, tuple[str, str | None]]:
+def told(verdicts: Mapping[str, PartVerdict]) -> dict[str, tuple[str, str | None]]:
     return {name: (verdict.status, verdict.reason) for name, verdict in verdicts.items()}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stagedoor import context
-from stagedoor.aggregate import PlanError, Verdict
+from stagedoor.aggregate import PartVerdict, PlanError
 from stagedoor.aggregate.outcome import Outcome
 from stagedoor.aggregate.part import ABSENT, Part
 from stagedoor.aggregate.plan import Plan, make_plan
@@ -105,7 +105,7 @@ async def test_a_tolerant_part_takes_the_fallback_of_what_was_skipped(world: Wor
     outcome = await ran(page(world).run({}, env), world.clock)
 
     assert (outcome.verdicts["body"], outcome.values["tail"]) == (
-        Verdict("missing", "depends_on_head"),
+        PartVerdict("missing", "depends_on_head"),
         "tail",
     )
 

@@ -5,7 +5,7 @@ from typing import Any
 import http_sf
 import pytest
 
-from stagedoor.aggregate import Report, Verdict, parts_header, server_timing, verdict_json
+from stagedoor.aggregate import PartVerdict, Report, parts_header, server_timing, verdict_json
 from stagedoor.aggregate.verdict import Status, answered, most_telling, recalled, stood_in
 from stagedoor.context import Record
 from stagedoor.errors import (
@@ -19,27 +19,27 @@ from stagedoor.errors import (
 )
 
 VERDICTS = {
-    "user": Verdict("fresh", ms=6.04),
-    "orders": Verdict("fallback", "timeout", 80.0),
-    "products": Verdict("missing", "depends_on_orders"),
-    "bonus": Verdict("stale", ms=0.26, age=12.7),
-    "menu": Verdict("cached"),
+    "user": PartVerdict("fresh", ms=6.04),
+    "orders": PartVerdict("fallback", "timeout", 80.0),
+    "products": PartVerdict("missing", "depends_on_orders"),
+    "bonus": PartVerdict("stale", ms=0.26, age=12.7),
+    "menu": PartVerdict("cached"),
 }
 
 
 @pytest.mark.parametrize(
     ("record", "verdict"),
     [
-        (Record(calls=1), Verdict("fresh", ms=20.0)),
-        (Record(), Verdict("fresh")),
-        (Record(joined=True), Verdict("fresh", ms=20.0)),
-        (Record(hits=1), Verdict("cached")),
-        (Record(hits=1, calls=1), Verdict("fresh", ms=20.0)),
-        (Record(hits=1, stale=3.0), Verdict("stale", age=3.0)),
-        (Record(hits=1, calls=2, stale=3.0), Verdict("stale", ms=20.0, age=3.0)),
+        (Record(calls=1), PartVerdict("fresh", ms=20.0)),
+        (Record(), PartVerdict("fresh")),
+        (Record(joined=True), PartVerdict("fresh", ms=20.0)),
+        (Record(hits=1), PartVerdict("cached")),
+        (Record(hits=1, calls=1), PartVerdict("fresh", ms=20.0)),
+        (Record(hits=1, stale=3.0), PartVerdict("stale", age=3.0)),
+        (Record(hits=1, calls=2, stale=3.0), PartVerdict("stale", ms=20.0, age=3.0)),
     ],
 )
-def test_p4_a_verdict_is_drawn_from_what_the_calls_did(record: Record, verdict: Verdict) -> None:
+def test_p4_a_verdict_is_drawn_from_what_the_calls_did(record: Record, verdict: PartVerdict) -> None:
     """P4: stale outranks everything; cached only if nobody was called; no milliseconds without a call."""
     assert answered(record, 0.02) == verdict
 
@@ -49,8 +49,10 @@ def test_p4_a_failure_keeps_its_reason(kind: type[UpstreamError]) -> None:
     """P4: with a fallback something stands in; without one the value is missing."""
     error = kind("x")
 
-    assert stood_in(Record(calls=1), 0.02, error, fallback=True) == Verdict("fallback", error.reason, 20.0)
-    assert stood_in(Record(), 0.02, error, fallback=False) == Verdict("missing", error.reason)
+    assert stood_in(Record(calls=1), 0.02, error, fallback=True) == PartVerdict(
+        "fallback", error.reason, 20.0
+    )
+    assert stood_in(Record(), 0.02, error, fallback=False) == PartVerdict("missing", error.reason)
 
 
 def test_p4_the_header_is_a_structured_dictionary() -> None:
@@ -71,7 +73,7 @@ def test_p4_the_header_is_a_structured_dictionary() -> None:
 
 def test_keys_of_the_header_are_lower_case() -> None:
     """RFC 9651 3.1.2: a key knows no capitals; a part may."""
-    assert parts_header({"Menu": Verdict("fresh")}) == "menu=fresh"
+    assert parts_header({"Menu": PartVerdict("fresh")}) == "menu=fresh"
 
 
 def test_server_timing_names_each_part_that_made_a_call() -> None:
@@ -103,7 +105,7 @@ def test_a_verdict_in_the_body_says_no_more_than_there_is() -> None:
 )
 def test_an_answer_is_whole_only_if_fresh_or_cached(status: Status, *, whole: bool, has_value: bool) -> None:
     """Anything else is never stored as complete."""
-    assert (Verdict(status).whole, Verdict(status).has_value) == (whole, has_value)
+    assert (PartVerdict(status).whole, PartVerdict(status).has_value) == (whole, has_value)
 
 
 def test_a_report_counts_the_parts_with_a_value_of_their_own() -> None:
@@ -113,7 +115,7 @@ def test_a_report_counts_the_parts_with_a_value_of_their_own() -> None:
 
 def test_a_recalled_answer_is_cached_throughout() -> None:
     """On a hit all parts are cached."""
-    assert recalled({"user": VERDICTS["user"]}) == {"user": Verdict("cached")}
+    assert recalled({"user": VERDICTS["user"]}) == {"user": PartVerdict("cached")}
 
 
 def test_p3_the_most_telling_error_is_what_an_upstream_said_itself() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stagedoor.aggregate import Aggregate, Plan, PlanError
+from stagedoor.aggregate import Plan, PlanError
 from stagedoor.aggregate.worst import Cost, cost_of
 from stagedoor.cache.codec import RawCodec
 from stagedoor.cache.memory import MemoryStore
@@ -21,6 +21,7 @@ from stagedoor.policies.hedge import Hedge
 from stagedoor.policies.retry import Retry
 from stagedoor.policies.timeout import Timeout
 from stagedoor.testing import Events, ManualClock
+from tests.declared import Aggregate
 
 SHARED = Account(Budget(share=0.2))
 NOWHERE = MemoryStore(env=Env(ManualClock(), lambda: 0.5, Events()))

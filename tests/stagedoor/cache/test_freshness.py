@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.cache.freshness import Fresh, Freshness, Miss, Rule, Stale, judge
+from stagedoor.cache.freshness import Fresh, Freshness, FreshnessRule, Miss, Stale, judge
 
-RULE = Rule(lifetime=30.0, stale_while_revalidate=10.0, stale_if_error=60.0)
+RULE = FreshnessRule(lifetime=30.0, stale_while_revalidate=10.0, stale_if_error=60.0)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_k7_no_answer_is_used_beyond_what_its_rule_allows(
     lifetime: float, revalidate: float, on_error: float, born: float, age: float
 ) -> None:
     """K7: whatever the figures, age decides."""
-    rule = Rule(lifetime=lifetime, stale_while_revalidate=revalidate, stale_if_error=on_error)
+    rule = FreshnessRule(lifetime=lifetime, stale_while_revalidate=revalidate, stale_if_error=on_error)
     verdict = judge(born, rule, born + age)
 
     past = (born + age) - born - lifetime

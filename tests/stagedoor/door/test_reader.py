@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from stagedoor.door.head import HeadLines, whole_head
 from stagedoor.door.limits import DoorLimits
 from stagedoor.door.lines import Refusal
-from stagedoor.door.reader import Head, Reader
+from stagedoor.door.reader import Head, RequestReader
 from tests.growth import QUADRATIC, growth
 
 H = b"Host: a\r\n"
@@ -50,7 +50,7 @@ class Seen:
 def verdict(*pieces: bytes, limits: DoorLimits | None = None) -> tuple[Any, ...]:
     """Return all that can be told of a reader after it was fed."""
     seen = Seen()
-    reader = Reader(limits or DoorLimits(), seen)
+    reader = RequestReader(limits or DoorLimits(), seen)
     problem = None
     for piece in pieces:
         if problem is None and not reader.done:
@@ -227,7 +227,7 @@ def test_a_head_is_read_alike_in_one_go_and_line_by_line(lines: list[bytes]) -> 
 def test_nothing_is_read_after_the_last_request_that_is_wanted() -> None:
     """T7: what follows is dropped, whatever it is."""
     seen = Seen(most=1)
-    reader = Reader(DoorLimits(), seen)
+    reader = RequestReader(DoorLimits(), seen)
 
     assert reader.feed(GET + b"\0" * 10) is None
     assert (len(seen.requests), reader.done) == (1, True)

@@ -347,7 +347,7 @@ async def test_t15_no_key_shows_what_a_caller_sent() -> None:
 
 
 async def test_a_problem_ends_what_a_handler_kept() -> None:
-    """D2: gone is what there is to say now; an outage lets the old answer stand in."""
+    """K9: gone is what there is to say now; an outage lets the old answer stand in."""
     app = Gateway("shop")
     errors: list[Problem | None] = [None, Problem(503), NotFound(), Problem(503)]
 

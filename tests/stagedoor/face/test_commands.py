@@ -1,5 +1,11 @@
 """The commands on gateways written into a folder of their own."""
 
+import importlib
+import json
+import os
+import socket
+import subprocess
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from stagedoor.cli import app
+from stagedoor.testing import Stage
 
 Written = Callable[[str], str]
 
@@ -116,16 +123,7 @@ def test_a_gateway_without_addresses_can_be_listed_and_not_run(
     result = run(command, f"{written(SHOP)}:app")
 
     assert words in result.output
-    assert (result.exit_code, "Traceback" in result.output) == (1 if command == "run" else 0, False)
-
-
-@pytest.mark.parametrize("command", ["run", "settings"])
-def test_what_is_no_gateway_is_told_in_one_line(written: Written, command: str) -> None:
-    """A module that is not there, a name that is another thing."""
-    missing, other = run(command, "no_such_module:app"), run(command, f"{written('app = 7')}:app")
-
-    assert (missing.exit_code, missing.output.strip()) == (1, "No module named 'no_such_module'")
-    assert (other.exit_code, "is no Gateway but int" in other.output) == (1, True)
+    assert (result.exit_code, "Traceback" in result.output) == (78 if command == "run" else 0, False)
 
 
 def test_a_bad_setting_stops_the_start_in_one_line(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,4 +132,105 @@ def test_a_bad_setting_stops_the_start_in_one_line(written: Written, monkeypatch
     monkeypatch.setenv("SHOP_THINGS_URL", "http://127.0.0.1:9")
     result = run("run", f"{written(SHOP)}:app")
 
-    assert (result.exit_code, result.output) == (1, "SHOP_PORT: 'http' must be a port from 0 to 65535\n")
+    assert (result.exit_code, result.output) == (78, "SHOP_PORT: 'http' must be a port from 0 to 65535\n")
+
+
+def test_an_address_that_is_taken_stops_the_start_in_one_line(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """12.4: before anything is opened, and with the address."""
+    monkeypatch.setenv("SHOP_THINGS_URL", "http://127.0.0.1:9")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = run("run", f"{written(SHOP)}:app", "--port", str(port))
+
+    assert result.exit_code == 71
+    assert result.stderr == f"cannot listen on 127.0.0.1:{port}: Address already in use\n"
+
+
+def test_openapi_prints_the_document_that_is_served(written: Written) -> None:
+    """12.4: for client generators, without a running gateway."""
+    result = run("openapi", f"{written(SHOP)}:app")
+
+    said = json.loads(result.stdout)
+    assert (result.exit_code, said["openapi"], said["info"]["title"]) == (0, "3.1.0", "shop")
+    assert {"/page", "/health"} <= set(said["paths"])
+
+
+async def test_the_printed_document_equals_the_served_one(written: Written, tmp_path: Path) -> None:
+    """12.4: written to a file, it can be compared in CI."""
+    module = written(SHOP)
+    result = run("openapi", f"{module}:app", "--output", "openapi.json")
+
+    async with Stage(importlib.import_module(module).app) as stage:
+        served = json.loads((await stage.get("/openapi.json")).body)
+    assert (result.exit_code, result.output) == (0, "")
+    assert json.loads((tmp_path / "openapi.json").read_text()) == served
+
+
+SETS = """
+    from stagedoor import DocumentSet, Gateway
+
+    app = Gateway("shop", documents=[DocumentSet(openapi="/all.json"), DocumentSet(openapi="/v1.json", prefix="/v1")])
+
+    @app.get("/v1/a")
+    async def one() -> str:
+        return ""
+
+    @app.get("/v2/a")
+    async def two() -> str:
+        return ""
+"""
+
+
+def test_openapi_prints_the_document_of_a_path(written: Written) -> None:
+    """12.4: a gateway may have several; one that it has not is told with those that are there."""
+    target = f"{written(SETS)}:app"
+    first, asked, wrong = (
+        run("openapi", target, *words)
+        for words in ([], ["--document", "/v1.json"], ["--document", "/v3.json"])
+    )
+
+    assert {"/v1/a", "/v2/a"} <= set(json.loads(first.stdout)["paths"])
+    assert list(json.loads(asked.stdout)["paths"]) == ["/v1/a"]
+    assert (wrong.exit_code, wrong.stderr) == (
+        78,
+        "the gateway 'shop' has no document '/v3.json'; it has /all.json, /v1.json\n",
+    )
+
+
+def test_openapi_says_in_one_line_what_it_cannot_write(written: Written) -> None:
+    """12.4: exit code 73."""
+    result = run("openapi", f"{written(SHOP)}:app", "-o", "nowhere/openapi.json")
+
+    assert (result.exit_code, result.stderr) == (73, "nowhere/openapi.json: No such file or directory\n")
+
+
+ALONE = """
+import socket, sys
+for extra in ("prometheus_client", "hiredis", "fastapi_offline", "sentry_sdk", "tantivy", "pyreqwest"):
+    sys.modules[extra] = None  # as if it were not installed
+from stagedoor.cli import app
+
+def code(*words):
+    try:
+        app(list(words))
+    except SystemExit as end:
+        return end.code
+
+with socket.create_server(("127.0.0.1", 0)) as taken:
+    port = str(taken.getsockname()[1])
+    target = sys.argv[1]
+    print([code("check", target), code("routes", target), code("settings", target), code("openapi", target)])
+    print([code("run", target, "--port", port), code("run", target, "--port", port, "--workers", "2")])
+"""
+
+
+def test_every_command_works_without_any_extra(written: Written, tmp_path: Path) -> None:
+    """12.4: `pip install stagedoor` is what a newcomer has; `run` ended in a traceback without metrics."""
+    command = [sys.executable, "-c", ALONE, f"{written(SHOP)}:app"]
+    environment = os.environ | {"SHOP_THINGS_URL": "http://127.0.0.1:9"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert "Traceback" not in done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("[")] == ["[0, 0, 0, 0]", "[71, 71]"]

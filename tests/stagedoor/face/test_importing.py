@@ -61,3 +61,11 @@ def test_every_public_name_is_there() -> None:
     assert [name for name in stagedoor.__all__ if getattr(stagedoor, name, None) is None] == []
     assert set(stagedoor.__all__) <= set(dir(stagedoor))
     assert not hasattr(stagedoor, "Gatway")
+
+
+def test_a_policy_is_typed_by_the_package_of_policies() -> None:
+    """`policies=` takes a sequence of `stagedoor.policies.Policy`, which is the one of extensions."""
+    import stagedoor  # noqa: PLC0415 - the module itself
+    from stagedoor import policies  # noqa: PLC0415 - as above
+
+    assert policies.Policy is stagedoor.Policy

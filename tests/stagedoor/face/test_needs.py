@@ -72,7 +72,7 @@ async def test_a_required_part_decides_the_status(status: int, seen: int) -> Non
 
 
 async def test_a_problem_of_a_part_ends_what_is_kept() -> None:
-    """D2: 4xx is what there is to say now; a 5xx lets the old answer stand in."""
+    """K9: 4xx is what there is to say now; a 5xx lets the old answer stand in."""
     app = needing()
     heads, bodies = app.services
     async with Stage(app) as stage:

@@ -21,7 +21,7 @@ from stagedoor import (
     Running,
     Settings,
 )
-from stagedoor.aggregate import Verdict
+from stagedoor.aggregate import PartVerdict
 from stagedoor.call import Call, Env
 from stagedoor.errors import ConfigError, UpstreamUnavailable
 from stagedoor.policies import Timeout
@@ -124,7 +124,9 @@ async def test_a_summary_is_completed_for_each_answer_that_leaves() -> None:
 
 def test_the_verdicts_of_a_delivery_have_a_form_in_json() -> None:
     """`status` and `ms` always, the others where there is something to say."""
-    delivery = Delivery({"a": Verdict("fresh", None, 1.04), "b": Verdict("fallback", "timeout")}, False, 0.1)
+    delivery = Delivery(
+        {"a": PartVerdict("fresh", None, 1.04), "b": PartVerdict("fallback", "timeout")}, False, 0.1
+    )
 
     assert delivery.parts_json() == {
         "a": {"status": "fresh", "ms": 1.0},

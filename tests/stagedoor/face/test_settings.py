@@ -238,3 +238,87 @@ async def test_a_trusted_proxy_says_who_asks() -> None:
         statuses = [(await client.ask("/thing", headers=one)).status for one in fields]
 
         assert statuses == [200, 200, 429]
+
+
+def used() -> Gateway:
+    """Return a gateway with two services."""
+    app = Gateway("shop")
+    for name in ("accounts", "carts"):
+        app.proxy(f"/{name}", app.service(name, "http://a:1"))
+    return app
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("SHOP_RATE_LIMT", "SHOP_RATE_LIMIT"),
+        ("SHOP_PROT", "SHOP_PORT"),
+        ("SHOP_ACOUNTS_URL", "SHOP_ACCOUNTS_URL"),
+        ("SHOP_CARTS_URI", "SHOP_CARTS_URL"),
+        ("SHOP_LOGLEVEL", "SHOP_LOG_LEVEL"),
+        ("SHOP_TRUSTED_PROXY", "SHOP_TRUSTED_PROXIES"),
+    ],
+)
+def test_a_misspelt_setting_ends_the_start(name: str, meant: str) -> None:
+    """It would be ignored, and nobody would know: a limit that is none, an address that is another's."""
+    with pytest.raises(ConfigError, match=rf"^{name}: no such setting; did you mean {meant}\?$"):
+        used().made(environment={name: "1"})
+
+
+def test_every_name_under_the_prefix_is_the_gateways_own() -> None:
+    """All that are unknown are told at once; names of others are theirs."""
+    env = {
+        "SHOP_XYZZY": "1",
+        "SHOP_RATE_LIMT": "1/1",
+        "SHOPPER_XYZZY": "1",
+        "PORT": "x",
+        "MY_SHOP_XYZZY": "1",
+    }
+
+    with pytest.raises(ConfigError) as caught:
+        used().made(environment=env)
+
+    assert str(caught.value).splitlines() == [
+        "SHOP_RATE_LIMT: no such setting; did you mean SHOP_RATE_LIMIT?",
+        "SHOP_XYZZY: no such setting; names under SHOP_ are those of the gateway 'shop'",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("SHOP_PORT", "tcp://10.0.0.1:80"),
+        ("SHOP_SERVICE_HOST", "10.0.0.1"),
+        ("SHOP_SERVICE_PORT", "80"),
+        ("SHOP_SERVICE_PORT_HTTP", "80"),
+        ("SHOP_PORT_80_TCP", "tcp://10.0.0.1:80"),
+        ("SHOP_PORT_80_TCP_ADDR", "10.0.0.1"),
+        ("SHOP_PORT_53_UDP_PROTO", "udp"),
+        ("SHOP_CARTS_PORT", "tcp://10.0.0.2:80"),
+        ("SHOP_CARTS_SERVICE_HOST", "10.0.0.2"),
+        ("SHOP_CARTS_SERVICE_PORT", "80"),
+        ("SHOP_CARTS_PORT_80_TCP_PORT", "80"),
+        ("SHOP_NAME", "/web/shop"),
+        ("SHOP_ENV_PATH", "/bin"),
+    ],
+)
+def test_what_platforms_inject_stays_ignored(name: str, said: str) -> None:
+    """A namespace of Kubernetes puts an address for each of its services into every container."""
+    assert used().made(environment={name: said}).settings == Settings()
+
+
+def test_where_settings_are_given_only_addresses_can_be_misspelt() -> None:
+    """Nothing else is read from the environment then, and its names may mean something to others."""
+    app = Gateway("shop", settings=Settings())
+    app.proxy("/accounts", app.service("accounts", "http://a:1"))
+
+    assert app.made(environment={"SHOP_PARENT_PID": "1", "SHOP_RATE_LIMT": "1"}).name == "shop"
+    with pytest.raises(ConfigError, match=r"^SHOP_ACCOUNT_URL: .* did you mean SHOP_ACCOUNTS_URL\?$"):
+        app.made(environment={"SHOP_ACCOUNT_URL": "http://a:2"})
+
+
+def test_what_the_command_tells_its_processes_is_no_setting() -> None:
+    """A gateway may be called stagedoor."""
+    app = Gateway("stagedoor")
+
+    assert app.made(environment={"STAGEDOOR_TARGET": "a:b", "STAGEDOOR_WATCH": "1"}).name == "stagedoor"

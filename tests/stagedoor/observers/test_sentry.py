@@ -11,8 +11,8 @@ from stagedoor.call import Env
 from stagedoor.errors import ConfigError, UpstreamTimeout
 from stagedoor.observers.sentry import Sentry
 from stagedoor.testing import Client, ManualClock
-from stagedoor.web.answer import Answer
-from stagedoor.web.gateway import Gateway
+from stagedoor.web.answer import WebAnswer
+from stagedoor.web.gateway import GatewayApp
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Route
 
@@ -54,18 +54,18 @@ async def sentry(post: Post, clock: ManualClock) -> AsyncIterator[Sentry]:
     await made.aclose()
 
 
-async def bug(request: Request) -> Answer:
+async def bug(request: Request) -> WebAnswer:
     password = CANARY
     raise ValueError(f"anna@example.com {password} {request.headers!r}")
 
 
-async def late(_: Request) -> Answer:
+async def late(_: Request) -> WebAnswer:
     raise UpstreamTimeout("users.get")
 
 
 def served(env: Env, *traffic: Any) -> Client:
     routes = (Route(path="/bug/{id}", handle=bug), Route(path="/late", handle=late))
-    return Client(Gateway(routes, env=env, name="test", traffic=traffic))
+    return Client(GatewayApp(routes, env=env, name="test", traffic=traffic))
 
 
 async def test_a_bug_is_told_with_type_place_and_request(env: Env, sentry: Sentry, post: Post) -> None:

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from stagedoor.errors import ConfigError
-from stagedoor.policies.circuit import Circuit, Rule
+from stagedoor.policies.circuit import Circuit, CircuitRule
 
-RATE = Rule(consecutive=None, failure_rate=0.5, minimum=10, probe_after=1.0, open_for=8.0, jitter=0.0)
+RATE = CircuitRule(consecutive=None, failure_rate=0.5, minimum=10, probe_after=1.0, open_for=8.0, jitter=0.0)
 
 
 def play(circuit: Circuit, outcomes: str, now: float = 1000.0) -> str:
@@ -21,14 +21,14 @@ def play(circuit: Circuit, outcomes: str, now: float = 1000.0) -> str:
     return circuit.state
 
 
-def opened(options: Rule = RATE, now: float = 1000.0) -> Circuit:
+def opened(options: CircuitRule = RATE, now: float = 1000.0) -> Circuit:
     circuit = Circuit(options)
     play(circuit, "f" * 10, now)
     assert circuit.state == "open"
     return circuit
 
 
-def half_open(options: Rule = RATE) -> tuple[Circuit, int]:
+def half_open(options: CircuitRule = RATE) -> tuple[Circuit, int]:
     circuit = opened(options)
     ticket = circuit.admit(1001.0)
     assert ticket is not None
@@ -71,7 +71,7 @@ def test_c1_slow_calls_are_a_trigger_of_their_own() -> None:
 
 def test_c1_failures_in_a_row_are_a_third_trigger() -> None:
     """C1: five in a row open long before twenty calls are there; a success between them starts anew."""
-    circuit = Circuit(Rule(consecutive=5, minimum=20))
+    circuit = Circuit(CircuitRule(consecutive=5, minimum=20))
 
     assert [play(circuit, "ffff"), play(circuit, ".ffff"), play(circuit, "f")] == ["closed", "closed", "open"]
 
@@ -95,7 +95,7 @@ def test_an_open_circuit_lets_nobody_in_before_its_time() -> None:
 @pytest.mark.parametrize(("roll", "until"), [(0.0, 1000.1), (0.5, 1000.09), (0.99, 1000.0802)])
 def test_the_open_time_is_shortened_by_chance(roll: float, until: float) -> None:
     """Workers that opened together must not probe together; and none waits longer than the rule says."""
-    circuit = Circuit(Rule(consecutive=1, jitter=0.2))
+    circuit = Circuit(CircuitRule(consecutive=1, jitter=0.2))
     circuit.record(0, 1000.0, failed=True, slow=False, roll=roll)
 
     assert circuit.until == pytest.approx(until)
@@ -154,17 +154,17 @@ def waits(circuit: Circuit, probes: int) -> list[float]:
 
 def test_each_failed_probe_doubles_the_wait_up_to_the_longest() -> None:
     """F4: 0.1 s after a short failure; one probe a second for an upstream that stays away."""
-    assert waits(Circuit(Rule(consecutive=1)), 7) == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0])
+    assert waits(Circuit(CircuitRule(consecutive=1)), 7) == pytest.approx([0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0])
 
 
 def test_a_longest_wait_below_the_first_is_both() -> None:
     """Who sets only `open_for` means it."""
-    assert waits(Circuit(Rule(consecutive=1, open_for=0.05)), 2) == pytest.approx([0.05, 0.05])
+    assert waits(Circuit(CircuitRule(consecutive=1, open_for=0.05)), 2) == pytest.approx([0.05, 0.05])
 
 
 def test_the_waits_begin_anew_once_it_was_closed() -> None:
     """F4: the next hiccup is as short as the first, as far as anyone knows."""
-    circuit = Circuit(Rule(consecutive=1))
+    circuit = Circuit(CircuitRule(consecutive=1))
     waits(circuit, 3)
     ticket = circuit.admit(circuit.until)
     circuit.record(ticket or 0, circuit.until, failed=False, slow=False, roll=0.0)
@@ -247,7 +247,7 @@ def test_c7_a_release_does_not_move_the_window() -> None:
 def test_options_that_cannot_work_are_refused_by_name(field: str, value: float) -> None:
     """A breaker that never opens, or never closes, must not start."""
     with pytest.raises(ConfigError, match=rf"Rule\({field}="):
-        replace(Rule(), **{field: value})  # type: ignore[arg-type]
+        replace(CircuitRule(), **{field: value})  # type: ignore[arg-type]
 
 
 class CircuitMachine(RuleBasedStateMachine):
@@ -261,7 +261,7 @@ class CircuitMachine(RuleBasedStateMachine):
     )
     def start(self, consecutive: int | None, minimum: int, rate: float, probes: int) -> None:
         """Begin with any rule; one bucket per moment of the oracle's grid, so that both forget alike."""
-        self.rule = Rule(
+        self.rule = CircuitRule(
             consecutive=consecutive,
             minimum=minimum,
             failure_rate=rate,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.policies.window import Window
+from stagedoor.policies.window import OutcomeWindow
 
 STEPS = st.lists(st.tuples(st.floats(0, 7), st.booleans(), st.booleans()), max_size=60)
 
@@ -14,7 +14,7 @@ def test_c2_the_window_counts_what_a_list_of_moments_would(
     steps: list[tuple[float, bool, bool]], seconds: float, buckets: int
 ) -> None:
     """C2: nothing older than the window counts; younger than the window less one bucket always does."""
-    window, seen, now = Window(seconds, buckets), [], 1000.0
+    window, seen, now = OutcomeWindow(seconds, buckets), [], 1000.0
     width = seconds / buckets
     for pause, failed, slow in steps:
         now += pause
@@ -30,7 +30,7 @@ def test_c2_the_window_counts_what_a_list_of_moments_would(
 
 def test_c2_a_failure_older_than_the_window_does_not_count() -> None:
     """C2: the last moment that counts lies inside the window."""
-    window = Window(10.0, 10)
+    window = OutcomeWindow(10.0, 10)
     window.add(1000.0, failed=True, slow=True)
     counts = []
     for now in (1000.9, 1009.9, 1010.0):
@@ -43,7 +43,7 @@ def test_c2_a_failure_older_than_the_window_does_not_count() -> None:
 @pytest.mark.parametrize("pause", [10.0, 11.0, 1e6])
 def test_a_long_silence_empties_every_bucket(pause: float) -> None:
     """Buckets are reused: none may come back with what it held a turn ago."""
-    window = Window(10.0, 10)
+    window = OutcomeWindow(10.0, 10)
     for step in range(30):
         window.add(1000.0 + step / 3, failed=True, slow=False)
     window.roll(1010.0 + pause)
@@ -53,7 +53,7 @@ def test_a_long_silence_empties_every_bucket(pause: float) -> None:
 
 def test_a_cleared_window_starts_anew() -> None:
     """A circuit that closes forgets why it opened."""
-    window = Window(10.0, 10)
+    window = OutcomeWindow(10.0, 10)
     window.add(1000.0, failed=True, slow=True)
     window.clear()
     window.add(1000.0, failed=False, slow=False)

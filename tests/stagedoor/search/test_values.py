@@ -1,13 +1,14 @@
 """Single values of parameters, at their edges."""
 
 from contextlib import suppress
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stagedoor.parameters import Invalid
-from stagedoor.search.values import HUGE, IntegerValue, Kind, NumberValue, TextValue, UuidValue
+from stagedoor.search.values import HUGE, IntegerValue, Kind, NumberValue, TextValue, UuidValue, parameter_of
 from tests.growth import QUADRATIC, growth
 
 KINDS: list[Kind[object]] = [
@@ -61,3 +62,18 @@ def test_t9_what_is_no_finite_number_is_refused(raw: str) -> None:
 def test_a_number_is_read_as_it_is_written(number: float) -> None:
     """In every form that Python writes."""
     assert NumberValue(least=0).read("value", repr(number)) == number
+
+
+@pytest.mark.parametrize("place", ["path", "query"])
+def test_a_wrong_value_names_where_it_stands(place: Literal["path", "query"]) -> None:
+    """One kind serves the paths of routes and the filters of lists alike."""
+    known = parameter_of(
+        UuidValue(example="3d8d9bf5-0d90-4353-88ba-4ccc5d2c0700"), "id", "Its id", place=place
+    )
+
+    with pytest.raises(Invalid) as caught:
+        known.parse("1")
+
+    (fault,) = caught.value.faults
+    assert (fault.loc, fault.type) == ((place, "id"), "uuid")
+    assert fault.msg.endswith(str(known.example))

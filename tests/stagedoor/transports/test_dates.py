@@ -26,7 +26,7 @@ MOMENT = 784_111_777.0  # the example of RFC 9110
     ],
 )
 def test_c3_three_forms_name_one_moment(text: str) -> None:
-    """C3: RFC 9110 5.6.7; case and day are not what it hangs on (RFC 9111 4.2)."""
+    """U3: RFC 9110 5.6.7; case and day are not what it hangs on (RFC 9111 4.2)."""
     assert http_date(text, WALL) == MOMENT
 
 
@@ -59,7 +59,7 @@ def test_c3_each_form_says_what_was_written(seconds: int) -> None:
 def test_c3_two_digits_are_never_more_than_50_years_ahead(
     wall: tuple[int, int, int], text: str, year: int
 ) -> None:
-    """C3: RFC 9110 5.6.7; otherwise it is the most recent year in the past with these digits."""
+    """U3: RFC 9110 5.6.7; otherwise it is the most recent year in the past with these digits."""
     moment = http_date(text, datetime(*wall, tzinfo=UTC).timestamp())
 
     assert moment is not None

@@ -28,14 +28,14 @@ def test_what_was_compressed_comes_back(body: bytes) -> None:
 
 @given(st.lists(st.binary(max_size=500), min_size=1, max_size=8))
 def test_c2_a_series_of_gzip_members_is_one_body(bodies: list[bytes]) -> None:
-    """C2: RFC 1952 2.2; what writes logs or blocks makes such files."""
+    """U2: RFC 1952 2.2; what writes logs or blocks makes such files."""
     members = b"".join(gzip.compress(body) for body in bodies)
 
     assert inflated(coded(members), 10_000).body == b"".join(bodies)
 
 
 def test_c2_members_may_be_larger_than_what_is_decoded_at_once() -> None:
-    """C2: wherever a member ends within a piece, the next one begins there."""
+    """U2: wherever a member ends within a piece, the next one begins there."""
     bodies = [random.Random(size).randbytes(size) for size in (16_300, 16_350, 16_384, 16_400, 50_000)]
     members = b"".join(gzip.compress(body) for body in bodies)
 
@@ -44,7 +44,7 @@ def test_c2_members_may_be_larger_than_what_is_decoded_at_once() -> None:
 
 @given(st.binary(max_size=2_000), st.integers(0, 9))
 def test_c2_deflate_is_read_with_and_without_its_frame(body: bytes, level: int) -> None:
-    """C2: we ask for it, and many servers send it bare (RFC 9110 8.4.1.2, note)."""
+    """U2: we ask for it, and many servers send it bare (RFC 9110 8.4.1.2, note)."""
     bare = zlib.compressobj(level, wbits=-15)
 
     assert inflated(coded(zlib.compress(body, level), b"deflate"), 10_000).body == body

@@ -50,7 +50,7 @@ def down() -> str:
 async def test_c6_a_resolver_in_trouble_does_not_stop_traffic(
     monkeypatch: pytest.MonkeyPatch, trouble: Resolve
 ) -> None:
-    """C6: each call connects anew, and the name was right a moment ago (cf. RFC 8767)."""
+    """U6: each call connects anew, and the name was right a moment ago (cf. RFC 8767)."""
     moods: list[Resolve] = [lambda: "127.0.0.1", trouble]
     resolve_by(monkeypatch, moods)
     async with RawServer(script_of(closing)) as server:
@@ -70,7 +70,7 @@ async def test_c6_a_resolver_in_trouble_does_not_stop_traffic(
 async def test_c6_an_upstream_that_comes_back_is_found_while_the_resolver_is_silent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """C6: nobody answered at its address for a moment, which is no reason to forget it."""
+    """U6: nobody answered at its address for a moment, which is no reason to forget it."""
     moods: list[Resolve] = [lambda: "127.0.0.1", never]
     resolve_by(monkeypatch, moods)
     async with RawServer(script_of(closing)) as server:
@@ -90,7 +90,7 @@ async def test_c6_an_upstream_that_comes_back_is_found_while_the_resolver_is_sil
 
 
 async def test_c6_an_upstream_that_has_moved_costs_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """C6: where nobody answers at the address known, the one just found is tried in the same call."""
+    """U6: where nobody answers at the address known, the one just found is tried in the same call."""
     moods: list[Resolve] = [lambda: "127.0.0.1", lambda: "127.0.0.2"]
     resolve_by(monkeypatch, moods)
     async with RawServer(script_of(closing)) as server:

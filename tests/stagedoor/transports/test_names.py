@@ -65,7 +65,7 @@ async def test_an_answer_is_believed_for_a_while(house: House) -> None:
 
 
 async def test_c6_what_was_known_is_used_while_the_resolver_is_asked(house: House) -> None:
-    """C6: RFC 8767; nobody waits for an answer that is mostly the same."""
+    """U6: RFC 8767; nobody waits for an answer that is mostly the same."""
     await house.clock.advance(1.0)
     answer = house.resolver.falls_silent()
 
@@ -83,7 +83,7 @@ async def test_c6_what_was_known_is_used_while_the_resolver_is_asked(house: Hous
 async def test_c6_a_resolver_that_is_down_stops_nobody_and_is_not_stormed(
     house: House, problem: Exception
 ) -> None:
-    """C6: asked once a second, as if it were up; the address lasts as long as it is kept."""
+    """U6: asked once a second, as if it were up; the address lasts as long as it is kept."""
     house.resolver.says = problem
 
     for _ in range(298):
@@ -111,7 +111,7 @@ async def test_c6_after_an_outage_the_resolver_is_believed_again(house: House) -
 
 
 async def test_c6_a_look_up_that_never_ends_is_given_up(house: House) -> None:
-    """C6: otherwise nobody would ever ask again, and the address would end with its bound."""
+    """U6: otherwise nobody would ever ask again, and the address would end with its bound."""
     house.resolver.falls_silent()
     await house.clock.advance(1.0)
     await house.find()
@@ -125,7 +125,7 @@ async def test_c6_a_look_up_that_never_ends_is_given_up(house: House) -> None:
 
 
 async def test_c6_no_such_name_is_an_answer(house: House) -> None:
-    """C6: RFC 8767 4; whoever has the address now is somebody else."""
+    """U6: RFC 8767 4; whoever has the address now is somebody else."""
     house.resolver.says = NONE
     await house.clock.advance(1.0)
     await house.find()
@@ -136,7 +136,7 @@ async def test_c6_no_such_name_is_an_answer(house: House) -> None:
 
 
 async def test_c6_where_nobody_answered_the_resolver_is_waited_for(house: House) -> None:
-    """C6: the address may have moved."""
+    """U6: the address may have moved."""
     house.resolver.says = ["10.0.0.2"]
     house.names.doubt()
 
@@ -144,7 +144,7 @@ async def test_c6_where_nobody_answered_the_resolver_is_waited_for(house: House)
 
 
 async def test_c6_where_nobody_answered_a_silent_resolver_gets_half_of_the_time(house: House) -> None:
-    """C6: the upstream was restarted, and the resolver is down: the address is as good as before."""
+    """U6: the upstream was restarted, and the resolver is down: the address is as good as before."""
     house.resolver.falls_silent()
     house.names.doubt()
     before = house.clock.now()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from stagedoor.requests import Headers
 from stagedoor.transports.failures import Cut, Failure, Garbled
 from stagedoor.transports.limits import Limits
-from stagedoor.transports.reader import ResponseReader, Stage, framing
+from stagedoor.transports.reader import ReadStage, ResponseReader, framing
 
 LIMITS = Limits(head=2_000, fields=20, interim=3, body=4_000)
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -110,7 +110,7 @@ CONTROLS = [octet for octet in (*range(32), 127) if octet not in b"\t"]
 
 @pytest.mark.parametrize("octet", CONTROLS)
 def test_c5_no_control_character_is_part_of_a_reason(octet: int) -> None:
-    """C5, H7: RFC 9112 4; one that ends lines ends this one, and garbles what follows."""
+    """U5, H7: RFC 9112 4; one that ends lines ends this one, and garbles what follows."""
     for start in (b"HTTP/1.1 200 ", b"HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 ", b"HTTP/1.1 10"):
         answer = start + b"3 O%cK\r\nContent-Length: 0\r\n\r\n" % octet
 
@@ -121,7 +121,7 @@ def test_c5_no_control_character_is_part_of_a_reason(octet: int) -> None:
     "line", [b"HTTP/1.1 200", b"HTTP/1.1 200 ", b"HTTP/1.1 200  O\tK", b"HTTP/1.1 200 \xd6K \xff"]
 )
 def test_c5_any_other_reason_is_read_past(line: bytes) -> None:
-    """C5: RFC 9112 4 has blanks, tabs and obs-text in it; the first of these lacks a blank that many forget."""
+    """U5: RFC 9112 4 has blanks, tabs and obs-text in it; the first of these lacks a blank that many forget."""
     answer = line + b"\r\nContent-Length: 0\r\n\r\n"
 
     assert (
@@ -136,7 +136,7 @@ def test_c5_any_other_reason_is_read_past(line: bytes) -> None:
 def test_c8_a_body_that_must_not_be_costs_the_connection_alone(
     status: int, to_head: bool, fields: bytes
 ) -> None:
-    """C8: RFC 9112 6.3; the answer counts, however it is cut."""
+    """U8: RFC 9112 6.3; the answer counts, however it is cut."""
     head = b"HTTP/1.1 %d X\r\n%b\r\n" % (status, fields)
     answer = head + b"hello"
     whole = read([answer], to_head=to_head)
@@ -191,7 +191,7 @@ def test_a_reader_serves_one_answer_after_the_other() -> None:
     for body in (b"one", b"two!", b""):
         reader.begin(to_head=False, streamed=False)
         reader.feed(OK + b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        assert (reader.stage, reader.take(), reader.keep) == (Stage.DONE, body, True)
+        assert (reader.stage, reader.take(), reader.keep) == (ReadStage.DONE, body, True)
 
 
 def test_bytes_after_the_end_are_garbled() -> None:
@@ -222,22 +222,22 @@ def test_r1_a_cut_tells_how_far_the_answer_had_come(said: bytes, silent: bool, h
 @pytest.mark.parametrize(
     ("status", "fields", "old", "stage", "keep"),
     [
-        (200, ((b"content-length", b"3"),), False, Stage.COUNTED, True),
-        (200, ((b"content-length", b"3"), (b"connection", b"close")), False, Stage.COUNTED, False),
+        (200, ((b"content-length", b"3"),), False, ReadStage.COUNTED, True),
+        (200, ((b"content-length", b"3"), (b"connection", b"close")), False, ReadStage.COUNTED, False),
         (
             200,
             ((b"connection", b"x"), (b"connection", b"a, CLOSE"), (b"content-length", b"0")),
             False,
-            Stage.DONE,
+            ReadStage.DONE,
             False,
         ),
-        (200, ((b"content-length", b"3"),), True, Stage.COUNTED, False),
-        (200, ((b"content-length", b"3"), (b"connection", b"Keep-Alive")), True, Stage.COUNTED, True),
-        (200, (), False, Stage.UNTIL_CLOSE, False),
-        (200, ((b"transfer-encoding", b"Chunked"),), False, Stage.CHUNKED, True),
-        (204, ((b"content-length", b"3"),), False, Stage.DONE, False),
-        (204, ((b"content-length", b"0"),), False, Stage.DONE, True),
-        (304, ((b"content-length", b"3"),), False, Stage.DONE, True),
+        (200, ((b"content-length", b"3"),), True, ReadStage.COUNTED, False),
+        (200, ((b"content-length", b"3"), (b"connection", b"Keep-Alive")), True, ReadStage.COUNTED, True),
+        (200, (), False, ReadStage.UNTIL_CLOSE, False),
+        (200, ((b"transfer-encoding", b"Chunked"),), False, ReadStage.CHUNKED, True),
+        (204, ((b"content-length", b"3"),), False, ReadStage.DONE, False),
+        (204, ((b"content-length", b"0"),), False, ReadStage.DONE, True),
+        (304, ((b"content-length", b"3"),), False, ReadStage.DONE, True),
     ],
 )
 def test_h7_framing_is_a_table(status: int, fields: Headers, old: bool, stage: int, keep: bool) -> None:

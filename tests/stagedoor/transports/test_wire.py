@@ -1,15 +1,17 @@
 """Request heads, byte for byte."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from stagedoor.context import under_parent
 from stagedoor.requests import Headers
-from stagedoor.transports.wire import Writer, check_request, fields_to_send, lines_to_send, own_fields
+from stagedoor.transports.wire import RequestWriter, check_request, fields_to_send, lines_to_send, own_fields
 
-WRITER = Writer(b"users:8001", b"/api", b"stagedoor")
+WRITER = RequestWriter(b"users:8001", b"/api", b"stagedoor")
 TEXT = st.binary(max_size=12)
 NAMES = st.sampled_from([b"connection", b"x-a", b"x-b", b"host", b"te"])
 
@@ -128,3 +130,27 @@ def test_t2_whatever_is_written_has_exactly_our_lines(
     assert lines[0] == b"%b /api/%b HTTP/1.1" % (method.encode(), target)
     assert lines[2:-2] == [b"%b: %b" % field for field in sent]
     assert head.count(b"\n") == head.count(b"\r") == len(sent) + 3
+
+
+OWN = b"00-" + b"a" * 32 + b"-" + b"b" * 16 + b"-01"
+
+
+@pytest.mark.parametrize(
+    ("headers", "forward"),
+    [
+        ((), ((b"x-request-id", b"r"), (b"traceparent", b"t"), (b"tracestate", b"a=traceparent: t"))),
+        (((b"accept", b"*/*"),), ((b"traceparent", b"t"),)),
+        (((b"accept", b"*/*"),), ((b"x-request-id", b"r"),)),
+        (((b"accept", b"*/*"),), ()),
+        (((b"traceparent", b"mine"),), ((b"x-request-id", b"r"), (b"traceparent", b"t"))),
+        (((b"connection", b"x-a"), (b"x-a", b"1")), ((b"traceparent", b"t"),)),
+    ],
+)
+@pytest.mark.parametrize("parent", [None, lambda: OWN])
+def test_b9_lines_are_those_of_the_fields_under_a_parent_of_their_own(
+    headers: Headers, forward: Headers, parent: Callable[[], bytes] | None
+) -> None:
+    """B9: lines that are remembered for a request say the same as fields that are written for each call."""
+    fields = fields_to_send(headers, under_parent(forward, parent))
+
+    assert lines_to_send(headers, forward, parent) == b"".join(b"%b: %b\r\n" % field for field in fields)

@@ -5,9 +5,9 @@ import pytest
 from stagedoor.call import Env
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Client
-from stagedoor.web.answer import Answer, json
+from stagedoor.web.answer import WebAnswer, json
 from stagedoor.web.cors import Cors, is_origin
-from stagedoor.web.gateway import Gateway
+from stagedoor.web.gateway import GatewayApp
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Route
 from stagedoor.web.throttle import Quota, Throttle
@@ -138,12 +138,12 @@ def test_what_no_browser_sends_is_a_mistake(text: str) -> None:
 def at_its_limit(env: Env, requests: int) -> Client:
     """Serve pages of a listed origin, so often a minute."""
 
-    async def hello(_: Request) -> Answer:
+    async def hello(_: Request) -> WebAnswer:
         return json({})
 
     throttle = Throttle(Quota(requests=requests, seconds=60), env.clock)
     route = Route(path="/a", handle=hello, public=True)
-    return Client(Gateway([route], env=env, name="test", throttle=throttle, cors=Cors([APP])))
+    return Client(GatewayApp([route], env=env, name="test", throttle=throttle, cors=Cors([APP])))
 
 
 ASKING = (

@@ -12,12 +12,12 @@ from pydantic import BaseModel
 from stagedoor import problems
 from stagedoor.call import Env
 from stagedoor.search.filters import FilterSet, PageNumberFilter
+from stagedoor.search.values import TextValue, parameter_of
 from stagedoor.testing import Client
 from stagedoor.web import openapi
-from stagedoor.web.answer import Answer, json
+from stagedoor.web.answer import WebAnswer, json
 from stagedoor.web.docs import DocumentSet, documentation_routes
-from stagedoor.web.gateway import Gateway
-from stagedoor.web.parameters import Text
+from stagedoor.web.gateway import GatewayApp
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Route
 
@@ -33,7 +33,7 @@ class Film(BaseModel):
     title: str
 
 
-async def film(_: Request) -> Answer:
+async def film(_: Request) -> WebAnswer:
     return json({"title": "Alien"})
 
 
@@ -41,7 +41,7 @@ def route(path: str) -> Route:
     documentation = Documentation(
         summary="One film", model=Film, problems=(404, 422), headers={"ETag": "Its tag"}
     )
-    parameters = (Text(name="id", description="Its id", example="alien"),)
+    parameters = (parameter_of(TextValue(example="alien", max_length=128), "id", "Its id", place="path"),)
     return Route(path=path, handle=film, parameters=parameters, documentation=documentation)
 
 
@@ -57,7 +57,7 @@ def client(env: Env) -> Client:
         description="",
         nonce=lambda: f"n{next(numbers)}",
     )
-    return Client(Gateway([*shown, *pages], env=env, name="test"))
+    return Client(GatewayApp([*shown, *pages], env=env, name="test"))
 
 
 async def document(client: Client, path: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from stagedoor.testing import Events, ManualClock, Script
 from stagedoor.upstream import Upstream
 from stagedoor.web.health import Component, Health, overall, probe_of
 
+ASKED = HttpRequest(target=b"/health")
 OK = HttpResponse(status=200)
 
 
@@ -22,7 +23,7 @@ async def test_a_probe_moves_no_breaker_and_counts_as_no_attempt(
     script = Script[HttpRequest, HttpResponse](clock).fails(UpstreamTimeout)
     upstream = Upstream("users", script, Breaker(consecutive=1), env=env)
 
-    found = await probe_of(upstream, clock)()
+    found = await probe_of(upstream, script, ASKED, clock)()
 
     assert found == Component("unhealthy", detail="not answering in time")
     assert list(events) == []
@@ -76,7 +77,7 @@ async def test_a_half_open_breaker_is_degraded(clock: ManualClock, env: Env) -> 
     trying = asyncio.create_task(upstream.call("get", HttpRequest(target=b"/")))
     await clock.advance(0.1)
 
-    found = await probe_of(upstream, clock)()
+    found = await probe_of(upstream, script, ASKED, clock)()
 
     assert found.status == "degraded"
     await clock.advance(5.0)

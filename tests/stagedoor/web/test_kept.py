@@ -13,8 +13,8 @@ from stagedoor.parameters import Fault, Invalid
 from stagedoor.policies import Cached, Coalesced
 from stagedoor.requests import Headers
 from stagedoor.testing import Client, ManualClock, settle
-from stagedoor.web.gateway import Gateway
-from stagedoor.web.kept import Page, PageCodec, kept_route, page_of, pages
+from stagedoor.web.gateway import GatewayApp
+from stagedoor.web.kept import KeptCodec, Page, kept_route, page_of, pages
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation
 
@@ -57,7 +57,7 @@ def shelf() -> Shelf:
 def client_of(shelf: Shelf, env: Env, window: str = "") -> Client:
     cached: Cached[Any, Page] = Cached(
         store=MemoryStore(env=env),
-        codec=PageCodec(),
+        codec=KeptCodec(Page),
         lifetime=60.0,
         stale_while_revalidate=600.0 if window == "stale_while_revalidate" else 0.0,
         stale_if_error=600.0 if window == "stale_if_error" else 0.0,
@@ -67,7 +67,7 @@ def client_of(shelf: Shelf, env: Env, window: str = "") -> Client:
     route = kept_route(
         "/books", shelf.ask, upstream, parameters=(), documentation=Documentation(summary="Books")
     )
-    return Client(Gateway([route], env=env, name="test"))
+    return Client(GatewayApp([route], env=env, name="test"))
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ async def test_hc14_failures_are_not_kept(
 async def test_k7_a_page_that_is_no_more_does_not_come_back(
     shelf: Shelf, env: Env, clock: ManualClock, window: str
 ) -> None:
-    """D2, K7: refused once on renewal, it stands in for no failure after that."""
+    """K9, K7: refused once on renewal, it stands in for no failure after that."""
     client = client_of(shelf, env, window)
     before = await client.ask("/books")
     await clock.advance(70.0)
@@ -170,7 +170,7 @@ async def test_without_a_cache_a_page_says_so(shelf: Shelf, env: Env) -> None:
         "/books", shelf.ask, upstream, parameters=(), documentation=Documentation(summary="Books")
     )
 
-    answered = await Client(Gateway([route], env=env, name="test")).ask("/books")
+    answered = await Client(GatewayApp([route], env=env, name="test")).ask("/books")
 
     assert answered.header(b"cache-control") == b"no-store"
     assert answered.header(b"cache-status") == b"stagedoor; fwd=bypass"
@@ -182,11 +182,11 @@ def test_k8_a_page_comes_back_as_it_was(body: bytes) -> None:
     """K8: with bytes of every kind, line breaks among them, in its body and its fields."""
     page = Page(body, b'"tag"', ((b"x-total-count", b"12"), (b"x-odd", b"\xff\xe9")), ("film:1", "films"))
 
-    assert PageCodec().decode(PageCodec().encode(page)) == page
+    assert KeptCodec(Page).decode(KeptCodec(Page).encode(page)) == page
 
 
 @pytest.mark.parametrize("broken", [b"", b"[]\n", b"{", b'["x",[],[]', b"\xff\n{}"])
 def test_k8_what_is_no_page_cannot_be_read(broken: bytes) -> None:
     """K8: the cache takes the error for a miss."""
     with pytest.raises((ValueError, orjson.JSONDecodeError)):
-        PageCodec().decode(broken)
+        KeptCodec(Page).decode(broken)

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagedoor.errors import ConfigError
-from stagedoor.web.answer import Answer, json
-from stagedoor.web.parameters import Invalid
+from stagedoor.parameters import Invalid
+from stagedoor.web.answer import WebAnswer, json
 from stagedoor.web.request import Request
 from stagedoor.web.routes import UNMATCHED, Route, Router
 
 
-async def nothing(_: Request) -> Answer:
+async def nothing(_: Request) -> WebAnswer:
     return json(None)
 
 

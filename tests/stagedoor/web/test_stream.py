@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from stagedoor.asgi import GONE
 from stagedoor.call import Env
 from stagedoor.testing import settle
-from stagedoor.web.answer import Answer
-from stagedoor.web.disconnect import EXTENSION
-from stagedoor.web.gateway import Gateway
+from stagedoor.web.answer import WebAnswer
+from stagedoor.web.gateway import GatewayApp
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Route
 from tests.stagedoor.door.conftest import serving
@@ -56,7 +56,7 @@ class Peer:
             "headers": [],
         }
         if told:
-            self.scope["extensions"] = {EXTENSION: self.on_gone}
+            self.scope["extensions"] = {GONE: self.on_gone}
         self._callback: Callable[[], object] | None = None
 
     def on_gone(self, callback: Callable[[], object]) -> None:
@@ -78,12 +78,12 @@ class Peer:
             self._callback()
 
 
-def streaming(env: Env, upstream: Upstream, *, traffic: Traffic | None = None) -> Gateway:
-    async def handle(_: Request) -> Answer:
-        return Answer(200, (), stream=upstream)
+def streaming(env: Env, upstream: Upstream, *, traffic: Traffic | None = None) -> GatewayApp:
+    async def handle(_: Request) -> WebAnswer:
+        return WebAnswer(200, (), stream=upstream)
 
     routes = [Route(path="/s", handle=handle, method=method) for method in ("GET", "POST", "PUT")]
-    return Gateway(routes, env=env, name="s", traffic=(traffic,) if traffic else ())
+    return GatewayApp(routes, env=env, name="s", traffic=(traffic,) if traffic else ())
 
 
 @pytest.mark.parametrize(("method", "told"), [("GET", True), ("POST", True), ("PUT", True), ("GET", False)])
@@ -106,12 +106,12 @@ async def test_x1_a_stream_nobody_waits_for_is_not_even_begun(env: Env, method: 
     """B3, X1: the client went while the handler was at work."""
     upstream, peer = Upstream(ready=1_000), Peer(method, told=True)
 
-    async def handle(_: Request) -> Answer:
+    async def handle(_: Request) -> WebAnswer:
         peer.gone.set()  # and nobody is told before the answer is there
-        return Answer(200, (), stream=upstream)
+        return WebAnswer(200, (), stream=upstream)
 
     routes = [Route(path="/s", handle=handle, method=method) for method in ("GET", "POST", "PUT")]
-    await Gateway(routes, env=env, name="s")(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
+    await GatewayApp(routes, env=env, name="s")(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
 
     assert (upstream.pulled, upstream.closed.is_set(), peer.sent) == (0, True, [])
 

@@ -1,7 +1,7 @@
 """What the door turns away is counted like everything else."""
 
 from stagedoor import problems
-from stagedoor.web.traffic import tell_refused
+from stagedoor.web.traffic import RequestCounter
 
 
 class Sink:
@@ -21,6 +21,6 @@ def test_a_refusal_of_the_door_begins_and_ends_at_every_sink() -> None:
     """The gauge of requests under way must come back to where it was."""
     sinks = (Sink(), Sink())
 
-    tell_refused(sinks, problems.uri_too_long(), "abc")
+    RequestCounter(sinks, lambda: 0.0).refused(problems.uri_too_long(), "abc")
 
     assert [sink.told for sink in sinks] == [[("started",), ("OTHER", "unmatched", 414, 0.0, "abc", "")]] * 2

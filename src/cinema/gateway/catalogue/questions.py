@@ -13,7 +13,18 @@ from stagedoor.upstream import Upstream
 from stagedoor.value import value
 from stagedoor.web.kept import Page, page_of
 
-__all__ = ["Find", "Item", "Listing", "NotHere", "Search", "Shape", "View", "films_of", "matching", "similar"]
+__all__ = [
+    "Find",
+    "ItemQuestion",
+    "ListQuestion",
+    "ListShape",
+    "NotHere",
+    "Search",
+    "View",
+    "films_of",
+    "matching",
+    "similar",
+]
 
 Search: TypeAlias = Upstream[Query, Result]
 View: TypeAlias = Callable[[Document], dict[str, Any]]
@@ -27,7 +38,7 @@ class NotHere(UpstreamRejected):
 
 
 @value()
-class Shape:
+class ListShape:
     """How a list looks: what becomes of a document, of all of them, and how its pages are asked for."""
 
     kind: str  # "film", as in tags and in "film not found"
@@ -37,14 +48,14 @@ class Shape:
 
 
 @value()
-class Listing:
+class ListQuestion:
     """A page of a list: of everything that its filters say, or of the films of the thing with this id.
 
     `path` is where the list is, `given` the other parameters to keep.
     """
 
     search: Search
-    shape: Shape
+    shape: ListShape
     find: Find
     path: str
     filters: FilterSet
@@ -73,7 +84,7 @@ class Listing:
 
 
 @value()
-class Item:
+class ItemQuestion:
     """One thing by its id."""
 
     search: Search

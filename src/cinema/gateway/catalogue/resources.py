@@ -4,7 +4,7 @@ from typing import Any
 
 from cinema.gateway.catalogue import filters, models, views
 from cinema.gateway.catalogue.paging import Pairs
-from cinema.gateway.catalogue.questions import Find, Shape, View, films_of, similar
+from cinema.gateway.catalogue.questions import Find, ListShape, View, films_of, similar
 from stagedoor.search.filters import FilterSet
 from stagedoor.value import value
 
@@ -19,7 +19,7 @@ class List:
     summary: str
     description: str
     filters: type[FilterSet]
-    shape: Shape
+    shape: ListShape
     model: Any
 
 
@@ -68,12 +68,12 @@ def by_offset(offset: int, limit: int) -> Pairs:
     return [("pagination", str(offset)), ("pagination", str(limit))]
 
 
-def _course(kind: str, view: View) -> Shape:
-    return Shape(kind, view, bare, by_number)
+def _course(kind: str, view: View) -> ListShape:
+    return ListShape(kind, view, bare, by_number)
 
 
-def _gateway(kind: str, view: View) -> Shape:
-    return Shape(kind, view, in_results, by_offset)
+def _gateway(kind: str, view: View) -> ListShape:
+    return ListShape(kind, view, in_results, by_offset)
 
 
 FILM_LINES = _course("film", views.film_line)

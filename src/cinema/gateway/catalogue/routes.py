@@ -5,19 +5,20 @@ from collections.abc import Callable, Mapping
 from cinema.gateway.catalogue import resources, samples
 from cinema.gateway.catalogue.filters import CourseFilmsOf
 from cinema.gateway.catalogue.models import CourseFilmLine
-from cinema.gateway.catalogue.questions import Item, Listing, NotHere, Search, matching
+from cinema.gateway.catalogue.questions import ItemQuestion, ListQuestion, NotHere, Search, matching
 from cinema.gateway.catalogue.resources import FILM_LINES, LISTS, RELATED, THINGS
 from cinema.settings import Settings
 from stagedoor import problems
 from stagedoor.cache.store import Store
 from stagedoor.call import Env, Policy
 from stagedoor.context import Priority
+from stagedoor.parameters import Fault, Parameter, Place
 from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.search.filters import FilterSet, given_by
+from stagedoor.search.values import UuidValue, ValueParameter, parameter_of
 from stagedoor.upstream import Upstream
-from stagedoor.web.kept import Page, PageCodec, Question, kept_route, pages
-from stagedoor.web.parameters import Fault, Parameter, Place, Uuid
+from stagedoor.web.kept import KeptCodec, Page, PageQuestion, kept_route, pages
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Route
 
@@ -50,7 +51,7 @@ _ALWAYS = (
 
 def catalogue_routes(
     settings: Settings, search: Search, store: Store, env: Env
-) -> tuple[list[Route], Upstream[Question, Page]]:
+) -> tuple[list[Route], Upstream[PageQuestion, Page]]:
     """Return the routes of both dialects, and the upstream that keeps their pages."""
     # A page that the engine could not find now is not begun.
     joined = Coalesced(gate=lambda call: search.check(call.operation, call.deadline, promise=True))
@@ -59,7 +60,7 @@ def catalogue_routes(
 
     def route(
         path: str,
-        ask: Callable[[Request], Question],
+        ask: Callable[[Request], PageQuestion],
         parameters: tuple[Parameter, ...],
         said: Documentation,
         priority: Priority = "list",
@@ -99,14 +100,14 @@ def _urgency(path: str) -> Priority:
     return "search" if path.endswith("/search") else "list"
 
 
-def _kept(settings: Settings, store: Store) -> list[Policy[Question, Page]]:
+def _kept(settings: Settings, store: Store) -> list[Policy[PageQuestion, Page]]:
     """Return the cache round whole pages; none for a lifetime of 0."""
     if settings.gateway_catalogue_ttl_s == 0:
         return []
     stale = float(settings.gateway_catalogue_stale_s)
-    kept: Cached[Question, Page] = Cached(
+    kept: Cached[PageQuestion, Page] = Cached(
         store=store,
-        codec=PageCodec(),
+        codec=KeptCodec(Page),
         lifetime=float(settings.gateway_catalogue_ttl_s),
         stale_while_revalidate=stale,
         stale_if_error=stale,
@@ -123,34 +124,34 @@ def _problem(error: Exception) -> problems.Problem:
     return problems.not_found(error.detail) if isinstance(error, NotHere) else problems.problem_of(error)
 
 
-def _list(row: resources.List, search: Search) -> Callable[[Request], Question]:
-    def ask(request: Request) -> Question:
+def _list(row: resources.List, search: Search) -> Callable[[Request], PageQuestion]:
+    def ask(request: Request) -> PageQuestion:
         filters = row.filters.parse(request.query)
         given = _given(row.filters, request.query)
-        return Listing(search, row.shape, matching, row.path, filters, given)
+        return ListQuestion(search, row.shape, matching, row.path, filters, given)
 
     return ask
 
 
-def _thing(row: resources.Thing, search: Search) -> Callable[[Request], Question]:
+def _thing(row: resources.Thing, search: Search) -> Callable[[Request], PageQuestion]:
     known = _id(row.id, row.kind)
 
-    def ask(request: Request) -> Question:
+    def ask(request: Request) -> PageQuestion:
         wanted = known.parse(request.params[row.id])
         path = row.path.replace(f"{{{row.id}}}", wanted)
-        return Item(search, row.kind, row.index, row.view, path, wanted)
+        return ItemQuestion(search, row.kind, row.index, row.view, path, wanted)
 
     return ask
 
 
-def _related(row: resources.Related, search: Search) -> Callable[[Request], Question]:
+def _related(row: resources.Related, search: Search) -> Callable[[Request], PageQuestion]:
     known = _id("uuid", row.kind)
 
-    def ask(request: Request) -> Question:
+    def ask(request: Request) -> PageQuestion:
         wanted = known.parse(request.params["uuid"])
         filters = CourseFilmsOf.parse(request.query)
         path = row.path.replace("{uuid}", wanted)
-        return Listing(search, FILM_LINES, row.find, path, filters, id=wanted)
+        return ListQuestion(search, FILM_LINES, row.find, path, filters, id=wanted)
 
     return ask
 
@@ -163,8 +164,9 @@ def _given(filters: type[FilterSet], query: bytes) -> tuple[tuple[str, str], ...
     return tuple((name, text) for name in names for text in given.get(name, ()))
 
 
-def _id(name: str, kind: str) -> Uuid:
-    return Uuid(name=name, description=f"The {kind}'s id, in either case", example=_SAMPLES[kind])
+def _id(name: str, kind: str) -> ValueParameter:
+    value = UuidValue(example=_SAMPLES[kind])
+    return parameter_of(value, name, f"The {kind}'s id, in either case", place="path")
 
 
 def _of_list(row: resources.List) -> Documentation:

@@ -25,14 +25,14 @@ from stagedoor.clock import Clock
 from stagedoor.search.engine import Engine
 from stagedoor.supervision import supervised
 
-__all__ = ["Watch", "watch_of"]
+__all__ = ["BatchWatch", "watch_of"]
 
 _INTERVAL = 0.25  # seconds
 _LOST = -1  # older than any batch
 _LOGGER = logging.getLogger("cinema.catalogue")
 
 
-def watch_of(settings: Settings, engine: Engine, running: Running) -> "Watch":
+def watch_of(settings: Settings, engine: Engine, running: Running) -> "BatchWatch":
     """Return the watch over the folder the settings name; what it hears of is shown among the metrics."""
     clock, stores = running.env.clock, running.stores
     figures = Figures([index.name for index in INDICES], clock)
@@ -40,10 +40,10 @@ def watch_of(settings: Settings, engine: Engine, running: Running) -> "Watch":
         running.world.metrics.include(figures)
     server = stores.server
     elsewhere = nowhere if server is None else over_redis(server, figures_key(settings.redis_prefix))
-    return Watch(settings.search_dir, engine, stores.store, clock, figures, elsewhere)
+    return BatchWatch(settings.search_dir, engine, stores.store, clock, figures, elsewhere)
 
 
-class Watch:
+class BatchWatch:
     """One task that follows the stamp of a folder."""
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, Subquery, bindparam, func, select
 
 from cinema.database.tables import order, order_item
-from cinema.services.paging import Page
+from cinema.services.paging import ListPage
 
 __all__ = ["MOST_ORDERS", "fold", "of_user", "page"]
 
@@ -46,10 +46,10 @@ def of_user(connection: Connection, user_id: str) -> list[dict[str, Any]]:
     return fold(connection.execute(_OF_USER, {"user_id": user_id}))
 
 
-def page(connection: Connection, limit: int, offset: int) -> Page:
+def page(connection: Connection, limit: int, offset: int) -> ListPage:
     """Return a page of all orders."""
     rows = fold(connection.execute(_PAGE, {"limit": limit, "offset": offset}))
-    return Page(rows, limit, offset, connection.execute(_COUNT).scalar_one())
+    return ListPage(rows, limit, offset, connection.execute(_COUNT).scalar_one())
 
 
 def fold(rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from cinema.database.records import records
 from cinema.database.tables import product
-from cinema.services.paging import Page, read_page
+from cinema.services.paging import ListPage, read_page
 
 __all__ = ["find", "known", "page"]
 
@@ -27,6 +27,6 @@ def known(connection: Connection, product_ids: Iterable[str]) -> list[dict[str, 
     return [found[product_id] for product_id in asked if product_id in found]
 
 
-def page(connection: Connection, limit: int, offset: int) -> Page:
+def page(connection: Connection, limit: int, offset: int) -> ListPage:
     """Return a page of all products."""
     return read_page(connection, product, limit, offset)

@@ -11,16 +11,16 @@ from cinema.services.direct import PathRoute
 from cinema.services.frame import open_frame
 from cinema.services.identifiers import PathId
 from cinema.services.paging import Limit, Offset, page_answer
-from cinema.services.rim import Rim
 from cinema.services.users import queries
 from cinema.services.users.models import User
 from cinema.settings import Settings
 from stagedoor.observers.logs import Stream
+from stagedoor.web.middleware import RequestMiddleware
 
 __all__ = ["build"]
 
 
-def build(settings: Settings, *, stream: Stream | None = None) -> Rim:
+def build(settings: Settings, *, stream: Stream | None = None) -> RequestMiddleware:
     """Build the user service."""
     frame = open_frame(settings, stream, "user-service", "Customers and who they are", user)
     app, read = frame.app, frame.database.read

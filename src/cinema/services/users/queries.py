@@ -6,7 +6,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from cinema.database.records import records
 from cinema.database.tables import user
-from cinema.services.paging import Page, read_page
+from cinema.services.paging import ListPage, read_page
 
 __all__ = ["find", "page"]
 
@@ -18,6 +18,6 @@ def find(connection: Connection, user_id: str) -> dict[str, Any] | None:
     return next(iter(records(connection, _BY_ID, {"user_id": user_id})), None)
 
 
-def page(connection: Connection, limit: int, offset: int) -> Page:
+def page(connection: Connection, limit: int, offset: int) -> ListPage:
     """Return a page of all users."""
     return read_page(connection, user, limit, offset)

@@ -9,13 +9,14 @@ among documents that these do not tell apart, once more by the values themselves
 refuses to be sorted by them, and is asked plainly from then on.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
 
 from stagedoor.call import Call, Transport
+from stagedoor.capabilities import Counted
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
 from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.search.elastic.answers import Found, found_in, page_of, parts_of, result_of, sure
@@ -170,8 +171,7 @@ class ElasticEngine:
 
     def counts(self) -> Mapping[str, int]:
         """Return what the HTTP transport holds now (X1)."""
-        counts: Callable[[], Mapping[str, int]] = getattr(self._http, "counts", dict)
-        return counts()
+        return self._http.counts() if isinstance(self._http, Counted) else {}
 
     async def aclose(self) -> None:
         await self._http.aclose()

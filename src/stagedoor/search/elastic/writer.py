@@ -26,7 +26,7 @@ _CUTS: Final = 5  # connections closed on one document, of a cluster that answer
 _ODD: Final = (TypeError, ValueError)  # what a document of another shape than declared raises
 
 
-class Caller(Protocol):
+class HttpCaller(Protocol):
     """What an `Upstream[HttpRequest, HttpResponse]` is, as seen from here."""
 
     async def call(
@@ -49,7 +49,7 @@ class ElasticWriter:
 
     def __init__(
         self,
-        http: Caller,
+        http: HttpCaller,
         indices: Sequence[Index],
         *,
         user: str = "",

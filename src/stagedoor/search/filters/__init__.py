@@ -1,9 +1,10 @@
 """Filter sets: one declaration gives parsing, validation, documentation and the query."""
 
-from stagedoor.search.filters.declared import QueryParameter, Window
+from stagedoor.search.filters.declared import Window
 from stagedoor.search.filters.fields import Filter, InFilter, NotInFilter, RangeFilter, SearchFilter
 from stagedoor.search.filters.pages import LimitOffsetFilter, OrderingField, OrderingFilter, PageNumberFilter
 from stagedoor.search.filters.sets import FilterSet, given_by
+from stagedoor.search.values import ValueParameter
 
 __all__ = [
     "AsyncFilterSet",
@@ -15,9 +16,9 @@ __all__ = [
     "OrderingField",
     "OrderingFilter",
     "PageNumberFilter",
-    "QueryParameter",
     "RangeFilter",
     "SearchFilter",
+    "ValueParameter",
     "Window",
     "given_by",
 ]

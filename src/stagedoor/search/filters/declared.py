@@ -1,18 +1,17 @@
 """What every filter is: a class attribute that reads parameters, says what they contribute, and documents itself."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar, cast, overload
 
 from stagedoor.errors import ConfigError
-from stagedoor.parameters import Place
 from stagedoor.search.query import Clause, Order
-from stagedoor.search.values import Kind, fault
+from stagedoor.search.values import ValueParameter, fault
 from stagedoor.value import value
 
 if TYPE_CHECKING:
     from stagedoor.search.filters.sets import FilterSet
 
-__all__ = ["Contribution", "Declared", "Given", "QueryParameter", "Window", "last", "pair"]
+__all__ = ["Contribution", "Declared", "Given", "Window", "last", "pair"]
 
 T = TypeVar("T")
 Given: TypeAlias = Mapping[str, Sequence[str]]
@@ -24,30 +23,6 @@ class Window:
 
     offset: int = 0
     limit: int = 10
-
-
-@value(kw_only=True)
-class QueryParameter:
-    """One parameter, or several that belong together, as the documentation shows it.
-
-    One whose schema is an object stands in a query string under the names of the object's members, never its own.
-    """
-
-    name: str
-    description: str
-    kind: Kind[Any]
-    example: object
-    described: Mapping[str, Any]
-    required: bool = False
-    place: Place = "query"
-
-    def parse(self, raw: str) -> Any:  # noqa: ANN401 - each parameter has a type of its own
-        """Return one value; raises `Invalid`."""
-        return self.kind.read(self.name, raw)
-
-    def schema(self) -> Mapping[str, Any]:
-        """Return its JSON Schema."""
-        return self.described
 
 
 Contribution: TypeAlias = Clause | Window | tuple[Order, ...] | None
@@ -92,13 +67,9 @@ class Declared(Generic[T]):
         """Return what a value adds to the query."""
         raise NotImplementedError
 
-    def parameters(self) -> tuple[QueryParameter, ...]:
+    def parameters(self) -> tuple[ValueParameter, ...]:
         """Return how the documentation shows it."""
         raise NotImplementedError
-
-    def _parameter(self, kind: Kind[Any], description: str, **more: Any) -> QueryParameter:  # noqa: ANN401
-        shown: dict[str, Any] = {"name": self.name, "example": kind.example, "described": kind.schema()}
-        return QueryParameter(kind=kind, description=description, **(shown | more))
 
 
 def last(given: Given, name: str, *, required: bool = False) -> str | None:

@@ -1,8 +1,16 @@
 """Filters on fields: what documents must have."""
 
-from stagedoor.search.filters.declared import Contribution, Declared, Given, QueryParameter, last, pair
+from stagedoor.search.filters.declared import Contribution, Declared, Given, last, pair
 from stagedoor.search.query import AnyOf, Between, Match, Not, Term
-from stagedoor.search.values import Kind, NumberValue, TextValue, UuidValue, fault
+from stagedoor.search.values import (
+    Kind,
+    NumberValue,
+    TextValue,
+    UuidValue,
+    ValueParameter,
+    fault,
+    parameter_of,
+)
 
 __all__ = ["Filter", "InFilter", "NotInFilter", "RangeFilter", "SearchFilter"]
 
@@ -30,9 +38,9 @@ class Filter(Declared[str | float | None]):
     def contribution(self, held: str | float | None) -> Contribution:
         return None if held is None else Term(self.field or self.name, held)
 
-    def parameters(self) -> tuple[QueryParameter, ...]:
+    def parameters(self) -> tuple[ValueParameter, ...]:
         text = self.description or f"Only with this {self.field or self.name}"
-        return (self._parameter(self.kind, text, required=self.required),)
+        return (parameter_of(self.kind, self.name, text, required=self.required),)
 
 
 class InFilter(Declared[tuple[str, ...]]):
@@ -57,12 +65,12 @@ class InFilter(Declared[tuple[str, ...]]):
     def contribution(self, held: tuple[str, ...]) -> Contribution:
         return AnyOf(self.field or self.name, held) if held else None
 
-    def parameters(self) -> tuple[QueryParameter, ...]:
+    def parameters(self) -> tuple[ValueParameter, ...]:
         text = self.description or f"{self.meaning} values of {self.field or self.name}; up to {self.most}"
         # `most` is said in words alone: a request line ends sooner, for ids of 36 letters in two such filters, and a
         # schema that promised both lists in full would promise too much.
         described = {"type": "array", "items": dict(self.kind.schema())}
-        return (self._parameter(self.kind, text, described=described, example=[self.kind.example]),)
+        return (parameter_of(self.kind, self.name, text, described=described, example=[self.kind.example]),)
 
 
 class NotInFilter(InFilter):
@@ -98,14 +106,16 @@ class RangeFilter(Declared[tuple[float | None, float | None]]):
     def contribution(self, held: tuple[float | None, float | None]) -> Contribution:
         return None if held == (None, None) else Between(self.field or self.name, *held)
 
-    def parameters(self) -> tuple[QueryParameter, ...]:
+    def parameters(self) -> tuple[ValueParameter, ...]:
         text = self.description or (
             f"The least and the greatest {self.field or self.name}, both inclusive, as a pair in this order; "
             "an empty value leaves its side open"
         )
         items = {"anyOf": [dict(self.kind.schema()), {"type": "string", "maxLength": 0}]}
         described = {"type": "array", "items": items, "minItems": 2, "maxItems": 2}
-        return (self._parameter(self.kind, text, described=described, example=[self.kind.example, 10.0]),)
+        return (
+            parameter_of(self.kind, self.name, text, described=described, example=[self.kind.example, 10.0]),
+        )
 
 
 class SearchFilter(Declared[str]):
@@ -133,8 +143,8 @@ class SearchFilter(Declared[str]):
     def contribution(self, held: str) -> Contribution:
         return Match(self.fields or ((self.name, 1.0),), held) if held else None
 
-    def parameters(self) -> tuple[QueryParameter, ...]:
+    def parameters(self) -> tuple[ValueParameter, ...]:
         names = " or ".join(field for field, _ in self.fields) or self.name
         empty = "" if self.required else ". Empty: not given"
         text = self.description or f"Words in {names}, typing errors forgiven; at most 16 words count{empty}"
-        return (self._parameter(self.kind, text, required=self.required),)
+        return (parameter_of(self.kind, self.name, text, required=self.required),)

@@ -10,18 +10,17 @@ asking. (Positively, as `anyOf` the rectangles inside, it would be as exact; doc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stagedoor.parameters import Fault, Invalid
+from stagedoor.parameters import Fault, Invalid, Place
 from stagedoor.search.filters.declared import (
     Contribution,
     Declared,
     Given,
-    QueryParameter,
     Window,
     last,
     pair,
 )
 from stagedoor.search.query import WINDOW, Order
-from stagedoor.search.values import IntegerValue, fault
+from stagedoor.search.values import IntegerValue, ValueParameter, fault, parameter_of
 
 __all__ = ["LimitOffsetFilter", "OrderingField", "OrderingFilter", "PageNumberFilter"]
 
@@ -47,10 +46,10 @@ class _OrderValue:
         }
         self.example = example or f"-{fields[-1].name}"
 
-    def read(self, name: str, raw: str) -> Order:
+    def read(self, name: str, raw: str, place: Place = "query") -> Order:
         key = self.keys.get(raw)
         if key is None:
-            raise fault(name, f"must be one of {', '.join(self.keys)}", "choice")
+            raise fault(name, f"must be one of {', '.join(self.keys)}", "choice", place)
         return key
 
     def schema(self) -> Mapping[str, Any]:
@@ -83,16 +82,16 @@ class OrderingFilter(Declared[tuple[Order, ...]]):
     def contribution(self, held: tuple[Order, ...]) -> Contribution:
         return held
 
-    def parameters(self) -> tuple[QueryParameter, ...]:
+    def parameters(self) -> tuple[ValueParameter, ...]:
         text = self.description or (
             "Sort keys, applied in this order; a minus in front for descending"
             if self.many
             else "Sort key; a minus in front for descending"
         )
         if not self.many:
-            return (self._parameter(self.kind, text),)
+            return (parameter_of(self.kind, self.name, text),)
         described = {"type": "array", "items": dict(self.kind.schema())}
-        return (self._parameter(self.kind, text, described=described, example=[self.kind.example]),)
+        return (parameter_of(self.kind, self.name, text, described=described, example=[self.kind.example]),)
 
 
 class LimitOffsetFilter(Declared[Window]):
@@ -119,7 +118,7 @@ class LimitOffsetFilter(Declared[Window]):
     def bound(self) -> str:
         return f"{self.name}: offset and limit together must be at most {WINDOW:,}"
 
-    def parameters(self) -> tuple[QueryParameter, ...]:
+    def parameters(self) -> tuple[ValueParameter, ...]:
         text = self.description or (
             f"Which part of the list, as a pair in this order: how many results to pass over (offset, from 0) and how "
             f"many to give (limit, 1 to {self.max_limit}), as in `{self.name}=20&{self.name}=10`. Not given: "
@@ -127,7 +126,7 @@ class LimitOffsetFilter(Declared[Window]):
             f"and limit together are at most {WINDOW:,}, more is answered 400"
         )
         example = [self.default.offset, self.default.limit]
-        return (self._parameter(self.offset, text, described=self._described(), example=example),)
+        return (parameter_of(self.offset, self.name, text, described=self._described(), example=example),)
 
     def _described(self) -> Mapping[str, Any]:
         beyond = [
@@ -193,7 +192,7 @@ class PageNumberFilter(Declared[Window]):
     def names(self) -> tuple[str, ...]:
         return self.number_name, self.size_name
 
-    def parameters(self) -> tuple[QueryParameter, ...]:
+    def parameters(self) -> tuple[ValueParameter, ...]:
         number, size = self.number_name, self.size_name
         text = (
             f"Which page of the list: `{number}` (from 1, default 1) and `{size}` (1 to {self.max_size}, default "
@@ -202,7 +201,7 @@ class PageNumberFilter(Declared[Window]):
             f"{number} x {size} is at most {WINDOW:,}, more is answered 400"
         )
         example = {number: 1, size: self.size.example}
-        return (self._parameter(self.number, text, described=self._described(), example=example),)
+        return (parameter_of(self.number, self.name, text, described=self._described(), example=example),)
 
     def _described(self) -> Mapping[str, Any]:
         """Return the schema of both as one object, whose members are parameters (style `form`, exploded)."""

@@ -22,8 +22,9 @@ from urllib.parse import unquote_to_bytes
 from stagedoor.errors import ConfigError
 from stagedoor.parameters import BeyondWindow, Fault, Invalid
 from stagedoor.search.engine import key_of
-from stagedoor.search.filters.declared import Declared, QueryParameter, Window
+from stagedoor.search.filters.declared import Declared, Window
 from stagedoor.search.query import WINDOW, All, Clause, Order, Query, texts_of
+from stagedoor.search.values import ValueParameter
 
 __all__ = ["FilterSet", "given_by"]
 
@@ -129,7 +130,7 @@ class FilterSet:
         return key_of(self.to_query())
 
     @classmethod
-    def parameters(cls) -> tuple[QueryParameter, ...]:
+    def parameters(cls) -> tuple[ValueParameter, ...]:
         """Return the parameters for the documentation, in order of declaration."""
         return tuple(shown for one in cls.declared.values() for shown in one.parameters())
 

@@ -77,7 +77,7 @@ class Folder:
         _replace(self.path(version) / "mark", text)
 
     def marked(self, version: str) -> str:
-        """Return the text that a version is marked with; an empty one if it is not."""
+        """Read the text that a version was marked with; an empty one if it was not."""
         try:
             return (self.path(version) / "mark").read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:

@@ -6,9 +6,9 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 
 from cinema.etl.purge import Stamped
-from cinema.etl.stamp import Batch, Stamp, stamp_path
+from cinema.etl.stamp import FinishedBatch, Stamp, stamp_path
 from cinema.gateway.catalogue.figures import Figures, over_redis
-from cinema.gateway.catalogue.watch import Watch
+from cinema.gateway.catalogue.watch import BatchWatch
 from cinema.indices import INDICES
 from stagedoor.cache.memory import MemoryStore
 from stagedoor.cache.redis import RedisServer
@@ -96,9 +96,9 @@ async def test_the_lag_grows_while_a_batch_is_held_up(clock: ManualClock) -> Non
 async def test_the_watch_shows_what_the_stamp_tells(tmp_path: Path, clock: ManualClock, env: Env) -> None:
     """Contract 15: also that a batch is under way, which changes no answers."""
     figures = Figures(NAMES, clock)
-    watch = Watch(tmp_path, MemorySearch(INDICES, clock=clock), MemoryStore(env=env), clock, figures)
+    watch = BatchWatch(tmp_path, MemorySearch(INDICES, clock=clock), MemoryStore(env=env), clock, figures)
     stamped = Stamped(stamp_path(tmp_path))
-    await stamped.purge(["films"], Batch({"movies": 7}, 0, {"movies": 2.0}))
+    await stamped.purge(["films"], FinishedBatch({"movies": 7}, 0, {"movies": 2.0}))
     await watch.look()
     first = documents(figures), lags(figures)
     await stamped.wait({"movies": clock.wall() - 5})
@@ -114,7 +114,7 @@ async def test_without_the_file_the_figures_come_over_redis(
     server = RedisServer(valkey.url, prefix="figures")
     figures = Figures(NAMES, clock)
     store, engine = MemoryStore(env=env), MemorySearch(INDICES, clock=clock)
-    watch = Watch(tmp_path, engine, store, clock, figures, over_redis(server, "figures#etl"))
+    watch = BatchWatch(tmp_path, engine, store, clock, figures, over_redis(server, "figures#etl"))
     await watch.look()
     before = documents(figures)
     await server.news(0)

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from cinema.etl.purge import EVERYTHING, Stamped
-from cinema.etl.stamp import Batch, stamp_path
-from cinema.gateway.catalogue.watch import Watch
+from cinema.etl.stamp import FinishedBatch, stamp_path
+from cinema.gateway.catalogue.watch import BatchWatch
 from cinema.indices import INDICES
 from stagedoor.cache.entry import Entry
 from stagedoor.cache.memory import MemoryStore
@@ -55,8 +55,8 @@ async def test_g4_a_batch_is_seen_first_and_purged_then(
     """G4: the reader is renewed, then the tags are called out; everything, where the batch names everything."""
     store = await filled(env)
     engine = Reloading(clock)
-    watch = Watch(tmp_path, engine, store, clock)
-    await Stamped(stamp_path(tmp_path)).purge(tags, Batch())
+    watch = BatchWatch(tmp_path, engine, store, clock)
+    await Stamped(stamp_path(tmp_path)).purge(tags, FinishedBatch())
 
     await watch.look()
     await watch.look()
@@ -70,13 +70,13 @@ async def test_a_stamp_that_is_gone_calls_nothing_out_and_the_next_one_everythin
 ) -> None:
     """Issue 4: without its index a gateway lives on what it keeps; batches are numbered anew with the next one."""
     store = await filled(env)
-    watch = Watch(tmp_path, Reloading(clock), store, clock)
-    await Stamped(stamp_path(tmp_path)).purge(["film:3"], Batch())
+    watch = BatchWatch(tmp_path, Reloading(clock), store, clock)
+    await Stamped(stamp_path(tmp_path)).purge(["film:3"], FinishedBatch())
     await watch.look()
     stamp_path(tmp_path).unlink()
     await watch.look()
     without = await held(store)
-    await Stamped(stamp_path(tmp_path)).purge(["film:3"], Batch())
+    await Stamped(stamp_path(tmp_path)).purge(["film:3"], FinishedBatch())
     await watch.look()
 
     assert without == [b"a", b"b"]
@@ -90,9 +90,9 @@ async def test_g4_nothing_is_called_out_before_the_engine_sees_it(
     store = await filled(env)
     engine = Reloading(clock)
     engine.failures = 2
-    watch = Watch(tmp_path, engine, store, clock)
+    watch = BatchWatch(tmp_path, engine, store, clock)
     await watch.start()
-    await Stamped(stamp_path(tmp_path)).purge(["film:1"], Batch())
+    await Stamped(stamp_path(tmp_path)).purge(["film:1"], FinishedBatch())
     seen = []
     for _ in range(3):
         await clock.advance(0.25)

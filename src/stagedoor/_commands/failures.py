@@ -1,0 +1,65 @@
+"""How a command fails: one line an error on standard error, and an exit code that says what kind it is.
+
+The codes are those of sysexits.h, so that scripts can tell them apart.
+"""
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NoReturn
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+__all__ = ["CANNOT_CREATE", "CONFIG", "DATA", "FINDINGS", "MISSING", "SYSTEM", "USAGE", "OneLine", "fail"]
+
+FINDINGS: Final = 1  # `check` found something
+USAGE: Final = 64  # the command line cannot be understood
+DATA: Final = 65  # the module fails while it is imported, or what it has is no gateway
+MISSING: Final = 66  # there is no such module, or nothing of that name in it
+SYSTEM: Final = 71  # the system refuses, as with an address that is taken
+CANNOT_CREATE: Final = 73  # a file or folder cannot be written
+CONFIG: Final = 78  # a declaration or a setting cannot work
+
+_UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
+
+
+def fail(code: int, lines: Iterable[str]) -> NoReturn:
+    """Say what is wrong, a line each, and end with that code; findings are what was asked for, so they are output."""
+    console = Console(stderr=code != FINDINGS)
+    for line in lines:
+        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+class OneLine(TyperGroup):
+    """Commands whose wrong use is told in one line, with the command that helps."""
+
+    def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as typer has it
+        """Run a command and end the process; without arguments, show what there is."""
+        given = args[0] if args else options.pop("args", None)
+        words = list(sys.argv[1:] if given is None else given) or ["--help"]
+        sys.exit(self._code(words, options | {"standalone_mode": False}))
+
+    def _code(self, words: Sequence[str], options: dict[str, Any]) -> int:
+        try:
+            ended = super().main(words, **options)
+        except _UsageError as error:
+            return _told(USAGE, _line(error))
+        except typer.Abort:
+            return _told(SYSTEM, "stopped")
+        except OSError as error:
+            return _told(SYSTEM, str(error))
+        return ended if isinstance(ended, int) else 0
+
+
+def _told(code: int, line: str) -> int:
+    try:
+        fail(code, [line])
+    except typer.Exit:
+        return code
+
+
+def _line(error: Any) -> str:  # noqa: ANN401 - an error of the library that typer brings along
+    path = error.ctx.command_path if error.ctx else "stagedoor"
+    return f"{' '.join(error.format_message().split()).rstrip('.')}; see {path} --help"

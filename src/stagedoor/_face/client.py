@@ -1,0 +1,202 @@
+"""How a service is asked: what goes out with each call, and what comes back of it.
+
+get, post, ... ─▶ Asking ─▶ [ cached ▸ ] policies ─▶ Reply ─▶ value │ absent │ UpstreamError
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Final, Literal
+
+from stagedoor import context, requests
+from stagedoor._face.caller import Caller, caller_here, noted
+from stagedoor._face.fields import Cookie, Picker, lower_fields
+from stagedoor._face.kept import Cache
+from stagedoor._face.places import Place
+from stagedoor._face.remote import AnyPolicy, Kind
+from stagedoor._face.replies import ABSENT_STATUSES, UNREAD, Asking, Reply
+from stagedoor._face.shapes import shape_of
+from stagedoor.call import Call
+from stagedoor.errors import UpstreamError, UpstreamGarbled, UpstreamRejected
+from stagedoor.requests import HttpRequest, HttpResponse
+
+__all__ = ["NOTHING", "Client"]
+
+_SAFE: Final = frozenset({"GET", "HEAD"})
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "..."
+
+
+NOTHING: Final[Any] = _Missing()
+
+
+class Client:
+    """An upstream as it was declared, and the calls of it that the running gateway of a request makes."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        *,
+        forward: AbstractSet[str | Cookie],
+        headers: Mapping[str, str],
+        attempt: float | None,
+        policies: Sequence[AnyPolicy] | None,
+        cache: Cache | None,
+        coalesce: bool,
+        label: str = "",
+        health: str = "",
+        pool: tuple[int, float] = (100, 0.05),
+        place: Place,
+    ) -> None:
+        self.name = name
+        self.label = label or name
+        self.health = health
+        self.connections, self.connect = pool
+        self.url = url
+        self.forward = Picker(forward, f"service {name!r}")
+        self.headers = lower_fields(headers)
+        self.attempt = attempt
+        self.policies = policies
+        self.cache = cache
+        self.coalesce = coalesce
+        self.place = place
+        self._plain = not self.headers and not forward  # nothing is sent but what a call says
+
+    async def pass_on(self, caller: Caller, template: str, request: HttpRequest) -> HttpResponse:
+        """Send a request that is somebody else's, and return the answer as it came."""
+        forwarded = caller.forwarded(self, self.name, self.forward)
+        whole = Asking(
+            method=request.method,
+            target=request.target,
+            headers=_merged(request.headers, self.headers, forwarded),
+            body=request.body,
+            streamed=True,
+            raw=True,
+        )
+        return (await self._raw(caller, f"{self.name}.{request.method} {template}", whole)).response
+
+    async def _ask(
+        self,
+        method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"],
+        shape: Any,  # noqa: ANN401 - a type form
+        path: str,
+        target: bytes,
+        usual: requests.Headers,
+        headers: Mapping[str, str] | None,
+        body: bytes,
+        safe: bool = False,
+        cache: Cache | None = None,
+        absent: Any = NOTHING,  # noqa: ANN401 - of the shape's type
+    ) -> Any:  # noqa: ANN401 - of the shape's type
+        """Make a typed call. What calls it is no coroutine, since each costs every call something."""
+        asked = context.current()
+        caller = asked.caller
+        if not isinstance(caller, Caller):
+            caller = caller_here()
+        remote = caller.running.at_work.get(self) or caller.running.remote(self)
+        try:
+            kind = remote.kind(method, path, shape, safe, cache)
+        except TypeError:
+            shape_of(shape)  # says more of what cannot be in a table
+            raise
+        fields = usual if self._plain and not headers else self._fields(caller, usual, headers)
+        tags = () if kind.cache is None else _tagged(kind, self.name, caller)
+        asking = Asking(method, target, fields, body, False, kind.shape, False, absent is not NOTHING, tags)
+        key, keyed = (kind.key_of(asking), asking) if kind.keyed else (b"", None)
+        # The identity is empty: the key holds every field that is sent. By position: names take a third longer.
+        sent = kind.send(
+            Call(
+                kind.operation,
+                asking,
+                key,
+                "",
+                asked.deadline,
+                kind.idempotent,
+                asked.attempt,
+                kind.key_of,
+                keyed,
+            )
+        )
+        try:
+            reply = await (sent if safe else noted(caller, sent))
+        except UpstreamRejected as error:
+            if absent is NOTHING or error.response is None or error.response.status not in ABSENT_STATUSES:
+                raise
+            return absent
+        value, reply.value = reply.value, UNREAD
+        if value is not UNREAD and reply.shape is kind.shape:
+            return value
+        return _read(reply, kind, absent)
+
+    async def _raw(self, caller: Caller, operation: str, asking: Asking) -> Reply:
+        """Make a call whose answer counts whatever its status."""
+        safe = asking.method in _SAFE
+        asked = caller.running.remote(self).call(operation, asking, safe)
+        try:
+            return await (asked if safe else noted(caller, asked))
+        except UpstreamError as error:
+            if error.response is None or isinstance(error, UpstreamGarbled):
+                raise
+            return Reply(error.response)
+
+    def _asking(
+        self,
+        caller: Caller,
+        method: str,
+        target: bytes,
+        headers: Mapping[str, str] | None,
+        body: bytes | AsyncIterator[bytes],
+        *,
+        streamed: bool,
+    ) -> Asking:
+        """Return a request whose answer is taken as it comes."""
+        if isinstance(body, str):
+            raise TypeError("body is bytes, not str: encode it")
+        if not method.isupper():
+            raise TypeError(f"methods are written in capitals: {method.upper()!r}, not {method!r}")
+        fields = self._fields(caller, (), headers)
+        return Asking(method=method, target=target, headers=fields, body=body, streamed=streamed, raw=True)
+
+    def _fields(
+        self, caller: Caller, usual: requests.Headers, headers: Mapping[str, str] | None
+    ) -> requests.Headers:
+        """Return the fields of a call: its own, those of every call, the usual ones, and what is forwarded."""
+        forwarded = caller.forwarded(self, self.name, self.forward)
+        own = lower_fields(headers)
+        if own or self.headers:
+            return _merged(own, _merged(self.headers, usual, ()), forwarded)
+        return usual + forwarded
+
+    def __repr__(self) -> str:
+        return f"<Service {self.name}>"
+
+
+def _read(reply: Reply, kind: Kind, absent: Any) -> Any:  # noqa: ANN401 - of the shape's type
+    """Return the value of an answer that was not read for this call."""
+    if kind.shape is None:
+        return None
+    if absent is not NOTHING and reply.response.status == 204:
+        return absent
+    return reply.read(kind.operation, kind.shape)
+
+
+def _tagged(kind: Kind, name: str, caller: Caller) -> tuple[str, ...]:
+    """Return the tags under which an answer will be kept; raises `TypeError` for inputs that are not there."""
+    if kind.cache is None or not kind.cache.tags:
+        return ()
+    tags = kind.cache.tagged(caller.inputs, f"{caller.rules.where}: service {name!r}")
+    for one in tags:
+        caller.tag(one)
+    return tags
+
+
+def _merged(first: requests.Headers, second: requests.Headers, third: requests.Headers) -> requests.Headers:
+    """Return the fields of all three, those of a name from the first that has it."""
+    names = {name for name, _ in first}
+    merged = [*first, *[field for field in second if field[0] not in names]]
+    names |= {name for name, _ in second}
+    merged += [field for field in third if field[0] not in names]
+    return tuple(merged)

@@ -1,0 +1,118 @@
+"""A gateway as it was declared: a name, what it asks, what it answers, and what it includes."""
+
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, Any, LiteralString
+
+from stagedoor._face.declared import Source, demand_seconds
+from stagedoor._face.extension import Extension
+from stagedoor._face.places import here
+from stagedoor._face.routes import Routes
+from stagedoor._face.running import Running
+from stagedoor._face.service import Service
+from stagedoor._face.settings import Settings
+from stagedoor._face.upstreams import Upstreams
+from stagedoor.errors import ConfigError
+from stagedoor.web.docs import DocumentSet
+
+if TYPE_CHECKING:
+    from stagedoor._face.gateway import Gateway
+
+__all__ = ["Declaration"]
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_WHOLE = DocumentSet(openapi="/openapi.json", swagger=("/docs",), redoc="/redoc")
+Lifespan = Callable[[Running], AbstractAsyncContextManager[None]]
+
+
+class Declaration(Upstreams, Routes):
+    """All that was said of a gateway, and where. It holds no state of anything at work."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        deadline: float = 0.5,
+        settings: Settings | None = None,
+        lifespan: Callable[[Running], AbstractAsyncContextManager[None]] | None = None,
+        middleware: Sequence[Callable[[Any], Any]] = (),
+        title: str = "",
+        version: str = "1",
+        description: str = "",
+        documents: Sequence[DocumentSet] = (_WHOLE,),
+    ) -> None:
+        Upstreams.__init__(self)
+        Routes.__init__(self)
+        self.place = here()
+        given: object = name
+        if not isinstance(given, str) or _NAME.fullmatch(given) is None:
+            raise ConfigError(f"{self.place}: a gateway's name is lower case such as 'shop', not {name!r}")
+        demand_seconds(deadline, "deadline", self.place)
+        self.name = name
+        self.deadline = deadline
+        self.settings = settings
+        self._lifespan = lifespan
+        self.middleware = tuple(middleware)
+        self.title = title or name
+        self.version = version
+        self.description = description
+        self.documents = tuple(documents)
+        self.extensions: list[Callable[[Running], Extension]] = []
+        self.included: list[tuple[Declaration, str]] = []
+
+    def extend(self, make: Callable[[Running], Extension]) -> None:
+        """Add routes of the engine's own kind, which the face has no word for: `make` is given the running gateway.
+
+        It is called whenever a gateway is built, before anything is open.
+        """
+        self.extensions.append(make)
+
+    def include(self, other: "Gateway", *, prefix: LiteralString = "") -> None:
+        """Take over what another module declared; its settings take this gateway's prefix. Raises `ConfigError`."""
+        place = here()
+        given: object = other
+        if not isinstance(given, Declaration) or given is self:
+            raise ConfigError(f"{place}: include takes another gateway, not {other!r}")
+        if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
+            raise ConfigError(f"{place}: prefix={prefix!r} begins with a slash and ends without")
+        self.included.append((other, prefix))
+
+    @property
+    def lifespan_of(self) -> Lifespan | None:
+        """Return what is entered while it runs: of all that it includes, then its own; None if there is nothing."""
+        hooks = self.all_lifespans()
+        return (lambda running: _entered(hooks, running)) if hooks else None
+
+    def all_lifespans(self) -> list[Lifespan]:
+        """Return the lifespans of all that it includes, then its own."""
+        own = [] if self._lifespan is None else [self._lifespan]
+        return [*(hook for other, _ in self.included for hook in other.all_lifespans()), *own]
+
+    def all_services(self) -> list[Service]:
+        """Return its services and those of all that it includes."""
+        return [*self.services, *(one for other, _ in self.included for one in other.all_services())]
+
+    def all_sources(self) -> list[Source]:
+        """Return its sources and those of all that it includes."""
+        return [*self.sources, *(one for other, _ in self.included for one in other.all_sources())]
+
+    def own_paths(self, prefix: str = "") -> frozenset[str]:
+        """Return the paths that are declared, so that nothing else is put there."""
+        paths = [
+            *[one.path for one in self.aggregates],
+            *[one.path for one in self.handlers],
+            *[one.path for one in self.passages],
+        ]
+        found = {prefix + path for path in paths}
+        for other, below in self.included:
+            found |= other.own_paths(prefix + below)
+        return frozenset(found)
+
+
+@asynccontextmanager
+async def _entered(hooks: Sequence[Lifespan], running: Running) -> AsyncIterator[None]:
+    async with AsyncExitStack() as stack:
+        for hook in hooks:
+            await stack.enter_async_context(hook(running))
+        yield

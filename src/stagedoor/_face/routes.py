@@ -1,0 +1,265 @@
+"""What a gateway declares of those that ask it: screens, handlers, passages."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, Literal, LiteralString, ParamSpec, TypeVar
+
+from pydantic import BaseModel
+
+from stagedoor._face.aggregates import Aggregate
+from stagedoor._face.declared import Handler, Passage, demand_async, demand_cache, demand_seconds, tags_of
+from stagedoor._face.fields import Cookie, checked_set
+from stagedoor._face.kept import Cache
+from stagedoor._face.places import Place, here, place_of_code
+from stagedoor._face.service import Service
+from stagedoor._face.templates import route_names
+from stagedoor.context import WEIGHTS, Priority
+from stagedoor.errors import ConfigError
+
+__all__ = ["Routes"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
+
+
+class Routes:
+    """What a gateway answers, as declared."""
+
+    def __init__(self) -> None:
+        self.aggregates: list[Aggregate[Any]] = []
+        self.handlers: list[Handler] = []
+        self.passages: list[Passage] = []
+
+    def aggregate(
+        self,
+        path: LiteralString,
+        model: type[M],
+        *,
+        vary: AbstractSet[str | Cookie] = frozenset(),
+        cache: Cache | None = None,
+        deadline: float | None = None,
+        stale_before_partial: bool = False,
+        deprecated: bool = False,
+        reserve: float | None = None,
+        tags: Sequence[str] = (),
+        priority: Priority = "detail",
+    ) -> Aggregate[M]:
+        """Declare a screen: one typed answer made of parts.
+
+        `vary` says what of the caller identifies it; nothing: public. A part that would forward a field the screen
+        does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in its
+        stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering and
+        the way back take; the parts have the rest. `tags` group it in documents. `priority` says who goes first where
+        not all can be served. Raises `ConfigError`.
+        """
+        place = here()
+        _demand_priority(priority, place)
+        demand_seconds(deadline, "deadline", place)
+        demand_cache(cache, place)
+        demand_seconds(reserve, "reserve", place)
+        route_names(path, str(place))
+        aggregate = Aggregate(
+            path,
+            model,
+            vary=checked_set(vary, f"{place}: vary"),
+            cache=cache,
+            deadline=deadline,
+            stale_before_partial=stale_before_partial,
+            deprecated=deprecated,
+            reserve=reserve,
+            tags=tuple(tags),
+            priority=priority,
+            place=place,
+        )
+        self.aggregates.append(aggregate)
+        return aggregate
+
+    def get(
+        self,
+        path: LiteralString,
+        *,
+        cache: Cache | None = None,
+        vary: AbstractSet[str | Cookie] = frozenset(),
+        deadline: float | None = None,
+        deprecated: bool = False,
+        live: bool = False,
+        tags: Sequence[str] = (),
+        priority: Priority = "detail",
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        """Declare a handler of GET and HEAD. Raises `ConfigError`.
+
+        Names in the path are path parameters; `Annotated[str, Header()]` and `Annotated[str, Cookie("sid")]` are
+        fields; an argument of the type `Running` is the gateway at work; all else is the query. It returns a value,
+        None (204) or an `Answer`; bytes with a content type of their own go as they stand. A `live` one answers however
+        often a client has asked, and however much there is to do; the others by their `priority`. `tags` group it in
+        documents.
+        """
+        place = here()
+        _demand_priority(priority, place)
+        demand_cache(cache, place)
+        return self._handler(
+            "GET",
+            path,
+            place,
+            cache=cache,
+            vary=checked_set(vary, f"{place}: vary"),
+            deadline=deadline,
+            deprecated=deprecated,
+            live=live,
+            tags=tuple(tags),
+            priority=priority,
+        )
+
+    def post(
+        self,
+        path: LiteralString,
+        *,
+        status: int | None = None,
+        purges: Sequence[str] = (),
+        deadline: float | None = None,
+        limit: int = 1_048_576,
+        deprecated: bool = False,
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        """Declare a handler of POST. Raises `ConfigError`.
+
+        A model argument is the body (at most `limit` bytes); names in the path are path parameters;
+        `Annotated[str, Header()]` and `Annotated[str, Cookie("sid")]` are fields; all else is the query. It returns a
+        value (`status`, else 200), None (`status`, else 204) or an `Answer`. `purges` are tags, dropped here before
+        the answer leaves, also when the outcome of the write is unknown.
+        """
+        return self._writing("POST", path, status, purges, deadline, limit, deprecated)
+
+    def put(
+        self,
+        path: LiteralString,
+        *,
+        status: int | None = None,
+        purges: Sequence[str] = (),
+        deadline: float | None = None,
+        limit: int = 1_048_576,
+        deprecated: bool = False,
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        """Declare a handler of PUT; see `post`."""
+        return self._writing("PUT", path, status, purges, deadline, limit, deprecated)
+
+    def patch(
+        self,
+        path: LiteralString,
+        *,
+        status: int | None = None,
+        purges: Sequence[str] = (),
+        deadline: float | None = None,
+        limit: int = 1_048_576,
+        deprecated: bool = False,
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        """Declare a handler of PATCH; see `post`."""
+        return self._writing("PATCH", path, status, purges, deadline, limit, deprecated)
+
+    def delete(
+        self,
+        path: LiteralString,
+        *,
+        status: int | None = None,
+        purges: Sequence[str] = (),
+        deadline: float | None = None,
+        limit: int = 1_048_576,
+        deprecated: bool = False,
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        """Declare a handler of DELETE; see `post`."""
+        return self._writing("DELETE", path, status, purges, deadline, limit, deprecated)
+
+    def _writing(
+        self,
+        method: str,
+        path: str,
+        status: int | None,
+        purges: Sequence[str],
+        deadline: float | None,
+        limit: int,
+        deprecated: bool,
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        place = here()
+        if status is not None and not 200 <= status <= 299:
+            raise ConfigError(f"{place}: status={status!r} is that of a success, 200 to 299")
+        return self._handler(
+            method,
+            path,
+            place,
+            status=status,
+            purges=tags_of(purges, place),
+            deadline=deadline,
+            limit=_bytes(limit, place),
+            deprecated=deprecated,
+        )
+
+    def _handler(
+        self,
+        method: str,
+        path: str,
+        place: Place,
+        **options: Any,  # noqa: ANN401 - the fields of `Handler`
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        demand_seconds(options.get("deadline"), "deadline", place)
+        route_names(path, str(place))
+
+        def declare(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+            demand_async(function, f"{method.lower()}({path!r})", place)
+            self.handlers.append(
+                Handler(method=method, path=path, function=function, place=place_of_code(function), **options)
+            )
+            return function
+
+        return declare
+
+    def proxy(
+        self,
+        path: LiteralString,
+        service: Service,
+        *,
+        to: LiteralString = "",
+        methods: AbstractSet[Literal["GET", "POST", "PUT", "PATCH", "DELETE"]] = frozenset({"GET"}),
+        purges: Sequence[str] = (),
+        limit: int = 1_048_576,
+        deadline: float | None = None,
+        priority: Priority = "detail",
+    ) -> None:
+        """Pass requests through, streamed both ways, to the path `to` (the same unless given).
+
+        All end-to-end fields pass but credentials; those by the service's `forward`. `limit` bounds the body, in
+        bytes; the deadline holds until the head of the answer; `priority` as for a screen. Raises `ConfigError`.
+        """
+        place = here()
+        _demand_priority(priority, place)
+        given: object = service
+        if not isinstance(given, Service):
+            raise ConfigError(f"{place}: proxy leads to a service, not to {service!r}")
+        if not _METHODS.issuperset(methods):
+            raise ConfigError(f"{place}: methods is a set of {', '.join(sorted(_METHODS))}, not {methods!r}")
+        demand_seconds(deadline, "deadline", place)
+        route_names(path, str(place))
+        self.passages.append(
+            Passage(
+                path=path,
+                service=service,
+                to=to,
+                methods=frozenset(methods),
+                purges=tags_of(purges, place),
+                limit=_bytes(limit, place),
+                deadline=deadline,
+                priority=priority,
+                place=place,
+            )
+        )
+
+
+def _demand_priority(said: str, place: Place) -> None:
+    if said not in WEIGHTS:
+        raise ConfigError(f"{place}: priority={said!r} must be one of {', '.join(WEIGHTS)}")
+
+
+def _bytes(limit: object, place: Place) -> int:
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        raise ConfigError(f"{place}: limit={limit!r} is bytes, 1 or more")
+    return limit

@@ -1,0 +1,158 @@
+"""What a gateway declares of those that it asks: services, upstreams of another kind, sources of one's own."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Any, ParamSpec, TypeVar, overload
+
+from stagedoor._face.backends import Backend
+from stagedoor._face.declared import Source, demand_async, demand_policies, demand_seconds, demand_unnamed
+from stagedoor._face.fields import Cookie, checked_set
+from stagedoor._face.kept import Cache
+from stagedoor._face.places import here, place_of_code
+from stagedoor._face.remote import AnyPolicy
+from stagedoor._face.service import Service
+from stagedoor._face.settings import demand_url
+from stagedoor._face.sources import wrapped
+from stagedoor.call import Env, Transport
+from stagedoor.errors import ConfigError
+
+__all__ = ["Upstreams"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+
+class Upstreams:
+    """What a gateway asks, as declared."""
+
+    def __init__(self) -> None:
+        self.services: list[Service] = []
+        self.sources: list[Source] = []
+        self.backends: list[Backend[Any, Any]] = []
+
+    def service(
+        self,
+        name: str,
+        url: str = "",
+        *,
+        forward: AbstractSet[str | Cookie] = frozenset(),
+        headers: Mapping[str, str] | None = None,
+        attempt: float | None = None,
+        policies: Sequence[AnyPolicy] | None = None,
+        cache: Cache | None = None,
+        coalesce: bool = True,
+        label: str = "",
+        health: str = "",
+        connections: int = 100,
+        connect: float = 0.05,
+    ) -> Service:
+        """Declare an upstream and return its typed client.
+
+        Of the caller's fields it sees request id, trace, and those in `forward`; `headers` are sent with every call.
+        `attempt` is the time-out of one attempt in seconds; unless given, what the screens that use it leave for it.
+        `policies` replace the ordinary ones, outermost first; `cache` keeps answers; `coalesce` joins equal calls.
+        `label` is what metrics and health call it, its name unless given. `health` is a path that must be there; unless
+        given /health is asked, and a service without one counts as well. At most so many `connections` are open, each
+        made within `connect` seconds. Raises `ConfigError`.
+        """
+        place = here()
+        given: object = name
+        if not isinstance(given, str) or not given.isidentifier():
+            raise ConfigError(f"{place}: a service's name is an identifier such as 'accounts', not {name!r}")
+        if url:
+            demand_url(url, f"{place}: service {name!r}")
+        demand_seconds(attempt, "attempt", place)
+        demand_unnamed(cache, place)
+        demand_policies(policies, place)
+        service = Service(
+            name,
+            url,
+            forward=checked_set(forward, f"{place}: forward"),
+            headers=headers or {},
+            attempt=attempt,
+            policies=policies,
+            cache=cache,
+            coalesce=coalesce,
+            label=label,
+            health=health,
+            pool=(connections, connect),
+            place=place,
+        )
+        self.services.append(service)
+        return service
+
+    def upstream(
+        self,
+        name: str,
+        make: Callable[[Env], Transport[Q, R]],
+        *,
+        attempt: float | None = None,
+        policies: Sequence[AnyPolicy] | None = None,
+        label: str = "",
+        health: Q | None = None,
+    ) -> Backend[Q, R]:
+        """Declare an upstream that speaks something else than HTTP: `make` returns its transport.
+
+        `health` is the payload that a probe sends; without one /health does not show it. `attempt`, `policies` and
+        `label` are as those of a service. Raises `ConfigError`.
+        """
+        place = here()
+        given: object = name
+        if not isinstance(given, str) or not given.isidentifier():
+            raise ConfigError(f"{place}: an upstream's name is an identifier such as 'search', not {name!r}")
+        demand_seconds(attempt, "attempt", place)
+        backend = Backend(
+            name, make, label=label, health=health, attempt=attempt, policies=policies, place=place
+        )
+        self.backends.append(backend)
+        return backend
+
+    @overload
+    def source(self, function: Callable[P, Awaitable[T]], /) -> Callable[P, Awaitable[T]]: ...
+    @overload
+    def source(
+        self,
+        /,
+        *,
+        safe: bool = False,
+        attempt: float | None = None,
+        policies: Sequence[AnyPolicy] | None = None,
+        cache: Cache | None = None,
+    ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]: ...
+    def source(
+        self,
+        function: Callable[P, Awaitable[T]] | None = None,
+        /,
+        *,
+        safe: bool = False,
+        attempt: float | None = None,
+        policies: Sequence[AnyPolicy] | None = None,
+        cache: Cache | None = None,
+    ) -> Callable[P, Awaitable[T]] | Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
+        """Put policies, events and health round an `async def` of one's own (SQL, gRPC, a library).
+
+        Only a `safe` one is repeated, joined or kept. Raises `ConfigError`.
+        """
+        place = here()
+        demand_seconds(attempt, "attempt", place)
+        demand_unnamed(cache, place)
+        demand_policies(policies, place)
+        if cache is not None and not safe:
+            raise ConfigError(f"{place}: only a safe source is kept: say safe=True")
+
+        def declare(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+            demand_async(call, "source", place)
+            declared = Source(
+                function=call,
+                safe=safe,
+                attempt=attempt,
+                policies=policies,
+                cache=cache,
+                place=place_of_code(call),
+            )
+            self.sources.append(declared)
+            return wrapped(declared, call)
+
+        return declare if function is None else declare(function)

@@ -1,0 +1,138 @@
+"""Mistakes of a new user in a single word or option: each ends at start, in one message with place and remedy."""
+
+import functools
+from typing import Any
+
+import pytest
+from pydantic import RootModel
+
+from stagedoor import Cache, Gateway, Settings
+from stagedoor.policies import Retry
+from tests.stagedoor.face.mistakes import Mistakes, Page, Thing, loose, used
+
+at_start = Mistakes()
+
+
+@at_start(r"deadline=165 is seconds, above 0 and at most 30; 165 ms are 0\.165")
+def deadline_in_milliseconds(app: Gateway) -> None:
+    Gateway("other", deadline=165)
+
+
+@at_start(r"attempt='80ms'|attempt is seconds, not '80ms'")
+def attempt_as_text(app: Gateway) -> None:
+    loose(app).service("things", attempt="80ms")
+
+
+@at_start(r"limit=0 is seconds, above 0")
+def limit_of_nothing(app: Gateway) -> None:
+    app.aggregate("/page", Page).part(limit=0)
+
+
+@at_start(r"the path begins with|a path begins with a slash, as in '/home/{account_id}', not <function")
+def forgotten_path(app: Gateway) -> None:
+    async def thing() -> Thing:
+        return Thing(name="a")
+
+    loose(app).get(thing)
+
+
+@at_start(r"policies holds policies such as Retry\(\), not Retry")
+def forgotten_parentheses(app: Gateway) -> None:
+    loose(app).service("things", policies=[Retry])
+
+
+@at_start(r"policies is a list, outermost first")
+def policies_without_a_list(app: Gateway) -> None:
+    loose(app).service("things", policies=Retry())
+
+
+@at_start(r"cache is a Cache, as in cache=Cache\(max_age=10\), not 10")
+def cache_of_a_number(app: Gateway) -> None:
+    loose(app).aggregate("/page", Page, cache=10)
+
+
+@at_start(r"service 'things': 'things:8001' is no address; one is http://host:port")
+def url_without_scheme(app: Gateway) -> None:
+    app.service("things", "things:8001")
+
+
+@at_start(r"the address of a service is missing: set SHOP_THINGS_URL, or give url=")
+def url_missing(app: Gateway) -> None:
+    used(app)
+    app.made()
+
+
+@at_start(r"Cache\(tags='x'\): a list of tags, as in \['x'\]")
+def tags_as_text(app: Gateway) -> None:
+    loose_cache: Any = Cache
+    loose_cache(max_age=1, tags="x")
+
+
+@at_start(r"purges is a list of tags, as in \['x'\]")
+def purges_as_text(app: Gateway) -> None:
+    app.put("/page", purges="x")
+
+
+@at_start(r"forward is a set of names, as in {\"authorization\"}, not 'authorization'")
+def forward_as_text(app: Gateway) -> None:
+    loose(app).service("things", forward="authorization")
+
+
+@at_start(r"vary is a set of names, as in {\"authorization\"}, not 'authorization'")
+def vary_as_text(app: Gateway) -> None:
+    loose(app).aggregate("/page", Page, vary="authorization")
+
+
+@at_start(r"a service's name is an identifier such as 'accounts', not 'user-service'")
+def service_named_with_a_dash(app: Gateway) -> None:
+    app.service("user-service")
+
+
+@at_start(r"a gateway's name is lower case such as 'shop', not 'My Shop'")
+def gateway_named_with_a_space(app: Gateway) -> None:
+    Gateway("My Shop")
+
+
+@at_start(r"a screen is a pydantic model with fields, not <class '.*Names'>")
+def screen_of_a_list(app: Gateway) -> None:
+    class Names(RootModel[list[str]]):
+        pass
+
+    app.aggregate("/page", Names)
+
+
+@at_start(r"a screen is a pydantic model with fields, not <class 'dict'>")
+def screen_of_no_model(app: Gateway) -> None:
+    loose(app).aggregate("/page", dict)
+
+
+@at_start(r"status=404 is that of a success, 200 to 299")
+def handler_with_the_status_of_an_error(app: Gateway) -> None:
+    app.post("/page", status=404)
+
+
+@at_start(r"Settings\(port=\.\.\.\): '8000' must be a port from 0 to 65535")
+def port_as_text(app: Gateway) -> None:
+    loose_settings: Any = Settings
+    loose_settings(port="8000")
+
+
+@at_start(r"proxy leads to a service, not to 'things'")
+def proxy_to_a_name(app: Gateway) -> None:
+    loose(app).proxy("/page", "things")
+
+
+@at_start(r"part decorates a function with a name, not partial")
+def part_of_a_partial(app: Gateway) -> None:
+    async def thing(name: str) -> Thing:
+        return Thing(name=name)
+
+    app.aggregate("/page", Page).part(functools.partial(thing, "a"))
+
+
+@pytest.mark.parametrize("name", at_start.names)
+def test_a_wrong_option_is_told_at_start_with_place_and_remedy(name: str) -> None:
+    """One line that names file and line, and what would be right; the class of a missing URL has no line."""
+    said = at_start.told(name)
+
+    assert len(said.splitlines()) == 1, said
