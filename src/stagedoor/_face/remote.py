@@ -101,6 +101,7 @@ class Remote:
         self.upstream: Upstream[Asking, Reply] = Upstream(
             name, Reading(transport), *outer, *policies, env=env
         )
+        self._limiter = self.upstream.limiter
         self._cache = cache
         self._joins = coalesce
         self._send = self.upstream.layers[0]
@@ -131,8 +132,8 @@ class Remote:
 
     def check(self, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
         """Raise `Overloaded` where the service would not be asked now, unless its answers may be kept ones."""
-        if self._cache is None and not self._caches.made:
-            self.upstream.check(operation, deadline, promise=promise)
+        if self._limiter is not None and self._cache is None and not self._caches.made:
+            self._limiter.check(self.name, operation, deadline, promise=promise)
 
     def tags(self, cache: Cache | None, safe: bool, caller: Caller) -> tuple[str, ...]:
         """Return the tags under which an answer will be kept; raises `TypeError` for inputs that are not there."""

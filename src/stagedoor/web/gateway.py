@@ -11,6 +11,7 @@ import logging
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from math import inf
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -50,6 +51,7 @@ _GONE = Answer(_CLIENT_CLOSED, ())
 _MOST = 10_000  # requests under way at once, however much time the processor has
 _TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
 _SLOWEST_TURN = 0.01  # seconds, for deadlines of any length: health has to be answered too
+_BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is longer anyhow
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
 
@@ -130,7 +132,7 @@ class Gateway:
         self._now = env.clock.now
         self._observe = env.observe
         self.pressure = Pressure(target=min(deadline / _TURNS, _SLOWEST_TURN), most=_MOST)
-        self._asked_for_turn = False
+        self._turn_asked = self._next_turn = -inf
         self.deadline = deadline
         self._traffic = tuple(traffic)
         self._trusted = trusted
@@ -184,8 +186,8 @@ class Gateway:
 
     async def _counted(self, exchange: _Exchange) -> None:
         """Answer, and tell the traffic once, whatever happens."""
-        if not self._asked_for_turn:
-            self._ask_for_turn()
+        if exchange.started >= self._next_turn:
+            self._ask_for_turn(exchange.started)
         self.active += 1
         for sink in self._traffic:
             sink.request_started()
@@ -211,17 +213,15 @@ class Gateway:
         self._observe(RequestShed(route.path, route.priority))
         return self._problem(exchange, problems.overloaded(1.0))
 
-    def _ask_for_turn(self) -> None:
+    def _ask_for_turn(self, now: float) -> None:
         """See how long the loop lets one wait: that is how much it has to do."""
-        self._asked_for_turn = True
-        asked = self._now()
+        self._turn_asked, self._next_turn = now, inf
+        asyncio.get_running_loop().call_soon(self._turned)
 
-        def turned() -> None:
-            self._asked_for_turn = False
-            now = self._now()
-            self.pressure.turned(now, now - asked)
-
-        asyncio.get_running_loop().call_soon(turned)
+    def _turned(self) -> None:
+        now = self._now()
+        self.pressure.turned(now, now - self._turn_asked)
+        self._next_turn = now + _BETWEEN_TURNS
 
     async def _answered(self, exchange: _Exchange) -> Answer:
         """Return what is answered before any handler is asked, or what the handler answers."""
