@@ -227,12 +227,12 @@ async def test_who_begins_something_asks_before(env: Env, clock: ManualClock) ->
     tasks = [stage.ask(), stage.ask()]  # as promised
     await settle()
     with pytest.raises(Overloaded):
-        stage.limiter.check("users", "x", NEVER)
+        stage.limiter.check("users", "x", NEVER, promise=True)
     await clock.advance(0.2)
     for _ in range(2):
         stage.limiter.check("users", "x", NEVER, promise=True)
     await clock.advance(0.06)
-    stage.limiter.check("users", "x", NEVER)  # those that were promised never came
+    stage.limiter.check("users", "x", NEVER, promise=True)  # those that were promised never came
 
     assert [task.result() for task in tasks] == ["Ann", "Ann"]
     assert repr(stage.limiter) == "<Limiter 0/1 under way, 0 waiting>"
