@@ -251,3 +251,13 @@ def test_options_that_cannot_work_are_refused_by_name(field: str, value: float) 
 def test_a_limit_costs_what_is_inside() -> None:
     """Wait and call together end with the attempt's time."""
     assert cost_of([AdaptiveLimit(attempt=ATTEMPT), Timeout(attempt=ATTEMPT)]).single == ATTEMPT
+
+
+async def test_a_promise_is_not_held_against_the_call_that_made_it(env: Env, clock: ManualClock) -> None:
+    """A screen promises, and the flight of its call asks again: the one place is for that very call."""
+    stage = Stage(env)
+    await stage.known(clock)
+    stage.limiter.check("users", "x", Deadline(clock.now() + 1.0), promise=True)
+    stage.limiter.check("users", "x", NEVER)
+
+    assert await clock.run(stage.ask()) == "Ann"

@@ -359,7 +359,7 @@ async def test_o8_a_flight_that_would_be_refused_is_not_begun(env: Env, clock: M
     tasks = await together(send, [call_of(1), call_of(1)])
     refused = send(replace(call_of(1), key=b"other"))
     with pytest.raises(UpstreamUnavailable):
-        refused.send(None)  # type: ignore[attr-defined]
+        refused.send(None)
     await clock.advance(0.1)
 
     assert [task.result() for task in tasks] == ["Ann", "Ann"]

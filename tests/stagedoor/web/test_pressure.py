@@ -70,7 +70,7 @@ async def test_o6_the_less_urgent_leave_room_for_the_more_urgent(env: Env) -> No
     tasks += await ground.fill(AT_MOST, "list")
     tasks += await ground.fill(AT_MOST, "detail")
     tasks += await ground.fill(1, "operations")
-    let_in = {kind: ground.seen.count(kind) for kind in ("search", "list", "detail", "operations")}  # type: ignore[arg-type]
+    let_in = {kind: ground.seen.count(kind) for kind in ("search", "list", "detail", "operations")}
     ground.release.set()
     await asyncio.gather(*tasks)
 
