@@ -53,7 +53,7 @@ class Upstream(Generic[P, R]):
             layers.append(policy.wrap(layers[-1], env))
         self.layers: tuple[Send[P, R], ...] = tuple(reversed(layers))
         self._send = layers[-1]
-        self._limiter = next((layer for layer in layers if isinstance(layer, Limiter)), None)
+        self.limiter = next((layer for layer in layers if isinstance(layer, Limiter)), None)
 
     async def call(self, operation: str, payload: P, *, idempotent: bool | None = None) -> R:
         """Send a payload under the current request's deadline and identity.
@@ -93,13 +93,13 @@ class Upstream(Generic[P, R]):
 
         `promise` says that the call is sure to follow.
         """
-        if self._limiter is not None:
-            self._limiter.check(f"{self.name}.{operation}", deadline, promise=promise)
+        if self.limiter is not None:
+            self.limiter.check(self.name, operation, deadline, promise=promise)
 
     @property
     def limit(self) -> int | None:
         """Return how many calls may be under way at once now; None where nothing follows what is answered in time."""
-        return None if self._limiter is None else self._limiter.limit
+        return None if self.limiter is None else self.limiter.limit
 
     def circuits(self) -> frozenset[BreakerState]:
         """Return where the circuits of this upstream's breakers stand."""

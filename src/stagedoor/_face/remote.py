@@ -129,6 +129,7 @@ class Remote:
         self.upstream: Upstream[Asking, Reply] = Upstream(
             name, asked, *outer, *policies, env=env, read=reply_of
         )
+        self._limiter = self.upstream.limiter
         self._cache = cache
         self._send = self.upstream.layers[0]
         self._caches = Caches(store, self._send, ReplyCodec(), env)
@@ -174,8 +175,8 @@ class Remote:
 
     def check(self, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
         """Raise `Overloaded` where the service would not be asked now, unless its answers may be kept ones."""
-        if self._cache is None and not self._caches.made:
-            self.upstream.check(operation, deadline, promise=promise)
+        if self._limiter is not None and self._cache is None and not self._caches.made:
+            self._limiter.check(self.name, operation, deadline, promise=promise)
 
     def counts(self) -> Mapping[str, int]:
         """Return what is held now."""

@@ -92,7 +92,7 @@ class Screen(Generic[M]):
         self._kept_parts: list[Upstream[Any, Any]] = []
         left = reserve(deadline) if declared.reserve is None else declared.reserve
         self.plan = self._plan(layout, uses, deadline - left)
-        self._first = self._needed(uses)
+        self._first, self._name = self._needed(uses), self.plan.name
         try:
             self._renderer = renderer_of(self.plan)
         except ConfigError as error:
@@ -136,7 +136,7 @@ class Screen(Generic[M]):
     def _check(self, call: Call[Question]) -> None:
         """Refuse at once what could not be answered: a required part would find no place in its service."""
         for one in self._first:
-            one.check(self.plan.name, call.deadline, promise=True)
+            one.check(self._name, call.deadline, promise=True)
 
     def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[NamedUpstream]], budget: float) -> Plan[M]:
         declared = layout.declared

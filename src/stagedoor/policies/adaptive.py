@@ -33,7 +33,7 @@ P = TypeVar("P")
 R = TypeVar("R")
 _IN_TIME = 3.0  # a call that takes such a part of its attempt is in time, whatever the service could do
 _WHOLE = 0.9  # of an attempt's time: whoever had that much had all of it, as far as clocks of loops can tell
-_PROMISED = 0.05  # seconds in which a call that was promised comes
+_PROMISED = 0.05  # seconds in which a call that was promised comes, without a deadline
 _PUSHED_BACK = frozenset({429, 503})  # what a service says that has too much to do
 
 
@@ -94,7 +94,7 @@ class Limiter(Generic[P, R]):
         self._gradient = Gradient(
             target=rule.attempt / _IN_TIME, most=rule.most, least=rule.least, start=rule.start
         )
-        self._told = 0
+        self._told = self._gradient.places
         self._promised = 0  # calls that somebody has begun something for
         self._promised_until = 0.0
 
@@ -107,20 +107,25 @@ class Limiter(Generic[P, R]):
         """Return how many calls may be under way now."""
         return self._gradient.places
 
-    def check(self, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
+    def check(self, name: str, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
         """Raise `Overloaded` where such a call would be refused now; for whoever begins something for it.
 
-        `promise` says that the call is sure to follow: until it is here, others reckon with it.
+        `promise` says that the call is sure to follow: until it is here, others reckon with it. Without, the newest
+        promise is taken for that of this very call.
         """
-        now, promised = self._now(), self._promised
-        if promised and now > self._promised_until:  # it never came
-            self._promised = promised = 0
-        if self._permits.taken + promised >= self._gradient.places and (
-            self._latest(deadline, promised) is None
-        ):
-            raise self._refusal(operation)
+        promised = self._promised
+        if promised and not promise:
+            promised -= 1
+        if self._permits.taken + promised >= self._gradient.places:
+            if promised and self._now() > self._promised_until:  # they never came
+                promised = 0
+            if self._latest(deadline, promised) is None:
+                raise self._refusal(f"{name}.{operation}")
         if promise:
-            self._promised, self._promised_until = promised + 1, now + _PROMISED
+            if not promised:  # no clock is read for it: whoever promised has a deadline, as a rule
+                until = deadline.at
+                self._promised_until = until if until != math.inf else self._now() + _PROMISED
+            self._promised = promised + 1
 
     async def __call__(self, call: Call[P]) -> R:
         """Send the call at once, or after a wait that leaves it time; refuse it otherwise."""
@@ -131,20 +136,30 @@ class Limiter(Generic[P, R]):
             permits.taken += 1
         else:
             await self._waited(call)
-        began, error = self._now(), None
+        began = self._now()
         try:
-            return await self._send(call)
-        except BaseException as raised:
-            error = raised
-            raise
-        finally:
+            value = await self._send(call)
+        except BaseException as error:
             now = self._now()
-            lost = None if error is None else lesson(error, now - began, self._rule.attempt)
-            if error is None or lost is not None:
-                gradient.ended(now, began, permits.taken, dropped=bool(lost))
-            permits.give_back(gradient.places)
-            if gradient.places != self._told:
-                self._tell(call)
+            lost = lesson(error, now - began, self._rule.attempt)
+            if lost is not None:
+                gradient.ended(now, began, permits.taken, dropped=lost)
+            self._back(call)
+            raise
+        gradient.ended(self._now(), began, permits.taken)
+        if permits.waiting or gradient.places != self._told:
+            self._back(call)
+        else:
+            permits.taken -= 1
+        return value
+
+    def _back(self, call: Call[P]) -> None:
+        """Give the permit back, and tell of a limit that has moved."""
+        places = self._gradient.places
+        self._permits.give_back(places)
+        if places != self._told:
+            self._told = places
+            self._env.observe(LimitMoved(call.operation, places))
 
     async def _waited(self, call: Call[P]) -> None:
         """Wait for a permit; raises `Overloaded` where there is none in time."""
@@ -166,10 +181,6 @@ class Limiter(Generic[P, R]):
     def _refusal(self, operation: str) -> Overloaded:
         self._env.observe(CallShed(operation, "overloaded"))
         return Overloaded(operation, "no place would be free in time", retry_after=1.0)
-
-    def _tell(self, call: Call[P]) -> None:
-        self._told = self._gradient.places
-        self._env.observe(LimitMoved(call.operation, self._told))
 
     def __repr__(self) -> str:
         permits = self._permits

@@ -35,7 +35,18 @@ class Pressure:
     `target` is the delay of a turn, in seconds, up to which there is no pressure. At most `most` are under way.
     """
 
-    __slots__ = ("_delay", "_most", "_peak", "_target", "_turns", "_until", "limit", "total", "under_way")
+    __slots__ = (
+        "_ample",
+        "_delay",
+        "_most",
+        "_peak",
+        "_target",
+        "_turns",
+        "_until",
+        "limit",
+        "total",
+        "under_way",
+    )
 
     def __init__(self, *, target: float, most: int) -> None:
         self._target = target
@@ -44,14 +55,17 @@ class Pressure:
         self._peak = self._turns = 0
         self._until = -math.inf
         self.limit = self._most
+        self._ample = self._most * _ROOM["search"]  # below it there is room for everybody
         self.total = 0
         self.under_way: dict[context.Priority, int] = dict.fromkeys(context.WEIGHTS, 0)
 
     def enter(self, priority: context.Priority) -> bool:
         """Count a request in; False if it is one too many."""
         under_way = self.under_way[priority]
-        if self.total >= self.limit * _ROOM[priority] and under_way >= self.limit * _SHARE[priority]:
-            return False
+        if self.total >= self._ample:
+            limit = self.limit
+            if self.total >= limit * _ROOM[priority] and under_way >= limit * _SHARE[priority]:
+                return False
         self.under_way[priority] = under_way + 1
         self.total += 1
         return True
@@ -80,6 +94,7 @@ class Pressure:
             self.limit = self._most
         else:
             self.limit = min(self._most, self.limit * _GROWTH)
+        self._ample = self.limit * _ROOM["search"]
         self._delay, self._until = math.inf, now + _INTERVAL
         self._peak = self._turns = 0
 

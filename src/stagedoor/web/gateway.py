@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from math import inf
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -48,6 +49,7 @@ _GONE = WebAnswer(CLIENT_CLOSED, ())
 _MOST = 10_000  # requests under way at once, however much time the processor has
 _TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
 _SLOWEST_TURN = 0.01  # seconds, for deadlines of any length: health has to be answered too
+_BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is longer anyhow
 
 
 class _RoutedRequest(ActiveRequest):
@@ -122,7 +124,7 @@ class GatewayApp:
         self._now = env.clock.now
         self._observe = env.observe
         self.pressure = Pressure(target=min(deadline / _TURNS, _SLOWEST_TURN), most=_MOST)
-        self._asked_for_turn = False
+        self._turn_asked = self._next_turn = -inf
         self.deadline = deadline
         self._counter = RequestCounter(traffic, env.clock.now)
         self._trusted = trusted
@@ -178,8 +180,8 @@ class GatewayApp:
 
     async def _admitted(self, exchange: _RoutedRequest, route: Route) -> None:
         """Answer a request that there is time for, and refuse it at once where there is none."""
-        if not self._asked_for_turn:
-            self._ask_for_turn()
+        if exchange.started >= self._next_turn:
+            self._ask_for_turn(exchange.started)
         if route.live:
             await self._served(exchange)
         elif self.pressure.enter(route.priority):
@@ -191,17 +193,15 @@ class GatewayApp:
             self._observe(RequestShed(route.path, route.priority))
             await self._write(exchange, self._problem(exchange, problems.overloaded(1.0)))
 
-    def _ask_for_turn(self) -> None:
+    def _ask_for_turn(self, now: float) -> None:
         """See how long the loop lets one wait: that is how much it has to do."""
-        self._asked_for_turn = True
-        asked = self._now()
+        self._turn_asked, self._next_turn = now, inf
+        asyncio.get_running_loop().call_soon(self._turned)
 
-        def turned() -> None:
-            self._asked_for_turn = False
-            now = self._now()
-            self.pressure.turned(now, now - asked)
-
-        asyncio.get_running_loop().call_soon(turned)
+    def _turned(self) -> None:
+        now = self._now()
+        self.pressure.turned(now, now - self._turn_asked)
+        self._next_turn = now + _BETWEEN_TURNS
 
     async def _answered(self, exchange: _RoutedRequest) -> WebAnswer:
         """Return what is answered before any handler is asked, or what the handler answers."""

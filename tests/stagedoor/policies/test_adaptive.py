@@ -221,18 +221,18 @@ async def test_who_begins_something_asks_before(env: Env, clock: ManualClock) ->
     stage = Stage(env, seconds=0.03)
     await stage.known(clock)
     for _ in range(2):
-        stage.limiter.check("users.x", NEVER, promise=True)
+        stage.limiter.check("users", "x", NEVER, promise=True)
     with pytest.raises(Overloaded):
-        stage.limiter.check("users.x", NEVER, promise=True)
+        stage.limiter.check("users", "x", NEVER, promise=True)
     tasks = [stage.ask(), stage.ask()]  # as promised
     await settle()
     with pytest.raises(Overloaded):
-        stage.limiter.check("users.x", NEVER)
+        stage.limiter.check("users", "x", NEVER, promise=True)
     await clock.advance(0.2)
     for _ in range(2):
-        stage.limiter.check("users.x", NEVER, promise=True)
+        stage.limiter.check("users", "x", NEVER, promise=True)
     await clock.advance(0.06)
-    stage.limiter.check("users.x", NEVER)  # those that were promised never came
+    stage.limiter.check("users", "x", NEVER, promise=True)  # those that were promised never came
 
     assert [task.result() for task in tasks] == ["Ann", "Ann"]
     assert repr(stage.limiter) == "<Limiter 0/1 under way, 0 waiting>"
@@ -251,3 +251,13 @@ def test_options_that_cannot_work_are_refused_by_name(field: str, value: float) 
 def test_a_limit_costs_what_is_inside() -> None:
     """Wait and call together end with the attempt's time."""
     assert cost_of([AdaptiveLimit(attempt=ATTEMPT), Timeout(attempt=ATTEMPT)]).single == ATTEMPT
+
+
+async def test_a_promise_is_not_held_against_the_call_that_made_it(env: Env, clock: ManualClock) -> None:
+    """A screen promises, and the flight of its call asks again: the one place is for that very call."""
+    stage = Stage(env)
+    await stage.known(clock)
+    stage.limiter.check("users", "x", Deadline(clock.now() + 1.0), promise=True)
+    stage.limiter.check("users", "x", NEVER)
+
+    assert await clock.run(stage.ask()) == "Ann"
