@@ -210,6 +210,7 @@ class Settings(BaseSettings):
     gateway_cors_origins: Annotated[Text, AfterValidator(_origins)] = ""
     docs_only: bool = False
     films: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    memes: Annotated[int, Field(ge=0, le=10_000)] = 300
     redis_url: Annotated[Text, AfterValidator(_redis_url)] | None = None
     redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "cinema"
     redis_timeout_ms: Milliseconds = 20

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stagedoor._face.fields import Cookie, Header, Headers
     from stagedoor._face.gateway import Gateway
     from stagedoor._face.kept import Cache, tag
+    from stagedoor._face.operation import Operation
     from stagedoor._face.problems import NotFound, Problem
     from stagedoor._face.replies import Response, Stream
     from stagedoor._face.running import Running
@@ -45,6 +46,7 @@ __all__ = [
     "Header",
     "Headers",
     "NotFound",
+    "Operation",
     "OrFallback",
     "Policy",
     "Problem",
@@ -71,6 +73,7 @@ _PLACES = {
     "stagedoor._face.fields": ("Cookie", "Header", "Headers"),
     "stagedoor._face.gateway": ("Gateway",),
     "stagedoor._face.kept": ("Cache", "tag"),
+    "stagedoor._face.operation": ("Operation",),
     "stagedoor._face.problems": ("NotFound", "Problem"),
     "stagedoor._face.replies": ("Response", "Stream"),
     "stagedoor._face.running": ("Running",),

@@ -10,9 +10,10 @@ from cinema import __version__
 from cinema.gateway.admission import admission
 from cinema.gateway.catalogue.extension import catalogue
 from cinema.gateway.documents import DESCRIPTION, DOCUMENTS
+from cinema.gateway.memes.routes import declare_memes
 from cinema.gateway.operations.routes import declare_operations
 from cinema.gateway.profile.aggregate import declare_profile
-from cinema.gateway.upstreams import search, services
+from cinema.gateway.upstreams import memes, search, services
 from cinema.settings import Settings, load
 from stagedoor import Gateway
 
@@ -30,6 +31,7 @@ def build(settings: Settings) -> Gateway:
         documents=DOCUMENTS,
     )
     declare_profile(app, *services(app, settings), settings)
+    declare_memes(app, memes(app, settings), settings)
     app.extend(partial(catalogue, settings, search(app, settings)))
     declare_operations(app)
     return app

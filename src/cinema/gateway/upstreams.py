@@ -9,12 +9,13 @@ Joining and keeping answers stand further out, round whole screens.
 from typing import Any
 
 from cinema.gateway.catalogue.engine import PROBE, engine_of
+from cinema.gateway.memes.policies import MediaAway, Reads
 from cinema.settings import Settings
 from stagedoor import Backend, Gateway, Policy, Service
-from stagedoor.policies import AdaptiveLimit, Breaker, Budget, Retry, Timeout
+from stagedoor.policies import AdaptiveLimit, Breaker, Budget, Bulkhead, Retry, Timeout
 from stagedoor.search import Query, Result
 
-__all__ = ["search", "services"]
+__all__ = ["memes", "search", "services"]
 
 
 def services(app: Gateway, settings: Settings) -> tuple[Service, Service, Service]:
@@ -23,6 +24,29 @@ def services(app: Gateway, settings: Settings) -> tuple[Service, Service, Servic
         _service(app, "users", settings.gateway_users_url, settings),
         _service(app, "orders", settings.gateway_orders_url, settings),
         _service(app, "products", settings.gateway_products_url, settings),
+    )
+
+
+def memes(app: Gateway, settings: Settings) -> Service:
+    """Declare memes, whose writes take as long as they take, and which tells of another service's absence."""
+    retry, breaker, _, timeout = _policies(settings, settings.gateway_attempt_timeout_ms / 1000)
+    # How long an upload takes says nothing of how much there is to do: its places are a fixed number.
+    bulkhead = Bulkhead(limit=settings.gateway_pool_size)
+    return app.service(
+        "memes",
+        settings.gateway_memes_url,
+        policies=(
+            Reads(retry),
+            breaker,
+            MediaAway(),
+            bulkhead,
+            Reads(timeout),
+        ),
+        coalesce=False,
+        label="memes_service",
+        health="/health",
+        connections=settings.gateway_pool_size,
+        connect=settings.gateway_connect_timeout_ms / 1000,
     )
 
 

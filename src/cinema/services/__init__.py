@@ -38,5 +38,7 @@ SERVICES = {
         Service("users", "user-service", "GATEWAY_USERS_URL", "cinema.services.users.app"),
         Service("orders", "order-service", "GATEWAY_ORDERS_URL", "cinema.services.orders.app"),
         Service("products", "product-service", "GATEWAY_PRODUCTS_URL", "cinema.services.products.app"),
+        Service("memes", "meme-service", "GATEWAY_MEMES_URL", "cinema.services.memes.app"),
+        Service("media", "media-service", "MEDIA_URL", "cinema.services.media.app"),
     )
 }

@@ -7,9 +7,18 @@ from typing import Any, Literal, LiteralString, ParamSpec, TypeVar
 from pydantic import BaseModel
 
 from stagedoor._face.aggregates import Aggregate
-from stagedoor._face.declared import Handler, Passage, demand_async, demand_cache, demand_seconds, tags_of
-from stagedoor._face.fields import Cookie, checked_set
+from stagedoor._face.declared import (
+    Handler,
+    Passage,
+    demand_async,
+    demand_cache,
+    demand_operation,
+    demand_seconds,
+    tags_of,
+)
+from stagedoor._face.fields import Cookie, checked_set, field_name
 from stagedoor._face.kept import Cache
+from stagedoor._face.operation import Operation
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.service import Service
 from stagedoor._face.templates import route_names
@@ -21,6 +30,8 @@ __all__ = ["Routes"]
 P = ParamSpec("P")
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
+_LARGE = 1_048_576
+_LONGEST_UPLOAD = 86_400.0
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -224,11 +235,15 @@ class Routes:
         limit: int = 1_048_576,
         deadline: float | None = None,
         priority: Priority = "detail",
+        operation: Operation | None = None,
+        purge_field: str = "",
     ) -> None:
         """Pass requests through, streamed both ways, to the path `to` (the same unless given).
 
         All end-to-end fields pass but credentials; those by the service's `forward`. `limit` bounds the body, in
-        bytes; the deadline holds until the head of the answer; `priority` as for a screen. Raises `ConfigError`.
+        bytes; the deadline holds until the head of the answer. With an `operation`, of one method, answers are held to
+        what it promises. `purge_field` names a field of the answer that lists tags to drop, and goes no further.
+        `priority` as for a screen. Raises `ConfigError`.
         """
         place = here()
         _demand_priority(priority, place)
@@ -237,8 +252,10 @@ class Routes:
             raise ConfigError(f"{place}: proxy leads to a service, not to {service!r}")
         if not _METHODS.issuperset(methods):
             raise ConfigError(f"{place}: methods is a set of {', '.join(sorted(_METHODS))}, not {methods!r}")
-        demand_seconds(deadline, "deadline", place)
-        route_names(path, str(place))
+        # A large body takes as long as its client does; with a small one more than 30 s are milliseconds.
+        demand_seconds(deadline, "deadline", place, *([_LONGEST_UPLOAD] if limit > _LARGE else []))
+        names = route_names(path, str(place))
+        demand_operation(operation, methods, names, place)
         self.passages.append(
             Passage(
                 path=path,
@@ -250,6 +267,8 @@ class Routes:
                 deadline=deadline,
                 priority=priority,
                 place=place,
+                operation=operation,
+                purge_field=field_name(purge_field).encode() if purge_field else b"",
             )
         )
 

@@ -164,6 +164,7 @@ class Running:
                 deadline=blueprint.deadline_of(passage.deadline),
                 refusals=passing,
                 store=store,
+                wall=env.clock.wall,
             )
             routes += [self._entered(route, passed.rules) for route in passed.routes()]
         if not self.settings.docs_only:

@@ -16,6 +16,7 @@ from stagedoor.search.query import (
     WINDOW,
     All,
     AnyOf,
+    Begins,
     Between,
     Clause,
     Document,
@@ -27,13 +28,14 @@ from stagedoor.search.query import (
     Scalar,
     Term,
 )
-from stagedoor.search.schema import Field, Index, Keyword, Nested, Number, Text
+from stagedoor.search.schema import Field, Higher, Index, Keyword, More, Nested, Number, Shorter, Text
 
 __all__ = [
     "ID",
     "WINDOW",
     "All",
     "AnyOf",
+    "Begins",
     "Between",
     "Change",
     "Clause",
@@ -41,9 +43,11 @@ __all__ = [
     "Document",
     "Engine",
     "Field",
+    "Higher",
     "Index",
     "Keyword",
     "Match",
+    "More",
     "Nested",
     "Not",
     "Number",
@@ -55,6 +59,7 @@ __all__ = [
     "Refused",
     "Result",
     "Scalar",
+    "Shorter",
     "Term",
     "Text",
     "Writer",

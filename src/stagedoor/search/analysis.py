@@ -76,7 +76,8 @@ SETTINGS: Final[dict[str, Any]] = {
                 "russian_stop",
                 "russian_stemmer",
             ],
-        }
+        },
+        "divided": {"type": "custom", "tokenizer": "whitespace"},  # words that are analysed already
     },
 }
 

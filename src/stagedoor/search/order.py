@@ -1,11 +1,11 @@
 """The order and the form of documents in an answer, the same on every engine."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from stagedoor.search.query import Document, Order
 from stagedoor.search.schema import Index, single
 
-__all__ = ["in_order", "narrowed"]
+__all__ = ["in_facet_order", "in_order", "narrowed"]
 
 
 def in_order(documents: list[Document], keys: Sequence[Order], index: Index) -> list[Document]:
@@ -30,3 +30,8 @@ def narrowed(documents: list[Document], fields: tuple[str, ...], index: Index) -
     if not index.unkept:
         return tuple(documents)
     return tuple({name: held[name] for name in held if name not in index.unkept} for held in documents)
+
+
+def in_facet_order(counts: Iterable[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Return values with how often they are, most first, equal ones by value."""
+    return tuple(sorted(counts, key=lambda one: (-one[1], one[0])))

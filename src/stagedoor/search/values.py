@@ -11,6 +11,7 @@ from stagedoor.value import value
 
 __all__ = [
     "HUGE",
+    "ChoiceValue",
     "IntegerValue",
     "Kind",
     "NumberValue",
@@ -121,6 +122,25 @@ class TextValue:
             schema["minLength"] = self.min_length
         schema["pattern"] = r"^[^\u0000]*$" if self.blank else r"^[^\u0000]*[^\s\u0000][^\u0000]*$"
         return schema
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceValue:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def example(self) -> str:
+        return self.words[0]
+
+    def read(self, name: str, raw: str, place: Place = "query") -> str:
+        if raw not in self.words:
+            raise fault(name, f"must be one of {', '.join(self.words)}", "choice", place)
+        return raw
+
+    def schema(self) -> Mapping[str, Any]:
+        return {"type": "string", "enum": list(self.words)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

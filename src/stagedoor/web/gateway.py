@@ -30,7 +30,7 @@ from stagedoor.policies.pressure import Pressure
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.web.answer import WebAnswer
-from stagedoor.web.cors import Cors
+from stagedoor.web.cors import Cors, is_foreign
 from stagedoor.web.disconnect import ClientGone, while_connected
 from stagedoor.web.identity import credentials_of
 from stagedoor.web.request import Request
@@ -45,6 +45,7 @@ __all__ = ["GatewayApp"]
 _LOGGER = logging.getLogger("stagedoor.web")
 _KIT = str(Path(__file__).parent.parent)
 _LONGEST_FIGURE = 9
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GONE = WebAnswer(CLIENT_CLOSED, ())
 _MOST = 10_000  # requests under way at once, however much time the processor has
 _TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
@@ -216,6 +217,8 @@ class GatewayApp:
             exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
             if not allowance.allowed:
                 return self._problem(exchange, problems.rate_limited(allowance.reset))
+        if exchange.scope["method"] not in _SAFE and is_foreign(exchange.headers, self._cors):
+            return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
         return await self._handled(exchange)
 
     def _client(self, exchange: _RoutedRequest) -> str:

@@ -49,7 +49,10 @@ class Documentation:
     problems: tuple[int | Problem, ...] = ()  # a status, or exactly what is said with it
     headers: Mapping[str, str] = field(default_factory=dict)  # field name -> description
     body: Any = None  # the type of the request's body
+    body_type: str = "application/json"  # its media type
     deprecated: bool = False
+    also: tuple[int, ...] = ()  # other statuses below 400, without a body that a program would read
+    pages: bool = False  # whether it answers with a page for people as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,13 @@ class House:
         self.users: Script[HttpRequest, HttpResponse] = Script(clock)
         self.orders: Script[HttpRequest, HttpResponse] = Script(clock)
         self.products: Script[HttpRequest, HttpResponse] = Script(clock)
-        transports: dict[str, Any] = {"users": self.users, "orders": self.orders, "products": self.products}
+        self.memes: Script[HttpRequest, HttpResponse] = Script(clock)
+        transports: dict[str, Any] = {
+            "users": self.users,
+            "orders": self.orders,
+            "products": self.products,
+            "memes": self.memes,
+        }
         self.running = build(Settings(_env_file=None, **settings)).made(
             Env(clock, random.random, lambda _: None),
             transports={**transports, "search": self.engine},
@@ -124,6 +130,7 @@ class House:
         self.users.then(answer(USER))
         self.orders.then(answer([order(1, "prod1", "prod2"), order(2, "prod1")]))
         self.products.does(known)
+        self.memes.then(answer({"status": "healthy"}))
         return self
 
     async def purge(self, *names: str) -> None:

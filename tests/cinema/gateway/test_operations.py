@@ -18,6 +18,7 @@ async def test_health_asks_every_service(clock: ManualClock) -> None:
     house.users.then(FINE)
     house.orders.fails(UpstreamUnavailable)
     house.products.then(FINE)
+    house.memes.then(FINE)
 
     answered = await house.client.ask("/health")
 
@@ -28,6 +29,8 @@ async def test_health_asks_every_service(clock: ManualClock) -> None:
         "user_service": "healthy",
         "order_service": "unhealthy",
         "product_service": "healthy",
+        "memes_service": "healthy",
+        "database": "healthy",
         "search": "unhealthy",  # nothing was indexed yet
     }
     assert said["cache"] == {"type": "in_memory", "status": "healthy"}
@@ -39,6 +42,7 @@ async def test_a_service_that_hangs_does_not_take_the_health_of_the_others_along
     house.users.then(FINE)
     house.orders.hangs()
     house.products.then(FINE)
+    house.memes.then(FINE)
 
     answered = await clock.run(house.client.ask("/health"))
 

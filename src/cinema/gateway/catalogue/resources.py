@@ -48,14 +48,14 @@ class Related:
     find: Find
 
 
-def bare(items: list[dict[str, Any]]) -> object:
-    """Return the array of the course dialect."""
+def bare(items: list[dict[str, Any]], _: dict[str, Any]) -> object:
+    """Return the array of the course dialect, which has no place for more."""
     return items
 
 
-def in_results(items: list[dict[str, Any]]) -> object:
+def in_results(items: list[dict[str, Any]], more: dict[str, Any]) -> object:
     """Return the object of the gateway dialect."""
-    return {"results": items}
+    return {"results": items, **more}
 
 
 def by_number(offset: int, limit: int) -> Pairs:

@@ -3,9 +3,16 @@
 from collections.abc import Callable, Mapping
 
 from cinema.gateway.catalogue import resources, samples
-from cinema.gateway.catalogue.filters import CourseFilmsOf
-from cinema.gateway.catalogue.models import CourseFilmLine
-from cinema.gateway.catalogue.questions import ItemQuestion, ListQuestion, NotHere, Search, matching
+from cinema.gateway.catalogue.filters import CourseFilmsOf, CourseSuggest, CourseSuggestPersons
+from cinema.gateway.catalogue.models import CourseFilmLine, Suggestion
+from cinema.gateway.catalogue.questions import (
+    ItemQuestion,
+    ListQuestion,
+    NotHere,
+    Search,
+    Suggestions,
+    matching,
+)
 from cinema.gateway.catalogue.resources import FILM_LINES, LISTS, RELATED, THINGS
 from cinema.settings import Settings
 from stagedoor import problems
@@ -37,7 +44,12 @@ _LIST_HEADERS = {
         'The first, previous, next and last page (RFC 8288): `</api/v1/films?page_number=2&page_size=50>; rel="next"`. '
         "Other parameters are kept; no page is beyond the 10,000th result."
     ),
+    "Did-You-Mean": (
+        "Where words were searched and only near ones met, what was meant: a Display String (RFC 9651), "
+        '`%"inception"`.'
+    ),
 }
+SUGGEST = "/api/v1/suggest"
 _SAMPLES = {"film": samples.FILM, "genre": samples.GENRE, "person": samples.PERSON}
 _ALWAYS = (
     problems.rate_limited(retry_after=1),
@@ -93,6 +105,7 @@ def catalogue_routes(
         )
         for row in RELATED
     ]
+    made.append(route(SUGGEST, _suggest(search), CourseSuggest.parameters(), _of_suggest(), "search"))
     return made, kept
 
 
@@ -129,6 +142,14 @@ def _list(row: resources.List, search: Search) -> Callable[[Request], PageQuesti
         filters = row.filters.parse(request.query)
         given = _given(row.filters, request.query)
         return ListQuestion(search, row.shape, matching, row.path, filters, given)
+
+    return ask
+
+
+def _suggest(search: Search) -> Callable[[Request], PageQuestion]:
+    def ask(request: Request) -> PageQuestion:
+        films = CourseSuggest.parse(request.query)
+        return Suggestions(search, SUGGEST, films, CourseSuggestPersons(**films.values))
 
     return ask
 
@@ -172,6 +193,22 @@ def _id(name: str, kind: str) -> ValueParameter:
 def _of_list(row: resources.List) -> Documentation:
     refusals = (_beyond(row.filters), problems.uri_too_long(), _wrong_page(row.path))
     return _documented(row, row.model, refusals, _LIST_HEADERS)
+
+
+def _of_suggest() -> Documentation:
+    return Documentation(
+        summary="Suggestions",
+        description="Films and persons whose title or name has these words, the last of which is still being typed. "
+        "Those that begin with them come first.",
+        tags=(_tag(SUGGEST),),
+        model=list[Suggestion],
+        problems=(
+            problems.uri_too_long(),
+            _wrong("query", "limit", "must be between 1 and 20", "range"),
+            *_ALWAYS,
+        ),
+        headers=_HEADERS,
+    )
 
 
 def _of_thing(row: resources.Thing) -> Documentation:

@@ -1,8 +1,9 @@
 """Filters on fields: what documents must have."""
 
 from stagedoor.search.filters.declared import Contribution, Declared, Given, last, pair
-from stagedoor.search.query import AnyOf, Between, Match, Not, Term
+from stagedoor.search.query import AnyOf, Begins, Between, Match, Not, Term
 from stagedoor.search.values import (
+    ChoiceValue,
     Kind,
     NumberValue,
     TextValue,
@@ -12,7 +13,7 @@ from stagedoor.search.values import (
     parameter_of,
 )
 
-__all__ = ["Filter", "InFilter", "NotInFilter", "RangeFilter", "SearchFilter"]
+__all__ = ["Filter", "FlagFilter", "InFilter", "NotInFilter", "PrefixFilter", "RangeFilter", "SearchFilter"]
 
 
 class Filter(Declared[str | float | None]):
@@ -148,3 +149,29 @@ class SearchFilter(Declared[str]):
         empty = "" if self.required else ". Empty: not given"
         text = self.description or f"Words in {names}, typing errors forgiven; at most 16 words count{empty}"
         return (parameter_of(self.kind, self.name, text, required=self.required),)
+
+
+class PrefixFilter(SearchFilter):
+    """Words in one or more text fields, the last of which is still being typed; an empty text is no filter."""
+
+    def contribution(self, held: str) -> Contribution:
+        return Begins(self.fields or ((self.name, 1.0),), held) if held else None
+
+
+class FlagFilter(Declared[bool]):
+    """`true` or `false`, not given: false. It says how the answer looks, and nothing of what is in it."""
+
+    def __init__(self, *, description: str = "") -> None:
+        self.kind = ChoiceValue(("true", "false"))
+        self.description = description
+
+    def read(self, given: Given) -> bool:
+        raw = last(given, self.name)
+        return raw is not None and self.kind.read(self.name, raw) == "true"
+
+    def contribution(self, held: bool) -> Contribution:
+        return None
+
+    def parameters(self) -> tuple[ValueParameter, ...]:
+        described = {"type": "boolean", "default": False}
+        return (parameter_of(self.kind, self.name, self.description, described=described, example=True),)

@@ -22,7 +22,7 @@ from urllib.parse import unquote_to_bytes
 from stagedoor.errors import ConfigError
 from stagedoor.parameters import BeyondWindow, Fault, Invalid
 from stagedoor.search.engine import key_of
-from stagedoor.search.filters.declared import Declared, Window
+from stagedoor.search.filters.declared import Declared, Facets, Window
 from stagedoor.search.query import WINDOW, All, Clause, Order, Query, texts_of
 from stagedoor.search.values import ValueParameter
 
@@ -102,12 +102,15 @@ class FilterSet:
     def _made(self, also: Sequence[Clause], fields: tuple[str, ...]) -> Query:
         clauses, order, window = [*also], self.default, Window()
         asked: tuple[Order, ...] = ()
+        facets: tuple[str, ...] = ()
         for name, one in self.declared.items():
             match one.contribution(self.values[name]):
                 case None:
                     pass
                 case Window() as said:
                     window = said
+                case Facets() as said:
+                    facets += said.fields
                 case tuple() as keys:
                     asked += keys
                 case clause:
@@ -122,6 +125,7 @@ class FilterSet:
             offset=window.offset,
             limit=window.limit,
             fields=fields,
+            facets=facets,
         )
 
     @property

@@ -1,25 +1,20 @@
 """Clauses in Tantivy's words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Final, assert_never
+from typing import assert_never
 
 import tantivy
 from tantivy import FieldType, Occur, Query
 
-from stagedoor.search.analysis import forgiven, words_of
 from stagedoor.search.keys import rank
-from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Scalar, Term
+from stagedoor.search.places import encoded, thrice
+from stagedoor.search.query import All, AnyOf, Begins, Between, Clause, Match, Not, Scalar, Term, Words
+from stagedoor.search.ranking import Condition, Has, Near, Starts, Word, Worth, members, ranking_of
 from stagedoor.search.schema import Index
-from stagedoor.search.tantivy.fields import EVERY, encoded
 from stagedoor.search.tantivy.keywords import key
 
 __all__ = ["any_term", "compiled", "everything"]
-
-# What a document scores: the number of exact words decides, then that of near ones (at most 16), then BM25.
-EXACT: Final = 100.0
-NEAR: Final = 5.0
-FINE: Final = 0.1  # BM25 of one word is below 100 even at a weight of 3 and 10^6 documents
 
 everything = Query.all_query
 
@@ -48,7 +43,7 @@ def _sorted_out(
             return must, must_not, scored
         case Not():
             return [], [compiled(clause.clause, index, schema)], []
-        case Match():
+        case Match() | Begins():
             return [], [], [_match(clause, index, schema, ranked=ranked)]
         case Term():
             return [_any_of(clause.field, (clause.value,), index, schema)], [], []
@@ -79,39 +74,46 @@ def _between(clause: Between, schema: tantivy.Schema) -> Query:
     return Query.range_query(schema, clause.field, FieldType.Unsigned, low, high)
 
 
-def _match(clause: Match, index: Index, schema: tantivy.Schema, *, ranked: bool) -> Query:
-    words = forgiven(words_of(clause.text))
-    anywhere = _anywhere([field for field, _ in clause.fields], index)
-    parts = (_word(word, errors, clause, anywhere, schema, ranked=ranked) for word, errors in words.items())
-    return _either(chain.from_iterable(parts))
+def _match(clause: Words, index: Index, schema: tantivy.Schema, *, ranked: bool) -> Query:
+    ranking = ranking_of(clause, index)
+    if ranking is None:
+        return Query.empty_query()
+    if not (ranked or ranking.every):
+        return _either(_condition(one, schema) for one in members(ranking))
+    best = [_worth(worth, schema) for worth in ranking.whole]
+    best += [_sum(words, schema, every=ranking.every) for words in (ranking.words, ranking.layout) if words]
+    query = _best(best)
+    if not ranking.more:
+        return query
+    more = [(Occur.Should, _worth(worth, schema)) for worth in ranking.more]
+    return Query.boolean_query([(Occur.Must, query), *more])
 
 
-def _anywhere(fields: list[str], index: Index) -> list[str]:
-    """Return the fields that have the words of all these: the one for every text, if every text is asked for."""
-    return [EVERY] if len(fields) > 1 and set(index.joined) == set(fields) else fields
+def _sum(words: Sequence[Word], schema: tantivy.Schema, *, every: bool) -> Query:
+    parts = [_best([_worth(worth, schema) for worth in word]) for word in words]
+    return Query.boolean_query([(Occur.Must, one) for one in parts]) if every else _either(parts)
 
 
-def _word(
-    word: str, errors: int, clause: Match, anywhere: list[str], schema: tantivy.Schema, *, ranked: bool
-) -> Iterable[Query]:
-    """Return what one word adds to the score of the documents that have it, or one near it, in any field.
+def _best(queries: list[Query]) -> Query:
+    return queries[0] if len(queries) == 1 else Query.disjunction_max_query(queries)
 
-    Unless documents are ranked, only which they are counts: what is near a word includes the word.
-    """
-    term = encoded(word)
-    near = [Query.fuzzy_term_query(schema, field, term, errors) for field in anywhere if errors]
-    if not ranked and near:
-        yield from near
-        return
-    exact = [Query.term_query(schema, field, term, "basic") for field in anywhere]
-    if not ranked:
-        yield from exact
-        return
-    yield Query.const_score_query(_either(exact), EXACT)
-    for field, weight in clause.fields:
-        yield Query.boost_query(Query.term_query(schema, field, term, "freq"), FINE * weight)
-    if near:
-        yield Query.const_score_query(_either(near), NEAR)
+
+def _worth(worth: Worth, schema: tantivy.Schema) -> Query:
+    conditions = _either(_condition(one, schema) for one in worth.conditions)
+    return Query.const_score_query(conditions, float(worth.points))
+
+
+def _condition(condition: Condition, schema: tantivy.Schema) -> Query:
+    match condition:
+        case Has():
+            return Query.term_query(schema, condition.part, condition.word, "basic")
+        case Starts():
+            return Query.fuzzy_term_query(schema, condition.part, condition.word, 0, prefix=True)
+        case Near(errors=1):
+            return Query.fuzzy_term_query(schema, condition.part, condition.word, 1)
+        case Near():
+            return Query.fuzzy_term_query(schema, thrice(condition.part), encoded(condition.word), 2)
+    assert_never(condition)
 
 
 def _either(queries: Iterable[Query]) -> Query:
