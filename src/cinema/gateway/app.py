@@ -10,10 +10,11 @@ from cinema import __version__
 from cinema.gateway.admission import admission
 from cinema.gateway.catalogue.extension import catalogue
 from cinema.gateway.documents import DESCRIPTION, DOCUMENTS
+from cinema.gateway.images import declare_images
 from cinema.gateway.memes.routes import declare_memes
 from cinema.gateway.operations.routes import declare_operations
 from cinema.gateway.profile.aggregate import declare_profile
-from cinema.gateway.upstreams import memes, search, services
+from cinema.gateway.upstreams import media, memes, search, services
 from cinema.settings import Settings, load
 from stagedoor import Gateway
 
@@ -32,6 +33,7 @@ def build(settings: Settings) -> Gateway:
     )
     declare_profile(app, *services(app, settings), settings)
     declare_memes(app, memes(app, settings), settings)
+    declare_images(app, media(app, settings))
     app.extend(partial(catalogue, settings, search(app, settings)))
     declare_operations(app)
     return app

@@ -15,7 +15,9 @@ from stagedoor import Backend, Gateway, Policy, Service
 from stagedoor.policies import AdaptiveLimit, Breaker, Budget, Bulkhead, Retry, Timeout
 from stagedoor.search import Query, Result
 
-__all__ = ["memes", "search", "services"]
+__all__ = ["MEDIA_SECONDS", "media", "memes", "search", "services"]
+
+MEDIA_SECONDS = 10.0  # until the head of an image; contract 17 exempts transfers from the response limit
 
 
 def services(app: Gateway, settings: Settings) -> tuple[Service, Service, Service]:
@@ -57,6 +59,22 @@ def _service(app: Gateway, name: str, url: str, settings: Settings) -> Service:
         policies=_policies(settings, settings.gateway_attempt_timeout_ms / 1000),
         coalesce=False,
         label=f"{name.removesuffix('s')}_service",
+        health="/health",
+        connections=settings.gateway_pool_size,
+        connect=settings.gateway_connect_timeout_ms / 1000,
+    )
+
+
+def media(app: Gateway, settings: Settings) -> Service:
+    """Declare the media service; its token is ours to bring, never the client's."""
+    token = settings.media_token
+    return app.service(
+        "media",
+        settings.media_url,
+        headers={} if token is None else {"authorization": f"Bearer {token}"},
+        policies=_policies(settings, MEDIA_SECONDS / 2),  # a thumbnail may have to be drawn first
+        coalesce=False,
+        label="media_service",
         health="/health",
         connections=settings.gateway_pool_size,
         connect=settings.gateway_connect_timeout_ms / 1000,

@@ -14,7 +14,7 @@ class Bounds:
     frames: int = 1_000
     scans: int = 100  # of a progressive JPEG: each costs as much as the whole picture
     profile: int = 1_048_576  # octets of a colour profile, inflated
-    pieces: int = 200_000  # chunks, segments and blocks of one file
+    pieces: int = 50_000  # chunks, segments and blocks of one file
 
 
 class NotAPicture(Exception):

@@ -10,6 +10,7 @@ _IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
 _CONTROL, _APPLICATION = 0xF9, 0xFF
 _LOOPS = frozenset({b"NETSCAPE2.0", b"ANIMEXTS1.0"})
 _PROFILE = b"ICCRGBG1012"
+_MOST_BLOCKS = 1_000_000  # of one picture: ten times what 20 MiB are made of, if its blocks are full
 
 
 def read(data: memoryview, bounds: Bounds) -> Pieces:
@@ -72,8 +73,11 @@ def _pass_colours(cursor: Cursor, flags: int) -> None:
 
 def _pass_blocks(cursor: Cursor) -> None:
     """Pass over sub-blocks, to the empty one that ends them."""
-    data, at, end = cursor.data, cursor.at, len(cursor.data)
-    while at < end and data[at]:
+    data, at, end, left = cursor.data, cursor.at, len(cursor.data), _MOST_BLOCKS
+    while at < end and data[at] and left:
         at += data[at] + 1
+        left -= 1
+    if not left:
+        raise TooMuch("a picture is made of too many blocks")
     cursor.at = at
     cursor.take(1)

@@ -16,6 +16,7 @@ _TABLES = frozenset({0xC4, 0xDB, 0xDD})  # Huffman, quantisation, restart interv
 _ABOUT = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn and COM
 # A marker inside entropy-coded data, other than a stuffed octet, a restart or a fill octet (B.1.1.2, B.1.1.5).
 _MARKER = re.compile(rb"\xff(?=[^\x00\xff\xd0-\xd7])", re.DOTALL)
+_FILL = re.compile(rb"\xff+[^\xff]", re.DOTALL)
 _PROFILE = b"ICC_PROFILE\0"
 
 
@@ -102,12 +103,11 @@ def read(data: memoryview, bounds: Bounds) -> Pieces:
 
 def _next_marker(cursor: Cursor) -> int:
     """Return the next marker; any number of fill octets may stand before it (B.1.1.2)."""
-    (octet,) = cursor.unpack("B")
-    if octet != 0xFF:
-        raise NotAPicture("octets between two segments")
-    while octet == 0xFF:
-        (octet,) = cursor.unpack("B")
-    return octet
+    found = _FILL.match(cursor.data, cursor.at)
+    if found is None:
+        raise NotAPicture("octets between two segments, or the file ends too early")
+    cursor.take(found.end() - cursor.at)
+    return cursor.data[cursor.at - 1]
 
 
 def _turned(orientation: int) -> list[bytes]:

@@ -21,6 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from cinema import __version__
 from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.services.answers import json_answer, problem_answer
+from cinema.services.refusals import refusals
 from cinema.settings import Settings
 from stagedoor import problems
 from stagedoor.asgi import Scope
@@ -168,7 +169,7 @@ def _operate(frame: Frame) -> None:
             {"name": name, "description": frame.about, "version": __version__, "endpoints": endpoints}
         )
 
-    @app.get("/health", summary=f"Whether {frame.stands_on} answers")
+    @app.get("/health", summary=f"Whether {frame.stands_on} answers", responses=refusals(503))
     async def health() -> Response:
         await frame.probe()
         return json_answer({"status": "healthy", "service": name})

@@ -14,6 +14,7 @@ from stagedoor import context, problems, requests
 from stagedoor._face.bodies import chunks_of, demand_length
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.declared import Passage
+from stagedoor._face.hops import HOP, OWN_ANSWER, named, passed_by
 from stagedoor._face.inputs import Input, nearest
 from stagedoor._face.operation import Operation, held
 from stagedoor._face.problems import Refusals
@@ -30,15 +31,6 @@ from stagedoor.web.routes import Documentation, Refused, Route
 __all__ = ["Passing"]
 
 _CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"x-api-key", b"proxy-authorization"})
-# RFC 9110 7.6.1, and what this hop writes itself.
-_HOP: Final = frozenset(
-    {
-        b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-        b"host", b"content-length", b"expect", b"x-request-id", b"traceparent", b"tracestate", b"x-forwarded-for",
-        b"proxy-authenticate",
-    }
-)  # fmt: skip
-_OWN_ANSWER: Final = _HOP - {b"content-length"} | {b"via"}
 _WHOLE = 65_536
 _CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
 
@@ -73,7 +65,7 @@ class Passing:
         caller = context.current().caller
         if not isinstance(caller, Caller):
             raise TypeError("a passage is used by a caller")
-        if self._via in _listed(request, b"via"):
+        if self._via in passed_by(request.listed(b"via")):
             raise Refused(problems.loop_detected())
         outgoing = HttpRequest(
             method=request.method,
@@ -125,7 +117,7 @@ class Passing:
 
     def _handed_on(self, response: HttpResponse, *, bodiless: bool) -> Written:
         """Return a service's answer as it leaves here; one without a body keeps its length (RFC 9110 9.3.2)."""
-        dropped = _OWN_ANSWER | _named(response.headers) | {self.declared.purge_field}
+        dropped = OWN_ANSWER | named(response.headers) | {self.declared.purge_field}
         return _handed_on(response, dropped, bodiless=bodiless)
 
     def _target(self, request: Request) -> bytes:
@@ -201,18 +193,10 @@ def _demand_level(raw: bytes) -> None:
         raise Refused(problems.bad_request("a segment of the path must not be . or .."))
 
 
-def _listed(request: Request, name: bytes) -> set[bytes]:
-    """Return who passed a request on, of a `Via` field (RFC 9110 7.6.3)."""
-    said = request.listed(name)
-    if said is None:
-        return set()
-    return {words[1] for words in (one.split() for one in said.split(b",")) if len(words) > 1}
-
-
 def _onward(request: Request) -> requests.Headers:
     """Return the fields of a request that go on."""
     fields = request.all_headers()
-    dropped = _HOP | _CREDENTIALS | _named(fields)
+    dropped = HOP | _CREDENTIALS | named(fields)
     kept = [field for field in fields if field[0] not in dropped]
     client = request.scope.get("client")
     hops = [said for name, said in fields if name == b"x-forwarded-for"]
@@ -221,16 +205,6 @@ def _onward(request: Request) -> requests.Headers:
     if hops:
         kept.append((b"x-forwarded-for", b", ".join(hops)))
     return tuple(kept)
-
-
-def _named(fields: requests.Headers) -> set[bytes]:
-    """Return the fields that `Connection` names: they end here, but for those that are ours (H1)."""
-    return {
-        option.strip().lower()
-        for name, said in fields
-        if name == b"connection"
-        for option in said.split(b",")
-    }
 
 
 def _handed_on(response: HttpResponse, dropped: AbstractSet[bytes], *, bodiless: bool) -> Written:

@@ -13,7 +13,7 @@ from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules
 from stagedoor._face.client import Client
-from stagedoor._face.declared import Source
+from stagedoor._face.declared import Handler, Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.handlers import Handling
@@ -26,6 +26,7 @@ from stagedoor._face.service import Service
 from stagedoor._face.settings import Settings
 from stagedoor._face.sources import Sourcing
 from stagedoor._face.stores import stores_of
+from stagedoor._face.streaming import Streaming, hands_on
 from stagedoor._face.templates import tag_of
 from stagedoor._face.world import World
 from stagedoor.addresses import trust
@@ -145,17 +146,7 @@ class Running:
             self._screens[layout.declared] = screen
             routes.append(self._entered(screen.route(), screen.rules))
         routes += [route for one in self._extensions for route in one.routes]
-        self.handlings = [
-            Handling(
-                one,
-                deadline=blueprint.deadline_of(one.deadline),
-                refusals=passing,
-                store=store,
-                env=env,
-                running=self,
-            )
-            for one in blueprint.handlers
-        ]
+        self.handlings = [self._handling(one, blueprint, passing) for one in blueprint.handlers]
         handlers = [self._entered(one.route(), one.rules) for one in self.handlings]
         for passage in blueprint.passages:
             passed = Passing(
@@ -174,6 +165,13 @@ class Running:
         shut = [one for one, asks in zip(handlers, asking, strict=True) if asks]
         routes = [replace(route, handle=_docs_only) for route in (*routes, *shut)]
         return [*routes, *(one for one, asks in zip(handlers, asking, strict=True) if not asks)]
+
+    def _handling(self, one: Handler, blueprint: Blueprint, refusals: Refusals) -> Handling | Streaming:
+        """Return a handler at work; raises `ConfigError`."""
+        deadline, store, env = blueprint.deadline_of(one.deadline), self.stores.store, self.env
+        if hands_on(one):
+            return Streaming(one, name=self.name, deadline=deadline, refusals=refusals, store=store, env=env)
+        return Handling(one, deadline=deadline, refusals=refusals, store=store, env=env, running=self)
 
     def _entered(self, route: Route, rules: Rules) -> Route:
         """Return a route whose handler knows who asks."""

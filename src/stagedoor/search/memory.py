@@ -7,11 +7,13 @@ from typing import Any, TypeAlias, assert_never
 from stagedoor.call import Call
 from stagedoor.clock import Clock, SystemClock
 from stagedoor.errors import UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.search.compared import bounds_of, comparable
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError, key_of
 from stagedoor.search.fits import demand_fit
 from stagedoor.search.keys import prior_of
 from stagedoor.search.nearness import is_near
+from stagedoor.search.objects import meets_same
 from stagedoor.search.order import in_facet_order, in_order, narrowed
 from stagedoor.search.places import filler
 from stagedoor.search.query import (
@@ -22,16 +24,19 @@ from stagedoor.search.query import (
     Between,
     Clause,
     Document,
+    Either,
+    Exists,
     Match,
     Not,
     Query,
     Result,
+    Same,
     Term,
     texts_in,
     texts_of,
 )
 from stagedoor.search.ranking import Condition, Has, Near, Ranking, Starts, Worth, ranking_of
-from stagedoor.search.schema import Index, Keyword, Text, single
+from stagedoor.search.schema import Index, Keyword, Leaf, Text
 from stagedoor.value import value
 
 __all__ = ["MemorySearch", "rank"]
@@ -209,30 +214,46 @@ class _Asked:
         match clause:
             case All():
                 return all(self._holds(part, held) for part in clause.clauses)
+            case Either():
+                return any(self._holds(part, held) for part in clause.clauses)
             case Not():
                 return not self._holds(clause.clause, held)
-            case Term():
-                return _has(held.document, clause.field, (clause.value,), self._index)
-            case AnyOf():
-                return _has(held.document, clause.field, clause.values, self._index)
-            case Between():
-                return _between(held.document.get(clause.field), clause.low, clause.high)
             case Match() | Begins():
                 return clause in self._texts and self._texts[clause].of(held.words) > 0
-        assert_never(clause)
+            case _:
+                return _has_value(held.document, clause, self._index)
+
+
+def _has_value(document: Document, clause: Term | AnyOf | Between | Exists | Same, index: Index) -> bool:
+    match clause:
+        case Term():
+            return _has(document, clause.field, (clause.value,), index)
+        case AnyOf():
+            return _has(document, clause.field, clause.values, index)
+        case Between():
+            return _between(document.get(clause.field), clause, index)
+        case Exists():
+            return document.get(clause.field) not in (None, [])
+        case Same():
+            return meets_same(document, clause, index)
+    assert_never(clause)
 
 
 def _has(document: Document, path: str, wanted: Sequence[Any], index: Index) -> bool:
-    if index.is_number(path):
-        number = document.get(path)
-        return number is not None and single(number) in {single(value) for value in wanted}
-    return not set(wanted).isdisjoint(values_at(document, path))
+    leaf = index.paths[path]
+    return not _compared(leaf, wanted).isdisjoint(_compared(leaf, values_at(document, path)))
 
 
-def _between(number: float | None, low: float | None, high: float | None) -> bool:
-    if number is None:
+def _compared(leaf: Leaf, values: Sequence[Any]) -> set[Any]:
+    return {comparable(leaf, value) for value in values} - {None}
+
+
+def _between(held: Any, clause: Between, index: Index) -> bool:  # noqa: ANN401 - documents hold JSON
+    bounds = bounds_of(index, clause.field, clause.low, clause.high)
+    if held is None or bounds is None:
         return False
-    return (low is None or single(number) >= single(low)) and (high is None or single(number) <= single(high))
+    value = comparable(index.paths[clause.field], held)
+    return (bounds[0] is None or value >= bounds[0]) and (bounds[1] is None or value <= bounds[1])
 
 
 def values_at(document: Mapping[str, Any], path: str) -> list[Any]:

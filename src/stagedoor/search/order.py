@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
+from stagedoor.search.compared import comparable
 from stagedoor.search.query import Document, Order
-from stagedoor.search.schema import Index, single
+from stagedoor.search.schema import Index
 
 __all__ = ["in_facet_order", "in_order", "narrowed"]
 
@@ -11,11 +12,11 @@ __all__ = ["in_facet_order", "in_order", "narrowed"]
 def in_order(documents: list[Document], keys: Sequence[Order], index: Index) -> list[Document]:
     """Sort documents by complete keys: numbers in single precision, texts by code point, nothing last."""
     for key in reversed(keys):  # sorting is stable: the most important key comes last
-        field, numeric = key.field, index.is_number(key.field)
+        field, leaf = key.field, index.paths[key.field]
         present = [document for document in documents if document.get(field) is not None]
         absent = [document for document in documents if document.get(field) is None]
         present.sort(
-            key=lambda held: single(held[field]) if numeric else held[field],
+            key=lambda held: comparable(leaf, held[field]),
             reverse=key.descending,
         )
         documents = present + absent

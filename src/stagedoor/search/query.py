@@ -22,11 +22,14 @@ __all__ = [
     "Between",
     "Clause",
     "Document",
+    "Either",
+    "Exists",
     "Match",
     "Not",
     "Order",
     "Query",
     "Result",
+    "Same",
     "Scalar",
     "Term",
     "Words",
@@ -62,14 +65,14 @@ class AnyOf:
 
 @value()
 class Between:
-    """The field's number lies between the bounds, both inclusive; None leaves that side open.
+    """The field's number or date lies between the bounds, both inclusive; None leaves that side open.
 
-    A missing number lies between no bounds. With both sides open this matches every document that has one.
+    A missing one lies between no bounds. With both sides open this matches every document that has one.
     """
 
     field: str
-    low: float | None = None
-    high: float | None = None
+    low: float | str | None = None
+    high: float | str | None = None
 
 
 @value()
@@ -103,6 +106,28 @@ class Not:
 
 
 @value()
+class Exists:
+    """The field has a value: one that is not null, nor an empty list."""
+
+    field: str
+
+
+@value()
+class Either:
+    """At least one clause matches; of no clauses, nothing does."""
+
+    clauses: tuple["Clause", ...] = ()
+
+
+@value()
+class Same:
+    """One and the same object of a list meets all of these: `Term`, `AnyOf` and `Between` on its own fields."""
+
+    path: str
+    clauses: tuple["Term | AnyOf | Between", ...]
+
+
+@value()
 class All:
     """Every clause matches; of no clauses, everything does."""
 
@@ -110,7 +135,7 @@ class All:
 
 
 Words: TypeAlias = Match | Begins
-Clause: TypeAlias = Term | AnyOf | Between | Match | Begins | Not | All
+Clause: TypeAlias = Term | AnyOf | Between | Exists | Match | Begins | Same | Not | Either | All
 
 
 @value()
@@ -187,6 +212,8 @@ def texts_in(clause: Clause) -> tuple[Words, ...]:
         case Match() | Begins():
             return (clause,)
         case All():
+            return tuple(text for inner in clause.clauses for text in texts_in(inner))
+        case Either():
             return tuple(text for inner in clause.clauses for text in texts_in(inner))
         case Not():
             return texts_in(clause.clause)

@@ -11,9 +11,12 @@ from stagedoor.errors import ConfigError
 from stagedoor.search.query import ID
 
 __all__ = [
+    "Boolean",
+    "Date",
     "Field",
     "Higher",
     "Index",
+    "Integer",
     "Keyword",
     "Leaf",
     "More",
@@ -23,6 +26,7 @@ __all__ = [
     "Shorter",
     "Text",
     "Tie",
+    "Whole",
     "single",
 ]
 
@@ -66,10 +70,25 @@ class Number(_Named):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nested(_Named):
-    """A list of objects; `asked` if their keywords are asked for by dotted paths, else they are only kept."""
+class Integer(_Named):
+    """A whole number of 64 bits, or null, compared exactly."""
 
-    fields: tuple[Keyword | Text | Number, ...]
+
+@dataclass(frozen=True, kw_only=True)
+class Date(_Named):
+    """A date, with or without a time, as ISO 8601 has it, or null; compared to the millisecond."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boolean(_Named):
+    """True, false, or null."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nested(_Named):
+    """A list of objects; `asked` if their fields are asked for, keywords by dotted paths, else they are only kept."""
+
+    fields: tuple[Keyword | Text | Number | Integer | Date | Boolean, ...]
     asked: bool = False
 
 
@@ -108,8 +127,9 @@ class Place:
     shared: bool = False
 
 
-Leaf: TypeAlias = Keyword | Text | Number
-Field: TypeAlias = Keyword | Text | Number | Nested
+Whole: TypeAlias = Integer | Date | Boolean
+Leaf: TypeAlias = Keyword | Text | Number | Whole
+Field: TypeAlias = Leaf | Nested
 """How one field of a document is indexed and compared."""
 
 
@@ -124,6 +144,7 @@ class Index:
     name: str
     fields: tuple[Field, ...]
     ties: tuple[Tie, ...] = ()
+    exists: bool = True  # whether fields have a value may be asked
 
     def __post_init__(self) -> None:
         if not isinstance(self.paths.get(ID), Keyword):
@@ -168,6 +189,11 @@ class Index:
         return tuple(found)
 
     @cached_property
+    def nested(self) -> dict[str, Nested]:
+        """Return the lists of objects that are asked for."""
+        return {field.name: field for field in self.fields if isinstance(field, Nested) and field.asked}
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """Name the top-level fields that documents have."""
         return frozenset(field.name for field in self.fields)
@@ -185,7 +211,15 @@ class Index:
     def is_sortable(self, path: str) -> bool:
         """Tell whether documents can be sorted by a field: numbers, texts declared so, and `id`."""
         leaf = self.paths.get(path)
-        return path == ID or isinstance(leaf, Number) or (isinstance(leaf, Text) and leaf.sortable)
+        return (
+            path == ID
+            or isinstance(leaf, Number | Integer | Date)
+            or (isinstance(leaf, Text) and leaf.sortable)
+        )
+
+    def is_whole(self, path: str) -> bool:
+        """Tell whether a field holds whole numbers, moments or booleans."""
+        return isinstance(self.paths.get(path), Whole)
 
     def is_facet(self, path: str) -> bool:
         """Tell whether the values of a keyword can be counted."""

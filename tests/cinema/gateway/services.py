@@ -99,6 +99,20 @@ class Engine(MemorySearch):
             await self.switch(index.name, version)
 
 
+PICTURE = HttpResponse(
+    status=200,
+    headers=(
+        (b"content-type", b"image/png"),
+        (b"content-length", b"7"),
+        (b"etag", b'"picture"'),
+        (b"cache-control", b"public, max-age=31536000, immutable"),
+        (b"accept-ranges", b"bytes"),
+        (b"content-security-policy", b"default-src 'none'; sandbox"),
+    ),
+    body=b"picture",
+)
+
+
 class House:
     """The gateway over three scripted services."""
 
@@ -110,11 +124,13 @@ class House:
         self.orders: Script[HttpRequest, HttpResponse] = Script(clock)
         self.products: Script[HttpRequest, HttpResponse] = Script(clock)
         self.memes: Script[HttpRequest, HttpResponse] = Script(clock)
+        self.media: Script[HttpRequest, HttpResponse] = Script(clock)
         transports: dict[str, Any] = {
             "users": self.users,
             "orders": self.orders,
             "products": self.products,
             "memes": self.memes,
+            "media": self.media,
         }
         self.running = build(Settings(_env_file=None, **settings)).made(
             Env(clock, random.random, lambda _: None),
@@ -131,6 +147,7 @@ class House:
         self.orders.then(answer([order(1, "prod1", "prod2"), order(2, "prod1")]))
         self.products.does(known)
         self.memes.then(answer({"status": "healthy"}))
+        self.media.then(PICTURE)
         return self
 
     async def purge(self, *names: str) -> None:

@@ -19,6 +19,7 @@ async def test_health_asks_every_service(clock: ManualClock) -> None:
     house.orders.fails(UpstreamUnavailable)
     house.products.then(FINE)
     house.memes.then(FINE)
+    house.media.then(FINE)
 
     answered = await house.client.ask("/health")
 
@@ -30,6 +31,7 @@ async def test_health_asks_every_service(clock: ManualClock) -> None:
         "order_service": "unhealthy",
         "product_service": "healthy",
         "memes_service": "healthy",
+        "media_service": "healthy",
         "database": "healthy",
         "search": "unhealthy",  # nothing was indexed yet
     }
@@ -43,6 +45,7 @@ async def test_a_service_that_hangs_does_not_take_the_health_of_the_others_along
     house.orders.hangs()
     house.products.then(FINE)
     house.memes.then(FINE)
+    house.media.then(FINE)
 
     answered = await clock.run(house.client.ask("/health"))
 

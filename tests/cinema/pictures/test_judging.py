@@ -175,13 +175,14 @@ def test_other_formats_that_pillow_writes_are_no_pictures(name: str) -> None:
             ),
             "colour profile",
         ),
-        (drawn.png_of(1, 1, *[drawn.chunk(b"tEXt", b"")] * 200_001, rows=b"\0\0"), "too many pieces"),
+        (drawn.png_of(1, 1, *[drawn.chunk(b"tEXt", b"")] * 50_001, rows=b"\0\0"), "too many pieces"),
         (
             drawn.riff(
                 (b"VP8X", b"\x20" + bytes(9)), (b"ICCP", b""), (b"ICCP", b""), (b"VP8L", b"\x2f\0\0\0\0")
             ),
             "colour profile",
         ),
+        (b"GIF89a\x01\0\x01\0\0\0\0,\0\0\0\0\x01\0\x01\0\0\x02" + b"\x01\x44" * 1_000_001 + b"\0;", "blocks"),
         (
             drawn.saved("gif")[:-1] + b"!\xff\x0bICCRGBG1012" + (b"\xff" + bytes(255)) * 4_200 + b"\0;",
             "colour profile",
@@ -202,6 +203,13 @@ def test_t11_a_jpeg_of_many_scans_is_too_much() -> None:
 
     with pytest.raises(TooMuch, match="scans"):
         judged(file[:-2] + scan * 10_000 + file[-2:])
+
+
+def test_t11_fill_octets_are_passed_over_at_once() -> None:
+    """B.1.1.2 allows any number of them; nineteen millions must not take the time of a decode."""
+    file = drawn.saved("jpg")
+
+    assert judged(file[:2] + b"\xff" * 19_000_000 + file[2:])[1] == judged(file)[1]
 
 
 def test_frames_count_with_their_pixels() -> None:

@@ -44,10 +44,6 @@ _LIST_HEADERS = {
         'The first, previous, next and last page (RFC 8288): `</api/v1/films?page_number=2&page_size=50>; rel="next"`. '
         "Other parameters are kept; no page is beyond the 10,000th result."
     ),
-    "Did-You-Mean": (
-        "Where words were searched and only near ones met, what was meant: a Display String (RFC 9651), "
-        '`%"inception"`.'
-    ),
 }
 SUGGEST = "/api/v1/suggest"
 _SAMPLES = {"film": samples.FILM, "genre": samples.GENRE, "person": samples.PERSON}

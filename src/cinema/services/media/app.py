@@ -12,12 +12,14 @@ from cinema.services.answers import json_answer
 from cinema.services.frame import Outage, new_frame
 from cinema.services.media.answers import Streamed, etag_of, fields_of, selection
 from cinema.services.media.decoding import Decoding
+from cinema.services.media.documents import FORM, PICTURE
 from cinema.services.media.models import Stored, StoredLine
-from cinema.services.media.names import TYPES, is_name, new_name
+from cinema.services.media.names import is_name, new_name
 from cinema.services.media.store import Objects, objects_of
 from cinema.services.media.thumbnails import Thumbnails
 from cinema.services.media.token import asking_for
 from cinema.services.media.upload import ROOM, receive
+from cinema.services.refusals import refusals
 from cinema.settings import Settings, SettingsError
 from stagedoor import problems
 from stagedoor.observers.logs import Stream
@@ -26,6 +28,7 @@ from stagedoor.web.routes import Refused
 
 __all__ = ["build"]
 
+_LARGE: Final = 2 * 1024 * 1024
 _SAMPLE: Final = "3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff.png"
 Name = Annotated[str, Path(description="A name that an upload was given", examples=[_SAMPLE])]
 After = Annotated[
@@ -55,7 +58,8 @@ class _Media:
         self._decoding = Decoding(float(settings.gateway_upload_timeout_s))
         self._thumbnails = Thumbnails(self._objects, self._decoding)
         self._most, self._pixels = settings.media_max_bytes, settings.media_max_pixels
-        self._writing = asyncio.Semaphore(2)  # whole pictures in memory
+        # A picture on its way to S3 is in memory twice: large ones go one after the other.
+        self._writing, self._writing_large = asyncio.Semaphore(8), asyncio.Semaphore(1)
 
     async def probe(self) -> None:
         """Look whether the store is there, and the process that decodes."""
@@ -74,8 +78,9 @@ class _Media:
         with TemporaryFile() as received, TemporaryFile() as bare:
             await receive(request, received, self._most)
             name = new_name(await self._decoding.judge(received.fileno(), bare.fileno(), self._pixels))
-            async with self._writing:
-                await self._objects.put(name, await asyncio.to_thread(_mapped, bare))
+            octets = await asyncio.to_thread(_mapped, bare)
+            async with self._writing_large if len(octets) > _LARGE else self._writing:
+                await self._objects.put(name, octets)
         answer = json_answer({"filename": name})
         answer.status_code = 201
         return answer
@@ -120,16 +125,24 @@ class _Media:
 
 
 def _routes(media: _Media, demand: Any) -> APIRouter:  # noqa: ANN401 - a dependency
-    router = APIRouter(prefix="/api/files", dependencies=[Depends(demand)])
+    router = APIRouter(prefix="/api/files", dependencies=[Depends(demand)], responses=refusals(401, 503))
 
     @router.post(
-        "/upload", response_model=Stored, status_code=201, summary="Take a picture", openapi_extra=_FORM
+        "/upload",
+        response_model=Stored,
+        status_code=201,
+        summary="Take a picture",
+        openapi_extra=FORM,
+        responses=refusals(400, 413, 415, 422),
     )
     async def upload(request: Request) -> Response:
         return await media.upload(request)
 
     @router.get(
-        "/download/{filename}", response_class=Response, summary="Hand a picture out", responses=_PICTURE
+        "/download/{filename}",
+        response_class=Response,
+        summary="Hand a picture out",
+        responses={**PICTURE, **refusals(404, 412, 416, 422)},
     )
     async def download(request: Request, filename: Name, width: Width = None) -> Response:
         return await media.download(request, filename, None if width is None else int(width))
@@ -138,33 +151,16 @@ def _routes(media: _Media, demand: Any) -> APIRouter:  # noqa: ANN401 - a depend
     async def delete(filename: Name) -> Response:
         return await media.delete(filename)
 
-    @router.get("", response_model=list[StoredLine], summary="What lies there, for the sweep")
+    @router.get(
+        "",
+        response_model=list[StoredLine],
+        summary="What lies there, for the sweep",
+        responses=refusals(422),
+    )
     async def names(after: After = "", limit: Limit = 1_000) -> Response:
         return await media.names(after, limit)
 
     return router
-
-
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "contentMediaType": "image/png"}},
-                }
-            }
-        },
-    }
-}
-_OCTETS = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in TYPES.values()}
-_PICTURE: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The picture", "content": _OCTETS},
-    206: {"description": "A part of it", "content": _OCTETS},
-    304: {"description": "Known already"},
-}
 
 
 def _no_such_file() -> Refused:

@@ -23,6 +23,7 @@ __all__ = ["Decoding"]
 
 _AT_ONCE = 2
 _CUT_OFF = {"status": 422, "detail": "it takes too much time or memory to decode"}
+_MOMENT = 0.05  # seconds
 _MOST = 65_536  # octets of a verdict
 
 
@@ -87,19 +88,37 @@ class Decoding:
         return await asyncio.shield(task)
 
     async def _verdict(self, job: Mapping[str, object], source: int, target: int) -> dict[str, Any]:
+        message = json.dumps(job).encode().ljust(JOB)
+        try:
+            said = await self._said(message, source, target)
+            if not said and await asyncio.to_thread(self._is_gone):  # it went before it took the job
+                said = await self._said(message, source, target)
+        finally:
+            self._places.release()
+            os.close(source)
+            os.close(target)
+        return json.loads(said) if said else _CUT_OFF
+
+    async def _said(self, message: bytes, source: int, target: int) -> bytes:
+        """Hand a job over and return the verdict; empty if there was none."""
         answer, writing = os.pipe()
         try:
             async with self._sending:
-                message = json.dumps(job).encode().ljust(JOB)
                 await asyncio.to_thread(self._send, message, [source, target, writing])
             os.close(writing)
             writing = -1
-            said = await _read_to_end(answer)
+            return bytes(await _read_to_end(answer))
         finally:
-            self._places.release()
-            for descriptor in (answer, source, target, *([writing] if writing >= 0 else [])):
+            for descriptor in (answer, *([writing] if writing >= 0 else [])):
                 os.close(descriptor)
-        return json.loads(said) if said else _CUT_OFF
+
+    def _is_gone(self) -> bool:
+        """Tell whether the process that forks has ended; the kernel may take a moment to say so."""
+        if self._process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_MOMENT)
+                return True
+        return False
 
     def _send(self, message: bytes, descriptors: list[int]) -> None:
         """Hand a job over; once more, to a new process, if the one that was there is gone."""

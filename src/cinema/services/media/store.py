@@ -28,8 +28,12 @@ __all__ = ["S3", "Local", "Lying", "Objects", "objects_of"]
 T = TypeVar("T")
 _CHUNK: Final = 262_144
 _HALF_WRITTEN: Final = re.compile(r"(?P<name>.+)#[0-9]+")  # how obstore calls a file before it is renamed
-_CONNECT, _REST = "2s", "20s"
+# A transfer may take as long as its client does; what is bounded is how long the store may say nothing.
+_TIMES: Final = {"connect_timeout": "2s", "read_timeout": "20s", "timeout": "1day"}
 _RETRIES: Final = 2
+_ANSWER_SECONDS = 8.0  # retries included; the gateway waits for ten
+_WRITE_SECONDS: Final = 30.0
+_LIST_SECONDS: Final = 25.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class Objects:
 
     async def put(self, name: str, body: memoryview) -> None:
         """Keep a picture; afterwards it is there whole."""
-        await _answered(obstore.put_async(self._store, name, body, use_multipart=False))
+        await _answered(obstore.put_async(self._store, name, body, use_multipart=False), _WRITE_SECONDS)
 
     async def size(self, name: str) -> int | None:
         """Return how many octets a picture has, None if there is none of this name."""
@@ -77,10 +81,13 @@ class Objects:
         """Return the pictures whose names come after another, in order, at most so many."""
         now, found = datetime.now(UTC), list[Lying]()
         try:
-            async for rows in obstore.list(self._store, offset=after or None):
-                found += [_lying(row, now) for row in rows if is_name(row["path"]) and row["path"] > after]
-                if self.ordered and len(found) >= limit:
-                    break
+            async with asyncio.timeout(_LIST_SECONDS):
+                async for rows in obstore.list(self._store, offset=after if is_name(after) else None):
+                    found += [
+                        _lying(row, now) for row in rows if is_name(row["path"]) and row["path"] > after
+                    ]
+                    if self.ordered and len(found) >= limit:
+                        break
         except (BaseError, OSError) as error:
             raise _outage() from error
         return nsmallest(limit, found, key=lambda one: one.name)
@@ -101,11 +108,7 @@ class S3(Objects):
 
     def __init__(self, settings: Settings) -> None:
         endpoint = settings.media_s3_endpoint or ""
-        options: Any = {
-            "connect_timeout": _CONNECT,
-            "timeout": _REST,
-            "allow_http": endpoint.startswith("http:"),
-        }
+        options: Any = {**_TIMES, "allow_http": endpoint.startswith("http:")}
         retry: Any = {"max_retries": _RETRIES}
         super().__init__(
             S3Store(
@@ -123,7 +126,8 @@ class S3(Objects):
 
     async def check(self) -> None:
         try:
-            await obstore.list_with_delimiter_async(self._store, prefix="check")
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await obstore.list_with_delimiter_async(self._store, prefix="check")
         except (BaseError, OSError) as error:
             fault = _fault_of(str(error), self._bucket)
             if fault is None:
@@ -193,10 +197,11 @@ def _outage() -> Outage:
     return Outage("media_store", "the image store does not answer")
 
 
-async def _answered(asked: Awaitable[T]) -> T:
+async def _answered(asked: Awaitable[T], seconds: float | None = None) -> T:
     """Wait for the store; what it does not have is `FileNotFoundError`, any other failure an outage."""
     try:
-        return await asked
+        async with asyncio.timeout(seconds or _ANSWER_SECONDS):
+            return await asked
     except FileNotFoundError:
         raise
     except (BaseError, OSError) as error:

@@ -74,12 +74,14 @@ class _Spool:
         self._size = 0
         self._files = 0
         self._here = False
+        self._strange = False  # a part that nobody asked for has come
 
     async def take(self, event: Begun | Content | Ended) -> None:
         match event:
             case Begun():
                 self._here = event.name == _PART
                 self._files += self._here
+                self._strange = self._strange or not self._here
                 self._size = 0
                 if self._files > 1:
                     raise _invalid("must stand once")
@@ -101,6 +103,8 @@ class _Spool:
     async def finish(self) -> None:
         if not self._files:
             raise _invalid("is missing")
+        if self._strange:
+            raise _invalid("must be the only part")
         await self._write()
         await asyncio.to_thread(self._file.flush)
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final, assert_never
 
 from stagedoor.search.analysis import first_words, forgiven, words_as_written
+from stagedoor.search.compared import bounds_of, comparable, moment
 from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, PRIOR, TEXT_BYTES
 from stagedoor.search.elastic.landmarks import Road
 from stagedoor.search.query import (
@@ -22,16 +23,20 @@ from stagedoor.search.query import (
     Between,
     Clause,
     Document,
+    Either,
+    Exists,
     Match,
     Not,
     Order,
     Query,
+    Same,
+    Scalar,
     Term,
     Words,
     texts_of,
 )
 from stagedoor.search.ranking import Condition, Has, Starts, Word, Worth, members, ranking_of
-from stagedoor.search.schema import Index, Text, single
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Text
 from stagedoor.search.words import read_first
 from stagedoor.value import value
 
@@ -49,6 +54,7 @@ _FUZZY: Final = {"fuzziness": "AUTO:3,6", "prefix_length": 1, "fuzzy_rewrite": "
 _EVERY: Final = {"term": {ALL: "1"}}
 _BEST_FIRST: Final = {"_score": {"order": "desc"}}
 _LONG: Final = 8  # words
+_KINDS: Final = {Integer: "long", Date: "date", Boolean: "boolean"}
 _VALUES: Final = 65_000  # of a facet
 _MANY_WORDS: Final = 4  # from so many on a search that counts costs less than scores for all that match
 
@@ -149,8 +155,10 @@ def _exact_sort(query: Query, index: Index, steps: tuple[Step, ...]) -> list[Bod
 
 def _plain_key(key: Order, index: Index) -> Body:
     number = index.is_number(key.field)
-    field = key.field + ".raw" if isinstance(index.paths[key.field], Text) else key.field
-    return _sorted(field, "float" if number else "keyword", descending=key.descending)
+    leaf = index.paths[key.field]
+    field = key.field + ".raw" if isinstance(leaf, Text) else key.field
+    kind = "float" if number else _KINDS.get(type(leaf), "keyword")
+    return _sorted(field, kind, descending=key.descending)
 
 
 def _sorted(field: str, unmapped: str = "", *, descending: bool = False) -> Body:
@@ -180,7 +188,7 @@ def _road(query: Query, first: Body) -> Road | None:
 def _step(key: Order, index: Index) -> Step:
     if key.field == ID:
         return Step((_sorted(ID_KEY, descending=key.descending),))
-    if index.is_number(key.field):
+    if index.is_number(key.field) or index.is_whole(key.field):
         return Step((_plain_key(key, index),), whole=True)
     numbers = range(TEXT_BYTES // 8)
     parts = (_sorted(f"{OWN}.{key.field}_{part}", descending=key.descending) for part in numbers)
@@ -220,15 +228,37 @@ class _Clauses:
         match clause:
             case All() | Not():
                 return self.whole(clause)
-            case Term():
-                return _nested(clause.field, {"term": {clause.field: clause.value}})
-            case AnyOf():
-                return _nested(clause.field, {"terms": {clause.field: list(clause.values)}})
-            case Between():
-                return _between(clause)
+            case Either():
+                parts = [self._unranked(part) for part in clause.clauses]
+                return _either(parts) if parts else {"match_none": {}}
             case Match() | Begins():
                 return self._match(clause)
+            case _:
+                return self._value(clause)
+
+    def _value(self, clause: Term | AnyOf | Between | Exists | Same) -> Body:
+        match clause:
+            case Term() | AnyOf():
+                return _nested(clause.field, _any_of(clause, clause.field, self.index.paths[clause.field]))
+            case Between():
+                return _between(clause, self.index)
+            case Exists() if clause.field in self.index.nested:
+                return _in_objects(clause.field, {"match_all": {}})
+            case Exists():
+                return {"exists": {"field": clause.field}}
+            case Same():
+                inside = [self._inner(clause.path, part) for part in clause.clauses]
+                return _in_objects(clause.path, {"bool": {"filter": inside}})
         assert_never(clause)
+
+    def _inner(self, path: str, clause: Term | AnyOf | Between) -> Body:
+        """Ask for a field of objects, whose index is that of their fields."""
+        fields = self.index.nested[path].fields
+        inner = Index(path, (Keyword(name=ID), *(field for field in fields if field.name != ID)))
+        field = f"{path}.{clause.field}"
+        if isinstance(clause, Between):
+            return _between(clause, inner, field)
+        return _any_of(clause, field, inner.paths[clause.field])
 
     def _match(self, clause: Words) -> Body:
         if self.own:
@@ -320,16 +350,34 @@ def _words(text: str, fields: list[str], **more: Any) -> Body:  # noqa: ANN401 -
     return {"multi_match": {"query": text, "fields": fields, **more}}
 
 
+def _any_of(asked: Term | AnyOf, field: str, leaf: Leaf) -> Body:
+    values: Sequence[Scalar] = asked.values if isinstance(asked, AnyOf) else (asked.value,)
+    if isinstance(leaf, Date):  # a term of a date is the range of all that its text leaves open
+        moments = [moment(str(value)) for value in values]
+        when = [{"range": {field: {"gte": one, "lte": one, "format": "epoch_millis"}}} for one in moments]
+        return _either(when) if when else {"match_none": {}}
+    if isinstance(leaf, Integer):
+        values = [one for one in (comparable(leaf, value) for value in values) if one is not None]
+    if isinstance(asked, Term) and values:
+        return {"term": {field: values[0]}}
+    return {"terms": {field: list(values)}}
+
+
 def _nested(field: str, query: Body) -> Body:
     path, dot, _ = field.rpartition(".")
     return {"nested": {"path": path, "query": query, "ignore_unmapped": True}} if dot else query
 
 
-def _between(clause: Between) -> Body:
-    low, high = clause.low, clause.high
-    if low is None and high is None:
-        return {"exists": {"field": clause.field}}
-    if low is not None and high is not None and low > high:
+def _between(clause: Between, index: Index, field: str = "") -> Body:
+    bounds, field = bounds_of(index, clause.field, clause.low, clause.high), field or clause.field
+    if bounds is None:
         return {"match_none": {}}
-    bounds = {name: single(bound) for name, bound in (("gte", low), ("lte", high)) if bound is not None}
-    return {"range": {clause.field: bounds}}
+    said = {name: bound for name, bound in zip(("gte", "lte"), bounds, strict=True) if bound is not None}
+    if not said:
+        return {"exists": {"field": field}}
+    form = {"format": "epoch_millis"} if isinstance(index.paths[clause.field], Date) else {}
+    return {"range": {field: said | form}}
+
+
+def _in_objects(path: str, query: Body) -> Body:
+    return {"nested": {"path": path, "query": query, "ignore_unmapped": True}}

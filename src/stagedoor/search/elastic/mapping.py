@@ -5,7 +5,7 @@ from typing import Any, Final
 from stagedoor.search.analysis import SETTINGS
 from stagedoor.search.elastic.fields import FORMAT, OWN, mapping_of
 from stagedoor.search.query import WINDOW
-from stagedoor.search.schema import Field, Index, Keyword, Nested, Number, Text
+from stagedoor.search.schema import Boolean, Date, Field, Index, Integer, Keyword, Nested, Number, Text
 
 __all__ = ["FILLING", "SERVING", "body_of", "declaration"]
 
@@ -34,7 +34,7 @@ def body_of(index: Index) -> dict[str, Any]:
     }
 
 
-def _mapped(field: Field) -> dict[str, Any]:
+def _mapped(field: Field) -> dict[str, Any]:  # noqa: PLR0911 - a line a kind
     match field:
         case Keyword():
             return {"type": "keyword"}
@@ -43,6 +43,12 @@ def _mapped(field: Field) -> dict[str, Any]:
             return text | ({"fields": {"raw": {"type": "keyword"}}} if field.sortable else {})
         case Number():
             return {"type": "float"}
+        case Integer():
+            return {"type": "long"}
+        case Date():
+            return {"type": "date"}
+        case Boolean():
+            return {"type": "boolean"}
         case Nested():
             inner = {one.name: _mapped(one) for one in field.fields}
             return {"type": "nested", "dynamic": "strict", "properties": inner}

@@ -2,12 +2,15 @@
 
 from stagedoor.search.filters.declared import Window
 from stagedoor.search.filters.fields import (
+    EitherFilter,
+    ExistsFilter,
     Filter,
     FlagFilter,
     InFilter,
     NotInFilter,
     PrefixFilter,
     RangeFilter,
+    SameFilter,
     SearchFilter,
 )
 from stagedoor.search.filters.pages import (
@@ -23,6 +26,8 @@ from stagedoor.search.values import ValueParameter
 
 __all__ = [
     "AsyncFilterSet",
+    "EitherFilter",
+    "ExistsFilter",
     "FacetFilter",
     "Filter",
     "FilterSet",
@@ -36,6 +41,7 @@ __all__ = [
     "PageNumberFilter",
     "PrefixFilter",
     "RangeFilter",
+    "SameFilter",
     "SearchFilter",
     "ValueParameter",
     "Window",

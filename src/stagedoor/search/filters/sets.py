@@ -22,6 +22,7 @@ from urllib.parse import unquote_to_bytes
 from stagedoor.errors import ConfigError
 from stagedoor.parameters import BeyondWindow, Fault, Invalid
 from stagedoor.search.engine import key_of
+from stagedoor.search.filters.annotated import take_annotation
 from stagedoor.search.filters.declared import Declared, Facets, Window
 from stagedoor.search.query import WINDOW, All, Clause, Order, Query, texts_of
 from stagedoor.search.values import ValueParameter
@@ -48,7 +49,8 @@ class FilterSet:
     def __init_subclass__(cls, *, index: str = "", default: Sequence[str] = ()) -> None:
         super().__init_subclass__()
         own = {name: one for name, one in vars(cls).items() if isinstance(one, Declared)}
-        for name in own:
+        for name, one in own.items():
+            take_annotation(one, cls, name)
             if hasattr(FilterSet, name):
                 raise ConfigError(
                     f"{cls.__name__}.{name}: filter sets have a meaning of their own for this name"

@@ -1,27 +1,51 @@
 """Clauses in Tantivy's words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 import tantivy
 from tantivy import FieldType, Occur, Query
 
+from stagedoor.search.compared import bounds_of, comparable
 from stagedoor.search.keys import rank
 from stagedoor.search.places import encoded, thrice
-from stagedoor.search.query import All, AnyOf, Begins, Between, Clause, Match, Not, Scalar, Term, Words
+from stagedoor.search.query import (
+    ID,
+    All,
+    AnyOf,
+    Begins,
+    Between,
+    Clause,
+    Either,
+    Exists,
+    Match,
+    Not,
+    Same,
+    Scalar,
+    Term,
+    Words,
+)
 from stagedoor.search.ranking import Condition, Has, Near, Starts, Word, Worth, members, ranking_of
-from stagedoor.search.schema import Index
+from stagedoor.search.schema import Index, Keyword
+from stagedoor.search.tantivy.fields import THERE, whole_key
 from stagedoor.search.tantivy.keywords import key
 
 __all__ = ["any_term", "compiled", "everything"]
 
 everything = Query.all_query
+Found: TypeAlias = Callable[[Same, Query], Iterable[str]]  # ids of documents, of candidates
 
 
-def compiled(clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bool = False) -> Query:
+def _unknown(clause: Same, _: Query) -> Iterable[str]:
+    raise ValueError(f"{clause.path!r} is asked object by object, which only a reader can")
+
+
+def compiled(
+    clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bool = False, found: Found = _unknown
+) -> Query:
     """Return a clause that fits the index as a query; its scores say something only if `ranked`, which costs."""
-    must, must_not, scored = _sorted_out(clause, index, schema, ranked=ranked)
+    must, must_not, scored = _sorted_out(clause, index, schema, ranked=ranked, found=found)
     parts = [(Occur.Must, Query.const_score_query(query, 0.0)) for query in must]
     parts += [(Occur.MustNot, query) for query in must_not]
     parts += [(Occur.Must, query) for query in scored]
@@ -33,30 +57,46 @@ def compiled(clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bo
 
 
 def _sorted_out(
-    clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bool
+    clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bool, found: Found
 ) -> tuple[list[Query], list[Query], list[Query]]:
     """Return what filters, what excludes and what also ranks, from a conjunction of any depth."""
     match clause:
         case All():
-            inner = [_sorted_out(part, index, schema, ranked=ranked) for part in clause.clauses]
+            inner = [_sorted_out(part, index, schema, ranked=ranked, found=found) for part in clause.clauses]
             must, must_not, scored = ([*chain.from_iterable(part[i] for part in inner)] for i in range(3))
             return must, must_not, scored
         case Not():
-            return [], [compiled(clause.clause, index, schema)], []
+            return [], [compiled(clause.clause, index, schema, found=found)], []
         case Match() | Begins():
             return [], [], [_match(clause, index, schema, ranked=ranked)]
+        case Either():
+            return [_either(compiled(part, index, schema, found=found) for part in clause.clauses)], [], []
+        case Same():
+            return [_same(clause, index, schema, found)], [], []
+        case _:
+            return [_value(clause, index, schema)], [], []
+
+
+def _value(clause: Term | AnyOf | Between | Exists, index: Index, schema: tantivy.Schema) -> Query:
+    match clause:
         case Term():
-            return [_any_of(clause.field, (clause.value,), index, schema)], [], []
+            return _any_of(clause.field, (clause.value,), index, schema)
         case AnyOf():
-            return [_any_of(clause.field, clause.values, index, schema)], [], []
+            return _any_of(clause.field, clause.values, index, schema)
         case Between():
-            return [_between(clause, schema)], [], []
+            return _between(clause, index, schema)
+        case Exists():
+            return Query.term_query(schema, THERE, clause.field, "basic")
     assert_never(clause)
 
 
 def _any_of(field: str, values: tuple[Scalar, ...], index: Index, schema: tantivy.Schema) -> Query:
+    leaf = index.paths[field]
     if index.is_number(field):
         return _either(Query.term_query(schema, field, rank(float(value))) for value in values)
+    if index.is_whole(field):
+        keys = [comparable(leaf, value) for value in values]
+        return _either(Query.term_query(schema, field, whole_key(one)) for one in keys if one is not None)
     return any_term(field, [value for value in values if isinstance(value, str)], schema)
 
 
@@ -65,13 +105,32 @@ def any_term(field: str, values: Iterable[str], schema: tantivy.Schema) -> Query
     return _either(Query.term_query(schema, field, key(value), "basic") for value in values)
 
 
-def _between(clause: Between, schema: tantivy.Schema) -> Query:
-    low, high = (None if bound is None else rank(bound) for bound in (clause.low, clause.high))
+def _between(clause: Between, index: Index, schema: tantivy.Schema) -> Query:
+    bounds = bounds_of(index, clause.field, clause.low, clause.high)
+    if bounds is None:
+        return Query.empty_query()
+    form = whole_key if index.is_whole(clause.field) else rank
+    low, high = (None if bound is None else form(bound) for bound in bounds)
     if low is None and high is None:
         return Query.exists_query(clause.field)
-    if low is not None and high is not None and low > high:
-        return Query.empty_query()
     return Query.range_query(schema, clause.field, FieldType.Unsigned, low, high)
+
+
+def _same(clause: Same, index: Index, schema: tantivy.Schema, found: Found) -> Query:
+    """Return the documents that `found` sees to have such an object, of those that may have one."""
+    inner = {field.name: field for field in index.nested[clause.path].fields}
+    may = [
+        _any_of(
+            f"{clause.path}.{one.field}",
+            one.values if isinstance(one, AnyOf) else (one.value,),
+            index,
+            schema,
+        )
+        for one in clause.clauses
+        if not isinstance(one, Between) and isinstance(inner[one.field], Keyword)
+    ]
+    candidates = Query.boolean_query([(Occur.Must, one) for one in may]) if may else everything()
+    return any_term(ID, found(clause, candidates), schema)
 
 
 def _match(clause: Words, index: Index, schema: tantivy.Schema, *, ranked: bool) -> Query:

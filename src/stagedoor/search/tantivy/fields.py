@@ -21,24 +21,26 @@ Documents are handed over as JSON, which Tantivy reads without the interpreter's
 by value, costs twice as much. Its reader of JSON may be a bit off with fractions, which is why numbers are ranks.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 import orjson
 import tantivy
 
+from stagedoor.search.compared import LEAST, comparable
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.keys import LEVELS, packed, prior_of, rank, text_keys
 from stagedoor.search.places import THRICE, filler, part, parts
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Number, Text
 from stagedoor.search.tantivy.keywords import all_in_json, base64, key, uuid_in
 
-__all__ = ["DIVIDED", "EARLY", "PRIOR", "SOURCE", "builder", "schema_of"]
+__all__ = ["DIVIDED", "EARLY", "PRIOR", "SOURCE", "THERE", "builder", "schema_of", "whole_key"]
 
 SOURCE: Final = "_source"
 EARLY: Final = "_early"
 PRIOR: Final = "_prior"
+THERE: Final = "_there"  # the names of the fields that have a value
 DIVIDED: Final = "divided"  # the tokenizer that divides at blanks
 _LOW: Final = (1 << 64) - 1
 _HIGH: Final = ID + "#"
@@ -51,6 +53,8 @@ def schema_of(index: Index) -> tantivy.Schema:
     build.add_bytes_field(SOURCE, stored=True)
     build.add_float_field(EARLY, fast=True)
     build.add_unsigned_field(PRIOR, fast=True)
+    if index.exists:
+        build.add_text_field(THERE, tokenizer_name="raw", index_option="basic")
     for name in _parts_of(index):
         build.add_text_field(name, tokenizer_name=DIVIDED, index_option="basic")
     for path, leaf in index.paths.items():
@@ -68,6 +72,8 @@ def _add_columns(build: tantivy.SchemaBuilder, path: str, leaf: Leaf) -> None:
             build.add_unsigned_field(path, indexed=True, fast=True)
             build.add_unsigned_field(path + "+", fast=True)
             build.add_unsigned_field(path + "-", fast=True)
+        case Integer() | Date() | Boolean():
+            build.add_unsigned_field(path, indexed=True, fast=True)
         case Text():
             pass
     sortable = isinstance(leaf, Text) and leaf.sortable
@@ -108,6 +114,8 @@ def builder(index: Index) -> Callable[[Document], str]:
         for path, leaf in index.paths.items()
         if path != ID and (not isinstance(leaf, Text) or leaf.sortable)
     ]
+    if index.exists:
+        steps.append(_exists_step([field.name for field in index.fields]))
     kept = [field.name for field in index.fields if field.kept]
     fill = filler(index, thrice=True)
     prior = prior_of(index)
@@ -148,6 +156,8 @@ def _step(path: str, leaf: Leaf) -> _Step:
             return _text_step(path)
         case Number():
             return _number_step(path)
+        case Integer() | Date() | Boolean():
+            return _whole_step(path, leaf)
 
 
 def _keyword_step(path: str, *, facet: bool) -> _Step:
@@ -185,6 +195,26 @@ def _text_step(path: str) -> _Step:
         text = " ".join(value) if isinstance(value, list) else value
         physical[first], physical[second] = text_keys(text, 2)
         physical[whole] = text
+
+    return step
+
+
+def _whole_step(path: str, leaf: Leaf) -> _Step:
+    def step(physical: _Physical, document: Document, _: int) -> None:
+        if document[path] is not None:
+            physical[path] = whole_key(comparable(leaf, document[path]))
+
+    return step
+
+
+def whole_key(value: int) -> int:
+    """Return a whole number with a sign as one without, which orders as it does."""
+    return value - LEAST
+
+
+def _exists_step(names: Sequence[str]) -> _Step:
+    def step(physical: _Physical, document: Document, _: int) -> None:
+        physical[THERE] = [name for name in names if document[name] not in (None, [])]
 
     return step
 

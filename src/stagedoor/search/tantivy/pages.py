@@ -41,7 +41,7 @@ def steps_of(keys: Sequence[Order], index: Index) -> tuple[Step, ...]:
 
 
 def _columns(key: Order, index: Index) -> tuple[Step, ...]:
-    if index.is_number(key.field):
+    if index.is_number(key.field) or index.is_whole(key.field):
         return (Step(key.field, FieldType.Unsigned, key.descending, large=True),)
     halves = tuple(Step(key.field + sign, FieldType.Unsigned, key.descending) for sign in ("#", "##"))
     return halves if key.field == ID else (*halves, Step(key.field + "@", FieldType.Text, key.descending))

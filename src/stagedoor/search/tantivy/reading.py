@@ -1,12 +1,14 @@
 """Searching one open version of an index: blocking, for a thread."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import tantivy
 
+from stagedoor.search.objects import meets_same
 from stagedoor.search.order import in_facet_order, in_order, narrowed
-from stagedoor.search.query import All, Query, Result
+from stagedoor.search.query import ID, All, Query, Result, Same
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.compile import compiled
 from stagedoor.search.tantivy.fields import DIVIDED
@@ -38,7 +40,7 @@ class Opened:
     def search(self, query: Query) -> Result:
         """Answer a query that fits the index."""
         schema = self.files.schema
-        asked = compiled(query.clause, self.index, schema, ranked=query.by_relevance)
+        asked = compiled(query.clause, self.index, schema, ranked=query.by_relevance, found=self._having)
         pages = Pages(
             self.searcher, self.stored, schema, asked, self.landmarks if query.clause == All() else None
         )
@@ -52,6 +54,13 @@ class Opened:
         counted = tuple((name, self._counted(name, asked)) for name in query.facets)
         shown = narrowed(documents, query.fields, self.index)
         return Result(total=pages.total, documents=shown, facets=counted)
+
+    def _having(self, clause: Same, candidates: tantivy.Query) -> Iterable[str]:
+        """Return the ids of the candidates that have such an object: Tantivy has no documents in documents."""
+        most = max(1, self.searcher.num_docs)
+        hits = self.searcher.search(candidates, most, count=False).hits
+        held = (self.stored.at([address])[0] for _, address in hits)
+        return [one[ID] for one in held if meets_same(one, clause, self.index)]
 
     def _counted(self, path: str, asked: tantivy.Query) -> tuple[tuple[str, int], ...]:
         terms = {"terms": {"field": path + "%", "size": _MOST, "segment_size": _MOST}}
