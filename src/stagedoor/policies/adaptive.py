@@ -34,7 +34,7 @@ R = TypeVar("R")
 _IN_TIME = 3.0  # a call that takes such a part of its attempt is in time, whatever the service could do
 _WHOLE = 0.9  # of an attempt's time: whoever had that much had all of it, as far as clocks of loops can tell
 _PROMISED = 0.05  # seconds in which a call that was promised comes, without a deadline
-_PUSHED_BACK = frozenset({429, 503})  # what a service says that has too much to do
+_TOO_MANY, _FAILED = 429, 500  # statuses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +194,9 @@ def lesson(error: BaseException, seconds: float, attempt: float) -> bool | None:
     """
     match error:
         case UpstreamError() if error.response is not None:
-            return error.response.status in _PUSHED_BACK
+            status = error.response.status
+            # A failing service is the breaker's business: neither the pace nor the fact of a 5xx tells of a queue.
+            return None if status >= _FAILED else status == _TOO_MANY
         case UpstreamTimeout():
             late = True
         case asyncio.CancelledError():
