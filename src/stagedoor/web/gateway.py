@@ -50,7 +50,7 @@ _CLIENT_CLOSED = 499  # nobody reads it; it is for the metrics and the log
 _GONE = Answer(_CLIENT_CLOSED, ())
 _MOST = 10_000  # requests under way at once, however much time the processor has
 _TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
-_SLOWEST_TURN = 0.01  # seconds, for deadlines of any length: health has to be answered too
+_SLOWEST_TURN = 0.1  # seconds, for deadlines of any length: health has to be answered too
 _BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is longer anyhow
 _NOSNIFF = (b"x-content-type-options", b"nosniff")
 
