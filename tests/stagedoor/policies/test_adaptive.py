@@ -261,3 +261,14 @@ async def test_a_promise_is_not_held_against_the_call_that_made_it(env: Env, clo
     stage.limiter.check("users", "x", NEVER)
 
     assert await clock.run(stage.ask()) == "Ann"
+
+
+async def test_promises_that_were_not_kept_refuse_nobody_for_long(env: Env, clock: ManualClock) -> None:
+    """A breaker was open, so the calls never came: the free place is free again."""
+    stage = Stage(env)
+    await stage.known(clock)
+    stage.limiter.check("users", "x", NEVER, promise=True)
+    await clock.advance(0.03)
+    stage.limiter.check("users", "x", NEVER, promise=True)
+
+    assert await clock.run(stage.ask()) == "Ann"
