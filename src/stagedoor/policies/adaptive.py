@@ -33,8 +33,8 @@ P = TypeVar("P")
 R = TypeVar("R")
 _IN_TIME = 3.0  # a call that takes such a part of its attempt is in time, whatever the service could do
 _WHOLE = 0.9  # of an attempt's time: whoever had that much had all of it, as far as clocks of loops can tell
-_PROMISED = 0.05  # seconds in which a call that was promised comes, without a deadline
-_PUSHED_BACK = frozenset({429, 503})  # what a service says that has too much to do
+_PROMISED = 0.02  # seconds in which a call that was promised comes
+_TOO_MANY, _FAILED = 429, 500  # statuses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,15 +116,15 @@ class Limiter(Generic[P, R]):
         promised = self._promised
         if promised and not promise:
             promised -= 1
-        if self._permits.taken + promised >= self._gradient.places:
-            if promised and self._now() > self._promised_until:  # they never came
-                promised = 0
-            if self._latest(deadline, promised) is None:
+        taken, places = self._permits.taken, self._gradient.places
+        if taken + promised >= places:
+            if promised and self._now() > self._promised_until:  # they never came: a breaker was open, say
+                promised = self._promised = 0
+            if taken + promised >= places and self._latest(deadline, promised) is None:
                 raise self._refusal(f"{name}.{operation}")
         if promise:
-            if not promised:  # no clock is read for it: whoever promised has a deadline, as a rule
-                until = deadline.at
-                self._promised_until = until if until != math.inf else self._now() + _PROMISED
+            if not promised:
+                self._promised_until = self._now() + _PROMISED
             self._promised = promised + 1
 
     async def __call__(self, call: Call[P]) -> R:
@@ -194,7 +194,9 @@ def lesson(error: BaseException, seconds: float, attempt: float) -> bool | None:
     """
     match error:
         case UpstreamError() if error.response is not None:
-            return error.response.status in _PUSHED_BACK
+            status = error.response.status
+            # A failing service is the breaker's business: neither the pace nor the fact of a 5xx tells of a queue.
+            return None if status >= _FAILED else status == _TOO_MANY
         case UpstreamTimeout():
             late = True
         case asyncio.CancelledError():

@@ -191,9 +191,9 @@ def refused(status: int) -> UpstreamUnavailable:
         (asyncio.CancelledError(LATE), 0.08, True),
         (asyncio.CancelledError(LATE), 0.03, None),
         (asyncio.CancelledError(), 0.08, None),
-        (refused(503), 0.001, True),
+        (refused(503), 0.001, None),
         (refused(429), 0.001, True),
-        (refused(500), 0.001, False),
+        (refused(500), 0.001, None),
         (UpstreamRejected("users.get", response=HttpResponse(status=404)), 0.02, False),
         (UpstreamUnavailable("users.get", "refused"), 0.001, None),
         (UpstreamGarbled("users.get"), 0.02, None),
@@ -259,5 +259,16 @@ async def test_a_promise_is_not_held_against_the_call_that_made_it(env: Env, clo
     await stage.known(clock)
     stage.limiter.check("users", "x", Deadline(clock.now() + 1.0), promise=True)
     stage.limiter.check("users", "x", NEVER)
+
+    assert await clock.run(stage.ask()) == "Ann"
+
+
+async def test_promises_that_were_not_kept_refuse_nobody_for_long(env: Env, clock: ManualClock) -> None:
+    """A breaker was open, so the calls never came: the free place is free again."""
+    stage = Stage(env)
+    await stage.known(clock)
+    stage.limiter.check("users", "x", NEVER, promise=True)
+    await clock.advance(0.03)
+    stage.limiter.check("users", "x", NEVER, promise=True)
 
     assert await clock.run(stage.ask()) == "Ann"
