@@ -19,7 +19,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help init promises run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
-	wheel deep hostile chaos reference bench-profile bench-client bench-catalogue bench-search clean
+	wheel deep hostile chaos reference bench-profile bench-client bench-overload bench-catalogue bench-search clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -157,6 +157,9 @@ bench-profile: $(VENV)/dev.stamp ## cold profiles per second, beside FastAPI + a
 
 bench-client: $(VENV)/dev.stamp ## CPU time per upstream call, beside aiohttp and pyreqwest
 	@$(BIN)/python -m bench.client
+
+bench-overload: $(VENV)/dev.stamp ## goodput at five times what services carry; ARGS="--grounds saturated slow processor"
+	@$(BIN)/python -m bench.overload $(ARGS)
 
 bench-catalogue: $(VENV)/dev.stamp ## 200,000 films: latency, the worst question, memory, building; ARGS="--engine both"
 	@$(BIN)/python -m bench.catalogue $(ARGS)

@@ -1,6 +1,6 @@
 """Every remote of the gateway and its policies, on one screen.
 
-    Retry( Breaker( Bulkhead( Timeout( transport ))))
+    Retry( Breaker( AdaptiveLimit( Timeout( transport ))))
 
 Each of these keeps to the deadline of its call by itself, so that no guard stands round them.
 Joining and keeping answers stand further out, round whole screens.
@@ -12,7 +12,7 @@ from cinema.gateway.catalogue.engine import PROBE, engine_of
 from cinema.gateway.memes.policies import MediaAway, Reads
 from cinema.settings import Settings
 from stagedoor import Backend, Gateway, Policy, Service
-from stagedoor.policies import Breaker, Budget, Bulkhead, Retry, Timeout
+from stagedoor.policies import AdaptiveLimit, Breaker, Budget, Bulkhead, Retry, Timeout
 from stagedoor.search import Query, Result
 
 __all__ = ["MEDIA_SECONDS", "film_api", "media", "memes", "search", "services"]
@@ -34,7 +34,9 @@ def services(app: Gateway, settings: Settings) -> tuple[Service, Service, Servic
 
 def memes(app: Gateway, settings: Settings) -> Service:
     """Declare memes, whose writes take as long as they take, and which tells of another service's absence."""
-    retry, breaker, bulkhead, timeout = _policies(settings, settings.gateway_attempt_timeout_ms / 1000)
+    retry, breaker, _, timeout = _policies(settings, settings.gateway_attempt_timeout_ms / 1000)
+    # How long an upload takes says nothing of how much there is to do: its places are a fixed number.
+    bulkhead = Bulkhead(limit=settings.gateway_pool_size)
     return app.service(
         "memes",
         settings.gateway_memes_url,
@@ -116,6 +118,6 @@ def _policies(settings: Settings, attempt: float) -> tuple[Policy[Any, Any], ...
             window=10.0,
             open_for=settings.gateway_breaker_reset_s,
         ),
-        Bulkhead(limit=settings.gateway_pool_size),
+        AdaptiveLimit(attempt=attempt, most=settings.gateway_pool_size),
         Timeout(attempt=attempt),
     )

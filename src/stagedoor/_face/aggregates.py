@@ -21,6 +21,7 @@ from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.service import Service
 from stagedoor._face.uses import SOURCE
 from stagedoor.aggregate import verdict as judged
+from stagedoor.context import Priority
 from stagedoor.errors import ConfigError
 
 __all__ = ["Aggregate", "Delivery", "OrFallback", "Result", "Verdict"]
@@ -143,6 +144,7 @@ class Aggregate(Generic[M]):
         deprecated: bool,
         reserve: Limit = None,
         tags: tuple[str, ...] = (),
+        priority: Priority = "detail",
         place: Place,
     ) -> None:
         given: object = model
@@ -155,6 +157,7 @@ class Aggregate(Generic[M]):
         self.deadline = deadline
         self.stale_before_partial = stale_before_partial
         self.deprecated = deprecated
+        self.priority = priority
         self.reserve = reserve
         self.tags = tags
         self.place = place

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Blueprint"]
 
 Behind: TypeAlias = Service | Source | Backend[Any, Any]
+_CALLS = 100  # of a source at once, at most
 _SHORTER = 0.98  # of what there is: an attempt that takes all of it could never be repeated (D3)
 
 
@@ -216,7 +217,10 @@ class Blueprint:
 
     def policies_of(self, one: Behind) -> Sequence[AnyPolicy]:
         """Return the policies round a service or source, outermost first."""
-        return default_policies(self._attempts[one]) if one.policies is None else tuple(one.policies)
+        if one.policies is not None:
+            return tuple(one.policies)
+        most = one.connections if isinstance(one, Service) else _CALLS
+        return default_policies(self._attempts[one], most)
 
     def sees_credentials(self, operation: str) -> bool:
         """Tell whether the service of an operation sees the caller's credentials."""

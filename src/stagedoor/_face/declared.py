@@ -14,6 +14,7 @@ from stagedoor._face.places import Place
 from stagedoor._face.remote import AnyPolicy
 from stagedoor._face.service import Service
 from stagedoor._face.templates import Tag
+from stagedoor.context import Priority
 from stagedoor.errors import ConfigError
 
 __all__ = [
@@ -69,6 +70,7 @@ class Handler:
     live: bool = False
     etag: bool = False
     tags: tuple[str, ...] = ()
+    priority: Priority = "detail"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +84,7 @@ class Passage:
     purges: tuple[Tag, ...]
     limit: int
     deadline: Limit
+    priority: Priority
     place: Place
     operation: Operation | None = None
     purge_field: bytes = b""

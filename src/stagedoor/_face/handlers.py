@@ -249,6 +249,7 @@ class Handling:
             parameters=self.inputs,
             public=True,
             live=declared.live,
+            priority=declared.priority,
             kind="handler",
             cached=None if declared.cache is None else declared.cache.max_age,
             deadline=self._deadline,

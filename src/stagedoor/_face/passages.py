@@ -162,6 +162,7 @@ class Passing:
                 parameters=inputs,
                 public=True,
                 kind="proxy",
+                priority=declared.priority,
                 deadline=self._deadline,
                 varies=declared.service.forward.names,
                 raw=True,

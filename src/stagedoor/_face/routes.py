@@ -22,6 +22,7 @@ from stagedoor._face.operation import Operation
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.service import Service
 from stagedoor._face.templates import route_names
+from stagedoor.context import WEIGHTS, Priority
 from stagedoor.errors import ConfigError
 
 __all__ = ["Routes"]
@@ -54,6 +55,7 @@ class Routes:
         deprecated: bool = False,
         reserve: float | None = None,
         tags: Sequence[str] = (),
+        priority: Priority = "detail",
     ) -> Aggregate[M]:
         """Declare a screen: one typed answer made of parts.
 
@@ -61,9 +63,11 @@ class Routes:
         in their ways. `vary` says what of the caller identifies it; nothing: public. A part that would forward a field
         the screen does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in
         its stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering
-        and the way back take; the parts have the rest. `tags` group it in documents. Raises `ConfigError`.
+        and the way back take; the parts have the rest. `tags` group it in documents. `priority` says who goes
+        first where not all can be served. Raises `ConfigError`.
         """
         place = here()
+        _demand_priority(priority, place)
         demand_seconds(deadline, "deadline", place)
         demand_cache(cache, place)
         demand_seconds(reserve, "reserve", place)
@@ -79,6 +83,7 @@ class Routes:
             deprecated=deprecated,
             reserve=reserve,
             tags=tuple(tags),
+            priority=priority,
             place=place,
         )
         self.aggregates.append(aggregate)
@@ -95,16 +100,19 @@ class Routes:
         live: bool = False,
         etag: bool = False,
         tags: Sequence[str] = (),
+        priority: Priority = "detail",
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of GET and HEAD. Raises `ConfigError`.
 
         Names in the path are path parameters; `Annotated[str, Header()]` and `Annotated[str, Cookie("sid")]` are
         fields; an argument of the type `Running` is the gateway at work; all else is the query. It returns a value,
         None (204) or an `Answer`; bytes with a content type of their own go as they stand. A `live` one answers however
-        often a client has asked. With `etag` its answers carry an entity tag, and who holds one already is answered
-        304 (RFC 9110 13.1.2). `tags` group it in documents.
+        often a client has asked, and however much there is to do; the others by their `priority`. With `etag` its
+        answers carry an entity tag, and who holds one already is answered 304 (RFC 9110 13.1.2). `tags` group it in
+        documents.
         """
         place = here()
+        _demand_priority(priority, place)
         demand_cache(cache, place)
         return self._handler(
             "GET",
@@ -117,6 +125,7 @@ class Routes:
             live=live,
             etag=etag,
             tags=tuple(tags),
+            priority=priority,
         )
 
     def post(
@@ -230,6 +239,7 @@ class Routes:
         purges: Sequence[str] = (),
         limit: int = 1_048_576,
         deadline: float | None = None,
+        priority: Priority = "detail",
         operation: Operation | None = None,
         purge_field: str = "",
     ) -> None:
@@ -238,9 +248,10 @@ class Routes:
         All end-to-end fields pass but credentials; those by the service's `forward`. `limit` bounds the body, in
         bytes; the deadline holds until the head of the answer. With an `operation`, of one method, answers are held to
         what it promises. `purge_field` names a field of the answer that lists tags to drop, and goes no further.
-        Raises `ConfigError`.
+        `priority` as for a screen. Raises `ConfigError`.
         """
         place = here()
+        _demand_priority(priority, place)
         given: object = service
         if not isinstance(given, Service):
             raise ConfigError(f"{place}: proxy leads to a service, not to {service!r}")
@@ -259,11 +270,17 @@ class Routes:
                 purges=tags_of(purges, place),
                 limit=_bytes(limit, place),
                 deadline=deadline,
+                priority=priority,
                 place=place,
                 operation=operation,
                 purge_field=field_name(purge_field).encode() if purge_field else b"",
             )
         )
+
+
+def _demand_priority(said: str, place: Place) -> None:
+    if said not in WEIGHTS:
+        raise ConfigError(f"{place}: priority={said!r} must be one of {', '.join(WEIGHTS)}")
 
 
 def _bytes(limit: object, place: Place) -> int:

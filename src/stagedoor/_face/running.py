@@ -130,6 +130,8 @@ class Running:
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
+        if world.metrics is not None:
+            world.metrics.follow(self._loads, lambda: self.web.pressure.limit)
         self.app: Any = self.web  # what serves what comes with a raw path, and is mounted nowhere
         for wrap in reversed(declared.middleware):
             self.app = wrap(self.app)
@@ -189,6 +191,12 @@ class Running:
         kept += [one for extension in self._extensions for one in extension.upstreams]
         behind: list[Any] = [*self.at_work.values(), *self._sources.values()]
         return [*kept, *(one.upstream for one in behind), *self._backends.values()]
+
+    def _loads(self) -> Mapping[str, Mapping[str, int]]:
+        """Return what is held at each upstream that has a limit of its own kind."""
+        behind: list[Any] = [*self.at_work.values(), *self._sources.values()]
+        upstreams = [*(one.upstream for one in behind), *self._backends.values()]
+        return {one.name: {**one.counts(), "limit": one.limit} for one in upstreams if one.limit is not None}
 
     def _behind(self, one: Any) -> Any:  # noqa: ANN401 - a service, a source or a backend
         if isinstance(one, Backend):

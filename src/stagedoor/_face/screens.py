@@ -94,6 +94,7 @@ class Screen(Generic[M]):
         self._kept_parts: list[Upstream[Any, Any]] = []
         left = reserve(deadline) if declared.reserve is None else declared.reserve
         self.plan = self._plan(layout, uses, deadline - left)
+        self._first, self._name = self._needed(uses), self.plan.name
         try:
             self._renderer = renderer_of(self.plan)
         except ConfigError as error:
@@ -120,14 +121,25 @@ class Screen(Generic[M]):
         self._operation = f"{self.plan.name}.answer"
 
     def _policies(self, declared: Aggregate[M]) -> list[Any]:
-        cache = declared.cache
+        cache, joined = declared.cache, Coalesced(gate=self._check)
         if cache is None:
-            return [Coalesced()]
+            return [joined]
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
         options["refresh_deadline"] = max(_REFRESH, self._deadline)
         if cache.key is not None:
             options["key"] = _named
-        return [cached(cache, self._store, KeptCodec(Rendered), **options), Coalesced()]
+        return [cached(cache, self._store, KeptCodec(Rendered), **options), joined]
+
+    def _needed(self, uses: Mapping[str, Sequence[Any]]) -> list[Any]:
+        """Return what is asked first, and without which there is no answer."""
+        kept = {part.name for part in self.layout.declared.parts if part.cache is not None}
+        first = [one.name for one in self.plan.schedule.roots if one.required and one.name not in kept]
+        return [behind for name in first for behind in uses.get(name, ())]
+
+    def _check(self, call: Call[Question]) -> None:
+        """Refuse at once what could not be answered: a required part would find no place in its service."""
+        for one in self._first:
+            one.check(self._name, call.deadline, promise=True)
 
     def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[NamedUpstream]], budget: float) -> Plan[M]:
         declared = layout.declared
@@ -349,6 +361,7 @@ class Screen(Generic[M]):
             parameters=self.layout.inputs,
             public=True,
             kind="aggregate",
+            priority=declared.priority,
             cached=None if cache is None else cache.max_age,
             deadline=self._deadline,
             varies=self.layout.vary.names,

@@ -1,15 +1,17 @@
 """The gateway: one ASGI application made of routes.
 
-    request ─▶ route ─▶ throttle ─▶ context (id, trace, deadline, identity) ─▶ handler ─▶ answer
-                           └─▶ 429                                                 └─▶ problem
+    request ─▶ route ─▶ pressure ─▶ throttle ─▶ context (id, trace, deadline, identity) ─▶ handler ─▶ answer
+                           └─▶ 503     └─▶ 429                                                 └─▶ problem
 
 Every answer leaves through `_write`, every failure through `problem_of`; a handler knows of neither.
 """
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from math import inf
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,8 +24,10 @@ from stagedoor.call import Env
 from stagedoor.context import Record, RequestContext
 from stagedoor.deadline import Deadline
 from stagedoor.errors import ConfigError
+from stagedoor.events import RequestShed
 from stagedoor.ids import randbytes
 from stagedoor.parameters import BeyondWindow, Invalid
+from stagedoor.policies.pressure import Pressure
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.web.answer import WebAnswer
@@ -44,6 +48,10 @@ _KIT = str(Path(__file__).parent.parent)
 _LONGEST_FIGURE = 9
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GONE = WebAnswer(CLIENT_CLOSED, ())
+_MOST = 10_000  # requests under way at once, however much time the processor has
+_TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
+_SLOWEST_TURN = 0.1  # seconds, for deadlines of any length: health has to be answered too
+_BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is longer anyhow
 
 
 class _RoutedRequest(ActiveRequest):
@@ -88,9 +96,10 @@ class GatewayApp:
     """Serve routes under one deadline, one form of errors, one way to count and to log.
 
     `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
-    every client on every route but the `live` ones, `limits` further on single ones, by path; `cors` lets pages of
-    other origins read the answers; the fields in `always` stand in each answer that does not say them itself.
-    `mistakes` hears of each failure of our own, which clients see as 500.
+    every client on every route but the `live` ones, `limits` further on single ones, by path; where the processor is
+    short some of them are refused (`policies.pressure`). `cors` lets pages of other origins read the answers; the
+    fields in `always` stand in each answer that does not say them itself. `mistakes` hears of each failure of our own,
+    which clients see as 500.
     """
 
     def __init__(  # noqa: PLR0913 - everything a gateway is made of
@@ -118,6 +127,9 @@ class GatewayApp:
         self.ready = False
         self._router = Router(self.routes)
         self._now = env.clock.now
+        self._observe = env.observe
+        self.pressure = Pressure(target=min(deadline / _TURNS, _SLOWEST_TURN), most=_MOST)
+        self._turn_asked = self._next_turn = -inf
         self.deadline = deadline
         self._counter = RequestCounter(traffic, env.clock.now)
         self._trusted = trusted
@@ -135,8 +147,11 @@ class GatewayApp:
         if scope["type"] == "http":
             match = self._router.match(scope["method"], scope["raw_path"])
             exchange = _RoutedRequest(scope, receive, send, match, self._now(), self._entropy(40))
-            serving = self._served(exchange)
-            await (self._counter.count(exchange, serving) if match.route.counted else serving)
+            route = match.route
+            if route.counted:
+                await self._counter.count(exchange, self._admitted(exchange, route))
+            else:
+                await self._served(exchange)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
@@ -172,6 +187,31 @@ class GatewayApp:
         # A preflight is not counted: a page could never read its refusal (Fetch 4.8).
         answer = self._preflight(exchange) if exchange.scope["method"] == "OPTIONS" else None
         await self._write(exchange, await self._answered(exchange) if answer is None else answer)
+
+    async def _admitted(self, exchange: _RoutedRequest, route: Route) -> None:
+        """Answer a request that there is time for, and refuse it at once where there is none."""
+        if exchange.started >= self._next_turn:
+            self._ask_for_turn(exchange.started)
+        if route.live or exchange.scope["method"] == "OPTIONS":
+            await self._served(exchange)
+        elif self.pressure.enter(route.priority):
+            try:
+                await self._write(exchange, await self._answered(exchange))
+            finally:
+                self.pressure.leave(route.priority)
+        else:
+            self._observe(RequestShed(route.path, route.priority))
+            await self._write(exchange, self._problem(exchange, problems.overloaded(1.0)))
+
+    def _ask_for_turn(self, now: float) -> None:
+        """See how long the loop lets one wait: that is how much it has to do."""
+        self._turn_asked, self._next_turn = now, inf
+        asyncio.get_running_loop().call_soon(self._turned)
+
+    def _turned(self) -> None:
+        now = self._now()
+        self.pressure.turned(now, now - self._turn_asked)
+        self._next_turn = now + _BETWEEN_TURNS
 
     async def _answered(self, exchange: _RoutedRequest) -> WebAnswer:
         """Return what is answered before any handler is asked, or what the handler answers."""
@@ -254,6 +294,7 @@ class GatewayApp:
             None if deadline is whole else whole,
             Parents(exchange.trace.parent),
             None if route.caller is None else route.caller(exchange.scope),
+            route.priority,
         )
 
     def _shortened(self, exchange: _RoutedRequest, whole: Deadline) -> Deadline:

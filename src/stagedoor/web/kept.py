@@ -13,7 +13,7 @@ import orjson
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Policy
-from stagedoor.context import Record
+from stagedoor.context import Priority, Record
 from stagedoor.errors import UpstreamError
 from stagedoor.parameters import Parameter
 from stagedoor.problems import Problem, problem_of
@@ -166,6 +166,7 @@ def kept_route(
     parameters: tuple[Parameter, ...],
     documentation: Documentation,
     lifetime: float = 0.0,
+    priority: Priority = "detail",
     problem: Callable[[Exception], Problem] = problem_of,
 ) -> Route:
     """Return the route of a kept page.
@@ -191,6 +192,7 @@ def kept_route(
         public=True,
         documentation=documentation,
         kind="page",
+        priority=priority,
         cached=lifetime or None,
     )
 

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from stagedoor import problems
 from stagedoor.asgi import Scope
+from stagedoor.context import Priority
 from stagedoor.errors import ConfigError
 from stagedoor.parameters import Fault, Invalid, Parameter
 from stagedoor.problems import Problem
@@ -60,7 +61,8 @@ class Route:
 
     `public` declares that everybody gets the same answer: credentials are neither read nor forwarded, and no
     identity enters a key. `counted` is False for routes that stay out of the request metrics. `live` routes are
-    answered however often a client has asked.
+    answered however often a client has asked, and however much there is to do; of the others the more urgent are, by
+    their `priority`.
     """
 
     path: str
@@ -70,6 +72,7 @@ class Route:
     public: bool = False
     counted: bool = True
     live: bool = False
+    priority: Priority = "detail"
     documentation: Documentation | None = None
     kind: str = "route"
     cached: float | None = None  # seconds an answer may be kept, for the routes table

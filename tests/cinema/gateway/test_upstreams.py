@@ -27,7 +27,7 @@ def test_every_remote_has_the_same_policies_in_the_same_order(env: Env, clock: M
 
     # Writes of memes are neither repeated nor cut short, and its word about media is no failure of its own.
     memes = ("Reads", "Breaker", "MediaAway", "Bulkhead", "Reads")
-    assert orders == {("Retry", "Breaker", "Bulkhead", "Timeout"), memes}
+    assert orders == {("Retry", "Breaker", "AdaptiveLimit", "Timeout"), memes}
 
 
 @pytest.mark.parametrize(("failures", "minimum"), [(1, 20), (5, 20), (6, 24), (1_000_000, 4_000_000)])

@@ -19,6 +19,7 @@ from stagedoor.errors import (
 )
 from stagedoor.events import BreakerMoved, CallShed
 from stagedoor.policies.breaker import Breaker, is_failure
+from stagedoor.policies.bulkhead import Bulkhead
 from stagedoor.requests import HttpResponse
 from stagedoor.testing import Events, ManualClock, Script, call_of, settle
 from tests.stagedoor.policies.broken import fail, guarded
@@ -220,3 +221,24 @@ async def test_a_breaker_shows_its_state(env: Env, clock: ManualClock) -> None:
         "<Breaker users open 2/3 failed, 0.6 s left>",
         "<Breaker users open 0/0 failed>",
     ]
+
+
+async def test_c7_what_waited_for_a_place_of_ours_is_no_slowness_of_theirs(
+    env: Env, clock: ManualClock
+) -> None:
+    """C7: the wait stands inside the breaker, and is taken off; a call that had less time for it teaches nothing."""
+    script = (
+        Script[int, str](clock).after(0.01, "Ann").after(0.01, "Ann").fails(UpstreamTimeout, retryable=False)
+    )
+    limit = Bulkhead(limit=1).wrap(script.send, env)
+    guard = Breaker(consecutive=1, slow_rate=0.5, slow_after=0.015, minimum=2).wrap(limit, env)
+
+    async def ask() -> str:
+        context.enter(RequestContext())
+        return await guard(call_of(1))
+
+    tasks = [asyncio.ensure_future(ask()) for _ in range(3)]
+    await clock.advance(1.0)
+
+    assert [task.exception() is None for task in tasks] == [True, False, True]
+    assert guard.state == "closed"

@@ -18,6 +18,7 @@ from cinema.settings import Settings
 from stagedoor import problems
 from stagedoor.cache.store import Store
 from stagedoor.call import Env, Policy
+from stagedoor.context import Priority
 from stagedoor.parameters import Fault, Parameter, Place
 from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
@@ -60,7 +61,9 @@ def catalogue_routes(
     settings: Settings, search: Search, store: Store, env: Env
 ) -> tuple[list[Route], Upstream[PageQuestion, Page]]:
     """Return the routes of both dialects, and the upstream that keeps their pages."""
-    kept = pages("catalogue", *_kept(settings, store), Coalesced(), env=env)
+    # A page that the engine could not find now is not begun.
+    joined = Coalesced(gate=lambda call: search.check(call.operation, call.deadline, promise=True))
+    kept = pages("catalogue", *_kept(settings, store), joined, env=env)
     lifetime = float(settings.gateway_catalogue_ttl_s)
 
     def route(
@@ -68,13 +71,27 @@ def catalogue_routes(
         ask: Callable[[Request], PageQuestion],
         parameters: tuple[Parameter, ...],
         said: Documentation,
+        priority: Priority = "list",
     ) -> Route:
         return kept_route(
-            path, ask, kept, parameters=parameters, documentation=said, lifetime=lifetime, problem=_problem
+            path,
+            ask,
+            kept,
+            parameters=parameters,
+            documentation=said,
+            lifetime=lifetime,
+            priority=priority,
+            problem=_problem,
         )
 
-    made = [route(row.path, _list(row, search), row.filters.parameters(), _of_list(row)) for row in LISTS]
-    made += [route(row.path, _thing(row, search), (_id(row.id, row.kind),), _of_thing(row)) for row in THINGS]
+    made = [
+        route(row.path, _list(row, search), row.filters.parameters(), _of_list(row), _urgency(row.path))
+        for row in LISTS
+    ]
+    made += [
+        route(row.path, _thing(row, search), (_id(row.id, row.kind),), _of_thing(row), "detail")
+        for row in THINGS
+    ]
     made += [
         route(
             row.path,
@@ -84,8 +101,12 @@ def catalogue_routes(
         )
         for row in RELATED
     ]
-    made.append(route(SUGGEST, _suggest(search), CourseSuggest.parameters(), _of_suggest()))
+    made.append(route(SUGGEST, _suggest(search), CourseSuggest.parameters(), _of_suggest(), "search"))
     return made, kept
+
+
+def _urgency(path: str) -> Priority:
+    return "search" if path.endswith("/search") else "list"
 
 
 def _kept(settings: Settings, store: Store) -> list[Policy[PageQuestion, Page]]:

@@ -45,6 +45,7 @@ def _declare_list(app: Gateway, memes: Service, path: Any, upload: float) -> Non
     app.proxy(
         path,
         memes,
+        priority="list",
         operation=Operation(
             summary="List memes, newest first",
             description=_WALK,

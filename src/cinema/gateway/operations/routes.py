@@ -36,17 +36,17 @@ def declare_operations(app: Gateway) -> None:
         """
         return await _health(running)
 
-    @app.get("/api/cache/stats", deadline=_PATIENT, tags=_TAG)
+    @app.get("/api/cache/stats", deadline=_PATIENT, tags=_TAG, priority="operations")
     async def cache(running: Running) -> CacheStats:
         """Tell how the cache fares."""
         return await _cache_stats(running)
 
-    @app.get("/api/system/info", deadline=_PATIENT, tags=_TAG)
+    @app.get("/api/system/info", deadline=_PATIENT, tags=_TAG, priority="operations")
     async def system(running: Running) -> SystemInfo:
         """Tell what the process holds."""
         return await system_info(running, process)
 
-    @app.get("/", tags=_TAG)
+    @app.get("/", tags=_TAG, priority="operations")
     async def start(running: Running, accept: Accept = "") -> Answer[StartAnswer | bytes]:
         """Tell where everything is."""
         shown = [one for one in running.endpoints() if one != "GET /"]
