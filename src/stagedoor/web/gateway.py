@@ -136,6 +136,7 @@ class GatewayApp:
         self._throttle = throttle
         common = () if throttle is None else (throttle,)
         self._quotas = {path: Quotas(one, *common) for path, one in (limits or {}).items()}
+        self._limited = bool(throttle is not None or self._quotas)
         self._cors = cors
         self._always = tuple(always)
         self._lifespan = lifespan
@@ -215,22 +216,26 @@ class GatewayApp:
 
     async def _answered(self, exchange: _RoutedRequest) -> WebAnswer:
         """Return what is answered before any handler is asked, or what the handler answers."""
-        throttle, route = self._throttle, exchange.match.route
-        if route.live:
-            return await self._handled(exchange)
-        if self._quotas and route.path in self._quotas:
-            exchange.fields, wait = await self._quotas[route.path].take(self._client(exchange))
+        if self._limited and not exchange.match.route.live:
+            wait = await self._wait(exchange)
             if wait:
                 return self._problem(exchange, problems.rate_limited(wait))
-        elif throttle is not None:
-            key = self._client(exchange)
-            allowance = throttle.take(key) or await throttle.ask(key)
-            exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
-            if not allowance.allowed:
-                return self._problem(exchange, problems.rate_limited(allowance.reset))
         if exchange.scope["method"] not in _SAFE and is_foreign(exchange.headers, self._cors):
             return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
         return await self._handled(exchange)
+
+    async def _wait(self, exchange: _RoutedRequest) -> int:
+        """Count a request; return the seconds that its client has to wait, 0 if it may pass."""
+        throttle, quotas = self._throttle, self._quotas.get(exchange.match.route.path)
+        if quotas is not None:
+            exchange.fields, wait = await quotas.take(self._client(exchange))
+            return wait
+        if throttle is None:
+            return 0
+        key = self._client(exchange)
+        allowance = throttle.take(key) or await throttle.ask(key)
+        exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
+        return 0 if allowance.allowed else max(1, allowance.reset)
 
     def _client(self, exchange: _RoutedRequest) -> str:
         """Return who asks: whom the route's guard has recognised, else an address; all without one are one."""
