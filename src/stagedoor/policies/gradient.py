@@ -118,7 +118,7 @@ class Gradient:
 
     def _close(self, now: float) -> None:
         """Learn from a window, and begin the next."""
-        mean, used = self._sum / self._count, self._load / (self._count * self.limit)
+        mean, used = self._sum / self._count, self._load / (self._count * self.places)
         self.rtt = (self.rtt + mean) / 2 if self.rtt else mean
         if self._settling:
             self._settling, self._doubted = False, math.inf

@@ -121,10 +121,19 @@ def test_a_limit_that_is_not_used_does_not_grow() -> None:
     assert served.gradient.places == 10
 
 
+def test_a_limit_of_two_and_a_half_is_used_when_two_calls_are_under_way() -> None:
+    """O1: what is used is told by the calls that may be under way; by the fraction, three places would get two calls."""
+    served = Served(3, steady(0.04), seed=1)
+    served.offer(150.0, 2.0)
+    good = served.offer(150.0, 1.0)
+
+    assert good >= 0.9 * 3 / 0.04
+
+
 @settings(max_examples=25, deadline=None)
 @given(
-    places=st.integers(3, 40),
-    seconds=st.floats(0.004, 0.045),
+    places=st.integers(5, 40),  # below, a single call is a third of what there is
+    seconds=st.floats(0.004, 0.04),  # half of an attempt: above, whoever waits at all is late
     noise=st.floats(0.0, 0.3),
     times=st.floats(1.5, 6.0),
     seed=st.integers(0, 1000),
