@@ -210,7 +210,7 @@ class Platform:
         }
         urls["MEDIA_URL"] = f"http://{LOOPBACK}:{self.ports['media']}"
         urls["GHIBLI_BASE_URL"] = f"http://{LOOPBACK}:{self.ports['ghibli']}"
-        own = {"GATEWAY_PORT": str(self.ports["gateway"]), "DATABASE_URL": database}
+        own = {"GATEWAY_PORT": str(self.ports["gateway"]), "DATABASE_URL": database, "MEMES": "12"}
         given = {name: str(value) for name, value in settings.items()}
         self.environment = clean() | urls | own | given
         self._programs: dict[str, Program] = {}

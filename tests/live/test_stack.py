@@ -46,7 +46,7 @@ class Stack:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cinema", "up", *options],
                 cwd=self.folder,
-                env=kept | urls | {"GATEWAY_PORT": str(self.ports["gateway"]), "FILMS": "50"},
+                env=kept | urls | {"GATEWAY_PORT": str(self.ports["gateway"]), "FILMS": "50", "MEMES": "3"},
                 stdout=log,
                 stderr=log,
             )
