@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stagedoor._face.extension import Extension
     from stagedoor._face.fields import Cookie, Header, Headers
     from stagedoor._face.gateway import Gateway
+    from stagedoor._face.guards import ApiKeys, Guard, Jwt
     from stagedoor._face.kept import Cache, tag
     from stagedoor._face.problems import NotFound, Problem
     from stagedoor._face.replies import Response, Stream
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from stagedoor._face.service import Service
     from stagedoor._face.serving import serve
     from stagedoor._face.settings import Settings
+    from stagedoor._guards.settings import ApiKeySettings, JwtSettings
     from stagedoor.aggregate.batch import batched
     from stagedoor.aggregate.verdict import Report
     from stagedoor.call import Call, Env, Policy, Send, Transport
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Aggregate",
     "Answer",
+    "ApiKeySettings",
+    "ApiKeys",
     "Backend",
     "Cache",
     "Call",
@@ -42,8 +46,11 @@ __all__ = [
     "Env",
     "Extension",
     "Gateway",
+    "Guard",
     "Header",
     "Headers",
+    "Jwt",
+    "JwtSettings",
     "NotFound",
     "OrFallback",
     "Policy",
@@ -70,6 +77,7 @@ _PLACES = {
     "stagedoor._face.extension": ("Extension",),
     "stagedoor._face.fields": ("Cookie", "Header", "Headers"),
     "stagedoor._face.gateway": ("Gateway",),
+    "stagedoor._face.guards": ("ApiKeys", "Guard", "Jwt"),
     "stagedoor._face.kept": ("Cache", "tag"),
     "stagedoor._face.problems": ("NotFound", "Problem"),
     "stagedoor._face.replies": ("Response", "Stream"),
@@ -77,6 +85,7 @@ _PLACES = {
     "stagedoor._face.service": ("Service",),
     "stagedoor._face.serving": ("serve",),
     "stagedoor._face.settings": ("Settings",),
+    "stagedoor._guards.settings": ("ApiKeySettings", "JwtSettings"),
     "stagedoor.aggregate.batch": ("batched",),
     "stagedoor.aggregate.verdict": ("Report",),
     "stagedoor.call": ("Call", "Env", "Policy", "Send", "Transport"),

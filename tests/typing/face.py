@@ -40,7 +40,6 @@ def c(account_id: str) -> Cart:
 home.part(limit="1")(a)  # type: ignore[call-overload]
 app.proxy("/x", "carts")  # type: ignore[arg-type]
 app.proxy("/x", carts, methods={"TRACE"})  # type: ignore[arg-type]
-app.get("/x", guard=None)  # type: ignore[call-arg]
 Answer(1, cookies=7)  # type: ignore[arg-type]
 Cookie(7)  # type: ignore[arg-type]
 Gateway("x", deadline="1")  # type: ignore[arg-type]

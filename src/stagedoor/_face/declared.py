@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from stagedoor._face.backends import Backend
 from stagedoor._face.fields import Cookie
+from stagedoor._face.guards import Guard
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place
 from stagedoor._face.remote import AnyPolicy
@@ -66,6 +67,7 @@ class Handler:
     deprecated: bool = False
     live: bool = False
     tags: tuple[str, ...] = ()
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +82,7 @@ class Passage:
     limit: int
     deadline: Limit
     place: Place
+    guard: Guard | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

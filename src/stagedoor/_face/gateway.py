@@ -13,6 +13,7 @@ from typing import Any
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.declaration import Declaration
 from stagedoor._face.declared import Source
+from stagedoor._face.guarding import Guards, authenticators
 from stagedoor._face.running import Running
 from stagedoor._face.settings import prefix_of, settings_from, url_from
 from stagedoor._face.unknown import demand_known
@@ -79,7 +80,8 @@ class Gateway(Declaration):
         blueprint = Blueprint(self)
         settings = settings_from(variables, self.name, self.settings)
         names = [one.name for one in blueprint.services]
-        demand_known(variables, self.name, names, given=self.settings is not None)
+        rows = [name for guard in blueprint.guards for name, _, _ in guard.variables(self.name)]
+        demand_known(variables, self.name, names, rows, given=self.settings is not None)
         labels = {one.name: one.label for one in blueprint.behind}
         world = World(settings, labels, env, release=self.version, all_logs=all_logs, stream=stream)
         given: dict[str, Transport[Any, Any]] = dict(transports or {})
@@ -98,8 +100,17 @@ class Gateway(Declaration):
                 )
         if missing and reachable and not settings.docs_only:
             raise ConfigError(f"the address of a service is missing: set {', '.join(missing)}, or give url=")
+        needed = reachable and not settings.docs_only
+        found = authenticators(blueprint.guards, variables, self.name, world.env, given, needed=needed)
         return Running(
-            self, blueprint, settings, world, given, functions=functions or {}, mistakes=mistakes or _ignore
+            self,
+            blueprint,
+            settings,
+            world,
+            given,
+            functions=functions or {},
+            mistakes=mistakes or _ignore,
+            guards=Guards(found, self.name),
         )
 
     def inspected(self) -> "Inspected":

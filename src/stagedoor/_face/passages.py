@@ -47,7 +47,9 @@ class Passing:
     ) -> None:
         self.declared = declared
         self.where = f"proxy {declared.path}"
-        self.rules = Rules(self.where)
+        guard = declared.guard
+        self.rules = Rules(self.where, guard="" if guard is None else guard.name)
+        self._kept_here = _CREDENTIALS if guard is None else _CREDENTIALS | {guard.header}
         self._deadline = deadline
         self._refusals = refusals
         self._via = name.encode()
@@ -65,7 +67,7 @@ class Passing:
         outgoing = HttpRequest(
             method=request.method,
             target=self._target(request),
-            headers=_onward(request),
+            headers=_onward(request, self._kept_here),
             body=await self._body(request),
         )
         error: BaseException | None = None
@@ -161,10 +163,10 @@ def _listed(request: Request, name: bytes) -> set[bytes]:
     return {words[1] for words in (one.split() for one in said.split(b",")) if len(words) > 1}
 
 
-def _onward(request: Request) -> requests.Headers:
+def _onward(request: Request, credentials: frozenset[bytes]) -> requests.Headers:
     """Return the fields of a request that go on."""
     fields = request.all_headers()
-    dropped = _HOP | _CREDENTIALS | _named(fields)
+    dropped = _HOP | credentials | _named(fields)
     kept = [field for field in fields if field[0] not in dropped]
     client = request.scope.get("client")
     hops = [said for name, said in fields if name == b"x-forwarded-for"]

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.declared import Handler, Passage, demand_async, demand_cache, demand_seconds, tags_of
 from stagedoor._face.fields import Cookie, checked_set
+from stagedoor._face.guards import Guard, demand_guard
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.service import Service
@@ -43,18 +44,21 @@ class Routes:
         deprecated: bool = False,
         reserve: float | None = None,
         tags: Sequence[str] = (),
+        guard: Guard | None = None,
     ) -> Aggregate[M]:
         """Declare a screen: one typed answer made of parts.
 
         `vary` says what of the caller identifies it; nothing: public. A part that would forward a field the screen
         does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in its
         stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering and
-        the way back take; the parts have the rest. `tags` group it in documents. Raises `ConfigError`.
+        the way back take; the parts have the rest. `tags` group it in documents. `guard` says who may come in, and
+        who that is identifies the answer. Raises `ConfigError`.
         """
         place = here()
         demand_seconds(deadline, "deadline", place)
         demand_cache(cache, place)
         demand_seconds(reserve, "reserve", place)
+        demand_guard(guard, place)
         route_names(path, str(place))
         aggregate = Aggregate(
             path,
@@ -66,6 +70,7 @@ class Routes:
             deprecated=deprecated,
             reserve=reserve,
             tags=tuple(tags),
+            guard=guard,
             place=place,
         )
         self.aggregates.append(aggregate)
@@ -81,6 +86,7 @@ class Routes:
         deprecated: bool = False,
         live: bool = False,
         tags: Sequence[str] = (),
+        guard: Guard | None = None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of GET and HEAD. Raises `ConfigError`.
 
@@ -101,6 +107,7 @@ class Routes:
             deprecated=deprecated,
             live=live,
             tags=tuple(tags),
+            guard=guard,
         )
 
     def post(
@@ -112,15 +119,16 @@ class Routes:
         deadline: float | None = None,
         limit: int = 1_048_576,
         deprecated: bool = False,
+        guard: Guard | None = None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of POST. Raises `ConfigError`.
 
         A model argument is the body (at most `limit` bytes); names in the path are path parameters;
         `Annotated[str, Header()]` and `Annotated[str, Cookie("sid")]` are fields; all else is the query. It returns a
         value (`status`, else 200), None (`status`, else 204) or an `Answer`. `purges` are tags, dropped here before
-        the answer leaves, also when the outcome of the write is unknown.
+        the answer leaves, also when the outcome of the write is unknown. `guard` says who may come in.
         """
-        return self._writing("POST", path, status, purges, deadline, limit, deprecated)
+        return self._writing("POST", path, status, purges, deadline, limit, deprecated, guard)
 
     def put(
         self,
@@ -131,9 +139,10 @@ class Routes:
         deadline: float | None = None,
         limit: int = 1_048_576,
         deprecated: bool = False,
+        guard: Guard | None = None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of PUT; see `post`."""
-        return self._writing("PUT", path, status, purges, deadline, limit, deprecated)
+        return self._writing("PUT", path, status, purges, deadline, limit, deprecated, guard)
 
     def patch(
         self,
@@ -144,9 +153,10 @@ class Routes:
         deadline: float | None = None,
         limit: int = 1_048_576,
         deprecated: bool = False,
+        guard: Guard | None = None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of PATCH; see `post`."""
-        return self._writing("PATCH", path, status, purges, deadline, limit, deprecated)
+        return self._writing("PATCH", path, status, purges, deadline, limit, deprecated, guard)
 
     def delete(
         self,
@@ -157,9 +167,10 @@ class Routes:
         deadline: float | None = None,
         limit: int = 1_048_576,
         deprecated: bool = False,
+        guard: Guard | None = None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of DELETE; see `post`."""
-        return self._writing("DELETE", path, status, purges, deadline, limit, deprecated)
+        return self._writing("DELETE", path, status, purges, deadline, limit, deprecated, guard)
 
     def _writing(
         self,
@@ -170,6 +181,7 @@ class Routes:
         deadline: float | None,
         limit: int,
         deprecated: bool,
+        guard: Guard | None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         place = here()
         if status is not None and not 200 <= status <= 299:
@@ -183,6 +195,7 @@ class Routes:
             deadline=deadline,
             limit=_bytes(limit, place),
             deprecated=deprecated,
+            guard=guard,
         )
 
     def _handler(
@@ -193,6 +206,7 @@ class Routes:
         **options: Any,  # noqa: ANN401 - the fields of `Handler`
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         demand_seconds(options.get("deadline"), "deadline", place)
+        demand_guard(options["guard"], place)
         route_names(path, str(place))
 
         def declare(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
@@ -214,11 +228,12 @@ class Routes:
         purges: Sequence[str] = (),
         limit: int = 1_048_576,
         deadline: float | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """Pass requests through, streamed both ways, to the path `to` (the same unless given).
 
         All end-to-end fields pass but credentials; those by the service's `forward`. `limit` bounds the body, in
-        bytes; the deadline holds until the head of the answer. Raises `ConfigError`.
+        bytes; the deadline holds until the head of the answer; `guard` says who may come in. Raises `ConfigError`.
         """
         place = here()
         given: object = service
@@ -227,6 +242,7 @@ class Routes:
         if not _METHODS.issuperset(methods):
             raise ConfigError(f"{place}: methods is a set of {', '.join(sorted(_METHODS))}, not {methods!r}")
         demand_seconds(deadline, "deadline", place)
+        demand_guard(guard, place)
         route_names(path, str(place))
         self.passages.append(
             Passage(
@@ -238,6 +254,7 @@ class Routes:
                 limit=_bytes(limit, place),
                 deadline=deadline,
                 place=place,
+                guard=guard,
             )
         )
 

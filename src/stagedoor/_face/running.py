@@ -16,6 +16,8 @@ from stagedoor._face.client import Client
 from stagedoor._face.declared import Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
+from stagedoor._face.guarding import Guards, guarded
+from stagedoor._face.guards import Guard
 from stagedoor._face.handlers import Handling
 from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
@@ -68,11 +70,13 @@ class Running:
         *,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]],
         mistakes: Callable[[Exception], object],
+        guards: Guards,
     ) -> None:
         self.name = declared.name
         self.settings = settings
         self.world = world
         self.env = world.env
+        self._guards = guards
         self.started = self.env.clock.wall()
         self.stores = stores_of(settings, declared.name, self.env)
         store = self.stores.store
@@ -139,9 +143,12 @@ class Running:
                 for part in layout.declared.parts
             }
             deadline = blueprint.deadline_of(layout.declared.deadline)
-            screen = Screen(layout, uses, deadline=deadline, refusals=shown, store=store, env=env)
+            guarding = None if layout.guard is None else self._guards.of(layout.guard)
+            screen = Screen(
+                layout, uses, deadline=deadline, refusals=shown, store=store, env=env, guarding=guarding
+            )
             self._screens[layout.declared] = screen
-            routes.append(self._entered(screen.route(), screen.rules))
+            routes.append(self._entered(screen.route(), screen.rules, layout.guard))
         routes += [route for one in self._extensions for route in one.routes]
         self.handlings = [
             Handling(
@@ -154,7 +161,7 @@ class Running:
             )
             for one in blueprint.handlers
         ]
-        handlers = [self._entered(one.route(), one.rules) for one in self.handlings]
+        handlers = [self._entered(one.route(), one.rules, one.guard) for one in self.handlings]
         for passage in blueprint.passages:
             passed = Passing(
                 passage,
@@ -163,7 +170,7 @@ class Running:
                 refusals=passing,
                 store=store,
             )
-            routes += [self._entered(route, passed.rules) for route in passed.routes()]
+            routes += [self._entered(route, passed.rules, passage.guard) for route in passed.routes()]
         if not self.settings.docs_only:
             return [*routes, *handlers]
         # What asks no service has its answer also where only documents are served.
@@ -172,8 +179,10 @@ class Running:
         routes = [replace(route, handle=_docs_only) for route in (*routes, *shut)]
         return [*routes, *(one for one, asks in zip(handlers, asking, strict=True) if not asks)]
 
-    def _entered(self, route: Route, rules: Rules) -> Route:
-        """Return a route whose handler knows who asks."""
+    def _entered(self, route: Route, rules: Rules, guard: Guard | None) -> Route:
+        """Return a route whose handler knows who asks, behind its guard."""
+        if guard is not None:
+            route = guarded(route, self._guards.of(guard))
         return replace(route, caller=lambda scope: Caller(self, scope["headers"], rules, NO_INPUTS))
 
     def _upstreams(self) -> list[Upstream[Any, Any]]:
@@ -295,25 +304,26 @@ class Running:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.world.opened())
             stack.push_async_callback(self.stores.aclose)
-            for screen in self._screens.values():
-                stack.push_async_callback(screen.upstream.aclose)
-            for remote in self.at_work.values():
-                stack.push_async_callback(remote.aclose)
-            for source in self._sources.values():
-                stack.push_async_callback(source.upstream.aclose)
-            for handling in self.handlings:
-                if handling.upstream is not None:
-                    stack.push_async_callback(handling.upstream.aclose)
-            for upstream in (*self._backends.values(), *self._added()):
-                stack.push_async_callback(upstream.aclose)
+            for close in self._closing():
+                stack.push_async_callback(close)
             await self.stores.start()
             if not self.settings.docs_only:
+                self._guards.start()
                 await self._enter_lives(stack)
             self.web.ready = True
             try:
                 yield self
             finally:
                 self.web.drain()
+
+    def _closing(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        """Yield what closes all that is open, the last first."""
+        yield from (screen.upstream.aclose for screen in self._screens.values())
+        yield from (remote.aclose for remote in self.at_work.values())
+        yield from (source.upstream.aclose for source in self._sources.values())
+        yield from (one.upstream.aclose for one in self.handlings if one.upstream is not None)
+        yield from (upstream.aclose for upstream in (*self._backends.values(), *self._added()))
+        yield self._guards.aclose
 
     def _added(self) -> Iterator[Upstream[Any, Any]]:
         for extension in self._extensions:

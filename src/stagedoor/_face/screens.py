@@ -17,6 +17,7 @@ from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unvaried
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
+from stagedoor._face.guarding import Guarding, claimed_values, demand_guarded, identified, who_of
 from stagedoor._face.inputs import Reader, nearest
 from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
@@ -80,10 +81,12 @@ class Screen(Generic[M]):
         refusals: Refusals,
         store: Store,
         env: Env,
+        guarding: Guarding | None = None,
     ) -> None:
         declared = layout.declared
         self.layout = layout
-        self.rules = Rules(layout.where, layout.vary)
+        self.rules = Rules(layout.where, layout.vary, "" if layout.guard is None else layout.guard.name)
+        self._guarding, self._claimed = guarding, tuple(layout.claimed.values())
         self._store = store
         self._env = env
         self._refusals = refusals
@@ -100,7 +103,8 @@ class Screen(Generic[M]):
         self._finish = _finish_of(declared.completed)
         where = layout.where.encode()  # two screens may have one model, and so one name
         self._head = b"%d:%b%d;" % (len(where), where, len(layout.inputs))
-        self._identity, self._varies = layout.vary.identity, bool(layout.vary.wanted)
+        self._who = who_of(layout.vary, layout.guard, self._claimed)
+        self._varies = bool(layout.vary.wanted) or layout.guard is not None
         self._named = (
             None if declared.cache is None or declared.cache.key is None else declared.cache.key.named
         )
@@ -134,7 +138,7 @@ class Screen(Generic[M]):
             parts=[self._part(layout, part, budget) for part in declared.parts],
             summary=None if summary is None else Summary(summary.__name__, summary),
             sources={},
-            values={one.argument: one.hint for one in layout.inputs},
+            values=layout.values,
             fields=layout.fields,
             uses=uses,
         )
@@ -169,7 +173,7 @@ class Screen(Generic[M]):
             name, calling, cached(cache, self._store, codec), Coalesced(), env=self._env, observed=False
         )
         self._kept_parts.append(upstream)
-        vary = layout.vary
+        who = who_of(layout.vary, layout.guard, ())  # what else it is told of the caller is an argument
 
         @wraps(function)
         async def kept(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the function takes them
@@ -180,7 +184,7 @@ class Screen(Generic[M]):
             tags = cache.tagged(caller.inputs, name) if cache.tags else ()
             for one in tags:
                 caller.tag(one)
-            identity = self.rules.where.encode() + b";" + vary.identity(caller.fields)
+            identity = self.rules.where.encode() + b";" + who(caller)
             return await through(
                 upstream, f"{name}.value", asked(function, known, given, named, identity, tags)
             )
@@ -242,7 +246,7 @@ class Screen(Generic[M]):
         return f"<Screen {self.rules.where}>"
 
     def _question(self, caller: Caller, values: Mapping[str, Any]) -> Question:
-        identity = self._identity(caller.fields) if self._varies else b""
+        identity = self._who(caller) if self._varies else b""
         if self._named is not None:
             name = self._named(values)
             name = f"{name}:{identity.hex()}" if identity else name
@@ -272,7 +276,10 @@ class Screen(Generic[M]):
         if not isinstance(caller, Caller):
             raise TypeError("a screen is asked by a caller")
         try:
-            done = await self._ask(self._call(asked, self._question(caller, self._read(request))))
+            values = self._read(request)
+            if self._claimed:
+                values |= claimed_values(self._claimed, caller)
+            done = await self._ask(self._call(asked, self._question(caller, values)))
         except (UpstreamError, Problem) as error:
             raise Refused(self._refusals(error)) from error
         record = asked.record
@@ -284,11 +291,15 @@ class Screen(Generic[M]):
         missing = uncovered(caller.rules, self.layout.vary)
         if missing:
             raise ConfigError(f"{caller.rules.where}: {unvaried(self.plan.name, missing)}")
+        demand_guarded(caller.rules, self.layout.guard, self.plan.name)
         values, started = self._checked(inputs), self._now()
+        caller = await identified(caller, self._guarding)
+        if self._claimed:
+            values |= claimed_values(self._claimed, caller)
         asked_now = context.current()
         record = Record()
         deadline = asked_now.deadline.narrowed(self._now() + self._deadline)
-        token = context.enter(replace(asked_now, record=record, deadline=deadline))
+        token = context.enter(replace(asked_now, record=record, deadline=deadline, caller=caller))
         try:
             done = await self._ask(self._call(context.current(), self._question(caller, values)))
         except UpstreamError as error:
