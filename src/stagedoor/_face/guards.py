@@ -277,7 +277,8 @@ def demand_guard(guard: object, place: Place) -> None:
 
 def guard_of(declared: Guard | None, claimed: Iterable[Claimed]) -> Guard | None:
     """Return the one guard of a route; raises `ConfigError` for two different ones."""
-    found = list(dict.fromkeys([*([declared] if declared else []), *(one.guard for one in claimed)]))
+    named = [one.guard for one in claimed]
+    found = list(dict.fromkeys(named if declared is None else [declared, *named]))
     if len(found) > 1:
         names = " and ".join(repr(one.name) for one in found[:2])
         raise ConfigError(f"two different guards, {names}, on one route")

@@ -1,4 +1,7 @@
-"""Who may come in: tokens, keys, typed claims. Settings: CLUB_MEMBERS_JWKS_URL, CLUB_MEMBERS_AUDIENCE, CLUB_PARTNERS_KEYS_FILE."""
+"""Who may come in: tokens, keys, typed claims.
+
+Settings: CLUB_MEMBERS_JWKS_URL, CLUB_MEMBERS_AUDIENCE, CLUB_PARTNERS_KEYS_FILE.
+"""
 
 from typing import Annotated
 
