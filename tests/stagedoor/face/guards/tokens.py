@@ -1,15 +1,19 @@
 """Tokens for tests, good ones and others: keys, a published set, and a gateway whose guard believes them."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from stagedoor.requests import HttpResponse
+from stagedoor.testing import Client, Stage
 
 START = 1_767_607_200  # the wall clock of a stage when it begins
 SECRET = "a secret that is long enough for HS256"
@@ -91,3 +95,14 @@ def bearer(token: str) -> dict[str, str]:
 def published(*keys: Mapping[str, Any]) -> dict[str, Any]:
     """Return a published set."""
     return {"keys": list(keys)}
+
+
+async def ask_at_once(
+    stage: Stage, fields: Sequence[Mapping[str, str]], target: str = "/club"
+) -> list[HttpResponse]:
+    """Return the answers to many that ask at the same time."""
+    asking = [
+        Client(stage.running).ask(target, headers=tuple((n.encode(), v.encode()) for n, v in one.items()))
+        for one in fields
+    ]
+    return await stage.run(asyncio.gather(*asking))
