@@ -10,6 +10,7 @@ from cinema import __version__
 from cinema.gateway.admission import admission
 from cinema.gateway.catalogue.extension import catalogue
 from cinema.gateway.documents import DESCRIPTION, DOCUMENTS
+from cinema.gateway.operations.admin import declare_admin
 from cinema.gateway.operations.routes import declare_operations
 from cinema.gateway.profile.aggregate import declare_profile
 from cinema.gateway.upstreams import search, services
@@ -32,6 +33,7 @@ def build(settings: Settings) -> Gateway:
     declare_profile(app, *services(app, settings), settings)
     app.extend(partial(catalogue, settings, search(app, settings)))
     declare_operations(app)
+    declare_admin(app, settings)
     return app
 
 

@@ -128,8 +128,6 @@ class Jwt(Guard):
     ) -> None:
         super().__init__(name, header="Authorization", claims=claims, scopes=scopes)
         self.settings = settings
-        if settings is not None:
-            said.demand_jwt(settings, lambda one: f"{self.place}: JwtSettings({one}=...)")
 
     @property
     def given(self) -> object:

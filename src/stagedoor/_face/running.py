@@ -1,10 +1,10 @@
 """A gateway at work: everything a declaration describes, built once, opened, and closed in reverse."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
 from urllib.parse import quote
 
 from stagedoor import context, problems
@@ -284,6 +284,24 @@ class Running:
     async def purge(self, tag: LiteralString, *values: object) -> None:
         """Drop what is kept under a tag: `await running.purge("home:{}", account_id)`; values are escaped."""
         await self.stores.store.purge([purge_name(tag_of(tag).placed(values))])
+
+    async def purge_tags(self, tags: Iterable[str]) -> None:
+        """Drop what is kept under tags that somebody names as they stand: `["film:1", "films"]`."""
+        await self.stores.store.purge([purge_name(one) for one in tags])
+
+    def hold_breaker(self, name: str, state: Literal["open", "closed", "auto"]) -> None:
+        """Hold the breaker of a service or source open or closed, in this process, until told "auto".
+
+        `name` is its own or the label of its metrics. Raises `KeyError` for one that is not there.
+        """
+        behind: list[Any] = [(one, remote.upstream) for one, remote in self.at_work.items()]
+        behind += [(one, sourcing.upstream) for one, sourcing in self._sources.items()]
+        behind += self._backends.items()
+        found = [upstream for one, upstream in behind if name in {one.name, one.label}]
+        if not found:
+            raise KeyError(name)
+        for upstream in found:
+            upstream.hold(state)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
