@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import orjson
 from pydantic import BaseModel
@@ -44,8 +44,8 @@ class Guard:
     on a route are an error at start. Whoever is let in is the identity of every answer: nobody gets another's.
     """
 
-    scheme: ClassVar[str]
-    rows: ClassVar[Sequence[tuple[str, str, str]]]
+    scheme = ""
+    _rows: Sequence[tuple[str, str, str]] = ()
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Guard:
         return (
             []
             if self.given is not None
-            else [(prefix + name, usual, text) for name, usual, text in self.rows]
+            else [(prefix + name, usual, text) for name, usual, text in self._rows]
         )
 
     def prefix(self, gateway: str) -> str:
@@ -116,7 +116,7 @@ class Jwt(Guard):
     """
 
     scheme = "Bearer"
-    rows = said.JWT
+    _rows = said.JWT
 
     def __init__(
         self,
@@ -167,7 +167,7 @@ class ApiKeys(Guard):
     """
 
     scheme = "ApiKey"
-    rows = said.API_KEYS
+    _rows = said.API_KEYS
 
     def __init__(
         self, name: str, *, header: str = "X-API-Key", settings: ApiKeySettings | None = None

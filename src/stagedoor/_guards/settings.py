@@ -72,7 +72,7 @@ class ApiKeySettings:
 
     @classmethod
     def of(cls, **keys: str) -> Self:
-        """Return the settings of keys in plain, by the name of who has each: only their hashes are kept."""
+        """Take keys in plain, by the name of who has each; only their hashes are kept."""
         hashes = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in keys.items()}
         return cls(lines=tuple(f"{one} {name}" for name, one in hashes.items()))
 

@@ -1,5 +1,6 @@
 """CONTRACTS 16: admin routes with a key only, and who may write."""
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -90,7 +91,7 @@ def test_writing_is_open_until_an_operator_says_otherwise() -> None:
 
 def test_who_may_write_is_what_the_operator_says() -> None:
     """Keys of a file, or tokens."""
-    key = writers(Settings(_env_file=None, gateway_auth="key", gateway_api_keys_file="keys"))
+    key = writers(Settings(_env_file=None, gateway_auth="key", gateway_api_keys_file=Path("keys")))
     token = writers(Settings(_env_file=None, gateway_auth="jwt", gateway_jwt_secret="s" * 32))
 
     assert isinstance(key, ApiKeys)
