@@ -277,7 +277,7 @@ class Stage:
     def credentials(
         self, guard: Guard, subject: str, *, scopes: AbstractSet[str] | None = None, **claims: object
     ) -> dict[str, str]:
-        """Say who is calling: a header that the guard believes, with all scopes that it asks for unless others are given.
+        """Say who is calling: a header that the guard believes, with all scopes it asks for unless others are given.
 
         `await stage.get("/club", **stage.credentials(members, "ann", plan="gold"))`. Real tokens and keys count beside
         them, where `environment` has what the guard needs.
