@@ -70,6 +70,11 @@ class Guarding:
         except ValidationError:
             raise Denied("invalid", "the claims are not those that are needed") from None
 
+    def subject(self, fields: Headers) -> str:
+        """Return who asks where that can be told at once, for limits per client; "" for anybody else."""
+        found = "" if self._authenticator is None else self._authenticator.subject(fields)
+        return found and f"{self.guard.name}:{found}"
+
     def problem(self, denied: Denied) -> problems.Problem:
         """Return what a client is told."""
         return told(denied, self.guard.scheme, self._realm, self.guard.scopes)

@@ -84,6 +84,10 @@ class Tables(Protocol):
         """Return the table as it is now."""
         ...
 
+    def held(self) -> KeyTable:
+        """Return the table as it was read last."""
+        ...
+
 
 class ApiKeyCheck:
     """Tells who asks by a key in a field; `source` has the keys, as they are or as a file says now."""
@@ -105,6 +109,14 @@ class ApiKeyCheck:
         if name is None:
             raise Denied("invalid", "the key is unknown")
         return Known(name)
+
+    def subject(self, fields: Headers) -> str:
+        """Return who asks as far as that can be told at once; "" for anybody else."""
+        lines = [said for name, said in fields if name == self._header]
+        if len(lines) != 1 or len(lines[0]) > _LONGEST:
+            return ""
+        source = self._source
+        return (source if isinstance(source, KeyTable) else source.held()).owner(lines[0]) or ""
 
     def start(self) -> None:
         """Wait for nothing."""

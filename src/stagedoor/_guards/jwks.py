@@ -82,6 +82,10 @@ class PublishedKeys:
     async def other(self, kid: str | None, algorithm: str, deadline: Deadline) -> list[PyJWK]:
         """Fetch again, as for an unknown id: a token without one may be of a key that is new."""
         await self._look(deadline)
+        return self.held(kid, algorithm)
+
+    def held(self, kid: str | None, algorithm: str) -> list[PyJWK]:
+        """Return those that are here already."""
         return self._found(kid, algorithm) or []
 
     def start(self) -> None:

@@ -52,6 +52,10 @@ class KeyFile:
             await asyncio.to_thread(self._look)
         return self._table
 
+    def held(self) -> KeyTable:
+        """Return the keys as they were read last."""
+        return self._table
+
     def _look(self) -> None:
         state = _GONE
         try:

@@ -27,6 +27,10 @@ class Authenticator(Protocol):
         """Return who it is; raises `Denied`. It waits for keys until the deadline, and no longer."""
         ...
 
+    def subject(self, fields: Headers) -> str:
+        """Return who it is as far as that can be told without waiting; "" for anybody else."""
+        ...
+
     def start(self) -> None:
         """Begin to fetch what is not there yet; called when the gateway opens, inside its event loop."""
         ...

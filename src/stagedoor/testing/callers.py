@@ -53,6 +53,13 @@ class _Believing:
             return await self._inner.authenticate(fields, deadline)
         raise Denied("missing", "nobody is known here: say **stage.credentials(guard, subject)")
 
+    def subject(self, fields: Headers) -> str:
+        for _, said in fields:
+            found = self._known.get((self._name, said))
+            if found is not None:
+                return found.subject
+        return "" if self._inner is None else self._inner.subject(fields)
+
     def start(self) -> None:
         """Fetch nothing before the test has said what it would find."""
 
