@@ -19,7 +19,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help init promises run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
-	wheel deep hostile chaos reference bench-profile bench-client bench-catalogue clean
+	wheel deep hostile chaos reference bench-profile bench-client bench-overload bench-catalogue bench-search clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -100,6 +100,7 @@ cover: ## hold the floors on what `CI=1 make unit` measured
 
 deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; then hostile, chaos and the ETL under faults
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --hypothesis-profile=deep --timeout=1800 $(ARGS)
+	@DEEP=1 $(BIN)/python -m pytest -q -m live tests/live/test_memes_killed.py $(ARGS)
 	@$(BIN)/python -m tests.deep.hostile
 	@$(BIN)/python -m tests.deep.chaos
 	@$(BIN)/python -m tests.deep.etl
@@ -157,8 +158,14 @@ bench-profile: $(VENV)/dev.stamp ## cold profiles per second, beside FastAPI + a
 bench-client: $(VENV)/dev.stamp ## CPU time per upstream call, beside aiohttp and pyreqwest
 	@$(BIN)/python -m bench.client
 
+bench-overload: $(VENV)/dev.stamp ## goodput at five times what services carry; ARGS="--grounds saturated slow processor"
+	@$(BIN)/python -m bench.overload $(ARGS)
+
 bench-catalogue: $(VENV)/dev.stamp ## 200,000 films: latency, the worst question, memory, building; ARGS="--engine both"
 	@$(BIN)/python -m bench.catalogue $(ARGS)
+
+bench-search: $(VENV)/dev.stamp ## how good the search is, beside plain multi_match on OpenSearch and SQLite FTS5
+	@$(BIN)/python -m bench.search $(ARGS)
 
 clean: ## remove what tools left behind; data and .venv stay
 	@rm -rf .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis build dist

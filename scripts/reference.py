@@ -66,7 +66,7 @@ _INNER = {
     "Problem": "said",
     "Running": "drain opened refused remote remotes screen source sourcings",
     "Service": "pass_on",
-    "Settings": "form level networks quota",
+    "Settings": "form level networks quota quotas",
     "Stage": "failed",
     "StageScript": "hear word",
     "Stream": "aclose",

@@ -53,6 +53,13 @@ def postgres_server() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
+def s3_server() -> Iterator[Server]:
+    """Run one S3 server per session and worker; tests want `s3`, which is up."""
+    with ExitStack() as stack:
+        yield started(stack, servers.s3)
+
+
+@pytest.fixture(scope="session")
 def opensearch() -> Iterator[Server]:
     """Run one OpenSearch node per session; whoever wants it joins the group `search nodes`, on one worker."""
     with ExitStack() as stack:
@@ -81,6 +88,14 @@ def postgres(postgres_server: Server) -> Server:
     postgres_server.resume()
     postgres_server.start()
     return postgres_server
+
+
+@pytest.fixture
+def s3(s3_server: Server) -> Server:
+    """Give an S3 server that is up, whatever the test before did to it."""
+    s3_server.resume()
+    s3_server.start()
+    return s3_server
 
 
 @pytest.fixture

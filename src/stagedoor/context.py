@@ -4,16 +4,31 @@ Set at the door of a request, narrowed by the aggregate for each part, read by `
 nothing else is ambient.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal, TypeAlias
 
 from stagedoor.deadline import NEVER, Deadline
 from stagedoor.requests import Headers
 from stagedoor.value import value
 
-__all__ = ["Record", "RequestContext", "current", "enter", "forwarded", "leave", "under_parent"]
+__all__ = [
+    "WEIGHTS",
+    "Priority",
+    "Record",
+    "RequestContext",
+    "current",
+    "enter",
+    "forwarded",
+    "leave",
+    "note_wait",
+    "under_parent",
+]
+
+Priority: TypeAlias = Literal["operations", "detail", "list", "search"]
+# The shares of what there is when all of them want more, most urgent first; what one leaves, the others have (O6).
+WEIGHTS: Final[Mapping[Priority, int]] = {"operations": 8, "detail": 4, "list": 2, "search": 1}
 
 
 @dataclass(slots=True)
@@ -30,6 +45,7 @@ class Record:
     ttl: float | None = None  # seconds of lifetime left, negative for a stale value, None for one not kept
     stored: bool = False  # the value was put into the cache
     joined: bool = False  # the value came from an equal call that was already under way
+    waited: float = 0.0  # seconds that calls waited for places of our own: that much less was left for them
     standing_in: bool = False  # an argument of the part was a fallback: what it makes must not be kept
 
 
@@ -46,6 +62,7 @@ class RequestContext:
     flight that others share keeps it, and an attempt cut short by a caller teaches no breaker (D5). `parent` makes
     the `traceparent` of each call, in the place of the one in `forward`.
     `caller` is for whoever declares screens: what it knows of who asks. The kit below hands it on and never looks.
+    `priority` says who goes first where not all can be served.
     """
 
     request_id: str = "-"
@@ -57,6 +74,7 @@ class RequestContext:
     unshortened: Deadline | None = None
     parent: Callable[[], bytes] | None = None
     caller: object | None = None
+    priority: Priority = "detail"
 
 
 _OUTSIDE = RequestContext()
@@ -76,6 +94,13 @@ def under_parent(fields: Headers, parent: Callable[[], bytes] | None) -> Headers
     if parent is None:
         return fields
     return tuple([(name, parent() if name == b"traceparent" else said) for name, said in fields])
+
+
+def note_wait(seconds: float) -> None:
+    """Note in the current request's record that a call waited for a place of our own; outside of any, nowhere."""
+    asked = current()
+    if asked is not _OUTSIDE:
+        asked.record.waited += seconds
 
 
 def enter(context: RequestContext) -> Token[RequestContext]:

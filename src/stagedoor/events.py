@@ -6,6 +6,7 @@
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
+from stagedoor.context import Priority
 from stagedoor.errors import UpstreamError
 from stagedoor.value import value
 
@@ -20,9 +21,11 @@ __all__ = [
     "CallShed",
     "Event",
     "HedgeFired",
+    "LimitMoved",
     "Observer",
     "PartEnded",
     "RefreshFailed",
+    "RequestShed",
     "RetryScheduled",
     "StoreFailed",
     "StoreRestored",
@@ -82,6 +85,22 @@ class CallShed:
 
     operation: str
     reason: Literal["circuit_open", "overloaded", "deadline"]
+
+
+@value()
+class LimitMoved:
+    """So many calls of an upstream may be under way from now on."""
+
+    operation: str
+    limit: int
+
+
+@value()
+class RequestShed:
+    """A request was refused because the process has too much to do; `operation` is its route."""
+
+    operation: str
+    priority: Priority
 
 
 @value()
@@ -150,6 +169,8 @@ Event: TypeAlias = (
     | HedgeFired
     | BreakerMoved
     | CallShed
+    | LimitMoved
+    | RequestShed
     | CallJoined
     | CacheLookup
     | RefreshFailed

@@ -38,6 +38,7 @@ __all__ = [
     "misdirected",
     "not_found",
     "overloaded",
+    "precondition_failed",
     "problem_of",
     "range_not_satisfiable",
     "rate_limited",
@@ -181,6 +182,11 @@ def conflict(detail: str = "an equal request is still under way") -> Problem:
     return Problem(409, "conflict", "Conflict", detail)
 
 
+def precondition_failed(detail: str = "it is in another state than the request says") -> Problem:
+    """412: a condition of the request, such as `If-Match`, does not hold (RFC 9110 15.5.13)."""
+    return Problem(412, "precondition-failed", "Precondition failed", detail)
+
+
 def too_large(detail: str = "the body is larger than allowed") -> Problem:
     """413: the body passed its limit."""
     return Problem(413, "too-large", "Content too large", detail)
@@ -279,6 +285,7 @@ _USUAL: Final = {
         not_found(),
         request_timeout(),
         conflict(),
+        precondition_failed(),
         too_large(),
         unsupported_media(),
         misdirected(),

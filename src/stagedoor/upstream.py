@@ -9,9 +9,10 @@ from typing import Any, Generic, Literal, TypeVar
 from stagedoor import context
 from stagedoor.call import Call, Env, Policy, Send, Transport
 from stagedoor.capabilities import Breaking, Closing, Counted, Holding, Keyed
-from stagedoor.deadline import is_late
+from stagedoor.deadline import Deadline, is_late
 from stagedoor.errors import ConfigError, UpstreamError, UpstreamTimeout
 from stagedoor.events import AttemptEnded, BreakerState
+from stagedoor.policies.adaptive import Limiter
 from stagedoor.policies.timeout import check_attempts
 
 __all__ = ["Upstream"]
@@ -52,6 +53,7 @@ class Upstream(Generic[P, R]):
             layers.append(policy.wrap(layers[-1], env))
         self.layers: tuple[Send[P, R], ...] = tuple(reversed(layers))
         self._send = layers[-1]
+        self.limiter = next((layer for layer in layers if isinstance(layer, Limiter)), None)
 
     async def call(self, operation: str, payload: P, *, idempotent: bool | None = None) -> R:
         """Send a payload under the current request's deadline and identity.
@@ -85,6 +87,19 @@ class Upstream(Generic[P, R]):
             if isinstance(layer, Counted):
                 total.update(layer.counts())
         return total
+
+    def check(self, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
+        """Raise `Overloaded` where the limit would refuse a call now: for those who begin something before they ask.
+
+        `promise` says that the call is sure to follow.
+        """
+        if self.limiter is not None:
+            self.limiter.check(self.name, operation, deadline, promise=promise)
+
+    @property
+    def limit(self) -> int | None:
+        """Return how many calls may be under way at once now; None where nothing follows what is answered in time."""
+        return None if self.limiter is None else self.limiter.limit
 
     def circuits(self) -> frozenset[BreakerState]:
         """Return where the circuits of this upstream's breakers stand."""

@@ -124,7 +124,9 @@ class Reading:
     async def _block(self, block: Block) -> None:
         file = FILE.fullmatch(block.text.partition("\n")[0])
         if block.kind == "output":
-            assert self._said.rstrip() == block.text.rstrip(), f"{name_of(self.page)}:{block.line}: {self._said}"
+            assert self._said.rstrip() == block.text.rstrip(), (
+                f"{name_of(self.page)}:{block.line}: {self._said}"
+            )
         elif block.kind != "python":
             parsed(block)
         elif "fragment" in block.words:
@@ -167,7 +169,8 @@ def lines_of(text: str) -> list[str]:
 
 
 def compiled(text: str, file: str, line: int) -> CodeType:
-    """Compile a block as the page has it, awaits at top level allowed."""
+    """Compile a block as the page has it, awaits at top level allowed; a loop runs already, so `run` is one."""
+    text = re.sub(r"^asyncio\.run\((.+)\)$", r"await \1", text, flags=re.MULTILINE)
     code: CodeType = compile("\n" * (line - 1) + text, file, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     return code
 

@@ -36,7 +36,9 @@ def script() -> ModuleType:
 
 def families() -> list[Family[object]]:
     """Return the metrics of a fresh registry, in the order of their declaration."""
-    registered = Metrics({"users": "user_service"}).registry._collector_to_names  # noqa: SLF001 - the library shows it nowhere else
+    metrics = Metrics({"users": "user_service"})
+    metrics.follow(dict, float)
+    registered = metrics.registry._collector_to_names  # noqa: SLF001 - the library shows it nowhere else
     return [family for family in registered if isinstance(family, Family)]
 
 

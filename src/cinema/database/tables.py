@@ -15,6 +15,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Numeric,
+    String,
     Table,
     Text,
     UniqueConstraint,
@@ -30,6 +31,9 @@ __all__ = [
     "film_work",
     "genre",
     "genre_film_work",
+    "media_cleanup",
+    "meme",
+    "meme_key",
     "metadata",
     "order",
     "order_item",
@@ -188,4 +192,39 @@ change_log_pruned = Table(
     metadata,
     Column("tx", BigInteger, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
+)
+
+meme = Table(
+    "meme",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("title", String(100), nullable=False),
+    Column("description", String(1_000), nullable=False),
+    Column("image_name", Text, nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+)
+Index("ix_meme_created_at", meme.c.created_at.desc(), meme.c.id.desc())
+
+# Pictures that are to be removed, and when to try (again): see `cinema.services.memes.changes`.
+media_cleanup = Table(
+    "media_cleanup",
+    metadata,
+    Column("image_name", Text, primary_key=True),
+    Column("due_at", Instant, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Index("ix_media_cleanup_due_at", "due_at"),
+)
+
+# What was answered to a write that named a key: see `cinema.services.memes.keys`.
+meme_key = Table(
+    "meme_key",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("route", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index("ix_meme_key_expires_at", "expires_at"),
 )

@@ -1,10 +1,14 @@
-"""Build what every service has: about page, health, metrics, and refusals in one form."""
+"""Build what every service has: about page, health, metrics, and refusals in one form.
+
+What a service stands on, a database or a store, is told by `probe`, which raises `DatabaseUnavailable` or `Outage`.
+"""
 
 import logging
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,11 +16,12 @@ from fastapi.routing import APIRoute
 from sqlalchemy import Connection, Table, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from cinema import __version__
 from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.services.answers import json_answer, problem_answer
+from cinema.services.refusals import refusals
 from cinema.settings import Settings
 from stagedoor import problems
 from stagedoor.asgi import Scope
@@ -26,11 +31,28 @@ from stagedoor.observers.logs import Logs, Stream
 from stagedoor.observers.metrics import Metrics
 from stagedoor.problems import Problem
 from stagedoor.web.middleware import Framework, RequestMiddleware
+from stagedoor.web.routes import Refused
 
-__all__ = ["Frame", "open_frame", "problem_for"]
+__all__ = ["DatabaseFrame", "Frame", "Outage", "new_frame", "open_frame", "problem_for"]
 
 BODY_BYTES = 2 * 1024 * 1024  # a full product batch of the longest ids, every character escaped
 _FAULTS = 20  # of a body in one answer; a thousand bad ids need no thousand rows
+
+
+Life: TypeAlias = Callable[[], AbstractAsyncContextManager[object]]
+
+
+def _nothing() -> AbstractAsyncContextManager[object]:
+    return nullcontext()
+
+
+class Outage(Exception):
+    """What a service stands on does not answer: 503. `store` is its name in the log, `detail` is for the caller."""
+
+    def __init__(self, store: str, detail: str) -> None:
+        super().__init__(store, detail)
+        self.store = store
+        self.detail = detail
 
 
 def _endpoint(scope: Scope) -> str:
@@ -53,31 +75,71 @@ class Frame:
 
     app: FastAPI
     about: str
-    table: Table
-    database: Database
+    probe: Callable[[], Awaitable[object]]
+    stands_on: str
     logs: Logs
     metrics: Metrics
 
-    def finish(self) -> RequestMiddleware:
-        """Return the whole service."""
+    def finish(self, body_bytes: int = BODY_BYTES) -> RequestMiddleware:
+        """Return the whole service, whose requests may bring so many bytes."""
         _refuse_in_form(self)
         _operate(self)
-        return RequestMiddleware(self.app, _FASTAPI, (self.metrics, self.logs), SystemClock())
+        framework = replace(_FASTAPI, body_bytes=body_bytes)
+        return RequestMiddleware(self.app, framework, (self.metrics, self.logs), SystemClock())
 
 
-def open_frame(settings: Settings, stream: Stream | None, name: str, about: str, table: Table) -> Frame:
-    """Start a service of this name whose health depends on this table; nothing connects yet."""
+@dataclass(frozen=True, slots=True)
+class DatabaseFrame(Frame):
+    """Hold a service in the making that stands on a database."""
+
+    database: Database
+
+
+def open_frame(
+    settings: Settings, stream: Stream | None, name: str, about: str, table: Table, life: Life = _nothing
+) -> DatabaseFrame:
+    """Start a service of this name whose health depends on this table; nothing connects yet.
+
+    `life` is entered while it runs, before the database is closed.
+    """
+    database = open_database(settings.database_url, settings.database_pool_size)
+    anything = select(table.c.id).limit(1)
+
+    def look(connection: Connection) -> None:
+        connection.execute(anything).first()
+
+    async def probe() -> None:
+        try:
+            await database.read(look)
+        except SQLAlchemyError as error:  # it answers, and has no such table yet
+            raise DatabaseUnavailable(str(error)) from error
+
+    bare = new_frame(settings, stream, name, about, probe, "the database", database.close, life)
+    return DatabaseFrame(bare.app, bare.about, bare.probe, bare.stands_on, bare.logs, bare.metrics, database)
+
+
+def new_frame(
+    settings: Settings,
+    stream: Stream | None,
+    name: str,
+    about: str,
+    probe: Callable[[], Awaitable[object]],
+    stands_on: str,
+    close: Callable[[], Awaitable[object]],
+    life: Life = _nothing,
+) -> Frame:
+    """Start a service of this name, whose health is what `probe` finds; `close` ends what it stands on."""
     logs = Logs(
         stream or sys.stdout.buffer, level=settings.log_level, format=settings.log_format, service=name
     )
-    database = open_database(settings.database_url, settings.database_pool_size)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             logs.capture(level="WARNING")
             stack.push_async_callback(logs.aclose)
-            stack.push_async_callback(database.close)
+            stack.push_async_callback(close)
+            await stack.enter_async_context(life())
             yield
 
     app = FastAPI(
@@ -90,15 +152,11 @@ def open_frame(settings: Settings, stream: Stream | None, name: str, about: str,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    return Frame(app, about, table, database, logs, Metrics({}, process=True))
+    return Frame(app, about, probe, stands_on, logs, Metrics({}, process=True))
 
 
 def _operate(frame: Frame) -> None:
     app, name = frame.app, frame.app.title
-    anything = select(frame.table.c.id).limit(1)
-
-    def probe(connection: Connection) -> None:
-        connection.execute(anything).first()
 
     @app.get("/", summary="What this is")
     async def about_page() -> Response:
@@ -111,27 +169,39 @@ def _operate(frame: Frame) -> None:
             {"name": name, "description": frame.about, "version": __version__, "endpoints": endpoints}
         )
 
-    @app.get("/health", summary="Whether the database answers")
+    @app.get("/health", summary=f"Whether {frame.stands_on} answers", responses=refusals(503))
     async def health() -> Response:
-        try:
-            await frame.database.read(probe)
-        except SQLAlchemyError as error:  # it answers, and has no such table yet
-            raise DatabaseUnavailable(str(error)) from error
+        await frame.probe()
         return json_answer({"status": "healthy", "service": name})
 
-    @app.get("/metrics", summary="Prometheus metrics")
+    @app.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
         page, kind = frame.metrics.render()
         return Response(page, media_type=kind)
+
+
+async def _demand(database: Database, table: Table) -> None:
+    """Read something of a table; raises `DatabaseUnavailable`."""
+    anything = select(table.c.id).limit(1)
+
+    def probe(connection: Connection) -> None:
+        connection.execute(anything).first()
+
+    try:
+        await database.read(probe)
+    except SQLAlchemyError as error:  # it answers, and has no such table yet
+        raise DatabaseUnavailable(str(error)) from error
 
 
 def _refuse_in_form(frame: Frame) -> None:
     def refuse(request: Request, error: Exception) -> Response:
         if isinstance(error, DatabaseUnavailable):
             frame.logs.observe(StoreFailed("database", _kind_of(error)))
+        if isinstance(error, Outage):
+            frame.logs.observe(StoreFailed(error.store, _kind_of(error)))
         return problem_answer(request, problem_for(error))
 
-    for kind in (HTTPException, RequestValidationError, DatabaseUnavailable, Exception):
+    for kind in (HTTPException, RequestValidationError, DatabaseUnavailable, Outage, Refused, Exception):
         frame.app.add_exception_handler(kind, refuse)
 
 
@@ -147,6 +217,10 @@ def problem_for(error: Exception) -> Problem:
     match error:
         case DatabaseUnavailable():
             return replace(problems.upstream_unavailable(1.0), detail="the database does not answer")
+        case Outage():
+            return replace(problems.upstream_unavailable(1.0), detail=error.detail)
+        case Refused():
+            return error.problem
         case RequestValidationError():
             return _invalid(error)
         case HTTPException():

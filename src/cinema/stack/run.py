@@ -10,6 +10,8 @@ SIGKILL for the whole group of a child that overstays. A parent that is killed t
 """
 
 import asyncio
+import os
+import secrets
 import signal
 from contextlib import suppress
 from functools import partial
@@ -42,6 +44,8 @@ def next_pause(last: float, lived: float) -> float:
 
 def run(settings: Settings, *, restart: bool = True) -> int:
     """Run the platform until a signal stops it; return the exit code."""
+    if settings.media_token is None:  # one for this start: children are given the environment
+        os.environ["MEDIA_TOKEN"] = secrets.token_urlsafe(32)
     parts = parts_of(settings)
     taken = next((part for part in parts if part.port and _is_taken(part)), None)
     if taken:

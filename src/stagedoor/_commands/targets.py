@@ -18,7 +18,7 @@ from stagedoor.aggregate import Plan, PlanError
 from stagedoor.aggregate.worst import NamedUpstream
 from stagedoor.errors import ConfigError
 
-__all__ = ["Inspected", "RouteRow", "Target", "gateway_of", "inspected_of", "told"]
+__all__ = ["Inspectable", "RouteRow", "Target", "gateway_of", "inspected_of", "told"]
 
 Target = Annotated[
     str,
@@ -60,7 +60,7 @@ class RouteRow(Protocol):
 
 
 @runtime_checkable
-class Inspected(Protocol):
+class Inspectable(Protocol):
     """What the commands ask of a gateway."""
 
     @property
@@ -88,13 +88,13 @@ def gateway_of(target: str) -> Gateway:
     return found
 
 
-def inspected_of(target: str, *, code: int = CONFIG) -> Inspected:
+def inspected_of(target: str, *, code: int = CONFIG) -> Inspectable:
     """Import what the target names and look at its declaration; mistakes in it end the command with `code`."""
     with told(code), _guarded(target):
         found = _called(_found(target))
         if isinstance(found, Gateway):
             return found.inspected()
-    if not isinstance(found, Inspected):
+    if not isinstance(found, Inspectable):
         fail(DATA, [f"{target!r} is no Gateway but {type(found).__name__}"])
     return found
 

@@ -22,6 +22,7 @@ from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.service import Service
 from stagedoor._face.uses import SOURCE
 from stagedoor.aggregate import verdict as judged
+from stagedoor.context import Priority
 from stagedoor.errors import ConfigError
 
 __all__ = ["Aggregate", "Delivery", "OrFallback", "Result", "Verdict"]
@@ -90,12 +91,19 @@ class Delivery:
 class Result(Generic[M_co]):
     """A screen without the web: its value, and how each part fared."""
 
-    __slots__ = ("_complete", "_parts", "_value")
+    __slots__ = ("_complete", "_headers", "_parts", "_value")
 
-    def __init__(self, value: M_co, parts: Mapping[str, Verdict], complete: bool) -> None:
+    def __init__(
+        self,
+        value: M_co,
+        parts: Mapping[str, Verdict],
+        complete: bool,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._value = value
         self._parts = parts
         self._complete = complete
+        self._headers = headers or {}
 
     @property
     def value(self) -> M_co:
@@ -111,6 +119,15 @@ class Result(Generic[M_co]):
     def complete(self) -> bool:
         """Whether nothing is lacking or old: every part is fresh or cached."""
         return self._complete
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The fields of an answer that is made of it: `Answer(value, headers=result.headers)`.
+
+        They say how the parts fared, whether it was kept (`Cache-Status`), and how long it may be kept from here on
+        (`Cache-Control`).
+        """
+        return self._headers
 
 
 class Aggregate(Generic[M]):
@@ -129,6 +146,7 @@ class Aggregate(Generic[M]):
         reserve: Limit = None,
         tags: tuple[str, ...] = (),
         guard: Guard | None = None,
+        priority: Priority = "detail",
         place: Place,
     ) -> None:
         given: object = model
@@ -141,6 +159,7 @@ class Aggregate(Generic[M]):
         self.deadline = deadline
         self.stale_before_partial = stale_before_partial
         self.deprecated = deprecated
+        self.priority = priority
         self.reserve = reserve
         self.tags = tags
         self.guard = guard

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Blueprint"]
 
 Behind: TypeAlias = Service | Source | Backend[Any, Any]
+_CALLS = 100  # of a source at once, at most
 _SHORTER = 0.98  # of what there is: an attempt that takes all of it could never be repeated (D3)
 
 
@@ -117,6 +118,12 @@ class Blueprint:
     def _names(self) -> Iterator[str]:
         """Find names that are declared twice, or mean something else already."""
         known: dict[str, Place] = {}
+        hidden = [one.declared for one in self.layouts if not one.template]
+        for screen in hidden:  # its name is all that tells its answers from others' in a store
+            if screen.name in known:
+                yield f"{screen.place}: the screen {screen.name!r} is declared already, at {known[screen.name]}"
+            known.setdefault(screen.name, screen.place)
+        known.clear()
         for one in self.behind:
             name = one.name.upper()
             if one.name in RESERVED:
@@ -129,7 +136,7 @@ class Blueprint:
         """Find two routes on one path."""
         known: dict[tuple[str, str], Place] = {}
         everything = [
-            *[("GET", one.template, one.declared.place) for one in self.layouts],
+            *[("GET", one.template, one.declared.place) for one in self.layouts if one.template],
             *[(one.method, one.path, one.place) for one in self.handlers],
             *[(method, one.path, one.place) for one in self.passages for method in sorted(one.methods)],
         ]
@@ -229,7 +236,10 @@ class Blueprint:
 
     def policies_of(self, one: Behind) -> Sequence[AnyPolicy]:
         """Return the policies round a service or source, outermost first."""
-        return default_policies(self._attempts[one]) if one.policies is None else tuple(one.policies)
+        if one.policies is not None:
+            return tuple(one.policies)
+        most = one.connections if isinstance(one, Service) else _CALLS
+        return default_policies(self._attempts[one], most)
 
     def sees_credentials(self, operation: str) -> bool:
         """Tell whether the service of an operation sees the caller's credentials."""

@@ -48,13 +48,13 @@ class Client:
         coalesce: bool,
         label: str = "",
         health: str = "",
-        pool: tuple[int, float] = (100, 0.05),
+        pool: tuple[int, float, bool] = (100, 0.05, False),
         place: Place,
     ) -> None:
         self.name = name
         self.label = label or name
         self.health = health
-        self.connections, self.connect = pool
+        self.connections, self.connect, self.decompress = pool
         self.url = url
         self.forward = Picker(forward, f"service {name!r}")
         self.headers = lower_fields(headers)
@@ -102,15 +102,9 @@ class Client:
         except TypeError:
             shape_of(shape)  # says more of what cannot be in a table
             raise
-        asking = Asking(
-            method=method,
-            target=target,
-            headers=usual if self._plain and not headers else self._fields(caller, usual, headers),
-            body=body,
-            shape=kind.shape,
-            absent=absent is not NOTHING,
-            tags=() if kind.cache is None else _tagged(kind, self.name, caller),
-        )
+        fields = usual if self._plain and not headers else self._fields(caller, usual, headers)
+        tags = () if kind.cache is None else _tagged(kind, self.name, caller)
+        asking = Asking(method, target, fields, body, False, kind.shape, False, absent is not NOTHING, tags)
         key, keyed = (kind.key_of(asking), asking) if kind.keyed else (b"", None)
         # The identity is empty: the key holds every field that is sent. By position: names take a third longer.
         sent = kind.send(

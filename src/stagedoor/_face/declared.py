@@ -10,10 +10,12 @@ from stagedoor._face.backends import Backend
 from stagedoor._face.fields import Cookie
 from stagedoor._face.guards import Guard
 from stagedoor._face.kept import Cache
+from stagedoor._face.operation import Operation
 from stagedoor._face.places import Place
 from stagedoor._face.remote import AnyPolicy
 from stagedoor._face.service import Service
 from stagedoor._face.templates import Tag
+from stagedoor.context import Priority
 from stagedoor.errors import ConfigError
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "Source",
     "demand_async",
     "demand_cache",
+    "demand_operation",
     "demand_policies",
     "demand_seconds",
     "demand_unnamed",
@@ -66,8 +69,10 @@ class Handler:
     limit: int = 1_048_576
     deprecated: bool = False
     live: bool = False
+    etag: bool = False
     tags: tuple[str, ...] = ()
     guard: Guard | None = None
+    priority: Priority = "detail"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +86,11 @@ class Passage:
     purges: tuple[Tag, ...]
     limit: int
     deadline: Limit
+    priority: Priority
     place: Place
     guard: Guard | None = None
+    operation: Operation | None = None
+    purge_field: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -138,6 +146,19 @@ def demand_cache(cache: object, place: Place) -> None:
     """Raise `ConfigError` unless a cache is one, or None."""
     if cache is not None and not isinstance(cache, Cache):
         raise ConfigError(f"{place}: cache is a Cache, as in cache=Cache(max_age=10), not {cache!r}")
+
+
+def demand_operation(
+    operation: object, methods: AbstractSet[str], names: Sequence[str], place: Place
+) -> None:
+    """Raise `ConfigError` unless an operation is one of a single method, whose query parameters have defaults."""
+    if operation is None:
+        return
+    if not isinstance(operation, Operation) or len(methods) != 1:
+        raise ConfigError(f"{place}: operation= is an Operation, and of one method: declare a proxy for each")
+    missing = [name for name in operation.inputs if name not in names and name not in operation.defaults]
+    if missing:
+        raise ConfigError(f"{place}: operation: {', '.join(missing)}: neither in the path nor among defaults")
 
 
 def demand_unnamed(cache: Cache | None, place: Place) -> None:

@@ -20,6 +20,7 @@ from stagedoor._face.problems import Problem
 from stagedoor._guards.denials import Denied, told
 from stagedoor._guards.fetching import Fetching
 from stagedoor._guards.visitors import Authenticator, Known
+from stagedoor.asgi import Scope
 from stagedoor.call import Env, Transport
 from stagedoor.clock import Clock
 from stagedoor.context import current
@@ -114,6 +115,8 @@ def visitor_of(caller: Caller) -> Visitor:
 
 def claimed_values(claimed: Sequence[Claimed], caller: Caller) -> dict[str, Any]:
     """Return the arguments that say who asks."""
+    if not claimed:
+        return {}
     visitor = visitor_of(caller)
     return {one.argument: one.value(visitor.known, visitor.claims) for one in claimed}
 
@@ -162,7 +165,12 @@ def guarded(route: Route, guarding: Guarding) -> Route:
         added = tuple(sorted({401, 503, *({403} if guard.scopes else ())} - known))
         said = replace(said, security=guard.security, problems=(*said.problems, *added))
     varies = tuple(sorted({*route.varies, guard.header.decode()}))
-    return replace(route, handle=handle, documentation=said, varies=varies)
+    subject = partial(_subject, guarding)
+    return replace(route, handle=handle, documentation=said, varies=varies, subject=subject)
+
+
+def _subject(guarding: Guarding, scope: Scope) -> str:
+    return guarding.subject(scope["headers"])
 
 
 def _private(fields: Headers) -> Headers:

@@ -5,7 +5,8 @@ Path and query go on byte for byte (H5); connection-level fields end here (H1), 
 """
 
 import string
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from collections.abc import Set as AbstractSet
 from typing import Final, cast
 from urllib.parse import unquote_to_bytes
 
@@ -13,11 +14,14 @@ from stagedoor import context, problems, requests
 from stagedoor._face.bodies import chunks_of, demand_length
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.declared import Passage
+from stagedoor._face.hops import HOP, OWN_ANSWER, named, passed_by
 from stagedoor._face.inputs import Input, nearest
+from stagedoor._face.operation import Operation, held
 from stagedoor._face.problems import Refusals
 from stagedoor._face.purging import Purging
 from stagedoor._face.templates import route_names
 from stagedoor.cache.store import Store
+from stagedoor.cache.tags import tag as purge_name
 from stagedoor.errors import ConfigError, UpstreamError
 from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.web.answer import WebAnswer as Written
@@ -27,23 +31,22 @@ from stagedoor.web.routes import Documentation, Refused, Route
 __all__ = ["Passing"]
 
 _CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"x-api-key", b"proxy-authorization"})
-# RFC 9110 7.6.1, and what this hop writes itself.
-_HOP: Final = frozenset(
-    {
-        b"connection", b"proxy-connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-        b"host", b"content-length", b"expect", b"x-request-id", b"traceparent", b"tracestate", b"x-forwarded-for",
-        b"proxy-authenticate",
-    }
-)  # fmt: skip
-_OWN_ANSWER: Final = _HOP - {b"content-length"} | {b"via"}
 _WHOLE = 65_536
+_CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
 
 
 class Passing:
     """One passage of a running gateway."""
 
     def __init__(
-        self, declared: Passage, *, name: str, deadline: float, refusals: Refusals, store: Store
+        self,
+        declared: Passage,
+        *,
+        name: str,
+        deadline: float,
+        refusals: Refusals,
+        store: Store,
+        wall: Callable[[], float],
     ) -> None:
         self.declared = declared
         self.where = f"proxy {declared.path}"
@@ -52,6 +55,8 @@ class Passing:
         self._kept_here = _CREDENTIALS if guard is None else _CREDENTIALS | {guard.header}
         self._deadline = deadline
         self._refusals = refusals
+        self._store = store
+        self._wall = wall
         self._via = name.encode()
         self.names = route_names(declared.path, str(declared.place))
         self._to = _target_of(declared, self.names)
@@ -62,7 +67,7 @@ class Passing:
         caller = context.current().caller
         if not isinstance(caller, Caller):
             raise TypeError("a passage is used by a caller")
-        if self._via in _listed(request, b"via"):
+        if self._via in passed_by(request.listed(b"via")):
             raise Refused(problems.loop_detected())
         outgoing = HttpRequest(
             method=request.method,
@@ -73,9 +78,12 @@ class Passing:
         error: BaseException | None = None
         try:
             response = await self.declared.service.pass_on(caller, self.declared.path, outgoing)
+            if self.declared.operation is not None:
+                response = await self._promised(request, self.declared.operation, response)
+            await self._purge_named(response)
             if 400 <= response.status < 500:
                 error = Refused(problems.bad_request())  # nothing was written: the service said no
-            return _handed_on(response, bodiless=request.method == "HEAD")
+            return self._handed_on(response, bodiless=request.method == "HEAD")
         except UpstreamError as failed:
             error = failed
             raise Refused(self._refusals(failed)) from failed
@@ -85,6 +93,34 @@ class Passing:
         finally:
             if request.method not in {"GET", "HEAD"}:
                 await self._purging.after(request.params, error)
+
+    async def _promised(self, request: Request, operation: Operation, response: HttpResponse) -> HttpResponse:
+        """Return an answer that is one the operation promises; what it is not is given up."""
+        try:
+            return await held(
+                operation,
+                f"{self.declared.service.name}.{request.method} {self.declared.path}",
+                response,
+                conditional=not _CONDITIONS.isdisjoint(request.headers),
+                bodiless=request.method == "HEAD",
+                wall=self._wall(),
+            )
+        except BaseException:
+            if response.stream is not None:
+                await response.stream.aclose()
+            raise
+
+    async def _purge_named(self, response: HttpResponse) -> None:
+        """Drop the tags that the answer names (what a service removes, only the service knows)."""
+        said = response.header(self.declared.purge_field) if self.declared.purge_field else None
+        if said is not None:
+            names = [one.strip() for one in said.decode("latin-1").split(",")]
+            await self._store.purge([purge_name(name) for name in names if name])
+
+    def _handed_on(self, response: HttpResponse, *, bodiless: bool) -> Written:
+        """Return a service's answer as it leaves here; one without a body keeps its length (RFC 9110 9.3.2)."""
+        dropped = OWN_ANSWER | named(response.headers) | {self.declared.purge_field}
+        return _handed_on(response, dropped, bodiless=bodiless)
 
     def _target(self, request: Request) -> bytes:
         """Return path and query as they go on; refuses segments that would climb (T8)."""
@@ -112,11 +148,14 @@ class Passing:
         """Return a route for each method."""
         declared = self.declared
         inputs = tuple(Input(name, name, "path", str) for name in self.names)
-        documentation = Documentation(
+        documentation: Documentation | None = Documentation(
             summary=f"Passed through to {declared.service.name}",
             problems=(413, 429, 500, 502, 503, 504),
             media_type="*/*",
         )
+        if declared.operation is not None:
+            inputs = declared.operation.parameters(self.names)
+            documentation = declared.operation.documentation()
         return [
             Route(
                 path=declared.path,
@@ -125,6 +164,7 @@ class Passing:
                 parameters=inputs,
                 public=True,
                 kind="proxy",
+                priority=declared.priority,
                 deadline=self._deadline,
                 varies=declared.service.forward.names,
                 raw=True,
@@ -155,18 +195,10 @@ def _demand_level(raw: bytes) -> None:
         raise Refused(problems.bad_request("a segment of the path must not be . or .."))
 
 
-def _listed(request: Request, name: bytes) -> set[bytes]:
-    """Return who passed a request on, of a `Via` field (RFC 9110 7.6.3)."""
-    said = request.listed(name)
-    if said is None:
-        return set()
-    return {words[1] for words in (one.split() for one in said.split(b",")) if len(words) > 1}
-
-
 def _onward(request: Request, credentials: frozenset[bytes]) -> requests.Headers:
     """Return the fields of a request that go on."""
     fields = request.all_headers()
-    dropped = _HOP | credentials | _named(fields)
+    dropped = HOP | credentials | named(fields)
     kept = [field for field in fields if field[0] not in dropped]
     client = request.scope.get("client")
     hops = [said for name, said in fields if name == b"x-forwarded-for"]
@@ -177,19 +209,7 @@ def _onward(request: Request, credentials: frozenset[bytes]) -> requests.Headers
     return tuple(kept)
 
 
-def _named(fields: requests.Headers) -> set[bytes]:
-    """Return the fields that `Connection` names: they end here, but for those that are ours (H1)."""
-    return {
-        option.strip().lower()
-        for name, said in fields
-        if name == b"connection"
-        for option in said.split(b",")
-    }
-
-
-def _handed_on(response: HttpResponse, *, bodiless: bool) -> Written:
-    """Return a service's answer as it leaves here; one without a body keeps the length of that (RFC 9110 9.3.2)."""
-    dropped = _OWN_ANSWER | _named(response.headers)
+def _handed_on(response: HttpResponse, dropped: AbstractSet[bytes], *, bodiless: bool) -> Written:
     fields = tuple(field for field in response.headers if field[0] not in dropped)
     if response.stream is None and bodiless:
         return Written(response.status, fields, stream=_nothing())

@@ -1,6 +1,7 @@
 """Answers of RFC 9457 that parts and handlers raise, and what a service's refusal means to a client."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 from stagedoor import problems
 from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
 from stagedoor.events import upstream_of
+from stagedoor.requests import HttpResponse
 
 __all__ = ["BadSegment", "Ended", "NotFound", "Problem", "Refusals"]
 
@@ -126,7 +128,14 @@ class Refusals:
                 return problems.problem_of(error)
             challenge = response.header(b"www-authenticate") or b"Bearer"
             return problems.unauthorized(challenge=challenge) if status == 401 else problems.forbidden()
-        return Problem(status, detail).said() if self._passing else problems.problem_of(error)
+        return _passed(status, detail, response) if self._passing else problems.problem_of(error)
+
+
+def _passed(status: int, detail: str, response: HttpResponse) -> problems.Problem:
+    """Return a service's refusal as ours; of 416 the length is part of what it says (RFC 9110 15.5.17)."""
+    said = Problem(status, detail).said()
+    length = response.header(b"content-range") if status == 416 else None
+    return said if length is None else replace(said, fields=((b"content-range", length),))
 
 
 def _detail_of(body: bytes, kind: bytes | None) -> str:

@@ -11,9 +11,10 @@ from stagedoor._face.replies import Asking, Reply, ReplyCodec, reply_of
 from stagedoor._face.shapes import Shape, shape_of
 from stagedoor.cache.store import Store
 from stagedoor.call import Call, Env, Policy, Send, Transport
+from stagedoor.deadline import Deadline
+from stagedoor.policies.adaptive import AdaptiveLimit
 from stagedoor.policies.breaker import Breaker
 from stagedoor.policies.budget import Budget
-from stagedoor.policies.bulkhead import Bulkhead
 from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.policies.retry import Retry
@@ -28,9 +29,13 @@ Keys: TypeAlias = Callable[[Any], bytes]
 _SHARE = 0.1  # half of what is allowed at most (A9): an outage meets 1.1 times its load
 
 
-def default_policies(attempt: float) -> tuple[AnyPolicy, ...]:
-    """Return the ordinary policies of a service, outermost first; `attempt` is seconds."""
-    return (Retry(budget=Budget(share=_SHARE)), Breaker(), Bulkhead(limit=100), Timeout(attempt=attempt))
+def default_policies(attempt: float, most: int = 100) -> tuple[AnyPolicy, ...]:
+    """Return the ordinary policies of a service, outermost first.
+
+    `attempt` is seconds; at most so many calls are under way, and as a rule only as many as are answered in time.
+    """
+    limit = AdaptiveLimit(attempt=attempt, most=most)
+    return (Retry(budget=Budget(share=_SHARE)), Breaker(), limit, Timeout(attempt=attempt))
 
 
 class Caches:
@@ -41,23 +46,23 @@ class Caches:
         self._inner = inner
         self._codec = codec
         self._env = env
-        self._made: dict[Cache, Any] = {}
+        self.made: dict[Cache, Any] = {}
 
     def of(self, cache: Cache) -> Send[Any, Any]:
         """Return the send that keeps answers as this cache says."""
-        made = self._made.get(cache)
+        made = self.made.get(cache)
         if made is None:
-            made = self._made[cache] = cached(cache, self._store, self._codec).wrap(self._inner, self._env)
+            made = self.made[cache] = cached(cache, self._store, self._codec).wrap(self._inner, self._env)
         found: Send[Any, Any] = made
         return found
 
     def counts(self) -> Mapping[str, int]:
         """Return the renewals under way."""
-        return {"tasks": sum(one.counts()["tasks"] for one in self._made.values())}
+        return {"tasks": sum(one.counts()["tasks"] for one in self.made.values())}
 
     async def aclose(self) -> None:
         """End the renewals."""
-        for one in self._made.values():
+        for one in self.made.values():
             await one.aclose()
 
 
@@ -69,6 +74,8 @@ def cached(cache: Cache, store: Store, codec: Any, **options: Any) -> Cached[Any
         lifetime=cache.max_age,
         stale_while_revalidate=cache.stale_while_revalidate,
         stale_if_error=cache.stale_if_error,
+        renew_after=cache.renew_after,
+        from_start=cache.from_start,
         tags=lambda value: value.tags,
         **options,
     )
@@ -116,10 +123,15 @@ class Remote:
         self.name = name
         self.transport = transport
         asked: Any = transport  # an asking is a request, a reply is made of a response
-        outer: tuple[AnyPolicy, ...] = (Coalesced(shareable=_shareable),) if coalesce else ()
+        outer: tuple[AnyPolicy, ...] = ()
+        if coalesce:  # a flight that would be refused is not begun
+            outer = (
+                Coalesced(shareable=_shareable, gate=lambda call: self.upstream.check("call", call.deadline)),
+            )
         self.upstream: Upstream[Asking, Reply] = Upstream(
             name, asked, *outer, *policies, env=env, read=reply_of
         )
+        self._limiter = self.upstream.limiter
         self._cache = cache
         self._send = self.upstream.layers[0]
         self._caches = Caches(store, self._send, ReplyCodec(), env)
@@ -162,6 +174,11 @@ class Remote:
         return send(
             Call(operation, asking, key, "", asked.deadline, idempotent, asked.attempt, key_of, keyed)
         )
+
+    def check(self, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
+        """Raise `Overloaded` where the service would not be asked now, unless its answers may be kept ones."""
+        if self._limiter is not None and self._cache is None and not self._caches.made:
+            self._limiter.check(self.name, operation, deadline, promise=promise)
 
     def counts(self) -> Mapping[str, int]:
         """Return what is held now."""

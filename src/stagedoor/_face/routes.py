@@ -7,13 +7,23 @@ from typing import Any, Literal, LiteralString, ParamSpec, TypeVar
 from pydantic import BaseModel
 
 from stagedoor._face.aggregates import Aggregate
-from stagedoor._face.declared import Handler, Passage, demand_async, demand_cache, demand_seconds, tags_of
-from stagedoor._face.fields import Cookie, checked_set
+from stagedoor._face.declared import (
+    Handler,
+    Passage,
+    demand_async,
+    demand_cache,
+    demand_operation,
+    demand_seconds,
+    tags_of,
+)
+from stagedoor._face.fields import Cookie, checked_set, field_name
 from stagedoor._face.guards import Guard, demand_guard
 from stagedoor._face.kept import Cache
+from stagedoor._face.operation import Operation
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.service import Service
 from stagedoor._face.templates import route_names
+from stagedoor.context import WEIGHTS, Priority
 from stagedoor.errors import ConfigError
 
 __all__ = ["Routes"]
@@ -21,6 +31,8 @@ __all__ = ["Routes"]
 P = ParamSpec("P")
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
+_LARGE = 1_048_576
+_LONGEST_UPLOAD = 86_400.0
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -45,21 +57,26 @@ class Routes:
         reserve: float | None = None,
         tags: Sequence[str] = (),
         guard: Guard | None = None,
+        priority: Priority = "detail",
     ) -> Aggregate[M]:
         """Declare a screen: one typed answer made of parts.
 
-        `vary` says what of the caller identifies it; nothing: public. A part that would forward a field the screen
-        does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in its
-        stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering and
-        the way back take; the parts have the rest. `tags` group it in documents. `guard` says who may come in, and
-        who that is identifies the answer. Raises `ConfigError`.
+        With the path "" it has no route of its own: handlers `run` it, so that several routes can show one kept answer
+        in their ways. `vary` says what of the caller identifies it; nothing: public. A part that would forward a field
+        the screen does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in
+        its stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering
+        and the way back take; the parts have the rest. `tags` group it in documents. `priority` says who goes
+        first where not all can be served. `guard` says who may come in, and who
+        that is identifies the answer. Raises `ConfigError`.
         """
         place = here()
+        _demand_priority(priority, place)
         demand_seconds(deadline, "deadline", place)
         demand_cache(cache, place)
         demand_seconds(reserve, "reserve", place)
         demand_guard(guard, place)
-        route_names(path, str(place))
+        if path:
+            route_names(path, str(place))
         aggregate = Aggregate(
             path,
             model,
@@ -71,6 +88,7 @@ class Routes:
             reserve=reserve,
             tags=tuple(tags),
             guard=guard,
+            priority=priority,
             place=place,
         )
         self.aggregates.append(aggregate)
@@ -85,17 +103,22 @@ class Routes:
         deadline: float | None = None,
         deprecated: bool = False,
         live: bool = False,
+        etag: bool = False,
         tags: Sequence[str] = (),
         guard: Guard | None = None,
+        priority: Priority = "detail",
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of GET and HEAD. Raises `ConfigError`.
 
         Names in the path are path parameters; `Annotated[str, Header()]` and `Annotated[str, Cookie("sid")]` are
         fields; an argument of the type `Running` is the gateway at work; all else is the query. It returns a value,
         None (204) or an `Answer`; bytes with a content type of their own go as they stand. A `live` one answers however
-        often a client has asked; `tags` group it in documents.
+        often a client has asked, and however much there is to do; the others by their `priority`. With `etag` its
+        answers carry an entity tag, and who holds one already is answered 304 (RFC 9110 13.1.2). `tags` group it in
+        documents.
         """
         place = here()
+        _demand_priority(priority, place)
         demand_cache(cache, place)
         return self._handler(
             "GET",
@@ -106,8 +129,10 @@ class Routes:
             deadline=deadline,
             deprecated=deprecated,
             live=live,
+            etag=etag,
             tags=tuple(tags),
             guard=guard,
+            priority=priority,
         )
 
     def post(
@@ -229,21 +254,29 @@ class Routes:
         limit: int = 1_048_576,
         deadline: float | None = None,
         guard: Guard | None = None,
+        priority: Priority = "detail",
+        operation: Operation | None = None,
+        purge_field: str = "",
     ) -> None:
         """Pass requests through, streamed both ways, to the path `to` (the same unless given).
 
         All end-to-end fields pass but credentials; those by the service's `forward`. `limit` bounds the body, in
-        bytes; the deadline holds until the head of the answer; `guard` says who may come in. Raises `ConfigError`.
+        bytes; the deadline holds until the head of the answer. With an `operation`, of one method, answers are held to
+        what it promises. `purge_field` names a field of the answer that lists tags to drop, and goes no further.
+        `priority` as for a screen; `guard` says who may come in. Raises `ConfigError`.
         """
         place = here()
+        _demand_priority(priority, place)
         given: object = service
         if not isinstance(given, Service):
             raise ConfigError(f"{place}: proxy leads to a service, not to {service!r}")
         if not _METHODS.issuperset(methods):
             raise ConfigError(f"{place}: methods is a set of {', '.join(sorted(_METHODS))}, not {methods!r}")
-        demand_seconds(deadline, "deadline", place)
         demand_guard(guard, place)
-        route_names(path, str(place))
+        # A large body takes as long as its client does; with a small one more than 30 s are milliseconds.
+        demand_seconds(deadline, "deadline", place, *([_LONGEST_UPLOAD] if limit > _LARGE else []))
+        names = route_names(path, str(place))
+        demand_operation(operation, methods, names, place)
         self.passages.append(
             Passage(
                 path=path,
@@ -253,10 +286,18 @@ class Routes:
                 purges=tags_of(purges, place),
                 limit=_bytes(limit, place),
                 deadline=deadline,
+                priority=priority,
                 place=place,
                 guard=guard,
+                operation=operation,
+                purge_field=field_name(purge_field).encode() if purge_field else b"",
             )
         )
+
+
+def _demand_priority(said: str, place: Place) -> None:
+    if said not in WEIGHTS:
+        raise ConfigError(f"{place}: priority={said!r} must be one of {', '.join(WEIGHTS)}")
 
 
 def _bytes(limit: object, place: Place) -> int:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
-from urllib.parse import quote
 
 from stagedoor import context, problems
 from stagedoor._face.aggregates import Aggregate
@@ -13,12 +12,14 @@ from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules
 from stagedoor._face.client import Client
-from stagedoor._face.declared import Source
+from stagedoor._face.declared import Handler, Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.guarding import Guards, guarded
 from stagedoor._face.guards import Guard
 from stagedoor._face.handlers import Handling
+from stagedoor._face.inputs import nearest
+from stagedoor._face.mounts import unmounted
 from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
 from stagedoor._face.problems import Refusals
@@ -28,7 +29,9 @@ from stagedoor._face.service import Service
 from stagedoor._face.settings import Settings
 from stagedoor._face.sources import Sourcing
 from stagedoor._face.stores import stores_of
+from stagedoor._face.streaming import Streaming, hands_on
 from stagedoor._face.templates import tag_of
+from stagedoor._face.uses import reaches
 from stagedoor._face.world import World
 from stagedoor.addresses import trust
 from stagedoor.asgi import Receive, Scope, Send
@@ -36,6 +39,7 @@ from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Transport
 from stagedoor.context import Record, RequestContext
 from stagedoor.deadline import Deadline
+from stagedoor.errors import ConfigError
 from stagedoor.problems import Problem
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
@@ -45,6 +49,7 @@ from stagedoor.web.gateway import GatewayApp as Web
 from stagedoor.web.health import Component, Health
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Refused, Route
+from stagedoor.web.throttle import Limiter
 from stagedoor.web.trace import Parents, identify
 
 if TYPE_CHECKING:
@@ -122,11 +127,15 @@ class Running:
             plans=tuple(screen.plan for screen in self._screens.values()),
             trusted=trust(settings.networks),
             throttle=self.stores.throttle,
+            limits=_of_routes(self.stores.limits, routes),
             cors=_cors(settings, routes),
+            always=declared.headers,
             lifespan=self.opened,
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
+        if world.metrics is not None:
+            world.metrics.follow(self._loads, lambda: self.web.pressure.limit)
         self.app: Any = self.web  # what serves what comes with a raw path, and is mounted nowhere
         for wrap in reversed(declared.middleware):
             self.app = wrap(self.app)
@@ -148,19 +157,10 @@ class Running:
                 layout, uses, deadline=deadline, refusals=shown, store=store, env=env, guarding=guarding
             )
             self._screens[layout.declared] = screen
-            routes.append(self._entered(screen.route(), screen.rules, layout.guard))
+            if layout.template:
+                routes.append(self._entered(screen.route(), screen.rules, layout.guard))
         routes += [route for one in self._extensions for route in one.routes]
-        self.handlings = [
-            Handling(
-                one,
-                deadline=blueprint.deadline_of(one.deadline),
-                refusals=passing,
-                store=store,
-                env=env,
-                running=self,
-            )
-            for one in blueprint.handlers
-        ]
+        self.handlings = [self._handling(one, blueprint, passing) for one in blueprint.handlers]
         handlers = [self._entered(one.route(), one.rules, one.guard) for one in self.handlings]
         for passage in blueprint.passages:
             passed = Passing(
@@ -169,15 +169,24 @@ class Running:
                 deadline=blueprint.deadline_of(passage.deadline),
                 refusals=passing,
                 store=store,
+                wall=env.clock.wall,
             )
             routes += [self._entered(route, passed.rules, passage.guard) for route in passed.routes()]
         if not self.settings.docs_only:
             return [*routes, *handlers]
         # What asks no service has its answer also where only documents are served.
-        asking = [bool(blueprint.seen(one.declared.function)) for one in self.handlings]
+        functions = [one.declared.function for one in self.handlings]
+        asking = [bool(blueprint.seen(one)) or reaches(one, Aggregate) for one in functions]
         shut = [one for one, asks in zip(handlers, asking, strict=True) if asks]
         routes = [replace(route, handle=_docs_only) for route in (*routes, *shut)]
         return [*routes, *(one for one, asks in zip(handlers, asking, strict=True) if not asks)]
+
+    def _handling(self, one: Handler, blueprint: Blueprint, refusals: Refusals) -> Handling | Streaming:
+        """Return a handler at work; raises `ConfigError`."""
+        deadline, store, env = blueprint.deadline_of(one.deadline), self.stores.store, self.env
+        if hands_on(one):
+            return Streaming(one, name=self.name, deadline=deadline, refusals=refusals, store=store, env=env)
+        return Handling(one, deadline=deadline, refusals=refusals, store=store, env=env, running=self)
 
     def _entered(self, route: Route, rules: Rules, guard: Guard | None) -> Route:
         """Return a route whose handler knows who asks, behind its guard."""
@@ -191,6 +200,12 @@ class Running:
         kept += [one for extension in self._extensions for one in extension.upstreams]
         behind: list[Any] = [*self.at_work.values(), *self._sources.values()]
         return [*kept, *(one.upstream for one in behind), *self._backends.values()]
+
+    def _loads(self) -> Mapping[str, Mapping[str, int]]:
+        """Return what is held at each upstream that has a limit of its own kind."""
+        behind: list[Any] = [*self.at_work.values(), *self._sources.values()]
+        upstreams = [*(one.upstream for one in behind), *self._backends.values()]
+        return {one.name: {**one.counts(), "limit": one.limit} for one in upstreams if one.limit is not None}
 
     def _behind(self, one: Any) -> Any:  # noqa: ANN401 - a service, a source or a backend
         if isinstance(one, Backend):
@@ -306,7 +321,7 @@ class Running:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         whole = "raw_path" in scope and not scope.get("root_path")
-        await self.app(scope if whole else _unmounted(scope), receive, send)
+        await self.app(scope if whole else unmounted(scope), receive, send)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""
@@ -358,6 +373,17 @@ class Running:
         return f"<Running {self.name}>"
 
 
+def _of_routes(limits: Mapping[str, Limiter], routes: Sequence[Route]) -> Mapping[str, Limiter]:
+    """Return the limits of single routes; raises `ConfigError` for one of a route that there is not."""
+    known = {one.path: one for one in routes}
+    for path in limits:
+        if path not in known:
+            raise ConfigError(f"rate_limits: {path!r} is no route here{nearest(path, known)}")
+        if known[path].live:
+            raise ConfigError(f"rate_limits: {path!r} is answered however often it is asked")
+    return limits
+
+
 def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:
     """Return whose pages may read answers; they may send every field that an answer varies by, but cookies."""
     if not settings.cors_origins:
@@ -368,17 +394,3 @@ def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:
 
 async def _docs_only(_: Request) -> WebAnswer:
     raise Refused(problems.docs_only())
-
-
-def _unmounted(scope: Scope) -> Scope:
-    """Return the scope of an application that may be mounted below a path, which is no part of its routes."""
-    root = scope.get("root_path", "")
-    raw = scope.get("raw_path")
-    if raw is None:
-        raw = quote(scope["path"]).encode()
-    if not root and "raw_path" in scope:
-        return scope
-    prefix = quote(root.rstrip("/")).encode()
-    if raw == prefix or raw.startswith(prefix + b"/"):
-        raw = raw[len(prefix) :] or b"/"
-    return {**scope, "raw_path": raw}

@@ -16,6 +16,7 @@ from stagedoor import context
 from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unvaried
 from stagedoor._face.declared import DeclaredPart
+from stagedoor._face.fields_told import SCREEN_FIELDS
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
 from stagedoor._face.guarding import Guarding, claimed_values, demand_guarded, identified, who_of
 from stagedoor._face.inputs import Reader, nearest
@@ -39,6 +40,7 @@ from stagedoor.web.aggregated import (
     Finish,
     Rendered,
     delivered,
+    fields_of,
     rendered,
     renderer_of,
     verdicts_of,
@@ -53,6 +55,7 @@ __all__ = ["Screen", "reserve"]
 
 M = TypeVar("M", bound=BaseModel)
 _RESERVE, _RESERVE_SHARE = 0.015, 0.05
+_REFRESH = 1.0  # seconds a renewal has at least: nobody waits for it
 
 
 def reserve(deadline: float) -> float:
@@ -95,6 +98,7 @@ class Screen(Generic[M]):
         self._kept_parts: list[Upstream[Any, Any]] = []
         left = reserve(deadline) if declared.reserve is None else declared.reserve
         self.plan = self._plan(layout, uses, deadline - left)
+        self._first, self._name = self._needed(uses), self.plan.name
         try:
             self._renderer = renderer_of(self.plan)
         except ConfigError as error:
@@ -108,6 +112,8 @@ class Screen(Generic[M]):
         self._named = (
             None if declared.cache is None or declared.cache.key is None else declared.cache.key.named
         )
+        self._lifetime = 0.0 if declared.cache is None else declared.cache.max_age
+        self._tagged = None if declared.cache is None or not declared.cache.tags else declared.cache.tagged
         private = layout.vary.secret or (declared.cache is not None and declared.cache.private)
         self._scope = b"private" if private else b"public"
         self._vary: Headers = tuple(
@@ -120,13 +126,25 @@ class Screen(Generic[M]):
         self._operation = f"{self.plan.name}.answer"
 
     def _policies(self, declared: Aggregate[M]) -> list[Any]:
-        cache = declared.cache
+        cache, joined = declared.cache, Coalesced(gate=self._check)
         if cache is None:
-            return [Coalesced()]
+            return [joined]
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
+        options["refresh_deadline"] = max(_REFRESH, self._deadline)
         if cache.key is not None:
-            options["key"] = _named
-        return [cached(cache, self._store, KeptCodec(Rendered), **options), Coalesced()]
+            options["key"] = lambda call: call.payload.name
+        return [cached(cache, self._store, KeptCodec(Rendered), **options), joined]
+
+    def _needed(self, uses: Mapping[str, Sequence[Any]]) -> list[Any]:
+        """Return what is asked first, and without which there is no answer."""
+        kept = {part.name for part in self.layout.declared.parts if part.cache is not None}
+        first = [one.name for one in self.plan.schedule.roots if one.required and one.name not in kept]
+        return [behind for name in first for behind in uses.get(name, ())]
+
+    def _check(self, call: Call[Question]) -> None:
+        """Refuse at once what could not be answered: a required part would find no place in its service."""
+        for one in self._first:
+            one.check(self._name, call.deadline, promise=True)
 
     def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[NamedUpstream]], budget: float) -> Plan[M]:
         declared = layout.declared
@@ -214,12 +232,10 @@ class Screen(Generic[M]):
             if token is not None:
                 context.leave(token)
         self._env.observe(AggregateEnded(self.plan.name, outcome.seconds, outcome.complete))
-        cache = self.layout.declared.cache
         tags = tuple(fresh.tags)
-        if cache is not None:
-            tags += cache.tagged(values, self.rules.where)
-        lifetime = 0.0 if cache is None else cache.max_age
-        return rendered(self.plan, self._renderer, values, outcome, lifetime, tags=tags, keep=True)
+        if self._tagged is not None:
+            tags += self._tagged(values, self.rules.where)
+        return rendered(self.plan, self._renderer, values, outcome, self._lifetime, tags=tags, keep=True)
 
     def key_of(self, payload: Question, /) -> bytes:
         """Return the question's key."""
@@ -294,8 +310,7 @@ class Screen(Generic[M]):
         demand_guarded(caller.rules, self.layout.guard, self.plan.name)
         values, started = self._checked(inputs), self._now()
         caller = await identified(caller, self._guarding)
-        if self._claimed:
-            values |= claimed_values(self._claimed, caller)
+        values |= claimed_values(self._claimed, caller)
         asked_now = context.current()
         record = Record()
         deadline = asked_now.deadline.narrowed(self._now() + self._deadline)
@@ -307,10 +322,12 @@ class Screen(Generic[M]):
             raise (error if problem is None else problem) from error
         finally:
             context.leave(token)
-        told = verdicts_of(done, record)
+        told, took = verdicts_of(done, record), self._now() - started
         parts = {name: Verdict(one) for name, one in told.items()}
-        delivery = DeliveryFacts(told, record.lookup != "miss", self._now() - started)
-        return Result(self._model(done, delivery), parts, done.complete and record.lookup != "stale")
+        model = self._model(done, DeliveryFacts(told, record.lookup != "miss", took))
+        fields = fields_of(told, done.complete, record, took, scope=self._scope)
+        headers = {name.decode(): said.decode() for name, said in (*fields, *self._vary)}
+        return Result(model, parts, done.complete and record.lookup != "stale", headers)
 
     def _model(self, done: Rendered, delivery: DeliveryFacts) -> M:
         """Return the model of an answer; one that comes from a cache is read from its JSON."""
@@ -355,6 +372,7 @@ class Screen(Generic[M]):
             parameters=self.layout.inputs,
             public=True,
             kind="aggregate",
+            priority=declared.priority,
             cached=None if cache is None else cache.max_age,
             deadline=self._deadline,
             varies=self.layout.vary.names,
@@ -364,14 +382,10 @@ class Screen(Generic[M]):
                 tags=declared.tags,
                 model=declared.model,
                 problems=(404, 422, 429, 500, 502, 503, 504),
-                headers=_HEADERS,
+                headers=SCREEN_FIELDS,
                 deprecated=declared.deprecated,
             ),
         )
-
-
-def _named(call: Call[Question]) -> str:
-    return call.payload.name
 
 
 def _finish_of(completed: Callable[[Any, Delivery], object] | None) -> Finish:
@@ -380,12 +394,3 @@ def _finish_of(completed: Callable[[Any, Delivery], object] | None) -> Finish:
         return lambda summary, _: summary
     complete = completed
     return lambda summary, told: complete(summary, Delivery(told.verdicts, told.cached, told.seconds))
-
-
-_HEADERS = {
-    "Stagedoor-Parts": "The verdict of each part, as an RFC 9651 dictionary: `user=fresh, orders=cached`.",
-    "Server-Timing": "How long each part took, in milliseconds.",
-    "Cache-Status": "Whether the answer was kept (RFC 9211).",
-    "Cache-Control": "How long a client may keep the answer: the lifetime that remains.",
-    "X-Request-ID": "The request's id, as in every log line about it.",
-}

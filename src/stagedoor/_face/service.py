@@ -9,8 +9,9 @@ from pydantic import TypeAdapter
 from stagedoor import requests
 from stagedoor._face.caller import caller_here
 from stagedoor._face.client import NOTHING, Client
+from stagedoor._face.hops import PARTIAL
 from stagedoor._face.kept import Cache
-from stagedoor._face.replies import Response, Stream
+from stagedoor._face.replies import Asking, Response, Stream
 from stagedoor._face.shapes import written
 from stagedoor._face.templates import path_of, query_of
 
@@ -239,3 +240,22 @@ class Service(Client):
             yield stream
         finally:
             await stream.aclose()
+
+    async def open(
+        self,
+        path: LiteralString,
+        *segments: object,
+        query: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Stream:
+        """Ask for something to hand on, under the caller's own conditions and for the range it wants.
+
+        Return it from a handler of `-> Stream`; whoever else gets it reads it to its end or calls `aclose`. Raises
+        `UpstreamError`, also for a refusal.
+        """
+        caller, operation = caller_here(), f"{self.name}.GET {path}"
+        target = path_of(path, segments) + query_of(query)
+        conditions = tuple(field for field in caller.fields if field[0] in PARTIAL)
+        fields = self._fields(caller, conditions, headers)
+        asking = Asking(method="GET", target=target, headers=fields, streamed=True, raw=True)
+        return Stream((await caller.running.remote(self).call(operation, asking, True)).response)

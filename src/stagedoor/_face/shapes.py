@@ -81,10 +81,11 @@ def _first(error: ValidationError) -> str:
 
 def _may_be_odd(body: bytes) -> bool:
     """Tell whether a body may hold what is no number of JSON, or none that a double can hold."""
-    if _NAN in body or _INFINITY in body:
+    # A single octet is looked for ten times as fast as several: most bodies have none of these three.
+    if (b"N" in body and _NAN in body) or (b"I" in body and _INFINITY in body):
         return True
     plain = body.translate(_ALIKE)
-    return _POWER in plain or _POWER_PLUS in plain or _LONG in plain
+    return _POWER in plain or (b"+" in body and _POWER_PLUS in plain) or _LONG in plain
 
 
 def odd_number(body: bytes) -> str:

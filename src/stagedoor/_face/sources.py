@@ -12,6 +12,7 @@ from stagedoor._face.uses import SOURCE
 from stagedoor.aggregate.part import signature_of
 from stagedoor.cache.store import Store
 from stagedoor.call import Env
+from stagedoor.deadline import Deadline
 from stagedoor.errors import ConfigError
 from stagedoor.policies.coalesced import Coalesced
 from stagedoor.upstream import Upstream
@@ -37,7 +38,10 @@ class Sourcing:
         self.declared = declared
         self._function = function or declared.function
         self.name = declared.name
-        outer: list[AnyPolicy] = [Coalesced()] if declared.safe else []
+        # A flight that would be refused is not begun.
+        outer: list[AnyPolicy] = (
+            [Coalesced(gate=lambda call: self.upstream.check("call", call.deadline))] if declared.safe else []
+        )
         if declared.cache is not None and declared.safe:
             codec = MadeCodec(returned(declared), declared.place)
             outer.insert(0, cached(declared.cache, store, codec))
@@ -49,6 +53,11 @@ class Sourcing:
     def policies(self) -> Sequence[object]:
         """Return the policies, outermost first."""
         return self.upstream.policies
+
+    def check(self, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
+        """Raise `Overloaded` where the function would not be called now, unless its values may be kept ones."""
+        if self.declared.cache is None:
+            self.upstream.check(operation, deadline, promise=promise)
 
     async def call(self, given: Sequence[Any], named: dict[str, Any]) -> Any:  # noqa: ANN401
         """Call the function through its policies; raises `UpstreamError`, and what is a mistake in the code."""

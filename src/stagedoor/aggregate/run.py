@@ -221,6 +221,7 @@ class _Run:
             unshortened,
             asked.parent,
             asked.caller,
+            asked.priority,
         )
 
     def _over(self, index: int) -> bool:

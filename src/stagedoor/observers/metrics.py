@@ -25,6 +25,7 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from stagedoor import events
+from stagedoor.context import WEIGHTS
 from stagedoor.errors import UpstreamRejected
 from stagedoor.events import Event, Observer, upstream_of
 from stagedoor.observers import numbers
@@ -104,6 +105,7 @@ class Metrics:
             ProcessCollector(registry=self.registry)
         self._facts: list[Collector] = []
         self._handlers: dict[type[Any], Callable[[Any], None]] = {}
+        self._load: Callable[[], None] = _nothing
         self._declare_requests()
         if service_names:
             self._watch()
@@ -167,8 +169,25 @@ class Metrics:
         self.registry.register(collector)
         self._facts.append(collector)
 
+    def follow(self, held: Callable[[], Mapping[str, Mapping[str, int]]], limit: Callable[[], float]) -> None:
+        """Show also what is held at each upstream, and how many requests may be under way: asked for each page.
+
+        `held` returns `limit`, `permits` and `waiting` by the upstream's name. Of other workers a page shows what they
+        held when they were last asked themselves.
+        """
+        self._declare_load()
+        self._load = lambda: self._look(held(), limit())
+
+    def _look(self, held: Mapping[str, Mapping[str, int]], limit: float) -> None:
+        self._request_limit.set(limit)
+        for name, counts in held.items():
+            self._under_way[name].set(counts.get("permits", 0))
+            self._in_line[name].set(counts.get("waiting", 0))
+            self._limits[name].set(counts.get("limit", 0))
+
     def render(self) -> tuple[bytes, str]:
         """Return the metrics as text, and its content type; with workers, the sum of all."""
+        self._load()
         registry = self.registry
         if self._shared:
             _forget_the_dead(Path(os.environ[_DIRECTORY]))
@@ -240,6 +259,27 @@ class Metrics:
         self._active = _only(self._gauge("http_active_requests", "Requests under way."))
         self._limited = _only(self._counter("rate_limited_total", "Requests refused for coming too often."))
 
+    def _declare_load(self) -> None:
+        def gauge(name: str, text: str) -> "_Children[str, Gauging]":
+            return self._by_service(self._gauge(name, text, "service_name"))
+
+        self._limits = gauge(
+            "upstream_concurrency_limit", "Calls that may be under way at once, as measured."
+        )
+        self._under_way = gauge("upstream_calls_in_flight", "Calls that hold a place.")
+        self._in_line = gauge("upstream_calls_waiting", "Calls that wait for a place of ours.")
+        self._request_limit = _only(
+            self._gauge("requests_concurrency_limit", "Requests that may be under way at once.")
+        )
+        shed = self._counter(
+            "requests_shed_total", "Requests refused for want of processor time.", "priority"
+        )
+        self._turned_away = {name: shed.labels(name) for name in WEIGHTS}
+        self._handlers |= {
+            events.LimitMoved: lambda event: self._limits[event.operation].set(event.limit),
+            events.RequestShed: lambda event: self._turned_away[event.priority].inc(),
+        }
+
     def _declare_aggregates(self) -> None:
         self._aggregations = _only(self._histogram("aggregation_duration_seconds", "Time an aggregate took."))
         parts = self._counter("aggregate_parts_total", "Verdicts on parts.", "aggregate", "part", "status")
@@ -274,6 +314,10 @@ class Metrics:
         misses = self._counter("cache_misses_total", "Lookups that found none.", "cache_type")
         self._hits = {tier: hits.labels(tier) for tier in ("memory", "redis")}
         self._misses = {tier: misses.labels(tier) for tier in ("memory", "redis")}
+
+
+def _nothing() -> None:
+    """Have nothing to look at."""
 
 
 def _only(metric: Labelled[C]) -> C:

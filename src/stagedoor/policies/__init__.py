@@ -1,10 +1,11 @@
 """Policies, one a file: options, the shell that wraps, and the pure decision.
 
 The order that serves most upstreams, outermost first:
-Cached ▸ Coalesced ▸ Within ▸ Retry ▸ Breaker ▸ Bulkhead ▸ Timeout.
+Cached ▸ Coalesced ▸ Within ▸ Retry ▸ Breaker ▸ AdaptiveLimit ▸ Timeout.
 """
 
 from stagedoor.call import Policy
+from stagedoor.policies.adaptive import AdaptiveLimit
 from stagedoor.policies.breaker import Breaker
 from stagedoor.policies.budget import Account, Budget
 from stagedoor.policies.bulkhead import Bulkhead
@@ -18,6 +19,7 @@ from stagedoor.policies.timeout import Timeout
 
 __all__ = [
     "Account",
+    "AdaptiveLimit",
     "Breaker",
     "Budget",
     "Bulkhead",

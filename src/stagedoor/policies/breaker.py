@@ -99,8 +99,10 @@ class Guard(Generic[P, R]):
                 self._moved(before)
             value = await self._send(call)
         except BaseException as error:
-            # Who has waited has less time than the upstream may take.
-            if is_failure(error, shortened=waited or context.current().unshortened is not None):
+            # Who has waited, here or for a place, has less time than the upstream may take.
+            asked = context.current()
+            shortened = waited or asked.record.waited > 0 or asked.unshortened is not None
+            if is_failure(error, shortened=shortened):
                 self._failed(ticket, began)
             else:
                 circuit.release(ticket)
@@ -108,7 +110,8 @@ class Guard(Generic[P, R]):
             raise
         # As `_failed` does, without a call more: this is how nearly all end.
         now, before = self._now(), circuit.state
-        circuit.record(ticket, now, False, now - began > self._rule.slow_after, self._env.rng())
+        slow = now - began > self._rule.slow_after and self._slow(now - began)
+        circuit.record(ticket, now, False, slow, self._env.rng())
         if circuit.state != before:
             self._moved(before)
         return value
@@ -133,9 +136,13 @@ class Guard(Generic[P, R]):
     def _failed(self, ticket: int, began: float) -> None:
         circuit, now = self._circuit, self._now()
         before = circuit.state
-        circuit.record(ticket, now, True, now - began > self._rule.slow_after, self._env.rng())
+        circuit.record(ticket, now, True, self._slow(now - began), self._env.rng())
         if circuit.state != before:
             self._moved(before)
+
+    def _slow(self, seconds: float) -> bool:
+        """Tell whether they were slow: a wait for a place of our own is no slowness of theirs."""
+        return seconds - context.current().record.waited > self._rule.slow_after
 
     def _moved(self, before: BreakerState) -> None:
         self._news.tell()  # first: an observer that fails must keep nobody waiting

@@ -1,26 +1,22 @@
 """Let so many calls be under way at once, and a few wait.
 
-A queue forms only when the upstream is slower than the load. Then the newest is served first, since it has most of
-its deadline left, and when the queue is full the oldest makes room, since it has least (O6). Nobody waits past its
-deadline.
-
-A permit is handed from call to call: it is counted free only when nobody waits. A waiter that is cancelled in the
-very tick in which it was given the permit hands it on.
+A queue forms only when the upstream is slower than the load. How long a call takes is not measured here, as
+`AdaptiveLimit` does: so the newest is served first, since it has most of its deadline left, and when the queue is full
+the oldest makes room, since it has least (O6). Nobody waits past its deadline. The queue itself is `permits`.
 """
 
-import asyncio
 import math
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 
+from stagedoor import context
 from stagedoor.call import Call, Env, Send
-from stagedoor.deadline import LATE
 from stagedoor.errors import Overloaded
 from stagedoor.events import CallShed
 from stagedoor.policies.cost import Cost
 from stagedoor.policies.options import demand
+from stagedoor.policies.permits import Permits
 
 __all__ = ["Bulkhead", "Places"]
 
@@ -58,72 +54,45 @@ class Bulkhead:
 class Places(Generic[P, R]):
     """The places round one Send, and who waits for one."""
 
-    __slots__ = ("_env", "_rule", "_send", "_taken", "_waiting")
+    __slots__ = ("_env", "_permits", "_rule", "_send")
 
     def __init__(self, rule: Bulkhead, send: Send[P, R], env: Env) -> None:
         self._rule = rule
         self._send = send
         self._env = env
-        self._taken = 0
-        self._waiting: OrderedDict[asyncio.Future[bool], None] = OrderedDict()  # oldest first
+        self._permits = Permits(env.clock, newest_first=True)
 
     def counts(self) -> Mapping[str, int]:
         """Return the permits that are out and the calls that wait for one."""
-        return {"permits": self._taken, "waiting": len(self._waiting)}
+        return {"permits": self._permits.taken, "waiting": self._permits.waiting}
 
     async def __call__(self, call: Call[P]) -> R:
         """Send the call once a place is free."""
-        if self._taken < self._rule.limit:
-            self._taken += 1
+        permits, limit = self._permits, self._rule.limit
+        if permits.taken < limit:
+            permits.taken += 1
         elif not await self._granted(call):
             self._env.observe(CallShed(call.operation, "overloaded"))
             raise Overloaded(call.operation, "no place was free in time", retry_after=1.0)
         try:
             return await self._send(call)
         finally:
-            if self._waiting:
-                self._hand_on()
+            if permits.waiting:
+                permits.give_back(limit)
             else:
-                self._taken -= 1
+                permits.taken -= 1
 
     async def _granted(self, call: Call[P]) -> bool:
-        if self._rule.queue == 0:
+        rule, permits = self._rule, self._permits
+        if rule.queue == 0:
             return False
-        if len(self._waiting) >= self._rule.queue:
-            _answer(self._waiting.popitem(last=False)[0], granted=False)
-        place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        clock = self._env.clock
-        end = call.deadline.narrowed(clock.now() + self._rule.max_wait).at
-        timer = None if end == math.inf else clock.call_at(end, lambda: _answer(place, granted=False))
-        self._waiting[place] = None
-        try:
-            return await place
-        except asyncio.CancelledError as error:
-            if not place.cancelled() and place.result():
-                self._hand_on()
-            if error.args == (LATE,):
-                return (
-                    False  # the same moment seen by a guard outside: still our shedding, not their lateness
-                )
-            raise
-        finally:
-            self._waiting.pop(place, None)
-            if timer is not None:
-                timer.cancel()
-
-    def _hand_on(self) -> None:
-        while self._waiting:
-            if _answer(self._waiting.popitem()[0], granted=True):
-                return
-        self._taken -= 1
+        if permits.waiting >= rule.queue:
+            permits.turn_away()
+        began = self._env.clock.now()
+        granted = await permits.wait(call.deadline.narrowed(began + rule.max_wait).at, rule.limit)
+        context.note_wait(self._env.clock.now() - began)
+        return granted
 
     def __repr__(self) -> str:
-        return f"<Bulkhead {self._taken}/{self._rule.limit} taken, {len(self._waiting)}/{self._rule.queue} waiting>"
-
-
-def _answer(place: asyncio.Future[bool], *, granted: bool) -> bool:
-    """Tell a waiter, unless it has been told or has gone; return whether it was told now."""
-    if place.done():
-        return False
-    place.set_result(granted)
-    return True
+        permits, rule = self._permits, self._rule
+        return f"<Bulkhead {permits.taken}/{rule.limit} taken, {permits.waiting}/{rule.queue} waiting>"

@@ -36,12 +36,14 @@ class Coalesced:
     """Join idempotent calls of equal operation, identity and key.
 
     `shareable` tells whether an answer may go to those who joined; if not, they ask for themselves (K5).
-    Streams can be read once and belong to one reader: give a `shareable` that says so.
+    Streams can be read once and belong to one reader: give a `shareable` that says so. `gate` is asked before a flight
+    begins, and raises to refuse it: a refusal then costs no task. Whoever joins passes no gate.
     """
 
     keyed: ClassVar[bool] = True
 
     shareable: Callable[[Any], bool] | None = None  # None: every answer is
+    gate: Callable[[Call[Any]], object] | None = None
 
     def cost(self, inner: Cost, /) -> Cost:
         """Return what is inside: at worst nobody asks the same."""
@@ -87,6 +89,8 @@ class Flights(Generic[P, R]):
         key = (call.operation, call.identity, call.key)
         flight = self._flights.get(key)
         if flight is None:
+            if self._rule.gate is not None:
+                self._rule.gate(call)
             flight = self._flights[key] = _Flight()
             flight.task = asyncio.get_running_loop().create_task(self._fly(key, flight, call))
             return await self._wait(key, flight, call)

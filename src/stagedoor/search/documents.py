@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Field, Index, Keyword, Nested, Number, Text
+from stagedoor.search.schema import Boolean, Field, Index, Integer, Keyword, Nested, Number, Text
 
 __all__ = ["as_declared", "refusal"]
 
@@ -29,7 +29,7 @@ def as_declared(document: Document, index: Index) -> Document:
     return {field.name: read(field, document) for field in index.fields}
 
 
-def read(field: Field, held: Mapping[str, Any]) -> Any:  # noqa: ANN401 - documents hold JSON
+def read(field: Field, held: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - JSON; a line a kind
     """Return a field's value in its declared form: None, or [] for one of many values, where there is none."""
     value = next((held[name] for name in (field.name, *field.also) if held.get(name) is not None), None)
     match field:
@@ -46,6 +46,10 @@ def read(field: Field, held: Mapping[str, Any]) -> Any:  # noqa: ANN401 - docume
             return [name for part in listed(value) if (name := named(part))]
         case Number():
             return number(value)
+        case Integer():
+            return whole(value)
+        case Boolean():
+            return {"true": True, "false": False}.get(str(value).lower())
         case _:
             return value
 
@@ -69,4 +73,12 @@ def number(value: Any) -> float | None:  # noqa: ANN401 - documents hold JSON
     try:
         return None if value is None or isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
+        return None
+
+
+def whole(value: Any) -> int | None:  # noqa: ANN401 - documents hold JSON
+    """Return a whole number that may be written as text; None for anything else."""
+    try:
+        return None if isinstance(value, bool) else int(value)
+    except (OverflowError, TypeError, ValueError):
         return None

@@ -1,44 +1,69 @@
 """An engine in memory, reader and writer in one: for tests, and as the plain statement of what the others do."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from itertools import chain
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 
 from stagedoor.call import Call
 from stagedoor.clock import Clock, SystemClock
 from stagedoor.errors import UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.search.analysis import analyze, forgiven, words_of
+from stagedoor.search.compared import bounds_of, comparable
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError, key_of
 from stagedoor.search.fits import demand_fit
-from stagedoor.search.order import in_order, narrowed
+from stagedoor.search.keys import prior_of
+from stagedoor.search.nearness import is_near
+from stagedoor.search.objects import meets_same
+from stagedoor.search.order import in_facet_order, in_order, narrowed
+from stagedoor.search.places import filler
 from stagedoor.search.query import (
     ID,
     All,
     AnyOf,
+    Begins,
     Between,
     Clause,
     Document,
+    Either,
+    Exists,
     Match,
     Not,
     Query,
     Result,
+    Same,
     Term,
+    texts_in,
     texts_of,
 )
-from stagedoor.search.schema import Index, single
+from stagedoor.search.ranking import Condition, Has, Near, Ranking, Starts, Worth, ranking_of
+from stagedoor.search.schema import Index, Keyword, Leaf, Text
+from stagedoor.value import value
 
-__all__ = ["MemorySearch"]
+__all__ = ["MemorySearch", "rank"]
+
+Words: TypeAlias = Mapping[str, frozenset[str]]  # of a document, by the part that they are in
 
 
-@dataclass(slots=True)
+@value()
+class Held:
+    """A document and its words."""
+
+    document: Document
+    words: Words
+
+
 class _Version:
-    index: Index
-    written: dict[str, Document] = field(default_factory=dict)
-    committed: dict[str, Document] = field(default_factory=dict)
-    mark: str = ""
+    def __init__(self, index: Index) -> None:
+        self.index = index
+        self.written: dict[str, Held] = {}
+        self.committed: dict[str, Held] = {}
+        self.vocabulary = Vocabulary(())
+        self.mark = ""
+        self._fill = filler(index)
+
+    def put(self, document: Document) -> None:
+        words = {part: frozenset(words.split(" ")) for part, words in self._fill(document).items()}
+        self.written[document[ID]] = Held(document, words)
 
 
 class MemorySearch:
@@ -61,7 +86,7 @@ class MemorySearch:
             raise UpstreamUnavailable(call.operation, "there is no such index yet", retryable=True)
         found = self._versions[version]
         try:
-            return _answer(call.payload, found.index, found.committed.values())
+            return _answer(call.payload, found.index, found.committed.values(), found.vocabulary)
         except ValueError as error:
             raise UpstreamRejected(call.operation, "the query does not fit the index") from error
 
@@ -107,16 +132,17 @@ class MemorySearch:
             if isinstance(change, Delete):
                 target.written.pop(change.id, None)
             elif isinstance(change, Ready):
-                target.written[change.id] = change.form
+                target.put(change.form)
             elif reason := refusal(change.document, target.index):
                 refused.append(Refused(str(change.document.get(ID)), reason))
             else:
-                target.written[change.id] = as_declared(change.document, target.index)
+                target.put(as_declared(change.document, target.index))
         return tuple(refused)
 
     async def commit(self, version: str, /) -> None:
         target = self._version(version)
         target.committed = dict(target.written)
+        target.vocabulary = Vocabulary(target.committed.values())
 
     async def switch(self, name: str, version: str, /) -> None:
         self._version(version)
@@ -143,49 +169,91 @@ class MemorySearch:
         return found
 
 
-def _answer(query: Query, index: Index, documents: Iterable[Document]) -> Result:
+def _answer(query: Query, index: Index, held: Iterable[Held], vocabulary: "Vocabulary") -> Result:
     demand_fit(query, index)
-    found = [document for document in documents if matches(query.clause, document, index)]
-    keys = query.sort_keys()
-    ordered = in_order(found, keys, index)
+    asked = _Asked(query.clause, index, vocabulary)
+    found = [one for one in held if asked.matches(one)]
     if query.by_relevance:
-        texts = texts_of(query.clause)
-        ordered.sort(
-            key=lambda document: rank(texts, document), reverse=True
-        )  # stable: equal ones stay by id
+        prior = prior_of(index)
+        found.sort(key=lambda one: (-asked.score(one), prior(one.document)[0], one.document[ID]))
+        ordered = [one.document for one in found]
+    else:
+        ordered = in_order([one.document for one in found], query.sort_keys(), index)
     page = ordered[query.offset : query.offset + query.limit]
-    return Result(total=len(found), documents=narrowed(page, query.fields, index))
+    counted = tuple((name, _counted(name, found)) for name in query.facets)
+    return Result(total=len(found), documents=narrowed(page, query.fields, index), facets=counted)
 
 
-def matches(clause: Clause, document: Document, index: Index) -> bool:
-    """Tell whether a document is among those a clause asks for."""
+def _counted(path: str, found: Sequence[Held]) -> tuple[tuple[str, int], ...]:
+    counts = Counter(value for one in found for value in set(values_at(one.document, path)))
+    return in_facet_order(counts.items())
+
+
+class _Asked:
+    """A clause that fits an index, with the rankings of its texts made once."""
+
+    def __init__(self, clause: Clause, index: Index, vocabulary: "Vocabulary") -> None:
+        self._clause = clause
+        self._index = index
+        self._texts: dict[Match | Begins, Scores] = {}
+        for text in texts_in(clause):
+            ranking = ranking_of(text, index)
+            if ranking is not None:
+                self._texts[text] = Scores(ranking, vocabulary)
+        self._ranking = [self._texts[text] for text in texts_of(clause) if text in self._texts]
+
+    def matches(self, held: Held) -> bool:
+        """Tell whether a document is among those asked for."""
+        return self._holds(self._clause, held)
+
+    def score(self, held: Held) -> int:
+        """Return how relevant a document is."""
+        return sum(scores.of(held.words) for scores in self._ranking)
+
+    def _holds(self, clause: Clause, held: Held) -> bool:
+        match clause:
+            case All():
+                return all(self._holds(part, held) for part in clause.clauses)
+            case Either():
+                return any(self._holds(part, held) for part in clause.clauses)
+            case Not():
+                return not self._holds(clause.clause, held)
+            case Match() | Begins():
+                return clause in self._texts and self._texts[clause].of(held.words) > 0
+            case _:
+                return _has_value(held.document, clause, self._index)
+
+
+def _has_value(document: Document, clause: Term | AnyOf | Between | Exists | Same, index: Index) -> bool:
     match clause:
-        case All():
-            return all(matches(part, document, index) for part in clause.clauses)
-        case Not():
-            return not matches(clause.clause, document, index)
         case Term():
             return _has(document, clause.field, (clause.value,), index)
         case AnyOf():
             return _has(document, clause.field, clause.values, index)
         case Between():
-            return _between(document.get(clause.field), clause.low, clause.high)
-        case Match():
-            return any(rank((clause,), document)[:2])
+            return _between(document.get(clause.field), clause, index)
+        case Exists():
+            return document.get(clause.field) not in (None, [])
+        case Same():
+            return meets_same(document, clause, index)
     assert_never(clause)
 
 
 def _has(document: Document, path: str, wanted: Sequence[Any], index: Index) -> bool:
-    if index.is_number(path):
-        number = document.get(path)
-        return number is not None and single(number) in {single(value) for value in wanted}
-    return not set(wanted).isdisjoint(values_at(document, path))
+    leaf = index.paths[path]
+    return not _compared(leaf, wanted).isdisjoint(_compared(leaf, values_at(document, path)))
 
 
-def _between(number: float | None, low: float | None, high: float | None) -> bool:
-    if number is None:
+def _compared(leaf: Leaf, values: Sequence[Any]) -> set[Any]:
+    return {comparable(leaf, value) for value in values} - {None}
+
+
+def _between(held: Any, clause: Between, index: Index) -> bool:  # noqa: ANN401 - documents hold JSON
+    bounds = bounds_of(index, clause.field, clause.low, clause.high)
+    if held is None or bounds is None:
         return False
-    return (low is None or single(number) >= single(low)) and (high is None or single(number) <= single(high))
+    value = comparable(index.paths[clause.field], held)
+    return (bounds[0] is None or value >= bounds[0]) and (bounds[1] is None or value <= bounds[1])
 
 
 def values_at(document: Mapping[str, Any], path: str) -> list[Any]:
@@ -196,44 +264,94 @@ def values_at(document: Mapping[str, Any], path: str) -> list[Any]:
     return [value.get(tail) if tail else value for value in values if value is not None]
 
 
-def rank(texts: Sequence[Match], document: Document) -> tuple[int, int, float]:
-    """Return what relevance compares: exact words, words near others, and the weights of where exact ones stand."""
-    exact, near, weight = 0, 0, 0.0
+# --- relevance ----------------------------------------------------------------------------------------------------
+
+
+class Vocabulary:
+    """The words of all documents by part, and which of them meet a condition: found out once."""
+
+    def __init__(self, held: Iterable[Held]) -> None:
+        self._words: dict[str, set[str]] = {}
+        for one in held:
+            for part, words in one.words.items():
+                self._words.setdefault(part, set()).update(words)
+        self._met: dict[Condition, frozenset[str]] = {}
+
+    def meeting(self, condition: Condition) -> frozenset[str]:
+        """Return the words of its part that meet a condition."""
+        met = self._met.get(condition)
+        if met is None:
+            met = self._met[condition] = frozenset(self._found(condition))
+        return met
+
+    def _found(self, condition: Condition) -> Iterable[str]:
+        if isinstance(condition, Has):
+            return (condition.word,)
+        known = self._words.get(condition.part, set())
+        if isinstance(condition, Starts):
+            return (other for other in known if other.startswith(condition.word))
+        return (other for other in known if is_near(condition.word, other, condition.errors))
+
+
+Met: TypeAlias = tuple[int, Sequence[tuple[str, frozenset[str]]]]  # points, and words of which any earns them
+
+
+class Scores:
+    """A ranking, with every condition turned into the words that meet it."""
+
+    def __init__(self, ranking: Ranking, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._every = ranking.every
+        self._sums = [[self._met(word) for word in words] for words in (ranking.words, ranking.layout)]
+        self._whole = self._met(ranking.whole)
+        self._more = self._met(ranking.more)
+
+    def _met(self, worths: Sequence[Worth]) -> list[Met]:
+        """Return what earns points, the most first."""
+        met = [
+            (worth.points, [(one.part, self._vocabulary.meeting(one)) for one in worth.conditions])
+            for worth in worths
+        ]
+        return sorted(met, key=lambda one: -one[0])
+
+    def _sum(self, asked: Sequence[Sequence[Met]], words: Words) -> int:
+        points = [_best(word, words) for word in asked]
+        return 0 if self._every and 0 in points else sum(points)
+
+    def of(self, words: Words) -> int:
+        """Return what a document with these words scores; 0 if it is no match."""
+        best = max(self._sum(asked, words) for asked in self._sums)
+        best = max(best, _best(self._whole, words))
+        return best + sum(_best([one], words) for one in self._more) if best else 0
+
+
+def _best(met: Sequence[Met], words: Words) -> int:
+    for points, conditions in met:
+        for part, wanted in conditions:
+            if part in words and not words[part].isdisjoint(wanted):
+                return points
+    return 0
+
+
+def rank(texts: Sequence[Match], document: Document) -> tuple[int, int, int]:
+    """Return how many words of these texts a document has, how many it has with errors alone, and what it scores."""
+    exact = near = points = 0
     for text in texts:
-        fields = [(words_at(document, name), share) for name, share in text.fields]
-        every = set(chain.from_iterable(words for words, _ in fields))
-        for word, errors in forgiven(words_of(text.text)).items():
-            exact += word in every
-            near += any(is_near(word, other, errors) for other in every)
-            weight += sum(share for words, share in fields if word in words)
-    return exact, near, weight
-
-
-def words_at(document: Document, name: str) -> frozenset[str]:
-    """Return the words of a text field."""
-    return frozenset(chain.from_iterable(_words(value) for value in values_at(document, name)))
-
-
-@lru_cache(10_000)
-def _words(text: str) -> frozenset[str]:
-    return frozenset(analyze(text))
-
-
-@lru_cache(100_000)
-def is_near(word: str, other: str, allowed: int) -> bool:
-    """Tell whether so many typing errors may have made one word of the other: the first letter is sure."""
-    return word[0] == other[0] and abs(len(word) - len(other)) <= allowed and distance(word, other) <= allowed
-
-
-def distance(word: str, other: str) -> int:
-    """Return the edits from one word to another, an exchange of neighbours being one (optimal string alignment)."""
-    before: list[int] = []
-    row = list(range(len(other) + 1))
-    for i, letter in enumerate(word, start=1):
-        before, last, row = row, before, [i]
-        for j, their in enumerate(other, start=1):
-            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (letter != their))
-            if i > 1 and j > 1 and letter == other[j - 2] and word[i - 2] == their:
-                best = min(best, last[j - 2] + 1)
-            row.append(best)
-    return row[-1]
+        index = Index("", (Keyword(name=ID), *[Text(name=name) for name, _ in text.fields]))
+        filled = filler(index)({name: document.get(name) for name, _ in text.fields})
+        words = {part: frozenset(found.split(" ")) for part, found in filled.items()}
+        vocabulary = Vocabulary([Held(document, words)])
+        ranking = ranking_of(text, index)
+        if ranking is None:
+            continue
+        points += Scores(ranking, vocabulary).of(words)
+        for word in ranking.words:
+            met = {
+                type(one)
+                for worth in word
+                for one in worth.conditions
+                if not words.get(one.part, frozenset()).isdisjoint(vocabulary.meeting(one))
+            }
+            exact += Has in met
+            near += met == {Near}
+    return exact, near, points

@@ -18,16 +18,22 @@ __all__ = [
     "WINDOW",
     "All",
     "AnyOf",
+    "Begins",
     "Between",
     "Clause",
     "Document",
+    "Either",
+    "Exists",
     "Match",
     "Not",
     "Order",
     "Query",
     "Result",
+    "Same",
     "Scalar",
     "Term",
+    "Words",
+    "texts_in",
     "texts_of",
 ]
 
@@ -59,14 +65,14 @@ class AnyOf:
 
 @value()
 class Between:
-    """The field's number lies between the bounds, both inclusive; None leaves that side open.
+    """The field's number or date lies between the bounds, both inclusive; None leaves that side open.
 
-    A missing number lies between no bounds. With both sides open this matches every document that has one.
+    A missing one lies between no bounds. With both sides open this matches every document that has one.
     """
 
     field: str
-    low: float | None = None
-    high: float | None = None
+    low: float | str | None = None
+    high: float | str | None = None
 
 
 @value()
@@ -82,10 +88,43 @@ class Match:
 
 
 @value()
+class Begins:
+    """The text has every word in one of the fields, as it is, of the last one the beginning: it is being typed.
+
+    `fields` are names with their weights, as for `Match`. Texts that begin with all of it rank higher.
+    """
+
+    fields: tuple[tuple[str, float], ...]
+    text: str
+
+
+@value()
 class Not:
     """The clause does not match."""
 
     clause: "Clause"
+
+
+@value()
+class Exists:
+    """The field has a value: one that is not null, nor an empty list."""
+
+    field: str
+
+
+@value()
+class Either:
+    """At least one clause matches; of no clauses, nothing does."""
+
+    clauses: tuple["Clause", ...] = ()
+
+
+@value()
+class Same:
+    """One and the same object of a list meets all of these: `Term`, `AnyOf` and `Between` on its own fields."""
+
+    path: str
+    clauses: tuple["Term | AnyOf | Between", ...]
 
 
 @value()
@@ -95,8 +134,8 @@ class All:
     clauses: tuple["Clause", ...] = ()
 
 
-Clause: TypeAlias = Term | AnyOf | Between | Match | Not | All
-"""A condition on documents; `Not` and `All` have others inside."""
+Words: TypeAlias = Match | Begins
+Clause: TypeAlias = Term | AnyOf | Between | Exists | Match | Begins | Same | Not | Either | All
 
 
 @value()
@@ -112,7 +151,8 @@ class Query:
     """One page of one index: what a search engine's transport takes as its payload.
 
     `order` is completed with `id`; keys after `id` say nothing and are dropped. `fields` narrows the documents of
-    the answer to these top-level fields, () asks for all of them. `offset + limit` is at most `WINDOW`, which whoever
+    the answer to these top-level fields, () asks for all of them. `facets` are keywords whose values are counted over
+    all matches. `offset + limit` is at most `WINDOW`, which whoever
     makes the query answers for: engines raise `ValueError` beyond it.
     """
 
@@ -122,6 +162,7 @@ class Query:
     offset: int = 0
     limit: int = 10
     fields: tuple[str, ...] = ()
+    facets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.offset < 0 or self.limit < 0 or self.offset + self.limit > WINDOW:
@@ -144,18 +185,37 @@ class Query:
 
 @value(kw_only=True)
 class Result:
-    """One page: the exact number of matches in all, and the documents of this page in order."""
+    """One page: the exact number of matches in all, the documents of this page in order, and what was counted.
+
+    `facets` has, by keyword, its values with the number of matches that have each, most first.
+    """
 
     total: int
     documents: tuple[Document, ...]
+    facets: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
 
 
-def texts_of(clause: Clause) -> tuple[Match, ...]:
+def texts_of(clause: Clause) -> tuple[Words, ...]:
     """Return the text matches that a document must have, in order; what is negated ranks nothing."""
     match clause:
-        case Match():
+        case Match() | Begins():
             return (clause,)
         case All():
             return tuple(text for inner in clause.clauses for text in texts_of(inner))
+        case _:
+            return ()
+
+
+def texts_in(clause: Clause) -> tuple[Words, ...]:
+    """Return every text match in a clause, also those that are negated."""
+    match clause:
+        case Match() | Begins():
+            return (clause,)
+        case All():
+            return tuple(text for inner in clause.clauses for text in texts_in(inner))
+        case Either():
+            return tuple(text for inner in clause.clauses for text in texts_in(inner))
+        case Not():
+            return texts_in(clause.clause)
         case _:
             return ()

@@ -2,6 +2,7 @@
 
 import hashlib
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
@@ -9,7 +10,25 @@ from typing import TypeAlias
 from stagedoor.errors import ConfigError
 from stagedoor.search.query import ID
 
-__all__ = ["Field", "Index", "Keyword", "Leaf", "Nested", "Number", "Text", "single"]
+__all__ = [
+    "Boolean",
+    "Date",
+    "Field",
+    "Higher",
+    "Index",
+    "Integer",
+    "Keyword",
+    "Leaf",
+    "More",
+    "Nested",
+    "Number",
+    "Place",
+    "Shorter",
+    "Text",
+    "Tie",
+    "Whole",
+    "single",
+]
 
 _SINGLE = struct.Struct("f")
 _LARGEST = 3.4028234663852886e38
@@ -24,17 +43,25 @@ class _Named:
 
 @dataclass(frozen=True, kw_only=True)
 class Keyword(_Named):
-    """Exact values: an id, a name to compare as a whole; `many` is a list of them."""
+    """Exact values: an id, a name to compare as a whole; `many` is a list of them. Those of a `facet` are counted."""
 
     many: bool = False
+    facet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Text(_Named):
-    """Words for `Match`; `sortable` keeps the raw value beside them, for order. `many` is a list of texts."""
+    """Words for `Match`; `sortable` keeps the raw value beside them, for order. `many` is a list of texts.
+
+    A `title` is also found as a whole, and by what it begins with. Texts of the same `together` have a place for all
+    their words, which is quicker to ask than each of theirs; one that is never asked for by itself is not `alone`.
+    """
 
     many: bool = False
     sortable: bool = False
+    title: bool = False
+    together: str = ""
+    alone: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,28 +70,89 @@ class Number(_Named):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nested(_Named):
-    """A list of objects; `asked` if their keywords are asked for by dotted paths, else they are only kept."""
+class Integer(_Named):
+    """A whole number of 64 bits, or null, compared exactly."""
 
-    fields: tuple[Keyword | Text | Number, ...]
+
+@dataclass(frozen=True, kw_only=True)
+class Date(_Named):
+    """A date, with or without a time, as ISO 8601 has it, or null; compared to the millisecond."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Boolean(_Named):
+    """True, false, or null."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nested(_Named):
+    """A list of objects; `asked` if their fields are asked for, keywords by dotted paths, else they are only kept."""
+
+    fields: tuple[Keyword | Text | Number | Integer | Date | Boolean, ...]
     asked: bool = False
 
 
-Leaf: TypeAlias = Keyword | Text | Number
-Field: TypeAlias = Keyword | Text | Number | Nested
+@dataclass(frozen=True)
+class Shorter:
+    """Of equally relevant documents, those whose text here is shorter come first."""
+
+    field: str
+
+
+@dataclass(frozen=True)
+class Higher:
+    """Of equally relevant documents, those whose number here is higher come first; `most` is about the highest."""
+
+    field: str
+    most: float = 10.0
+
+
+@dataclass(frozen=True)
+class More:
+    """Of equally relevant documents, those that hold more of these values come first."""
+
+    fields: tuple[str, ...]
+
+
+Tie: TypeAlias = Shorter | Higher | More
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the words of one text are kept, or of several that are asked for together."""
+
+    name: str
+    fields: tuple[str, ...]
+    title: bool = False
+    shared: bool = False
+
+
+Whole: TypeAlias = Integer | Date | Boolean
+Leaf: TypeAlias = Keyword | Text | Number | Whole
+Field: TypeAlias = Leaf | Nested
 """How one field of a document is indexed and compared."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """One index: its name (an alias of a versioned index) and its fields; `id` is one of them, a keyword."""
+    """One index: its name (an alias of a versioned index) and its fields; `id` is one of them, a keyword.
+
+    `ties` say which of equally relevant documents come first, at most one of each kind, in the order in which they are
+    declared here: shorter, higher, more.
+    """
 
     name: str
     fields: tuple[Field, ...]
+    ties: tuple[Tie, ...] = ()
+    exists: bool = True  # whether fields have a value may be asked
 
     def __post_init__(self) -> None:
         if not isinstance(self.paths.get(ID), Keyword):
             raise ConfigError(f"index {self.name!r}: the keyword {ID!r} is missing from its fields")
+        if taken := {place.name for place in self.places if place.shared} & self.paths.keys():
+            raise ConfigError(
+                f"index {self.name!r}: {min(taken)!r} is a field, and cannot be a place of several"
+            )
 
     @cached_property
     def paths(self) -> dict[str, Leaf]:
@@ -80,10 +168,30 @@ class Index:
         return leaves
 
     @cached_property
-    def joined(self) -> tuple[str, ...]:
-        """Name the texts that one question may span: all of them, or none where there is only one."""
-        texts = tuple(path for path, leaf in self.paths.items() if isinstance(leaf, Text))
-        return texts if len(texts) > 1 else ()
+    def places(self) -> tuple[Place, ...]:
+        """Return where words are kept: a place for each text that is asked for alone, and for those asked together."""
+        texts = [leaf for leaf in self.paths.values() if isinstance(leaf, Text)]
+        found = [Place(text.name, (text.name,), text.title) for text in texts if text.alone]
+        for name in dict.fromkeys(text.together for text in texts if text.together):
+            members = tuple(text.name for text in texts if text.together == name)
+            found.append(Place(name, members, shared=True))
+        return tuple(found)
+
+    def places_of(self, fields: Iterable[str]) -> tuple[Place, ...]:
+        """Return the places that hold just these texts, as few as there are; raises `ValueError` if there are none."""
+        left, found = set(fields), []
+        for place in sorted(self.places, key=lambda place: -len(place.fields)):
+            if left and left.issuperset(place.fields):
+                left.difference_update(place.fields)
+                found.append(place)
+        if left:
+            raise ValueError(f"index {self.name!r}: {min(left)!r} is not asked for alone")
+        return tuple(found)
+
+    @cached_property
+    def nested(self) -> dict[str, Nested]:
+        """Return the lists of objects that are asked for."""
+        return {field.name: field for field in self.fields if isinstance(field, Nested) and field.asked}
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -103,7 +211,20 @@ class Index:
     def is_sortable(self, path: str) -> bool:
         """Tell whether documents can be sorted by a field: numbers, texts declared so, and `id`."""
         leaf = self.paths.get(path)
-        return path == ID or isinstance(leaf, Number) or (isinstance(leaf, Text) and leaf.sortable)
+        return (
+            path == ID
+            or isinstance(leaf, Number | Integer | Date)
+            or (isinstance(leaf, Text) and leaf.sortable)
+        )
+
+    def is_whole(self, path: str) -> bool:
+        """Tell whether a field holds whole numbers, moments or booleans."""
+        return isinstance(self.paths.get(path), Whole)
+
+    def is_facet(self, path: str) -> bool:
+        """Tell whether the values of a keyword can be counted."""
+        leaf = self.paths.get(path)
+        return isinstance(leaf, Keyword) and leaf.facet and "." not in path
 
     def is_number(self, path: str) -> bool:
         """Tell whether a field holds numbers."""

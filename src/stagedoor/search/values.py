@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
 from stagedoor.parameters import Fault, Invalid, Place
@@ -11,6 +12,9 @@ from stagedoor.value import value
 
 __all__ = [
     "HUGE",
+    "BooleanValue",
+    "ChoiceValue",
+    "DateValue",
     "IntegerValue",
     "Kind",
     "NumberValue",
@@ -22,8 +26,13 @@ __all__ = [
 ]
 
 HUGE: Final = 10**18  # larger integers are this one: nothing counts that far
+_SIGNS: Final = 20  # of an integer of 64 bits
 _INTEGER = re.compile(r"-?[0-9]+", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
+_DATE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?",
+    re.ASCII,
+)
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
 T_co = TypeVar("T_co", covariant=True)
@@ -123,6 +132,57 @@ class TextValue:
         return schema
 
 
+@dataclass(frozen=True, slots=True)
+class ChoiceValue:
+    """One of a few words."""
+
+    words: tuple[str, ...]
+
+    @property
+    def example(self) -> str:
+        return self.words[0]
+
+    def read(self, name: str, raw: str, place: Place = "query") -> str:
+        if raw not in self.words:
+            raise fault(name, f"must be one of {', '.join(self.words)}", "choice", place)
+        return raw
+
+    def schema(self) -> Mapping[str, Any]:
+        return {"type": "string", "enum": list(self.words)}
+
+
+@dataclass(frozen=True, slots=True)
+class BooleanValue:
+    """`true` or `false`."""
+
+    example: str = "true"
+
+    def read(self, name: str, raw: str, place: Place = "query") -> bool:
+        return ChoiceValue(("true", "false")).read(name, raw) == "true"
+
+    def schema(self) -> Mapping[str, Any]:
+        return {"type": "string", "enum": ["true", "false"]}  # as a query string has it
+
+
+@dataclass(frozen=True, slots=True)
+class DateValue:
+    """A date or a time in ISO 8601 (RFC 3339), UTC where no zone is named; a date is its first moment."""
+
+    example: str = "2001-05-17"
+
+    def read(self, name: str, raw: str, place: Place = "query") -> str:
+        try:
+            datetime.fromisoformat(raw if _DATE.fullmatch(raw) else "")
+        except ValueError:
+            raise fault(
+                name, "must be a date or a time, as in 2001-05-17 or 2001-05-17T10:00:00Z", "date"
+            ) from None
+        return raw
+
+    def schema(self) -> Mapping[str, Any]:
+        return {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntegerValue:
     """An integer with a least value and, perhaps, a greatest."""
@@ -135,7 +195,10 @@ class IntegerValue:
         if _INTEGER.fullmatch(raw) is None:
             raise fault(name, "must be an integer", "integer", place)
         # Thousands of digits would cost time to convert, and Python refuses them.
-        value = int(raw) if len(raw) <= 18 else -HUGE if raw.startswith("-") else _large(raw)
+        exact = 18 if self.greatest is None or self.greatest < HUGE else _SIGNS
+        value = int(raw) if len(raw) <= exact else -HUGE if raw.startswith("-") else _large(raw)
+        if len(raw) > exact > 18:
+            raise fault(name, self.rule, "range", place)
         if value < self.least or (self.greatest is not None and value > self.greatest):
             raise fault(name, self.rule, "range", place)
         return value

@@ -14,7 +14,7 @@ from typing import Final
 from stagedoor.errors import ConfigError
 from stagedoor.requests import Headers
 
-__all__ = ["ACCEPTED", "Cors", "is_origin"]
+__all__ = ["ACCEPTED", "Cors", "is_foreign", "is_origin"]
 
 # As browsers write it (RFC 6454, 6.2): lower case, no port where it is the scheme's own, no path.
 _ORIGIN: Final = re.compile(
@@ -24,6 +24,7 @@ _OWN_PORT: Final = {"http": "80", "https": "443"}
 _EXPOSED: Final = (
     "X-Total-Count",
     "Link",
+    "Did-You-Mean",
     "Location",
     "ETag",
     "Retry-After",
@@ -90,5 +91,20 @@ class Cors:
             return None
         return ((b"access-control-allow-methods", methods.encode()), *self._preflight)
 
+    def lists(self, origin: bytes | None) -> bool:
+        """Tell whether an origin is one of the list."""
+        return origin in self._origins
+
     def __repr__(self) -> str:
         return f"<Cors {b', '.join(self._origins).decode()}>"
+
+
+def is_foreign(asked: Mapping[bytes, bytes], cors: Cors | None) -> bool:
+    """Tell whether a browser says that a page of another site asks, and its origin is not listed (T20).
+
+    What carries no `Sec-Fetch-Site` is no browser of these days, and nobody's page can make it leave the field out.
+    """
+    site = asked.get(b"sec-fetch-site")
+    if site is None or site.strip().lower() != b"cross-site":
+        return False
+    return cors is None or not cors.lists(asked.get(b"origin"))

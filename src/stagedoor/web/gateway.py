@@ -1,14 +1,17 @@
 """The gateway: one ASGI application made of routes.
 
-    request ─▶ route ─▶ throttle ─▶ context (id, trace, deadline, identity) ─▶ handler ─▶ answer
-                           └─▶ 429                                                 └─▶ problem
+    request ─▶ route ─▶ pressure ─▶ throttle ─▶ context (id, trace, deadline, identity) ─▶ handler ─▶ answer
+                           └─▶ 503     └─▶ 429                                                 └─▶ problem
 
 Every answer leaves through `_write`, every failure through `problem_of`; a handler knows of neither.
 """
 
+import asyncio
+import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from math import inf
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,21 +21,23 @@ from stagedoor.addresses import Trust, client_key, client_of
 from stagedoor.aggregate.plan import Plan
 from stagedoor.asgi import Receive, Scope, Send
 from stagedoor.call import Env
-from stagedoor.context import RequestContext
+from stagedoor.context import Record, RequestContext
 from stagedoor.deadline import Deadline
 from stagedoor.errors import ConfigError
+from stagedoor.events import RequestShed
 from stagedoor.ids import randbytes
 from stagedoor.parameters import BeyondWindow, Invalid
+from stagedoor.policies.pressure import Pressure
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.web.answer import WebAnswer
-from stagedoor.web.cors import Cors
+from stagedoor.web.cors import Cors, is_foreign
 from stagedoor.web.disconnect import ClientGone, while_connected
 from stagedoor.web.identity import credentials_of
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Refused, Route, RouteMatch, Router
 from stagedoor.web.stream import send_stream
-from stagedoor.web.throttle import Limiter
+from stagedoor.web.throttle import Limiter, Quotas
 from stagedoor.web.trace import Parents
 from stagedoor.web.traffic import CLIENT_CLOSED, ActiveRequest, RequestCounter, Traffic
 
@@ -41,7 +46,12 @@ __all__ = ["GatewayApp"]
 _LOGGER = logging.getLogger("stagedoor.web")
 _KIT = str(Path(__file__).parent.parent)
 _LONGEST_FIGURE = 9
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GONE = WebAnswer(CLIENT_CLOSED, ())
+_MOST = 10_000  # requests under way at once, however much time the processor has
+_TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
+_SLOWEST_TURN = 0.1  # seconds, for deadlines of any length: health has to be answered too
+_BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is longer anyhow
 
 
 class _RoutedRequest(ActiveRequest):
@@ -86,11 +96,13 @@ class GatewayApp:
     """Serve routes under one deadline, one form of errors, one way to count and to log.
 
     `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
-    every client on every route but the `live` ones; `cors` lets pages of other origins read the answers. `mistakes`
-    hears of each failure of our own, which clients see as 500.
+    every client on every route but the `live` ones, `limits` further on single ones, by path; where the processor is
+    short some of them are refused (`policies.pressure`). `cors` lets pages of other origins read the answers; the
+    fields in `always` stand in each answer that does not say them itself. `mistakes` hears of each failure of our own,
+    which clients see as 500.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything a gateway is made of
         self,
         routes: Iterable[Route],
         *,
@@ -102,7 +114,9 @@ class GatewayApp:
         plans: Sequence[Plan[Any]] = (),
         trusted: Trust = _nobody,
         throttle: Limiter | None = None,
+        limits: Mapping[str, Limiter] | None = None,
         cors: Cors | None = None,
+        always: Headers = (),
         lifespan: Callable[[], AbstractAsyncContextManager[object]] = _nothing_to_open,
         entropy: Callable[[int], bytes] = randbytes,
     ) -> None:
@@ -113,11 +127,17 @@ class GatewayApp:
         self.ready = False
         self._router = Router(self.routes)
         self._now = env.clock.now
+        self._observe = env.observe
+        self.pressure = Pressure(target=min(deadline / _TURNS, _SLOWEST_TURN), most=_MOST)
+        self._turn_asked = self._next_turn = -inf
         self.deadline = deadline
         self._counter = RequestCounter(traffic, env.clock.now)
         self._trusted = trusted
         self._throttle = throttle
+        common = () if throttle is None else (throttle,)
+        self._quotas = {path: Quotas(one, *common) for path, one in (limits or {}).items()}
         self._cors = cors
+        self._always = tuple(always)
         self._lifespan = lifespan
         self._entropy = entropy
         self.mistakes: Callable[[Exception], object] = _nobody_asks
@@ -127,8 +147,11 @@ class GatewayApp:
         if scope["type"] == "http":
             match = self._router.match(scope["method"], scope["raw_path"])
             exchange = _RoutedRequest(scope, receive, send, match, self._now(), self._entropy(40))
-            serving = self._served(exchange)
-            await (self._counter.count(exchange, serving) if match.route.counted else serving)
+            route = match.route
+            if route.counted:
+                await self._counter.count(exchange, self._admitted(exchange, route))
+            else:
+                await self._served(exchange)
         elif scope["type"] == "lifespan":
             await self._live(receive, send)
         else:
@@ -161,34 +184,69 @@ class GatewayApp:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _served(self, exchange: _RoutedRequest) -> None:
-        await self._write(exchange, await self._answered(exchange))
+        # A preflight is not counted: a page could never read its refusal (Fetch 4.8).
+        answer = self._preflight(exchange) if exchange.scope["method"] == "OPTIONS" else None
+        await self._write(exchange, await self._answered(exchange) if answer is None else answer)
+
+    async def _admitted(self, exchange: _RoutedRequest, route: Route) -> None:
+        """Answer a request that there is time for, and refuse it at once where there is none."""
+        if exchange.started >= self._next_turn:
+            self._ask_for_turn(exchange.started)
+        if route.live or exchange.scope["method"] == "OPTIONS":
+            await self._served(exchange)
+        elif self.pressure.enter(route.priority):
+            try:
+                await self._write(exchange, await self._answered(exchange))
+            finally:
+                self.pressure.leave(route.priority)
+        else:
+            self._observe(RequestShed(route.path, route.priority))
+            await self._write(exchange, self._problem(exchange, problems.overloaded(1.0)))
+
+    def _ask_for_turn(self, now: float) -> None:
+        """See how long the loop lets one wait: that is how much it has to do."""
+        self._turn_asked, self._next_turn = now, inf
+        asyncio.get_running_loop().call_soon(self._turned)
+
+    def _turned(self) -> None:
+        now = self._now()
+        self.pressure.turned(now, now - self._turn_asked)
+        self._next_turn = now + _BETWEEN_TURNS
 
     async def _answered(self, exchange: _RoutedRequest) -> WebAnswer:
         """Return what is answered before any handler is asked, or what the handler answers."""
-        if self._cors is not None and exchange.scope["method"] == "OPTIONS":
-            preflight = self._preflight(exchange, self._cors)
-            if preflight is not None:
-                return preflight  # not counted: a page could never read its refusal (Fetch 4.8)
-        throttle = self._throttle
-        if throttle is not None and not exchange.match.route.live:
+        throttle, route = self._throttle, exchange.match.route
+        if route.live:
+            return await self._handled(exchange)
+        if self._quotas and route.path in self._quotas:
+            exchange.fields, wait = await self._quotas[route.path].take(self._client(exchange))
+            if wait:
+                return self._problem(exchange, problems.rate_limited(wait))
+        elif throttle is not None:
             key = self._client(exchange)
             allowance = throttle.take(key) or await throttle.ask(key)
             exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
             if not allowance.allowed:
                 return self._problem(exchange, problems.rate_limited(allowance.reset))
+        if exchange.scope["method"] not in _SAFE and is_foreign(exchange.headers, self._cors):
+            return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
         return await self._handled(exchange)
 
     def _client(self, exchange: _RoutedRequest) -> str:
-        """Return who asks; all who come without an address are one."""
+        """Return who asks: whom the route's guard has recognised, else an address; all without one are one."""
+        subject = exchange.match.route.subject
+        known = "" if subject is None else subject(exchange.scope)
+        if known:
+            return "=" + hashlib.blake2b(known.encode(), digest_size=16).hexdigest()  # no address begins so
         peer = exchange.scope.get("client")
         if peer is None:
             return ""
         return client_key(client_of(peer[0], exchange.scope["headers"], self._trusted))
 
-    def _preflight(self, exchange: _RoutedRequest, cors: Cors) -> WebAnswer | None:
+    def _preflight(self, exchange: _RoutedRequest) -> WebAnswer | None:
         """Return what a browser hears that asks whether it may ask; None if this is nothing of the kind."""
-        methods = self._router.allowed(exchange.scope["raw_path"])
-        fields = None if methods is None else cors.preflight(exchange.headers, methods)
+        cors, methods = self._cors, self._router.allowed(exchange.scope["raw_path"])
+        fields = None if methods is None or cors is None else cors.preflight(exchange.headers, methods)
         return None if fields is None else WebAnswer(204, fields)
 
     async def _handled(self, exchange: _RoutedRequest) -> WebAnswer:
@@ -225,15 +283,18 @@ class GatewayApp:
             forward += credentials
         whole = Deadline(exchange.started + (route.deadline or self.deadline))
         deadline = self._shortened(exchange, whole)
+        # By position, for every request: with names it takes a third longer.
         return RequestContext(
-            request_id=exchange.request_id,
-            deadline=deadline,
-            identity=identity,
-            forward=forward,
-            attempt=_figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
-            unshortened=None if deadline is whole else whole,
-            parent=Parents(exchange.trace.parent),
-            caller=None if route.caller is None else route.caller(exchange.scope),
+            exchange.request_id,
+            deadline,
+            identity,
+            forward,
+            Record(),
+            _figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
+            None if deadline is whole else whole,
+            Parents(exchange.trace.parent),
+            None if route.caller is None else route.caller(exchange.scope),
+            route.priority,
         )
 
     def _shortened(self, exchange: _RoutedRequest, whole: Deadline) -> Deadline:
@@ -270,6 +331,9 @@ class GatewayApp:
         if answer.stream is None and answer.status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(answer.body)))
         exchange.sign(headers)
+        if self._always:
+            said = {name for name, _ in headers}
+            headers += [field for field in self._always if field[0] not in said]
         if self._cors is not None:
             self._cors.tell(headers, exchange.headers.get(b"origin"))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}

@@ -18,7 +18,9 @@ from stagedoor.problems import Problem
 from stagedoor.web.routes import UNMATCHED
 from stagedoor.web.traffic import ActiveRequest, RequestCounter, Traffic
 
-__all__ = ["Framework", "RequestMiddleware"]
+__all__ = ["TO_HEAD", "Framework", "RequestMiddleware"]
+
+TO_HEAD = "stagedoor.to_head"  # in the scope of a GET that was a HEAD: what is streamed need not be read
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,7 @@ def _normalised(scope: Scope) -> Scope:
     scope = dict(scope)
     if scope["method"] == "HEAD":
         scope["method"] = "GET"
+        scope[TO_HEAD] = True
     raw: bytes = scope["raw_path"]
     if len(raw) > 1 and raw.endswith(b"/"):
         raw = raw[:-1]

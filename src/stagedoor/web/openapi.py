@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document of a set of routes, from the same declarations that serve them."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -20,6 +21,8 @@ _USUAL = {
     403: problems.forbidden(),
     404: problems.not_found(),
     405: problems.method_not_allowed("GET, HEAD"),
+    409: problems.conflict(),
+    412: problems.precondition_failed(),
     413: problems.too_large(),
     414: problems.uri_too_long(),
     415: problems.unsupported_media(),
@@ -62,6 +65,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "header": {"style": "simple"},
     "cookie": {"style": "form"},
 }
+_PAGE = "text/html"
 _BODILESS = frozenset({204, 304})
 _WHOLE = {"type": "integer", "minimum": 0}
 _FIELDS = {"X-Total-Count": _WHOLE, "Retry-After": _WHOLE}  # the others are text
@@ -85,7 +89,7 @@ def document(
     for route, documentation in shown:
         operation = _operation(route, documentation, schemas.get(id(route)), components, namespace)
         if documentation.body is not None:
-            operation["requestBody"] = _request_body(bodies[id(route)])
+            operation["requestBody"] = _request_body(documentation.body_type, bodies[id(route)])
         paths.setdefault(route.path.replace(":path}", "}"), {})[route.method.lower()] = operation
     guards = {one.security.name: dict(one.security.scheme) for _, one in shown if one.security is not None}
     return {
@@ -132,8 +136,8 @@ def _spell_keys(schema: Any, components: Mapping[str, Any]) -> None:  # noqa: AN
             schema["propertyNames"] = {"type": "string", **({"enum": known} if known else {})}
 
 
-def _request_body(schema: object) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+def _request_body(media_type: str, schema: object) -> dict[str, Any]:
+    return {"required": True, "content": {media_type: {"schema": schema}}}
 
 
 def _operation(
@@ -143,8 +147,12 @@ def _operation(
     responses = {str(documentation.status): _success(documentation, schema)}
     if "ETag" in documentation.headers:
         responses["304"] = _unchanged(documentation)
+    responses |= {str(status): {"description": HTTPStatus(status).phrase} for status in documentation.also}
     for status, said in sorted(_by_status(documentation.problems).items()):
         responses[str(status)] = _refusal(said, _example_path(route), namespace)
+    if documentation.pages:
+        for answer in responses.values():
+            answer.get("content", {}).setdefault(_PAGE, {})
     operation = {
         "operationId": _operation_id(route),
         "summary": documentation.summary,

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 from stagedoor import problems
 from stagedoor.asgi import Scope
+from stagedoor.context import Priority
 from stagedoor.errors import ConfigError
 from stagedoor.parameters import Fault, Invalid, Parameter
 from stagedoor.problems import Problem
@@ -57,8 +58,11 @@ class Documentation:
     problems: tuple[int | Problem, ...] = ()  # a status, or exactly what is said with it
     headers: Mapping[str, str] = field(default_factory=dict)  # field name -> description
     body: Any = None  # the type of the request's body
+    body_type: str = "application/json"  # its media type
     deprecated: bool = False
     security: Security | None = None  # None: everybody may come in
+    also: tuple[int, ...] = ()  # other statuses below 400, without a body that a program would read
+    pages: bool = False  # whether it answers with a page for people as well
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +71,8 @@ class Route:
 
     `public` declares that everybody gets the same answer: credentials are neither read nor forwarded, and no
     identity enters a key. `counted` is False for routes that stay out of the request metrics. `live` routes are
-    answered however often a client has asked.
+    answered however often a client has asked, and however much there is to do; of the others the more urgent are, by
+    their `priority`.
     """
 
     path: str
@@ -77,12 +82,16 @@ class Route:
     public: bool = False
     counted: bool = True
     live: bool = False
+    priority: Priority = "detail"
     documentation: Documentation | None = None
     kind: str = "route"
     cached: float | None = None  # seconds an answer may be kept, for the routes table
     varies: tuple[str, ...] = ()  # the fields of a request that its answer depends on
     raw: bool = False  # the handler wants the path's parameters as they came too
     deadline: float | None = None  # seconds for the whole request, where it is not the gateway's
+    # The subject of a key or token that is known to be good, "" if there is none: who asks, for the throttle. Only
+    # what was verified may be named: else whoever invents credentials would be a new client with each request.
+    subject: Callable[[Scope], str] | None = None
     caller: Callable[[Scope], object] | None = None  # makes what the context of a request knows of who asks
 
 

@@ -1,4 +1,4 @@
-"""The three services as fakes: what they answer, and how they fail, is the test's to say."""
+"""The services as fakes: what they answer, and how they fail, is the test's to say."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ import orjson
 
 from cinema.gateway.app import build
 from cinema.indices import INDICES
+from cinema.services.ghibli.facts import read_facts
 from cinema.settings import Settings
 from stagedoor.cache.tags import tag
 from stagedoor.call import Call, Env
@@ -30,6 +31,7 @@ USER = {
     "is_active": True,
     "created_at": "2023-01-15T10:30:00Z",
 }
+FACTS = read_facts("https://ghibli.example")
 Act = Callable[[Call[HttpRequest]], HttpResponse]
 
 
@@ -63,6 +65,11 @@ def known(call: Call[HttpRequest]) -> HttpResponse:
     body = call.payload.body
     assert isinstance(body, bytes)
     return answer([product(one) for one in orjson.loads(body)["product_ids"]])
+
+
+def film_api(call: Call[HttpRequest]) -> HttpResponse:
+    kind = call.payload.target.decode().strip("/").partition("?")[0].rstrip("/")
+    return answer(FACTS.get(kind, {}))
 
 
 def unknown(call: Call[HttpRequest]) -> HttpResponse:
@@ -99,8 +106,22 @@ class Engine(MemorySearch):
             await self.switch(index.name, version)
 
 
+PICTURE = HttpResponse(
+    status=200,
+    headers=(
+        (b"content-type", b"image/png"),
+        (b"content-length", b"7"),
+        (b"etag", b'"picture"'),
+        (b"cache-control", b"public, max-age=31536000, immutable"),
+        (b"accept-ranges", b"bytes"),
+        (b"content-security-policy", b"default-src 'none'; sandbox"),
+    ),
+    body=b"picture",
+)
+
+
 class House:
-    """The gateway over three scripted services."""
+    """The gateway over scripted services."""
 
     def __init__(self, clock: ManualClock, **settings: Any) -> None:
         self.clock = clock
@@ -109,7 +130,17 @@ class House:
         self.users: Script[HttpRequest, HttpResponse] = Script(clock)
         self.orders: Script[HttpRequest, HttpResponse] = Script(clock)
         self.products: Script[HttpRequest, HttpResponse] = Script(clock)
-        transports: dict[str, Any] = {"users": self.users, "orders": self.orders, "products": self.products}
+        self.memes: Script[HttpRequest, HttpResponse] = Script(clock)
+        self.media: Script[HttpRequest, HttpResponse] = Script(clock)
+        self.ghibli: Script[HttpRequest, HttpResponse] = Script(clock)
+        transports: dict[str, Any] = {
+            "users": self.users,
+            "orders": self.orders,
+            "products": self.products,
+            "memes": self.memes,
+            "media": self.media,
+            "ghibli": self.ghibli,
+        }
         self.running = build(Settings(_env_file=None, **settings)).made(
             Env(clock, random.random, lambda _: None),
             transports={**transports, "search": self.engine},
@@ -124,6 +155,9 @@ class House:
         self.users.then(answer(USER))
         self.orders.then(answer([order(1, "prod1", "prod2"), order(2, "prod1")]))
         self.products.does(known)
+        self.memes.then(answer({"status": "healthy"}))
+        self.media.then(PICTURE)
+        self.ghibli.does(film_api)
         return self
 
     async def purge(self, *names: str) -> None:

@@ -1,5 +1,6 @@
 """CONTRACTS 16: admin routes with a key only, and who may write."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,50 @@ def test_settings_that_cannot_work_are_refused(given: dict[str, Any], told: str)
     """By the name of the variable."""
     with pytest.raises(ValidationError, match=told):
         Settings(_env_file=None, **given)
+
+
+WRITES = [
+    (method, path)
+    for base in ("/api/memes", "/memes")
+    for method, path in (
+        ("POST", base),
+        ("PUT", f"{base}/3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff"),
+        ("DELETE", f"{base}/3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff"),
+        ("PATCH", f"{base}/3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff/image"),
+        ("PATCH", f"{base}/3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff/update_image"),
+    )
+] + [("POST", f"/memes/3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff/{form}") for form in ("edit", "image", "delete")]
+
+
+@pytest.mark.parametrize("kind", ["key", "jwt"])
+async def test_writing_memes_needs_a_subject_and_reading_does_not(
+    clock: ManualClock, tmp_path: Path, kind: str
+) -> None:
+    """Contract 16: reading stays open; no write passes, whatever its path, and memes hears of none."""
+    (tmp_path / "keys").write_text(hashlib.sha256(b"k").hexdigest() + " acme")
+    house = House(
+        clock,
+        gateway_auth=kind,
+        gateway_api_keys_file=tmp_path / "keys",
+        gateway_jwt_secret="s" * 32,
+    )
+    house.memes.then(HttpResponse(status=200, headers=SENT[1:], body=b"[]"))
+    refused = [await ask(house, method, path, {"title": "x"}, SENT[1:]) for method, path in WRITES]
+    heard = len(house.memes.calls)
+    read = await clock.run(house.client.ask("/api/memes"))
+
+    assert {one.status for one in refused} == {401}
+    assert heard == 0
+    assert read.status == 200
+
+
+async def test_a_key_lets_its_owner_write(clock: ManualClock, tmp_path: Path) -> None:
+    """And the key itself stays here."""
+    (tmp_path / "keys").write_text(hashlib.sha256(b"k").hexdigest() + " acme")
+    house = House(clock, gateway_auth="key", gateway_api_keys_file=tmp_path / "keys")
+    house.memes.then(HttpResponse(status=204))
+    fields = ((b"x-api-key", b"k"), SENT[1])
+    written = await ask(house, *WRITES[2], {}, fields)
+
+    assert written.status == 204
+    assert b"x-api-key" not in dict(house.memes.calls[0].payload.headers)

@@ -23,13 +23,19 @@ COURSE = {
     "/api/v1/films/{uuid}/similar",
     "/api/v1/persons/{uuid}/film",
     "/api/v1/persons/{uuid}/films",
+    "/api/v1/suggest",
 }
 GATEWAY = {f"/v1/{name}{rest}" for name in ("films", "genres", "persons") for rest in ("", "/{id}")}
+MEMES = {f"{path}{rest}" for path in ("/api/memes", "/memes") for rest in ("", "/{meme_id}")}
+MEMES |= {"/api/memes/{meme_id}/image"}  # on the wall's own path there is a form
+API_MEMES = {path for path in MEMES if path.startswith("/api")}
+IMAGES = {"/api/files/{name}"}
 API = {"/api/profile/{user_id}", "/api/cache/stats", "/api/system/info"}
+MOVIES = {"/movies", "/movies/{id}"}
 REST = {"/", "/health", "/health/live", "/health/ready", "/metrics"}
 SETS = {
-    "/openapi.json": COURSE | GATEWAY | API | REST,
-    "/api/openapi.json": COURSE | API,
+    "/openapi.json": COURSE | GATEWAY | API | MOVIES | REST | MEMES | IMAGES,
+    "/api/openapi.json": COURSE | API | API_MEMES | IMAGES,
     "/v1/openapi.json": GATEWAY,
 }
 
@@ -76,7 +82,8 @@ async def document(house: House, path: str = "/openapi.json") -> dict[str, Any]:
 
 def operations(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for path, methods in document["paths"].items():
-        yield path, methods["get"]
+        if "get" in methods:
+            yield path, methods["get"]
 
 
 def schema_of(document: Mapping[str, Any], said: dict[str, Any]) -> dict[str, Any]:
@@ -143,7 +150,7 @@ async def test_everything_is_described(house: House) -> None:
         assert all(one["description"] and "example" in one for one in operation["parameters"])
         for status, answer in operation["responses"].items():
             if status not in {"200", "304"}:
-                (content,) = answer["content"].values()
+                content = answer["content"]["application/problem+json"]
                 assert content["examples"], (path, status)
     for path in [*(row.path for row in LISTS), *(row.path for row in RELATED)]:
         answers = whole["paths"][path]["get"]["responses"]
@@ -158,7 +165,7 @@ async def test_everything_is_described(house: House) -> None:
 async def test_what_the_documents_show_can_be_tried_out(house: House) -> None:
     """Every data route, asked with its examples, answers 200 with something in it and the fields it promises."""
     for path, operation in operations(await document(house)):
-        if path in REST:
+        if path in REST | MEMES:  # the service's own test asks those
             continue
         answered = await house.client.ask(target(path, operation))
 
@@ -172,9 +179,15 @@ async def test_what_the_documents_show_can_be_tried_out(house: House) -> None:
 async def test_304_is_documented_where_it_is_served_and_nowhere_else(house: House, path: str) -> None:
     """CONTRACTS 1.3: every page of the catalogue, with the fields that the documents promise and no body."""
     for each, operation in operations(await document(house, path)):
+        if each in MEMES:  # the service's own test asks those
+            continue
         asked = target(each, operation)
         etag = (await house.client.ask(asked)).header(b"etag")
-        assert ("304" in operation["responses"]) == (etag is not None) == (each in COURSE | GATEWAY)
+        assert (
+            ("304" in operation["responses"])
+            == (etag is not None)
+            == (each in COURSE | GATEWAY | IMAGES | MOVIES)
+        )
         if etag is None:
             continue
 

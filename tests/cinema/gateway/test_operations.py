@@ -18,6 +18,9 @@ async def test_health_asks_every_service(clock: ManualClock) -> None:
     house.users.then(FINE)
     house.orders.fails(UpstreamUnavailable)
     house.products.then(FINE)
+    house.memes.then(FINE)
+    house.media.then(FINE)
+    house.ghibli.then(FINE)
 
     answered = await house.client.ask("/health")
 
@@ -28,6 +31,10 @@ async def test_health_asks_every_service(clock: ManualClock) -> None:
         "user_service": "healthy",
         "order_service": "unhealthy",
         "product_service": "healthy",
+        "memes_service": "healthy",
+        "media_service": "healthy",
+        "database": "healthy",
+        "ghibli_api": "healthy",
         "search": "unhealthy",  # nothing was indexed yet
     }
     assert said["cache"] == {"type": "in_memory", "status": "healthy"}
@@ -39,6 +46,9 @@ async def test_a_service_that_hangs_does_not_take_the_health_of_the_others_along
     house.users.then(FINE)
     house.orders.hangs()
     house.products.then(FINE)
+    house.memes.then(FINE)
+    house.media.then(FINE)
+    house.ghibli.then(FINE)
 
     answered = await clock.run(house.client.ask("/health"))
 

@@ -52,8 +52,10 @@ class Asker:
         }
         sent: list[Message] = []
 
+        arriving: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
         async def receive() -> Message:
-            return {"type": "http.request", "body": body, "more_body": False}
+            return arriving.pop() if arriving else await asyncio.get_running_loop().create_future()
 
         async def send(message: Message) -> None:
             sent.append(message)

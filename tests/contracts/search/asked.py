@@ -5,9 +5,7 @@ from collections.abc import Sequence
 
 from tests.contracts.search.films import FIRST, LAST, WORDS
 
-__all__ = ["explained", "mistyped", "text", "typed"]
-
-BEGINNINGS = ("emerg", "even", "inter", "later", "organ", "past", "univers")
+__all__ = ["mistyped", "text", "typed"]
 
 
 def text(rng: random.Random) -> str:
@@ -30,12 +28,3 @@ def mistyped(rng: random.Random, word: str) -> str:
             word[:place] + word[place + 1 : place + 2] + word[place : place + 1] + word[place + 2 :],
         ]
     )
-
-
-def explained(text: str) -> bool:
-    """Tell whether a difference is a known one.
-
-    Lucene's Snowball is older than Tantivy's: they stem words with these beginnings in two ways. Those of the
-    dictionary are reconciled by the analyzer's list; a mistyped one is in no list.
-    """
-    return any(word.startswith(BEGINNINGS) for word in text.lower().split())

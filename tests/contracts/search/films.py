@@ -4,7 +4,7 @@ import random
 import uuid
 from typing import Any
 
-from stagedoor.search import Document, Index, Keyword, Nested, Number, Text
+from stagedoor.search import Document, Higher, Index, Keyword, More, Nested, Number, Shorter, Text
 
 __all__ = ["FIRST", "GENRES", "LAST", "PEOPLE", "TEXT_FIELDS", "WORDS", "films", "index_named", "sentence"]
 
@@ -34,17 +34,18 @@ def index_named(name: str) -> Index:
         name,
         (
             Keyword(name="id"),
-            Text(name="title", sortable=True),
-            Text(name="description"),
+            Text(name="title", sortable=True, title=True),
+            Text(name="description", together="beside"),
             Number(name="imdb_rating"),
-            Keyword(name="genres", many=True),
-            Keyword(name="genre_ids", many=True),
+            Keyword(name="genres", many=True, facet=True),
+            Keyword(name="genre_ids", many=True, facet=True),
             Nested(name="genre", fields=inner),
-            Text(name="actors_names", many=True, kept=False),
-            Text(name="directors_names", many=True, kept=False),
+            Text(name="actors_names", many=True, kept=False, together="beside", alone=False),
+            Text(name="directors_names", many=True, kept=False, together="beside", alone=False),
             Nested(name="actors", fields=inner, asked=True),
             Nested(name="directors", fields=inner, asked=True),
         ),
+        ties=(Shorter("title"), Higher("imdb_rating"), More(("actors", "directors"))),
     )
 
 

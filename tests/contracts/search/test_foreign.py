@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from stagedoor.search import Match, Query
 from stagedoor.search.elastic.fields import OWN
 from stagedoor.search.elastic.mapping import body_of
 from stagedoor.search.memory import MemorySearch
 from stagedoor.testing import call_of
 from tests.contracts.search.conftest import KINDS, House, opened
 from tests.contracts.search.films import films, index_named
-from tests.contracts.search.test_differential import generated, members
+from tests.contracts.search.test_differential import generated, ids
 
 FILMS = films(120, seed=1)
 
@@ -32,8 +33,6 @@ def plain_mapping(house: House) -> dict[str, Any]:
     body = body_of(house.index)
     mappings = body["mappings"]
     del mappings["_source"], mappings["_meta"], mappings["properties"][OWN]
-    for field in mappings["properties"].values():
-        field.pop("copy_to", None)
     return body
 
 
@@ -57,8 +56,11 @@ async def test_an_index_of_others_gives_the_same_answers(foreign: House) -> None
     await House("memory", foreign.index, oracle, oracle).fill(FILMS)
     for number, query in [*generated(foreign.index.name, texts=False)][:60]:
         assert await foreign.ask(query) == await oracle.send(call_of(query)), number
-    for number, query in [*generated(foreign.index.name, texts=True)][:20]:
-        assert members(await foreign.ask(query)) == members(await oracle.send(call_of(query))), number
+    for word in ("star", "kings", "Дом", "dreamre"):  # by its analyzer alone, which forgives less
+        asked = Query(index=foreign.index.name, clause=Match((("title", 1.0),), word), limit=100)
+        found = ids(await foreign.ask(asked))
+        assert found
+        assert set(found) <= set(ids(await oracle.send(call_of(asked))))
 
 
 async def test_a_switch_to_an_index_of_ours_is_noticed(foreign: House) -> None:

@@ -11,9 +11,9 @@ from stagedoor.requests import BodyStream, HttpRequest, HttpResponse
 from stagedoor.transports.asgi import AsgiTransport
 from stagedoor.transports.http import HttpTransport
 from stagedoor.transports.pool import PoolOptions
+from tests.contracts.transports.asking import always
 from tests.contracts.transports.house import LIMITS, House, call_of, transport_to
 from tests.contracts.transports.server import RawServer, Reply, Seen, Wire
-from tests.contracts.transports.test_calls import always
 
 OK = b"HTTP/1.1 200 OK\r\n"
 

@@ -301,7 +301,7 @@ async def test_an_upstream_of_ones_own_kind_has_policies_metrics_and_health() ->
         assert [type(one).__name__ for one in stage.running.upstream(words).policies] == [
             "Retry",
             "Breaker",
-            "Bulkhead",
+            "AdaptiveLimit",
             "Timeout",
         ]
     assert known.closed

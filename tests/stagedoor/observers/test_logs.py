@@ -1,13 +1,7 @@
-"""Lines: one per event, bounded, safe to show, without secrets."""
+"""What is logged: lines, levels, storms, secrets."""
 
-import io
 import json
-import logging
-import threading
-import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,26 +29,13 @@ from stagedoor.events import (
     StoreRestored,
 )
 from stagedoor.observers import fan_out
-from stagedoor.observers.lines import as_json, as_text, redacted, where
-from stagedoor.observers.logs import Format, Level, Logs
+from stagedoor.observers.lines import as_json, as_text, redacted
+from stagedoor.observers.logs import Level, Logs
 from stagedoor.testing.clock import ManualClock
 from tests.growth import QUADRATIC, growth
+from tests.stagedoor.observers.lines import Sink, logs_into
 
 LATE = UpstreamTimeout("users.get")
-
-
-class Sink(io.BytesIO):
-    """Keep what was written after it is closed."""
-
-    def records(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.getvalue().splitlines()]
-
-
-def logs_into(
-    sink: io.BytesIO, *, level: Level = "INFO", shape: Format = "json", capacity: int = 1_000
-) -> tuple[Logs, ManualClock]:
-    clock = ManualClock()
-    return Logs(sink, level=level, format=shape, clock=clock, capacity=capacity), clock
 
 
 def test_a_request_is_one_line_with_the_fields_of_the_contract() -> None:
@@ -276,144 +257,3 @@ def test_t15_credentials_are_taken_out_of_texts(text: str) -> None:
 def test_t10_redaction_is_linear(piece: str) -> None:
     """T10: 50 kB of adversarial text."""
     assert growth(lambda length: redacted(piece * (length // len(piece))), 12_500) < QUADRATIC
-
-
-def test_t15_an_exception_is_told_without_its_text() -> None:
-    """T15: what an exception says may be a secret; where it came from is not."""
-    with pytest.raises(ValueError, match="canary") as caught:
-        int("canary")
-    told = where(caught.value)
-
-    assert told.startswith("ValueError < test_logs.py:")
-    assert "canary" not in told
-
-
-def test_loggers_of_the_standard_library_are_led_here_until_closed() -> None:
-    """What uvicorn and SQLAlchemy say goes through the same lines."""
-    sink = Sink()
-    logs, _ = logs_into(sink)
-    logger = logging.getLogger("tests.captured")
-    before = (logger.handlers, logger.level)
-    logs.capture("tests.captured")
-    logger.info("hello %s", "world")
-    logger.debug("silent")
-    logger.error("broken %d", "arguments")
-    logger.warning("w", exc_info=RuntimeError("canary"))
-    logs.close()
-
-    assert [(r["level"], r["event"], r["reason"], r["message"]) for r in sink.records()] == [
-        ("INFO", "log", "tests.captured", "hello world"),
-        ("ERROR", "log", "tests.captured", "broken %d"),
-        ("WARNING", "log", "tests.captured", "w"),
-    ]
-    assert sink.records()[-1]["error"] == "RuntimeError"
-    assert (logger.handlers, logger.level) == before
-
-
-class Stuck(io.BytesIO):
-    """A reader that takes nothing until released."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.release = threading.Event()
-
-    def write(self, data: Any, /) -> int:
-        self.release.wait(10)
-        return super().write(data)
-
-
-def test_a_stuck_stream_drops_lines_and_never_waits() -> None:
-    """The loop is never held up by whoever reads the log."""
-    sink = Stuck()
-    logs, _ = logs_into(sink, capacity=100)
-    for _ in range(10_000):
-        logs.request_ended("GET", "/", 200, 0.01)
-    sink.release.set()
-    logs.close()
-
-    assert logs.dropped + len(sink.getvalue().splitlines()) == 10_000
-    assert logs.dropped >= 9_000
-
-
-def test_a_stream_that_is_gone_is_survived() -> None:
-    """A closed pipe loses lines, not requests."""
-    sink = io.BytesIO()
-    logs, _ = logs_into(sink)
-    sink.close()
-    logs.request_ended("GET", "/", 200, 0.01)
-    logs.close()
-    logs.request_ended("GET", "/", 200, 0.01)
-
-    assert logs.dropped == 2
-
-
-class Odd(io.BytesIO):
-    """Fails once in a way that no file does."""
-
-    failed = False
-
-    def flush(self) -> None:
-        if not self.failed:
-            self.failed = True
-            raise KeyError("a stream of somebody's own")
-
-
-def test_f1_a_stream_that_fails_in_any_way_loses_lines_and_not_the_writer() -> None:
-    """F1: the thread goes on; what comes later is written."""
-    sink = Odd()
-    logs, _ = logs_into(sink)
-    logs.request_ended("GET", "/first", 200, 0.01)
-    while not sink.failed:
-        time.sleep(0.001)
-    logs.request_ended("GET", "/second", 200, 0.01)
-    logs.close()
-
-    assert b"/second" in sink.getvalue()
-    assert logs.dropped == 1
-
-
-def test_f1_a_message_that_cannot_be_made_is_no_fault_of_who_logs_it() -> None:
-    """F1: a request that logs something odd is answered all the same."""
-
-    class Odd:
-        def __str__(self) -> str:
-            raise ZeroDivisionError
-
-    sink = Sink()
-    logs, _ = logs_into(sink)
-    logs.capture("odd")
-    logging.getLogger("odd").warning("this %s", Odd())
-    logs.close()
-
-    assert sink.records()[0]["message"] == "this %s"
-
-
-class Interrupted(deque[bytes]):
-    """A queue on which a line arrives while the writer takes the first one out."""
-
-    arrival: Callable[[], None] | None = None
-
-    def popleft(self) -> bytes:
-        first = super().popleft()
-        if self.arrival is not None:
-            arrival, self.arrival = self.arrival, None
-            arrival()
-        return first
-
-
-def test_a_line_that_comes_while_the_queue_is_emptied_wakes_the_writer_again() -> None:
-    """It was left lying, and so was every later one: the log fell silent for good under load."""
-    sink = Sink()
-    logs, _ = logs_into(sink)
-    logs._queue = queue = Interrupted()  # noqa: SLF001 - a race between two threads, held still
-    queue.extend([b"{}\n", b"{}\n"])
-    queue.arrival = lambda: logs.request_ended("GET", "/late", 200, 0.0)
-
-    logs.request_ended("GET", "/first", 200, 0.0)
-    until = time.monotonic() + 5.0
-    while b"/late" not in sink.getvalue() and time.monotonic() < until:
-        time.sleep(0.005)
-    said = sink.getvalue()
-    logs.close()
-
-    assert b"/late" in said

@@ -20,8 +20,10 @@ from stagedoor.events import (
     CallShed,
     Event,
     HedgeFired,
+    LimitMoved,
     PartEnded,
     RefreshFailed,
+    RequestShed,
     RetryScheduled,
     StoreFailed,
     StoreRestored,
@@ -45,6 +47,8 @@ EVERY: tuple[Event, ...] = (
     StoreRestored("redis"),
     PartEnded("profile", "user", "fresh", None, 0.01),
     AggregateEnded("profile", 0.012, complete=True),
+    LimitMoved("users.get", 20),
+    RequestShed("/profile/{user_id}", "search"),
 )
 
 
@@ -230,3 +234,21 @@ def test_one_scrape_of_several_workers_shows_their_sum(tmp_path: Path) -> None:
     assert 'http_requests_total{endpoint="/x",method="GET",status="200"} 5.0' in page
     assert "http_active_requests 1.0" in page
     assert page.count("facts_total 7.0") == 1
+
+
+def test_what_is_held_at_upstreams_and_how_much_may_be_is_told_when_asked() -> None:
+    """O6: the limit, calls under way, calls that wait; and the requests that were refused, each kind from the start."""
+    metrics = Metrics(NAMES)
+    held = {"users": {"limit": 20, "permits": 3, "waiting": 2, "probes": 0}}
+    metrics.follow(lambda: held, lambda: 64.0)
+    before = value(metrics, 'requests_shed_total{priority="search"}')
+    metrics.observe(RequestShed("/profile/{user_id}", "search"))
+    metrics.observe(LimitMoved("orders.get", 7))
+
+    assert (before, value(metrics, 'requests_shed_total{priority="search"}')) == (0, 1)
+    assert value(metrics, 'upstream_concurrency_limit{service_name="user_service"}') == 20
+    assert value(metrics, 'upstream_concurrency_limit{service_name="order_service"}') == 7
+    assert value(metrics, 'upstream_calls_in_flight{service_name="user_service"}') == 3
+    assert value(metrics, 'upstream_calls_waiting{service_name="user_service"}') == 2
+    assert value(metrics, "requests_concurrency_limit") == 64
+    assert value(metrics, 'requests_shed_total{priority="detail"}') == 0

@@ -344,3 +344,23 @@ async def test_flights_show_their_state(env: Env, clock: ManualClock) -> None:
 
     assert shown == "<Coalesced 2 flights, 3 waiting>"
     await asyncio.gather(*tasks)
+
+
+async def test_o8_a_flight_that_would_be_refused_is_not_begun(env: Env, clock: ManualClock) -> None:
+    """O8: the refusal costs no task and no turn of the loop; who joins a flight under way passes no gate."""
+    open_to = [True, False]
+
+    def gate(call: Call[int]) -> None:
+        if not open_to.pop(0):
+            raise UpstreamUnavailable(call.operation)
+
+    script = Script[int, str](clock).after(0.1, "Ann")
+    send = flights(script, env, Coalesced(gate=gate))
+    tasks = await together(send, [call_of(1), call_of(1)])
+    refused = send(replace(call_of(1), key=b"other"))
+    with pytest.raises(UpstreamUnavailable):
+        refused.send(None)
+    await clock.advance(0.1)
+
+    assert [task.result() for task in tasks] == ["Ann", "Ann"]
+    assert dict(send.counts()) == AT_REST

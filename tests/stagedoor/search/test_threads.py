@@ -159,7 +159,7 @@ async def test_x1_a_place_given_in_the_tick_of_a_cancellation_is_handed_on(threa
     second = asyncio.create_task(threads.run(call_of("x"), lambda: "second"))
     await asyncio.sleep(0)
     # The first one's return grants the place; the second is cancelled before it wakes up.
-    granted = next(iter(threads._waiting))  # noqa: SLF001 - the very tick is the point
+    granted = next(iter(threads._permits._lines["detail"]))  # noqa: SLF001 - the very tick is the point
     granted.add_done_callback(lambda _: second.cancel())
     work.finish.set()
     await asyncio.gather(first, second, return_exceptions=True)

@@ -2,14 +2,18 @@
 
 from cinema.gateway.catalogue import samples
 from stagedoor.search.filters import (
+    FacetFilter,
     Filter,
     FilterSet,
+    FlagFilter,
     InFilter,
+    LimitFilter,
     LimitOffsetFilter,
     NotInFilter,
     OrderingField,
     OrderingFilter,
     PageNumberFilter,
+    PrefixFilter,
     RangeFilter,
     SearchFilter,
 )
@@ -23,6 +27,8 @@ __all__ = [
     "CourseGenresSearch",
     "CoursePersons",
     "CoursePersonsSearch",
+    "CourseSuggest",
+    "CourseSuggestPersons",
     "FilmFilters",
     "GenreFilters",
     "PersonFilters",
@@ -43,8 +49,10 @@ _FILM_SORT = (
 _NAME_SORT = f"{{}}, {_MINUS}. Not given: by name, or where words are searched the best match first. {_TIES}"
 _ONE_KEY, _MANY_KEYS = "Sort key", "Sort keys, repeated, applied in this order"
 _WORDS = (
-    "Words in {}, in any form and order; typing errors are forgiven, better matches come first. At most 16 words "
-    "count, those that mean nothing do not; operators and quotes are plain text"
+    "Words in {}, in any form and order; typing errors are forgiven, better matches come first, more of the words "
+    "before fewer. Accents, apostrophes, hyphens and dots between initials do not matter, nor whether a word is in "
+    "Cyrillic or Latin letters, or a number in words or digits. Stop words alone find titles that equal them. At most "
+    "16 words count; operators and quotes are plain text"
 )
 _EMPTY = ". Empty: not given"
 _ANY = "Only {} with any of these ids, repeated; up to 500"
@@ -126,6 +134,24 @@ class CoursePersonsSearch(CoursePersons):
     )
 
 
+class CourseSuggest(FilterSet, index="movies"):
+    """Films whose titles are being typed."""
+
+    query = PrefixFilter(
+        "title",
+        required=True,
+        description="What has been typed of a title or a name: whole words, and of the last one the beginning",
+    )
+    limit = LimitFilter(limit=10, max_limit=20)
+
+
+class CourseSuggestPersons(FilterSet, index="persons"):
+    """Persons whose names are being typed."""
+
+    query = PrefixFilter("full_name", required=True)
+    limit = LimitFilter(limit=10, max_limit=20)
+
+
 class FilmFilters(FilterSet, index="movies", default=_BEST_FIRST):
     """Films of the gateway dialect."""
 
@@ -136,6 +162,13 @@ class FilmFilters(FilterSet, index="movies", default=_BEST_FIRST):
     title = SearchFilter(description=_WORDS.format("the title") + _EMPTY)
     description = SearchFilter(description=_WORDS.format("the description") + _EMPTY, example="")
     imdb_rating = RangeFilter(least=0, description=_RATING)
+    facet = FacetFilter(
+        genres="genre_ids", description="`genres`: how many of all matches have each genre, most first"
+    )
+    highlight = FlagFilter(
+        description="`true`: each result of a text match has `highlight`, the text with the words that were met in "
+        "`<em>`, escaped for HTML"
+    )
     order = OrderingFilter(
         "id",
         "imdb_rating",

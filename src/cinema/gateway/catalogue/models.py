@@ -1,6 +1,6 @@
 """The bodies of both dialects, for the documentation. What they show is in the film set."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -18,6 +18,7 @@ __all__ = [
     "GatewayGenres",
     "GatewayPerson",
     "GatewayPersons",
+    "Suggestion",
 ]
 
 
@@ -94,6 +95,35 @@ class GatewayPerson(TypedDict):
     name: PersonName
 
 
+class Highlight(TypedDict):
+    """Texts that words were met in, with these words in `<em>`, escaped for HTML."""
+
+    title: NotRequired[Annotated[str, Field(examples=["<em>Star</em> Wars"])]]
+    description: NotRequired[str]
+
+
+class GenreCount(TypedDict):
+    """A genre, and how many of all matches have it."""
+
+    id: GenreId
+    name: GenreName
+    count: Annotated[int, Field(ge=1, examples=[2])]
+
+
+class Facets(TypedDict):
+    """What was counted."""
+
+    genres: list[GenreCount]
+
+
+class Suggestion(TypedDict):
+    """A film or a person that the text may become."""
+
+    type: Literal["film", "person"]
+    uuid: FilmId
+    text: Title
+
+
 class GatewayGenre(TypedDict):
     """A genre."""
 
@@ -115,19 +145,29 @@ class GatewayFilm(TypedDict):
     writers: list[GatewayPerson]
 
 
+class GatewayFoundFilm(GatewayFilm):
+    """A film in a list; where words were searched, and it was asked for, what was met."""
+
+    highlight: NotRequired[Highlight]
+
+
 class GatewayFilms(TypedDict):
     """A page of films."""
 
-    results: list[GatewayFilm]
+    results: list[GatewayFoundFilm]
+    facets: NotRequired[Facets]
+    did_you_mean: NotRequired[str]
 
 
 class GatewayGenres(TypedDict):
     """A page of genres."""
 
     results: list[GatewayGenre]
+    did_you_mean: NotRequired[str]
 
 
 class GatewayPersons(TypedDict):
     """A page of persons."""
 
     results: list[GatewayPerson]
+    did_you_mean: NotRequired[str]

@@ -1,14 +1,16 @@
 """What can be asked of the catalogue: a list, or one thing. Each makes its own page."""
 
+from asyncio import gather
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
+from cinema.gateway.catalogue.beside import counted, did_you_mean, display_string, highlight, suggested
 from cinema.gateway.catalogue.paging import Paging, Pairs, links
 from cinema.gateway.catalogue.views import Document, objects_in
 from stagedoor.errors import UpstreamRejected
 from stagedoor.requests import Headers
 from stagedoor.search.filters import FilterSet
-from stagedoor.search.query import AnyOf, Clause, Not, Query, Result, Term
+from stagedoor.search.query import AnyOf, Clause, Not, Query, Result, Term, texts_of
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
 from stagedoor.web.kept import Page, page_of
@@ -20,6 +22,7 @@ __all__ = [
     "ListShape",
     "NotHere",
     "Search",
+    "Suggestions",
     "View",
     "films_of",
     "matching",
@@ -31,6 +34,7 @@ View: TypeAlias = Callable[[Document], dict[str, Any]]
 Find: TypeAlias = Callable[[Search, FilterSet, str], Awaitable[Result]]  # filters, and the id of whose films
 
 _TOTAL: Final = b"x-total-count"
+_MEANT: Final = b"did-you-mean"
 
 
 class NotHere(UpstreamRejected):
@@ -43,7 +47,7 @@ class ListShape:
 
     kind: str  # "film", as in tags and in "film not found"
     view: View
-    whole: Callable[[list[dict[str, Any]]], object]
+    whole: Callable[[list[dict[str, Any]], dict[str, Any]], object]  # and what is said beside the list
     page: Callable[[int, int], Pairs]  # offset, limit -> the parameters of that page
 
 
@@ -65,17 +69,34 @@ class ListQuestion:
     @property
     def key(self) -> bytes:
         """Return the list and all that was asked of it."""
-        return b"%b?%b" % (self.path.encode(), self.filters.key)
+        shown = b"?highlight" if self.highlighted else b""
+        return b"%b?%b%b" % (self.path.encode(), self.filters.key, shown)
+
+    @property
+    def highlighted(self) -> bool:
+        """Tell whether what was met is to be marked."""
+        return bool(self.filters.values.get("highlight"))
 
     async def page(self) -> Page:
         """Ask the index; raises `NotHere`."""
         result = await self.find(self.search, self.filters, self.id)
         shape = self.shape
-        return page_of(
-            shape.whole([shape.view(document) for document in result.documents]),
-            fields=((_TOTAL, b"%d" % result.total),),
-            tags=(f"{shape.kind}s", *tags_of_all(shape.kind, result.documents)),
+        items = [shape.view(document) for document in result.documents]
+        texts = texts_of(self.filters.to_query().clause)
+        if self.highlighted and texts:
+            for item, document in zip(items, result.documents, strict=True):
+                item["highlight"] = highlight(texts, document)
+        more = await counted(self.search, result)
+        fields = [(_TOTAL, b"%d" % result.total)]
+        if said := did_you_mean(self.filters.to_query(), result.documents):
+            more["did_you_mean"] = said
+            fields.append((_MEANT, display_string(said)))
+        tags = (
+            f"{shape.kind}s",
+            *(["genres"] if result.facets else []),
+            *tags_of_all(shape.kind, result.documents),
         )
+        return page_of(shape.whole(items, more), fields=tuple(fields), tags=tags)
 
     def fields(self, page: Page, /) -> Headers:
         """Return the links to other pages, with the parameters as they were given."""
@@ -106,6 +127,35 @@ class ItemQuestion:
 
     def fields(self, _: Page, /) -> Headers:
         """Return nothing: one thing is asked for in one way."""
+        return ()
+
+
+@value()
+class Suggestions:
+    """What a text that is being typed may become: films and persons, best first."""
+
+    search: Search
+    path: str
+    films: FilterSet
+    persons: FilterSet
+
+    @property
+    def key(self) -> bytes:
+        """Return the path and what was typed."""
+        return b"%b?%b" % (self.path.encode(), self.films.key)
+
+    async def page(self) -> Page:
+        """Ask both indices at once."""
+        films, persons = await gather(
+            self.search.call("suggest", self.films.to_query(fields=("id", "title"))),
+            self.search.call("suggest", self.persons.to_query(fields=("id", "full_name"))),
+        )
+        typed, limit = self.films.values["query"], self.films.values["limit"].limit
+        found = suggested(typed, films.documents, persons.documents)[:limit]
+        return page_of(found, tags=("films", "persons"))
+
+    def fields(self, _: Page, /) -> Headers:
+        """Return nothing: it is asked for in one way."""
         return ()
 
 

@@ -48,14 +48,14 @@ class Related:
     find: Find
 
 
-def bare(items: list[dict[str, Any]]) -> object:
-    """Return the array of the course dialect."""
+def bare(items: list[dict[str, Any]], _: dict[str, Any]) -> object:
+    """Return the array of the course dialect, which has no place for more."""
     return items
 
 
-def in_results(items: list[dict[str, Any]]) -> object:
+def in_results(items: list[dict[str, Any]], more: dict[str, Any]) -> object:
     """Return the object of the gateway dialect."""
-    return {"results": items}
+    return {"results": items, **more}
 
 
 def by_number(offset: int, limit: int) -> Pairs:
@@ -79,7 +79,11 @@ def _gateway(kind: str, view: View) -> ListShape:
 FILM_LINES = _course("film", views.film_line)
 
 _PAGES = "Pages never overlap or skip; one past the last is an empty list."
-_FOUND = "The best match comes first. Nothing found is an empty list."
+_MEANT = (
+    "Where only near words were met, the field `Did-You-Mean` says what was meant, as a Display String (RFC 9651): "
+    '`%"inception"`'
+)
+_FOUND = f"The best match comes first. Nothing found is an empty list. {_MEANT}."
 
 LISTS = (
     List(
@@ -133,7 +137,7 @@ LISTS = (
     List(
         "/v1/films",
         "Films",
-        f"Films that pass every filter given, with their genres and people. {_PAGES}",
+        f"Films that pass every filter given, with their genres and people. {_PAGES} {_MEANT}; so does `did_you_mean`.",
         filters.FilmFilters,
         _gateway("film", views.film_of_gateway),
         models.GatewayFilms,
@@ -141,7 +145,7 @@ LISTS = (
     List(
         "/v1/genres",
         "Genres",
-        f"Genres that pass every filter given. {_PAGES}",
+        f"Genres that pass every filter given. {_PAGES} {_MEANT}; so does `did_you_mean`.",
         filters.GenreFilters,
         _gateway("genre", views.genre_of_gateway),
         models.GatewayGenres,
@@ -149,7 +153,7 @@ LISTS = (
     List(
         "/v1/persons",
         "Persons",
-        f"Persons that pass every filter given. {_PAGES}",
+        f"Persons that pass every filter given. {_PAGES} {_MEANT}; so does `did_you_mean`.",
         filters.PersonFilters,
         _gateway("person", views.person_of_gateway),
         models.GatewayPersons,

@@ -3,14 +3,22 @@
 from collections.abc import Callable, Mapping
 
 from cinema.gateway.catalogue import resources, samples
-from cinema.gateway.catalogue.filters import CourseFilmsOf
-from cinema.gateway.catalogue.models import CourseFilmLine
-from cinema.gateway.catalogue.questions import ItemQuestion, ListQuestion, NotHere, Search, matching
+from cinema.gateway.catalogue.filters import CourseFilmsOf, CourseSuggest, CourseSuggestPersons
+from cinema.gateway.catalogue.models import CourseFilmLine, Suggestion
+from cinema.gateway.catalogue.questions import (
+    ItemQuestion,
+    ListQuestion,
+    NotHere,
+    Search,
+    Suggestions,
+    matching,
+)
 from cinema.gateway.catalogue.resources import FILM_LINES, LISTS, RELATED, THINGS
 from cinema.settings import Settings
 from stagedoor import problems
 from stagedoor.cache.store import Store
 from stagedoor.call import Env, Policy
+from stagedoor.context import Priority
 from stagedoor.parameters import Fault, Parameter, Place
 from stagedoor.policies.cached import Cached
 from stagedoor.policies.coalesced import Coalesced
@@ -37,6 +45,7 @@ _LIST_HEADERS = {
         "Other parameters are kept; no page is beyond the 10,000th result."
     ),
 }
+SUGGEST = "/api/v1/suggest"
 _SAMPLES = {"film": samples.FILM, "genre": samples.GENRE, "person": samples.PERSON}
 _ALWAYS = (
     problems.rate_limited(retry_after=1),
@@ -52,7 +61,9 @@ def catalogue_routes(
     settings: Settings, search: Search, store: Store, env: Env
 ) -> tuple[list[Route], Upstream[PageQuestion, Page]]:
     """Return the routes of both dialects, and the upstream that keeps their pages."""
-    kept = pages("catalogue", *_kept(settings, store), Coalesced(), env=env)
+    # A page that the engine could not find now is not begun.
+    joined = Coalesced(gate=lambda call: search.check(call.operation, call.deadline, promise=True))
+    kept = pages("catalogue", *_kept(settings, store), joined, env=env)
     lifetime = float(settings.gateway_catalogue_ttl_s)
 
     def route(
@@ -60,13 +71,27 @@ def catalogue_routes(
         ask: Callable[[Request], PageQuestion],
         parameters: tuple[Parameter, ...],
         said: Documentation,
+        priority: Priority = "list",
     ) -> Route:
         return kept_route(
-            path, ask, kept, parameters=parameters, documentation=said, lifetime=lifetime, problem=_problem
+            path,
+            ask,
+            kept,
+            parameters=parameters,
+            documentation=said,
+            lifetime=lifetime,
+            priority=priority,
+            problem=_problem,
         )
 
-    made = [route(row.path, _list(row, search), row.filters.parameters(), _of_list(row)) for row in LISTS]
-    made += [route(row.path, _thing(row, search), (_id(row.id, row.kind),), _of_thing(row)) for row in THINGS]
+    made = [
+        route(row.path, _list(row, search), row.filters.parameters(), _of_list(row), _urgency(row.path))
+        for row in LISTS
+    ]
+    made += [
+        route(row.path, _thing(row, search), (_id(row.id, row.kind),), _of_thing(row), "detail")
+        for row in THINGS
+    ]
     made += [
         route(
             row.path,
@@ -76,7 +101,12 @@ def catalogue_routes(
         )
         for row in RELATED
     ]
+    made.append(route(SUGGEST, _suggest(search), CourseSuggest.parameters(), _of_suggest(), "search"))
     return made, kept
+
+
+def _urgency(path: str) -> Priority:
+    return "search" if path.endswith("/search") else "list"
 
 
 def _kept(settings: Settings, store: Store) -> list[Policy[PageQuestion, Page]]:
@@ -108,6 +138,14 @@ def _list(row: resources.List, search: Search) -> Callable[[Request], PageQuesti
         filters = row.filters.parse(request.query)
         given = _given(row.filters, request.query)
         return ListQuestion(search, row.shape, matching, row.path, filters, given)
+
+    return ask
+
+
+def _suggest(search: Search) -> Callable[[Request], PageQuestion]:
+    def ask(request: Request) -> PageQuestion:
+        films = CourseSuggest.parse(request.query)
+        return Suggestions(search, SUGGEST, films, CourseSuggestPersons(**films.values))
 
     return ask
 
@@ -151,6 +189,22 @@ def _id(name: str, kind: str) -> ValueParameter:
 def _of_list(row: resources.List) -> Documentation:
     refusals = (_beyond(row.filters), problems.uri_too_long(), _wrong_page(row.path))
     return _documented(row, row.model, refusals, _LIST_HEADERS)
+
+
+def _of_suggest() -> Documentation:
+    return Documentation(
+        summary="Suggestions",
+        description="Films and persons whose title or name has these words, the last of which is still being typed. "
+        "Those that begin with them come first.",
+        tags=(_tag(SUGGEST),),
+        model=list[Suggestion],
+        problems=(
+            problems.uri_too_long(),
+            _wrong("query", "limit", "must be between 1 and 20", "range"),
+            *_ALWAYS,
+        ),
+        headers=_HEADERS,
+    )
 
 
 def _of_thing(row: resources.Thing) -> Documentation:

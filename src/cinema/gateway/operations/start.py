@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from html import escape
 
+from cinema.accept import prefers_html
+
 __all__ = ["DOCS", "HTML", "MONITORING", "page", "prefers_html"]
 
 HTML = {
@@ -18,6 +20,7 @@ _EXAMPLES = (
     "/api/v1/films/search?query=star",
     "/v1/films?title=star&imdb_rating=7&imdb_rating=",
     "/api/v1/genres",
+    "/movies/",
 )
 MONITORING = {
     "health": "/health",
@@ -27,24 +30,6 @@ MONITORING = {
     "cache": "/api/cache/stats",
     "system": "/api/system/info",
 }
-
-
-def prefers_html(accept: bytes) -> bool:
-    """Tell whether an Accept field ranks text/html above JSON (RFC 9110 12.5.1)."""
-    weights = dict(_weighed(item) for item in accept.lower().split(b","))
-    wild = weights.get(b"*/*", 0.0)
-    page = weights.get(b"text/html", weights.get(b"text/*", wild))
-    data = weights.get(b"application/json", weights.get(b"application/*", wild))
-    return page > data
-
-
-def _weighed(item: bytes) -> tuple[bytes, float]:
-    kind, _, rest = item.partition(b";")
-    _, found, weight = rest.partition(b"q=")
-    try:
-        return kind.strip(), float(weight.strip()) if found else 1.0
-    except ValueError:
-        return kind.strip(), 0.0
 
 
 def page(shown: Sequence[str], version: str) -> str:

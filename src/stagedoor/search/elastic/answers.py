@@ -15,7 +15,7 @@ from stagedoor.errors import UpstreamGarbled, UpstreamRejected, UpstreamUnavaila
 from stagedoor.requests import HttpResponse
 from stagedoor.search.documents import as_declared
 from stagedoor.search.elastic.compile import Quick, Step
-from stagedoor.search.order import in_order, narrowed
+from stagedoor.search.order import in_facet_order, in_order, narrowed
 from stagedoor.search.query import Document, Query, Result
 from stagedoor.search.schema import Index
 
@@ -25,13 +25,17 @@ __all__ = ["Found", "found_in", "page_of", "parts_of", "result_of", "sure"]
 class Found:
     """The hits of one search: declared documents, their sort values, the total if it was counted, whose they are."""
 
-    __slots__ = ("documents", "keys", "total", "version")
+    __slots__ = ("documents", "facets", "keys", "total", "version")
 
     def __init__(self, answer: Any, index: Index) -> None:  # noqa: ANN401 - JSON
         hits = answer["hits"]["hits"]
         self.documents = [as_declared(hit["_source"], index) for hit in hits]
         self.keys = [hit.get("sort", ()) for hit in hits]
         self.total: int = answer["hits"]["total"]["value"] if "total" in answer["hits"] else 0
+        self.facets = tuple(
+            (name, in_facet_order([(one["key"], one["doc_count"]) for one in found["buckets"]]))
+            for name, found in answer.get("aggregations", {}).items()
+        )
         self.version: str = hits[0].get("_index", "") if hits else ""
 
 
@@ -96,7 +100,8 @@ def page_of(asked: Quick, query: Query, found: Found, index: Index) -> list[Docu
     return documents if query.by_relevance else in_order(documents, query.sort_keys(), index)
 
 
-def result_of(total: int, documents: list[Document], query: Query, index: Index) -> Result:
+def result_of(total: int, found: Found, documents: list[Document], query: Query, index: Index) -> Result:
     """Return a page; a total that was counted a moment earlier is at least what the page proves."""
     seen = query.offset + len(documents) if documents else 0
-    return Result(total=max(total, seen), documents=narrowed(documents, query.fields, index))
+    shown = narrowed(documents, query.fields, index)
+    return Result(total=max(total, seen), documents=shown, facets=found.facets)

@@ -8,33 +8,43 @@ A node that need not count may leave out what cannot be on the page. One term it
 words is counted by a search of its own (`count`), which has no scores and is remembered by the node.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final, assert_never
 
-from stagedoor.search.analysis import forgiven, words_as_written
-from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, TEXT_BYTES, WORDS
+from stagedoor.search.analysis import first_words, forgiven, words_as_written
+from stagedoor.search.compared import bounds_of, comparable, moment
+from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, PRIOR, TEXT_BYTES
 from stagedoor.search.elastic.landmarks import Road
 from stagedoor.search.query import (
     ID,
     All,
     AnyOf,
+    Begins,
     Between,
     Clause,
     Document,
+    Either,
+    Exists,
     Match,
     Not,
     Order,
     Query,
+    Same,
+    Scalar,
     Term,
+    Words,
     texts_of,
 )
-from stagedoor.search.schema import Index, Text, single
+from stagedoor.search.ranking import Condition, Has, Starts, Word, Worth, members, ranking_of
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Text
+from stagedoor.search.words import read_first
 from stagedoor.value import value
 
 __all__ = ["Body", "Quick", "Step", "everything", "plain", "quick"]
 
 Body = dict[str, Any]
 
-# As for the embedded engine: the number of exact words decides, then that of near ones (at most 16), then BM25.
+# For an index filled by others: the number of exact words decides, then that of near ones (at most 16), then BM25.
 _EXACT: Final = 100.0
 _NEAR: Final = 5.0
 _FINE: Final = 0.1
@@ -44,6 +54,8 @@ _FUZZY: Final = {"fuzziness": "AUTO:3,6", "prefix_length": 1, "fuzzy_rewrite": "
 _EVERY: Final = {"term": {ALL: "1"}}
 _BEST_FIRST: Final = {"_score": {"order": "desc"}}
 _LONG: Final = 8  # words
+_KINDS: Final = {Integer: "long", Date: "date", Boolean: "boolean"}
+_VALUES: Final = 65_000  # of a facet
 _MANY_WORDS: Final = 4  # from so many on a search that counts costs less than scores for all that match
 
 
@@ -116,13 +128,15 @@ def _body(query: Query, clauses: "_Clauses", sort: list[Body]) -> Body:
         "size": query.limit,
         "track_total_hits": True,
     }
+    if query.facets:
+        body["aggs"] = {name: {"terms": {"field": name, "size": _VALUES}} for name in query.facets}
     if query.fields:  # and what the order within a page is made of
         body["_source"] = list(dict.fromkeys((*query.fields, *(key.field for key in query.sort_keys()))))
     return body
 
 
 def _is_long(query: Query) -> bool:
-    return any(len(words_as_written(text.text)) >= _MANY_WORDS for text in texts_of(query.clause))
+    return any(len(read_first(text.text).words) >= _MANY_WORDS for text in texts_of(query.clause))
 
 
 # --- order ------------------------------------------------------------------------------------------------------
@@ -136,13 +150,15 @@ def _plain_sort(query: Query, index: Index) -> list[Body]:
 def _exact_sort(query: Query, index: Index, steps: tuple[Step, ...]) -> list[Body]:
     """Return the plain order with the first number before it, of which a node knows what is too late for the page."""
     keys = _plain_sort(query, index)
-    return keys if query.by_relevance else [steps[0].keys[0], *keys]
+    return [_BEST_FIRST, _sorted(PRIOR), *keys[1:]] if query.by_relevance else [steps[0].keys[0], *keys]
 
 
 def _plain_key(key: Order, index: Index) -> Body:
     number = index.is_number(key.field)
-    field = key.field + ".raw" if isinstance(index.paths[key.field], Text) else key.field
-    return _sorted(field, "float" if number else "keyword", descending=key.descending)
+    leaf = index.paths[key.field]
+    field = key.field + ".raw" if isinstance(leaf, Text) else key.field
+    kind = "float" if number else _KINDS.get(type(leaf), "keyword")
+    return _sorted(field, kind, descending=key.descending)
 
 
 def _sorted(field: str, unmapped: str = "", *, descending: bool = False) -> Body:
@@ -153,7 +169,8 @@ def _sorted(field: str, unmapped: str = "", *, descending: bool = False) -> Body
 def _steps(query: Query, index: Index) -> tuple[Step, ...]:
     keys = query.sort_keys()
     if query.by_relevance:
-        return Step((_BEST_FIRST,), whole=True), *(_step(key, index) for key in keys)
+        best = [Step((key,), whole=True) for key in (_BEST_FIRST, _sorted(PRIOR))]
+        return *best, *(_step(key, index) for key in keys)
     if len(keys) == 2 and index.is_number(keys[0].field) and keys[1] == Order(ID):
         towards = "down" if keys[0].descending else "up"
         return (Step((_sorted(f"{OWN}.{keys[0].field}_{towards}"),)),)
@@ -163,7 +180,7 @@ def _steps(query: Query, index: Index) -> tuple[Step, ...]:
 def _road(query: Query, first: Body) -> Road | None:
     """Return the road of a page of all documents, if its order begins with a physical number."""
     ((field, said),) = first.items()
-    if query.clause != All() or not query.limit or not field.startswith(OWN):
+    if query.clause != All() or query.facets or not query.limit or not field.startswith(OWN):
         return None
     return Road(query.index, field, said["order"] == "desc")
 
@@ -171,7 +188,7 @@ def _road(query: Query, first: Body) -> Road | None:
 def _step(key: Order, index: Index) -> Step:
     if key.field == ID:
         return Step((_sorted(ID_KEY, descending=key.descending),))
-    if index.is_number(key.field):
+    if index.is_number(key.field) or index.is_whole(key.field):
         return Step((_plain_key(key, index),), whole=True)
     numbers = range(TEXT_BYTES // 8)
     parts = (_sorted(f"{OWN}.{key.field}_{part}", descending=key.descending) for part in numbers)
@@ -211,17 +228,56 @@ class _Clauses:
         match clause:
             case All() | Not():
                 return self.whole(clause)
-            case Term():
-                return _nested(clause.field, {"term": {clause.field: clause.value}})
-            case AnyOf():
-                return _nested(clause.field, {"terms": {clause.field: list(clause.values)}})
-            case Between():
-                return _between(clause)
-            case Match():
+            case Either():
+                parts = [self._unranked(part) for part in clause.clauses]
+                return _either(parts) if parts else {"match_none": {}}
+            case Match() | Begins():
                 return self._match(clause)
+            case _:
+                return self._value(clause)
+
+    def _value(self, clause: Term | AnyOf | Between | Exists | Same) -> Body:
+        match clause:
+            case Term() | AnyOf():
+                return _nested(clause.field, _any_of(clause, clause.field, self.index.paths[clause.field]))
+            case Between():
+                return _between(clause, self.index)
+            case Exists() if clause.field in self.index.nested:
+                return _in_objects(clause.field, {"match_all": {}})
+            case Exists():
+                return {"exists": {"field": clause.field}}
+            case Same():
+                inside = [self._inner(clause.path, part) for part in clause.clauses]
+                return _in_objects(clause.path, {"bool": {"filter": inside}})
         assert_never(clause)
 
-    def _match(self, clause: Match) -> Body:
+    def _inner(self, path: str, clause: Term | AnyOf | Between) -> Body:
+        """Ask for a field of objects, whose index is that of their fields."""
+        fields = self.index.nested[path].fields
+        inner = Index(path, (Keyword(name=ID), *(field for field in fields if field.name != ID)))
+        field = f"{path}.{clause.field}"
+        if isinstance(clause, Between):
+            return _between(clause, inner, field)
+        return _any_of(clause, field, inner.paths[clause.field])
+
+    def _match(self, clause: Words) -> Body:
+        if self.own:
+            return self._met(clause)
+        return self._foreign(clause) if isinstance(clause, Match) else _typed(clause)
+
+    def _met(self, clause: Words) -> Body:
+        """Ask for words in the parts that they are kept in; unless they are ranked, only what matches counts."""
+        ranking = ranking_of(clause, self.index)
+        if ranking is None:
+            return {"match_none": {}}
+        if not (self.ranked or ranking.every):
+            return _either([_condition(one) for one in members(ranking)])
+        best = [_worth(worth) for worth in ranking.whole]
+        best += [_sum(words, every=ranking.every) for words in (ranking.words, ranking.layout) if words]
+        more = {"should": [_worth(worth) for worth in ranking.more]} if ranking.more else {}
+        return {"bool": {"must": [_best(best)], **more}}
+
+    def _foreign(self, clause: Match) -> Body:
         """Ask for words as they are divided here, not for the text: a node would find more, and without a bound (T9).
 
         Only which documents match counts unless they are ranked; what is near a word includes the word.
@@ -230,17 +286,47 @@ class _Clauses:
         if not asked:
             return {"match_none": {}}
         names = [field for field, _ in clause.fields]
-        anywhere = [WORDS] if self.own and len(names) > 1 and set(self.index.joined) == set(names) else names
         errors = forgiven(asked)
-        near = [_words(asked[stem], anywhere, **_FUZZY) for stem in asked if errors[stem]]
+        near = [_words(asked[stem], names, **_FUZZY) for stem in asked if errors[stem]]
         if not self.ranked:
-            sure = [_words(asked[stem], anywhere) for stem in asked if not errors[stem]]
+            sure = [_words(asked[stem], names) for stem in asked if not errors[stem]]
             return _either([*sure, *near])
-        should = [_constant(_words(word, anywhere), _EXACT) for word in asked.values()]
+        should = [_constant(_words(word, names), _EXACT) for word in asked.values()]
         should += [_constant(query, _NEAR) for query in near]
         if weighted := _weighted(clause, len(asked)):
             should.append(_words(" ".join(asked.values()), weighted, type="most_fields", boost=_FINE))
         return _either(should)
+
+
+def _sum(words: Sequence[Word], *, every: bool) -> Body:
+    parts = [_best([_worth(worth) for worth in word]) for word in words]
+    return {"bool": {"must": parts}} if every else _either(parts)
+
+
+def _typed(clause: Begins) -> Body:
+    words = first_words(clause.text)
+    if not words:
+        return {"match_none": {}}
+    return _words(" ".join(words), [name for name, _ in clause.fields], type="bool_prefix", operator="and")
+
+
+def _best(queries: list[Body]) -> Body:
+    return queries[0] if len(queries) == 1 else {"dis_max": {"queries": queries}}
+
+
+def _worth(worth: Worth) -> Body:
+    conditions = [_condition(one) for one in worth.conditions]
+    return _constant(conditions[0] if len(conditions) == 1 else _either(conditions), worth.points)
+
+
+def _condition(condition: Condition) -> Body:
+    field = f"{OWN}.{condition.part}"
+    if isinstance(condition, Has):
+        return {"term": {field: condition.word}}
+    if isinstance(condition, Starts):
+        return {"prefix": {field: {"value": condition.word, "rewrite": "constant_score"}}}
+    near = {"value": condition.word, "fuzziness": condition.errors, "rewrite": "constant_score"}
+    return {"fuzzy": {field: near | {"prefix_length": condition.errors - 1}}}
 
 
 def _weighted(clause: Match, words: int) -> list[str]:
@@ -264,16 +350,34 @@ def _words(text: str, fields: list[str], **more: Any) -> Body:  # noqa: ANN401 -
     return {"multi_match": {"query": text, "fields": fields, **more}}
 
 
+def _any_of(asked: Term | AnyOf, field: str, leaf: Leaf) -> Body:
+    values: Sequence[Scalar] = asked.values if isinstance(asked, AnyOf) else (asked.value,)
+    if isinstance(leaf, Date):  # a term of a date is the range of all that its text leaves open
+        moments = [moment(str(value)) for value in values]
+        when = [{"range": {field: {"gte": one, "lte": one, "format": "epoch_millis"}}} for one in moments]
+        return _either(when) if when else {"match_none": {}}
+    if isinstance(leaf, Integer):
+        values = [one for one in (comparable(leaf, value) for value in values) if one is not None]
+    if isinstance(asked, Term) and values:
+        return {"term": {field: values[0]}}
+    return {"terms": {field: list(values)}}
+
+
 def _nested(field: str, query: Body) -> Body:
     path, dot, _ = field.rpartition(".")
     return {"nested": {"path": path, "query": query, "ignore_unmapped": True}} if dot else query
 
 
-def _between(clause: Between) -> Body:
-    low, high = clause.low, clause.high
-    if low is None and high is None:
-        return {"exists": {"field": clause.field}}
-    if low is not None and high is not None and low > high:
+def _between(clause: Between, index: Index, field: str = "") -> Body:
+    bounds, field = bounds_of(index, clause.field, clause.low, clause.high), field or clause.field
+    if bounds is None:
         return {"match_none": {}}
-    bounds = {name: single(bound) for name, bound in (("gte", low), ("lte", high)) if bound is not None}
-    return {"range": {clause.field: bounds}}
+    said = {name: bound for name, bound in zip(("gte", "lte"), bounds, strict=True) if bound is not None}
+    if not said:
+        return {"exists": {"field": field}}
+    form = {"format": "epoch_millis"} if isinstance(index.paths[clause.field], Date) else {}
+    return {"range": {field: said | form}}
+
+
+def _in_objects(path: str, query: Body) -> Body:
+    return {"nested": {"path": path, "query": query, "ignore_unmapped": True}}

@@ -125,9 +125,9 @@ class ElasticEngine:
         if asked.road is not None:
             self._landmarks.learn(asked.road, query.offset - asked.lead, found.keys)
         if sure(asked, query, found):
-            return result_of(total, page_of(asked, query, found, index), query, index)
+            return result_of(total, found, page_of(asked, query, found, index), query, index)
         found = found_in(call.operation, await self._search(call, exact), index)
-        return result_of(total, found.documents, query, index)
+        return result_of(total, found, found.documents, query, index)
 
     async def _plainly(self, call: Call[Query], index: Index) -> Result:
         """Ask an index that others have filled, and remember which: the name may stand for one of ours later."""
@@ -137,7 +137,7 @@ class ElasticEngine:
             known = self._foreign.setdefault(index.name, found.version)
             if known != found.version:
                 del self._foreign[index.name]
-        return result_of(found.total, found.documents, query, index)
+        return result_of(found.total, found, found.documents, query, index)
 
     async def _search(self, call: Call[Query], body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
         return await self._ask(call, f"/{quote(call.payload.index)}/_search", body)

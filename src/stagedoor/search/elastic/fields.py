@@ -8,8 +8,8 @@ bytes, eight a number (UTF-8 orders by code point); of an id its first signs (`i
 first signs of the id behind it, as one key, upwards for ascending (`up`) and descending order (`down`), null last. Such
 keys are coarse: where two are equal the values decide, which the engine sees to.
 
-`words` are the words of every text, where there are several: whoever asks all texts asks this field alone. What is near
-a word is then looked for among the words of one field, not of five.
+Words are analysed here and handed over divided by blanks, in the parts that `places` tells of, each a field of its own
+whose analyzer divides at blanks and does no more. `prior` is what decides between documents of one score.
 
 `all` is one term that every document has. Objects of a list are documents of their own to Lucene, nine of ten in an
 index of films, and a node keeps them out of "everything" by a filter. A term needs none, and is counted without a look.
@@ -19,20 +19,22 @@ Its name must not begin with an underscore: of such a field a node expects that 
 from collections.abc import Callable
 from typing import Any, Final
 
-from stagedoor.search.documents import read
-from stagedoor.search.keys import packed, rank, text_keys
+from stagedoor.search.documents import as_declared
+from stagedoor.search.keys import packed, prior_of, rank, text_keys
+from stagedoor.search.places import filler, part, parts
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Field, Index, Number, Text
 
-__all__ = ["ALL", "FORMAT", "ID_KEY", "OWN", "TEXT_BYTES", "WORDS", "keys_of", "mapping_of"]
+__all__ = ["ALL", "FORMAT", "ID_KEY", "OWN", "PRIOR", "TEXT_BYTES", "keys_of", "mapping_of"]
 
-FORMAT: Final = 1  # another form of these fields is another format: an index is known by it, and asked by it
+FORMAT: Final = 2  # another form of these fields is another format: an index is known by it, and asked by it
 OWN: Final = f"own{FORMAT}"
 ALL: Final = f"{OWN}.all"
-WORDS: Final = f"{OWN}.words"
+PRIOR: Final = f"{OWN}.prior"
 ID_KEY: Final = f"{OWN}.id"
 TEXT_BYTES: Final = 24
 
+_DIVIDED: Final = {"type": "text", "analyzer": "divided", "index_options": "docs", "norms": False}
 _SIGNED: Final = 1 << 63  # longs have a sign: the smallest stands for zero
 
 
@@ -40,8 +42,10 @@ def mapping_of(index: Index) -> dict[str, Any]:
     """Return the mapping of the physical fields."""
     found, compared = {"type": "long"}, {"type": "long", "index": False}
     keys: dict[str, Any] = {"all": {"type": "keyword", "doc_values": False}, "id": found}
-    if index.joined:
-        keys["words"] = {"type": "text", "analyzer": "ru_en", "index_options": "docs", "norms": False}
+    keys["prior"] = compared
+    for place in index.places:
+        for name in parts(place):
+            keys[part(place.name, name)] = _DIVIDED
     for field in index.fields:
         match field:
             case Number():
@@ -56,12 +60,14 @@ def mapping_of(index: Index) -> dict[str, Any]:
 def keys_of(index: Index) -> Callable[[Document], dict[str, Any]]:
     """Return what makes the physical fields of a document; that raises for values of another type than declared."""
     compared = [field for field in index.fields if isinstance(field, Number | Text)]
+    fill, prior = filler(index), prior_of(index)
 
     def keys(document: Document) -> dict[str, Any]:
+        declared = as_declared(document, index)
         place = id_key(document[ID])
-        made = {"all": "1", "id": place - _SIGNED}
+        made = {"all": "1", "id": place - _SIGNED, "prior": prior(declared)[0] - _SIGNED, **fill(declared)}
         for field in compared:
-            made |= _keys_of_field(field, read(field, document), place)
+            made |= _keys_of_field(field, declared[field.name], place)
         return made
 
     return keys

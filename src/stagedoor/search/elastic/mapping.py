@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from stagedoor.search.analysis import SETTINGS
-from stagedoor.search.elastic.fields import FORMAT, OWN, WORDS, mapping_of
+from stagedoor.search.elastic.fields import FORMAT, OWN, mapping_of
 from stagedoor.search.query import WINDOW
-from stagedoor.search.schema import Field, Index, Keyword, Nested, Number, Text
+from stagedoor.search.schema import Boolean, Date, Field, Index, Integer, Keyword, Nested, Number, Text
 
 __all__ = ["FILLING", "SERVING", "body_of", "declaration"]
 
@@ -22,8 +22,7 @@ def declaration(index: Index) -> str:
 def body_of(index: Index) -> dict[str, Any]:
     """Return the settings and the strict mapping that an index is created with."""
     shape = {"number_of_shards": 1, "auto_expand_replicas": "0-1", "max_result_window": WINDOW + 1}
-    together = index.joined
-    mapped = {field.name: _mapped(field, copied=field.name in together) for field in index.fields}
+    mapped = {field.name: _mapped(field) for field in index.fields}
     return {
         "settings": {"index": {**shape, **FILLING}, "analysis": SETTINGS},
         "mappings": {
@@ -35,16 +34,21 @@ def body_of(index: Index) -> dict[str, Any]:
     }
 
 
-def _mapped(field: Field, *, copied: bool = False) -> dict[str, Any]:
+def _mapped(field: Field) -> dict[str, Any]:  # noqa: PLR0911 - a line a kind
     match field:
         case Keyword():
             return {"type": "keyword"}
         case Text():
             text: dict[str, Any] = {"type": "text", "analyzer": "ru_en"}
-            text |= {"fields": {"raw": {"type": "keyword"}}} if field.sortable else {}
-            return text | ({"copy_to": WORDS} if copied else {})
+            return text | ({"fields": {"raw": {"type": "keyword"}}} if field.sortable else {})
         case Number():
             return {"type": "float"}
+        case Integer():
+            return {"type": "long"}
+        case Date():
+            return {"type": "date"}
+        case Boolean():
+            return {"type": "boolean"}
         case Nested():
             inner = {one.name: _mapped(one) for one in field.fields}
             return {"type": "nested", "dynamic": "strict", "properties": inner}

@@ -11,7 +11,7 @@ from stagedoor.value import value
 if TYPE_CHECKING:
     from stagedoor.search.filters.sets import FilterSet
 
-__all__ = ["Contribution", "Declared", "Given", "Window", "last", "pair"]
+__all__ = ["Contribution", "Declared", "Facets", "Given", "Window", "last", "pair"]
 
 T = TypeVar("T")
 Given: TypeAlias = Mapping[str, Sequence[str]]
@@ -25,7 +25,14 @@ class Window:
     limit: int = 10
 
 
-Contribution: TypeAlias = Clause | Window | tuple[Order, ...] | None
+@value()
+class Facets:
+    """Which keywords are counted."""
+
+    fields: tuple[str, ...] = ()
+
+
+Contribution: TypeAlias = Clause | Window | Facets | tuple[Order, ...] | None
 
 
 class Declared(Generic[T]):

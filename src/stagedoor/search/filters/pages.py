@@ -14,15 +14,23 @@ from stagedoor.parameters import Fault, Invalid, Place
 from stagedoor.search.filters.declared import (
     Contribution,
     Declared,
+    Facets,
     Given,
     Window,
     last,
     pair,
 )
 from stagedoor.search.query import WINDOW, Order
-from stagedoor.search.values import IntegerValue, ValueParameter, fault, parameter_of
+from stagedoor.search.values import ChoiceValue, IntegerValue, ValueParameter, fault, parameter_of
 
-__all__ = ["LimitOffsetFilter", "OrderingField", "OrderingFilter", "PageNumberFilter"]
+__all__ = [
+    "FacetFilter",
+    "LimitFilter",
+    "LimitOffsetFilter",
+    "OrderingField",
+    "OrderingFilter",
+    "PageNumberFilter",
+]
 
 
 class OrderingField:
@@ -147,6 +155,49 @@ class LimitOffsetFilter(Declared[Window]):
             "default": [self.default.offset, self.default.limit],
             "not": {"anyOf": beyond},
         }
+
+
+class LimitFilter(Declared[Window]):
+    """How many results to give, of the first ones."""
+
+    def __init__(self, *, limit: int = 10, max_limit: int = 100, description: str = "") -> None:
+        self.kind = IntegerValue(least=1, greatest=max_limit, example=limit)
+        self.description = description or f"How many results to give, 1 to {max_limit}; not given: {limit}"
+
+    def read(self, given: Given) -> Window:
+        raw = last(given, self.name)
+        return Window(0, self.kind.example if raw is None else self.kind.read(self.name, raw))
+
+    def contribution(self, held: Window) -> Contribution:
+        return held
+
+    def parameters(self) -> tuple[ValueParameter, ...]:
+        described = {**self.kind.schema(), "default": self.kind.example}
+        return (parameter_of(self.kind, self.name, self.description, described=described),)
+
+
+class FacetFilter(Declared[Facets]):
+    """Keywords whose values are counted over all matches, by what clients call them; repeated."""
+
+    def __init__(self, *, description: str = "", **fields: str) -> None:
+        self.fields = fields
+        self.kind = ChoiceValue(tuple(fields))
+        self.description = description or "Values that are counted over all matches"
+
+    def read(self, given: Given) -> Facets:
+        names = [self.kind.read(self.name, raw) for raw in given.get(self.name, ())]
+        return Facets(tuple(dict.fromkeys(self.fields[name] for name in names)))
+
+    def contribution(self, held: Facets) -> Contribution:
+        return held
+
+    def parameters(self) -> tuple[ValueParameter, ...]:
+        described = {"type": "array", "items": dict(self.kind.schema())}
+        return (
+            parameter_of(
+                self.kind, self.name, self.description, described=described, example=[self.kind.example]
+            ),
+        )
 
 
 class PageNumberFilter(Declared[Window]):

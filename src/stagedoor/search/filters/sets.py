@@ -22,7 +22,8 @@ from urllib.parse import unquote_to_bytes
 from stagedoor.errors import ConfigError
 from stagedoor.parameters import BeyondWindow, Fault, Invalid
 from stagedoor.search.engine import key_of
-from stagedoor.search.filters.declared import Declared, Window
+from stagedoor.search.filters.annotated import take_annotation
+from stagedoor.search.filters.declared import Declared, Facets, Window
 from stagedoor.search.query import WINDOW, All, Clause, Order, Query, texts_of
 from stagedoor.search.values import ValueParameter
 
@@ -48,7 +49,8 @@ class FilterSet:
     def __init_subclass__(cls, *, index: str = "", default: Sequence[str] = ()) -> None:
         super().__init_subclass__()
         own = {name: one for name, one in vars(cls).items() if isinstance(one, Declared)}
-        for name in own:
+        for name, one in own.items():
+            take_annotation(one, cls, name)
             if hasattr(FilterSet, name):
                 raise ConfigError(
                     f"{cls.__name__}.{name}: filter sets have a meaning of their own for this name"
@@ -102,12 +104,15 @@ class FilterSet:
     def _made(self, also: Sequence[Clause], fields: tuple[str, ...]) -> Query:
         clauses, order, window = [*also], self.default, Window()
         asked: tuple[Order, ...] = ()
+        facets: tuple[str, ...] = ()
         for name, one in self.declared.items():
             match one.contribution(self.values[name]):
                 case None:
                     pass
                 case Window() as said:
                     window = said
+                case Facets() as said:
+                    facets += said.fields
                 case tuple() as keys:
                     asked += keys
                 case clause:
@@ -122,6 +127,7 @@ class FilterSet:
             offset=window.offset,
             limit=window.limit,
             fields=fields,
+            facets=facets,
         )
 
     @property

@@ -1,32 +1,51 @@
 """Clauses in Tantivy's words."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import Final, assert_never
+from typing import TypeAlias, assert_never
 
 import tantivy
 from tantivy import FieldType, Occur, Query
 
-from stagedoor.search.analysis import forgiven, words_of
+from stagedoor.search.compared import bounds_of, comparable
 from stagedoor.search.keys import rank
-from stagedoor.search.query import All, AnyOf, Between, Clause, Match, Not, Scalar, Term
-from stagedoor.search.schema import Index
-from stagedoor.search.tantivy.fields import EVERY, encoded
+from stagedoor.search.places import encoded, thrice
+from stagedoor.search.query import (
+    ID,
+    All,
+    AnyOf,
+    Begins,
+    Between,
+    Clause,
+    Either,
+    Exists,
+    Match,
+    Not,
+    Same,
+    Scalar,
+    Term,
+    Words,
+)
+from stagedoor.search.ranking import Condition, Has, Near, Starts, Word, Worth, members, ranking_of
+from stagedoor.search.schema import Index, Keyword
+from stagedoor.search.tantivy.fields import THERE, whole_key
 from stagedoor.search.tantivy.keywords import key
 
 __all__ = ["any_term", "compiled", "everything"]
 
-# What a document scores: the number of exact words decides, then that of near ones (at most 16), then BM25.
-EXACT: Final = 100.0
-NEAR: Final = 5.0
-FINE: Final = 0.1  # BM25 of one word is below 100 even at a weight of 3 and 10^6 documents
-
 everything = Query.all_query
+Found: TypeAlias = Callable[[Same, Query], Iterable[str]]  # ids of documents, of candidates
 
 
-def compiled(clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bool = False) -> Query:
+def _unknown(clause: Same, _: Query) -> Iterable[str]:
+    raise ValueError(f"{clause.path!r} is asked object by object, which only a reader can")
+
+
+def compiled(
+    clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bool = False, found: Found = _unknown
+) -> Query:
     """Return a clause that fits the index as a query; its scores say something only if `ranked`, which costs."""
-    must, must_not, scored = _sorted_out(clause, index, schema, ranked=ranked)
+    must, must_not, scored = _sorted_out(clause, index, schema, ranked=ranked, found=found)
     parts = [(Occur.Must, Query.const_score_query(query, 0.0)) for query in must]
     parts += [(Occur.MustNot, query) for query in must_not]
     parts += [(Occur.Must, query) for query in scored]
@@ -38,30 +57,46 @@ def compiled(clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bo
 
 
 def _sorted_out(
-    clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bool
+    clause: Clause, index: Index, schema: tantivy.Schema, *, ranked: bool, found: Found
 ) -> tuple[list[Query], list[Query], list[Query]]:
     """Return what filters, what excludes and what also ranks, from a conjunction of any depth."""
     match clause:
         case All():
-            inner = [_sorted_out(part, index, schema, ranked=ranked) for part in clause.clauses]
+            inner = [_sorted_out(part, index, schema, ranked=ranked, found=found) for part in clause.clauses]
             must, must_not, scored = ([*chain.from_iterable(part[i] for part in inner)] for i in range(3))
             return must, must_not, scored
         case Not():
-            return [], [compiled(clause.clause, index, schema)], []
-        case Match():
+            return [], [compiled(clause.clause, index, schema, found=found)], []
+        case Match() | Begins():
             return [], [], [_match(clause, index, schema, ranked=ranked)]
+        case Either():
+            return [_either(compiled(part, index, schema, found=found) for part in clause.clauses)], [], []
+        case Same():
+            return [_same(clause, index, schema, found)], [], []
+        case _:
+            return [_value(clause, index, schema)], [], []
+
+
+def _value(clause: Term | AnyOf | Between | Exists, index: Index, schema: tantivy.Schema) -> Query:
+    match clause:
         case Term():
-            return [_any_of(clause.field, (clause.value,), index, schema)], [], []
+            return _any_of(clause.field, (clause.value,), index, schema)
         case AnyOf():
-            return [_any_of(clause.field, clause.values, index, schema)], [], []
+            return _any_of(clause.field, clause.values, index, schema)
         case Between():
-            return [_between(clause, schema)], [], []
+            return _between(clause, index, schema)
+        case Exists():
+            return Query.term_query(schema, THERE, clause.field, "basic")
     assert_never(clause)
 
 
 def _any_of(field: str, values: tuple[Scalar, ...], index: Index, schema: tantivy.Schema) -> Query:
+    leaf = index.paths[field]
     if index.is_number(field):
         return _either(Query.term_query(schema, field, rank(float(value))) for value in values)
+    if index.is_whole(field):
+        keys = [comparable(leaf, value) for value in values]
+        return _either(Query.term_query(schema, field, whole_key(one)) for one in keys if one is not None)
     return any_term(field, [value for value in values if isinstance(value, str)], schema)
 
 
@@ -70,48 +105,74 @@ def any_term(field: str, values: Iterable[str], schema: tantivy.Schema) -> Query
     return _either(Query.term_query(schema, field, key(value), "basic") for value in values)
 
 
-def _between(clause: Between, schema: tantivy.Schema) -> Query:
-    low, high = (None if bound is None else rank(bound) for bound in (clause.low, clause.high))
+def _between(clause: Between, index: Index, schema: tantivy.Schema) -> Query:
+    bounds = bounds_of(index, clause.field, clause.low, clause.high)
+    if bounds is None:
+        return Query.empty_query()
+    form = whole_key if index.is_whole(clause.field) else rank
+    low, high = (None if bound is None else form(bound) for bound in bounds)
     if low is None and high is None:
         return Query.exists_query(clause.field)
-    if low is not None and high is not None and low > high:
-        return Query.empty_query()
     return Query.range_query(schema, clause.field, FieldType.Unsigned, low, high)
 
 
-def _match(clause: Match, index: Index, schema: tantivy.Schema, *, ranked: bool) -> Query:
-    words = forgiven(words_of(clause.text))
-    anywhere = _anywhere([field for field, _ in clause.fields], index)
-    parts = (_word(word, errors, clause, anywhere, schema, ranked=ranked) for word, errors in words.items())
-    return _either(chain.from_iterable(parts))
+def _same(clause: Same, index: Index, schema: tantivy.Schema, found: Found) -> Query:
+    """Return the documents that `found` sees to have such an object, of those that may have one."""
+    inner = {field.name: field for field in index.nested[clause.path].fields}
+    may = [
+        _any_of(
+            f"{clause.path}.{one.field}",
+            one.values if isinstance(one, AnyOf) else (one.value,),
+            index,
+            schema,
+        )
+        for one in clause.clauses
+        if not isinstance(one, Between) and isinstance(inner[one.field], Keyword)
+    ]
+    candidates = Query.boolean_query([(Occur.Must, one) for one in may]) if may else everything()
+    return any_term(ID, found(clause, candidates), schema)
 
 
-def _anywhere(fields: list[str], index: Index) -> list[str]:
-    """Return the fields that have the words of all these: the one for every text, if every text is asked for."""
-    return [EVERY] if len(fields) > 1 and set(index.joined) == set(fields) else fields
+def _match(clause: Words, index: Index, schema: tantivy.Schema, *, ranked: bool) -> Query:
+    ranking = ranking_of(clause, index)
+    if ranking is None:
+        return Query.empty_query()
+    if not (ranked or ranking.every):
+        return _either(_condition(one, schema) for one in members(ranking))
+    best = [_worth(worth, schema) for worth in ranking.whole]
+    best += [_sum(words, schema, every=ranking.every) for words in (ranking.words, ranking.layout) if words]
+    query = _best(best)
+    if not ranking.more:
+        return query
+    more = [(Occur.Should, _worth(worth, schema)) for worth in ranking.more]
+    return Query.boolean_query([(Occur.Must, query), *more])
 
 
-def _word(
-    word: str, errors: int, clause: Match, anywhere: list[str], schema: tantivy.Schema, *, ranked: bool
-) -> Iterable[Query]:
-    """Return what one word adds to the score of the documents that have it, or one near it, in any field.
+def _sum(words: Sequence[Word], schema: tantivy.Schema, *, every: bool) -> Query:
+    parts = [_best([_worth(worth, schema) for worth in word]) for word in words]
+    return Query.boolean_query([(Occur.Must, one) for one in parts]) if every else _either(parts)
 
-    Unless documents are ranked, only which they are counts: what is near a word includes the word.
-    """
-    term = encoded(word)
-    near = [Query.fuzzy_term_query(schema, field, term, errors) for field in anywhere if errors]
-    if not ranked and near:
-        yield from near
-        return
-    exact = [Query.term_query(schema, field, term, "basic") for field in anywhere]
-    if not ranked:
-        yield from exact
-        return
-    yield Query.const_score_query(_either(exact), EXACT)
-    for field, weight in clause.fields:
-        yield Query.boost_query(Query.term_query(schema, field, term, "freq"), FINE * weight)
-    if near:
-        yield Query.const_score_query(_either(near), NEAR)
+
+def _best(queries: list[Query]) -> Query:
+    return queries[0] if len(queries) == 1 else Query.disjunction_max_query(queries)
+
+
+def _worth(worth: Worth, schema: tantivy.Schema) -> Query:
+    conditions = _either(_condition(one, schema) for one in worth.conditions)
+    return Query.const_score_query(conditions, float(worth.points))
+
+
+def _condition(condition: Condition, schema: tantivy.Schema) -> Query:
+    match condition:
+        case Has():
+            return Query.term_query(schema, condition.part, condition.word, "basic")
+        case Starts():
+            return Query.fuzzy_term_query(schema, condition.part, condition.word, 0, prefix=True)
+        case Near(errors=1):
+            return Query.fuzzy_term_query(schema, condition.part, condition.word, 1)
+        case Near():
+            return Query.fuzzy_term_query(schema, thrice(condition.part), encoded(condition.word), 2)
+    assert_never(condition)
 
 
 def _either(queries: Iterable[Query]) -> Query:

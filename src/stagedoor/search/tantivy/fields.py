@@ -3,45 +3,45 @@
 Tantivy has no nested documents: of objects their keywords are indexed as flat lists, and the document as a whole is
 stored as JSON, from which answers are read. How keywords become terms is told in `keywords`.
 
-Words are analysed here and handed over divided by spaces, each with its first letter three times: "star" is kept as
-"ssstar". No two edits get from one first letter to another, so that Tantivy's fuzzy query, which knows no fixed
-prefix, keeps the first letter fixed by itself.
-
-One field more (`_words`) has the words of all texts of a document: who searches every text asks it alone, for what
-accepts all that is near a word walks through every word that a field has.
+Words are analysed here and handed over divided by blanks, in the parts that `places` tells of. Beside each part that
+forgives errors stands another with the first letter of each word three times (`~3`): "star" is kept as "ssstar". No two
+edits get from one first letter to another, so that Tantivy's fuzzy query, which knows no fixed prefix, keeps the first
+letter fixed by itself where two errors are forgiven.
 
 What can be sorted by has columns of its own. A text is compared by its first eight bytes as one number (`#`), then by
 the next eight (`##`), which is quick, and only within a group of equal ones as a whole (`@`). An id is two numbers,
 `#` and `##`. A number is kept as its `rank`, and has two columns more: with the first bits of the id packed behind it,
-ascending (`+`) and descending (`-`), both to be read upwards, null last.
+ascending (`+`) and descending (`-`), both to be read upwards, null last. A facet has a column of its values (`%`).
 
-Relevance is a score, of which thousands may be equal. `_early` is larger the smaller the id; scores are weighted with
-it by less than a thousandth, so that ties come in the order of ids from the search itself, but for a few.
+Relevance is a score, of which thousands may be equal. What decides then is a number (`_prior`), and after it the id.
+`_early` is larger the smaller that number; scores are weighted with it by less than their smallest difference, so that
+ties come in that order from the search itself, but for a few.
 
 Documents are handed over as JSON, which Tantivy reads without the interpreter's lock: to make its objects here, value
 by value, costs twice as much. Its reader of JSON may be a bit off with fractions, which is why numbers are ranks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 import orjson
 import tantivy
 
-from stagedoor.search.analysis import analyze
+from stagedoor.search.compared import LEAST, comparable
 from stagedoor.search.documents import as_declared, refusal
-from stagedoor.search.keys import packed, rank, text_keys
+from stagedoor.search.keys import LEVELS, packed, prior_of, rank, text_keys
+from stagedoor.search.places import THRICE, filler, part, parts
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Index, Keyword, Leaf, Number, Text
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Number, Text
 from stagedoor.search.tantivy.keywords import all_in_json, base64, key, uuid_in
-from stagedoor.search.tantivy.remembered import Remembered
 
-__all__ = ["EARLY", "EVERY", "SOURCE", "WORDS", "builder", "encoded", "schema_of"]
+__all__ = ["DIVIDED", "EARLY", "PRIOR", "SOURCE", "THERE", "builder", "schema_of", "whole_key"]
 
 SOURCE: Final = "_source"
-EVERY: Final = "_words"  # the words of every text, where an index has several
 EARLY: Final = "_early"
-WORDS: Final = "words"  # the tokenizer that divides at spaces
+PRIOR: Final = "_prior"
+THERE: Final = "_there"  # the names of the fields that have a value
+DIVIDED: Final = "divided"  # the tokenizer that divides at blanks
 _LOW: Final = (1 << 64) - 1
 _HIGH: Final = ID + "#"
 _LOW_HALF: Final = ID + "##"
@@ -52,31 +52,42 @@ def schema_of(index: Index) -> tantivy.Schema:
     build = tantivy.SchemaBuilder()
     build.add_bytes_field(SOURCE, stored=True)
     build.add_float_field(EARLY, fast=True)
-    if index.joined:
-        build.add_text_field(EVERY, tokenizer_name=WORDS, index_option="basic")
+    build.add_unsigned_field(PRIOR, fast=True)
+    if index.exists:
+        build.add_text_field(THERE, tokenizer_name="raw", index_option="basic")
+    for name in _parts_of(index):
+        build.add_text_field(name, tokenizer_name=DIVIDED, index_option="basic")
     for path, leaf in index.paths.items():
-        match leaf:
-            case Keyword():
-                build.add_bytes_field(path, indexed=True)
-            case Text():
-                build.add_text_field(path, tokenizer_name=WORDS, index_option="freq")
-            case Number():
-                build.add_unsigned_field(path, indexed=True, fast=True)
-                build.add_unsigned_field(path + "+", fast=True)
-                build.add_unsigned_field(path + "-", fast=True)
-        if path == ID:
-            build.add_unsigned_field(path + "#", fast=True)
-            build.add_unsigned_field(path + "##", fast=True)
-        elif isinstance(leaf, Text) and leaf.sortable:
-            build.add_unsigned_field(path + "#", fast=True)
-            build.add_unsigned_field(path + "##", fast=True)
-            build.add_text_field(path + "@", tokenizer_name="raw", index_option="basic", fast=True)
+        _add_columns(build, path, leaf)
     return build.build()
 
 
-def encoded(word: str) -> str:
-    """Return a word as it is indexed."""
-    return word[0] * 2 + word
+def _add_columns(build: tantivy.SchemaBuilder, path: str, leaf: Leaf) -> None:
+    match leaf:
+        case Keyword():
+            build.add_bytes_field(path, indexed=True)
+            if leaf.facet:
+                build.add_text_field(path + "%", tokenizer_name="raw", index_option="basic", fast=True)
+        case Number():
+            build.add_unsigned_field(path, indexed=True, fast=True)
+            build.add_unsigned_field(path + "+", fast=True)
+            build.add_unsigned_field(path + "-", fast=True)
+        case Integer() | Date() | Boolean():
+            build.add_unsigned_field(path, indexed=True, fast=True)
+        case Text():
+            pass
+    sortable = isinstance(leaf, Text) and leaf.sortable
+    if path == ID or sortable:
+        build.add_unsigned_field(path + "#", fast=True)
+        build.add_unsigned_field(path + "##", fast=True)
+    if sortable:
+        build.add_text_field(path + "@", tokenizer_name="raw", index_option="basic", fast=True)
+
+
+def _parts_of(index: Index) -> Iterator[str]:
+    for place in index.places:
+        yield from (part(place.name, name) for name in parts(place))
+        yield part(place.name, THRICE)
 
 
 def id_keys(term: bytes) -> tuple[int, int]:
@@ -91,16 +102,23 @@ def id_keys(term: bytes) -> tuple[int, int]:
     return number >> 64, number & _LOW
 
 
-def earliness(id_key: int) -> float:
-    """Return what falls while the first 16 bits of an id rise: from 1.001 to 1, in steps that a column packs well."""
-    return 1.0 + (0xFFFF - (id_key >> 48)) * 2.0**-26
+def earliness(level: int) -> float:
+    """Return what falls while a level rises, in steps that single precision tells apart and scores do not feel."""
+    return (LEVELS - 1 - level) * 2.0**-22
 
 
 def builder(index: Index) -> Callable[[Document], str]:
     """Return what turns a document into its physical form, as JSON; that raises for a document of another shape."""
-    steps = [_step(path, leaf) for path, leaf in index.paths.items() if path != ID]
+    steps = [
+        _step(path, leaf)
+        for path, leaf in index.paths.items()
+        if path != ID and (not isinstance(leaf, Text) or leaf.sortable)
+    ]
+    if index.exists:
+        steps.append(_exists_step([field.name for field in index.fields]))
     kept = [field.name for field in index.fields if field.kept]
-    texts = index.joined
+    fill = filler(index, thrice=True)
+    prior = prior_of(index)
 
     def build(document: Document) -> str:
         if reason := refusal(document, index):
@@ -109,17 +127,18 @@ def builder(index: Index) -> Callable[[Document], str]:
         term = key(document[ID])
         high, low = id_keys(term)
         source = orjson.dumps({name: document[name] for name in kept})
+        place, level = prior(document) if index.ties else (0, high * LEVELS >> 64)
         physical: _Physical = {
             SOURCE: base64(source),
             ID: base64(term),
             _HIGH: high,
             _LOW_HALF: low,
-            EARLY: earliness(high),
+            PRIOR: place,
+            EARLY: earliness(level),
+            **fill(document),
         }
         for step in steps:
             step(physical, document, high)
-        if texts:
-            physical[EVERY] = " ".join([physical[name] for name in texts if name in physical])
         return orjson.dumps(physical).decode()
 
     return build
@@ -132,16 +151,22 @@ _Step: TypeAlias = Callable[[_Physical, Document, int], None]
 def _step(path: str, leaf: Leaf) -> _Step:
     match leaf:
         case Keyword():
-            return _inner_keyword_step(path) if "." in path else _keyword_step(path)
+            return _inner_keyword_step(path) if "." in path else _keyword_step(path, facet=leaf.facet)
         case Text():
-            return _text_step(path, sortable=leaf.sortable)
+            return _text_step(path)
         case Number():
             return _number_step(path)
+        case Integer() | Date() | Boolean():
+            return _whole_step(path, leaf)
 
 
-def _keyword_step(path: str) -> _Step:
+def _keyword_step(path: str, *, facet: bool) -> _Step:
+    counted = path + "%"
+
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
+        if facet and value:
+            physical[counted] = list(dict.fromkeys(value)) if isinstance(value, list) else value
         if isinstance(value, list):
             physical[path] = all_in_json(value)
         elif value is not None:
@@ -160,7 +185,7 @@ def _inner_keyword_step(path: str) -> _Step:
     return step
 
 
-def _text_step(path: str, *, sortable: bool) -> _Step:
+def _text_step(path: str) -> _Step:
     first, second, whole = path + "#", path + "##", path + "@"
 
     def step(physical: _Physical, document: Document, _: int) -> None:
@@ -168,21 +193,30 @@ def _text_step(path: str, *, sortable: bool) -> _Step:
         if value is None:
             return
         text = " ".join(value) if isinstance(value, list) else value
-        if text:
-            physical[path] = " ".join(map(_words_of, text.split(" ")))
-        if sortable:
-            physical[first], physical[second] = text_keys(text, 2)
-            physical[whole] = text
+        physical[first], physical[second] = text_keys(text, 2)
+        physical[whole] = text
 
     return step
 
 
-def _words(run: str) -> str:
-    """Return the words of a run of a text between two spaces, over which no rule of the analyzer reaches."""
-    return " ".join([encoded(word) for word in analyze(run)])
+def _whole_step(path: str, leaf: Leaf) -> _Step:
+    def step(physical: _Physical, document: Document, _: int) -> None:
+        if document[path] is not None:
+            physical[path] = whole_key(comparable(leaf, document[path]))
+
+    return step
 
 
-_words_of = Remembered(_words).__getitem__
+def whole_key(value: int) -> int:
+    """Return a whole number with a sign as one without, which orders as it does."""
+    return value - LEAST
+
+
+def _exists_step(names: Sequence[str]) -> _Step:
+    def step(physical: _Physical, document: Document, _: int) -> None:
+        physical[THERE] = [name for name in names if document[name] not in (None, [])]
+
+    return step
 
 
 def _number_step(path: str) -> _Step:

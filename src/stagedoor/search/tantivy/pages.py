@@ -7,7 +7,7 @@ the remaining steps. So the members of a page cost one search, or a handful at w
 their order among themselves is then a sort of what they hold.
 
 Relevance is no column: there what is fetched is widened until the groups of equal scores at both ends are whole. The
-scores are weighted so that equal ones differ by the id a little (see `fields`), and these groups are small.
+scores are weighted so that equal ones differ a little by what comes first (see `fields`), and these groups are small.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from tantivy import FieldType, Occur, Query, Searcher
 
 from stagedoor.search.query import ID, Order
 from stagedoor.search.schema import Index
-from stagedoor.search.tantivy.fields import EARLY
+from stagedoor.search.tantivy.fields import EARLY, PRIOR
 from stagedoor.search.tantivy.landmarks import Hit, Landmarks, Step, found, sorted_by
 from stagedoor.search.tantivy.mapped import Address, Stored
 
@@ -41,13 +41,16 @@ def steps_of(keys: Sequence[Order], index: Index) -> tuple[Step, ...]:
 
 
 def _columns(key: Order, index: Index) -> tuple[Step, ...]:
-    if index.is_number(key.field):
+    if index.is_number(key.field) or index.is_whole(key.field):
         return (Step(key.field, FieldType.Unsigned, key.descending, large=True),)
     halves = tuple(Step(key.field + sign, FieldType.Unsigned, key.descending) for sign in ("#", "##"))
     return halves if key.field == ID else (*halves, Step(key.field + "@", FieldType.Text, key.descending))
 
 
-_IDS: Final = tuple(Step(ID + sign, FieldType.Unsigned) for sign in ("#", "##"))
+_TIES: Final = (
+    Step(PRIOR, FieldType.Unsigned),
+    *(Step(ID + sign, FieldType.Unsigned) for sign in ("#", "##")),
+)
 
 
 class Pages:
@@ -161,7 +164,7 @@ class Pages:
         return _both(query, Query.range_query(self._schema, step.field, step.kind, group, group))
 
     def ranked(self, offset: int, limit: int) -> list[Address]:
-        """Return the documents of a page by relevance, equal scores by id, in this order."""
+        """Return the documents of a page by relevance, equal scores by their prior, then by id, in this order."""
         before, beyond = min(offset, _BEYOND), _BEYOND
         while True:
             asked = before + limit + beyond
@@ -180,7 +183,7 @@ class Pages:
         ranked = [
             address
             for _, group in groupby(seen.hits[left.start : right.stop], key=_key)
-            for address in self._in_order([address for _, address in group], _IDS)
+            for address in self._in_order([address for _, address in group], _TIES)
         ]
         return ranked[before - left.start :][: len(seen.page)]
 

@@ -1,20 +1,24 @@
 """Searching one open version of an index: blocking, for a thread."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import tantivy
 
-from stagedoor.search.order import in_order, narrowed
-from stagedoor.search.query import All, Query, Result
+from stagedoor.search.objects import meets_same
+from stagedoor.search.order import in_facet_order, in_order, narrowed
+from stagedoor.search.query import ID, All, Query, Result, Same
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.compile import compiled
-from stagedoor.search.tantivy.fields import WORDS
+from stagedoor.search.tantivy.fields import DIVIDED
 from stagedoor.search.tantivy.landmarks import Landmarks
 from stagedoor.search.tantivy.mapped import Stored, newest
 from stagedoor.search.tantivy.pages import Pages, steps_of
 
 __all__ = ["Opened", "opened"]
+
+_MOST = 65_000  # values of a facet
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +40,7 @@ class Opened:
     def search(self, query: Query) -> Result:
         """Answer a query that fits the index."""
         schema = self.files.schema
-        asked = compiled(query.clause, self.index, schema, ranked=query.by_relevance)
+        asked = compiled(query.clause, self.index, schema, ranked=query.by_relevance, found=self._having)
         pages = Pages(
             self.searcher, self.stored, schema, asked, self.landmarks if query.clause == All() else None
         )
@@ -47,13 +51,27 @@ class Opened:
             keys = query.sort_keys()
             found = pages.sorted(steps_of(keys, self.index), query.offset, query.limit)
             documents = in_order(self.stored.at(found), keys, self.index)
-        return Result(total=pages.total, documents=narrowed(documents, query.fields, self.index))
+        counted = tuple((name, self._counted(name, asked)) for name in query.facets)
+        shown = narrowed(documents, query.fields, self.index)
+        return Result(total=pages.total, documents=shown, facets=counted)
+
+    def _having(self, clause: Same, candidates: tantivy.Query) -> Iterable[str]:
+        """Return the ids of the candidates that have such an object: Tantivy has no documents in documents."""
+        most = max(1, self.searcher.num_docs)
+        hits = self.searcher.search(candidates, most, count=False).hits
+        held = (self.stored.at([address])[0] for _, address in hits)
+        return [one[ID] for one in held if meets_same(one, clause, self.index)]
+
+    def _counted(self, path: str, asked: tantivy.Query) -> tuple[tuple[str, int], ...]:
+        terms = {"terms": {"field": path + "%", "size": _MOST, "segment_size": _MOST}}
+        buckets = self.searcher.aggregate(asked, {"values": terms})["values"]["buckets"]
+        return in_facet_order([(one["key"], int(one["doc_count"])) for one in buckets])
 
 
 def opened(path: Path, version: str, index: Index) -> Opened:
     """Open a version for reading."""
     files = tantivy.Index.open(str(path))
-    files.register_tokenizer(WORDS, divider())
+    files.register_tokenizer(DIVIDED, divider())
     files.config_reader("manual")
     return state(index, version, files, path)
 

@@ -17,7 +17,7 @@ from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterE
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.compile import any_term
-from stagedoor.search.tantivy.fields import WORDS, builder, schema_of
+from stagedoor.search.tantivy.fields import DIVIDED, builder, schema_of
 from stagedoor.search.tantivy.folder import Folder
 from stagedoor.search.tantivy.reading import divider, opened
 from stagedoor.search.tantivy.torn import Unreadable, readable
@@ -41,7 +41,7 @@ class _Open:
     def __init__(self, path: Path, index: Index, heap: int, *, created: bool = False) -> None:
         self.behind: str | None = "" if created else None
         self.files = tantivy.Index(schema_of(index), path=str(path))
-        self.files.register_tokenizer(WORDS, divider())
+        self.files.register_tokenizer(DIVIDED, divider())
         self.writer = self.files.writer(heap, 1)
         # A commit that died has left files without a note of them, under names that the next one may want.
         self.writer.garbage_collect_files()

@@ -5,7 +5,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from stagedoor.search.query import Document
 
-__all__ = ["ACTION", "FILMS", "GENRES", "LUCAS", "PERSONS", "STAR_WARS", "uid"]
+__all__ = ["ACTION", "DRAMA", "FILMS", "GENRES", "HAMILL", "LUCAS", "PERSONS", "STAR_WARS", "uid"]
 
 
 def uid(name: str) -> str:

@@ -1,5 +1,6 @@
 """What Elasticsearch and OpenSearch are asked, word for word."""
 
+import re
 from typing import Any
 
 import pytest
@@ -156,7 +157,7 @@ def test_order_is_total_and_by_raw_values() -> None:
 
 def keys(*order: Order, **more: Any) -> list[str]:
     asked = quick(Query(index="movies", order=order, **more), INDEX)
-    return [next(iter(key)).removeprefix("own1.") for key in asked.page["sort"]]
+    return [next(iter(key)).removeprefix("own2.") for key in asked.page["sort"]]
 
 
 @pytest.mark.parametrize(
@@ -178,9 +179,9 @@ def test_quick_orders_are_numbers_only(order: tuple[Order, ...], expected: list[
     assert keys(*order) == expected
 
 
-def test_relevance_is_followed_by_the_key_of_the_id() -> None:
-    """Thousands of equal scores are ordered by a number too."""
-    assert keys(clause=Match((("title", 1.0),), "star")) == ["_score", "id"]
+def test_relevance_is_followed_by_the_prior_and_the_key_of_the_id() -> None:
+    """Thousands of equal scores are ordered by numbers too."""
+    assert keys(clause=Match((("title", 1.0),), "star")) == ["_score", "prior", "id"]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +198,7 @@ def test_a_page_is_seen_with_its_neighbours(offset: int, limit: int, window: tup
 
 def test_everything_is_a_term_that_all_documents_have() -> None:
     """Objects of lists are documents too, and a filter for each question keeps them out of `match_all`."""
-    every = {"term": {"own1.all": "1"}}
+    every = {"term": {"own2.all": "1"}}
 
     assert quick(Query(index="movies"), INDEX).page["query"] == {"bool": {"filter": [every]}}
     assert quick(Query(index="movies", clause=Not(Term("id", "a"))), INDEX).page["query"] == {
@@ -205,15 +206,28 @@ def test_everything_is_a_term_that_all_documents_have() -> None:
     }
 
 
-def test_every_text_is_asked_as_one_field() -> None:
-    """What is near a word is looked for among the words of one field; weights count where the words are exact."""
-    text = Match((("title", 3.0), ("names", 1.0)), "star")
-    (said,) = quick(Query(index="movies", clause=text), INDEX).page["query"]["bool"]["must"]
-    exact, near, fine = said["bool"]["should"]
+def test_texts_kept_together_are_asked_as_one_field() -> None:
+    """What is near a word is looked for among the words of one field, not of each text's."""
+    index = Index(
+        "movies",
+        (
+            Keyword(name="id"),
+            Text(name="title", title=True),
+            *[Text(name=name, many=True, together="names", alone=False) for name in ("actors", "writers")],
+        ),
+    )
+    text = Match((("title", 3.0), ("actors", 1.0), ("writers", 1.0)), "star")
+    said = repr(quick(Query(index="movies", clause=text), index).page["query"])
 
-    assert exact["constant_score"]["filter"]["multi_match"]["fields"] == ["own1.words"]
-    assert near["constant_score"]["filter"]["multi_match"]["fields"] == ["own1.words"]
-    assert fine["multi_match"]["fields"] == ["title^3", "names^1"]
+    assert set(re.findall(r"own2\.\w+~\w+", said)) == {
+        "own2.title~words",
+        "own2.title~exact",
+        "own2.title~whole",
+        "own2.names~words",
+        "own2.names~exact",
+    }
+    with pytest.raises(ValueError, match="not asked for alone"):
+        quick(Query(index="movies", clause=Match((("writers", 1.0),), "star")), index)
 
 
 def test_many_words_are_counted_by_a_search_of_their_own() -> None:
@@ -237,7 +251,7 @@ def test_of_a_long_text_only_the_number_of_words_and_heavier_fields_count(
 ) -> None:
     """Sixteen words in five fields are eighty scores for each of a hundred thousand documents."""
     text = Match(fields, " ".join(f"wo{number}" for number in range(8)))
-    (said,) = quick(Query(index="movies", clause=text), INDEX).page["query"]["bool"]["must"]
+    (said,) = plain(Query(index="movies", clause=text), INDEX)["query"]["bool"]["must"]
     fine = [one["multi_match"] for one in said["bool"]["should"] if "multi_match" in one]
 
     assert [one["fields"] for one in fine] == expected

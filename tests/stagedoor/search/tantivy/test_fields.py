@@ -1,30 +1,38 @@
 """Documents in their physical form."""
 
 import orjson
-from hypothesis import example, given
-from hypothesis import strategies as st
 
-from stagedoor.search.analysis import analyze
-from stagedoor.search.schema import Index, Keyword, Text
-from stagedoor.search.tantivy.fields import builder, encoded
+from stagedoor.search.schema import Higher, Index, Keyword, Number, Shorter, Text
+from stagedoor.search.tantivy.fields import EARLY, PRIOR, builder
 
-_INDEX = Index("texts", (Keyword(name="id"), Text(name="text"), Text(name="texts", many=True)))
+_INDEX = Index(
+    "texts",
+    (Keyword(name="id"), Text(name="text"), Text(name="texts", many=True), Number(name="number")),
+    ties=(Shorter("text"), Higher("number")),
+)
 _build = builder(_INDEX)
-# Letters of both languages, and what joins or divides words in one way or another.
-_SIGNS = "abcSxyzйёЯ09 \t\n\xa0\u202f\u2028'\u2019\uff07._,:;-_\u0301\u200d\u00b2ßİκカ漢あ\u05d0"
-_texts = st.text(st.sampled_from(_SIGNS), max_size=30) | st.text(max_size=20)
 
 
-@given(_texts)
-@example("the dogs' cat's don't 1,000.5 a_b yo\u0301 \u0301x")
-def test_words_between_spaces_are_the_words_of_the_text(text: str) -> None:
-    """Words are looked up run by run, which must find what the analyzer finds in the whole."""
-    texts = (text, "and more", text)
-    physical = orjson.loads(_build({"id": "1", "text": text, "texts": [*texts]}))
+def test_words_stand_beside_themselves_with_their_first_letter_three_times() -> None:
+    """No two errors get from one first letter to another: so it stays where two are forgiven."""
+    physical = orjson.loads(
+        _build({"id": "1", "text": "The dog's Day", "texts": ["a bee", "see"], "number": None})
+    )
 
-    assert _words(physical.get("text", "")) == [encoded(word) for word in analyze(text)]
-    assert _words(physical["texts"]) == [encoded(word) for part in texts for word in analyze(part)]
+    assert physical["text~words"] == "dogs day"
+    assert physical["text~words3"] == "dddogs ddday"
+    assert physical["texts~words3"] == "bbbee sssee"
 
 
-def _words(text: str) -> list[str]:
-    return [word for word in text.split(" ") if word]
+def test_what_comes_first_among_equals_weighs_more() -> None:
+    """Shorter before longer, higher before lower, and nothing last: what weighs never says otherwise."""
+    held = [("ab", 9.0), ("ab", 2.0), ("ab", None), ("abc", 10.0), ("x" * 300, 9.0), ("x" * 301, 9.0)]
+    made = [
+        orjson.loads(_build({"id": "1", "text": text, "texts": [], "number": number}))
+        for text, number in held
+    ]
+    priors, weights = [one[PRIOR] for one in made], [one[EARLY] for one in made]
+
+    assert priors == sorted(priors)
+    assert len(set(priors)) == len(held)
+    assert weights == sorted(weights, reverse=True)

@@ -1,0 +1,1 @@
+"""Memes: passed through to their service, whose answers are held to what is promised here."""

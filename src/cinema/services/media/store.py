@@ -1,0 +1,220 @@
+"""Where pictures lie: a local directory, or a bucket of any store that speaks S3 (obstore).
+
+A picture is written at once or not at all: to a file beside its place that is renamed in the end, or by one request;
+never in parts, since S3 keeps the parts of an upload that was given up. What a crash leaves of such a file is listed
+under the name it would have had, and goes with it.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from heapq import nsmallest
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, S3Store
+
+from cinema.services.frame import Outage
+from cinema.services.media.names import is_name
+from cinema.settings import Settings, SettingsError
+
+__all__ = ["S3", "Local", "Lying", "Objects", "objects_of"]
+
+T = TypeVar("T")
+_CHUNK: Final = 262_144
+_HALF_WRITTEN: Final = re.compile(r"(?P<name>.+)#[0-9]+")  # how obstore calls a file before it is renamed
+# A transfer may take as long as its client does; what is bounded is how long the store may say nothing.
+_TIMES: Final = {"connect_timeout": "2s", "read_timeout": "20s", "timeout": "1day"}
+_RETRIES: Final = 2
+_ANSWER_SECONDS = 8.0  # retries included; the gateway waits for ten
+_WRITE_SECONDS: Final = 30.0
+_LIST_SECONDS: Final = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """A picture in the store, and for how many seconds it has been there."""
+
+    name: str
+    age: float
+
+
+class Objects:
+    """Pictures by name. Each method raises `Outage` if the store does not answer."""
+
+    ordered = True  # names come in order
+
+    def __init__(self, store: Any) -> None:  # noqa: ANN401 - obstore has a class for each kind, and no base class
+        self._store = store
+
+    async def put(self, name: str, body: memoryview) -> None:
+        """Keep a picture; afterwards it is there whole."""
+        await _answered(obstore.put_async(self._store, name, body, use_multipart=False), _WRITE_SECONDS)
+
+    async def size(self, name: str) -> int | None:
+        """Return how many octets a picture has, None if there is none of this name."""
+        with suppress(FileNotFoundError):
+            return int((await _answered(obstore.head_async(self._store, name)))["size"])
+        return None
+
+    async def read(self, name: str, first: int, size: int) -> AsyncIterator[bytes] | None:
+        """Return so many octets of a picture as a stream, None if there is none of this name."""
+        if size == 0:
+            return None
+        with suppress(FileNotFoundError):
+            options: Any = {"range": (first, first + size)}
+            found = await _answered(obstore.get_async(self._store, name, options=options))
+            return _octets(found)
+        return None
+
+    async def delete(self, name: str) -> None:
+        """Remove a picture; one that is not there is none the less removed."""
+        with suppress(FileNotFoundError):
+            await _answered(obstore.delete_async(self._store, name))
+
+    async def names(self, after: str, limit: int) -> Sequence[Lying]:
+        """Return the pictures whose names come after another, in order, at most so many."""
+        now, found = datetime.now(UTC), list[Lying]()
+        try:
+            async with asyncio.timeout(_LIST_SECONDS):
+                async for rows in obstore.list(self._store, offset=after if is_name(after) else None):
+                    found += [
+                        _lying(row, now) for row in rows if is_name(row["path"]) and row["path"] > after
+                    ]
+                    if self.ordered and len(found) >= limit:
+                        break
+        except (BaseError, OSError) as error:
+            raise _outage() from error
+        return nsmallest(limit, found, key=lambda one: one.name)
+
+    async def check(self) -> None:
+        """Look whether the store is there.
+
+        Raises:
+            SettingsError: there is no such bucket, or it is not for us.
+            Outage: it does not answer.
+
+        """
+        await _answered(obstore.list_with_delimiter_async(self._store, prefix="check"))
+
+
+class S3(Objects):
+    """A bucket."""
+
+    def __init__(self, settings: Settings) -> None:
+        endpoint = settings.media_s3_endpoint or ""
+        options: Any = {**_TIMES, "allow_http": endpoint.startswith("http:")}
+        retry: Any = {"max_retries": _RETRIES}
+        super().__init__(
+            S3Store(
+                settings.media_s3_bucket,
+                endpoint=endpoint,
+                region=settings.media_s3_region or "",
+                access_key_id=settings.media_s3_access_key or "",
+                secret_access_key=settings.media_s3_secret_key or "",
+                virtual_hosted_style_request=False,
+                client_options=options,
+                retry_config=retry,
+            )
+        )
+        self._bucket = settings.media_s3_bucket
+
+    async def check(self) -> None:
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await obstore.list_with_delimiter_async(self._store, prefix="check")
+        except (BaseError, OSError) as error:
+            fault = _fault_of(str(error), self._bucket)
+            if fault is None:
+                raise _outage() from error
+            raise SettingsError(fault) from None
+
+
+class Local(Objects):
+    """A directory of this machine."""
+
+    ordered = False
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+        super().__init__(LocalStore(folder.resolve()))
+
+    async def read(self, name: str, first: int, size: int) -> AsyncIterator[bytes] | None:
+        return self._pieces(name, first, first + size) if await self.size(name) else None
+
+    async def _pieces(self, name: str, first: int, end: int) -> AsyncIterator[bytes]:
+        """Read piece by piece: obstore's own stream of a file takes eight times the CPU."""
+        while first < end:
+            upto = min(first + _CHUNK, end)
+            yield bytes(await _answered(obstore.get_range_async(self._store, name, start=first, end=upto)))
+            first = upto
+
+    async def delete(self, name: str) -> None:
+        await super().delete(name)
+        await asyncio.to_thread(self._delete_half_written, name)
+
+    async def names(self, after: str, limit: int) -> Sequence[Lying]:
+        found = [*await super().names(after, limit), *await asyncio.to_thread(self._half_written, after)]
+        # Where one name has both, the younger counts: it is being written.
+        youngest = {one.name: one for one in sorted(found, key=lambda one: -one.age)}
+        return nsmallest(limit, youngest.values(), key=lambda one: one.name)
+
+    def _half_written(self, after: str) -> list[Lying]:
+        now, found = datetime.now(UTC).timestamp(), []
+        for path in self._folder.iterdir():
+            match = _HALF_WRITTEN.fullmatch(path.name)
+            if match and is_name(match["name"]) and match["name"] > after:
+                with suppress(FileNotFoundError):
+                    found.append(Lying(match["name"], max(0.0, now - path.stat().st_mtime)))
+        return found
+
+    def _delete_half_written(self, name: str) -> None:
+        for path in self._folder.glob(f"{name}#*"):
+            path.unlink(missing_ok=True)
+
+
+def _fault_of(said: str, bucket: str | None) -> str | None:
+    """Return which setting an error speaks of; obstore has no classes for these answers to a list."""
+    if "<Code>NoSuchBucket</Code>" in said:
+        return f"MEDIA_S3_BUCKET: there is no bucket {bucket!r}; create it first"
+    if "403 Forbidden" in said or "401 Unauthorized" in said:
+        return f"MEDIA_S3_ACCESS_KEY, MEDIA_S3_SECRET_KEY: the bucket {bucket!r} is not for them"
+    return None
+
+
+def objects_of(settings: Settings) -> Objects:
+    """Return the store that the settings describe; nothing is asked of it yet."""
+    return S3(settings) if settings.media_store == "s3" else Local(settings.media_dir)
+
+
+def _outage() -> Outage:
+    return Outage("media_store", "the image store does not answer")
+
+
+async def _answered(asked: Awaitable[T], seconds: float | None = None) -> T:
+    """Wait for the store; what it does not have is `FileNotFoundError`, any other failure an outage."""
+    try:
+        async with asyncio.timeout(seconds or _ANSWER_SECONDS):
+            return await asked
+    except FileNotFoundError:
+        raise
+    except (BaseError, OSError) as error:
+        raise _outage() from error
+
+
+async def _octets(found: Any) -> AsyncIterator[bytes]:  # noqa: ANN401 - obstore's result
+    try:
+        async for piece in found.stream(min_chunk_size=_CHUNK):
+            yield bytes(piece)
+    except (BaseError, OSError) as error:
+        raise _outage() from error
+
+
+def _lying(row: Any, now: datetime) -> Lying:  # noqa: ANN401 - obstore's row
+    return Lying(row["path"], max(0.0, (now - row["last_modified"]).total_seconds()))

@@ -1,0 +1,29 @@
+"""Ask for the shared token, which the gateway and the meme service know."""
+
+import hmac
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from stagedoor import problems
+from stagedoor.web.routes import Refused
+
+__all__ = ["asking_for"]
+
+_BEARER = HTTPBearer(auto_error=False, description="MEDIA_TOKEN")
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+
+
+def asking_for(token: str | None) -> Callable[[Credentials], Awaitable[None]]:
+    """Return a dependency that refuses whoever does not bring the token; without one everybody may ask."""
+
+    async def demand(credentials: Credentials) -> None:
+        if token is None:
+            return
+        said = "" if credentials is None else credentials.credentials
+        if not hmac.compare_digest(said.encode(), token.encode()):
+            raise Refused(problems.unauthorized("the token of the media service is needed"))
+
+    return demand

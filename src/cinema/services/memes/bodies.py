@@ -1,0 +1,37 @@
+"""Read the JSON of a body within a bound."""
+
+import json
+
+from fastapi import Request
+
+from cinema.services.memes.models import Texts, checked_texts
+from cinema.services.memes.uploads import body_of
+from stagedoor import problems
+from stagedoor.web.routes import Refused
+
+__all__ = ["read_texts"]
+
+_MOST = 256 * 1024
+_BOM = b"\xef\xbb\xbf"
+
+
+async def read_texts(request: Request) -> Texts:
+    """Return title and description; raises `Refused`: 400, 413, 415 or 422."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise Refused(problems.unsupported_media("the body must be application/json"))
+    body = await read_whole(request, _MOST)
+    try:
+        return checked_texts(json.loads(body.removeprefix(_BOM)))
+    except (ValueError, RecursionError):
+        raise Refused(problems.bad_request("the body is not valid JSON")) from None
+
+
+async def read_whole(request: Request, most: int) -> bytes:
+    """Return a body of at most so many bytes; raises `Refused`, 413, for a longer one."""
+    body = bytearray()
+    async for octets in body_of(request):
+        body += octets
+        if len(body) > most:
+            raise Refused(problems.too_large(f"the body has at most {most:,} bytes here"))
+    return bytes(body)

@@ -1,0 +1,1 @@
+"""Memes to begin with: pictures drawn by a seeded generator, with captions."""

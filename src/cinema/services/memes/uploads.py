@@ -1,0 +1,147 @@
+"""Take in what comes with a picture: a body of parts, read as it comes and refused as soon as it is too much (T11).
+
+Declared types and file names count for nothing: a part is known by its name, a picture by what the media service
+finds in it. Parts of other names are passed over. Of a part that comes twice the last one counts.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastapi import Request
+
+from cinema.services.memes.models import Texts, checked_texts, wrong
+from cinema.services.memes.spool import Spool
+from cinema.services.multipart import Begun, Content, Ended, Malformed, Parser, TooMuch, boundary_of
+from stagedoor import problems
+from stagedoor.web.routes import Refused
+
+__all__ = ["BODY_BYTES", "Uploaded", "body_of", "read_parts", "read_picture"]
+
+TEXT_BYTES: Final = 64 * 1024
+# A picture, fifteen texts and the headers of sixteen parts.
+OVERHEAD: Final = 15 * TEXT_BYTES + 16 * 8 * 1024 + 4 * 1024
+BODY_BYTES: Final = 20_971_520 + OVERHEAD
+_ALSO: Final = {"meme_title": "title", "meme_description": "description"}  # the plain names win
+_IMAGE: Final = "image"
+
+
+@dataclass(slots=True)
+class Uploaded:
+    """What a body held: its texts by name, and whether there was a picture."""
+
+    said: dict[str, str] = field(default_factory=dict)
+    pictured: bool = False
+
+    def texts(self) -> Texts:
+        """Return title and description; raises `Refused`, 422."""
+        spelled: dict[str, str] = {}
+        said: dict[str, str] = {}
+        for other, name in _ALSO.items():
+            source = name if name in self.said or other not in self.said else other
+            if source in self.said:
+                said[name], spelled[name] = self.said[source], source
+        return checked_texts(said, spelled)
+
+
+async def body_of(request: Request) -> AsyncIterator[bytes]:
+    """Yield a body as it comes; raises `Refused` if the client leaves in the middle."""
+    while True:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise Refused(problems.bad_request("the body was cut off"))
+        if message.get("body"):
+            yield message["body"]
+        if not message.get("more_body", False):
+            return
+
+
+async def read_picture(request: Request, spool: Spool, most: int) -> Uploaded:
+    """Read a body that must hold a picture of at most so many octets into the spool.
+
+    Raises:
+        Refused: 400, 413, 415 or 422, as the contract's table of faults says.
+
+    """
+    uploaded = await read_parts(request, spool, most)
+    if not uploaded.pictured:
+        raise Refused(problems.validation(wrong("body", _IMAGE, msg="Field required", kind="missing")))
+    if not spool.size:
+        raise Refused(problems.unsupported_media("the image is empty"))
+    return uploaded
+
+
+async def read_parts(request: Request, spool: Spool, most: int) -> Uploaded:
+    """Read a body of parts, with or without a picture; raises `Refused` as `read_picture` does."""
+    _demand_length(request.headers, most)
+    try:
+        boundary = boundary_of(request.headers.get("content-type", ""))
+        if boundary is None:
+            raise Refused(problems.unsupported_media("the body must be multipart/form-data"))
+        parser, parts = Parser(boundary), _Parts(spool, most)
+        async for octets in body_of(request):
+            for event in parser.feed(octets):
+                await parts.take(event)
+        parser.close()
+    except Malformed as error:
+        raise Refused(problems.bad_request(str(error))) from None
+    except TooMuch as error:
+        raise Refused(problems.too_large(str(error))) from None
+    return parts.uploaded
+
+
+def _demand_length(headers: Mapping[str, str], most: int) -> None:
+    """Refuse a body that says it is too long, before any of it is read."""
+    said = headers.get("content-length", "")
+    if said.isdigit() and int(said) > most + OVERHEAD:
+        raise _too_large(most)
+
+
+def _too_large(most: int) -> Refused:
+    return Refused(problems.too_large(f"an image has at most {most:,} bytes"))
+
+
+class _Parts:
+    """Takes the events of one body."""
+
+    def __init__(self, spool: Spool, most: int) -> None:
+        self.uploaded = Uploaded()
+        self._spool = spool
+        self._most = most
+        self._name = ""
+        self._text: bytearray | None = None  # None: the content goes to the spool, or nowhere
+
+    async def take(self, event: Any) -> None:  # noqa: ANN401 - an event of the parser
+        match event:
+            case Begun():
+                await self._begin(event)
+            case Content():
+                await self._content(event.octets)
+            case Ended():
+                self._end()
+
+    async def _begin(self, event: Begun) -> None:
+        self._name = event.name
+        self._text = None if event.is_file or event.name == _IMAGE else bytearray()
+        if event.name == _IMAGE:
+            await self._spool.empty()
+            self.uploaded.pictured = True
+
+    async def _content(self, octets: bytes) -> None:
+        if self._text is not None:
+            self._text += octets
+            if len(self._text) > TEXT_BYTES:
+                raise TooMuch(f"a text has at most {TEXT_BYTES:,} bytes")
+        elif self._name == _IMAGE:
+            if self._spool.size + len(octets) > self._most:
+                raise _too_large(self._most)
+            await self._spool.write(octets)
+
+    def _end(self) -> None:
+        if self._text is None:
+            return
+        try:
+            self.uploaded.said[self._name] = self._text.decode()
+        except UnicodeDecodeError:
+            row = wrong("body", self._name, msg="must be UTF-8", kind="string_unicode")
+            raise Refused(problems.validation(row)) from None

@@ -1,0 +1,152 @@
+"""`/memes` for people: the page, and what its forms do. A fault comes as the page itself, with the fault's status."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dishka.integrations.fastapi import FromDishka
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from cinema.accept import prefers_html
+from cinema.database import Database, DatabaseUnavailable
+from cinema.services.frame import problem_for
+from cinema.services.memes import lists, replies
+from cinema.services.memes.cursors import Cursors
+from cinema.services.memes.lists import Asked
+from cinema.services.memes.models import MemeId, checked_texts
+from cinema.services.memes.queries import Portion
+from cinema.services.memes.uploads import Uploaded, read_picture
+from cinema.services.memes.wall.forms import read_form
+from cinema.services.memes.wall.page import FIELDS, Wall, render
+from cinema.services.memes.writing import Writing
+from stagedoor.errors import UpstreamError
+from stagedoor.problems import Problem, fields_of, problem_of
+from stagedoor.web.routes import Refused
+
+__all__ = ["Page", "added", "declare_wall", "is_for_people"]
+
+_SHOWN: Final = 24
+_TEXTS: Final = frozenset({"title", "description"})
+_FAULTS: Final = (Refused, UpstreamError, DatabaseUnavailable)
+
+
+def is_for_people(request: Request) -> bool:
+    """Tell whether a request wants the page: on the wall's own path, and by what it accepts."""
+    said = ",".join(request.headers.getlist("accept"))
+    return request.url.path.startswith("/memes") and prefers_html(said.encode("latin-1"))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What shows the wall."""
+
+    database: Database
+    cursors: Cursors
+
+    async def shown(self, request: Request, limit: int, offset: int) -> Response:
+        """Answer the page that a request asks for."""
+        try:
+            if "limit" not in request.query_params:
+                limit = _SHOWN
+            asked = lists.asked_of(request, self.cursors, limit, offset)
+            portion = await lists.read(self.database, asked)
+        except _FAULTS as error:
+            return await self.failed(error)
+        is_first = asked.place is None and not asked.offset
+        body = render(self._wall(asked, portion, is_first=is_first))
+        return replies.tagged(request, body, fields=FIELDS, media_type="text/html")
+
+    async def failed(
+        self, error: Exception, failed: str = "", said: Mapping[str, str] | None = None
+    ) -> Response:
+        """Answer the first page with what went wrong on it; without memes where the database is what went wrong."""
+        problem = _problem_of(error)
+        asked, portion = Asked(_SHOWN, None, None), Portion([], more=False, total=0)
+        if not isinstance(error, DatabaseUnavailable):
+            with suppress(DatabaseUnavailable):  # one fault is told
+                portion = await lists.read(self.database, asked)
+        wall = self._wall(asked, portion, alert=_sentence(problem), failed=failed, said=said or {})
+        waits = {
+            name.decode().title(): said.decode()
+            for name, said in fields_of(problem)
+            if name == b"retry-after"
+        }
+        headers = {**FIELDS, "Cache-Control": "no-store", **waits}
+        return Response(render(wall), problem.status, headers, media_type="text/html")
+
+    def _wall(self, asked: Asked, portion: Portion, **more: Any) -> Wall:  # noqa: ANN401 - fields of the wall
+        older = ""
+        if portion.more:
+            older = f"/memes?limit={asked.limit}&cursor={lists.next_cursor(portion, self.cursors)}"
+        return Wall(portion.rows, portion.total, older, **more)
+
+
+def declare_wall(router: APIRouter, most: int) -> None:
+    """Declare what the forms do; `most` is the octets of a picture."""
+
+    @router.post("/memes/{meme_id}/edit", include_in_schema=False)
+    async def edit(
+        request: Request,
+        meme_id: MemeId,
+        writing: FromDishka[Writing],
+        page: FromDishka[Page],
+    ) -> Response:
+        said: dict[str, str] = {}
+        try:
+            said |= await read_form(request, writing.spool)
+            await writing.rewrite(meme_id, checked_texts(said), said.get("if_match") or None)
+        except _FAULTS as error:
+            texts = {name: text for name, text in said.items() if name in _TEXTS}
+            return await page.failed(error, meme_id, texts)
+        return _to_the_wall()
+
+    @router.post("/memes/{meme_id}/image", include_in_schema=False)
+    async def image(
+        request: Request,
+        meme_id: MemeId,
+        writing: FromDishka[Writing],
+        page: FromDishka[Page],
+    ) -> Response:
+        try:
+            await read_picture(request, writing.spool, most)
+            _, old = await writing.replace(meme_id, None)
+        except _FAULTS as error:
+            return await page.failed(error, meme_id)
+        return _to_the_wall(old)
+
+    @router.post("/memes/{meme_id}/delete", include_in_schema=False)
+    async def delete(meme_id: MemeId, writing: FromDishka[Writing], page: FromDishka[Page]) -> Response:
+        try:
+            old = await writing.remove(meme_id, None)
+        except _FAULTS as error:
+            return await page.failed(error)
+        return _to_the_wall(old)
+
+
+async def added(request: Request, writing: Writing, page: Page, most: int) -> Response:
+    """Take the form that adds a meme."""
+    uploaded = Uploaded()
+    try:
+        uploaded = await read_picture(request, writing.spool, most)
+        await writing.create(uploaded.texts(), None)
+    except _FAULTS as error:
+        return await page.failed(error, "new", uploaded.said)
+    return _to_the_wall()
+
+
+def _to_the_wall(old: str = "") -> Response:
+    fields = replies.purging(old) if old else {}
+    return Response(None, 303, {"Location": "/memes", "Cache-Control": "no-store", **fields})
+
+
+def _problem_of(error: Exception) -> Problem:
+    return problem_of(error) if isinstance(error, UpstreamError) else problem_for(error)
+
+
+def _sentence(problem: Problem) -> str:
+    """Say what went wrong, without the names of a program."""
+    rows = [f"{str(row['loc'][-1]).replace('_', ' ')}: {row['msg']}" for row in problem.errors]
+    words = "; ".join(rows) or problem.detail
+    return f"{problem.title}. {words[:1].upper()}{words[1:]}."

@@ -1,0 +1,142 @@
+"""Keep what is streamed where it is small and whole, and answer conditions and ranges from it (HC8, HC11).
+
+Kept is an answer 200 with a strong entity tag, a length, no cookies and nothing to vary by, to a request without
+conditions and ranges. While it is fetched, whoever asks for the same waits; if it turns out not to be kept, each goes
+for itself. What was computed before a purge is not kept after it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, cast
+
+from stagedoor import problems, requests
+from stagedoor._face.kept import Cache
+from stagedoor._face.replies import Stream
+from stagedoor.cache.codec import HttpCodec
+from stagedoor.cache.entry import Entry
+from stagedoor.cache.store import Held, Look, Store
+from stagedoor.cache.tags import tag as purge_name
+from stagedoor.call import Env
+from stagedoor.context import Record
+from stagedoor.events import CacheLookup
+from stagedoor.requests import HttpResponse
+from stagedoor.web.answer import WebAnswer as Written
+from stagedoor.web.freshness import cache_status
+from stagedoor.web.ranges import Selected, content_range, selected
+from stagedoor.web.routes import Refused
+
+__all__ = ["Keeping", "partly"]
+
+_LARGEST: Final = 1_048_576 - 8_192  # the body; its fields need room as well
+_NOT_KEPT: Final = frozenset({b"set-cookie", b"vary"})
+_NOT_ON_304: Final = frozenset({b"content-type", b"content-length", b"content-encoding"})
+
+
+class Keeping:
+    """The kept answers of one route."""
+
+    def __init__(self, cache: Cache, store: Store, env: Env, name: str) -> None:
+        self._cache = cache
+        self._store = store
+        self._now = env.clock.now
+        self._observe = env.observe
+        self._name = name
+        self._codec = HttpCodec()
+        self._flights: dict[bytes, asyncio.Event] = {}
+
+    async def find(self, key: bytes) -> tuple[HttpResponse | None, Look]:
+        """Return what is kept under a key, and the look; the answer bears its age."""
+        look = await self._store.get(key, self._cache.max_age)
+        found = None if look.held is None else self._read(look.held)
+        self._observe(CacheLookup(self._name, look.tier, "miss" if found is None else "hit"))
+        return found, look
+
+    def _read(self, held: Held) -> HttpResponse | None:
+        """Return the answer; None for one that cannot be read, or is too old (K8)."""
+        age = max(0.0, self._now() - held.born)
+        if held.entry.schema != self._codec.schema or age >= self._cache.max_age:
+            return None
+        try:
+            kept = self._codec.decode(held.entry.body)
+        except Exception:  # noqa: BLE001 - bytes from outside can break a decoder in any way
+            return None
+        status = cache_status(Record(lookup="hit", ttl=self._cache.max_age - age))
+        return HttpResponse(
+            status=kept.status, headers=(*kept.headers, (b"age", b"%d" % age), status), body=kept.body
+        )
+
+    async def fetched(
+        self, key: bytes, tags: tuple[str, ...], make: Callable[[], Awaitable[Stream]]
+    ) -> HttpResponse | Stream:
+        """Return an answer that is kept now, or a stream of one that is not."""
+        waiting = self._flights.get(key)
+        if waiting is not None:
+            await waiting.wait()
+        found, look = await self.find(key)
+        if found is not None:
+            return found
+        flight = self._flights.setdefault(key, asyncio.Event())
+        try:
+            stream = await make()
+            length = _length_of(stream)
+            return stream if length is None else await self._kept(key, tags, look, stream, length)
+        finally:
+            flight.set()
+            if self._flights.get(key) is flight:
+                del self._flights[key]
+
+    async def _kept(
+        self, key: bytes, tags: tuple[str, ...], look: Look, stream: Stream, length: int
+    ) -> HttpResponse:
+        """Read a small answer to its end, and keep it."""
+        try:
+            body = b"".join([chunk async for chunk in stream])
+        finally:
+            await stream.aclose()
+        whole = HttpResponse(status=200, headers=stream.lines, body=body)
+        names = tuple(purge_name(tag) for tag in tags)
+        entry = Entry(key, self._codec.encode(whole), self._cache.max_age, self._codec.schema, names)
+        stored = len(body) == length and self._store.set(entry, look.mark)
+        status = cache_status(
+            Record(lookup="miss", stored=stored, ttl=self._cache.max_age if stored else None)
+        )
+        return HttpResponse(status=200, headers=(*whole.headers, status), body=body)
+
+
+def _length_of(stream: Stream) -> int | None:
+    """Return the length of an answer that may be kept; None for any other."""
+    fields = dict(stream.lines)
+    length, etag = fields.get(b"content-length", b""), fields.get(b"etag", b"")
+    said = fields.get(b"cache-control", b"").lower()
+    if stream.status != 200 or not length.isdigit() or not etag.startswith(b'"'):
+        return None
+    if b"no-store" in said or b"private" in said or not _NOT_KEPT.isdisjoint(fields):
+        return None
+    return int(length) if len(length) < 10 and int(length) <= _LARGEST else None
+
+
+def partly(response: HttpResponse, headers: Mapping[bytes, bytes], method: str) -> Written:
+    """Return what of a whole answer a request asks for.
+
+    Raises:
+        Refused: 412 and 416.
+
+    """
+    whole = cast(bytes, response.header(b"etag"))
+    part = selected(headers, whole, len(response.body), method=method)
+    if part.status == 412:
+        raise Refused(problems.precondition_failed())
+    if part.status == 416:
+        raise Refused(problems.range_not_satisfiable(len(response.body)))
+    if part.status == 304:
+        return Written(304, tuple(field for field in response.headers if field[0] not in _NOT_ON_304))
+    return Written(
+        part.status, _fields_of(response, part), response.body[part.first : part.first + part.size]
+    )
+
+
+def _fields_of(response: HttpResponse, part: Selected) -> requests.Headers:
+    fields = tuple(field for field in response.headers if field[0] != b"content-length")
+    if part.status == 206:
+        fields += ((b"content-range", content_range(part, len(response.body))),)
+    return fields

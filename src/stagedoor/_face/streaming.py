@@ -1,0 +1,194 @@
+"""Handlers that hand on what a service streams: their own inputs and refusals, the service's octets.
+
+    @app.get("/pictures/{name}", cache=Cache(max_age=3600, tags=["picture:{name}"]))
+    async def picture(name: str) -> Stream:
+        return await pictures.open("/files/{}", name)
+
+Conditions and ranges of the caller go along, and are answered here where the whole is kept. Fields of the connection,
+and those that `Connection` names, end here both ways (H1); the stream is given back whatever happens (X1).
+"""
+
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final, cast
+
+from stagedoor import context, problems
+from stagedoor._face.arguments import varied
+from stagedoor._face.caller import Rules, caller_here
+from stagedoor._face.declared import Handler
+from stagedoor._face.fields import digest
+from stagedoor._face.guarding import claimed_values
+from stagedoor._face.guards import claimed_of, guard_of
+from stagedoor._face.hops import OWN_ANSWER, PARTIAL, named, passed_by
+from stagedoor._face.inputs import Reader, input_of
+from stagedoor._face.keeping import Keeping, partly
+from stagedoor._face.problems import Problem, Refusals
+from stagedoor._face.replies import Stream
+from stagedoor._face.templates import route_names
+from stagedoor.aggregate.part import signature_of
+from stagedoor.cache.store import Store
+from stagedoor.call import Env
+from stagedoor.deadline import Expiry
+from stagedoor.errors import ConfigError, UpstreamError, UpstreamGarbled, UpstreamTimeout
+from stagedoor.requests import HttpResponse
+from stagedoor.web.answer import WebAnswer as Written
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Documentation, Refused, Route
+
+__all__ = ["Streaming", "hands_on"]
+
+_PROBLEMS: Final = (
+    *(404, 422, 429, 500, 502, 503, 504),
+    problems.precondition_failed(),
+    problems.range_not_satisfiable(1),
+)
+_HEADERS: Final = {
+    "ETag": "Names what is answered. Sent back as `If-None-Match` it is answered 304",
+    "Cache-Status": "Whether the answer was kept (RFC 9211)",
+}
+_GIVEN: Final = frozenset({200, 206, 304})
+
+
+def hands_on(declared: Handler) -> bool:
+    """Tell whether a handler returns what a service streams."""
+    try:
+        return signature_of(declared.function).returns is Stream
+    except ConfigError:
+        return False  # said where other handlers are checked
+
+
+class Streaming:
+    """One such handler of a running gateway."""
+
+    upstream = None  # what is kept is kept by itself
+
+    def __init__(
+        self, declared: Handler, *, name: str, deadline: float, refusals: Refusals, store: Store, env: Env
+    ) -> None:
+        self.declared = declared
+        self.where = f"{declared.method} {declared.path}"
+        arguments = signature_of(declared.function).arguments
+        path = route_names(declared.path, str(declared.place))
+        self._claimed = tuple(one for one in map(claimed_of, arguments) if one is not None)
+        self.guard = guard_of(declared.guard, self._claimed)
+        told = {one.argument for one in self._claimed}
+        self.inputs = tuple(input_of(one, path) for one in arguments if one.name not in told)
+        self.vary = varied(declared, arguments)
+        self.rules = Rules(self.where, self.vary, "" if self.guard is None else self.guard.name)
+        self._reader = Reader(self.inputs)
+        self._via = name.encode()
+        self._deadline = deadline
+        self._refusals = refusals
+        self._clock = env.clock
+        self._keeping = self._kept(store, env)
+
+    def _kept(self, store: Store, env: Env) -> Keeping | None:
+        declared = self.declared
+        if declared.method != "GET":
+            raise ConfigError(f"{declared.place}: {self.where}: only GET hands on what a service streams")
+        if declared.cache is None:
+            return None
+        if self.vary.wanted or self.guard is not None:
+            raise ConfigError(
+                f"{declared.place}: {self.where}: a stream that is kept is the same for everybody"
+            )
+        for name in sorted(declared.cache.names - {one.argument for one in self.inputs}):
+            raise ConfigError(f"{declared.place}: {self.where}: a tag names {name!r}, which is no input here")
+        return Keeping(declared.cache, store, env, declared.function.__name__)
+
+    async def handle(self, request: Request) -> Written:
+        """Answer one request."""
+        if self._via in passed_by(request.listed(b"via")):
+            raise Refused(problems.loop_detected())
+        caller = caller_here()
+        ended = named(caller.fields) | (frozenset() if request.method == "GET" else {b"range", b"if-range"})
+        caller.fields = tuple(field for field in caller.fields if field[0] not in ended)
+        try:
+            values = self._reader.read(request)
+            if self._claimed:
+                values |= claimed_values(self._claimed, caller)
+            caller.inputs = values
+            return await self._answered(request.method, dict(caller.fields), values)
+        except (UpstreamError, Problem) as failed:
+            raise Refused(self._refusals(failed)) from failed
+
+    async def _answered(
+        self, method: str, fields: Mapping[bytes, bytes], values: Mapping[str, Any]
+    ) -> Written:
+        make, keeping, cache = partial(self._made, values, fields), self._keeping, self.declared.cache
+        if keeping is None or cache is None:
+            return _handed_on(await make())
+        key, found = self._key(values), None
+        if PARTIAL.isdisjoint(fields):
+            tags = cache.tagged(values, self.where)
+            answer = await keeping.fetched(key, tags, make)
+        else:
+            found, _ = await keeping.find(key)
+            answer = await make() if found is None else found
+        return _handed_on(answer) if isinstance(answer, Stream) else partly(_bare(answer), fields, method)
+
+    async def _made(self, values: Mapping[str, Any], fields: Mapping[bytes, bytes]) -> Stream:
+        """Call the function; the deadline holds until the head of the answer is there."""
+        try:
+            with Expiry(self._clock, context.current().deadline):
+                stream = await self.declared.function(**values)
+        except TimeoutError as error:
+            raise UpstreamTimeout(f"{self._name}.call", "not done by the deadline") from error
+        if not isinstance(stream, Stream):
+            raise TypeError(
+                f"{self.declared.place}: {self.where} returned no Stream but {type(stream).__name__}"
+            )
+        asked = stream.status != 304 or not PARTIAL.isdisjoint(fields)
+        if stream.status not in _GIVEN or not asked:
+            await stream.aclose()
+            raise UpstreamGarbled(f"{self._name}.call", f"answered {stream.status}, which nobody asked for")
+        return stream
+
+    @property
+    def _name(self) -> str:
+        return self.declared.function.__name__
+
+    def _key(self, values: Mapping[str, Any]) -> bytes:
+        parts = [self.where.encode(), *(one.key(values[one.argument]) for one in self.inputs)]
+        whole = b"".join(b"%d:%b" % (len(part), part) for part in parts)
+        return self._name.encode() + b":" + digest(whole).hex().encode()
+
+    def route(self) -> Route:
+        """Return the route."""
+        declared = self.declared
+        words = inspect.getdoc(declared.function) or self._name.replace("_", " ").capitalize()
+        first, _, rest = words.partition("\n\n")
+        return Route(
+            path=declared.path,
+            handle=self.handle,
+            parameters=self.inputs,
+            public=True,
+            live=declared.live,
+            kind="stream",
+            cached=None if declared.cache is None else declared.cache.max_age,
+            deadline=self._deadline,
+            varies=self.vary.names,
+            documentation=Documentation(
+                summary=" ".join(first.split()),
+                description=rest,
+                tags=declared.tags,
+                media_type="*/*",
+                problems=_PROBLEMS,
+                headers=_HEADERS if declared.cache is not None else {},
+                deprecated=declared.deprecated,
+            ),
+        )
+
+
+def _bare(response: HttpResponse) -> HttpResponse:
+    """Return an answer without the fields of the connection that it came over."""
+    dropped = OWN_ANSWER | named(response.headers)
+    fields = tuple(field for field in response.headers if field[0] not in dropped)
+    return HttpResponse(status=response.status, headers=fields, body=response.body)
+
+
+def _handed_on(stream: Stream) -> Written:
+    dropped = OWN_ANSWER | named(stream.lines)
+    fields = tuple(field for field in stream.lines if field[0] not in dropped)
+    return Written(stream.status, fields, stream=cast(Any, stream))

@@ -1,0 +1,62 @@
+"""Values as engines compare them: numbers in single precision, whole numbers and moments exactly.
+
+A date is text in ISO 8601, with or without a time: the milliseconds since 1970 (UTC where no zone is named). A boolean
+is 0 or 1. What is whole has 64 bits and a sign; bounds with a fraction are the nearest whole numbers inside.
+"""
+
+from datetime import UTC, date, datetime
+from math import ceil, floor
+from typing import Any, Final
+
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Number, single
+
+__all__ = ["LEAST", "MOST", "bounds_of", "comparable", "moment"]
+
+LEAST: Final = -(1 << 63)
+MOST: Final = (1 << 63) - 1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def comparable(leaf: Leaf | None, value: Any) -> Any:  # noqa: ANN401 - a value of any kind
+    """Return a value in the form that is compared; None if nothing can equal it. Raises `TypeError` or `ValueError`."""
+    match leaf:
+        case Number():
+            return single(value)
+        case Integer():
+            return int(value) if value == int(value) and LEAST <= value <= MOST else None
+        case Date():
+            return moment(value)
+        case Boolean():
+            return int(bool(value))
+        case _:
+            return value
+
+
+def moment(value: str | date) -> int:
+    """Return the milliseconds since 1970 of a date or a time; raises `ValueError`."""
+    said = datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(said, datetime):
+        said = datetime(said.year, said.month, said.day, tzinfo=UTC)
+    passed = (said if said.tzinfo else said.replace(tzinfo=UTC)) - _EPOCH
+    return (passed.days * 86_400 + passed.seconds) * 1_000 + passed.microseconds // 1_000
+
+
+def bounds_of(index: Index, path: str, low: Any, high: Any) -> tuple[Any, Any] | None:  # noqa: ANN401 - of any kind
+    """Return bounds in the form that is compared, None for an open one; None for bounds that nothing is between."""
+    leaf = index.paths.get(path)
+    whole = isinstance(leaf, Integer)
+    least = None if low is None else _up(low) if whole else comparable(leaf, low)
+    most = None if high is None else _down(high) if whole else comparable(leaf, high)
+    if (whole and (least == MOST + 1 or most == LEAST - 1)) or (
+        least is not None and most is not None and least > most
+    ):
+        return None
+    return least, most
+
+
+def _up(bound: float) -> int | None:
+    return None if bound < LEAST else MOST + 1 if bound > MOST else ceil(bound)
+
+
+def _down(bound: float) -> int | None:
+    return None if bound > MOST else LEAST - 1 if bound < LEAST else floor(bound)

@@ -1,0 +1,314 @@
+"""How relevant a document is to a text: the one place that says so, for every engine.
+
+Theory. A text is up to 16 words. Each of them that a document has, in whatever way, counts first (`each`); only among
+documents with as many of the words it matters how near they are, and in which text. So the score is a sum over words of
+the best way in which each is met, all of them whole numbers: exact in single precision, in any order of addition, and
+the same on every engine, since nothing depends on how frequent a word is, here or there.
+
+    main text (of the greatest weight)     exact 30   joined 28   number 26   stem 24   neighbours joined 20
+                                           one error 18   two errors 11
+    the others                             exact 20   joined 19   stem 16   one error 8   two errors 5
+
+`each` is more than all that these can differ by, whatever the number of words. A title that is the text as a whole
+counts as every word met exactly, and 40; one that begins with it, and 12; one that is a single error away, as every
+word met with an error, and 10. What another keyboard layout makes of the text counts words exactly, and less than any
+word counts otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was typed,
+and for one word 1 for titles of one word that is as long or a bit longer: letters are left out more often than put in.
+
+A text of stop words alone, or of signs, is met by titles that equal it, and by nothing else.
+
+What is met is said by three kinds of condition (`Has`, `Near`, `Starts`), which an engine translates; what
+a document has, in `places`. Equal scores are told apart by the index's `ties`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
+
+from stagedoor.search.analysis import forgiven
+from stagedoor.search.folding import in_english, other_layout
+from stagedoor.search.places import EXACT, WHOLE, WORDS, part, stops_of, wholes
+from stagedoor.search.query import Begins, Words
+from stagedoor.search.schema import Index, Place
+from stagedoor.search.words import Run, Text, read_first
+from stagedoor.value import value
+
+__all__ = ["Condition", "Has", "Near", "Ranking", "Starts", "Word", "Worth", "members", "ranking_of"]
+
+_WHOLE, _BEGINNING, _WHOLE_NEAR = 40, 12, 10
+_STOP, _SPELLED, _AS_LONG = 4, 1, 1
+_LAYOUT, _LAYOUT_BESIDE = 3, 2
+_LEAST: Final = 100
+_LEAST_LATIN: Final = 5  # letters of a Cyrillic word
+_SHORTEST, _LONGEST = 6, 16  # letters of a joined text that forgives an error
+
+
+@value()
+class Has:
+    """The part has this word."""
+
+    part: str
+    word: str
+
+
+@value()
+class Near:
+    """The part has a word that is so many typing errors away, or fewer; with two, the first letter is right."""
+
+    part: str
+    word: str
+    errors: int
+
+
+@value()
+class Starts:
+    """The part has a word that starts with this."""
+
+    part: str
+    word: str
+
+
+Condition: TypeAlias = Has | Near | Starts
+
+
+@value()
+class Worth:
+    """Any of these conditions is worth so many points."""
+
+    points: int
+    conditions: tuple[Condition, ...]
+
+
+Word: TypeAlias = tuple[Worth, ...]  # the best of which counts
+
+
+@value()
+class Ranking:
+    """What a document scores: the best of the sum over words, a title met whole, and the other layout's sum; and more.
+
+    Without any of the first three it is no match, whatever else it has; if `every`, without any of the words.
+    """
+
+    words: tuple[Word, ...]
+    whole: tuple[Worth, ...]
+    layout: tuple[Word, ...]
+    more: tuple[Worth, ...]
+    every: bool = False
+
+
+@value()
+class _Table:
+    """What meeting a word is worth in one kind of text; 0: it is not met so."""
+
+    exact: int
+    joined: int
+    number: int
+    stem: int
+    neighbours: int
+    one: int
+    two: int
+
+
+_MAIN: Final = _Table(exact=30, joined=28, number=26, stem=24, neighbours=20, one=18, two=11)
+_BESIDE: Final = _Table(exact=20, joined=19, number=0, stem=16, neighbours=0, one=8, two=5)
+_SPREAD: Final = _MAIN.exact - _BESIDE.two + _SPELLED + _AS_LONG
+
+
+def ranking_of(match: Words, index: Index) -> Ranking | None:
+    """Return how documents of an index meet a text; None if none can."""
+    text = read_first(match.text)
+    if isinstance(match, Begins):
+        return _typed(text, index.places_of(name for name, _ in match.fields))
+    heaviest = max(weight for _, weight in match.fields)
+    main = index.places_of(name for name, weight in match.fields if weight == heaviest)
+    others = [name for name, weight in match.fields if weight != heaviest]
+    beside = index.places_of(others) if others else ()
+    titles = [place for place in main if place.title]
+    if not text.significant:
+        return _whole_of_stops(text, titles)
+    count = len({word.folded for word in text.words if word.stem})
+    each = max(_LEAST, _SPREAD * count + _STOP * (len(text.words) - count) + _BEGINNING)
+    other = read_first(other_layout(match.text))
+    return Ranking(
+        words=_words(text, main, beside, each),
+        whole=(*_whole(text, titles, each, count), *_whole_in_layout(other, titles)),
+        layout=_other_layout(other, main, beside),
+        more=_more(text, main),
+    )
+
+
+def members(ranking: Ranking) -> tuple[Condition, ...]:
+    """Return the conditions of which a match meets any, each once, without those that another includes."""
+    worths = [
+        *(worth for words in (ranking.words, ranking.layout) for word in words for worth in word),
+        *ranking.whole,
+    ]
+    found = dict.fromkeys(condition for worth in worths for condition in worth.conditions)
+    near = {(one.part, one.word) for one in found if isinstance(one, Near)}
+    return tuple(one for one in found if isinstance(one, Near) or (one.part, one.word) not in near)
+
+
+def _whole_of_stops(text: Text, titles: Sequence[Place]) -> Ranking | None:
+    said = stops_of(text)
+    if not (said and titles):
+        return None
+    has = tuple(Has(part(place.name, EXACT), "$" + said) for place in titles)
+    return Ranking((), (Worth(_LEAST, has),), (), ())
+
+
+def _typed(text: Text, places: Sequence[Place]) -> Ranking | None:
+    """Return how titles meet a text that is being typed: every word as it is, of the last one the beginning."""
+    names, exact = ([part(place.name, one) for place in places] for one in (WORDS, EXACT))
+    if not text.words:
+        return None
+    each = max(_LEAST, _SPREAD * len(text.words))
+    met = [
+        Worth(
+            each + _MAIN.exact,
+            (
+                *_has(names, word.forms),
+                *_has(exact, ["-" + word.folded, *(["#" + word.number] * bool(word.number))]),
+            ),
+        )
+        for word in text.words
+    ]
+    last = text.words[-1]
+    starts = [Starts(name, form) for name in names for form in last.forms]
+    starts += [Starts(name, "-" + last.folded) for name in exact]
+    words = [(one,) for one in met[:-1]] + [(met[-1], Worth(each + _MAIN.stem, tuple(starts)))]
+    own, other = ("".join(getattr(word, form) for word in text.words) for form in ("folded", "latin"))
+    whole = [
+        Starts(part(place.name, WHOLE), form)
+        for place in places
+        if place.title
+        for form in dict.fromkeys((own, other or own))
+    ]
+    worth = Worth((each + _MAIN.exact) * len(text.words) + _WHOLE, tuple(whole))
+    return Ranking(tuple(words), (worth,) if whole else (), (), (), every=True)
+
+
+# --- words --------------------------------------------------------------------------------------------------------
+
+
+def _words(text: Text, main: Sequence[Place], beside: Sequence[Place], each: int) -> tuple[Word, ...]:
+    allowed = forgiven(word.spelled for word in text.words if word.stem)
+    joined = _joined(text)
+    made: dict[str, Word] = {}
+    for position, word in enumerate(text.words):
+        if word.stem and word.folded not in made:
+            made[word.folded] = tuple(
+                Worth(each + points, conditions)
+                for table, places in ((_MAIN, main), (_BESIDE, beside))
+                for points, conditions in _met(
+                    word, joined.get(position, []), table, places, allowed[word.spelled]
+                )
+                if points and conditions
+            )
+    return tuple(made.values())
+
+
+def _met(
+    word: Run, joined: Sequence[tuple[bool, Run]], table: _Table, places: Sequence[Place], errors: int
+) -> Iterable[tuple[int, tuple[Condition, ...]]]:
+    """Yield how a word may be met in these places, and what each is worth."""
+    names = [part(place.name, WORDS) for place in places]
+    exact = [part(place.name, EXACT) for place in places]
+    yield table.exact, _has(names, word.forms)
+    yield table.joined, _has(names, [form for apart, run in joined if not apart for form in run.forms])
+    yield table.number, _has(exact, ["#" + word.number] if word.number else [])
+    yield table.stem, _has([*names, *exact], word.stems)
+    alike = [in_english(word.latin)] if word.latin != word.folded else []
+    yield (
+        table.neighbours,
+        _has(names, [*alike, *(form for apart, run in joined if apart for form in run.forms)]),
+    )
+    if errors:
+        yield table.one, _near(names, _forgiving(word), 1)
+    if errors > 1:
+        yield table.two, _near(names, _forgiving(word), 2)
+
+
+def _forgiving(word: Run) -> Sequence[str]:
+    """Return the forms of a word that forgive errors: a short one in Latin letters would be near too much."""
+    if len(word.folded) < _LEAST_LATIN:
+        return word.forms[:1]
+    return list(dict.fromkeys([*word.forms, *_in_english(word)]))
+
+
+def _in_english(word: Run) -> Sequence[str]:
+    """Return how English may have a Cyrillic word, which counts as neighbours joined."""
+    return [in_english(word.latin)] if word.latin not in ("", word.folded) else []
+
+
+def _joined(text: Text) -> dict[int, list[tuple[bool, Run]]]:
+    """Return, by the place of a word, what it is together with others: signs may divide them, or a blank (True)."""
+    found: dict[int, list[tuple[bool, Run]]] = {}
+    spans = set()
+    for join in text.joins:
+        spans.add((join.start, join.stop))
+        for place in range(join.start, join.stop):
+            found.setdefault(place, []).append((False, join.run))
+    for place, (one, other) in enumerate(zip(text.words, text.words[1:], strict=False)):
+        if one.stem and other.stem and (place, place + 2) not in spans:
+            run = Run("", one.folded + other.folded, one.latin + other.latin, "", "")
+            found.setdefault(place, []).append((True, run))
+            found.setdefault(place + 1, []).append((True, run))
+    return found
+
+
+def _has(names: Iterable[str], words: Iterable[str]) -> tuple[Condition, ...]:
+    said = tuple(words)
+    return tuple(Has(name, word) for name in names for word in said)
+
+
+def _near(names: Iterable[str], words: Iterable[str], errors: int) -> tuple[Condition, ...]:
+    said = tuple(words)
+    return tuple(Near(name, word, errors) for name in names for word in said)
+
+
+# --- texts as a whole ---------------------------------------------------------------------------------------------
+
+
+def _whole(text: Text, titles: Sequence[Place], each: int, count: int) -> tuple[Worth, ...]:
+    forms = wholes(text)
+    names = [part(place.name, WHOLE) for place in titles]
+    exact = [part(place.name, EXACT) for place in titles]
+    own = "".join(word.folded for word in text.words)
+    met = (each + _MAIN.exact) * count
+    found = [
+        Worth(met + _WHOLE, _has(names, forms)),
+        Worth(met + _BEGINNING, _has(exact, ["^" + form for form in forms])),
+    ]
+    if _SHORTEST <= len(own) <= _LONGEST:
+        other = "".join(word.latin for word in text.words)
+        near = _near(names, [own] if other in ("", own) else [own, other], 1)
+        found.append(Worth((each + _MAIN.one) * count + _WHOLE_NEAR, near))
+    return tuple(found) if names else ()
+
+
+def _whole_in_layout(read: Text, titles: Sequence[Place]) -> tuple[Worth, ...]:
+    names = [part(place.name, WHOLE) for place in titles]
+    return (Worth(_LAYOUT * len(read.words) + 1, _has(names, wholes(read))),) if names and read.words else ()
+
+
+def _other_layout(read: Text, main: Sequence[Place], beside: Sequence[Place]) -> tuple[Word, ...]:
+    """Return what the words are worth that the other keyboard layout makes of a text."""
+    names = [part(place.name, WORDS) for place in main]
+    others = [part(place.name, WORDS) for place in beside]
+    words = dict.fromkeys(word.folded for word in read.words if word.stem)
+    return tuple(
+        (
+            Worth(_LAYOUT, _has(names, [word])),
+            *([Worth(_LAYOUT_BESIDE, _has(others, [word]))] if others else []),
+        )
+        for word in words
+    )
+
+
+def _more(text: Text, main: Sequence[Place]) -> tuple[Worth, ...]:
+    exact = [part(place.name, EXACT) for place in main]
+    said = dict.fromkeys(
+        ("=" + word.spelled, _SPELLED) if word.stem else ("-" + word.folded, _STOP) for word in text.words
+    )
+    lengths = [f"%{len(text.words[0].folded) + more}" for more in range(3)] if len(text.words) == 1 else []
+    found = [Worth(points, _has(exact, [word])) for word, points in said]
+    return (*found, Worth(_AS_LONG, _has(exact, lengths))) if lengths else tuple(found)

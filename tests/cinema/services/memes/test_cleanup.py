@@ -1,0 +1,254 @@
+"""No picture is left over, and no meme without one: the outbox, the sweep, and who may have a name."""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Connection, insert, select
+
+from cinema.database import Database, DatabaseUnavailable, open_database
+from cinema.database.tables import media_cleanup, meme
+from cinema.services.memes import app as memes_app
+from cinema.services.memes import changes
+from cinema.services.memes.changes import Due, NameTaken
+from cinema.services.memes.sweeping import swept
+from cinema.settings import Settings
+from tests.cinema.services.asking import Asker, started
+from tests.cinema.services.memes.forms import added, parts, send
+from tests.cinema.services.memes.media import PNG, MediaStand
+from tests.servers import free_port
+
+NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
+
+
+@pytest.fixture
+async def database(memes_url: str) -> AsyncIterator[Database]:
+    """Open the database beside the service."""
+    opened = open_database(memes_url, 5)
+    yield opened
+    await opened.close()
+
+
+def name() -> str:
+    return f"{uuid4()}.png"
+
+
+def row(image: str) -> dict[str, Any]:
+    return {"id": str(uuid4()), "title": "abc", "description": "abc", "image_name": image, "created_at": NOW}
+
+
+def outbox(connection: Connection) -> list[tuple[Any, ...]]:
+    columns = (media_cleanup.c.image_name, media_cleanup.c.attempts)
+    return [tuple(one) for one in connection.execute(select(*columns))]
+
+
+async def test_the_sweep_removes_what_no_meme_has(memes: Asker, media: MediaStand) -> None:
+    """Contract 6: uploads whose meme was never written, by age; and what could not be removed before, at once."""
+    kept = (await added(memes)).json["image_url"].removeprefix("/api/files/")
+    young, old = name(), name()
+    media.files |= {young: PNG, old: PNG}
+    media.born |= {young: media.born[kept], old: media.born[kept] - 4_000}
+    hourly = (await memes("/sweep", "POST")).json["removed"]
+    all_ages = (await memes("/sweep?older_than=0", "POST")).json["removed"]
+    again = (await memes("/sweep?older_than=0", "POST")).json["removed"]
+
+    assert (hourly, all_ages, again) == ([old], [young], [])
+    assert list(media.files) == [kept]
+
+
+async def test_what_could_not_be_removed_is_tried_again(
+    memes: Asker, media: MediaStand, database: Database
+) -> None:
+    """Contract 6: recorded in the deletion's own transaction."""
+    meme_id = (await added(memes)).json["id"]
+    media.away = True
+    await memes(f"/memes/{meme_id}", "DELETE")
+    waiting = await database.read(outbox)
+    media.away = False
+    removed = (await memes("/sweep", "POST")).json["removed"]
+
+    assert [one for one, _ in waiting] == removed
+    assert (media.files, await database.read(outbox)) == ({}, [])
+
+
+async def test_a_create_whose_picture_a_sweep_has_taken_fails(
+    memes: Asker, media: MediaStand, database: Database
+) -> None:
+    """Changes, theory: nobody gets a meme whose picture is being removed."""
+
+    async def take(uploaded: str) -> None:
+        assert await database.write(partial(changes.take_unused, name=uploaded, now=NOW + timedelta(days=9)))
+
+    media.before_answer = take
+    reply = await added(memes)
+
+    assert reply.status == 503
+    assert (await memes("/memes")).json == []
+
+
+async def test_a_sweep_waits_for_a_create_that_is_about_to_commit(
+    memes_url: str, postgres: Any, database: Database
+) -> None:
+    """Changes, theory: on PostgreSQL the insert of the same name waits, then the row is seen and the picture stays."""
+    image, inside, go = name(), asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def creating(connection: Connection) -> None:
+        changes.create(connection, row(image))
+        loop.call_soon_threadsafe(inside.set)
+        if connection.dialect.name == "postgresql":
+            from sqlalchemy.util import await_only  # noqa: PLC0415
+
+            await_only(go.wait())
+
+    create = asyncio.create_task(database.write(creating))
+    await inside.wait()
+    take = asyncio.create_task(database.write(partial(changes.take_unused, name=image, now=NOW)))
+    await asyncio.sleep(0.05)
+    waits = not take.done()
+    go.set()
+    await create
+
+    assert await take is False
+    assert waits or memes_url.startswith("sqlite")
+    assert await database.read(outbox) == []
+
+
+async def test_a_failed_commit_removes_the_upload(
+    memes: Asker, media: MediaStand, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract 6: and asks first whether the row is there after all."""
+    create = changes.create
+
+    def failing(connection: Connection, row: dict[str, Any]) -> None:
+        create(connection, row)
+        raise DatabaseUnavailable("the connection was lost")
+
+    monkeypatch.setattr(changes, "create", failing)
+    reply = await added(memes)
+    for _ in range(100):
+        if not media.files:
+            break
+        await asyncio.sleep(0.01)
+
+    assert reply.status == 503
+    assert (media.files, await database.read(outbox)) == ({}, [])
+
+
+async def test_whose_commit_went_through_after_all_keeps_its_picture(
+    memes: Asker, media: MediaStand, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Changes, theory: of an answer that was lost nobody knows; the row tells."""
+    write = type(database).write
+
+    async def lost(self: Any, work: Any) -> Any:
+        done = await write(self, work)
+        if getattr(work, "__name__", "") == "work":
+            raise DatabaseUnavailable("the answer was lost")
+        return done
+
+    monkeypatch.setattr(type(database), "write", lost)
+    reply = await added(memes)
+    await asyncio.sleep(0.05)
+
+    assert reply.status == 503
+    (kept,) = (await memes("/memes")).json
+    assert list(media.files) == [kept["image_url"].removeprefix("/api/files/")]
+
+
+async def test_two_replacements_at_once_leave_one_picture(memes: Asker, media: MediaStand) -> None:
+    """Contract 6: the last wins, every loser's object is removed once."""
+    meme_id = (await added(memes)).json["id"]
+    replies = await asyncio.gather(
+        *(send(memes, f"/memes/{meme_id}/image", parts(PNG + b"%d" % number), "PATCH") for number in range(6))
+    )
+    await memes("/sweep", "POST")
+    last = (await memes(f"/memes/{meme_id}")).json["image_url"].removeprefix("/api/files/")
+
+    assert {one.status for one in replies} == {200}
+    assert list(media.files) == [last]
+    assert len(media.removed) == len(set(media.removed)) == 6
+
+
+async def test_pauses_double_up_to_five_minutes(database: Database) -> None:
+    """Contract 12: `due_at` and `attempts`."""
+    image = name()
+
+    def work(connection: Connection) -> list[float]:
+        changes.take_unused(connection, image, NOW)
+        pauses = []
+        for attempts in (0, 1, 5, 9, 10_000):
+            changes.postpone(connection, Due(image, attempts), NOW)
+            due = connection.execute(select(media_cleanup.c.due_at)).scalar_one()
+            pauses.append((due - NOW).total_seconds())
+        return pauses
+
+    assert await database.write(work) == [1, 2, 32, 300, 300]
+
+
+async def test_nobody_takes_the_picture_of_a_meme(database: Database) -> None:
+    """Changes, theory."""
+    image = name()
+
+    def work(connection: Connection) -> bool:
+        connection.execute(insert(meme), row(image))
+        return changes.take_unused(connection, image, NOW)
+
+    def twice(connection: Connection) -> None:
+        changes.take_unused(connection, other, NOW)
+        changes.create(connection, row(other))
+
+    other = name()
+    assert await database.write(work) is False
+    with pytest.raises(NameTaken):
+        await database.write(twice)
+
+
+async def test_the_command_sweeps_also_where_no_service_runs(
+    memes_url: str, media: MediaStand, media_url: str
+) -> None:
+    """Contract 6: `cinema sweep`."""
+    left = name()
+    media.files[left], media.born[left] = PNG, 0.0
+    settings = Settings(
+        database_url=memes_url,
+        media_url=media_url,
+        media_token="secret",
+        gateway_memes_url=f"http://127.0.0.1:{free_port()}",
+    )
+
+    assert await swept(settings, 0) == [left]
+    assert media.files == {}
+
+
+async def test_the_demo_hangs_where_nothing_hangs_and_goes_on_where_it_was(
+    memes_url: str, media: MediaStand, media_url: str, log: io.BytesIO
+) -> None:
+    """Issue 13, 4: in the background, resumed after a kill, and what was removed does not come back."""
+    settings = Settings(database_url=memes_url, media_url=media_url, media_token="secret", memes=3)
+
+    async def hung(wanted: int, more: Settings) -> list[dict[str, Any]]:
+        async with started(memes_app.build(more, stream=log)) as ask:
+            found: list[dict[str, Any]] = []
+            for _ in range(500):
+                found = (await ask("/memes")).json
+                if len(found) >= wanted:
+                    break
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
+            if wanted == 3:
+                await ask(f"/memes/{found[0]['id']}", "DELETE")
+            return found
+
+    first = await hung(3, settings)
+    second = await hung(3, settings.model_copy(update={"memes": 4}))
+
+    assert [one["id"] for one in first][-1] == "3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff"
+    assert len(second) == 3
+    assert len({one["title"] for one in (*first, *second)}) == 4
+    assert all(picture.startswith(PNG[:8]) for picture in media.files.values())

@@ -1,0 +1,80 @@
+"""Idempotency-Key: one effect, one answer."""
+
+import asyncio
+
+import pytest
+
+from cinema.services.memes.keys import Scope, Turns
+from stagedoor.web.routes import Refused
+from tests.cinema.services.asking import Asker
+from tests.cinema.services.memes.forms import TEXTS, parts, send
+from tests.cinema.services.memes.media import PNG, MediaStand
+
+
+async def test_t20_fifty_at_once_make_one_meme_and_are_answered_alike(
+    memes: Asker, media: MediaStand
+) -> None:
+    """T20 and contract 6."""
+    replies = await asyncio.gather(
+        *(send(memes, "/api/memes", parts(**TEXTS), idempotency_key="k1") for _ in range(50))
+    )
+
+    assert {(one.status, one.body, one.headers["location"], one.headers["etag"]) for one in replies} == {
+        (201, replies[0].body, replies[0].headers["location"], replies[0].headers["etag"])
+    }
+    assert (len((await memes("/memes")).json), len(media.files)) == (1, 1)
+
+
+async def test_h12_another_payload_under_a_key_is_refused(memes: Asker, media: MediaStand) -> None:
+    """H12: texts and octets are what the fingerprint covers; names of parts and of files are not."""
+    first = await send(memes, "/memes", parts(**TEXTS), idempotency_key="k1")
+    same = await send(
+        memes,
+        "/api/memes/",
+        parts(meme_title="Monday ", description=TEXTS["description"]),
+        idempotency_key=" k1 ",
+    )
+    other = [
+        await send(memes, "/memes", parts(PNG + b"!", **TEXTS), idempotency_key="k1"),
+        await send(memes, "/memes", parts(**{**TEXTS, "title": "Tuesday"}), idempotency_key="k1"),
+    ]
+
+    assert same.body == first.body
+    assert [(one.status, one.json["errors"][0]["loc"]) for one in other] == [
+        (422, ["header", "Idempotency-Key"])
+    ] * 2
+    assert len(media.files) == 1
+
+
+async def test_what_is_no_key_is_refused(memes: Asker, media: MediaStand) -> None:
+    """H12: before anything is stored."""
+    replies = [
+        await send(memes, "/memes", parts(**TEXTS), idempotency_key=key) for key in ("", "a b", "x" * 256)
+    ]
+
+    assert [one.status for one in replies] == [422] * 3
+    assert media.uploads == 0
+
+
+async def test_a_key_is_free_again_after_an_outage(memes: Asker, media: MediaStand) -> None:
+    """Contract 6: nothing was created, so the same request may succeed later."""
+    media.away = True
+    away = await send(memes, "/memes", parts(**TEXTS), idempotency_key="k1")
+    media.away = False
+    back = await send(memes, "/memes", parts(**TEXTS), idempotency_key="k1")
+
+    assert (away.status, back.status) == (503, 201)
+
+
+async def test_h12_who_waits_too_long_is_told_to_come_back() -> None:
+    """H12: who comes while it runs waits within the limit, then 409; nothing is kept of whom nobody waits for."""
+    turns, scope = Turns(), Scope("k1", "POST /memes", "")
+    async with turns.taken(scope, 1.0):
+        with pytest.raises(Refused) as refused:
+            async with turns.taken(scope, 0.001):
+                pass
+        async with turns.taken(Scope("k2", "POST /memes", ""), 0.001):
+            pass
+
+    assert refused.value.problem.status == 409
+    assert repr(turns) == "<Turns of 0 keys>"

@@ -1,0 +1,131 @@
+"""The wall: the page, and its forms without any script."""
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+from urllib.parse import urlencode
+
+from tests.cinema.services.asking import Asker, Reply
+from tests.cinema.services.memes.forms import TEXTS, added, parts, send
+from tests.cinema.services.memes.media import PNG, MediaStand
+
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
+EVIL = '"><script>alert(1)</script>&<b'
+
+
+class Seen(HTMLParser):
+    """What a browser would load, and where forms lead."""
+
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.sources: list[str] = []
+        self.forms: list[str] = []
+        self.alerts = 0
+        self.scripts = 0
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        said = dict(attrs)
+        self.sources += [str(said[name]) for name in ("src", "href") if said.get(name)]
+        self.forms += [str(said["action"])] if tag == "form" else []
+        self.alerts += said.get("role") == "alert"
+        self.scripts += tag == "script"
+
+
+async def posted(memes: Asker, target: str, **fields: str) -> Reply:
+    """Send a form as a browser does."""
+    headers = {"accept": BROWSER, "content-type": "application/x-www-form-urlencoded"}
+    return await memes(target, "POST", urlencode(fields).encode(), headers)
+
+
+async def test_a_browser_gets_the_page_and_all_others_json(memes: Asker) -> None:
+    """Contract 6: the one path varies by Accept; the other is for programs only."""
+    page = await memes("/memes", headers={"accept": BROWSER})
+    data = [
+        await memes("/memes", headers=said)
+        for said in ({}, {"accept": "*/*"}, {"accept": "application/json"})
+    ]
+    other = await memes("/api/memes", headers={"accept": BROWSER})
+    again = await memes("/memes/", headers={"accept": BROWSER, "if-none-match": page.headers["etag"]})
+
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    assert {one.headers["content-type"] for one in (*data, other)} == {"application/json"}
+    assert {one.headers["vary"] for one in (page, *data)} == {"Accept"}
+    assert "vary" not in other.headers
+    assert (again.status, page.headers["cache-control"]) == (304, "no-cache")
+
+
+async def test_t2_what_a_meme_says_is_text_and_nothing_else(memes: Asker) -> None:
+    """T2, T21: escaped everywhere; style and script are known by their digests; nothing comes from elsewhere."""
+    await added(memes, title=EVIL, description=EVIL)
+    page = await memes("/memes", headers={"accept": BROWSER})
+    seen, policy = Seen(page.body), page.headers["content-security-policy"]
+
+    assert seen.scripts == 1
+    assert all(source.startswith(("/", "#", "data:,")) for source in seen.sources)
+    for tag in ("style", "script"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page.body.decode(), re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+    assert policy.startswith("default-src 'none';")
+
+
+async def test_pages_follow_one_another(memes: Asker) -> None:
+    """Contract 6: by cursor; thumbnails only."""
+    for number in range(5):
+        await added(memes, title=f"Number {number}")
+    first = (await memes("/memes?limit=3", headers={"accept": BROWSER})).body.decode()
+    (older,) = re.findall(r'href="([^"]+)" rel="next"', first)
+    second = (await memes(older.replace("&amp;", "&"), headers={"accept": BROWSER})).body.decode()
+
+    assert re.findall(r"<h2>Number (\d)</h2>", first + second) == list("43210")
+    assert 'rel="next"' not in second
+    assert "?width=320" in first
+
+
+async def test_the_forms_work_without_script(memes: Asker, media: MediaStand) -> None:
+    """Contract 6: 303 to the wall after each."""
+    new = await send(memes, "/memes", parts(**TEXTS), accept=BROWSER)
+    (meme,) = (await memes("/memes")).json
+    target = f"/memes/{meme['id']}"
+    edit = await posted(memes, f"{target}/edit/", title="Friday", description="one\r\ntwo")
+    edited = (await memes(target)).json
+    image = await send(memes, f"{target}/image", parts(PNG + b"other"), accept=BROWSER)
+    delete = await posted(memes, f"{target}/delete")
+
+    assert [(one.status, one.headers["location"]) for one in (new, edit, image, delete)] == [
+        (303, "/memes")
+    ] * 4
+    assert (edited["title"], edited["description"]) == ("Friday", "one\ntwo")
+    assert "stagedoor-purge" in image.headers
+    assert (len((await memes("/memes")).json), media.files) == (0, {})
+
+
+async def test_a_fault_comes_as_the_page_with_its_status(memes: Asker, media: MediaStand) -> None:
+    """Contract 6: what was written is still there, and what is wrong is said."""
+    (meme,) = [(await added(memes)).json]
+    target = f"/memes/{meme['id']}"
+    short = await send(memes, "/memes", parts(title="ab", description="A description"), accept=BROWSER)
+    wrong = await send(memes, "/memes", parts(b"<svg/>", **TEXTS), accept=BROWSER)
+    edit = await posted(memes, f"{target}/edit", title="Kept words", description="x")
+    stale = await posted(memes, f"{target}/edit", title="abc", description="abc", if_match='"old"')
+    unknown = await posted(memes, "/memes/3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff/delete")
+    media.away = True
+    away = await send(memes, "/memes", parts(**TEXTS), accept=BROWSER)
+
+    replies = (short, wrong, edit, stale, unknown, away)
+    assert [one.status for one in replies] == [422, 415, 422, 412, 404, 503]
+    assert [Seen(one.body).alerts for one in replies] == [1] * 6
+    assert {one.headers["content-type"] for one in replies} == {"text/html; charset=utf-8"}
+    assert (b"A description" in short.body, b"Kept words" in edit.body) == (True, True)
+    assert away.headers["retry-after"] == "1"
+
+
+async def test_programs_that_post_are_told_in_their_own_form(memes: Asker) -> None:
+    """Contract 6: the same path, without the wish for HTML."""
+    made = await send(memes, "/memes", parts(**TEXTS))
+    wrong = await send(memes, "/memes", parts(**{**TEXTS, "title": "ab"}), accept="*/*")
+
+    assert (made.status, wrong.headers["content-type"]) == (201, "application/problem+json")

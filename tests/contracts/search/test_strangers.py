@@ -1,0 +1,209 @@
+"""Indices of anybody: whole numbers, dates, booleans, what is missing, alternatives, and one and the same object."""
+
+import random
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from stagedoor.errors import UpstreamRejected
+from stagedoor.search import (
+    All,
+    AnyOf,
+    Between,
+    Boolean,
+    Clause,
+    Date,
+    Document,
+    Either,
+    Exists,
+    Index,
+    Integer,
+    Keyword,
+    Nested,
+    Not,
+    Number,
+    Order,
+    Query,
+    Same,
+    Term,
+    Text,
+)
+from tests.contracts.search.conftest import House, opened, place_of
+
+LARGE = 9_007_199_254_740_993  # which no double tells from its neighbour
+ROLES = ("author", "editor")
+Meets = Callable[[Document], bool]
+Maker = Callable[[random.Random, int], tuple[Clause, Meets]]
+
+
+def index_named(name: str) -> Index:
+    inner = (Keyword(name="id"), Keyword(name="role"), Integer(name="born"), Number(name="share"))
+    return Index(
+        name,
+        (
+            Keyword(name="id"),
+            Text(name="title", sortable=True, title=True),
+            Integer(name="added"),
+            Date(name="published"),
+            Boolean(name="lent"),
+            Keyword(name="shelf"),
+            Nested(name="people", fields=inner, asked=True),
+        ),
+    )
+
+
+def books(count: int) -> list[Document]:
+    rng = random.Random(5)
+    return [book(rng, number) for number in range(count)]
+
+
+def book(rng: random.Random, number: int) -> Document:
+    people = [
+        {
+            "id": f"p{rng.randrange(9)}",
+            "role": rng.choice(ROLES),
+            "born": rng.randrange(1900, 1910),
+            "share": rng.choice([0.5, 1.0, None]),
+        }
+        for _ in range(5_000 if number == 7 else rng.randrange(4))
+    ]
+    return {
+        "id": str(uuid.UUID(int=rng.getrandbits(128))),
+        "title": f"Book {number % 30}",
+        "added": rng.choice([None, 1_700_000_000 + number, LARGE + rng.randrange(3), -LARGE, 20_240_101]),
+        "published": rng.choice([None, a_day(rng), a_day(rng) + "T10:00:00.250Z"]),
+        "lent": rng.choice([True, False, None]),
+        "shelf": rng.choice([None, "a", "b"]),
+        "people": people,
+    }
+
+
+def a_day(rng: random.Random) -> str:
+    return (datetime(1999, 12, 28, tzinfo=UTC) + timedelta(days=rng.randrange(9))).date().isoformat()
+
+
+def when(text: str) -> datetime:
+    said = datetime.fromisoformat(text)
+    return said if said.tzinfo else said.replace(tzinfo=UTC)
+
+
+def a_clause(rng: random.Random, depth: int = 0) -> tuple[Clause, Meets]:
+    """Return a condition, and the plain statement of it."""
+    makers: list[Callable[[random.Random, int], tuple[Clause, Meets]]] = [
+        whole_number,
+        a_date,
+        a_boolean,
+        missing,
+        same_object,
+    ]
+    if depth < 2:
+        makers += [alternatives, negation]
+    return rng.choice(makers)(rng, depth)
+
+
+def whole_number(rng: random.Random, _: int) -> tuple[Clause, Meets]:
+    one = rng.choice([LARGE, LARGE + 1, 1_700_000_003, -LARGE, 20_240_101])
+    if rng.random() < 0.4:
+        return Term("added", one), lambda book: book["added"] == one
+    low, high = rng.choice([None, one, one - 0.5]), rng.choice([None, one, one + 7])
+    return Between("added", low, high), lambda book: inside(book["added"], low, high)
+
+
+def a_date(rng: random.Random, _: int) -> tuple[Clause, Meets]:
+    low, high = rng.choice([None, a_day(rng)]), rng.choice([None, a_day(rng) + "T10:00:00.250+00:00"])
+    if rng.random() < 0.3 and low:
+        return Term(
+            "published", low
+        ), lambda book: bool(book["published"]) and when(book["published"]) == when(low)
+    bounds = low and when(low), high and when(high)
+    return Between("published", low, high), lambda book: inside(
+        book["published"] and when(book["published"]), *bounds
+    )
+
+
+def a_boolean(rng: random.Random, _: int) -> tuple[Clause, Meets]:
+    wanted = rng.random() < 0.5
+    return Term("lent", wanted), lambda book: book["lent"] is wanted
+
+
+def missing(rng: random.Random, _: int) -> tuple[Clause, Meets]:
+    name = rng.choice(["added", "published", "lent", "shelf", "people"])
+    return Exists(name), lambda book: book[name] not in (None, [])
+
+
+def same_object(rng: random.Random, _: int) -> tuple[Clause, Meets]:
+    ids, role, born = (
+        (f"p{rng.randrange(9)}", f"p{rng.randrange(9)}"),
+        rng.choice(ROLES),
+        rng.randrange(1900, 1910),
+    )
+    asked = Same("people", (AnyOf("id", ids), Term("role", role), Between("born", born, None)))
+    return asked, lambda book: any(
+        one["id"] in ids and one["role"] == role and one["born"] >= born for one in book["people"]
+    )
+
+
+def alternatives(rng: random.Random, depth: int) -> tuple[Clause, Meets]:
+    parts = [a_clause(rng, depth + 1) for _ in range(rng.randrange(3))]
+    return Either(tuple(clause for clause, _ in parts)), lambda book: any(meets(book) for _, meets in parts)
+
+
+def negation(rng: random.Random, depth: int) -> tuple[Clause, Meets]:
+    clause, meets = a_clause(rng, depth + 1)
+    return Not(clause), lambda book: not meets(book)
+
+
+def inside(value: Any, low: Any, high: Any) -> bool:
+    return value is not None and (low is None or value >= low) and (high is None or value <= high)
+
+
+def questions() -> Iterator[tuple[int, list[tuple[Clause, Meets]], Order]]:
+    for number in range(300):
+        rng = random.Random(number)
+        keys = [Order("added"), Order("published", descending=True), Order("title"), Order("id")]
+        yield number, [a_clause(rng) for _ in range(rng.randrange(1, 3))], rng.choice(keys)
+
+
+@pytest.fixture
+async def shelf(kind: str, request: pytest.FixtureRequest) -> AsyncIterator[House]:
+    index = index_named(f"books{uuid.uuid4().hex}")
+    async with opened(kind, index, place_of(kind, index, request)) as house:
+        await house.fill(BOOKS)
+        yield house
+
+
+BOOKS = books(120)
+
+
+async def test_a_strangers_filters_are_exact(shelf: House) -> None:
+    """18: 64 bits, milliseconds, null, alternatives, and conditions that one object has to meet, of 5,000 too."""
+    for number, parts, order in questions():
+        expected = [book for book in BOOKS if all(meets(book) for _, meets in parts)]
+        clause = All(tuple(one for one, _ in parts))
+        query = Query(index=shelf.index.name, clause=clause, order=(order,), offset=3, limit=20)
+        found = await shelf.ask(query)
+        ids = [one["id"] for one in found.documents]
+
+        assert (number, found.total) == (number, len(expected)), clause
+        assert ids == [book["id"] for book in in_order(expected, order)][3:23], (number, query)
+
+
+def in_order(found: list[Document], order: Order) -> list[Document]:
+    found = sorted(found, key=lambda book: book["id"])
+    there = [book for book in found if book[order.field] is not None]
+    form = when if order.field == "published" else lambda value: value
+    there.sort(key=lambda book: form(book[order.field]), reverse=order.descending)
+    return there + [book for book in found if book[order.field] is None]
+
+
+@pytest.mark.parametrize(
+    "clause",
+    [Exists("pages"), Same("people", (Term("name", "x"),)), Same("shelf", ()), Between("shelf", 1, 2)],
+)
+async def test_what_an_index_does_not_have_is_refused(shelf: House, clause: Clause) -> None:
+    """Whoever asks is told, by every engine."""
+    with pytest.raises(UpstreamRejected):
+        await shelf.ask(Query(index=shelf.index.name, clause=clause))

@@ -1,0 +1,224 @@
+"""What an application does, and what becomes of it on the wire."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+from typing import Any
+
+import pytest
+
+from stagedoor.door.exchange import Exchange
+from stagedoor.door.protocol import DoorProtocol
+from tests.stagedoor.door.conftest import Served, answers_in, serving
+from tests.stagedoor.door.requests import CHUNKED, CLOSE, END, POST, H, answering, body, get, start
+
+
+@pytest.mark.parametrize("status", [0, 99, 100, 101, 600, 999])
+async def test_h6_a_status_that_cannot_be_is_502_and_kills_nothing(status: int) -> None:
+    """H6: uvicorn's own protocol raises KeyError here and the client gets nothing."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, start(status), body(b"x"))
+
+    async with serving(app) as door:
+        (answer,) = await door.ask(get(b"/x"))
+
+    assert (answer.status, answer.json()["type"]) == (502, "urn:problem-type:cinema:upstream-garbled")
+    assert answer.json()["instance"] == "/x"
+
+
+FAILING = {
+    "raises": (),
+    "raises after the start": (start(),),
+    "returns early": (start(),),
+    "sends a bad name": (start(200, (b"a b", b"x")), body()),
+    "sends a bad value": (start(200, (b"a", b"x\r\nSet-Cookie: y")), body()),
+    "sends a body first": (body(),),
+    "starts twice": (start(), start()),
+    "sends a strange message": ({"type": "http.response.strange"},),
+    "sends too much": (start(200, (b"content-length", b"1")), body(b"ab")),
+    "sends a crooked length": (start(200, (b"content-length", b"x")), body(b"ab")),
+}
+
+
+@pytest.mark.parametrize("case", FAILING, ids=lambda case: case.replace(" ", "_"))
+async def test_t2_an_application_that_fails_before_its_answer_gives_500(
+    case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """H10, T2: a problem document, and nothing of the exception or of a forged header."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, *FAILING[case])
+        if case.startswith("raises"):
+            raise RuntimeError("canary")
+
+    with caplog.at_level(logging.CRITICAL, "stagedoor.door"):
+        async with serving(app) as door:
+            raw = await door.raw(get())
+    (answer,) = answers_in(raw)
+
+    assert (answer.status, answer.json()["type"]) == (500, "urn:problem-type:cinema:internal")
+    assert b"canary" not in raw
+    assert b"Set-Cookie" not in raw
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        (start(200, (b"content-length", b"10")), body(b"ab", more=True)),
+        (start(200, (b"content-length", b"10")), body(b"ab", more=True), body(b"c")),
+        (start(), body(b"ab", more=True)),
+    ],
+)
+async def test_t18_an_answer_that_breaks_off_is_never_ended_cleanly(
+    messages: tuple[dict[str, Any], ...],
+) -> None:
+    """T18: once the head is out, failure cuts the connection."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, *messages)
+
+    async with serving(app) as door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(get())
+        raw = b""
+        with contextlib.suppress(ConnectionResetError):
+            raw = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+
+    assert not any(answer.complete for answer in answers_in(raw))
+
+
+@pytest.mark.parametrize(
+    ("request_line", "expected"),
+    [
+        (b"GET / HTTP/1.1", b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"),
+        (b"GET / HTTP/1.0", b"connection: close\r\n\r\nabc"),
+        (b"HEAD / HTTP/1.1", b"\r\n\r\n"),
+    ],
+)
+async def test_an_answer_of_unknown_length_ends_as_its_version_allows(
+    request_line: bytes, expected: bytes
+) -> None:
+    """RFC 9112 6.1: no chunks for HTTP/1.0, where the end of the connection is the end of the body."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, start(), body(b"ab", more=True), body(b"c", more=True), body())
+
+    async with serving(app) as door:
+        raw = await door.raw(request_line + b"\r\nHost: a\r\nConnection: close\r\n\r\n")
+
+    assert raw.replace(b"connection: close\r\n\r\n2", b"\r\n2").endswith(expected)
+
+
+@pytest.mark.parametrize("status", [204, 304])
+async def test_statuses_without_content_have_none(status: int) -> None:
+    """RFC 9110 15.3.5, 15.4.5: no body and no framing for one."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, start(status), body(b"ab"))
+
+    async with serving(app) as door:
+        raw = await door.raw(get())
+
+    assert b"transfer-encoding" not in raw
+    assert raw.endswith(b"\r\n\r\n")
+
+
+async def test_an_early_answer_reaches_a_client_that_still_sends() -> None:
+    """A 413 sent before the body is complete is read by the client, and the connection ends."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, start(413, (b"content-length", b"0")), body())
+
+    async with serving(app) as door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(POST + b"Content-Length: 100000000\r\n\r\n")
+        for _ in range(100):
+            writer.write(b"x" * 20_000)
+        raw = await asyncio.wait_for(reader.read(), 5)
+        writer.close()
+    (answer,) = answers_in(raw)
+
+    assert (answer.status, answer.field(b"connection")) == (413, b"close")
+
+
+async def test_expect_is_answered_when_the_application_wants_the_body(door: Served) -> None:
+    """RFC 9110 10.1.1: 100 Continue before the body, then the answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(POST + b"Expect: 100-continue \r\nContent-Length: 3\r\n" + CLOSE)
+    interim = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    writer.write(b"abc")
+    (answer,) = answers_in(await asyncio.wait_for(reader.read(), 5))
+    writer.close()
+
+    assert interim == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert answer.json()["body"] == "abc"
+
+
+async def test_d6_the_application_hears_at_once_that_the_client_has_gone() -> None:
+    """D6: through the extension and through `receive`, within a tick of the loss."""
+    told: list[str] = []
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        scope["extensions"]["stagedoor.gone"](lambda: told.append("callback"))
+        await receive()
+        begun.set()
+        told.append((await receive())["type"])
+        await send(start())
+        await send(body(b"nobody reads this"))
+        over.set()
+
+    async with serving(app) as door:
+        _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(get())
+        await begun.wait()
+        writer.close()
+        await asyncio.wait_for(over.wait(), 5)
+
+    assert told == ["callback", "http.disconnect"]
+
+
+async def test_a_large_body_waits_for_the_application(door: Served) -> None:
+    """Back-pressure: a body is read at the application's pace and arrives whole."""
+    size = 3_000_000
+    (answer,) = await door.ask(POST + b"Content-Length: %d\r\n" % size + CLOSE + b"x" * size)
+
+    assert len(answer.json()["body"]) == size
+
+
+async def test_x1_nothing_is_left_of_a_connection(door: Served) -> None:
+    """X1: neither tasks nor connections stay behind."""
+    for raw in (get(), b"GET / HTTP/1.1\r\n\r\n", CHUNKED + b"ZZ\r\n"):
+        await door.raw(raw)
+    await asyncio.sleep(0.05)
+
+    assert (door.state.connections, door.state.tasks) == (set(), set())
+
+
+LEFT = {
+    "answered": (get(),),
+    "refused": (b"GET / HTTP/1.1\r\n\r\n",),
+    "broken before it began": (CHUNKED + b"ZZ\r\n",),
+    "broken under way": (CHUNKED, b"ZZ\r\n"),
+    "pipelined": ((b"GET / HTTP/1.1\r\n" + H + END) * 5 + get(),),
+    "broken while it waits": (b"GET / HTTP/1.1\r\n" + H + END + CHUNKED + b"ZZ\r\n",),
+    "more than wanted": (get() * 3,),
+}
+
+
+@pytest.mark.parametrize("case", LEFT, ids=lambda case: case.replace(" ", "_"))
+async def test_x1_a_connection_goes_by_itself(door: Served, case: str) -> None:
+    """X1: not only when cycles are looked for, which a gateway does rarely."""
+    gc.collect()
+    gc.disable()
+    try:
+        await door.raw(*LEFT[case])
+        await asyncio.sleep(0.02)
+        left = [each for each in gc.get_objects() if isinstance(each, (DoorProtocol, Exchange))]
+    finally:
+        gc.enable()
+
+    assert left == []

@@ -1,0 +1,138 @@
+"""Who waits for a place, and in which order they have one; that no permit is lost or doubled stands with bulkheads."""
+
+import asyncio
+from collections import Counter
+
+from stagedoor import context
+from stagedoor.context import WEIGHTS, Priority, RequestContext
+from stagedoor.deadline import NEVER
+from stagedoor.policies.permits import Permits
+from stagedoor.testing import ManualClock, settle
+
+AT_ONCE = 1
+
+
+class Lines:
+    """One place, taken; who comes waits."""
+
+    def __init__(self, clock: ManualClock, *, newest_first: bool = False) -> None:
+        self.permits = Permits(clock, newest_first=newest_first)
+        self.permits.taken = AT_ONCE
+        self.order: list[str] = []
+        self.tasks: list[asyncio.Task[None]] = []
+
+    def wait(self, name: str, priority: Priority = "detail", end: float = NEVER.at) -> None:
+        self.tasks.append(asyncio.ensure_future(self._waiting(name, priority, end)))
+
+    async def _waiting(self, name: str, priority: Priority, end: float) -> None:
+        context.enter(RequestContext(priority=priority))
+        self.order.append(name if await self.permits.wait(end, AT_ONCE) else f"no {name}")
+
+    async def served(self, times: int) -> list[str]:
+        for _ in range(times):
+            self.permits.give_back(AT_ONCE)
+            await settle()
+        return self.order
+
+
+async def test_o6_within_a_line_it_is_first_come_first_served(clock: ManualClock) -> None:
+    """Whoever is let in only if its turn comes in time shall have its turn then."""
+    lines = Lines(clock)
+    for name in ("a", "b", "c"):
+        lines.wait(name)
+    await settle()
+
+    assert await lines.served(3) == ["a", "b", "c"]
+
+
+async def test_o6_permits_go_to_the_lines_by_their_weights(clock: ManualClock) -> None:
+    """O6: while all of them wait, each has its share; none starves."""
+    lines = Lines(clock)
+    for name in WEIGHTS:
+        for _ in range(30):
+            lines.wait(name, name)
+    await settle()
+    shares = Counter(await lines.served(30))
+    for task in lines.tasks:
+        task.cancel()
+    await settle()
+
+    assert shares == Counter({"operations": 16, "detail": 8, "list": 4, "search": 2})
+    assert (lines.permits.taken, lines.permits.waiting) == (AT_ONCE, 0)
+
+
+async def test_o6_a_line_that_was_empty_has_saved_nothing_up(clock: ManualClock) -> None:
+    """Start-time fairness: who comes back after a calm does not overtake everybody for as long."""
+    lines = Lines(clock)
+    for _ in range(40):
+        lines.wait("detail", "detail")
+    await settle()
+    await lines.served(20)
+    for _ in range(10):
+        lines.wait("search", "search")
+    await settle()
+    late = Counter((await lines.served(10))[20:])
+    for task in lines.tasks:
+        task.cancel()
+    await settle()
+
+    assert late["search"] <= 3
+
+
+async def test_a_place_that_comes_free_passes_over_who_has_gone(clock: ManualClock) -> None:
+    """X1: cancelled in the tick before, it is still in line; the place goes to the next, or is free."""
+    lines = Lines(clock)
+    lines.wait("a")
+    await settle()
+    lines.tasks[0].cancel()
+    lines.permits.give_back(AT_ONCE)
+    await settle()
+
+    assert (lines.permits.taken, lines.permits.waiting) == (0, 0)
+
+
+async def test_more_places_are_given_out_as_soon_as_there_are_more(clock: ManualClock) -> None:
+    """A limit that has grown lets in all that it has room for."""
+    lines = Lines(clock)
+    for name in ("a", "b", "c", "d"):
+        lines.wait(name)
+    await settle()
+    lines.permits.give_back(3)
+    await settle()
+
+    assert (lines.order, lines.permits.taken) == (["a", "b", "c"], 3)
+    assert await lines.served(1) == ["a", "b", "c"]
+    lines.tasks[3].cancel()
+    await settle()
+
+
+async def test_the_oldest_of_the_least_urgent_is_turned_away(clock: ManualClock) -> None:
+    """O6: whom a full queue loses; with nobody in it there is nothing to do."""
+    lines = Lines(clock)
+    lines.permits.turn_away()
+    for name, priority in (("a", "detail"), ("b", "search"), ("c", "search")):
+        lines.wait(name, priority)  # type: ignore[arg-type]
+    await settle()
+    lines.permits.turn_away()
+    await settle()
+
+    assert lines.order == ["no b"]
+    assert await lines.served(3) == ["no b", "a", "c"]
+
+
+async def test_a_newcomer_knows_how_many_are_before_it(clock: ManualClock) -> None:
+    """By its own line, and by what others have a right to meanwhile; never more than there are."""
+    permits = Lines(clock).permits
+    alone = permits.ahead("detail")
+    lines = Lines(clock)
+    for _ in range(8):
+        lines.wait("detail", "detail")
+    await settle()
+    seen = {name: lines.permits.ahead(name) for name in WEIGHTS}
+    for task in lines.tasks:
+        task.cancel()
+    await settle()
+
+    assert alone == 1.0
+    assert seen == {"operations": 1.5, "detail": 9.0, "list": 3.0, "search": 5.0}
+    assert repr(lines.permits) == "<Permits 1 taken, 0 waiting>"
