@@ -21,6 +21,7 @@ PUBLIC = ("stagedoor", "stagedoor.policies", "stagedoor.testing", "stagedoor.sea
 _GROUPS = {  # in the order in which a reader meets them
     "stagedoor": {
         "Declare": "Gateway Service Aggregate Cache tag OrFallback batched Backend Extension",
+        "Say who may come in": "Guard Jwt ApiKeys JwtSettings ApiKeySettings",
         "Read what a client sent": "Header Cookie Headers",
         "What a handler answers": "Answer Problem NotFound Response Stream",
         "Serve and set": "serve Settings DocumentSet",
@@ -51,15 +52,17 @@ _NOTE = "<!-- made by `make reference` from the sources: change those -->\n"
 _WIDE = 100  # columns beyond which a signature is broken into lines
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 # What a gateway makes, not its users, and what the kit's own modules ask of a gateway.
-_MADE = "Aggregate Backend Delivery Headers Response Result Running Service Stream Verdict"
+_MADE = "Aggregate Backend Delivery Guard Headers Response Result Running Service Stream Verdict"
 _INNER = {
     "Account": "account draw earn",
     "Aggregate": "name",
     "Answer": "private",
     "Cache": "key_of names tagged",
     "Cached": "name_of tags_of",
-    "Gateway": "all_lifespans all_services all_sources inspected lifespan_of looked_at made own_paths "
+    "Gateway": "all_guards all_lifespans all_services all_sources inspected lifespan_of looked_at made own_paths "
     "served serving",
+    "Guard": "authenticator given missing prefix security variables",
+    "JwtSettings": "pinned",
     "Operation": "documentation parameters",
     "Problem": "said",
     "Running": "drain opened refused remote remotes screen source sourcings",

@@ -24,6 +24,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cinema.libpq import unknown_parameter
+from stagedoor import JwtSettings
+from stagedoor.errors import ConfigError
 from stagedoor.web.cors import is_origin
 
 __all__ = ["RateLimit", "Settings", "SettingsError", "host_of", "load", "port_of", "stray_name"]
@@ -186,7 +188,8 @@ def _upper(value: object) -> object:
 
 
 # What may hold a secret is repeated nowhere: not in a refusal, not in a traceback (promise T15).
-_SECRET = re.compile(r"password|token|secret|access_key|redis_url|database_url|dsn")
+_TOKEN_SETTING = re.compile(r"JwtSettings\((\w+)=\.\.\.\)")
+_SECRET = re.compile(r"admin_key|password|token|secret|access_key|redis_url|database_url|dsn")
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
@@ -195,6 +198,10 @@ Seconds = Annotated[int, Field(ge=1, le=86_400)]
 Lifetime = Annotated[int, Field(ge=0, le=31_536_000)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Text = Annotated[str, Field(max_length=4_096)]
+
+
+def _token_variable(argument: str) -> str:
+    return "GATEWAY_JWT_LEEWAY_S" if argument == "leeway" else f"GATEWAY_JWT_{argument.upper()}"
 
 
 class Settings(BaseSettings):
@@ -231,6 +238,15 @@ class Settings(BaseSettings):
     gateway_rate_limits: Annotated[Text, AfterValidator(_rates)] = ""
     gateway_trusted_proxies: Annotated[Text, AfterValidator(_networks)] = ""
     gateway_cors_origins: Annotated[Text, AfterValidator(_origins)] = ""
+    gateway_auth: Literal["off", "key", "jwt"] = "off"
+    gateway_api_keys_file: Path | None = None
+    gateway_jwt_jwks_url: Text = ""
+    gateway_jwt_secret: Text = ""
+    gateway_jwt_algorithms: Text = ""
+    gateway_jwt_audience: Text = ""
+    gateway_jwt_issuer: Text = ""
+    gateway_jwt_leeway_s: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 0.0
+    gateway_admin_key: Annotated[str, Field(min_length=16, max_length=1_024)] | None = None
     gateway_trusted_hosts: Annotated[Text, AfterValidator(_hosts)] = ""
     docs_only: bool = False
     films: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
@@ -287,7 +303,33 @@ class Settings(BaseSettings):
             for name in ("endpoint", "bucket", "region", "access_key", "secret_key"):
                 if not getattr(self, f"media_s3_{name}"):
                     raise ValueError(f"MEDIA_S3_{name.upper()}: must be set when MEDIA_STORE is s3")
+        self._must_know_callers()
         return self
+
+    def _must_know_callers(self) -> None:
+        """Raise `ValueError` where writing is guarded, and nothing says by what."""
+        if self.gateway_auth == "key" and self.gateway_api_keys_file is None:
+            raise ValueError("GATEWAY_API_KEYS_FILE: must be set when GATEWAY_AUTH is key")
+        try:
+            tokens = self.tokens
+        except ConfigError as error:
+            raise ValueError(_TOKEN_SETTING.sub(lambda one: _token_variable(one[1]), str(error))) from None
+        if self.gateway_auth == "jwt" and not (tokens.jwks_url or tokens.secret):
+            raise ValueError(
+                "GATEWAY_JWT_JWKS_URL: it or GATEWAY_JWT_SECRET must be set when GATEWAY_AUTH is jwt"
+            )
+
+    @property
+    def tokens(self) -> JwtSettings:
+        """Return what tokens must be, where they say who may write."""
+        return JwtSettings(
+            jwks_url=self.gateway_jwt_jwks_url,
+            secret=self.gateway_jwt_secret,
+            algorithms=_items(self.gateway_jwt_algorithms),
+            audience=_items(self.gateway_jwt_audience),
+            issuer=self.gateway_jwt_issuer,
+            leeway=self.gateway_jwt_leeway_s,
+        )
 
     def __repr_args__(self) -> Iterable[tuple[str | None, object]]:
         """Show everything but secrets."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stagedoor._face.extension import Extension
     from stagedoor._face.fields import Cookie, Header, Headers
     from stagedoor._face.gateway import Gateway
+    from stagedoor._face.guards import ApiKeys, Guard, Jwt
     from stagedoor._face.inputs import Last
     from stagedoor._face.kept import Cache, tag
     from stagedoor._face.operation import Operation
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from stagedoor._face.service import Service
     from stagedoor._face.serving import serve
     from stagedoor._face.settings import Settings
+    from stagedoor._guards.settings import ApiKeySettings, JwtSettings
     from stagedoor.aggregate.batch import batched
     from stagedoor.aggregate.verdict import Report
     from stagedoor.call import Call, Env, Policy, Send, Transport
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Aggregate",
     "Answer",
+    "ApiKeySettings",
+    "ApiKeys",
     "Backend",
     "Cache",
     "Call",
@@ -44,8 +48,11 @@ __all__ = [
     "Env",
     "Extension",
     "Gateway",
+    "Guard",
     "Header",
     "Headers",
+    "Jwt",
+    "JwtSettings",
     "Last",
     "NotFound",
     "Operation",
@@ -74,6 +81,7 @@ _PLACES = {
     "stagedoor._face.extension": ("Extension",),
     "stagedoor._face.fields": ("Cookie", "Header", "Headers"),
     "stagedoor._face.gateway": ("Gateway",),
+    "stagedoor._face.guards": ("ApiKeys", "Guard", "Jwt"),
     "stagedoor._face.inputs": ("Last",),
     "stagedoor._face.kept": ("Cache", "tag"),
     "stagedoor._face.operation": ("Operation",),
@@ -83,6 +91,7 @@ _PLACES = {
     "stagedoor._face.service": ("Service",),
     "stagedoor._face.serving": ("serve",),
     "stagedoor._face.settings": ("Settings",),
+    "stagedoor._guards.settings": ("ApiKeySettings", "JwtSettings"),
     "stagedoor.aggregate.batch": ("batched",),
     "stagedoor.aggregate.verdict": ("Report",),
     "stagedoor.call": ("Call", "Env", "Policy", "Send", "Transport"),

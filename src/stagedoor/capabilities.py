@@ -1,11 +1,11 @@
 """What policies and layers may say of themselves: asked when one is built, counted or closed, never per call."""
 
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from stagedoor.events import BreakerState
 
-__all__ = ["Breaking", "Closing", "Counted", "Keyed"]
+__all__ = ["Breaking", "Closing", "Counted", "Holding", "Keyed"]
 
 
 @runtime_checkable
@@ -34,6 +34,15 @@ class Breaking(Protocol):
     @property
     def state(self) -> BreakerState:
         """Where the circuit stands."""
+        ...
+
+
+@runtime_checkable
+class Holding(Protocol):
+    """A layer with a circuit that an operator may hold open or closed."""
+
+    def hold(self, state: Literal["open", "closed", "auto"], operation: str) -> None:
+        """Hold it, or let it go; `operation` is what is told of the move."""
         ...
 
 

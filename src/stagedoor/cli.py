@@ -149,7 +149,8 @@ def settings(target: Target) -> None:
 
     gateway = gateway_of(target)
     services = [(service.name, service.url) for service in gateway.all_services()]
-    output().print(settings_table(listed(gateway.name, services)))
+    guards = [row for guard in gateway.all_guards() for row in guard.variables(gateway.name)]
+    output().print(settings_table([*dict.fromkeys(guards), *listed(gateway.name, services)]))
 
 
 @app.command(epilog="Example: stagedoor openapi shop:app --output openapi.json")

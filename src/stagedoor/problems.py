@@ -154,9 +154,10 @@ def unauthorized(detail: str = "valid credentials are needed", challenge: bytes 
     return Problem(401, "unauthorized", "Unauthorized", detail, fields=((b"www-authenticate", challenge),))
 
 
-def forbidden(detail: str = "this is not allowed") -> Problem:
-    """403: known, and not allowed."""
-    return Problem(403, "forbidden", "Forbidden", detail)
+def forbidden(detail: str = "this is not allowed", challenge: bytes = b"") -> Problem:
+    """403: known, and not allowed; the challenge says what would be enough (RFC 6750 3.1)."""
+    fields = ((b"www-authenticate", challenge),) if challenge else ()
+    return Problem(403, "forbidden", "Forbidden", detail, fields=fields)
 
 
 def not_found(detail: str = "there is nothing here") -> Problem:

@@ -4,11 +4,11 @@ import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Policy, Send, Transport
-from stagedoor.capabilities import Breaking, Closing, Counted, Keyed
+from stagedoor.capabilities import Breaking, Closing, Counted, Holding, Keyed
 from stagedoor.deadline import Deadline, is_late
 from stagedoor.errors import ConfigError, UpstreamError, UpstreamTimeout
 from stagedoor.events import AttemptEnded, BreakerState
@@ -105,6 +105,13 @@ class Upstream(Generic[P, R]):
         """Return where the circuits of this upstream's breakers stand."""
         layers: Iterable[object] = self.layers
         return frozenset(layer.state for layer in layers if isinstance(layer, Breaking))
+
+    def hold(self, state: Literal["open", "closed", "auto"]) -> None:
+        """Hold its breakers open or closed, in this process, until told "auto"."""
+        layers: Iterable[object] = self.layers
+        for layer in layers:
+            if isinstance(layer, Holding):
+                layer.hold(state, f"{self.name}.held")
 
     async def aclose(self) -> None:
         """Close the layers that hold work of their own, outermost first, then the transport."""

@@ -195,6 +195,18 @@ async def test_x1_what_the_layers_hold_is_summed(env: Env, clock: ManualClock) -
     assert dict(upstream.counts()) == {"flights": 0, "probes": 0, "permits": 0, "waiting": 0}
 
 
+async def test_breakers_are_held_from_outside(env: Env, clock: ManualClock) -> None:
+    """An operator's word reaches every breaker of an upstream, and nothing else in it."""
+    script = Script[int, str](clock).then("answer")
+    upstream = Upstream("users", script, Coalesced(), Breaker(), env=env)
+    upstream.hold("open")
+    with pytest.raises(BreakerOpen):
+        await upstream.call("get", 1)
+    upstream.hold("closed")
+
+    assert await upstream.call("get", 1) == "answer"
+
+
 async def test_a_half_open_breaker_is_seen_from_outside(env: Env, clock: ManualClock) -> None:
     """Health pages say "recovering" then."""
     script = Script[int, str](clock).fails(UpstreamTimeout).hangs()

@@ -7,7 +7,7 @@ An expected error carries an ignore, which both checkers honour, and which both 
 
 from typing import Any, assert_type
 
-from stagedoor import Answer, Cache, Cookie, Gateway, Result, Service
+from stagedoor import Answer, ApiKeys, Cache, Cookie, Gateway, Jwt, Result, Service
 from stagedoor.testing import Stage
 from tests.stagedoor.face.shop import Account, Cart, Home, accounts, app, carts, home
 
@@ -40,7 +40,10 @@ def c(account_id: str) -> Cart:
 home.part(limit="1")(a)  # type: ignore[call-overload]
 app.proxy("/x", "carts")  # type: ignore[arg-type]
 app.proxy("/x", carts, methods={"TRACE"})  # type: ignore[arg-type]
-app.get("/x", guard=None)  # type: ignore[call-arg]
+app.get("/x", guard="members")  # type: ignore[arg-type]
+Jwt("x", claims=dict)  # type: ignore[arg-type]
+Jwt("x", scopes=["a"])  # type: ignore[arg-type]
+ApiKeys("x", claims=Cart)  # type: ignore[call-arg]
 Answer(1, cookies=7)  # type: ignore[arg-type]
 Cookie(7)  # type: ignore[arg-type]
 Gateway("x", deadline="1")  # type: ignore[arg-type]
@@ -77,4 +80,5 @@ async def what_comes_back(untyped: dict[str, Any]) -> None:
     async with Stage(app) as stage:
         answer = await stage.get("/home/1", authorization="Bearer ann")
         assert_type(answer.read(Home), Home)
+        assert_type(stage.credentials(Jwt("x"), "ann"), dict[str, str])
         stage["carts"].fails()  # type: ignore[index]

@@ -13,6 +13,7 @@ from cinema.gateway.documents import DESCRIPTION, DOCUMENTS
 from cinema.gateway.images import declare_images
 from cinema.gateway.memes.routes import declare_memes
 from cinema.gateway.movies.routes import declare_movies
+from cinema.gateway.operations.admin import declare_admin
 from cinema.gateway.operations.routes import declare_operations
 from cinema.gateway.profile.aggregate import declare_profile
 from cinema.gateway.upstreams import film_api, media, memes, search, services
@@ -43,6 +44,7 @@ def build(settings: Settings) -> Gateway:
     app.extend(partial(catalogue, settings, search(app, settings)))
     declare_movies(app, film_api(app, settings), settings)
     declare_operations(app)
+    declare_admin(app, settings)
     return app
 
 

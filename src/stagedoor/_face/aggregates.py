@@ -16,6 +16,7 @@ from stagedoor._face.declared import (
     uses_of,
 )
 from stagedoor._face.fields import Cookie
+from stagedoor._face.guards import Guard
 from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.service import Service
@@ -144,6 +145,7 @@ class Aggregate(Generic[M]):
         deprecated: bool,
         reserve: Limit = None,
         tags: tuple[str, ...] = (),
+        guard: Guard | None = None,
         priority: Priority = "detail",
         place: Place,
     ) -> None:
@@ -160,6 +162,7 @@ class Aggregate(Generic[M]):
         self.priority = priority
         self.reserve = reserve
         self.tags = tags
+        self.guard = guard
         self.place = place
         self.parts: list[DeclaredPart] = []
         self.summarised: Callable[..., object] | None = None

@@ -5,6 +5,7 @@ from typing import Any
 
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import Cookie, Picker
+from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
 from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
 from stagedoor._face.templates import route_names
 from stagedoor.aggregate.part import Argument, Signature, signature_of
@@ -29,7 +30,10 @@ class Arguments:
         self.given: dict[str, Any] = {
             one.name: running for one in signature.arguments if one.hint is type(running)
         }
-        asked = [one for one in signature.arguments if one.name not in self.given]
+        self.claimed = self._find_claimed(signature.arguments)
+        self.guard = self._find_guard()
+        told = {*self.given, *(one.argument for one in self.claimed)}
+        asked = [one for one in signature.arguments if one.name not in told]
         self.body = self._find_body(asked)
         self.inputs = self._find_inputs(asked)
         self.names = [one.argument for one in self.inputs]
@@ -45,6 +49,19 @@ class Arguments:
     def _signature(self) -> Signature:
         try:
             return signature_of(self._declared.function)
+        except ConfigError as error:
+            raise ConfigError(f"{self._where}: {error}") from error
+
+    def _find_claimed(self, arguments: Sequence[Argument]) -> tuple[Claimed, ...]:
+        """Return the arguments that say who asks."""
+        try:
+            return tuple(one for one in map(claimed_of, arguments) if one is not None)
+        except ConfigError as error:
+            raise ConfigError(f"{self._where}: {error}") from error
+
+    def _find_guard(self) -> Guard | None:
+        try:
+            return guard_of(self._declared.guard, self.claimed)
         except ConfigError as error:
             raise ConfigError(f"{self._where}: {error}") from error
 

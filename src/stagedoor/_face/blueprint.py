@@ -10,6 +10,7 @@ from stagedoor._face.backends import Backend
 from stagedoor._face.caller import unvaried
 from stagedoor._face.declared import DeclaredPart, Handler, Passage, Source
 from stagedoor._face.extension import Extension
+from stagedoor._face.guards import Guard, guards_in
 from stagedoor._face.layouts import Layout
 from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.remote import AnyPolicy, default_policies
@@ -95,6 +96,24 @@ class Blueprint:
         yield from self._unvaried()
         yield from self._untagged()
         yield from self._unused()
+        yield from self._guards()
+
+    @property
+    def guards(self) -> list[Guard]:
+        """Return the guards of all routes, each once."""
+        found = [one.guard for one in self.layouts]
+        found += [one.guard for one in self.passages]
+        for handler in self.handlers:
+            found += [handler.guard, *guards_in(handler.function)]
+        return list(dict.fromkeys(one for one in found if one is not None))
+
+    def _guards(self) -> Iterator[str]:
+        """Find guards of one name that are not of one kind: they would share settings."""
+        known: dict[str, Guard] = {}
+        for one in self.guards:
+            other = known.setdefault(one.name, one)
+            if (type(other), other.header, other.given) != (type(one), one.header, one.given):
+                yield f"{one.place}: the guard {one.name!r} is declared already, and otherwise, at {other.place}"
 
     def _names(self) -> Iterator[str]:
         """Find names that are declared twice, or mean something else already."""

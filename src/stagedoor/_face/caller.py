@@ -22,11 +22,12 @@ class Rules:
     """What one route, screen or block of code allows.
 
     `where` names it in messages. `vary` is what identifies its answers; None where answers are never kept or joined,
-    so that everything may be forwarded.
+    so that everything may be forwarded. `guard` is the name of the one that stands before it.
     """
 
     where: str
     vary: Picker | None = None
+    guard: str = ""
 
 
 NO_INPUTS: Mapping[str, Any] = {}  # of a request that nothing has read yet
@@ -35,7 +36,7 @@ NO_INPUTS: Mapping[str, Any] = {}  # of a request that nothing has read yet
 class Caller:
     """One request, or block of code, as services see it."""
 
-    __slots__ = ("_forwarded", "fields", "inputs", "rules", "running", "tags", "wrote")
+    __slots__ = ("_forwarded", "fields", "inputs", "rules", "running", "tags", "visitor", "wrote")
 
     def __init__(
         self,
@@ -49,12 +50,15 @@ class Caller:
         self.rules = rules
         self.inputs = inputs
         self.tags: dict[str, None] = {}
+        self.visitor: object | None = None  # whom the guard of the route let in
         self.wrote = False  # a call that is no question was made, and was not refused
         self._forwarded: dict[object, requests.Headers] | None = None
 
     def within(self, rules: Rules, inputs: Mapping[str, Any]) -> "Caller":
         """Return the same caller at the beginning of an answer, with tags of its own."""
-        return Caller(self.running, self.fields, rules, inputs)
+        inner = Caller(self.running, self.fields, rules, inputs)
+        inner.visitor = self.visitor
+        return inner
 
     def tag(self, name: str) -> None:
         """Add a tag to the answer that is being made."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 from stagedoor._face.declared import Source, demand_seconds
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
+from stagedoor._face.guards import Guard, guards_in
 from stagedoor._face.places import here
 from stagedoor._face.routes import Routes
 from stagedoor._face.running import Running
@@ -99,6 +100,17 @@ class Declaration(Upstreams, Routes):
     def all_sources(self) -> list[Source]:
         """Return its sources and those of all that it includes."""
         return [*self.sources, *(one for other, _ in self.included for one in other.all_sources())]
+
+    def all_guards(self) -> list[Guard]:
+        """Return the guards of its routes and of all that it includes, as far as their declarations name them."""
+        own = [one.guard for one in self.aggregates]
+        own += [one.guard for one in self.handlers]
+        own += [one.guard for one in self.passages]
+        functions = [part.function for one in self.aggregates for part in one.parts]
+        functions += [one.function for one in self.handlers]
+        own += [guard for function in functions for guard in guards_in(function)]
+        inner = [guard for other, _ in self.included for guard in other.all_guards()]
+        return list(dict.fromkeys(one for one in (*own, *inner) if one is not None))
 
     def own_paths(self, prefix: str = "") -> frozenset[str]:
         """Return the paths that are declared, so that nothing else is put there."""

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from stagedoor._face.backends import Backend
 from stagedoor._face.fields import Cookie
+from stagedoor._face.guards import Guard
 from stagedoor._face.kept import Cache
 from stagedoor._face.operation import Operation
 from stagedoor._face.places import Place
@@ -70,6 +71,7 @@ class Handler:
     live: bool = False
     etag: bool = False
     tags: tuple[str, ...] = ()
+    guard: Guard | None = None
     priority: Priority = "detail"
 
 
@@ -86,6 +88,7 @@ class Passage:
     deadline: Limit
     priority: Priority
     place: Place
+    guard: Guard | None = None
     operation: Operation | None = None
     purge_field: bytes = b""
 

@@ -13,10 +13,12 @@ from typing import Any
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.declaration import Declaration
 from stagedoor._face.declared import Source
+from stagedoor._face.guarding import Guards, authenticators
 from stagedoor._face.running import Running
 from stagedoor._face.settings import prefix_of, settings_from, url_from
 from stagedoor._face.unknown import demand_known
 from stagedoor._face.world import World
+from stagedoor._guards.visitors import Authenticator
 from stagedoor.call import Env, Transport
 from stagedoor.clock import SystemClock
 from stagedoor.errors import ConfigError
@@ -26,6 +28,7 @@ from stagedoor.transports.http import HttpTransport
 __all__ = ["Gateway"]
 
 Transports = Mapping[str, Transport[Any, Any]]
+Believed = Callable[[str, Authenticator | None], Authenticator]
 
 
 class Gateway(Declaration):
@@ -69,18 +72,20 @@ class Gateway(Declaration):
         functions: Mapping[Source, Callable[..., Awaitable[Any]]] | None = None,
         mistakes: Callable[[Exception], object] | None = None,
         stream: Stream | None = None,
+        believed: Believed | None = None,
     ) -> Running:
         """Return a gateway that has not been opened.
 
         `environment` has the settings, the process's own unless given. `reachable` False builds one without addresses,
         to look at. `functions` take the place of sources, and `mistakes` hears of what clients see as 500;
-        `stream` takes the log.
+        `stream` takes the log, and what `believed` makes of each guard takes its place.
         """
         variables = os.environ if environment is None else environment
         blueprint = Blueprint(self)
         settings = settings_from(variables, self.name, self.settings)
         names = [one.name for one in blueprint.services]
-        demand_known(variables, self.name, names, given=self.settings is not None)
+        rows = [name for guard in blueprint.guards for name, _, _ in guard.variables(self.name)]
+        demand_known(variables, self.name, names, rows, given=self.settings is not None)
         labels = {one.name: one.label for one in blueprint.behind}
         world = World(settings, labels, env, release=self.version, all_logs=all_logs, stream=stream)
         given: dict[str, Transport[Any, Any]] = dict(transports or {})
@@ -100,8 +105,19 @@ class Gateway(Declaration):
                 )
         if missing and reachable and not settings.docs_only:
             raise ConfigError(f"the address of a service is missing: set {', '.join(missing)}, or give url=")
+        needed = reachable and not settings.docs_only and believed is None
+        found = authenticators(blueprint.guards, variables, self.name, world.env, given, needed=needed)
+        if believed is not None:
+            found = {name: believed(name, one) for name, one in found.items()}
         return Running(
-            self, blueprint, settings, world, given, functions=functions or {}, mistakes=mistakes or _ignore
+            self,
+            blueprint,
+            settings,
+            world,
+            given,
+            functions=functions or {},
+            mistakes=mistakes or _ignore,
+            guards=Guards(found, self.name),
         )
 
     def inspected(self) -> "Inspected":

@@ -13,6 +13,7 @@ from stagedoor._face.arguments import Arguments
 from stagedoor._face.bodies import json_body
 from stagedoor._face.caller import Caller, Rules, caller_here, entered
 from stagedoor._face.declared import Handler
+from stagedoor._face.guarding import claimed_values, who_of
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.purging import Purging
 from stagedoor._face.remote import cached
@@ -90,7 +91,10 @@ class Handling:
             self._returns, f"{declared.place}: what {self.where} returns"
         ).serializer.to_json
         self.safe = declared.method == "GET"
-        self.rules = Rules(self.where, self.vary if self.safe else None)
+        self._claimed, self.guard = takes.claimed, takes.guard
+        name = "" if self.guard is None else self.guard.name
+        self.rules = Rules(self.where, self.vary if self.safe else None, name)
+        self._who = who_of(self.vary, self.guard, self._claimed)
         self._purging = Purging(declared.purges, takes.names, store, str(declared.place))
         self.upstream = self._upstream(store, env)
 
@@ -112,6 +116,8 @@ class Handling:
         started, caller = False, caller_here()
         try:
             values = self._read(request)
+            if self._claimed:
+                values |= claimed_values(self._claimed, caller)
             if self._body is not None and self._body_adapter is not None:
                 values[self._body.name] = await json_body(request, self._body_adapter, self.declared.limit)
             started = True
@@ -135,7 +141,7 @@ class Handling:
                 made.lines if any(name == _CONTROL for name, _ in made.lines) else (*made.lines, NO_STORE)
             )
             return self._written(made, fields)
-        identity = self.vary.identity(caller_here().fields)
+        identity = self._who(caller_here())
         visit = _Visit(values, self._key(values, identity), identity)
         return self._delivered(await self.upstream.call("answer", visit))
 

@@ -9,6 +9,7 @@ from pydantic_core import PydanticUndefined
 from stagedoor._face.aggregates import FALLBACK, Aggregate
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.fields import Cookie, Picker
+from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
 from stagedoor._face.inputs import Input, input_of, is_model, markers_of, nearest
 from stagedoor._face.places import place_of_code
 from stagedoor._face.templates import route_names
@@ -33,7 +34,9 @@ class Layout(Generic[M]):
             raise ConfigError(f"{declared.place}: the screen {self.where} has no parts")
         self.path = route_names(self.template, str(declared.place)) if self.template else ()
         self.parts = {part.name: part for part in declared.parts}
+        self.claimed: dict[str, Claimed] = {}
         self.inputs = self._inputs()
+        self.guard = self._guard()
         self.fields = self._fields()
         self.required = self._required()
         self._tags()
@@ -41,6 +44,14 @@ class Layout(Generic[M]):
         names = {one.name.lower() for one in self.inputs if one.place == "header"}
         crumbs = {one.name for one in self.inputs if one.place == "cookie"}
         self.vary = Picker({*declared.vary, *names, *map(Cookie, crumbs)}, str(declared.place))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Return the types of what parts are given from outside: inputs, and who asks."""
+        return {
+            **{one.argument: one.hint for one in self.inputs},
+            **{one.argument: one.hint for one in self.claimed.values()},
+        }
 
     def needs(self, part: DeclaredPart) -> list[str]:
         """Return the parts that a part takes."""
@@ -66,7 +77,7 @@ class Layout(Generic[M]):
         found: dict[str, Input] = {}
         for part in self.declared.parts:
             for argument in self._arguments(part.function):
-                if argument.name not in self.parts:
+                if argument.name not in self.parts and not self._claim(part, argument):
                     self._input(part, argument, found)
         if not self._findings:
             for name in self.path:
@@ -91,6 +102,28 @@ class Layout(Generic[M]):
                 _ = found[name].adapter
             except ConfigError as error:
                 self._found(part, f"argument {name!r}: {error}")
+
+    def _claim(self, part: DeclaredPart, argument: Argument) -> bool:
+        """Note an argument that says who asks; tell whether it is one."""
+        try:
+            one = claimed_of(argument)
+        except ConfigError as error:
+            self._found(part, str(error))
+            return True
+        if one is None:
+            return False
+        if argument.name in self.path:
+            self._found(part, f"argument {argument.name!r} is a name of the path, and names a guard")
+        elif self.claimed.setdefault(argument.name, one).hint != one.hint:
+            self._found(part, f"argument {argument.name!r} has another type or guard in another part")
+        return True
+
+    def _guard(self) -> Guard | None:
+        try:
+            return guard_of(self.declared.guard, self.claimed.values())
+        except ConfigError as error:
+            self._found(self.declared.parts[0], str(error))
+            return None
 
     def _tags(self) -> None:
         """Find what tags and keys name that is no input."""

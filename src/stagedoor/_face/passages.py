@@ -50,7 +50,9 @@ class Passing:
     ) -> None:
         self.declared = declared
         self.where = f"proxy {declared.path}"
-        self.rules = Rules(self.where)
+        guard = declared.guard
+        self.rules = Rules(self.where, guard="" if guard is None else guard.name)
+        self._kept_here = _CREDENTIALS if guard is None else _CREDENTIALS | {guard.header}
         self._deadline = deadline
         self._refusals = refusals
         self._store = store
@@ -70,7 +72,7 @@ class Passing:
         outgoing = HttpRequest(
             method=request.method,
             target=self._target(request),
-            headers=_onward(request),
+            headers=_onward(request, self._kept_here),
             body=await self._body(request),
         )
         error: BaseException | None = None
@@ -193,10 +195,10 @@ def _demand_level(raw: bytes) -> None:
         raise Refused(problems.bad_request("a segment of the path must not be . or .."))
 
 
-def _onward(request: Request) -> requests.Headers:
+def _onward(request: Request, credentials: frozenset[bytes]) -> requests.Headers:
     """Return the fields of a request that go on."""
     fields = request.all_headers()
-    dropped = HOP | _CREDENTIALS | named(fields)
+    dropped = HOP | credentials | named(fields)
     kept = [field for field in fields if field[0] not in dropped]
     client = request.scope.get("client")
     hops = [said for name, said in fields if name == b"x-forwarded-for"]

@@ -17,6 +17,7 @@ from stagedoor._face.declared import (
     tags_of,
 )
 from stagedoor._face.fields import Cookie, checked_set, field_name
+from stagedoor._face.guards import Guard, demand_guard
 from stagedoor._face.kept import Cache
 from stagedoor._face.operation import Operation
 from stagedoor._face.places import Place, here, place_of_code
@@ -55,6 +56,7 @@ class Routes:
         deprecated: bool = False,
         reserve: float | None = None,
         tags: Sequence[str] = (),
+        guard: Guard | None = None,
         priority: Priority = "detail",
     ) -> Aggregate[M]:
         """Declare a screen: one typed answer made of parts.
@@ -64,13 +66,15 @@ class Routes:
         the screen does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in
         its stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering
         and the way back take; the parts have the rest. `tags` group it in documents. `priority` says who goes
-        first where not all can be served. Raises `ConfigError`.
+        first where not all can be served. `guard` says who may come in, and who
+        that is identifies the answer. Raises `ConfigError`.
         """
         place = here()
         _demand_priority(priority, place)
         demand_seconds(deadline, "deadline", place)
         demand_cache(cache, place)
         demand_seconds(reserve, "reserve", place)
+        demand_guard(guard, place)
         if path:
             route_names(path, str(place))
         aggregate = Aggregate(
@@ -83,6 +87,7 @@ class Routes:
             deprecated=deprecated,
             reserve=reserve,
             tags=tuple(tags),
+            guard=guard,
             priority=priority,
             place=place,
         )
@@ -100,6 +105,7 @@ class Routes:
         live: bool = False,
         etag: bool = False,
         tags: Sequence[str] = (),
+        guard: Guard | None = None,
         priority: Priority = "detail",
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of GET and HEAD. Raises `ConfigError`.
@@ -125,6 +131,7 @@ class Routes:
             live=live,
             etag=etag,
             tags=tuple(tags),
+            guard=guard,
             priority=priority,
         )
 
@@ -137,15 +144,16 @@ class Routes:
         deadline: float | None = None,
         limit: int = 1_048_576,
         deprecated: bool = False,
+        guard: Guard | None = None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of POST. Raises `ConfigError`.
 
         A model argument is the body (at most `limit` bytes); names in the path are path parameters;
         `Annotated[str, Header()]` and `Annotated[str, Cookie("sid")]` are fields; all else is the query. It returns a
         value (`status`, else 200), None (`status`, else 204) or an `Answer`. `purges` are tags, dropped here before
-        the answer leaves, also when the outcome of the write is unknown.
+        the answer leaves, also when the outcome of the write is unknown. `guard` says who may come in.
         """
-        return self._writing("POST", path, status, purges, deadline, limit, deprecated)
+        return self._writing("POST", path, status, purges, deadline, limit, deprecated, guard)
 
     def put(
         self,
@@ -156,9 +164,10 @@ class Routes:
         deadline: float | None = None,
         limit: int = 1_048_576,
         deprecated: bool = False,
+        guard: Guard | None = None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of PUT; see `post`."""
-        return self._writing("PUT", path, status, purges, deadline, limit, deprecated)
+        return self._writing("PUT", path, status, purges, deadline, limit, deprecated, guard)
 
     def patch(
         self,
@@ -169,9 +178,10 @@ class Routes:
         deadline: float | None = None,
         limit: int = 1_048_576,
         deprecated: bool = False,
+        guard: Guard | None = None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of PATCH; see `post`."""
-        return self._writing("PATCH", path, status, purges, deadline, limit, deprecated)
+        return self._writing("PATCH", path, status, purges, deadline, limit, deprecated, guard)
 
     def delete(
         self,
@@ -182,9 +192,10 @@ class Routes:
         deadline: float | None = None,
         limit: int = 1_048_576,
         deprecated: bool = False,
+        guard: Guard | None = None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of DELETE; see `post`."""
-        return self._writing("DELETE", path, status, purges, deadline, limit, deprecated)
+        return self._writing("DELETE", path, status, purges, deadline, limit, deprecated, guard)
 
     def _writing(
         self,
@@ -195,6 +206,7 @@ class Routes:
         deadline: float | None,
         limit: int,
         deprecated: bool,
+        guard: Guard | None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         place = here()
         if status is not None and not 200 <= status <= 299:
@@ -208,6 +220,7 @@ class Routes:
             deadline=deadline,
             limit=_bytes(limit, place),
             deprecated=deprecated,
+            guard=guard,
         )
 
     def _handler(
@@ -218,6 +231,7 @@ class Routes:
         **options: Any,  # noqa: ANN401 - the fields of `Handler`
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         demand_seconds(options.get("deadline"), "deadline", place)
+        demand_guard(options["guard"], place)
         route_names(path, str(place))
 
         def declare(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
@@ -239,6 +253,7 @@ class Routes:
         purges: Sequence[str] = (),
         limit: int = 1_048_576,
         deadline: float | None = None,
+        guard: Guard | None = None,
         priority: Priority = "detail",
         operation: Operation | None = None,
         purge_field: str = "",
@@ -248,7 +263,7 @@ class Routes:
         All end-to-end fields pass but credentials; those by the service's `forward`. `limit` bounds the body, in
         bytes; the deadline holds until the head of the answer. With an `operation`, of one method, answers are held to
         what it promises. `purge_field` names a field of the answer that lists tags to drop, and goes no further.
-        `priority` as for a screen. Raises `ConfigError`.
+        `priority` as for a screen; `guard` says who may come in. Raises `ConfigError`.
         """
         place = here()
         _demand_priority(priority, place)
@@ -257,6 +272,7 @@ class Routes:
             raise ConfigError(f"{place}: proxy leads to a service, not to {service!r}")
         if not _METHODS.issuperset(methods):
             raise ConfigError(f"{place}: methods is a set of {', '.join(sorted(_METHODS))}, not {methods!r}")
+        demand_guard(guard, place)
         # A large body takes as long as its client does; with a small one more than 30 s are milliseconds.
         demand_seconds(deadline, "deadline", place, *([_LONGEST_UPLOAD] if limit > _LARGE else []))
         names = route_names(path, str(place))
@@ -272,6 +288,7 @@ class Routes:
                 deadline=deadline,
                 priority=priority,
                 place=place,
+                guard=guard,
                 operation=operation,
                 purge_field=field_name(purge_field).encode() if purge_field else b"",
             )

@@ -1,11 +1,10 @@
 """A gateway at work: everything a declaration describes, built once, opened, and closed in reverse."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, LiteralString, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
 
 from stagedoor import context, problems
 from stagedoor._face.aggregates import Aggregate
@@ -16,8 +15,11 @@ from stagedoor._face.client import Client
 from stagedoor._face.declared import Handler, Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
+from stagedoor._face.guarding import Guards, guarded
+from stagedoor._face.guards import Guard
 from stagedoor._face.handlers import Handling
 from stagedoor._face.inputs import nearest
+from stagedoor._face.mounts import unmounted
 from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
 from stagedoor._face.problems import Refusals
@@ -73,11 +75,13 @@ class Running:
         *,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]],
         mistakes: Callable[[Exception], object],
+        guards: Guards,
     ) -> None:
         self.name = declared.name
         self.settings = settings
         self.world = world
         self.env = world.env
+        self._guards = guards
         self.started = self.env.clock.wall()
         self.stores = stores_of(settings, declared.name, self.env)
         store = self.stores.store
@@ -148,13 +152,16 @@ class Running:
                 for part in layout.declared.parts
             }
             deadline = blueprint.deadline_of(layout.declared.deadline)
-            screen = Screen(layout, uses, deadline=deadline, refusals=shown, store=store, env=env)
+            guarding = None if layout.guard is None else self._guards.of(layout.guard)
+            screen = Screen(
+                layout, uses, deadline=deadline, refusals=shown, store=store, env=env, guarding=guarding
+            )
             self._screens[layout.declared] = screen
             if layout.template:
-                routes.append(self._entered(screen.route(), screen.rules))
+                routes.append(self._entered(screen.route(), screen.rules, layout.guard))
         routes += [route for one in self._extensions for route in one.routes]
         self.handlings = [self._handling(one, blueprint, passing) for one in blueprint.handlers]
-        handlers = [self._entered(one.route(), one.rules) for one in self.handlings]
+        handlers = [self._entered(one.route(), one.rules, one.guard) for one in self.handlings]
         for passage in blueprint.passages:
             passed = Passing(
                 passage,
@@ -164,7 +171,7 @@ class Running:
                 store=store,
                 wall=env.clock.wall,
             )
-            routes += [self._entered(route, passed.rules) for route in passed.routes()]
+            routes += [self._entered(route, passed.rules, passage.guard) for route in passed.routes()]
         if not self.settings.docs_only:
             return [*routes, *handlers]
         # What asks no service has its answer also where only documents are served.
@@ -181,8 +188,10 @@ class Running:
             return Streaming(one, name=self.name, deadline=deadline, refusals=refusals, store=store, env=env)
         return Handling(one, deadline=deadline, refusals=refusals, store=store, env=env, running=self)
 
-    def _entered(self, route: Route, rules: Rules) -> Route:
-        """Return a route whose handler knows who asks."""
+    def _entered(self, route: Route, rules: Rules, guard: Guard | None) -> Route:
+        """Return a route whose handler knows who asks, behind its guard."""
+        if guard is not None:
+            route = guarded(route, self._guards.of(guard))
         return replace(route, caller=lambda scope: Caller(self, scope["headers"], rules, NO_INPUTS))
 
     def _upstreams(self) -> list[Upstream[Any, Any]]:
@@ -291,10 +300,28 @@ class Running:
         """Drop what is kept under a tag: `await running.purge("home:{}", account_id)`; values are escaped."""
         await self.stores.store.purge([purge_name(tag_of(tag).placed(values))])
 
+    async def purge_tags(self, tags: Iterable[str]) -> None:
+        """Drop what is kept under tags that somebody names as they stand: `["film:1", "films"]`."""
+        await self.stores.store.purge([purge_name(one) for one in tags])
+
+    def hold_breaker(self, name: str, state: Literal["open", "closed", "auto"]) -> None:
+        """Hold the breaker of a service or source open or closed, in this process, until told "auto".
+
+        `name` is its own or the label of its metrics. Raises `KeyError` for one that is not there.
+        """
+        behind: list[Any] = [(one, remote.upstream) for one, remote in self.at_work.items()]
+        behind += [(one, sourcing.upstream) for one, sourcing in self._sources.items()]
+        behind += self._backends.items()
+        found = [upstream for one, upstream in behind if name in {one.name, one.label}]
+        if not found:
+            raise KeyError(name)
+        for upstream in found:
+            upstream.hold(state)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         whole = "raw_path" in scope and not scope.get("root_path")
-        await self.app(scope if whole else _unmounted(scope), receive, send)
+        await self.app(scope if whole else unmounted(scope), receive, send)
 
     def refused(self, problem: Problem, request_id: str) -> None:
         """Count a request that the door turned away."""
@@ -310,25 +337,26 @@ class Running:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.world.opened())
             stack.push_async_callback(self.stores.aclose)
-            for screen in self._screens.values():
-                stack.push_async_callback(screen.upstream.aclose)
-            for remote in self.at_work.values():
-                stack.push_async_callback(remote.aclose)
-            for source in self._sources.values():
-                stack.push_async_callback(source.upstream.aclose)
-            for handling in self.handlings:
-                if handling.upstream is not None:
-                    stack.push_async_callback(handling.upstream.aclose)
-            for upstream in (*self._backends.values(), *self._added()):
-                stack.push_async_callback(upstream.aclose)
+            for close in self._closing():
+                stack.push_async_callback(close)
             await self.stores.start()
             if not self.settings.docs_only:
+                self._guards.start()
                 await self._enter_lives(stack)
             self.web.ready = True
             try:
                 yield self
             finally:
                 self.web.drain()
+
+    def _closing(self) -> Iterator[Callable[[], Awaitable[None]]]:
+        """Yield what closes all that is open, the last first."""
+        yield from (screen.upstream.aclose for screen in self._screens.values())
+        yield from (remote.aclose for remote in self.at_work.values())
+        yield from (source.upstream.aclose for source in self._sources.values())
+        yield from (one.upstream.aclose for one in self.handlings if one.upstream is not None)
+        yield from (upstream.aclose for upstream in (*self._backends.values(), *self._added()))
+        yield self._guards.aclose
 
     def _added(self) -> Iterator[Upstream[Any, Any]]:
         for extension in self._extensions:
@@ -366,17 +394,3 @@ def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:
 
 async def _docs_only(_: Request) -> WebAnswer:
     raise Refused(problems.docs_only())
-
-
-def _unmounted(scope: Scope) -> Scope:
-    """Return the scope of an application that may be mounted below a path, which is no part of its routes."""
-    root = scope.get("root_path", "")
-    raw = scope.get("raw_path")
-    if raw is None:
-        raw = quote(scope["path"]).encode()
-    if not root and "raw_path" in scope:
-        return scope
-    prefix = quote(root.rstrip("/")).encode()
-    if raw == prefix or raw.startswith(prefix + b"/"):
-        raw = raw[len(prefix) :] or b"/"
-    return {**scope, "raw_path": raw}

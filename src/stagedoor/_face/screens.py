@@ -16,7 +16,9 @@ from stagedoor import context
 from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unvaried
 from stagedoor._face.declared import DeclaredPart
+from stagedoor._face.fields_told import SCREEN_FIELDS
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
+from stagedoor._face.guarding import Guarding, claimed_values, demand_guarded, identified, who_of
 from stagedoor._face.inputs import Reader, nearest
 from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
@@ -82,10 +84,12 @@ class Screen(Generic[M]):
         refusals: Refusals,
         store: Store,
         env: Env,
+        guarding: Guarding | None = None,
     ) -> None:
         declared = layout.declared
         self.layout = layout
-        self.rules = Rules(layout.where, layout.vary)
+        self.rules = Rules(layout.where, layout.vary, "" if layout.guard is None else layout.guard.name)
+        self._guarding, self._claimed = guarding, tuple(layout.claimed.values())
         self._store = store
         self._env = env
         self._refusals = refusals
@@ -103,7 +107,8 @@ class Screen(Generic[M]):
         self._finish = _finish_of(declared.completed)
         where = layout.where.encode()  # two screens may have one model, and so one name
         self._head = b"%d:%b%d;" % (len(where), where, len(layout.inputs))
-        self._identity, self._varies = layout.vary.identity, bool(layout.vary.wanted)
+        self._who = who_of(layout.vary, layout.guard, self._claimed)
+        self._varies = bool(layout.vary.wanted) or layout.guard is not None
         self._named = (
             None if declared.cache is None or declared.cache.key is None else declared.cache.key.named
         )
@@ -127,7 +132,7 @@ class Screen(Generic[M]):
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
         options["refresh_deadline"] = max(_REFRESH, self._deadline)
         if cache.key is not None:
-            options["key"] = _named
+            options["key"] = lambda call: call.payload.name
         return [cached(cache, self._store, KeptCodec(Rendered), **options), joined]
 
     def _needed(self, uses: Mapping[str, Sequence[Any]]) -> list[Any]:
@@ -151,7 +156,7 @@ class Screen(Generic[M]):
             parts=[self._part(layout, part, budget) for part in declared.parts],
             summary=None if summary is None else Summary(summary.__name__, summary),
             sources={},
-            values={one.argument: one.hint for one in layout.inputs},
+            values=layout.values,
             fields=layout.fields,
             uses=uses,
         )
@@ -186,7 +191,7 @@ class Screen(Generic[M]):
             name, calling, cached(cache, self._store, codec), Coalesced(), env=self._env, observed=False
         )
         self._kept_parts.append(upstream)
-        vary = layout.vary
+        who = who_of(layout.vary, layout.guard, ())  # what else it is told of the caller is an argument
 
         @wraps(function)
         async def kept(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the function takes them
@@ -197,7 +202,7 @@ class Screen(Generic[M]):
             tags = cache.tagged(caller.inputs, name) if cache.tags else ()
             for one in tags:
                 caller.tag(one)
-            identity = self.rules.where.encode() + b";" + vary.identity(caller.fields)
+            identity = self.rules.where.encode() + b";" + who(caller)
             return await through(
                 upstream, f"{name}.value", asked(function, known, given, named, identity, tags)
             )
@@ -257,7 +262,7 @@ class Screen(Generic[M]):
         return f"<Screen {self.rules.where}>"
 
     def _question(self, caller: Caller, values: Mapping[str, Any]) -> Question:
-        identity = self._identity(caller.fields) if self._varies else b""
+        identity = self._who(caller) if self._varies else b""
         if self._named is not None:
             name = self._named(values)
             name = f"{name}:{identity.hex()}" if identity else name
@@ -287,7 +292,10 @@ class Screen(Generic[M]):
         if not isinstance(caller, Caller):
             raise TypeError("a screen is asked by a caller")
         try:
-            done = await self._ask(self._call(asked, self._question(caller, self._read(request))))
+            values = self._read(request)
+            if self._claimed:
+                values |= claimed_values(self._claimed, caller)
+            done = await self._ask(self._call(asked, self._question(caller, values)))
         except (UpstreamError, Problem) as error:
             raise Refused(self._refusals(error)) from error
         record = asked.record
@@ -299,11 +307,14 @@ class Screen(Generic[M]):
         missing = uncovered(caller.rules, self.layout.vary)
         if missing:
             raise ConfigError(f"{caller.rules.where}: {unvaried(self.plan.name, missing)}")
+        demand_guarded(caller.rules, self.layout.guard, self.plan.name)
         values, started = self._checked(inputs), self._now()
+        caller = await identified(caller, self._guarding)
+        values |= claimed_values(self._claimed, caller)
         asked_now = context.current()
         record = Record()
         deadline = asked_now.deadline.narrowed(self._now() + self._deadline)
-        token = context.enter(replace(asked_now, record=record, deadline=deadline))
+        token = context.enter(replace(asked_now, record=record, deadline=deadline, caller=caller))
         try:
             done = await self._ask(self._call(context.current(), self._question(caller, values)))
         except UpstreamError as error:
@@ -371,14 +382,10 @@ class Screen(Generic[M]):
                 tags=declared.tags,
                 model=declared.model,
                 problems=(404, 422, 429, 500, 502, 503, 504),
-                headers=_HEADERS,
+                headers=SCREEN_FIELDS,
                 deprecated=declared.deprecated,
             ),
         )
-
-
-def _named(call: Call[Question]) -> str:
-    return call.payload.name
 
 
 def _finish_of(completed: Callable[[Any, Delivery], object] | None) -> Finish:
@@ -387,12 +394,3 @@ def _finish_of(completed: Callable[[Any, Delivery], object] | None) -> Finish:
         return lambda summary, _: summary
     complete = completed
     return lambda summary, told: complete(summary, Delivery(told.verdicts, told.cached, told.seconds))
-
-
-_HEADERS = {
-    "Stagedoor-Parts": "The verdict of each part, as an RFC 9651 dictionary: `user=fresh, orders=cached`.",
-    "Server-Timing": "How long each part took, in milliseconds.",
-    "Cache-Status": "Whether the answer was kept (RFC 9211).",
-    "Cache-Control": "How long a client may keep the answer: the lifetime that remains.",
-    "X-Request-ID": "The request's id, as in every log line about it.",
-}

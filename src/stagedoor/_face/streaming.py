@@ -18,6 +18,8 @@ from stagedoor._face.arguments import varied
 from stagedoor._face.caller import Rules, caller_here
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import digest
+from stagedoor._face.guarding import claimed_values
+from stagedoor._face.guards import claimed_of, guard_of
 from stagedoor._face.hops import OWN_ANSWER, PARTIAL, named, passed_by
 from stagedoor._face.inputs import Reader, input_of
 from stagedoor._face.keeping import Keeping, partly
@@ -68,9 +70,12 @@ class Streaming:
         self.where = f"{declared.method} {declared.path}"
         arguments = signature_of(declared.function).arguments
         path = route_names(declared.path, str(declared.place))
-        self.inputs = tuple(input_of(one, path) for one in arguments)
+        self._claimed = tuple(one for one in map(claimed_of, arguments) if one is not None)
+        self.guard = guard_of(declared.guard, self._claimed)
+        told = {one.argument for one in self._claimed}
+        self.inputs = tuple(input_of(one, path) for one in arguments if one.name not in told)
         self.vary = varied(declared, arguments)
-        self.rules = Rules(self.where, self.vary)
+        self.rules = Rules(self.where, self.vary, "" if self.guard is None else self.guard.name)
         self._reader = Reader(self.inputs)
         self._via = name.encode()
         self._deadline = deadline
@@ -84,7 +89,7 @@ class Streaming:
             raise ConfigError(f"{declared.place}: {self.where}: only GET hands on what a service streams")
         if declared.cache is None:
             return None
-        if self.vary.wanted:
+        if self.vary.wanted or self.guard is not None:
             raise ConfigError(
                 f"{declared.place}: {self.where}: a stream that is kept is the same for everybody"
             )
@@ -100,7 +105,10 @@ class Streaming:
         ended = named(caller.fields) | (frozenset() if request.method == "GET" else {b"range", b"if-range"})
         caller.fields = tuple(field for field in caller.fields if field[0] not in ended)
         try:
-            caller.inputs = values = self._reader.read(request)
+            values = self._reader.read(request)
+            if self._claimed:
+                values |= claimed_values(self._claimed, caller)
+            caller.inputs = values
             return await self._answered(request.method, dict(caller.fields), values)
         except (UpstreamError, Problem) as failed:
             raise Refused(self._refusals(failed)) from failed

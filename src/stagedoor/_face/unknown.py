@@ -22,14 +22,16 @@ _OURS = frozenset({"STAGEDOOR_TARGET", "STAGEDOOR_WATCH"})  # what `stagedoor ru
 _NEAR, _VERY_NEAR = 0.6, 0.8
 
 
-def demand_known(env: Mapping[str, str], gateway: str, services: Iterable[str], *, given: bool) -> None:
+def demand_known(
+    env: Mapping[str, str], gateway: str, services: Iterable[str], guards: Iterable[str] = (), *, given: bool
+) -> None:
     """Raise `ConfigError` for names under a gateway's prefix that nothing reads, with what was probably meant.
 
     `given` says that its settings were given as arguments: then only addresses are read, and other names may be
     somebody else's.
     """
     prefix = prefix_of(gateway)
-    addresses = [f"{prefix}{name.upper()}_URL" for name in services]
+    addresses = [*(f"{prefix}{name.upper()}_URL" for name in services), *guards]
     known = {*addresses, *(name for name, _, _ in listed(gateway, ()))}
     strays = [
         name

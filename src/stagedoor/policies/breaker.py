@@ -18,7 +18,7 @@ from stagedoor.call import Call, Env, Send
 from stagedoor.deadline import is_late
 from stagedoor.errors import BreakerOpen, Overloaded, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.events import BreakerMoved, BreakerState, CallShed, upstream_of
-from stagedoor.policies.circuit import Circuit, CircuitRule
+from stagedoor.policies.circuit import Circuit, CircuitRule, Hold
 from stagedoor.policies.cost import Cost
 from stagedoor.policies.notice import Notice
 from stagedoor.policies.options import demand
@@ -77,6 +77,14 @@ class Guard(Generic[P, R]):
         """Return the probes under way and the calls that wait for their outcome."""
         return {"probes": self._circuit.out, "waiting": len(self._news)}
 
+    def hold(self, state: Hold, operation: str) -> None:
+        """Keep the circuit open or closed by hand, until told "auto"."""
+        before = self._circuit.state
+        self._operation = operation
+        self._circuit.hold(state, self._now())
+        if self._circuit.state != before:
+            self._moved(before)
+
     async def __call__(self, call: Call[P]) -> R:
         """Send the call if the circuit lets it, and learn from how it ends."""
         circuit = self._circuit
@@ -122,7 +130,7 @@ class Guard(Generic[P, R]):
     def _refusal(self, call: Call[P], now: float) -> BreakerOpen:
         circuit = self._circuit
         self._env.observe(CallShed(call.operation, "circuit_open"))
-        left = max(circuit.until - now, 0.0)
+        left = None if circuit.until == math.inf else max(circuit.until - now, 0.0)
         return BreakerOpen(call.operation, f"the breaker is {circuit.state}", retry_after=left)
 
     def _failed(self, ticket: int, began: float) -> None:

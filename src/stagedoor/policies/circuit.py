@@ -16,12 +16,15 @@ upstream that stays away sees few of them.
 
 import math
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from stagedoor.events import BreakerState
 from stagedoor.policies.options import demand
 from stagedoor.policies.window import OutcomeWindow
 
-__all__ = ["Circuit", "CircuitRule"]
+__all__ = ["Circuit", "CircuitRule", "Hold"]
+
+Hold: TypeAlias = Literal["open", "closed", "auto"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +67,23 @@ class CircuitRule:
 class Circuit:
     """The state of one circuit: `admit` each call, then `record` or `release` its ticket, exactly once."""
 
-    __slots__ = ("_generation", "_passed", "_rule", "_streak", "_wait", "out", "state", "until", "window")
+    __slots__ = (
+        "_generation",
+        "_held",
+        "_passed",
+        "_rule",
+        "_streak",
+        "_wait",
+        "out",
+        "state",
+        "until",
+        "window",
+    )
 
     def __init__(self, rule: CircuitRule) -> None:
         self._rule = rule
         self._generation = 0
+        self._held = False  # an operator keeps it closed
         self._passed = 0  # probes that succeeded
         self._streak = 0  # failures in a row
         self._wait = 0.0  # the last wait for a probe, before jitter; 0 while closed
@@ -97,7 +112,7 @@ class Circuit:
         if self.state == "closed":
             self.window.add(now, failed, slow)
             self._streak = self._streak + 1 if failed else 0
-            if self._tripped():
+            if self._tripped() and not self._held:
                 self._open(now, roll)
         elif failed or slow:
             self._open(now, roll)
@@ -113,6 +128,19 @@ class Circuit:
         """Take a ticket back whose call taught nothing."""
         if ticket == self._generation and self.state == "half_open":
             self.out -= 1
+
+    def hold(self, state: Hold, now: float) -> None:
+        """Stay open or closed whatever calls bring, until told "auto": then an open one is probed at once."""
+        self._held = state == "closed"
+        self._wait = 0.0
+        if state == "closed" and self.state != "closed":
+            self._move("closed")
+            self.window.clear()
+        elif state == "open":
+            self.until = math.inf
+            self._move("open")
+        elif self.state == "open":
+            self.until = min(self.until, now)
 
     def _tripped(self) -> bool:
         rule, seen = self._rule, self.window

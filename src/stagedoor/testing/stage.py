@@ -8,6 +8,7 @@ async with Stage(app) as stage:
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AsyncExitStack
 from functools import wraps
 from types import TracebackType
@@ -18,6 +19,7 @@ from pydantic import TypeAdapter
 from stagedoor._face.declared import Source
 from stagedoor._face.fields import Headers
 from stagedoor._face.gateway import Gateway
+from stagedoor._face.guards import Guard
 from stagedoor._face.running import Running
 from stagedoor._face.service import Service
 from stagedoor._face.shapes import written
@@ -28,6 +30,7 @@ from stagedoor.call import Call, Env
 from stagedoor.deadline import Expiry
 from stagedoor.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.testing.callers import Callers
 from stagedoor.testing.client import Client
 from stagedoor.testing.clock import ManualClock
 from stagedoor.testing.events import Events
@@ -234,16 +237,19 @@ class Stage:
         self._speaking: dict[str, _Speaking] = {}
         self._functions: dict[Source, StageScript] = {}
         self._watch = Watch()
+        self._callers = Callers()
 
     async def __aenter__(self) -> Self:
         services = self._app.all_services()
-        self._speaking = {one.name: _Speaking(one.name, self) for one in services}
+        names = [*(one.name for one in services), *(f"{one.name}.keys" for one in self._app.all_guards())]
+        self._speaking = {name: _Speaking(name, self) for name in names}
         running = self._app.made(
             self._env,
             transports=self._speaking,
             environment=self._environment,
             functions=self._functions_of(),
             mistakes=self._mistakes.append,
+            believed=self._callers.believed,
         )
         self.running = await self._stack.enter_async_context(running.opened())
         self._stack.enter_context(self._watch)
@@ -254,14 +260,29 @@ class Stage:
     ) -> None:
         await self.clock.run(self._stack.aclose())
 
-    def __getitem__(self, service: Service | Callable[..., Awaitable[object]]) -> StageScript:
-        """Return the script of a service or source; raises `KeyError` for anything else."""
+    def __getitem__(self, service: Service | Guard | Callable[..., Awaitable[object]]) -> StageScript:
+        """Return the script of a service or source, or of where a guard's keys are published.
+
+        Raises `KeyError` for anything else.
+        """
+        if isinstance(service, Guard) and f"{service.name}.keys" in self._speaking:
+            return self._speaking[f"{service.name}.keys"].script
         if isinstance(service, Service) and service.name in self._speaking:
             return self._speaking[service.name].script
         source = getattr(service, SOURCE, None)
         if isinstance(source, Source):
             return self._functions.setdefault(source, StageScript())
         raise KeyError(f"{service!r} is no service or source of {self._app!r}")
+
+    def credentials(
+        self, guard: Guard, subject: str, *, scopes: AbstractSet[str] | None = None, **claims: object
+    ) -> dict[str, str]:
+        """Say who is calling: a header that the guard believes, with all scopes it asks for unless others are given.
+
+        `await stage.get("/club", **stage.credentials(members, "ann", plan="gold"))`. Real tokens and keys count beside
+        them, where `environment` has what the guard needs.
+        """
+        return self._callers.credentials(guard, subject, scopes, claims)
 
     async def get(self, target: str, **headers: str) -> Reply:
         """Ask for a target; headers by name, `_` for `-`."""

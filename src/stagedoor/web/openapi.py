@@ -17,6 +17,7 @@ __all__ = ["document"]
 # What a status says where a route says nothing of its own.
 _USUAL = {
     400: problems.bad_request(),
+    401: problems.unauthorized(),
     403: problems.forbidden(),
     404: problems.not_found(),
     405: problems.method_not_allowed("GET, HEAD"),
@@ -69,6 +70,7 @@ _BODILESS = frozenset({204, 304})
 _WHOLE = {"type": "integer", "minimum": 0}
 _FIELDS = {"X-Total-Count": _WHOLE, "Retry-After": _WHOLE}  # the others are text
 _ID_FIELD = {"X-Request-ID": "The request's id, as in every log line about it."}
+_CHALLENGE_FIELD = {"WWW-Authenticate": "What credentials are needed (RFC 9110 11.6.1)."}
 _WAIT_FIELD = {"Retry-After": "After how many seconds to try again."}
 _REF = "#/components/schemas/{model}"
 
@@ -89,11 +91,12 @@ def document(
         if documentation.body is not None:
             operation["requestBody"] = _request_body(documentation.body_type, bodies[id(route)])
         paths.setdefault(route.path.replace(":path}", "}"), {})[route.method.lower()] = operation
+    guards = {one.security.name: dict(one.security.scheme) for _, one in shown if one.security is not None}
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version, "description": description},
         "paths": paths,
-        "components": {"schemas": components},
+        "components": {"schemas": components, **({"securitySchemes": guards} if guards else {})},
     }
 
 
@@ -158,6 +161,9 @@ def _operation(
         "parameters": parameters,
         "responses": responses,
     }
+    security = documentation.security
+    if security is not None:
+        operation["security"] = [{security.name: list(security.scopes)}]
     return operation | {"deprecated": True} if documentation.deprecated else operation
 
 
@@ -229,7 +235,9 @@ def _refusal(said: Sequence[problems.Problem], path: str, namespace: str) -> dic
     }
     return {
         "description": "; ".join(_meaning(problem) for problem in said),
-        "headers": _headers(_ID_FIELD | _WAIT_FIELD if waits else _ID_FIELD),
+        "headers": _headers(
+            _ID_FIELD | (_WAIT_FIELD if waits else {}) | (_CHALLENGE_FIELD if said[0].status == 401 else {})
+        ),
         "content": {"application/problem+json": content},
     }
 

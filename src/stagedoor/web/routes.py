@@ -20,7 +20,7 @@ from stagedoor.value import value
 from stagedoor.web.answer import WebAnswer
 from stagedoor.web.request import Request
 
-__all__ = ["UNMATCHED", "Documentation", "Handler", "Refused", "Route", "RouteMatch", "Router"]
+__all__ = ["UNMATCHED", "Documentation", "Handler", "Refused", "Route", "RouteMatch", "Router", "Security"]
 
 UNMATCHED = "unmatched"
 _REST = ":path}"  # a last parameter that takes all the segments that are left, as they stand
@@ -34,6 +34,15 @@ class Refused(Exception):
     def __init__(self, problem: problems.Problem) -> None:
         super().__init__(problem)
         self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """What documents say of who may come in: a name, its scheme (OpenAPI 4.8.27), and the scopes that are needed."""
+
+    name: str
+    scheme: Mapping[str, str]
+    scopes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +60,7 @@ class Documentation:
     body: Any = None  # the type of the request's body
     body_type: str = "application/json"  # its media type
     deprecated: bool = False
+    security: Security | None = None  # None: everybody may come in
     also: tuple[int, ...] = ()  # other statuses below 400, without a body that a program would read
     pages: bool = False  # whether it answers with a page for people as well
 

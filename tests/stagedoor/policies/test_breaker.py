@@ -242,3 +242,25 @@ async def test_c7_what_waited_for_a_place_of_ours_is_no_slowness_of_theirs(
 
     assert [task.exception() is None for task in tasks] == [True, False, True]
     assert guard.state == "closed"
+
+
+async def test_a_breaker_is_held_by_hand_and_says_so() -> None:
+    """Issue 14: refused without a time to come back, and told once as a move."""
+    clock, events = ManualClock(), Events()
+    script: Script[str, str] = Script(clock)
+    guard = Breaker().wrap(script.send, Env(clock, lambda: 0.0, events))
+    guard.hold("open", "users.held")
+    guard.hold("open", "users.held")
+    with pytest.raises(BreakerOpen) as refused:
+        await guard(call_of("x"))
+    guard.hold("auto", "users.held")
+    script.then("answer")
+    answer = await guard(call_of("x"))
+
+    assert refused.value.retry_after is None
+    assert answer == "answer"
+    assert [(one.before, one.after) for one in events.of(BreakerMoved)] == [
+        ("closed", "open"),
+        ("open", "half_open"),
+        ("half_open", "closed"),
+    ]

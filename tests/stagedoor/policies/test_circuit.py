@@ -359,3 +359,48 @@ class CircuitMachine(RuleBasedStateMachine):
 
 
 TestCircuitAgainstOracle = CircuitMachine.TestCase
+
+
+@pytest.mark.parametrize("outcomes", ["", "f" * 10])
+def test_a_circuit_that_is_held_open_lets_nobody_in(outcomes: str) -> None:
+    """Issue 14: an operator's word lasts; let go, the next call is a probe."""
+    circuit = Circuit(RATE)
+    play(circuit, outcomes)
+    circuit.hold("open", 1000.0)
+    held = circuit.admit(1e9)
+    circuit.hold("auto", 2e9)
+
+    assert held is None
+    assert circuit.admit(2e9) is not None
+    assert circuit.state == "half_open"
+
+
+def test_a_circuit_that_is_held_closed_does_not_open() -> None:
+    """Issue 14: whatever calls bring; let go, it learns as before."""
+    circuit = opened()
+    circuit.hold("closed", 1000.0)
+    held = play(circuit, "f" * 20)
+    circuit.hold("closed", 1000.0)
+    circuit.hold("auto", 1000.0)
+
+    assert held == "closed"
+    assert play(circuit, "f") == "open"
+
+
+def test_a_circuit_that_nobody_holds_is_let_go_without_effect() -> None:
+    """An open one is probed at once; a closed one stays what it is."""
+    circuit = Circuit(RATE)
+    circuit.hold("auto", 1000.0)
+
+    assert circuit.state == "closed"
+
+
+def test_c4_what_comes_back_after_the_hold_teaches_nothing() -> None:
+    """C4: it was sent into another world."""
+    circuit = Circuit(RATE)
+    ticket = circuit.admit(1000.0)
+    assert ticket is not None
+    circuit.hold("open", 1000.0)
+    circuit.record(ticket, 1001.0, False, False, 0.0)
+
+    assert circuit.state == "open"

@@ -7,9 +7,10 @@ wrong only the service knows; it says so in a field of its answer.
 
 from typing import Any, Final
 
+from cinema.gateway.access import writers
 from cinema.gateway.memes.models import Limit, Meme, MemeId, NewImage, NewMeme, Offset, Texts
 from cinema.settings import Settings
-from stagedoor import Gateway, Operation, Service
+from stagedoor import Gateway, Guard, Operation, Service
 
 __all__ = ["UPLOAD_BYTES", "declare_memes"]
 
@@ -31,17 +32,17 @@ _KEY: Final = (
 
 def declare_memes(app: Gateway, memes: Service, settings: Settings) -> None:
     """Declare the calls, and the forms of the wall."""
-    upload = float(settings.gateway_upload_timeout_s)
+    upload, guard = float(settings.gateway_upload_timeout_s), writers(settings)
     for path in _PATHS:
-        _declare_list(app, memes, path, upload)
-        _declare_one(app, memes, path + "/{meme_id}")
+        _declare_list(app, memes, path, upload, guard)
+        _declare_one(app, memes, path + "/{meme_id}", guard)
         # The form of the wall shares this path; what is listed has no methods that are not.
-        _declare_image(app, memes, path + "/{meme_id}/image", upload, listed=path != "/memes")
-        _declare_image(app, memes, path + "/{meme_id}/update_image", upload, listed=False)
-    _declare_forms(app, memes, upload)
+        _declare_image(app, memes, path + "/{meme_id}/image", upload, guard, listed=path != "/memes")
+        _declare_image(app, memes, path + "/{meme_id}/update_image", upload, guard, listed=False)
+    _declare_forms(app, memes, upload, guard)
 
 
-def _declare_list(app: Gateway, memes: Service, path: Any, upload: float) -> None:  # noqa: ANN401 - a literal
+def _declare_list(app: Gateway, memes: Service, path: Any, upload: float, guard: Guard | None) -> None:  # noqa: ANN401 - a literal
     app.proxy(
         path,
         memes,
@@ -66,6 +67,7 @@ def _declare_list(app: Gateway, memes: Service, path: Any, upload: float) -> Non
         path,
         memes,
         methods={"POST"},
+        guard=guard,
         limit=UPLOAD_BYTES,
         deadline=upload,
         operation=Operation(
@@ -85,7 +87,7 @@ def _declare_list(app: Gateway, memes: Service, path: Any, upload: float) -> Non
     )
 
 
-def _declare_one(app: Gateway, memes: Service, path: Any) -> None:  # noqa: ANN401 - a literal
+def _declare_one(app: Gateway, memes: Service, path: Any, guard: Guard | None) -> None:  # noqa: ANN401 - a literal
     app.proxy(
         path,
         memes,
@@ -102,6 +104,7 @@ def _declare_one(app: Gateway, memes: Service, path: Any) -> None:  # noqa: ANN4
         path,
         memes,
         methods={"PUT"},
+        guard=guard,
         operation=Operation(
             summary="Write other texts",
             description=f"Both are needed; picture and moment stay. {_CONDITION}",
@@ -116,6 +119,7 @@ def _declare_one(app: Gateway, memes: Service, path: Any) -> None:  # noqa: ANN4
         path,
         memes,
         methods={"DELETE"},
+        guard=guard,
         purge_field=_PURGE,
         operation=Operation(
             summary="Remove a meme and its picture",
@@ -128,11 +132,20 @@ def _declare_one(app: Gateway, memes: Service, path: Any) -> None:  # noqa: ANN4
     )
 
 
-def _declare_image(app: Gateway, memes: Service, path: Any, upload: float, *, listed: bool) -> None:  # noqa: ANN401
+def _declare_image(
+    app: Gateway,
+    memes: Service,
+    path: Any,  # noqa: ANN401 - a literal
+    upload: float,
+    guard: Guard | None,
+    *,
+    listed: bool,
+) -> None:
     app.proxy(
         path,
         memes,
         methods={"PATCH"},
+        guard=guard,
         limit=UPLOAD_BYTES,
         deadline=upload,
         purge_field=_PURGE,
@@ -150,7 +163,7 @@ def _declare_image(app: Gateway, memes: Service, path: Any, upload: float, *, li
     )
 
 
-def _declare_forms(app: Gateway, memes: Service, upload: float) -> None:
+def _declare_forms(app: Gateway, memes: Service, upload: float, guard: Guard | None) -> None:
     form = Operation(
         summary="A form of the wall",
         status=303,
@@ -159,11 +172,12 @@ def _declare_forms(app: Gateway, memes: Service, upload: float) -> None:
         listed=False,
     )
     for path in ("/memes/{meme_id}/edit", "/memes/{meme_id}/delete"):
-        app.proxy(path, memes, methods={"POST"}, purge_field=_PURGE, operation=form)
+        app.proxy(path, memes, methods={"POST"}, guard=guard, purge_field=_PURGE, operation=form)
     app.proxy(
         "/memes/{meme_id}/image",
         memes,
         methods={"POST"},
+        guard=guard,
         limit=UPLOAD_BYTES,
         deadline=upload,
         purge_field=_PURGE,

@@ -1,0 +1,243 @@
+"""Guards at work: nobody reaches a cache, a part or a service before the guard of the route knows who it is (T19).
+
+request ─▶ guard: 401, 403 │ who it is ─▶ inputs ─▶ [ kept ] ─▶ ... ─▶ answer that is nobody else's
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from stagedoor import problems
+from stagedoor._face.caller import Caller, Rules, caller_here
+from stagedoor._face.fields import Picker
+from stagedoor._face.guards import Claimed, Guard
+from stagedoor._face.problems import Problem
+from stagedoor._guards.denials import Denied, told
+from stagedoor._guards.fetching import Fetching
+from stagedoor._guards.visitors import Authenticator, Known
+from stagedoor.asgi import Scope
+from stagedoor.call import Env, Transport
+from stagedoor.clock import Clock
+from stagedoor.context import current
+from stagedoor.deadline import Deadline
+from stagedoor.errors import ConfigError
+from stagedoor.requests import Headers
+from stagedoor.web.answer import WebAnswer
+from stagedoor.web.request import Request
+from stagedoor.web.routes import Refused, Route
+
+__all__ = ["Guarding", "Guards", "Visitor", "guarded", "who_of"]
+
+_SHARED = re.compile(rb"\s*(public|s-maxage\s*=.*|proxy-revalidate)\s*", re.IGNORECASE)
+_CLOSED = re.compile(rb"(?:^|[,\s])(private|no-store)(?:$|[,\s=])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Whom a guard let in; `identity` is bytes that no two of them share."""
+
+    guard: Guard
+    known: Known
+    claims: BaseModel | None
+    identity: bytes
+
+
+class Guarding:
+    """One guard of a running gateway."""
+
+    def __init__(self, guard: Guard, authenticator: Authenticator | None, realm: str) -> None:
+        self.guard = guard
+        self._authenticator = authenticator
+        self._realm = realm
+
+    async def visitor(self, fields: Headers, deadline: Deadline) -> Visitor:
+        """Return who asks; raises `Denied`."""
+        if self._authenticator is None:
+            raise Denied("unready", "only documents are served")
+        known = await self._authenticator.authenticate(fields, deadline)
+        if not self.guard.scopes <= known.scopes:
+            raise Denied("scope", "the credentials do not permit this")
+        return Visitor(self.guard, known, self._claims(known), _identity(self.guard.name, known))
+
+    def _claims(self, known: Known) -> BaseModel | None:
+        model = self.guard.claims
+        try:
+            return None if model is None else model.model_validate(dict(known.claims))
+        except ValidationError:
+            raise Denied("invalid", "the claims are not those that are needed") from None
+
+    def subject(self, fields: Headers) -> str:
+        """Return who asks where that can be told at once, for limits per client; "" for anybody else."""
+        found = "" if self._authenticator is None else self._authenticator.subject(fields)
+        return found and f"{self.guard.name}:{found}"
+
+    def problem(self, denied: Denied) -> problems.Problem:
+        """Return what a client is told."""
+        return told(denied, self.guard.scheme, self._realm, self.guard.scopes)
+
+
+def _identity(name: str, known: Known) -> bytes:
+    """Return bytes that no two subjects share; they are a digest, since keys lie in shared stores."""
+    digest = hashlib.blake2b(digest_size=16)
+    for one in (name.encode(), known.issuer.encode(), known.subject.encode()):
+        digest.update(b"%d:%b" % (len(one), one))
+    return digest.digest()
+
+
+def who_of(vary: Picker, guard: Guard | None, claimed: Sequence[Claimed]) -> Callable[[Caller], bytes]:
+    """Return what tells the callers of one route apart: fields that it varies by, who was let in, claims it reads."""
+    if guard is None:
+        return lambda caller: vary.identity(caller.fields)
+
+    def who(caller: Caller) -> bytes:
+        visitor = visitor_of(caller)
+        digest = hashlib.blake2b(vary.identity(caller.fields) + visitor.identity, digest_size=16)
+        for one in claimed:
+            said = one.key(visitor.known, visitor.claims)
+            digest.update(b"%d:%b" % (len(said), said))
+        return digest.digest()
+
+    return who
+
+
+def visitor_of(caller: Caller) -> Visitor:
+    """Return whom the guard of the route let in; raises `TypeError` where none stood before it."""
+    visitor = caller.visitor
+    if not isinstance(visitor, Visitor):
+        raise TypeError(f"{caller.rules.where}: nobody was let in")
+    return visitor
+
+
+def claimed_values(claimed: Sequence[Claimed], caller: Caller) -> dict[str, Any]:
+    """Return the arguments that say who asks."""
+    if not claimed:
+        return {}
+    visitor = visitor_of(caller)
+    return {one.argument: one.value(visitor.known, visitor.claims) for one in claimed}
+
+
+async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
+    """Return a caller whom a guard knows, for what is used without its route; raises `Problem`: 401, 403 or 503."""
+    if guarding is None:
+        return caller
+    visitor = caller.visitor
+    if isinstance(visitor, Visitor) and visitor.guard is guarding.guard:
+        return caller
+    try:
+        found = await guarding.visitor(caller.fields, current().deadline)
+    except Denied as denied:
+        raise Problem(guarding.problem(denied).status, denied.why) from denied
+    known = caller.within(caller.rules, caller.inputs)
+    known.visitor = found
+    return known
+
+
+def demand_guarded(rules: Rules, guard: Guard | None, name: str) -> None:
+    """Raise `ConfigError` where an answer that others may get would be made of one that is somebody's own."""
+    if guard is not None and rules.vary is not None and rules.guard != guard.name:
+        raise ConfigError(
+            f"{rules.where}: {name!r} is for whom the guard {guard.name!r} lets in, so that one caller could get "
+            "another's: let it guard this route too"
+        )
+
+
+def guarded(route: Route, guarding: Guarding) -> Route:
+    """Return a route behind a guard, which its documents tell of; its answers are for one subject only."""
+    inner, guard = route.handle, guarding.guard
+
+    async def handle(request: Request) -> WebAnswer:
+        caller = caller_here()
+        try:
+            caller.visitor = await guarding.visitor(caller.fields, current().deadline)
+        except Denied as denied:
+            raise Refused(guarding.problem(denied)) from denied
+        answer = await inner(request)
+        return replace(answer, headers=(*_private(answer.headers), (b"vary", guard.header)))
+
+    said = route.documentation
+    if said is not None:
+        known = {one if isinstance(one, int) else one.status for one in said.problems}
+        added = tuple(sorted({401, 503, *({403} if guard.scopes else ())} - known))
+        said = replace(said, security=guard.security, problems=(*said.problems, *added))
+    varies = tuple(sorted({*route.varies, guard.header.decode()}))
+    subject = partial(_subject, guarding)
+    return replace(route, handle=handle, documentation=said, varies=varies, subject=subject)
+
+
+def _subject(guarding: Guarding, scope: Scope) -> str:
+    return guarding.subject(scope["headers"])
+
+
+def _private(fields: Headers) -> Headers:
+    """Return fields of an answer that no shared cache keeps (RFC 9111 5.2.2.7)."""
+    said = b",".join(text for name, text in fields if name == b"cache-control")
+    if _CLOSED.search(said):
+        return fields
+    kept = [one.strip() for one in said.split(b",") if one.strip() and not _SHARED.fullmatch(one)]
+    others = tuple(field for field in fields if field[0] != b"cache-control")
+    return (*others, (b"cache-control", b", ".join([b"private", *kept])))
+
+
+class Guards:
+    """The guards of a running gateway: what each needs is read once for all that bear one name."""
+
+    def __init__(self, found: Mapping[str, Authenticator | None], realm: str) -> None:
+        self._found = found
+        self._realm = realm
+        self._made: dict[Guard, Guarding] = {}
+
+    def of(self, guard: Guard) -> Guarding:
+        """Return a guard at work."""
+        made = self._made.get(guard)
+        if made is None:
+            made = self._made[guard] = Guarding(guard, self._found.get(guard.name), self._realm)
+        return made
+
+    def start(self) -> None:
+        """Begin to fetch keys."""
+        for one in self._found.values():
+            if one is not None:
+                one.start()
+
+    async def aclose(self) -> None:
+        """Hold nothing any more."""
+        for one in self._found.values():
+            if one is not None:
+                await one.aclose()
+
+
+def authenticators(
+    guards: Sequence[Guard],
+    variables: Mapping[str, str],
+    gateway: str,
+    env: Env,
+    transports: Mapping[str, Transport[Any, Any]],
+    *,
+    needed: bool,
+) -> dict[str, Authenticator | None]:
+    """Return what tells who asks, by the name of its guard. Raises `ConfigError` for settings that are bad or missing.
+
+    `transports` by `<guard>.keys` take the place of connections to where keys are published.
+    """
+    found: dict[str, Authenticator | None] = {}
+    missing: list[str] = []
+    for guard in guards:
+        if guard.name in found:
+            continue
+        given = transports.get(f"{guard.name}.keys")
+        fetch = partial(_fetching, guard.name, env.clock, gateway, given)
+        found[guard.name] = guard.authenticator(variables, gateway, env, fetch)
+        if found[guard.name] is None:
+            missing.append(guard.missing(gateway))
+    if missing and needed:
+        raise ConfigError(f"a guard has no keys: set {', '.join(missing)}")
+    return found
+
+
+def _fetching(name: str, clock: Clock, via: str, transport: Transport[Any, Any] | None, url: str) -> Fetching:
+    return Fetching(name, url, clock, via, transport)

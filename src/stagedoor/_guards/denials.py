@@ -1,0 +1,39 @@
+"""Why somebody may not come in, and how that is told: RFC 9110 11.6.1, RFC 6750 3."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+from stagedoor import problems
+
+__all__ = ["Denied", "Reason", "told"]
+
+Reason = Literal["missing", "invalid", "scope", "unready"]
+
+
+class Denied(Exception):
+    """Nobody comes in. `why` is for the client: it says what is wrong, and repeats nothing of what was sent.
+
+    `missing`: no credentials; `invalid`: no good ones; `scope`: known, and not allowed; `unready`: nobody can tell yet,
+    since there are no keys.
+    """
+
+    def __init__(self, reason: Reason, why: str) -> None:
+        super().__init__(why)
+        self.reason = reason
+        self.why = why
+
+
+def told(denied: Denied, scheme: str, realm: str, scopes: Iterable[str] = ()) -> problems.Problem:
+    """Return the answer; who brought no credentials is told no error (RFC 6750 3.1)."""
+    if denied.reason == "unready":
+        return problems.upstream_unavailable()
+    parameters = {"realm": realm}
+    if denied.reason == "scope":
+        parameters |= {"error": "insufficient_scope", "scope": " ".join(sorted(scopes))}
+    elif denied.reason == "invalid" and scheme == "Bearer":
+        parameters |= {"error": "invalid_token", "error_description": denied.why}
+    said = ", ".join(f'{name}="{text}"' for name, text in parameters.items())
+    challenge = f"{scheme} {said}".encode()
+    if denied.reason == "scope":
+        return problems.forbidden(denied.why, challenge)
+    return problems.unauthorized(denied.why, challenge)

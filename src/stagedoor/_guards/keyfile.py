@@ -1,0 +1,77 @@
+"""A file of keys that is read again when it changes, at most once a second and off the event loop."""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import TypeAlias
+
+from stagedoor._guards.apikeys import KeyTable, read_lines
+from stagedoor.clock import Clock
+
+__all__ = ["KeyFile", "read_file"]
+
+_EVERY = 1.0  # seconds between two looks, which is how long a key that was taken out is still good
+_MOST = 4 * 2**20  # bytes: some 50,000 keys
+_LOGGER = logging.getLogger("stagedoor.guards")
+State: TypeAlias = tuple[int, int, int]
+_GONE: State = (0, 0, 0)
+
+
+def read_file(path: Path) -> tuple[State, KeyTable]:
+    """Return what a file holds, and by what a change shows; raises `OSError`, and `ValueError` for a bad line."""
+    state = _state_of(path)
+    if state[1] > _MOST:
+        raise ValueError("the file is too large")
+    return state, KeyTable(read_lines(path.read_text(encoding="utf-8").splitlines()))
+
+
+def _state_of(path: Path) -> State:
+    found = path.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+class KeyFile:
+    """The keys of one file. One that has become unreadable changes nothing, and is told to the log.
+
+    Raises `OSError` or `ValueError` where it cannot be read at the start.
+    """
+
+    def __init__(self, name: str, path: Path, clock: Clock) -> None:
+        self._name = name
+        self._path = path
+        self._now = clock.now
+        self._state, self._table = read_file(path)
+        self._looked = self._now()
+        self._told: State | None = None
+
+    async def current(self) -> KeyTable:
+        """Return the keys as the file has them, at most a second late."""
+        now = self._now()
+        if now >= self._looked + _EVERY:
+            self._looked = now
+            await asyncio.to_thread(self._look)
+        return self._table
+
+    def held(self) -> KeyTable:
+        """Return the keys as they were read last."""
+        return self._table
+
+    def _look(self) -> None:
+        state = _GONE
+        try:
+            state = _state_of(self._path)
+            if state in {self._state, self._told}:
+                return
+            self._state, self._table = read_file(self._path)
+        except (OSError, ValueError) as error:
+            if state == _GONE == self._told:
+                return
+            self._told = state
+            _LOGGER.warning(
+                "the keys of %s cannot be read again (%s): those that are known go on",
+                self._name,
+                error if isinstance(error, ValueError) else type(error).__name__,
+            )
+
+    def __repr__(self) -> str:
+        return f"<KeyFile {self._name} {self._table!r}>"

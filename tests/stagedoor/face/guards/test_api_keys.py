@@ -1,0 +1,179 @@
+"""Keys of machines: a file of their hashes, which is read again when it changes."""
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+
+from stagedoor import ApiKeys, ApiKeySettings, Gateway
+from stagedoor._guards.apikeys import KeyTable, hash_of, read_lines
+from stagedoor.testing import Client, Stage
+
+KEYS = ApiKeys("keys")
+app = Gateway("machines")
+
+
+@app.get("/who")
+async def who(name: Annotated[str, KEYS]) -> str:
+    return name
+
+
+def line(key: str, name: str = "") -> str:
+    return f"{hashlib.sha256(key.encode()).hexdigest()}  {name}".rstrip()
+
+
+def write(path: Path, *lines: str) -> None:
+    """Write a file anew, at a time that no file before it has."""
+    before = path.stat().st_mtime_ns if path.exists() else 0
+    path.write_text("\n".join(lines))
+    os.utime(path, ns=(before + 10**9, before + 10**9))
+
+
+def spoil(file: Path, change: str) -> None:
+    """Let a file become unreadable in one of several ways."""
+    match change:
+        case "gone":
+            file.unlink()
+        case "bad":
+            write(file, "a plain key")
+        case "latin":
+            file.write_bytes(b"\xff\xfe")
+        case _:
+            file.write_bytes(b"#" * (4 * 2**20 + 1))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return a file with the keys of some."""
+    path = tmp_path / "keys"
+    write(path, "# our partners", "", line("k1", "acme"), line("k2", "acme"), line("k3", "bell"), line("k4"))
+    return path
+
+
+def environment(file: Path) -> dict[str, str]:
+    return {"MACHINES_KEYS_KEYS_FILE": str(file)}
+
+
+async def test_a_key_says_who_asks(file: Path) -> None:
+    """Two keys of one name are one subject; one without a name is called by its hash."""
+    async with Stage(app, environment=environment(file)) as stage:
+        said = [(await stage.get("/who", x_api_key=key)).read(str) for key in ("k1", "k2", "k3", "k4")]
+
+        assert said == ["acme", "acme", "bell", hash_of("k4")[:16]]
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["", "k", "k1 ", "K1", "k1k1", "acme", hash_of("k1"), hash_of("k1").upper(), "k" * 5_000, "\xe9", "%00"],
+)
+async def test_any_other_key_is_401(file: Path, key: str) -> None:
+    """The hash itself is no key: who reads the file comes in nowhere."""
+    async with Stage(app, environment=environment(file)) as stage:
+        refused = await stage.get("/who", x_api_key=key)
+
+        assert refused.status == 401
+        assert refused.header("www-authenticate") == 'ApiKey realm="machines"'
+        assert len(key) < 4 or key not in refused.body.decode()
+
+
+async def test_two_keys_are_none(file: Path) -> None:
+    """Which of them would count is anybody's guess."""
+    async with Stage(app, environment=environment(file)) as stage:
+        client = Client(stage.running)
+        answer = await stage.run(client.ask("/who", headers=((b"x-api-key", b"k1"), (b"x-api-key", b"k1"))))
+
+        assert answer.status == 401
+
+
+async def test_a_key_counts_in_its_own_field_only(file: Path) -> None:
+    """Not in the query, where logs would have it."""
+    async with Stage(app, environment=environment(file)) as stage:
+        statuses = [
+            (await stage.get("/who?x-api-key=k1")).status,
+            (await stage.get("/who", authorization="Bearer k1")).status,
+            (await stage.get("/who", cookie="x-api-key=k1")).status,
+        ]
+
+        assert statuses == [401] * 3
+
+
+async def test_a_change_of_the_file_counts_a_second_later(file: Path) -> None:
+    """Issue 14: reload on change; a key that was taken out is refused."""
+    async with Stage(app, environment=environment(file)) as stage:
+        await stage.get("/who", x_api_key="k1")
+        write(file, line("k9", "nine"))
+        await stage.advance(1.0)
+        old, new = await stage.get("/who", x_api_key="k1"), await stage.get("/who", x_api_key="k9")
+
+        assert (old.status, new.status) == (401, 200)
+
+
+@pytest.mark.parametrize("change", ["gone", "bad", "latin", "huge"])
+async def test_a_file_that_has_become_unreadable_changes_nothing(
+    file: Path, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told to the log, once, without what stands in it."""
+    caplog.set_level(logging.WARNING, "stagedoor.guards")
+    async with Stage(app, environment=environment(file)) as stage:
+        spoil(file, change)
+        statuses = []
+        for _ in range(3):
+            await stage.advance(1.0)
+            statuses.append((await stage.get("/who", x_api_key="k1")).status)
+
+        assert statuses == [200] * 3
+        assert len(caplog.records) == 1
+        assert "plain key" not in caplog.text
+        write(file, line("k9", "nine"))
+        await stage.advance(1.0)
+        assert (await stage.get("/who", x_api_key="k9")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("lines", "fault"),
+    [
+        (["x"], "line 1"),
+        ([line("a", "a"), line("a", "b")], "line 2 repeats"),
+        ([line("a", "two words")], "line 1"),
+        (["# fine", "0" * 63], "line 2"),
+        ([line("a", "a")[:63] + "g a"], "line 1"),
+    ],
+)
+def test_a_line_that_is_none_is_told_by_its_number(lines: list[str], fault: str) -> None:
+    """What stands in it may be a key in plain, and is not repeated."""
+    with pytest.raises(ValueError, match=fault):
+        read_lines(lines)
+
+
+def test_lines_are_as_sha256sum_writes_them() -> None:
+    """`printf %s KEY | sha256sum` ends with a dash; both cases of digits are one."""
+    named = read_lines(
+        [line("a", "-"), line("b", "bell").upper().replace("BELL", "bell"), "sha256:" + line("c", "c")]
+    )
+
+    assert sorted(named.values()) == sorted([hash_of("a")[:16], "bell", "c"])
+
+
+def test_two_tables_keep_keys_in_other_places() -> None:
+    """Where a key lies in memory is different in every process: time tells nothing of what is in the file."""
+    names = read_lines([line("a", "a")])
+
+    assert KeyTable(names)._names.keys() != KeyTable(names)._names.keys()  # noqa: SLF001 - what is held here
+    assert KeyTable(names).owner(b"a") == "a"
+
+
+async def test_settings_given_replace_the_environment() -> None:
+    """As those of a gateway do."""
+    given = ApiKeys("given", header="X-Admin-Key", settings=ApiKeySettings(lines=[line("k", "root")]))
+    one = Gateway("one")
+
+    @one.get("/who")
+    async def asks(name: Annotated[str, given]) -> str:
+        return name
+
+    async with Stage(one) as stage:
+        assert (await stage.get("/who", x_admin_key="k")).read(str) == "root"
+        assert (await stage.get("/who", x_api_key="k")).status == 401
