@@ -19,8 +19,9 @@ import httptools
 import pytest
 
 from cinema.gateway.catalogue import samples
+from cinema.gateway.memes.models import SAMPLE
 from tests.conftest import must_not_skip
-from tests.live.platform import PATIENT, Platform, ask, run
+from tests.live.platform import ALL, PATIENT, Platform, ask, run, until
 from tests.servers import LOOPBACK
 
 pytestmark = [pytest.mark.xdist_group("garbage"), pytest.mark.slow, pytest.mark.timeout(300)]
@@ -34,11 +35,12 @@ def platform(tmp_path_factory: pytest.TempPathFactory, demo: str) -> Iterator[Pl
     shutil.copyfile(demo.partition(":///")[2], database)
     places = {"SEARCH_DIR": str(folder / "index"), "SEARCH_ETL_STATE": str(folder / "state.json")}
     address = f"sqlite+aiosqlite:///{database}"
-    with Platform(folder, address, GATEWAY_RATE_LIMIT="0", **places, **PATIENT) as platform:
+    with Platform(folder, address, GATEWAY_RATE_LIMIT="0", MEMES=5, **places, **PATIENT) as platform:
         write_films(folder / "films")
         for words in (("seed", "--from", str(folder / "films")), ("etl",)):
             subprocess.run(run(*words), cwd=folder, env=platform.environment, check=True, capture_output=True)
-        platform.start()
+        platform.start(*ALL, "memes", "media")
+        until(lambda: platform.get(f"/api/memes/{SAMPLE}").status == 200)  # drawn in the background
         yield platform
 
 

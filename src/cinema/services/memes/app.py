@@ -42,6 +42,7 @@ from stagedoor.web.middleware import RequestMiddleware
 
 __all__ = ["build"]
 
+_GRACE = 5.0  # seconds for what is under way in the background
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at most", examples=[20])]
 Offset = Annotated[int, Query(ge=0, le=2_147_483_647, description="How many to pass over", examples=[0])]
 
@@ -52,15 +53,17 @@ def build(settings: Settings, *, stream: Stream | None = None) -> RequestMiddlew
     @asynccontextmanager
     async def life() -> AsyncIterator[None]:
         cleanup = await container.get(Cleanup)
-        clock, media = SystemClock(), await container.get(Media)
+        clock, media, stopping = SystemClock(), await container.get(Media), asyncio.Event()
         cleaning = asyncio.create_task(supervised(cleanup.run, clock, "cleanup"))
-        sow = partial(sow_memes, frame.database, media, clock, settings.memes)
+        sow = partial(sow_memes, frame.database, media, clock, settings.memes, stopping)
         sowing = asyncio.create_task(supervised(sow, clock, "demo"))
         try:
             yield
         finally:
-            sowing.cancel()
+            stopping.set()
             await cleanup.stop()
+            await asyncio.wait({sowing}, timeout=_GRACE)
+            sowing.cancel()
             cleaning.cancel()
             await container.close()
 

@@ -73,7 +73,11 @@ async def media_url(media: MediaStand) -> AsyncIterator[str]:
 async def memes(memes_url: str, media_url: str, log: io.BytesIO) -> AsyncIterator[Asker]:
     """Ask the meme service."""
     settings = Settings(
-        database_url=memes_url, media_url=media_url, media_token="secret", gateway_upload_timeout_s=5, memes=0
+        database_url=memes_url,
+        media_url=media_url,
+        media_token="secret",
+        gateway_upload_timeout_s=30,
+        memes=0,
     )
     async with started(memes_app.build(settings, stream=log)) as asker:
         yield asker

@@ -38,9 +38,14 @@ _PAUSE: Final = 1.0
 _BREATH: Final = 0.02  # between two, for who has come for something else
 
 
-async def sow_memes(database: Database, media: Media, clock: Clock, wanted: int) -> None:
-    """Bring the wall to so many demo memes, unless it has begun otherwise; wait for what does not answer yet."""
-    while True:
+async def sow_memes(
+    database: Database, media: Media, clock: Clock, wanted: int, stopping: asyncio.Event
+) -> None:
+    """Bring the wall to so many demo memes, unless it has begun otherwise; wait for what does not answer yet.
+
+    It is stopped between two, not cancelled: a driver that is cancelled while it connects leaves a socket open.
+    """
+    while wanted and not stopping.is_set():
         with suppress(DatabaseUnavailable, UpstreamError, NameTaken):
             done = await database.read(_done)
             if done is None or done >= wanted:
