@@ -32,7 +32,8 @@ class Permits:
         self._clock = clock
         self._newest_first = newest_first
         self._lines: dict[context.Priority, _Line] = {}
-        self._starts = dict.fromkeys(context.WEIGHTS, 0.0)  # the virtual time at which each line is next
+        # The virtual time at which each line is next.
+        self._starts: dict[context.Priority, float] = dict.fromkeys(context.WEIGHTS, 0.0)
         self._virtual = 0.0
         self.taken = 0
         self.waiting = 0
