@@ -60,10 +60,11 @@ _INNER = {
     "Cached": "name_of tags_of",
     "Gateway": "all_lifespans all_services all_sources inspected lifespan_of looked_at made own_paths "
     "served serving",
+    "Operation": "documentation parameters",
     "Problem": "said",
     "Running": "drain opened refused remote remotes screen source sourcings",
     "Service": "pass_on",
-    "Settings": "form level networks quota",
+    "Settings": "form level networks quota quotas",
     "Stage": "failed",
     "StageScript": "hear word",
     "Stream": "aclose",

@@ -96,7 +96,9 @@ def gateway(host: Host = None) -> None:
             serve(settings, host)
     except ConfigError as error:  # the plans are ours; only times can make them impossible
         found = "; ".join(str(error).splitlines())
-        _fail(2, f"GATEWAY_DEADLINE_MS, GATEWAY_ATTEMPT_TIMEOUT_MS: {found}")
+        of_rates = found.startswith("rate_limits: ")
+        names = "GATEWAY_RATE_LIMITS" if of_rates else "GATEWAY_DEADLINE_MS, GATEWAY_ATTEMPT_TIMEOUT_MS"
+        _fail(2, f"{names}: {found.removeprefix('rate_limits: ')}")
 
 
 @app.command()
@@ -135,6 +137,12 @@ def media(host: Host = None) -> None:
     except SettingsError as error:
         _fail(2, error)
     _serve("media", host)
+
+
+@app.command()
+def ghibli(host: Host = None) -> None:
+    """Serve the stand-in for the public film API."""
+    _serve("ghibli", host)
 
 
 def _serve(name: str, host: str | None) -> None:

@@ -121,6 +121,15 @@ def _origins(value: str) -> str:
     return value
 
 
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\]")
+
+
+def _hosts(value: str) -> str:
+    if not all(map(_HOST.fullmatch, _items(value))):
+        raise ValueError("must be names of hosts without ports, comma-separated, such as cinema.example.com")
+    return value
+
+
 def _networks(value: str) -> str:
     for item in _items(value):
         try:
@@ -132,12 +141,25 @@ def _networks(value: str) -> str:
     return value
 
 
+_PATH = re.compile(r"/[\w/.{}:~-]*", re.ASCII)
 _RATE = re.compile(r"0|[1-9][0-9]{0,8}/[1-9][0-9]{0,5}", re.ASCII)
 
 
 def _rate(value: str) -> str:
     if not _RATE.fullmatch(value):
         raise ValueError("must be requests/seconds such as 12000/60, or 0 for no limit")
+    return value
+
+
+def _rates(value: str) -> str:
+    items = [item.rpartition("=") for item in _items(value)]
+    paths = [path.rstrip("/") for path, _, _ in items]
+    if not all(_PATH.fullmatch(path) and rate != "0" and _RATE.fullmatch(rate) for path, _, rate in items):
+        raise ValueError(
+            "must be routes with requests/seconds, such as /memes=60/60,/api/v1/films/search=600/60"
+        )
+    if len({*paths}) != len(paths):
+        raise ValueError("must name each route once")
     return value
 
 
@@ -206,8 +228,10 @@ class Settings(BaseSettings):
     gateway_max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
     gateway_connections_per_client: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     gateway_rate_limit: Annotated[str, AfterValidator(_rate)] = "12000/60"
+    gateway_rate_limits: Annotated[Text, AfterValidator(_rates)] = ""
     gateway_trusted_proxies: Annotated[Text, AfterValidator(_networks)] = ""
     gateway_cors_origins: Annotated[Text, AfterValidator(_origins)] = ""
+    gateway_trusted_hosts: Annotated[Text, AfterValidator(_hosts)] = ""
     docs_only: bool = False
     films: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     memes: Annotated[int, Field(ge=0, le=10_000)] = 300
@@ -278,9 +302,19 @@ class Settings(BaseSettings):
         return RateLimit(int(requests), int(seconds)) if seconds else None
 
     @property
+    def rate_limits(self) -> tuple[str, ...]:
+        """Return the further limits of single routes, as in "/memes=60/60"."""
+        return _items(self.gateway_rate_limits)
+
+    @property
     def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Return the networks whose forwarding headers are believed."""
         return tuple(ip_network(item) for item in _items(self.gateway_trusted_proxies))
+
+    @property
+    def trusted_hosts(self) -> tuple[str, ...]:
+        """Return the names under which the gateway is served; any if there are none."""
+        return _items(self.gateway_trusted_hosts)
 
     @property
     def cors_origins(self) -> tuple[str, ...]:

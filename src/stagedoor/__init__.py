@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stagedoor._face.extension import Extension
     from stagedoor._face.fields import Cookie, Header, Headers
     from stagedoor._face.gateway import Gateway
+    from stagedoor._face.inputs import Last
     from stagedoor._face.kept import Cache, tag
     from stagedoor._face.operation import Operation
     from stagedoor._face.problems import NotFound, Problem
@@ -45,6 +46,7 @@ __all__ = [
     "Gateway",
     "Header",
     "Headers",
+    "Last",
     "NotFound",
     "Operation",
     "OrFallback",
@@ -72,6 +74,7 @@ _PLACES = {
     "stagedoor._face.extension": ("Extension",),
     "stagedoor._face.fields": ("Cookie", "Header", "Headers"),
     "stagedoor._face.gateway": ("Gateway",),
+    "stagedoor._face.inputs": ("Last",),
     "stagedoor._face.kept": ("Cache", "tag"),
     "stagedoor._face.operation": ("Operation",),
     "stagedoor._face.problems": ("NotFound", "Problem"),

@@ -10,7 +10,7 @@ from stagedoor.value import value
 
 __all__ = ["LATE", "NEVER", "Deadline", "Expiry", "is_late"]
 
-LATE = "the deadline passed"  # the message of a cancellation by `Expiry`: what is cancelled can tell it from others
+LATE = "the deadline passed"  # the message of a cancellation by `Expiry`, which can be told from others
 
 
 @value(order=True)

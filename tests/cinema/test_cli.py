@@ -71,7 +71,7 @@ def test_e8_seeding_a_database_of_an_older_release_says_the_same(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "gateway", "users", "orders", "products", "memes", "migrate", "seed"]
+    "command", ["up", "gateway", "users", "orders", "products", "memes", "ghibli", "migrate", "seed"]
 )
 def test_every_command_refuses_a_bad_setting_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str

@@ -42,6 +42,7 @@ def test_parts_stand_where_the_settings_say_the_gateway_last() -> None:
         ("products", "http://127.0.0.1:8003"),
         ("memes", "http://127.0.0.1:8004"),
         ("media", "http://127.0.0.1:8005"),
+        ("ghibli", "http://127.0.0.1:8006"),
         ("gateway", "http://127.0.0.1:9000"),
     ]
 
@@ -57,6 +58,7 @@ def test_a_service_of_another_machine_is_not_started_here() -> None:
         "http://127.0.0.1:8003",
         "http://127.0.0.1:8004",
         "http://127.0.0.1:8005",
+        "http://127.0.0.1:8006",
         "http://127.0.0.1:8000",
     ]
 

@@ -116,6 +116,50 @@ async def test_the_newer_answer_replaces_the_older(bench: Bench) -> None:
     assert await body(bench) == b"new"
 
 
+async def settled(bench: Bench, entry: Entry, young: float = 20.0) -> bytes | None:
+    """Agree on an entry as one who fetched it; return the body that is kept."""
+    look = await bench.store.get(entry.key, 30.0)
+    held = await bench.store.settle(entry, look.mark, young)
+    return None if held is None else held.entry.body
+
+
+async def test_the_first_of_two_answers_stands_where_they_must_agree(bench: Bench) -> None:
+    """Contract 7: a young answer is not replaced by another that was fetched at the same time."""
+    kept = [await settled(bench, Entry(b"k", text, 30.0)) for text in (b"first", b"second")]
+
+    assert kept == [b"first", b"first"]
+    assert await body(bench) == b"first"
+
+
+async def test_an_answer_that_is_no_longer_young_is_replaced(bench: Bench) -> None:
+    """Renewals have to arrive."""
+    await settled(bench, Entry(b"k", b"old", 30.0))
+    await bench.wait(0.25)
+
+    assert await settled(bench, Entry(b"k", b"new", 30.0), young=0.2) == b"new"
+    assert await body(bench) == b"new"
+
+
+async def test_an_answer_brings_its_age_along(bench: Bench) -> None:
+    """It ends so much earlier, whichever way it is kept."""
+    await settled(bench, Entry(b"a", b"v", 0.5, age=0.3))
+    await kept(bench, Entry(b"b", b"v", 0.5, age=0.3))
+    before = [await body(bench, key) for key in (b"a", b"b")]
+    await bench.wait(0.25)
+
+    assert before == [b"v", b"v"]
+    assert [await body(bench, key) for key in (b"a", b"b")] == [None, None]
+
+
+async def test_what_a_purge_has_reached_is_not_agreed_on(bench: Bench) -> None:
+    """G4: computed before, so not kept after."""
+    look = await bench.store.get(b"k", 30.0)
+    await bench.store.purge([key_name(b"k")])
+
+    assert await bench.store.settle(Entry(b"k", b"v", 30.0), look.mark, 20.0) is None
+    assert await settled(bench, Entry(b"k", b"next", 30.0)) == b"next"
+
+
 async def test_an_entry_ends_with_its_life(bench: Bench) -> None:
     """However it is kept, no entry outlives what it was given."""
     await kept(bench, Entry(b"k", b"v", 0.3))

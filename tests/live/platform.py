@@ -39,7 +39,18 @@ PATIENT = {
     "GATEWAY_ATTEMPT_TIMEOUT_MS": 2400,
     "GATEWAY_CONNECT_TIMEOUT_MS": 2000,
 }
-_OURS = ("GATEWAY_", "DATABASE_", "REDIS_", "LOG_", "DOCS_", "SEARCH_", "SENTRY_", "PROMETHEUS_", "MEDIA_")
+_OURS = (
+    "GATEWAY_",
+    "DATABASE_",
+    "REDIS_",
+    "LOG_",
+    "DOCS_",
+    "SEARCH_",
+    "SENTRY_",
+    "PROMETHEUS_",
+    "MEDIA_",
+    "GHIBLI_",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +203,14 @@ class Platform:
 
     def __init__(self, folder: Path, database: str = "", /, **settings: str | float) -> None:
         self.folder = folder
-        self.ports = {name: free_port() for name in (*ALL, *LATER)}
+        self.ports = {name: free_port() for name in (*ALL, *LATER, "ghibli")}
         urls = {
             f"GATEWAY_{name.upper()}_URL": f"http://{LOOPBACK}:{self.ports[name]}"
             for name in (*SERVICES, "memes")
         }
         urls["MEDIA_URL"] = f"http://{LOOPBACK}:{self.ports['media']}"
-        own = {"GATEWAY_PORT": str(self.ports["gateway"]), "DATABASE_URL": database}
+        urls["GHIBLI_BASE_URL"] = f"http://{LOOPBACK}:{self.ports['ghibli']}"
+        own = {"GATEWAY_PORT": str(self.ports["gateway"]), "DATABASE_URL": database, "MEMES": "12"}
         given = {name: str(value) for name, value in settings.items()}
         self.environment = clean() | urls | own | given
         self._programs: dict[str, Program] = {}

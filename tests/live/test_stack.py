@@ -22,20 +22,21 @@ SERVICES = ("users", "orders", "products", "memes", "media")
 
 
 def setting(name: str) -> str:
-    return "MEDIA_URL" if name == "media" else f"GATEWAY_{name.upper()}_URL"
+    own = {"media": "MEDIA_URL", "ghibli": "GHIBLI_BASE_URL"}
+    return own.get(name, f"GATEWAY_{name.upper()}_URL")
 
 
 class Stack:
     """Run `cinema up` on free ports over a database of its own."""
 
     def __init__(self, folder: Path) -> None:
-        self.ports = {name: free_port() for name in ("gateway", *SERVICES)}
+        self.ports = {name: free_port() for name in ("gateway", "ghibli", *SERVICES)}
         self.folder = folder
         self.log = folder / "log"
         self._processes: list[psutil.Process] = []
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
-        urls = {setting(name): f"http://127.0.0.1:{self.ports[name]}" for name in SERVICES}
+        urls = {setting(name): f"http://127.0.0.1:{self.ports[name]}" for name in ("ghibli", *SERVICES)}
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -45,7 +46,7 @@ class Stack:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cinema", "up", *options],
                 cwd=self.folder,
-                env=kept | urls | {"GATEWAY_PORT": str(self.ports["gateway"]), "FILMS": "50"},
+                env=kept | urls | {"GATEWAY_PORT": str(self.ports["gateway"]), "FILMS": "50", "MEMES": "3"},
                 stdout=log,
                 stderr=log,
             )

@@ -1,5 +1,6 @@
 """One limit over two gateways that share a Redis, and what is left of it when Redis hangs."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,8 +15,10 @@ from tests.servers import LOOPBACK, Server, flush
 pytestmark = pytest.mark.xdist_group("throttle")
 
 LIMIT = 60
+OWN = 10  # of one route
 SETTINGS: dict[str, str | float] = {
     "GATEWAY_RATE_LIMIT": f"{LIMIT}/300",
+    "GATEWAY_RATE_LIMITS": f"/api/cache/stats={OWN}/300",
     "GATEWAY_TRUSTED_PROXIES": LOOPBACK,
     "GATEWAY_CORS_ORIGINS": "https://app.example.com",
     "REDIS_TIMEOUT_MS": "2000",  # a busy machine must not pass for a Redis that is away
@@ -43,13 +46,13 @@ def gateways(valkey_server: Server, tmp_path_factory: pytest.TempPathFactory) ->
         yield started
 
 
-def storm(gateways: list[Platform], client: str, requests: int) -> list[Reply]:
+def storm(gateways: list[Platform], client: str, requests: int, path: str = "/nowhere") -> list[Reply]:
     """Let sixteen callers of one client ask both gateways in turn, all at once."""
     ports = cycle(platform.port for platform in gateways)
     headers = {"X-Forwarded-For": client, "Origin": "https://app.example.com"}
     with ThreadPoolExecutor(16) as callers:
         asked = [
-            callers.submit(ask, port, "/nowhere", headers=headers)
+            callers.submit(ask, port, path, headers=headers)
             for _, port in zip(range(requests), ports)  # noqa: B905 - one of them ends
         ]
         return [future.result() for future in asked]
@@ -72,6 +75,15 @@ def test_t17_two_processes_never_pass_more_than_the_limit(gateways: list[Platfor
     assert {ask(one.port, "/health/live").status for one in gateways} == {200}
 
 
+def test_t17_two_processes_share_the_limit_of_a_route(gateways: list[Platform]) -> None:
+    """T17, contract 16: counted apart; who hammers one route still has the rest of the common limit."""
+    own = Counter(reply.status for reply in storm(gateways, "192.0.2.3", 60, "/api/cache/stats"))
+    rest = Counter(reply.status for reply in storm(gateways, "192.0.2.3", 100))
+
+    assert own == {200: OWN, 429: 60 - OWN}
+    assert LIMIT - OWN - 3 <= rest[404] <= LIMIT - OWN
+
+
 def test_k1_a_redis_that_hangs_stops_nobody(gateways: list[Platform], valkey_server: Server) -> None:
     """K1, T17: each process then gives out the limit by itself, and no more."""
     valkey_server.pause()
@@ -81,3 +93,22 @@ def test_k1_a_redis_that_hangs_stops_nobody(gateways: list[Platform], valkey_ser
         valkey_server.resume()
 
     assert counts == {404: 2 * LIMIT, 429: 300 - 2 * LIMIT}
+
+
+def test_t17_two_seconds_after_redis_is_back_the_limit_is_one_again(
+    gateways: list[Platform], valkey_server: Server
+) -> None:
+    """T17, contract 17: for a new client, and for one whose outage was long enough to spend twice."""
+    valkey_server.pause()
+    try:
+        storm(gateways, "192.0.2.4", 150)
+    finally:
+        valkey_server.resume()
+    time.sleep(2.0)
+    counts = {
+        client: Counter(reply.status for reply in storm(gateways, client, 150))
+        for client in ("192.0.2.4", "192.0.2.5")
+    }
+
+    assert counts["192.0.2.4"][404] == 0
+    assert LIMIT - 3 <= counts["192.0.2.5"][404] <= LIMIT

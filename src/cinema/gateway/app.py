@@ -12,13 +12,18 @@ from cinema.gateway.catalogue.extension import catalogue
 from cinema.gateway.documents import DESCRIPTION, DOCUMENTS
 from cinema.gateway.images import declare_images
 from cinema.gateway.memes.routes import declare_memes
+from cinema.gateway.movies.routes import declare_movies
 from cinema.gateway.operations.routes import declare_operations
 from cinema.gateway.profile.aggregate import declare_profile
-from cinema.gateway.upstreams import media, memes, search, services
+from cinema.gateway.upstreams import film_api, media, memes, search, services
 from cinema.settings import Settings, load
 from stagedoor import Gateway
 
 __all__ = ["build"]
+
+# No page of ours belongs into a frame, and none tells others where its reader was. Strict-Transport-Security is for
+# whoever speaks TLS, which is not this process.
+_SECURE = {"x-frame-options": "DENY", "referrer-policy": "no-referrer"}
 
 
 def build(settings: Settings) -> Gateway:
@@ -30,11 +35,13 @@ def build(settings: Settings) -> Gateway:
         version=__version__,
         description=DESCRIPTION,
         documents=DOCUMENTS,
+        headers=_SECURE,
     )
     declare_profile(app, *services(app, settings), settings)
     declare_memes(app, memes(app, settings), settings)
     declare_images(app, media(app, settings))
     app.extend(partial(catalogue, settings, search(app, settings)))
+    declare_movies(app, film_api(app, settings), settings)
     declare_operations(app)
     return app
 

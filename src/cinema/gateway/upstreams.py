@@ -15,9 +15,12 @@ from stagedoor import Backend, Gateway, Policy, Service
 from stagedoor.policies import AdaptiveLimit, Breaker, Budget, Bulkhead, Retry, Timeout
 from stagedoor.search import Query, Result
 
-__all__ = ["MEDIA_SECONDS", "media", "memes", "search", "services"]
+__all__ = ["MEDIA_SECONDS", "film_api", "media", "memes", "search", "services"]
 
 MEDIA_SECONDS = 10.0  # until the head of an image; contract 17 exempts transfers from the response limit
+_SHARE = (
+    0.9  # of the whole fetch, for one attempt: the rest is for rendering, and for a second one that is quick
+)
 
 
 def services(app: Gateway, settings: Settings) -> tuple[Service, Service, Service]:
@@ -78,6 +81,21 @@ def media(app: Gateway, settings: Settings) -> Service:
         health="/health",
         connections=settings.gateway_pool_size,
         connect=settings.gateway_connect_timeout_ms / 1000,
+    )
+
+
+def film_api(app: Gateway, settings: Settings) -> Service:
+    """Declare the third party's film API: far away and slow, so with times of its own."""
+    patience = settings.ghibli_timeout_ms / 1000
+    return app.service(
+        "ghibli",
+        settings.ghibli_base_url,
+        policies=_policies(settings, _SHARE * patience),
+        coalesce=False,
+        label="ghibli_api",
+        connections=settings.gateway_pool_size,
+        connect=max(settings.gateway_connect_timeout_ms / 1000, patience / 3),
+        decompress=True,
     )
 
 

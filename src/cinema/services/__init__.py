@@ -1,4 +1,4 @@
-"""What stands behind the gateway: small services of one shape, each over its own tables.
+"""What stands behind the gateway: small services of one shape, each over its own tables, and a stand-in.
 
 Each folder holds `models` (what is answered), `queries` (what is asked of the database) and `app` (the
 routes). Around them stand `frame` (what every service has), `direct`
@@ -40,5 +40,6 @@ SERVICES = {
         Service("products", "product-service", "GATEWAY_PRODUCTS_URL", "cinema.services.products.app"),
         Service("memes", "meme-service", "GATEWAY_MEMES_URL", "cinema.services.memes.app"),
         Service("media", "media-service", "MEDIA_URL", "cinema.services.media.app"),
+        Service("ghibli", "ghibli-service", "GHIBLI_BASE_URL", "cinema.services.ghibli.app"),
     )
 }

@@ -180,6 +180,19 @@ def _operate(frame: Frame) -> None:
         return Response(page, media_type=kind)
 
 
+async def _demand(database: Database, table: Table) -> None:
+    """Read something of a table; raises `DatabaseUnavailable`."""
+    anything = select(table.c.id).limit(1)
+
+    def probe(connection: Connection) -> None:
+        connection.execute(anything).first()
+
+    try:
+        await database.read(probe)
+    except SQLAlchemyError as error:  # it answers, and has no such table yet
+        raise DatabaseUnavailable(str(error)) from error
+
+
 def _refuse_in_form(frame: Frame) -> None:
     def refuse(request: Request, error: Exception) -> Response:
         if isinstance(error, DatabaseUnavailable):

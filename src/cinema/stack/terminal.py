@@ -35,6 +35,7 @@ def follow(descriptor: int, name: str) -> None:
             _write(prefix + rest + b"\n")
 
 
+_FIRST = {"ghibli": "films"}  # the list to look at, of services that are not called like theirs
 _TRY = "/api/profile/user123"
 _TRY_FILMS = "/api/v1/films/search?query=star"
 
@@ -65,7 +66,7 @@ def table_of(gateway: StackProcess, services: list[StackProcess]) -> str:
     table.add_row("gateway", gateway.url, f"{_TRY}   /docs   /health   /metrics", style="bold")
     for part in services:
         if part.port:
-            table.add_row(part.name, part.url, f"/{part.name}   /health   /metrics")
+            table.add_row(part.name, part.url, f"/{_FIRST.get(part.name, part.name)}   /health   /metrics")
         else:
             table.add_row(part.name, "", "")
     console = Console()

@@ -90,12 +90,19 @@ class Delivery:
 class Result(Generic[M_co]):
     """A screen without the web: its value, and how each part fared."""
 
-    __slots__ = ("_complete", "_parts", "_value")
+    __slots__ = ("_complete", "_headers", "_parts", "_value")
 
-    def __init__(self, value: M_co, parts: Mapping[str, Verdict], complete: bool) -> None:
+    def __init__(
+        self,
+        value: M_co,
+        parts: Mapping[str, Verdict],
+        complete: bool,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         self._value = value
         self._parts = parts
         self._complete = complete
+        self._headers = headers or {}
 
     @property
     def value(self) -> M_co:
@@ -111,6 +118,15 @@ class Result(Generic[M_co]):
     def complete(self) -> bool:
         """Whether nothing is lacking or old: every part is fresh or cached."""
         return self._complete
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The fields of an answer that is made of it: `Answer(value, headers=result.headers)`.
+
+        They say how the parts fared, whether it was kept (`Cache-Status`), and how long it may be kept from here on
+        (`Cache-Control`).
+        """
+        return self._headers
 
 
 class Aggregate(Generic[M]):

@@ -99,6 +99,12 @@ class Blueprint:
     def _names(self) -> Iterator[str]:
         """Find names that are declared twice, or mean something else already."""
         known: dict[str, Place] = {}
+        hidden = [one.declared for one in self.layouts if not one.template]
+        for screen in hidden:  # its name is all that tells its answers from others' in a store
+            if screen.name in known:
+                yield f"{screen.place}: the screen {screen.name!r} is declared already, at {known[screen.name]}"
+            known.setdefault(screen.name, screen.place)
+        known.clear()
         for one in self.behind:
             name = one.name.upper()
             if one.name in RESERVED:
@@ -111,7 +117,7 @@ class Blueprint:
         """Find two routes on one path."""
         known: dict[tuple[str, str], Place] = {}
         everything = [
-            *[("GET", one.template, one.declared.place) for one in self.layouts],
+            *[("GET", one.template, one.declared.place) for one in self.layouts if one.template],
             *[(one.method, one.path, one.place) for one in self.handlers],
             *[(method, one.path, one.place) for one in self.passages for method in sorted(one.methods)],
         ]

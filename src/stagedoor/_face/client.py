@@ -48,13 +48,13 @@ class Client:
         coalesce: bool,
         label: str = "",
         health: str = "",
-        pool: tuple[int, float] = (100, 0.05),
+        pool: tuple[int, float, bool] = (100, 0.05, False),
         place: Place,
     ) -> None:
         self.name = name
         self.label = label or name
         self.health = health
-        self.connections, self.connect = pool
+        self.connections, self.connect, self.decompress = pool
         self.url = url
         self.forward = Picker(forward, f"service {name!r}")
         self.headers = lower_fields(headers)

@@ -1,12 +1,13 @@
 """A gateway as it was declared: a name, what it asks, what it answers, and what it includes."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, LiteralString
 
 from stagedoor._face.declared import Source, demand_seconds
 from stagedoor._face.extension import Extension
+from stagedoor._face.fields import lower_fields
 from stagedoor._face.places import here
 from stagedoor._face.routes import Routes
 from stagedoor._face.running import Running
@@ -41,6 +42,7 @@ class Declaration(Upstreams, Routes):
         version: str = "1",
         description: str = "",
         documents: Sequence[DocumentSet] = (_WHOLE,),
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         Upstreams.__init__(self)
         Routes.__init__(self)
@@ -58,6 +60,7 @@ class Declaration(Upstreams, Routes):
         self.version = version
         self.description = description
         self.documents = tuple(documents)
+        self.headers = lower_fields(headers)
         self.extensions: list[Callable[[Running], Extension]] = []
         self.included: list[tuple[Declaration, str]] = []
 

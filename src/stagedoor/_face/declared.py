@@ -68,6 +68,7 @@ class Handler:
     limit: int = 1_048_576
     deprecated: bool = False
     live: bool = False
+    etag: bool = False
     tags: tuple[str, ...] = ()
     priority: Priority = "detail"
 

@@ -37,7 +37,8 @@ class Gateway(Declaration):
     `name` is the prefix of its settings: SHOP_ACCOUNTS_URL, SHOP_PORT, ... (`-` becomes `_`). The environment wins
     over `url=`; `settings` given here replace the environment. `deadline` is the seconds of a request, `lifespan` what
     is entered while it runs, `middleware` ASGI applications round it, outermost first. `documents` are the OpenAPI
-    documents and the pages that show them, `title`, `version` and `description` stand in each. Raises `ConfigError`.
+    documents and the pages that show them, `title`, `version` and `description` stand in each. `headers` stand in every
+    answer that does not say them itself, `X-Content-Type-Options: nosniff` anyhow. Raises `ConfigError`.
     """
 
     @cached_property
@@ -95,6 +96,7 @@ class Gateway(Declaration):
                     connect_timeout=service.connect,
                     clock=world.env.clock,
                     via=self.name,
+                    decompress=service.decompress,
                 )
         if missing and reachable and not settings.docs_only:
             raise ConfigError(f"the address of a service is missing: set {', '.join(missing)}, or give url=")

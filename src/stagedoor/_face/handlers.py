@@ -27,6 +27,7 @@ from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
 from stagedoor.web.answer import WebAnswer as Written
+from stagedoor.web.answer import conditional, etag_of
 from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
 from stagedoor.web.kept import KeptCodec, Page
 from stagedoor.web.rendering import adapter_of
@@ -39,6 +40,10 @@ _JSON = (b"content-type", b"application/json")
 _STATUS = b":status"  # no field has such a name (RFC 9110 5.1)
 _CONTROL = b"cache-control"
 _OWN = frozenset({b"set-cookie", _CONTROL})
+_TAGGED = {
+    "ETag": "The answer's entity tag. Sent back as `If-None-Match` it is answered 304 while nothing has changed.",
+    "Cache-Control": "How long a client may keep the answer.",
+}
 
 
 @value()
@@ -93,7 +98,7 @@ class Handling:
         cache = self.declared.cache
         if cache is None:
             return None
-        options: dict[str, Any] = {"storable": _shareable}
+        options: dict[str, Any] = {"storable": _shareable, "refresh_deadline": max(1.0, self._deadline)}
         if cache.key is not None:
             options["key"] = partial(_readable, cache.key)
         policies = (cached(cache, store, KeptCodec(Page), **options), Coalesced(shareable=_shareable))
@@ -111,7 +116,8 @@ class Handling:
                 values[self._body.name] = await json_body(request, self._body_adapter, self.declared.limit)
             started = True
             caller.inputs = values
-            return await self._answered(values)
+            written = await self._answered(values)
+            return _tagged(written, request) if self.declared.etag else written
         except (UpstreamError, Problem) as failed:
             error = failed
             raise Refused(self._refusals(failed)) from failed
@@ -255,6 +261,7 @@ class Handling:
                 model=None if nothing else _documented(self._returns),
                 status=status,
                 problems=self._problems(),
+                headers=_TAGGED if declared.etag else {},
                 body=None if self._body is None else self._body.hint,
                 deprecated=declared.deprecated,
             ),
@@ -266,6 +273,13 @@ class Handling:
         inputs = {404, 422} if self.inputs else set()
         limited = set() if self.declared.live else {429}
         return tuple(sorted({*body, *inputs, *limited, 500, 502, 503, 504}))
+
+
+def _tagged(written: Written, request: Request) -> Written:
+    """Return an answer with its entity tag, or 304 to who holds it."""
+    if written.status != 200:
+        return written
+    return conditional(written, etag_of(written.body), request.listed(b"if-none-match"))
 
 
 def _documented(returns: Any) -> Any:  # noqa: ANN401 - an annotation

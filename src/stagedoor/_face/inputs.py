@@ -7,10 +7,11 @@ import copy
 import dataclasses
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from types import UnionType
-from typing import Any, Literal, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -20,6 +21,7 @@ from pydantic_core import PydanticSerializationError
 from stagedoor import requests
 from stagedoor._face.choices import choices_of
 from stagedoor._face.fields import Cookie, Header, cookie_of, digest
+from stagedoor._face.unsaid import made_up, plain
 from stagedoor.aggregate.fits import spell
 from stagedoor.aggregate.part import ABSENT, Argument
 from stagedoor.errors import ConfigError
@@ -27,9 +29,23 @@ from stagedoor.parameters import Fault, Invalid
 from stagedoor.web.rendering import adapted
 from stagedoor.web.request import Request
 
-__all__ = ["Input", "Reader", "is_model", "markers_of", "read_as"]
+__all__ = ["Input", "Last", "Reader", "is_model", "markers_of", "read_as"]
 
 Source: TypeAlias = Literal["path", "query", "header", "cookie"]
+T = TypeVar("T")
+
+
+class LastMarker:
+    """Marks an input of which the last counts."""
+
+    def __repr__(self) -> str:
+        return "Last"
+
+
+LAST = LastMarker()
+Last = Annotated[T, LAST]
+"""An input that may be given repeatedly: the last one counts. Without it a repeated one is refused (422)."""
+
 _SECRETIVE = frozenset({"header", "cookie"})
 _MANY = (list, tuple, set, frozenset, Sequence)
 
@@ -126,6 +142,8 @@ class Input:
             if self.default is ABSENT:
                 raise Invalid(Fault((_place(self.place), self.name), "is missing", "missing"))
             return copy.copy(self.default)  # nobody may change what the next one gets
+        if LAST in markers_of(self.hint):
+            said = said[-1:]
         if len(said) > 1 and not self.many:
             raise Invalid(Fault((_place(self.place), self.name), "is given more than once", "repeated"))
         try:
@@ -235,16 +253,24 @@ def read_as(adapter: TypeAdapter[Any], body: bytes) -> Any:  # noqa: ANN401 - of
     try:
         return adapter.validate_json(body)
     except ValidationError as error:
-        raise Invalid(*_faults(("body",), error)) from None
+        raise Invalid(*_faults(("body",), error, unsaid=made_up(adapter, body))) from None
 
 
-def _faults(where: tuple[Any, ...], error: ValidationError, *, alone: bool = False) -> list[Fault]:
-    """Return the faults of a value; `alone`: places inside it mean nothing to who sent it."""
+def _faults(
+    where: tuple[Any, ...],
+    error: ValidationError,
+    *,
+    alone: bool = False,
+    unsaid: AbstractSet[str] = frozenset(),
+) -> list[Fault]:
+    """Return the faults of a value, without the names in `unsaid`; `alone`: places in it mean nothing to its sender."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     seen: dict[tuple[Any, ...], Fault] = {}
     for fault in found:
-        loc = where if alone else (*where, *map(str, fault["loc"]))
-        seen.setdefault(loc, Fault(loc, fault["msg"].removeprefix("Value error, "), fault["type"]))
+        places = () if alone else [str(one) for one in fault["loc"]]
+        loc = (*where, *("*" if one in unsaid else one for one in places))
+        text = plain(fault["type"], fault["msg"].removeprefix("Value error, "))
+        seen.setdefault(loc, Fault(loc, text, fault["type"]))
     return list(seen.values())
 
 

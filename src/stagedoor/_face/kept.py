@@ -20,6 +20,10 @@ class Cache:
     names inputs in the same way; what identifies the caller stays part of it. `private` keeps caches between here and
     the client from keeping it, also where nothing of the caller identifies it: the path may name a person.
 
+    `renew_after` is the age in seconds from which an answer that is used is renewed in the background, before it ends;
+    until then all processes that share a Redis show this one. With `from_start` age counts from when asking began, not
+    from the answer: nothing is shown that was true longer than `max_age` ago, however slow who was asked.
+
     Raises `ConfigError` for lifetimes that are none.
     """
 
@@ -32,12 +36,18 @@ class Cache:
         tags: Sequence[str] = (),
         key: str = "",
         private: bool = False,
+        renew_after: float | None = None,
+        from_start: bool = False,
     ) -> None:
         self.max_age = _seconds("max_age", max_age)
         self.stale_while_revalidate = _seconds("stale_while_revalidate", stale_while_revalidate)
         self.stale_if_error = _seconds("stale_if_error", stale_if_error)
         if not max_age > 0:
             raise ConfigError(f"Cache(max_age={max_age!r}): seconds above 0; without a cache leave it out")
+        if renew_after is not None and not 0 < _seconds("renew_after", renew_after) < max_age:
+            raise ConfigError(f"Cache(renew_after={renew_after!r}): seconds above 0 and below max_age")
+        self.renew_after = renew_after
+        self.from_start = from_start
         if isinstance(tags, str):
             raise TypeError(f"Cache(tags={tags!r}): a list of tags, as in [{tags!r}]")
         self.tags = tuple(Tag(text, "Cache(tags=...)") for text in tags)

@@ -26,12 +26,12 @@ class Layout(Generic[M]):
 
     def __init__(self, declared: Aggregate[M], prefix: str = "") -> None:
         self.declared = declared
-        self.template = prefix + declared.path
-        self.where = f"GET {self.template}"
+        self.template = prefix + declared.path if declared.path else ""  # without a route of its own
+        self.where = f"GET {self.template}" if self.template else declared.name
         self._findings: list[Finding] = []
         if not declared.parts:
             raise ConfigError(f"{declared.place}: the screen {self.where} has no parts")
-        self.path = route_names(self.template, str(declared.place))
+        self.path = route_names(self.template, str(declared.place)) if self.template else ()
         self.parts = {part.name: part for part in declared.parts}
         self.inputs = self._inputs()
         self.fields = self._fields()

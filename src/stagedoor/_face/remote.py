@@ -74,6 +74,8 @@ def cached(cache: Cache, store: Store, codec: Any, **options: Any) -> Cached[Any
         lifetime=cache.max_age,
         stale_while_revalidate=cache.stale_while_revalidate,
         stale_if_error=cache.stale_if_error,
+        renew_after=cache.renew_after,
+        from_start=cache.from_start,
         tags=lambda value: value.tags,
         **options,
     )

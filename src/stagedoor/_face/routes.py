@@ -59,18 +59,20 @@ class Routes:
     ) -> Aggregate[M]:
         """Declare a screen: one typed answer made of parts.
 
-        `vary` says what of the caller identifies it; nothing: public. A part that would forward a field the screen
-        does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in its
-        stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering and
-        the way back take; the parts have the rest. `tags` group it in documents. `priority` says who goes first where
-        not all can be served. Raises `ConfigError`.
+        With the path "" it has no route of its own: handlers `run` it, so that several routes can show one kept answer
+        in their ways. `vary` says what of the caller identifies it; nothing: public. A part that would forward a field
+        the screen does not vary by is refused before it is sent. `stale_before_partial` lets a whole older answer in
+        its stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering
+        and the way back take; the parts have the rest. `tags` group it in documents. `priority` says who goes
+        first where not all can be served. Raises `ConfigError`.
         """
         place = here()
         _demand_priority(priority, place)
         demand_seconds(deadline, "deadline", place)
         demand_cache(cache, place)
         demand_seconds(reserve, "reserve", place)
-        route_names(path, str(place))
+        if path:
+            route_names(path, str(place))
         aggregate = Aggregate(
             path,
             model,
@@ -96,6 +98,7 @@ class Routes:
         deadline: float | None = None,
         deprecated: bool = False,
         live: bool = False,
+        etag: bool = False,
         tags: Sequence[str] = (),
         priority: Priority = "detail",
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
@@ -104,7 +107,8 @@ class Routes:
         Names in the path are path parameters; `Annotated[str, Header()]` and `Annotated[str, Cookie("sid")]` are
         fields; an argument of the type `Running` is the gateway at work; all else is the query. It returns a value,
         None (204) or an `Answer`; bytes with a content type of their own go as they stand. A `live` one answers however
-        often a client has asked, and however much there is to do; the others by their `priority`. `tags` group it in
+        often a client has asked, and however much there is to do; the others by their `priority`. With `etag` its
+        answers carry an entity tag, and who holds one already is answered 304 (RFC 9110 13.1.2). `tags` group it in
         documents.
         """
         place = here()
@@ -119,6 +123,7 @@ class Routes:
             deadline=deadline,
             deprecated=deprecated,
             live=live,
+            etag=etag,
             tags=tuple(tags),
             priority=priority,
         )

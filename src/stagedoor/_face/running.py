@@ -17,6 +17,7 @@ from stagedoor._face.declared import Handler, Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.handlers import Handling
+from stagedoor._face.inputs import nearest
 from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
 from stagedoor._face.problems import Refusals
@@ -28,6 +29,7 @@ from stagedoor._face.sources import Sourcing
 from stagedoor._face.stores import stores_of
 from stagedoor._face.streaming import Streaming, hands_on
 from stagedoor._face.templates import tag_of
+from stagedoor._face.uses import reaches
 from stagedoor._face.world import World
 from stagedoor.addresses import trust
 from stagedoor.asgi import Receive, Scope, Send
@@ -35,6 +37,7 @@ from stagedoor.cache.tags import tag as purge_name
 from stagedoor.call import Transport
 from stagedoor.context import Record, RequestContext
 from stagedoor.deadline import Deadline
+from stagedoor.errors import ConfigError
 from stagedoor.problems import Problem
 from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
@@ -44,6 +47,7 @@ from stagedoor.web.gateway import GatewayApp as Web
 from stagedoor.web.health import Component, Health
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Refused, Route
+from stagedoor.web.throttle import Limiter
 from stagedoor.web.trace import Parents, identify
 
 if TYPE_CHECKING:
@@ -119,7 +123,9 @@ class Running:
             plans=tuple(screen.plan for screen in self._screens.values()),
             trusted=trust(settings.networks),
             throttle=self.stores.throttle,
+            limits=_of_routes(self.stores.limits, routes),
             cors=_cors(settings, routes),
+            always=declared.headers,
             lifespan=self.opened,
             entropy=world.entropy,
         )
@@ -144,7 +150,8 @@ class Running:
             deadline = blueprint.deadline_of(layout.declared.deadline)
             screen = Screen(layout, uses, deadline=deadline, refusals=shown, store=store, env=env)
             self._screens[layout.declared] = screen
-            routes.append(self._entered(screen.route(), screen.rules))
+            if layout.template:
+                routes.append(self._entered(screen.route(), screen.rules))
         routes += [route for one in self._extensions for route in one.routes]
         self.handlings = [self._handling(one, blueprint, passing) for one in blueprint.handlers]
         handlers = [self._entered(one.route(), one.rules) for one in self.handlings]
@@ -161,7 +168,8 @@ class Running:
         if not self.settings.docs_only:
             return [*routes, *handlers]
         # What asks no service has its answer also where only documents are served.
-        asking = [bool(blueprint.seen(one.declared.function)) for one in self.handlings]
+        functions = [one.declared.function for one in self.handlings]
+        asking = [bool(blueprint.seen(one)) or reaches(one, Aggregate) for one in functions]
         shut = [one for one, asks in zip(handlers, asking, strict=True) if asks]
         routes = [replace(route, handle=_docs_only) for route in (*routes, *shut)]
         return [*routes, *(one for one, asks in zip(handlers, asking, strict=True) if not asks)]
@@ -335,6 +343,17 @@ class Running:
 
     def __repr__(self) -> str:
         return f"<Running {self.name}>"
+
+
+def _of_routes(limits: Mapping[str, Limiter], routes: Sequence[Route]) -> Mapping[str, Limiter]:
+    """Return the limits of single routes; raises `ConfigError` for one of a route that there is not."""
+    known = {one.path: one for one in routes}
+    for path in limits:
+        if path not in known:
+            raise ConfigError(f"rate_limits: {path!r} is no route here{nearest(path, known)}")
+        if known[path].live:
+            raise ConfigError(f"rate_limits: {path!r} is answered however often it is asked")
+    return limits
 
 
 def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:

@@ -38,6 +38,7 @@ from stagedoor.web.aggregated import (
     Finish,
     Rendered,
     delivered,
+    fields_of,
     rendered,
     renderer_of,
     verdicts_of,
@@ -52,6 +53,7 @@ __all__ = ["Screen", "reserve"]
 
 M = TypeVar("M", bound=BaseModel)
 _RESERVE, _RESERVE_SHARE = 0.015, 0.05
+_REFRESH = 1.0  # seconds a renewal has at least: nobody waits for it
 
 
 def reserve(deadline: float) -> float:
@@ -123,6 +125,7 @@ class Screen(Generic[M]):
         if cache is None:
             return [joined]
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
+        options["refresh_deadline"] = max(_REFRESH, self._deadline)
         if cache.key is not None:
             options["key"] = _named
         return [cached(cache, self._store, KeptCodec(Rendered), **options), joined]
@@ -308,10 +311,12 @@ class Screen(Generic[M]):
             raise (error if problem is None else problem) from error
         finally:
             context.leave(token)
-        told = verdicts_of(done, record)
+        told, took = verdicts_of(done, record), self._now() - started
         parts = {name: Verdict(one) for name, one in told.items()}
-        delivery = DeliveryFacts(told, record.lookup != "miss", self._now() - started)
-        return Result(self._model(done, delivery), parts, done.complete and record.lookup != "stale")
+        model = self._model(done, DeliveryFacts(told, record.lookup != "miss", took))
+        fields = fields_of(told, done.complete, record, took, scope=self._scope)
+        headers = {name.decode(): said.decode() for name, said in (*fields, *self._vary)}
+        return Result(model, parts, done.complete and record.lookup != "stale", headers)
 
     def _model(self, done: Rendered, delivery: DeliveryFacts) -> M:
         """Return the model of an answer; one that comes from a cache is read from its JSON."""

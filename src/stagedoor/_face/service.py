@@ -250,7 +250,7 @@ class Service(Client):
     ) -> Stream:
         """Ask for something to hand on, under the caller's own conditions and for the range it wants.
 
-        Return it from a handler of `-> Stream`; whoever else gets it reads it to its end or calls `aclose`. Raises
+        A handler of `-> Stream` returns it; whoever else gets it reads it to its end or calls `aclose`. Raises
         `UpstreamError`, also for a refusal.
         """
         caller, operation = caller_here(), f"{self.name}.GET {path}"

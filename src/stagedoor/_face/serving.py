@@ -90,6 +90,7 @@ def limits_of(settings: Settings) -> DoorLimits:
     """Return what the door of each process takes."""
     return DoorLimits(
         max_connections=settings.max_connections,
+        hosts=frozenset(name.lower() for name in settings.trusted_hosts),
         per_client=settings.connections_per_client,
         proxies=settings.networks,
     )

@@ -20,6 +20,8 @@ from stagedoor.web.throttle import Quota
 __all__ = ["RESERVED", "Setting", "Settings", "listed", "prefix_of", "settings_from", "url_from"]
 
 _RATE = re.compile(r"([0-9]{1,9})/([0-9]{1,6})")
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\]")
+_PATH = re.compile(r"/[\w/.{}:~-]*", re.ASCII)
 _KUBERNETES = re.compile(
     r"(?:tcp|udp|sctp)://"
 )  # what it sets for a service named like the gateway: no setting
@@ -29,9 +31,11 @@ _KUBERNETES = re.compile(
 class Settings:
     """Where to listen, stores, limits, origins, proxies, logs: as arguments, or from the environment.
 
-    `rate_limit` is `requests/seconds` per client, "" for none; `redis_url` "" keeps answers in memory only.
+    `rate_limit` is `requests/seconds` per client, "" for none; `rate_limits` are further ones of single routes, as in
+    `/search=60/60`, counted apart. `redis_url` "" keeps answers in memory only.
     `redis_prefix` is what keys begin with, the gateway's name unless given; `redis_timeout` is seconds.
-    `trusted_proxies` are addresses and networks whose word on the client counts. `max_connections` and
+    `trusted_proxies` are addresses and networks whose word on the client counts. `trusted_hosts` are the names under
+    which it is served, any if empty: a request for another is 421, but for health and metrics. `max_connections` and
     `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory. `docs_only` serves
     documents, health and what asks no service; all else is 503, and nothing is opened. `sentry_dsn` is told of errors
     of ours, and of a share of all requests (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
@@ -43,8 +47,10 @@ class Settings:
     redis_prefix: str = ""
     redis_timeout: float = 0.05
     rate_limit: str = ""
+    rate_limits: Sequence[str] = ()
     cors_origins: Sequence[str] = ()
     trusted_proxies: Sequence[str] = ()
+    trusted_hosts: Sequence[str] = ()
     log_level: str = "info"
     log_format: str = "json"
     metrics: bool = True
@@ -82,6 +88,16 @@ class Settings:
         """Return the limit per client; None if there is none."""
         found = _RATE.fullmatch(self.rate_limit)
         return None if found is None else Quota(requests=int(found[1]), seconds=int(found[2]))
+
+    @property
+    def quotas(self) -> tuple[Quota, ...]:
+        """Return the further limits, each named by the path of its route."""
+        said = [one.rpartition("=") for one in self.rate_limits]
+        rates = [(path, rate.partition("/")) for path, _, rate in said]
+        return tuple(
+            Quota(requests=int(requests), seconds=int(seconds), name=path.rstrip("/") or "/")
+            for path, (requests, _, seconds) in rates
+        )
 
 
 @dataclass(frozen=True)
@@ -125,6 +141,15 @@ def _is_rate(text: Any) -> bool:  # noqa: ANN401 - whatever was given
     return text == "" or (found is not None and int(found[1]) > 0 and int(found[2]) > 0)
 
 
+def _are_rates(texts: Any) -> bool:  # noqa: ANN401 - whatever was given
+    if isinstance(texts, str):
+        return False
+    said = [text.rpartition("=") for text in texts]
+    paths = [path.rstrip("/") for path, _, _ in said]
+    each = all(_PATH.fullmatch(path) and rate and _is_rate(rate) for path, _, rate in said)
+    return each and len({*paths}) == len(paths)
+
+
 def _are_networks(texts: Any) -> bool:  # noqa: ANN401 - whatever was given
     try:
         networks_of(texts)
@@ -136,6 +161,11 @@ def _are_networks(texts: Any) -> bool:  # noqa: ANN401 - whatever was given
 def networks_of(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
     """Return addresses and networks; raises `ValueError` for what is none."""
     return tuple(ip_network(text) for text in texts)
+
+
+def is_host(text: str) -> bool:
+    """Tell whether a text is a host as `Host` names it, without a port: a name, an IPv4 address, or [IPv6]."""
+    return _HOST.fullmatch(text) is not None
 
 
 def _is_redis(text: Any) -> bool:  # noqa: ANN401 - whatever was given
@@ -188,6 +218,13 @@ _SETTINGS: Final = (
     ),
     Setting("rate_limit", str, _is_rate, "requests/seconds such as 100/60, or empty", "the limit per client"),
     Setting(
+        "rate_limits",
+        _list,
+        _are_rates,
+        "a list such as /search=60/60,/orders/{id}=10/60, each path once",
+        "further limits of single routes, counted apart",
+    ),
+    Setting(
         "cors_origins",
         _list,
         lambda texts: not isinstance(texts, str) and all(is_origin(text) for text in texts),
@@ -200,6 +237,13 @@ _SETTINGS: Final = (
         _are_networks,
         "addresses or networks such as 10.0.0.0/8, separated by commas",
         "who is believed about the client's address",
+    ),
+    Setting(
+        "trusted_hosts",
+        _list,
+        lambda texts: not isinstance(texts, str) and all(is_host(text) for text in texts),
+        "names of hosts such as shop.example.com, without ports, separated by commas",
+        "the names under which it is served; a request for another is 421",
     ),
     Setting(
         "log_level", str.lower, _among(_LEVELS), f"one of {', '.join(_LEVELS)}", "the least that is logged"

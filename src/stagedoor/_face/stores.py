@@ -4,7 +4,7 @@ import hashlib
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from stagedoor._face.settings import Settings
@@ -17,7 +17,7 @@ from stagedoor.call import Env
 from stagedoor.errors import ConfigError, UpstreamGarbled, UpstreamUnavailable
 from stagedoor.web.health import Component
 from stagedoor.web.shared_throttle import SharedThrottle
-from stagedoor.web.throttle import Limiter, Throttle
+from stagedoor.web.throttle import Limiter, Quota, Throttle
 
 if TYPE_CHECKING:
     from stagedoor.cache.redis import RedisServer
@@ -42,6 +42,12 @@ class Stores:
     server: "RedisServer | None" = None
     throttle: Limiter | None = None
     prefix: str = ""
+    limits: Mapping[str, Limiter] = field(default_factory=dict)  # of single routes, by path
+
+    @property
+    def limiters(self) -> tuple[Limiter, ...]:
+        """Return all that count requests."""
+        return (*filter(None, [self.throttle]), *self.limits.values())
 
     @property
     def in_use(self) -> Literal["redis", "in_memory"]:
@@ -52,13 +58,13 @@ class Stores:
         """Begin to watch Redis, and to share limits; a Redis that is not there is no error."""
         if self.tiers is not None:
             await self.tiers.start()
-        if self.throttle is not None:
-            await self.throttle.start()
+        for limiter in self.limiters:
+            await limiter.start()
 
     async def aclose(self) -> None:
         """Close in reverse."""
-        if self.throttle is not None:
-            await self.throttle.aclose()
+        for limiter in reversed(self.limiters):
+            await limiter.aclose()
         if self.tiers is not None:
             await self.tiers.aclose()
 
@@ -130,8 +136,9 @@ def stores_of(settings: Settings, name: str, env: Env) -> Stores:
     quota, prefix = settings.quota, settings.redis_prefix or name
     if not settings.redis_url or settings.docs_only:
         throttle = None if quota is None else Throttle(quota, env.clock)
+        alone: dict[str, Limiter] = {one.name: Throttle(one, env.clock) for one in settings.quotas}
         memory = MemoryStore(env=env, max_bytes=settings.cache_bytes)
-        return Stores(memory, memory, throttle=throttle, prefix=prefix)
+        return Stores(memory, memory, throttle=throttle, prefix=prefix, limits=alone)
     try:
         from stagedoor.cache.redis import RedisServer  # noqa: PLC0415 - an extra: loaded where it is used
         from stagedoor.cache.redis_tally import RedisTally  # noqa: PLC0415
@@ -140,9 +147,11 @@ def stores_of(settings: Settings, name: str, env: Env) -> Stores:
     server = RedisServer(settings.redis_url, prefix=prefix)
     far = Shared(server, env=env, timeout=settings.redis_timeout)
     tiers = Tiered(far, env=env, max_bytes=settings.cache_bytes)
-    if quota is None:
-        return Stores(tiers, tiers.near, tiers, server, prefix=prefix)
     member = f"{os.getpid()}-{secrets.token_hex(8)}"
-    tally = RedisTally(server, prefix=prefix, member=member)
-    shared = SharedThrottle(quota, tally, env.clock, timeout=settings.redis_timeout)
-    return Stores(tiers, tiers.near, tiers, server, shared, prefix)
+
+    def shared(quota: Quota, name: str = "") -> Limiter:
+        tally = RedisTally(server, prefix=prefix, member=member, name=name)
+        return SharedThrottle(quota, tally, env.clock, timeout=settings.redis_timeout)
+
+    limits = {one.name: shared(one, f"{one.name}:") for one in settings.quotas}
+    return Stores(tiers, tiers.near, tiers, server, None if quota is None else shared(quota), prefix, limits)

@@ -32,7 +32,7 @@ class Upstreams:
         self.sources: list[Source] = []
         self.backends: list[Backend[Any, Any]] = []
 
-    def service(
+    def service(  # noqa: PLR0913 - each is a word of the declaration
         self,
         name: str,
         url: str = "",
@@ -47,6 +47,7 @@ class Upstreams:
         health: str = "",
         connections: int = 100,
         connect: float = 0.05,
+        decompress: bool = False,
     ) -> Service:
         """Declare an upstream and return its typed client.
 
@@ -55,7 +56,8 @@ class Upstreams:
         `policies` replace the ordinary ones, outermost first; `cache` keeps answers; `coalesce` joins equal calls.
         `label` is what metrics and health call it, its name unless given. `health` is a path that must be there; unless
         given /health is asked, and a service without one counts as well. At most so many `connections` are open, each
-        made within `connect` seconds. Raises `ConfigError`.
+        made within `connect` seconds. `decompress` asks for gzip or deflate and decodes whole answers, bounded: for
+        one that is far away. Raises `ConfigError`.
         """
         place = here()
         given: object = name
@@ -77,7 +79,7 @@ class Upstreams:
             coalesce=coalesce,
             label=label,
             health=health,
-            pool=(connections, connect),
+            pool=(connections, connect, decompress),
             place=place,
         )
         self.services.append(service)

@@ -15,7 +15,7 @@ from typing import Any
 from stagedoor._face.backends import Backend
 from stagedoor._face.service import Service
 
-__all__ = ["SOURCE", "awaits", "used_by"]
+__all__ = ["SOURCE", "awaits", "reaches", "used_by"]
 
 SOURCE = "__stagedoor_source__"  # the attribute by which a wrapped function says which source it is
 _KIT = str(Path(__file__).parent.parent)
@@ -31,24 +31,29 @@ def used_by(function: Callable[..., object]) -> list[Any]:
     return list(found.values())
 
 
+def reaches(function: Callable[..., object], kind: type) -> bool:
+    """Tell whether a function may use something of a kind of the kit's, such as a screen."""
+    return any(isinstance(one, kind) for one in _reached(function, set(), 0, kind))
+
+
 def awaits(function: Callable[..., object]) -> bool:
     """Tell whether a function awaits anything."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     return code is not None and any(step.opname == "GET_AWAITABLE" for step in dis.get_instructions(code))
 
 
-def _reached(thing: object, seen: set[int], depth: int) -> Iterator[Any]:
+def _reached(thing: object, seen: set[int], depth: int, *kinds: type) -> Iterator[Any]:
     if depth > _DEEPEST or id(thing) in seen:
         return
     seen.add(id(thing))
     source = getattr(thing, SOURCE, None) if callable(thing) else None
-    if isinstance(thing, Service | Backend):
+    if isinstance(thing, (Service, Backend, *kinds)):
         yield thing
     elif source is not None:
         yield source
     else:
         for one in _inside(thing):
-            yield from _reached(one, seen, depth + 1)
+            yield from _reached(one, seen, depth + 1, *kinds)
 
 
 def _inside(thing: object) -> list[Any]:

@@ -25,7 +25,7 @@ class Entry:
     """One value to keep: `key` is the whole cache key, `keep` the seconds it may be used at all, stale or not.
 
     `schema` names the form of the body; who reads asks for the form it knows. `names` are what a purge can call the
-    entry by, beside its key (`stagedoor.cache.tags.tag`).
+    entry by, beside its key (`stagedoor.cache.tags.tag`). `age` is how many seconds old it is when it is handed over.
     """
 
     key: bytes
@@ -33,6 +33,7 @@ class Entry:
     keep: float
     schema: str = ""
     names: tuple[bytes, ...] = ()
+    age: float = 0.0
 
 
 def encode(entry: Entry, born: int, purges: int) -> bytes:

@@ -52,7 +52,14 @@ class MemoryStore:
 
     def set(self, entry: Entry, mark: Mark, /) -> bool:
         now = self._now()
-        return self.put(Held(entry, now, now, mark.position))
+        return self.put(Held(entry, now - entry.age, now, mark.position))
+
+    async def settle(self, entry: Entry, mark: Mark, young: float, /) -> Held | None:
+        now, there = self._now(), self.find(entry.key)
+        if there is not None and now - there.born < young:
+            return there
+        held = Held(entry, now - entry.age, now, mark.position)
+        return held if self.put(held) else None
 
     async def purge(self, names: Iterable[bytes], /) -> bool:
         self.purges.note(names)

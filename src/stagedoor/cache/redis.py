@@ -56,8 +56,18 @@ class RedisServer:
         return news, None, 0.0
 
     async def write(self, key: bytes, data: bytes, until: int, heard: int, /) -> tuple[News, bool]:
-        reply = await self._run(WRITE, [self._log, self._name(key)], heard, data, until, data[BORN])
+        reply = await self._run(WRITE, [self._log, self._name(key)], heard, data, until, data[BORN], 0)
         return news_of(reply, heard), len(reply) > WITHOUT
+
+    async def settle(
+        self, key: bytes, data: bytes, until: int, heard: int, young: int, /
+    ) -> tuple[News, bool, bytes | None, float]:
+        reply = await self._run(WRITE, [self._log, self._name(key)], heard, data, until, data[BORN], young)
+        news = news_of(reply, heard)
+        match reply[WITHOUT:]:
+            case [bytes(there), int(left)]:
+                return news, True, there, left / 1000
+        return news, len(reply) > WITHOUT, None, 0.0
 
     async def purge(self, names: Iterable[bytes], heard: int, /) -> News:
         return news_of(await self._run(PURGE, [self._log], heard, *names), heard)

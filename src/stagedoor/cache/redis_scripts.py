@@ -66,6 +66,11 @@ if number() ~= heard then return out end
 local head = redis.pcall('GETRANGE', KEYS[2], 0, 19)
 local born = type(head) == 'string' and string.sub(head, 1, 4) == 'SD1 ' and tonumber(string.sub(head, 5))
 local now = out[2] * 1000 + out[3] / 1000
+if born and born <= now and now - born < tonumber(ARGV[5]) then
+    out[5] = redis.call('GET', KEYS[2])
+    out[6] = redis.call('PTTL', KEYS[2])
+    return out
+end
 if not born or born <= tonumber(ARGV[4]) or born > now then
     redis.call('SET', KEYS[2], ARGV[2], 'PXAT', ARGV[3])
 end

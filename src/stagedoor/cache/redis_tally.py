@@ -78,18 +78,21 @@ class RedisTally:
     """A `Tally` on a connection that somebody else opens and watches.
 
     The count of a client lies under `prefix#rate:seconds:client`. `member` names this process among the others that
-    use the same prefix, and must be its own.
+    use the same prefix, and must be its own; `name` sets the counts of one quota apart from those of others.
     """
 
-    def __init__(self, server: Commands, /, *, prefix: str = "stagedoor", member: str) -> None:
+    def __init__(
+        self, server: Commands, /, *, prefix: str = "stagedoor", member: str, name: str = ""
+    ) -> None:
         self._server = server
         self._prefix = f"{prefix}#rate:"
+        self._name = name
         self._member = member
 
     async def settle(
         self, spent: Mapping[str, int], terms: Terms, /, *, want: bool = False
     ) -> tuple[int, list[Tallied]]:
-        room = f"{self._prefix}{terms.seconds}:"
+        room = f"{self._prefix}{self._name}{terms.seconds}:"
         keys = (f"{self._prefix}processes", *(room + key for key in spent))
         asked = (self._member, terms.requests, terms.seconds, terms.reserve, BUCKETS, int(want))
         words: tuple[str | int, ...] = (len(keys), *keys, *asked, *spent.values())

@@ -1,4 +1,4 @@
-"""What a shared store asks of the server behind it: four questions."""
+"""What a shared store asks of the server behind it: five questions."""
 
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
@@ -23,7 +23,7 @@ class News(NamedTuple):
 
 
 class Server(Protocol):
-    """The four questions a shared store understands; `heard` is the newest purge the asker knows.
+    """The five questions a shared store understands; `heard` is the newest purge the asker knows.
 
     Each is atomic. They raise `StoreDown` and nothing else, and a cancelled one harms no other.
     """
@@ -38,6 +38,15 @@ class Server(Protocol):
         """Keep bytes until a moment of the server's clock (milliseconds), if no purge came after `heard`.
 
         An entry that was born later stays.
+        """
+        ...
+
+    async def settle(
+        self, key: bytes, data: bytes, until: int, heard: int, young: int, /
+    ) -> tuple[News, bool, bytes | None, float]:
+        """Do the same, but leave an entry that is younger than `young` milliseconds.
+
+        Return also its bytes and the seconds it will still be kept; no bytes if there was none.
         """
         ...
 

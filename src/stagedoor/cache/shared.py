@@ -110,15 +110,8 @@ class Shared:
             return Look(None, "redis", mark)
         news, data, left = answer
         self._hear(news, sent)
-        found = None if data is None else decode(data, key)
-        if found is None or news.number < mark.heard or not 0.0 < left <= found[0].keep:
-            return Look(None, "redis", self.purges.mark)
-        entry, seen = found
-        if self.purges.reached_shared(key, entry.names, seen):
-            return Look(None, "redis", self.purges.mark)
-        # The age is that of the moment we asked: the way to the server and back is no time won.
-        born = sent - (entry.keep - left)
-        return Look(Held(entry, born, sent, self.purges.mark.position), "redis", self.purges.mark)
+        held = None if data is None or news.number < mark.heard else self._other(key, data, left, sent)
+        return Look(held, "redis", self.purges.mark)
 
     def set(self, entry: Entry, mark: Mark, /) -> bool:
         self._watch()
@@ -128,10 +121,16 @@ class Shared:
         if len(self._queue) >= self._limit:
             self._dropped += 1
             return False
-        self._queue[entry.key] = _Write(entry, self._clock.now(), mark)
+        self._queue[entry.key] = _Write(entry, self._clock.now() - entry.age, mark)
         if self._writer is None:
             self._writer = asyncio.create_task(self._writing(), name=f"{self.name} writer")
         return True
+
+    async def settle(self, entry: Entry, mark: Mark, young: float, /) -> Held | None:
+        self._watch()
+        if self._state != "up":
+            return None
+        return await self._settle(_Write(entry, self._clock.now() - entry.age, mark), int(young * 1000))
 
     async def purge(self, names: Iterable[bytes], /) -> bool:
         self._watch()
@@ -249,14 +248,12 @@ class Shared:
 
     async def _write(self, write: _Write) -> None:
         """Write one entry, unless a purge reached it on the way; the server and we must agree on which there were."""
-        entry, born, mark = write
+        entry, _, mark = write
         for _ in range(3):
             known = self.purges.mark
             if self.purges.reached(entry.key, entry.names, mark.position):
                 return
-            moment = self._offset + born
-            data = encode(entry, int(moment * 1e3), known.heard)
-            until = int((moment + entry.keep) * 1e3)
+            data, until = self._dated(write, known)
             sent = self._clock.now()
             answer = await self._ask(
                 self._server.write(entry.key, data, until, known.heard), self._probe_timeout
@@ -266,6 +263,48 @@ class Shared:
             self._hear(answer[0], sent)
             if answer[1]:
                 return
+
+    async def _settle(self, write: _Write, young: int) -> Held | None:
+        """Do the same, but take what another wrote less than `young` milliseconds ago; somebody waits for it."""
+        entry, born, mark = write
+        for _ in range(3):
+            known = self.purges.mark
+            if self.purges.reached(entry.key, entry.names, mark.position):
+                return None
+            data, until = self._dated(write, known)
+            sent = self._clock.now()
+            answer = await self._ask(
+                self._server.settle(entry.key, data, until, known.heard, young), self._timeout
+            )
+            if answer is None:
+                return None
+            news, agreed, there, left = answer
+            self._hear(news, sent)
+            if agreed and there is None:
+                return Held(entry, born, sent, self.purges.mark.position)
+            other = None if there is None else self._other(entry.key, there, left, sent)
+            if other is not None:
+                return other
+            if agreed:  # what is there is of no use to anybody
+                young = 0
+        return None
+
+    def _other(self, key: bytes, data: bytes, left: float, sent: float) -> Held | None:
+        """Return what another wrote; None if it is no entry, or a purge has reached it."""
+        found = decode(data, key)
+        if found is None or not 0.0 < left <= found[0].keep:
+            return None
+        entry, seen = found
+        if self.purges.reached_shared(key, entry.names, seen):
+            return None
+        # The age is that of the moment we asked: the way to the server and back is no time won.
+        return Held(entry, sent - (entry.keep - left), sent, self.purges.mark.position)
+
+    def _dated(self, write: _Write, known: Mark) -> tuple[bytes, int]:
+        """Return an entry's bytes, and the millisecond of its end, by the server's clock."""
+        moment = self._offset + write.born
+        until = int((moment + write.entry.keep) * 1e3)
+        return encode(write.entry, int(moment * 1e3), known.heard), until
 
     # --- at rest -------------------------------------------------------------------------------------------
 

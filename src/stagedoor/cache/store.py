@@ -1,4 +1,4 @@
-"""What a store is: three operations on bytes."""
+"""What a store is: four operations on bytes."""
 
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, Protocol, TypeAlias
@@ -53,6 +53,14 @@ class Store(Protocol):
 
         Return at once; what takes time happens behind. False if it is not kept: too big, no place, no store, or a
         purge came between.
+        """
+        ...
+
+    async def settle(self, entry: Entry, mark: Mark, young: float, /) -> Held | None:
+        """Keep an answer, unless one is there that is younger than `young` seconds; return the one that is kept.
+
+        So those who fetched at the same time agree on one answer, in all processes that share the store. It takes the
+        time to find out; None if nothing is kept.
         """
         ...
 

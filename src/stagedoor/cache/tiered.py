@@ -57,6 +57,13 @@ class Tiered:
         near = self.near.set(entry, mark)
         return self.far.set(entry, mark) or near
 
+    async def settle(self, entry: Entry, mark: Mark, young: float, /) -> Held | None:
+        held = await self.far.settle(entry, mark, young)
+        if held is None:
+            return await self.near.settle(entry, mark, young)
+        self.near.put(held)
+        return held
+
     async def purge(self, names: Iterable[bytes], /) -> bool:
         return await self.far.purge(names)
 

@@ -92,8 +92,8 @@ def _judge_authority(host: bytes, target: Target, limits: DoorLimits) -> Problem
         return problems.bad_request("Host is not valid")
     if target.authority is not None and _normal(target.authority) != _normal(host):
         return problems.bad_request("the target names another host than Host")
-    if limits.hosts and named not in limits.hosts:
-        return problems.misdirected()
+    if limits.hosts and named not in limits.hosts and not target.raw_path.startswith(limits.exempt):
+        return problems.misdirected()  # but probes know addresses, not names
     return None
 
 

@@ -28,7 +28,7 @@ def serve(
     the end of the 10 s, and whoever the kernel has let in is answered. A second signal ends it at once.
 
     Several `workers` are processes and need `factory`, "module:function", which makes the application (or an
-    `Entrance`) in each of them. One process takes either. A worker that dies is replaced; SIGHUP replaces all of them,
+    `Entrance`) in each of them. One process takes either. A worker that dies is replaced; SIGHUP replaces all,
     one after the other, and refuses nobody.
     """
     made = factory or app

@@ -27,7 +27,12 @@ P = TypeVar("P")
 R = TypeVar("R")
 _FOR_NOW = (408, 429)
 _TOGETHER = 0.1  # seconds within which the callers of one flight come back
+_PAUSE = 1.0  # seconds until a renewal ahead of time is tried again
 Found: TypeAlias = tuple[R, Fresh | Stale]
+Fetched: TypeAlias = tuple[
+    R, bytes, Mark, float
+]  # with its key, the purges known and the moment asking began
+Agreed: TypeAlias = tuple[R, float | None]  # with the seconds it will be kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,11 @@ class Cached(Generic[P, R]):
     readable name; the identity stays part of it (T4). `stale_before_partial` lets a whole answer in its stale-if-error
     window go before a new one that is not `complete`. A renewal in the background ends by `refresh_deadline` seconds
     of its own; at most `refreshes` run at once.
+
+    An answer that is used once it is `renew_after` seconds old is renewed in the background before its lifetime ends;
+    until then it stands, and who fetched at the same time, in whatever process, takes it instead of their own. With
+    `from_start` age counts from when asking began, so that nothing is ever shown that was true longer ago than
+    `lifetime`; else from the answer.
     """
 
     keyed: ClassVar[bool] = True
@@ -55,6 +65,8 @@ class Cached(Generic[P, R]):
     stale_before_partial: bool = False
     refresh_deadline: float = 1.0
     refreshes: int = 64
+    renew_after: float | None = None
+    from_start: bool = False
 
     def __post_init__(self) -> None:
         demand(self, "lifetime", 0.0 < self.lifetime < inf, "above 0 seconds and finite")
@@ -62,6 +74,8 @@ class Cached(Generic[P, R]):
             demand(self, window, 0.0 <= getattr(self, window) < inf, "0 (off) or more seconds, finite")
         demand(self, "refresh_deadline", self.refresh_deadline > 0.0, "above 0 seconds")
         demand(self, "refreshes", self.refreshes >= 1, "1 or more")
+        ahead = self.renew_after is None or 0.0 < self.renew_after < self.lifetime
+        demand(self, "renew_after", ahead, "above 0 seconds and below the lifetime")
 
     def cost(self, inner: Cost, /) -> Cost:
         """Return what is inside: at worst nothing is kept."""
@@ -88,9 +102,10 @@ class Cached(Generic[P, R]):
 class _Fetching:
     """Who fetches one key now: how many, and which purges the first of them knew."""
 
-    __slots__ = ("callers", "ended", "mark")
+    __slots__ = ("began", "callers", "ended", "mark")
 
-    def __init__(self, mark: Mark) -> None:
+    def __init__(self, mark: Mark, began: float) -> None:
+        self.began = began
         self.callers = 0
         self.ended = False  # one of them was refused: what was kept stands in for nobody
         self.mark = mark
@@ -107,25 +122,31 @@ class Caching(Generic[P, R]):
             stale_while_revalidate=policy.stale_while_revalidate,
             stale_if_error=policy.stale_if_error,
         )
+        self._young = policy.lifetime if policy.renew_after is None else policy.renew_after
+        self._ahead = policy.lifetime - self._young  # seconds before its end from which an answer is renewed
         self._send = send
+        self._clock = env.clock
         self._now = env.clock.now
         self._observe = env.observe
         self._fetching: dict[bytes, _Fetching] = {}
         self._renewals: dict[bytes, asyncio.Task[None]] = {}
         self._ending: dict[bytes, asyncio.Task[bool]] = {}
         self._kept: tuple[bytes, R | None, float, bool] = (b"", None, 0.0, False)
+        self._agreeing: tuple[bytes, R | None, asyncio.Task[Agreed[R]] | None] = (b"", None, None)
 
     async def __call__(self, call: Call[P], /) -> R:
         key = self._policy.name_of(call)
-        look = await self._store.get(key, self._rule.lifetime)
+        look = await self._store.get(key, self._young)
         found = None if look.held is None or key in self._ending else self._read(look.held)
         if found is None:
             self._observe(CacheLookup(call.operation, look.tier, "miss"))
-            return self._keep(*await self._fetch(call, key, look.mark))
+            return await self._take(await self._fetch(call, key, look.mark))
         value, freshness = found
         if isinstance(freshness, Stale):
             if not freshness.now:
                 return await self._forward(call, key, look, value, freshness)
+            self._renew(call, key, look.mark)
+        elif freshness.left <= self._ahead:
             self._renew(call, key, look.mark)
         self._use(call, look.tier, freshness)
         return value
@@ -169,52 +190,84 @@ class Caching(Generic[P, R]):
             self._use(call, look.tier, stale)
             return spare
         self._observe(CacheLookup(call.operation, look.tier, "miss"))
-        return self._keep(*fetched)
+        return await self._take(fetched)
 
     def _joined(self, key: bytes, mark: Mark) -> _Fetching:
         fetching = self._fetching.get(key)
         if fetching is None:
-            fetching = self._fetching[key] = _Fetching(mark)
+            fetching = self._fetching[key] = _Fetching(mark, self._now())
         fetching.callers += 1
         return fetching
 
     async def _fetch(
         self, call: Call[P], key: bytes, mark: Mark, fetching: _Fetching | None = None
-    ) -> tuple[R, bytes, Mark]:
+    ) -> Fetched[R]:
         """Return a value with what is needed to keep it.
 
         Who joined a flight below was not there when it began: the value counts as fetched when the first of those
         who are fetching this key did so, also if that one has left (G4).
         """
         fetching = fetching or self._joined(key, mark)
+        began = self._now()
         try:
             value = await self._send(call)
         finally:
             fetching.callers -= 1
             if not fetching.callers:
                 del self._fetching[key]
-        return value, key, fetching.mark if context.current().record.joined else mark
+        if context.current().record.joined:
+            mark, began = fetching.mark, fetching.began
+        return value, key, mark, began
 
-    def _keep(self, value: R, key: bytes, mark: Mark) -> R:
+    async def _take(self, fetched: Fetched[R]) -> R:
+        """Keep what was fetched, or take what somebody else has kept meanwhile."""
+        if self._policy.renew_after is None:
+            return self._keep(*fetched)
+        value, key, mark, began = fetched
+        last_key, last_value, task = self._agreeing
+        if task is None or value is not last_value or key != last_key:
+            task = asyncio.ensure_future(self._agree(value, key, mark, began))
+            self._agreeing = (key, value, task)
+        value, ttl = await asyncio.shield(task)  # it is for all who shared the flight
+        record = context.current().record
+        record.lookup, record.stored, record.ttl = "miss", ttl is not None, ttl
+        return value
+
+    async def _agree(self, value: R, key: bytes, mark: Mark, began: float) -> Agreed[R]:
+        entry = self._entry(value, key, began)
+        held = None if entry is None else await self._store.settle(entry, mark, self._young)
+        if entry is None or held is None:
+            return value, None
+        if held.entry is not entry:
+            found = self._read(held)
+            if found is not None and isinstance(found[1], Fresh):
+                return found[0], found[1].left
+            self._store.set(entry, mark)  # what is there cannot be used
+        return value, max(0.0, self._policy.lifetime - entry.age)
+
+    def _keep(self, value: R, key: bytes, mark: Mark, began: float) -> R:
         now = self._now()
         last_key, last_value, moment, stored = self._kept
         # Callers who shared a flight arrive one after the other with the same object: one of them keeps it for all.
         if value is not last_value or key != last_key or now - moment > _TOGETHER:
-            stored = self._set(value, key, mark)
+            entry = self._entry(value, key, began)
+            stored = entry is not None and self._store.set(entry, mark)
             self._kept = (key, value, now, stored)
         record = context.current().record
         record.lookup, record.stored = "miss", stored
-        record.ttl = self._policy.lifetime if stored else None
+        record.ttl = max(0.0, self._policy.lifetime - self._age(began)) if stored else None
         return value
 
-    def _set(self, value: R, key: bytes, mark: Mark) -> bool:
+    def _entry(self, value: R, key: bytes, began: float) -> Entry | None:
+        """Return what is to be kept; None for what is not."""
         policy = self._policy
         if not _whole(value) or (policy.storable is not None and not policy.storable(value)):
-            return False
-        body = policy.codec.encode(value)
-        return self._store.set(
-            Entry(key, body, self._rule.keep, policy.codec.schema, policy.tags_of(value)), mark
-        )
+            return None
+        body, tags = policy.codec.encode(value), policy.tags_of(value)
+        return Entry(key, body, self._rule.keep, policy.codec.schema, tags, self._age(began))
+
+    def _age(self, began: float) -> float:
+        return self._now() - began if self._policy.from_start else 0.0
 
     def _renew(self, call: Call[P], key: bytes, mark: Mark) -> None:
         """Start one renewal of this key, unless one runs or too many do."""
@@ -232,11 +285,13 @@ class Caching(Generic[P, R]):
         )
         context.enter(asked)
         try:
-            self._keep(*await self._fetch(replace(call, deadline=deadline, attempt=1), key, mark))
+            await self._take(await self._fetch(replace(call, deadline=deadline, attempt=1), key, mark))
         except UpstreamError as error:
             if ends(error):
                 self._end(key)
             self._observe(RefreshFailed(call.operation, error))
+            if self._ahead:  # what there is still holds: who cannot answer is not asked again at once
+                await self._clock.sleep(_PAUSE)
 
     def _end(self, key: bytes) -> None:
         """Call a kept answer out, here at once and wherever else it is kept as soon as that is told."""
@@ -259,7 +314,8 @@ class Caching(Generic[P, R]):
         tasks = list(self._renewals.values())
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, *self._ending.values(), return_exceptions=True)
+        agreeing = filter(None, self._agreeing[2:])
+        await asyncio.gather(*tasks, *agreeing, *self._ending.values(), return_exceptions=True)
 
     def __repr__(self) -> str:
         return f"<Caching {self._policy.lifetime} s, {len(self._renewals)} renewals>"

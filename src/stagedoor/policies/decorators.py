@@ -44,7 +44,7 @@ def circuit_breaker(
     env: Env | None = None,
     **options: Any,  # noqa: ANN401 - the fields of `Breaker`
 ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
-    """Refuse calls for a while after too many failures; `options` are those of `Breaker`. Raises `BreakerOpen`."""
+    """Refuse calls for a while after too many failures, as `Breaker` with these options. Raises `BreakerOpen`."""
     return _decorator(Breaker(**options), env)
 
 

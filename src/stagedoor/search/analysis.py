@@ -17,6 +17,7 @@ from stagedoor.search.query import MAX_WORDS
 __all__ = [
     "SETTINGS",
     "analyze",
+    "analyze_word",
     "edits",
     "first_words",
     "forgiven",
@@ -126,6 +127,11 @@ def analyze(text: str) -> list[str]:
     if _is_plain(text):
         return _analyzers()[0].analyze(text)
     return _analyzers()[1].analyze(_POSSESSIVE.sub("", text))
+
+
+def analyze_word(word: str) -> list[str]:
+    """Return the stem of a word of ASCII letters and digits; nothing for a stop word."""
+    return _analyzers()[0].analyze(word)
 
 
 def _is_plain(text: str) -> bool:

@@ -86,11 +86,13 @@ def clean(text: str) -> str:
     return normalize("NFKC", text.translate(_CLEANED)).lower().translate(_NOTHING)
 
 
-@lru_cache(65_536)
 def fold(word: str) -> str:
     """Return a clean word as it is compared: plain letters."""
-    if word.isascii():
-        return word
+    return word if word.isascii() else _folded(word)
+
+
+@lru_cache(65_536)
+def _folded(word: str) -> str:
     bare = normalize("NFD", word.casefold()).translate(_ACCENTS)
     return normalize("NFC", bare).translate(_PLAIN)
 

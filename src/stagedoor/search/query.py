@@ -136,6 +136,7 @@ class All:
 
 Words: TypeAlias = Match | Begins
 Clause: TypeAlias = Term | AnyOf | Between | Exists | Match | Begins | Same | Not | Either | All
+"""Something that a document matches or does not."""
 
 
 @value()

@@ -169,7 +169,7 @@ class Index:
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
-        """Return where words are kept: a place for each text that is asked for alone, and for those asked together."""
+        """List where words are kept: a place for each text that is asked for alone, and for those asked together."""
         texts = [leaf for leaf in self.paths.values() if isinstance(leaf, Text)]
         found = [Place(text.name, (text.name,), text.title) for text in texts if text.alone]
         for name in dict.fromkeys(text.together for text in texts if text.together):
@@ -178,7 +178,7 @@ class Index:
         return tuple(found)
 
     def places_of(self, fields: Iterable[str]) -> tuple[Place, ...]:
-        """Return the places that hold just these texts, as few as there are; raises `ValueError` if there are none."""
+        """Choose the places that hold just these texts, as few as there are; raises `ValueError` if there are none."""
         left, found = set(fields), []
         for place in sorted(self.places, key=lambda place: -len(place.fields)):
             if left and left.issuperset(place.fields):
@@ -190,7 +190,7 @@ class Index:
 
     @cached_property
     def nested(self) -> dict[str, Nested]:
-        """Return the lists of objects that are asked for."""
+        """Name the lists of objects that are asked for."""
         return {field.name: field for field in self.fields if isinstance(field, Nested) and field.asked}
 
     @cached_property

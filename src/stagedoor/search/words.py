@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from stagedoor.search.analysis import analyze
+from stagedoor.search.analysis import analyze, analyze_word
 from stagedoor.search.folding import clean, fold, latin
 from stagedoor.search.query import MAX_WORDS
 from stagedoor.value import value
@@ -126,7 +126,8 @@ def _read(chunks: list[str], most: int | None) -> Text:
         if most is not None and len(words) >= most:
             del words[most:]
             break
-    joins += _initials_apart(words)
+    if len(words) > 1:
+        joins += _initials_apart(words)
     return Text(tuple(words), tuple(joins), "" if words else "".join(chunks))
 
 
@@ -146,7 +147,6 @@ def _initials_apart(words: list[Run]) -> list[Join]:
     return joins
 
 
-@lru_cache(65_536)
 def runs_of(chunk: str) -> tuple[tuple[Run, ...], Run | None]:
     """Return the words of a clean chunk in order, and what several are together; initials are together anyway."""
     spelled = (_ASCII_RUN if chunk.isascii() else _RUN).findall(chunk)
@@ -186,7 +186,7 @@ def _run(spelled: str) -> Run:
 
 def _stem(spelled: str, folded: str) -> str:
     """Return the stem of a word, folded; "" for a stop word."""
-    stems = analyze(folded if folded.isascii() else spelled)
+    stems = analyze_word(folded) if folded.isascii() else analyze(spelled)
     if len(stems) != 1:  # none: a stop word, or signs of a script that the analyzer divides otherwise
         return folded if stems or not _is_word(folded) else ""
     return fold(stems[0]) or folded

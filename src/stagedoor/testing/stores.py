@@ -103,6 +103,11 @@ class FakeServer:
     async def write(self, key: bytes, data: bytes, until: int, heard: int, /) -> tuple[News, bool]:
         return await self._do("write", lambda: self._write(key, data, until, heard), writes=True)
 
+    async def settle(
+        self, key: bytes, data: bytes, until: int, heard: int, young: int, /
+    ) -> tuple[News, bool, bytes | None, float]:
+        return await self._do("settle", lambda: self._settle(key, data, until, heard, young), writes=True)
+
     async def purge(self, names: Iterable[bytes], heard: int, /) -> News:
         return await self._do("purge", lambda: self._purge(names, heard), writes=True)
 
@@ -151,6 +156,15 @@ class FakeServer:
         if old is None or int(old[BORN]) <= int(data[BORN]):
             self._data.entries[key] = (data, until)
         return self._answer(heard), True
+
+    def _settle(
+        self, key: bytes, data: bytes, until: int, heard: int, young: int
+    ) -> tuple[News, bool, bytes | None, float]:
+        old = self.entries().get(key)
+        if old is None or self._newest() != heard or self._now() / 1000 - int(old[BORN]) >= young:
+            return (*self._write(key, data, until, heard), None, 0.0)
+        left = self._data.entries[key][1] / 1000 - self._now() / 1e6
+        return self._answer(heard), True, self._change(old) if self._change else old, left
 
     def _purge(self, names: Iterable[bytes], heard: int) -> News:
         log = self._data.log

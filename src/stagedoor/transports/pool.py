@@ -125,7 +125,7 @@ class Pool:
     async def acquire(self, until: float, *, fresh: bool = False) -> Connection:
         """Return a connection: an idle one unless it shall be fresh, else a new one, else what comes free first.
 
-        Raises `Full` when the wait for a place ends, `Stuck` when connecting takes too long, else OSError.
+        Raises `Full` when the wait ends, `Stuck` when connecting takes too long, else OSError.
         """
         connection = None if fresh else self.take()
         if connection is not None:

@@ -91,7 +91,7 @@ def _persistent(headers: Headers, *, old: bool) -> bool:
 class ResponseReader:
     """Reads answers, one after the other: `begin`, then `feed` until `stage` is DONE, then take what is there.
 
-    `feed` and `close` raise `Garbled` and `Cut`; after that the reader, and its connection, are of no more use.
+    `feed` and `close` raise `Garbled` and `Cut`; after that the reader and its connection are useless.
     """
 
     __slots__ = (

@@ -21,8 +21,10 @@ from stagedoor.aggregate.plan import Plan
 from stagedoor.aggregate.verdict import PartVerdict, parts_header, recalled, server_timing
 from stagedoor.context import Record
 from stagedoor.errors import UpstreamGarbled
+from stagedoor.requests import Headers
 from stagedoor.value import MaybePartial, value
 from stagedoor.web.answer import WebAnswer
+from stagedoor.web.freshness import provenance
 from stagedoor.web.kept import deliver
 from stagedoor.web.rendering import Renderer
 
@@ -31,6 +33,7 @@ __all__ = [
     "Finish",
     "Rendered",
     "delivered",
+    "fields_of",
     "rendered",
     "renderer_of",
     "verdicts_of",
@@ -146,13 +149,28 @@ def delivered(
     """Return the answer: body, verdicts, and what caches may do with it (`scope` is b"public" or b"private")."""
     verdicts = verdicts_of(value, record)
     body = whole_body(plan, value, finish, DeliveryFacts(verdicts, record.lookup in _KEPT, seconds))
+    told = _told(verdicts, seconds)
+    return deliver(body, told, record, scope=scope, fresh=_is_fresh(value.complete, record))
+
+
+def fields_of(
+    verdicts: Mapping[str, PartVerdict], complete: bool, record: Record, seconds: float, *, scope: bytes
+) -> Headers:
+    """Return the fields that say how an answer came about, and what caches may do with it."""
+    fresh = _is_fresh(complete, record)
+    return (*_told(verdicts, seconds), *provenance(record, scope=scope, fresh=fresh))
+
+
+def _told(verdicts: Mapping[str, PartVerdict], seconds: float) -> Headers:
     timing = [server_timing(verdicts), f"total;dur={seconds * 1000:.1f}"]
-    told = (
+    return (
         (b"stagedoor-parts", parts_header(verdicts).encode()),
         (b"server-timing", ", ".join(filter(None, timing)).encode()),
     )
-    fresh = value.complete and record.lookup != "stale" and record.ttl is not None
-    return deliver(body, told, record, scope=scope, fresh=fresh)
+
+
+def _is_fresh(complete: bool, record: Record) -> bool:
+    return complete and record.lookup != "stale" and record.ttl is not None
 
 
 def whole_body(plan: Plan[M], value: Rendered, finish: Finish, delivery: DeliveryFacts) -> bytes:

@@ -1,8 +1,9 @@
 """How an answer's age and origin are told: `Cache-Status` (RFC 9211) and `Cache-Control` (RFC 9111)."""
 
 from stagedoor.context import Record
+from stagedoor.requests import Headers
 
-__all__ = ["NO_STORE", "cache_control", "cache_status"]
+__all__ = ["NO_STORE", "cache_control", "cache_status", "provenance"]
 
 NO_STORE = (b"cache-control", b"no-store")
 
@@ -25,3 +26,9 @@ def cache_status(record: Record, cache: bytes = b"stagedoor") -> tuple[bytes, by
 def cache_control(scope: bytes, seconds: float) -> tuple[bytes, bytes]:
     """Return the field for an answer that lives so many seconds more; `scope` is b"public" or b"private"."""
     return (b"cache-control", scope + b", max-age=%d" % max(0, int(seconds)))
+
+
+def provenance(record: Record, *, scope: bytes, fresh: bool) -> Headers:
+    """Return both fields: where an answer comes from, and how long it lives; nobody keeps one that is not `fresh`."""
+    control = cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE
+    return (cache_status(record), control)

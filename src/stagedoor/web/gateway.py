@@ -7,8 +7,9 @@ Every answer leaves through `_write`, every failure through `problem_of`; a hand
 """
 
 import asyncio
+import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from math import inf
 from pathlib import Path
@@ -36,7 +37,7 @@ from stagedoor.web.identity import credentials_of
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Refused, Route, RouteMatch, Router
 from stagedoor.web.stream import send_stream
-from stagedoor.web.throttle import Limiter
+from stagedoor.web.throttle import Limiter, Quotas
 from stagedoor.web.trace import Parents
 from stagedoor.web.traffic import CLIENT_CLOSED, ActiveRequest, RequestCounter, Traffic
 
@@ -95,12 +96,13 @@ class GatewayApp:
     """Serve routes under one deadline, one form of errors, one way to count and to log.
 
     `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
-    every client on every route but the `live` ones; where the processor is short some of them are refused
-    (`policies.pressure`). `cors` lets pages of other origins read the answers. `mistakes`
-    hears of each failure of our own, which clients see as 500.
+    every client on every route but the `live` ones, `limits` further on single ones, by path; where the processor is
+    short some of them are refused (`policies.pressure`). `cors` lets pages of other origins read the answers; the
+    fields in `always` stand in each answer that does not say them itself. `mistakes` hears of each failure of our own,
+    which clients see as 500.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - everything a gateway is made of
         self,
         routes: Iterable[Route],
         *,
@@ -112,7 +114,9 @@ class GatewayApp:
         plans: Sequence[Plan[Any]] = (),
         trusted: Trust = _nobody,
         throttle: Limiter | None = None,
+        limits: Mapping[str, Limiter] | None = None,
         cors: Cors | None = None,
+        always: Headers = (),
         lifespan: Callable[[], AbstractAsyncContextManager[object]] = _nothing_to_open,
         entropy: Callable[[int], bytes] = randbytes,
     ) -> None:
@@ -130,7 +134,11 @@ class GatewayApp:
         self._counter = RequestCounter(traffic, env.clock.now)
         self._trusted = trusted
         self._throttle = throttle
+        common = () if throttle is None else (throttle,)
+        self._quotas = {path: Quotas(one, *common) for path, one in (limits or {}).items()}
+        self._limited = bool(throttle is not None or self._quotas)
         self._cors = cors
+        self._always = tuple(always)
         self._lifespan = lifespan
         self._entropy = entropy
         self.mistakes: Callable[[Exception], object] = _nobody_asks
@@ -177,13 +185,15 @@ class GatewayApp:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _served(self, exchange: _RoutedRequest) -> None:
-        await self._write(exchange, await self._answered(exchange))
+        # A preflight is not counted: a page could never read its refusal (Fetch 4.8).
+        answer = self._preflight(exchange) if exchange.scope["method"] == "OPTIONS" else None
+        await self._write(exchange, await self._answered(exchange) if answer is None else answer)
 
     async def _admitted(self, exchange: _RoutedRequest, route: Route) -> None:
         """Answer a request that there is time for, and refuse it at once where there is none."""
         if exchange.started >= self._next_turn:
             self._ask_for_turn(exchange.started)
-        if route.live:
+        if route.live or exchange.scope["method"] == "OPTIONS":
             await self._served(exchange)
         elif self.pressure.enter(route.priority):
             try:
@@ -206,32 +216,42 @@ class GatewayApp:
 
     async def _answered(self, exchange: _RoutedRequest) -> WebAnswer:
         """Return what is answered before any handler is asked, or what the handler answers."""
-        if self._cors is not None and exchange.scope["method"] == "OPTIONS":
-            preflight = self._preflight(exchange, self._cors)
-            if preflight is not None:
-                return preflight  # not counted: a page could never read its refusal (Fetch 4.8)
-        throttle = self._throttle
-        if throttle is not None and not exchange.match.route.live:
-            key = self._client(exchange)
-            allowance = throttle.take(key) or await throttle.ask(key)
-            exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
-            if not allowance.allowed:
-                return self._problem(exchange, problems.rate_limited(allowance.reset))
+        if self._limited and not exchange.match.route.live:
+            wait = await self._wait(exchange)
+            if wait:
+                return self._problem(exchange, problems.rate_limited(wait))
         if exchange.scope["method"] not in _SAFE and is_foreign(exchange.headers, self._cors):
             return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
         return await self._handled(exchange)
 
+    async def _wait(self, exchange: _RoutedRequest) -> int:
+        """Count a request; return the seconds that its client has to wait, 0 if it may pass."""
+        throttle, quotas = self._throttle, self._quotas.get(exchange.match.route.path)
+        if quotas is not None:
+            exchange.fields, wait = await quotas.take(self._client(exchange))
+            return wait
+        if throttle is None:
+            return 0
+        key = self._client(exchange)
+        allowance = throttle.take(key) or await throttle.ask(key)
+        exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
+        return 0 if allowance.allowed else max(1, allowance.reset)
+
     def _client(self, exchange: _RoutedRequest) -> str:
-        """Return who asks; all who come without an address are one."""
+        """Return who asks: whom the route's guard has recognised, else an address; all without one are one."""
+        subject = exchange.match.route.subject
+        known = "" if subject is None else subject(exchange.scope)
+        if known:
+            return "=" + hashlib.blake2b(known.encode(), digest_size=16).hexdigest()  # no address begins so
         peer = exchange.scope.get("client")
         if peer is None:
             return ""
         return client_key(client_of(peer[0], exchange.scope["headers"], self._trusted))
 
-    def _preflight(self, exchange: _RoutedRequest, cors: Cors) -> WebAnswer | None:
+    def _preflight(self, exchange: _RoutedRequest) -> WebAnswer | None:
         """Return what a browser hears that asks whether it may ask; None if this is nothing of the kind."""
-        methods = self._router.allowed(exchange.scope["raw_path"])
-        fields = None if methods is None else cors.preflight(exchange.headers, methods)
+        cors, methods = self._cors, self._router.allowed(exchange.scope["raw_path"])
+        fields = None if methods is None or cors is None else cors.preflight(exchange.headers, methods)
         return None if fields is None else WebAnswer(204, fields)
 
     async def _handled(self, exchange: _RoutedRequest) -> WebAnswer:
@@ -316,6 +336,9 @@ class GatewayApp:
         if answer.stream is None and answer.status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(answer.body)))
         exchange.sign(headers)
+        if self._always:
+            said = {name for name, _ in headers}
+            headers += [field for field in self._always if field[0] not in said]
         if self._cors is not None:
             self._cors.tell(headers, exchange.headers.get(b"origin"))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}

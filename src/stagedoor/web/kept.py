@@ -21,7 +21,7 @@ from stagedoor.requests import Headers
 from stagedoor.upstream import Upstream
 from stagedoor.value import value
 from stagedoor.web.answer import WebAnswer, conditional, etag_of
-from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
+from stagedoor.web.freshness import provenance
 from stagedoor.web.request import Request
 from stagedoor.web.routes import Documentation, Refused, Route
 
@@ -202,5 +202,4 @@ def deliver(body: bytes, fields: Headers, record: Record, *, scope: bytes, fresh
 
     `scope` is b"public" or b"private".
     """
-    control = cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE
-    return WebAnswer(200, (_JSON, *fields, cache_status(record), control), body)
+    return WebAnswer(200, (_JSON, *fields, *provenance(record, scope=scope, fresh=fresh)), body)

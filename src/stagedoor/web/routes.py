@@ -79,6 +79,9 @@ class Route:
     varies: tuple[str, ...] = ()  # the fields of a request that its answer depends on
     raw: bool = False  # the handler wants the path's parameters as they came too
     deadline: float | None = None  # seconds for the whole request, where it is not the gateway's
+    # The subject of a key or token that is known to be good, "" if there is none: who asks, for the throttle. Only
+    # what was verified may be named: else whoever invents credentials would be a new client with each request.
+    subject: Callable[[Scope], str] | None = None
     caller: Callable[[Scope], object] | None = None  # makes what the context of a request knows of who asks
 
 

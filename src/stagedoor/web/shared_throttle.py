@@ -107,6 +107,16 @@ class SharedThrottle:
             return self._allowance(True, account, bucket, now)
         return self._allowance(False, account, bucket, now)
 
+    def refusal(self, key: str, /) -> Allowance | None:
+        """Return what a client would be refused with now, as far as is known here."""
+        now = self._now()
+        bucket = int(now // self._width)
+        account = self._accounts.of(key, now)
+        spent = account.count.roll(bucket)
+        if self._joined and account.shut > now:
+            return Allowance(False, 0, ceil(account.shut - now))
+        return self._allowance(False, account, bucket, now) if spent >= self.quota.requests else None
+
     async def ask(self, key: str, /) -> Allowance:
         """Ask the server whether a request may pass; decide alone if it does not answer in time."""
         account = self._accounts.of(key, self._now())

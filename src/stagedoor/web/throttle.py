@@ -11,7 +11,7 @@ recently, and no list has to be kept in order for it.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Generic, Protocol, TypeVar
@@ -22,15 +22,15 @@ from stagedoor.errors import ConfigError
 from stagedoor.requests import Headers
 from stagedoor.value import value
 
-__all__ = ["Allowance", "Count", "Limiter", "Quota", "Recent", "Throttle"]
+__all__ = ["Allowance", "Count", "Limiter", "Quota", "Quotas", "Recent", "Throttle"]
 
 T = TypeVar("T")
-_NAME = re.compile(r"[a-z][a-z0-9_-]*", re.ASCII)
+_NAME = re.compile(r"[a-z][a-z0-9_-]*|/[\w/.{}:~-]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    """So many `requests` in any `seconds`; `name` is how clients read it."""
+    """So many `requests` in any `seconds`; `name` is how clients read it: a word, or the path of a route."""
 
     requests: int
     seconds: int
@@ -42,7 +42,7 @@ class Quota:
         if self.requests < 1 or self.seconds < 1:
             raise ConfigError(f"Quota {self.name}: requests and seconds must be 1 or more")
         if not _NAME.fullmatch(self.name):
-            raise ConfigError(f"Quota {self.name}: the name must be a lower-case word")
+            raise ConfigError(f"Quota {self.name}: the name must be a lower-case word, or a path")
         name = self.name.encode()
         said = b'"%b";q=%d;w=%d' % (name, self.requests, self.seconds)
         object.__setattr__(self, "_policy", (b"ratelimit-policy", said))
@@ -70,6 +70,10 @@ class Limiter(Protocol):
     """Who counts the requests of clients and says which may pass."""
 
     quota: Quota
+
+    def refusal(self, key: str, /) -> Allowance | None:
+        """Return what a client would be refused with now, as far as is known here; None if it may have a place."""
+        ...
 
     def take(self, key: str, /) -> Allowance | None:
         """Count a request of a client, unless it has none left; None: only `ask` can tell."""
@@ -171,6 +175,15 @@ class Throttle:
         reset = ceil(count.leaves(bucket) * self._width - now)
         return Allowance(allowed, self.quota.requests - count.total, max(1, reset))
 
+    def refusal(self, key: str, /) -> Allowance | None:
+        """Return what a client would be refused with now."""
+        now = self._now()
+        bucket = int(now // self._width)
+        count = self._counts.of(key, now)
+        if count.roll(bucket) < self.quota.requests:
+            return None
+        return Allowance(False, 0, max(1, ceil(count.leaves(bucket) * self._width - now)))
+
     async def ask(self, key: str, /) -> Allowance:
         """Do the same: a process that is alone knows at once."""
         return self.take(key)
@@ -183,3 +196,35 @@ class Throttle:
 
     def __repr__(self) -> str:
         return f"<Throttle {self.quota.requests}/{self.quota.seconds} s, {len(self._counts)} clients>"
+
+
+class Quotas:
+    """Several quotas that count one request: it passes if all have a place for it, and else takes none.
+
+    Asked in the order given, so that the narrowest stands first: whoever comes to its end eats nothing of the others.
+    """
+
+    def __init__(self, *limiters: Limiter) -> None:
+        self._limiters = limiters
+
+    async def take(self, key: str) -> tuple[Headers, int]:
+        """Count a request; return the fields of the quotas that decided, and the seconds to wait, 0 if it may pass."""
+        told = [(one.quota, refusal) for one in self._limiters if (refusal := one.refusal(key)) is not None]
+        if not told:
+            for limiter in self._limiters:
+                allowance = limiter.take(key) or await limiter.ask(key)
+                if not allowance.allowed:  # somebody else has taken the place meanwhile
+                    told = [(limiter.quota, allowance)]
+                    break
+                told.append((limiter.quota, allowance))
+        waits = [allowance.reset for _, allowance in told if not allowance.allowed]
+        return _together(told), max(waits, default=0)
+
+    def __repr__(self) -> str:
+        return f"<Quotas {', '.join(one.quota.name for one in self._limiters)}>"
+
+
+def _together(told: Sequence[tuple[Quota, Allowance]]) -> Headers:
+    """Return both fields with one member of each quota."""
+    members = [quota.fields(allowance.remaining, allowance.reset) for quota, allowance in told]
+    return tuple((lines[0][0], b", ".join(said for _, said in lines)) for lines in zip(*members, strict=True))

@@ -1,4 +1,4 @@
-"""The three services as fakes: what they answer, and how they fail, is the test's to say."""
+"""The services as fakes: what they answer, and how they fail, is the test's to say."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ import orjson
 
 from cinema.gateway.app import build
 from cinema.indices import INDICES
+from cinema.services.ghibli.facts import read_facts
 from cinema.settings import Settings
 from stagedoor.cache.tags import tag
 from stagedoor.call import Call, Env
@@ -30,6 +31,7 @@ USER = {
     "is_active": True,
     "created_at": "2023-01-15T10:30:00Z",
 }
+FACTS = read_facts("https://ghibli.example")
 Act = Callable[[Call[HttpRequest]], HttpResponse]
 
 
@@ -63,6 +65,11 @@ def known(call: Call[HttpRequest]) -> HttpResponse:
     body = call.payload.body
     assert isinstance(body, bytes)
     return answer([product(one) for one in orjson.loads(body)["product_ids"]])
+
+
+def film_api(call: Call[HttpRequest]) -> HttpResponse:
+    kind = call.payload.target.decode().strip("/").partition("?")[0].rstrip("/")
+    return answer(FACTS.get(kind, {}))
 
 
 def unknown(call: Call[HttpRequest]) -> HttpResponse:
@@ -114,7 +121,7 @@ PICTURE = HttpResponse(
 
 
 class House:
-    """The gateway over three scripted services."""
+    """The gateway over scripted services."""
 
     def __init__(self, clock: ManualClock, **settings: Any) -> None:
         self.clock = clock
@@ -125,12 +132,14 @@ class House:
         self.products: Script[HttpRequest, HttpResponse] = Script(clock)
         self.memes: Script[HttpRequest, HttpResponse] = Script(clock)
         self.media: Script[HttpRequest, HttpResponse] = Script(clock)
+        self.ghibli: Script[HttpRequest, HttpResponse] = Script(clock)
         transports: dict[str, Any] = {
             "users": self.users,
             "orders": self.orders,
             "products": self.products,
             "memes": self.memes,
             "media": self.media,
+            "ghibli": self.ghibli,
         }
         self.running = build(Settings(_env_file=None, **settings)).made(
             Env(clock, random.random, lambda _: None),
@@ -148,6 +157,7 @@ class House:
         self.products.does(known)
         self.memes.then(answer({"status": "healthy"}))
         self.media.then(PICTURE)
+        self.ghibli.does(film_api)
         return self
 
     async def purge(self, *names: str) -> None:

@@ -20,6 +20,7 @@ async def test_health_asks_every_service(clock: ManualClock) -> None:
     house.products.then(FINE)
     house.memes.then(FINE)
     house.media.then(FINE)
+    house.ghibli.then(FINE)
 
     answered = await house.client.ask("/health")
 
@@ -33,6 +34,7 @@ async def test_health_asks_every_service(clock: ManualClock) -> None:
         "memes_service": "healthy",
         "media_service": "healthy",
         "database": "healthy",
+        "ghibli_api": "healthy",
         "search": "unhealthy",  # nothing was indexed yet
     }
     assert said["cache"] == {"type": "in_memory", "status": "healthy"}
@@ -46,6 +48,7 @@ async def test_a_service_that_hangs_does_not_take_the_health_of_the_others_along
     house.products.then(FINE)
     house.memes.then(FINE)
     house.media.then(FINE)
+    house.ghibli.then(FINE)
 
     answered = await clock.run(house.client.ask("/health"))
 

@@ -54,3 +54,18 @@ async def beside(process: Process) -> Process:
 
 def refused(server: FakeServer) -> None:
     server.fail("ConnectionRefusedError")
+
+
+def loading(server: FakeServer) -> None:
+    server.fail("LOADING")
+
+
+def read_only(server: FakeServer) -> None:
+    server.read_only("READONLY")
+
+
+def out_of_memory(server: FakeServer) -> None:
+    server.read_only("OOM")
+
+
+FAULTS = [refused, loading, FakeServer.hang, read_only, out_of_memory]

@@ -13,22 +13,7 @@ from stagedoor.clock import Timer
 from stagedoor.events import StoreFailed, StoreRestored
 from stagedoor.testing import ManualClock, settle
 from stagedoor.testing.stores import FakeServer
-from tests.stagedoor.cache.processes import Process, refused, started
-
-
-def loading(server: FakeServer) -> None:
-    server.fail("LOADING")
-
-
-def read_only(server: FakeServer) -> None:
-    server.read_only("READONLY")
-
-
-def out_of_memory(server: FakeServer) -> None:
-    server.read_only("OOM")
-
-
-FAULTS = [refused, loading, FakeServer.hang, read_only, out_of_memory]
+from tests.stagedoor.cache.processes import FAULTS, Process, started
 
 
 async def test_k1_before_the_first_answer_nothing_is_asked() -> None:

@@ -57,3 +57,23 @@ def test_other_versions_are_not_spoken(version: str) -> None:
 
     assert problem is not None
     assert problem.status == 400
+
+
+@pytest.mark.parametrize(
+    ("host", "path", "status"),
+    [
+        (b"shop.example", b"/", 0),
+        (b"SHOP.example:8000", b"/", 0),
+        (b"[::1]:8000", b"/", 0),
+        (b"evil.example", b"/", 421),
+        (b"shop.example.evil.example", b"/", 421),
+        (b"10.0.0.7:8000", b"/health/ready", 0),
+        (b"10.0.0.7:8000", b"/metrics", 0),
+    ],
+)
+def test_t22_a_host_that_is_not_named_is_misdirected(host: bytes, path: bytes, status: int) -> None:
+    """T22, contract 16: but health and metrics are asked by address."""
+    limits = DoorLimits(hosts=frozenset({"shop.example", "[::1]"}))
+    problem = judge(b"GET", "1.1", split_target(path), [(b"host", host)], limits)
+
+    assert (0 if problem is None else problem.status) == status

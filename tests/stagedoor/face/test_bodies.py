@@ -244,3 +244,20 @@ def test_a_request_has_one_body() -> None:
         app.inspected()
     with pytest.raises(ConfigError, match=r"test_bodies\.py:\d+: GET /one: 'a': GET has no body"):
         other.inspected()
+
+
+@pytest.mark.parametrize(
+    ("body", "loc"),
+    [
+        (b'{"secret": "x"}', ["body", "*"]),
+        (b'{"qty": "x"}', ["body", "*"]),  # a table's keys are nobody's names
+        (b"[" * 900 + b"1" + b"]" * 900, []),
+    ],
+)
+async def test_t15_a_problem_repeats_no_name_that_the_client_made_up(body: bytes, loc: list[str]) -> None:
+    """T15: a body is data of the client's; places in it are told by the names that its type declares."""
+    reply = await send(body, JSON, target="/loose", method="PATCH")
+    said = reply.read(dict[str, Any])
+
+    assert reply.status == (422 if loc else 400)
+    assert [one["loc"] for one in said.get("errors", [])] == ([loc] if loc else [])

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, Field
 
-from stagedoor import Cache, Cookie, Gateway, Header
+from stagedoor import Cache, Cookie, Gateway, Header, Last
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Client, Reply, Stage
 
@@ -307,3 +307,22 @@ def test_a_path_parameter_that_nobody_takes_is_refused_at_start() -> None:
         ConfigError, match="the path names 'account_id', which no argument takes; did you mean 'acount_id'"
     ):
         app.inspected()
+
+
+async def test_the_last_of_a_repeated_input_counts_where_that_is_declared() -> None:
+    """Contract 1.2: a single-valued parameter given twice; documents show one value as before."""
+    app = Gateway("shop")
+
+    @app.get("/pages")
+    async def pages(size: Last[int | None] = None) -> int | None:
+        return size
+
+    async with Stage(app) as stage:
+        answers = [
+            await stage.get(f"/pages{query}") for query in ("?size=1&size=2", "?size=x&size=3", "?size=1")
+        ]
+        document = (await stage.get("/openapi.json")).read(dict[str, Any])
+
+    assert [one.read(int) for one in answers] == [2, 3, 1]
+    (parameter,) = document["paths"]["/pages"]["get"]["parameters"]
+    assert parameter["schema"]["anyOf"][0] == {"type": "integer"}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from stagedoor import Cache, Gateway, Running
+from stagedoor import Answer, Cache, Gateway, Running
 from stagedoor.call import Call, Env
 from stagedoor.errors import ConfigError, UpstreamTimeout
 from stagedoor.requests import HttpRequest, HttpResponse
@@ -293,3 +293,19 @@ async def test_health_tells_what_is_wrong_with_each_service() -> None:
         assert found == {"gone": "unhealthy", "late": "unhealthy", "odd": "healthy", "silent": "healthy"}
         assert said["status"] != "healthy"
         assert said["components"]["late"]["detail"].startswith("not answering")
+
+
+async def test_declared_fields_stand_in_every_answer_that_does_not_say_them() -> None:
+    """Contract 14.4: security headers, on problems and documents too; nobody's own field is said twice."""
+    app = Gateway("shop", headers={"Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"})
+
+    @app.get("/framed")
+    async def framed() -> Answer[str]:
+        return Answer("page", headers={"x-frame-options": "SAMEORIGIN"})
+
+    async with Stage(app) as stage:
+        answers = [await stage.get(path) for path in ("/framed", "/nowhere", "/health/live", "/openapi.json")]
+
+    assert {one.header("referrer-policy") for one in answers} == {"no-referrer"}
+    assert {one.header("x-content-type-options") for one in answers} == {"nosniff"}
+    assert [one.header("x-frame-options") for one in answers] == ["SAMEORIGIN", "DENY", "DENY", "DENY"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from stagedoor import Gateway, problems
+from stagedoor import Gateway, Settings, problems
 from stagedoor._face import serving
 from stagedoor._face.watching import Watch
 from stagedoor.errors import ConfigError
@@ -137,3 +137,11 @@ def test_blocking_code_is_told_under_uvloop_too() -> None:
 
     assert told is not None
     assert "test_serving.py:" in told
+
+
+def test_the_door_serves_the_names_that_are_trusted() -> None:
+    """T22: what is set is what the door is told."""
+    settings = Settings(trusted_hosts=["Shop.example"])
+
+    assert serving.limits_of(settings).hosts == {"shop.example"}
+    assert not serving.limits_of(Settings()).hosts

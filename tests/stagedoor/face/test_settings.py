@@ -15,6 +15,8 @@ GOOD: dict[str, list[tuple[str, object]]] = {
     "port": [("0", 0), ("8080", 8080), ("65535", 65_535)],
     "redis_url": [("", ""), ("redis://h:1/0", "redis://h:1/0"), ("rediss://:p@h/0", "rediss://:p@h/0")],
     "rate_limit": [("", ""), ("100/60", "100/60")],
+    "trusted_hosts": [("", ()), ("a.example, [::1],127.0.0.1", ("a.example", "[::1]", "127.0.0.1"))],
+    "rate_limits": [("", ()), ("/a=1/60, /b/{c}/=2/1", ("/a=1/60", "/b/{c}/=2/1"))],
     "cors_origins": [
         ("", ()),
         ("https://a.example, https://b.example:8443", ("https://a.example", "https://b.example:8443")),
@@ -36,7 +38,9 @@ GOOD: dict[str, list[tuple[str, object]]] = {
 BAD: dict[str, list[str]] = {
     "port": ["x", "-1", "65536", "80.0", "8_0"],
     "redis_url": ["localhost:6379", "http://h"],
+    "trusted_hosts": ["https://a.example", "a.example:80", "a b", "*", "-a"],
     "rate_limit": ["100", "0/60", "100/0", "-1/60", "100/60s", "1/1/1"],
+    "rate_limits": ["1/60", "/a", "/a=0/60", "a=1/60", "/a=1/60,/a=2/60", "/a b=1/60"],
     "cors_origins": ["*", "a.example", "https://a.example/", "https://*.example"],
     "trusted_proxies": ["10.0.0.1/8", "proxy", "10.0.0.0/8;::1"],
     "log_level": ["loud"],

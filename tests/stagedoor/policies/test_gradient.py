@@ -122,7 +122,7 @@ def test_a_limit_that_is_not_used_does_not_grow() -> None:
 
 
 def test_a_limit_of_two_and_a_half_is_used_when_two_calls_are_under_way() -> None:
-    """O1: what is used is told by the calls that may be under way; else three places get two calls."""
+    """O1: calls that may be under way tell what is used; by the fraction, three places would get two calls."""
     served = Served(3, steady(0.04), seed=1)
     served.offer(150.0, 2.0)
     good = served.offer(150.0, 1.0)

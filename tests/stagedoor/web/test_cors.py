@@ -189,3 +189,18 @@ async def test_preflights_take_no_places_from_requests(env: Env) -> None:
         statuses.append((await client.ask("/a", headers=(ORIGIN,))).status)
 
     assert statuses == [200] * 4
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_t20_a_page_of_another_site_writes_nowhere(env: Env, live: bool, method: str) -> None:
+    """T20: a route without a limit of its own, or of any, is no way round; reads stay open."""
+
+    async def write(_: Request) -> WebAnswer:
+        return json({})
+
+    route = Route(path="/a", handle=write, method=method, public=True, live=live)
+    client = Client(GatewayApp([route], env=env, name="shop"))
+    asked = await client.ask("/a", method=method, headers=((b"sec-fetch-site", b"cross-site"),))
+
+    assert asked.status == (403 if method == "POST" else 200)

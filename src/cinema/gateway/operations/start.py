@@ -20,6 +20,7 @@ _EXAMPLES = (
     "/api/v1/films/search?query=star",
     "/v1/films?title=star&imdb_rating=7&imdb_rating=",
     "/api/v1/genres",
+    "/movies/",
 )
 MONITORING = {
     "health": "/health",

@@ -282,7 +282,7 @@ class _Joined(Declared[dict[str, Any]]):
 class EitherFilter(_Joined):
     """Any of these filters lets a document through; those that are not given count for nothing.
 
-    found = EitherFilter(title=SearchFilter(), isbn=Filter[str](kind=TextValue()))
+    found = EitherFilter(title=SearchFilter(), isbn=Filter(kind=TextValue()))
     """
 
     def contribution(self, held: dict[str, Any]) -> Contribution:
@@ -293,7 +293,7 @@ class EitherFilter(_Joined):
 class SameFilter(_Joined):
     """One and the same object of a list passes all of these filters, whose fields are the object's own.
 
-    people = SameFilter("people", person=Filter("id"), role=Filter[str]("role", kind=TextValue()))
+    people = SameFilter("people", person=Filter("id"), role=Filter("role", kind=TextValue()))
     """
 
     def __init__(self, path: str, **filters: Declared[Any]) -> None:

@@ -1,0 +1,53 @@
+"""A shared store, asked for the one answer that everybody shows: away, garbled, never at peace."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from stagedoor.cache.entry import Entry
+from stagedoor.cache.server import News
+from stagedoor.testing import ManualClock
+from stagedoor.testing.stores import FakeServer
+from tests.stagedoor.cache.processes import FAULTS, Process, started
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_server_that_is_away_agrees_on_nothing(fault: Callable[[FakeServer], None]) -> None:
+    """K1: whoever asks goes on with what they have, at once, and after one time-out if it hangs."""
+    process = await started()
+    mark = process.store.purges.mark
+    fault(process.server)
+    asking = asyncio.create_task(process.store.settle(Entry(b"k", b"v", 30.0), mark, 20.0))
+    await process.clock.advance(0.021)
+
+    assert await asking is None
+    assert await process.store.settle(Entry(b"k", b"v", 30.0), mark, 20.0) is None
+
+
+async def test_what_cannot_be_read_is_replaced_by_the_agreement() -> None:
+    """K6: bytes of nobody's are not everybody's answer."""
+    process = await started()
+    await process.keep(b"broken")
+    process.server.garble(lambda data: data[:-1])
+    held = await process.store.settle(Entry(b"k", b"v", 30.0), process.store.purges.mark, 20.0)
+    process.server.heal()
+
+    assert held is not None
+    assert (held.entry.body, await process.get()) == (b"v", b"v")
+
+
+async def test_an_agreement_gives_up_where_purges_never_end() -> None:
+    """Three tries, as for any write: the answer is its caller's own."""
+
+    class Purging(FakeServer):
+        async def settle(
+            self, key: bytes, data: bytes, until: int, heard: int, young: int, /
+        ) -> tuple[News, bool, bytes | None, float]:
+            return (await super().settle(key, data, until, heard, young))[0], False, None, 0.0
+
+    clock = ManualClock()
+    process = Process(clock, Purging(clock))
+    await process.store.start()
+
+    assert await process.store.settle(Entry(b"k", b"v", 30.0), process.store.purges.mark, 20.0) is None
