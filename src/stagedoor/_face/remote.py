@@ -125,9 +125,7 @@ class Remote:
         asked: Any = transport  # an asking is a request, a reply is made of a response
         outer: tuple[AnyPolicy, ...] = ()
         if coalesce:  # a flight that would be refused is not begun
-            outer = (
-                Coalesced(shareable=_shareable, gate=lambda call: self.upstream.check("call", call.deadline)),
-            )
+            outer = (Coalesced(shareable=_shareable, gate=self._gate),)
         self.upstream: Upstream[Asking, Reply] = Upstream(
             name, asked, *outer, *policies, env=env, read=reply_of
         )
@@ -174,6 +172,10 @@ class Remote:
         return send(
             Call(operation, asking, key, "", asked.deadline, idempotent, asked.attempt, key_of, keyed)
         )
+
+    def _gate(self, call: Call[Any]) -> None:
+        if self._limiter is not None:
+            self._limiter.gate(call)
 
     def check(self, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
         """Raise `Overloaded` where the service would not be asked now, unless its answers may be kept ones."""

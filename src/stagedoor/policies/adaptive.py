@@ -15,7 +15,7 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from stagedoor import context
 from stagedoor.call import Call, Env, Send
@@ -106,6 +106,12 @@ class Limiter(Generic[P, R]):
     def limit(self) -> int:
         """Return how many calls may be under way now."""
         return self._gradient.places
+
+    def gate(self, call: Call[Any]) -> None:
+        """Raise `Overloaded` where this call would be refused now: `check` for a flight, at little cost."""
+        if self._permits.taken + self._promised >= self._gradient.places:
+            name, _, operation = call.operation.partition(".")
+            self.check(name, operation, call.deadline)
 
     def check(self, name: str, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
         """Raise `Overloaded` where such a call would be refused now; for whoever begins something for it.

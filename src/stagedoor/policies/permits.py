@@ -108,7 +108,8 @@ class Permits:
         """Give a permit to the next in turn; False if nobody is left who could take it."""
         starts = self._starts
         while self.waiting:
-            name = min((one for one, line in self._lines.items() if line), key=starts.__getitem__)
+            lines: list[context.Priority] = [one for one, line in self._lines.items() if line]
+            name: context.Priority = min(lines, key=starts.__getitem__)
             self._virtual = starts[name]
             if _answer(self._popped(self._lines[name], newest=self._newest_first), granted=True):
                 starts[name] += 1 / context.WEIGHTS[name]
