@@ -208,12 +208,8 @@ async def test_every_engine_gives_the_same_answers(stages: Stages, truth: Truth)
             assert said(mine) == said(other), (kind, one.path, mine.body[:200], other.body[:200])
             if not one.texts:
                 assert mine.body == other.body or mine.status >= 400, (kind, one.path)
-            elif mine.status == 200 and total_of(mine) <= one.limit:
-                assert sorted(ids_in(mine)) == sorted(ids_in(other)), (kind, one.path)
-        for answered in (mine, *(theirs[one.path] for theirs in answers.values())):
-            if one.texts and mine.status == 200:
-                exact = [one.is_exact(truth, each) for each in ids_in(answered)]
-                assert exact == sorted(exact, reverse=True), one.path
+            elif mine.status == 200:
+                assert ids_in(mine) == ids_in(other), (kind, one.path)
     assert statuses == {200, 400, 404, 422}
     assert sum(ours[one.path].status == 200 for one in asked) > 500
 
