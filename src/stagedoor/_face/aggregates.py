@@ -157,7 +157,7 @@ class Aggregate(Generic[M]):
         self.deadline = deadline
         self.stale_before_partial = stale_before_partial
         self.deprecated = deprecated
-        self.priority = priority
+        self.priority: Priority = priority
         self.reserve = reserve
         self.tags = tags
         self.place = place

@@ -32,7 +32,8 @@ class Permits:
         self._clock = clock
         self._newest_first = newest_first
         self._lines: dict[context.Priority, _Line] = {}
-        self._starts = dict.fromkeys(context.WEIGHTS, 0.0)  # the virtual time at which each line is next
+        # The virtual time at which each line is next.
+        self._starts: dict[context.Priority, float] = dict.fromkeys(context.WEIGHTS, 0.0)
         self._virtual = 0.0
         self.taken = 0
         self.waiting = 0
@@ -107,7 +108,8 @@ class Permits:
         """Give a permit to the next in turn; False if nobody is left who could take it."""
         starts = self._starts
         while self.waiting:
-            name = min((one for one, line in self._lines.items() if line), key=starts.__getitem__)
+            there: list[context.Priority] = [one for one, line in self._lines.items() if line]
+            name = min(there, key=starts.__getitem__)
             self._virtual = starts[name]
             if _answer(self._popped(self._lines[name], newest=self._newest_first), granted=True):
                 starts[name] += 1 / context.WEIGHTS[name]
