@@ -20,10 +20,10 @@ import aiohttp
 import uvloop
 from pyreqwest.client import ClientBuilder
 
-from stagedoor.call import Call
-from stagedoor.deadline import Deadline
-from stagedoor.requests import HttpRequest
-from stagedoor.transports.http import HttpTransport
+from stagedoor._call import Call
+from stagedoor._deadline import DueTime
+from stagedoor._requests import HttpRequest
+from stagedoor._transports.http import HttpTransport
 
 CALLS, AT_ONCE, ROUNDS = 20_000, 32, 3
 BODY = b'{"id":"user123","name":"' + b"x" * 1000 + b'"}'
@@ -90,7 +90,7 @@ async def ours(url: str) -> float:
                 payload=payload,
                 key=transport.key_of(payload),
                 identity="",
-                deadline=Deadline(now() + 0.5),
+                deadline=DueTime(now() + 0.5),
                 idempotent=transport.idempotent(payload),
             )
         )

@@ -22,18 +22,19 @@ from bench.process import cores
 from bench.table import render
 from cinema.gateway.app import build
 from cinema.settings import load
-from stagedoor import Gateway, context
-from stagedoor.aggregate import Plan
-from stagedoor.call import Call, Env
-from stagedoor.clock import SystemClock
-from stagedoor.context import RequestContext
-from stagedoor.deadline import Deadline
-from stagedoor.events import Observer
-from stagedoor.observers import fan_out
-from stagedoor.observers.logs import Logs
-from stagedoor.observers.metrics import Metrics
-from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.upstream import Upstream
+from stagedoor import Gateway
+from stagedoor import _context as context
+from stagedoor._aggregate import Plan
+from stagedoor._call import Call, Env
+from stagedoor._clock import SystemClock
+from stagedoor._context import RequestContext
+from stagedoor._deadline import DueTime
+from stagedoor._events import Observer
+from stagedoor._observers import fan_out
+from stagedoor._observers.logs import Logs
+from stagedoor._observers.metrics import Metrics
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._upstream import Upstream
 from tests.declared import Aggregate
 
 PARTS: Final = 3
@@ -88,7 +89,7 @@ def bare() -> Sources:
         payload=REQUEST,
         key=b"/",
         identity="",
-        deadline=Deadline(time.monotonic() + 3600),
+        deadline=DueTime(time.monotonic() + 3600),
         idempotent=True,
     )
 
@@ -165,7 +166,7 @@ async def one_round(once: Once) -> float:
     clock = SystemClock()
     started = time.process_time()
     for _ in range(RUNS):
-        token = context.enter(RequestContext(deadline=Deadline(clock.now() + BUDGET)))
+        token = context.enter(RequestContext(deadline=DueTime(clock.now() + BUDGET)))
         await once()
         context.leave(token)
     return (time.process_time() - started) / RUNS * 1e6

@@ -69,7 +69,7 @@ _INNER = {
     "Service": "pass_on",
     "Settings": "form level networks quota quotas",
     "Stage": "failed",
-    "StageScript": "hear word",
+    "Script": "hear word",
     "Stream": "aclose",
 }
 # What the kit asks of every policy and transport: told once, of `Policy` and `Transport`.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from stagedoor.requests import Headers
+from stagedoor._requests import Headers
 
 __all__ = ["CANARY", "Attempt", "attempts", "leaks"]
 

@@ -13,8 +13,8 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from stagedoor.aggregate.part import ABSENT, Part, PartFunction, Summary
-from stagedoor.aggregate.plan import Plan, make_plan
+from stagedoor._aggregate.part import ABSENT, Part, PartFunction, Summary
+from stagedoor._aggregate.plan import Plan, make_plan
 from stagedoor.errors import ConfigError
 
 __all__ = ["Aggregate"]

@@ -10,14 +10,14 @@ from urllib.request import Request, urlopen
 
 from bench.search.films import FIELDS
 from cinema.indices import MOVIES
-from stagedoor.call import Env
-from stagedoor.clock import SystemClock
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
+from stagedoor._transports.http import HttpTransport
+from stagedoor._upstream import Upstream
 from stagedoor.search import Document, Engine, Match, Put, Query, Writer
 from stagedoor.search.elastic import ElasticEngine, ElasticWriter
 from stagedoor.search.tantivy import TantivyEngine, TantivyWriter
 from stagedoor.testing import Events, call_of
-from stagedoor.transports.http import HttpTransport
-from stagedoor.upstream import Upstream
 
 __all__ = ["Answer", "Peer", "fts5", "multi_match", "on_opensearch", "on_tantivy"]
 

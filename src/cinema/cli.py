@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from cinema import __version__
-from cinema.lifeline import hold
+from cinema.parent import die_with_parent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -72,7 +72,7 @@ def _start(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and leave")
     ] = False,
 ) -> None:
-    hold()
+    die_with_parent()
 
 
 @app.command()

@@ -25,8 +25,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cinema.libpq import unknown_parameter
 from stagedoor import JwtSettings
+from stagedoor._web.cors import is_origin
 from stagedoor.errors import ConfigError
-from stagedoor.web.cors import is_origin
 
 __all__ = ["RateLimit", "Settings", "SettingsError", "host_of", "load", "port_of", "stray_name"]
 

@@ -10,15 +10,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from stagedoor._aggregate.batch import batched
+    from stagedoor._aggregate.verdict import Report
+    from stagedoor._call import Call, Env, Policy, Send, Transport
     from stagedoor._face.aggregates import Aggregate, Delivery, OrFallback, Result, Verdict
     from stagedoor._face.answers import Answer
     from stagedoor._face.backends import Backend
+    from stagedoor._face.caching import Cache, tag
     from stagedoor._face.extension import Extension
     from stagedoor._face.fields import Cookie, Header, Headers
     from stagedoor._face.gateway import Gateway
     from stagedoor._face.guards import ApiKeys, Guard, Jwt
     from stagedoor._face.inputs import Last
-    from stagedoor._face.kept import Cache, tag
     from stagedoor._face.operation import Operation
     from stagedoor._face.problems import NotFound, Problem
     from stagedoor._face.replies import Response, Stream
@@ -27,11 +30,8 @@ if TYPE_CHECKING:
     from stagedoor._face.serving import serve
     from stagedoor._face.settings import Settings
     from stagedoor._guards.settings import ApiKeySettings, JwtSettings
-    from stagedoor.aggregate.batch import batched
-    from stagedoor.aggregate.verdict import Report
-    from stagedoor.call import Call, Env, Policy, Send, Transport
-    from stagedoor.web.docs import DocumentSet
-    from stagedoor.web.health import Component
+    from stagedoor._web.docs import DocumentSet
+    from stagedoor._web.health import Component
 
 __all__ = [
     "Aggregate",
@@ -83,7 +83,7 @@ _PLACES = {
     "stagedoor._face.gateway": ("Gateway",),
     "stagedoor._face.guards": ("ApiKeys", "Guard", "Jwt"),
     "stagedoor._face.inputs": ("Last",),
-    "stagedoor._face.kept": ("Cache", "tag"),
+    "stagedoor._face.caching": ("Cache", "tag"),
     "stagedoor._face.operation": ("Operation",),
     "stagedoor._face.problems": ("NotFound", "Problem"),
     "stagedoor._face.replies": ("Response", "Stream"),
@@ -92,11 +92,11 @@ _PLACES = {
     "stagedoor._face.serving": ("serve",),
     "stagedoor._face.settings": ("Settings",),
     "stagedoor._guards.settings": ("ApiKeySettings", "JwtSettings"),
-    "stagedoor.aggregate.batch": ("batched",),
-    "stagedoor.aggregate.verdict": ("Report",),
-    "stagedoor.call": ("Call", "Env", "Policy", "Send", "Transport"),
-    "stagedoor.web.docs": ("DocumentSet",),
-    "stagedoor.web.health": ("Component",),
+    "stagedoor._aggregate.batch": ("batched",),
+    "stagedoor._aggregate.verdict": ("Report",),
+    "stagedoor._call": ("Call", "Env", "Policy", "Send", "Transport"),
+    "stagedoor._web.docs": ("DocumentSet",),
+    "stagedoor._web.health": ("Component",),
 }
 _MODULES = {name: module for module, names in _PLACES.items() for name in names}
 

@@ -1,6 +1,6 @@
 """`python -m stagedoor` is `stagedoor`."""
 
-from stagedoor.cli import app
+from stagedoor._cli import app
 
 if __name__ == "__main__":
     app()

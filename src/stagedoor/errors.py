@@ -5,7 +5,7 @@
       UpstreamError              operation · retryable · reason · retry_after
         UpstreamTimeout          no complete answer in time               timeout       -> 504
         UpstreamUnavailable      refused, reset before the head, 5xx, 429  unavailable   -> 503
-          BreakerOpen            not asked: the breaker is open           circuit_open  -> 503
+          CircuitOpen            not asked: the breaker is open           circuit_open  -> 503
           Overloaded             not asked: no place, or no time left     overloaded    -> 503
         UpstreamRejected         their answer (4xx), not their failure    rejected
         UpstreamGarbled          an answer that cannot be understood      garbled       -> 502
@@ -15,10 +15,10 @@ Statuses live in `problems.py`, not here.
 
 from typing import ClassVar, Literal, TypeAlias
 
-from stagedoor.requests import HttpResponse
+from stagedoor._requests import HttpResponse
 
 __all__ = [
-    "BreakerOpen",
+    "CircuitOpen",
     "ConfigError",
     "Overloaded",
     "Reason",
@@ -84,7 +84,7 @@ class UpstreamUnavailable(UpstreamError):
     reason: ClassVar[Reason] = "unavailable"
 
 
-class BreakerOpen(UpstreamUnavailable):
+class CircuitOpen(UpstreamUnavailable):
     """Not asked, because the breaker is open; `retry_after` is the open time that is left."""
 
     reason: ClassVar[Reason] = "circuit_open"

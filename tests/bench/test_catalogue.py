@@ -21,7 +21,7 @@ from bench.catalogue.report import bounded, building, tables
 from bench.catalogue.run import Hard, Measured, Plan, Single, worst
 from cinema.gateway.catalogue.resources import LISTS
 from cinema.indices import INDICES
-from stagedoor.search.fits import demand_fit
+from stagedoor.search.validation import validate_query
 
 IDS = [f"{number:08x}-0000-8000-8000-{number:012x}" for number in range(20_000)]
 WORDS = [
@@ -53,7 +53,7 @@ def allowed(ask: Ask) -> bool:
     filters = LISTS_AT.get(where.path)
     if filters is not None:
         query = filters.parse(where.query.encode()).to_query()
-        demand_fit(query, next(index for index in INDICES if index.name == query.index))
+        validate_query(query, next(index for index in INDICES if index.name == query.index))
     return len(ask.path) <= LINE
 
 

@@ -7,8 +7,8 @@ import pytest
 from bench.engine import Answer, bare, by_hand, guarded, planned, report
 from cinema.gateway.app import build
 from cinema.settings import Settings
-from stagedoor.call import Env
-from stagedoor.clock import SystemClock
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
 
 ENV = Env(clock=SystemClock(), rng=random.Random(1).random, observe=lambda _: None)
 

@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 import pytest
 
-from stagedoor.aggregate import Outcome, Plan, parts_header
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.call import Env, Policy
-from stagedoor.errors import BreakerOpen, UpstreamError, UpstreamUnavailable
-from stagedoor.events import AttemptEnded, PartEnded
-from stagedoor.policies.breaker import Breaker
-from stagedoor.policies.bulkhead import Bulkhead
-from stagedoor.policies.cached import Cached
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.policies.deadline import Within
-from stagedoor.policies.retry import Retry
-from stagedoor.policies.timeout import Timeout
-from stagedoor.testing import Events, ManualClock, Script
-from stagedoor.upstream import Upstream
+from stagedoor._aggregate import Outcome, Plan, parts_header
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._call import Env, Policy
+from stagedoor._events import AttemptEnded, PartEnded
+from stagedoor._upstream import Upstream
+from stagedoor.errors import CircuitOpen, UpstreamError, UpstreamUnavailable
+from stagedoor.policies._bulkhead import Bulkhead
+from stagedoor.policies._cached import Cached
+from stagedoor.policies._circuit_breaker import CircuitBreaker
+from stagedoor.policies._deadline import Deadline
+from stagedoor.policies._retry import Retry
+from stagedoor.policies._single_flight import SingleFlight
+from stagedoor.policies._timeout import Timeout
+from stagedoor.testing import Events, ManualClock, ScriptedTransport
 from tests.declared import Aggregate
 
 BUDGET = 0.165
@@ -62,7 +62,9 @@ class Stage:
     def __init__(self, policies: Callable[[Env], Sequence[Policy[str, str]]]) -> None:
         self.clock, self.events = ManualClock(), Events()
         self.env = Env(self.clock, random.Random(7).random, self.events)
-        self.scripts = {name: Script[str, str](self.clock) for name in ("users", "orders", "products")}
+        self.scripts = {
+            name: ScriptedTransport[str, str](self.clock) for name in ("users", "orders", "products")
+        }
         self.upstreams = {
             name: Upstream(name, script, *policies(self.env), env=self.env)
             for name, script in self.scripts.items()
@@ -108,9 +110,9 @@ class Stage:
 def plain(_: Env) -> tuple[Policy[str, str], ...]:
     """Return the house's stack."""
     return (
-        Within(),
+        Deadline(),
         Retry(),
-        Breaker(consecutive=5, probe_after=1.0),
+        CircuitBreaker(consecutive=5, probe_after=1.0),
         Bulkhead(limit=100),
         Timeout(attempt=0.08),
     )
@@ -118,12 +120,12 @@ def plain(_: Env) -> tuple[Policy[str, str], ...]:
 
 def without_breaker(_: Env) -> tuple[Policy[str, str], ...]:
     """Return the stack that has nothing but its budget against a flood of retries."""
-    return (Within(), Retry(), Bulkhead(limit=100), Timeout(attempt=0.08))
+    return (Deadline(), Retry(), Bulkhead(limit=100), Timeout(attempt=0.08))
 
 
 def joined(env: Env) -> tuple[Policy[str, str], ...]:
     """Return the stack under single flights."""
-    return (Coalesced(), *plain(env))
+    return (SingleFlight(), *plain(env))
 
 
 def cached(env: Env) -> tuple[Policy[str, str], ...]:
@@ -131,7 +133,7 @@ def cached(env: Env) -> tuple[Policy[str, str], ...]:
     caching: Cached[str, str] = Cached(
         store=MemoryStore(env=env), codec=Text(), lifetime=30.0, stale_if_error=300.0
     )
-    return (caching, Within(), Retry(), Timeout(attempt=0.08))
+    return (caching, Deadline(), Retry(), Timeout(attempt=0.08))
 
 
 async def test_p4_a_cached_part_is_told_from_a_fresh_one() -> None:
@@ -215,7 +217,7 @@ async def test_p8_a_required_part_behind_an_open_breaker_leaves_as_that_error() 
         with pytest.raises(UpstreamUnavailable):
             await stage.run()
 
-    with pytest.raises(BreakerOpen) as caught:
+    with pytest.raises(CircuitOpen) as caught:
         await stage.start()
 
     assert caught.value.retry_after is not None

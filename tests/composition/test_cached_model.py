@@ -10,14 +10,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from stagedoor.cache.codec import RawCodec
-from stagedoor.cache.shared import Shared
-from stagedoor.cache.tags import key_name, tag
-from stagedoor.cache.tiered import Tiered
-from stagedoor.call import Call, Env
-from stagedoor.deadline import NEVER
+from stagedoor._cache.codec import RawCodec
+from stagedoor._cache.shared import Shared
+from stagedoor._cache.tags import key_name, tag
+from stagedoor._cache.tiered import Tiered
+from stagedoor._call import Call, Env
+from stagedoor._deadline import NEVER
 from stagedoor.errors import UpstreamUnavailable
-from stagedoor.policies.cached import Cached
+from stagedoor.policies._cached import Cached
 from stagedoor.testing import Events, ManualClock, settle
 from stagedoor.testing.stores import FakeServer
 

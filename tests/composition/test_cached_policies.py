@@ -4,21 +4,21 @@ import asyncio
 
 import pytest
 
-from stagedoor import context
-from stagedoor.cache.codec import RawCodec
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.cache.tags import ALL
-from stagedoor.call import Env
-from stagedoor.context import Record, RequestContext
-from stagedoor.deadline import Deadline
-from stagedoor.errors import BreakerOpen, UpstreamUnavailable
-from stagedoor.policies.breaker import Breaker
-from stagedoor.policies.cached import Cached
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.policies.retry import Retry
-from stagedoor.policies.timeout import Timeout
-from stagedoor.testing import Events, ManualClock, Script, settle
-from stagedoor.upstream import Upstream
+from stagedoor import _context as context
+from stagedoor._cache.codec import RawCodec
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._cache.tags import ALL
+from stagedoor._call import Env
+from stagedoor._context import Record, RequestContext
+from stagedoor._deadline import DueTime
+from stagedoor._upstream import Upstream
+from stagedoor.errors import CircuitOpen, UpstreamUnavailable
+from stagedoor.policies._cached import Cached
+from stagedoor.policies._circuit_breaker import CircuitBreaker
+from stagedoor.policies._retry import Retry
+from stagedoor.policies._single_flight import SingleFlight
+from stagedoor.policies._timeout import Timeout
+from stagedoor.testing import Events, ManualClock, ScriptedTransport, settle
 
 OUTAGE = UpstreamUnavailable("users.get", "refused", retryable=True)
 AT_REST = {"tasks": 0, "flights": 0, "probes": 0, "waiting": 0}
@@ -33,7 +33,7 @@ class Stage:
         env = Env(self.clock, lambda: 0.5, self.events)
         self.store = MemoryStore(env=env)
         self.encoded = 0
-        self.script: Script[str, bytes] = Script(self.clock)
+        self.script: ScriptedTransport[str, bytes] = ScriptedTransport(self.clock)
         cached: Cached[str, bytes] = Cached(
             store=self.store,
             codec=self,
@@ -43,7 +43,14 @@ class Stage:
             refresh_deadline=0.5,
         )
         self.users: Upstream[str, bytes] = Upstream(
-            "users", self.script, cached, Coalesced(), Retry(), Breaker(), Timeout(attempt=0.08), env=env
+            "users",
+            self.script,
+            cached,
+            SingleFlight(),
+            Retry(),
+            CircuitBreaker(),
+            Timeout(attempt=0.08),
+            env=env,
         )
 
     schema = "raw"
@@ -57,7 +64,7 @@ class Stage:
 
     async def ask(self, payload: str = "u1", *, identity: str = "") -> tuple[bytes, Record]:
         record = Record()
-        deadline = Deadline(self.clock.now() + 0.18)
+        deadline = DueTime(self.clock.now() + 0.18)
         token = context.enter(RequestContext(deadline=deadline, record=record, identity=identity))
         try:
             return await self.users.call("get", payload), record
@@ -74,7 +81,7 @@ class Stage:
                 await flight
         flight = asyncio.create_task(self.ask("last"))
         await settle()
-        with pytest.raises(BreakerOpen):
+        with pytest.raises(CircuitOpen):
             await flight
 
 

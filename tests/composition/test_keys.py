@@ -7,15 +7,15 @@ from typing import Any, ClassVar, TypeVar
 
 import pytest
 
-from stagedoor.cache.codec import RawCodec
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.call import Call, Env, Policy, Send
-from stagedoor.deadline import NEVER
+from stagedoor._cache.codec import RawCodec
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._call import Call, Env, Policy, Send
+from stagedoor._deadline import NEVER
+from stagedoor._upstream import Upstream
 from stagedoor.errors import ConfigError
-from stagedoor.policies import Bulkhead, Cached, Coalesced, Hedge, Retry, Timeout, Within
-from stagedoor.policies.keys import keyed
-from stagedoor.testing import ManualClock, Script
-from stagedoor.upstream import Upstream
+from stagedoor.policies import Bulkhead, Cached, Deadline, Hedge, Retry, SingleFlight, Timeout
+from stagedoor.policies._keys import keyed
+from stagedoor.testing import ManualClock, ScriptedTransport
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -65,7 +65,7 @@ class Own:
 class Keeping:
     """A transport that keeps answers itself."""
 
-    def __init__(self, script: "Script[Any, bytes]", env: Env) -> None:
+    def __init__(self, script: "ScriptedTransport[Any, bytes]", env: Env) -> None:
         self._script = script
         self.send = kept(env).wrap(script.send, env)
         self.idempotent, self.key_of, self.aclose = script.idempotent, script.key_of, script.aclose
@@ -95,17 +95,17 @@ def kept(env: Env, **more: Any) -> "Cached[Any, Any]":
     return Cached(store=MemoryStore(env=env), codec=RawCodec(), lifetime=30.0, **more)
 
 
-def script_of(clock: ManualClock) -> "Script[Any, bytes]":
+def script_of(clock: ManualClock) -> "ScriptedTransport[Any, bytes]":
     """Answer with what was sent, after a while in which equal calls would meet."""
-    return Script[Any, bytes](clock).does(lambda call: repr(call.payload).encode(), 0.01)
+    return ScriptedTransport[Any, bytes](clock).does(lambda call: repr(call.payload).encode(), 0.01)
 
 
 def readable(call: Call[Any]) -> str:
     return f"user:{call.key.hex()}"
 
 
-def joined(_: Env) -> Coalesced:
-    return Coalesced()
+def joined(_: Env) -> SingleFlight:
+    return SingleFlight()
 
 
 def stacks(env: Env) -> dict[str, tuple[Any, ...]]:
@@ -118,7 +118,7 @@ def stacks(env: Env) -> dict[str, tuple[Any, ...]]:
         "a name made of the key": (Around((kept(env, key=readable),)),),
         "a name made of the key, denied": (Denying((kept(env, key=readable),)),),
         "both, denied": (Denying((kept(env), joined(env))),),
-        "among others": (Within(), Denying((Timeout(attempt=1.0), joined(env)))),
+        "among others": (Deadline(), Denying((Timeout(attempt=1.0), joined(env)))),
         "hedged": (Hedge(delay=0.005), Denying((kept(env),))),
         "inherited": (Bulkhead(), Inherited()),
         "a cache of one's own": (Around((Own(),)),),
@@ -147,13 +147,13 @@ async def test_t6_whoever_wraps_a_cache_each_payload_gets_its_own_answer(
 async def test_t6_a_transport_that_keeps_answers_tells_payloads_apart(env: Env, clock: ManualClock) -> None:
     """K10, T6: the cache stands where no policy can announce it."""
     script = script_of(clock)
-    upstream = Upstream("users", Keeping(script, env), Within(), env=env)
+    upstream = Upstream("users", Keeping(script, env), Deadline(), env=env)
     answers = [await clock.run(upstream.call("get", payload)) for payload in (1, 2, 1)]
 
     assert (answers, len(script.calls)) == ([b"1", b"2", b"1"], 2)
 
 
-@pytest.mark.parametrize("inside", [(), (Within(limit=1.0), Hedge(delay=0.5))])
+@pytest.mark.parametrize("inside", [(), (Deadline(limit=1.0), Hedge(delay=0.5))])
 @pytest.mark.parametrize("cache", [kept, joined])
 async def test_t4_the_key_is_that_of_what_is_really_sent(
     env: Env, clock: ManualClock, inside: tuple[Policy[Any, bytes], ...], cache: Cache

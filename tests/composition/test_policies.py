@@ -7,22 +7,22 @@ from collections.abc import Mapping
 
 import pytest
 
-from stagedoor import context
-from stagedoor.call import Env, Policy
-from stagedoor.context import RequestContext
-from stagedoor.deadline import Deadline
-from stagedoor.errors import BreakerOpen, Overloaded, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.events import AttemptEnded, BreakerMoved
-from stagedoor.policies.breaker import Breaker
-from stagedoor.policies.budget import Account, Budget
-from stagedoor.policies.bulkhead import Bulkhead
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.policies.deadline import Within
-from stagedoor.policies.hedge import Hedge
-from stagedoor.policies.retry import Retry
-from stagedoor.policies.timeout import Timeout
-from stagedoor.testing import Events, Faults, ManualClock, Script, settle
-from stagedoor.upstream import Upstream
+from stagedoor import _context as context
+from stagedoor._call import Env, Policy
+from stagedoor._context import RequestContext
+from stagedoor._deadline import DueTime
+from stagedoor._events import AttemptEnded, BreakerMoved
+from stagedoor._upstream import Upstream
+from stagedoor.errors import CircuitOpen, Overloaded, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.policies._budget import Account, Budget
+from stagedoor.policies._bulkhead import Bulkhead
+from stagedoor.policies._circuit_breaker import CircuitBreaker
+from stagedoor.policies._deadline import Deadline
+from stagedoor.policies._hedge import Hedge
+from stagedoor.policies._retry import Retry
+from stagedoor.policies._single_flight import SingleFlight
+from stagedoor.policies._timeout import Timeout
+from stagedoor.testing import Events, Faults, ManualClock, ScriptedTransport, settle
 
 Users = Upstream[int, str]
 
@@ -30,16 +30,16 @@ AT_REST = {"flights": 0, "probes": 0, "permits": 0, "waiting": 0}
 OUTAGE = UpstreamUnavailable("users.get", "refused", retryable=True)
 
 
-def users(env: Env, script: Script[int, str], *policies: Policy[int, str]) -> Users:
+def users(env: Env, script: ScriptedTransport[int, str], *policies: Policy[int, str]) -> Users:
     return Upstream("users", script, *policies, env=env)
 
 
 def whole_stack() -> tuple[Policy[int, str], ...]:
     return (
-        Coalesced(),
-        Within(),
+        SingleFlight(),
+        Deadline(),
         Retry(),
-        Breaker(),
+        CircuitBreaker(),
         Bulkhead(limit=20, queue=20),
         Timeout(attempt=0.08),
     )
@@ -48,7 +48,7 @@ def whole_stack() -> tuple[Policy[int, str], ...]:
 async def ask(upstream: Users, payload: int = 1, *, within: float = 0.18, now: float | None = None) -> str:
     """Ask as one request would, with a deadline of its own."""
     start = now if now is not None else 1000.0
-    token = context.enter(RequestContext(deadline=Deadline(start + within)))
+    token = context.enter(RequestContext(deadline=DueTime(start + within)))
     try:
         return await upstream.call("get", payload)
     finally:
@@ -65,22 +65,22 @@ async def quietly(upstream: Users, payload: int, clock: ManualClock, within: flo
 
 async def test_a_breaker_inside_a_retry_opens(env: Env, clock: ManualClock, events: Events) -> None:
     """It sees every attempt, as its own kind of error, before the retry hides any."""
-    script = Script[int, str](clock).fails(OUTAGE)
-    upstream = users(env, script, Retry(), Breaker(consecutive=4))
+    script = ScriptedTransport[int, str](clock).fails(OUTAGE)
+    upstream = users(env, script, Retry(), CircuitBreaker(consecutive=4))
     outcomes = [await clock.run(quietly(upstream, 1, clock)) for _ in range(4)]
 
     assert len(script.calls) == 4
-    assert outcomes == ["UpstreamUnavailable"] * 2 + ["BreakerOpen"] * 2
+    assert outcomes == ["UpstreamUnavailable"] * 2 + ["CircuitOpen"] * 2
     assert events.of(BreakerMoved) == [BreakerMoved("users.get", "closed", "open")]
 
 
 async def test_an_open_breaker_is_not_retried(env: Env, clock: ManualClock) -> None:
     """No retry into a closed door: the refusal leaves at once, with the time that is left."""
-    script = Script[int, str](clock).fails(OUTAGE)
-    upstream = users(env, script, Retry(), Breaker(consecutive=1, probe_after=1.0, jitter=0))
+    script = ScriptedTransport[int, str](clock).fails(OUTAGE)
+    upstream = users(env, script, Retry(), CircuitBreaker(consecutive=1, probe_after=1.0, jitter=0))
     await clock.run(quietly(upstream, 1, clock))
     start = clock.now()
-    with pytest.raises(BreakerOpen) as caught:
+    with pytest.raises(CircuitOpen) as caught:
         await ask(upstream)
 
     assert (clock.now(), len(script.calls)) == (start, 1)
@@ -90,20 +90,20 @@ async def test_an_open_breaker_is_not_retried(env: Env, clock: ManualClock) -> N
 
 async def test_d1_a_retry_gets_only_what_is_left(env: Env, clock: ManualClock) -> None:
     """D1: 3.0 s, the first attempt fails at 2.7 s: the second ends, with the whole call, at 3.0 s."""
-    script = Script[int, str](clock).fails(OUTAGE, after=2.7).hangs()
-    upstream = users(env, script, Within(), Retry(), Timeout(attempt=2.9))
+    script = ScriptedTransport[int, str](clock).fails(OUTAGE, after=2.7).hangs()
+    upstream = users(env, script, Deadline(), Retry(), Timeout(attempt=2.9))
     with pytest.raises(UpstreamTimeout) as caught:
         await clock.run(ask(upstream, within=3.0))
 
     assert not caught.value.retryable
     assert (clock.now(), len(script.calls)) == (1003.0, 2)
-    assert script.calls[1].deadline == Deadline(1003.0)
+    assert script.calls[1].deadline == DueTime(1003.0)
 
 
 async def test_d2_a_pause_beyond_the_deadline_is_not_slept(env: Env, clock: ManualClock) -> None:
     """D2: the last error goes out at once, not a time-out later."""
-    script = Script[int, str](clock).fails(OUTAGE, after=2.9)
-    upstream = users(env, script, Within(), Retry(base=10.0, cap=10.0))
+    script = ScriptedTransport[int, str](clock).fails(OUTAGE, after=2.9)
+    upstream = users(env, script, Deadline(), Retry(base=10.0, cap=10.0))
     with pytest.raises(UpstreamUnavailable) as caught:
         await clock.run(ask(upstream, within=3.0))
 
@@ -118,10 +118,10 @@ async def test_a9_a_total_outage_is_amplified_by_a_fifth_at_most(
     """A9: 10,000 requests, each upstream failing totally: at most 1.2 times the calls without retries."""
     loads: list[dict[str, int]] = []
     for attempts in (1, 2):
-        inner: tuple[Policy[int, str], ...] = (Breaker(),) if breaker else ()
-        scripts = {name: Script[int, str](clock).fails(OUTAGE) for name in ("users", "orders")}
+        inner: tuple[Policy[int, str], ...] = (CircuitBreaker(),) if breaker else ()
+        scripts = {name: ScriptedTransport[int, str](clock).fails(OUTAGE) for name in ("users", "orders")}
         upstreams = [
-            Upstream(name, script, Within(), Retry(attempts=attempts), *inner, env=env)
+            Upstream(name, script, Deadline(), Retry(attempts=attempts), *inner, env=env)
             for name, script in scripts.items()
         ]
         await clock.run(outage(upstreams, clock))
@@ -144,9 +144,9 @@ async def outage(upstreams: list[Users], clock: ManualClock) -> None:
 
 async def test_r4_at_one_per_cent_every_failure_is_repeated(env: Env, clock: ManualClock) -> None:
     """R4: on an ordinary day nobody notices that one in a hundred calls fails."""
-    script = Script[int, str](clock).after(0.001, "Ann")
+    script = ScriptedTransport[int, str](clock).after(0.001, "Ann")
     faults = Faults(rate=0.01, error=UpstreamUnavailable)
-    upstream = users(env, script, Within(), Retry(attempts=3), Breaker(), faults)
+    upstream = users(env, script, Deadline(), Retry(attempts=3), CircuitBreaker(), faults)
 
     async def load() -> Counter[str]:
         seen: Counter[str] = Counter()
@@ -160,8 +160,8 @@ async def test_r4_at_one_per_cent_every_failure_is_repeated(env: Env, clock: Man
 async def test_retry_and_hedge_share_one_budget(env: Env, clock: ManualClock) -> None:
     """Together they add no more than the share, whatever mixture of slow and failed calls there is."""
     account = Account(Budget(share=0.1))
-    script = Script[int, str](clock).fails(OUTAGE, after=0.06)
-    upstream = users(env, script, Within(), Retry(budget=account), Hedge(delay=0.05, budget=account))
+    script = ScriptedTransport[int, str](clock).fails(OUTAGE, after=0.06)
+    upstream = users(env, script, Deadline(), Retry(budget=account), Hedge(delay=0.05, budget=account))
 
     async def load() -> None:
         for _ in range(50):
@@ -176,7 +176,7 @@ async def test_k4_a_thousand_callers_cost_one_call_through_the_whole_stack(
     env: Env, clock: ManualClock
 ) -> None:
     """K4: joined before anything else is spent on them."""
-    script = Script[int, str](clock).after(0.02, "Ann")
+    script = ScriptedTransport[int, str](clock).after(0.02, "Ann")
     upstream = users(env, script, *whole_stack())
 
     async def load() -> list[str]:
@@ -189,8 +189,8 @@ async def test_k4_a_thousand_callers_cost_one_call_through_the_whole_stack(
 
 async def test_d1_a_joined_call_ends_by_its_own_deadline(env: Env, clock: ManualClock) -> None:
     """D1: who joins late in a hung flight does not wait for the flight's end, nor does the flight outlive it."""
-    script = Script[int, str](clock).hangs()
-    upstream = users(env, script, Coalesced(), Within())
+    script = ScriptedTransport[int, str](clock).hangs()
+    upstream = users(env, script, SingleFlight(), Deadline())
     moments: list[float] = []
 
     async def caller(within: float) -> None:
@@ -210,10 +210,10 @@ async def test_d1_a_joined_call_ends_by_its_own_deadline(env: Env, clock: Manual
 @pytest.mark.parametrize(
     "policies",
     [
-        (Within(), Breaker(consecutive=3)),
-        (Coalesced(), Within(), Breaker(consecutive=3)),
-        (Within(), Hedge(delay=0.05), Breaker(consecutive=6)),
-        (Within(), Retry(), Breaker(consecutive=6), Timeout(attempt=0.08)),
+        (Deadline(), CircuitBreaker(consecutive=3)),
+        (SingleFlight(), Deadline(), CircuitBreaker(consecutive=3)),
+        (Deadline(), Hedge(delay=0.05), CircuitBreaker(consecutive=6)),
+        (Deadline(), Retry(), CircuitBreaker(consecutive=6), Timeout(attempt=0.08)),
     ],
     ids=["guarded", "joined", "hedged", "repeated"],
 )
@@ -221,7 +221,7 @@ async def test_a_hung_upstream_opens_the_breaker_whoever_ends_the_call(
     env: Env, clock: ManualClock, events: Events, policies: tuple[Policy[int, str], ...]
 ) -> None:
     """The guard, the last waiter, the race and the transport see the same moment: one of them is first."""
-    script = Script[int, str](clock).hangs()
+    script = ScriptedTransport[int, str](clock).hangs()
     upstream = users(env, script, *policies)
     for _ in range(3):
         await clock.run(quietly(upstream, 1, clock))
@@ -236,14 +236,14 @@ async def test_d5_callers_without_patience_open_no_breaker(
     env: Env, clock: ManualClock, events: Events
 ) -> None:
     """D5: ten callers give a healthy upstream 1 ms each."""
-    script = Script[int, str](clock).after(0.02, "Ann")
+    script = ScriptedTransport[int, str](clock).after(0.02, "Ann")
     upstream = users(
-        env, script, Coalesced(), Within(), Retry(), Breaker(consecutive=3), Timeout(attempt=0.08)
+        env, script, SingleFlight(), Deadline(), Retry(), CircuitBreaker(consecutive=3), Timeout(attempt=0.08)
     )
 
     async def impatient(payload: int) -> None:
-        whole = Deadline(clock.now() + 0.18)
-        context.enter(RequestContext(deadline=Deadline(clock.now() + 0.001), unshortened=whole))
+        whole = DueTime(clock.now() + 0.18)
+        context.enter(RequestContext(deadline=DueTime(clock.now() + 0.001), route_deadline=whole))
         with pytest.raises(UpstreamTimeout):
             await upstream.call("get", payload)
 
@@ -255,8 +255,8 @@ async def test_d5_callers_without_patience_open_no_breaker(
 
 async def test_a_full_bulkhead_opens_no_breaker(env: Env, clock: ManualClock, events: Events) -> None:
     """C7: our own shedding is no failure of theirs, and is not repeated (O5)."""
-    script = Script[int, str](clock).after(0.05, "Ann")
-    upstream = users(env, script, Retry(), Breaker(consecutive=2), Bulkhead(limit=1, queue=0))
+    script = ScriptedTransport[int, str](clock).after(0.05, "Ann")
+    upstream = users(env, script, Retry(), CircuitBreaker(consecutive=2), Bulkhead(limit=1, queue=0))
 
     async def load() -> Counter[str]:
         return Counter(await asyncio.gather(*(quietly(upstream, payload, clock) for payload in range(50))))
@@ -269,8 +269,8 @@ async def test_waiting_beyond_the_deadline_is_overload_not_lateness(
     env: Env, clock: ManualClock, events: Events
 ) -> None:
     """It never reached the upstream: 503, and nothing for the breaker to learn."""
-    script = Script[int, str](clock).after(1.0, "Ann")
-    upstream = users(env, script, Within(), Breaker(consecutive=1), Bulkhead(limit=1))
+    script = ScriptedTransport[int, str](clock).after(1.0, "Ann")
+    upstream = users(env, script, Deadline(), CircuitBreaker(consecutive=1), Bulkhead(limit=1))
     first = asyncio.create_task(ask(upstream, within=5.0))
     await settle()
     second = asyncio.create_task(ask(upstream, 2, within=0.18))
@@ -286,8 +286,8 @@ async def test_c3_a_thousand_callers_at_the_half_open_instant_make_one_probe(
     env: Env, clock: ManualClock, cancelled: bool
 ) -> None:
     """C3, C5, F4: exactly one goes out and all wait for it; if it is cancelled, exactly one of them takes over."""
-    script = Script[int, str](clock).fails(OUTAGE).after(0.05, "Ann")
-    upstream = users(env, script, Retry(), Breaker(consecutive=1, jitter=0), Bulkhead(queue=2000))
+    script = ScriptedTransport[int, str](clock).fails(OUTAGE).after(0.05, "Ann")
+    upstream = users(env, script, Retry(), CircuitBreaker(consecutive=1, jitter=0), Bulkhead(queue=2000))
     await clock.run(quietly(upstream, 0, clock))
     await clock.advance(0.1)
 
@@ -307,14 +307,14 @@ async def test_c3_a_thousand_callers_at_the_half_open_instant_make_one_probe(
     assert asked == 1
     assert after == 1 + 1 + cancelled + 100  # the bulkhead's places, and no more
     assert outcomes["Ann"] >= 100
-    assert outcomes["BreakerOpen"] == 0  # those whose time ran out in the queue teach nothing
+    assert outcomes["CircuitOpen"] == 0  # those whose time ran out in the queue teach nothing
     assert dict(upstream.counts()) == {"probes": 0, "permits": 0, "waiting": 0}
 
 
 async def test_c7_a_probe_that_finds_no_place_gives_its_permit_back(env: Env, clock: ManualClock) -> None:
     """C7: the bulkhead refused it, the upstream never saw it."""
-    script = Script[int, str](clock).after(5.0, "slow").fails(OUTAGE).then("Ann")
-    upstream = users(env, script, Breaker(consecutive=1, jitter=0), Bulkhead(limit=2, queue=0))
+    script = ScriptedTransport[int, str](clock).after(5.0, "slow").fails(OUTAGE).then("Ann")
+    upstream = users(env, script, CircuitBreaker(consecutive=1, jitter=0), Bulkhead(limit=2, queue=0))
     slow = asyncio.create_task(ask(upstream, 1, within=60))
     await settle()
     await quietly(upstream, 2, clock)
@@ -335,15 +335,15 @@ async def test_a13_cancellations_at_random_moments_leave_nothing(
     """A13, X1: 10,000 in ten runs, the whole stack with faults and a hedge: counts at rest, no task left."""
     rng = random.Random(seed)
     env = Env(clock, rng.random, events)
-    script = Script[int, str](clock).after(0.02, "Ann")
+    script = ScriptedTransport[int, str](clock).after(0.02, "Ann")
     upstream = users(
         env,
         script,
-        Coalesced(),
-        Within(),
+        SingleFlight(),
+        Deadline(),
         Retry(),
         Hedge(delay=0.03),
-        Breaker(open_for=0.05),
+        CircuitBreaker(open_for=0.05),
         Bulkhead(limit=20, queue=10, max_wait=0.05),
         Timeout(attempt=0.08),
         Faults(rate=0.2, error=UpstreamUnavailable, delay=0.01),
@@ -379,7 +379,7 @@ async def test_g7_a_thousand_simulated_requests_are_quick_and_repeatable() -> No
 async def simulated(seed: int) -> tuple[Mapping[str, int], list[str]]:
     clock, events = ManualClock(), Events()
     env = Env(clock, random.Random(seed).random, events)
-    script = Script[int, str](clock).after(0.02, "Ann")
+    script = ScriptedTransport[int, str](clock).after(0.02, "Ann")
     upstream = users(env, script, *whole_stack(), Faults(rate=0.3, error=UpstreamUnavailable, delay=0.01))
 
     async def load() -> Counter[str]:

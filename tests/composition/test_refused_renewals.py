@@ -7,20 +7,20 @@ from typing import Literal, TypeVar
 
 import pytest
 
-from stagedoor.cache.codec import HttpCodec
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.cache.shared import Shared
-from stagedoor.cache.store import Store
-from stagedoor.cache.tiered import Tiered
-from stagedoor.call import Call, Env
-from stagedoor.deadline import NEVER
+from stagedoor._cache.codec import HttpCodec
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._cache.shared import Shared
+from stagedoor._cache.store import Store
+from stagedoor._cache.tiered import Tiered
+from stagedoor._call import Call, Env
+from stagedoor._deadline import NEVER
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._transports.statuses import refusal
+from stagedoor._upstream import Upstream
 from stagedoor.errors import UpstreamError, UpstreamRejected
-from stagedoor.policies import Cached, Coalesced
-from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.testing import Events, ManualClock, Script, settle
+from stagedoor.policies import Cached, SingleFlight
+from stagedoor.testing import Events, ManualClock, ScriptedTransport, settle
 from stagedoor.testing.stores import FakeServer
-from stagedoor.transports.statuses import refusal
-from stagedoor.upstream import Upstream
 
 T = TypeVar("T")
 Kind = Literal["memory", "shared", "tiered"]
@@ -57,7 +57,9 @@ class Process:
 
     def __post_init__(self) -> None:
         self.env = env = Env(self.clock, lambda: 0.5, self.events)
-        script = Script[HttpRequest, HttpResponse](self.clock).does(self.truth.answer, self.truth.seconds)
+        script = ScriptedTransport[HttpRequest, HttpResponse](self.clock).does(
+            self.truth.answer, self.truth.seconds
+        )
         kept: Cached[HttpRequest, HttpResponse] = Cached(
             store=self._store(env),
             codec=HttpCodec(),
@@ -65,7 +67,7 @@ class Process:
             stale_while_revalidate=0.0 if self.window == "stale_if_error" else 300.0,
             stale_if_error=0.0 if self.window == "stale_while_revalidate" else 300.0,
         )
-        self.upstream = Upstream("letters", script, kept, Coalesced(), env=env)
+        self.upstream = Upstream("letters", script, kept, SingleFlight(), env=env)
 
     def _store(self, env: Env) -> Store:
         self.far = Shared(self.server, env=env)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from stagedoor.clock import Clock, SystemClock
+from stagedoor._clock import Clock, SystemClock
 from stagedoor.testing import ManualClock
 
 

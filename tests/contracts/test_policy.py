@@ -5,36 +5,36 @@ import dataclasses
 
 import pytest
 
-from stagedoor.call import Call, Env, Policy
-from stagedoor.capabilities import Counted
-from stagedoor.deadline import Deadline
+from stagedoor._call import Call, Env, Policy
+from stagedoor._capabilities import InUseGauges
+from stagedoor._deadline import DueTime
 from stagedoor.errors import UpstreamRejected
-from stagedoor.policies.breaker import Breaker
-from stagedoor.policies.bulkhead import Bulkhead
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.policies.deadline import Within
-from stagedoor.policies.hedge import Hedge
-from stagedoor.policies.retry import Retry
-from stagedoor.policies.timeout import Timeout
-from stagedoor.testing import Faults, ManualClock, Script, call_of, settle
+from stagedoor.policies._bulkhead import Bulkhead
+from stagedoor.policies._circuit_breaker import CircuitBreaker
+from stagedoor.policies._deadline import Deadline
+from stagedoor.policies._hedge import Hedge
+from stagedoor.policies._retry import Retry
+from stagedoor.policies._single_flight import SingleFlight
+from stagedoor.policies._timeout import Timeout
+from stagedoor.testing import Faults, ManualClock, ScriptedTransport, call_of, settle
 
 ALL: list[Policy[int, str]] = [
-    Breaker(),
+    CircuitBreaker(),
     Bulkhead(),
-    Coalesced(),
+    SingleFlight(),
     Faults(rate=0.0),
     Hedge(delay=0.5),
     Retry(),
     Timeout(attempt=0.2),
-    Within(),
+    Deadline(),
 ]
 
 pytestmark = pytest.mark.parametrize("policy", ALL, ids=lambda policy: type(policy).__name__)
-CALL = call_of(7, identity="ann", deadline=Deadline(1000.5))
+CALL = call_of(7, identity="ann", deadline=DueTime(1000.5))
 
 
 def counts(layer: object) -> set[int]:
-    return set(layer.counts().values()) if isinstance(layer, Counted) else {0}
+    return set(layer.counts().values()) if isinstance(layer, InUseGauges) else {0}
 
 
 async def test_options_are_frozen_and_keyword_only(policy: Policy[int, str]) -> None:
@@ -48,7 +48,7 @@ async def test_options_are_frozen_and_keyword_only(policy: Policy[int, str]) -> 
 
 async def test_a_value_passes(policy: Policy[int, str], env: Env, clock: ManualClock) -> None:
     """On a good day a policy adds nothing, and holds nothing afterwards (X1)."""
-    script = Script[int, str](clock).after(0.1, "Ann")
+    script = ScriptedTransport[int, str](clock).after(0.1, "Ann")
     send = policy.wrap(script.send, env)
     value = await clock.run(send(CALL))
 
@@ -59,7 +59,7 @@ async def test_the_call_arrives_as_it_was_made(
     policy: Policy[int, str], env: Env, clock: ManualClock
 ) -> None:
     """Only the deadline may become sooner, never later (D1)."""
-    script = Script[int, str](clock).then("Ann")
+    script = ScriptedTransport[int, str](clock).then("Ann")
     await clock.run(policy.wrap(script.send, env)(CALL))
     [arrived] = script.calls
 
@@ -76,7 +76,7 @@ async def test_x5_an_error_leaves_as_itself(
     def fail(call: Call[int]) -> str:
         raise error
 
-    script = Script[int, str](clock).does(fail, 0.1)
+    script = ScriptedTransport[int, str](clock).does(fail, 0.1)
     send = policy.wrap(script.send, env)
     with pytest.raises(type(error)) as caught:
         await clock.run(send(CALL))
@@ -89,7 +89,7 @@ async def test_x2_a_cancellation_reaches_the_transport_and_leaves_nothing(
     policy: Policy[int, str], env: Env, clock: ManualClock
 ) -> None:
     """X2, D6: the upstream sees it, and the caller sees a cancellation."""
-    script = Script[int, str](clock).hangs()
+    script = ScriptedTransport[int, str](clock).hangs()
     send = policy.wrap(script.send, env)
     task = asyncio.ensure_future(send(CALL))
     await settle()
@@ -102,7 +102,7 @@ async def test_x2_a_cancellation_reaches_the_transport_and_leaves_nothing(
 
 async def test_x1_cancelled_before_it_began(policy: Policy[int, str], env: Env, clock: ManualClock) -> None:
     """X1: gone in the tick in which it asked."""
-    script = Script[int, str](clock).hangs()
+    script = ScriptedTransport[int, str](clock).hangs()
     send = policy.wrap(script.send, env)
     task = asyncio.ensure_future(send(CALL))
     await asyncio.sleep(0)
@@ -115,7 +115,10 @@ async def test_x1_cancelled_before_it_began(policy: Policy[int, str], env: Env, 
 
 async def test_each_wrap_has_state_of_its_own(policy: Policy[int, str], env: Env, clock: ManualClock) -> None:
     """One rule for all upstreams, and an outage of one is none of another's."""
-    broken, well = Script[int, str](clock).hangs(), Script[int, str](clock).after(0.1, "Ann")
+    broken, well = (
+        ScriptedTransport[int, str](clock).hangs(),
+        ScriptedTransport[int, str](clock).after(0.1, "Ann"),
+    )
     first, second = policy.wrap(broken.send, env), policy.wrap(well.send, env)
     tasks = [asyncio.ensure_future(first(CALL)) for _ in range(5)]
     await settle()

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.server import Server
-from stagedoor.cache.shared import Shared
-from stagedoor.cache.store import Store
-from stagedoor.cache.tags import ALL, key_name, tag
-from stagedoor.cache.tiered import Tiered
-from stagedoor.call import Env
-from stagedoor.clock import SystemClock
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.server import Server
+from stagedoor._cache.shared import Shared
+from stagedoor._cache.store import Store
+from stagedoor._cache.tags import ALL, key_name, tag
+from stagedoor._cache.tiered import Tiered
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
 from stagedoor.testing import Events, ManualClock
 from stagedoor.testing.stores import FakeServer
 

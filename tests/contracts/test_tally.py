@@ -6,22 +6,22 @@ from dataclasses import dataclass
 
 import pytest
 
-from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.redis_tally import RedisTally
-from stagedoor.cache.server import StoreDown
-from stagedoor.cache.tally import Tally, Terms
+from stagedoor._cache.limit_counter import LimitCounter, SharedLimit
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.redis_limit_counter import RedisTally
+from stagedoor._cache.server import StoreDown
 from stagedoor.testing import ManualClock
-from stagedoor.testing.tally import FakeTally
+from stagedoor.testing.limit_counter import FakeLimitCounter
 
-TERMS = Terms(requests=100, seconds=60)
+TERMS = SharedLimit(requests=100, seconds=60)
 
 
 @dataclass
 class Bench:
     """Two processes that share a tally, and how time passes for it."""
 
-    one: Tally
-    two: Tally
+    one: LimitCounter
+    two: LimitCounter
     wait: Callable[[float], Awaitable[None]]
 
 
@@ -29,7 +29,7 @@ class Bench:
 async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     if request.param == "fake":
         clock = ManualClock()
-        fake = FakeTally(clock)
+        fake = FakeLimitCounter(clock)
         yield Bench(fake, fake.partner(), clock.advance)
         return
     servers = [RedisServer(request.getfixturevalue("valkey").url, prefix="test") for _ in range(2)]
@@ -45,8 +45,8 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
 
 async def test_what_was_spent_is_added_up(bench: Bench) -> None:
     """Per client, over both processes, in the order of the question."""
-    await bench.one.settle({"a": 3, "b": 1}, TERMS)
-    processes, told = await bench.two.settle({"b": 2, "a": 0, "c": 0}, TERMS)
+    await bench.one.sync({"a": 3, "b": 1}, TERMS)
+    processes, told = await bench.two.sync({"b": 2, "a": 0, "c": 0}, TERMS)
 
     assert processes == 2
     assert [one.total for one in told] == [3, 3, 0]
@@ -55,8 +55,8 @@ async def test_what_was_spent_is_added_up(bench: Bench) -> None:
 
 async def test_one_is_granted_while_the_others_shares_still_fit(bench: Bench) -> None:
     """A hundred less the share of the other process, which is half of the reserve."""
-    await bench.two.settle({}, TERMS)
-    granted = [(await bench.one.settle({"a": 0}, TERMS, want=True))[1][0] for _ in range(99)]
+    await bench.two.sync({}, TERMS)
+    granted = [(await bench.one.sync({"a": 0}, TERMS, want=True))[1][0] for _ in range(99)]
 
     assert [one.granted for one in granted] == [True] * 98 + [False]
     assert [one.total for one in granted[-2:]] == [98, 98]
@@ -64,8 +64,8 @@ async def test_one_is_granted_while_the_others_shares_still_fit(bench: Bench) ->
 
 async def test_what_is_told_with_a_question_counts_before_it(bench: Bench) -> None:
     """A process alone gives out the limit exactly."""
-    _, (first,) = await bench.one.settle({"a": 99}, TERMS, want=True)
-    _, (second,) = await bench.one.settle({"a": 0}, TERMS, want=True)
+    _, (first,) = await bench.one.sync({"a": 99}, TERMS, want=True)
+    _, (second,) = await bench.one.sync({"a": 0}, TERMS, want=True)
 
     assert (first.granted, first.total) == (True, 100)
     assert (second.granted, second.total) == (False, 100)
@@ -73,12 +73,12 @@ async def test_what_is_told_with_a_question_counts_before_it(bench: Bench) -> No
 
 async def test_a_request_counts_until_its_bucket_has_left_the_window(bench: Bench) -> None:
     """In any window, so a bucket longer than the window itself; `reset` says when."""
-    terms = Terms(requests=10, seconds=1)
-    _, (told,) = await bench.one.settle({"a": 7}, terms)
+    terms = SharedLimit(requests=10, seconds=1)
+    _, (told,) = await bench.one.sync({"a": 7}, terms)
     await bench.wait(0.9)
-    _, (still,) = await bench.one.settle({"a": 0}, terms)
+    _, (still,) = await bench.one.sync({"a": 0}, terms)
     await bench.wait(0.15)
-    _, (over,) = await bench.one.settle({"a": 0}, terms)
+    _, (over,) = await bench.one.sync({"a": 0}, terms)
 
     assert 1.0 < told.reset <= 1.02
     assert (still.total, over.total) == (7, 0)
@@ -86,22 +86,22 @@ async def test_a_request_counts_until_its_bucket_has_left_the_window(bench: Benc
 
 async def test_limits_of_other_windows_are_counted_apart(bench: Bench) -> None:
     """Their buckets are of another width: a limit that an operator changes begins anew."""
-    await bench.one.settle({"a": 7}, TERMS)
-    _, (told,) = await bench.one.settle({"a": 0}, Terms(requests=100, seconds=30))
+    await bench.one.sync({"a": 7}, TERMS)
+    _, (told,) = await bench.one.sync({"a": 0}, SharedLimit(requests=100, seconds=30))
 
     assert told.total == 0
 
 
 async def test_nobody_is_a_question_too(bench: Bench) -> None:
     """It says that a process is there."""
-    assert await bench.one.settle({}, TERMS) == (1, [])
+    assert await bench.one.sync({}, TERMS) == (1, [])
 
 
 async def test_redis_expires_what_counts_no_more(request: pytest.FixtureRequest) -> None:
     """The server's memory is bounded by who asked lately."""
     server = RedisServer(request.getfixturevalue("valkey").url, prefix="test")
     await server.news(0)
-    await RedisTally(server, prefix="test", member="a").settle({"a": 1}, TERMS)
+    await RedisTally(server, prefix="test", member="a").sync({"a": 1}, TERMS)
     lives = [await server.command("PTTL", key) for key in ("test#rate:60:a", "test#rate:processes")]
     await server.aclose()
 
@@ -115,9 +115,7 @@ async def test_a_step_back_of_redis_clock_shuts_nobody_out(request: pytest.Fixtu
     await server.news(0)
     await server.command("HSET", "test#rate:60:a", "99999999999", "100")
     await server.command("ZADD", "test#rate:processes", "99999999999", "ghost")
-    processes, (told,) = await RedisTally(server, prefix="test", member="a").settle(
-        {"a": 0}, TERMS, want=True
-    )
+    processes, (told,) = await RedisTally(server, prefix="test", member="a").sync({"a": 0}, TERMS, want=True)
     await server.aclose()
 
     assert (processes, told.granted, told.total) == (1, True, 1)
@@ -130,13 +128,13 @@ async def test_a_tally_that_is_away_says_so(request: pytest.FixtureRequest) -> N
         async def command(self, *words: bytes | str | int) -> object:
             return b"PONG"
 
-    fake = FakeTally(ManualClock())
+    fake = FakeLimitCounter(ManualClock())
     fake.fail()
-    away: list[Tally] = [
+    away: list[LimitCounter] = [
         fake,
         RedisTally(RedisServer("redis://x"), member="a"),
         RedisTally(Strange(), member="a"),
     ]
     for tally in away:
         with pytest.raises(StoreDown):
-            await tally.settle({"a": 1}, TERMS)
+            await tally.sync({"a": 1}, TERMS)

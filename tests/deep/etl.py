@@ -30,11 +30,11 @@ from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.etl.extract import PIPELINES, IndexPipeline
 from cinema.etl.unread import Unread
 from cinema.indices import INDICES
-from stagedoor.clock import SystemClock
+from stagedoor._clock import SystemClock
+from stagedoor._transports.http import HttpTransport
 from stagedoor.search.elastic import ElasticEngine
 from stagedoor.search.engine import Engine
 from stagedoor.search.tantivy import TantivyEngine
-from stagedoor.transports.http import HttpTransport
 from tests import search_nodes, servers
 from tests.cinema.etl.sources import documents_in
 from tests.live.platform import clean, prepare, run

@@ -33,8 +33,8 @@ import typer
 from typer.testing import CliRunner
 
 import cinema.cli
-import stagedoor.cli
-from stagedoor.call import Env
+from stagedoor._call import Env
+from stagedoor._cli import app as stagedoor_app
 from stagedoor.testing import Events, ManualClock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,7 +158,7 @@ class Reading:
     async def check(self, command: str, shown: str) -> None:
         """Hold a `stagedoor` command to what the page shows of it."""
         words = shlex.split(command)[1:]
-        result = CliRunner().invoke(stagedoor.cli.app, words)
+        result = CliRunner().invoke(stagedoor_app, words)
         assert result.exit_code == 0, (command, result.output, result.exception)
         if shown:
             assert lines_of(result.output) == lines_of(shown), result.output
@@ -259,7 +259,7 @@ def understood(command: str) -> bool:
     if program == "make":
         return set(words[1:]) <= targets()
     if program in {"stagedoor", "cinema"}:
-        return known_to(stagedoor.cli.app if program == "stagedoor" else cinema.cli.app, words[1:])
+        return known_to(stagedoor_app if program == "stagedoor" else cinema.cli.app, words[1:])
     return True
 
 

@@ -12,7 +12,7 @@ import pytest
 from cinema.gateway.app import build
 from cinema.settings import Settings
 from stagedoor import Settings as GatewaySettings
-from stagedoor.web.routes import UNMATCHED, Router
+from stagedoor._web.routes import UNMATCHED, Router
 from tests.docs import pages, typed
 from tests.docs.pages import ROOT, Block, blocks, blocks_of, commands, name_of
 
@@ -229,7 +229,7 @@ def test_a_page_that_is_wrong_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     wrong = {
         "output.md": "```python\nprint(1)\n```\n```output\n2\n```\n",
         "failing.md": "```python\n# test_shown.py\ndef test_it(clock):\n    assert clock.now() == 0\n```\n",
-        "fragment.md": "```python fragment\nfrom stagedoor.call import Nothing\n```\n",
+        "fragment.md": "```python fragment\nfrom stagedoor._call import Nothing\n```\n",
     }
     for name, text in wrong.items():
         page = tmp_path / name

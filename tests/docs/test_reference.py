@@ -11,8 +11,8 @@ from prometheus_client import Metric
 
 from cinema.gateway.catalogue.figures import Figures
 from cinema.settings import Settings
-from stagedoor.observers.metrics import Metrics
-from stagedoor.observers.numbers import Family
+from stagedoor._observers.metrics import Metrics
+from stagedoor._observers.numbers import Family
 from stagedoor.testing import ManualClock
 from tests.docs.pages import ROOT
 
@@ -119,9 +119,9 @@ def test_every_public_name_says_in_a_table_what_it_is(script: ModuleType) -> Non
 
 def test_a_function_and_a_class_of_one_name_have_an_anchor_each(script: ModuleType) -> None:
     """`Retry` is a policy, `retry` a decorator."""
-    assert script.anchors_of(["Retry", "Breaker", "retry"]) == {
+    assert script.anchors_of(["Retry", "CircuitBreaker", "retry"]) == {
         "Retry": "retry",
-        "Breaker": "breaker",
+        "CircuitBreaker": "circuitbreaker",
         "retry": "retry-1",
     }
 

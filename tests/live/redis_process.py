@@ -8,12 +8,12 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.shared import Shared
-from stagedoor.cache.tiered import Tiered
-from stagedoor.call import Env
-from stagedoor.clock import SystemClock
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.shared import Shared
+from stagedoor._cache.tiered import Tiered
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
 from stagedoor.testing import Events
 
 __all__ = ["Handler", "Process", "serving", "until"]

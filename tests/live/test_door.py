@@ -20,7 +20,7 @@ pytestmark = pytest.mark.live
 
 APP = """
 import asyncio, os, sys
-from stagedoor.door import Entrance, serve
+from stagedoor._door import Entrance, serve
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
@@ -37,7 +37,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 
 def make():
-    return Entrance(app=app, drain=lambda: print("draining", flush=True))
+    return ServerHooks(app=app, drain=lambda: print("draining", flush=True))
 
 if __name__ == "__main__":
     port, workers = int(sys.argv[1]), int(sys.argv[2])

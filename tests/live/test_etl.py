@@ -15,13 +15,13 @@ import pytest
 
 from cinema.database import open_database
 from cinema.etl.extract import PIPELINES
-from cinema.etl.stamp import read_stamp
+from cinema.etl.manifest import read_stamp
 from cinema.indices import INDICES
-from stagedoor.clock import SystemClock
+from stagedoor._clock import SystemClock
+from stagedoor._transports.http import HttpTransport
 from stagedoor.search import Engine
 from stagedoor.search.elastic import ElasticEngine
 from stagedoor.search.tantivy import TantivyEngine
-from stagedoor.transports.http import HttpTransport
 from tests.cinema.etl.sources import documents_in, whole
 from tests.live.platform import clean, prepare, run, until
 from tests.servers import Server

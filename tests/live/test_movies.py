@@ -17,7 +17,7 @@ import pytest
 from cinema.gateway.app import build
 from cinema.services.ghibli.facts import read_facts
 from cinema.settings import Settings
-from stagedoor.requests import HttpResponse
+from stagedoor._requests import HttpResponse
 from stagedoor.testing import Client
 from tests.live.platform import PATIENT, Platform, ask
 from tests.servers import Server

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.redis_tally import RedisTally
-from stagedoor.cache.server import StoreDown
-from stagedoor.cache.tags import tag
-from stagedoor.clock import SystemClock
-from stagedoor.web.shared_throttle import SharedThrottle
-from stagedoor.web.throttle import Quota
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.redis_limit_counter import RedisTally
+from stagedoor._cache.server import StoreDown
+from stagedoor._cache.tags import tag
+from stagedoor._clock import SystemClock
+from stagedoor._web.shared_throttle import SharedThrottle
+from stagedoor._web.throttle import Quota
 from tests.live.redis_process import Process, serving, until
 from tests.servers import Server
 
@@ -223,7 +223,7 @@ async def test_f1_a_server_that_answers_nonsense_is_an_outage_that_ends(
         assert liar.told > 0
         assert max(gaps) < 1.0  # nobody was held up by a reply
         assert await process.body(b"k") in {b"v", None}
-        assert not [record for record in caplog.records if record.name == "stagedoor.supervision"]
+        assert not [record for record in caplog.records if record.name == "stagedoor._supervision"]
         await process.store.aclose()
 
 

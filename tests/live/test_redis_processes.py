@@ -16,13 +16,13 @@ pytestmark = pytest.mark.live
 # A process that does what it is told, one line of JSON a command.
 PROGRAM = """
 import asyncio, json, random, sys
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.shared import Shared
-from stagedoor.cache.tags import tag
-from stagedoor.cache.tiered import Tiered
-from stagedoor.call import Env
-from stagedoor.clock import SystemClock
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.shared import Shared
+from stagedoor._cache.tags import tag
+from stagedoor._cache.tiered import Tiered
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
 
 async def main():
     env = Env(SystemClock(), random.random, lambda event: None)

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.tags import ALL, tag
-from stagedoor.events import StoreFailed, StoreRestored
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.tags import ALL, tag
+from stagedoor._events import StoreFailed, StoreRestored
 from tests import servers
 from tests.chaos import CALM, ChaosProxy, Weather
 from tests.live.redis_process import Process, until

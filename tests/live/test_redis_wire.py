@@ -9,10 +9,10 @@ import pytest
 import trustme
 import uvloop
 
-from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.server import StoreDown
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.server import StoreDown
+from stagedoor._events import StoreFailed
 from stagedoor.errors import ConfigError
-from stagedoor.events import StoreFailed
 from tests.live.redis_process import Handler, Process, serving, until
 from tests.servers import Server
 

@@ -17,7 +17,7 @@ WALKED = """
 import asyncio, sys
 import walked
 from stagedoor._face.serving import _entrance
-from stagedoor.door.server import server_for
+from stagedoor._door.server import server_for
 
 files = []
 

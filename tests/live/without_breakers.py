@@ -4,8 +4,8 @@ from typing import Any
 
 from cinema.gateway.app import build
 from cinema.settings import load
-from stagedoor.door import Entrance, serve
-from stagedoor.policies import Breaker
+from stagedoor._door import ServerHooks, serve
+from stagedoor.policies import CircuitBreaker
 
 
 def main() -> None:
@@ -14,8 +14,8 @@ def main() -> None:
     app = build(settings)
     behind: list[Any] = [*app.services, *app.backends]
     for one in behind:
-        one.policies = [policy for policy in one.policies if not isinstance(policy, Breaker)]
-    serve(Entrance(app=app), port=settings.gateway_port)
+        one.policies = [policy for policy in one.policies if not isinstance(policy, CircuitBreaker)]
+    serve(ServerHooks(app=app), port=settings.gateway_port)
 
 
 if __name__ == "__main__":

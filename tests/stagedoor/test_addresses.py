@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.addresses import client_key, client_of, trust
-from stagedoor.requests import Headers
+from stagedoor._addresses import client_key, client_of, trust
+from stagedoor._requests import Headers
 
 TRUSTED = trust([ip_network("10.0.0.0/8"), ip_network("2001:db8:ffff::/48")])
 PROXY = "10.0.0.1"

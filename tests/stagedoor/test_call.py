@@ -1,8 +1,8 @@
 """The core: one signature, and a call as frozen data."""
 
-from stagedoor.call import Call, Env, Policy, Send
-from stagedoor.deadline import NEVER
-from stagedoor.testing import Script, call_of
+from stagedoor._call import Call, Env, Policy, Send
+from stagedoor._deadline import NEVER
+from stagedoor.testing import ScriptedTransport, call_of
 
 
 def test_a_call_has_no_room_for_more() -> None:
@@ -28,6 +28,6 @@ async def test_a_policy_is_anything_that_wraps_a_send(env: Env) -> None:
             return shouting
 
     policy: Policy[int, str] = Shout()
-    script = Script[int, str](env.clock).then("ann")
+    script = ScriptedTransport[int, str](env.clock).then("ann")
 
     assert await policy.wrap(script.send, env)(call_of(1)) == "ANN"

@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from stagedoor.cli import app
+from stagedoor._cli import app
 
 Written = Callable[[str], str]
 
 GATEWAY = """
     from dataclasses import dataclass
     from tests.declared import Aggregate
-    from stagedoor.policies.hedge import Hedge
-    from stagedoor.policies.retry import Retry
-    from stagedoor.policies.timeout import Timeout
+    from stagedoor.policies._hedge import Hedge
+    from stagedoor.policies._retry import Retry
+    from stagedoor.policies._timeout import Timeout
 
     @dataclass
     class Remote:

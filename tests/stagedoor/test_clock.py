@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from stagedoor.clock import SystemClock
+from stagedoor._clock import SystemClock
 
 
 def test_d5_now_is_monotonic_and_wall_is_not() -> None:

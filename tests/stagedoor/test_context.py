@@ -2,9 +2,9 @@
 
 import asyncio
 
-from stagedoor import context
-from stagedoor.context import RequestContext
-from stagedoor.deadline import NEVER
+from stagedoor import _context as context
+from stagedoor._context import RequestContext
+from stagedoor._deadline import NEVER
 
 
 def test_outside_a_request_nobody_asks_and_nothing_ends() -> None:
@@ -12,7 +12,7 @@ def test_outside_a_request_nobody_asks_and_nothing_ends() -> None:
     outside = context.current()
 
     assert (outside.identity, outside.deadline, outside.forward) == ("", NEVER, ())
-    assert (outside.attempt, outside.unshortened) == (1, None)
+    assert (outside.attempt, outside.route_deadline) == (1, None)
 
 
 def test_a_context_is_left_the_way_it_was_entered() -> None:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.clock import SystemClock
-from stagedoor.deadline import LATE, NEVER, Deadline, Expiry
+from stagedoor._clock import SystemClock
+from stagedoor._deadline import LATE, NEVER, DueTime, TimeoutScope
 from stagedoor.testing import ManualClock, settle
 
 MOMENTS = st.floats(-1e9, 1e9)
@@ -17,7 +17,7 @@ MOMENTS = st.floats(-1e9, 1e9)
 @given(at=MOMENTS, now=MOMENTS)
 def test_what_is_left_is_never_below_zero(at: float, now: float) -> None:
     """D1: a time-out of less than nothing would be an error in whatever takes it."""
-    deadline = Deadline(at)
+    deadline = DueTime(at)
 
     assert deadline.remaining(now) == max(0.0, at - now)
     assert deadline.passed(now) == (now >= at)
@@ -26,21 +26,21 @@ def test_what_is_left_is_never_below_zero(at: float, now: float) -> None:
 @given(at=MOMENTS, other=MOMENTS)
 def test_a_deadline_never_grows(at: float, other: float) -> None:
     """D1, D5: narrowing takes the sooner of both."""
-    narrowed = Deadline(at).narrowed(other)
+    narrowed = DueTime(at).narrowed(other)
 
-    assert narrowed == Deadline(min(at, other))
+    assert narrowed == DueTime(min(at, other))
 
 
 def test_a_deadline_that_is_not_narrowed_stays_the_same_object() -> None:
     """Handing on costs nothing; policies tell by identity whether anything changed."""
-    deadline = Deadline(5.0)
+    deadline = DueTime(5.0)
 
     assert deadline.narrowed(5.0) is deadline
     assert NEVER.narrowed(math.inf) is NEVER
 
 
 async def guarded(clock: ManualClock, at: float, log: list[str]) -> str:
-    with Expiry(clock, Deadline(at)):
+    with TimeoutScope(clock, DueTime(at)):
         try:
             await clock.sleep(60)
         except asyncio.CancelledError as error:
@@ -61,7 +61,7 @@ async def test_a_block_that_is_late_is_cancelled_and_times_out(clock: ManualCloc
 
 async def test_a_block_in_time_leaves_no_timer(clock: ManualClock) -> None:
     """X1: and the task can be used on; nothing comes later."""
-    with Expiry(clock, Deadline(1000.5)):
+    with TimeoutScope(clock, DueTime(1000.5)):
         await asyncio.sleep(0)
     await clock.advance(1)
 
@@ -70,13 +70,13 @@ async def test_a_block_in_time_leaves_no_timer(clock: ManualClock) -> None:
 
 async def test_a_block_that_raises_raises_as_it_is(clock: ManualClock) -> None:
     """Its own errors are none of the guard's business."""
-    with pytest.raises(ZeroDivisionError), Expiry(clock, Deadline(1000.5)):
+    with pytest.raises(ZeroDivisionError), TimeoutScope(clock, DueTime(1000.5)):
         raise ZeroDivisionError
 
 
 async def test_without_a_deadline_there_is_no_timer(clock: ManualClock) -> None:
     """A call that may take for ever costs nothing to guard."""
-    with Expiry(clock, NEVER):
+    with TimeoutScope(clock, NEVER):
         pending = clock.pending()
 
     assert pending == 0
@@ -113,7 +113,7 @@ async def test_x3_a_cancellation_is_not_lost_in_an_error_made_of_the_expiry(cloc
     """X3: the block turned our cancellation into an error of its own in the very tick of the caller's."""
 
     async def translating() -> None:
-        with Expiry(clock, Deadline(1000.5)):
+        with TimeoutScope(clock, DueTime(1000.5)):
             try:
                 await clock.sleep(60)
             except asyncio.CancelledError as error:
@@ -131,7 +131,7 @@ async def test_an_error_made_of_the_expiry_leaves_as_it_is(clock: ManualClock) -
     """A layer inside may know better what the lateness means."""
 
     async def translating() -> None:
-        with Expiry(clock, Deadline(1000.5)):
+        with TimeoutScope(clock, DueTime(1000.5)):
             try:
                 await clock.sleep(60)
             except asyncio.CancelledError as error:
@@ -145,7 +145,7 @@ async def test_the_inner_of_two_guards_ends_its_own_block_only(clock: ManualCloc
     """A part may be late while the whole has time left."""
 
     async def nested() -> str:
-        with Expiry(clock, Deadline(1001.0)):
+        with TimeoutScope(clock, DueTime(1001.0)):
             try:
                 await guarded(clock, 1000.5, [])
             except TimeoutError:
@@ -162,7 +162,7 @@ async def test_two_guards_of_one_moment_time_out_once(clock: ManualClock) -> Non
     async def nested() -> int:
         task = asyncio.current_task()
         assert task is not None
-        with pytest.raises(TimeoutError), Expiry(clock, Deadline(1000.5)):
+        with pytest.raises(TimeoutError), TimeoutScope(clock, DueTime(1000.5)):
             await guarded(clock, 1000.5, [])
         await clock.sleep(0.1)
         return task.cancelling()
@@ -193,7 +193,7 @@ async def test_a_guard_works_in_a_task_that_is_being_cancelled(clock: ManualCloc
 
 async def test_a_guard_on_the_real_clock(clock: ManualClock) -> None:
     """The same on the machine's clock, with a deadline that has passed already."""
-    with pytest.raises(TimeoutError), Expiry(SystemClock(), Deadline(0.0)):
+    with pytest.raises(TimeoutError), TimeoutScope(SystemClock(), DueTime(0.0)):
         await asyncio.get_running_loop().create_future()
 
 
@@ -204,7 +204,7 @@ def test_a_guard_outside_a_task_is_a_mistake() -> None:
 
     def enter() -> None:
         try:
-            with Expiry(ManualClock(), NEVER):
+            with TimeoutScope(ManualClock(), NEVER):
                 pass
         except RuntimeError as error:
             caught.append(error)

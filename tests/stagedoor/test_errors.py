@@ -3,8 +3,9 @@
 import pytest
 
 from stagedoor import errors
+from stagedoor._requests import HttpResponse
 from stagedoor.errors import (
-    BreakerOpen,
+    CircuitOpen,
     ConfigError,
     Overloaded,
     StagedoorError,
@@ -14,7 +15,6 @@ from stagedoor.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.requests import HttpResponse
 
 
 def drawn() -> dict[str, tuple[str, str]]:
@@ -43,7 +43,7 @@ def test_the_tree_is_as_drawn() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [UpstreamTimeout, UpstreamUnavailable, BreakerOpen, Overloaded, UpstreamRejected, UpstreamGarbled],
+    [UpstreamTimeout, UpstreamUnavailable, CircuitOpen, Overloaded, UpstreamRejected, UpstreamGarbled],
 )
 def test_each_error_gives_the_reason_that_is_drawn(kind: type[UpstreamError]) -> None:
     """Verdicts, logs and metrics carry the reason."""

@@ -5,8 +5,8 @@ from typing import get_args
 
 import pytest
 
-from stagedoor import events
-from stagedoor.events import BudgetExhausted, CallJoined, Event, upstream_of
+from stagedoor import _events as events
+from stagedoor._events import BudgetExhausted, CallJoined, Event, upstream_of
 
 
 @pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from stagedoor.cli import app
+from stagedoor._cli import app
 
 
 def run(*arguments: str) -> Result:

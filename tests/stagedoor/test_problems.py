@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor import problems
+from stagedoor import _problems as problems
+from stagedoor._problems import ProblemDetails, fields_of, problem_of, render
 from stagedoor.errors import (
-    BreakerOpen,
+    CircuitOpen,
     Overloaded,
     UpstreamError,
     UpstreamGarbled,
@@ -16,7 +17,6 @@ from stagedoor.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.problems import Problem, fields_of, problem_of, render
 
 EVERY = (
     problems.bad_request(),
@@ -45,7 +45,7 @@ EVERY = (
 )
 
 
-def body(problem: Problem, instance: str = "/x") -> dict[str, object]:
+def body(problem: ProblemDetails, instance: str = "/x") -> dict[str, object]:
     document: dict[str, object] = json.loads(
         render(problem, instance=instance, request_id="r1", namespace="cinema")
     )
@@ -57,7 +57,7 @@ def body(problem: Problem, instance: str = "/x") -> dict[str, object]:
     [
         (UpstreamTimeout("users.get"), 504, "upstream-timeout"),
         (UpstreamUnavailable("users.get"), 503, "upstream-unavailable"),
-        (BreakerOpen("users.get"), 503, "upstream-unavailable"),
+        (CircuitOpen("users.get"), 503, "upstream-unavailable"),
         (Overloaded("users.get"), 503, "overloaded"),
         (UpstreamGarbled("users.get"), 502, "upstream-garbled"),
         (UpstreamRejected("users.get"), 502, "upstream-garbled"),
@@ -74,13 +74,13 @@ def test_h6_each_error_has_one_status(error: Exception, status: int, kind: str) 
 
 def test_c8_an_open_breaker_says_when_it_tries_again() -> None:
     """C8: Retry-After is the open time left, in whole seconds, rounded up."""
-    fields = dict(fields_of(problem_of(BreakerOpen("users.get", retry_after=2.1))))
+    fields = dict(fields_of(problem_of(CircuitOpen("users.get", retry_after=2.1))))
 
     assert fields[b"retry-after"] == b"3"
 
 
 @pytest.mark.parametrize("problem", [p for p in EVERY if p.status in {429, 503}], ids=lambda p: p.kind)
-def test_503_and_429_always_carry_retry_after(problem: Problem) -> None:
+def test_503_and_429_always_carry_retry_after(problem: ProblemDetails) -> None:
     """A client that must wait is told how long, at least one second."""
     assert int(dict(fields_of(problem))[b"retry-after"]) >= 1
 
@@ -111,7 +111,7 @@ def test_t21_the_text_of_an_exception_never_leaves() -> None:
 
 
 @pytest.mark.parametrize("problem", EVERY, ids=lambda p: p.kind)
-def test_h10_every_problem_has_the_members_of_rfc_9457(problem: Problem) -> None:
+def test_h10_every_problem_has_the_members_of_rfc_9457(problem: ProblemDetails) -> None:
     """H10: type, title, status, detail, instance and request id; detail is always text."""
     document = body(problem, "/api/v1/films")
 

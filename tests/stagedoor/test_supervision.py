@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.supervision import next_pause, supervised
+from stagedoor._supervision import next_pause, supervised
 from stagedoor.testing import ManualClock, settle
 
 
@@ -117,7 +117,7 @@ async def test_f1_a_fall_is_logged_with_its_places(
     (record,) = caplog.records
 
     assert (record.name, record.getMessage()) == (
-        "stagedoor.supervision",
+        "stagedoor._supervision",
         "redis watch fell of ValueError and is started again",
     )
     assert record.exc_info is not None

@@ -5,23 +5,23 @@ from typing import Any
 
 import pytest
 
-from stagedoor import context
-from stagedoor.call import Call, Env, Send
-from stagedoor.context import RequestContext
-from stagedoor.deadline import Deadline, Expiry
-from stagedoor.errors import BreakerOpen, ConfigError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.events import AttemptEnded
-from stagedoor.policies.breaker import Breaker
-from stagedoor.policies.bulkhead import Bulkhead
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.policies.deadline import Within
-from stagedoor.policies.timeout import Timeout
-from stagedoor.requests import HttpRequest
-from stagedoor.testing import Events, ManualClock, Script, settle
-from stagedoor.upstream import Upstream
+from stagedoor import _context as context
+from stagedoor._call import Call, Env, Send
+from stagedoor._context import RequestContext
+from stagedoor._deadline import DueTime, TimeoutScope
+from stagedoor._events import AttemptEnded
+from stagedoor._requests import HttpRequest
+from stagedoor._upstream import Upstream
+from stagedoor.errors import CircuitOpen, ConfigError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.policies._bulkhead import Bulkhead
+from stagedoor.policies._circuit_breaker import CircuitBreaker
+from stagedoor.policies._deadline import Deadline
+from stagedoor.policies._single_flight import SingleFlight
+from stagedoor.policies._timeout import Timeout
+from stagedoor.testing import Events, ManualClock, ScriptedTransport, settle
 
 
-class Mark:
+class TagVersion:
     """A policy that notes when calls pass it."""
 
     def __init__(self, name: str, log: list[str]) -> None:
@@ -38,14 +38,14 @@ class Mark:
         return marked
 
     def __repr__(self) -> str:
-        return f"Mark({self.name})"
+        return f"TagVersion({self.name})"
 
 
 async def test_policies_stand_outermost_first(env: Env, clock: ManualClock) -> None:
     """`Upstream("users", transport, A, B)` is `A(B(transport))`."""
     log: list[str] = []
-    script = Script[int, str](clock).then("Ann")
-    upstream = Upstream("users", script, Mark("A", log), Mark("B", log), env=env)
+    script = ScriptedTransport[int, str](clock).then("Ann")
+    upstream = Upstream("users", script, TagVersion("A", log), TagVersion("B", log), env=env)
     value = await upstream.call("get", 1)
 
     assert value == "Ann"
@@ -61,24 +61,26 @@ async def test_what_is_made_of_an_answer_is_part_of_the_attempt(env: Env, clock:
         return said.lower()
 
     events = Events()
-    script = Script[int, Any](clock).then("Ann").then("Bob")
+    script = ScriptedTransport[int, Any](clock).then("Ann").then("Bob")
     told = Env(clock=clock, rng=env.rng, observe=events)
-    upstream: Upstream[int, str] = Upstream("users", script, Breaker(consecutive=1), env=told, read=read)
+    upstream: Upstream[int, str] = Upstream(
+        "users", script, CircuitBreaker(consecutive=1), env=told, read=read
+    )
     value = await upstream.call("get", 1)
     with pytest.raises(UpstreamGarbled, match="'Bob' is nobody") as garbled:
         await upstream.call("get", 2)
 
     assert value == "ann"
     assert [one.error for one in events.of(AttemptEnded)] == [None, garbled.value]
-    with pytest.raises(BreakerOpen):
+    with pytest.raises(CircuitOpen):
         await upstream.call("get", 3)
 
 
 async def test_a_call_carries_what_the_request_says(env: Env, clock: ManualClock) -> None:
     """Deadline, identity and attempt (R7) are the request's; idempotence is the transport's to know."""
-    script = Script[int, str](clock).then("Ann")
+    script = ScriptedTransport[int, str](clock).then("Ann")
     upstream = Upstream("users", script, env=env)
-    token = context.enter(RequestContext(deadline=Deadline(1000.18), identity="ann", attempt=2))
+    token = context.enter(RequestContext(deadline=DueTime(1000.18), identity="ann", attempt=2))
     await upstream.call("get", 7)
     context.leave(token)
 
@@ -88,7 +90,7 @@ async def test_a_call_carries_what_the_request_says(env: Env, clock: ManualClock
             payload=7,
             key=b"",  # nobody asks for one
             identity="ann",
-            deadline=Deadline(1000.18),
+            deadline=DueTime(1000.18),
             idempotent=True,
             attempt=2,
         )
@@ -96,9 +98,9 @@ async def test_a_call_carries_what_the_request_says(env: Env, clock: ManualClock
 
 
 async def test_a_key_is_made_where_a_policy_asks_for_one(env: Env, clock: ManualClock) -> None:
-    """Keys cost; `Coalesced` and `Cached` are told apart by them."""
-    script = Script[int, str](clock).then("Ann")
-    await Upstream("users", script, Coalesced(), env=env).call("get", 7)
+    """Keys cost; `SingleFlight` and `Cached` are told apart by them."""
+    script = ScriptedTransport[int, str](clock).then("Ann")
+    await Upstream("users", script, SingleFlight(), env=env).call("get", 7)
 
     assert script.calls[0].key == b"7"
 
@@ -111,7 +113,7 @@ async def test_r1_only_the_author_of_a_call_overrides_the_protocol(
     env: Env, clock: ManualClock, method: str, said: bool | None, idempotent: bool
 ) -> None:
     """R1: a POST may be repeated only if somebody declared it safe."""
-    script = Script[HttpRequest, str](clock).then("Ann")
+    script = ScriptedTransport[HttpRequest, str](clock).then("Ann")
     request = HttpRequest(method=method, target=b"/users")
     await Upstream("users", script, env=env).call("batch", request, idempotent=said)
 
@@ -123,7 +125,7 @@ async def test_each_attempt_is_one_event_and_one_in_the_record(
 ) -> None:
     """A value, an error: with the time it took."""
     error = UpstreamUnavailable("users.get", "refused")
-    script = Script[int, str](clock).after(0.02, "Ann").fails(error, after=0.01)
+    script = ScriptedTransport[int, str](clock).after(0.02, "Ann").fails(error, after=0.01)
     upstream = Upstream("users", script, env=env)
     request = RequestContext()
 
@@ -144,10 +146,10 @@ async def test_an_attempt_cut_off_by_a_guard_is_told_as_late(
     env: Env, clock: ManualClock, events: Events
 ) -> None:
     """The guard noticed the moment before the transport could: the attempt was late all the same."""
-    upstream = Upstream("users", Script[int, str](clock).hangs(), env=env)
+    upstream = Upstream("users", ScriptedTransport[int, str](clock).hangs(), env=env)
 
     async def guarded() -> None:
-        with pytest.raises(TimeoutError), Expiry(clock, Deadline(1000.1)):
+        with pytest.raises(TimeoutError), TimeoutScope(clock, DueTime(1000.1)):
             await upstream.call("get", 1)
 
     await clock.run(guarded())
@@ -161,7 +163,7 @@ async def test_x2_an_attempt_whose_caller_left_is_no_failure(
     env: Env, clock: ManualClock, events: Events
 ) -> None:
     """X2: a client that disconnects is not counted against the upstream."""
-    upstream = Upstream("users", Script[int, str](clock).hangs(), env=env)
+    upstream = Upstream("users", ScriptedTransport[int, str](clock).hangs(), env=env)
     task = asyncio.create_task(upstream.call("get", 1))
     await settle()
     task.cancel()
@@ -174,7 +176,7 @@ async def test_an_upstream_made_of_others_tells_no_attempts(
     env: Env, clock: ManualClock, events: Events
 ) -> None:
     """Its parts tell them already: counted twice they would be wrong."""
-    upstream = Upstream("profile", Script[int, str](clock).then("Ann"), env=env, observed=False)
+    upstream = Upstream("profile", ScriptedTransport[int, str](clock).then("Ann"), env=env, observed=False)
     await upstream.call("get", 1)
 
     assert events == []
@@ -182,8 +184,8 @@ async def test_an_upstream_made_of_others_tells_no_attempts(
 
 async def test_x1_what_the_layers_hold_is_summed(env: Env, clock: ManualClock) -> None:
     """X1: the gateway can show the counts, and they return to rest."""
-    script = Script[int, str](clock).hangs()
-    upstream = Upstream("users", script, Coalesced(), Breaker(), Bulkhead(), env=env)
+    script = ScriptedTransport[int, str](clock).hangs()
+    upstream = Upstream("users", script, SingleFlight(), CircuitBreaker(), Bulkhead(), env=env)
     tasks = [asyncio.create_task(upstream.call("get", payload)) for payload in (1, 1, 2)]
     await settle()
     busy = dict(upstream.counts())
@@ -197,10 +199,10 @@ async def test_x1_what_the_layers_hold_is_summed(env: Env, clock: ManualClock) -
 
 async def test_breakers_are_held_from_outside(env: Env, clock: ManualClock) -> None:
     """An operator's word reaches every breaker of an upstream, and nothing else in it."""
-    script = Script[int, str](clock).then("answer")
-    upstream = Upstream("users", script, Coalesced(), Breaker(), env=env)
+    script = ScriptedTransport[int, str](clock).then("answer")
+    upstream = Upstream("users", script, SingleFlight(), CircuitBreaker(), env=env)
     upstream.hold("open")
-    with pytest.raises(BreakerOpen):
+    with pytest.raises(CircuitOpen):
         await upstream.call("get", 1)
     upstream.hold("closed")
 
@@ -209,8 +211,8 @@ async def test_breakers_are_held_from_outside(env: Env, clock: ManualClock) -> N
 
 async def test_a_half_open_breaker_is_seen_from_outside(env: Env, clock: ManualClock) -> None:
     """Health pages say "recovering" then."""
-    script = Script[int, str](clock).fails(UpstreamTimeout).hangs()
-    upstream = Upstream("users", script, Within(), Breaker(consecutive=1, jitter=0), env=env)
+    script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout).hangs()
+    upstream = Upstream("users", script, Deadline(), CircuitBreaker(consecutive=1, jitter=0), env=env)
     seen = ["half_open" in upstream.circuits()]
     with pytest.raises(UpstreamTimeout):
         await upstream.call("get", 1)
@@ -229,8 +231,8 @@ async def test_x4_closing_ends_what_the_layers_do_and_then_the_transport(
     env: Env, clock: ManualClock
 ) -> None:
     """X4: outermost first; the transport last, when nothing uses it any more."""
-    script = Script[int, str](clock).hangs()
-    upstream = Upstream("users", script, Coalesced(), Bulkhead(), env=env)
+    script = ScriptedTransport[int, str](clock).hangs()
+    upstream = Upstream("users", script, SingleFlight(), Bulkhead(), env=env)
     waiter = asyncio.create_task(upstream.call("get", 1))
     await settle()
     await upstream.aclose()
@@ -243,19 +245,23 @@ async def test_x4_closing_ends_what_the_layers_do_and_then_the_transport(
 def test_a_name_that_is_no_identifier_is_refused(env: Env, clock: ManualClock, name: str) -> None:
     """Operations, metrics and settings are made of it."""
     with pytest.raises(ConfigError, match="must be an identifier"):
-        Upstream(name, Script[int, str](clock), env=env)
+        Upstream(name, ScriptedTransport[int, str](clock), env=env)
 
 
 def test_d3_a_stack_that_can_never_repeat_is_refused(env: Env, clock: ManualClock) -> None:
     """D3: the error names the upstream."""
     with pytest.raises(ConfigError, match=r"upstream 'users': Timeout\(attempt=0\.2\)"):
-        Upstream("users", Script[int, str](clock), Within(limit=0.1), Timeout(attempt=0.2), env=env)
+        Upstream(
+            "users", ScriptedTransport[int, str](clock), Deadline(limit=0.1), Timeout(attempt=0.2), env=env
+        )
 
 
 def test_an_upstream_shows_its_stack(env: Env, clock: ManualClock) -> None:
     """Production composition can be read, and pinned by a test."""
-    upstream = Upstream("users", Script[int, str](clock), Within(), Timeout(attempt=0.08), env=env)
+    upstream = Upstream(
+        "users", ScriptedTransport[int, str](clock), Deadline(), Timeout(attempt=0.08), env=env
+    )
 
     assert repr(upstream) == (
-        "<Upstream users Within(limit=None) ▸ Timeout(attempt=0.08) ▸ <Script 0 calls, 0 active>>"
+        "<Upstream users Deadline(limit=None) ▸ Timeout(attempt=0.08) ▸ <Script 0 calls, 0 active>>"
     )

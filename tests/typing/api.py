@@ -6,23 +6,23 @@ An expected error carries an ignore, which both checkers honour, and which both 
 
 from typing import assert_type
 
-from stagedoor.aggregate.verdict import PartVerdict
-from stagedoor.call import Call, Env, Policy, Send, Transport
-from stagedoor.clock import SystemClock
-from stagedoor.context import RequestContext
-from stagedoor.deadline import NEVER
-from stagedoor.events import CallJoined, Event
-from stagedoor.policies.breaker import Breaker, Guard
-from stagedoor.policies.budget import Account, Budget
-from stagedoor.policies.bulkhead import Bulkhead
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.policies.deadline import Within
-from stagedoor.policies.hedge import Hedge
-from stagedoor.policies.retry import Retry
-from stagedoor.policies.timeout import Timeout
-from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.testing import Faults, ManualClock, Script, call_of
-from stagedoor.upstream import Upstream
+from stagedoor._aggregate.verdict import PartVerdict
+from stagedoor._call import Call, Env, Policy, Send, Transport
+from stagedoor._clock import SystemClock
+from stagedoor._context import RequestContext
+from stagedoor._deadline import NEVER
+from stagedoor._events import CallJoined, Event
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._upstream import Upstream
+from stagedoor.policies._budget import Account, Budget
+from stagedoor.policies._bulkhead import Bulkhead
+from stagedoor.policies._circuit_breaker import CircuitBreaker, CircuitBreakerSend
+from stagedoor.policies._deadline import Deadline
+from stagedoor.policies._hedge import Hedge
+from stagedoor.policies._retry import Retry
+from stagedoor.policies._single_flight import SingleFlight
+from stagedoor.policies._timeout import Timeout
+from stagedoor.testing import Faults, ManualClock, ScriptedTransport, call_of
 
 
 def observe(event: Event) -> None: ...
@@ -34,8 +34,8 @@ env = Env(SystemClock(), lambda: 0.5, observe)
 async def a_policy_keeps_the_types_of_what_it_wraps(send: Send[HttpRequest, HttpResponse]) -> None:
     retrying = Retry().wrap(send, env)
     assert_type(retrying, Send[HttpRequest, HttpResponse])
-    guard = Breaker().wrap(retrying, env)
-    assert_type(guard, Guard[HttpRequest, HttpResponse])
+    guard = CircuitBreaker().wrap(retrying, env)
+    assert_type(guard, CircuitBreakerSend[HttpRequest, HttpResponse])
     assert_type(await guard(call_of(HttpRequest(target=b"/"))), HttpResponse)
     await guard(call_of(7))  # type: ignore[arg-type]
 
@@ -46,11 +46,11 @@ async def every_policy_fits_every_upstream(
     users = Upstream(
         "users",
         http,
-        Coalesced(),
-        Within(limit=0.2),
+        SingleFlight(),
+        Deadline(limit=0.2),
         Retry(),
         Hedge(delay=0.05),
-        Breaker(),
+        CircuitBreaker(),
         Bulkhead(),
         Timeout(attempt=0.08),
         Faults(rate=0.1),
@@ -95,7 +95,7 @@ def a_budget_is_a_rule_or_an_account() -> None:
 
 async def fakes_have_the_types_of_the_real_things() -> None:
     clock = ManualClock()
-    script = Script[HttpRequest, HttpResponse](clock).then(HttpResponse(status=200))
+    script = ScriptedTransport[HttpRequest, HttpResponse](clock).then(HttpResponse(status=200))
     transport: Transport[HttpRequest, HttpResponse] = script
     assert_type(await clock.run(transport.send(call_of(HttpRequest(target=b"/")))), HttpResponse)
     assert_type(call_of(7), Call[int])
@@ -107,7 +107,7 @@ def a_call_is_complete() -> None:
 
 
 def values_of_the_hot_path_are_frozen_here() -> None:
-    """They are plain at run time (see `stagedoor.value`); this file is what holds them."""
+    """They are plain at run time (see `stagedoor._value`); this file is what holds them."""
     call_of(1).deadline = NEVER  # type: ignore[misc]
     HttpRequest(target=b"/").target = b"/other"  # type: ignore[misc]
     HttpResponse(status=200).status = 500  # type: ignore[misc]

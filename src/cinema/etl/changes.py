@@ -31,11 +31,8 @@ from sqlalchemy.exc import DBAPIError
 
 from cinema.database import Database, DatabaseUnavailable
 from cinema.database.tables import SCHEMA, change_log
-from cinema.etl.feed import Change, Portion, Waiting
-from cinema.etl.horizon import HORIZON, NEXT, obstacle
-from cinema.etl.logged import Logged, logged, oldest
-from cinema.etl.marks import (
-    Mark,
+from cinema.etl.checkpoints import (
+    Checkpoint,
     Place,
     confirmed,
     is_due,
@@ -46,9 +43,12 @@ from cinema.etl.marks import (
     pruned_in,
     void,
 )
+from cinema.etl.feed import Change, Portion, Waiting
+from cinema.etl.horizon import HORIZON, NEXT, obstacle
+from cinema.etl.logged import Logged, logged, oldest
 from cinema.etl.state import Position
 from cinema.etl.unread import is_spoilt
-from stagedoor.clock import Clock
+from stagedoor._clock import Clock
 
 __all__ = ["KEEP", "ChangeLog", "has_change_log"]
 
@@ -147,7 +147,7 @@ class ChangeLog:
         return await database.write(lambda connection: _prune(connection, now))
 
     def _mark(self, place: Place) -> Callable[[Connection], None]:
-        return lambda connection: leave(connection, self.consumer, Mark(place, self._now()))
+        return lambda connection: leave(connection, self.consumer, Checkpoint(place, self._now()))
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self.clock.wall(), UTC)

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from cinema.etl.patience import Patience
 from cinema.etl.report import EtlReport
+from cinema.etl.retrying import Retrying
 from cinema.etl.unread import Unread
 from stagedoor.search import Change, Refused, Writer, WriterError
 
@@ -27,7 +27,7 @@ class Loader:
     """One writer, and what has become of what was written."""
 
     writer: Writer
-    patience: Patience
+    patience: Retrying
     report: EtlReport
     set_aside: dict[str, str] = field(default_factory=dict)
     written: Counter[str] = field(default_factory=Counter)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from cinema.database.engine import PostgresDatabase
 from cinema.database.locks import lock_of
-from stagedoor.clock import Clock
+from stagedoor._clock import Clock
 
 __all__ = ["Tell", "sole_writer", "sole_writer_anywhere"]
 

@@ -2,7 +2,7 @@
 
 Theory. Reading rows, making documents of them and bringing these into the engine's form is Python's work, and more
 than half of what a film costs; the engine writes in threads of its own. In one process, under one interpreter's lock,
-both use little more than one core. So large tables are read by processes of their own (`Apart`), which hand
+both use little more than one core. So large tables are read by processes of their own (`Subprocess`), which hand
 over changes that need only be written. One is slower than the engine, two are faster;
 the engine goes first, or what it writes out waits for pages that nobody wants yet. Measured on two cores, 200,000
 films, in films a second: one process 11,000, one reader 12,000, two 14,000, behind the engine 15,900. Small tables are
@@ -26,7 +26,7 @@ from cinema.etl.load import Item
 from cinema.etl.unread import Unread
 from stagedoor.search import Prepare
 
-__all__ = ["READERS", "Apart", "DocumentPages", "Here", "collect_rarely"]
+__all__ = ["READERS", "DocumentPages", "InProcess", "Subprocess", "collect_rarely"]
 
 READERS: Final = 2
 _NICE: Final = 10  # nice(2): behind the engine, and behind gateways on the same machine
@@ -50,7 +50,7 @@ class DocumentPages(Protocol):
         """Give back what is held."""
 
 
-class Here:
+class InProcess:
     """Pages that this process reads."""
 
     def __init__(self, database: Database, prepare: Prepare) -> None:
@@ -70,7 +70,7 @@ class Here:
         pass
 
 
-class Apart:
+class Subprocess:
     """Pages that other processes read, which end with this one.
 
     `database` opens one of its own there; like `prepare` it must be such that it can be pickled.
@@ -142,7 +142,7 @@ def _serve(line: Connection, database: Callable[[], Database], prepare: Prepare)
     os.nice(_NICE)
     collect_rarely()
     with asyncio.Runner() as runner, suppress(EOFError, OSError):
-        pages = Here(database(), prepare)
+        pages = InProcess(database(), prepare)
         while True:
             name, span = line.recv()
             line.send(runner.run(_answer(pages, name, span)))

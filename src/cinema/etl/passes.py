@@ -26,10 +26,10 @@ from cinema.etl.dirty import Dirty, chunks, completed, dirty_of, indices_of
 from cinema.etl.extract import PIPELINES, IndexPipeline, unread_among
 from cinema.etl.feed import Feed, Portion
 from cinema.etl.load import Loader
-from cinema.etl.patience import Patience
-from cinema.etl.purge import Purger
+from cinema.etl.manifest import FinishedBatch
+from cinema.etl.purge import Invalidator
 from cinema.etl.report import EtlReport
-from cinema.etl.stamp import FinishedBatch
+from cinema.etl.retrying import Retrying
 from cinema.etl.state import Position, State, StateBroken, read_state, write_state
 from cinema.etl.unread import Unread
 from stagedoor.search import Delete, Put, Writer, WriterError
@@ -52,8 +52,8 @@ class Etl:
     database: Database
     reopen: Callable[[], Database]
     feed: Feed
-    purger: Purger
-    patience: Patience
+    purger: Invalidator
+    patience: Retrying
     report: EtlReport
     state: Path
     batch: int = 1_000

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from cinema.etl.stamp import (
+from cinema.etl.manifest import (
     FinishedBatch,
     next_stamp,
     read_stamp,
@@ -16,17 +16,17 @@ from cinema.etl.stamp import (
     without_tags,
     write_stamp,
 )
-from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.server import StoreDown
-from stagedoor.cache.tags import ALL, tag
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.server import StoreDown
+from stagedoor._cache.tags import ALL, tag
 
-__all__ = ["EVERYTHING", "Purger", "Stamped", "WithRedis"]
+__all__ = ["EVERYTHING", "Invalidator", "Stamped", "WithRedis"]
 
 EVERYTHING = "*"  # in place of tags
 _SECONDS = 2.0
 
 
-class Purger(Protocol):
+class Invalidator(Protocol):
     """Calls answers out that a batch has made old, and tells how batches fare."""
 
     async def wait(self, since: Mapping[str, float], /) -> None:

@@ -17,7 +17,7 @@ from functools import partial
 from cinema.etl.carried import Carried, text_of
 from cinema.etl.extract import PIPELINES, IndexPipeline, Span
 from cinema.etl.load import Item, Loader
-from cinema.etl.pages import READERS, Apart, DocumentPages, Here
+from cinema.etl.pages import READERS, DocumentPages, InProcess, Subprocess
 from cinema.etl.passes import Etl, clear
 from cinema.etl.purge import EVERYTHING
 from cinema.etl.state import State
@@ -49,7 +49,7 @@ async def _opened(etl: Etl, loader: Loader, most: int) -> AsyncIterator[Document
     """Yield pages of the source, read where that is best for tables of at most so many rows."""
     prepare = loader.writer.prepare
     apart = most >= etl.apart_from
-    pages = Apart(etl.reopen, prepare) if apart else Here(etl.database, prepare)
+    pages = Subprocess(etl.reopen, prepare) if apart else InProcess(etl.database, prepare)
     async with aclosing(pages):
         yield pages
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from stagedoor.clock import Clock
-from stagedoor.observers.lines import as_json, as_text
+from stagedoor._clock import Clock
+from stagedoor._observers.lines import as_json, as_text
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

@@ -13,29 +13,29 @@ from sqlalchemy.exc import SQLAlchemyError
 from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.database.engine import PostgresDatabase
 from cinema.etl.changes import ChangeLog, has_change_log
+from cinema.etl.checkpoints import consumer_beside
 from cinema.etl.feed import Feed
 from cinema.etl.load import Loader
 from cinema.etl.lock import sole_writer, sole_writer_anywhere
-from cinema.etl.marks import consumer_beside
+from cinema.etl.manifest import figures_key, stamp_path
 from cinema.etl.modified import Modified
 from cinema.etl.pages import collect_rarely
 from cinema.etl.passes import Etl, clear, found, update
-from cinema.etl.patience import Patience
-from cinema.etl.purge import Purger, Stamped, WithRedis
+from cinema.etl.purge import Invalidator, Stamped, WithRedis
 from cinema.etl.rebuild import rebuild
 from cinema.etl.report import EtlReport, paced, report_for
-from cinema.etl.stamp import figures_key, stamp_path
+from cinema.etl.retrying import Retrying
 from cinema.indices import INDICES, MOVIES
 from cinema.settings import Settings
-from stagedoor.cache.redis import RedisServer
-from stagedoor.call import Env
-from stagedoor.clock import SystemClock
-from stagedoor.observers.lines import where
+from stagedoor._cache.redis import RedisServer
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
+from stagedoor._observers.lines import where
+from stagedoor._supervision import supervised
+from stagedoor._transports.http import HttpTransport
+from stagedoor._upstream import Upstream
 from stagedoor.policies import Timeout
 from stagedoor.search import Writer, WriterError
-from stagedoor.supervision import supervised
-from stagedoor.transports.http import HttpTransport
-from stagedoor.upstream import Upstream
 
 __all__ = ["Job", "job_of", "run"]
 
@@ -53,7 +53,7 @@ class Job:
     env: Env
     report: EtlReport
     database: Database
-    purger: Purger
+    purger: Invalidator
     open_writer: Callable[[], Writer]
 
     async def once(self, *, anew: bool = False) -> int:
@@ -87,9 +87,9 @@ class Job:
             await self.env.clock.sleep(self.settings.search_etl_interval_s)
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> Retrying:
         """Return how outages are borne."""
-        return Patience(self.env, self._lost)
+        return Retrying(self.env, self._lost)
 
     async def aclose(self) -> None:
         """Close what is open."""
@@ -179,7 +179,7 @@ def job_of(settings: Settings, report: EtlReport | None = None) -> Job:
     return Job(settings, env, shown, database, purger, _writer_of(settings, env))
 
 
-def _purger_of(settings: Settings) -> Purger:
+def _purger_of(settings: Settings) -> Invalidator:
     stamped = Stamped(stamp_path(settings.search_dir))
     if settings.redis_url is None:
         return stamped

@@ -1,6 +1,6 @@
 """Every remote of the gateway and its policies, on one screen.
 
-    Retry( Breaker( AdaptiveLimit( Timeout( transport ))))
+    Retry( CircuitBreaker( AdaptiveLimit( Timeout( transport ))))
 
 Each of these keeps to the deadline of its call by itself, so that no guard stands round them.
 Joining and keeping answers stand further out, round whole screens.
@@ -12,7 +12,7 @@ from cinema.gateway.catalogue.engine import PROBE, engine_of
 from cinema.gateway.memes.policies import MediaAway, Reads
 from cinema.settings import Settings
 from stagedoor import Backend, Gateway, Policy, Service
-from stagedoor.policies import AdaptiveLimit, Breaker, Budget, Bulkhead, Retry, Timeout
+from stagedoor.policies import AdaptiveLimit, Budget, Bulkhead, CircuitBreaker, Retry, Timeout
 from stagedoor.search import Query, Result
 
 __all__ = ["MEDIA_SECONDS", "film_api", "media", "memes", "search", "services"]
@@ -111,7 +111,7 @@ def _policies(settings: Settings, attempt: float) -> tuple[Policy[Any, Any], ...
     budget = Budget(share=0.1)
     return (
         Retry(attempts=settings.gateway_retry_attempts, base=base, cap=max(0.25, base), budget=budget),
-        Breaker(
+        CircuitBreaker(
             consecutive=failures,
             failure_rate=0.5,
             minimum=max(20, 4 * failures),  # who wants to see many failures in a row wants them seen here too

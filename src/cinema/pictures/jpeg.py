@@ -20,7 +20,7 @@ _FILL = re.compile(rb"\xff+[^\xff]", re.DOTALL)
 _PROFILE = b"ICC_PROFILE\0"
 
 
-class _Reading:
+class _JpegReading:
     """One file on its way: what is kept, and what it says of itself."""
 
     def __init__(self, data: memoryview, bounds: Bounds) -> None:
@@ -89,7 +89,7 @@ class _Reading:
 
 def read(data: memoryview, bounds: Bounds) -> Pieces:
     """Return what is the picture; raises `NotAPicture` and `TooMuch`."""
-    reading = _Reading(data, bounds)
+    reading = _JpegReading(data, bounds)
     while (marker := _next_marker(reading.cursor)) != _EOI:
         reading.cursor.count()
         reading.segment(marker)

@@ -31,7 +31,7 @@ _PASSES = (
 )  # Adam7
 
 
-class _Reading:
+class _PngReading:
     """One file on its way: what is kept, and what it says of itself."""
 
     def __init__(self, bounds: Bounds) -> None:
@@ -117,7 +117,7 @@ class _Reading:
 
 def read(data: memoryview, bounds: Bounds) -> Pieces:
     """Return what is the picture; raises `NotAPicture` and `TooMuch`."""
-    cursor, reading = Cursor(data, bounds, len(SIGNATURE)), _Reading(bounds)
+    cursor, reading = Cursor(data, bounds, len(SIGNATURE)), _PngReading(bounds)
     while not reading.ended:
         cursor.count()
         reading.take(*_chunk(cursor))

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from cinema.settings import Settings, host_of, port_of
 
-__all__ = ["SERVICES", "Service"]
+__all__ = ["SERVICES", "BackendService"]
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class BackendService:
     """Name a service, the module that builds it, and the setting that says where it listens."""
 
     name: str
@@ -35,11 +35,11 @@ class Service:
 SERVICES = {
     service.name: service
     for service in (
-        Service("users", "user-service", "GATEWAY_USERS_URL", "cinema.services.users.app"),
-        Service("orders", "order-service", "GATEWAY_ORDERS_URL", "cinema.services.orders.app"),
-        Service("products", "product-service", "GATEWAY_PRODUCTS_URL", "cinema.services.products.app"),
-        Service("memes", "meme-service", "GATEWAY_MEMES_URL", "cinema.services.memes.app"),
-        Service("media", "media-service", "MEDIA_URL", "cinema.services.media.app"),
-        Service("ghibli", "ghibli-service", "GHIBLI_BASE_URL", "cinema.services.ghibli.app"),
+        BackendService("users", "user-service", "GATEWAY_USERS_URL", "cinema.services.users.app"),
+        BackendService("orders", "order-service", "GATEWAY_ORDERS_URL", "cinema.services.orders.app"),
+        BackendService("products", "product-service", "GATEWAY_PRODUCTS_URL", "cinema.services.products.app"),
+        BackendService("memes", "meme-service", "GATEWAY_MEMES_URL", "cinema.services.memes.app"),
+        BackendService("media", "media-service", "MEDIA_URL", "cinema.services.media.app"),
+        BackendService("ghibli", "ghibli-service", "GHIBLI_BASE_URL", "cinema.services.ghibli.app"),
     )
 }

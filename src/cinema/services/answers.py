@@ -6,7 +6,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from stagedoor.problems import Problem, fields_of, render
+from stagedoor._problems import ProblemDetails, fields_of, render
 
 __all__ = ["json_answer", "problem_answer"]
 
@@ -18,7 +18,7 @@ def json_answer(value: object, headers: Mapping[str, str] | None = None) -> Resp
     )
 
 
-def problem_answer(request: Request, problem: Problem) -> Response:
+def problem_answer(request: Request, problem: ProblemDetails) -> Response:
     """Answer a refusal or a fault."""
     body = render(
         problem, instance=request.scope["path"], request_id=request.scope["request_id"], namespace="cinema"

@@ -23,15 +23,15 @@ from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.services.answers import json_answer, problem_answer
 from cinema.services.refusals import refusals
 from cinema.settings import Settings
-from stagedoor import problems
-from stagedoor.asgi import Scope
-from stagedoor.clock import SystemClock
-from stagedoor.events import StoreFailed
-from stagedoor.observers.logs import Logs, Stream
-from stagedoor.observers.metrics import Metrics
-from stagedoor.problems import Problem
-from stagedoor.web.middleware import Framework, RequestMiddleware
-from stagedoor.web.routes import Refused
+from stagedoor import _problems as problems
+from stagedoor._asgi import Scope
+from stagedoor._clock import SystemClock
+from stagedoor._events import StoreFailed
+from stagedoor._observers.logs import Logs, LogStream
+from stagedoor._observers.metrics import Metrics
+from stagedoor._problems import ProblemDetails
+from stagedoor._web.middleware import Framework, RequestMiddleware
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["DatabaseFrame", "Frame", "Outage", "new_frame", "open_frame", "problem_for"]
 
@@ -96,7 +96,7 @@ class DatabaseFrame(Frame):
 
 
 def open_frame(
-    settings: Settings, stream: Stream | None, name: str, about: str, table: Table, life: Life = _nothing
+    settings: Settings, stream: LogStream | None, name: str, about: str, table: Table, life: Life = _nothing
 ) -> DatabaseFrame:
     """Start a service of this name whose health depends on this table; nothing connects yet.
 
@@ -120,7 +120,7 @@ def open_frame(
 
 def new_frame(
     settings: Settings,
-    stream: Stream | None,
+    stream: LogStream | None,
     name: str,
     about: str,
     probe: Callable[[], Awaitable[object]],
@@ -201,7 +201,14 @@ def _refuse_in_form(frame: Frame) -> None:
             frame.logs.observe(StoreFailed(error.store, _kind_of(error)))
         return problem_answer(request, problem_for(error))
 
-    for kind in (HTTPException, RequestValidationError, DatabaseUnavailable, Outage, Refused, Exception):
+    for kind in (
+        HTTPException,
+        RequestValidationError,
+        DatabaseUnavailable,
+        Outage,
+        RequestRefused,
+        Exception,
+    ):
         frame.app.add_exception_handler(kind, refuse)
 
 
@@ -212,14 +219,14 @@ def _kind_of(error: BaseException) -> str:
     return type(error).__name__
 
 
-def problem_for(error: Exception) -> Problem:
+def problem_for(error: Exception) -> ProblemDetails:
     """Return what a caller is told about an error that left a route."""
     match error:
         case DatabaseUnavailable():
             return replace(problems.upstream_unavailable(1.0), detail="the database does not answer")
         case Outage():
             return replace(problems.upstream_unavailable(1.0), detail=error.detail)
-        case Refused():
+        case RequestRefused():
             return error.problem
         case RequestValidationError():
             return _invalid(error)
@@ -229,7 +236,7 @@ def problem_for(error: Exception) -> Problem:
             return problems.internal()
 
 
-def _refused(error: HTTPException) -> Problem:
+def _refused(error: HTTPException) -> ProblemDetails:
     match error.status_code:
         case 404:
             return problems.not_found("no such path" if error.detail == "Not Found" else error.detail)
@@ -244,7 +251,7 @@ def _refused(error: HTTPException) -> Problem:
             return problems.bad_request("the body is not valid JSON")
 
 
-def _invalid(error: RequestValidationError) -> Problem:
+def _invalid(error: RequestValidationError) -> ProblemDetails:
     faults = [
         {"loc": list(fault["loc"]), "msg": fault["msg"], "type": fault["type"]} for fault in error.errors()
     ]

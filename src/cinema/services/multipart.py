@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["Begun", "Content", "Ended", "Malformed", "Parser", "TooMuch", "boundary_of"]
+__all__ = ["Begun", "BodyTooLarge", "Content", "Malformed", "Parser", "PartsEnded", "boundary_of"]
 
 _HEADER_BYTES: Final = 8 * 1024  # of one part; browsers write some 200
 _PARTS: Final = 16
@@ -26,7 +26,7 @@ class Malformed(Exception):
     """The body is no multipart/form-data."""
 
 
-class TooMuch(Exception):
+class BodyTooLarge(Exception):
     """The body is beyond a bound."""
 
 
@@ -46,11 +46,11 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class PartsEnded:
     """The part that had begun is complete."""
 
 
-Event: TypeAlias = Begun | Content | Ended
+Event: TypeAlias = Begun | Content | PartsEnded
 _State: TypeAlias = Literal["preamble", "delimiter", "headers", "content", "epilogue"]
 
 
@@ -144,11 +144,11 @@ class Parser:
         place = self._held.find(b"\r\n\r\n", 0, _HEADER_BYTES)
         if place < 0:
             if len(self._held) >= _HEADER_BYTES:
-                raise TooMuch(f"the header of a part has at most {_HEADER_BYTES:,} bytes")
+                raise BodyTooLarge(f"the header of a part has at most {_HEADER_BYTES:,} bytes")
             return False
         self._parts += 1
         if self._parts > _PARTS:
-            raise TooMuch(f"there are at most {_PARTS} parts")
+            raise BodyTooLarge(f"there are at most {_PARTS} parts")
         events.append(_begun(bytes(self._held[2:place])))
         del self._held[: place + 4]
         self._state = "content"
@@ -161,7 +161,7 @@ class Parser:
         if known > 0:
             events.append(Content(bytes(memoryview(self._held)[:known])))
         if place >= 0:
-            events.append(Ended())
+            events.append(PartsEnded())
             return self._passed(place)
         if known > 0:
             del self._held[:known]

@@ -5,8 +5,8 @@ from importlib import import_module
 from cinema.listening import demand_free
 from cinema.services import SERVICES
 from cinema.settings import Settings
-from stagedoor.door import Entrance
-from stagedoor.door import serve as serve_door
+from stagedoor._door import ServerHooks
+from stagedoor._door import serve as serve_door
 
 __all__ = ["serve"]
 
@@ -23,4 +23,4 @@ def serve(settings: Settings, name: str, host: str | None = None) -> None:
     demand_free(host or bound, port)
     app = import_module(service.module).build(settings)
     # The door listens last: as long as nobody can answer, a caller is refused at once and does not wait in a queue.
-    serve_door(Entrance(app=app, refused=app.refused), host=host or bound, port=port, namespace="cinema")
+    serve_door(ServerHooks(app=app, refused=app.refused), host=host or bound, port=port, namespace="cinema")

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 
-from cinema.lifeline import PARENT
+from cinema.parent import PARENT
 from cinema.stack.parts import StackProcess
 from cinema.stack.terminal import follow
 

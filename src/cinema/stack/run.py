@@ -6,7 +6,7 @@ a child that dies is started again after a pause that doubles with each death an
 while. Each child leads a session of its own, so that Ctrl-C in a terminal reaches the parent alone; the parent then
 stops the gateway first, so that its open requests still find the services, and the services after it: SIGTERM, and
 SIGKILL for the whole group of a child that overstays. A parent that is killed takes its children along by way of
-`cinema.lifeline`.
+`cinema.parent`.
 """
 
 import asyncio
@@ -23,8 +23,8 @@ from cinema.stack.child import Child, ending, late, start
 from cinema.stack.parts import StackProcess, parts_of
 from cinema.stack.prepare import build_index, prepare
 from cinema.stack.terminal import say, show
-from stagedoor.clock import SystemClock
-from stagedoor.supervision import supervised
+from stagedoor._clock import SystemClock
+from stagedoor._supervision import supervised
 
 __all__ = ["next_pause", "run"]
 

@@ -3,9 +3,9 @@
 import json
 
 from stagedoor._face.gateway import Gateway
+from stagedoor._web.docs import DocumentSet
+from stagedoor._web.openapi import document
 from stagedoor.errors import ConfigError
-from stagedoor.web.docs import DocumentSet
-from stagedoor.web.openapi import document
 
 __all__ = ["text_of"]
 

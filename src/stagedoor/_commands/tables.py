@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from rich.console import Console
 from rich.table import Table
 
+from stagedoor._aggregate.worst import NamedUpstream, WorstCase, doubts_of
 from stagedoor._commands.targets import RouteRow
-from stagedoor.aggregate.worst import NamedUpstream, WorstCase, doubts_of
-from stagedoor.policies.cost import Cost
+from stagedoor.policies._cost import Cost
 
 __all__ = [
     "aggregate_table",

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Protocol, runtime_checkable
 
 import typer
 
+from stagedoor._aggregate import Plan, PlanError
+from stagedoor._aggregate.worst import NamedUpstream
 from stagedoor._commands.failures import CONFIG, DATA, MISSING, USAGE, fail
 from stagedoor._face.gateway import Gateway
-from stagedoor.aggregate import Plan, PlanError
-from stagedoor.aggregate.worst import NamedUpstream
 from stagedoor.errors import ConfigError
 
 __all__ = ["Inspectable", "RouteRow", "Target", "gateway_of", "inspected_of", "told"]

@@ -6,6 +6,9 @@ from typing import Annotated, Any, Generic, Literal, ParamSpec, TypeVar, overloa
 
 from pydantic import BaseModel, RootModel
 
+from stagedoor._aggregate import verdict as judged
+from stagedoor._context import Priority
+from stagedoor._face.caching import Cache
 from stagedoor._face.caller import caller_here
 from stagedoor._face.declared import (
     DeclaredPart,
@@ -17,12 +20,9 @@ from stagedoor._face.declared import (
 )
 from stagedoor._face.fields import Cookie
 from stagedoor._face.guards import Guard
-from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.service import Service
 from stagedoor._face.uses import SOURCE
-from stagedoor.aggregate import verdict as judged
-from stagedoor.context import Priority
 from stagedoor.errors import ConfigError
 
 __all__ = ["Aggregate", "Delivery", "OrFallback", "Result", "Verdict"]
@@ -217,7 +217,7 @@ class Aggregate(Generic[M]):
     def summary(self, function: Callable[P, T], /) -> Callable[P, T]:
         """Declare the decorated plain function as the one that fills its field when the answer is made.
 
-        Its arguments are parts, inputs and `report`, a `stagedoor.aggregate.Report`. Raises `ConfigError` for a second
+        Its arguments are parts, inputs and `report`, a `stagedoor.Report`. Raises `ConfigError` for a second
         one.
         """
         if self.summarised is not None:

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from stagedoor._aggregate.part import Argument, Signature, signature_of
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
 from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
 from stagedoor._face.templates import route_names
-from stagedoor.aggregate.part import Argument, Signature, signature_of
+from stagedoor._web.rendering import adapted
 from stagedoor.errors import ConfigError
-from stagedoor.web.rendering import adapted
 
 __all__ = ["Arguments", "varied"]
 

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from stagedoor._call import Env, Transport
 from stagedoor._face.caller import caller_here
 from stagedoor._face.places import Place
 from stagedoor._face.remote import AnyPolicy
-from stagedoor.call import Env, Transport
 
 __all__ = ["Backend"]
 

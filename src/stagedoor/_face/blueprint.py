@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from stagedoor._aggregate.part import PlanError, signature_of
+from stagedoor._events import upstream_of
 from stagedoor._face.arguments import varied
 from stagedoor._face.backends import Backend
 from stagedoor._face.caller import unvaried
@@ -18,9 +20,7 @@ from stagedoor._face.screens import reserve
 from stagedoor._face.service import Service
 from stagedoor._face.settings import RESERVED
 from stagedoor._face.uses import awaits, used_by
-from stagedoor.aggregate.part import PlanError, signature_of
 from stagedoor.errors import ConfigError
-from stagedoor.events import upstream_of
 
 if TYPE_CHECKING:
     from stagedoor._face.declaration import Declaration

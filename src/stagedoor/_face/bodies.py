@@ -5,13 +5,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from stagedoor import problems
+from stagedoor import _problems as problems
 from stagedoor._face.inputs import read_as
 from stagedoor._face.shapes import is_json, odd_number
-from stagedoor.parameters import Fault, Invalid
-from stagedoor.web.disconnect import ClientGone
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Refused
+from stagedoor._parameters import Fault, Invalid
+from stagedoor._web.disconnect import ClientGone
+from stagedoor._web.request import Request
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["chunks_of", "json_body", "too_large"]
 
@@ -19,9 +19,9 @@ _BOM = b"\xef\xbb\xbf"
 _JSON_INVALID = "json_invalid"
 
 
-def too_large(limit: int) -> Refused:
+def too_large(limit: int) -> RequestRefused:
     """Return the refusal of a body that is over its bound, in bytes."""
-    return Refused(problems.too_large(f"a body has at most {limit:,} bytes here"))
+    return RequestRefused(problems.too_large(f"a body has at most {limit:,} bytes here"))
 
 
 def demand_length(request: Request, limit: int) -> None:
@@ -32,7 +32,7 @@ def demand_length(request: Request, limit: int) -> None:
 
 
 async def chunks_of(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """Yield a body as it comes; raises `Refused` once it passes the bound, `ClientGone` if it is cut."""
+    """Yield a body as it comes; raises `RequestRefused` once it passes the bound, `ClientGone` if it is cut."""
     size = 0
     while True:
         message = await request.receive()
@@ -51,7 +51,9 @@ async def chunks_of(request: Request, limit: int) -> AsyncIterator[bytes]:
 async def json_body(request: Request, adapter: TypeAdapter[Any], limit: int) -> Any:  # noqa: ANN401
     """Return a body of JSON as a value; refuses what is too large (413), no JSON (415, 400) or another value (422)."""
     if not is_json(request.headers.get(b"content-type")):
-        raise Refused(problems.unsupported_media("the body is JSON here: say Content-Type: application/json"))
+        raise RequestRefused(
+            problems.unsupported_media("the body is JSON here: say Content-Type: application/json")
+        )
     demand_length(request, limit)
     body = b"".join([chunk async for chunk in chunks_of(request, limit)]).removeprefix(_BOM)
     odd = odd_number(body)
@@ -62,5 +64,5 @@ async def json_body(request: Request, adapter: TypeAdapter[Any], limit: int) -> 
     except Invalid as invalid:
         first = invalid.faults[0]
         if first.type == _JSON_INVALID:
-            raise Refused(problems.bad_request(f"the body is not JSON: {first.msg}")) from None
+            raise RequestRefused(problems.bad_request(f"the body is not JSON: {first.msg}")) from None
         raise

@@ -5,7 +5,8 @@ from contextvars import Token
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from stagedoor import context, requests
+from stagedoor import _context as context
+from stagedoor import _requests as requests
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor.errors import ConfigError, UpstreamRejected
 
@@ -131,7 +132,7 @@ def entered(asked: context.RequestContext, caller: Caller) -> Token[context.Requ
             asked.forward,
             asked.record,
             asked.attempt,
-            asked.unshortened,
+            asked.route_deadline,
             asked.parent,
             caller,
         )

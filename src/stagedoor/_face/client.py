@@ -7,19 +7,20 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal
 
-from stagedoor import context, requests
+from stagedoor import _context as context
+from stagedoor import _requests as requests
+from stagedoor._call import Call
+from stagedoor._face.caching import Cache
 from stagedoor._face.caller import Caller, caller_here, noted
 from stagedoor._face.fields import Cookie, Picker, lower_fields
-from stagedoor._face.kept import Cache
 from stagedoor._face.places import Place
-from stagedoor._face.remote import AnyPolicy, Kind
-from stagedoor._face.replies import ABSENT_STATUSES, UNREAD, Asking, Reply
+from stagedoor._face.remote import AnyPolicy, CallKind
+from stagedoor._face.replies import ABSENT_STATUSES, UNREAD, Asking, ServiceReply
 from stagedoor._face.shapes import shape_of
-from stagedoor.call import Call
+from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamError, UpstreamGarbled, UpstreamRejected
-from stagedoor.requests import HttpRequest, HttpResponse
 
-__all__ = ["NOTHING", "Client"]
+__all__ = ["NOTHING", "ServiceClient"]
 
 _SAFE: Final = frozenset({"GET", "HEAD"})
 
@@ -32,7 +33,7 @@ class _Missing:
 NOTHING: Final[Any] = _Missing()
 
 
-class Client:
+class ServiceClient:
     """An upstream as it was declared, and the calls of it that the running gateway of a request makes."""
 
     def __init__(
@@ -131,7 +132,7 @@ class Client:
             return value
         return _read(reply, kind, absent)
 
-    async def _raw(self, caller: Caller, operation: str, asking: Asking) -> Reply:
+    async def _raw(self, caller: Caller, operation: str, asking: Asking) -> ServiceReply:
         """Make a call whose answer counts whatever its status."""
         safe = asking.method in _SAFE
         asked = caller.running.remote(self).call(operation, asking, safe)
@@ -140,7 +141,7 @@ class Client:
         except UpstreamError as error:
             if error.response is None or isinstance(error, UpstreamGarbled):
                 raise
-            return Reply(error.response)
+            return ServiceReply(error.response)
 
     def _asking(
         self,
@@ -174,7 +175,7 @@ class Client:
         return f"<Service {self.name}>"
 
 
-def _read(reply: Reply, kind: Kind, absent: Any) -> Any:  # noqa: ANN401 - of the shape's type
+def _read(reply: ServiceReply, kind: CallKind, absent: Any) -> Any:  # noqa: ANN401 - of the shape's type
     """Return the value of an answer that was not read for this call."""
     if kind.shape is None:
         return None
@@ -183,7 +184,7 @@ def _read(reply: Reply, kind: Kind, absent: Any) -> Any:  # noqa: ANN401 - of th
     return reply.read(kind.operation, kind.shape)
 
 
-def _tagged(kind: Kind, name: str, caller: Caller) -> tuple[str, ...]:
+def _tagged(kind: CallKind, name: str, caller: Caller) -> tuple[str, ...]:
     """Return the tags under which an answer will be kept; raises `TypeError` for inputs that are not there."""
     if kind.cache is None or not kind.cache.tags:
         return ()

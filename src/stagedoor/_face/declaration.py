@@ -15,8 +15,8 @@ from stagedoor._face.running import Running
 from stagedoor._face.service import Service
 from stagedoor._face.settings import Settings
 from stagedoor._face.upstreams import Upstreams
+from stagedoor._web.docs import DocumentSet
 from stagedoor.errors import ConfigError
-from stagedoor.web.docs import DocumentSet
 
 if TYPE_CHECKING:
     from stagedoor._face.gateway import Gateway

@@ -6,16 +6,16 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from stagedoor._context import Priority
 from stagedoor._face.backends import Backend
+from stagedoor._face.caching import Cache
 from stagedoor._face.fields import Cookie
 from stagedoor._face.guards import Guard
-from stagedoor._face.kept import Cache
 from stagedoor._face.operation import Operation
 from stagedoor._face.places import Place
 from stagedoor._face.remote import AnyPolicy
 from stagedoor._face.service import Service
 from stagedoor._face.templates import Tag
-from stagedoor.context import Priority
 from stagedoor.errors import ConfigError
 
 __all__ = [

@@ -5,8 +5,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from stagedoor.upstream import Upstream
-from stagedoor.web.routes import Route
+from stagedoor._upstream import Upstream
+from stagedoor._web.routes import Route
 
 __all__ = ["Extension"]
 

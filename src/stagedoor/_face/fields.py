@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from stagedoor import requests
+from stagedoor import _requests as requests
 from stagedoor.errors import ConfigError
 
 __all__ = ["Cookie", "Header", "Headers", "Picker", "field_name", "lower_fields"]

@@ -8,16 +8,16 @@ from typing import Any, TypeAlias
 
 import pydantic_core
 
-from stagedoor import context
+from stagedoor import _context as context
+from stagedoor._call import Call, Env
+from stagedoor._deadline import TimeoutScope
 from stagedoor._face.fields import digest
 from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.problems import Problem, carried
-from stagedoor.call import Call, Env
-from stagedoor.deadline import Expiry
+from stagedoor._value import value
+from stagedoor._web.rendering import adapted
 from stagedoor.errors import StagedoorError, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.policies.decorators import BUGS
-from stagedoor.value import value
-from stagedoor.web.rendering import adapted
+from stagedoor.policies._decorators import BUGS
 
 __all__ = ["Calling", "FunctionCall", "Made", "MadeCodec", "asked"]
 
@@ -84,7 +84,7 @@ class Calling:
         """Call the function once, until the call's deadline."""
         asked = call.payload
         try:
-            with Expiry(self._clock, call.deadline):
+            with TimeoutScope(self._clock, call.deadline):
                 return Made(await asked.call(), asked.tags)
         except Problem as problem:
             raise carried(call.operation, problem) from problem

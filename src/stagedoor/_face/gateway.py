@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from stagedoor._call import Env, Transport
+from stagedoor._clock import SystemClock
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.declaration import Declaration
 from stagedoor._face.declared import Source
@@ -19,11 +21,9 @@ from stagedoor._face.settings import prefix_of, settings_from, url_from
 from stagedoor._face.unknown import demand_known
 from stagedoor._face.world import World
 from stagedoor._guards.visitors import Authenticator
-from stagedoor.call import Env, Transport
-from stagedoor.clock import SystemClock
+from stagedoor._observers.logs import LogStream
+from stagedoor._transports.http import HttpTransport
 from stagedoor.errors import ConfigError
-from stagedoor.observers.logs import Stream
-from stagedoor.transports.http import HttpTransport
 
 __all__ = ["Gateway"]
 
@@ -71,7 +71,7 @@ class Gateway(Declaration):
         reachable: bool = True,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]] | None = None,
         mistakes: Callable[[Exception], object] | None = None,
-        stream: Stream | None = None,
+        stream: LogStream | None = None,
         believed: Believed | None = None,
     ) -> Running:
         """Return a gateway that has not been opened.

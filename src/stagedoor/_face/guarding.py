@@ -12,7 +12,12 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from stagedoor import problems
+from stagedoor import _problems as problems
+from stagedoor._asgi import Scope
+from stagedoor._call import Env, Transport
+from stagedoor._clock import Clock
+from stagedoor._context import current
+from stagedoor._deadline import DueTime
 from stagedoor._face.caller import Caller, Rules, caller_here
 from stagedoor._face.fields import Picker
 from stagedoor._face.guards import Claimed, Guard
@@ -20,16 +25,11 @@ from stagedoor._face.problems import Problem
 from stagedoor._guards.denials import Denied, told
 from stagedoor._guards.fetching import Fetching
 from stagedoor._guards.visitors import Authenticator, Known
-from stagedoor.asgi import Scope
-from stagedoor.call import Env, Transport
-from stagedoor.clock import Clock
-from stagedoor.context import current
-from stagedoor.deadline import Deadline
+from stagedoor._requests import Headers
+from stagedoor._web.answer import WebAnswer
+from stagedoor._web.request import Request
+from stagedoor._web.routes import RequestRefused, Route
 from stagedoor.errors import ConfigError
-from stagedoor.requests import Headers
-from stagedoor.web.answer import WebAnswer
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Refused, Route
 
 __all__ = ["Guarding", "Guards", "Visitor", "guarded", "who_of"]
 
@@ -55,7 +55,7 @@ class Guarding:
         self._authenticator = authenticator
         self._realm = realm
 
-    async def visitor(self, fields: Headers, deadline: Deadline) -> Visitor:
+    async def visitor(self, fields: Headers, deadline: DueTime) -> Visitor:
         """Return who asks; raises `Denied`."""
         if self._authenticator is None:
             raise Denied("unready", "only documents are served")
@@ -76,7 +76,7 @@ class Guarding:
         found = "" if self._authenticator is None else self._authenticator.subject(fields)
         return found and f"{self.guard.name}:{found}"
 
-    def problem(self, denied: Denied) -> problems.Problem:
+    def problem(self, denied: Denied) -> problems.ProblemDetails:
         """Return what a client is told."""
         return told(denied, self.guard.scheme, self._realm, self.guard.scopes)
 
@@ -155,7 +155,7 @@ def guarded(route: Route, guarding: Guarding) -> Route:
         try:
             caller.visitor = await guarding.visitor(caller.fields, current().deadline)
         except Denied as denied:
-            raise Refused(guarding.problem(denied)) from denied
+            raise RequestRefused(guarding.problem(denied)) from denied
         answer = await inner(request)
         return replace(answer, headers=(*_private(answer.headers), (b"vary", guard.header)))
 

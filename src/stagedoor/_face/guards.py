@@ -14,6 +14,9 @@ from typing import Any, Literal, get_args, get_origin
 import orjson
 from pydantic import BaseModel
 
+from stagedoor._aggregate.hints import format_hint
+from stagedoor._aggregate.part import Argument, signature_of
+from stagedoor._call import Env
 from stagedoor._face.fields import field_name
 from stagedoor._face.inputs import markers_of
 from stagedoor._face.places import Place, here
@@ -24,11 +27,8 @@ from stagedoor._guards.fetching import Fetching
 from stagedoor._guards.keyfile import KeyFile
 from stagedoor._guards.settings import ApiKeySettings, JwtSettings
 from stagedoor._guards.visitors import Authenticator, Known
-from stagedoor.aggregate.fits import spell
-from stagedoor.aggregate.part import Argument, signature_of
-from stagedoor.call import Env
+from stagedoor._web.routes import Security
 from stagedoor.errors import ConfigError
-from stagedoor.web.routes import Security
 
 __all__ = ["ApiKeys", "Claimed", "Guard", "Jwt", "claimed_of", "guard_of"]
 
@@ -255,7 +255,7 @@ def _form(name: str, wanted: Any, guard: Guard) -> Form:  # noqa: ANN401 - an an
     if isinstance(guard, Jwt) and (get_origin(wanted) or wanted) in {dict, Mapping}:
         return "raw"
     has = "str" if guard.claims is None else f"str or {guard.claims.__name__}"
-    raise ConfigError(f"argument {name!r} is {spell(wanted)}, but the guard {guard.name!r} gives {has}")
+    raise ConfigError(f"argument {name!r} is {format_hint(wanted)}, but the guard {guard.name!r} gives {has}")
 
 
 def guards_in(function: Callable[..., Any]) -> list[Guard]:

@@ -7,7 +7,11 @@ from typing import Any, get_args, get_origin
 
 from pydantic_core import PydanticSerializationError
 
-from stagedoor import context
+from stagedoor import _context as context
+from stagedoor._aggregate.hints import broken_promise, kinds
+from stagedoor._cache.store import Store
+from stagedoor._call import Call, Env
+from stagedoor._deadline import TimeoutScope
 from stagedoor._face.answers import Answer
 from stagedoor._face.arguments import Arguments
 from stagedoor._face.bodies import json_body
@@ -18,22 +22,18 @@ from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.purging import Purging
 from stagedoor._face.remote import cached
 from stagedoor._face.templates import Tag
-from stagedoor.aggregate.fits import broken_promise, kinds
-from stagedoor.cache.store import Store
-from stagedoor.call import Call, Env
-from stagedoor.deadline import Expiry
+from stagedoor._requests import Headers
+from stagedoor._upstream import Upstream
+from stagedoor._value import value
+from stagedoor._web.answer import WebAnswer as Written
+from stagedoor._web.answer import conditional, etag_of
+from stagedoor._web.cached import KeptCodec, Page
+from stagedoor._web.freshness import NO_STORE, cache_control, cache_status
+from stagedoor._web.rendering import adapter_of
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Documentation, RequestRefused, Route
 from stagedoor.errors import UpstreamError, UpstreamTimeout
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.requests import Headers
-from stagedoor.upstream import Upstream
-from stagedoor.value import value
-from stagedoor.web.answer import WebAnswer as Written
-from stagedoor.web.answer import conditional, etag_of
-from stagedoor.web.freshness import NO_STORE, cache_control, cache_status
-from stagedoor.web.kept import KeptCodec, Page
-from stagedoor.web.rendering import adapter_of
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Documentation, Refused, Route
+from stagedoor.policies._single_flight import SingleFlight
 
 __all__ = ["Handling"]
 
@@ -105,7 +105,7 @@ class Handling:
         options: dict[str, Any] = {"storable": _shareable, "refresh_deadline": max(1.0, self._deadline)}
         if cache.key is not None:
             options["key"] = partial(_readable, cache.key)
-        policies = (cached(cache, store, KeptCodec(Page), **options), Coalesced(shareable=_shareable))
+        policies = (cached(cache, store, KeptCodec(Page), **options), SingleFlight(shareable=_shareable))
         name = self.declared.function.__name__
         return Upstream(name, self, *policies, env=env, observed=False)
 
@@ -126,7 +126,7 @@ class Handling:
             return _tagged(written, request) if self.declared.etag else written
         except (UpstreamError, Problem) as failed:
             error = failed
-            raise Refused(self._refusals(failed)) from failed
+            raise RequestRefused(self._refusals(failed)) from failed
         except BaseException as failed:
             error = failed
             raise
@@ -166,7 +166,7 @@ class Handling:
     async def _called(self, values: Mapping[str, Any]) -> Answer[Any]:
         """Call the function; raises `TypeError` for a value of another type than it promises."""
         try:
-            with Expiry(self._clock, context.current().deadline):
+            with TimeoutScope(self._clock, context.current().deadline):
                 said = await self.declared.function(**values, **self._given)
         except TimeoutError as error:
             raise UpstreamTimeout(

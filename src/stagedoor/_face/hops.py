@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from stagedoor import requests
+from stagedoor import _requests as requests
 
 __all__ = ["HOP", "OWN_ANSWER", "PARTIAL", "named", "passed_by"]
 

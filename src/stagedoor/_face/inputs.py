@@ -18,16 +18,16 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import PydanticSerializationError
 
-from stagedoor import requests
+from stagedoor import _requests as requests
+from stagedoor._aggregate.hints import format_hint
+from stagedoor._aggregate.part import ABSENT, Argument
 from stagedoor._face.choices import choices_of
 from stagedoor._face.fields import Cookie, Header, cookie_of, digest
 from stagedoor._face.unsaid import made_up, plain
-from stagedoor.aggregate.fits import spell
-from stagedoor.aggregate.part import ABSENT, Argument
+from stagedoor._parameters import Fault, Invalid
+from stagedoor._web.rendering import adapted
+from stagedoor._web.request import Request
 from stagedoor.errors import ConfigError
-from stagedoor.parameters import Fault, Invalid
-from stagedoor.web.rendering import adapted
-from stagedoor.web.request import Request
 
 __all__ = ["Input", "Last", "Reader", "is_model", "markers_of", "read_as"]
 
@@ -78,14 +78,14 @@ class Input:
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
         """Return what reads it; raises `ConfigError` for a type that no text can be."""
-        unreadable = f"{spell(self.hint)} cannot be read from a request"
+        unreadable = f"{format_hint(self.hint)} cannot be read from a request"
         adapter = adapted(self.hint, unreadable)
         try:
             schema = adapter.json_schema(mode="validation")
         except PydanticInvalidForJsonSchema as error:
             raise ConfigError(unreadable) from error
         if schema.get("type") == "object":
-            raise ConfigError(f"{spell(self.hint)} cannot be read from a {self.place} parameter")
+            raise ConfigError(f"{format_hint(self.hint)} cannot be read from a {self.place} parameter")
         if self.default is not ABSENT:
             self._demand_default(adapter)
         return adapter
@@ -96,7 +96,7 @@ class Input:
             adapter.validate_python(self.default)
             adapter.dump_python(self.default, mode="json", warnings="error")
         except (ValidationError, PydanticSerializationError) as error:
-            hint = spell(self.hint)
+            hint = format_hint(self.hint)
             remedy = f"; say {hint} | None" if self.default is None else ""
             raise ConfigError(f"its default {self.default!r} is no {hint}{remedy}") from error
 
@@ -117,12 +117,12 @@ class Input:
 
     def key(self, value: object) -> bytes:
         """Return what a value adds to a key; of a field, which may be secret, a digest."""
-        said = self.spell(value)
+        said = self.format_hint(value)
         if self.place in _SECRETIVE:
             said = digest(said)
         return b"%d:%b%d:%b" % (len(self.argument), self.argument.encode(), len(said), said)
 
-    def spell(self, said: object) -> bytes:
+    def format_hint(self, said: object) -> bytes:
         """Return bytes that are equal only for equal values of this input."""
         if type(said) is str:
             return b"'" + said.encode("utf-8", "surrogatepass")  # no JSON begins like this

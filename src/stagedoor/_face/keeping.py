@@ -9,21 +9,22 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, cast
 
-from stagedoor import problems, requests
-from stagedoor._face.kept import Cache
+from stagedoor import _problems as problems
+from stagedoor import _requests as requests
+from stagedoor._cache.codec import HttpCodec
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.store import Lookup, Store, StoredEntry
+from stagedoor._cache.tags import tag as purge_name
+from stagedoor._call import Env
+from stagedoor._context import Record
+from stagedoor._events import CacheLookup
+from stagedoor._face.caching import Cache
 from stagedoor._face.replies import Stream
-from stagedoor.cache.codec import HttpCodec
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.store import Held, Look, Store
-from stagedoor.cache.tags import tag as purge_name
-from stagedoor.call import Env
-from stagedoor.context import Record
-from stagedoor.events import CacheLookup
-from stagedoor.requests import HttpResponse
-from stagedoor.web.answer import WebAnswer as Written
-from stagedoor.web.freshness import cache_status
-from stagedoor.web.ranges import Selected, content_range, selected
-from stagedoor.web.routes import Refused
+from stagedoor._requests import HttpResponse
+from stagedoor._web.answer import WebAnswer as Written
+from stagedoor._web.freshness import cache_status
+from stagedoor._web.ranges import Selected, content_range, selected
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["Keeping", "partly"]
 
@@ -44,14 +45,14 @@ class Keeping:
         self._codec = HttpCodec()
         self._flights: dict[bytes, asyncio.Event] = {}
 
-    async def find(self, key: bytes) -> tuple[HttpResponse | None, Look]:
+    async def find(self, key: bytes) -> tuple[HttpResponse | None, Lookup]:
         """Return what is kept under a key, and the look; the answer bears its age."""
         look = await self._store.get(key, self._cache.max_age)
         found = None if look.held is None else self._read(look.held)
         self._observe(CacheLookup(self._name, look.tier, "miss" if found is None else "hit"))
         return found, look
 
-    def _read(self, held: Held) -> HttpResponse | None:
+    def _read(self, held: StoredEntry) -> HttpResponse | None:
         """Return the answer; None for one that cannot be read, or is too old (K8)."""
         age = max(0.0, self._now() - held.born)
         if held.entry.schema != self._codec.schema or age >= self._cache.max_age:
@@ -86,7 +87,7 @@ class Keeping:
                 del self._flights[key]
 
     async def _kept(
-        self, key: bytes, tags: tuple[str, ...], look: Look, stream: Stream, length: int
+        self, key: bytes, tags: tuple[str, ...], look: Lookup, stream: Stream, length: int
     ) -> HttpResponse:
         """Read a small answer to its end, and keep it."""
         try:
@@ -125,9 +126,9 @@ def partly(response: HttpResponse, headers: Mapping[bytes, bytes], method: str) 
     whole = cast(bytes, response.header(b"etag"))
     part = selected(headers, whole, len(response.body), method=method)
     if part.status == 412:
-        raise Refused(problems.precondition_failed())
+        raise RequestRefused(problems.precondition_failed())
     if part.status == 416:
-        raise Refused(problems.range_not_satisfiable(len(response.body)))
+        raise RequestRefused(problems.range_not_satisfiable(len(response.body)))
     if part.status == 304:
         return Written(304, tuple(field for field in response.headers if field[0] not in _NOT_ON_304))
     return Written(

@@ -6,6 +6,8 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from stagedoor._aggregate.checks import fields_of
+from stagedoor._aggregate.part import ABSENT, Argument, Finding, PlanError, signature_of
 from stagedoor._face.aggregates import FALLBACK, Aggregate
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.fields import Cookie, Picker
@@ -13,8 +15,6 @@ from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
 from stagedoor._face.inputs import Input, input_of, is_model, markers_of, nearest
 from stagedoor._face.places import place_of_code
 from stagedoor._face.templates import route_names
-from stagedoor.aggregate.checks import fields_of
-from stagedoor.aggregate.part import ABSENT, Argument, Finding, PlanError, signature_of
 from stagedoor.errors import ConfigError
 
 __all__ = ["Layout"]

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from stagedoor.asgi import Scope
+from stagedoor._asgi import Scope
 
 __all__ = ["unmounted"]
 

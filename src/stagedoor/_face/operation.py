@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from stagedoor import problems
+from stagedoor import _problems as problems
 from stagedoor._face.inputs import Input
 from stagedoor._face.problems import Problem
 from stagedoor._face.shapes import shape_of
+from stagedoor._requests import HttpResponse
+from stagedoor._transports.statuses import retry_after
+from stagedoor._web.routes import Documentation, RequestRefused
 from stagedoor.errors import UpstreamGarbled
-from stagedoor.requests import HttpResponse
-from stagedoor.transports.statuses import retry_after
-from stagedoor.web.routes import Documentation, Refused
 
 __all__ = ["Operation", "held"]
 
@@ -90,12 +90,14 @@ async def held(
     """
     status, kind = response.status, response.header(b"content-type") or b""
     if status >= 500:
-        raise Refused(problems.upstream_unavailable(retry_after(response.header(b"retry-after"), wall)))
+        raise RequestRefused(
+            problems.upstream_unavailable(retry_after(response.header(b"retry-after"), wall))
+        )
     if status >= 400:
         if status not in operation.refusals:
             raise UpstreamGarbled(name, f"answered {status}, which nobody promised")
         if not kind.startswith((_PROBLEM, _PAGE)):
-            raise Refused(Problem(status).said())
+            raise RequestRefused(Problem(status).said())
         return response
     if status == 304 and conditional:
         return response

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from stagedoor import problems
-from stagedoor.requests import HttpRequest
-from stagedoor.web.answer import WebAnswer, json
-from stagedoor.web.docs import documentation_routes
-from stagedoor.web.health import Component, Probe, overall, probe_of
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Documentation, Handler, Refused, Route
+from stagedoor import _problems as problems
+from stagedoor._requests import HttpRequest
+from stagedoor._web.answer import WebAnswer, json
+from stagedoor._web.docs import documentation_routes
+from stagedoor._web.health import Component, Probe, overall, probe_of
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Documentation, Handler, RequestRefused, Route
 
 if TYPE_CHECKING:
     from stagedoor._face.blueprint import Blueprint
@@ -89,7 +89,7 @@ async def _alive(_: Request) -> WebAnswer:
 async def _ready(running: "Running", _: Request) -> WebAnswer:
     """Say whether requests are welcome; outages behind the gateway do not change it."""
     if not running.web.ready:
-        raise Refused(problems.overloaded())
+        raise RequestRefused(problems.overloaded())
     return json({"status": "ready"}, headers=_NO_STORE)
 
 

@@ -10,7 +10,11 @@ from collections.abc import Set as AbstractSet
 from typing import Final, cast
 from urllib.parse import unquote_to_bytes
 
-from stagedoor import context, problems, requests
+from stagedoor import _context as context
+from stagedoor import _problems as problems
+from stagedoor import _requests as requests
+from stagedoor._cache.store import Store
+from stagedoor._cache.tags import tag as purge_name
 from stagedoor._face.bodies import chunks_of, demand_length
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.declared import Passage
@@ -20,13 +24,11 @@ from stagedoor._face.operation import Operation, held
 from stagedoor._face.problems import Refusals
 from stagedoor._face.purging import Purging
 from stagedoor._face.templates import route_names
-from stagedoor.cache.store import Store
-from stagedoor.cache.tags import tag as purge_name
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._web.answer import WebAnswer as Written
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Documentation, RequestRefused, Route
 from stagedoor.errors import ConfigError, UpstreamError
-from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.web.answer import WebAnswer as Written
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Documentation, Refused, Route
 
 __all__ = ["Passing"]
 
@@ -68,7 +70,7 @@ class Passing:
         if not isinstance(caller, Caller):
             raise TypeError("a passage is used by a caller")
         if self._via in passed_by(request.listed(b"via")):
-            raise Refused(problems.loop_detected())
+            raise RequestRefused(problems.loop_detected())
         outgoing = HttpRequest(
             method=request.method,
             target=self._target(request),
@@ -82,11 +84,11 @@ class Passing:
                 response = await self._promised(request, self.declared.operation, response)
             await self._purge_named(response)
             if 400 <= response.status < 500:
-                error = Refused(problems.bad_request())  # nothing was written: the service said no
+                error = RequestRefused(problems.bad_request())  # nothing was written: the service said no
             return self._handed_on(response, bodiless=request.method == "HEAD")
         except UpstreamError as failed:
             error = failed
-            raise Refused(self._refusals(failed)) from failed
+            raise RequestRefused(self._refusals(failed)) from failed
         except BaseException as failed:
             error = failed
             raise
@@ -130,7 +132,7 @@ class Passing:
             [literal.encode() + (b"" if name is None else request.raw[name]) for literal, name in self._to]
         )
         if target.startswith(b"//"):
-            raise Refused(problems.bad_request("the path begins with two slashes"))
+            raise RequestRefused(problems.bad_request("the path begins with two slashes"))
         return target + b"?" + request.query if request.query else target
 
     async def _body(self, request: Request) -> bytes | AsyncIterator[bytes]:
@@ -192,7 +194,7 @@ def _demand_level(raw: bytes) -> None:
     """Refuse what would climb out of its place once somebody decodes it."""
     text = unquote_to_bytes(raw).replace(b"\\", b"/")
     if any(piece in {b".", b".."} for piece in text.split(b"/")) or b"\0" in text:
-        raise Refused(problems.bad_request("a segment of the path must not be . or .."))
+        raise RequestRefused(problems.bad_request("a segment of the path must not be . or .."))
 
 
 def _onward(request: Request, credentials: frozenset[bytes]) -> requests.Headers:

@@ -7,10 +7,10 @@ from typing import Any
 
 import orjson
 
-from stagedoor import problems
+from stagedoor import _problems as problems
+from stagedoor._events import upstream_of
+from stagedoor._requests import HttpResponse
 from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
-from stagedoor.events import upstream_of
-from stagedoor.requests import HttpResponse
 
 __all__ = ["BadSegment", "Ended", "NotFound", "Problem", "Refusals"]
 
@@ -36,13 +36,13 @@ class Problem(Exception):
         self.type = type
         self.members = members
 
-    def said(self) -> problems.Problem:
+    def said(self) -> problems.ProblemDetails:
         """Return it as the kit writes it."""
         usual = problems.usual(self.status)
         kind, title, detail = (
             _words(self.status) if usual is None else (usual.kind, usual.title, usual.detail)
         )
-        return problems.Problem(
+        return problems.ProblemDetails(
             self.status,
             kind,
             title,
@@ -66,7 +66,7 @@ class BadSegment(Problem):
     def __init__(self, detail: str) -> None:
         super().__init__(422, detail)
 
-    def said(self) -> problems.Problem:
+    def said(self) -> problems.ProblemDetails:
         """Return it as the kit writes what is wrong with a request."""
         return problems.validation({"loc": ["path"], "msg": self.detail, "type": "segment"})
 
@@ -103,7 +103,7 @@ class Refusals:
         self._credentials = credentials
         self._passing = passing
 
-    def __call__(self, error: Exception) -> problems.Problem:
+    def __call__(self, error: Exception) -> problems.ProblemDetails:
         """Return the problem."""
         match error:
             case Ended() | Failed():
@@ -114,7 +114,7 @@ class Refusals:
                 return self._rejected(error)
         return problems.problem_of(error)
 
-    def _rejected(self, error: UpstreamRejected) -> problems.Problem:
+    def _rejected(self, error: UpstreamRejected) -> problems.ProblemDetails:
         response = error.response
         if response is None:
             return problems.problem_of(error)
@@ -131,7 +131,7 @@ class Refusals:
         return _passed(status, detail, response) if self._passing else problems.problem_of(error)
 
 
-def _passed(status: int, detail: str, response: HttpResponse) -> problems.Problem:
+def _passed(status: int, detail: str, response: HttpResponse) -> problems.ProblemDetails:
     """Return a service's refusal as ours; of 416 the length is part of what it says (RFC 9110 15.5.17)."""
     said = Problem(status, detail).said()
     length = response.header(b"content-range") if status == 416 else None

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stagedoor._cache.store import Store
+from stagedoor._cache.tags import tag as purge_name
 from stagedoor._face.inputs import nearest
 from stagedoor._face.problems import Problem
 from stagedoor._face.templates import Tag
-from stagedoor.cache.store import Store
-from stagedoor.cache.tags import tag as purge_name
+from stagedoor._web.routes import RequestRefused
 from stagedoor.errors import ConfigError, UpstreamRejected
-from stagedoor.web.routes import Refused
 
 __all__ = ["Purging"]
 
@@ -50,6 +50,6 @@ def _certainly_not_done(error: BaseException | None) -> bool:
             return True
         case Problem():
             return error.status < 500
-        case Refused():
+        case RequestRefused():
             return error.problem.status < 500
     return False

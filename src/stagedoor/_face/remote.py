@@ -4,25 +4,25 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from stagedoor import context
+from stagedoor import _context as context
+from stagedoor._cache.store import Store
+from stagedoor._call import Call, Env, Policy, Send, Transport
+from stagedoor._deadline import DueTime
+from stagedoor._face.caching import Cache
 from stagedoor._face.fields import digest
-from stagedoor._face.kept import Cache
-from stagedoor._face.replies import Asking, Reply, ReplyCodec, reply_of
+from stagedoor._face.replies import Asking, ReplyCodec, ServiceReply, reply_of
 from stagedoor._face.shapes import Shape, shape_of
-from stagedoor.cache.store import Store
-from stagedoor.call import Call, Env, Policy, Send, Transport
-from stagedoor.deadline import Deadline
-from stagedoor.policies.adaptive import AdaptiveLimit
-from stagedoor.policies.breaker import Breaker
-from stagedoor.policies.budget import Budget
-from stagedoor.policies.cached import Cached
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.policies.retry import Retry
-from stagedoor.policies.timeout import Timeout
-from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.upstream import Upstream
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._upstream import Upstream
+from stagedoor.policies._adaptive import AdaptiveLimit
+from stagedoor.policies._budget import Budget
+from stagedoor.policies._cached import Cached
+from stagedoor.policies._circuit_breaker import CircuitBreaker
+from stagedoor.policies._retry import Retry
+from stagedoor.policies._single_flight import SingleFlight
+from stagedoor.policies._timeout import Timeout
 
-__all__ = ["AnyPolicy", "Caches", "Kind", "Remote", "default_policies"]
+__all__ = ["AnyPolicy", "Caches", "CallKind", "Remote", "default_policies"]
 
 AnyPolicy: TypeAlias = Policy[Any, Any]
 Keys: TypeAlias = Callable[[Any], bytes]
@@ -35,7 +35,7 @@ def default_policies(attempt: float, most: int = 100) -> tuple[AnyPolicy, ...]:
     `attempt` is seconds; at most so many calls are under way, and as a rule only as many as are answered in time.
     """
     limit = AdaptiveLimit(attempt=attempt, most=most)
-    return (Retry(budget=Budget(share=_SHARE)), Breaker(), limit, Timeout(attempt=attempt))
+    return (Retry(budget=Budget(share=_SHARE)), CircuitBreaker(), limit, Timeout(attempt=attempt))
 
 
 class Caches:
@@ -81,7 +81,7 @@ def cached(cache: Cache, store: Store, codec: Any, **options: Any) -> Cached[Any
     )
 
 
-class Kind:
+class CallKind:
     """One kind of calls of a service: what its method, template, shape and cache settle once for all of them."""
 
     __slots__ = ("cache", "idempotent", "key_of", "keyed", "operation", "send", "shape")
@@ -90,7 +90,7 @@ class Kind:
         self,
         operation: str,
         shape: Shape[Any] | None,
-        send: Send[Any, Reply],
+        send: Send[Any, ServiceReply],
         *,
         cache: Cache | None,
         idempotent: bool,
@@ -125,8 +125,8 @@ class Remote:
         asked: Any = transport  # an asking is a request, a reply is made of a response
         outer: tuple[AnyPolicy, ...] = ()
         if coalesce:  # a flight that would be refused is not begun
-            outer = (Coalesced(shareable=_shareable, gate=self._gate),)
-        self.upstream: Upstream[Asking, Reply] = Upstream(
+            outer = (SingleFlight(shareable=_shareable, gate=self._gate),)
+        self.upstream: Upstream[Asking, ServiceReply] = Upstream(
             name, asked, *outer, *policies, env=env, read=reply_of
         )
         self._limiter = self.upstream.limiter
@@ -145,12 +145,12 @@ class Remote:
         """Return the policies, outermost first."""
         return self.upstream.policies
 
-    def _kind(self, method: str, path: str, shape: Any, safe: bool, cache: Cache | None) -> Kind:  # noqa: ANN401 - a type form
+    def _kind(self, method: str, path: str, shape: Any, safe: bool, cache: Cache | None) -> CallKind:  # noqa: ANN401 - a type form
         """Return a kind of calls, through the cache if there is one and they are safe; raises `TypeError`."""
         form = None if shape is None and method != "GET" else shape_of(shape)
         kept = (cache or self._cache) if safe else None
         idempotent = safe or self._idempotent(Asking(method=method, target=b"/"))
-        return Kind(
+        return CallKind(
             f"{self.name}.{method} {path}",
             form,
             self._send if kept is None else self._caches.of(kept),
@@ -160,7 +160,7 @@ class Remote:
             keyed=kept is not None or (self._joins and idempotent),
         )
 
-    def call(self, operation: str, asking: Asking, safe: bool) -> Awaitable[Reply]:
+    def call(self, operation: str, asking: Asking, safe: bool) -> Awaitable[ServiceReply]:
         """Ask for an answer as it comes, through the cache if there is one; awaiting it raises `UpstreamError`."""
         asked = context.current()
         send, joins, key_of = self._send, self._joins, self._key_of
@@ -177,7 +177,7 @@ class Remote:
         if self._limiter is not None:
             self._limiter.gate(call)
 
-    def check(self, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
+    def check(self, operation: str, deadline: DueTime, *, promise: bool = False) -> None:
         """Raise `Overloaded` where the service would not be asked now, unless its answers may be kept ones."""
         if self._limiter is not None and self._cache is None and not self._caches.made:
             self._limiter.check(self.name, operation, deadline, promise=promise)
@@ -195,5 +195,5 @@ class Remote:
         return f"<Remote {self.name}>"
 
 
-def _shareable(reply: Reply) -> bool:
+def _shareable(reply: ServiceReply) -> bool:
     return reply.response.stream is None

@@ -12,16 +12,25 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from stagedoor import requests
+from stagedoor import _requests as requests
+from stagedoor._cache.codec import HttpCodec
+from stagedoor._call import Call
 from stagedoor._face.fields import Headers
 from stagedoor._face.shapes import Shape, shape_of
-from stagedoor.cache.codec import HttpCodec
-from stagedoor.call import Call
+from stagedoor._requests import BodyStream, HttpRequest, HttpResponse
+from stagedoor._value import value
 from stagedoor.errors import UpstreamGarbled
-from stagedoor.requests import BodyStream, HttpRequest, HttpResponse
-from stagedoor.value import value
 
-__all__ = ["ABSENT_STATUSES", "UNREAD", "Asking", "Reply", "ReplyCodec", "Response", "Stream", "reply_of"]
+__all__ = [
+    "ABSENT_STATUSES",
+    "UNREAD",
+    "Asking",
+    "ReplyCodec",
+    "Response",
+    "ServiceReply",
+    "Stream",
+    "reply_of",
+]
 
 ABSENT_STATUSES = frozenset({404, 410})
 UNREAD: Any = object()
@@ -48,7 +57,7 @@ class Asking(HttpRequest):
     tags: tuple[str, ...] = ()
 
 
-class Reply:
+class ServiceReply:
     """An answer, read or not: `value` is for the first who takes it, `UNREAD` after that."""
 
     __slots__ = ("response", "shape", "tags", "value")
@@ -87,25 +96,25 @@ class ReplyCodec:
     def __init__(self) -> None:
         self._http = HttpCodec()
 
-    def encode(self, value: Reply, /) -> bytes:
+    def encode(self, value: ServiceReply, /) -> bytes:
         """Return the bytes."""
         return self._http.encode(value.response)
 
-    def decode(self, body: bytes, /) -> Reply:
+    def decode(self, body: bytes, /) -> ServiceReply:
         """Return the answer."""
-        return Reply(self._http.decode(body))
+        return ServiceReply(self._http.decode(body))
 
 
-def reply_of(call: Call[Asking], response: HttpResponse) -> Reply:
+def reply_of(call: Call[Asking], response: HttpResponse) -> ServiceReply:
     """Read what a transport brought; raises `UpstreamGarbled` for an answer that is not of the shape."""
     asking, status = call.payload, response.status
     shape = asking.shape
     if shape is not None and status < 300 and status != 204:
-        return Reply(response, shape, shape.read(call.operation, response), asking.tags)
+        return ServiceReply(response, shape, shape.read(call.operation, response), asking.tags)
     if status >= 300 and not asking.raw:
         raise UpstreamGarbled(call.operation, _redirect(response), response=response)
     if shape is None or (status == 204 and asking.absent):
-        return Reply(response, tags=asking.tags)
+        return ServiceReply(response, tags=asking.tags)
     raise UpstreamGarbled(call.operation, "answered 204: there is no content", response=response)
 
 

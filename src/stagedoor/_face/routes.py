@@ -6,7 +6,9 @@ from typing import Any, Literal, LiteralString, ParamSpec, TypeVar
 
 from pydantic import BaseModel
 
+from stagedoor._context import WEIGHTS, Priority
 from stagedoor._face.aggregates import Aggregate
+from stagedoor._face.caching import Cache
 from stagedoor._face.declared import (
     Handler,
     Passage,
@@ -18,12 +20,10 @@ from stagedoor._face.declared import (
 )
 from stagedoor._face.fields import Cookie, checked_set, field_name
 from stagedoor._face.guards import Guard, demand_guard
-from stagedoor._face.kept import Cache
 from stagedoor._face.operation import Operation
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.service import Service
 from stagedoor._face.templates import route_names
-from stagedoor.context import WEIGHTS, Priority
 from stagedoor.errors import ConfigError
 
 __all__ = ["Routes"]

@@ -6,12 +6,19 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
 
-from stagedoor import context, problems
+from stagedoor import _context as context
+from stagedoor import _problems as problems
+from stagedoor._addresses import trust
+from stagedoor._asgi import Receive, Scope, Send
+from stagedoor._cache.tags import tag as purge_name
+from stagedoor._call import Transport
+from stagedoor._context import Record, RequestContext
+from stagedoor._deadline import DueTime
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules
-from stagedoor._face.client import Client
+from stagedoor._face.client import ServiceClient
 from stagedoor._face.declared import Handler, Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
@@ -33,24 +40,18 @@ from stagedoor._face.streaming import Streaming, hands_on
 from stagedoor._face.templates import tag_of
 from stagedoor._face.uses import reaches
 from stagedoor._face.world import World
-from stagedoor.addresses import trust
-from stagedoor.asgi import Receive, Scope, Send
-from stagedoor.cache.tags import tag as purge_name
-from stagedoor.call import Transport
-from stagedoor.context import Record, RequestContext
-from stagedoor.deadline import Deadline
+from stagedoor._problems import ProblemDetails
+from stagedoor._requests import Headers
+from stagedoor._upstream import Upstream
+from stagedoor._web.answer import WebAnswer
+from stagedoor._web.cors import ACCEPTED, Cors
+from stagedoor._web.gateway import GatewayApp as Web
+from stagedoor._web.health import Component, Health
+from stagedoor._web.request import Request
+from stagedoor._web.routes import RequestRefused, Route
+from stagedoor._web.throttle import Limiter
+from stagedoor._web.trace import Parents, identify
 from stagedoor.errors import ConfigError
-from stagedoor.problems import Problem
-from stagedoor.requests import Headers
-from stagedoor.upstream import Upstream
-from stagedoor.web.answer import WebAnswer
-from stagedoor.web.cors import ACCEPTED, Cors
-from stagedoor.web.gateway import GatewayApp as Web
-from stagedoor.web.health import Component, Health
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Refused, Route
-from stagedoor.web.throttle import Limiter
-from stagedoor.web.trace import Parents, identify
 
 if TYPE_CHECKING:
     from stagedoor._face.gateway import Gateway
@@ -85,7 +86,7 @@ class Running:
         self.started = self.env.clock.wall()
         self.stores = stores_of(settings, declared.name, self.env)
         store = self.stores.store
-        self.at_work: dict[Client, Remote] = {
+        self.at_work: dict[ServiceClient, Remote] = {
             service: Remote(
                 service.name,
                 transports[service.name],
@@ -219,7 +220,7 @@ class Running:
             raise RuntimeError(f"{backend!r} belongs to another gateway than {self.name!r}")
         return found
 
-    def remote(self, service: Client) -> Remote:
+    def remote(self, service: ServiceClient) -> Remote:
         """Return a service at work; raises `RuntimeError` for one of another gateway."""
         found = self.at_work.get(service)
         if found is None:
@@ -284,7 +285,7 @@ class Running:
         now = self.env.clock.now()
         asked = RequestContext(
             request_id=request_id,
-            deadline=Deadline(float("inf") if deadline is None else now + deadline),
+            deadline=DueTime(float("inf") if deadline is None else now + deadline),
             forward=forward,
             record=Record(),
             parent=Parents(trace.parent),
@@ -323,7 +324,7 @@ class Running:
         whole = "raw_path" in scope and not scope.get("root_path")
         await self.app(scope if whole else unmounted(scope), receive, send)
 
-    def refused(self, problem: Problem, request_id: str) -> None:
+    def refused(self, problem: ProblemDetails, request_id: str) -> None:
         """Count a request that the door turned away."""
         self.web.refused(problem, request_id)
 
@@ -393,4 +394,4 @@ def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:
 
 
 async def _docs_only(_: Request) -> WebAnswer:
-    raise Refused(problems.docs_only())
+    raise RequestRefused(problems.docs_only())

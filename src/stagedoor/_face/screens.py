@@ -12,7 +12,14 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from stagedoor import context
+from stagedoor import _context as context
+from stagedoor._aggregate.checks import NamedUpstream
+from stagedoor._aggregate.part import ABSENT, Part, Summary, signature_of
+from stagedoor._aggregate.plan import Plan, make_plan
+from stagedoor._cache.store import Store
+from stagedoor._call import Call, Env
+from stagedoor._context import Record
+from stagedoor._events import AggregateEnded
 from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unvaried
 from stagedoor._face.declared import DeclaredPart
@@ -23,19 +30,10 @@ from stagedoor._face.inputs import Reader, nearest
 from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.remote import cached
-from stagedoor.aggregate.checks import NamedUpstream
-from stagedoor.aggregate.part import ABSENT, Part, Summary, signature_of
-from stagedoor.aggregate.plan import Plan, make_plan
-from stagedoor.cache.store import Store
-from stagedoor.call import Call, Env
-from stagedoor.context import Record
-from stagedoor.errors import ConfigError, UpstreamError
-from stagedoor.events import AggregateEnded
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.requests import Headers
-from stagedoor.upstream import Upstream
-from stagedoor.value import value
-from stagedoor.web.aggregated import (
+from stagedoor._requests import Headers
+from stagedoor._upstream import Upstream
+from stagedoor._value import value
+from stagedoor._web.aggregated import (
     DeliveryFacts,
     Finish,
     Rendered,
@@ -46,10 +44,12 @@ from stagedoor.web.aggregated import (
     verdicts_of,
     whole_body,
 )
-from stagedoor.web.answer import WebAnswer
-from stagedoor.web.kept import KeptCodec
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Documentation, Refused, Route
+from stagedoor._web.answer import WebAnswer
+from stagedoor._web.cached import KeptCodec
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Documentation, RequestRefused, Route
+from stagedoor.errors import ConfigError, UpstreamError
+from stagedoor.policies._single_flight import SingleFlight
 
 __all__ = ["Screen", "reserve"]
 
@@ -126,7 +126,7 @@ class Screen(Generic[M]):
         self._operation = f"{self.plan.name}.answer"
 
     def _policies(self, declared: Aggregate[M]) -> list[Any]:
-        cache, joined = declared.cache, Coalesced(gate=self._check)
+        cache, joined = declared.cache, SingleFlight(gate=self._check)
         if cache is None:
             return [joined]
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
@@ -188,7 +188,7 @@ class Screen(Generic[M]):
         codec = MadeCodec(signature_of(function).returns, part.place)
         calling = Calling(name, self._env, safe=True, foreign=False)
         upstream: Upstream[Any, Any] = Upstream(
-            name, calling, cached(cache, self._store, codec), Coalesced(), env=self._env, observed=False
+            name, calling, cached(cache, self._store, codec), SingleFlight(), env=self._env, observed=False
         )
         self._kept_parts.append(upstream)
         who = who_of(layout.vary, layout.guard, ())  # what else it is told of the caller is an argument
@@ -297,7 +297,7 @@ class Screen(Generic[M]):
                 values |= claimed_values(self._claimed, caller)
             done = await self._ask(self._call(asked, self._question(caller, values)))
         except (UpstreamError, Problem) as error:
-            raise Refused(self._refusals(error)) from error
+            raise RequestRefused(self._refusals(error)) from error
         record = asked.record
         answer = delivered(self.plan, done, record, self._now() - started, self._finish, scope=self._scope)
         return WebAnswer(answer.status, (*answer.headers, *self._vary), answer.body) if self._vary else answer

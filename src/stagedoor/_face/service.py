@@ -6,11 +6,11 @@ from typing import Any, Final, LiteralString, TypeVar, overload
 
 from pydantic import TypeAdapter
 
-from stagedoor import requests
+from stagedoor import _requests as requests
+from stagedoor._face.caching import Cache
 from stagedoor._face.caller import caller_here
-from stagedoor._face.client import NOTHING, Client
+from stagedoor._face.client import NOTHING, ServiceClient
 from stagedoor._face.hops import PARTIAL
-from stagedoor._face.kept import Cache
 from stagedoor._face.replies import Asking, Response, Stream
 from stagedoor._face.shapes import written
 from stagedoor._face.templates import path_of, query_of
@@ -22,7 +22,7 @@ _ACCEPT: Final[requests.Headers] = ((b"accept", b"application/json"),)
 _JSON: Final[requests.Headers] = (*_ACCEPT, (b"content-type", b"application/json"))
 
 
-class Service(Client):
+class Service(ServiceClient):
     """A typed client of one upstream, made by `Gateway.service`.
 
     Each `{}` of a path takes one argument, encoded as one segment; an empty one, `.` and `..` cannot be, and are the

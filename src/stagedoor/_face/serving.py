@@ -13,17 +13,17 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from stagedoor._asgi import Scope
+from stagedoor._door import ServerHooks
+from stagedoor._door import serve as serve_door
+from stagedoor._door.limits import DoorLimits
 from stagedoor._face.gateway import Gateway
 from stagedoor._face.settings import Settings, settings_from
 from stagedoor._face.watching import Watch
-from stagedoor.asgi import Scope
-from stagedoor.door import Entrance
-from stagedoor.door import serve as serve_door
-from stagedoor.door.limits import DoorLimits
+from stagedoor._problems import ProblemDetails
 from stagedoor.errors import ConfigError
-from stagedoor.problems import Problem
 
-__all__ = ["entrance", "found", "limits_of", "serve"]
+__all__ = ["found", "limits_of", "serve", "server_hooks"]
 
 _TARGET = "STAGEDOOR_TARGET"
 _WATCHED = "STAGEDOOR_WATCH"
@@ -63,7 +63,7 @@ def serve(target: str, *, host: str | None = None, port: int | None = None, work
     os.environ[_TARGET] = target
     if workers == 1:
         serve_door(
-            _entrance(gateway), host=address[0], port=address[1], limits=limits, namespace=gateway.name
+            _server_hooks(gateway), host=address[0], port=address[1], limits=limits, namespace=gateway.name
         )
         return
     with tempfile.TemporaryDirectory(prefix=f"{gateway.name}-metrics-") as numbers:
@@ -81,7 +81,7 @@ def serve(target: str, *, host: str | None = None, port: int | None = None, work
 def _share_numbers(folder: Path) -> None:
     """Let workers add their metrics up; without the extra there are none, and each worker says so."""
     with contextlib.suppress(ImportError):
-        from stagedoor.observers.metrics import prepare_workers  # noqa: PLC0415 - an extra: loaded where it is used
+        from stagedoor._observers.metrics import prepare_workers  # noqa: PLC0415 - an extra: loaded where it is used
 
         prepare_workers(folder)
 
@@ -96,14 +96,14 @@ def limits_of(settings: Settings) -> DoorLimits:
     )
 
 
-def entrance() -> Entrance:
+def server_hooks() -> ServerHooks:
     """Return the entrance of one worker process."""
-    return _entrance(found(os.environ[_TARGET]))
+    return _server_hooks(found(os.environ[_TARGET]))
 
 
-def _entrance(gateway: Gateway) -> Entrance:
+def _server_hooks(gateway: Gateway) -> ServerHooks:
     app = _Served(gateway)
-    return Entrance(app=app, refused=app.refused, drain=app.drain)
+    return ServerHooks(app=app, refused=app.refused, drain=app.drain)
 
 
 class _Served:
@@ -128,7 +128,7 @@ class _Served:
         with watched():
             await self._gateway(scope, receive, send, alone=True)
 
-    def refused(self, problem: Problem, request_id: str) -> None:
+    def refused(self, problem: ProblemDetails, request_id: str) -> None:
         """Count a request that the door turned away."""
         for running in self._gateway.serving():
             running.refused(problem, request_id)

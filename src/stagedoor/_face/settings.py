@@ -12,10 +12,10 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
+from stagedoor._observers.logs import Format, Level
+from stagedoor._web.cors import is_origin
+from stagedoor._web.throttle import Quota
 from stagedoor.errors import ConfigError
-from stagedoor.observers.logs import Format, Level
-from stagedoor.web.cors import is_origin
-from stagedoor.web.throttle import Quota
 
 __all__ = ["RESERVED", "Setting", "Settings", "listed", "prefix_of", "settings_from", "url_from"]
 
@@ -106,7 +106,7 @@ class Setting:
 
     name: str
     read: Callable[[str], Any]
-    holds: Callable[[Any], bool]
+    is_instance: Callable[[Any], bool]
     wanted: str
     meaning: str
 
@@ -287,7 +287,7 @@ RESERVED: Final = frozenset(
 
 
 def _checked(one: Setting, said: Any, name: str) -> Any:  # noqa: ANN401 - of the setting's type
-    if not one.holds(said):
+    if not one.is_instance(said):
         shown = "the value" if one.name in _SECRET else repr(said)
         raise ConfigError(f"{name}: {shown} must be {one.wanted}")
     return said

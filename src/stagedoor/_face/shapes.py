@@ -15,9 +15,9 @@ import pydantic_core
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
+from stagedoor._requests import HttpResponse
+from stagedoor._web.rendering import why
 from stagedoor.errors import UpstreamGarbled
-from stagedoor.requests import HttpResponse
-from stagedoor.web.rendering import why
 
 __all__ = ["Shape", "is_json", "odd_number", "shape_of", "written"]
 

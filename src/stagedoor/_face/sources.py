@@ -4,18 +4,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
+from stagedoor._aggregate.part import signature_of
+from stagedoor._cache.store import Store
+from stagedoor._call import Env
+from stagedoor._deadline import DueTime
 from stagedoor._face.caller import caller_here, noted
 from stagedoor._face.declared import Source
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
 from stagedoor._face.remote import AnyPolicy, cached
 from stagedoor._face.uses import SOURCE
-from stagedoor.aggregate.part import signature_of
-from stagedoor.cache.store import Store
-from stagedoor.call import Env
-from stagedoor.deadline import Deadline
+from stagedoor._upstream import Upstream
 from stagedoor.errors import ConfigError
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.upstream import Upstream
+from stagedoor.policies._single_flight import SingleFlight
 
 __all__ = ["Sourcing", "returned", "wrapped"]
 
@@ -40,7 +40,9 @@ class Sourcing:
         self.name = declared.name
         # A flight that would be refused is not begun.
         outer: list[AnyPolicy] = (
-            [Coalesced(gate=lambda call: self.upstream.check("call", call.deadline))] if declared.safe else []
+            [SingleFlight(gate=lambda call: self.upstream.check("call", call.deadline))]
+            if declared.safe
+            else []
         )
         if declared.cache is not None and declared.safe:
             codec = MadeCodec(returned(declared), declared.place)
@@ -54,7 +56,7 @@ class Sourcing:
         """Return the policies, outermost first."""
         return self.upstream.policies
 
-    def check(self, operation: str, deadline: Deadline, *, promise: bool = False) -> None:
+    def check(self, operation: str, deadline: DueTime, *, promise: bool = False) -> None:
         """Raise `Overloaded` where the function would not be called now, unless its values may be kept ones."""
         if self.declared.cache is None:
             self.upstream.check(operation, deadline, promise=promise)

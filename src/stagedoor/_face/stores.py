@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._cache.server import StoreDown
+from stagedoor._cache.shared import Shared
+from stagedoor._cache.store import Store
+from stagedoor._cache.tiered import Tiered
+from stagedoor._call import Env
 from stagedoor._face.settings import Settings
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.cache.server import StoreDown
-from stagedoor.cache.shared import Shared
-from stagedoor.cache.store import Store
-from stagedoor.cache.tiered import Tiered
-from stagedoor.call import Env
+from stagedoor._web.health import Component
+from stagedoor._web.shared_throttle import SharedThrottle
+from stagedoor._web.throttle import Limiter, Quota, Throttle
 from stagedoor.errors import ConfigError, UpstreamGarbled, UpstreamUnavailable
-from stagedoor.web.health import Component
-from stagedoor.web.shared_throttle import SharedThrottle
-from stagedoor.web.throttle import Limiter, Quota, Throttle
 
 if TYPE_CHECKING:
-    from stagedoor.cache.redis import RedisServer
+    from stagedoor._cache.redis import RedisServer
 
 __all__ = ["Stores", "stores_of"]
 
@@ -140,8 +140,8 @@ def stores_of(settings: Settings, name: str, env: Env) -> Stores:
         memory = MemoryStore(env=env, max_bytes=settings.cache_bytes)
         return Stores(memory, memory, throttle=throttle, prefix=prefix, limits=alone)
     try:
-        from stagedoor.cache.redis import RedisServer  # noqa: PLC0415 - an extra: loaded where it is used
-        from stagedoor.cache.redis_tally import RedisTally  # noqa: PLC0415
+        from stagedoor._cache.redis import RedisServer  # noqa: PLC0415 - an extra: loaded where it is used
+        from stagedoor._cache.redis_limit_counter import RedisTally  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError("redis_url is set, which needs hiredis: pip install stagedoor[redis]") from error
     server = RedisServer(settings.redis_url, prefix=prefix)

@@ -13,7 +13,12 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, cast
 
-from stagedoor import context, problems
+from stagedoor import _context as context
+from stagedoor import _problems as problems
+from stagedoor._aggregate.part import signature_of
+from stagedoor._cache.store import Store
+from stagedoor._call import Env
+from stagedoor._deadline import TimeoutScope
 from stagedoor._face.arguments import varied
 from stagedoor._face.caller import Rules, caller_here
 from stagedoor._face.declared import Handler
@@ -26,15 +31,11 @@ from stagedoor._face.keeping import Keeping, partly
 from stagedoor._face.problems import Problem, Refusals
 from stagedoor._face.replies import Stream
 from stagedoor._face.templates import route_names
-from stagedoor.aggregate.part import signature_of
-from stagedoor.cache.store import Store
-from stagedoor.call import Env
-from stagedoor.deadline import Expiry
+from stagedoor._requests import HttpResponse
+from stagedoor._web.answer import WebAnswer as Written
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Documentation, RequestRefused, Route
 from stagedoor.errors import ConfigError, UpstreamError, UpstreamGarbled, UpstreamTimeout
-from stagedoor.requests import HttpResponse
-from stagedoor.web.answer import WebAnswer as Written
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Documentation, Refused, Route
 
 __all__ = ["Streaming", "hands_on"]
 
@@ -100,7 +101,7 @@ class Streaming:
     async def handle(self, request: Request) -> Written:
         """Answer one request."""
         if self._via in passed_by(request.listed(b"via")):
-            raise Refused(problems.loop_detected())
+            raise RequestRefused(problems.loop_detected())
         caller = caller_here()
         ended = named(caller.fields) | (frozenset() if request.method == "GET" else {b"range", b"if-range"})
         caller.fields = tuple(field for field in caller.fields if field[0] not in ended)
@@ -111,7 +112,7 @@ class Streaming:
             caller.inputs = values
             return await self._answered(request.method, dict(caller.fields), values)
         except (UpstreamError, Problem) as failed:
-            raise Refused(self._refusals(failed)) from failed
+            raise RequestRefused(self._refusals(failed)) from failed
 
     async def _answered(
         self, method: str, fields: Mapping[bytes, bytes], values: Mapping[str, Any]
@@ -131,7 +132,7 @@ class Streaming:
     async def _made(self, values: Mapping[str, Any], fields: Mapping[bytes, bytes]) -> Stream:
         """Call the function; the deadline holds until the head of the answer is there."""
         try:
-            with Expiry(self._clock, context.current().deadline):
+            with TimeoutScope(self._clock, context.current().deadline):
                 stream = await self.declared.function(**values)
         except TimeoutError as error:
             raise UpstreamTimeout(f"{self._name}.call", "not done by the deadline") from error

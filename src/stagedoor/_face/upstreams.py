@@ -4,16 +4,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, ParamSpec, TypeVar, overload
 
+from stagedoor._call import Env, Transport
 from stagedoor._face.backends import Backend
+from stagedoor._face.caching import Cache
 from stagedoor._face.declared import Source, demand_async, demand_policies, demand_seconds, demand_unnamed
 from stagedoor._face.fields import Cookie, checked_set
-from stagedoor._face.kept import Cache
 from stagedoor._face.places import here, place_of_code
 from stagedoor._face.remote import AnyPolicy
 from stagedoor._face.service import Service
 from stagedoor._face.settings import demand_url
 from stagedoor._face.sources import wrapped
-from stagedoor.call import Env, Transport
 from stagedoor.errors import ConfigError
 
 __all__ = ["Upstreams"]

@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, BinaryIO
 
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
 from stagedoor._face.settings import Settings
-from stagedoor.call import Env
-from stagedoor.clock import SystemClock
-from stagedoor.ids import randbytes
-from stagedoor.observers import fan_out
-from stagedoor.observers.logs import Logs, Stream
-from stagedoor.observers.sentry import Sentry
-from stagedoor.web.traffic import Traffic
+from stagedoor._ids import randbytes
+from stagedoor._observers import fan_out
+from stagedoor._observers.logs import Logs, LogStream
+from stagedoor._observers.sentry import Sentry
+from stagedoor._web.access import AccessObserver
 
 __all__ = ["World"]
 
@@ -39,7 +39,7 @@ class World:
         *,
         release: str = "",
         all_logs: bool = False,
-        stream: Stream | None = None,
+        stream: LogStream | None = None,
     ) -> None:
         self._all_logs = all_logs
         self.metrics = _metrics(labels) if settings.metrics else None
@@ -57,7 +57,7 @@ class World:
         self.entropy: Callable[[int], bytes] = randbytes if env is None else _drawn(rng)
         self.sentry = _sentry(settings, release, self.env)
         told = (self.metrics, self.logs, self.sentry)
-        self.traffic: tuple[Traffic, ...] = tuple(one for one in told if one is not None)
+        self.traffic: tuple[AccessObserver, ...] = tuple(one for one in told if one is not None)
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
@@ -96,7 +96,7 @@ def _sentry(settings: Settings, release: str, env: Env) -> Sentry | None:
 def _metrics(labels: Mapping[str, str]) -> Any:  # noqa: ANN401 - `Metrics`, of an extra
     """Return what counts; None, with a warning, where its library is missing."""
     try:
-        from stagedoor.observers.metrics import Metrics  # noqa: PLC0415 - an extra: loaded where it is used
+        from stagedoor._observers.metrics import Metrics  # noqa: PLC0415 - an extra: loaded where it is used
     except ImportError:
         _LOGGER.warning("/metrics is not served: it needs prometheus-client: pip install stagedoor[metrics]")
         return None

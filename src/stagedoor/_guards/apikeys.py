@@ -16,10 +16,10 @@ import secrets
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+from stagedoor._deadline import DueTime
 from stagedoor._guards.denials import Denied
 from stagedoor._guards.visitors import Known, only_line
-from stagedoor.deadline import Deadline
-from stagedoor.requests import Headers
+from stagedoor._requests import Headers
 
 __all__ = ["ApiKeyCheck", "KeyTable", "Tables", "hash_of", "read_lines"]
 
@@ -96,7 +96,7 @@ class ApiKeyCheck:
         self._header = header
         self._source = source
 
-    async def authenticate(self, fields: Headers, deadline: Deadline) -> Known:
+    async def authenticate(self, fields: Headers, deadline: DueTime) -> Known:
         try:
             key = only_line(fields, self._header)
         except ValueError:

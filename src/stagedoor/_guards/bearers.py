@@ -1,12 +1,12 @@
 """Put together what tells who asks by a bearer token: the only entrance to what needs the extra `auth`."""
 
+from stagedoor._clock import Clock
 from stagedoor._guards.claims import TokenRules
 from stagedoor._guards.fetching import Fetching
 from stagedoor._guards.jwks import PublishedKeys
 from stagedoor._guards.keys import shared
 from stagedoor._guards.settings import JwtSettings
 from stagedoor._guards.tokens import FixedKeys, KeySource, Tokens
-from stagedoor.clock import Clock
 
 __all__ = ["tokens"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from stagedoor import problems
+from stagedoor import _problems as problems
 
 __all__ = ["Denied", "Reason", "told"]
 
@@ -23,7 +23,7 @@ class Denied(Exception):
         self.why = why
 
 
-def told(denied: Denied, scheme: str, realm: str, scopes: Iterable[str] = ()) -> problems.Problem:
+def told(denied: Denied, scheme: str, realm: str, scopes: Iterable[str] = ()) -> problems.ProblemDetails:
     """Return the answer; who brought no credentials is told no error (RFC 6750 3.1)."""
     if denied.reason == "unready":
         return problems.upstream_unavailable()

@@ -3,12 +3,12 @@
 from typing import Any
 from urllib.parse import urlsplit
 
-from stagedoor.call import Call, Transport
-from stagedoor.clock import Clock
-from stagedoor.deadline import Deadline
+from stagedoor._call import Call, Transport
+from stagedoor._clock import Clock
+from stagedoor._deadline import DueTime
+from stagedoor._requests import HttpRequest
+from stagedoor._transports.http import HttpTransport
 from stagedoor.errors import UpstreamGarbled
-from stagedoor.requests import HttpRequest
-from stagedoor.transports.http import HttpTransport
 
 __all__ = ["Fetching"]
 
@@ -33,7 +33,7 @@ class Fetching:
 
     async def __call__(self) -> bytes:
         """Return the document; raises `UpstreamError`."""
-        until = Deadline(self._now() + _SECONDS)
+        until = DueTime(self._now() + _SECONDS)
         response = await self._transport.send(
             Call(self._operation, self._request, b"", "", until, idempotent=True)
         )

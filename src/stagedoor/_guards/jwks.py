@@ -16,11 +16,11 @@ from typing import Literal, TypeAlias
 
 from jwt import PyJWK
 
+from stagedoor._clock import Clock
+from stagedoor._deadline import DueTime, TimeoutScope
 from stagedoor._guards.denials import Denied
 from stagedoor._guards.fetching import Fetching
 from stagedoor._guards.keys import Keys, keys_of
-from stagedoor.clock import Clock
-from stagedoor.deadline import Deadline, Expiry
 from stagedoor.errors import StagedoorError
 
 __all__ = ["COOLDOWN", "LIFETIME", "RETRY", "Fetches", "PublishedKeys", "due"]
@@ -66,7 +66,7 @@ class PublishedKeys:
         self._past = Fetches()
         self._flight: asyncio.Task[None] | None = None
 
-    async def keys(self, kid: str | None, algorithm: str, deadline: Deadline) -> list[PyJWK]:
+    async def keys(self, kid: str | None, algorithm: str, deadline: DueTime) -> list[PyJWK]:
         """Return the keys for a token; raises `Denied`."""
         found = self._found(kid, algorithm)
         if found is None:
@@ -79,7 +79,7 @@ class PublishedKeys:
             raise Denied("unready", "the keys are not there yet")
         raise Denied("invalid", "the token is signed with an unknown key")
 
-    async def other(self, kid: str | None, algorithm: str, deadline: Deadline) -> list[PyJWK]:
+    async def other(self, kid: str | None, algorithm: str, deadline: DueTime) -> list[PyJWK]:
         """Fetch again, as for an unknown id: a token without one may be of a key that is new."""
         await self._look(deadline)
         return self.held(kid, algorithm)
@@ -102,7 +102,7 @@ class PublishedKeys:
     def _found(self, kid: str | None, algorithm: str) -> list[PyJWK] | None:
         return None if self._keys is None else self._keys.fitting(kid, algorithm)
 
-    async def _searched(self, kid: str | None, algorithm: str, deadline: Deadline) -> list[PyJWK] | None:
+    async def _searched(self, kid: str | None, algorithm: str, deadline: DueTime) -> list[PyJWK] | None:
         """Look for what is not there; twice, where the first look joined a fetch that began before."""
         for _ in range(2):
             if not await self._look(deadline):
@@ -112,7 +112,7 @@ class PublishedKeys:
                 return found
         return None
 
-    async def _look(self, deadline: Deadline) -> bool:
+    async def _look(self, deadline: DueTime) -> bool:
         """Join the fetch that is under way, or begin one if it is due; tell whether there was any."""
         if self._flight is None:
             if due(self._past, self._clock.now(), known=False) == "no":
@@ -134,13 +134,13 @@ class PublishedKeys:
     def _landed(self, _: "asyncio.Task[None]") -> None:
         self._flight = None
 
-    async def _arrived(self, deadline: Deadline) -> None:
+    async def _arrived(self, deadline: DueTime) -> None:
         """Wait for the fetch that is under way; a deadline that passes ends the wait and not the fetch."""
         flight = self._flight
         if flight is None:
             return
         try:
-            with Expiry(self._clock, deadline):
+            with TimeoutScope(self._clock, deadline):
                 await asyncio.shield(flight)
         except TimeoutError:
             return

@@ -5,8 +5,8 @@ import logging
 from pathlib import Path
 from typing import TypeAlias
 
+from stagedoor._clock import Clock
 from stagedoor._guards.apikeys import KeyTable, read_lines
-from stagedoor.clock import Clock
 
 __all__ = ["KeyFile", "read_file"]
 

@@ -19,13 +19,13 @@ from jwt import PyJWK
 from jwt.api_jws import PyJWS
 from jwt.exceptions import PyJWTError
 
+from stagedoor._deadline import DueTime
 from stagedoor._guards.claims import TokenRules, judged
 from stagedoor._guards.denials import Denied
 from stagedoor._guards.keys import Keys
 from stagedoor._guards.settings import ASYMMETRIC, SYMMETRIC
 from stagedoor._guards.visitors import Known, only_line
-from stagedoor.deadline import Deadline
-from stagedoor.requests import Headers
+from stagedoor._requests import Headers
 
 __all__ = ["FixedKeys", "KeySource", "Tokens", "read_head", "token_of"]
 
@@ -39,7 +39,7 @@ _JWS = PyJWS(algorithms=[*ASYMMETRIC, *SYMMETRIC])
 class KeySource(Protocol):
     """Where keys come from."""
 
-    async def keys(self, kid: str | None, algorithm: str, deadline: Deadline) -> list[PyJWK]:
+    async def keys(self, kid: str | None, algorithm: str, deadline: DueTime) -> list[PyJWK]:
         """Return the keys that a token may be signed with; raises `Denied`."""
         ...
 
@@ -47,7 +47,7 @@ class KeySource(Protocol):
         """Return those that are here already."""
         ...
 
-    async def other(self, kid: str | None, algorithm: str, deadline: Deadline) -> list[PyJWK]:
+    async def other(self, kid: str | None, algorithm: str, deadline: DueTime) -> list[PyJWK]:
         """Look again, for a token without an id that no key fits; raises `Denied`."""
         ...
 
@@ -66,7 +66,7 @@ class FixedKeys:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    async def keys(self, kid: str | None, algorithm: str, deadline: Deadline) -> list[PyJWK]:
+    async def keys(self, kid: str | None, algorithm: str, deadline: DueTime) -> list[PyJWK]:
         found = self.held(kid, algorithm)
         if not found:
             raise Denied("invalid", "the token is signed with an unknown key")
@@ -75,7 +75,7 @@ class FixedKeys:
     def held(self, kid: str | None, algorithm: str) -> list[PyJWK]:
         return self._keys.fitting(kid, algorithm) or []
 
-    async def other(self, kid: str | None, algorithm: str, deadline: Deadline) -> list[PyJWK]:
+    async def other(self, kid: str | None, algorithm: str, deadline: DueTime) -> list[PyJWK]:
         return []
 
     def start(self) -> None:
@@ -102,7 +102,7 @@ class Tokens:
         self._wall = wall
         self._seen: OrderedDict[bytes, tuple[PyJWK, bytes]] = OrderedDict()
 
-    async def authenticate(self, fields: Headers, deadline: Deadline) -> Known:
+    async def authenticate(self, fields: Headers, deadline: DueTime) -> Known:
         token = token_of(fields)
         head = read_head(token, self._rules.algorithms)
         keys = await self._source.keys(head.kid, head.algorithm, deadline)

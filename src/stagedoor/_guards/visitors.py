@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from stagedoor.deadline import Deadline
-from stagedoor.requests import Headers
+from stagedoor._deadline import DueTime
+from stagedoor._requests import Headers
 
 __all__ = ["Authenticator", "Known", "only_line"]
 
@@ -23,7 +23,7 @@ class Known:
 class Authenticator(Protocol):
     """Tells who asks, from the fields of a request."""
 
-    async def authenticate(self, fields: Headers, deadline: Deadline) -> Known:
+    async def authenticate(self, fields: Headers, deadline: DueTime) -> Known:
         """Return who it is; raises `Denied`. It waits for keys until the deadline, and no longer."""
         ...
 

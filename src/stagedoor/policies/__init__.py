@@ -1,35 +1,35 @@
 """Policies, one a file: options, the shell that wraps, and the pure decision.
 
 The order that serves most upstreams, outermost first:
-Cached ▸ Coalesced ▸ Within ▸ Retry ▸ Breaker ▸ AdaptiveLimit ▸ Timeout.
+Cached ▸ SingleFlight ▸ DueTime ▸ Retry ▸ CircuitBreaker ▸ AdaptiveLimit ▸ Timeout.
 """
 
-from stagedoor.call import Policy
-from stagedoor.policies.adaptive import AdaptiveLimit
-from stagedoor.policies.breaker import Breaker
-from stagedoor.policies.budget import Account, Budget
-from stagedoor.policies.bulkhead import Bulkhead
-from stagedoor.policies.cached import Cached
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.policies.deadline import Within
-from stagedoor.policies.decorators import circuit_breaker, retry
-from stagedoor.policies.hedge import Hedge
-from stagedoor.policies.retry import Retry
-from stagedoor.policies.timeout import Timeout
+from stagedoor._call import Policy
+from stagedoor.policies._adaptive import AdaptiveLimit
+from stagedoor.policies._budget import Account, Budget
+from stagedoor.policies._bulkhead import Bulkhead
+from stagedoor.policies._cached import Cached
+from stagedoor.policies._circuit_breaker import CircuitBreaker
+from stagedoor.policies._deadline import Deadline
+from stagedoor.policies._decorators import circuit_breaker, retry
+from stagedoor.policies._hedge import Hedge
+from stagedoor.policies._retry import Retry
+from stagedoor.policies._single_flight import SingleFlight
+from stagedoor.policies._timeout import Timeout
 
 __all__ = [
     "Account",
     "AdaptiveLimit",
-    "Breaker",
     "Budget",
     "Bulkhead",
     "Cached",
-    "Coalesced",
+    "CircuitBreaker",
+    "Deadline",
     "Hedge",
     "Policy",
     "Retry",
+    "SingleFlight",
     "Timeout",
-    "Within",
     "circuit_breaker",
     "retry",
 ]

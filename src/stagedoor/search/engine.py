@@ -1,6 +1,6 @@
 """The seams of a search engine: reading is a transport like any other, writing is for whoever fills the indices.
 
-    Upstream("search", engine, Cached(..), Within(..), Retry(..), Breaker(..), Bulkhead(..), env=env)
+    Upstream("search", engine, Cached(..), Deadline(..), Retry(..), CircuitBreaker(..), Bulkhead(..), env=env)
 
 An index is known by its name ("movies"), which is an alias of one versioned index ("movies-000003"). A writer creates
 a version, fills it while readers go on with the old one, and switches the name over in one step.
@@ -9,11 +9,11 @@ a version, fills it while readers go on with the old one, and switches the name 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
-from stagedoor.call import Transport
+from stagedoor._call import Transport
+from stagedoor._value import value
 from stagedoor.errors import StagedoorError
 from stagedoor.search.query import Document, Query, Result
 from stagedoor.search.schema import Index
-from stagedoor.value import value
 
 __all__ = [
     "Change",

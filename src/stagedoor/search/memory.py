@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, assert_never
 
-from stagedoor.call import Call
-from stagedoor.clock import Clock, SystemClock
+from stagedoor._call import Call
+from stagedoor._clock import Clock, SystemClock
+from stagedoor._value import value
 from stagedoor.errors import UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.search.compared import bounds_of, comparable
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError, key_of
-from stagedoor.search.fits import demand_fit
 from stagedoor.search.keys import prior_of
 from stagedoor.search.nearness import is_near
 from stagedoor.search.objects import meets_same
@@ -37,7 +37,7 @@ from stagedoor.search.query import (
 )
 from stagedoor.search.ranking import Condition, Has, Near, Ranking, Starts, Worth, ranking_of
 from stagedoor.search.schema import Index, Keyword, Leaf, Text
-from stagedoor.value import value
+from stagedoor.search.validation import validate_query
 
 __all__ = ["MemorySearch", "rank"]
 
@@ -45,7 +45,7 @@ Words: TypeAlias = Mapping[str, frozenset[str]]  # of a document, by the part th
 
 
 @value()
-class Held:
+class IndexedDocument:
     """A document and its words."""
 
     document: Document
@@ -55,15 +55,15 @@ class Held:
 class _Version:
     def __init__(self, index: Index) -> None:
         self.index = index
-        self.written: dict[str, Held] = {}
-        self.committed: dict[str, Held] = {}
+        self.written: dict[str, IndexedDocument] = {}
+        self.committed: dict[str, IndexedDocument] = {}
         self.vocabulary = Vocabulary(())
         self.mark = ""
         self._fill = filler(index)
 
     def put(self, document: Document) -> None:
         words = {part: frozenset(words.split(" ")) for part, words in self._fill(document).items()}
-        self.written[document[ID]] = Held(document, words)
+        self.written[document[ID]] = IndexedDocument(document, words)
 
 
 class MemorySearch:
@@ -169,8 +169,8 @@ class MemorySearch:
         return found
 
 
-def _answer(query: Query, index: Index, held: Iterable[Held], vocabulary: "Vocabulary") -> Result:
-    demand_fit(query, index)
+def _answer(query: Query, index: Index, held: Iterable[IndexedDocument], vocabulary: "Vocabulary") -> Result:
+    validate_query(query, index)
     asked = _Asked(query.clause, index, vocabulary)
     found = [one for one in held if asked.matches(one)]
     if query.by_relevance:
@@ -184,7 +184,7 @@ def _answer(query: Query, index: Index, held: Iterable[Held], vocabulary: "Vocab
     return Result(total=len(found), documents=narrowed(page, query.fields, index), facets=counted)
 
 
-def _counted(path: str, found: Sequence[Held]) -> tuple[tuple[str, int], ...]:
+def _counted(path: str, found: Sequence[IndexedDocument]) -> tuple[tuple[str, int], ...]:
     counts = Counter(value for one in found for value in set(values_at(one.document, path)))
     return in_facet_order(counts.items())
 
@@ -202,15 +202,15 @@ class _Asked:
                 self._texts[text] = Scores(ranking, vocabulary)
         self._ranking = [self._texts[text] for text in texts_of(clause) if text in self._texts]
 
-    def matches(self, held: Held) -> bool:
+    def matches(self, held: IndexedDocument) -> bool:
         """Tell whether a document is among those asked for."""
         return self._holds(self._clause, held)
 
-    def score(self, held: Held) -> int:
+    def score(self, held: IndexedDocument) -> int:
         """Return how relevant a document is."""
         return sum(scores.of(held.words) for scores in self._ranking)
 
-    def _holds(self, clause: Clause, held: Held) -> bool:
+    def _holds(self, clause: Clause, held: IndexedDocument) -> bool:
         match clause:
             case All():
                 return all(self._holds(part, held) for part in clause.clauses)
@@ -270,7 +270,7 @@ def values_at(document: Mapping[str, Any], path: str) -> list[Any]:
 class Vocabulary:
     """The words of all documents by part, and which of them meet a condition: found out once."""
 
-    def __init__(self, held: Iterable[Held]) -> None:
+    def __init__(self, held: Iterable[IndexedDocument]) -> None:
         self._words: dict[str, set[str]] = {}
         for one in held:
             for part, words in one.words.items():
@@ -340,7 +340,7 @@ def rank(texts: Sequence[Match], document: Document) -> tuple[int, int, int]:
         index = Index("", (Keyword(name=ID), *[Text(name=name) for name, _ in text.fields]))
         filled = filler(index)({name: document.get(name) for name, _ in text.fields})
         words = {part: frozenset(found.split(" ")) for part, found in filled.items()}
-        vocabulary = Vocabulary([Held(document, words)])
+        vocabulary = Vocabulary([IndexedDocument(document, words)])
         ranking = ranking_of(text, index)
         if ranking is None:
             continue

@@ -14,11 +14,11 @@ A place that several texts share has stems alone beside its words. What signs me
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeAlias
 
+from stagedoor._value import value
 from stagedoor.search.query import MAX_WORDS, Document
 from stagedoor.search.remembered import Remembered
-from stagedoor.search.schema import Index, Place
-from stagedoor.search.words import LONGEST, Run, Text, read, read_first
-from stagedoor.value import value
+from stagedoor.search.schema import Index, WordPlace
+from stagedoor.search.words import LONGEST, AnalysedText, Run, read, read_first
 
 __all__ = [
     "EXACT",
@@ -45,7 +45,7 @@ _BEGINNINGS: Final = 6  # chunks of a title
 Filled: TypeAlias = dict[str, str]  # by part
 
 
-def parts(place: Place) -> tuple[str, ...]:
+def parts(place: WordPlace) -> tuple[str, ...]:
     """Return the parts that a place has."""
     return (WORDS, EXACT, WHOLE) if place.title else (WORDS, EXACT)
 
@@ -77,7 +77,7 @@ def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled
     return filled
 
 
-def _step(place: Place, *, thrice: bool) -> Callable[[Filled, Document], None]:
+def _step(place: WordPlace, *, thrice: bool) -> Callable[[Filled, Document], None]:
     fields, title, shared = place.fields, place.title, place.shared
     names = [part(place.name, name) for name in (WORDS, EXACT, WHOLE, THRICE)][: 4 if thrice else 3]
 
@@ -206,7 +206,7 @@ def _of_title(text: str, chunks: Sequence[_Chunk], exact: list[str]) -> list[str
     return _wholes(chunks) if count <= MAX_WORDS else wholes(read_first(text))
 
 
-def _runs(found: Text) -> Iterable[Run]:
+def _runs(found: AnalysedText) -> Iterable[Run]:
     return (*found.words, *[join.run for join in found.joins]) if found.joins else found.words
 
 
@@ -230,7 +230,7 @@ def _in_one(words: Sequence[Run]) -> tuple[str, str, str]:
     )
 
 
-def wholes(text: Text) -> list[str]:
+def wholes(text: AnalysedText) -> list[str]:
     """Return a title in one word: as it is, in Latin letters, with digits; and each without its article."""
     return _forms(_in_one(text.words), text.words[0].folded if len(text.words) > 1 else "")
 
@@ -263,6 +263,6 @@ def _beginnings(chunks: Sequence[_Chunk]) -> list[str]:
     return found
 
 
-def stops_of(text: Text) -> str:
+def stops_of(text: AnalysedText) -> str:
     """Return a text of stop words alone, or of signs, in one word."""
     return (text.signs or "".join([run.folded for run in text.words[:MAX_WORDS]]))[:LONGEST]

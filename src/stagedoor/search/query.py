@@ -10,7 +10,7 @@ sorts last in both directions; texts sort by code point.
 
 from typing import Any, Final, TypeAlias
 
-from stagedoor.value import value
+from stagedoor._value import value
 
 __all__ = [
     "ID",

@@ -24,13 +24,13 @@ a document has, in `places`. Equal scores are told apart by the index's `ties`.
 from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
+from stagedoor._value import value
 from stagedoor.search.analysis import forgiven
 from stagedoor.search.folding import in_english, other_layout
 from stagedoor.search.places import EXACT, WHOLE, WORDS, part, stops_of, wholes
 from stagedoor.search.query import Begins, Words
-from stagedoor.search.schema import Index, Place
-from stagedoor.search.words import Run, Text, read_first
-from stagedoor.value import value
+from stagedoor.search.schema import Index, WordPlace
+from stagedoor.search.words import AnalysedText, Run, read_first
 
 __all__ = ["Condition", "Has", "Near", "Ranking", "Starts", "Word", "Worth", "members", "ranking_of"]
 
@@ -147,7 +147,7 @@ def members(ranking: Ranking) -> tuple[Condition, ...]:
     return tuple(one for one in found if isinstance(one, Near) or (one.part, one.word) not in near)
 
 
-def _whole_of_stops(text: Text, titles: Sequence[Place]) -> Ranking | None:
+def _whole_of_stops(text: AnalysedText, titles: Sequence[WordPlace]) -> Ranking | None:
     said = stops_of(text)
     if not (said and titles):
         return None
@@ -155,7 +155,7 @@ def _whole_of_stops(text: Text, titles: Sequence[Place]) -> Ranking | None:
     return Ranking((), (Worth(_LEAST, has),), (), ())
 
 
-def _typed(text: Text, places: Sequence[Place]) -> Ranking | None:
+def _typed(text: AnalysedText, places: Sequence[WordPlace]) -> Ranking | None:
     """Return how titles meet a text that is being typed: every word as it is, of the last one the beginning."""
     names, exact = ([part(place.name, one) for place in places] for one in (WORDS, EXACT))
     if not text.words:
@@ -189,7 +189,9 @@ def _typed(text: Text, places: Sequence[Place]) -> Ranking | None:
 # --- words --------------------------------------------------------------------------------------------------------
 
 
-def _words(text: Text, main: Sequence[Place], beside: Sequence[Place], each: int) -> tuple[Word, ...]:
+def _words(
+    text: AnalysedText, main: Sequence[WordPlace], beside: Sequence[WordPlace], each: int
+) -> tuple[Word, ...]:
     allowed = forgiven(word.spelled for word in text.words if word.stem)
     joined = _joined(text)
     made: dict[str, Word] = {}
@@ -207,7 +209,7 @@ def _words(text: Text, main: Sequence[Place], beside: Sequence[Place], each: int
 
 
 def _met(
-    word: Run, joined: Sequence[tuple[bool, Run]], table: _Table, places: Sequence[Place], errors: int
+    word: Run, joined: Sequence[tuple[bool, Run]], table: _Table, places: Sequence[WordPlace], errors: int
 ) -> Iterable[tuple[int, tuple[Condition, ...]]]:
     """Yield how a word may be met in these places, and what each is worth."""
     names = [part(place.name, WORDS) for place in places]
@@ -239,7 +241,7 @@ def _in_english(word: Run) -> Sequence[str]:
     return [in_english(word.latin)] if word.latin not in ("", word.folded) else []
 
 
-def _joined(text: Text) -> dict[int, list[tuple[bool, Run]]]:
+def _joined(text: AnalysedText) -> dict[int, list[tuple[bool, Run]]]:
     """Return, by the place of a word, what it is together with others: signs may divide them, or a blank (True)."""
     found: dict[int, list[tuple[bool, Run]]] = {}
     spans = set()
@@ -268,7 +270,7 @@ def _near(names: Iterable[str], words: Iterable[str], errors: int) -> tuple[Cond
 # --- texts as a whole ---------------------------------------------------------------------------------------------
 
 
-def _whole(text: Text, titles: Sequence[Place], each: int, count: int) -> tuple[Worth, ...]:
+def _whole(text: AnalysedText, titles: Sequence[WordPlace], each: int, count: int) -> tuple[Worth, ...]:
     forms = wholes(text)
     names = [part(place.name, WHOLE) for place in titles]
     exact = [part(place.name, EXACT) for place in titles]
@@ -285,12 +287,14 @@ def _whole(text: Text, titles: Sequence[Place], each: int, count: int) -> tuple[
     return tuple(found) if names else ()
 
 
-def _whole_in_layout(read: Text, titles: Sequence[Place]) -> tuple[Worth, ...]:
+def _whole_in_layout(read: AnalysedText, titles: Sequence[WordPlace]) -> tuple[Worth, ...]:
     names = [part(place.name, WHOLE) for place in titles]
     return (Worth(_LAYOUT * len(read.words) + 1, _has(names, wholes(read))),) if names and read.words else ()
 
 
-def _other_layout(read: Text, main: Sequence[Place], beside: Sequence[Place]) -> tuple[Word, ...]:
+def _other_layout(
+    read: AnalysedText, main: Sequence[WordPlace], beside: Sequence[WordPlace]
+) -> tuple[Word, ...]:
     """Return what the words are worth that the other keyboard layout makes of a text."""
     names = [part(place.name, WORDS) for place in main]
     others = [part(place.name, WORDS) for place in beside]
@@ -304,7 +308,7 @@ def _other_layout(read: Text, main: Sequence[Place], beside: Sequence[Place]) ->
     )
 
 
-def _more(text: Text, main: Sequence[Place]) -> tuple[Worth, ...]:
+def _more(text: AnalysedText, main: Sequence[WordPlace]) -> tuple[Worth, ...]:
     exact = [part(place.name, EXACT) for place in main]
     said = dict.fromkeys(
         ("=" + word.spelled, _SPELLED) if word.stem else ("-" + word.folded, _STOP) for word in text.words

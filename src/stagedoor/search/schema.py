@@ -22,11 +22,11 @@ __all__ = [
     "More",
     "Nested",
     "Number",
-    "Place",
     "Shorter",
     "Text",
     "Tie",
     "Whole",
+    "WordPlace",
     "single",
 ]
 
@@ -118,7 +118,7 @@ Tie: TypeAlias = Shorter | Higher | More
 
 
 @dataclass(frozen=True)
-class Place:
+class WordPlace:
     """Where the words of one text are kept, or of several that are asked for together."""
 
     name: str
@@ -168,16 +168,16 @@ class Index:
         return leaves
 
     @cached_property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[WordPlace, ...]:
         """List where words are kept: a place for each text that is asked for alone, and for those asked together."""
         texts = [leaf for leaf in self.paths.values() if isinstance(leaf, Text)]
-        found = [Place(text.name, (text.name,), text.title) for text in texts if text.alone]
+        found = [WordPlace(text.name, (text.name,), text.title) for text in texts if text.alone]
         for name in dict.fromkeys(text.together for text in texts if text.together):
             members = tuple(text.name for text in texts if text.together == name)
-            found.append(Place(name, members, shared=True))
+            found.append(WordPlace(name, members, shared=True))
         return tuple(found)
 
-    def places_of(self, fields: Iterable[str]) -> tuple[Place, ...]:
+    def places_of(self, fields: Iterable[str]) -> tuple[WordPlace, ...]:
         """Choose the places that hold just these texts, as few as there are; raises `ValueError` if there are none."""
         left, found = set(fields), []
         for place in sorted(self.places, key=lambda place: -len(place.fields)):

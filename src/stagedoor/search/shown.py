@@ -12,7 +12,7 @@ from typing import Final
 from stagedoor.search.analysis import forgiven
 from stagedoor.search.folding import other_layout
 from stagedoor.search.nearness import is_near
-from stagedoor.search.words import Run, Text, read, read_first
+from stagedoor.search.words import AnalysedText, Run, read, read_first
 
 __all__ = ["marked", "meant"]
 
@@ -56,7 +56,7 @@ def _nearest(word: Run, known: list[Run], errors: int) -> str:
     return ""
 
 
-def _meeting(question: Text) -> Callable[[Run], bool]:
+def _meeting(question: AnalysedText) -> Callable[[Run], bool]:
     """Return what tells whether a word was met, as it is or with errors; stop words where there is no other."""
     runs = [run for run in _runs(question) if run.stem or not question.significant]
     allowed = forgiven(run.spelled for run in runs if run.stem)
@@ -88,7 +88,7 @@ def _same(word: Run, one: Run) -> bool:
     )
 
 
-def _runs(text: Text) -> list[Run]:
+def _runs(text: AnalysedText) -> list[Run]:
     return [*text.words, *(join.run for join in text.joins)]
 
 
@@ -106,6 +106,6 @@ def _marked_chunk(chunk: str, meets: Callable[[Run], bool], before: str, after: 
     return "".join(shown), bool(hits)
 
 
-def _of_all(found: Text) -> list[Run]:
+def _of_all(found: AnalysedText) -> list[Run]:
     """Return what all of a chunk is in one: initials, or words that its signs join."""
     return [*found.words] if len(found.words) == 1 else [join.run for join in found.joins]

@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from stagedoor import context
-from stagedoor.call import Call
-from stagedoor.clock import Clock
-from stagedoor.deadline import Expiry
+from stagedoor import _context as context
+from stagedoor._call import Call
+from stagedoor._clock import Clock
+from stagedoor._deadline import TimeoutScope
 from stagedoor.errors import Overloaded, UpstreamTimeout
-from stagedoor.policies.permits import Permits
+from stagedoor.policies._permits import Permits
 
 __all__ = ["Threads"]
 
@@ -56,7 +56,7 @@ class Threads:
         running = asyncio.get_running_loop().run_in_executor(self._pool, work)
         running.add_done_callback(lambda ended: self._back(ended, began))
         try:
-            with Expiry(self._clock, call.deadline):
+            with TimeoutScope(self._clock, call.deadline):
                 return await asyncio.shield(running)
         except TimeoutError as error:
             if began - came > self._clock.now() - began:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from stagedoor.parameters import Fault, Invalid, Place
-from stagedoor.value import value
+from stagedoor._parameters import Fault, Invalid, Place
+from stagedoor._value import value
 
 __all__ = [
     "HUGE",

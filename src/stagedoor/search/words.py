@@ -12,12 +12,12 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from stagedoor._value import value
 from stagedoor.search.analysis import analyze, analyze_word
 from stagedoor.search.folding import clean, fold, latin
 from stagedoor.search.query import MAX_WORDS
-from stagedoor.value import value
 
-__all__ = ["LONGEST", "Join", "Run", "Text", "read", "read_first"]
+__all__ = ["LONGEST", "AnalysedText", "Join", "Run", "read", "read_first"]
 
 LONGEST: Final = 240  # signs of a word that count; what a node divides at blanks it also divides after 255
 _LONGEST_CHUNK: Final = 1_024  # of what is asked for
@@ -92,7 +92,7 @@ class Join:
 
 
 @value()
-class Text:
+class AnalysedText:
     """A text, read: its words in order, what some of them are together, and its signs if it has no word."""
 
     words: tuple[Run, ...]
@@ -105,17 +105,17 @@ class Text:
         return any(word.stem for word in self.words)
 
 
-def read(text: str) -> Text:
+def read(text: str) -> AnalysedText:
     """Return the words of a whole text."""
     return _read(clean(text).split(), None)
 
 
-def read_first(text: str) -> Text:
+def read_first(text: str) -> AnalysedText:
     """Return the first 16 words of a text: all that is asked for, however long it is (T9)."""
     return _read(clean(text).split(), MAX_WORDS)
 
 
-def _read(chunks: list[str], most: int | None) -> Text:
+def _read(chunks: list[str], most: int | None) -> AnalysedText:
     words: list[Run] = []
     joins: list[Join] = []
     for chunk in chunks:
@@ -128,7 +128,7 @@ def _read(chunks: list[str], most: int | None) -> Text:
             break
     if len(words) > 1:
         joins += _initials_apart(words)
-    return Text(tuple(words), tuple(joins), "" if words else "".join(chunks))
+    return AnalysedText(tuple(words), tuple(joins), "" if words else "".join(chunks))
 
 
 def _initials_apart(words: list[Run]) -> list[Join]:

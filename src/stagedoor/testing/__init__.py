@@ -5,8 +5,8 @@ from stagedoor.testing.client import Client
 from stagedoor.testing.clock import ManualClock, settle
 from stagedoor.testing.events import Events
 from stagedoor.testing.faults import Faults
-from stagedoor.testing.script import Script
-from stagedoor.testing.stage import Asked, Reply, Stage, StageScript
+from stagedoor.testing.scripted import ScriptedTransport
+from stagedoor.testing.stage import Asked, Reply, Script, Stage
 
 __all__ = [
     "Asked",
@@ -16,8 +16,8 @@ __all__ = [
     "ManualClock",
     "Reply",
     "Script",
+    "ScriptedTransport",
     "Stage",
-    "StageScript",
     "call_of",
     "settle",
 ]

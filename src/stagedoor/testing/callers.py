@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
+from stagedoor._deadline import DueTime
 from stagedoor._face.guards import Guard
 from stagedoor._guards.denials import Denied
 from stagedoor._guards.visitors import Authenticator, Known
-from stagedoor.deadline import Deadline
-from stagedoor.requests import Headers
+from stagedoor._requests import Headers
 
 __all__ = ["Callers"]
 
@@ -44,7 +44,7 @@ class _Believing:
         self._known = known
         self._inner = inner
 
-    async def authenticate(self, fields: Headers, deadline: Deadline) -> Known:
+    async def authenticate(self, fields: Headers, deadline: DueTime) -> Known:
         for _, said in fields:
             found = self._known.get((self._name, said))
             if found is not None:

@@ -2,8 +2,8 @@
 
 from typing import TypeVar
 
-from stagedoor.call import Call
-from stagedoor.deadline import NEVER, Deadline
+from stagedoor._call import Call
+from stagedoor._deadline import NEVER, DueTime
 
 __all__ = ["call_of"]
 
@@ -15,7 +15,7 @@ def call_of(
     *,
     operation: str = "users.get",
     identity: str = "",
-    deadline: Deadline = NEVER,
+    deadline: DueTime = NEVER,
     idempotent: bool = True,
     attempt: int = 1,
 ) -> Call[P]:

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 from urllib.parse import unquote
 
-from stagedoor.asgi import Application, Message
-from stagedoor.requests import Headers, HttpResponse
+from stagedoor._asgi import Application, Message
+from stagedoor._requests import Headers, HttpResponse
 
 __all__ = ["Client"]
 

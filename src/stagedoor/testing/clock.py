@@ -7,7 +7,7 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from stagedoor.clock import Timer
+from stagedoor._clock import Timer
 
 __all__ = ["ManualClock", "settle"]
 

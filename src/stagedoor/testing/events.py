@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from stagedoor.events import Event
+from stagedoor._events import Event
 
 __all__ = ["Events"]
 

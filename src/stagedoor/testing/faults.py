@@ -7,10 +7,10 @@ from `Env.rng` alone: one seed, one outcome (G7). Several kinds of fault are sev
 from dataclasses import dataclass, replace
 from typing import ClassVar, TypeVar
 
-from stagedoor.call import Call, Env, Send
+from stagedoor._call import Call, Env, Send
 from stagedoor.errors import UpstreamError, UpstreamTimeout
-from stagedoor.policies.cost import Cost
-from stagedoor.policies.options import demand
+from stagedoor.policies._cost import Cost
+from stagedoor.policies._options import validate
 
 __all__ = ["Faults", "hit"]
 
@@ -32,8 +32,8 @@ class Faults:
     error: type[UpstreamError] | None = None
 
     def __post_init__(self) -> None:
-        demand(self, "rate", 0 <= self.rate <= 1, "between 0 and 1")
-        demand(self, "delay", self.delay >= 0, "seconds, 0 or more")
+        validate(self, "rate", 0 <= self.rate <= 1, "between 0 and 1")
+        validate(self, "delay", self.delay >= 0, "seconds, 0 or more")
 
     def cost(self, inner: Cost, /) -> Cost:
         """Return what is inside, after the delay."""

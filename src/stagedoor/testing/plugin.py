@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from stagedoor.call import Env
+from stagedoor._call import Env
 from stagedoor.testing.clock import ManualClock
 from stagedoor.testing.events import Events
 from stagedoor.testing.stage import Stage

@@ -16,6 +16,8 @@ from typing import Any, Final, Self, TypeVar
 
 from pydantic import TypeAdapter
 
+from stagedoor._call import Call, Env
+from stagedoor._deadline import TimeoutScope
 from stagedoor._face.declared import Source
 from stagedoor._face.fields import Headers
 from stagedoor._face.gateway import Gateway
@@ -26,19 +28,17 @@ from stagedoor._face.shapes import written
 from stagedoor._face.sources import returned
 from stagedoor._face.uses import SOURCE
 from stagedoor._face.watching import Watch
-from stagedoor.call import Call, Env
-from stagedoor.deadline import Expiry
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._transports import keys
+from stagedoor._transports.statuses import refusal
+from stagedoor._value import value
 from stagedoor.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.testing.callers import Callers
 from stagedoor.testing.client import Client
 from stagedoor.testing.clock import ManualClock
 from stagedoor.testing.events import Events
-from stagedoor.transports import keys
-from stagedoor.transports.statuses import refusal
-from stagedoor.value import value
 
-__all__ = ["Asked", "Reply", "Stage", "StageScript"]
+__all__ = ["Asked", "Reply", "Script", "Stage"]
 
 T = TypeVar("T")
 _NEVER: Final = 1e9  # seconds: longer than any deadline
@@ -71,7 +71,7 @@ class _Word:
     refused: bool = False
 
 
-class StageScript:
+class Script:
     """What one service will say, attempt after attempt; the last word repeats."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class StageScript:
         self._said = 0
         self._later = 0.0
         self._asked: list[Asked] = []
-        self._paths: dict[tuple[str, str], StageScript] = {}
+        self._paths: dict[tuple[str, str], Script] = {}
 
     def says(self, *values: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Self:
         """Answer with these values as JSON, one an attempt, bytes as they are; `headers` come with each."""
@@ -103,9 +103,9 @@ class StageScript:
         self._later += seconds
         return self
 
-    def when(self, path: str, method: str = "GET") -> "StageScript":
+    def when(self, path: str, method: str = "GET") -> "Script":
         """Begin a script of its own for one path; a query counts only where the path names one."""
-        return self._paths.setdefault((method, path), StageScript())
+        return self._paths.setdefault((method, path), Script())
 
     @property
     def asked(self) -> Sequence[Asked]:
@@ -117,7 +117,7 @@ class StageScript:
         self._later = 0.0
         return self
 
-    def hear(self, asked: Asked) -> "StageScript":
+    def hear(self, asked: Asked) -> "Script":
         """Note an attempt and return the script that answers it."""
         self._asked.append(asked)
         plain = asked.path.partition("?")[0]
@@ -138,7 +138,7 @@ class _Speaking:
     def __init__(self, name: str, stage: "Stage") -> None:
         self._name = name
         self._stage = stage
-        self.script = StageScript()
+        self.script = Script()
 
     async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
         request, clock = call.payload, self._stage.clock
@@ -151,7 +151,7 @@ class _Speaking:
                 f"the service {self._name!r} was asked {asked.method} {asked.path}", self._name
             )
         try:
-            with Expiry(clock, call.deadline):
+            with TimeoutScope(clock, call.deadline):
                 await clock.sleep(word.seconds)
         except TimeoutError as error:
             raise UpstreamTimeout(call.operation, retryable=True) from error
@@ -235,7 +235,7 @@ class Stage:
         self._stack = AsyncExitStack()
         self._mistakes: list[BaseException] = []
         self._speaking: dict[str, _Speaking] = {}
-        self._functions: dict[Source, StageScript] = {}
+        self._functions: dict[Source, Script] = {}
         self._watch = Watch()
         self._callers = Callers()
 
@@ -260,7 +260,7 @@ class Stage:
     ) -> None:
         await self.clock.run(self._stack.aclose())
 
-    def __getitem__(self, service: Service | Guard | Callable[..., Awaitable[object]]) -> StageScript:
+    def __getitem__(self, service: Service | Guard | Callable[..., Awaitable[object]]) -> Script:
         """Return the script of a service or source, or of where a guard's keys are published.
 
         Raises `KeyError` for anything else.
@@ -271,7 +271,7 @@ class Stage:
             return self._speaking[service.name].script
         source = getattr(service, SOURCE, None)
         if isinstance(source, Source):
-            return self._functions.setdefault(source, StageScript())
+            return self._functions.setdefault(source, Script())
         raise KeyError(f"{service!r} is no service or source of {self._app!r}")
 
     def credentials(

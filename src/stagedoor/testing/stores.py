@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from stagedoor.cache.entry import BORN
-from stagedoor.cache.server import News, StoreDown
-from stagedoor.cache.tags import ALL
-from stagedoor.clock import Clock
+from stagedoor._cache.entry import BORN
+from stagedoor._cache.server import Invalidations, StoreDown
+from stagedoor._cache.tags import ALL
+from stagedoor._clock import Clock
 
 __all__ = ["FakeServer"]
 
@@ -97,21 +97,21 @@ class FakeServer:
         now = self._now() // 1000
         return {key: data for key, (data, until) in self._data.entries.items() if until > now}
 
-    async def read(self, key: bytes, heard: int, /) -> tuple[News, bytes | None, float]:
+    async def read(self, key: bytes, heard: int, /) -> tuple[Invalidations, bytes | None, float]:
         return await self._do("read", lambda: self._read(key, heard))
 
-    async def write(self, key: bytes, data: bytes, until: int, heard: int, /) -> tuple[News, bool]:
+    async def write(self, key: bytes, data: bytes, until: int, heard: int, /) -> tuple[Invalidations, bool]:
         return await self._do("write", lambda: self._write(key, data, until, heard), writes=True)
 
     async def settle(
         self, key: bytes, data: bytes, until: int, heard: int, young: int, /
-    ) -> tuple[News, bool, bytes | None, float]:
+    ) -> tuple[Invalidations, bool, bytes | None, float]:
         return await self._do("settle", lambda: self._settle(key, data, until, heard, young), writes=True)
 
-    async def purge(self, names: Iterable[bytes], heard: int, /) -> News:
+    async def purge(self, names: Iterable[bytes], heard: int, /) -> Invalidations:
         return await self._do("purge", lambda: self._purge(names, heard), writes=True)
 
-    async def news(self, heard: int, /) -> News:
+    async def news(self, heard: int, /) -> Invalidations:
         return await self._do("news", lambda: self._news(heard), writes=True)
 
     async def aclose(self) -> None:
@@ -138,18 +138,18 @@ class FakeServer:
     def _newest(self) -> int:
         return max(self._data.log.values(), default=0)
 
-    def _answer(self, heard: int) -> News:
+    def _answer(self, heard: int) -> Invalidations:
         names = [(name, number) for name, number in self._data.log.items() if number > heard]
-        return News(self._newest(), self._now(), names)
+        return Invalidations(self._newest(), self._now(), names)
 
-    def _read(self, key: bytes, heard: int) -> tuple[News, bytes | None, float]:
+    def _read(self, key: bytes, heard: int) -> tuple[Invalidations, bytes | None, float]:
         data, until = self._data.entries.get(key, (None, 0))
         left = until / 1000 - self._now() / 1e6
         if data is None or left <= 0.0:
             return self._answer(heard), None, 0.0
         return self._answer(heard), self._change(data) if self._change else data, left
 
-    def _write(self, key: bytes, data: bytes, until: int, heard: int) -> tuple[News, bool]:
+    def _write(self, key: bytes, data: bytes, until: int, heard: int) -> tuple[Invalidations, bool]:
         if self._newest() != heard:
             return self._answer(heard), False
         old = self.entries().get(key)
@@ -159,14 +159,14 @@ class FakeServer:
 
     def _settle(
         self, key: bytes, data: bytes, until: int, heard: int, young: int
-    ) -> tuple[News, bool, bytes | None, float]:
+    ) -> tuple[Invalidations, bool, bytes | None, float]:
         old = self.entries().get(key)
         if old is None or self._newest() != heard or self._now() / 1000 - int(old[BORN]) >= young:
             return (*self._write(key, data, until, heard), None, 0.0)
         left = self._data.entries[key][1] / 1000 - self._now() / 1e6
         return self._answer(heard), True, self._change(old) if self._change else old, left
 
-    def _purge(self, names: Iterable[bytes], heard: int) -> News:
+    def _purge(self, names: Iterable[bytes], heard: int) -> Invalidations:
         log = self._data.log
         log.update(dict.fromkeys(names, max(self._newest() + 1, heard + 1, self._now())))
         over = sorted(log, key=log.__getitem__)[: max(0, len(log) - self._data.limit)]
@@ -177,7 +177,7 @@ class FakeServer:
             log[ALL] = max(floor, log.get(ALL, 0))
         return self._answer(heard)
 
-    def _news(self, heard: int) -> News:
+    def _news(self, heard: int) -> Invalidations:
         if not self._data.log or self._newest() < heard:
             return self._purge([ALL], heard)
         return self._answer(heard)

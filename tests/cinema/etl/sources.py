@@ -15,17 +15,17 @@ from cinema.etl.changes import ChangeLog
 from cinema.etl.extract import PIPELINES, IndexPipeline
 from cinema.etl.feed import Feed
 from cinema.etl.load import Loader
+from cinema.etl.manifest import Manifest, read_stamp
 from cinema.etl.passes import Etl, clear, found, update
-from cinema.etl.patience import Patience
-from cinema.etl.purge import Purger, Stamped
+from cinema.etl.purge import Invalidator, Stamped
 from cinema.etl.rebuild import rebuild
 from cinema.etl.report import Lines
-from cinema.etl.stamp import Stamp, read_stamp
+from cinema.etl.retrying import Retrying
 from cinema.etl.unread import Unread
 from cinema.indices import INDICES
-from stagedoor.call import Call, Env
-from stagedoor.clock import Clock
-from stagedoor.deadline import Deadline
+from stagedoor._call import Call, Env
+from stagedoor._clock import Clock
+from stagedoor._deadline import DueTime
 from stagedoor.search import Document, Engine, Query, Writer
 from stagedoor.search.memory import MemorySearch
 from stagedoor.testing.clock import ManualClock
@@ -78,7 +78,7 @@ class Bench:
     url: str = ""
     clock: Clock = field(default_factory=ManualClock)
     feed: Feed | None = None
-    purger: Purger | None = None
+    purger: Invalidator | None = None
     engine: Any = None
     batch: int = 2
     apart_from: int = 20_000
@@ -92,7 +92,7 @@ class Bench:
     def state(self) -> Path:
         return self.folder / "state.json"
 
-    def stamp(self) -> Stamp:
+    def stamp(self) -> Manifest:
         return read_stamp(self.folder / "batch.json")
 
     async def write(self, statement: str, **values: object) -> None:
@@ -101,7 +101,7 @@ class Bench:
 
     def etl(self) -> Etl:
         env = Env(self.clock, lambda: 0.0, lambda _: None)
-        patience = Patience(env, lambda _, error, __: self.losses.append(error))
+        patience = Retrying(env, lambda _, error, __: self.losses.append(error))
         return Etl(
             self.database,
             partial(open_database, self.url, mapped=True),
@@ -148,7 +148,7 @@ async def documents_in(engine: Engine, index: str, clock: Clock) -> dict[str, Do
         payload=Query(index=index, limit=10_000),
         key=b"",
         identity="",
-        deadline=Deadline(clock.now() + 60),
+        deadline=DueTime(clock.now() + 60),
         idempotent=True,
     )
     result = await engine.send(call)

@@ -12,7 +12,7 @@ import pytest
 
 from cinema.database import Database, open_database
 from cinema.database.migrate import migrate
-from stagedoor.clock import SystemClock
+from stagedoor._clock import SystemClock
 from stagedoor.search import WriterError
 from tests.cinema.etl.sources import FILMS, GENRES, Bench, plant
 from tests.servers import Server, create_database

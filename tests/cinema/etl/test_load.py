@@ -12,18 +12,18 @@ from sqlalchemy import Connection
 
 from cinema.database import Database, DatabaseUnavailable
 from cinema.etl.load import Loader
-from cinema.etl.patience import LONGEST, Patience, next_pause
 from cinema.etl.report import Lines
+from cinema.etl.retrying import LONGEST, Retrying, next_pause
 from cinema.etl.state import read_state
 from cinema.indices import INDICES
-from stagedoor.call import Call, Env
-from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor._call import Call, Env
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._upstream import Upstream
 from stagedoor.search import Change, Index, Put, Refused, WriterError
 from stagedoor.search.elastic import ElasticWriter
 from stagedoor.search.memory import MemorySearch
-from stagedoor.testing import Events, Script
+from stagedoor.testing import Events, ScriptedTransport
 from stagedoor.testing.clock import ManualClock
-from stagedoor.upstream import Upstream
 from tests.cinema.etl.sources import FILMS, PEOPLE, Bench
 
 T = TypeVar("T")
@@ -138,9 +138,9 @@ async def test_what_a_cluster_refuses_for_a_while_is_written_when_it_is_over(
 
     env = Env(clock, lambda: 0.5, events)
     writer = ElasticWriter(
-        Upstream("search", Script[HttpRequest, HttpResponse](clock).does(bulk), env=env), INDICES
+        Upstream("search", ScriptedTransport[HttpRequest, HttpResponse](clock).does(bulk), env=env), INDICES
     )
-    loader = Loader(writer, Patience(env, lambda *_: None), Lines(lambda _: None, clock))
+    loader = Loader(writer, Retrying(env, lambda *_: None), Lines(lambda _: None, clock))
     put = [Put({"id": str(one), "name": "Noir", "description": None}) for one in range(3)]
     await clock.run(loader.write("genres", "genres-000001", put))
 

@@ -18,7 +18,7 @@ from cinema.etl.report import Lines
 from cinema.etl.run import job_of
 from cinema.indices import INDICES
 from cinema.settings import Settings
-from stagedoor.clock import SystemClock
+from stagedoor._clock import SystemClock
 from stagedoor.search.memory import MemorySearch
 
 

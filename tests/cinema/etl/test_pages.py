@@ -14,7 +14,7 @@ import pytest
 from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.etl.extract import PIPELINES, IndexPipeline
 from cinema.etl.load import Item
-from cinema.etl.pages import Apart, DocumentPages, Here
+from cinema.etl.pages import DocumentPages, InProcess, Subprocess
 from cinema.indices import MOVIES
 from stagedoor.search import Prepare, Put
 from stagedoor.search.memory import MemorySearch
@@ -32,7 +32,7 @@ from cinema.etl.pages import Apart
 from stagedoor.search.memory import MemorySearch
 
 if __name__ == "__main__":
-    pages = Apart(partial(open_database, "sqlite+aiosqlite:///nothing.db"), MemorySearch.prepare)
+    pages = Subprocess(partial(open_database, "sqlite+aiosqlite:///nothing.db"), MemorySearch.prepare)
     print(*(reader.pid for reader in multiprocessing.active_children()), flush=True)
     input()
 """
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture
-async def apart(catalogue_url: str, catalogue: Database) -> AsyncIterator[Apart]:
+async def apart(catalogue_url: str, catalogue: Database) -> AsyncIterator[Subprocess]:
     """Give processes that read four films."""
     await catalogue.write(plant)
     pages = opened(catalogue_url, MemorySearch.prepare)
@@ -49,8 +49,8 @@ async def apart(catalogue_url: str, catalogue: Database) -> AsyncIterator[Apart]
     await pages.aclose()
 
 
-def opened(url: str, prepare: Prepare) -> Apart:
-    return Apart(partial(open_database, url, mapped=True), prepare)
+def opened(url: str, prepare: Prepare) -> Subprocess:
+    return Subprocess(partial(open_database, url, mapped=True), prepare)
 
 
 async def walk(database: Database, pages: DocumentPages, pipeline: IndexPipeline) -> list[list[Item]]:
@@ -58,9 +58,9 @@ async def walk(database: Database, pages: DocumentPages, pipeline: IndexPipeline
     return [await pages.page(pipeline.name, span) for span in spans]
 
 
-async def test_another_process_reads_the_same(catalogue: Database, apart: Apart) -> None:
+async def test_another_process_reads_the_same(catalogue: Database, apart: Subprocess) -> None:
     """It is only a matter of cores who reads."""
-    here = Here(catalogue, MemorySearch.prepare)
+    here = InProcess(catalogue, MemorySearch.prepare)
 
     for pipeline in PIPELINES:
         pages = await walk(catalogue, apart, pipeline)
@@ -83,7 +83,7 @@ async def test_another_process_prepares_for_the_embedded_engine(
     assert not any(isinstance(change, Put) for change in changes)
 
 
-async def test_a_reader_that_was_killed_is_an_outage_and_another_one_begins(apart: Apart) -> None:
+async def test_a_reader_that_was_killed_is_an_outage_and_another_one_begins(apart: Subprocess) -> None:
     """The walk goes on where it was, after the pause that is due after every outage."""
     before = await apart.page(MOVIES.name, EVERYTHING)
     begun = active_children()
@@ -96,7 +96,7 @@ async def test_a_reader_that_was_killed_is_an_outage_and_another_one_begins(apar
     assert await apart.page(MOVIES.name, EVERYTHING) == before
 
 
-async def test_the_answer_to_whoever_has_gone_is_nobody_elses(apart: Apart) -> None:
+async def test_the_answer_to_whoever_has_gone_is_nobody_elses(apart: Subprocess) -> None:
     """C5: a page that was given up is still on its way when the next one is asked for."""
     for _ in range(4):
         gone = asyncio.create_task(apart.page(MOVIES.name, EVERYTHING))
@@ -117,7 +117,7 @@ async def test_what_the_source_raises_is_raised_here(tmp_path: Path) -> None:
         await pages.aclose()
 
 
-async def test_closing_ends_the_process_whatever_it_does(apart: Apart) -> None:
+async def test_closing_ends_the_process_whatever_it_does(apart: Subprocess) -> None:
     """X1: whoever stops a rebuild does not wait for a page."""
     begun = active_children()
     reading = asyncio.create_task(apart.page(MOVIES.name, EVERYTHING))

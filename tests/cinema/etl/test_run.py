@@ -10,7 +10,7 @@ from typing import NoReturn
 from cinema.etl.report import Lines
 from cinema.etl.run import job_of
 from cinema.settings import Settings
-from stagedoor.clock import SystemClock
+from stagedoor._clock import SystemClock
 from stagedoor.testing import ManualClock
 
 

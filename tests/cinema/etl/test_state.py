@@ -6,10 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cinema.etl.purge import EVERYTHING, Stamped, WithRedis
-from cinema.etl.stamp import (
+from cinema.etl.manifest import (
     FinishedBatch,
-    Stamp,
+    Manifest,
     figures_key,
     next_stamp,
     read_stamp,
@@ -17,12 +16,13 @@ from cinema.etl.stamp import (
     waiting,
     write_stamp,
 )
+from cinema.etl.purge import EVERYTHING, Stamped, WithRedis
 from cinema.etl.state import State, read_state, write_state
-from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.shared import Shared
-from stagedoor.cache.tags import tag
-from stagedoor.call import Env
-from stagedoor.clock import SystemClock
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.shared import Shared
+from stagedoor._cache.tags import tag
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
 from tests.servers import Server
 
 
@@ -57,7 +57,7 @@ def test_no_state_is_none(tmp_path: Path) -> None:
 @given(st.lists(st.one_of(st.none(), st.sets(st.sampled_from("abcdef"))), max_size=12), st.integers(0, 12))
 def test_k3_a_reader_of_stamps_misses_no_tag(batches: list[set[str] | None], seen: int) -> None:
     """K3: whoever has seen batch n is told every tag of later batches, or that everything is out."""
-    stamp = Stamp()
+    stamp = Manifest()
     for tags in batches:
         stamp = next_stamp(stamp, tags, FinishedBatch({"movies": 1}))
 
@@ -73,7 +73,7 @@ def test_k3_a_reader_of_stamps_misses_no_tag(batches: list[set[str] | None], see
 
 def test_k3_the_stamp_is_bounded_and_forgets_nothing_silently() -> None:
     """K3: the oldest tags are forgotten by raising the floor, and who is behind it purges everything."""
-    stamp = next_stamp(Stamp(), ["old"], FinishedBatch())
+    stamp = next_stamp(Manifest(), ["old"], FinishedBatch())
     stamp = next_stamp(stamp, [f"film:{number}" for number in range(10_000)], FinishedBatch())
 
     assert len(stamp.tags) == 10_000
@@ -109,7 +109,7 @@ def test_a_stamp_that_cannot_be_read_means_everything(tmp_path: Path) -> None:
 )
 def test_f1_a_stamp_of_other_types_is_none(text: str | bytes) -> None:
     """F1: whoever can write the file or the key in Redis can write anything; it must not break /metrics."""
-    assert stamp_of(text) == Stamp()
+    assert stamp_of(text) == Manifest()
 
 
 async def test_g4_a_purge_reaches_other_processes_over_redis(valkey: Server, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ async def test_the_figures_of_a_batch_lie_in_redis(valkey: Server, tmp_path: Pat
     under_way = stamp_of(await server.command("GET", "q#etl"))
     await purger.aclose()
 
-    assert done == Stamp(1, documents={"movies": 3}, set_aside=2, lags={"movies": 1.5})
+    assert done == Manifest(1, documents={"movies": 3}, set_aside=2, lags={"movies": 1.5})
     assert under_way.behind == {"movies": 12.5}
 
 
@@ -174,7 +174,7 @@ async def test_a_redis_that_is_away_keeps_no_batch_from_beginning(tmp_path: Path
 def test_a_batch_ends_the_waiting() -> None:
     """Contract 15: what was under way is done."""
     stamp = next_stamp(
-        waiting(Stamp(), {"movies": 7.5}), ["film:1"], FinishedBatch({"movies": 1}, 0, {"movies": 2.0})
+        waiting(Manifest(), {"movies": 7.5}), ["film:1"], FinishedBatch({"movies": 1}, 0, {"movies": 2.0})
     )
 
     assert (stamp.behind, stamp.lags) == ({}, {"movies": 2.0})
@@ -182,7 +182,7 @@ def test_a_batch_ends_the_waiting() -> None:
 
 def test_a_stamp_comes_back_as_it_was(tmp_path: Path) -> None:
     """Nothing of it is lost on the way."""
-    stamp = next_stamp(Stamp(), ["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
+    stamp = next_stamp(Manifest(), ["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
     stamp = waiting(stamp, {"persons": 7.5})
     write_stamp(tmp_path / "batch.json", stamp)
 

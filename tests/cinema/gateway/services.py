@@ -11,15 +11,15 @@ from cinema.gateway.app import build
 from cinema.indices import INDICES
 from cinema.services.ghibli.facts import read_facts
 from cinema.settings import Settings
-from stagedoor.cache.tags import tag
-from stagedoor.call import Call, Env
+from stagedoor._cache.tags import tag
+from stagedoor._call import Call, Env
+from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
-from stagedoor.policies.cached import Cached
-from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor.policies._cached import Cached
 from stagedoor.search.engine import Put
 from stagedoor.search.memory import MemorySearch
 from stagedoor.search.query import Document, Query, Result
-from stagedoor.testing import Client, ManualClock, Script
+from stagedoor.testing import Client, ManualClock, ScriptedTransport
 
 __all__ = ["House", "header"]
 
@@ -127,12 +127,12 @@ class House:
         self.clock = clock
         self.log = BytesIO()
         self.engine = Engine(clock)
-        self.users: Script[HttpRequest, HttpResponse] = Script(clock)
-        self.orders: Script[HttpRequest, HttpResponse] = Script(clock)
-        self.products: Script[HttpRequest, HttpResponse] = Script(clock)
-        self.memes: Script[HttpRequest, HttpResponse] = Script(clock)
-        self.media: Script[HttpRequest, HttpResponse] = Script(clock)
-        self.ghibli: Script[HttpRequest, HttpResponse] = Script(clock)
+        self.users: ScriptedTransport[HttpRequest, HttpResponse] = ScriptedTransport(clock)
+        self.orders: ScriptedTransport[HttpRequest, HttpResponse] = ScriptedTransport(clock)
+        self.products: ScriptedTransport[HttpRequest, HttpResponse] = ScriptedTransport(clock)
+        self.memes: ScriptedTransport[HttpRequest, HttpResponse] = ScriptedTransport(clock)
+        self.media: ScriptedTransport[HttpRequest, HttpResponse] = ScriptedTransport(clock)
+        self.ghibli: ScriptedTransport[HttpRequest, HttpResponse] = ScriptedTransport(clock)
         transports: dict[str, Any] = {
             "users": self.users,
             "orders": self.orders,

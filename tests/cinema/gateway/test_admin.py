@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cinema.gateway.access import operators, writers
 from cinema.settings import Settings
 from stagedoor import ApiKeys, Jwt
-from stagedoor.requests import Headers, HttpResponse
+from stagedoor._requests import Headers, HttpResponse
 from stagedoor.testing import ManualClock
 from tests.cinema.gateway.services import House
 

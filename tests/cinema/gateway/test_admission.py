@@ -7,11 +7,11 @@ import pytest
 
 from cinema.gateway.admission import admission
 from cinema.settings import Settings
+from stagedoor._call import Env
 from stagedoor._face.stores import stores_of
-from stagedoor.call import Env
+from stagedoor._web.shared_throttle import SharedThrottle
+from stagedoor._web.throttle import Throttle
 from stagedoor.testing import Client, ManualClock
-from stagedoor.web.shared_throttle import SharedThrottle
-from stagedoor.web.throttle import Throttle
 from tests.cinema.gateway.services import House
 
 EXEMPT = (

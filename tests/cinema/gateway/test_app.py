@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cinema.settings import Settings, SettingsError, load
-from stagedoor.observers.sentry import Sentry
+from stagedoor._observers.sentry import Sentry
 from stagedoor.testing import ManualClock
 from tests.cinema.gateway.services import House
 

@@ -5,10 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
+from stagedoor._cache.shared import Shared
+from stagedoor._cache.tiered import Tiered
+from stagedoor._call import Env
 from stagedoor._face.stores import Stores
-from stagedoor.cache.shared import Shared
-from stagedoor.cache.tiered import Tiered
-from stagedoor.call import Env
 from stagedoor.testing import ManualClock
 from stagedoor.testing.stores import FakeServer
 from tests.cinema.gateway.services import House

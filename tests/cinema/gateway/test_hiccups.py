@@ -9,14 +9,14 @@ import pytest
 
 from cinema.gateway.app import build
 from cinema.settings import Settings
-from stagedoor import context
-from stagedoor.call import Call, Env
-from stagedoor.context import RequestContext
-from stagedoor.deadline import Deadline, Expiry
+from stagedoor import _context as context
+from stagedoor._call import Call, Env
+from stagedoor._context import RequestContext
+from stagedoor._deadline import DueTime, TimeoutScope
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._upstream import Upstream
 from stagedoor.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.testing import ManualClock
-from stagedoor.upstream import Upstream
 
 EVERY = 0.01  # seconds: 100 requests/s
 WHOLE = 0.165  # what the parts of a profile have together
@@ -39,7 +39,7 @@ class Service:
         now = self.clock.now()
         self.asked.append(now)
         try:
-            with Expiry(self.clock, call.deadline):
+            with TimeoutScope(self.clock, call.deadline):
                 await self._serve(now, call)
         except TimeoutError as error:
             raise UpstreamTimeout(call.operation) from error
@@ -89,7 +89,7 @@ async def hiccup(length: float, *, hangs: bool, seed: int, **settings: Any) -> C
 
     async def ask() -> None:
         came = clock.now()
-        context.enter(RequestContext(deadline=Deadline(came + WHOLE)))
+        context.enter(RequestContext(deadline=DueTime(came + WHOLE)))
         try:
             await users.call("get", HttpRequest(target=b"/users/1"))
         except UpstreamError:

@@ -3,11 +3,11 @@
 import orjson
 import pytest
 
-from stagedoor.call import Call
+from stagedoor._call import Call
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._transports.statuses import refusal
 from stagedoor.errors import UpstreamUnavailable
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.testing import ManualClock
-from stagedoor.transports.statuses import refusal
 from tests.cinema.gateway.services import PICTURE, House
 
 NAME = "3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff.png"

@@ -5,9 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from stagedoor.cache.tags import tag
+from stagedoor._cache.tags import tag
+from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.testing import ManualClock
 from tests.cinema.gateway.services import House, header
 

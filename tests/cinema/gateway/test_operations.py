@@ -4,8 +4,8 @@ import orjson
 import pytest
 
 from cinema.gateway.operations.start import prefers_html
+from stagedoor._requests import HttpResponse
 from stagedoor.errors import UpstreamUnavailable
-from stagedoor.requests import HttpResponse
 from stagedoor.testing import ManualClock
 from tests.cinema.gateway.services import House
 

@@ -15,10 +15,10 @@ import pytest
 from cinema.gateway.app import build
 from cinema.indices import INDICES
 from cinema.settings import Settings
-from stagedoor.call import Call, Env
-from stagedoor.deadline import Expiry
+from stagedoor._call import Call, Env
+from stagedoor._deadline import TimeoutScope
+from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamTimeout
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.search.memory import MemorySearch
 from stagedoor.testing import Client, ManualClock
 from tests.cinema.gateway.services import USER, answer, known, order
@@ -43,7 +43,7 @@ class Service:
         self._line.append(done)
         self._begin()
         try:
-            with Expiry(self._clock, call.deadline):
+            with TimeoutScope(self._clock, call.deadline):
                 await asyncio.shield(done)
                 await self._clock.sleep(0.001 * self._rng.random())  # the way back
         except TimeoutError as error:

@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
+from stagedoor._requests import HttpResponse
 from stagedoor.errors import UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.requests import HttpResponse
 from stagedoor.testing import ManualClock
 from tests.cinema.gateway.services import USER, House, answer, known, order, product, unknown
 

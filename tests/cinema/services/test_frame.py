@@ -11,7 +11,7 @@ from cinema.services.orders import app as orders_app
 from cinema.services.products import app as products_app
 from cinema.services.users import app as users_app
 from cinema.settings import Settings
-from stagedoor import problems
+from stagedoor import _problems as problems
 from tests.cinema.services.asking import Asker, started
 
 

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from stagedoor.call import Env
-from stagedoor.clock import SystemClock
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
+from stagedoor._transports.http import HttpTransport
+from stagedoor._upstream import Upstream
 from stagedoor.search import Document, Engine, Index, Put, Query, Result, Writer
 from stagedoor.search.elastic import ElasticEngine, ElasticWriter
 from stagedoor.search.memory import MemorySearch
 from stagedoor.search.tantivy import TantivyEngine, TantivyOptions, TantivyWriter
 from stagedoor.testing import Events, call_of
-from stagedoor.transports.http import HttpTransport
-from stagedoor.upstream import Upstream
 from tests.contracts.search.films import films, index_named
 
 KINDS = [

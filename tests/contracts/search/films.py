@@ -21,7 +21,19 @@ WORDS = SOME.split()
 GENRES = [
     (str(uuid.UUID(int=number, version=4)), name) for number, name in enumerate(["Action", "Drama", "War"], 1)
 ]
-FIRST = ["George", "Mark", "Carrie", "Harrison", "Анна", "Пётр", "Jean-Luc", "J.J.", "Ann", "Anna", "Aña"]
+FIRST = [
+    "George",
+    "TagVersion",
+    "Carrie",
+    "Harrison",
+    "Анна",
+    "Пётр",
+    "Jean-Luc",
+    "J.J.",
+    "Ann",
+    "Anna",
+    "Aña",
+]
 LAST = ["Lucas", "Hamill", "Fisher", "Ford", "Иванова", "O'Neil", "Godard", "Abrams", "Lee", "Li"]
 PEOPLE = [(str(uuid.uuid5(uuid.NAMESPACE_OID, str(number))), "") for number in range(40)]
 TEXT_FIELDS = (("title", 3.0), ("description", 1.0), ("actors_names", 1.0), ("directors_names", 1.0))

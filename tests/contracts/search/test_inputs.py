@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cinema.gateway.catalogue.resources import LISTS
 from cinema.indices import GENRES, MOVIES, PERSONS
-from stagedoor.parameters import BeyondWindow, Invalid
+from stagedoor._parameters import BeyondWindow, Invalid
 from stagedoor.search.filters import FilterSet
 from tests.cinema.gateway.catalogue import films
 from tests.contracts.search.conftest import KINDS, House, opened, place_of

@@ -5,13 +5,13 @@ from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from stagedoor.call import Call, Transport
-from stagedoor.deadline import Deadline
-from stagedoor.requests import Headers, HttpRequest, HttpResponse
-from stagedoor.transports.asgi import AsgiTransport
-from stagedoor.transports.http import HttpTransport
-from stagedoor.transports.http2 import Http2Transport
-from stagedoor.transports.limits import Limits
+from stagedoor._call import Call, Transport
+from stagedoor._deadline import DueTime
+from stagedoor._requests import Headers, HttpRequest, HttpResponse
+from stagedoor._transports.asgi import AsgiTransport
+from stagedoor._transports.http import HttpTransport
+from stagedoor._transports.http2 import Http2Transport
+from stagedoor._transports.limits import Limits
 from tests.contracts.transports.server import AnsweringApp, RawServer, Reply, Seen, script_of
 
 LIMITS = Limits(body=1024 * 1024)
@@ -85,7 +85,7 @@ def call_of(
         payload=payload,
         key=transport.key_of(payload),
         identity="",
-        deadline=Deadline(time.monotonic() + within),
+        deadline=DueTime(time.monotonic() + within),
         idempotent=transport.idempotent(payload) if idempotent is None else idempotent,
         attempt=attempt,
     )

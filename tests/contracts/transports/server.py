@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from stagedoor.requests import Headers
+from stagedoor._requests import Headers
 
 
 @dataclass(frozen=True, kw_only=True)

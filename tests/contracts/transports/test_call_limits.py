@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import pytest
 
+from stagedoor._requests import HttpRequest
+from stagedoor._transports.http import HttpTransport
 from stagedoor.errors import (
     UpstreamError,
     UpstreamGarbled,
     UpstreamRejected,
     UpstreamTimeout,
 )
-from stagedoor.requests import HttpRequest
-from stagedoor.transports.http import HttpTransport
 from tests.contracts.transports.asking import always, answering
 from tests.contracts.transports.house import House, call_of
 from tests.contracts.transports.server import RawServer, Reply, Seen

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from stagedoor import context
+from stagedoor import _context as context
+from stagedoor._web.trace import Parents
 from stagedoor.errors import (
     UpstreamError,
     UpstreamGarbled,
     UpstreamRejected,
     UpstreamUnavailable,
 )
-from stagedoor.web.trace import Parents
 from tests.contracts.transports.asking import always
 from tests.contracts.transports.house import House
 from tests.contracts.transports.server import Reply

@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 import pytest
 import trustme
 
+from stagedoor._requests import HttpRequest
+from stagedoor._transports.http import HttpTransport
+from stagedoor._transports.pool import PoolOptions
 from stagedoor.errors import UpstreamUnavailable
-from stagedoor.requests import HttpRequest
-from stagedoor.transports.http import HttpTransport
-from stagedoor.transports.pool import PoolOptions
 from tests.contracts.transports.house import call_of
 
 EVIL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import trustme
 
+from stagedoor._requests import BodyStream
 from stagedoor.errors import UpstreamGarbled
-from stagedoor.requests import BodyStream
 from tests.contracts.transports.house import House, transport_to
 from tests.contracts.transports.server import RawServer, Script, Seen, Wire
 

@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from stagedoor._requests import HttpRequest
+from stagedoor._transports.http import HttpTransport
 from stagedoor.errors import (
     UpstreamError,
     UpstreamGarbled,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.requests import HttpRequest
-from stagedoor.transports.http import HttpTransport
 from tests.contracts.transports.house import House, call_of
 from tests.contracts.transports.server import RawServer, Seen, Wire
 

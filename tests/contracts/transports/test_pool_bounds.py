@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from stagedoor._requests import HttpRequest
+from stagedoor._transports.http import HttpTransport
+from stagedoor._transports.pool import PoolOptions
 from stagedoor.errors import Overloaded, UpstreamTimeout
-from stagedoor.requests import HttpRequest
-from stagedoor.transports.http import HttpTransport
-from stagedoor.transports.pool import PoolOptions
 from tests.contracts.transports.house import House, call_of
 from tests.contracts.transports.pools import echo_number
 from tests.contracts.transports.server import RawServer, Reply, Seen, Wire, script_of

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from stagedoor._requests import HttpRequest
+from stagedoor._transports.http import HttpTransport
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
-from stagedoor.requests import HttpRequest
-from stagedoor.transports.http import HttpTransport
 from tests.contracts.transports.house import House, build, call_of
 from tests.contracts.transports.pools import OK, echo_number
 from tests.contracts.transports.server import RawServer, Reply, Script, Seen, Wire

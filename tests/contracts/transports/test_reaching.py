@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from stagedoor._requests import HttpRequest
+from stagedoor._transports.http import HttpTransport
 from stagedoor.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.requests import HttpRequest
-from stagedoor.transports.http import HttpTransport
 from tests.contracts.transports.house import call_of, transport_to
 from tests.contracts.transports.pools import echo_number
 from tests.contracts.transports.server import RawServer

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from stagedoor._requests import BodyStream, HttpRequest, HttpResponse
+from stagedoor._transports.asgi import AsgiTransport
+from stagedoor._transports.http import HttpTransport
+from stagedoor._transports.pool import PoolOptions
 from stagedoor.errors import UpstreamGarbled, UpstreamTimeout
-from stagedoor.requests import BodyStream, HttpRequest, HttpResponse
-from stagedoor.transports.asgi import AsgiTransport
-from stagedoor.transports.http import HttpTransport
-from stagedoor.transports.pool import PoolOptions
 from tests.contracts.transports.asking import always
 from tests.contracts.transports.house import LIMITS, House, call_of, transport_to
 from tests.contracts.transports.server import RawServer, Reply, Seen, Wire

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stagedoor.call import Env
+from stagedoor._call import Env
 from stagedoor.testing import Events, ManualClock
 from tests.stagedoor.aggregate.profile import Stage, World
 

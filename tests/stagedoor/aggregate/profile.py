@@ -8,10 +8,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from stagedoor import context
-from stagedoor.aggregate import Outcome, Plan
-from stagedoor.call import Env
-from stagedoor.context import RequestContext
+from stagedoor import _context as context
+from stagedoor._aggregate import Outcome, Plan
+from stagedoor._call import Env
+from stagedoor._context import RequestContext
 from stagedoor.testing import Events, ManualClock
 from tests.declared import Aggregate
 

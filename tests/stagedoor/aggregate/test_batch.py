@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.aggregate import batched
-from stagedoor.aggregate.batch import split
+from stagedoor._aggregate import batched
+from stagedoor._aggregate.batch import split
 from stagedoor.errors import ConfigError
 
 

@@ -19,7 +19,7 @@ import pytest
 from pydantic import AwareDatetime, BaseModel
 from typing_extensions import TypeAliasType
 
-from stagedoor.aggregate.fits import Hint, broken_promise, fits, holds, kinds, spell
+from stagedoor._aggregate.hints import Hint, broken_promise, format_hint, is_assignable, is_instance, kinds
 
 T = TypeVar("T")
 UserId = NewType("UserId", str)
@@ -131,13 +131,13 @@ NOT_FITTING = [
 @pytest.mark.parametrize(("given", "wanted"), FITTING)
 def test_a_type_that_may_stand_there_fits(given: Hint, wanted: Hint) -> None:
     """Equal, narrower, or nothing that annotations could tell."""
-    assert fits(given, wanted)
+    assert is_assignable(given, wanted)
 
 
 @pytest.mark.parametrize(("given", "wanted"), NOT_FITTING)
 def test_a_type_that_is_certainly_another_does_not_fit(given: Hint, wanted: Hint) -> None:
     """A plan refuses it at start-up."""
-    assert not fits(given, wanted)
+    assert not is_assignable(given, wanted)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_a_type_that_is_certainly_another_does_not_fit(given: Hint, wanted: Hint
 )
 def test_a_value_is_held_against_its_type(value: object, wanted: Hint, *, expected: bool) -> None:
     """Fallbacks and sources are values; a protocol asks for its members only."""
-    assert holds(value, wanted) is expected
+    assert is_instance(value, wanted) is expected
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_value_is_held_against_its_type(value: object, wanted: Hint, *, expect
 )
 def test_a_type_is_spelled_as_its_author_wrote_it(hint: Hint, text: str) -> None:
     """Messages show no module names of the kit's plumbing."""
-    assert spell(hint) == text
+    assert format_hint(hint) == text
 
 
 class Box(BaseModel, Generic[T]):
@@ -221,7 +221,7 @@ def test_the_classes_of_a_type_are_told_where_that_can_be(hint: Hint, expected: 
 )
 def test_a_class_that_stands_for_another_takes_what_that_takes(given: Hint, wanted: Hint) -> None:
     """To a type checker it is `Annotated[datetime, ...]`."""
-    assert fits(given, wanted)
+    assert is_assignable(given, wanted)
 
 
 async def test_a_broken_promise_says_what_came_and_what_was_forgotten() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from stagedoor.aggregate import Plan, PlanError, Report
-from stagedoor.aggregate.part import ABSENT, Part
-from stagedoor.call import Env
+from stagedoor._aggregate import Plan, PlanError, Report
+from stagedoor._aggregate.part import ABSENT, Part
+from stagedoor._call import Env
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Events, ManualClock
 from tests.declared import Aggregate

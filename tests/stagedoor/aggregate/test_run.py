@@ -5,18 +5,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from stagedoor import context
-from stagedoor.aggregate import PartVerdict
-from stagedoor.context import Record, RequestContext
-from stagedoor.deadline import Deadline
+from stagedoor import _context as context
+from stagedoor._aggregate import PartVerdict
+from stagedoor._context import Record, RequestContext
+from stagedoor._deadline import DueTime
+from stagedoor._events import PartEnded
+from stagedoor._requests import Headers
 from stagedoor.errors import (
-    BreakerOpen,
+    CircuitOpen,
     UpstreamGarbled,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.events import PartEnded
-from stagedoor.requests import Headers
 from stagedoor.testing import settle
 from tests.declared import Aggregate
 from tests.stagedoor.aggregate.profile import BUDGET, Answer, Stage, World, nothing_left, profile, statuses
@@ -100,7 +100,7 @@ async def test_p2_a_required_part_that_fails_cancels_the_others_and_leaves_as_it
 
 async def test_c8_a_required_part_that_is_refused_at_once_spares_the_others_a_call(stage: Stage) -> None:
     """C8: with the breaker of users open nobody opens a connection to orders, wherever users are declared."""
-    stage.world.script.update(user=(0.0, BreakerOpen("users.get", retry_after=1.0)))
+    stage.world.script.update(user=(0.0, CircuitOpen("users.get", retry_after=1.0)))
     aggregate = Aggregate(Answer, budget=BUDGET, name="profile")
 
     @aggregate.part(fallback=())
@@ -118,7 +118,7 @@ async def test_c8_a_required_part_that_is_refused_at_once_spares_the_others_a_ca
         return {}
 
     plan = aggregate.plan(sources={"asked": stage.world}, values={"user_id": str})
-    with nothing_left(), pytest.raises(BreakerOpen):
+    with nothing_left(), pytest.raises(CircuitOpen):
         await plan.run({"user_id": "u1"}, stage.env)
 
     assert stage.world.started == ["user"]
@@ -178,7 +178,7 @@ async def test_a_part_that_keeps_its_limit_is_not_touched_by_it(stage: Stage) ->
 
 async def test_a_limit_that_ends_after_the_request_sets_no_timer_of_its_own(stage: Stage) -> None:
     """The shared timer is sooner."""
-    token = context.enter(RequestContext(deadline=Deadline(stage.clock.now() + 0.01)))
+    token = context.enter(RequestContext(deadline=DueTime(stage.clock.now() + 0.01)))
     task = asyncio.create_task(profile(stage.world, limit=0.05).run({"user_id": "u1"}, stage.env))
     context.leave(token)
     await settle()
@@ -205,7 +205,7 @@ async def test_d1_parts_see_the_deadline_of_the_request_narrowed_by_the_budget(s
     await stage.run(plan)
 
     assert stage.world.seen["user"].deadline.at - began == pytest.approx(BUDGET - 0.002)
-    token = context.enter(RequestContext(deadline=Deadline(stage.clock.now() + 0.02)))
+    token = context.enter(RequestContext(deadline=DueTime(stage.clock.now() + 0.02)))
     began = stage.clock.now()
     await stage.run(plan)
     context.leave(token)
@@ -214,7 +214,7 @@ async def test_d1_parts_see_the_deadline_of_the_request_narrowed_by_the_budget(s
 
 async def test_d4_a_run_whose_deadline_has_passed_starts_nothing(stage: Stage) -> None:
     """D4: refused before it costs anything."""
-    context.enter(RequestContext(deadline=Deadline(stage.clock.now())))
+    context.enter(RequestContext(deadline=DueTime(stage.clock.now())))
 
     with pytest.raises(UpstreamTimeout, match="not started"):
         await profile(stage.world).run({"user_id": "u1"}, stage.env)
@@ -230,7 +230,7 @@ async def test_each_part_runs_in_a_context_of_its_own(stage: Stage) -> None:
         identity="me",
         forward=forward,
         attempt=2,
-        unshortened=Deadline(stage.clock.now() + 9),
+        route_deadline=DueTime(stage.clock.now() + 9),
         parent=lambda: b"01",
     )
     token, began = context.enter(asked), stage.clock.now()
@@ -240,7 +240,7 @@ async def test_each_part_runs_in_a_context_of_its_own(stage: Stage) -> None:
 
     user, orders = stage.world.seen["user"], stage.world.seen["orders"]
     assert (user.request_id, user.identity, user.forward, user.attempt) == ("r1", "me", forward, 2)
-    assert (user.unshortened, user.parent) == (Deadline(began + BUDGET), asked.parent)
+    assert (user.route_deadline, user.parent) == (DueTime(began + BUDGET), asked.parent)
     assert user.record is not orders.record
     assert orders.deadline.at - began == pytest.approx(0.048)
     assert after is asked

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 
+from stagedoor._events import PartEnded
 from stagedoor.errors import (
     UpstreamGarbled,
     UpstreamUnavailable,
 )
-from stagedoor.events import PartEnded
 from stagedoor.testing import ManualClock, settle
 from tests.declared import Aggregate
 from tests.stagedoor.aggregate.profile import BUDGET, Stage, nothing_left, profile, statuses

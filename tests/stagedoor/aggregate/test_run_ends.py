@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from stagedoor.aggregate import Plan
-from stagedoor.deadline import LATE
+from stagedoor._aggregate import Plan
+from stagedoor._deadline import LATE
+from stagedoor._events import PartEnded
 from stagedoor.errors import (
     UpstreamGarbled,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.events import PartEnded
 from stagedoor.testing import ManualClock, settle
 from tests.declared import Aggregate
 from tests.stagedoor.aggregate.profile import BUDGET, Answer, Stage, nothing_left, profile

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pytest
 from pydantic import BaseModel
 
-from stagedoor.aggregate import PartVerdict
+from stagedoor._aggregate import PartVerdict
 from stagedoor.errors import (
-    BreakerOpen,
+    CircuitOpen,
     UpstreamRejected,
     UpstreamTimeout,
     UpstreamUnavailable,
@@ -89,7 +89,7 @@ async def test_p5_the_reason_does_not_depend_on_which_need_failed_first(stage: S
 async def test_p3_no_part_with_a_value_is_an_error_and_not_an_empty_answer(stage: Stage) -> None:
     """P3: of all errors the one that tells most leaves: what an upstream said, before what was not asked."""
     error = UpstreamUnavailable("orders.of_user")
-    stage.world.script.update(user=(0.01, BreakerOpen("users.get")), orders=(0.02, error))
+    stage.world.script.update(user=(0.01, CircuitOpen("users.get")), orders=(0.02, error))
 
     with pytest.raises(UpstreamUnavailable) as caught:
         await stage.run(profile(stage.world, required=False))

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from stagedoor import context
-from stagedoor.aggregate import PartVerdict
-from stagedoor.deadline import NEVER
+from stagedoor import _context as context
+from stagedoor._aggregate import PartVerdict
+from stagedoor._deadline import NEVER
+from stagedoor._events import PartEnded
 from stagedoor.errors import (
     UpstreamGarbled,
     UpstreamUnavailable,
 )
-from stagedoor.events import PartEnded
 from tests.stagedoor.aggregate.profile import Answer, Stage, nothing_left, profile
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.aggregate import Outcome, PartVerdict, Plan
-from stagedoor.aggregate.verdict import most_telling
-from stagedoor.call import Env
+from stagedoor._aggregate import Outcome, PartVerdict, Plan
+from stagedoor._aggregate.verdict import most_telling
+from stagedoor._call import Env
 from stagedoor.errors import (
-    BreakerOpen,
+    CircuitOpen,
     UpstreamError,
     UpstreamGarbled,
     UpstreamRejected,
@@ -23,7 +23,7 @@ from stagedoor.testing import Events, ManualClock, settle
 from tests.declared import Aggregate
 
 BUDGET = 0.1005  # no part ends at this very moment
-ERRORS = (UpstreamUnavailable, UpstreamGarbled, UpstreamRejected, UpstreamTimeout, BreakerOpen)
+ERRORS = (UpstreamUnavailable, UpstreamGarbled, UpstreamRejected, UpstreamTimeout, CircuitOpen)
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from stagedoor import context
-from stagedoor.aggregate import PartVerdict, PlanError
-from stagedoor.aggregate.outcome import Outcome
-from stagedoor.aggregate.part import ABSENT, Part
-from stagedoor.aggregate.plan import Plan, make_plan
-from stagedoor.call import Env
+from stagedoor import _context as context
+from stagedoor._aggregate import PartVerdict, PlanError
+from stagedoor._aggregate.outcome import Outcome
+from stagedoor._aggregate.part import ABSENT, Part
+from stagedoor._aggregate.plan import Plan, make_plan
+from stagedoor._call import Env
 from stagedoor.errors import UpstreamUnavailable
 from stagedoor.testing import ManualClock
 

@@ -5,11 +5,11 @@ from typing import Any
 import http_sf
 import pytest
 
-from stagedoor.aggregate import PartVerdict, Report, parts_header, server_timing, verdict_json
-from stagedoor.aggregate.verdict import Status, answered, most_telling, recalled, stood_in
-from stagedoor.context import Record
+from stagedoor._aggregate import PartVerdict, Report, parts_header, server_timing, verdict_json
+from stagedoor._aggregate.verdict import Status, answered, most_telling, recalled, stood_in
+from stagedoor._context import Record
 from stagedoor.errors import (
-    BreakerOpen,
+    CircuitOpen,
     Overloaded,
     UpstreamError,
     UpstreamGarbled,
@@ -44,7 +44,7 @@ def test_p4_a_verdict_is_drawn_from_what_the_calls_did(record: Record, verdict: 
     assert answered(record, 0.02) == verdict
 
 
-@pytest.mark.parametrize("kind", [UpstreamTimeout, BreakerOpen, UpstreamGarbled])
+@pytest.mark.parametrize("kind", [UpstreamTimeout, CircuitOpen, UpstreamGarbled])
 def test_p4_a_failure_keeps_its_reason(kind: type[UpstreamError]) -> None:
     """P4: with a fallback something stands in; without one the value is missing."""
     error = kind("x")
@@ -121,7 +121,7 @@ def test_a_recalled_answer_is_cached_throughout() -> None:
 def test_p3_the_most_telling_error_is_what_an_upstream_said_itself() -> None:
     """P3: before silence, before what was not even asked; the first among equals."""
     said, silent = UpstreamUnavailable("a"), UpstreamTimeout("b")
-    not_asked: list[UpstreamError] = [BreakerOpen("c"), Overloaded("d"), UpstreamRejected("e")]
+    not_asked: list[UpstreamError] = [CircuitOpen("c"), Overloaded("d"), UpstreamRejected("e")]
 
     assert most_telling([*not_asked, silent, said, UpstreamUnavailable("f")]) is said
     assert most_telling([*not_asked, silent]) is silent

@@ -6,20 +6,20 @@ from typing import Any
 
 import pytest
 
-from stagedoor.aggregate import Plan, PlanError
-from stagedoor.aggregate.worst import Cost, cost_of
-from stagedoor.cache.codec import RawCodec
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.call import Env
-from stagedoor.policies.breaker import Breaker
-from stagedoor.policies.budget import Account, Budget
-from stagedoor.policies.bulkhead import Bulkhead
-from stagedoor.policies.cached import Cached
-from stagedoor.policies.coalesced import Coalesced
-from stagedoor.policies.deadline import Within
-from stagedoor.policies.hedge import Hedge
-from stagedoor.policies.retry import Retry
-from stagedoor.policies.timeout import Timeout
+from stagedoor._aggregate import Plan, PlanError
+from stagedoor._aggregate.worst import Cost, cost_of
+from stagedoor._cache.codec import RawCodec
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._call import Env
+from stagedoor.policies._budget import Account, Budget
+from stagedoor.policies._bulkhead import Bulkhead
+from stagedoor.policies._cached import Cached
+from stagedoor.policies._circuit_breaker import CircuitBreaker
+from stagedoor.policies._deadline import Deadline
+from stagedoor.policies._hedge import Hedge
+from stagedoor.policies._retry import Retry
+from stagedoor.policies._single_flight import SingleFlight
+from stagedoor.policies._timeout import Timeout
 from stagedoor.testing import Events, ManualClock
 from tests.declared import Aggregate
 
@@ -49,17 +49,17 @@ class Page:
     [
         ((), Cost(math.inf, math.inf, 1, 1.0)),
         ((Timeout(attempt=0.08),), Cost(0.08, 0.08, 1, 1.0)),
-        ((Within(), Timeout(attempt=0.08)), Cost(0.08, 0.08, 1, 1.0)),
-        ((Within(limit=0.05), Timeout(attempt=0.08)), Cost(0.05, 0.05, 1, 1.0)),
+        ((Deadline(), Timeout(attempt=0.08)), Cost(0.08, 0.08, 1, 1.0)),
+        ((Deadline(limit=0.05), Timeout(attempt=0.08)), Cost(0.05, 0.05, 1, 1.0)),
         # two attempts of 80 ms and one pause of at most 25 ms
         ((Retry(), Timeout(attempt=0.08)), Cost(0.08, 0.185, 2, 1.2)),
         # each of them may have waited for a probe before (F4)
-        ((Retry(), Breaker(), Timeout(attempt=0.08)), Cost(0.08, 0.345, 2, 1.2)),
-        ((Retry(), Breaker(max_wait=0.01), Timeout(attempt=0.08)), Cost(0.08, 0.205, 2, 1.2)),
-        ((Breaker(),), Cost(math.inf, math.inf, 1, 1.0)),
+        ((Retry(), CircuitBreaker(), Timeout(attempt=0.08)), Cost(0.08, 0.345, 2, 1.2)),
+        ((Retry(), CircuitBreaker(max_wait=0.01), Timeout(attempt=0.08)), Cost(0.08, 0.205, 2, 1.2)),
+        ((CircuitBreaker(),), Cost(math.inf, math.inf, 1, 1.0)),
         # pauses of at most 100, 200 and 250 ms
         ((Retry(attempts=4, base=0.1), Timeout(attempt=0.1)), Cost(0.1, 0.95, 4, 1.2)),
-        ((Within(limit=0.15), Retry(), Timeout(attempt=0.08)), Cost(0.08, 0.15, 2, 1.2)),
+        ((Deadline(limit=0.15), Retry(), Timeout(attempt=0.08)), Cost(0.08, 0.15, 2, 1.2)),
         ((Retry(attempts=1), Timeout(attempt=0.08)), Cost(0.08, 0.08, 1, 1.0)),
         # the second copy leaves 10 ms after the first
         ((Hedge(delay=0.01), Timeout(attempt=0.08)), Cost(0.08, 0.09, 2, 1.05)),
@@ -219,7 +219,7 @@ def test_g3_a_source_that_does_not_say_what_stands_behind_it_is_doubtful() -> No
 
 
 @pytest.mark.parametrize(
-    "policy", [Bulkhead(), Coalesced(), Cached(store=NOWHERE, codec=RawCodec(), lifetime=1.0)]
+    "policy", [Bulkhead(), SingleFlight(), Cached(store=NOWHERE, codec=RawCodec(), lifetime=1.0)]
 )
 def test_g3_what_only_spares_calls_costs_nothing(policy: Any) -> None:
     """At worst nobody asks the same, nothing is kept, and a place is free at once."""

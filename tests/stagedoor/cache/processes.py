@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.shared import Shared
-from stagedoor.cache.tags import tag
-from stagedoor.call import Env
-from stagedoor.events import StoreFailed
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.shared import Shared
+from stagedoor._cache.tags import tag
+from stagedoor._call import Env
+from stagedoor._events import StoreFailed
 from stagedoor.testing import Events, ManualClock
 from stagedoor.testing.stores import FakeServer
 

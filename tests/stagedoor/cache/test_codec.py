@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.cache.codec import HttpCodec, RawCodec
-from stagedoor.requests import HttpResponse
+from stagedoor._cache.codec import HttpCodec, RawCodec
+from stagedoor._requests import HttpResponse
 
 fields = st.tuples(st.binary(max_size=20), st.binary(max_size=40))
 responses = st.builds(

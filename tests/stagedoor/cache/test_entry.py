@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stagedoor.cache.entry import BORN, Entry, decode, encode
+from stagedoor._cache.entry import BORN, Entry, decode, encode
 
 ENTRY = Entry(b"profile:u1", b"[]", 30.0, "raw", (b"#film:1", b"#films"))
 entries = st.builds(

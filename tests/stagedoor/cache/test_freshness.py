@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.cache.freshness import Fresh, Freshness, FreshnessRule, Miss, Stale, judge
+from stagedoor._cache.freshness import Fresh, Freshness, FreshnessRule, Miss, Stale, judge
 
 RULE = FreshnessRule(lifetime=30.0, stale_while_revalidate=10.0, stale_if_error=60.0)
 

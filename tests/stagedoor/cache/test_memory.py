@@ -3,11 +3,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.memory import MemoryStats, MemoryStore
-from stagedoor.cache.store import Held
-from stagedoor.call import Env
-from stagedoor.events import Event
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.memory import MemoryStats, MemoryStore
+from stagedoor._cache.store import StoredEntry
+from stagedoor._call import Env
+from stagedoor._events import Event
 from stagedoor.testing import ManualClock
 
 
@@ -72,7 +72,7 @@ def test_k2_an_older_answer_does_not_replace_a_newer_one() -> None:
     """K2: a copy from another tier may arrive late."""
     memory, clock = store()
     put(memory, b"k", b"new")
-    older = Held(Entry(b"k", b"old", 30.0), clock.now() - 5, clock.now(), 0)
+    older = StoredEntry(Entry(b"k", b"old", 30.0), clock.now() - 5, clock.now(), 0)
 
     assert not memory.put(older)
     held = memory.find(b"k")
@@ -86,7 +86,7 @@ async def test_an_older_answer_may_replace_a_newer_one_that_was_purged() -> None
     memory, clock = store()
     put(memory, b"k", b"new")
     await memory.purge([b"=k"])
-    older = Held(Entry(b"k", b"old", 30.0), clock.now() - 5, clock.now(), memory.purges.mark.position)
+    older = StoredEntry(Entry(b"k", b"old", 30.0), clock.now() - 5, clock.now(), memory.purges.mark.position)
 
     assert memory.put(older)
 

@@ -5,8 +5,8 @@ import contextlib
 
 import pytest
 
-from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.server import StoreDown
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.server import StoreDown
 
 
 async def test_f1_a_server_that_names_no_script_is_down() -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.cache.redis_scripts import news_of
-from stagedoor.cache.server import News, StoreDown
+from stagedoor._cache.redis_scripts import news_of
+from stagedoor._cache.server import Invalidations, StoreDown
 
 NOW = 1_767_607_200  # seconds
 MARK = b"1767607200000001"
@@ -21,7 +21,7 @@ def test_an_answer_of_ours_is_believed() -> None:
     """The ordinary case, with what a shop of Redis makes of large scores."""
     found = news_of(answer(purges=(b"#films", MARK, b"", b"1.7676072e+15", b"=k", b"5.5")), 0)
 
-    assert found == News(
+    assert found == Invalidations(
         int(MARK), NOW * 1_000_000 + 5, [(b"#films", int(MARK)), (b"", 1767607200000000), (b"=k", 6)]
     )
 

@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 
-from stagedoor.cache.entry import Entry, encode
-from stagedoor.cache.shared import SharedStats
-from stagedoor.cache.store import Look
-from stagedoor.cache.tags import Mark
-from stagedoor.clock import Timer
-from stagedoor.events import StoreFailed, StoreRestored
+from stagedoor._cache.entry import Entry, encode
+from stagedoor._cache.shared import SharedStats
+from stagedoor._cache.store import Lookup
+from stagedoor._cache.tags import TagVersion
+from stagedoor._clock import Timer
+from stagedoor._events import StoreFailed, StoreRestored
 from stagedoor.testing import ManualClock, settle
 from stagedoor.testing.stores import FakeServer
 from tests.stagedoor.cache.processes import FAULTS, Process, started
@@ -23,7 +23,7 @@ async def test_k1_before_the_first_answer_nothing_is_asked() -> None:
     first = await process.store.get(b"k", 30.0)
     await settle()
 
-    assert first == Look(None, "redis", Mark(0, 0))
+    assert first == Lookup(None, "redis", TagVersion(0, 0))
     assert process.store.up
     assert await process.keep()
     assert process.events == []

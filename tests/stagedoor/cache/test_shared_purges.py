@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.server import News
-from stagedoor.cache.tags import ALL, tag
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.server import Invalidations
+from stagedoor._cache.tags import ALL, tag
 from stagedoor.testing import ManualClock, settle
 from stagedoor.testing.stores import FakeServer
 from tests.stagedoor.cache.processes import FILMS, Process, beside, started
@@ -92,7 +92,9 @@ async def test_a_write_that_never_finds_peace_is_given_up() -> None:
     """A flood of purges does not keep the writer for ever."""
 
     class Restless(FakeServer):
-        async def write(self, key: bytes, data: bytes, until: int, heard: int, /) -> tuple[News, bool]:
+        async def write(
+            self, key: bytes, data: bytes, until: int, heard: int, /
+        ) -> tuple[Invalidations, bool]:
             return (await super().write(key, data, until, heard))[0], False
 
     clock = ManualClock()

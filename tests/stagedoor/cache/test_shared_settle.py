@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.server import News
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.server import Invalidations
 from stagedoor.testing import ManualClock
 from stagedoor.testing.stores import FakeServer
 from tests.stagedoor.cache.processes import FAULTS, Process, started
@@ -43,7 +43,7 @@ async def test_an_agreement_gives_up_where_purges_never_end() -> None:
     class Purging(FakeServer):
         async def settle(
             self, key: bytes, data: bytes, until: int, heard: int, young: int, /
-        ) -> tuple[News, bool, bytes | None, float]:
+        ) -> tuple[Invalidations, bool, bytes | None, float]:
             return (await super().settle(key, data, until, heard, young))[0], False, None, 0.0
 
     clock = ManualClock()

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Iterable
 
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.server import News, StoreDown
-from stagedoor.cache.shared import SharedStats
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.server import Invalidations, StoreDown
+from stagedoor._cache.shared import SharedStats
 from stagedoor.testing import ManualClock
 from stagedoor.testing.stores import FakeServer
 from tests.stagedoor.cache.processes import FILMS, Process, beside, refused, started
@@ -115,7 +115,7 @@ class Odd(FakeServer):
 
     odd = False
 
-    async def news(self, heard: int, /) -> News:
+    async def news(self, heard: int, /) -> Invalidations:
         if self.odd:
             raise ValueError("cannot convert float infinity to integer")
         return await super().news(heard)
@@ -180,7 +180,7 @@ class Deaf(FakeServer):
 
     deaf = False
 
-    async def purge(self, names: Iterable[bytes], heard: int, /) -> News:
+    async def purge(self, names: Iterable[bytes], heard: int, /) -> Invalidations:
         if self.deaf:
             raise StoreDown("OOM")
         return await super().purge(names, heard)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.cache.tags import ALL, Mark, Purges, key_name, tag
+from stagedoor._cache.tags import ALL, Purges, TagVersion, key_name, tag
 
 NAMES = (tag("film:1"), tag("films"))
 
@@ -38,7 +38,7 @@ def test_g4_a_purge_of_all_reaches_everything() -> None:
     assert purges.reached(b"k", (), before.position)
     assert purges.reached_shared(b"k", (), 6)
     assert not purges.reached_shared(b"k", (), 7)
-    assert purges.mark == Mark(1, 7)
+    assert purges.mark == TagVersion(1, 7)
 
 
 def test_a_purge_of_this_process_does_not_hide_a_number_of_the_log() -> None:
@@ -56,7 +56,7 @@ def test_what_was_heard_is_remembered_apart() -> None:
     purges = Purges()
     purges.hear(9)
 
-    assert purges.mark == Mark(0, 9)
+    assert purges.mark == TagVersion(0, 9)
     assert repr(purges) == "<Purges 0 names, position 0, heard 9>"
 
 
@@ -64,7 +64,7 @@ def test_what_was_heard_is_remembered_apart() -> None:
 def test_k3_forgetting_names_never_loses_a_purge(script: list[tuple[int, bool]], limit: int) -> None:
     """K3: the list is bounded; what it forgets it treats as purged. Oracle: a list of everything."""
     purges = Purges(limit)
-    born: dict[int, Mark] = {}
+    born: dict[int, TagVersion] = {}
     out: set[int] = set()
     for number, (name, purge) in enumerate(script, 1):
         if purge:

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.shared import Shared
-from stagedoor.cache.store import Look
-from stagedoor.cache.tags import key_name, tag
-from stagedoor.cache.tiered import Tiered
-from stagedoor.call import Env
-from stagedoor.events import StoreFailed
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.shared import Shared
+from stagedoor._cache.store import Lookup
+from stagedoor._cache.tags import key_name, tag
+from stagedoor._cache.tiered import Tiered
+from stagedoor._call import Env
+from stagedoor._events import StoreFailed
 from stagedoor.testing import Events, ManualClock
 from stagedoor.testing.stores import FakeServer
 
@@ -229,7 +229,7 @@ async def test_x6_closing_ends_the_watch(pair: tuple[Process, Process]) -> None:
 
     assert one.server.closed
     assert asyncio.all_tasks() == {asyncio.current_task()}
-    assert isinstance(await one.store.get(b"k", 30.0), Look)
+    assert isinstance(await one.store.get(b"k", 30.0), Lookup)
     assert repr(one.store) == (
         "<Tiered <MemoryStore 0 items, 0 of 67108864 bytes> before <Shared redis up, 0 to write>>"
     )

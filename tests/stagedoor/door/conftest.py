@@ -11,10 +11,10 @@ import pytest
 import uvloop
 from uvicorn.server import ServerState
 
-from stagedoor.door.config import DoorConfig, Entrance
-from stagedoor.door.limits import DoorLimits
-from stagedoor.door.protocol import DoorProtocol
-from stagedoor.problems import Problem
+from stagedoor._door.config import DoorConfig, ServerHooks
+from stagedoor._door.limits import DoorLimits
+from stagedoor._door.protocol import DoorProtocol
+from stagedoor._problems import ProblemDetails
 
 App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -122,10 +122,10 @@ async def serving(app: App | None = None, limits: DoorLimits | None = None) -> A
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": data})
 
-    def refused(problem: Problem, request_id: str) -> None:
+    def refused(problem: ProblemDetails, request_id: str) -> None:
         served.refused.append((problem.status, request_id))
 
-    entrance = Entrance(app=app or echo, refused=refused, new_id=lambda: "fresh")
+    entrance = ServerHooks(app=app or echo, refused=refused, new_id=lambda: "fresh")
     config = DoorConfig(entrance, limits=limits or DoorLimits(), namespace="cinema", host="127.0.0.1", port=0)
     config.load()
     state = ServerState()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from stagedoor.door.exchange import Exchange
-from stagedoor.door.protocol import DoorProtocol
+from stagedoor._door.exchange import Exchange
+from stagedoor._door.protocol import DoorProtocol
 from tests.stagedoor.door.conftest import Served, answers_in, serving
 from tests.stagedoor.door.requests import CHUNKED, CLOSE, END, POST, H, answering, body, get, start
 
@@ -53,7 +53,7 @@ async def test_t2_an_application_that_fails_before_its_answer_gives_500(
         if case.startswith("raises"):
             raise RuntimeError("canary")
 
-    with caplog.at_level(logging.CRITICAL, "stagedoor.door"):
+    with caplog.at_level(logging.CRITICAL, "stagedoor._door"):
         async with serving(app) as door:
             raw = await door.raw(get())
     (answer,) = answers_in(raw)

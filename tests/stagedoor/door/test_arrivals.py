@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from stagedoor.door.arrivals import bound_unsent, stop_arrivals
+from stagedoor._door.arrivals import bound_unsent, stop_arrivals
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the filter is the kernel's")

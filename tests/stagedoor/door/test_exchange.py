@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from stagedoor.door.exchange import Exchange
-from stagedoor.door.guards import Target
-from stagedoor.door.reader import Head
-from stagedoor.problems import Problem
+from stagedoor._door.exchange import Exchange
+from stagedoor._door.guards import Target
+from stagedoor._door.reader import Head
+from stagedoor._problems import ProblemDetails
 
 
 class Line:
@@ -33,7 +33,7 @@ class Line:
     def may_keep_alive(self, exchange: Exchange) -> bool:
         return True
 
-    def answer_problem(self, exchange: Exchange, problem: Problem) -> None:
+    def answer_problem(self, exchange: Exchange, problem: ProblemDetails) -> None:
         raise AssertionError(problem)
 
     def finished(self, exchange: Exchange) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.door.guards import judge, split_target
-from stagedoor.door.limits import DoorLimits
+from stagedoor._door.guards import judge, split_target
+from stagedoor._door.limits import DoorLimits
 from tests.growth import QUADRATIC, growth
 
 

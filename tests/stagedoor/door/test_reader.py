@@ -6,10 +6,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stagedoor.door.head import HeadLines, whole_head
-from stagedoor.door.limits import DoorLimits
-from stagedoor.door.lines import Refusal
-from stagedoor.door.reader import Head, RequestReader
+from stagedoor._door.head import HeadLines, whole_head
+from stagedoor._door.limits import DoorLimits
+from stagedoor._door.lines import Refusal
+from stagedoor._door.reader import Head, RequestReader
 from tests.growth import QUADRATIC, growth
 
 H = b"Host: a\r\n"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from stagedoor.door.limits import DoorLimits
+from stagedoor._door.limits import DoorLimits
 from tests.stagedoor.door.conftest import Served, answers_in, serving
 from tests.stagedoor.door.requests import CHUNKED, CLOSE, END, POST, H, answering, body, connected, get, start
 

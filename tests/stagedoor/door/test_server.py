@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from stagedoor.door import DoorLimits, Entrance, serve, server_for
-from stagedoor.door.protocol import DoorProtocol
+from stagedoor._door import DoorLimits, ServerHooks, serve, server_for
+from stagedoor._door.protocol import DoorProtocol
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -19,11 +19,11 @@ def test_several_workers_need_a_factory(options: dict[str, Any]) -> None:
         serve(**options)
 
 
-def make() -> Entrance:
-    return Entrance(app=app, new_id=lambda: "made")
+def make() -> ServerHooks:
+    return ServerHooks(app=app, new_id=lambda: "made")
 
 
-@pytest.mark.parametrize("given", [app, Entrance(app=app, new_id=lambda: "made")])
+@pytest.mark.parametrize("given", [app, ServerHooks(app=app, new_id=lambda: "made")])
 def test_an_application_comes_bare_or_with_its_entrance(given: Any) -> None:
     """The door calls the application itself: nothing is wrapped around it."""
     server = server_for(given, port=0, limits=DoorLimits(max_connections=7))
@@ -32,7 +32,7 @@ def test_an_application_comes_bare_or_with_its_entrance(given: Any) -> None:
     assert server.config.loaded_app is app
     assert server.config.http_protocol_class is DoorProtocol
     assert server.config.limits.max_connections == 7
-    assert (server.config.new_id() == "made") is isinstance(given, Entrance)
+    assert (server.config.new_id() == "made") is isinstance(given, ServerHooks)
 
 
 async def test_a_server_runs_inside_a_loop_of_ones_own() -> None:
@@ -46,7 +46,7 @@ async def test_a_server_runs_inside_a_loop_of_ones_own() -> None:
         closed.append(scope["type"])
         await send({"type": "lifespan.shutdown.complete"})
 
-    server = server_for(Entrance(app=living, drain=lambda: closed.append("draining")), port=0)
+    server = server_for(ServerHooks(app=living, drain=lambda: closed.append("draining")), port=0)
     server.should_exit = True
     await server.serve()
 

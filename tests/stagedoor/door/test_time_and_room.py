@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from stagedoor.door.limits import DoorLimits
+from stagedoor._door.limits import DoorLimits
 from tests.stagedoor.door.conftest import Served, answers_in, serving
 from tests.stagedoor.door.requests import CHUNKED, CLOSE, END, POST, answering, body, connected, get, start
 

@@ -9,11 +9,11 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
 from stagedoor import Cache, Cookie, Gateway, Header, Settings
-from stagedoor.call import Call, Env
+from stagedoor._call import Call, Env
+from stagedoor._observers.sentry import Sentry
+from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamUnavailable
-from stagedoor.observers.sentry import Sentry
-from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.testing import Client, ManualClock, Script
+from stagedoor.testing import Client, ManualClock, ScriptedTransport
 from tests.canaries import CANARY, attempts, leaks
 from tests.stagedoor.observers.test_sentry import DSN, Post
 
@@ -133,7 +133,7 @@ ROUTES = (
 async def test_t15_a_secret_is_told_to_nobody(service: Any) -> None:
     """T15, H10, T16: every kind of route, every place of a request, at the lowest level of logging."""
     log, post, clock = BytesIO(), Post(), ManualClock()
-    script: Script[HttpRequest, HttpResponse] = Script(clock).does(service)
+    script: ScriptedTransport[HttpRequest, HttpResponse] = ScriptedTransport(clock).does(service)
     env = Env(clock, random.Random(1).random, lambda _: None)
     running = shop().made(env, transports={"things": script}, all_logs=True, stream=log)
     sentry = Sentry(DSN, traces_rate=1.0, rng=lambda: 0.0, clock=clock, transport=post)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from stagedoor.cli import app
+from stagedoor._cli import app
 from stagedoor.testing import Stage
 
 Written = Callable[[str], str]
@@ -210,7 +210,7 @@ ALONE = """
 import socket, sys
 for extra in ("prometheus_client", "hiredis", "fastapi_offline", "sentry_sdk", "tantivy", "pyreqwest"):
     sys.modules[extra] = None  # as if it were not installed
-from stagedoor.cli import app
+from stagedoor._cli import app
 
 def code(*words):
     try:

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from stagedoor import Answer
 from stagedoor._face.fields import Cookie, Header, Headers, Picker, cookie_of, lower_fields
+from stagedoor._requests import Headers as Lines
 from stagedoor.errors import ConfigError
-from stagedoor.requests import Headers as Lines
 
 LINES = st.lists(
     st.tuples(

@@ -8,10 +8,10 @@ import orjson
 from pydantic import BaseModel
 
 from stagedoor import Cache, Cookie, Gateway
-from stagedoor.call import Call, Env
-from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor._call import Call, Env
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._transports import keys
 from stagedoor.testing import Client
-from stagedoor.transports import keys
 
 REQUESTS = 1_500  # the statement is about 100,000: these find a mix-up as well, and take seconds
 IDENTITIES = 200

@@ -10,8 +10,8 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from stagedoor import Gateway, NotFound
+from stagedoor._requests import HttpResponse
 from stagedoor.errors import ConfigError
-from stagedoor.requests import HttpResponse
 from stagedoor.testing import Client
 
 

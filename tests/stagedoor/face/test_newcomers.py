@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import stagedoor.cli
 from stagedoor import Answer, Cache, Gateway, Running
+from stagedoor._cli import app as stagedoor_app
 from stagedoor._face.serving import found
 from stagedoor._face.world import _output
 from stagedoor.errors import ConfigError
@@ -118,7 +118,7 @@ def test_a_misspelt_gateway_is_told_with_those_that_are_there(folder: Path) -> N
 
 def test_routes_say_of_a_write_neither_public_nor_whose(folder: Path) -> None:
     """What a PUT answers is never kept or joined: `public` would sound like a leak."""
-    shown = CliRunner().invoke(stagedoor.cli.app, ["routes", "newcomers_shop:app"]).output
+    shown = CliRunner().invoke(stagedoor_app, ["routes", "newcomers_shop:app"]).output
 
     row = next(line for line in shown.splitlines() if "/cart" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")] == ["PUT", "/cart", "handler", "", ""]

@@ -7,9 +7,9 @@ import pytest
 from pydantic import BaseModel, Field
 
 from stagedoor import Gateway, Operation
+from stagedoor._web.cors import Cors, is_foreign
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Stage
-from stagedoor.web.cors import Cors, is_foreign
 
 
 class Picture(BaseModel):

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from stagedoor import Cookie, Gateway
-from stagedoor.call import Call, Env
+from stagedoor._call import Call, Env
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._transports import keys
 from stagedoor.errors import ConfigError
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.testing import Client, Stage
-from stagedoor.transports import keys
 
 
 def files(**options: Any) -> Gateway:

@@ -21,15 +21,15 @@ from stagedoor import (
     Running,
     Settings,
 )
-from stagedoor.aggregate import PartVerdict
-from stagedoor.call import Call, Env
+from stagedoor._aggregate import PartVerdict
+from stagedoor._call import Call, Env
+from stagedoor._upstream import Upstream
+from stagedoor._web.answer import json
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Documentation, Route
 from stagedoor.errors import ConfigError, UpstreamUnavailable
 from stagedoor.policies import Timeout
 from stagedoor.testing import Client, Stage
-from stagedoor.upstream import Upstream
-from stagedoor.web.answer import json
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Documentation, Route
 
 
 class Thing(BaseModel):
@@ -300,7 +300,7 @@ async def test_an_upstream_of_ones_own_kind_has_policies_metrics_and_health() ->
         assert b'upstream_request_duration_seconds_count{service_name="dictionary"}' in metrics
         assert [type(one).__name__ for one in stage.running.upstream(words).policies] == [
             "Retry",
-            "Breaker",
+            "CircuitBreaker",
             "AdaptiveLimit",
             "Timeout",
         ]

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from stagedoor import Cache, Gateway, context
+from stagedoor import Cache, Gateway
+from stagedoor import _context as context
 from stagedoor.errors import ConfigError
 from stagedoor.policies import AdaptiveLimit
 from stagedoor.testing import Client, Stage, settle

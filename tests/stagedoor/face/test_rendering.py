@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from stagedoor import Cache, Gateway
-from stagedoor.aggregate import Report
+from stagedoor._aggregate import Report
 from stagedoor.testing import Stage
 
 

@@ -9,11 +9,11 @@ import pytest
 from pydantic import BaseModel
 
 from stagedoor import Answer, Cache, Gateway, Running
-from stagedoor.call import Call, Env
+from stagedoor._call import Call, Env
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._transports import keys
 from stagedoor.errors import ConfigError, UpstreamTimeout
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.testing import Client, Stage
-from stagedoor.transports import keys
 
 JSON = ((b"content-type", b"application/json"),)
 
@@ -126,7 +126,7 @@ async def test_a_block_has_a_deadline_of_its_own() -> None:
 
 async def test_a_request_id_goes_on_from_a_block(env: Env) -> None:
     """So that a job's lines can be told apart."""
-    from stagedoor import context  # noqa: PLC0415 - what a transport reads
+    from stagedoor import _context as context  # noqa: PLC0415 - what a transport reads
 
     async with app.build(env, transports={"things": Saying("a")}) as running:
         async with running.request(headers={"X-Request-ID": "job-7"}):

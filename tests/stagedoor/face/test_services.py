@@ -7,8 +7,8 @@ import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
 from stagedoor import Cache, Gateway
+from stagedoor._events import AttemptEnded
 from stagedoor.errors import UpstreamGarbled, UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.events import AttemptEnded
 from stagedoor.testing import Stage
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import uvloop
 
-from stagedoor import Gateway, Settings, problems
+from stagedoor import Gateway, Settings
+from stagedoor import _problems as problems
 from stagedoor._face import serving
 from stagedoor._face.watching import Watch
 from stagedoor.errors import ConfigError
@@ -53,7 +54,7 @@ async def test_under_reload_a_warning_names_the_line(
         return "x"
 
     monkeypatch.setenv("STAGEDOOR_WATCH", "1")
-    served = serving._entrance(app).app  # noqa: SLF001 - what the door is given
+    served = serving._server_hooks(app).app  # noqa: SLF001 - what the door is given
     await lived(served, Client(served).ask("/"))
 
     assert "blocks the event loop" in capfd.readouterr().out
@@ -75,18 +76,18 @@ async def lived(app: Any, *work: Any) -> None:
 async def test_what_the_door_refuses_is_counted_and_draining_is_told() -> None:
     """The door answers before the gateway sees it: metrics and readiness know all the same."""
     app = Gateway("shop")
-    entrance = serving._entrance(app)  # noqa: SLF001 - what the door is given
+    server_hooks = serving._server_hooks(app)  # noqa: SLF001 - what the door is given
 
     async def look() -> None:
         [running] = app.serving()
-        assert entrance.refused is not None
-        assert entrance.drain is not None
-        entrance.refused(problems.too_large(), "r1")
+        assert server_hooks.refused is not None
+        assert server_hooks.drain is not None
+        server_hooks.refused(problems.too_large(), "r1")
         assert b'status="413"' in (await Client(running).ask("/metrics")).body
-        entrance.drain()
+        server_hooks.drain()
         assert (await Client(running).ask("/health/ready")).status == 503
 
-    await lived(entrance.app, look())
+    await lived(server_hooks.app, look())
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field, TypeAdapter
 
 from stagedoor import Gateway, Service
 from stagedoor._face.shapes import is_json, shape_of, written
-from stagedoor.errors import BreakerOpen, UpstreamGarbled
-from stagedoor.requests import HttpResponse
+from stagedoor._requests import HttpResponse
+from stagedoor.errors import CircuitOpen, UpstreamGarbled
 from stagedoor.testing import Stage
 
 
@@ -152,7 +152,7 @@ async def test_a_garbled_answer_counts_for_the_breaker() -> None:
             if is_given_up(stage, pets):
                 break
 
-        with pytest.raises(BreakerOpen):
+        with pytest.raises(CircuitOpen):
             await stage.run(pets.get(Cat, "/cat"))
 
 

@@ -8,8 +8,8 @@ import pytest
 from pydantic import BaseModel
 
 from stagedoor import Cache, Gateway, NotFound, Problem
-from stagedoor.errors import BreakerOpen, ConfigError, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.events import AttemptEnded
+from stagedoor._events import AttemptEnded
+from stagedoor.errors import CircuitOpen, ConfigError, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.testing import Stage
 
 
@@ -142,7 +142,7 @@ async def test_its_breaker_opens() -> None:
     app, ledger = shop(rows)
     async with Stage(app) as stage, stage.running.request():
         for _ in range(30):
-            with pytest.raises((UpstreamUnavailable, BreakerOpen)):
+            with pytest.raises((UpstreamUnavailable, CircuitOpen)):
                 await stage.run(ledger("a"))
 
         assert len(rows.called) < 30

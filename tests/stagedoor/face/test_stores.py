@@ -6,10 +6,10 @@ import pytest
 from pydantic import BaseModel
 
 from stagedoor import Cache, Gateway, Settings
-from stagedoor.call import Call
-from stagedoor.requests import HttpRequest, HttpResponse
+from stagedoor._call import Call
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._transports import keys
 from stagedoor.testing import Client
-from stagedoor.transports import keys
 from tests.servers import Server, free_port
 
 JSON = ((b"content-type", b"application/json"),)

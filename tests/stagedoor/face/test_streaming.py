@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import pytest
 
 from stagedoor import Cache, Gateway, Header, NotFound, Running, Stream
-from stagedoor.call import Call, Env
+from stagedoor._call import Call, Env
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._transports import keys
 from stagedoor.errors import ConfigError, UpstreamRejected, UpstreamUnavailable
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.testing import Client, ManualClock
-from stagedoor.transports import keys
 
 PICTURE = b"0123456789"
 FIELDS = (

@@ -4,7 +4,7 @@ import io
 import json
 from typing import Any
 
-from stagedoor.observers.logs import Format, Level, Logs
+from stagedoor._observers.logs import Format, Level, Logs
 from stagedoor.testing.clock import ManualClock
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stagedoor.observers.lines import where
+from stagedoor._observers.lines import where
 from tests.stagedoor.observers.lines import Sink, logs_into
 
 

@@ -7,16 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor import context
-from stagedoor.context import RequestContext
-from stagedoor.errors import (
-    UpstreamError,
-    UpstreamGarbled,
-    UpstreamRejected,
-    UpstreamTimeout,
-    UpstreamUnavailable,
-)
-from stagedoor.events import (
+from stagedoor import _context as context
+from stagedoor._context import RequestContext
+from stagedoor._events import (
     AttemptEnded,
     BreakerMoved,
     BudgetExhausted,
@@ -28,9 +21,16 @@ from stagedoor.events import (
     StoreFailed,
     StoreRestored,
 )
-from stagedoor.observers import fan_out
-from stagedoor.observers.lines import as_json, as_text, redacted
-from stagedoor.observers.logs import Level, Logs
+from stagedoor._observers import fan_out
+from stagedoor._observers.lines import as_json, as_text, redacted
+from stagedoor._observers.logs import Level, Logs
+from stagedoor.errors import (
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from stagedoor.testing.clock import ManualClock
 from tests.growth import QUADRATIC, growth
 from tests.stagedoor.observers.lines import Sink, logs_into

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from stagedoor.errors import UpstreamRejected, UpstreamTimeout
-from stagedoor.events import (
+from stagedoor._events import (
     AggregateEnded,
     AttemptEnded,
     BreakerMoved,
@@ -28,7 +27,8 @@ from stagedoor.events import (
     StoreFailed,
     StoreRestored,
 )
-from stagedoor.observers.metrics import Metrics
+from stagedoor._observers.metrics import Metrics
+from stagedoor.errors import UpstreamRejected, UpstreamTimeout
 
 NAMES = {"users": "user_service", "orders": "order_service", "redis": "redis"}
 LATE = UpstreamTimeout("users.get")
@@ -195,7 +195,7 @@ def test_t16_promtool_finds_nothing_to_say() -> None:
 WORKER = """
 import sys
 from pathlib import Path
-from stagedoor.observers.metrics import Metrics
+from stagedoor._observers.metrics import Metrics
 from prometheus_client.core import CounterMetricFamily
 class Fact:
     def collect(self):
@@ -211,7 +211,7 @@ sys.stdout.write(metrics.render()[0].decode())
 PARENT = """
 import subprocess, sys
 from pathlib import Path
-from stagedoor.observers.metrics import prepare_workers
+from stagedoor._observers.metrics import prepare_workers
 prepare_workers(Path(sys.argv[1]))
 for count in ("2", "3"):
     worker = subprocess.Popen([sys.executable, "-c", sys.argv[2], count], stdout=subprocess.PIPE)

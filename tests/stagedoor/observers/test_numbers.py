@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from stagedoor.observers import numbers
+from stagedoor._observers import numbers
 
 BOUNDS = (0.1, 0.5, 1.0)
 

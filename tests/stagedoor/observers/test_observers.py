@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from stagedoor.events import BudgetExhausted, CallJoined, Event, Observer
-from stagedoor.observers import fan_out
+from stagedoor._events import BudgetExhausted, CallJoined, Event, Observer
+from stagedoor._observers import fan_out
 
 EVENT = BudgetExhausted("users.get")
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from stagedoor.call import Env
+from stagedoor._call import Env
+from stagedoor._observers.sentry import Sentry
+from stagedoor._web.answer import WebAnswer
+from stagedoor._web.gateway import GatewayApp
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Route
 from stagedoor.errors import ConfigError, UpstreamTimeout
-from stagedoor.observers.sentry import Sentry
 from stagedoor.testing import Client, ManualClock
-from stagedoor.web.answer import WebAnswer
-from stagedoor.web.gateway import GatewayApp
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Route
 
 sdk = pytest.importorskip("sentry_sdk")
 
@@ -98,7 +98,7 @@ async def test_t15_nothing_of_the_request_or_the_text_leaves(env: Env, sentry: S
 async def test_an_upstreams_fault_is_no_error_of_ours(env: Env, sentry: Sentry, post: Post) -> None:
     """Nor is a line of the log that carries no error."""
     await served(env).ask("/late")
-    logging.getLogger("stagedoor.door").error("said without a cause")
+    logging.getLogger("stagedoor._door").error("said without a cause")
 
     assert post.sent() == []
 

@@ -4,22 +4,22 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from stagedoor import context
-from stagedoor.cache.codec import RawCodec
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.call import Call, Env, Send
-from stagedoor.context import Record, RequestContext
-from stagedoor.deadline import NEVER
+from stagedoor import _context as context
+from stagedoor._cache.codec import RawCodec
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._call import Call, Env, Send
+from stagedoor._context import Record, RequestContext
+from stagedoor._deadline import NEVER
+from stagedoor._events import CacheLookup, Event
 from stagedoor.errors import (
-    BreakerOpen,
+    CircuitOpen,
     Overloaded,
     UpstreamError,
     UpstreamGarbled,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.events import CacheLookup, Event
-from stagedoor.policies.cached import Cached, Caching
+from stagedoor.policies._cached import Cached, CachedSend
 from stagedoor.testing import ManualClock
 
 Answer = bytes | UpstreamError
@@ -59,7 +59,7 @@ class Stage:
         storable: Callable[[bytes], bool] | None = None,
         key: Callable[[Call[str]], str] | None = None,
         refreshes: int = 64,
-    ) -> Caching[str, bytes]:
+    ) -> CachedSend[str, bytes]:
         policy: Cached[str, bytes] = Cached(
             store=self.store,
             codec=RawCodec(),
@@ -95,7 +95,7 @@ def refused(operation: str = "users.get") -> list[UpstreamError]:
     return [
         UpstreamTimeout(operation),
         UpstreamUnavailable(operation),
-        BreakerOpen(operation),
+        CircuitOpen(operation),
         Overloaded(operation),
         UpstreamGarbled(operation),
     ]

@@ -6,7 +6,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 
-from stagedoor.policies.gradient import Gradient
+from stagedoor.policies._gradient import Gradient
 
 __all__ = ["Served"]
 

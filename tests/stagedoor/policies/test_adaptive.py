@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
-from stagedoor import context
-from stagedoor.call import Call, Env
-from stagedoor.context import RequestContext
-from stagedoor.deadline import LATE, NEVER, Deadline, Expiry
+from stagedoor import _context as context
+from stagedoor._call import Call, Env
+from stagedoor._context import RequestContext
+from stagedoor._deadline import LATE, NEVER, DueTime, TimeoutScope
+from stagedoor._events import CallShed, LimitMoved
+from stagedoor._requests import HttpResponse
 from stagedoor.errors import (
     ConfigError,
     Overloaded,
@@ -17,11 +19,9 @@ from stagedoor.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.events import CallShed, LimitMoved
-from stagedoor.policies.adaptive import AdaptiveLimit, Limiter, lesson
-from stagedoor.policies.cost import cost_of
-from stagedoor.policies.timeout import Timeout
-from stagedoor.requests import HttpResponse
+from stagedoor.policies._adaptive import AdaptiveLimit, ConcurrencyLimiter, lesson
+from stagedoor.policies._cost import cost_of
+from stagedoor.policies._timeout import Timeout
 from stagedoor.testing import Events, ManualClock, call_of, settle
 
 AT_REST = {"permits": 0, "waiting": 0}
@@ -37,7 +37,7 @@ class Stage:
         self.asked = 0
         self.fails: UpstreamError | None = None
         rule = AdaptiveLimit(attempt=ATTEMPT, most=places, start=places, **options)
-        self.limiter: Limiter[int, str] = rule.wrap(self.send, env)
+        self.limiter: ConcurrencyLimiter[int, str] = rule.wrap(self.send, env)
 
     async def send(self, call: Call[int]) -> str:
         self.asked += 1
@@ -46,7 +46,7 @@ class Stage:
             raise self.fails
         return "Ann"
 
-    def ask(self, deadline: Deadline = NEVER) -> "asyncio.Future[str]":
+    def ask(self, deadline: DueTime = NEVER) -> "asyncio.Future[str]":
         return asyncio.ensure_future(self.limiter(call_of(1, deadline=deadline)))
 
     async def known(self, clock: ManualClock) -> None:
@@ -95,7 +95,7 @@ async def test_d4_a_deadline_that_leaves_no_time_for_the_wait_refuses_too(
     first = stage.ask()
     await settle()
     with pytest.raises(Overloaded):
-        await stage.limiter(call_of(2, deadline=Deadline(clock.now() + 0.05)))
+        await stage.limiter(call_of(2, deadline=DueTime(clock.now() + 0.05)))
 
     await clock.run(first)
 
@@ -117,7 +117,7 @@ async def test_who_waits_in_vain_leaves_when_it_is_of_no_more_use(env: Env, cloc
     stage = Stage(env, seconds=0.02)
     await stage.known(clock)
     stage.seconds = 9.0
-    first, waits = stage.ask(), stage.ask(Deadline(clock.now() + 0.1))
+    first, waits = stage.ask(), stage.ask(DueTime(clock.now() + 0.1))
     with pytest.raises(Overloaded):
         await clock.run(waits)
 
@@ -165,7 +165,7 @@ async def test_a_service_that_hangs_is_given_one_call_at_a_time(
 
     async def late() -> None:
         try:
-            with Expiry(clock, Deadline(clock.now() + ATTEMPT)):
+            with TimeoutScope(clock, DueTime(clock.now() + ATTEMPT)):
                 await stage.limiter(call_of(1))
         except (TimeoutError, UpstreamError):
             pass
@@ -257,7 +257,7 @@ async def test_a_promise_is_not_held_against_the_call_that_made_it(env: Env, clo
     """A screen promises, and the flight of its call asks again: the one place is for that very call."""
     stage = Stage(env)
     await stage.known(clock)
-    stage.limiter.check("users", "x", Deadline(clock.now() + 1.0), promise=True)
+    stage.limiter.check("users", "x", DueTime(clock.now() + 1.0), promise=True)
     stage.limiter.check("users", "x", NEVER)
 
     assert await clock.run(stage.ask()) == "Ann"

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.call import Env
+from stagedoor._call import Env
+from stagedoor._events import BudgetExhausted
 from stagedoor.errors import ConfigError
-from stagedoor.events import BudgetExhausted
-from stagedoor.policies.budget import Account, Budget, afford
+from stagedoor.policies._budget import Account, Budget, afford
 from stagedoor.testing import Events
 
 

@@ -5,11 +5,11 @@ import random
 
 import pytest
 
-from stagedoor.call import Call, Env
-from stagedoor.deadline import NEVER, Deadline, Expiry
+from stagedoor._call import Call, Env
+from stagedoor._deadline import NEVER, DueTime, TimeoutScope
+from stagedoor._events import CallShed
 from stagedoor.errors import ConfigError, Overloaded
-from stagedoor.events import CallShed
-from stagedoor.policies.bulkhead import Bulkhead, Places
+from stagedoor.policies._bulkhead import Bulkhead, BulkheadSend
 from stagedoor.testing import Events, ManualClock, call_of, settle
 
 AT_REST = {"permits": 0, "waiting": 0}
@@ -21,14 +21,14 @@ class Stage:
     def __init__(self, env: Env, **options: float) -> None:
         self.order: list[int] = []
         self.gates: dict[int, asyncio.Future[str]] = {}
-        self.places: Places[int, str] = Bulkhead(**options).wrap(self.send, env)  # type: ignore[arg-type]
+        self.places: BulkheadSend[int, str] = Bulkhead(**options).wrap(self.send, env)  # type: ignore[arg-type]
 
     async def send(self, call: Call[int]) -> str:
         self.order.append(call.payload)
         self.gates[call.payload] = asyncio.get_running_loop().create_future()
         return await self.gates[call.payload]
 
-    def ask(self, payload: int, deadline: Deadline = NEVER) -> "asyncio.Future[str]":
+    def ask(self, payload: int, deadline: DueTime = NEVER) -> "asyncio.Future[str]":
         return asyncio.ensure_future(self.places(call_of(payload, deadline=deadline)))
 
     async def end(self, payload: int) -> None:
@@ -105,7 +105,7 @@ async def test_o6_a_wait_is_bounded(
     first = stage.ask(1)
     await settle()
     with pytest.raises(Overloaded):
-        await clock.run(stage.ask(2, Deadline(deadline)))
+        await clock.run(stage.ask(2, DueTime(deadline)))
 
     assert (clock.now(), clock.pending(), stage.counts()) == (until, 0, (1, 0))
     first.cancel()
@@ -165,8 +165,8 @@ async def test_a_guard_outside_that_sees_the_same_moment_first_gets_overloaded(
     await settle()
 
     async def outside() -> None:
-        with Expiry(clock, Deadline(1000.5)):
-            await stage.places(call_of(2, deadline=Deadline(1000.5)))
+        with TimeoutScope(clock, DueTime(1000.5)):
+            await stage.places(call_of(2, deadline=DueTime(1000.5)))
 
     with pytest.raises(Overloaded):
         await clock.run(outside())
@@ -193,10 +193,10 @@ async def test_x1_random_cancellations_lose_and_double_no_permit(
             active -= 1
         return "Ann"
 
-    places: Places[int, str] = Bulkhead(limit=3, queue=5, max_wait=0.05).wrap(send, env)
+    places: BulkheadSend[int, str] = Bulkhead(limit=3, queue=5, max_wait=0.05).wrap(send, env)
     tasks = []
     for payload in range(200):
-        deadline = Deadline(clock.now() + rng.uniform(0, 0.05))
+        deadline = DueTime(clock.now() + rng.uniform(0, 0.05))
         tasks.append(asyncio.ensure_future(places(call_of(payload, deadline=deadline))))
         rng.choice(tasks).cancel()
         if rng.random() < 0.3:

@@ -4,15 +4,15 @@ import asyncio
 
 import pytest
 
-from stagedoor import context
-from stagedoor.context import Record, RequestContext
-from stagedoor.deadline import Deadline
+from stagedoor import _context as context
+from stagedoor._context import Record, RequestContext
+from stagedoor._deadline import DueTime
+from stagedoor._events import CacheLookup, RefreshFailed
 from stagedoor.errors import (
     UpstreamError,
     UpstreamRejected,
     UpstreamTimeout,
 )
-from stagedoor.events import CacheLookup, RefreshFailed
 from stagedoor.testing import settle
 from tests.stagedoor.policies.kept import Stage, asked, call, refused
 
@@ -106,7 +106,7 @@ async def test_a_renewal_has_a_deadline_and_a_record_of_its_own() -> None:
     send = stage.cached(lifetime=30.0, revalidate=10.0)
     await send(call())
     await stage.clock.advance(35.0)
-    asked_by = RequestContext(request_id="r1", deadline=Deadline(stage.clock.now() + 0.1), identity="")
+    asked_by = RequestContext(request_id="r1", deadline=DueTime(stage.clock.now() + 0.1), identity="")
     token = context.enter(asked_by)
     await send(call())
     context.leave(token)
@@ -114,7 +114,7 @@ async def test_a_renewal_has_a_deadline_and_a_record_of_its_own() -> None:
 
     renewal = stage.seen[1]
     assert renewal.request_id == "r1"
-    assert renewal.deadline == stage.calls[1].deadline == Deadline(stage.clock.now() + 1.0)
+    assert renewal.deadline == stage.calls[1].deadline == DueTime(stage.clock.now() + 1.0)
     assert renewal.record is not asked_by.record
     assert asked_by.record == Record(hits=1, stale=5.0, lookup="stale", ttl=-5.0)
 

@@ -5,20 +5,20 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from stagedoor import context
-from stagedoor.cache.codec import RawCodec
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.cache.shared import Shared
-from stagedoor.cache.store import Store
-from stagedoor.cache.tiered import Tiered
-from stagedoor.call import Call, Env
-from stagedoor.context import Record, RequestContext
-from stagedoor.deadline import NEVER
+from stagedoor import _context as context
+from stagedoor._cache.codec import RawCodec
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._cache.shared import Shared
+from stagedoor._cache.store import Store
+from stagedoor._cache.tiered import Tiered
+from stagedoor._call import Call, Env
+from stagedoor._context import Record, RequestContext
+from stagedoor._deadline import NEVER
+from stagedoor._events import RefreshFailed
 from stagedoor.errors import ConfigError, UpstreamError, UpstreamUnavailable
-from stagedoor.events import RefreshFailed
-from stagedoor.policies.cached import Cached, Caching
-from stagedoor.policies.coalesced import Coalesced
+from stagedoor.policies._cached import Cached, CachedSend
+from stagedoor.policies._single_flight import SingleFlight
 from stagedoor.testing import Events, ManualClock, settle
 from stagedoor.testing.stores import FakeServer
 
@@ -49,7 +49,9 @@ class Process:
             refresh_deadline=3.0,
             storable=lambda value: value != b"private",
         )
-        self.send: Caching[str, bytes] = policy.wrap(Coalesced().wrap(self.upstream, self.env), self.env)
+        self.send: CachedSend[str, bytes] = policy.wrap(
+            SingleFlight().wrap(self.upstream, self.env), self.env
+        )
         self.says: bytes | None = None
 
     async def upstream(self, call: Call[str], /) -> bytes:

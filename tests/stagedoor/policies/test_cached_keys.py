@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.cache.codec import RawCodec
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.tags import ALL, key_name, tag
-from stagedoor.call import Call
+from stagedoor._cache.codec import RawCodec
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.tags import ALL, key_name, tag
+from stagedoor._call import Call
+from stagedoor._value import MaybePartial
 from stagedoor.errors import (
     ConfigError,
     UpstreamRejected,
 )
-from stagedoor.policies.cached import Cached, full_key, readable_key
+from stagedoor.policies._cached import Cached, full_key, readable_key
 from stagedoor.testing import settle
-from stagedoor.value import MaybePartial
 from tests.stagedoor.policies.kept import Stage, asked, call
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from stagedoor.errors import ConfigError
-from stagedoor.policies.circuit import Circuit, CircuitRule
+from stagedoor.policies._circuit import Circuit, CircuitRule
 
 RATE = CircuitRule(consecutive=None, failure_rate=0.5, minimum=10, probe_after=1.0, open_for=8.0, jitter=0.0)
 

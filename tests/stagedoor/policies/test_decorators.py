@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from stagedoor.call import Env
-from stagedoor.errors import BreakerOpen, UpstreamUnavailable
+from stagedoor._call import Env
+from stagedoor.errors import CircuitOpen, UpstreamUnavailable
 from stagedoor.policies import circuit_breaker, retry
 from stagedoor.testing import ManualClock
 
@@ -74,7 +74,7 @@ async def test_a_breaker_opens_round_a_function(env: Env, clock: ManualClock) ->
     for _ in range(2):
         with pytest.raises(OSError, match="gone"):
             await guarded(7)
-    with pytest.raises(BreakerOpen):
+    with pytest.raises(CircuitOpen):
         await guarded(7)
 
     assert flaky.calls == 2

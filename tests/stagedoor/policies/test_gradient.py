@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stagedoor.policies.gradient import Gradient, moved
+from stagedoor.policies._gradient import Gradient, moved
 from tests.stagedoor.policies.simulated import Served
 
 

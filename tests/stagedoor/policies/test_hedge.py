@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from stagedoor.call import Call, Env
-from stagedoor.deadline import LATE, Deadline, Expiry
+from stagedoor._call import Call, Env
+from stagedoor._deadline import LATE, DueTime, TimeoutScope
+from stagedoor._events import BudgetExhausted, HedgeFired
 from stagedoor.errors import ConfigError, UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.events import BudgetExhausted, HedgeFired
-from stagedoor.policies.budget import Account, Budget
-from stagedoor.policies.hedge import Hedge
-from stagedoor.testing import Events, ManualClock, Script, call_of, settle
+from stagedoor.policies._budget import Account, Budget
+from stagedoor.policies._hedge import Hedge
+from stagedoor.testing import Events, ManualClock, ScriptedTransport, call_of, settle
 
 RULE = Hedge(delay=0.05, copies=3, budget=Budget(share=1.0, reserve=10))
 
@@ -18,7 +18,7 @@ RULE = Hedge(delay=0.05, copies=3, budget=Budget(share=1.0, reserve=10))
 class Log:
     """A transport that notes when each copy starts and how it ends, and then does what its script says."""
 
-    def __init__(self, clock: ManualClock, script: Script[int, str]) -> None:
+    def __init__(self, clock: ManualClock, script: ScriptedTransport[int, str]) -> None:
         self.clock = clock
         self.script = script
         self.starts: list[tuple[float, int]] = []
@@ -35,7 +35,7 @@ class Log:
 
 async def test_r8_a_quick_answer_needs_no_copy(env: Env, clock: ManualClock, events: Events) -> None:
     """R8: the first copy goes after the delay, not before."""
-    script = Script[int, str](clock).after(0.04, "Ann")
+    script = ScriptedTransport[int, str](clock).after(0.04, "Ann")
     value = await clock.run(RULE.wrap(script.send, env)(call_of(1)))
 
     assert (value, len(script.calls), list(events), clock.pending()) == ("Ann", 1, [], 0)
@@ -43,7 +43,7 @@ async def test_r8_a_quick_answer_needs_no_copy(env: Env, clock: ManualClock, eve
 
 async def test_r8_copies_go_out_one_at_a_time(env: Env, clock: ManualClock, events: Events) -> None:
     """R8: after 0, d, 2d; never several at once. The first answer cancels the others and awaits them."""
-    log = Log(clock, Script[int, str](clock).hangs().hangs().after(0.02, "Ann"))
+    log = Log(clock, ScriptedTransport[int, str](clock).hangs().hangs().after(0.02, "Ann"))
     value = await clock.run(RULE.wrap(log.send, env)(call_of(1)))
 
     assert value == "Ann"
@@ -54,7 +54,7 @@ async def test_r8_copies_go_out_one_at_a_time(env: Env, clock: ManualClock, even
 
 async def test_r8_a_retryable_failure_fires_the_next_at_once(env: Env, clock: ManualClock) -> None:
     """R8: why wait for the delay when the first is already lost."""
-    log = Log(clock, Script[int, str](clock).fails(UpstreamTimeout, after=0.01).after(0.02, "Ann"))
+    log = Log(clock, ScriptedTransport[int, str](clock).fails(UpstreamTimeout, after=0.01).after(0.02, "Ann"))
     value = await clock.run(RULE.wrap(log.send, env)(call_of(1)))
 
     assert (value, log.starts) == ("Ann", [(0.0, 1), (0.01, 2)])
@@ -62,7 +62,7 @@ async def test_r8_a_retryable_failure_fires_the_next_at_once(env: Env, clock: Ma
 
 async def test_r8_a_fatal_answer_cancels_all(env: Env, clock: ManualClock) -> None:
     """R8: a "no" is an answer; asking again would not change it."""
-    script = Script[int, str](clock).hangs().fails(UpstreamRejected, retryable=False, after=0.01)
+    script = ScriptedTransport[int, str](clock).hangs().fails(UpstreamRejected, retryable=False, after=0.01)
     log = Log(clock, script)
     with pytest.raises(UpstreamRejected):
         await clock.run(RULE.wrap(log.send, env)(call_of(1)))
@@ -76,7 +76,7 @@ async def test_a_bug_ends_the_race_as_itself(env: Env, clock: ManualClock) -> No
     def bug(call: Call[int]) -> str:
         raise ZeroDivisionError
 
-    script = Script[int, str](clock).does(bug)
+    script = ScriptedTransport[int, str](clock).does(bug)
     with pytest.raises(ZeroDivisionError):
         await clock.run(RULE.wrap(script.send, env)(call_of(1)))
 
@@ -119,7 +119,7 @@ async def test_the_bell_may_ring_as_a_copy_answers(env: Env, clock: ManualClock,
 async def test_the_last_failure_leaves_when_every_copy_failed(env: Env, clock: ManualClock) -> None:
     """No copy is left, and nothing runs."""
     last = UpstreamUnavailable("users.get", "reset", retryable=True)
-    script = Script[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).fails(last)
+    script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).fails(last)
     with pytest.raises(UpstreamUnavailable) as caught:
         await clock.run(RULE.wrap(script.send, env)(call_of(1)))
 
@@ -130,7 +130,7 @@ async def test_the_last_failure_leaves_when_every_copy_failed(env: Env, clock: M
 async def test_a_failure_waits_for_the_copies_that_still_run(env: Env, clock: ManualClock) -> None:
     """All copies are out: one that fails does not end the race for the others."""
     rule = Hedge(delay=0.05, copies=2, budget=RULE.budget)
-    script = Script[int, str](clock).after(0.2, "Ann").fails(UpstreamTimeout)
+    script = ScriptedTransport[int, str](clock).after(0.2, "Ann").fails(UpstreamTimeout)
 
     assert await clock.run(rule.wrap(script.send, env)(call_of(1))) == "Ann"
     assert clock.now() == 1000.2
@@ -143,7 +143,7 @@ async def test_r8_a_copy_without_budget_is_dropped_not_queued(
     account = Account(Budget(reserve=1))
     account.draw()
     rule = Hedge(delay=0.05, copies=2, budget=account)
-    script = Script[int, str](clock).after(1.0, "Ann")
+    script = ScriptedTransport[int, str](clock).after(1.0, "Ann")
     value = await clock.run(rule.wrap(script.send, env)(call_of(1)))
 
     assert (value, len(script.calls)) == ("Ann", 1)
@@ -152,7 +152,7 @@ async def test_r8_a_copy_without_budget_is_dropped_not_queued(
 
 async def test_r8_extra_load_stays_at_or_under_the_share(env: Env, clock: ManualClock) -> None:
     """R8: every one of 10,000 calls is slow, and the upstream sees at most 5 % more."""
-    script = Script[int, str](clock).after(0.06, "Ann")
+    script = ScriptedTransport[int, str](clock).after(0.06, "Ann")
     send = Hedge(delay=0.05).wrap(script.send, env)
 
     async def load() -> None:
@@ -169,7 +169,7 @@ async def test_r8_extra_load_stays_at_or_under_the_share(env: Env, clock: Manual
 )
 async def test_what_may_not_be_repeated_is_not_hedged(env: Env, clock: ManualClock, call: Call[int]) -> None:
     """R1, R7: a copy is a repetition."""
-    script = Script[int, str](clock).after(1.0, "Ann")
+    script = ScriptedTransport[int, str](clock).after(1.0, "Ann")
     await clock.run(RULE.wrap(script.send, env)(call))
 
     assert script.calls == [call]
@@ -177,7 +177,7 @@ async def test_what_may_not_be_repeated_is_not_hedged(env: Env, clock: ManualClo
 
 async def test_d6_a_cancelled_call_cancels_all_its_copies(env: Env, clock: ManualClock) -> None:
     """D6: within one tick, and nothing is left."""
-    log = Log(clock, Script[int, str](clock).hangs())
+    log = Log(clock, ScriptedTransport[int, str](clock).hangs())
     race = asyncio.ensure_future(RULE.wrap(log.send, env)(call_of(1)))
     await clock.advance(0.07)
     race.cancel()
@@ -189,10 +189,10 @@ async def test_d6_a_cancelled_call_cancels_all_its_copies(env: Env, clock: Manua
 
 async def test_copies_learn_that_the_deadline_passed(env: Env, clock: ManualClock) -> None:
     """A breaker inside must be able to tell a hung upstream from a client who left."""
-    log = Log(clock, Script[int, str](clock).hangs())
+    log = Log(clock, ScriptedTransport[int, str](clock).hangs())
 
     async def outside() -> None:
-        with pytest.raises(TimeoutError), Expiry(clock, Deadline(1000.07)):
+        with pytest.raises(TimeoutError), TimeoutScope(clock, DueTime(1000.07)):
             await RULE.wrap(log.send, env)(call_of(1))
 
     await clock.run(outside())
@@ -202,7 +202,7 @@ async def test_copies_learn_that_the_deadline_passed(env: Env, clock: ManualCloc
 
 async def test_a_copy_cancelled_from_outside_ends_the_race(env: Env, clock: ManualClock) -> None:
     """Shutdown cancels every task: the race must not wait for the rest."""
-    race = asyncio.ensure_future(RULE.wrap(Script[int, str](clock).hangs().send, env)(call_of(1)))
+    race = asyncio.ensure_future(RULE.wrap(ScriptedTransport[int, str](clock).hangs().send, env)(call_of(1)))
     await settle()
     for task in asyncio.all_tasks() - {asyncio.current_task(), race}:
         task.cancel()

@@ -3,10 +3,10 @@
 import asyncio
 from collections import Counter
 
-from stagedoor import context
-from stagedoor.context import WEIGHTS, Priority, RequestContext
-from stagedoor.deadline import NEVER
-from stagedoor.policies.permits import Permits
+from stagedoor import _context as context
+from stagedoor._context import WEIGHTS, Priority, RequestContext
+from stagedoor._deadline import NEVER
+from stagedoor.policies._permits import Permits
 from stagedoor.testing import ManualClock, settle
 
 AT_ONCE = 1

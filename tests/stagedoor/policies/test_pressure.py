@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from stagedoor.context import WEIGHTS, Priority
-from stagedoor.policies.pressure import Pressure
+from stagedoor._context import WEIGHTS, Priority
+from stagedoor.policies._pressure import Pressure
 
 TURNS = 8  # of the loop that an answer takes
 

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.call import Env
-from stagedoor.deadline import Deadline
+from stagedoor._call import Env
+from stagedoor._deadline import DueTime
+from stagedoor._events import BudgetExhausted, RetryScheduled
+from stagedoor._requests import HttpResponse
 from stagedoor.errors import (
-    BreakerOpen,
+    CircuitOpen,
     ConfigError,
     Overloaded,
     UpstreamError,
@@ -20,11 +22,9 @@ from stagedoor.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.events import BudgetExhausted, RetryScheduled
-from stagedoor.policies.budget import Budget
-from stagedoor.policies.retry import Retry, may_repeat, next_wait
-from stagedoor.requests import HttpResponse
-from stagedoor.testing import Events, ManualClock, Script, call_of, settle
+from stagedoor.policies._budget import Budget
+from stagedoor.policies._retry import Retry, may_repeat, next_wait
+from stagedoor.testing import Events, ManualClock, ScriptedTransport, call_of, settle
 
 LATE = UpstreamTimeout("users.get", retryable=True)
 
@@ -137,7 +137,7 @@ def test_503_without_a_moment_has_ordinary_back_off() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        BreakerOpen("users.get", retry_after=0.1),
+        CircuitOpen("users.get", retry_after=0.1),
         Overloaded("users.get", retry_after=1),
         UpstreamRejected("users.get"),
         UpstreamGarbled("users.get"),
@@ -165,7 +165,7 @@ def test_r7_a_call_that_arrived_as_a_repetition_is_not_repeated() -> None:
 
 async def test_a_failure_is_repeated_and_told(env: Env, clock: ManualClock, events: Events) -> None:
     """The second attempt brings the value; the event says what happened and how long the pause is."""
-    script = Script[int, str](clock).fails(UpstreamTimeout).then("Ann")
+    script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout).then("Ann")
     value = await clock.run(send_once(Retry(), script, env))
 
     assert value == "Ann"
@@ -178,7 +178,7 @@ async def test_a_failure_is_repeated_and_told(env: Env, clock: ManualClock, even
 async def test_the_last_error_leaves_when_all_attempts_failed(env: Env, clock: ManualClock) -> None:
     """Whoever asked learns what went wrong last, as itself (X5)."""
     last = UpstreamUnavailable("users.get", "reset", retryable=True)
-    script = Script[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).fails(last)
+    script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).fails(last)
     with pytest.raises(UpstreamUnavailable) as caught:
         await clock.run(send_once(Retry(attempts=3), script, env))
 
@@ -190,9 +190,11 @@ async def test_d2_the_error_goes_out_at_once_when_the_pause_does_not_fit(
     env: Env, clock: ManualClock
 ) -> None:
     """D2: no time is lost on a pause that cannot end in time."""
-    script = Script[int, str](clock).fails(UpstreamUnavailable("users.get", retryable=True, retry_after=0.5))
+    script = ScriptedTransport[int, str](clock).fails(
+        UpstreamUnavailable("users.get", retryable=True, retry_after=0.5)
+    )
     with pytest.raises(UpstreamUnavailable):
-        await send_once(Retry(), script, env, Deadline(clock.now() + 0.4))
+        await send_once(Retry(), script, env, DueTime(clock.now() + 0.4))
 
     assert (clock.now(), len(script.calls)) == (1000.0, 1)
 
@@ -202,7 +204,7 @@ async def test_r4_without_budget_the_first_error_leaves_and_the_event_says_why(
 ) -> None:
     """R4: an exhausted budget is an event and a metric, never silence."""
     account = Budget(share=0.2, reserve=1).account()
-    script = Script[int, str](clock).fails(UpstreamTimeout)
+    script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout)
     send = Retry(base=0, cap=0, budget=account).wrap(script.send, env)
     for _ in range(3):
         with pytest.raises(UpstreamTimeout):
@@ -215,7 +217,7 @@ async def test_r4_without_budget_the_first_error_leaves_and_the_event_says_why(
 async def test_r4_only_retryable_failures_draw_from_the_budget(env: Env, clock: ManualClock) -> None:
     """R4: a stream of 404s must not cost others their retries."""
     account = Budget(reserve=10).account()
-    script = Script[int, str](clock).fails(UpstreamRejected, retryable=False)
+    script = ScriptedTransport[int, str](clock).fails(UpstreamRejected, retryable=False)
     send = Retry(budget=account).wrap(script.send, env)
     for _ in range(100):
         with pytest.raises(UpstreamRejected):
@@ -226,7 +228,7 @@ async def test_r4_only_retryable_failures_draw_from_the_budget(env: Env, clock: 
 
 async def test_x2_a_cancelled_call_is_not_repeated(env: Env, clock: ManualClock) -> None:
     """X2: cancellation is not failure."""
-    script = Script[int, str](clock).hangs()
+    script = ScriptedTransport[int, str](clock).hangs()
     task = asyncio.create_task(send_once(Retry(), script, env))
     await settle()
     task.cancel()
@@ -238,7 +240,9 @@ async def test_x2_a_cancelled_call_is_not_repeated(env: Env, clock: ManualClock)
 
 async def test_x2_a_cancelled_pause_ends_at_once(env: Env, clock: ManualClock) -> None:
     """D6: the client is gone, so nobody waits for the next attempt."""
-    script = Script[int, str](clock).fails(UpstreamUnavailable("users.get", retryable=True, retry_after=5.0))
+    script = ScriptedTransport[int, str](clock).fails(
+        UpstreamUnavailable("users.get", retryable=True, retry_after=5.0)
+    )
     task = asyncio.create_task(send_once(Retry(), script, env))
     await settle()
     task.cancel()
@@ -248,6 +252,8 @@ async def test_x2_a_cancelled_pause_ends_at_once(env: Env, clock: ManualClock) -
     assert (len(script.calls), clock.pending()) == (1, 0)
 
 
-async def send_once(rule: Retry, script: Script[int, str], env: Env, deadline: Deadline | None = None) -> str:
-    call = call_of(1, deadline=deadline or Deadline(math.inf))
+async def send_once(
+    rule: Retry, script: ScriptedTransport[int, str], env: Env, deadline: DueTime | None = None
+) -> str:
+    call = call_of(1, deadline=deadline or DueTime(math.inf))
     return await rule.wrap(script.send, env)(call)

@@ -4,18 +4,18 @@ import math
 
 import pytest
 
-from stagedoor.call import Env
-from stagedoor.deadline import NEVER, Deadline
+from stagedoor._call import Env
+from stagedoor._deadline import NEVER, DueTime
 from stagedoor.errors import ConfigError, UpstreamTimeout
-from stagedoor.policies.deadline import Within
-from stagedoor.policies.retry import Retry
-from stagedoor.policies.timeout import Timeout, check_attempts, repeatable
-from stagedoor.testing import ManualClock, Script, call_of
+from stagedoor.policies._deadline import Deadline
+from stagedoor.policies._retry import Retry
+from stagedoor.policies._timeout import Timeout, check_attempts, repeatable
+from stagedoor.testing import ManualClock, ScriptedTransport, call_of
 
 
 def blame(attempt: float, whole: float, now: float, *, said: bool = False) -> bool:
     error = UpstreamTimeout("users.get", retryable=said)
-    return repeatable(error, Deadline(attempt), Deadline(whole), now)
+    return repeatable(error, DueTime(attempt), DueTime(whole), now)
 
 
 def test_only_the_attempt_was_late() -> None:
@@ -40,22 +40,22 @@ def test_d7_a_late_connection_may_be_tried_again_while_there_is_time() -> None:
 
 async def test_an_attempt_gets_its_own_sooner_deadline(env: Env, clock: ManualClock) -> None:
     """The transport keeps it; the error may be repeated."""
-    script = Script[int, str](clock).hangs()
+    script = ScriptedTransport[int, str](clock).hangs()
     send = Timeout(attempt=0.08).wrap(script.send, env)
     with pytest.raises(UpstreamTimeout) as caught:
-        await clock.run(send(call_of(1, deadline=Deadline(1000.18))))
+        await clock.run(send(call_of(1, deadline=DueTime(1000.18))))
 
     assert caught.value.retryable
-    assert script.calls == [call_of(1, deadline=Deadline(1000.08))]
+    assert script.calls == [call_of(1, deadline=DueTime(1000.08))]
     assert clock.now() == 1000.08
 
 
 async def test_an_attempt_never_gets_more_than_the_call_has(env: Env, clock: ManualClock) -> None:
     """D1: a deadline is never lengthened; what it cut is not repeated."""
-    script = Script[int, str](clock).hangs()
+    script = ScriptedTransport[int, str](clock).hangs()
     send = Timeout(attempt=0.08).wrap(script.send, env)
     with pytest.raises(UpstreamTimeout) as caught:
-        await clock.run(send(call_of(1, deadline=Deadline(1000.03))))
+        await clock.run(send(call_of(1, deadline=DueTime(1000.03))))
 
     assert not caught.value.retryable
     assert clock.now() == 1000.03
@@ -63,7 +63,7 @@ async def test_an_attempt_never_gets_more_than_the_call_has(env: Env, clock: Man
 
 async def test_an_answer_in_time_passes(env: Env, clock: ManualClock) -> None:
     """The policy costs a call nothing but its deadline."""
-    script = Script[int, str](clock).after(0.05, "Ann")
+    script = ScriptedTransport[int, str](clock).after(0.05, "Ann")
 
     assert await clock.run(Timeout(attempt=0.08).wrap(script.send, env)(call_of(1))) == "Ann"
 
@@ -87,10 +87,10 @@ def test_d3_an_attempt_as_long_as_the_deadline_is_refused(attempt: float) -> Non
 def test_d3_a_limit_in_the_stack_counts_as_its_deadline() -> None:
     """D3: Within narrows what the route allows."""
     with pytest.raises(ConfigError, match=r"deadline of 0\.1 s"):
-        check_attempts((Within(limit=0.1), Timeout(attempt=0.1)), 0.18, "users")
+        check_attempts((Deadline(limit=0.1), Timeout(attempt=0.1)), 0.18, "users")
 
 
 def test_d3_a_stack_that_can_repeat_passes() -> None:
     """D3: shorter attempts, no limit, no attempt time-out at all: all of these can work."""
-    check_attempts((Within(), Timeout(attempt=0.08)), 0.18, "users")
-    check_attempts((Within(limit=0.1), Retry()), NEVER.at, "users")
+    check_attempts((Deadline(), Timeout(attempt=0.08)), 0.18, "users")
+    check_attempts((Deadline(limit=0.1), Retry()), NEVER.at, "users")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.policies.window import OutcomeWindow
+from stagedoor.policies._window import OutcomeWindow
 
 STEPS = st.lists(st.tuples(st.floats(0, 7), st.booleans(), st.booleans()), max_size=60)
 

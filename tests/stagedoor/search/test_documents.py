@@ -34,7 +34,10 @@ EMPTY: dict[str, object] = {
         ({"genres": [{"id": "g", "name": "Action"}]}, {"genres": ["Action"]}),
         ({"genres": ["Action", None, ""]}, {"genres": ["Action"]}),
         ({"names": "George Lucas"}, {"names": ["George Lucas"]}),
-        ({"actors": [{"id": "p", "full_name": "Mark"}, "x"]}, {"actors": [{"id": "p", "name": "Mark"}]}),
+        (
+            {"actors": [{"id": "p", "full_name": "TagVersion"}, "x"]},
+            {"actors": [{"id": "p", "name": "TagVersion"}]},
+        ),
         ({"actors": None, "imdb_rating": "8.6"}, {"imdb_rating": 8.6}),
         ({"imdb_rating": "N/A"}, {}),
         ({"imdb_rating": True, "extra": 1}, {}),

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
+from stagedoor._parameters import BeyondWindow, Fault, Invalid
 from stagedoor.errors import ConfigError
-from stagedoor.parameters import BeyondWindow, Fault, Invalid
 from stagedoor.search import (
     All,
     AnyOf,

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
+from stagedoor._parameters import Invalid
 from stagedoor.errors import ConfigError
-from stagedoor.parameters import Invalid
 from stagedoor.search import AnyOf, Begins, Between, Either, Exists, Match, Not, Same, Term
 from stagedoor.search.filters import (
     EitherFilter,

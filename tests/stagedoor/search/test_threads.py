@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stagedoor.clock import SystemClock
-from stagedoor.deadline import Deadline
+from stagedoor._clock import SystemClock
+from stagedoor._deadline import DueTime
 from stagedoor.errors import Overloaded, UpstreamTimeout
 from stagedoor.search.threads import Threads
 from stagedoor.testing import call_of
@@ -35,8 +35,8 @@ async def threads() -> AsyncIterator[Threads]:
     await made.aclose()
 
 
-def by(seconds: float) -> Deadline:
-    return Deadline(CLOCK.now() + seconds)
+def by(seconds: float) -> DueTime:
+    return DueTime(CLOCK.now() + seconds)
 
 
 async def rested(threads: Threads) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.parameters import Invalid
+from stagedoor._parameters import Invalid
 from stagedoor.search.values import HUGE, IntegerValue, Kind, NumberValue, TextValue, UuidValue, parameter_of
 from tests.growth import QUADRATIC, growth
 

@@ -2,8 +2,8 @@
 
 import random
 
-from stagedoor.call import Env
-from stagedoor.events import BudgetExhausted, CallJoined
+from stagedoor._call import Env
+from stagedoor._events import BudgetExhausted, CallJoined
 from stagedoor.testing import Events, ManualClock
 
 

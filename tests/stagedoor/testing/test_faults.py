@@ -5,10 +5,10 @@ from collections import Counter
 
 import pytest
 
-from stagedoor.call import Env
-from stagedoor.deadline import Deadline
+from stagedoor._call import Env
+from stagedoor._deadline import DueTime
 from stagedoor.errors import ConfigError, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.testing import Events, Faults, ManualClock, Script, call_of
+from stagedoor.testing import Events, Faults, ManualClock, ScriptedTransport, call_of
 from stagedoor.testing.faults import hit
 
 
@@ -22,7 +22,7 @@ def test_the_rate_decides_by_the_roll() -> None:
 async def outcomes(seed: int) -> list[str]:
     clock = ManualClock()
     env = Env(clock, random.Random(seed).random, Events())
-    script = Script[int, str](clock).then("Ann")
+    script = ScriptedTransport[int, str](clock).then("Ann")
     send = Faults(rate=0.3, error=UpstreamUnavailable).wrap(script.send, env)
     seen = []
     for payload in range(1000):
@@ -43,7 +43,7 @@ async def test_g7_one_seed_is_one_outcome() -> None:
 
 async def test_a_fault_without_an_error_is_only_late(env: Env, clock: ManualClock) -> None:
     """Slow is a fault as well."""
-    script = Script[int, str](clock).then("Ann")
+    script = ScriptedTransport[int, str](clock).then("Ann")
     value = await clock.run(Faults(rate=1.0, delay=0.5).wrap(script.send, env)(call_of(1)))
 
     assert (value, clock.now()) == ("Ann", 1000.5)
@@ -51,9 +51,9 @@ async def test_a_fault_without_an_error_is_only_late(env: Env, clock: ManualCloc
 
 async def test_d1_a_delay_ends_by_the_calls_deadline(env: Env, clock: ManualClock) -> None:
     """D1: whatever stands in for a transport keeps a transport's promises."""
-    send = Faults(rate=1.0, delay=0.5).wrap(Script[int, str](clock).then("Ann").send, env)
+    send = Faults(rate=1.0, delay=0.5).wrap(ScriptedTransport[int, str](clock).then("Ann").send, env)
     with pytest.raises(UpstreamTimeout):
-        await clock.run(send(call_of(1, deadline=Deadline(1000.25))))
+        await clock.run(send(call_of(1, deadline=DueTime(1000.25))))
 
     assert clock.now() == 1000.25
 

@@ -9,8 +9,8 @@ import pytest
 from pydantic import BaseModel
 
 from stagedoor import Gateway, Running
+from stagedoor._events import AttemptEnded, RetryScheduled
 from stagedoor.errors import UpstreamTimeout
-from stagedoor.events import AttemptEnded, RetryScheduled
 from stagedoor.testing import Reply, Stage
 
 

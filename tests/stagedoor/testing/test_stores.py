@@ -1,6 +1,6 @@
 """The fake server: what is not already said by the contract of stores."""
 
-from stagedoor.cache.tags import ALL, tag
+from stagedoor._cache.tags import ALL, tag
 from stagedoor.testing import ManualClock
 from stagedoor.testing.stores import FakeServer
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.transports.dates import http_date
+from stagedoor._transports.dates import http_date
 
 WALL = datetime(2026, 1, 5, 10, 0, 0, tzinfo=UTC).timestamp()
 MOMENT = 784_111_777.0  # the example of RFC 9110

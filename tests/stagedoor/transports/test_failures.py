@@ -6,8 +6,15 @@ import ssl
 
 import pytest
 
+from stagedoor._transports.failures import (
+    ConnectTimeout,
+    Disconnected,
+    Garbled,
+    Late,
+    PoolTimeout,
+    translated,
+)
 from stagedoor.errors import Overloaded, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.transports.failures import Cut, Full, Garbled, Late, Stuck, translated
 
 
 @pytest.mark.parametrize(
@@ -22,13 +29,17 @@ from stagedoor.transports.failures import Cut, Full, Garbled, Late, Stuck, trans
         (ssl.SSLError("x"), UpstreamUnavailable, "the TLS handshake failed"),
         (ssl.SSLCertVerificationError("x"), UpstreamUnavailable, "its certificate is not trusted"),
         (OSError("Multiple exceptions"), UpstreamUnavailable, "could not be reached"),
-        (Cut(silent=True, headless=True), UpstreamUnavailable, "closed before the head of an answer"),
-        (Cut(silent=False, headless=False), UpstreamGarbled, "closed before the end of an answer"),
+        (
+            Disconnected(silent=True, headless=True),
+            UpstreamUnavailable,
+            "closed before the head of an answer",
+        ),
+        (Disconnected(silent=False, headless=False), UpstreamGarbled, "closed before the end of an answer"),
         (Garbled("a bad chunk"), UpstreamGarbled, "a bad chunk"),
         (OSError(errno.EMFILE, "x"), Overloaded, "no descriptor or port left"),
-        (Full(), Overloaded, "no connection came free in time"),
+        (PoolTimeout(), Overloaded, "no connection came free in time"),
         (Late(), UpstreamTimeout, ""),
-        (Stuck(), UpstreamTimeout, ""),
+        (ConnectTimeout(), UpstreamTimeout, ""),
     ],
 )
 def test_a_failure_says_what_to_look_for(failure: Exception, kind: type[UpstreamError], detail: str) -> None:

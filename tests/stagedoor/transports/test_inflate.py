@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.requests import HttpResponse
-from stagedoor.transports.failures import Garbled
-from stagedoor.transports.inflate import inflated
+from stagedoor._requests import HttpResponse
+from stagedoor._transports.failures import Garbled
+from stagedoor._transports.inflate import inflated
 
 
 def coded(body: bytes, coding: bytes = b"gzip") -> HttpResponse:

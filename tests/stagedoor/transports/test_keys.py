@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.requests import HttpRequest
-from stagedoor.transports.keys import idempotent, key_of
+from stagedoor._requests import HttpRequest
+from stagedoor._transports.keys import idempotent, key_of
 
 SHORT = st.binary(max_size=3) | st.sampled_from([b"1:", b"0:1:a", b"3:GET"])
 REQUESTS = st.builds(

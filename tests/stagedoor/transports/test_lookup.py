@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from stagedoor._requests import HttpRequest
+from stagedoor._transports.http import HttpTransport
+from stagedoor._transports.pool import PoolOptions
 from stagedoor.errors import UpstreamUnavailable
-from stagedoor.requests import HttpRequest
-from stagedoor.transports.http import HttpTransport
-from stagedoor.transports.pool import PoolOptions
 from tests.contracts.transports.house import call_of
 from tests.contracts.transports.server import RawServer, Reply, Seen, script_of
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from stagedoor._transports.failures import ConnectTimeout
+from stagedoor._transports.names import Names
 from stagedoor.testing import ManualClock, settle
-from stagedoor.transports.failures import Stuck
-from stagedoor.transports.names import Names
 
 AWAY = socket.gaierror(socket.EAI_AGAIN, "temporary failure in name resolution")
 NONE = socket.gaierror(socket.EAI_NONAME, "name or service not known")
@@ -167,7 +167,7 @@ async def test_who_knows_nothing_waits_and_a_late_answer_is_kept() -> None:
     house = House()
     answer = house.resolver.falls_silent()
 
-    with pytest.raises(Stuck):
+    with pytest.raises(ConnectTimeout):
         await house.clock.run(house.find(0.05))
     answer.set_result(["10.0.0.1"])
     await settle()

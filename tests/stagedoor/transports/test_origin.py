@@ -4,8 +4,8 @@ import ssl
 
 import pytest
 
+from stagedoor._transports.origin import read_base
 from stagedoor.errors import ConfigError
-from stagedoor.transports.origin import read_base
 
 
 @pytest.mark.parametrize(

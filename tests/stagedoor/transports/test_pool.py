@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from stagedoor.clock import SystemClock
+from stagedoor._clock import SystemClock
+from stagedoor._transports.connection import Connection
+from stagedoor._transports.failures import PoolTimeout, translated
+from stagedoor._transports.limits import Limits
+from stagedoor._transports.pool import Origin, Pool, PoolOptions, PoolStatistics
 from stagedoor.errors import Overloaded, UpstreamTimeout
-from stagedoor.transports.connection import Connection
-from stagedoor.transports.failures import Full, translated
-from stagedoor.transports.limits import Limits
-from stagedoor.transports.pool import Origin, Pool, PoolOptions, PoolStatistics
 
 FAR = float("inf")
 
@@ -96,7 +96,7 @@ async def test_a_place_passed_to_somebody_cancelled_is_passed_on(pool: Pool) -> 
 async def test_nobody_waits_beyond_the_deadline(pool: Pool) -> None:
     held = await pool.acquire(FAR)
 
-    with pytest.raises(Full):
+    with pytest.raises(PoolTimeout):
         await pool.acquire(SystemClock.now() + 0.02)
 
     assert pool.statistics().waiting == 0

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.requests import Headers
-from stagedoor.transports.failures import Cut, Failure, Garbled
-from stagedoor.transports.limits import Limits
-from stagedoor.transports.reader import ReadStage, ResponseReader, framing
+from stagedoor._requests import Headers
+from stagedoor._transports.failures import Disconnected, Failure, Garbled
+from stagedoor._transports.limits import Limits
+from stagedoor._transports.reader import ReadStage, ResponseReader, framing
 
 LIMITS = Limits(head=2_000, fields=20, interim=3, body=4_000)
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -88,8 +88,8 @@ def test_h7_single_bytes_read_the_same(name: str) -> None:
         ("until close", (200, (), b"to the end", False)),
         ("interim", (200, ((b"content-length", b"2"),), b"ok", True)),
         ("no reason", (204, (), b"", True)),
-        ("cut", "Cut"),
-        ("cut in the head", "Cut"),
+        ("cut", "Disconnected"),
+        ("cut in the head", "Disconnected"),
         ("surplus", "Garbled"),
         ("surplus chunk", "Garbled"),
         ("surplus answer", "Garbled"),
@@ -213,7 +213,7 @@ def test_r1_a_cut_tells_how_far_the_answer_had_come(said: bytes, silent: bool, h
     if said:
         reader.feed(said)
 
-    with pytest.raises(Cut) as caught:
+    with pytest.raises(Disconnected) as caught:
         reader.close()
 
     assert (caught.value.silent, caught.value.headless) == (silent, headless)

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stagedoor._requests import HttpResponse
+from stagedoor._transports.statuses import refusal, retry_after
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
-from stagedoor.requests import HttpResponse
-from stagedoor.transports.statuses import refusal, retry_after
 
 WALL = 1_767_607_200.0  # Mon, 05 Jan 2026 10:00:00 GMT
 

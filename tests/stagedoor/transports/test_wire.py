@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stagedoor.context import under_parent
-from stagedoor.requests import Headers
-from stagedoor.transports.wire import RequestWriter, check_request, fields_to_send, lines_to_send, own_fields
+from stagedoor._context import under_parent
+from stagedoor._requests import Headers
+from stagedoor._transports.wire import RequestWriter, check_request, fields_to_send, lines_to_send, own_fields
 
 WRITER = RequestWriter(b"users:8001", b"/api", b"stagedoor")
 TEXT = st.binary(max_size=12)

@@ -4,13 +4,13 @@ from typing import Any
 
 import orjson
 
-from stagedoor import context
-from stagedoor.call import Env
-from stagedoor.context import RequestContext
-from stagedoor.web.answer import WebAnswer, json
-from stagedoor.web.gateway import GatewayApp
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Handler, Route
+from stagedoor import _context as context
+from stagedoor._call import Env
+from stagedoor._context import RequestContext
+from stagedoor._web.answer import WebAnswer, json
+from stagedoor._web.gateway import GatewayApp
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Handler, Route
 
 
 class Seen:

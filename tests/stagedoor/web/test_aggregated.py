@@ -2,9 +2,9 @@
 
 import pytest
 
-from stagedoor.aggregate.verdict import PartVerdict
-from stagedoor.web.aggregated import Rendered
-from stagedoor.web.kept import KeptCodec
+from stagedoor._aggregate.verdict import PartVerdict
+from stagedoor._web.aggregated import Rendered
+from stagedoor._web.cached import KeptCodec
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stagedoor.web.answer import conditional, etag_of, html, json
+from stagedoor._web.answer import conditional, etag_of, html, json
 
 
 @pytest.mark.parametrize(

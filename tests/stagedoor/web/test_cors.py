@@ -2,15 +2,15 @@
 
 import pytest
 
-from stagedoor.call import Env
+from stagedoor._call import Env
+from stagedoor._web.answer import WebAnswer, json
+from stagedoor._web.cors import Cors, is_origin
+from stagedoor._web.gateway import GatewayApp
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Route
+from stagedoor._web.throttle import Quota, Throttle
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Client
-from stagedoor.web.answer import WebAnswer, json
-from stagedoor.web.cors import Cors, is_origin
-from stagedoor.web.gateway import GatewayApp
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Route
-from stagedoor.web.throttle import Quota, Throttle
 
 APP = "https://app.example.com"
 ORIGIN = (b"origin", APP.encode())

@@ -9,17 +9,17 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from stagedoor import problems
-from stagedoor.call import Env
+from stagedoor import _problems as problems
+from stagedoor._call import Env
+from stagedoor._web import openapi
+from stagedoor._web.answer import WebAnswer, json
+from stagedoor._web.docs import DocumentSet, documentation_routes
+from stagedoor._web.gateway import GatewayApp
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Documentation, Route
 from stagedoor.search.filters import FilterSet, PageNumberFilter
 from stagedoor.search.values import TextValue, parameter_of
 from stagedoor.testing import Client
-from stagedoor.web import openapi
-from stagedoor.web.answer import WebAnswer, json
-from stagedoor.web.docs import DocumentSet, documentation_routes
-from stagedoor.web.gateway import GatewayApp
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Documentation, Route
 
 SETS = (
     DocumentSet(openapi="/openapi.json", swagger=("/docs",), redoc="/redoc"),

@@ -3,8 +3,8 @@
 import http_sf
 import pytest
 
-from stagedoor.context import Record
-from stagedoor.web.freshness import cache_control, cache_status
+from stagedoor._context import Record
+from stagedoor._web.freshness import cache_control, cache_status
 
 
 @pytest.mark.parametrize(

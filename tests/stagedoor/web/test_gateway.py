@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from stagedoor import context
-from stagedoor.call import Env
-from stagedoor.errors import BreakerOpen, UpstreamGarbled, UpstreamRejected, UpstreamTimeout
+from stagedoor import _context as context
+from stagedoor._call import Env
+from stagedoor._web.answer import WebAnswer, json
+from stagedoor._web.identity import ANONYMOUS
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Route
+from stagedoor.errors import CircuitOpen, UpstreamGarbled, UpstreamRejected, UpstreamTimeout
 from stagedoor.testing import Client, ManualClock, settle
-from stagedoor.web.answer import WebAnswer, json
-from stagedoor.web.identity import ANONYMOUS
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Route
 from tests.stagedoor.web.routes import Seen, failing, gateway, problem_in
 
 
-class Traffic:
+class AccessObserver:
     """Remembers what it was told."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Traffic:
     ("error", "status", "kind"),
     [
         (UpstreamTimeout("users.get"), 504, "upstream-timeout"),
-        (BreakerOpen("users.get", retry_after=0.3), 503, "upstream-unavailable"),
+        (CircuitOpen("users.get", retry_after=0.3), 503, "upstream-unavailable"),
         (UpstreamGarbled("users.get"), 502, "upstream-garbled"),
         (UpstreamRejected("users.get"), 502, "upstream-garbled"),
     ],
@@ -109,7 +109,7 @@ async def test_head_is_get_without_a_body(env: Env) -> None:
 
 async def test_each_request_counts_once_under_its_template(env: Env) -> None:
     """T16: templates and "unmatched", never a raw path; what is not counted is not told."""
-    traffic = Traffic()
+    traffic = AccessObserver()
     routes = (
         Route(path="/users/{id}", handle=Seen()),
         Route(path="/metrics", handle=Seen(), counted=False),
@@ -178,7 +178,7 @@ async def test_d5_only_a_trusted_peer_may_shorten_the_deadline(
 
     found = seen.contexts[0]
     assert found.deadline.remaining(clock.now()) == pytest.approx(left)
-    assert (found.unshortened is not None) == (left < 0.18)
+    assert (found.route_deadline is not None) == (left < 0.18)
 
 
 async def test_r7_a_request_that_is_a_repetition_says_so_to_the_policies(env: Env) -> None:
@@ -224,7 +224,7 @@ async def test_h13_two_traceparents_are_none(env: Env) -> None:
 async def test_d6_a_client_that_leaves_stops_the_work_for_it(env: Env, clock: ManualClock) -> None:
     """D6, X1: the handler is cancelled, the request is counted out, and no task is left."""
     cancelled = []
-    traffic = Traffic()
+    traffic = AccessObserver()
 
     async def slow(_: Request) -> WebAnswer:
         try:

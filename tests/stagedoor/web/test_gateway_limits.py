@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from stagedoor.addresses import trust
-from stagedoor.call import Env
+from stagedoor._addresses import trust
+from stagedoor._call import Env
+from stagedoor._web.answer import WebAnswer
+from stagedoor._web.cors import Cors
+from stagedoor._web.gateway import GatewayApp
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Route
+from stagedoor._web.shared_throttle import SharedThrottle
+from stagedoor._web.throttle import Quota, Throttle
 from stagedoor.errors import UpstreamTimeout
 from stagedoor.testing import Client, ManualClock
-from stagedoor.testing.tally import FakeTally
-from stagedoor.web.answer import WebAnswer
-from stagedoor.web.cors import Cors
-from stagedoor.web.gateway import GatewayApp
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Route
-from stagedoor.web.shared_throttle import SharedThrottle
-from stagedoor.web.throttle import Quota, Throttle
+from stagedoor.testing.limit_counter import FakeLimitCounter
 from tests.stagedoor.web.routes import Seen, failing, gateway, problem_in
 
 
@@ -103,7 +103,7 @@ async def test_a_connection_without_an_address_is_a_client_too(env: Env) -> None
 
 async def test_a_throttle_that_has_to_ask_is_waited_for(env: Env, clock: ManualClock) -> None:
     """T17: the limit of several processes, in an answer."""
-    throttle = SharedThrottle(Quota(requests=1, seconds=60), FakeTally(clock), clock)
+    throttle = SharedThrottle(Quota(requests=1, seconds=60), FakeLimitCounter(clock), clock)
     await throttle.start()
     client = Client(gateway(env, Route(path="/a", handle=Seen()), throttle=throttle))
     statuses = [(await client.ask("/a")).status for _ in range(2)]

@@ -4,13 +4,13 @@ import asyncio
 
 import pytest
 
-from stagedoor.call import Env
+from stagedoor._call import Env
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._upstream import Upstream
+from stagedoor._web.health import Component, Health, overall, probe_of
 from stagedoor.errors import UpstreamTimeout
-from stagedoor.policies.breaker import Breaker
-from stagedoor.requests import HttpRequest, HttpResponse
-from stagedoor.testing import Events, ManualClock, Script
-from stagedoor.upstream import Upstream
-from stagedoor.web.health import Component, Health, overall, probe_of
+from stagedoor.policies._circuit_breaker import CircuitBreaker
+from stagedoor.testing import Events, ManualClock, ScriptedTransport
 
 ASKED = HttpRequest(target=b"/health")
 OK = HttpResponse(status=200)
@@ -20,8 +20,8 @@ async def test_a_probe_moves_no_breaker_and_counts_as_no_attempt(
     clock: ManualClock, env: Env, events: Events
 ) -> None:
     """Looking at a sick service must not make it look sicker."""
-    script = Script[HttpRequest, HttpResponse](clock).fails(UpstreamTimeout)
-    upstream = Upstream("users", script, Breaker(consecutive=1), env=env)
+    script = ScriptedTransport[HttpRequest, HttpResponse](clock).fails(UpstreamTimeout)
+    upstream = Upstream("users", script, CircuitBreaker(consecutive=1), env=env)
 
     found = await probe_of(upstream, script, ASKED, clock)()
 
@@ -69,8 +69,10 @@ async def test_an_answer_serves_for_two_seconds(clock: ManualClock) -> None:
 
 async def test_a_half_open_breaker_is_degraded(clock: ManualClock, env: Env) -> None:
     """The service answers the probe, and traffic is only being tried."""
-    script = Script[HttpRequest, HttpResponse](clock).fails(UpstreamTimeout).after(5.0, OK).then(OK)
-    upstream = Upstream("users", script, Breaker(consecutive=1, open_for=1.0, jitter=0.0), env=env)
+    script = (
+        ScriptedTransport[HttpRequest, HttpResponse](clock).fails(UpstreamTimeout).after(5.0, OK).then(OK)
+    )
+    upstream = Upstream("users", script, CircuitBreaker(consecutive=1, open_for=1.0, jitter=0.0), env=env)
     with pytest.raises(UpstreamTimeout):
         await upstream.call("get", HttpRequest(target=b"/"))
     await clock.advance(1.5)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.web.identity import ANONYMOUS, credentials_of
+from stagedoor._web.identity import ANONYMOUS, credentials_of
 
 FIELDS = st.lists(
     st.tuples(st.sampled_from([b"authorization", b"cookie", b"x-api-key", b"accept"]), st.binary(max_size=6)),

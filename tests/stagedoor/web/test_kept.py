@@ -6,17 +6,17 @@ from typing import Any
 import orjson
 import pytest
 
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.call import Env
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._call import Env
+from stagedoor._parameters import Fault, Invalid
+from stagedoor._requests import Headers
+from stagedoor._web.cached import KeptCodec, Page, cached_route, page_of, pages
+from stagedoor._web.gateway import GatewayApp
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Documentation
 from stagedoor.errors import UpstreamRejected, UpstreamTimeout
-from stagedoor.parameters import Fault, Invalid
-from stagedoor.policies import Cached, Coalesced
-from stagedoor.requests import Headers
+from stagedoor.policies import Cached, SingleFlight
 from stagedoor.testing import Client, ManualClock, settle
-from stagedoor.web.gateway import GatewayApp
-from stagedoor.web.kept import KeptCodec, Page, kept_route, page_of, pages
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Documentation
 
 
 class Shelf:
@@ -63,8 +63,8 @@ def client_of(shelf: Shelf, env: Env, window: str = "") -> Client:
         stale_if_error=600.0 if window == "stale_if_error" else 0.0,
         tags=lambda page: page.tags,
     )
-    upstream = pages("shelf", cached, Coalesced(), env=env)
-    route = kept_route(
+    upstream = pages("shelf", cached, SingleFlight(), env=env)
+    route = cached_route(
         "/books", shelf.ask, upstream, parameters=(), documentation=Documentation(summary="Books")
     )
     return Client(GatewayApp([route], env=env, name="test"))
@@ -166,7 +166,7 @@ async def test_k7_a_page_that_is_no_more_does_not_come_back(
 async def test_without_a_cache_a_page_says_so(shelf: Shelf, env: Env) -> None:
     """Nobody else may keep what we do not."""
     upstream = pages("shelf", env=env)
-    route = kept_route(
+    route = cached_route(
         "/books", shelf.ask, upstream, parameters=(), documentation=Documentation(summary="Books")
     )
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from stagedoor import context
-from stagedoor.asgi import Receive, Scope, Send
-from stagedoor.requests import HttpResponse
+from stagedoor import _context as context
+from stagedoor._asgi import Receive, Scope, Send
+from stagedoor._requests import HttpResponse
+from stagedoor._web.middleware import Framework, RequestMiddleware
 from stagedoor.testing import Client, ManualClock
-from stagedoor.web.middleware import Framework, RequestMiddleware
 
 
 class Told:

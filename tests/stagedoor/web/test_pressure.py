@@ -5,16 +5,16 @@ from typing import Any
 
 import orjson
 
-from stagedoor import context
-from stagedoor.call import Env
-from stagedoor.context import Priority
-from stagedoor.events import RequestShed
-from stagedoor.policies.pressure import Pressure
+from stagedoor import _context as context
+from stagedoor._call import Env
+from stagedoor._context import Priority
+from stagedoor._events import RequestShed
+from stagedoor._web.answer import WebAnswer, json
+from stagedoor._web.gateway import GatewayApp
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Route
+from stagedoor.policies._pressure import Pressure
 from stagedoor.testing import Client, Events, ManualClock, settle
-from stagedoor.web.answer import WebAnswer, json
-from stagedoor.web.gateway import GatewayApp
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Route
 
 AT_MOST = 10
 

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagedoor import Gateway, Settings
+from stagedoor._requests import HttpResponse
+from stagedoor._web.gateway import GatewayApp
+from stagedoor._web.shared_throttle import SharedThrottle
+from stagedoor._web.throttle import Limiter, Quota, Quotas, Throttle
 from stagedoor.errors import ConfigError
-from stagedoor.requests import HttpResponse
 from stagedoor.testing import Client, ManualClock, Stage
-from stagedoor.testing.tally import FakeTally
-from stagedoor.web.gateway import GatewayApp
-from stagedoor.web.shared_throttle import SharedThrottle
-from stagedoor.web.throttle import Limiter, Quota, Quotas, Throttle
+from stagedoor.testing.limit_counter import FakeLimitCounter
 
 
 def pair(clock: ManualClock, narrow: int = 2, wide: int = 10) -> tuple[Quotas, Throttle]:
@@ -87,7 +87,7 @@ async def test_t17_no_window_holds_more_than_either_limit(steps: list[tuple[floa
 
 async def test_a_place_that_is_gone_meanwhile_is_told_by_who_lacks_it(clock: ManualClock) -> None:
     """Where several processes share a quota, only the server knows."""
-    tally = FakeTally(clock)
+    tally = FakeLimitCounter(clock)
     ours, theirs = (
         SharedThrottle(Quota(requests=1, seconds=60, name="/search"), one, clock)
         for one in (tally, tally.partner())
@@ -106,7 +106,7 @@ async def test_a_place_that_is_gone_meanwhile_is_told_by_who_lacks_it(clock: Man
 @pytest.mark.parametrize("away", [False, True])
 async def test_a_refusal_is_known_without_a_question(clock: ManualClock, away: bool) -> None:
     """O8: a process knows its own count, and what the server last said."""
-    tally = FakeTally(clock)
+    tally = FakeLimitCounter(clock)
     throttle: Limiter = SharedThrottle(Quota(requests=1, seconds=60), tally, clock)
     if away:
         tally.fail()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stagedoor.web.ranges import Selected, content_range, selected
+from stagedoor._web.ranges import Selected, content_range, selected
 
 TAG = b'"a"'
 

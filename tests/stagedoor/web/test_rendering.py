@@ -5,7 +5,7 @@ from typing import Any, Self
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-from stagedoor.web.rendering import Renderer
+from stagedoor._web.rendering import Renderer
 
 
 class Plain(BaseModel):

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stagedoor._parameters import Invalid
+from stagedoor._web.answer import WebAnswer, json
+from stagedoor._web.request import Request
+from stagedoor._web.routes import UNMATCHED, Route, Router
 from stagedoor.errors import ConfigError
-from stagedoor.parameters import Invalid
-from stagedoor.web.answer import WebAnswer, json
-from stagedoor.web.request import Request
-from stagedoor.web.routes import UNMATCHED, Route, Router
 
 
 async def nothing(_: Request) -> WebAnswer:

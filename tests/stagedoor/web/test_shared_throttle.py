@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.cache.tally import Tallied, Terms
+from stagedoor._cache.limit_counter import ClientCount, SharedLimit
+from stagedoor._web.shared_throttle import SharedThrottle
+from stagedoor._web.throttle import Allowance, Quota
 from stagedoor.testing import ManualClock, settle
-from stagedoor.testing.tally import FakeTally
-from stagedoor.web.shared_throttle import SharedThrottle
-from stagedoor.web.throttle import Allowance, Quota
+from stagedoor.testing.limit_counter import FakeLimitCounter
 
 LIMIT = Quota(requests=1000, seconds=60)
 
@@ -20,8 +20,8 @@ LIMIT = Quota(requests=1000, seconds=60)
 @asynccontextmanager
 async def processes(
     clock: ManualClock, number: int, quota: Quota = LIMIT
-) -> AsyncIterator[tuple[list[SharedThrottle], list[FakeTally]]]:
-    first = FakeTally(clock)
+) -> AsyncIterator[tuple[list[SharedThrottle], list[FakeLimitCounter]]]:
+    first = FakeLimitCounter(clock)
     tallies = [first, *(first.partner() for _ in range(number - 1))]
     throttles = [SharedThrottle(quota, tally, clock) for tally in tallies]
     for throttle in throttles:
@@ -231,7 +231,7 @@ async def test_k2_a_tally_that_returns_is_used_again(clock: ManualClock) -> None
 
 async def test_a_tally_that_is_not_there_at_the_start_is_no_error(clock: ManualClock) -> None:
     """Each process then gives out the limit by itself."""
-    tally = FakeTally(clock)
+    tally = FakeLimitCounter(clock)
     tally.fail()
     throttle = SharedThrottle(Quota(requests=3, seconds=60), tally, clock)
     await throttle.start()
@@ -301,17 +301,17 @@ async def test_t17_no_window_holds_more_than_the_limit_over_all_processes(
         assert sum(begin <= moment < begin + 10.0 for moment in stamps) <= limit
 
 
-class Odd(FakeTally):
+class Odd(FakeLimitCounter):
     """Answers in a way that nobody foresaw, until told otherwise."""
 
     odd = False
 
-    async def settle(
-        self, spent: Mapping[str, int], terms: Terms, /, *, want: bool = False
-    ) -> tuple[int, list[Tallied]]:
+    async def sync(
+        self, spent: Mapping[str, int], terms: SharedLimit, /, *, want: bool = False
+    ) -> tuple[int, list[ClientCount]]:
         if self.odd:
             raise OverflowError("cannot convert float infinity to integer")
-        return await super().settle(spent, terms, want=want)
+        return await super().sync(spent, terms, want=want)
 
 
 async def test_f1_an_answer_that_nobody_foresaw_is_an_outage_that_ends(clock: ManualClock) -> None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from stagedoor.asgi import GONE
-from stagedoor.call import Env
+from stagedoor._asgi import GONE
+from stagedoor._call import Env
+from stagedoor._web.answer import WebAnswer
+from stagedoor._web.gateway import GatewayApp
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Route
 from stagedoor.testing import settle
-from stagedoor.web.answer import WebAnswer
-from stagedoor.web.gateway import GatewayApp
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Route
 from tests.stagedoor.door.conftest import serving
-from tests.stagedoor.web.test_gateway import Traffic
+from tests.stagedoor.web.test_gateway import AccessObserver
 
 METHODS = ["GET", "HEAD", "POST", "PUT"]
 
@@ -78,7 +78,7 @@ class Peer:
             self._callback()
 
 
-def streaming(env: Env, upstream: Upstream, *, traffic: Traffic | None = None) -> GatewayApp:
+def streaming(env: Env, upstream: Upstream, *, traffic: AccessObserver | None = None) -> GatewayApp:
     async def handle(_: Request) -> WebAnswer:
         return WebAnswer(200, (), stream=upstream)
 
@@ -89,7 +89,7 @@ def streaming(env: Env, upstream: Upstream, *, traffic: Traffic | None = None) -
 @pytest.mark.parametrize(("method", "told"), [("GET", True), ("POST", True), ("PUT", True), ("GET", False)])
 async def test_x1_a_stream_ends_at_once_when_its_client_goes(env: Env, method: str, told: bool) -> None:
     """B3, X1, D6: also while the next piece is waited for; it is counted as the client's doing."""
-    upstream, peer, traffic = Upstream(ready=2), Peer(method, told=told), Traffic()
+    upstream, peer, traffic = Upstream(ready=2), Peer(method, told=told), AccessObserver()
     serving_ = asyncio.create_task(
         streaming(env, upstream, traffic=traffic)(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
     )

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stagedoor._web.throttle import Quota, Recent, Throttle
 from stagedoor.errors import ConfigError
 from stagedoor.testing import ManualClock
-from stagedoor.web.throttle import Quota, Recent, Throttle
 
 
 async def test_t17_a_client_has_its_quota_and_no_more(clock: ManualClock) -> None:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor.ids import request_id_of
-from stagedoor.web.trace import Parents, continued, identify
+from stagedoor._ids import request_id_of
+from stagedoor._web.trace import Parents, continued, identify
 
 ENTROPY = bytes(range(1, 25))
 TRACE = b"0af7651916cd43dd8448eb211c80319c"

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from cinema.gateway.catalogue.views import Document, name_of, objects_in
+from stagedoor._upstream import Upstream
 from stagedoor.search.query import AnyOf, Query, Result, Words, texts_of
 from stagedoor.search.shown import marked, meant
 from stagedoor.search.words import read_first
-from stagedoor.upstream import Upstream
 
 __all__ = ["counted", "did_you_mean", "display_string", "highlight", "suggested"]
 

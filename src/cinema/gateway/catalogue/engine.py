@@ -2,12 +2,12 @@
 
 from cinema.indices import INDICES
 from cinema.settings import Settings
-from stagedoor.clock import Clock
+from stagedoor._clock import Clock
+from stagedoor._transports.http import HttpTransport
 from stagedoor.search.elastic import ElasticEngine
 from stagedoor.search.engine import Engine
 from stagedoor.search.query import Query
 from stagedoor.search.tantivy import TantivyEngine
-from stagedoor.transports.http import HttpTransport
 
 __all__ = ["PROBE", "engine_of"]
 

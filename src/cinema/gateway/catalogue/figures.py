@@ -13,14 +13,14 @@ from typing import TypeAlias
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from cinema.etl.stamp import Stamp, stamp_of
-from stagedoor.cache.redis import RedisServer
-from stagedoor.cache.server import StoreDown
-from stagedoor.clock import Clock
+from cinema.etl.manifest import Manifest, stamp_of
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.server import StoreDown
+from stagedoor._clock import Clock
 
 __all__ = ["Elsewhere", "Figures", "nowhere", "over_redis"]
 
-Elsewhere: TypeAlias = Callable[[], Awaitable[Stamp]]
+Elsewhere: TypeAlias = Callable[[], Awaitable[Manifest]]
 _SECONDS = 0.2
 
 
@@ -30,10 +30,10 @@ class Figures:
     def __init__(self, indices: Sequence[str], clock: Clock) -> None:
         self._indices = indices
         self._clock = clock
-        self._stamp = Stamp()
+        self._stamp = Manifest()
         self._before = dict.fromkeys(indices, 0)  # counted by stamps that are lost
 
-    def hear(self, stamp: Stamp) -> None:
+    def hear(self, stamp: Manifest) -> None:
         """Take note of a stamp; an empty one says nothing."""
         if not stamp.batch:
             return
@@ -66,19 +66,19 @@ class Figures:
         return self._stamp.lags.get(index) if since is None else max(0.0, now - since)
 
 
-async def nowhere() -> Stamp:
+async def nowhere() -> Manifest:
     """Return an empty stamp: there is no other place to look at."""
-    return Stamp()
+    return Manifest()
 
 
 def over_redis(server: RedisServer, key: str) -> Elsewhere:
     """Return what asks Redis for the figures of a stamp, empty where it does not answer at once."""
 
-    async def ask() -> Stamp:
+    async def ask() -> Manifest:
         try:
             async with asyncio.timeout(_SECONDS):
                 return stamp_of(await server.command("GET", key))
         except (StoreDown, TimeoutError):
-            return Stamp()
+            return Manifest()
 
     return ask

@@ -5,9 +5,9 @@ from math import ceil
 from typing import Final, TypeAlias
 from urllib.parse import quote, urlencode
 
-from stagedoor.requests import Headers
+from stagedoor._requests import Headers
+from stagedoor._value import value
 from stagedoor.search.query import WINDOW
-from stagedoor.value import value
 
 __all__ = ["Paging", "Pairs", "Part", "links"]
 

@@ -7,13 +7,13 @@ from typing import Any, Final, TypeAlias
 from cinema.gateway.catalogue.beside import counted, did_you_mean, display_string, highlight, suggested
 from cinema.gateway.catalogue.paging import Paging, Pairs, links
 from cinema.gateway.catalogue.views import Document, objects_in
+from stagedoor._requests import Headers
+from stagedoor._upstream import Upstream
+from stagedoor._value import value
+from stagedoor._web.cached import Page, page_of
 from stagedoor.errors import UpstreamRejected
-from stagedoor.requests import Headers
 from stagedoor.search.filters import FilterSet
 from stagedoor.search.query import AnyOf, Clause, Not, Query, Result, Term, texts_of
-from stagedoor.upstream import Upstream
-from stagedoor.value import value
-from stagedoor.web.kept import Page, page_of
 
 __all__ = [
     "Find",

@@ -5,8 +5,8 @@ from typing import Any
 from cinema.gateway.catalogue import filters, models, views
 from cinema.gateway.catalogue.paging import Pairs
 from cinema.gateway.catalogue.questions import Find, ListShape, View, films_of, similar
+from stagedoor._value import value
 from stagedoor.search.filters import FilterSet
-from stagedoor.value import value
 
 __all__ = ["LISTS", "RELATED", "THINGS", "List", "Related", "Thing"]
 

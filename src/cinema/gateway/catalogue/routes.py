@@ -15,19 +15,19 @@ from cinema.gateway.catalogue.questions import (
 )
 from cinema.gateway.catalogue.resources import FILM_LINES, LISTS, RELATED, THINGS
 from cinema.settings import Settings
-from stagedoor import problems
-from stagedoor.cache.store import Store
-from stagedoor.call import Env, Policy
-from stagedoor.context import Priority
-from stagedoor.parameters import Fault, Parameter, Place
-from stagedoor.policies.cached import Cached
-from stagedoor.policies.coalesced import Coalesced
+from stagedoor import _problems as problems
+from stagedoor._cache.store import Store
+from stagedoor._call import Env, Policy
+from stagedoor._context import Priority
+from stagedoor._parameters import Fault, Parameter, Place
+from stagedoor._upstream import Upstream
+from stagedoor._web.cached import KeptCodec, Page, PageQuestion, cached_route, pages
+from stagedoor._web.request import Request
+from stagedoor._web.routes import Documentation, Route
+from stagedoor.policies._cached import Cached
+from stagedoor.policies._single_flight import SingleFlight
 from stagedoor.search.filters import FilterSet, given_by
 from stagedoor.search.values import UuidValue, ValueParameter, parameter_of
-from stagedoor.upstream import Upstream
-from stagedoor.web.kept import KeptCodec, Page, PageQuestion, kept_route, pages
-from stagedoor.web.request import Request
-from stagedoor.web.routes import Documentation, Route
 
 __all__ = ["catalogue_routes"]
 
@@ -62,7 +62,7 @@ def catalogue_routes(
 ) -> tuple[list[Route], Upstream[PageQuestion, Page]]:
     """Return the routes of both dialects, and the upstream that keeps their pages."""
     # A page that the engine could not find now is not begun.
-    joined = Coalesced(gate=lambda call: search.check(call.operation, call.deadline, promise=True))
+    joined = SingleFlight(gate=lambda call: search.check(call.operation, call.deadline, promise=True))
     kept = pages("catalogue", *_kept(settings, store), joined, env=env)
     lifetime = float(settings.gateway_catalogue_ttl_s)
 
@@ -73,7 +73,7 @@ def catalogue_routes(
         said: Documentation,
         priority: Priority = "list",
     ) -> Route:
-        return kept_route(
+        return cached_route(
             path,
             ask,
             kept,
@@ -129,7 +129,7 @@ def _tags(page: Page) -> tuple[str, ...]:
     return page.tags
 
 
-def _problem(error: Exception) -> problems.Problem:
+def _problem(error: Exception) -> problems.ProblemDetails:
     return problems.not_found(error.detail) if isinstance(error, NotHere) else problems.problem_of(error)
 
 
@@ -219,7 +219,7 @@ def _of_related(row: resources.Related) -> Documentation:
 def _documented(
     row: resources.List | resources.Thing | resources.Related,
     model: object,
-    refusals: tuple[problems.Problem, ...],
+    refusals: tuple[problems.ProblemDetails, ...],
     headers: Mapping[str, str],
 ) -> Documentation:
     return Documentation(
@@ -236,22 +236,22 @@ def _tag(path: str) -> str:
     return "catalogue, course dialect" if path.startswith("/api") else "catalogue, gateway dialect"
 
 
-def _beyond(filters: type[FilterSet]) -> problems.Problem:
+def _beyond(filters: type[FilterSet]) -> problems.ProblemDetails:
     return problems.beyond_window(filters.bound)
 
 
-def _unknown(kind: str) -> problems.Problem:
+def _unknown(kind: str) -> problems.ProblemDetails:
     return problems.not_found(f"{kind} not found")
 
 
-def _wrong_id(name: str, kind: str) -> problems.Problem:
+def _wrong_id(name: str, kind: str) -> problems.ProblemDetails:
     return _wrong("path", name, f"must be a UUID, as in {_SAMPLES[kind]}", "uuid")
 
 
-def _wrong_page(path: str) -> problems.Problem:
+def _wrong_page(path: str) -> problems.ProblemDetails:
     name = "page_size" if path.startswith("/api") else "pagination"
     return _wrong("query", name, "must be between 1 and 100", "range")
 
 
-def _wrong(place: Place, name: str, msg: str, kind: str) -> problems.Problem:
+def _wrong(place: Place, name: str, msg: str, kind: str) -> problems.ProblemDetails:
     return problems.validation(Fault((place, name), msg, kind).as_json())

@@ -14,16 +14,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cinema.etl.stamp import Stamp, figures_key, read_stamp, stamp_path
+from cinema.etl.manifest import Manifest, figures_key, read_stamp, stamp_path
 from cinema.gateway.catalogue.figures import Elsewhere, Figures, nowhere, over_redis
 from cinema.indices import INDICES
 from cinema.settings import Settings
 from stagedoor import Running
-from stagedoor.cache.store import Store
-from stagedoor.cache.tags import ALL, tag
-from stagedoor.clock import Clock
+from stagedoor._cache.store import Store
+from stagedoor._cache.tags import ALL, tag
+from stagedoor._clock import Clock
+from stagedoor._supervision import supervised
 from stagedoor.search.engine import Engine
-from stagedoor.supervision import supervised
 
 __all__ = ["BatchWatch", "watch_of"]
 
@@ -102,7 +102,7 @@ class BatchWatch:
         await self._store.purge([ALL] if named is None else [tag(name) for name in named])
         self._seen = stamp.batch
 
-    async def _read(self) -> Stamp:
+    async def _read(self) -> Manifest:
         return await asyncio.to_thread(read_stamp, self._path)
 
     async def _follow(self) -> None:

@@ -12,8 +12,8 @@ from cinema.services.frame import new_frame
 from cinema.services.ghibli.facts import Fact, matching, only, read_facts
 from cinema.services.ghibli.models import Film, Location, Person, Species, Vehicle
 from cinema.settings import Settings
-from stagedoor.observers.logs import Stream
-from stagedoor.web.middleware import RequestMiddleware
+from stagedoor._observers.logs import LogStream
+from stagedoor._web.middleware import RequestMiddleware
 
 __all__ = ["build"]
 
@@ -29,7 +29,7 @@ Fields = Annotated[str, Query(description="Only these fields, comma-separated", 
 Limit = Annotated[int, Query(ge=1, le=250, description="How many at most", examples=[250])]
 
 
-def build(settings: Settings, *, stream: Stream | None = None) -> RequestMiddleware:
+def build(settings: Settings, *, stream: LogStream | None = None) -> RequestMiddleware:
     """Build the stand-in."""
     about = "Facts of the film API, served offline"
     frame = new_frame(settings, stream, "ghibli-service", about, _nothing, "its set of facts", _nothing)

@@ -7,12 +7,12 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from cinema.services.media.names import TYPES
-from stagedoor import problems
-from stagedoor.web.middleware import TO_HEAD
-from stagedoor.web.ranges import Selected, content_range, selected
-from stagedoor.web.request import Request as Exchange
-from stagedoor.web.routes import Refused
-from stagedoor.web.stream import send_stream
+from stagedoor import _problems as problems
+from stagedoor._web.middleware import TO_HEAD
+from stagedoor._web.ranges import Selected, content_range, selected
+from stagedoor._web.request import Request as Exchange
+from stagedoor._web.routes import RequestRefused
+from stagedoor._web.stream import send_stream
 
 __all__ = ["Streamed", "etag_of", "fields_of", "selection"]
 
@@ -40,9 +40,9 @@ def selection(request: Request, etag: str, length: int) -> Selected:
     fields = _fields(request)
     part = selected(fields, etag.encode(), length, method="HEAD" if TO_HEAD in request.scope else "GET")
     if part.status == 412:
-        raise Refused(problems.precondition_failed())
+        raise RequestRefused(problems.precondition_failed())
     if part.status == 416:
-        raise Refused(problems.range_not_satisfiable(length))
+        raise RequestRefused(problems.range_not_satisfiable(length))
     return part
 
 

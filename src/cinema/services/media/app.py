@@ -21,10 +21,10 @@ from cinema.services.media.token import asking_for
 from cinema.services.media.upload import ROOM, receive
 from cinema.services.refusals import refusals
 from cinema.settings import Settings, SettingsError
-from stagedoor import problems
-from stagedoor.observers.logs import Stream
-from stagedoor.web.middleware import RequestMiddleware
-from stagedoor.web.routes import Refused
+from stagedoor import _problems as problems
+from stagedoor._observers.logs import LogStream
+from stagedoor._web.middleware import RequestMiddleware
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["build"]
 
@@ -41,7 +41,7 @@ Width = Annotated[
 ]
 
 
-def build(settings: Settings, *, stream: Stream | None = None) -> RequestMiddleware:
+def build(settings: Settings, *, stream: LogStream | None = None) -> RequestMiddleware:
     """Build the media service."""
     media = _Media(settings)
     about = "Pictures by names that are made here; private, for the gateway and the meme service"
@@ -163,8 +163,8 @@ def _routes(media: _Media, demand: Any) -> APIRouter:  # noqa: ANN401 - a depend
     return router
 
 
-def _no_such_file() -> Refused:
-    return Refused(problems.not_found("File not found"))
+def _no_such_file() -> RequestRefused:
+    return RequestRefused(problems.not_found("File not found"))
 
 
 def _whole(request: Request, name: str, etag: str, octets: bytes) -> Response:

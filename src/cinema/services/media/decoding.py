@@ -16,8 +16,8 @@ from contextlib import suppress
 from typing import Any
 
 from cinema.pictures.worker import JOB
-from stagedoor import problems
-from stagedoor.web.routes import Refused
+from stagedoor import _problems as problems
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["Decoding"]
 
@@ -48,7 +48,7 @@ class Decoding:
         verdict = await self._done({"pixels": pixels}, source, target)
         if "format" in verdict:
             return str(verdict["format"])
-        raise Refused(_problem(verdict))
+        raise RequestRefused(_problem(verdict))
 
     async def shrink(self, source: int, target: int, name: str, width: int) -> bool:
         """Draw a stored picture so wide; return False if it is no wider, or cannot be drawn.
@@ -79,7 +79,7 @@ class Decoding:
             async with asyncio.timeout(self._patience):
                 await self._places.acquire()
         except TimeoutError:
-            raise Refused(problems.overloaded(1.0)) from None
+            raise RequestRefused(problems.overloaded(1.0)) from None
         # Shielded: the place is free when the fork is gone, not when its client is.
         files = os.dup(source), os.dup(target)
         task = asyncio.create_task(self._verdict(job, *files))
@@ -144,7 +144,7 @@ class Decoding:
         return self._jobs
 
 
-def _problem(verdict: Mapping[str, Any]) -> problems.Problem:
+def _problem(verdict: Mapping[str, Any]) -> problems.ProblemDetails:
     if verdict["status"] == 415:
         return problems.unsupported_media(f"not a picture that is taken here: {verdict['detail']}")
     return problems.validation({"loc": ["body", "file"], "msg": verdict["detail"], "type": "picture"})

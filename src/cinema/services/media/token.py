@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from stagedoor import problems
-from stagedoor.web.routes import Refused
+from stagedoor import _problems as problems
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["asking_for"]
 
@@ -24,6 +24,6 @@ def asking_for(token: str | None) -> Callable[[Credentials], Awaitable[None]]:
             return
         said = "" if credentials is None else credentials.credentials
         if not hmac.compare_digest(said.encode(), token.encode()):
-            raise Refused(problems.unauthorized("the token of the media service is needed"))
+            raise RequestRefused(problems.unauthorized("the token of the media service is needed"))
 
     return demand

@@ -10,9 +10,9 @@ from typing import BinaryIO, Final
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from cinema.services.multipart import Begun, Content, Ended, Malformed, Parser, TooMuch, boundary_of
-from stagedoor import problems
-from stagedoor.web.routes import Refused
+from cinema.services.multipart import Begun, BodyTooLarge, Content, Malformed, Parser, PartsEnded, boundary_of
+from stagedoor import _problems as problems
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["ROOM", "receive"]
 
@@ -40,11 +40,11 @@ async def receive(request: Request, file: BinaryIO, most: int) -> None:
                 await spool.take(event)
         parser.close()
     except Malformed as error:
-        raise Refused(problems.bad_request(str(error))) from error
-    except TooMuch as error:
-        raise Refused(problems.too_large(str(error))) from error
+        raise RequestRefused(problems.bad_request(str(error))) from error
+    except BodyTooLarge as error:
+        raise RequestRefused(problems.too_large(str(error))) from error
     except ClientDisconnect as error:
-        raise Refused(problems.bad_request("the body ends too early")) from error
+        raise RequestRefused(problems.bad_request("the body ends too early")) from error
     await spool.finish()
 
 
@@ -52,16 +52,16 @@ def _boundary(request: Request) -> bytes:
     try:
         boundary = boundary_of(request.headers.get("content-type", ""))
     except Malformed as error:
-        raise Refused(problems.bad_request(str(error))) from error
+        raise RequestRefused(problems.bad_request(str(error))) from error
     if boundary is None:
-        raise Refused(problems.unsupported_media("the body must be multipart/form-data"))
+        raise RequestRefused(problems.unsupported_media("the body must be multipart/form-data"))
     return boundary
 
 
 def _demand_length(request: Request, most: int) -> None:
     said = request.headers.get("content-length", "0")
     if said.isdecimal() and int(said) > most:
-        raise Refused(problems.too_large(f"the body must be at most {most:,} octets"))
+        raise RequestRefused(problems.too_large(f"the body must be at most {most:,} octets"))
 
 
 class _Spool:
@@ -76,7 +76,7 @@ class _Spool:
         self._here = False
         self._strange = False  # a part that nobody asked for has come
 
-    async def take(self, event: Begun | Content | Ended) -> None:
+    async def take(self, event: Begun | Content | PartsEnded) -> None:
         match event:
             case Begun():
                 self._here = event.name == _PART
@@ -92,7 +92,7 @@ class _Spool:
         self._size += len(octets)
         most = self._most if self._here else _TEXT
         if self._size > most:
-            raise Refused(
+            raise RequestRefused(
                 problems.too_large(f"the {'file' if self._here else 'text'} has at most {most:,} octets")
             )
         if self._here:
@@ -113,5 +113,5 @@ class _Spool:
         await asyncio.to_thread(self._file.write, held)
 
 
-def _invalid(said: str) -> Refused:
-    return Refused(problems.validation({"loc": ["body", _PART], "msg": said, "type": "part"}))
+def _invalid(said: str) -> RequestRefused:
+    return RequestRefused(problems.validation({"loc": ["body", _PART], "msg": said, "type": "part"}))

@@ -29,16 +29,16 @@ from cinema.services.memes.methods import refuse_other_methods
 from cinema.services.memes.models import Meme, MemeId
 from cinema.services.memes.providers import Lifetimes
 from cinema.services.memes.uploads import BODY_BYTES, read_picture
-from cinema.services.memes.wall.routes import Page, added, declare_wall, is_for_people
+from cinema.services.memes.wall.routes import WallPage, added, declare_wall, is_for_people
 from cinema.services.memes.writing import Writing, not_found
 from cinema.settings import Settings
-from stagedoor.clock import SystemClock
+from stagedoor._clock import SystemClock
+from stagedoor._observers import fan_out
+from stagedoor._observers.logs import LogStream
+from stagedoor._problems import problem_of
+from stagedoor._supervision import supervised
+from stagedoor._web.middleware import RequestMiddleware
 from stagedoor.errors import UpstreamError
-from stagedoor.observers import fan_out
-from stagedoor.observers.logs import Stream
-from stagedoor.problems import problem_of
-from stagedoor.supervision import supervised
-from stagedoor.web.middleware import RequestMiddleware
 
 __all__ = ["build"]
 
@@ -47,7 +47,7 @@ Limit = Annotated[int, Query(ge=1, le=100, description="How many at most", examp
 Offset = Annotated[int, Query(ge=0, le=2_147_483_647, description="How many to pass over", examples=[0])]
 
 
-def build(settings: Settings, *, stream: Stream | None = None) -> RequestMiddleware:
+def build(settings: Settings, *, stream: LogStream | None = None) -> RequestMiddleware:
     """Build the meme service."""
 
     @asynccontextmanager
@@ -100,7 +100,7 @@ def _declare_reading(router: APIRouter) -> None:
         request: Request,
         database: FromDishka[Database],
         cursors: FromDishka[Cursors],
-        page: FromDishka[Page],
+        page: FromDishka[WallPage],
         limit: Limit = 100,
         offset: Offset = 0,
     ) -> Response:
@@ -140,7 +140,9 @@ def _declare_writing(router: APIRouter, most: int) -> None:
         openapi_extra=CREATE_BODY,
         responses=SEE_OTHER | refusals(400, 409, 413, 415, 422, 502, 503, 504, pages=True),
     )
-    async def create_meme(request: Request, writing: FromDishka[Writing], page: FromDishka[Page]) -> Response:
+    async def create_meme(
+        request: Request, writing: FromDishka[Writing], page: FromDishka[WallPage]
+    ) -> Response:
         """Add a picture with its texts. `Idempotency-Key` makes it safe to send again, for 24 hours."""
         if is_for_people(request):
             return await added(request, writing, page, most)

@@ -6,8 +6,8 @@ from fastapi import Request
 
 from cinema.services.memes.models import Texts, checked_texts
 from cinema.services.memes.uploads import body_of
-from stagedoor import problems
-from stagedoor.web.routes import Refused
+from stagedoor import _problems as problems
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["read_texts"]
 
@@ -16,22 +16,22 @@ _BOM = b"\xef\xbb\xbf"
 
 
 async def read_texts(request: Request) -> Texts:
-    """Return title and description; raises `Refused`: 400, 413, 415 or 422."""
+    """Return title and description; raises `RequestRefused`: 400, 413, 415 or 422."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
-        raise Refused(problems.unsupported_media("the body must be application/json"))
+        raise RequestRefused(problems.unsupported_media("the body must be application/json"))
     body = await read_whole(request, _MOST)
     try:
         return checked_texts(json.loads(body.removeprefix(_BOM)))
     except (ValueError, RecursionError):
-        raise Refused(problems.bad_request("the body is not valid JSON")) from None
+        raise RequestRefused(problems.bad_request("the body is not valid JSON")) from None
 
 
 async def read_whole(request: Request, most: int) -> bytes:
-    """Return a body of at most so many bytes; raises `Refused`, 413, for a longer one."""
+    """Return a body of at most so many bytes; raises `RequestRefused`, 413, for a longer one."""
     body = bytearray()
     async for octets in body_of(request):
         body += octets
         if len(body) > most:
-            raise Refused(problems.too_large(f"the body has at most {most:,} bytes here"))
+            raise RequestRefused(problems.too_large(f"the body has at most {most:,} bytes here"))
     return bytes(body)

@@ -32,8 +32,8 @@ from cinema.database.records import records
 from cinema.database.tables import media_cleanup, meme
 from cinema.services.memes.entities import demand_match
 from cinema.services.memes.models import Texts
-from stagedoor import problems
-from stagedoor.web.routes import Refused
+from stagedoor import _problems as problems
+from stagedoor._web.routes import RequestRefused
 
 __all__ = [
     "Due",
@@ -91,7 +91,7 @@ def replace(
 
 
 def rewrite(connection: Connection, meme_id: str, texts: Texts, if_match: str | None) -> dict[str, Any]:
-    """Give a meme other texts, both in one statement; return its row. Raises `Refused` as `replace` does."""
+    """Give a meme other texts, both in one statement; return its row. Raises `RequestRefused` as `replace` does."""
     row = _locked(connection, meme_id, if_match)
     fresh = {"title": texts.title, "description": texts.description}
     connection.execute(update(meme).where(meme.c.id == meme_id).values(fresh))
@@ -99,7 +99,7 @@ def rewrite(connection: Connection, meme_id: str, texts: Texts, if_match: str | 
 
 
 def remove(connection: Connection, meme_id: str, if_match: str | None, now: datetime) -> str:
-    """Delete a meme; return the name of its picture, which is due now. Raises `Refused` as `replace` does."""
+    """Delete a meme; return the name of its picture, which is due now. Raises `RequestRefused` as `replace` does."""
     row = _locked(connection, meme_id, if_match)
     connection.execute(delete(meme).where(meme.c.id == meme_id))
     _put(connection, row["image_name"], now)
@@ -139,7 +139,7 @@ def _locked(connection: Connection, meme_id: str, if_match: str | None) -> dict[
     statement = select(meme).where(meme.c.id == meme_id).with_for_update()
     row = next(iter(records(connection, statement)), None)
     if row is None:
-        raise Refused(problems.not_found(f'Meme with id "{meme_id}" not found'))
+        raise RequestRefused(problems.not_found(f'Meme with id "{meme_id}" not found'))
     demand_match(row, if_match)
     return row
 

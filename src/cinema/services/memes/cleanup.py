@@ -16,8 +16,8 @@ from typing import Any, Final
 from cinema.database import Database, DatabaseUnavailable
 from cinema.services.memes import changes, keys, queries
 from cinema.services.memes.changes import Due
-from cinema.services.memes.media import Media, Stored
-from stagedoor.clock import Clock
+from cinema.services.memes.media import Media, StoredPicture
+from stagedoor._clock import Clock
 from stagedoor.errors import UpstreamError
 
 __all__ = ["HOUR", "Cleanup"]
@@ -96,7 +96,7 @@ class Cleanup:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=5.0)
 
-    async def _swept(self, stored: Sequence[Stored]) -> list[str]:
+    async def _swept(self, stored: Sequence[StoredPicture]) -> list[str]:
         names = [one.name for one in stored]
         known = await self._database.read(partial(queries.referenced, names=names)) if names else set()
         return await self._removed(

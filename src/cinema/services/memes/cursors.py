@@ -12,7 +12,7 @@ from hmac import compare_digest
 from typing import Final
 from uuid import UUID
 
-__all__ = ["Cursors", "Place"]
+__all__ = ["CursorPlace", "Cursors"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SIZE: Final = 36
@@ -20,7 +20,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CursorPlace:
     """Where a meme stands in the list, newest first, ties by id descending."""
 
     created_at: datetime
@@ -33,13 +33,13 @@ class Cursors:
     def __init__(self, secret: str) -> None:
         self._key = hashlib.blake2b(secret.encode("utf-8", "replace"), person=b"meme-cursors").digest()
 
-    def write(self, place: Place) -> str:
+    def write(self, place: CursorPlace) -> str:
         """Return the cursor of a place."""
         moment = (place.created_at - _EPOCH) // _MICROSECOND
         plain = moment.to_bytes(8, "big", signed=True) + UUID(place.id).bytes
         return base64.urlsafe_b64encode(plain + self._signature(plain)).decode()
 
-    def read(self, text: str) -> Place | None:
+    def read(self, text: str) -> CursorPlace | None:
         """Return the place of a cursor; None for one that we have not written."""
         try:
             raw = base64.urlsafe_b64decode(text.encode("ascii"))
@@ -49,7 +49,7 @@ class Cursors:
         if len(raw) != _SIZE or not compare_digest(signature, self._signature(plain)):
             return None
         moment = _EPOCH + int.from_bytes(plain[:8], "big", signed=True) * _MICROSECOND
-        return Place(moment, str(UUID(bytes=plain[8:])))
+        return CursorPlace(moment, str(UUID(bytes=plain[8:])))
 
     def _signature(self, plain: bytes) -> bytes:
         return hashlib.blake2b(plain, key=self._key, digest_size=12).digest()

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import orjson
 
-from stagedoor import problems
-from stagedoor.problems import Problem
-from stagedoor.web.routes import Refused
+from stagedoor import _problems as problems
+from stagedoor._problems import ProblemDetails
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["as_json", "as_meme", "demand_match", "entity_tag", "is_named", "precondition_failed", "tag_of"]
 
@@ -61,9 +61,9 @@ def demand_match(row: dict[str, Any], if_match: str | None) -> None:
 
     """
     if if_match is not None and not is_named(tag_of(row), if_match, weakly=False):
-        raise Refused(precondition_failed())
+        raise RequestRefused(precondition_failed())
 
 
-def precondition_failed() -> Problem:
+def precondition_failed() -> ProblemDetails:
     """412: it has changed since the client saw it."""
     return problems.precondition_failed("this meme has changed since; read it again")

@@ -21,8 +21,8 @@ from sqlalchemy.exc import IntegrityError
 
 from cinema.database.tables import meme_key
 from cinema.services.memes.models import Texts, wrong
-from stagedoor import problems
-from stagedoor.web.routes import Refused
+from stagedoor import _problems as problems
+from stagedoor._web.routes import RequestRefused
 
 __all__ = [
     "Kept",
@@ -75,7 +75,7 @@ def scope_of(key: str | None, route: str, subject: str = "") -> Scope | None:
     plain = key.strip(" \t")
     if not plain or len(plain) > _LONGEST or not all("\x21" <= one <= "\x7e" for one in plain):
         said = f"must be 1 to {_LONGEST} visible ASCII characters"
-        raise Refused(
+        raise RequestRefused(
             problems.validation(wrong("header", "Idempotency-Key", msg=said, kind="idempotency_key"))
         )
     return Scope(plain, route, subject)
@@ -90,10 +90,10 @@ def fingerprint_of(texts: Texts, octets: str) -> str:
 
 
 def demand_same(kept: Kept, fingerprint: str) -> Kept:
-    """Return what was answered to the same request; raises `Refused`, 422, for another one under its key."""
+    """Return what was answered to the same request; raises `RequestRefused`, 422, for another one under its key."""
     if kept.fingerprint != fingerprint:
         said = "was used for another request"
-        raise Refused(
+        raise RequestRefused(
             problems.validation(wrong("header", "Idempotency-Key", msg=said, kind="idempotency_key"))
         )
     return kept
@@ -139,14 +139,14 @@ class Turns:
 
     @asynccontextmanager
     async def taken(self, scope: Scope, seconds: float) -> AsyncIterator[None]:
-        """Wait for the turn, so many seconds at most; raises `Refused`, 409, if it does not come."""
+        """Wait for the turn, so many seconds at most; raises `RequestRefused`, 409, if it does not come."""
         lock = self._locks.setdefault(scope, asyncio.Lock())
         self._wanted[scope] += 1
         try:
             try:
                 await asyncio.wait_for(lock.acquire(), seconds)
             except TimeoutError:
-                raise Refused(problems.conflict()) from None
+                raise RequestRefused(problems.conflict()) from None
             try:
                 yield
             finally:

@@ -9,50 +9,50 @@ from fastapi import Request
 
 from cinema.database import Database
 from cinema.services.memes import queries
-from cinema.services.memes.cursors import Cursors, Place
+from cinema.services.memes.cursors import CursorPlace, Cursors
 from cinema.services.memes.models import wrong
-from cinema.services.memes.queries import Portion
-from stagedoor import problems
-from stagedoor.web.routes import Refused
+from cinema.services.memes.queries import MemePortion
+from stagedoor import _problems as problems
+from stagedoor._web.routes import RequestRefused
 
-__all__ = ["Asked", "asked_of", "links", "next_cursor", "read"]
+__all__ = ["ListRequest", "asked_of", "links", "next_cursor", "read"]
 
 _OWN: Final = frozenset({"limit", "offset", "cursor"})
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ListRequest:
     """Which page: behind a place, from an offset on, or the first."""
 
     limit: int
     offset: int | None
-    place: Place | None
+    place: CursorPlace | None
 
 
-def asked_of(request: Request, cursors: Cursors, limit: int, offset: int) -> Asked:
-    """Return which page a request asks for; raises `Refused`, 422, for a cursor that is none of ours."""
+def asked_of(request: Request, cursors: Cursors, limit: int, offset: int) -> ListRequest:
+    """Return which page a request asks for; raises `RequestRefused`, 422, for a cursor that is none of ours."""
     said = request.query_params
     cursor = said.get("cursor")
     if cursor is None:
-        return Asked(limit, offset if "offset" in said else None, None)
+        return ListRequest(limit, offset if "offset" in said else None, None)
     if "offset" in said:
         row = wrong("query", "cursor", msg="must not be given together with offset", kind="cursor")
-        raise Refused(problems.validation(row))
+        raise RequestRefused(problems.validation(row))
     place = cursors.read(cursor)
     if place is None:
         row = wrong("query", "cursor", msg="must be one that a Link of this list has given", kind="cursor")
-        raise Refused(problems.validation(row))
-    return Asked(limit, None, place)
+        raise RequestRefused(problems.validation(row))
+    return ListRequest(limit, None, place)
 
 
-async def read(database: Database, asked: Asked) -> Portion:
+async def read(database: Database, asked: ListRequest) -> MemePortion:
     """Return a page."""
     if asked.offset is not None:
         return await database.read(partial(queries.from_offset, limit=asked.limit, offset=asked.offset))
     return await database.read(partial(queries.behind, limit=asked.limit, place=asked.place))
 
 
-def links(request: Request, asked: Asked, portion: Portion, cursors: Cursors) -> str:
+def links(request: Request, asked: ListRequest, portion: MemePortion, cursors: Cursors) -> str:
     """Return the value of `Link` (RFC 8288), other parameters kept."""
     kept = [pair for pair in parse_qsl(request.url.query, keep_blank_values=True) if pair[0] not in _OWN]
     targets = _by_offset(asked, portion) if asked.offset is not None else _by_cursor(portion, cursors)
@@ -62,20 +62,20 @@ def links(request: Request, asked: Asked, portion: Portion, cursors: Cursors) ->
     )
 
 
-def _by_cursor(portion: Portion, cursors: Cursors) -> dict[str, list[tuple[str, Any]]]:
+def _by_cursor(portion: MemePortion, cursors: Cursors) -> dict[str, list[tuple[str, Any]]]:
     found: dict[str, list[tuple[str, Any]]] = {"first": []}
     if portion.more:
         found["next"] = [("cursor", next_cursor(portion, cursors))]
     return found
 
 
-def next_cursor(portion: Portion, cursors: Cursors) -> str:
+def next_cursor(portion: MemePortion, cursors: Cursors) -> str:
     """Return the cursor of what comes behind a page that is not empty."""
     last = portion.rows[-1]
-    return cursors.write(Place(last["created_at"], last["id"]))
+    return cursors.write(CursorPlace(last["created_at"], last["id"]))
 
 
-def _by_offset(asked: Asked, portion: Portion) -> dict[str, list[tuple[str, Any]]]:
+def _by_offset(asked: ListRequest, portion: MemePortion) -> dict[str, list[tuple[str, Any]]]:
     offset, limit = asked.offset or 0, asked.limit
     found: dict[str, list[tuple[str, Any]]] = {"first": [("offset", 0)]}
     if offset > 0:

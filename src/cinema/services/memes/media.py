@@ -11,16 +11,17 @@ import orjson
 from cinema.services.memes.models import wrong
 from cinema.services.memes.spool import Spool
 from cinema.settings import Settings
-from stagedoor import context, problems
-from stagedoor.call import Env
-from stagedoor.deadline import Deadline
+from stagedoor import _context as context
+from stagedoor import _problems as problems
+from stagedoor._call import Env
+from stagedoor._deadline import DueTime
+from stagedoor._requests import Headers, HttpRequest, HttpResponse
+from stagedoor._transports.http import HttpTransport
+from stagedoor._upstream import Upstream
+from stagedoor._web.routes import RequestRefused
 from stagedoor.errors import UpstreamGarbled, UpstreamRejected, UpstreamUnavailable
-from stagedoor.requests import Headers, HttpRequest, HttpResponse
-from stagedoor.transports.http import HttpTransport
-from stagedoor.upstream import Upstream
-from stagedoor.web.routes import Refused
 
-__all__ = ["Media", "Stored"]
+__all__ = ["Media", "StoredPicture"]
 
 T = TypeVar("T")
 # No other name is ever asked for, whatever an answer or a table says.
@@ -34,7 +35,7 @@ _REFUSALS: Final = {413: problems.too_large, 415: problems.unsupported_media}
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredPicture:
     """A picture that lies there, and for how many seconds it has."""
 
     name: str
@@ -80,13 +81,13 @@ class Media:
             "remove", HttpRequest(method="DELETE", target=target, headers=self._fields), _REMOVE_SECONDS
         )
 
-    async def listed(self, after: str, most: int) -> Sequence[Stored]:
+    async def listed(self, after: str, most: int) -> Sequence[StoredPicture]:
         """Return what lies there, by name, from a name on."""
         target = b"/api/files?after=%b&limit=%d" % (after.encode(), most)
         said = await self._asked("list", HttpRequest(target=target, headers=self._fields), _LIST_SECONDS)
         try:
             rows = said["files"] if isinstance(said, Mapping) else said
-            return [Stored(_named(row["filename"]), float(row["age"])) for row in rows]
+            return [StoredPicture(_named(row["filename"]), float(row["age"])) for row in rows]
         except (KeyError, TypeError, ValueError) as error:
             raise UpstreamGarbled("media.list", "is no list of names and ages") from error
 
@@ -96,7 +97,7 @@ class Media:
 
     async def _asked(self, operation: str, request: HttpRequest, seconds: float) -> Any:  # noqa: ANN401 - JSON
         asked = context.current()
-        token = context.enter(replace(asked, deadline=Deadline(self._now() + seconds)))
+        token = context.enter(replace(asked, deadline=DueTime(self._now() + seconds)))
         try:
             response = await self._upstream.call(operation, request)
         finally:
@@ -129,12 +130,12 @@ def _verdict(error: UpstreamRejected) -> Exception:
     detail = "" if response is None else _detail_of(response.body)
     if status == 422:
         row = wrong("body", "image", msg=detail or "is no picture that is taken", kind="image")
-        return Refused(problems.validation(row))
+        return RequestRefused(problems.validation(row))
     refusal = _REFUSALS.get(status)
     return (
         UpstreamUnavailable(error.operation, "refused us")
         if refusal is None
-        else Refused(refusal(detail or "the image cannot be taken"))
+        else RequestRefused(refusal(detail or "the image cannot be taken"))
     )
 
 

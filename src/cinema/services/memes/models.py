@@ -16,8 +16,8 @@ from pydantic import (
     ValidationError,
 )
 
-from stagedoor import problems
-from stagedoor.web.routes import Refused
+from stagedoor import _problems as problems
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["TEXTS", "Meme", "MemeId", "Texts", "checked_texts", "wrong"]
 
@@ -105,7 +105,7 @@ def checked_texts(said: object, spelled: Mapping[str, str] | None = None) -> Tex
             )
             for fault in error.errors(include_url=False, include_context=False, include_input=False)
         ]
-        raise Refused(problems.validation(*rows)) from None
+        raise RequestRefused(problems.validation(*rows)) from None
 
 
 def wrong(*loc: object, msg: str, kind: str) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from cinema.services.memes.cursors import Cursors
 from cinema.services.memes.keys import Turns
 from cinema.services.memes.media import Media
 from cinema.services.memes.spool import Spool
-from cinema.services.memes.wall.routes import Page
+from cinema.services.memes.wall.routes import WallPage
 from cinema.services.memes.writing import Writing
 from cinema.settings import Settings
-from stagedoor.call import Env
-from stagedoor.clock import SystemClock
-from stagedoor.events import Observer
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
+from stagedoor._events import Observer
 
 __all__ = ["Lifetimes"]
 
@@ -50,9 +50,9 @@ class Lifetimes(Provider):
         return Cursors(self._settings.database_url)
 
     @provide(scope=Scope.APP)
-    def page(self, cursors: Cursors) -> Page:
+    def page(self, cursors: Cursors) -> WallPage:
         """Give what shows the wall."""
-        return Page(self._database, cursors)
+        return WallPage(self._database, cursors)
 
     @provide(scope=Scope.APP)
     def turns(self) -> Turns:

@@ -7,9 +7,9 @@ from sqlalchemy import Connection, Select, and_, bindparam, func, or_, select
 
 from cinema.database.records import records
 from cinema.database.tables import meme
-from cinema.services.memes.cursors import Place
+from cinema.services.memes.cursors import CursorPlace
 
-__all__ = ["Portion", "behind", "find", "from_offset", "is_empty", "referenced"]
+__all__ = ["MemePortion", "behind", "find", "from_offset", "is_empty", "referenced"]
 
 _ORDERED = select(meme).order_by(meme.c.created_at.desc(), meme.c.id.desc())
 _BY_ID = select(meme).where(meme.c.id == bindparam("meme_id"))
@@ -18,7 +18,7 @@ _OF_IMAGES = select(meme.c.image_name).where(meme.c.image_name.in_(bindparam("na
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
+class MemePortion:
     """Hold some memes, whether there are more behind them, and how many there are in all."""
 
     rows: list[dict[str, Any]]
@@ -31,12 +31,12 @@ def find(connection: Connection, meme_id: str) -> dict[str, Any] | None:
     return next(iter(records(connection, _BY_ID, {"meme_id": meme_id})), None)
 
 
-def from_offset(connection: Connection, limit: int, offset: int) -> Portion:
+def from_offset(connection: Connection, limit: int, offset: int) -> MemePortion:
     """Return the memes from a number on."""
     return _portion(connection, _ORDERED.offset(offset), limit)
 
 
-def behind(connection: Connection, limit: int, place: Place | None) -> Portion:
+def behind(connection: Connection, limit: int, place: CursorPlace | None) -> MemePortion:
     """Return the memes behind a place, or the first ones."""
     if place is None:
         return _portion(connection, _ORDERED, limit)
@@ -47,9 +47,9 @@ def behind(connection: Connection, limit: int, place: Place | None) -> Portion:
     return _portion(connection, _ORDERED.where(not_newer, or_(older, tied)), limit)
 
 
-def _portion(connection: Connection, statement: Select[Any], limit: int) -> Portion:
+def _portion(connection: Connection, statement: Select[Any], limit: int) -> MemePortion:
     rows = records(connection, statement.limit(limit + 1))
-    return Portion(rows[:limit], len(rows) > limit, connection.execute(_COUNT).scalar_one())
+    return MemePortion(rows[:limit], len(rows) > limit, connection.execute(_COUNT).scalar_one())
 
 
 def is_empty(connection: Connection) -> bool:

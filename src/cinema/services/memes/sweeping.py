@@ -13,8 +13,8 @@ from cinema.database import open_database
 from cinema.services.memes.cleanup import Cleanup
 from cinema.services.memes.media import Media
 from cinema.settings import Settings, host_of, port_of
-from stagedoor.call import Env
-from stagedoor.clock import SystemClock
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
 
 __all__ = ["SweepFailed", "swept"]
 

@@ -12,9 +12,9 @@ from fastapi import Request
 
 from cinema.services.memes.models import Texts, checked_texts, wrong
 from cinema.services.memes.spool import Spool
-from cinema.services.multipart import Begun, Content, Ended, Malformed, Parser, TooMuch, boundary_of
-from stagedoor import problems
-from stagedoor.web.routes import Refused
+from cinema.services.multipart import Begun, BodyTooLarge, Content, Malformed, Parser, PartsEnded, boundary_of
+from stagedoor import _problems as problems
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["BODY_BYTES", "Uploaded", "body_of", "read_parts", "read_picture"]
 
@@ -34,7 +34,7 @@ class Uploaded:
     pictured: bool = False
 
     def texts(self) -> Texts:
-        """Return title and description; raises `Refused`, 422."""
+        """Return title and description; raises `RequestRefused`, 422."""
         spelled: dict[str, str] = {}
         said: dict[str, str] = {}
         for other, name in _ALSO.items():
@@ -45,11 +45,11 @@ class Uploaded:
 
 
 async def body_of(request: Request) -> AsyncIterator[bytes]:
-    """Yield a body as it comes; raises `Refused` if the client leaves in the middle."""
+    """Yield a body as it comes; raises `RequestRefused` if the client leaves in the middle."""
     while True:
         message = await request.receive()
         if message["type"] == "http.disconnect":
-            raise Refused(problems.bad_request("the body was cut off"))
+            raise RequestRefused(problems.bad_request("the body was cut off"))
         if message.get("body"):
             yield message["body"]
         if not message.get("more_body", False):
@@ -65,28 +65,28 @@ async def read_picture(request: Request, spool: Spool, most: int) -> Uploaded:
     """
     uploaded = await read_parts(request, spool, most)
     if not uploaded.pictured:
-        raise Refused(problems.validation(wrong("body", _IMAGE, msg="Field required", kind="missing")))
+        raise RequestRefused(problems.validation(wrong("body", _IMAGE, msg="Field required", kind="missing")))
     if not spool.size:
-        raise Refused(problems.unsupported_media("the image is empty"))
+        raise RequestRefused(problems.unsupported_media("the image is empty"))
     return uploaded
 
 
 async def read_parts(request: Request, spool: Spool, most: int) -> Uploaded:
-    """Read a body of parts, with or without a picture; raises `Refused` as `read_picture` does."""
+    """Read a body of parts, with or without a picture; raises `RequestRefused` as `read_picture` does."""
     _demand_length(request.headers, most)
     try:
         boundary = boundary_of(request.headers.get("content-type", ""))
         if boundary is None:
-            raise Refused(problems.unsupported_media("the body must be multipart/form-data"))
+            raise RequestRefused(problems.unsupported_media("the body must be multipart/form-data"))
         parser, parts = Parser(boundary), _Parts(spool, most)
         async for octets in body_of(request):
             for event in parser.feed(octets):
                 await parts.take(event)
         parser.close()
     except Malformed as error:
-        raise Refused(problems.bad_request(str(error))) from None
-    except TooMuch as error:
-        raise Refused(problems.too_large(str(error))) from None
+        raise RequestRefused(problems.bad_request(str(error))) from None
+    except BodyTooLarge as error:
+        raise RequestRefused(problems.too_large(str(error))) from None
     return parts.uploaded
 
 
@@ -97,8 +97,8 @@ def _demand_length(headers: Mapping[str, str], most: int) -> None:
         raise _too_large(most)
 
 
-def _too_large(most: int) -> Refused:
-    return Refused(problems.too_large(f"an image has at most {most:,} bytes"))
+def _too_large(most: int) -> RequestRefused:
+    return RequestRefused(problems.too_large(f"an image has at most {most:,} bytes"))
 
 
 class _Parts:
@@ -117,7 +117,7 @@ class _Parts:
                 await self._begin(event)
             case Content():
                 await self._content(event.octets)
-            case Ended():
+            case PartsEnded():
                 self._end()
 
     async def _begin(self, event: Begun) -> None:
@@ -131,7 +131,7 @@ class _Parts:
         if self._text is not None:
             self._text += octets
             if len(self._text) > TEXT_BYTES:
-                raise TooMuch(f"a text has at most {TEXT_BYTES:,} bytes")
+                raise BodyTooLarge(f"a text has at most {TEXT_BYTES:,} bytes")
         elif self._name == _IMAGE:
             if self._spool.size + len(octets) > self._most:
                 raise _too_large(self._most)
@@ -144,4 +144,4 @@ class _Parts:
             self.uploaded.said[self._name] = self._text.decode()
         except UnicodeDecodeError:
             row = wrong("body", self._name, msg="must be UTF-8", kind="string_unicode")
-            raise Refused(problems.validation(row)) from None
+            raise RequestRefused(problems.validation(row)) from None

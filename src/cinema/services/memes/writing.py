@@ -18,25 +18,25 @@ from cinema.services.memes.keys import Kept, KeyTaken, Scope, Turns
 from cinema.services.memes.media import Media
 from cinema.services.memes.models import Texts
 from cinema.services.memes.spool import Spool
-from stagedoor import problems
-from stagedoor.clock import Clock
-from stagedoor.web.routes import Refused
+from stagedoor import _problems as problems
+from stagedoor._clock import Clock
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["Writing", "not_found"]
 
 T = TypeVar("T")
 
 
-def not_found(meme_id: str) -> Refused:
+def not_found(meme_id: str) -> RequestRefused:
     """Return the refusal of an id that no meme has."""
-    return Refused(problems.not_found(f'Meme with id "{meme_id}" not found'))
+    return RequestRefused(problems.not_found(f'Meme with id "{meme_id}" not found'))
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
     """What a request may change; it lives as long as that request does.
 
-    Each method raises `Refused` for what the client did wrong, `UpstreamError` for a media service and
+    Each method raises `RequestRefused` for what the client did wrong, `UpstreamError` for a media service and
     `DatabaseUnavailable` for a database that does not answer; then nothing has changed.
     """
 
@@ -107,7 +107,7 @@ class Writing:
         try:
             return await self.database.write(work)
         except NameTaken:
-            raise Refused(problems.upstream_unavailable(1.0)) from None
+            raise RequestRefused(problems.upstream_unavailable(1.0)) from None
         except BaseException:
             self.cleanup.discard(name)
             raise
@@ -116,7 +116,7 @@ class Writing:
         """Return what another process has answered, which was first."""
         kept = await self._recall(scope)
         if kept is None:
-            raise Refused(problems.conflict())
+            raise RequestRefused(problems.conflict())
         return kept
 
     async def _recall(self, scope: Scope) -> Kept | None:

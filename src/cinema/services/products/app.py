@@ -14,13 +14,13 @@ from cinema.services.paging import Limit, Offset, page_answer
 from cinema.services.products import queries
 from cinema.services.products.models import Batch, Product
 from cinema.settings import Settings
-from stagedoor.observers.logs import Stream
-from stagedoor.web.middleware import RequestMiddleware
+from stagedoor._observers.logs import LogStream
+from stagedoor._web.middleware import RequestMiddleware
 
 __all__ = ["build"]
 
 
-def build(settings: Settings, *, stream: Stream | None = None) -> RequestMiddleware:
+def build(settings: Settings, *, stream: LogStream | None = None) -> RequestMiddleware:
     """Build the product service."""
     frame = open_frame(settings, stream, "product-service", "Products and what they cost", product)
     app, read = frame.app, frame.database.read

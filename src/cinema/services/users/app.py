@@ -14,13 +14,13 @@ from cinema.services.paging import Limit, Offset, page_answer
 from cinema.services.users import queries
 from cinema.services.users.models import User
 from cinema.settings import Settings
-from stagedoor.observers.logs import Stream
-from stagedoor.web.middleware import RequestMiddleware
+from stagedoor._observers.logs import LogStream
+from stagedoor._web.middleware import RequestMiddleware
 
 __all__ = ["build"]
 
 
-def build(settings: Settings, *, stream: Stream | None = None) -> RequestMiddleware:
+def build(settings: Settings, *, stream: LogStream | None = None) -> RequestMiddleware:
     """Build the user service."""
     frame = open_frame(settings, stream, "user-service", "Customers and who they are", user)
     app, read = frame.app, frame.database.read

@@ -11,8 +11,8 @@ from typing import Any
 
 import orjson
 
+from stagedoor._requests import HttpResponse
 from stagedoor.errors import UpstreamGarbled, UpstreamRejected, UpstreamUnavailable
-from stagedoor.requests import HttpResponse
 from stagedoor.search.documents import as_declared
 from stagedoor.search.elastic.compile import Quick, Step
 from stagedoor.search.order import in_facet_order, in_order, narrowed

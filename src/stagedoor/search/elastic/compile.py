@@ -11,6 +11,7 @@ words is counted by a search of its own (`count`), which has no scores and is re
 from collections.abc import Sequence
 from typing import Any, Final, assert_never
 
+from stagedoor._value import value
 from stagedoor.search.analysis import first_words, forgiven, words_as_written
 from stagedoor.search.compared import bounds_of, comparable, moment
 from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, PRIOR, TEXT_BYTES
@@ -38,7 +39,6 @@ from stagedoor.search.query import (
 from stagedoor.search.ranking import Condition, Has, Starts, Word, Worth, members, ranking_of
 from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Text
 from stagedoor.search.words import read_first
-from stagedoor.value import value
 
 __all__ = ["Body", "Quick", "Step", "everything", "plain", "quick"]
 

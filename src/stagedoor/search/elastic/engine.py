@@ -15,19 +15,19 @@ from urllib.parse import quote
 
 import orjson
 
-from stagedoor.call import Call, Transport
-from stagedoor.capabilities import Counted
+from stagedoor._call import Call, Transport
+from stagedoor._capabilities import InUseGauges
+from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.search.elastic.answers import Found, found_in, page_of, parts_of, result_of, sure
 from stagedoor.search.elastic.compile import Body, Quick, everything, plain, quick
 from stagedoor.search.elastic.fields import OWN
 from stagedoor.search.elastic.landmarks import STRETCH, Landmarks, Window
 from stagedoor.search.elastic.requests import credentials, json_of, request
 from stagedoor.search.engine import key_of
-from stagedoor.search.fits import demand_fit
 from stagedoor.search.query import Query, Result
 from stagedoor.search.schema import Index
+from stagedoor.search.validation import validate_query
 
 __all__ = ["ElasticEngine"]
 
@@ -60,7 +60,7 @@ class ElasticEngine:
         query = call.payload
         index = self._indices[query.index]
         try:
-            demand_fit(query, index)
+            validate_query(query, index)
             asked = None if index.name in self._foreign else quick(query, index)
         except (TypeError, ValueError) as error:
             raise UpstreamRejected(call.operation, "the query does not fit the index") from error
@@ -171,7 +171,7 @@ class ElasticEngine:
 
     def counts(self) -> Mapping[str, int]:
         """Return what the HTTP transport holds now (X1)."""
-        return self._http.counts() if isinstance(self._http, Counted) else {}
+        return self._http.counts() if isinstance(self._http, InUseGauges) else {}
 
     async def aclose(self) -> None:
         await self._http.aclose()

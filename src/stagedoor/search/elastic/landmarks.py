@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
 
+from stagedoor._value import value
 from stagedoor.search.query import WINDOW
-from stagedoor.value import value
 
 __all__ = ["STRETCH", "Landmark", "Landmarks", "Road", "Window"]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
+from stagedoor._requests import Headers, HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamGarbled
-from stagedoor.requests import Headers, HttpRequest, HttpResponse
 
 __all__ = ["credentials", "json_of", "request"]
 

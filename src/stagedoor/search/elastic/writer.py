@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 
 import orjson
 
+from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.search.documents import refusal
 from stagedoor.search.elastic.bulk import ALWAYS_FITS, GONE, PASSING, Line, Room, judged
 from stagedoor.search.elastic.fields import OWN, keys_of

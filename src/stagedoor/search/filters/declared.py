@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar, cast, overload
 
+from stagedoor._value import value
 from stagedoor.errors import ConfigError
 from stagedoor.search.query import Clause, Order
 from stagedoor.search.values import ValueParameter, fault
-from stagedoor.value import value
 
 if TYPE_CHECKING:
     from stagedoor.search.filters.sets import FilterSet

@@ -10,7 +10,7 @@ asking. (Positively, as `anyOf` the rectangles inside, it would be as exact; doc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stagedoor.parameters import Fault, Invalid, Place
+from stagedoor._parameters import Fault, Invalid, Place
 from stagedoor.search.filters.declared import (
     Contribution,
     Declared,

@@ -19,8 +19,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 from urllib.parse import unquote_to_bytes
 
+from stagedoor._parameters import BeyondWindow, Fault, Invalid
 from stagedoor.errors import ConfigError
-from stagedoor.parameters import BeyondWindow, Fault, Invalid
 from stagedoor.search.engine import key_of
 from stagedoor.search.filters.annotated import take_annotation
 from stagedoor.search.filters.declared import Declared, Facets, Window

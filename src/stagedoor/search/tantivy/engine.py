@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from stagedoor.call import Call
-from stagedoor.clock import Clock, SystemClock
+from stagedoor._call import Call
+from stagedoor._clock import Clock, SystemClock
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
-from stagedoor.policies.options import demand
+from stagedoor.policies._options import validate
 from stagedoor.search.engine import key_of
-from stagedoor.search.fits import demand_fit
 from stagedoor.search.query import Query, Result
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.folder import Folder
 from stagedoor.search.tantivy.reading import Opened, opened
 from stagedoor.search.tantivy.torn import Unreadable, readable
 from stagedoor.search.threads import Threads
+from stagedoor.search.validation import validate_query
 
 __all__ = ["TantivyEngine", "TantivyOptions"]
 
@@ -37,9 +37,9 @@ class TantivyOptions:
     look: float = 0.25
 
     def __post_init__(self) -> None:
-        demand(self, "threads", self.threads >= 1, "at least 1")
-        demand(self, "queue", self.queue >= 0, "0 or more")
-        demand(self, "look", self.look >= 0, "seconds, 0 or more")
+        validate(self, "threads", self.threads >= 1, "at least 1")
+        validate(self, "queue", self.queue >= 0, "0 or more")
+        validate(self, "look", self.look >= 0, "seconds, 0 or more")
 
 
 class TantivyEngine:
@@ -66,7 +66,7 @@ class TantivyEngine:
     async def send(self, call: Call[Query], /) -> Result:
         query = call.payload
         try:
-            demand_fit(query, self._indices[query.index])
+            validate_query(query, self._indices[query.index])
         except ValueError as error:
             raise UpstreamRejected(call.operation, "the query does not fit the index") from error
         now = self._clock.now()

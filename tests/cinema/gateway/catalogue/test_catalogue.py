@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from cinema.gateway.catalogue.views import person_of_gateway
-from stagedoor.requests import HttpResponse
+from stagedoor._requests import HttpResponse
 from stagedoor.testing import ManualClock
 from tests.cinema.gateway.catalogue.films import ACTION, FILMS, LUCAS, STAR_WARS, uid
 from tests.cinema.gateway.services import House

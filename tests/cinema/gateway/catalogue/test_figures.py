@@ -5,14 +5,14 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from cinema.etl.manifest import FinishedBatch, Manifest, stamp_path
 from cinema.etl.purge import Stamped
-from cinema.etl.stamp import FinishedBatch, Stamp, stamp_path
 from cinema.gateway.catalogue.figures import Figures, over_redis
 from cinema.gateway.catalogue.watch import BatchWatch
 from cinema.indices import INDICES
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.cache.redis import RedisServer
-from stagedoor.call import Env
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._cache.redis import RedisServer
+from stagedoor._call import Env
 from stagedoor.search.memory import MemorySearch
 from stagedoor.testing import ManualClock
 from tests.servers import Server
@@ -50,10 +50,10 @@ def test_counters_never_fall_in_a_life_of_the_gateway(clock: ManualClock) -> Non
     figures = Figures(NAMES, clock)
     seen = []
     for stamp in (
-        Stamp(1, documents={"movies": 5, "persons": 2}),
-        Stamp(),
-        Stamp(1, documents={"movies": 1}),
-        Stamp(2, documents={"movies": 4, "persons": 1}),
+        Manifest(1, documents={"movies": 5, "persons": 2}),
+        Manifest(),
+        Manifest(1, documents={"movies": 1}),
+        Manifest(2, documents={"movies": 4, "persons": 1}),
     ):
         figures.hear(stamp)
         seen.append(documents(figures))
@@ -64,7 +64,7 @@ def test_counters_never_fall_in_a_life_of_the_gateway(clock: ManualClock) -> Non
 def test_an_index_that_nobody_knows_is_not_shown(clock: ManualClock) -> None:
     """Contract 15: labels are bounded, whatever the file says."""
     figures = Figures(NAMES, clock)
-    figures.hear(Stamp(1, documents={"others": 5}, lags={"others": 1.0}, behind={"others": 1.0}))
+    figures.hear(Manifest(1, documents={"others": 5}, lags={"others": 1.0}, behind={"others": 1.0}))
 
     assert len(shown(figures)) == 4
 
@@ -73,7 +73,7 @@ def test_e2_what_is_set_aside_is_counted(clock: ManualClock) -> None:
     """E2: a number that is above zero until somebody has mended the row."""
     figures = Figures(NAMES, clock)
     seen = [shown(figures)["etl_set_aside"]]
-    for stamp in (Stamp(1, set_aside=2), Stamp(), Stamp(2)):
+    for stamp in (Manifest(1, set_aside=2), Manifest(), Manifest(2)):
         figures.hear(stamp)
         seen.append(shown(figures)["etl_set_aside"])
 
@@ -83,11 +83,11 @@ def test_e2_what_is_set_aside_is_counted(clock: ManualClock) -> None:
 async def test_the_lag_grows_while_a_batch_is_held_up(clock: ManualClock) -> None:
     """Contract 15: an ETL that stands still although changes exist shows."""
     figures = Figures(NAMES, clock)
-    figures.hear(Stamp(1, lags={"movies": 3.0, "genres": 0.0}, behind={"movies": clock.wall() - 10}))
+    figures.hear(Manifest(1, lags={"movies": 3.0, "genres": 0.0}, behind={"movies": clock.wall() - 10}))
     first = lags(figures)
     await clock.advance(30)
     later = lags(figures)
-    figures.hear(Stamp(2, lags={"movies": 41.0, "genres": 0.0}))
+    figures.hear(Manifest(2, lags={"movies": 41.0, "genres": 0.0}))
 
     assert (first, later) == ({"movies": 10.0, "genres": 0.0}, {"movies": 40.0, "genres": 0.0})
     assert lags(figures) == {"movies": 41.0, "genres": 0.0}

@@ -9,9 +9,9 @@ import orjson
 import pytest
 
 from cinema.gateway.catalogue.resources import LISTS
+from stagedoor._parameters import BeyondWindow, Invalid
+from stagedoor._requests import Headers, HttpResponse
 from stagedoor.errors import UpstreamUnavailable
-from stagedoor.parameters import BeyondWindow, Invalid
-from stagedoor.requests import Headers, HttpResponse
 from stagedoor.search.query import Query
 from stagedoor.testing import ManualClock
 from tests.cinema.gateway.catalogue.films import FILMS, GENRES, LUCAS, PERSONS, STAR_WARS, uid

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from cinema.etl.manifest import FinishedBatch, stamp_path
 from cinema.etl.purge import EVERYTHING, Stamped
-from cinema.etl.stamp import FinishedBatch, stamp_path
 from cinema.gateway.catalogue.watch import BatchWatch
 from cinema.indices import INDICES
-from stagedoor.cache.entry import Entry
-from stagedoor.cache.memory import MemoryStore
-from stagedoor.cache.tags import tag
-from stagedoor.call import Env
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._cache.tags import tag
+from stagedoor._call import Env
 from stagedoor.errors import UpstreamUnavailable
 from stagedoor.search.memory import MemorySearch
 from stagedoor.testing import ManualClock

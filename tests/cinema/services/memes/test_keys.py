@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from cinema.services.memes.keys import Scope, Turns
-from stagedoor.web.routes import Refused
+from stagedoor._web.routes import RequestRefused
 from tests.cinema.services.asking import Asker
 from tests.cinema.services.memes.forms import TEXTS, parts, send
 from tests.cinema.services.memes.media import PNG, MediaStand
@@ -70,7 +70,7 @@ async def test_h12_who_waits_too_long_is_told_to_come_back() -> None:
     """H12: who comes while it runs waits within the limit, then 409; nothing is kept of whom nobody waits for."""
     turns, scope = Turns(), Scope("k1", "POST /memes", "")
     async with turns.taken(scope, 1.0):
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RequestRefused) as refused:
             async with turns.taken(scope, 0.001):
                 pass
         async with turns.taken(Scope("k2", "POST /memes", ""), 0.001):

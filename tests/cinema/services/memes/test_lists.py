@@ -14,7 +14,7 @@ from sqlalchemy import Connection, delete, insert
 
 from cinema.database import Database, open_database
 from cinema.database.tables import meme
-from cinema.services.memes.cursors import Cursors, Place
+from cinema.services.memes.cursors import CursorPlace, Cursors
 from tests.cinema.services.asking import Asker, Reply
 
 MOMENT = datetime(2026, 1, 5, 10, tzinfo=UTC)
@@ -112,7 +112,7 @@ async def test_offsets_count_and_all_four_links_carry_them(memes: Asker, databas
 @given(st.datetimes(timezones=st.just(UTC)), st.uuids())
 def test_a_cursor_is_read_as_it_was_written(moment: datetime, meme_id: UUID) -> None:
     """T9: and by nobody who does not know the secret."""
-    place = Place(moment, str(meme_id))
+    place = CursorPlace(moment, str(meme_id))
     cursor = Cursors("a secret").write(place)
 
     assert Cursors("a secret").read(cursor) == place
@@ -122,7 +122,7 @@ def test_a_cursor_is_read_as_it_was_written(moment: datetime, meme_id: UUID) -> 
 @given(st.integers(0, 47), st.sampled_from("AZaz09-_"))
 def test_t9_a_cursor_that_was_changed_is_none(index: int, letter: str) -> None:
     """T9: cursors are signed."""
-    cursor = Cursors("a secret").write(Place(MOMENT, str(UUID(int=7))))
+    cursor = Cursors("a secret").write(CursorPlace(MOMENT, str(UUID(int=7))))
     changed = cursor[:index] + letter + cursor[index + 1 :]
 
     assert changed == cursor or Cursors("a secret").read(changed) is None

@@ -161,6 +161,7 @@ async def test_t19_an_attack_on_a_warm_cache_is_401(name: str) -> None:
         ("Bearer", 'Bearer realm="club", error="invalid_token"'),
         (GOOD, 'Bearer realm="club"'),
     ],
+    ids=["nothing", "empty", "basic", "another scheme", "a scheme alone", "a token alone"],
 )
 async def test_who_brings_no_token_is_told_what_is_needed(field: str | None, challenge: str) -> None:
     """RFC 6750 3.1: without credentials there is no error to tell."""

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stagedoor import Problem
-from stagedoor.cli import app as command
+from stagedoor._cli import app as command
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Client, Stage
 from tests.stagedoor.face.guards.tokens import SECRET, START, signed_with

@@ -15,7 +15,7 @@ from stagedoor._guards import tokens
 from stagedoor._guards.apikeys import ApiKeyCheck, KeyTable, read_lines
 from stagedoor._guards.jwks import LIFETIME
 from stagedoor._guards.keyfile import KeyFile
-from stagedoor.requests import Headers
+from stagedoor._requests import Headers
 from stagedoor.testing import Client, ManualClock, Stage
 from tests.stagedoor.face.guards.tokens import ENVIRONMENT, SECRET, START, Signer, bearer, published
 from tests.stagedoor.face.members import app, bookings, members, partners

@@ -12,7 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from stagedoor.requests import HttpResponse
+from stagedoor._requests import HttpResponse
 from stagedoor.testing import Client, Stage
 
 START = 1_767_607_200  # the wall clock of a stage when it begins

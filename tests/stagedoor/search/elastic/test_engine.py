@@ -6,7 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
-from stagedoor.call import Env
+from stagedoor._call import Env
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._upstream import Upstream
 from stagedoor.errors import (
     UpstreamError,
     UpstreamGarbled,
@@ -14,16 +16,14 @@ from stagedoor.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.search import Delete, Index, Keyword, Match, Order, Put, Query, Term, Text, WriterError
 from stagedoor.search.elastic import ElasticEngine, ElasticWriter
 from stagedoor.search.elastic.fields import id_key
 from stagedoor.search.keys import text_keys
-from stagedoor.testing import Events, ManualClock, Script, call_of
-from stagedoor.upstream import Upstream
+from stagedoor.testing import Events, ManualClock, ScriptedTransport, call_of
 
 INDEX = Index("persons", (Keyword(name="id"), Text(name="full_name", sortable=True, also=("name",))))
-Node = Script[HttpRequest, HttpResponse]
+Node = ScriptedTransport[HttpRequest, HttpResponse]
 
 
 def said(body: Any, status: int = 200) -> HttpResponse:

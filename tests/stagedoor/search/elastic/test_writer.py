@@ -6,7 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
-from stagedoor.call import Call, Env
+from stagedoor._call import Call, Env
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor._upstream import Upstream
 from stagedoor.errors import (
     UpstreamError,
     UpstreamGarbled,
@@ -14,11 +16,9 @@ from stagedoor.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.requests import HttpRequest, HttpResponse
 from stagedoor.search import Index, Keyword, Put, Text, WriterError
 from stagedoor.search.elastic import ElasticWriter
-from stagedoor.testing import Events, ManualClock, Script
-from stagedoor.upstream import Upstream
+from stagedoor.testing import Events, ManualClock, ScriptedTransport
 
 INDEX = Index("persons", (Keyword(name="id"), Text(name="full_name", sortable=True)))
 VERSION = "persons-000001"
@@ -65,7 +65,7 @@ def writer_to(cluster: Cluster) -> ElasticWriter:
     clock = ManualClock()
     env = Env(clock, lambda: 0.5, Events())
     return ElasticWriter(
-        Upstream("nodes", Script[HttpRequest, HttpResponse](clock).does(cluster), env=env), [INDEX]
+        Upstream("nodes", ScriptedTransport[HttpRequest, HttpResponse](clock).does(cluster), env=env), [INDEX]
     )
 
 
@@ -171,7 +171,7 @@ async def test_a_document_that_makes_the_whole_bulk_wrong_is_set_aside_alone() -
         return said({"items": [{"index": {"_id": one, "status": 201}} for one in ids]})
 
     clock = ManualClock()
-    node = Script[HttpRequest, HttpResponse](clock).does(answered)
+    node = ScriptedTransport[HttpRequest, HttpResponse](clock).does(answered)
     writer = ElasticWriter(Upstream("nodes", node, env=Env(clock, lambda: 0.5, Events())), [INDEX])
     changes = people(9, 10)
     changes[4] = Put({"id": "x" * 513, "full_name": "X"})
@@ -184,7 +184,9 @@ async def test_a_document_that_makes_the_whole_bulk_wrong_is_set_aside_alone() -
 
 async def test_a_version_that_is_gone_as_a_whole_begins_anew() -> None:
     """E1: where nodes create no index by themselves, the request is refused, not each item."""
-    node = Script[HttpRequest, HttpResponse](ManualClock()).fails(refused(404, "index_not_found_exception"))
+    node = ScriptedTransport[HttpRequest, HttpResponse](ManualClock()).fails(
+        refused(404, "index_not_found_exception")
+    )
     writer = ElasticWriter(Upstream("nodes", node, env=Env(ManualClock(), lambda: 0.5, Events())), [INDEX])
     with pytest.raises(WriterError) as caught:
         await writer.write(VERSION, people(2))
@@ -195,7 +197,7 @@ async def test_a_version_that_is_gone_as_a_whole_begins_anew() -> None:
 @pytest.mark.parametrize("kind", ["cluster_block_exception", "index_create_block_exception"])
 async def test_a_request_that_a_full_disk_refuses_may_be_repeated(kind: str) -> None:
     """E1: creating, serving and switching are blocked as writing is."""
-    node = Script[HttpRequest, HttpResponse](ManualClock()).fails(refused(403, kind))
+    node = ScriptedTransport[HttpRequest, HttpResponse](ManualClock()).fails(refused(403, kind))
     writer = ElasticWriter(Upstream("nodes", node, env=Env(ManualClock(), lambda: 0.5, Events())), [INDEX])
     with pytest.raises(WriterError) as caught:
         await writer.commit(VERSION)
@@ -206,8 +208,8 @@ async def test_a_request_that_a_full_disk_refuses_may_be_repeated(kind: str) -> 
 # --- names --------------------------------------------------------------------------------------------------
 
 
-def writer_over(*answers: Any) -> tuple[ElasticWriter, Script[HttpRequest, HttpResponse]]:
-    node = Script[HttpRequest, HttpResponse](ManualClock()).then(*map(said, answers))
+def writer_over(*answers: Any) -> tuple[ElasticWriter, ScriptedTransport[HttpRequest, HttpResponse]]:
+    node = ScriptedTransport[HttpRequest, HttpResponse](ManualClock()).then(*map(said, answers))
     return ElasticWriter(
         Upstream("nodes", node, env=Env(ManualClock(), lambda: 0.5, Events())), [INDEX]
     ), node

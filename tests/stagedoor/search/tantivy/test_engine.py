@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from stagedoor.deadline import Deadline
+from stagedoor._deadline import DueTime
 from stagedoor.errors import UpstreamTimeout, UpstreamUnavailable
 from stagedoor.search import Index, Keyword, Number, Put, Query, Text, WriterError
 from stagedoor.search.tantivy import TantivyEngine, TantivyOptions, TantivyWriter
@@ -226,7 +226,7 @@ async def test_d4_a_search_whose_deadline_has_passed_is_not_made(tmp_path: Path)
     """D4: it raises what every transport raises."""
     writer, _ = await filled(tmp_path, "a")
     async with opened(tmp_path) as (engine, clock):
-        call = call_of(Query(index="films"), deadline=Deadline(clock.now()))
+        call = call_of(Query(index="films"), deadline=DueTime(clock.now()))
         with pytest.raises(UpstreamTimeout):
             await engine.send(call)
         assert engine.counts() == {"permits": 0, "waiting": 0}

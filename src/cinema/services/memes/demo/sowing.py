@@ -21,9 +21,9 @@ from cinema.services.memes import changes, queries
 from cinema.services.memes.changes import NameTaken
 from cinema.services.memes.media import Media
 from cinema.services.memes.spool import Spool
-from stagedoor.clock import Clock
+from stagedoor._clock import Clock
+from stagedoor._web.routes import RequestRefused
 from stagedoor.errors import UpstreamError
-from stagedoor.web.routes import Refused
 
 __all__ = ["SAMPLE", "sow_memes"]
 
@@ -70,7 +70,7 @@ async def _hang(database: Database, media: Media, number: int) -> None:
     try:
         await spool.write(picture)
         name = await media.upload(spool)
-    except Refused:
+    except RequestRefused:
         _LOGGER.warning("the media service takes no demo picture")
         raise UpstreamError("media.upload", "takes no demo picture") from None
     finally:

@@ -7,8 +7,8 @@ from fastapi import Request
 from cinema.services.memes.bodies import read_whole
 from cinema.services.memes.spool import Spool
 from cinema.services.memes.uploads import read_parts
-from stagedoor import problems
-from stagedoor.web.routes import Refused
+from stagedoor import _problems as problems
+from stagedoor._web.routes import RequestRefused
 
 __all__ = ["read_form"]
 
@@ -17,7 +17,7 @@ _FIELDS = 16
 
 
 async def read_form(request: Request, spool: Spool) -> dict[str, str]:
-    """Return the fields of a form; lines end as they do elsewhere. Raises `Refused`: 400, 413, 415 or 422."""
+    """Return the fields of a form; lines end as they do elsewhere. Raises `RequestRefused`: 400, 413, 415 or 422."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
         said = _fields(await read_whole(request, _MOST))
@@ -37,5 +37,5 @@ def _fields(body: bytes) -> dict[str, str]:
             max_num_fields=_FIELDS,
         )
     except ValueError:
-        raise Refused(problems.bad_request("the form cannot be read")) from None
+        raise RequestRefused(problems.bad_request("the form cannot be read")) from None
     return dict(pairs)

@@ -14,22 +14,22 @@ from cinema.database import Database, DatabaseUnavailable
 from cinema.services.frame import problem_for
 from cinema.services.memes import lists, replies
 from cinema.services.memes.cursors import Cursors
-from cinema.services.memes.lists import Asked
+from cinema.services.memes.lists import ListRequest
 from cinema.services.memes.models import MemeId, checked_texts
-from cinema.services.memes.queries import Portion
+from cinema.services.memes.queries import MemePortion
 from cinema.services.memes.uploads import Uploaded, read_picture
 from cinema.services.memes.wall.forms import read_form
 from cinema.services.memes.wall.page import FIELDS, Wall, render
 from cinema.services.memes.writing import Writing
+from stagedoor._problems import ProblemDetails, fields_of, problem_of
+from stagedoor._web.routes import RequestRefused
 from stagedoor.errors import UpstreamError
-from stagedoor.problems import Problem, fields_of, problem_of
-from stagedoor.web.routes import Refused
 
-__all__ = ["Page", "added", "declare_wall", "is_for_people"]
+__all__ = ["WallPage", "added", "declare_wall", "is_for_people"]
 
 _SHOWN: Final = 24
 _TEXTS: Final = frozenset({"title", "description"})
-_FAULTS: Final = (Refused, UpstreamError, DatabaseUnavailable)
+_FAULTS: Final = (RequestRefused, UpstreamError, DatabaseUnavailable)
 
 
 def is_for_people(request: Request) -> bool:
@@ -39,7 +39,7 @@ def is_for_people(request: Request) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class WallPage:
     """What shows the wall."""
 
     database: Database
@@ -63,7 +63,7 @@ class Page:
     ) -> Response:
         """Answer the first page with what went wrong on it; without memes where the database is what went wrong."""
         problem = _problem_of(error)
-        asked, portion = Asked(_SHOWN, None, None), Portion([], more=False, total=0)
+        asked, portion = ListRequest(_SHOWN, None, None), MemePortion([], more=False, total=0)
         if not isinstance(error, DatabaseUnavailable):
             with suppress(DatabaseUnavailable):  # one fault is told
                 portion = await lists.read(self.database, asked)
@@ -76,7 +76,7 @@ class Page:
         headers = {**FIELDS, "Cache-Control": "no-store", **waits}
         return Response(render(wall), problem.status, headers, media_type="text/html")
 
-    def _wall(self, asked: Asked, portion: Portion, **more: Any) -> Wall:  # noqa: ANN401 - fields of the wall
+    def _wall(self, asked: ListRequest, portion: MemePortion, **more: Any) -> Wall:  # noqa: ANN401 - fields of the wall
         older = ""
         if portion.more:
             older = f"/memes?limit={asked.limit}&cursor={lists.next_cursor(portion, self.cursors)}"
@@ -91,7 +91,7 @@ def declare_wall(router: APIRouter, most: int) -> None:
         request: Request,
         meme_id: MemeId,
         writing: FromDishka[Writing],
-        page: FromDishka[Page],
+        page: FromDishka[WallPage],
     ) -> Response:
         said: dict[str, str] = {}
         try:
@@ -107,7 +107,7 @@ def declare_wall(router: APIRouter, most: int) -> None:
         request: Request,
         meme_id: MemeId,
         writing: FromDishka[Writing],
-        page: FromDishka[Page],
+        page: FromDishka[WallPage],
     ) -> Response:
         try:
             await read_picture(request, writing.spool, most)
@@ -117,7 +117,7 @@ def declare_wall(router: APIRouter, most: int) -> None:
         return _to_the_wall(old)
 
     @router.post("/memes/{meme_id}/delete", include_in_schema=False)
-    async def delete(meme_id: MemeId, writing: FromDishka[Writing], page: FromDishka[Page]) -> Response:
+    async def delete(meme_id: MemeId, writing: FromDishka[Writing], page: FromDishka[WallPage]) -> Response:
         try:
             old = await writing.remove(meme_id, None)
         except _FAULTS as error:
@@ -125,7 +125,7 @@ def declare_wall(router: APIRouter, most: int) -> None:
         return _to_the_wall(old)
 
 
-async def added(request: Request, writing: Writing, page: Page, most: int) -> Response:
+async def added(request: Request, writing: Writing, page: WallPage, most: int) -> Response:
     """Take the form that adds a meme."""
     uploaded = Uploaded()
     try:
@@ -141,11 +141,11 @@ def _to_the_wall(old: str = "") -> Response:
     return Response(None, 303, {"Location": "/memes", "Cache-Control": "no-store", **fields})
 
 
-def _problem_of(error: Exception) -> Problem:
+def _problem_of(error: Exception) -> ProblemDetails:
     return problem_of(error) if isinstance(error, UpstreamError) else problem_for(error)
 
 
-def _sentence(problem: Problem) -> str:
+def _sentence(problem: ProblemDetails) -> str:
     """Say what went wrong, without the names of a program."""
     rows = [f"{str(row['loc'][-1]).replace('_', ' ')}: {row['msg']}" for row in problem.errors]
     words = "; ".join(rows) or problem.detail

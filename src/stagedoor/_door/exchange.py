@@ -1,0 +1,293 @@
+"""One request and its answer: the ASGI side of a connection.
+
+The head of an answer waits for the first piece of its body, as ASGI asks for, and both leave in one write. An
+application that fails before that moment still gives the client a problem; one that fails later has its connection
+cut, never ended as if it were whole.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+from stagedoor import _problems as problems
+from stagedoor._door.reader import Head
+from stagedoor._door.wire import STATUS_LINES, RequestOutline, head_of
+from stagedoor._problems import ProblemDetails
+
+__all__ = ["Exchange", "ServerConnection"]
+
+_LOGGER: Final = logging.getLogger("stagedoor._door")
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+# Octets of an answer that wait in a transport; above its high-water mark none are added.
+_PIECE: Final = 65_536
+_COPIED: Final = 16_384  # octets of a body that one write with its head is worth a copy for
+_ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
+_BODILESS: Final = -1
+_OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
+
+
+class ServerConnection(Protocol):
+    """What an exchange needs of its connection."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Hand bytes to the transport."""
+
+    paused: bool  # the peer takes less than we write
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken enough of what was written."""
+
+    def read_on(self) -> None:
+        """Take more of the body from the peer."""
+
+    def common_fields(self) -> list[tuple[bytes, bytes]]:
+        """Return the fields of every answer."""
+        ...
+
+    def may_keep_alive(self, exchange: "Exchange") -> bool:
+        """Tell whether the connection goes on after this answer."""
+        ...
+
+    def answer_problem(self, exchange: "Exchange", problem: ProblemDetails) -> None:
+        """Answer with a problem and close."""
+
+    def finished(self, exchange: "Exchange") -> None:
+        """Go on: the answer is complete."""
+
+    def cut(self) -> None:
+        """End the connection so that the peer cannot take the answer for whole."""
+
+
+class Exchange:
+    """The state of one request; the application sees its scope, `receive` and `send`."""
+
+    __slots__ = (
+        "_arrived",
+        "_chunked",
+        "_connection",
+        "_gone",
+        "_head",
+        "_left",
+        "begun",
+        "body",
+        "complete",
+        "deaf",
+        "disconnected",
+        "expects_continue",
+        "head",
+        "keep_alive",
+        "received",
+        "started",
+        "task",
+        "told_end",
+    )
+
+    def __init__(self, connection: ServerConnection, head: Head) -> None:
+        self._connection = connection
+        self._arrived: asyncio.Event | None = None
+        self._gone: Callable[[], object] | None = None
+        self._head: bytes | None = None
+        self._chunked = False
+        self._left = 0
+        self.head = head
+        self.keep_alive = head.keep_alive
+        self.expects_continue = head.expects_continue
+        self.task: asyncio.Task[None] | None = None
+        self.begun = False  # application code has run
+        self.body = bytearray()
+        self.received = False  # the request's body is here to its end
+        self.told_end = False  # and the application knows
+        self.started = False  # the first octet of the answer is out
+        self.complete = False
+        self.deaf = False  # the application has answered, and asks for no more of the body
+        self.disconnected = False
+
+    async def run(self, app: Callable[..., Any], scope: dict[str, Any]) -> None:
+        """Let the application answer; whatever it does, the connection ends up defined."""
+        try:
+            if self._connection.paused:  # no answer is begun for a peer that has not taken the one before
+                await self._connection.drain()
+            if self.disconnected:
+                return
+            self.begun = True
+            await app(scope, self.receive, self.send)
+        except asyncio.CancelledError:
+            self._fail(problems.overloaded())
+            raise
+        except Exception:
+            if not self.disconnected:
+                _LOGGER.exception("the application failed")
+            self._fail(problems.internal())
+        else:
+            if not (self.complete or self.disconnected):
+                _LOGGER.error("the application returned without a complete answer")
+                self._fail(problems.internal())
+
+    def _fail(self, problem: ProblemDetails) -> None:
+        if self.complete or self.disconnected:
+            return
+        if self.started:
+            self._connection.cut()
+        else:
+            self._connection.answer_problem(self, problem)
+
+    def asked(self) -> RequestOutline:
+        """Return what an answer to it says of it, should it be refused."""
+        head = self.head
+        return RequestOutline(head.fields, head.target.raw_path, head.method == "HEAD")
+
+    def on_gone(self, callback: Callable[[], object]) -> None:
+        """Run the callback when the client goes before its answer is complete (D6); the last one given counts."""
+        self._gone = callback
+        if self.disconnected:
+            callback()
+
+    def disconnect(self) -> None:
+        """Note that the client has gone."""
+        if self.complete or self.disconnected:
+            return
+        self.disconnected = True
+        self.wake()
+        if self._gone is not None:
+            self._gone()
+
+    def wake(self) -> None:
+        """Let `receive` look again."""
+        if self._arrived is not None:
+            self._arrived.set()
+
+    async def receive(self) -> dict[str, Any]:
+        """Return the next piece of the request's body, or that the client has gone."""
+        if self.expects_continue and not self.started:
+            self.expects_continue = False
+            self._connection.write(_CONTINUE)
+        while not (self.disconnected or self.complete):
+            if self.body or (self.received and not self.told_end):
+                return self._piece()
+            if self._arrived is None:
+                self._arrived = asyncio.Event()
+            self._connection.read_on()
+            self._arrived.clear()
+            await self._arrived.wait()
+        return {"type": "http.disconnect"}
+
+    def _piece(self) -> dict[str, Any]:
+        body, self.body = bytes(self.body), bytearray()
+        self.told_end = self.received
+        return {"type": "http.request", "body": body, "more_body": not self.received}
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Take the application's answer, piece by piece."""
+        if self.disconnected:
+            return
+        kind = message["type"]
+        if kind == "http.response.body":
+            more = message.get("more_body", False)
+            body = self._checked(message.get("body", b""), more)
+            if len(body) > _PIECE:
+                if not more:
+                    self._stop_listening()
+                body = await self._write_all_but_the_last(memoryview(body))
+            if not self.disconnected:
+                self._write(body, more)
+            if self._connection.paused:
+                await self._connection.drain()
+        elif kind == "http.response.start":
+            self._start(message["status"], message.get("headers", ()))
+        else:
+            raise RuntimeError(f"an HTTP answer has no {kind!r}")
+
+    def _start(self, status: int, headers: Any) -> None:  # noqa: ANN401 - ASGI: an iterable of pairs
+        if self.complete or self._head is not None:
+            raise RuntimeError("an answer starts once")
+        if status not in STATUS_LINES:
+            # H6: a status that cannot be is somebody's garble, not a crash (uvicorn: KeyError for 999).
+            self._connection.answer_problem(self, problems.upstream_garbled())
+            self.disconnected = True
+            return
+        connection = self._connection
+        if not (self.received and connection.may_keep_alive(self)):
+            # RFC 9112 9.3: with a body unread, the next request cannot be found.
+            self.keep_alive = False
+        fields = [*connection.common_fields(), *[(name.lower(), value) for name, value in headers]]
+        named = dict(reversed(fields))  # the first of each name
+        if not _OURS.isdisjoint(named):
+            fields = self._taken_over(fields)
+        fields += self._framing(status, named.get(b"content-length"))
+        self._head = head_of(status, fields) + b"\r\n"
+
+    def _taken_over(self, fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Return the fields without those that are ours to say; the application may ask for the connection's end."""
+        if any(name == b"connection" and b"close" in value.lower() for name, value in fields):
+            self.keep_alive = False
+        return [field for field in fields if field[0] not in _OURS]
+
+    def _framing(self, status: int, length: bytes | None) -> list[tuple[bytes, bytes]]:
+        """Decide how the body ends, and return the fields that say so."""
+        framing: list[tuple[bytes, bytes]] = []
+        if self.head.method == "HEAD" or status in {204, 304}:
+            self._left = _BODILESS
+        elif length is not None:
+            self._left = int(length)
+        elif self.head.version == "1.0":
+            self._left, self.keep_alive = _ENDLESS, False
+        else:
+            self._chunked = True
+            framing.append((b"transfer-encoding", b"chunked"))
+        if not self.keep_alive:
+            framing.append((b"connection", b"close"))
+        return framing
+
+    def _checked(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
+        """Return what is to be sent of a body, and hold the application to its Content-Length before any is out."""
+        if self._head is None or self.complete:
+            raise RuntimeError("a body comes after a start and before an end")
+        if self._left == _BODILESS:
+            return b""
+        if not self._chunked:
+            left = self._left - len(body)
+            if left < 0 or (not more and 0 < left < _ENDLESS // 2):
+                raise RuntimeError("the body's length is not its Content-Length")
+            self._left = left
+        return body
+
+    def _stop_listening(self) -> None:
+        """Drop what comes of the body: the answer is all here, and a client that sends before it reads would wait."""
+        self.deaf = True
+        self.body.clear()
+        self._connection.read_on()
+
+    async def _write_all_but_the_last(self, body: memoryview) -> memoryview:
+        """Write piece by piece, as the peer takes them: a body that others share is never copied whole for a peer."""
+        while len(body) > _PIECE and not self.disconnected:
+            self._write(body[:_PIECE], more=True)
+            body = body[_PIECE:]
+            if self._connection.paused:
+                await self._connection.drain()
+        return body
+
+    def _write(self, body: bytes | memoryview, more: bool) -> None:
+        data = self._framed(body, more)
+        if not self.started:
+            self.started = True
+            data = self._behind_the_head(data)
+        self._connection.write(data)
+        if not more:
+            self.complete = True
+            self.wake()
+            self._connection.finished(self)
+
+    def _behind_the_head(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Return what is still to be written: both in one, unless that copied a large piece."""
+        head = self._head or b""
+        if len(data) <= _COPIED:
+            return head + data
+        self._connection.write(head)
+        return data
+
+    def _framed(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
+        if not self._chunked:
+            return body
+        end = b"" if more else b"0\r\n\r\n"
+        return b"".join((b"%x\r\n" % len(body), body, b"\r\n", end)) if body else end

@@ -1,0 +1,117 @@
+"""uvicorn's server with the door's protocol, and a stop that loses no request."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Iterable, Iterator
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+from stagedoor._asgi import Application
+from stagedoor._door.arrivals import bound_unsent, stop_arrivals
+from stagedoor._door.config import ARRIVE_SECONDS, GRACE, DoorConfig, ServerHooks
+from stagedoor._door.limits import DoorLimits
+
+__all__ = ["DoorServer", "server_for"]
+
+_LOGGER: Final = logging.getLogger("stagedoor._door")
+_LAME: Final = 0.2
+_TICK: Final = 0.05
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class DoorServer(uvicorn.Server):
+    """uvicorn's server, with a stop that ends in exit code 0, and at once on a second signal."""
+
+    config: DoorConfig
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop gracefully at the first signal, at once at the second (X6)."""
+        if self.should_exit:
+            self.force_exit = True
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle the signals of a stop; unlike uvicorn's, do not raise them again: a clean stop exits with 0."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        # Workers are stopped by their parent: a terminal's SIGINT reaches them too, and would be their second signal.
+        heard = _SIGNALS if self.config.workers == 1 else (signal.SIGTERM,)
+        before = {number: signal.signal(number, self.handle_exit) for number in heard}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    async def startup(self, sockets: Any = None) -> None:  # noqa: ANN401 - as the base class has it
+        """Listen, with a bound on what the kernel keeps for each client that does not read."""
+        await super().startup(sockets)
+        for listener in self._listeners():
+            bound_unsent(listener.fileno())
+
+    async def shutdown(self, sockets: Any = None) -> None:  # noqa: ANN401 - as the base class has it
+        """Drain: go on for a moment, let nobody more in, and wait for everybody who is in, up to the grace.
+
+        While it drains every answer ends its connection, so that an idle one stays until its next answer: closing it
+        would cut a request that is under way. At the end of the grace what is left is ended, answered 503 if it may be.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + GRACE
+        self.config.draining = True
+        self.config.drain()
+        await asyncio.sleep(_LAME)
+        await self._close_listeners(sockets or ())
+        while self._has_guests() and not self.force_exit and loop.time() < end:  # noqa: ASYNC110 - a signal sets no event
+            await asyncio.sleep(_TICK)
+        await self._end_what_is_left()
+        if not self.force_exit:
+            await self.lifespan.shutdown()
+
+    def _listeners(self) -> Iterable[socket.socket]:
+        return (listener for server in self.servers for listener in server.sockets)
+
+    def _has_guests(self) -> bool:
+        return bool(self.server_state.connections or self.server_state.tasks)
+
+    async def _close_listeners(self, sockets: Iterable[socket.socket]) -> None:
+        if self.config.workers == 1:  # others share the socket with its queue, and the parent ends it
+            for listener in self._listeners():
+                stop_arrivals(listener.fileno())
+        await asyncio.sleep(ARRIVE_SECONDS)
+        for server in self.servers:
+            server.close()
+        for listener in sockets:
+            listener.close()
+
+    async def _end_what_is_left(self) -> None:
+        state = self.server_state
+        if state.tasks:
+            _LOGGER.warning("%d requests were still under way when the stop's time was up", len(state.tasks))
+        for task in state.tasks:
+            task.cancel()
+        for connection in list(state.connections):
+            connection.shutdown()
+        if state.tasks and not self.force_exit:
+            await asyncio.wait(state.tasks, timeout=_LAME)
+
+
+def server_for(
+    app: Application | ServerHooks,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    limits: DoorLimits | None = None,
+    namespace: str = "stagedoor",
+) -> DoorServer:
+    """Return a server to run inside a loop of your own, with `await server.serve()`."""
+    return DoorServer(
+        DoorConfig(app, limits=limits or DoorLimits(), namespace=namespace, host=host, port=port)
+    )

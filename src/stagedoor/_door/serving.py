@@ -1,0 +1,57 @@
+"""Serve an application behind the door, in this process or in several."""
+
+import contextlib
+import resource
+
+from stagedoor._asgi import Application
+from stagedoor._door.config import DoorConfig, ServerHooks
+from stagedoor._door.limits import DoorLimits
+from stagedoor._door.server import DoorServer
+from stagedoor._door.workers import Workers
+
+__all__ = ["serve"]
+
+
+def serve(
+    app: Application | ServerHooks | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    limits: DoorLimits | None = None,
+    namespace: str = "stagedoor",
+    workers: int = 1,
+    factory: str | None = None,
+) -> None:
+    """Serve until a signal says stop, then finish what is under way (up to 10 s) and return.
+
+    While a stop is under way each answer says `Connection: close`; an idle connection stays until its next answer or
+    the end of the 10 s, and whoever the kernel has let in is answered. A second signal ends it at once.
+
+    Several `workers` are processes and need `factory`, "module:function", which makes the application (or an
+    `ServerHooks`) in each of them. One process takes either. A worker that dies is replaced; SIGHUP replaces all,
+    one after the other, and refuses nobody.
+    """
+    made = factory or app
+    if made is None or (workers > 1 and factory is None):
+        raise ValueError("serve: give an application, or a factory if there are several workers")
+    _raise_descriptor_limit()
+    config = DoorConfig(
+        made,
+        limits=limits or DoorLimits(),
+        namespace=namespace,
+        host=host,
+        port=port,
+        workers=workers,
+    )
+    if workers > 1:
+        Workers(config, config.bind_socket()).run()
+    else:
+        DoorServer(config).run()
+
+
+def _raise_descriptor_limit() -> None:
+    """Allow as many open descriptors as the system lets us: each connection is one."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

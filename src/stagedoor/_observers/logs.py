@@ -1,0 +1,325 @@
+"""One JSON object a line on a stream, from events, requests and the standard library's loggers.
+
+A record takes only the fields it knows: no headers, bodies or queries, so there is little to leak (T15). A line is
+one encode and one append to a bounded queue; a thread writes what has gathered every 20 ms. A stuck reader of the
+stream stops that thread and never the loop: what finds the queue full is dropped and counted.
+
+A storm must not drown the log. Trouble repeats, so each kind of line (event, service, reason) may be written 10
+times at once and once a second after that; the next line of the kind tells how many were `suppressed`. Requests
+are never held back: one line each, at INFO, or at WARNING if the answer was a 5xx.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from datetime import UTC, datetime
+from typing import Final, Literal, Protocol, TypeAlias
+
+from stagedoor import _context as context
+from stagedoor._clock import Clock, SystemClock
+from stagedoor._events import (
+    AttemptEnded,
+    BreakerMoved,
+    BudgetExhausted,
+    CallShed,
+    Event,
+    Observer,
+    RefreshFailed,
+    RetryScheduled,
+    StoreFailed,
+    StoreRestored,
+    upstream_of,
+)
+from stagedoor._observers.lines import as_json, as_text, redacted, where
+
+__all__ = ["Format", "Level", "LogStream", "Logs"]
+
+Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+Format: TypeAlias = Literal["json", "text"]
+Told: TypeAlias = tuple[str, str, dict[str, object]]
+
+_LEVELS: Final[dict[str, int]] = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
+_TROUBLE: Final = frozenset(
+    {BreakerMoved, BudgetExhausted, CallShed, RefreshFailed, RetryScheduled, StoreFailed, StoreRestored}
+)
+_BURST: Final = 10.0
+_MOST_KINDS: Final = 1_000
+_GATHER: Final = 0.02
+_LONGEST: Final = 500  # characters of what went wrong with a call
+
+
+class LogStream(Protocol):
+    """Where lines go: `sys.stdout.buffer`, a file, a socket's file."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take the bytes; may block."""
+
+    def flush(self) -> object:
+        """Hand them on."""
+
+
+class _LineQuota:
+    """The right of one kind of line to be written: a burst, then one a second."""
+
+    __slots__ = ("at", "held", "left")
+
+    def __init__(self, now: float) -> None:
+        self.left = _BURST
+        self.at = now
+        self.held = 0
+
+    def admit(self, now: float) -> int | None:
+        """Return how many were held back since the last line, or None to hold this one back too."""
+        self.left = min(_BURST, self.left + now - self.at)
+        self.at = now
+        if self.left < 1.0:
+            self.held += 1
+            return None
+        self.left -= 1.0
+        held, self.held = self.held, 0
+        return held
+
+
+class Logs:
+    """Write events and requests as lines.
+
+    `level` is the least that is written. `service` names the process on each line that names no upstream, "" for a
+    process that needs no name. `capacity` bounds the queue in lines; `dropped` counts what found it full, or the
+    stream gone. Close it at the end: that flushes.
+    """
+
+    def __init__(
+        self,
+        stream: LogStream,
+        *,
+        level: Level = "INFO",
+        format: Format = "json",  # noqa: A002 - the name of the setting
+        service: str = "",
+        clock: Clock | None = None,
+        capacity: int = 20_000,
+    ) -> None:
+        self.dropped = 0
+        self._stream = stream
+        self._service = service
+        self._least = _LEVELS[level]
+        self._encode = as_json if format == "json" else as_text
+        self._clock = clock or SystemClock()
+        self._capacity = capacity
+        self._allowances: dict[tuple[str, str, str], _LineQuota] = {}
+        self._queue: deque[bytes] = deque()
+        self._second = -1.0
+        self._calendar = ""
+        self._some = threading.Event()
+        self._closed = threading.Event()
+        self._captured: list[tuple[logging.Logger, list[logging.Handler], int, bool]] = []
+        self._writer = threading.Thread(target=self._write, name="stagedoor-logs", daemon=True)
+        self._writer.start()
+
+    def observe(self, event: Event) -> None:
+        """Log an event that tells of trouble; the others belong to the metrics."""
+        told = _told(event)
+        if told is not None:
+            name, service, fields = told
+            self.log("WARNING", name, service=service, **fields)
+
+    def listener(self, kind: type[Event], /) -> Observer | None:
+        """Return what logs events of this kind; None for kinds that never tell of trouble."""
+        if kind is AttemptEnded:
+            return self._attempt_ended
+        return self.observe if kind in _TROUBLE else None
+
+    def _attempt_ended(self, event: Event) -> None:
+        # Nearly all of the attempts succeed: one look at those.
+        if isinstance(event, AttemptEnded) and event.error is not None:
+            self.observe(event)
+
+    def request_started(self) -> None:
+        """Say nothing: a request is one line, at its end."""
+
+    def request_ended(
+        self,
+        method: str,
+        endpoint: str,
+        status: int,
+        seconds: float,
+        request_id: str = "",
+        trace_id: str = "",
+    ) -> None:
+        """Log one request."""
+        level = "INFO" if status < 500 else "WARNING"
+        if self._least > _LEVELS[level]:
+            return
+        record: dict[str, object] = {
+            "timestamp": self._timestamp(),
+            "level": level,
+            "event": "request",
+            "request_id": request_id,
+            "trace_id": trace_id,
+            "method": method,
+            "route": endpoint,
+            "status": status,
+            "duration_ms": round(seconds * 1000, 3),
+        }
+        if self._service:
+            record["service"] = self._service
+        self._put(record)
+
+    def log(self, level: Level, event: str, *, service: str = "", **fields: object) -> None:
+        """Log one line of trouble within the allowance of its kind; the ids come from the current context."""
+        if _LEVELS[level] < self._least:
+            return
+        held = self._admit((event, service, str(fields.get("reason", ""))))
+        if held is None:
+            return
+        request_id, trace_id = _ids()
+        record: dict[str, object] = {"timestamp": self._timestamp(), "level": level, "event": event}
+        record |= {"request_id": request_id, "trace_id": trace_id, "service": service or self._service}
+        for name, value in fields.items():
+            record[name] = redacted(value) if isinstance(value, str) else value
+        if held:
+            record["suppressed"] = held
+        self._put(record)
+
+    def capture(self, *names: str, level: Level = "INFO") -> None:
+        """Lead loggers of the standard library here until closed: the named ones, or the root without names."""
+        handler = _QueueHandler(self)
+        for name in names or ("",):
+            logger = logging.getLogger(name)
+            self._captured.append((logger, logger.handlers, logger.level, logger.propagate))
+            logger.handlers = [handler]
+            logger.propagate = False
+            logger.setLevel(max(_LEVELS[level], self._least))
+
+    async def aclose(self) -> None:
+        """Write what is left and stop, without holding the loop up."""
+        await asyncio.to_thread(self.close)
+
+    def close(self) -> None:
+        """Write what is left and stop, waiting at most 2 s for a stream that does not take it."""
+        for logger, handlers, level, propagate in self._captured:
+            logger.handlers = handlers
+            logger.propagate = propagate
+            logger.setLevel(level)
+        self._captured.clear()
+        self._closed.set()
+        self._some.set()
+        self._writer.join(timeout=2.0)
+
+    def _admit(self, kind: tuple[str, str, str]) -> int | None:
+        now = self._clock.now()
+        allowance = self._allowances.get(kind)
+        if allowance is None:
+            if len(self._allowances) >= _MOST_KINDS:
+                self._allowances.clear()
+            allowance = self._allowances[kind] = _LineQuota(now)
+        return allowance.admit(now)
+
+    def _timestamp(self) -> str:
+        """Return the wall clock as RFC 3339; the calendar is asked once a second."""
+        second, fraction = divmod(self._clock.wall(), 1.0)
+        if second != self._second:
+            self._second = second
+            self._calendar = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        return f"{self._calendar}.{int(fraction * 1e6):06d}+00:00"
+
+    def _put(self, record: dict[str, object]) -> None:
+        if len(self._queue) >= self._capacity or self._closed.is_set():
+            self.dropped += 1
+            return
+        self._queue.append(self._encode(record))
+        # The queue's length cannot tell whether the writer must be woken: it may be emptying it at this moment.
+        if not self._some.is_set():
+            self._some.set()
+
+    def _write(self) -> None:
+        """Empty the queue on the writer's own thread until closed; lines gather for a moment between writes."""
+        while not self._closed.is_set():
+            self._some.wait()
+            self._closed.wait(_GATHER)
+            self._some.clear()
+            self._write_batch()
+        self._write_batch()
+
+    def _write_batch(self) -> None:
+        queue = self._queue
+        batch = [queue.popleft() for _ in range(len(queue))]
+        try:
+            self._stream.write(b"".join(batch))
+            self._stream.flush()
+        except Exception:  # noqa: BLE001 - a closed pipe, no memory: nobody is left to tell, and later lines may go out
+            self.dropped += len(batch)
+
+
+class _QueueHandler(logging.Handler):
+    """Lines of the standard library's loggers, through the same queue, allowances and redaction."""
+
+    def __init__(self, logs: Logs) -> None:
+        super().__init__()
+        self._logs = logs
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record; an exception is told by its type and places, not by its text."""
+        try:
+            message = record.getMessage()
+        except Exception:  # noqa: BLE001 - what is to be shown may break in any way, and is no fault of who logs it
+            message = str(record.msg)
+        error = record.exc_info[1] if record.exc_info else None
+        told = {} if error is None else {"error": where(error)}
+        self._logs.log(_level_of(record.levelno), "log", reason=record.name, message=message, **told)
+
+
+def _level_of(number: int) -> Level:
+    if number >= logging.ERROR:
+        return "ERROR"
+    if number >= logging.WARNING:
+        return "WARNING"
+    return "INFO" if number >= logging.INFO else "DEBUG"
+
+
+def _ids() -> tuple[str, str]:
+    """Return request id and trace id of the current context; "" for what it does not know."""
+    asked = context.current()
+    parent = next((value for name, value in asked.forward if name == b"traceparent"), b"")
+    return asked.request_id, parent[3:35].decode("ascii", "replace")
+
+
+def _told(event: Event) -> Told | None:
+    """Return name, service and fields of an event that is worth a line."""
+    match event:
+        case AttemptEnded() | RetryScheduled() | RefreshFailed():
+            return _of_error(event)
+        case BreakerMoved(operation, before, after):
+            return "breaker_moved", upstream_of(operation), {"reason": after, "before": before}
+        case CallShed(operation, reason):
+            return "call_shed", upstream_of(operation), {"reason": reason, "operation": operation}
+        case BudgetExhausted(operation):
+            return "retry_budget_exhausted", upstream_of(operation), {"operation": operation}
+        case StoreFailed() | StoreRestored():
+            return _of_store(event)
+    return None
+
+
+def _of_error(event: AttemptEnded | RetryScheduled | RefreshFailed) -> Told | None:
+    error = event.error
+    if error is None or error.reason == "rejected":
+        return None
+    service, fields = upstream_of(event.operation), {"reason": error.reason, "operation": event.operation}
+    match event:
+        case AttemptEnded(_, attempt, seconds):
+            took = {"attempt": attempt, "duration_ms": round(seconds * 1000, 3)}
+            detail = {"detail": error.detail[:_LONGEST]} if error.detail else {}
+            return "upstream_failed", service, {**fields, **detail, **took}
+        case RetryScheduled(_, attempt, wait):
+            return (
+                "retry_scheduled",
+                service,
+                {**fields, "attempt": attempt, "wait_ms": round(wait * 1000, 3)},
+            )
+    return "refresh_failed", service, {**fields}
+
+
+def _of_store(event: StoreFailed | StoreRestored) -> Told:
+    if isinstance(event, StoreFailed):
+        return "store_failed", event.store, {"reason": event.error}
+    return "store_restored", event.store, {}

@@ -1,0 +1,280 @@
+"""Upstreams that speak HTTP/2, or need another client, through pyreqwest (the extra `http2`).
+
+What differs from `HttpTransport`: a target that its URL rules would rewrite (dot segments, `"`, `<`, a backslash) is
+refused before it goes out, so that what goes out is still what was keyed and authorised (T8); bare LF is taken as a
+line end; bytes above 0x7F in a field cannot be read and count as garbled; a flood of interim answers ends by the
+deadline only; a 408 is told, on a kept connection too; a body that a 204, a 304 or an answer to HEAD brings late spoils
+the next answer; addresses are asked for by pyreqwest itself; connections are counted by their calls.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from stagedoor import _context as context
+from stagedoor._call import Call
+from stagedoor._clock import Clock, SystemClock
+from stagedoor._deadline import DueTime, TimeoutScope
+from stagedoor._requests import Headers, HttpRequest, HttpResponse
+from stagedoor._transports import keys
+from stagedoor._transports.failures import Garbled
+from stagedoor._transports.limits import Limits
+from stagedoor._transports.origin import read_base
+from stagedoor._transports.reader import framing
+from stagedoor._transports.statuses import refusal
+from stagedoor._transports.wire import check_request, fields_to_send, own_fields
+from stagedoor.errors import (
+    ConfigError,
+    Overloaded,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+
+if TYPE_CHECKING:
+    from pyreqwest.client import Client
+    from pyreqwest.request import StreamRequest
+    from pyreqwest.response import Response
+
+__all__ = ["Http2Transport"]
+
+
+class Http2Transport:
+    """A `Transport` over pyreqwest; HTTP/2 where TLS agrees on it, or at once with `prior_knowledge`.
+
+    Times are seconds. `trust` is a PEM certificate to trust besides the usual ones; `rest` is how long a streamed
+    body may go without moving. Errors and statuses are those of `HttpTransport`.
+    """
+
+    __slots__ = ("_base", "_client", "_clock", "_limits", "_open", "_rest", "_via")
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        pool_size: int = 100,
+        connect_timeout: float = 0.05,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        via: str = "stagedoor",
+        trust: bytes | None = None,
+        prior_knowledge: bool = False,
+        rest: float = 20.0,
+    ) -> None:
+        base = read_base(base_url)
+        if base.scheme == "unix":
+            raise ConfigError("Http2Transport: Unix sockets need HttpTransport")
+        self._base = f"{base.scheme}://{base.authority.decode()}{base.prefix.decode()}"
+        self._client = _client(pool_size, connect_timeout, trust, prior_knowledge)
+        self._limits = limits or Limits()
+        self._clock = clock or SystemClock()
+        self._via = via.encode()
+        self._rest = rest
+        self._open = 0
+
+    async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
+        remaining = call.deadline.remaining(self._clock.now())
+        if not remaining:
+            raise UpstreamTimeout(call.operation, "the deadline had passed")
+        request = self._build(call, remaining)
+        self._open += 1
+        async with AsyncExitStack() as stack:
+            stack.callback(self._close)
+            headed = False
+            try:
+                with TimeoutScope(self._clock, call.deadline):
+                    answer = await stack.enter_async_context(request)
+                    headed = True
+                    response = await self._receive(call, answer)
+            except Exception as error:
+                raise _translated(call.operation, error, headed) from error
+            if response.stream is None:
+                refused = refusal(call.operation, response, self._clock.wall())
+                if refused is not None:
+                    raise refused
+                return response
+            if isinstance(response.stream, _Http2Body):
+                response.stream.stack = stack.pop_all()
+            return response
+
+    def _close(self) -> None:
+        self._open -= 1
+
+    def _build(self, call: Call[HttpRequest], remaining: float) -> "StreamRequest":
+        payload = call.payload
+        fields = [
+            *fields_to_send(payload.headers, context.forwarded()),
+            *own_fields(self._via, call.attempt, remaining),
+        ]
+        try:
+            check_request(payload.method, payload.target, fields)
+            builder = self._client.request(
+                payload.method, _exact(self._base + payload.target.decode("ascii"))
+            )
+            builder = builder.headers(
+                [(name.decode("ascii"), value.decode("ascii")) for name, value in fields]
+            )
+            if not isinstance(payload.body, bytes):
+                builder = builder.body_stream(payload.body)
+            elif payload.body:
+                builder = builder.body_bytes(payload.body)
+            if payload.streamed:
+                builder = builder.streamed_read_buffer_limit(0)  # else the head waits for 64 KiB of body
+            return builder.build_streamed()
+        except ValueError as error:
+            raise UpstreamRejected(call.operation, "the request cannot be written") from error
+
+    async def _receive(self, call: Call[HttpRequest], response: "Response") -> HttpResponse:
+        payload, status = call.payload, response.status
+        headers = _fields(response)
+        if not 200 <= status <= 599:
+            raise Garbled("an impossible status")
+        if len(headers) > self._limits.fields:
+            raise Garbled("too many header fields")
+        framing(status, headers, to_head=payload.method == "HEAD", old=False)
+        if payload.streamed and status < 400:
+            return HttpResponse(
+                status=status, headers=headers, stream=_Http2Body(response, call.operation, self)
+            )
+        chunks, size = [], 0
+        while (chunk := await response.body_reader.read_chunk()) is not None:
+            size += len(chunk)
+            if size > self._limits.body:
+                raise Garbled("the body is too large")
+            chunks.append(bytes(chunk))
+        return HttpResponse(status=status, headers=headers, body=b"".join(chunks))
+
+    def resting(self) -> TimeoutScope:
+        """Return a guard for one move of a stream."""
+        return TimeoutScope(self._clock, DueTime(self._clock.now() + self._rest))
+
+    def key_of(self, payload: HttpRequest, /) -> bytes:
+        return keys.key_of(payload)
+
+    def idempotent(self, payload: HttpRequest, /) -> bool:
+        return keys.idempotent(payload)
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the calls under way (X1)."""
+        return {"upstream_connections": self._open}
+
+    async def aclose(self) -> None:
+        await self._client.close()
+
+    def __repr__(self) -> str:
+        return f"Http2Transport({self._open} in use)"
+
+
+class _Http2Body:
+    """A `BodyStream` over pyreqwest's reader, which reads no faster than it is asked to."""
+
+    __slots__ = ("_failure", "_operation", "_reader", "_transport", "stack")
+
+    def __init__(self, response: "Response", operation: str, transport: Http2Transport) -> None:
+        self._reader = response.body_reader
+        self._operation = operation
+        self._transport = transport
+        self._failure: UpstreamError | None = None
+        self.stack: AsyncExitStack | None = None
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        if self.stack is None:
+            raise StopAsyncIteration
+        try:
+            with self._transport.resting():
+                chunk = await self._reader.read_chunk()
+        except Exception as error:
+            await self.aclose()
+            self._failure = _translated(self._operation, error, headed=True)
+            raise self._failure from error
+        if chunk is None:
+            await self.aclose()
+            raise StopAsyncIteration
+        return bytes(chunk)
+
+    async def aclose(self) -> None:
+        stack, self.stack = self.stack, None
+        if stack is not None:
+            await stack.aclose()
+
+
+def _client(pool_size: int, connect_timeout: float, trust: bytes | None, prior_knowledge: bool) -> "Client":
+    try:
+        from pyreqwest.client import ClientBuilder  # noqa: PLC0415 - an extra, and slow to import
+    except ImportError as error:
+        raise ConfigError("Http2Transport needs the extra: pip install stagedoor[http2]") from error
+    builder = (
+        ClientBuilder()
+        .follow_redirects(False)
+        .gzip(False)
+        .brotli(False)
+        .zstd(False)
+        .deflate(False)
+        .referer(False)
+        .no_proxy()
+        .max_connections(pool_size)
+        .connect_timeout(timedelta(seconds=connect_timeout))
+        .http1_lower_case_headers()
+        .http2(True)
+    )
+    if trust is not None:
+        builder = builder.add_root_certificate_pem(trust)
+    return (builder.http2_prior_knowledge() if prior_knowledge else builder).build()
+
+
+def _exact(url: str) -> str:
+    from pyreqwest.http import Url  # noqa: PLC0415 - loaded with the client
+
+    parsed = Url(url)
+    target = url.split("/", 3)[3]
+    if "#" in url or f"{parsed.path}{'?' if '?' in url else ''}{parsed.query_string or ''}" != f"/{target}":
+        raise ValueError("the target would be rewritten")
+    return url
+
+
+def _fields(response: "Response") -> Headers:
+    try:
+        return tuple(
+            (name.lower().encode("ascii"), value.encode("ascii")) for name, value in response.headers.items()
+        )
+    except ValueError as error:  # bytes above 0x7F
+        raise Garbled("a header field that cannot be read") from error
+
+
+def _translated(operation: str, error: Exception, headed: bool) -> UpstreamError:
+    from pyreqwest import exceptions  # noqa: PLC0415 - loaded with the client
+
+    match error:
+        case Garbled():
+            return UpstreamGarbled(operation, str(error))
+        case exceptions.PoolTimeoutError():
+            return Overloaded(operation, "no connection came free in time")
+        case TimeoutError():
+            return UpstreamTimeout(operation, retryable=True)
+    if headed or isinstance(error, exceptions.DecodeError | exceptions.ReadError):
+        return UpstreamGarbled(operation, "broken framing, or cut")
+    return _unreachable(operation, str(error))
+
+
+def _unreachable(operation: str, said: str) -> UpstreamError:
+    if "os error 24" in said:  # EMFILE: our own shortage
+        return Overloaded(operation, "no descriptor left")
+    why = next((told for mark, told in _MARKS.items() if mark in said), "could not be reached")
+    return UpstreamUnavailable(operation, why, retryable="certificate" not in said)
+
+
+# The library tells its reasons as text only.
+_MARKS = {
+    "certificate": "its certificate is not trusted",
+    "os error 111": "refused the connection",
+    "os error 104": "reset the connection",
+    "dns error": "its name cannot be resolved",
+}

@@ -1,0 +1,153 @@
+"""A remote with its policies: a name, a transport, and an ordered stack round it."""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, Literal, TypeVar
+
+from stagedoor import _context as context
+from stagedoor._call import Call, Env, Policy, Send, Transport
+from stagedoor._capabilities import Breaking, Closing, Holding, InUseGauges, Keyed
+from stagedoor._deadline import DueTime, is_late
+from stagedoor._events import AttemptEnded, BreakerState
+from stagedoor.errors import ConfigError, UpstreamError, UpstreamTimeout
+from stagedoor.policies._adaptive import ConcurrencyLimiter
+from stagedoor.policies._timeout import check_attempts
+
+__all__ = ["Upstream"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class Upstream(Generic[P, R]):
+    """`Upstream("users", transport, Cached(..), Retry(..))` is `Cached(Retry(transport))`, outermost first.
+
+    The same instance serves every request; its state lives in the layers that the policies made. `observed` is
+    False for one that is made of other upstreams, whose attempts are told already. `read` makes what is returned of
+    what the transport brings, as part of the attempt: an `UpstreamError` that it raises is the attempt's.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        transport: Transport[P, R],
+        /,
+        *policies: Policy[P, R],
+        env: Env,
+        observed: bool = True,
+        read: Callable[[Call[P], Any], R] | None = None,
+    ) -> None:
+        if not name.isidentifier():
+            raise ConfigError(f"upstream {name!r}: the name must be an identifier, as in 'users'")
+        check_attempts(policies, math.inf, f"upstream {name!r}")
+        self.name = name
+        self.transport = transport
+        self.policies = policies
+        # A key is made of everything that is sent: not for nothing. Who does not say may need one.
+        self._keyed = any(not isinstance(policy, Keyed) or policy.keyed for policy in policies)
+        self._key_of = transport.key_of
+        layers: list[Send[P, R]] = [_attempting(transport, env, read) if observed else transport.send]
+        for policy in reversed(policies):
+            layers.append(policy.wrap(layers[-1], env))
+        self.layers: tuple[Send[P, R], ...] = tuple(reversed(layers))
+        self._send = layers[-1]
+        self.limiter = next((layer for layer in layers if isinstance(layer, ConcurrencyLimiter)), None)
+
+    async def call(self, operation: str, payload: P, *, idempotent: bool | None = None) -> R:
+        """Send a payload under the current request's deadline and identity.
+
+        `operation` is completed with the upstream's name ("get" becomes "users.get"). `idempotent` overrides
+        what the protocol says, for a POST that is safe to repeat. Raises `UpstreamError`.
+        """
+        asked, transport = context.current(), self.transport
+        key, keyed = (self._key_of(payload), payload) if self._keyed else (b"", None)
+        if idempotent is None:
+            idempotent = transport.idempotent(payload)
+        name = f"{self.name}.{operation}"
+        return await self._send(
+            Call(
+                name,
+                payload,
+                key,
+                asked.identity,
+                asked.deadline,
+                idempotent,
+                asked.attempt,
+                self._key_of,
+                keyed,
+            )
+        )
+
+    def counts(self) -> Mapping[str, int]:
+        """Return what all layers and the transport hold now, summed by name."""
+        total: Counter[str] = Counter()
+        for layer in (*self.layers, self.transport):
+            if isinstance(layer, InUseGauges):
+                total.update(layer.counts())
+        return total
+
+    def check(self, operation: str, deadline: DueTime, *, promise: bool = False) -> None:
+        """Raise `Overloaded` where the limit would refuse a call now: for those who begin something before they ask.
+
+        `promise` says that the call is sure to follow.
+        """
+        if self.limiter is not None:
+            self.limiter.check(self.name, operation, deadline, promise=promise)
+
+    @property
+    def limit(self) -> int | None:
+        """Return how many calls may be under way at once now; None where nothing follows what is answered in time."""
+        return None if self.limiter is None else self.limiter.limit
+
+    def circuits(self) -> frozenset[BreakerState]:
+        """Return where the circuits of this upstream's breakers stand."""
+        layers: Iterable[object] = self.layers
+        return frozenset(layer.state for layer in layers if isinstance(layer, Breaking))
+
+    def hold(self, state: Literal["open", "closed", "auto"]) -> None:
+        """Hold its breakers open or closed, in this process, until told "auto"."""
+        layers: Iterable[object] = self.layers
+        for layer in layers:
+            if isinstance(layer, Holding):
+                layer.hold(state, f"{self.name}.held")
+
+    async def aclose(self) -> None:
+        """Close the layers that hold work of their own, outermost first, then the transport."""
+        layers: Iterable[object] = self.layers
+        for layer in layers:
+            if isinstance(layer, Closing):
+                await layer.aclose()
+        await self.transport.aclose()
+
+    def __repr__(self) -> str:
+        stack = " ▸ ".join(repr(item) for item in (*self.policies, self.transport))
+        return f"<Upstream {self.name} {stack}>"
+
+
+def _attempting(
+    transport: Transport[P, Any], env: Env, read: Callable[[Call[P], Any], R] | None
+) -> Send[P, R]:
+    """Make the transport's attempts visible: in the request's record and as one event each."""
+    current, now, observe, send = context.current, env.clock.now, env.observe, transport.send
+
+    async def attempting(call: Call[P]) -> R:
+        current().record.calls += 1
+        started = now()
+        try:
+            value: R = await send(call)
+            if read is not None:
+                value = read(call, value)
+        except UpstreamError as error:
+            observe(AttemptEnded(call.operation, call.attempt, now() - started, error))
+            raise
+        except asyncio.CancelledError as gone:
+            if is_late(gone):  # cut off by a guard of the deadline before the transport saw it pass
+                late = UpstreamTimeout(call.operation)
+                observe(AttemptEnded(call.operation, call.attempt, now() - started, late))
+            raise
+        observe(AttemptEnded(call.operation, call.attempt, now() - started, None))
+        return value
+
+    return attempting

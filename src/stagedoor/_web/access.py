@@ -1,0 +1,95 @@
+"""What every application does with each request: settle its id, tell who counts and logs, sign the answer."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Protocol
+
+from stagedoor._asgi import Receive, Scope, Send
+from stagedoor._problems import ProblemDetails
+from stagedoor._web.routes import UNMATCHED
+from stagedoor._web.trace import identify
+
+__all__ = ["CLIENT_CLOSED", "AccessObserver", "ActiveRequest", "RequestCounter"]
+
+CLIENT_CLOSED: Final = 499  # nobody reads it; it is for the metrics and the log
+_NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+
+
+class AccessObserver(Protocol):
+    """Who is told of each counted request: metrics and the access log."""
+
+    def request_started(self) -> None:
+        """Note that a request is under way."""
+
+    def request_ended(
+        self, method: str, endpoint: str, status: int, seconds: float, request_id: str, trace_id: str
+    ) -> None:
+        """Note that it ended; `endpoint` is the route's template or "unmatched"."""
+
+
+class ActiveRequest:
+    """One request that is being answered: who it is, where it goes, and how it ended.
+
+    `endpoint` is the template of its route, `status` that of its answer: 0 as long as there is none.
+    """
+
+    __slots__ = (
+        "endpoint",
+        "headers",
+        "receive",
+        "request_id",
+        "scope",
+        "send",
+        "started",
+        "status",
+        "trace",
+    )
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, endpoint: str, started: float, entropy: bytes
+    ) -> None:
+        fields = scope["headers"]
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.endpoint = endpoint
+        self.started = started
+        self.status = 0
+        self.headers: dict[bytes, bytes] = dict(fields)
+        self.request_id, self.trace = identify(self.headers, fields, entropy)
+
+    def sign(self, fields: list[tuple[bytes, bytes]]) -> None:
+        """Add the fields that every answer carries."""
+        fields.append((b"x-request-id", self.request_id.encode()))
+        if _NOSNIFF not in fields:
+            fields.append(_NOSNIFF)
+
+
+class RequestCounter:
+    """Tells of each request once, whatever happens; `active` are under way."""
+
+    __slots__ = ("_now", "_traffic", "active")
+
+    def __init__(self, traffic: Iterable[AccessObserver], now: Callable[[], float]) -> None:
+        self._traffic = tuple(traffic)
+        self._now = now
+        self.active = 0
+
+    async def count(self, request: ActiveRequest, answering: Awaitable[None]) -> None:
+        """Wait until a request is answered, and tell how it ended; without a status its client has gone."""
+        self.active += 1
+        for sink in self._traffic:
+            sink.request_started()
+        try:
+            await answering
+        finally:
+            self.active -= 1
+            seconds, status = self._now() - request.started, request.status or CLIENT_CLOSED
+            method, trace_id = request.scope["method"], request.trace.trace_id.decode()
+            for sink in self._traffic:
+                sink.request_ended(method, request.endpoint, status, seconds, request.request_id, trace_id)
+
+    def refused(self, problem: ProblemDetails, request_id: str) -> None:
+        """Count a request that the door turned away before any application saw it."""
+        for sink in self._traffic:
+            sink.request_started()
+            sink.request_ended("OTHER", UNMATCHED, problem.status, 0.0, request_id, "")

@@ -1,0 +1,192 @@
+"""The answer of an aggregate: rendered once, kept if it is complete, told part by part each time it leaves.
+
+    outcome ─▶ Rendered ─▶ [ kept ] ─▶ delivered answer
+
+What is kept is rendered JSON; only the summary is written anew for each answer, so that a hit costs no validation and
+no rendering of the parts.
+"""
+
+import copy
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import field, replace
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+import orjson
+from pydantic_core import PydanticSerializationError
+
+from stagedoor._aggregate.outcome import Outcome
+from stagedoor._aggregate.part import ABSENT
+from stagedoor._aggregate.plan import Plan
+from stagedoor._aggregate.verdict import PartVerdict, parts_header, recalled, server_timing
+from stagedoor._context import Record
+from stagedoor._requests import Headers
+from stagedoor._value import MaybePartial, value
+from stagedoor._web.answer import WebAnswer
+from stagedoor._web.cached import deliver
+from stagedoor._web.freshness import provenance
+from stagedoor._web.rendering import Renderer
+from stagedoor.errors import UpstreamGarbled
+
+__all__ = [
+    "DeliveryFacts",
+    "Finish",
+    "Rendered",
+    "delivered",
+    "fields_of",
+    "rendered",
+    "renderer_of",
+    "verdicts_of",
+    "whole_body",
+]
+
+M = TypeVar("M")
+
+
+@value()
+class Rendered(MaybePartial):
+    """A complete or partial answer, ready but for its summary: `body` is the JSON object without its last brace."""
+
+    SCHEMA: ClassVar[str] = "rendered2"
+
+    body: bytes
+    summary: Any  # what the plan's summary returned
+    verdicts: Mapping[str, PartVerdict]
+    complete: bool
+    tags: tuple[str, ...] = ()
+    outcome: Outcome[Any] | None = field(
+        default=None, compare=False, repr=False
+    )  # None for one that was kept
+
+    def head(self) -> object:
+        """Return what is kept beside the body."""
+        verdicts = {name: [one.status, one.reason, one.ms, one.age] for name, one in self.verdicts.items()}
+        return [self.summary, verdicts, self.complete, self.tags]
+
+    @classmethod
+    def revived(cls, head: Any, body: bytes) -> "Rendered":  # noqa: ANN401 - JSON
+        """Return the answer that was kept as this."""
+        summary, verdicts, complete, tags = head
+        told = {name: PartVerdict(*one) for name, one in verdicts.items()}
+        return cls(body, summary, told, complete, tuple(tags))
+
+
+@value()
+class DeliveryFacts:
+    """What is only known when an answer leaves; `seconds` is how long this very answer took."""
+
+    verdicts: Mapping[str, PartVerdict]
+    cached: bool
+    seconds: float
+
+
+Finish: TypeAlias = Callable[[Any, DeliveryFacts], object]
+
+_LOGGER = logging.getLogger("stagedoor._web")
+_KEPT = frozenset({"hit", "stale"})
+
+
+def renderer_of(plan: Plan[M]) -> Renderer[M]:
+    """Return what writes a plan's answers; raises `ConfigError` if its model has no JSON form."""
+    summary = plan.summary
+    said = None if summary is None else plan.design.signatures[summary].returns
+    return Renderer(plan.model, summary=summary, summarised=said)
+
+
+def rendered(
+    plan: Plan[M],
+    renderer: Renderer[M],
+    values: Mapping[str, Any],
+    outcome: Outcome[M],
+    lifetime: float,
+    *,
+    tags: tuple[str, ...] = (),
+    keep: bool = False,
+) -> Rendered:
+    """Render an outcome: its fields as JSON, its summary as a value that the delivery completes.
+
+    `keep` lets the answer carry the outcome, for whoever wants the values and not the bytes.
+    """
+    try:
+        fields = renderer.render(_brought(outcome))
+    except PydanticSerializationError:
+        outcome = _mended(plan, renderer, outcome)
+        fields = renderer.render(_brought(outcome))
+    complete, summary = outcome.complete, None
+    if outcome.shape.summary is not None:
+        report = outcome.report(lifetime=lifetime if complete else 0.0, elapsed=outcome.seconds)
+        summary = renderer.summary(plan.summarise(values, outcome, report))
+    return Rendered(fields, summary, outcome.verdicts, complete, tags, outcome if keep else None)
+
+
+def _brought(outcome: Outcome[M]) -> dict[str, object]:
+    brought = outcome.values
+    return {name: brought[name] for name in outcome.shape.fields}
+
+
+def _mended(plan: Plan[M], renderer: Renderer[M], outcome: Outcome[M]) -> Outcome[M]:
+    """Let fallbacks stand in for what has no JSON form; raises `UpstreamGarbled` for a part that has none."""
+    values, verdicts = dict(outcome.values), dict(outcome.verdicts)
+    for name, why in renderer.culprits(_brought(outcome), outcome.shape.fields).items():
+        part = plan.design.by_name[name]
+        _LOGGER.warning("%s.%s: its value has no JSON form: %s", plan.name, name, why)
+        if part.required or part.fallback is ABSENT:
+            raise UpstreamGarbled(f"{plan.name}.{name}", "its value has no JSON form")
+        values[name] = copy.deepcopy(part.fallback)
+        verdicts[name] = PartVerdict("fallback", "garbled", verdicts[name].ms)
+    return replace(outcome, values=values, verdicts=verdicts)
+
+
+def delivered(
+    plan: Plan[M],
+    value: Rendered,
+    record: Record,
+    seconds: float,
+    finish: Finish,
+    *,
+    scope: bytes = b"private",
+) -> WebAnswer:
+    """Return the answer: body, verdicts, and what caches may do with it (`scope` is b"public" or b"private")."""
+    verdicts = verdicts_of(value, record)
+    body = whole_body(plan, value, finish, DeliveryFacts(verdicts, record.lookup in _KEPT, seconds))
+    told = _told(verdicts, seconds)
+    return deliver(body, told, record, scope=scope, fresh=_is_fresh(value.complete, record))
+
+
+def fields_of(
+    verdicts: Mapping[str, PartVerdict], complete: bool, record: Record, seconds: float, *, scope: bytes
+) -> Headers:
+    """Return the fields that say how an answer came about, and what caches may do with it."""
+    fresh = _is_fresh(complete, record)
+    return (*_told(verdicts, seconds), *provenance(record, scope=scope, fresh=fresh))
+
+
+def _told(verdicts: Mapping[str, PartVerdict], seconds: float) -> Headers:
+    timing = [server_timing(verdicts), f"total;dur={seconds * 1000:.1f}"]
+    return (
+        (b"stagedoor-parts", parts_header(verdicts).encode()),
+        (b"server-timing", ", ".join(filter(None, timing)).encode()),
+    )
+
+
+def _is_fresh(complete: bool, record: Record) -> bool:
+    return complete and record.lookup != "stale" and record.ttl is not None
+
+
+def whole_body(plan: Plan[M], value: Rendered, finish: Finish, delivery: DeliveryFacts) -> bytes:
+    """Return the JSON object of an answer that leaves now, its summary included."""
+    summary = plan.summary
+    if summary is None:
+        return value.body + b"}"
+    said = finish(value.summary, delivery)
+    comma = b"" if value.body == b"{" else b","
+    return value.body + b'%b"%b":%b}' % (comma, summary.encode(), orjson.dumps(said))
+
+
+def verdicts_of(value: Rendered, record: Record) -> Mapping[str, PartVerdict]:
+    """Return the verdicts as they are for this answer: those of a kept one are all `cached`, or all `stale`."""
+    if record.lookup == "hit":
+        return recalled(value.verdicts)
+    if record.lookup == "stale":
+        return dict.fromkeys(value.verdicts, PartVerdict("stale", age=record.stale))
+    return value.verdicts

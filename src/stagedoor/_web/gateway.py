@@ -1,0 +1,363 @@
+"""The gateway: one ASGI application made of routes.
+
+    request ─▶ route ─▶ pressure ─▶ throttle ─▶ context (id, trace, deadline, identity) ─▶ handler ─▶ answer
+                           └─▶ 503     └─▶ 429                                                 └─▶ problem
+
+Every answer leaves through `_write`, every failure through `problem_of`; a handler knows of neither.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from math import inf
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from stagedoor import _context as context
+from stagedoor import _problems as problems
+from stagedoor._addresses import Trust, client_key, client_of
+from stagedoor._aggregate.plan import Plan
+from stagedoor._asgi import Receive, Scope, Send
+from stagedoor._call import Env
+from stagedoor._context import Record, RequestContext
+from stagedoor._deadline import DueTime
+from stagedoor._events import RequestShed
+from stagedoor._ids import randbytes
+from stagedoor._parameters import BeyondWindow, Invalid
+from stagedoor._requests import Headers
+from stagedoor._upstream import Upstream
+from stagedoor._web.access import CLIENT_CLOSED, AccessObserver, ActiveRequest, RequestCounter
+from stagedoor._web.answer import WebAnswer
+from stagedoor._web.cors import Cors, is_foreign
+from stagedoor._web.disconnect import ClientGone, while_connected
+from stagedoor._web.identity import credentials_of
+from stagedoor._web.request import Request
+from stagedoor._web.routes import RequestRefused, Route, RouteMatch, Router
+from stagedoor._web.stream import send_stream
+from stagedoor._web.throttle import Limiter, Quotas
+from stagedoor._web.trace import Parents
+from stagedoor.errors import ConfigError
+from stagedoor.policies._pressure import Pressure
+
+__all__ = ["GatewayApp"]
+
+_LOGGER = logging.getLogger("stagedoor._web")
+_KIT = str(Path(__file__).parent.parent)
+_LONGEST_FIGURE = 9
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_GONE = WebAnswer(CLIENT_CLOSED, ())
+_MOST = 10_000  # requests under way at once, however much time the processor has
+_TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
+_SLOWEST_TURN = 0.1  # seconds, for deadlines of any length: health has to be answered too
+_BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is longer anyhow
+
+
+class _RoutedRequest(ActiveRequest):
+    """A request and the route that was found for it."""
+
+    __slots__ = ("fields", "match")
+
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, match: RouteMatch, started: float, entropy: bytes
+    ) -> None:
+        ActiveRequest.__init__(self, scope, receive, send, match.route.path, started, entropy)
+        self.match = match
+        self.fields: Headers = ()  # of the answer, whatever it will be
+
+    def request(self) -> Request:
+        """Return the request as a handler sees it."""
+        match = self.match
+        return Request(self.scope, self.receive, match.params(), self.headers, self.request_id, match.raw())
+
+
+def _figure(raw: bytes | None) -> int | None:
+    """Read a whole number above zero; junk is ignored."""
+    if raw is None or len(raw) > _LONGEST_FIGURE or not raw.isdigit():
+        return None
+    return int(raw) or None
+
+
+def _nobody(_: str) -> bool:
+    return False
+
+
+def _nobody_asks(_: Exception) -> None:
+    """Leave our own failures to the log."""
+
+
+@asynccontextmanager
+async def _nothing_to_open() -> AsyncIterator[None]:
+    yield
+
+
+class GatewayApp:
+    """Serve routes under one deadline, one form of errors, one way to count and to log.
+
+    `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
+    every client on every route but the `live` ones, `limits` further on single ones, by path; where the processor is
+    short some of them are refused (`policies.pressure`). `cors` lets pages of other origins read the answers; the
+    fields in `always` stand in each answer that does not say them itself. `mistakes` hears of each failure of our own,
+    which clients see as 500.
+    """
+
+    def __init__(  # noqa: PLR0913 - everything a gateway is made of
+        self,
+        routes: Iterable[Route],
+        *,
+        env: Env,
+        name: str,
+        deadline: float = 0.18,
+        traffic: Sequence[AccessObserver] = (),
+        upstreams: Sequence[Upstream[Any, Any]] = (),
+        plans: Sequence[Plan[Any]] = (),
+        trusted: Trust = _nobody,
+        throttle: Limiter | None = None,
+        limits: Mapping[str, Limiter] | None = None,
+        cors: Cors | None = None,
+        always: Headers = (),
+        lifespan: Callable[[], AbstractAsyncContextManager[object]] = _nothing_to_open,
+        entropy: Callable[[int], bytes] = randbytes,
+    ) -> None:
+        self.routes = tuple(routes)
+        self.upstreams = tuple(upstreams)
+        self.plans = tuple(plans)
+        self.name = name
+        self.ready = False
+        self._router = Router(self.routes)
+        self._now = env.clock.now
+        self._observe = env.observe
+        self.pressure = Pressure(target=min(deadline / _TURNS, _SLOWEST_TURN), most=_MOST)
+        self._turn_asked = self._next_turn = -inf
+        self.deadline = deadline
+        self._counter = RequestCounter(traffic, env.clock.now)
+        self._trusted = trusted
+        self._throttle = throttle
+        common = () if throttle is None else (throttle,)
+        self._quotas = {path: Quotas(one, *common) for path, one in (limits or {}).items()}
+        self._limited = bool(throttle is not None or self._quotas)
+        self._cors = cors
+        self._always = tuple(always)
+        self._lifespan = lifespan
+        self._entropy = entropy
+        self.mistakes: Callable[[Exception], object] = _nobody_asks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] == "http":
+            match = self._router.match(scope["method"], scope["raw_path"])
+            exchange = _RoutedRequest(scope, receive, send, match, self._now(), self._entropy(40))
+            route = match.route
+            if route.counted:
+                await self._counter.count(exchange, self._admitted(exchange, route))
+            else:
+                await self._served(exchange)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+        else:
+            await send({"type": "websocket.close", "code": 1000})
+
+    @property
+    def active(self) -> int:
+        """Return the counted requests under way."""
+        return self._counter.active
+
+    def drain(self) -> None:
+        """Say "not ready" from now on; requests under way and new ones are still answered."""
+        self.ready = False
+
+    def refused(self, problem: problems.ProblemDetails, request_id: str) -> None:
+        """Count a request that the door turned away before it came here."""
+        self._counter.refused(problem, request_id)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self._lifespan():
+                self.ready = True
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+                self.drain()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _served(self, exchange: _RoutedRequest) -> None:
+        # A preflight is not counted: a page could never read its refusal (Fetch 4.8).
+        answer = self._preflight(exchange) if exchange.scope["method"] == "OPTIONS" else None
+        await self._write(exchange, await self._answered(exchange) if answer is None else answer)
+
+    async def _admitted(self, exchange: _RoutedRequest, route: Route) -> None:
+        """Answer a request that there is time for, and refuse it at once where there is none."""
+        if exchange.started >= self._next_turn:
+            self._ask_for_turn(exchange.started)
+        if route.live or exchange.scope["method"] == "OPTIONS":
+            await self._served(exchange)
+        elif self.pressure.enter(route.priority):
+            try:
+                await self._write(exchange, await self._answered(exchange))
+            finally:
+                self.pressure.leave(route.priority)
+        else:
+            self._observe(RequestShed(route.path, route.priority))
+            await self._write(exchange, self._problem(exchange, problems.overloaded(1.0)))
+
+    def _ask_for_turn(self, now: float) -> None:
+        """See how long the loop lets one wait: that is how much it has to do."""
+        self._turn_asked, self._next_turn = now, inf
+        asyncio.get_running_loop().call_soon(self._turned)
+
+    def _turned(self) -> None:
+        now = self._now()
+        self.pressure.turned(now, now - self._turn_asked)
+        self._next_turn = now + _BETWEEN_TURNS
+
+    async def _answered(self, exchange: _RoutedRequest) -> WebAnswer:
+        """Return what is answered before any handler is asked, or what the handler answers."""
+        if self._limited and not exchange.match.route.live:
+            wait = await self._wait(exchange)
+            if wait:
+                return self._problem(exchange, problems.rate_limited(wait))
+        if exchange.scope["method"] not in _SAFE and is_foreign(exchange.headers, self._cors):
+            return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
+        return await self._handled(exchange)
+
+    async def _wait(self, exchange: _RoutedRequest) -> int:
+        """Count a request; return the seconds that its client has to wait, 0 if it may pass."""
+        throttle, quotas = self._throttle, self._quotas.get(exchange.match.route.path)
+        if quotas is not None:
+            exchange.fields, wait = await quotas.take(self._client(exchange))
+            return wait
+        if throttle is None:
+            return 0
+        key = self._client(exchange)
+        allowance = throttle.take(key) or await throttle.ask(key)
+        exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
+        return 0 if allowance.allowed else max(1, allowance.reset)
+
+    def _client(self, exchange: _RoutedRequest) -> str:
+        """Return who asks: whom the route's guard has recognised, else an address; all without one are one."""
+        subject = exchange.match.route.subject
+        known = "" if subject is None else subject(exchange.scope)
+        if known:
+            return "=" + hashlib.blake2b(known.encode(), digest_size=16).hexdigest()  # no address begins so
+        peer = exchange.scope.get("client")
+        if peer is None:
+            return ""
+        return client_key(client_of(peer[0], exchange.scope["headers"], self._trusted))
+
+    def _preflight(self, exchange: _RoutedRequest) -> WebAnswer | None:
+        """Return what a browser hears that asks whether it may ask; None if this is nothing of the kind."""
+        cors, methods = self._cors, self._router.allowed(exchange.scope["raw_path"])
+        fields = None if methods is None or cors is None else cors.preflight(exchange.headers, methods)
+        return None if fields is None else WebAnswer(204, fields)
+
+    async def _handled(self, exchange: _RoutedRequest) -> WebAnswer:
+        """Return the handler's answer, or the problem that stands for its failure."""
+        route = exchange.match.route
+        token = context.enter(self._context(exchange, route))
+        try:
+            return await while_connected(route.handle, exchange.request())
+        except RequestRefused as refusal:
+            return self._problem(exchange, refusal.problem)
+        except Invalid as invalid:
+            return self._problem(
+                exchange, problems.validation(*(fault.as_json() for fault in invalid.faults))
+            )
+        except BeyondWindow as beyond:
+            return self._problem(exchange, problems.beyond_window(str(beyond)))
+        except ClientGone:
+            return _GONE
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a problem and no trace of it
+            return self._failed(exchange, error)
+        finally:
+            context.leave(token)
+
+    def _context(self, exchange: _RoutedRequest, route: Route) -> RequestContext:
+        forward: Headers = (
+            (b"x-request-id", exchange.request_id.encode()),
+            (b"traceparent", exchange.trace.parent),
+        )
+        if exchange.trace.state:
+            forward += ((b"tracestate", exchange.trace.state),)
+        identity = ""
+        if not route.public:
+            identity, credentials = credentials_of(exchange.scope["headers"])
+            forward += credentials
+        whole = DueTime(exchange.started + (route.deadline or self.deadline))
+        deadline = self._shortened(exchange, whole)
+        # By position, for every request: with names it takes a third longer.
+        return RequestContext(
+            exchange.request_id,
+            deadline,
+            identity,
+            forward,
+            Record(),
+            _figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
+            None if deadline is whole else whole,
+            Parents(exchange.trace.parent),
+            None if route.caller is None else route.caller(exchange.scope),
+            route.priority,
+        )
+
+    def _shortened(self, exchange: _RoutedRequest, whole: DueTime) -> DueTime:
+        """Return the deadline of this request: a trusted peer may shorten it, nobody lengthens it (D5)."""
+        asked = _figure(exchange.headers.get(b"stagedoor-deadline-ms"))
+        client = exchange.scope.get("client")
+        if asked is None or client is None or not self._trusted(client[0]):
+            return whole
+        return whole.narrowed(exchange.started + asked / 1000)
+
+    def _failed(self, exchange: _RoutedRequest, error: Exception) -> WebAnswer:
+        """Say what an error means to the client; what is nobody's fault but ours is told to the log."""
+        problem = problems.problem_of(error)
+        if problem.status == 500:
+            said = f": {error}" if _raised_here(error) else ""
+            _LOGGER.error("%s failed%s", exchange.match.route.path, said, exc_info=error)
+            self.mistakes(error)
+        return self._problem(exchange, problem)
+
+    def _problem(self, exchange: _RoutedRequest, problem: problems.ProblemDetails) -> WebAnswer:
+        # As it was asked for: unquoted it is no reference (RFC 9457 3.1.5), and `%3F` would begin a query.
+        path = exchange.scope["raw_path"].decode("ascii", "replace")
+        root = exchange.scope.get("root_path")
+        if root:  # mounted below it: the client asked for both
+            path = quote(root.rstrip("/")) + path
+        body = problems.render(problem, instance=path, request_id=exchange.request_id, namespace=self.name)
+        return WebAnswer(problem.status, problems.fields_of(problem), body)
+
+    async def _write(self, exchange: _RoutedRequest, answer: WebAnswer) -> None:
+        """Write the head and the body, and note the status; a stream of known length brings its Content-Length."""
+        if answer is _GONE:
+            return
+        send, headers = exchange.send, [*answer.headers, *exchange.fields]
+        if answer.stream is None and answer.status not in {204, 304}:
+            headers.append((b"content-length", b"%d" % len(answer.body)))
+        exchange.sign(headers)
+        if self._always:
+            said = {name for name, _ in headers}
+            headers += [field for field in self._always if field[0] not in said]
+        if self._cors is not None:
+            self._cors.tell(headers, exchange.headers.get(b"origin"))
+        start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+        if answer.stream is not None:
+            if await send_stream(exchange.request(), send, start, answer.stream):
+                exchange.status = answer.status
+            return
+        body = b"" if exchange.scope["method"] == "HEAD" else answer.body
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+        exchange.status = answer.status
+
+
+def _raised_here(error: Exception) -> bool:
+    """Tell whether the kit itself names a mistake: what others write may hold secrets, and stays out of the log."""
+    if not isinstance(error, TypeError | RuntimeError | ConfigError):
+        return False
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_code.co_filename.startswith(_KIT)

@@ -1,0 +1,212 @@
+"""Give an upstream no more than it answers in time, and let nobody wait for a place in vain.
+
+How many calls it is given at once is the business of `gradient`. Who finds no place waits here, and here alone: the
+queue in the upstream is short because the limit is, and ours because who would not be answered in time is refused
+before it waits. How long it would wait is known: permits ahead x seconds per call / calls at once (Little's law). A
+call, with its wait, gets what an attempt may take, so that calls that follow one another keep to their deadline
+together.
+
+So a refusal is made at once and costs nothing, and what is let in is answered. What the wait has used up of a call's
+time is no fault of the upstream: `Record.waited` tells the breaker. The attempt's own time begins when it is sent,
+since `Timeout` stands inside.
+"""
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from stagedoor import _context as context
+from stagedoor._call import Call, Env, Send
+from stagedoor._deadline import DueTime, is_late
+from stagedoor._events import CallShed, LimitMoved
+from stagedoor.errors import Overloaded, UpstreamError, UpstreamTimeout
+from stagedoor.policies._cost import Cost
+from stagedoor.policies._gradient import Gradient
+from stagedoor.policies._options import validate
+from stagedoor.policies._permits import Permits
+
+__all__ = ["AdaptiveLimit", "ConcurrencyLimiter", "lesson"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+_IN_TIME = 3.0  # a call that takes such a part of its attempt is in time, whatever the service could do
+_WHOLE = 0.9  # of an attempt's time: whoever had that much had all of it, as far as clocks of loops can tell
+_PROMISED = 0.02  # seconds in which a call that was promised comes
+_TOO_MANY, _FAILED = 429, 500  # statuses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptiveLimit:
+    """Let as many calls be under way as are answered in time, `least` to `most`; it begins with `start`.
+
+    `attempt` is the seconds that one attempt may take, as in `Timeout`: a call that takes a third of it is in time, and
+    wait and call together get no more. At most `queue` calls wait. Raises `Overloaded`, nearly always at once, for a
+    call that would come too late.
+    """
+
+    keyed: ClassVar[bool] = False
+
+    attempt: float
+    most: int = 100
+    least: int = 1
+    start: int = 10
+    queue: int = 1000
+
+    def __post_init__(self) -> None:
+        validate(self, "attempt", 0 < self.attempt < math.inf, "seconds above 0")
+        validate(self, "least", self.least >= 1, "at least 1")
+        validate(self, "most", self.most >= self.least, "at least as many as least")
+        validate(self, "start", self.start >= 1, "at least 1")
+        validate(self, "queue", self.queue >= 0, "0 or more")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside: wait and call together end with the attempt's time, or with the deadline."""
+        return inner
+
+    def wrap(self, send: Send[P, R], env: Env, /) -> "ConcurrencyLimiter[P, R]":
+        """Return a Send with a limit and a queue of its own."""
+        return ConcurrencyLimiter(self, send, env)
+
+
+class ConcurrencyLimiter(Generic[P, R]):
+    """The limit round one Send, and who waits."""
+
+    __slots__ = (
+        "_env",
+        "_gradient",
+        "_now",
+        "_permits",
+        "_promised",
+        "_promised_until",
+        "_rule",
+        "_send",
+        "_told",
+    )
+
+    def __init__(self, rule: AdaptiveLimit, send: Send[P, R], env: Env) -> None:
+        self._rule = rule
+        self._send = send
+        self._env = env
+        self._now = env.clock.now
+        self._permits = Permits(env.clock)
+        self._gradient = Gradient(
+            target=rule.attempt / _IN_TIME, most=rule.most, least=rule.least, start=rule.start
+        )
+        self._told = self._gradient.places
+        self._promised = 0  # calls that somebody has begun something for
+        self._promised_until = 0.0
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the permits that are out and the calls that wait for one."""
+        return {"permits": self._permits.taken, "waiting": self._permits.waiting}
+
+    @property
+    def limit(self) -> int:
+        """Return how many calls may be under way now."""
+        return self._gradient.places
+
+    def gate(self, call: Call[Any]) -> None:
+        """Raise `Overloaded` where this call would be refused now: `check` for a flight, at little cost."""
+        if self._permits.taken + self._promised >= self._gradient.places:
+            name, _, operation = call.operation.partition(".")
+            self.check(name, operation, call.deadline)
+
+    def check(self, name: str, operation: str, deadline: DueTime, *, promise: bool = False) -> None:
+        """Raise `Overloaded` where such a call would be refused now; for whoever begins something for it.
+
+        `promise` says that the call is sure to follow: until it is here, others reckon with it. Without, the newest
+        promise is taken for that of this very call.
+        """
+        promised = self._promised
+        if promised and not promise:
+            promised -= 1
+        taken, places = self._permits.taken, self._gradient.places
+        if taken + promised >= places:
+            if promised and self._now() > self._promised_until:  # they never came: a breaker was open, say
+                promised = self._promised = 0
+            if taken + promised >= places and self._latest(deadline, promised) is None:
+                raise self._refusal(f"{name}.{operation}")
+        if promise:
+            if not promised:
+                self._promised_until = self._now() + _PROMISED
+            self._promised = promised + 1
+
+    async def __call__(self, call: Call[P]) -> R:
+        """Send the call at once, or after a wait that leaves it time; refuse it otherwise."""
+        permits, gradient = self._permits, self._gradient
+        if self._promised:
+            self._promised -= 1
+        if permits.taken < gradient.places:
+            permits.taken += 1
+        else:
+            await self._waited(call)
+        began = self._now()
+        try:
+            value = await self._send(call)
+        except BaseException as error:
+            now = self._now()
+            lost = lesson(error, now - began, self._rule.attempt)
+            if lost is not None:
+                gradient.ended(now, began, permits.taken, dropped=lost)
+            self._back(call)
+            raise
+        gradient.ended(self._now(), began, permits.taken)
+        if permits.waiting or gradient.places != self._told:
+            self._back(call)
+        else:
+            permits.taken -= 1
+        return value
+
+    def _back(self, call: Call[P]) -> None:
+        """Give the permit back, and tell of a limit that has moved."""
+        places = self._gradient.places
+        self._permits.give_back(places)
+        if places != self._told:
+            self._told = places
+            self._env.observe(LimitMoved(call.operation, places))
+
+    async def _waited(self, call: Call[P]) -> None:
+        """Wait for a permit; raises `Overloaded` where there is none in time."""
+        latest, began = self._latest(call.deadline), self._now()
+        if latest is None or not await self._permits.wait(latest, self._gradient.places):
+            raise self._refusal(call.operation)
+        context.note_wait(self._now() - began)
+
+    def _latest(self, deadline: DueTime, promised: int = 0) -> float | None:
+        """Return the moment until which a wait is of use; None if the call's turn would come later."""
+        permits, gradient, now = self._permits, self._gradient, self._now()
+        rtt, free = gradient.rtt, max(0, gradient.places - permits.taken)
+        ahead = permits.ahead(context.current().priority) + max(0, promised - free)
+        turn = now + ahead * rtt / gradient.places
+        if permits.waiting >= self._rule.queue or deadline.narrowed(now + self._rule.attempt).at < turn + rtt:
+            return None
+        return deadline.at - rtt  # who stands in line may stay there as long as it is of use
+
+    def _refusal(self, operation: str) -> Overloaded:
+        self._env.observe(CallShed(operation, "overloaded"))
+        return Overloaded(operation, "no place would be free in time", retry_after=1.0)
+
+    def __repr__(self) -> str:
+        permits = self._permits
+        return f"<Limiter {permits.taken}/{self._gradient.places} under way, {permits.waiting} waiting>"
+
+
+def lesson(error: BaseException, seconds: float, attempt: float) -> bool | None:
+    """Tell whether a failure says that there was too much to do; None if it says nothing about that.
+
+    A call that somebody's deadline cut short would perhaps have been answered in time.
+    """
+    match error:
+        case UpstreamError() if error.response is not None:
+            status = error.response.status
+            # A failing service is the breaker's business: neither the pace nor the fact of a 5xx tells of a queue.
+            return None if status >= _FAILED else status == _TOO_MANY
+        case UpstreamTimeout():
+            late = True
+        case asyncio.CancelledError():
+            late = is_late(error)
+        case _:
+            late = False
+    return True if late and seconds >= _WHOLE * attempt else None

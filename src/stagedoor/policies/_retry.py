@@ -1,0 +1,90 @@
+"""Repeat a call that failed for a moment.
+
+Pauses follow "full jitter": before retry n, uniform in [0, min(cap, base x 2^(n-1))], so that callers who
+failed together do not come back together (R3). A wait that upstream asked for is kept exactly (R5). A pause that
+would outlive the deadline is not slept: the error goes out at once (D2). A budget caps what all calls together
+may repeat (R4), and what is a repetition already is not repeated again (R7).
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, TypeVar
+
+from stagedoor._call import Call, Env, Send
+from stagedoor._events import RetryScheduled
+from stagedoor.errors import UpstreamError
+from stagedoor.policies._budget import Account, Budget, afford
+from stagedoor.policies._cost import Cost, repeated
+from stagedoor.policies._options import validate
+
+__all__ = ["Retry", "next_wait"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Repeat a call that may be repeated, inside its deadline and its budget. Times are seconds.
+
+    `attempts` counts the first. An `Account` as budget is shared with other policies of the same upstream.
+    """
+
+    keyed: ClassVar[bool] = False
+
+    attempts: int = 2
+    base: float = 0.025
+    cap: float = 0.25
+    budget: Budget | Account = field(default_factory=Budget)
+
+    def __post_init__(self) -> None:
+        validate(self, "attempts", 1 <= self.attempts <= 5, "1 to 5: more only adds to an outage (R2)")
+        validate(self, "base", self.base >= 0, "seconds, 0 or more")
+        validate(self, "cap", self.cap >= self.base, "at least base")
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside, as often as there are attempts, with the longest pauses."""
+        pauses = sum(min(self.cap, self.base * 2**n) for n in range(self.attempts - 1))
+        whole = replace(inner, worst=inner.worst * self.attempts)
+        return repeated(whole, self.attempts, pauses, self.budget)
+
+    def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
+        """Return a Send that repeats; it raises the last error when it gives up."""
+        account = self.budget.account()
+
+        async def retrying(call: Call[P]) -> R:
+            account.earn()
+            current = call
+            while True:
+                try:
+                    return await send(current)
+                except UpstreamError as error:
+                    left = call.deadline.remaining(env.clock.now())
+                    wait = next_wait(self, current.attempt, error, may_repeat(call), left, env.rng())
+                    if wait is None or not afford(account, env, call.operation):
+                        raise
+                    env.observe(RetryScheduled(call.operation, current.attempt, wait, error))
+                await env.clock.sleep(wait)
+                current = replace(current, attempt=current.attempt + 1)
+
+        return retrying
+
+
+def may_repeat(call: Call[P]) -> bool:
+    """Tell whether a call is safe to repeat (R1) and not a repetition itself (R7)."""
+    return call.idempotent and call.attempt == 1
+
+
+def next_wait(
+    rule: Retry, attempt: int, error: UpstreamError, repeatable: bool, left: float, roll: float
+) -> float | None:
+    """Return the seconds to wait after the given attempt, or None to give up."""
+    if attempt >= rule.attempts or not (repeatable and error.retryable):
+        return None
+    wait = error.retry_after
+    if wait is None:
+        if error.response is not None and error.response.status == 429:
+            return None  # R5: they said "too many" and named no moment
+        wait = roll * min(
+            rule.cap, rule.base * 2 ** min(attempt - 1, 30)
+        )  # clamped: floats overflow at 1,024
+    return wait if wait < left else None

@@ -1,0 +1,163 @@
+"""Let equal calls that are under way at the same time share one answer.
+
+The first caller starts a flight: a task of its own, in the caller's context, held by the table of flights (X4).
+Whoever asks the same under the same identity meanwhile joins it. All get the one value or the one error, and
+nobody tries again on its own (K4). Each waits no longer than its own deadline. A caller that leaves, the first
+included, changes nothing for the others; when the last one has left, the flight is cancelled in the same tick (D6).
+
+A flight keeps the route's own deadline, also where its first caller asked for a sooner one (D5).
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+
+from stagedoor import _context as context
+from stagedoor._call import Call, Env, Send
+from stagedoor._deadline import LATE, is_late
+from stagedoor._events import CallJoined
+from stagedoor.errors import UpstreamTimeout
+from stagedoor.policies._cost import Cost
+from stagedoor.policies._deadline import until
+from stagedoor.policies._keys import keyed
+
+__all__ = ["SingleFlight", "SingleFlightSend"]
+
+P = TypeVar("P")
+R = TypeVar("R")
+Key: TypeAlias = tuple[str, str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleFlight:
+    """Join idempotent calls of equal operation, identity and key.
+
+    `shareable` tells whether an answer may go to those who joined; if not, they ask for themselves (K5).
+    Streams can be read once and belong to one reader: give a `shareable` that says so. `gate` is asked before a flight
+    begins, and raises to refuse it: a refusal then costs no task. Whoever joins passes no gate.
+    """
+
+    keyed: ClassVar[bool] = True
+
+    shareable: Callable[[Any], bool] | None = None  # None: every answer is
+    gate: Callable[[Call[Any]], object] | None = None
+
+    def cost(self, inner: Cost, /) -> Cost:
+        """Return what is inside: at worst nobody asks the same."""
+        return inner
+
+    def wrap(self, send: Send[P, R], env: Env, /) -> "SingleFlightSend[P, R]":
+        """Return a Send with a table of flights of its own."""
+        return SingleFlightSend(self, send, env)
+
+
+class _Flight(Generic[R]):
+    __slots__ = ("error", "landed", "task", "trace", "value", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: dict[asyncio.Future[bool], None] = {}  # in order: one seed, one outcome
+        self.task: asyncio.Task[None]
+        self.landed = False
+        self.value: R
+        self.error: BaseException | None = None
+        self.trace: TracebackType | None = None
+
+
+class SingleFlightSend(Generic[P, R]):
+    """The flights under way round one Send, by operation, identity and key."""
+
+    __slots__ = ("_env", "_flights", "_rule", "_send")
+
+    def __init__(self, rule: SingleFlight, send: Send[P, R], env: Env) -> None:
+        self._rule = rule
+        self._send = send
+        self._env = env
+        self._flights: dict[Key, _Flight[R]] = {}
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the flights under way."""
+        return {"flights": len(self._flights)}
+
+    async def __call__(self, call: Call[P]) -> R:
+        """Join the flight of an equal call, or start one."""
+        if not call.idempotent:
+            return await self._send(call)
+        call = keyed(call)
+        key = (call.operation, call.identity, call.key)
+        flight = self._flights.get(key)
+        if flight is None:
+            if self._rule.gate is not None:
+                self._rule.gate(call)
+            flight = self._flights[key] = _Flight()
+            flight.task = asyncio.get_running_loop().create_task(self._fly(key, flight, call))
+            return await self._wait(key, flight, call)
+        self._env.observe(CallJoined(call.operation))
+        context.current().record.joined = True
+        value = await self._wait(key, flight, call)
+        shareable = self._rule.shareable
+        return value if shareable is None or shareable(value) else await self._send(call)
+
+    async def _fly(self, key: Key, flight: _Flight[R], call: Call[P]) -> None:
+        asked = context.current()
+        if asked.route_deadline is not None:
+            context.enter(replace(asked, deadline=asked.route_deadline, route_deadline=None))
+            call = until(call, asked.route_deadline)
+        try:
+            flight.value = await self._send(call)
+        except BaseException as error:
+            flight.error, flight.trace = error, error.__traceback__
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            flight.landed = True
+            # The last to leave takes it from the table, where its successor may stand now.
+            if flight.waiting:
+                del self._flights[key]
+            for waiter in flight.waiting:
+                _wake(waiter, landed=True)
+
+    async def _wait(self, key: Key, flight: _Flight[R], call: Call[P]) -> R:
+        waiter: asyncio.Future[bool] = flight.task.get_loop().create_future()
+        flight.waiting[waiter] = None
+        end, late = call.deadline.at, False
+        timer = None if end == math.inf else self._env.clock.call_at(end, lambda: _wake(waiter, landed=False))
+        try:
+            late = not await waiter
+        except asyncio.CancelledError as gone:
+            late = is_late(gone)
+            raise
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._leave(key, flight, waiter, late)
+        if not flight.landed:
+            raise UpstreamTimeout(call.operation, "no answer within the deadline")
+        if flight.error is not None:
+            raise flight.error.with_traceback(flight.trace)  # else each waiter's frames would pile up on it
+        return flight.value
+
+    def _leave(self, key: Key, flight: _Flight[R], waiter: "asyncio.Future[bool]", late: bool) -> None:
+        del flight.waiting[waiter]
+        if not flight.waiting and not flight.landed:
+            del self._flights[key]
+            shortened = context.current().route_deadline is not None
+            flight.task.cancel(LATE if late and not shortened else None)
+
+    async def aclose(self) -> None:
+        """Cancel what is under way and wait until it has ended; called once, at shutdown."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def __repr__(self) -> str:
+        waiting = sum(len(flight.waiting) for flight in self._flights.values())
+        return f"<SingleFlight {len(self._flights)} flights, {waiting} waiting>"
+
+
+def _wake(waiter: "asyncio.Future[bool]", *, landed: bool) -> None:
+    if not waiter.done():
+        waiter.set_result(landed)

@@ -1,0 +1,271 @@
+"""What counts against an upstream, and what an open breaker does."""
+
+import asyncio
+
+import pytest
+
+from stagedoor import _context as context
+from stagedoor._call import Env
+from stagedoor._context import RequestContext
+from stagedoor._deadline import LATE, DueTime
+from stagedoor._events import BreakerMoved, CallShed
+from stagedoor._requests import HttpResponse
+from stagedoor.errors import (
+    CircuitOpen,
+    Overloaded,
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from stagedoor.policies._bulkhead import Bulkhead
+from stagedoor.policies._circuit_breaker import CircuitBreaker, is_failure
+from stagedoor.testing import Events, ManualClock, ScriptedTransport, call_of, settle
+from tests.stagedoor.policies.broken import fail, guarded
+
+NOT_IN_TIME = UpstreamTimeout("users.get", retryable=False)
+
+
+def said(status: int) -> UpstreamUnavailable:
+    return UpstreamUnavailable("users.get", response=HttpResponse(status=status))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UpstreamTimeout("users.get", retryable=True),
+        NOT_IN_TIME,
+        UpstreamUnavailable("users.get", "refused"),
+        said(500),
+        said(503),
+        UpstreamGarbled("users.get", "the body was cut"),
+        asyncio.CancelledError(LATE),
+    ],
+    ids=repr,
+)
+def test_c7_failures_of_the_upstream_count(error: BaseException) -> None:
+    """C7: 5xx, time-outs, resets and cut bodies; and an answer cut off because the deadline passed."""
+    assert is_failure(error, shortened=False)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UpstreamRejected("users.get"),
+        said(429),
+        CircuitOpen("users.get"),
+        Overloaded("users.get"),
+        asyncio.CancelledError(),
+        asyncio.CancelledError("shutdown"),
+        ValueError("a bug of ours"),
+        UpstreamError("users.get"),
+    ],
+    ids=repr,
+)
+def test_c7_what_is_no_failure_of_the_upstream_does_not_count(error: BaseException) -> None:
+    """C7: their "no", our own shedding, a caller who left, our bugs."""
+    assert not is_failure(error, shortened=False)
+
+
+@pytest.mark.parametrize("error", [NOT_IN_TIME, asyncio.CancelledError(LATE)], ids=repr)
+def test_d5_an_attempt_that_a_caller_cut_short_teaches_nothing(error: BaseException) -> None:
+    """D5: a caller with little patience must not open the breaker for all others."""
+    assert not is_failure(error, shortened=True)
+
+
+def test_d5_an_attempt_that_was_late_by_itself_counts_for_impatient_callers_too() -> None:
+    """D5: here the attempt's own time-out ended it, not the caller's deadline."""
+    assert is_failure(UpstreamTimeout("users.get", retryable=True), shortened=True)
+
+
+async def test_c8_an_open_breaker_answers_without_a_call(
+    env: Env, clock: ManualClock, events: Events
+) -> None:
+    """C8: no I/O; the error says how long it stays open; not retryable."""
+    script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout)
+    guard = guarded(script, env)
+    await fail(guard, 2)
+    await clock.advance(0.25)
+    with pytest.raises(CircuitOpen) as caught:
+        await guard(call_of(1))
+
+    assert (caught.value.retry_after, caught.value.retryable) == (0.75, False)
+    assert len(script.calls) == 2
+    assert events == [BreakerMoved("users.get", "closed", "open"), CallShed("users.get", "circuit_open")]
+
+
+async def test_a_service_that_returns_is_whole_after_one_good_probe(
+    env: Env, clock: ManualClock, events: Events
+) -> None:
+    """Open 1 s, one probe, closed: each move is an event."""
+    script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).then("Ann")
+    guard = guarded(script, env)
+    await fail(guard, 2)
+    await clock.advance(1.0)
+    value = await guard(call_of(1))
+
+    assert (value, guard.state) == ("Ann", "closed")
+    moves = [(event.before, event.after) for event in events.of(BreakerMoved)]
+    assert moves == [("closed", "open"), ("open", "half_open"), ("half_open", "closed")]
+
+
+async def test_c6_a_hung_probe_ends_in_time_and_opens_again(env: Env, clock: ManualClock) -> None:
+    """C6: it has a deadline like every call."""
+    script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).hangs()
+    guard = guarded(script, env)
+    await fail(guard, 2)
+    await clock.advance(1.0)
+    with pytest.raises(UpstreamTimeout):
+        await clock.run(guard(call_of(1, deadline=DueTime(clock.now() + 0.2))))
+
+    assert (guard.state, dict(guard.counts())) == ("open", {"probes": 0, "waiting": 0})
+
+
+async def test_c5_cancelled_probe_returns_its_permit(env: Env, clock: ManualClock) -> None:
+    """C5: neither closed on it, nor stuck: the next caller probes."""
+    script = (
+        ScriptedTransport[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).hangs().then("Ann")
+    )
+    guard = guarded(script, env)
+    await fail(guard, 2)
+    await clock.advance(1.0)
+    probe = asyncio.ensure_future(guard(call_of(1)))
+    await settle()
+    held = dict(guard.counts())
+    probe.cancel()
+    await settle()
+    freed = dict(guard.counts())
+
+    assert (held, freed, guard.state) == (
+        {"probes": 1, "waiting": 0},
+        {"probes": 0, "waiting": 0},
+        "half_open",
+    )
+    assert await guard(call_of(1)) == "Ann"
+    assert guard.state == "closed"
+
+
+async def test_a_refusal_beside_a_probe_asks_for_no_wait(env: Env, clock: ManualClock) -> None:
+    """The open time is over: what is left of it is nothing, and never below."""
+    script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).hangs()
+    guard = guarded(script, env, CircuitBreaker(consecutive=2, max_wait=0))
+    await fail(guard, 2)
+    await clock.advance(1.5)
+    probe = asyncio.ensure_future(guard(call_of(1)))
+    await settle()
+    with pytest.raises(CircuitOpen, match="half_open") as caught:
+        await guard(call_of(1))
+    probe.cancel()
+    await settle()
+
+    assert caught.value.retry_after == 0.0
+
+
+async def test_slow_answers_open_it(env: Env, clock: ManualClock) -> None:
+    """C1: every call answers, and each takes longer than anyone can use."""
+    script = ScriptedTransport[int, str](clock).after(0.5, "Ann")
+    guard = guarded(script, env, CircuitBreaker(slow_after=0.4, slow_rate=1.0, minimum=3))
+    for _ in range(3):
+        await clock.run(guard(call_of(1)))
+
+    assert guard.state == "open"
+
+
+async def test_d5_a_callers_deadline_moves_nothing(env: Env, clock: ManualClock) -> None:
+    """D5: the context says that the deadline was a caller's."""
+    script = ScriptedTransport[int, str](clock).hangs()
+    guard = guarded(script, env, CircuitBreaker(consecutive=1))
+
+    async def impatient() -> None:
+        context.enter(RequestContext(route_deadline=DueTime(2000.0)))
+        with pytest.raises(UpstreamTimeout):
+            await guard(call_of(1, deadline=DueTime(clock.now() + 0.01)))
+
+    await clock.run(impatient())
+
+    assert guard.state == "closed"
+
+
+async def test_an_observer_that_fails_keeps_no_probe(env: Env, clock: ManualClock) -> None:
+    """X1: whatever happens between the permit and the call, the permit returns."""
+    script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout)
+
+    def broken(event: object) -> None:
+        if isinstance(event, BreakerMoved) and event.after == "half_open":
+            raise RuntimeError("the sink is full")
+
+    guard = guarded(script, Env(clock, env.rng, broken))
+    await fail(guard, 2)
+    await clock.advance(1.0)
+    with pytest.raises(RuntimeError):
+        await guard(call_of(1))
+
+    assert dict(guard.counts()) == {"probes": 0, "waiting": 0}
+
+
+async def test_a_breaker_shows_its_state(env: Env, clock: ManualClock) -> None:
+    """The representation is what an operator wants to read first."""
+    script = ScriptedTransport[int, str](clock).then("Ann").fails(UpstreamTimeout)
+    guard = guarded(script, env)
+    seen = [repr(guard)]
+    await guard(call_of(1))
+    seen.append(repr(guard))
+    await fail(guard, 2)
+    await clock.advance(0.4)
+    seen.append(repr(guard))
+    await clock.advance(20)
+    seen.append(repr(guard))
+
+    assert seen == [
+        "<CircuitBreaker unused closed 0/0 failed>",
+        "<CircuitBreaker users closed 0/1 failed>",
+        "<CircuitBreaker users open 2/3 failed, 0.6 s left>",
+        "<CircuitBreaker users open 0/0 failed>",
+    ]
+
+
+async def test_c7_what_waited_for_a_place_of_ours_is_no_slowness_of_theirs(
+    env: Env, clock: ManualClock
+) -> None:
+    """C7: the wait stands inside the breaker, and is taken off; a call that had less time for it teaches nothing."""
+    script = (
+        ScriptedTransport[int, str](clock)
+        .after(0.01, "Ann")
+        .after(0.01, "Ann")
+        .fails(UpstreamTimeout, retryable=False)
+    )
+    limit = Bulkhead(limit=1).wrap(script.send, env)
+    guard = CircuitBreaker(consecutive=1, slow_rate=0.5, slow_after=0.015, minimum=2).wrap(limit, env)
+
+    async def ask() -> str:
+        context.enter(RequestContext())
+        return await guard(call_of(1))
+
+    tasks = [asyncio.ensure_future(ask()) for _ in range(3)]
+    await clock.advance(1.0)
+
+    assert [task.exception() is None for task in tasks] == [True, False, True]
+    assert guard.state == "closed"
+
+
+async def test_a_breaker_is_held_by_hand_and_says_so() -> None:
+    """Issue 14: refused without a time to come back, and told once as a move."""
+    clock, events = ManualClock(), Events()
+    script: ScriptedTransport[str, str] = ScriptedTransport(clock)
+    guard = CircuitBreaker().wrap(script.send, Env(clock, lambda: 0.0, events))
+    guard.hold("open", "users.held")
+    guard.hold("open", "users.held")
+    with pytest.raises(CircuitOpen) as refused:
+        await guard(call_of("x"))
+    guard.hold("auto", "users.held")
+    script.then("answer")
+    answer = await guard(call_of("x"))
+
+    assert refused.value.retry_after is None
+    assert answer == "answer"
+    assert [(one.before, one.after) for one in events.of(BreakerMoved)] == [
+        ("closed", "open"),
+        ("open", "half_open"),
+        ("half_open", "closed"),
+    ]
