@@ -4,7 +4,7 @@ set -u
 python=$1
 status=0
 "$python" -m coverage combine --quiet 2> /dev/null # nothing to combine when tests ran side by side
-for part in call policies cache aggregate; do
+for part in _call policies _cache _aggregate; do
     echo "floor 100 %: stagedoor.$part"
     "$python" -m coverage report --fail-under=100 --include="*/stagedoor/$part.py,*/stagedoor/$part/*" || status=1
 done
