@@ -78,6 +78,7 @@ shell: $(VENV)/run.stamp ## a shell in which stagedoor and cinema are on PATH
 # --- tests and checks ------------------------------------------------------------------------------------------------
 
 # They start some hundred processes: whatever the machine says otherwise, Python compiles each module once.
+deep: export DEEP = 1
 unit kit live deep hostile chaos: export PYTHONDONTWRITEBYTECODE =
 
 test: unit live ## run all tests

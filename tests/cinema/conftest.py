@@ -7,6 +7,7 @@ import pytest
 
 from cinema.database import Database, engine, open_database
 from cinema.database.migrate import migrate
+from tests.kinds import kinds
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -18,7 +19,7 @@ def patient() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=kinds("sqlite", "postgres"))
 def catalogue_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Address an empty database of each kind."""
     if request.param == "sqlite":

@@ -11,6 +11,7 @@ from obstore.store import S3Store
 from cinema.services.media.app import build
 from cinema.settings import Settings
 from tests.cinema.services.asking import Asker, Reply, started
+from tests.kinds import kinds
 from tests.servers import S3_BUCKET, S3_KEY, S3_SECRET, Server
 
 TOKEN = "the-shared-token"
@@ -46,7 +47,7 @@ def emptied(url: str) -> None:
             obstore.delete(store, row["path"])
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(params=kinds("local", "s3"))
 def places(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     """Give the settings of each kind of store, with nothing in it."""
     if request.param == "local":

@@ -16,6 +16,7 @@ from cinema.settings import Settings
 from tests import servers
 from tests.cinema.services.asking import Asker, started
 from tests.cinema.services.memes.media import MediaStand, listening
+from tests.kinds import kinds
 from tests.servers import Server
 
 NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
@@ -48,7 +49,7 @@ def empty(connection: Connection) -> None:
         connection.execute(delete(table))
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=kinds("sqlite", "postgres"))
 def memes_url(request: pytest.FixtureRequest) -> str:
     """Address a database of each kind, without memes."""
     if request.param == "postgres":
