@@ -39,7 +39,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, demo: str) -> Iterator[Pl
         write_films(folder / "films")
         for words in (("seed", "--from", str(folder / "films")), ("etl",)):
             subprocess.run(run(*words), cwd=folder, env=platform.environment, check=True, capture_output=True)
-        platform.start(*ALL, "memes", "media")
+        platform.start(*ALL, "memes", "media", "ghibli")
         until(lambda: platform.get(f"/api/memes/{SAMPLE}").status == 200)  # drawn in the background
         yield platform
 

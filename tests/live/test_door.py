@@ -20,7 +20,7 @@ pytestmark = pytest.mark.live
 
 APP = """
 import asyncio, os, sys
-from stagedoor._door import Entrance, serve
+from stagedoor._door import ServerHooks, serve
 
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.live
 WALKED = """
 import asyncio, sys
 import walked
-from stagedoor._face.serving import _entrance
+from stagedoor._face.serving import _server_hooks
 from stagedoor._door.server import server_for
 
 files = []
@@ -34,7 +34,7 @@ async def ask(port, target):
     return answer
 
 async def main(port):
-    server = server_for(_entrance(walked.app), port=port)
+    server = server_for(_server_hooks(walked.app), port=port)
     serving = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

@@ -27,7 +27,7 @@ __all__ = ["found", "limits_of", "serve", "server_hooks"]
 
 _TARGET = "STAGEDOOR_TARGET"
 _WATCHED = "STAGEDOOR_WATCH"
-_FACTORY = "stagedoor._face.serving:entrance"
+_FACTORY = "stagedoor._face.serving:server_hooks"
 _LOGGER = logging.getLogger("stagedoor")
 _EVERY = 0.3  # seconds between two looks at the files
 

@@ -28,7 +28,7 @@ READS = """
 import multiprocessing
 from functools import partial
 from cinema.database import open_database
-from cinema.etl.pages import Apart
+from cinema.etl.pages import Subprocess
 from stagedoor.search.memory import MemorySearch
 
 if __name__ == "__main__":
