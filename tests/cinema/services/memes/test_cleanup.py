@@ -82,7 +82,9 @@ async def test_a_create_whose_picture_a_sweep_has_taken_fails(
     """Changes, theory: nobody gets a meme whose picture is being removed."""
 
     async def take(uploaded: str) -> None:
-        assert await database.write(partial(changes.take_unused, name=uploaded, now=NOW + timedelta(days=9_000)))
+        assert await database.write(
+            partial(changes.take_unused, name=uploaded, now=NOW + timedelta(days=9_000))
+        )
 
     media.before_answer = take
     reply = await added(memes)
