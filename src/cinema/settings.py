@@ -12,20 +12,18 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from importlib.util import find_spec
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from cinema.libpq import unknown_parameter
+from cinema import setting_values
 from stagedoor import JwtSettings
-from stagedoor._web.cors import is_origin
 from stagedoor.errors import ConfigError
 
 __all__ = ["RateLimit", "Settings", "SettingsError", "host_of", "load", "port_of", "stray_name"]
@@ -54,139 +52,6 @@ def port_of(url: str) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises here, not at first use, if it is no port number
-    except ValueError:
-        return None
-    return parts
-
-
-def _http_url(value: str) -> str:
-    parts = _split(value)
-    if (
-        parts is None
-        or parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or parts.query
-        or parts.fragment
-    ):
-        raise ValueError("must be an address such as http://127.0.0.1:8001")
-    if parts.username is not None:
-        raise ValueError("must not carry a user name or password")
-    return value.rstrip("/")
-
-
-def _redis_url(value: str) -> str:
-    parts = _split(value)
-    if parts is None or parts.scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must be redis://[:password@]host:6379/0")
-    return value
-
-
-# The driver is always written out: SQLAlchemy 2.1 takes a bare postgresql:// for psycopg 3.
-_DRIVERS = {
-    "postgres": "postgresql+asyncpg",
-    "postgresql": "postgresql+asyncpg",
-    "postgresql+asyncpg": "postgresql+asyncpg",
-    "sqlite": "sqlite+aiosqlite",
-    "sqlite+aiosqlite": "sqlite+aiosqlite",
-}
-
-
-def _database_url(value: str) -> str:
-    scheme, mark, rest = value.partition("://")
-    if scheme not in _DRIVERS or not mark or not rest:
-        raise ValueError(
-            "must be sqlite+aiosqlite:///path or postgresql+asyncpg://user:password@host/database"
-        )
-    if _DRIVERS[scheme].startswith("sqlite") and (
-        not rest.startswith("/") or rest == "/" or ":memory:" in rest
-    ):
-        raise ValueError(
-            "must name a file that several processes can open, such as sqlite+aiosqlite:///./data/cinema.db"
-        )
-    wrong = None if _DRIVERS[scheme].startswith("sqlite") else unknown_parameter(rest.partition("?")[2])
-    if wrong is not None:
-        raise ValueError(wrong)
-    return f"{_DRIVERS[scheme]}://{rest}"
-
-
-def _items(value: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in value.split(",") if item.strip())
-
-
-def _origins(value: str) -> str:
-    if not all(map(is_origin, _items(value))):
-        raise ValueError("must be exact origins, comma-separated, such as https://app.example.com")
-    return value
-
-
-_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\]")
-
-
-def _hosts(value: str) -> str:
-    if not all(map(_HOST.fullmatch, _items(value))):
-        raise ValueError("must be names of hosts without ports, comma-separated, such as cinema.example.com")
-    return value
-
-
-def _networks(value: str) -> str:
-    for item in _items(value):
-        try:
-            ip_network(item)
-        except ValueError:
-            raise ValueError(
-                "must be addresses or networks, comma-separated, such as 10.0.0.1,10.1.0.0/16"
-            ) from None
-    return value
-
-
-_PATH = re.compile(r"/[\w/.{}:~-]*", re.ASCII)
-_RATE = re.compile(r"0|[1-9][0-9]{0,8}/[1-9][0-9]{0,5}", re.ASCII)
-
-
-def _rate(value: str) -> str:
-    if not _RATE.fullmatch(value):
-        raise ValueError("must be requests/seconds such as 12000/60, or 0 for no limit")
-    return value
-
-
-def _rates(value: str) -> str:
-    items = [item.rpartition("=") for item in _items(value)]
-    paths = [path.rstrip("/") for path, _, _ in items]
-    if not all(_PATH.fullmatch(path) and rate != "0" and _RATE.fullmatch(rate) for path, _, rate in items):
-        raise ValueError(
-            "must be routes with requests/seconds, such as /memes=60/60,/api/v1/films/search=600/60"
-        )
-    if len({*paths}) != len(paths):
-        raise ValueError("must name each route once")
-    return value
-
-
-_DSN = re.compile(r"https?://[^@/\s]+@[^@/\s]+/\S+", re.ASCII)
-
-
-def _dsn(value: str) -> str:
-    if not _DSN.fullmatch(value):
-        raise ValueError("must be an address such as https://key@sentry.example.com/1")
-    if find_spec("sentry_sdk") is None:
-        raise ValueError("must have the package sentry-sdk beside it: pip install stagedoor[sentry]")
-    return value
-
-
-def _replaceable(value: Path) -> Path:
-    # By `os.path`, which takes what may not be looked at for absent: that is for whoever writes it to find out.
-    if not value.name or (os.path.exists(value) and not os.path.isfile(value)):  # noqa: PTH110, PTH113
-        raise ValueError("must name a file that may be replaced, such as ./data/etl-state.json")
-    return value
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
 # What may hold a secret is repeated nowhere: not in a refusal, not in a traceback (promise T15).
 _TOKEN_SETTING = re.compile(r"JwtSettings\((\w+)=\.\.\.\)")
 _SECRET = re.compile(r"admin_key|password|token|secret|access_key|redis_url|database_url|dsn")
@@ -196,7 +61,7 @@ Positive = Annotated[int, Field(ge=1, le=2**53)]
 Milliseconds = Annotated[int, Field(ge=1, le=600_000)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 Lifetime = Annotated[int, Field(ge=0, le=31_536_000)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[str, AfterValidator(setting_values.http_url)]
 Text = Annotated[str, Field(max_length=4_096)]
 
 
@@ -234,10 +99,10 @@ class Settings(BaseSettings):
     gateway_cache_bytes: Positive = 67_108_864
     gateway_max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
     gateway_connections_per_client: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-    gateway_rate_limit: Annotated[str, AfterValidator(_rate)] = "12000/60"
-    gateway_rate_limits: Annotated[Text, AfterValidator(_rates)] = ""
-    gateway_trusted_proxies: Annotated[Text, AfterValidator(_networks)] = ""
-    gateway_cors_origins: Annotated[Text, AfterValidator(_origins)] = ""
+    gateway_rate_limit: Annotated[str, AfterValidator(setting_values.rate)] = "12000/60"
+    gateway_rate_limits: Annotated[Text, AfterValidator(setting_values.rates)] = ""
+    gateway_trusted_proxies: Annotated[Text, AfterValidator(setting_values.networks)] = ""
+    gateway_cors_origins: Annotated[Text, AfterValidator(setting_values.origins)] = ""
     gateway_auth: Literal["off", "key", "jwt"] = "off"
     gateway_api_keys_file: Path | None = None
     gateway_jwt_jwks_url: Text = ""
@@ -247,11 +112,11 @@ class Settings(BaseSettings):
     gateway_jwt_issuer: Text = ""
     gateway_jwt_leeway_s: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 0.0
     gateway_admin_key: Annotated[str, Field(min_length=16, max_length=1_024)] | None = None
-    gateway_trusted_hosts: Annotated[Text, AfterValidator(_hosts)] = ""
+    gateway_trusted_hosts: Annotated[Text, AfterValidator(setting_values.hosts)] = ""
     docs_only: bool = False
     films: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     memes: Annotated[int, Field(ge=0, le=10_000)] = 300
-    redis_url: Annotated[Text, AfterValidator(_redis_url)] | None = None
+    redis_url: Annotated[Text, AfterValidator(setting_values.redis_url)] | None = None
     redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "cinema"
     redis_timeout_ms: Milliseconds = 20
     search_url: HttpUrl | None = None
@@ -261,8 +126,12 @@ class Settings(BaseSettings):
     search_timeout_ms: Milliseconds = 140
     search_etl_interval_s: Seconds = 60
     search_etl_batch: Annotated[int, Field(ge=1, le=100_000)] = 1_000
-    search_etl_state: Annotated[Path, AfterValidator(_replaceable)] = Path("./data/etl-state.json")
-    database_url: Annotated[Text, AfterValidator(_database_url)] = "sqlite+aiosqlite:///./data/cinema.db"
+    search_etl_state: Annotated[Path, AfterValidator(setting_values.replaceable)] = Path(
+        "./data/etl-state.json"
+    )
+    database_url: Annotated[Text, AfterValidator(setting_values.database_url)] = (
+        "sqlite+aiosqlite:///./data/cinema.db"
+    )
     database_pool_size: Annotated[int, Field(ge=1, le=1_000)] = 10
     media_url: HttpUrl = "http://127.0.0.1:8005"
     media_token: Text | None = None
@@ -279,10 +148,12 @@ class Settings(BaseSettings):
     # The contract's bound on age: data of the film API is never older than this.
     ghibli_ttl_s: Annotated[int, Field(ge=1, le=60)] = 60
     ghibli_timeout_ms: Milliseconds = 3_000
-    sentry_dsn: Annotated[Text, AfterValidator(_dsn)] | None = None
+    sentry_dsn: Annotated[Text, AfterValidator(setting_values.dsn)] | None = None
     sentry_environment: Text = "local"
     sentry_traces_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(setting_values.upper)
+    ] = "INFO"
     log_format: Literal["json", "text"] = "json"
 
     @model_validator(mode="before")
@@ -325,8 +196,8 @@ class Settings(BaseSettings):
         return JwtSettings(
             jwks_url=self.gateway_jwt_jwks_url,
             secret=self.gateway_jwt_secret,
-            algorithms=_items(self.gateway_jwt_algorithms),
-            audience=_items(self.gateway_jwt_audience),
+            algorithms=setting_values.items(self.gateway_jwt_algorithms),
+            audience=setting_values.items(self.gateway_jwt_audience),
             issuer=self.gateway_jwt_issuer,
             leeway=self.gateway_jwt_leeway_s,
         )
@@ -346,22 +217,22 @@ class Settings(BaseSettings):
     @property
     def rate_limits(self) -> tuple[str, ...]:
         """Return the further limits of single routes, as in "/memes=60/60"."""
-        return _items(self.gateway_rate_limits)
+        return setting_values.items(self.gateway_rate_limits)
 
     @property
     def trusted_proxies(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """Return the networks whose forwarding headers are believed."""
-        return tuple(ip_network(item) for item in _items(self.gateway_trusted_proxies))
+        return tuple(ip_network(item) for item in setting_values.items(self.gateway_trusted_proxies))
 
     @property
     def trusted_hosts(self) -> tuple[str, ...]:
         """Return the names under which the gateway is served; any if there are none."""
-        return _items(self.gateway_trusted_hosts)
+        return setting_values.items(self.gateway_trusted_hosts)
 
     @property
     def cors_origins(self) -> tuple[str, ...]:
         """Return the origins whose pages may read our answers."""
-        return _items(self.gateway_cors_origins)
+        return setting_values.items(self.gateway_cors_origins)
 
 
 def load(env_file: Path | None = Path(".env")) -> Settings:

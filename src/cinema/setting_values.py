@@ -1,0 +1,171 @@
+"""What the value of a setting must be: each returns it as it is used, or raises `ValueError` saying what is right."""
+
+import os
+import re
+from importlib.util import find_spec
+from ipaddress import ip_network
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from cinema.libpq import unknown_parameter
+from stagedoor._web.cors import is_origin
+
+__all__ = [
+    "database_url",
+    "dsn",
+    "hosts",
+    "http_url",
+    "items",
+    "networks",
+    "origins",
+    "rate",
+    "rates",
+    "redis_url",
+    "replaceable",
+    "upper",
+]
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # raises here, not at first use, if it is no port number
+    except ValueError:
+        return None
+    return parts
+
+
+def http_url(value: str) -> str:
+    """Return the address of a service, without a last slash."""
+    parts = _split(value)
+    if (
+        parts is None
+        or parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.query
+        or parts.fragment
+    ):
+        raise ValueError("must be an address such as http://127.0.0.1:8001")
+    if parts.username is not None:
+        raise ValueError("must not carry a user name or password")
+    return value.rstrip("/")
+
+
+def redis_url(value: str) -> str:
+    """Return the address of a Redis."""
+    parts = _split(value)
+    if parts is None or parts.scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("must be redis://[:password@]host:6379/0")
+    return value
+
+
+# The driver is always written out: SQLAlchemy 2.1 takes a bare postgresql:// for psycopg 3.
+_DRIVERS = {
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+}
+
+
+def database_url(value: str) -> str:
+    """Return the address of a database with the driver that is used for it."""
+    scheme, mark, rest = value.partition("://")
+    if scheme not in _DRIVERS or not mark or not rest:
+        raise ValueError(
+            "must be sqlite+aiosqlite:///path or postgresql+asyncpg://user:password@host/database"
+        )
+    if _DRIVERS[scheme].startswith("sqlite") and (
+        not rest.startswith("/") or rest == "/" or ":memory:" in rest
+    ):
+        raise ValueError(
+            "must name a file that several processes can open, such as sqlite+aiosqlite:///./data/cinema.db"
+        )
+    wrong = None if _DRIVERS[scheme].startswith("sqlite") else unknown_parameter(rest.partition("?")[2])
+    if wrong is not None:
+        raise ValueError(wrong)
+    return f"{_DRIVERS[scheme]}://{rest}"
+
+
+def items(value: str) -> tuple[str, ...]:
+    """Return the parts of a list with commas."""
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def origins(value: str) -> str:
+    """Return exact origins."""
+    if not all(map(is_origin, items(value))):
+        raise ValueError("must be exact origins, comma-separated, such as https://app.example.com")
+    return value
+
+
+_HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\]")
+
+
+def hosts(value: str) -> str:
+    """Return names of hosts."""
+    if not all(map(_HOST.fullmatch, items(value))):
+        raise ValueError("must be names of hosts without ports, comma-separated, such as cinema.example.com")
+    return value
+
+
+def networks(value: str) -> str:
+    """Return addresses and networks."""
+    for item in items(value):
+        try:
+            ip_network(item)
+        except ValueError:
+            raise ValueError(
+                "must be addresses or networks, comma-separated, such as 10.0.0.1,10.1.0.0/16"
+            ) from None
+    return value
+
+
+_PATH = re.compile(r"/[\w/.{}:~-]*", re.ASCII)
+_RATE = re.compile(r"0|[1-9][0-9]{0,8}/[1-9][0-9]{0,5}", re.ASCII)
+
+
+def rate(value: str) -> str:
+    """Return a limit, or 0."""
+    if not _RATE.fullmatch(value):
+        raise ValueError("must be requests/seconds such as 12000/60, or 0 for no limit")
+    return value
+
+
+def rates(value: str) -> str:
+    """Return the limits of single routes."""
+    limits = [item.rpartition("=") for item in items(value)]
+    paths = [path.rstrip("/") for path, _, _ in limits]
+    if not all(_PATH.fullmatch(path) and said != "0" and _RATE.fullmatch(said) for path, _, said in limits):
+        raise ValueError(
+            "must be routes with requests/seconds, such as /memes=60/60,/api/v1/films/search=600/60"
+        )
+    if len({*paths}) != len(paths):
+        raise ValueError("must name each route once")
+    return value
+
+
+_DSN = re.compile(r"https?://[^@/\s]+@[^@/\s]+/\S+", re.ASCII)
+
+
+def dsn(value: str) -> str:
+    """Return the address of a Sentry project, if its package is there."""
+    if not _DSN.fullmatch(value):
+        raise ValueError("must be an address such as https://key@sentry.example.com/1")
+    if find_spec("sentry_sdk") is None:
+        raise ValueError("must have the package sentry-sdk beside it: pip install stagedoor[sentry]")
+    return value
+
+
+def replaceable(value: Path) -> Path:
+    """Return the path of a file that may be replaced."""
+    # By `os.path`, which takes what may not be looked at for absent: that is for whoever writes it to find out.
+    if not value.name or (os.path.exists(value) and not os.path.isfile(value)):  # noqa: PTH110, PTH113
+        raise ValueError("must name a file that may be replaced, such as ./data/etl-state.json")
+    return value
+
+
+def upper(value: object) -> object:
+    """Return a word in capitals."""
+    return value.upper() if isinstance(value, str) else value
