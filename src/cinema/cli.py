@@ -129,11 +129,11 @@ def memes(host: Host = None) -> None:
 def media(host: Host = None) -> None:
     """Serve the media service."""
     settings = _settings()
-    from cinema.services.media.start import demand_ready
+    from cinema.services.media.start import validate_ready
     from cinema.settings import SettingsError, host_of
 
     try:
-        demand_ready(settings, host or host_of(settings.media_url))
+        validate_ready(settings, host or host_of(settings.media_url))
     except SettingsError as error:
         _fail(2, error)
     _serve("media", host)

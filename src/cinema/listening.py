@@ -2,10 +2,10 @@
 
 import socket
 
-__all__ = ["demand_free"]
+__all__ = ["validate_free"]
 
 
-def demand_free(host: str, port: int) -> None:
+def validate_free(host: str, port: int) -> None:
     """Do nothing if nobody listens there.
 
     Raises:

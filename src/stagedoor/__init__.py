@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from stagedoor._face.aggregates import Aggregate, Delivery, OrFallback, Result, Verdict
     from stagedoor._face.answers import Answer
     from stagedoor._face.backends import Backend
-    from stagedoor._face.caching import Cache, tag
+    from stagedoor._face.cache import Cache, tag
     from stagedoor._face.extension import Extension
     from stagedoor._face.fields import Cookie, Header, Headers
     from stagedoor._face.gateway import Gateway
@@ -83,7 +83,7 @@ _PLACES = {
     "stagedoor._face.gateway": ("Gateway",),
     "stagedoor._face.guards": ("ApiKeys", "Guard", "Jwt"),
     "stagedoor._face.inputs": ("Last",),
-    "stagedoor._face.caching": ("Cache", "tag"),
+    "stagedoor._face.cache": ("Cache", "tag"),
     "stagedoor._face.operation": ("Operation",),
     "stagedoor._face.problems": ("NotFound", "Problem"),
     "stagedoor._face.replies": ("Response", "Stream"),

@@ -92,7 +92,7 @@ def run(
     ] = False,
 ) -> None:
     """Serve a gateway until a signal says stop."""
-    from stagedoor._commands.listening import demand_free
+    from stagedoor._commands.listening import validate_free
     from stagedoor._face import serving
     from stagedoor._face.settings import settings_from
 
@@ -106,7 +106,7 @@ def run(
         given = settings_from(os.environ, gateway.name, gateway.settings)
         where = (host or given.host, given.port if port is None else port)
         try:
-            demand_free(*where)
+            validate_free(*where)
         except OSError as error:
             fail(failures.SYSTEM, [f"cannot listen on {where[0]}:{where[1]}: {error.strerror or error}"])
         Console(stderr=True).print(f"{gateway.name} at http://{where[0]}:{where[1]}", highlight=False)

@@ -34,7 +34,7 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
         return
     servers = [RedisServer(request.getfixturevalue("valkey").url, prefix="test") for _ in range(2)]
     for server in servers:
-        await server.news(0)
+        await server.invalidations(0)
     one, two = (
         RedisTally(server, prefix="test", member=name) for server, name in zip(servers, "ab", strict=True)
     )
@@ -100,7 +100,7 @@ async def test_nobody_is_a_question_too(bench: Bench) -> None:
 async def test_redis_expires_what_counts_no_more(request: pytest.FixtureRequest) -> None:
     """The server's memory is bounded by who asked lately."""
     server = RedisServer(request.getfixturevalue("valkey").url, prefix="test")
-    await server.news(0)
+    await server.invalidations(0)
     await RedisTally(server, prefix="test", member="a").sync({"a": 1}, TERMS)
     lives = [await server.command("PTTL", key) for key in ("test#rate:60:a", "test#rate:processes")]
     await server.aclose()
@@ -112,7 +112,7 @@ async def test_redis_expires_what_counts_no_more(request: pytest.FixtureRequest)
 async def test_a_step_back_of_redis_clock_shuts_nobody_out(request: pytest.FixtureRequest) -> None:
     """T17: buckets of the future are dropped, and so are processes that asked there."""
     server = RedisServer(request.getfixturevalue("valkey").url, prefix="test")
-    await server.news(0)
+    await server.invalidations(0)
     await server.command("HSET", "test#rate:60:a", "99999999999", "100")
     await server.command("ZADD", "test#rate:processes", "99999999999", "ghost")
     processes, (told,) = await RedisTally(server, prefix="test", member="a").sync({"a": 0}, TERMS, want=True)

@@ -15,7 +15,7 @@ import pytest
 
 from cinema.database import open_database
 from cinema.etl.extract import PIPELINES
-from cinema.etl.manifest import read_stamp
+from cinema.etl.manifest import read_manifest
 from cinema.indices import INDICES
 from stagedoor._clock import SystemClock
 from stagedoor._transports.http import HttpTransport
@@ -135,10 +135,10 @@ async def test_a_watching_etl_follows_and_ends_with_0(place: Place) -> None:
     place.cinema("etl")
     process = place.begin("--watch")
     stamp = place.folder / "index" / "batch.json"
-    before = read_stamp(stamp).batch
+    before = read_manifest(stamp).batch
     place.change(random.Random(1))
 
-    until(lambda: read_stamp(stamp).batch > before)
+    until(lambda: read_manifest(stamp).batch > before)
     process.send_signal(signal.SIGTERM)
     code = process.wait(10)
 
@@ -154,11 +154,11 @@ def test_a_bare_update_shows_after_one_pass(place: Place) -> None:
         (person,) = database.execute("SELECT person_id FROM person_film_work LIMIT 1").fetchone()
         database.execute("UPDATE person SET full_name = 'Somebody Else' WHERE id = ?", (person,))
     database.close()
-    before = read_stamp(place.folder / "index" / "batch.json").batch
+    before = read_manifest(place.folder / "index" / "batch.json").batch
 
     place.cinema("etl")
 
-    tags = read_stamp(place.folder / "index" / "batch.json").since(before)
+    tags = read_manifest(place.folder / "index" / "batch.json").since(before)
     assert tags is not None
     assert {f"person:{person}", "persons", "films"} <= set(tags)
 

@@ -64,7 +64,7 @@ async def test_f1_a_spoilt_log_of_purges_costs_entries_and_no_more(
     """F1, K1, K2: `ZADD cinema#purges inf x` once ended the cache for as long as the gateway ran."""
     await process.keep(names=(tag("films"),))
     other = RedisServer(valkey.url, prefix="test")
-    await other.news(0)
+    await other.invalidations(0)
     await spoil(other, "test#purges", SPOILT[kind])
     for _ in range(20):
         await process.body(b"%d" % random.randrange(10**9))
@@ -103,7 +103,7 @@ async def test_f1_an_entry_of_another_size_than_ours_is_not_fetched(process: Pro
 async def test_f1_spoilt_counts_are_dropped(valkey: Server, kind: str, key: str) -> None:
     """F1, T17: a limit that is shared goes on being shared."""
     server = RedisServer(valkey.url, prefix="test")
-    await server.news(0)
+    await server.invalidations(0)
     tally = RedisTally(server, prefix="test", member="a")
     quota = Quota(requests=100, seconds=60)
     throttle = SharedThrottle(quota, tally, SystemClock(), timeout=2.0)
@@ -241,7 +241,7 @@ async def test_f1_a_limit_goes_on_beside_a_server_that_answers_nonsense(valkey: 
     liar = Liar(valkey.port)
     async with serving(liar) as url:
         server = RedisServer(url, prefix="test")
-        await server.news(0)
+        await server.invalidations(0)
         tally = RedisTally(server, prefix="test", member="a")
         throttle = SharedThrottle(Quota(requests=100, seconds=60), tally, SystemClock(), timeout=0.05)
         await throttle.start()
@@ -266,4 +266,4 @@ async def test_f1_what_cannot_be_sent_leaves_no_reply_without_an_owner(process: 
 async def test_f1_a_host_that_is_no_name_is_an_outage() -> None:
     """F1: the encoding of a name can fail before anybody is asked for it."""
     with pytest.raises(StoreDown):
-        await RedisServer(f"redis://{'a' * 70}.example:6379").news(0)
+        await RedisServer(f"redis://{'a' * 70}.example:6379").invalidations(0)

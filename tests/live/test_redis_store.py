@@ -238,8 +238,8 @@ async def test_g4_the_log_of_purges_is_bounded(process: Process) -> None:
     await process.far.purge(FILMS)
     for start in range(0, 12_000, 4_000):
         await process.server.purge([tag(str(number)) for number in range(start, start + 4_000)], 0)
-    news = await process.server.news(1)
+    invalidations = await process.server.invalidations(1)
 
     assert await process.server.command("ZCARD", "test#purges") <= 10_001
-    assert ALL in dict(news.purges)
+    assert ALL in dict(invalidations.purges)
     assert await process.far_body() is None

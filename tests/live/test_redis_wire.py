@@ -40,7 +40,7 @@ async def test_a_server_that_is_not_connected_answers_nothing(valkey: Server) ->
     with pytest.raises(StoreDown):
         await server.read(b"k", 0)
     assert repr(server) == "<RedisServer stagedoor off>"
-    await server.news(0)
+    await server.invalidations(0)
     assert repr(server) == "<RedisServer stagedoor on>"
     with pytest.raises(StoreDown, match="WRONG"):
         await server.command("EVAL", "return redis.error_reply('WRONG host')", 0)
@@ -50,7 +50,7 @@ async def test_a_server_that_is_not_connected_answers_nothing(valkey: Server) ->
 async def test_x2_who_gave_up_is_not_told_of_the_end(valkey: Server) -> None:
     """X2: a cancelled command stays cancelled when the connection ends under it."""
     server = RedisServer(valkey.url)
-    await server.news(0)
+    await server.invalidations(0)
     waiting = asyncio.create_task(server.command("BLPOP", "nothing", "5"))
     await asyncio.sleep(0)
     waiting.cancel()
@@ -78,11 +78,11 @@ async def test_a_password_and_a_database_are_said_first(process: Process, valkey
     await command("ACL", "SETUSER", "cache", "on", ">s/cret", "~*", "+@all")
     try:
         right = RedisServer(f"redis://cache:s%2Fcret@127.0.0.1:{valkey.port}/1")
-        await right.news(0)
+        await right.invalidations(0)
         there = await right.command("DBSIZE")
         wrong = RedisServer(f"redis://cache:wrong@127.0.0.1:{valkey.port}/1")
         with pytest.raises(StoreDown) as refused:
-            await wrong.news(0)
+            await wrong.invalidations(0)
     finally:
         await command("ACL", "DELUSER", "cache")
 
@@ -102,7 +102,7 @@ async def test_what_does_not_speak_redis_is_an_outage(answer: bytes) -> None:
 
     async with serving(nonsense) as url:
         with pytest.raises(StoreDown):
-            await RedisServer(url).news(0)
+            await RedisServer(url).invalidations(0)
 
 
 @pytest.mark.parametrize("url", ["http://host", "redis://host/films", "localhost:6379"])
@@ -133,7 +133,7 @@ async def test_k8_a_server_that_says_yes_to_everything_is_an_outage() -> None:
 
     async with serving(agree) as url:
         with pytest.raises(StoreDown, match="our scripts"):
-            await RedisServer(url).news(0)
+            await RedisServer(url).invalidations(0)
 
 
 async def test_a_unix_socket_is_an_address(valkey: Server, tmp_path: Path) -> None:

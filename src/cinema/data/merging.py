@@ -27,7 +27,7 @@ _AT_ONCE: Final = 5_000
 
 def merge(connection: Connection, foreign: Foreign) -> Mapping[str, int]:
     """Add the set; return how many rows of each table it held. Raises `Fault` if a link leads nowhere."""
-    _demand_ends(connection, foreign)
+    _validate_ends(connection, foreign)
     with quiet(connection):
         if has_catalogue(connection):
             _merge_genres(connection, foreign.rows("genre"))
@@ -41,7 +41,7 @@ def merge(connection: Connection, foreign: Foreign) -> Mapping[str, int]:
     return {name: len(foreign.rows(name)) for name in COLUMNS}
 
 
-def _demand_ends(connection: Connection, foreign: Foreign) -> None:
+def _validate_ends(connection: Connection, foreign: Foreign) -> None:
     known = {name: {row[0] for row in foreign.rows(name)} for name in _ENTITIES}
     for name in _LINKS:
         for place, row in enumerate(foreign.rows(name)):

@@ -27,14 +27,14 @@ class Loader:
     """One writer, and what has become of what was written."""
 
     writer: Writer
-    patience: Retrying
+    retrying: Retrying
     report: EtlReport
     set_aside: dict[str, str] = field(default_factory=dict)
     written: Counter[str] = field(default_factory=Counter)
 
     async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """Ask the index, as often as it takes."""
-        return await self.patience.keep("index", question)
+        return await self.retrying.keep("index", question)
 
     async def write(self, index: str, version: str, items: Sequence[Item]) -> None:
         """Write the changes; what is refused for good, or could not be read, is logged, counted and set aside.
@@ -66,7 +66,7 @@ class Loader:
     async def _wait(self, attempt: int, busy: Mapping[str, Refused]) -> None:
         reason = next(iter(busy.values())).reason
         said = WriterError(f"{len(busy)} documents are not taken yet: {reason}")
-        await self.patience.pause(attempt, "index", said)
+        await self.retrying.pause(attempt, "index", said)
 
     def _confirm(self, index: str, changes: Sequence[Change], refused: Mapping[str, Refused]) -> None:
         count = len({change.id for change in changes} - refused.keys())  # as the index counts

@@ -22,14 +22,14 @@ __all__ = [
     "FinishedBatch",
     "Manifest",
     "figures_key",
-    "next_stamp",
-    "read_stamp",
-    "stamp_of",
-    "stamp_path",
+    "manifest_of",
+    "manifest_path",
+    "next_manifest",
+    "read_manifest",
     "text_of",
     "waiting",
     "without_tags",
-    "write_stamp",
+    "write_manifest",
 ]
 
 _LIMIT = 10_000
@@ -65,7 +65,7 @@ class Manifest:
         return tuple(tag for tag, batch in self.tags.items() if batch > seen)
 
 
-def next_stamp(stamp: Manifest, tags: Collection[str] | None, did: FinishedBatch) -> Manifest:
+def next_manifest(stamp: Manifest, tags: Collection[str] | None, did: FinishedBatch) -> Manifest:
     """Return the stamp after another batch with these tags; None means everything."""
     batch = stamp.batch + 1
     totals = {name: stamp.documents.get(name, 0) + count for name, count in did.written.items()}
@@ -96,7 +96,7 @@ def without_tags(stamp: Manifest) -> Manifest:
     return replace(stamp, tags={})
 
 
-def stamp_path(folder: Path) -> Path:
+def manifest_path(folder: Path) -> Path:
     """Return where the stamp lies in SEARCH_DIR."""
     return folder / "batch.json"
 
@@ -106,15 +106,15 @@ def figures_key(prefix: str) -> str:
     return f"{prefix}#etl"
 
 
-def read_stamp(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
     """Return the stamp; an empty one if there is none that can be read."""
     try:
-        return stamp_of(path.read_bytes())
+        return manifest_of(path.read_bytes())
     except OSError:
         return Manifest()
 
 
-def stamp_of(text: bytes | str | None) -> Manifest:
+def manifest_of(text: bytes | str | None) -> Manifest:
     """Return the stamp that a text holds; an empty one if it holds none."""
     try:
         stamp = Manifest(**json.loads(text or ""))
@@ -140,6 +140,6 @@ def text_of(stamp: Manifest) -> str:
     return json.dumps(asdict(stamp))
 
 
-def write_stamp(path: Path, stamp: Manifest) -> None:
+def write_manifest(path: Path, stamp: Manifest) -> None:
     """Replace the stamp."""
     replace_file(path, text_of(stamp))

@@ -53,7 +53,7 @@ class Etl:
     reopen: Callable[[], Database]
     feed: Feed
     purger: Invalidator
-    patience: Retrying
+    retrying: Retrying
     report: EtlReport
     state: Path
     batch: int = 1_000
@@ -61,7 +61,7 @@ class Etl:
 
     async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
         """Ask the source, as often as it takes."""
-        return await self.patience.keep("database", question)
+        return await self.retrying.keep("database", question)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Read from the source, as often as it takes."""
@@ -241,7 +241,7 @@ async def _tell_what_waits(etl: Etl, state: State, *, last: bool = False) -> Non
 
 
 def _lags(etl: Etl, since: Mapping[str, float]) -> Mapping[str, float]:
-    now = etl.patience.env.clock.wall()
+    now = etl.retrying.env.clock.wall()
     return {index: max(0.0, now - moment) for index, moment in since.items()}
 
 

@@ -9,12 +9,12 @@ from typing import Protocol
 
 from cinema.etl.manifest import (
     FinishedBatch,
-    next_stamp,
-    read_stamp,
+    next_manifest,
+    read_manifest,
     text_of,
     waiting,
     without_tags,
-    write_stamp,
+    write_manifest,
 )
 from stagedoor._cache.redis import RedisServer
 from stagedoor._cache.server import StoreDown
@@ -47,11 +47,13 @@ class Stamped:
     path: Path
 
     async def wait(self, since: Mapping[str, float], /) -> None:
-        await asyncio.to_thread(lambda: write_stamp(self.path, waiting(read_stamp(self.path), since)))
+        await asyncio.to_thread(lambda: write_manifest(self.path, waiting(read_manifest(self.path), since)))
 
     async def purge(self, tags: Collection[str], did: FinishedBatch, /) -> tuple[str, ...]:
         named = None if EVERYTHING in tags else tags
-        await asyncio.to_thread(lambda: write_stamp(self.path, next_stamp(read_stamp(self.path), named, did)))
+        await asyncio.to_thread(
+            lambda: write_manifest(self.path, next_manifest(read_manifest(self.path), named, did))
+        )
         return ()
 
     async def aclose(self) -> None:
@@ -70,7 +72,7 @@ class WithRedis:
         await self.stamped.wait(since)
         with suppress(StoreDown, TimeoutError):  # a figure, which the batch itself replaces
             async with asyncio.timeout(_SECONDS):
-                await self.server.news(0)
+                await self.server.invalidations(0)
                 await self._show()
 
     async def purge(self, tags: Collection[str], did: FinishedBatch, /) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ class WithRedis:
         names = [ALL] if EVERYTHING in tags else [tag(name) for name in tags]
         try:
             async with asyncio.timeout(_SECONDS):
-                await self.server.news(0)  # which connects
+                await self.server.invalidations(0)  # which connects
                 await self.server.purge(names, 0)
                 await self._show()
         except (StoreDown, TimeoutError):
@@ -86,7 +88,7 @@ class WithRedis:
         return ()
 
     async def _show(self) -> None:
-        stamp = await asyncio.to_thread(read_stamp, self.stamped.path)
+        stamp = await asyncio.to_thread(read_manifest, self.stamped.path)
         await self.server.command("SET", self.key, text_of(without_tags(stamp)))
 
     async def aclose(self) -> None:

@@ -17,7 +17,7 @@ from cinema.etl.checkpoints import consumer_beside
 from cinema.etl.feed import Feed
 from cinema.etl.load import Loader
 from cinema.etl.lock import sole_writer, sole_writer_anywhere
-from cinema.etl.manifest import figures_key, stamp_path
+from cinema.etl.manifest import figures_key, manifest_path
 from cinema.etl.modified import Modified
 from cinema.etl.pages import collect_rarely
 from cinema.etl.passes import Etl, clear, found, update
@@ -72,7 +72,7 @@ class Job:
             except (DatabaseUnavailable, WriterError) as error:
                 if isinstance(error, WriterError) and not error.retryable:
                     raise
-                await self.patience.pause(attempt, "index", error)
+                await self.retrying.pause(attempt, "index", error)
 
     async def watch(self) -> None:
         """Make passes for ever; nothing but a cancellation ends it."""
@@ -87,7 +87,7 @@ class Job:
             await self.env.clock.sleep(self.settings.search_etl_interval_s)
 
     @property
-    def patience(self) -> Retrying:
+    def retrying(self) -> Retrying:
         """Return how outages are borne."""
         return Retrying(self.env, self._lost)
 
@@ -122,19 +122,19 @@ class Job:
 
     async def _pass(self, writer: Writer, *, anew: bool) -> int:
         began = self.env.clock.now()
-        feed = await self.patience.keep("database", self._feed)
+        feed = await self.retrying.keep("database", self._feed)
         settings = self.settings
         etl = Etl(
             self.database,
             partial(open_database, settings.database_url, mapped=True),
             feed,
             self.purger,
-            self.patience,
+            self.retrying,
             self.report,
             settings.search_etl_state,
             settings.search_etl_batch,
         )
-        loader = Loader(writer, self.patience, self.report)
+        loader = Loader(writer, self.retrying, self.report)
         state, reason, source = await found(etl, writer)
         if state is None or anew:
             self.report.note("warning" if reason else "info", "etl_rebuild", reason=reason or "asked for")
@@ -180,7 +180,7 @@ def job_of(settings: Settings, report: EtlReport | None = None) -> Job:
 
 
 def _purger_of(settings: Settings) -> Invalidator:
-    stamped = Stamped(stamp_path(settings.search_dir))
+    stamped = Stamped(manifest_path(settings.search_dir))
     if settings.redis_url is None:
         return stamped
     prefix = settings.redis_prefix

@@ -1,7 +1,7 @@
 """Serve the gateway in this process, or in several, until it is told to stop."""
 
 import stagedoor
-from cinema.listening import demand_free
+from cinema.listening import validate_free
 from cinema.settings import Settings
 
 __all__ = ["serve"]
@@ -15,7 +15,7 @@ def serve(settings: Settings, host: str | None = None) -> None:
 
     """
     address = (host or settings.gateway_host, settings.gateway_port)
-    demand_free(*address)
+    validate_free(*address)
     stagedoor.serve(
         "cinema.gateway.app:app", host=address[0], port=address[1], workers=settings.gateway_workers
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from cinema.pictures import gif, jpeg, png, webp
-from cinema.pictures.bounds import Bounds, NotAPicture, demand_canvas
+from cinema.pictures.bounds import Bounds, NotAPicture, validate_canvas
 from cinema.pictures.pieces import Pieces
 
 __all__ = ["Bare", "bared"]
@@ -38,6 +38,6 @@ def bared(data: memoryview, bounds: Bounds) -> Bare:
                 pieces = read(data, bounds)
             except (IndexError, ValueError) as error:  # a structure that points outside the file
                 raise NotAPicture(f"a broken {name} file") from error
-            demand_canvas(pieces.width, pieces.height, pieces.frames, bounds)
+            validate_canvas(pieces.width, pieces.height, pieces.frames, bounds)
             return Bare(name, pieces)
     raise NotAPicture("neither PNG, JPEG, WebP nor GIF")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Bounds", "NotAPicture", "TooMuch", "demand_canvas"]
+__all__ = ["Bounds", "NotAPicture", "TooMuch", "validate_canvas"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +25,7 @@ class TooMuch(Exception):
     """The file is a picture that is over a bound; the text says which."""
 
 
-def demand_canvas(width: int, height: int, frames: int, bounds: Bounds) -> None:
+def validate_canvas(width: int, height: int, frames: int, bounds: Bounds) -> None:
     """Raise `NotAPicture` for a canvas without area, `TooMuch` for one that is over the bounds."""
     if width < 1 or height < 1 or frames < 1:
         raise NotAPicture("it has no pixels")

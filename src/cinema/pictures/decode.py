@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from PIL import Image, ImageOps
 
-from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch, demand_canvas
+from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch, validate_canvas
 
 __all__ = ["decode", "shrink"]
 
@@ -38,7 +38,7 @@ def decode(file: BinaryIO, name: str, bounds: Bounds) -> None:
 def _decode(file: BinaryIO, name: str, bounds: Bounds) -> None:
     with Image.open(file, formats=[_FORMATS[name]]) as image:
         frames = 1
-        demand_canvas(*image.size, frames, bounds)
+        validate_canvas(*image.size, frames, bounds)
         image.load()
         while True:
             try:
@@ -46,7 +46,7 @@ def _decode(file: BinaryIO, name: str, bounds: Bounds) -> None:
             except EOFError:
                 return
             frames += 1
-            demand_canvas(*image.size, frames, bounds)
+            validate_canvas(*image.size, frames, bounds)
             image.load()
 
 

@@ -1,6 +1,6 @@
 """GIF (87a and 89a): blocks, most of them in sub-blocks of up to 255 octets."""
 
-from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch, demand_canvas
+from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch, validate_canvas
 from cinema.pictures.pieces import Cursor, Pieces
 
 __all__ = ["SIGNATURE", "read"]
@@ -29,7 +29,7 @@ def read(data: memoryview, bounds: Bounds) -> Pieces:
         elif kind:  # some programs leave zeros between blocks
             raise NotAPicture("a block of an unknown kind")
         cursor.count()
-    demand_canvas(pieces.width, pieces.height, pieces.frames, bounds)
+    validate_canvas(pieces.width, pieces.height, pieces.frames, bounds)
     pieces.keep(b";")
     return pieces
 
@@ -42,7 +42,7 @@ def _image(cursor: Cursor, pieces: Pieces, bounds: Bounds) -> None:
     pieces.width, pieces.height = max(pieces.width, left + width), max(pieces.height, top + height)
     if not (width and height):
         raise NotAPicture("a frame without pixels")
-    demand_canvas(pieces.width, pieces.height, pieces.frames, bounds)
+    validate_canvas(pieces.width, pieces.height, pieces.frames, bounds)
     _pass_colours(cursor, flags)
     (bits,) = cursor.unpack("B")
     if not 1 <= bits <= 11:

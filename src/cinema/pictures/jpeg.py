@@ -3,7 +3,7 @@
 import re
 import struct
 
-from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch, demand_canvas
+from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch, validate_canvas
 from cinema.pictures.exif import minimal, orientation_of
 from cinema.pictures.pieces import Cursor, Pieces
 
@@ -73,7 +73,7 @@ class _JpegReading:
         if precision != 8 or parts not in {1, 3, 4}:
             raise NotAPicture("a kind of JPEG that is not shown anywhere")
         self.pieces.frames = 1
-        demand_canvas(self.pieces.width, self.pieces.height, 1, self.bounds)
+        validate_canvas(self.pieces.width, self.pieces.height, 1, self.bounds)
 
     def _scan(self, whole: tuple[bytes | memoryview, ...]) -> None:
         self.scans += 1

@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch, demand_canvas
+from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch, validate_canvas
 from cinema.pictures.exif import minimal, orientation_of
 from cinema.pictures.pieces import Cursor, Pieces
 
@@ -71,7 +71,7 @@ class _PngReading:
             case b"acTL":
                 self._promised = int.from_bytes(body[:4])
             case b"iCCP":
-                _demand_profile(body, self.bounds)
+                _validate_profile(body, self.bounds)
             case b"eXIf":
                 self.orientation = orientation_of(body)
 
@@ -79,7 +79,7 @@ class _PngReading:
         if self._seen[b"IHDR"] > 1 or len(body) != 13:
             raise NotAPicture("IHDR stands once and has 13 octets")
         self.pieces.width, self.pieces.height = struct.unpack(">II", body[:8])
-        demand_canvas(self.pieces.width, self.pieces.height, 1, self.bounds)
+        validate_canvas(self.pieces.width, self.pieces.height, 1, self.bounds)
         self._missing = _octets_of(
             self.pieces.width, self.pieces.height, *body[8:10], interlaced=bool(body[12])
         )
@@ -102,7 +102,7 @@ class _PngReading:
         if self._seen[b"fcTL"] == 1 and b"IDAT" in self._seen:
             self._apart = 1
         self.pieces.frames = self._seen[b"fcTL"] + self._apart
-        demand_canvas(self.pieces.width, self.pieces.height, self.pieces.frames, self.bounds)
+        validate_canvas(self.pieces.width, self.pieces.height, self.pieces.frames, self.bounds)
 
     def finish(self) -> None:
         """Raise `NotAPicture` unless there is a picture, with the frames that it says it has."""
@@ -152,7 +152,7 @@ def _chunk(cursor: Cursor) -> tuple[bytes, memoryview, memoryview]:
     return kind, body, whole
 
 
-def _demand_profile(body: memoryview, bounds: Bounds) -> None:
+def _validate_profile(body: memoryview, bounds: Bounds) -> None:
     name, zero, rest = bytes(body).partition(b"\0")
     if not zero or not 1 <= len(name) <= 79:
         raise NotAPicture("a colour profile without a name")

@@ -2,7 +2,7 @@
 
 import struct
 
-from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch, demand_canvas
+from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch, validate_canvas
 from cinema.pictures.exif import minimal, orientation_of
 from cinema.pictures.pieces import Cursor, Pieces
 
@@ -35,7 +35,7 @@ def read(data: memoryview, bounds: Bounds) -> Pieces:
 def _extended(cursor: Cursor, header: memoryview, bounds: Bounds) -> Pieces:
     width, height = (int.from_bytes(header[at : at + 3], "little") + 1 for at in (4, 7))
     pieces = Pieces(width, height, frames=0)
-    demand_canvas(width, height, 1, bounds)
+    validate_canvas(width, height, 1, bounds)
     orientation, chunks = 1, list[bytes | memoryview]()
     stills, profiles = 0, 0
     while not cursor.ended:
@@ -45,11 +45,11 @@ def _extended(cursor: Cursor, header: memoryview, bounds: Bounds) -> Pieces:
             orientation = orientation_of(bytes(body).removeprefix(b"Exif\0\0"))
         elif kind == b"ANMF":
             pieces.frames += 1
-            demand_canvas(width, height, pieces.frames, bounds)
+            validate_canvas(width, height, pieces.frames, bounds)
             chunks.append(_written(kind, _frame(body, bounds)))
         elif kind in _KEPT:
             stills, profiles = stills + (kind in _PICTURES), profiles + (kind == b"ICCP")
-            _demand_profile(kind, body, profiles, bounds)
+            _validate_profile(kind, body, profiles, bounds)
             chunks.append(_written(kind, body))
     if stills + min(pieces.frames, 1) != 1:
         raise NotAPicture("there is no picture in it, or more than one")
@@ -72,7 +72,7 @@ def _frame(body: memoryview, bounds: Bounds) -> bytes:
     return b"".join(kept)
 
 
-def _demand_profile(kind: bytes, body: memoryview, times: int, bounds: Bounds) -> None:
+def _validate_profile(kind: bytes, body: memoryview, times: int, bounds: Bounds) -> None:
     if kind == b"ICCP" and (len(body) > bounds.profile or times > 1):
         raise TooMuch(f"a picture has one colour profile, of at most {bounds.profile:,} octets")
 

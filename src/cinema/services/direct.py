@@ -41,7 +41,7 @@ class BodyRoute(APIRoute):
         _, check, answer = _argument_of(self.endpoint)
 
         async def handle(request: Request) -> Response:
-            _demand_json(request.headers)
+            _validate_json(request.headers)
             return await answer(_checked(check, _parsed(await request.body()), "body"))
 
         return handle
@@ -66,7 +66,7 @@ def _checked(check: Callable[[object], Any], value: object, *place: str) -> Any:
         ) from None
 
 
-def _demand_json(headers: Mapping[str, str]) -> None:
+def _validate_json(headers: Mapping[str, str]) -> None:
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise HTTPException(415, "the body must be application/json")

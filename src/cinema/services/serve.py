@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from cinema.listening import demand_free
+from cinema.listening import validate_free
 from cinema.services import SERVICES
 from cinema.settings import Settings
 from stagedoor._door import ServerHooks
@@ -20,7 +20,7 @@ def serve(settings: Settings, name: str, host: str | None = None) -> None:
     """
     service = SERVICES[name]
     bound, port = service.address(settings)
-    demand_free(host or bound, port)
+    validate_free(host or bound, port)
     app = import_module(service.module).build(settings)
     # The door listens last: as long as nobody can answer, a caller is refused at once and does not wait in a queue.
     serve_door(ServerHooks(app=app, refused=app.refused), host=host or bound, port=port, namespace="cinema")

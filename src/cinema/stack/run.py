@@ -17,7 +17,7 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic
 
-from cinema.listening import demand_free
+from cinema.listening import validate_free
 from cinema.settings import Settings
 from cinema.stack.child import Child, ending, late, start
 from cinema.stack.parts import StackProcess, parts_of
@@ -56,7 +56,7 @@ def run(settings: Settings, *, restart: bool = True) -> int:
 
 def _is_taken(part: StackProcess) -> bool:
     try:
-        demand_free(part.host, part.port)
+        validate_free(part.host, part.port)
     except OSError:
         return True
     return False

@@ -3,7 +3,7 @@
 All operations of a process share one connection and are answered in the order they were sent, so a caller that gives
 up leaves nothing behind: its answer is read and dropped, never handed to somebody else (K6). There is no pool that
 could run dry.
-Only `news` connects, in the background; everything else fails at once where there is no connection.
+Only `invalidations` connects, in the background; everything else fails at once where there is no connection.
 Each operation is a script and therefore atomic: an entry and the rest of its life are read together, and an entry is
 written only if no purge came since its writer last heard. Log of purges: one sorted set, name by number.
 """
@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import hiredis
 
 from stagedoor._cache.entry import BORN
-from stagedoor._cache.redis_scripts import NEWS, PURGE, READ, WITHOUT, WRITE, news_of
+from stagedoor._cache.redis_scripts import NEWS, PURGE, READ, WITHOUT, WRITE, invalidations_of
 from stagedoor._cache.server import Invalidations, StoreDown
 from stagedoor.errors import ConfigError
 
@@ -49,34 +49,34 @@ class RedisServer:
 
     async def read(self, key: bytes, heard: int, /) -> tuple[Invalidations, bytes | None, float]:
         reply = await self._run(READ, [self._log, self._name(key)], heard)
-        news = news_of(reply, heard)
+        invalidations = invalidations_of(reply, heard)
         match reply[WITHOUT:]:
             case [bytes(data), int(left)]:
-                return news, data, left / 1000
-        return news, None, 0.0
+                return invalidations, data, left / 1000
+        return invalidations, None, 0.0
 
     async def write(self, key: bytes, data: bytes, until: int, heard: int, /) -> tuple[Invalidations, bool]:
         reply = await self._run(WRITE, [self._log, self._name(key)], heard, data, until, data[BORN], 0)
-        return news_of(reply, heard), len(reply) > WITHOUT
+        return invalidations_of(reply, heard), len(reply) > WITHOUT
 
     async def settle(
         self, key: bytes, data: bytes, until: int, heard: int, young: int, /
     ) -> tuple[Invalidations, bool, bytes | None, float]:
         reply = await self._run(WRITE, [self._log, self._name(key)], heard, data, until, data[BORN], young)
-        news = news_of(reply, heard)
+        invalidations = invalidations_of(reply, heard)
         match reply[WITHOUT:]:
             case [bytes(there), int(left)]:
-                return news, True, there, left / 1000
-        return news, len(reply) > WITHOUT, None, 0.0
+                return invalidations, True, there, left / 1000
+        return invalidations, len(reply) > WITHOUT, None, 0.0
 
     async def purge(self, names: Iterable[bytes], heard: int, /) -> Invalidations:
-        return news_of(await self._run(PURGE, [self._log], heard, *names), heard)
+        return invalidations_of(await self._run(PURGE, [self._log], heard, *names), heard)
 
-    async def news(self, heard: int, /) -> Invalidations:
+    async def invalidations(self, heard: int, /) -> Invalidations:
         try:
             if self._line is None or self._line.closed:
                 await self._connect()
-            return news_of(await self._run(NEWS, [self._log], heard), heard)
+            return invalidations_of(await self._run(NEWS, [self._log], heard), heard)
         except BaseException:
             # Whatever it was, the next question shall not suffer from the state of this connection.
             self._drop()

@@ -3,7 +3,7 @@
 Nobody else should write under our prefix, and somebody will. A log that is none of ours (another type, a newest number
 that is no whole number or lies beyond any moment that a clock or a purge could have brought) is thrown away by the
 two scripts that write it, and everything is purged: that costs misses, where to believe it would end the cache. What a
-script answers is judged before it is used: see `news_of`.
+script answers is judged before it is used: see `invalidations_of`.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any, Final, TypeGuard
 
 from stagedoor._cache.server import Invalidations, StoreDown
 
-__all__ = ["NEWS", "PURGE", "READ", "WITHOUT", "WRITE", "news_of"]
+__all__ = ["NEWS", "PURGE", "READ", "WITHOUT", "WRITE", "invalidations_of"]
 
 _BEYOND: Final = 315_360_000_000_000  # microseconds; ten years
 _MOST_BYTES: Final = 16 * 2**20  # of one entry; a larger one is not worth the way
@@ -107,7 +107,7 @@ return answer()
 )
 
 
-def news_of(reply: object, heard: int) -> Invalidations:
+def invalidations_of(reply: object, heard: int) -> Invalidations:
     """Return what an answer brings; raises `StoreDown` unless it is one of our scripts'."""
     if not isinstance(reply, list) or len(reply) < WITHOUT or not _are_purges(reply[3]):
         raise StoreDown("not a reply of our scripts")

@@ -54,7 +54,7 @@ class Server(Protocol):
         """Write the names down under a new number, larger than `heard` and than any before."""
         ...
 
-    async def news(self, heard: int, /) -> Invalidations:
+    async def invalidations(self, heard: int, /) -> Invalidations:
         """Return what is new, having made sure that the server can be written.
 
         A server that knows no purge, or less than `heard`, has lost some: it purges ALL first.

@@ -108,9 +108,11 @@ class Shared:
         answer = await self._ask(self._server.read(key, mark.heard), self._timeout)
         if answer is None:
             return Lookup(None, "redis", mark)
-        news, data, left = answer
-        self._hear(news, sent)
-        held = None if data is None or news.number < mark.heard else self._other(key, data, left, sent)
+        invalidations, data, left = answer
+        self._hear(invalidations, sent)
+        held = (
+            None if data is None or invalidations.number < mark.heard else self._other(key, data, left, sent)
+        )
         return Lookup(held, "redis", self.purges.mark)
 
     def set(self, entry: Entry, mark: TagVersion, /) -> bool:
@@ -166,10 +168,12 @@ class Shared:
 
     async def _beat(self) -> None:
         sent = self._clock.now()
-        news = await self._ask(self._server.news(self.purges.mark.heard), self._probe_timeout, probe=True)
-        if news is None:
+        invalidations = await self._ask(
+            self._server.invalidations(self.purges.mark.heard), self._probe_timeout, probe=True
+        )
+        if invalidations is None:
             return
-        self._hear(news, sent)
+        self._hear(invalidations, sent)
         # After the question, which connects, and before anybody reads: what was purged meanwhile must be out.
         if not self._untold or await self._tell():
             self._restore()
@@ -180,24 +184,24 @@ class Shared:
             self._untold = {ALL: self._turn}
         told = dict(self._untold)
         sent = self._clock.now()
-        news = await self._ask(self._server.purge(told, self.purges.mark.heard), self._probe_timeout)
-        if news is None:
+        invalidations = await self._ask(self._server.purge(told, self.purges.mark.heard), self._probe_timeout)
+        if invalidations is None:
             return False
         # A name that was purged again meanwhile has a later turn, and is told again.
         self._untold = {name: turn for name, turn in self._untold.items() if told.get(name) != turn}
-        self._hear(news, sent)
+        self._hear(invalidations, sent)
         return True
 
-    def _hear(self, news: Invalidations, sent: float) -> None:
+    def _hear(self, invalidations: Invalidations, sent: float) -> None:
         """Note what an answer told; one that knows less than we do tells nothing."""
-        self._offset = news.clock / 1e6 - self._clock.now()
+        self._offset = invalidations.clock / 1e6 - self._clock.now()
         heard = self.purges.mark.heard
-        if news.number < heard:
+        if invalidations.number < heard:
             return
-        for name, number in news.purges:
+        for name, number in invalidations.purges:
             if number > heard:
                 self.purges.note((name,), number)
-        self.purges.hear(news.number)
+        self.purges.hear(invalidations.number)
         self.synced = max(self.synced, sent)
 
     # --- one operation -------------------------------------------------------------------------------------
@@ -278,8 +282,8 @@ class Shared:
             )
             if answer is None:
                 return None
-            news, agreed, there, left = answer
-            self._hear(news, sent)
+            invalidations, agreed, there, left = answer
+            self._hear(invalidations, sent)
             if agreed and there is None:
                 return StoredEntry(entry, born, sent, self.purges.mark.position)
             other = None if there is None else self._other(entry.key, there, left, sent)

@@ -2,10 +2,10 @@
 
 import socket
 
-__all__ = ["demand_free"]
+__all__ = ["validate_free"]
 
 
-def demand_free(host: str, port: int) -> None:
+def validate_free(host: str, port: int) -> None:
     """Raise `OSError` if nobody may listen there: the address is taken, forbidden, or none of this machine's."""
     for family, kind, protocol, _, address in socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

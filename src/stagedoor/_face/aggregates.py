@@ -8,15 +8,15 @@ from pydantic import BaseModel, RootModel
 
 from stagedoor._aggregate import verdict as judged
 from stagedoor._context import Priority
-from stagedoor._face.caching import Cache
+from stagedoor._face.cache import Cache
 from stagedoor._face.caller import caller_here
 from stagedoor._face.declared import (
     DeclaredPart,
     Limit,
-    demand_async,
-    demand_seconds,
-    demand_unnamed,
     uses_of,
+    validate_async,
+    validate_seconds,
+    validate_unnamed,
 )
 from stagedoor._face.fields import Cookie
 from stagedoor._face.guards import Guard
@@ -201,12 +201,12 @@ class Aggregate(Generic[M]):
         that the function's code does not show. Raises `ConfigError` for what is no `async def`.
         """
         place = here()
-        demand_seconds(limit, "limit", place)
-        demand_unnamed(cache, place)
+        validate_seconds(limit, "limit", place)
+        validate_unnamed(cache, place)
         known = uses_of(uses, place, lambda one: getattr(one, SOURCE, None))
 
         def declare(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-            demand_async(call, "part", place)
+            validate_async(call, "part", place)
             self.parts.append(
                 DeclaredPart(function=call, limit=limit, cache=cache, uses=known, place=place_of_code(call))
             )

@@ -24,7 +24,7 @@ def too_large(limit: int) -> RequestRefused:
     return RequestRefused(problems.too_large(f"a body has at most {limit:,} bytes here"))
 
 
-def demand_length(request: Request, limit: int) -> None:
+def validate_length(request: Request, limit: int) -> None:
     """Refuse a body that says it is over the bound, before anything of it is read."""
     said = request.headers.get(b"content-length", b"0")
     if said.isdigit() and int(said) > limit:
@@ -54,7 +54,7 @@ async def json_body(request: Request, adapter: TypeAdapter[Any], limit: int) -> 
         raise RequestRefused(
             problems.unsupported_media("the body is JSON here: say Content-Type: application/json")
         )
-    demand_length(request, limit)
+    validate_length(request, limit)
     body = b"".join([chunk async for chunk in chunks_of(request, limit)]).removeprefix(_BOM)
     odd = odd_number(body)
     if odd:

@@ -71,7 +71,7 @@ class Caller:
             self._forwarded = {}
         known = self._forwarded.get(service)
         if known is None:
-            demand_covered(self.rules, name, picker)
+            validate_covered(self.rules, name, picker)
             known = self._forwarded[service] = picker.pick(self.fields)
         return known
 
@@ -89,7 +89,7 @@ async def noted(caller: Caller, write: Awaitable[T]) -> T:
     return done
 
 
-def demand_covered(rules: Rules, name: str, picker: Picker) -> None:
+def validate_covered(rules: Rules, name: str, picker: Picker) -> None:
     """Raise `ConfigError` if a service would see fields that do not identify the answer."""
     missing = uncovered(rules, picker)
     if missing:

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from stagedoor import _context as context
 from stagedoor import _requests as requests
 from stagedoor._call import Call
-from stagedoor._face.caching import Cache
+from stagedoor._face.cache import Cache
 from stagedoor._face.caller import Caller, caller_here, noted
 from stagedoor._face.fields import Cookie, Picker, lower_fields
 from stagedoor._face.places import Place

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, LiteralString
 
-from stagedoor._face.declared import Source, demand_seconds
+from stagedoor._face.declared import Source, validate_seconds
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.guards import Guard, guards_in
@@ -51,7 +51,7 @@ class Declaration(Upstreams, Routes):
         given: object = name
         if not isinstance(given, str) or _NAME.fullmatch(given) is None:
             raise ConfigError(f"{self.place}: a gateway's name is lower case such as 'shop', not {name!r}")
-        demand_seconds(deadline, "deadline", self.place)
+        validate_seconds(deadline, "deadline", self.place)
         self.name = name
         self.deadline = deadline
         self.settings = settings

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from stagedoor._context import Priority
 from stagedoor._face.backends import Backend
-from stagedoor._face.caching import Cache
+from stagedoor._face.cache import Cache
 from stagedoor._face.fields import Cookie
 from stagedoor._face.guards import Guard
 from stagedoor._face.operation import Operation
@@ -24,12 +24,12 @@ __all__ = [
     "Limit",
     "Passage",
     "Source",
-    "demand_async",
-    "demand_cache",
-    "demand_operation",
-    "demand_policies",
-    "demand_seconds",
-    "demand_unnamed",
+    "validate_async",
+    "validate_cache",
+    "validate_operation",
+    "validate_policies",
+    "validate_seconds",
+    "validate_unnamed",
 ]
 
 Function: TypeAlias = Callable[..., Awaitable[Any]]
@@ -119,7 +119,7 @@ class Source:
         return self.name
 
 
-def demand_async(function: Any, what: str, place: Place) -> None:  # noqa: ANN401 - whatever was decorated
+def validate_async(function: Any, what: str, place: Place) -> None:  # noqa: ANN401 - whatever was decorated
     """Raise `ConfigError` unless a decorated thing is an `async def`."""
     if not callable(function):
         raise ConfigError(f"{place}: {what} decorates an async def, not {type(function).__name__}")
@@ -130,7 +130,7 @@ def demand_async(function: Any, what: str, place: Place) -> None:  # noqa: ANN40
         raise ConfigError(f"{place}: {what}: {name} must be an async def")
 
 
-def demand_seconds(value: Limit, what: str, place: Place, most: float = _LONGEST) -> None:
+def validate_seconds(value: Limit, what: str, place: Place, most: float = _LONGEST) -> None:
     """Raise `ConfigError` unless a time is a number of seconds that makes sense for a request."""
     if value is None:
         return
@@ -142,13 +142,13 @@ def demand_seconds(value: Limit, what: str, place: Place, most: float = _LONGEST
         )
 
 
-def demand_cache(cache: object, place: Place) -> None:
+def validate_cache(cache: object, place: Place) -> None:
     """Raise `ConfigError` unless a cache is one, or None."""
     if cache is not None and not isinstance(cache, Cache):
         raise ConfigError(f"{place}: cache is a Cache, as in cache=Cache(max_age=10), not {cache!r}")
 
 
-def demand_operation(
+def validate_operation(
     operation: object, methods: AbstractSet[str], names: Sequence[str], place: Place
 ) -> None:
     """Raise `ConfigError` unless an operation is one of a single method, whose query parameters have defaults."""
@@ -161,16 +161,16 @@ def demand_operation(
         raise ConfigError(f"{place}: operation: {', '.join(missing)}: neither in the path nor among defaults")
 
 
-def demand_unnamed(cache: Cache | None, place: Place) -> None:
+def validate_unnamed(cache: Cache | None, place: Place) -> None:
     """Raise `ConfigError` unless a cache is one that finds its own keys."""
-    demand_cache(cache, place)
+    validate_cache(cache, place)
     if cache is not None and cache.key is not None:
         raise ConfigError(
             f"{place}: Cache(key=...) is for screens and handlers: a call is kept by all it sends"
         )
 
 
-def demand_policies(policies: object, place: Place) -> None:
+def validate_policies(policies: object, place: Place) -> None:
     """Raise `ConfigError` unless policies are a list of instances."""
     if policies is None:
         return

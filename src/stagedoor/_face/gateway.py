@@ -18,7 +18,7 @@ from stagedoor._face.declared import Source
 from stagedoor._face.guarding import Guards, authenticators
 from stagedoor._face.running import Running
 from stagedoor._face.settings import prefix_of, settings_from, url_from
-from stagedoor._face.unknown import demand_known
+from stagedoor._face.unknown import validate_known
 from stagedoor._face.world import World
 from stagedoor._guards.visitors import Authenticator
 from stagedoor._observers.logs import LogStream
@@ -85,7 +85,7 @@ class Gateway(Declaration):
         settings = settings_from(variables, self.name, self.settings)
         names = [one.name for one in blueprint.services]
         rows = [name for guard in blueprint.guards for name, _, _ in guard.variables(self.name)]
-        demand_known(variables, self.name, names, rows, given=self.settings is not None)
+        validate_known(variables, self.name, names, rows, given=self.settings is not None)
         labels = {one.name: one.label for one in blueprint.behind}
         world = World(settings, labels, env, release=self.version, all_logs=all_logs, stream=stream)
         given: dict[str, Transport[Any, Any]] = dict(transports or {})

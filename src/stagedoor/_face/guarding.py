@@ -137,7 +137,7 @@ async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     return known
 
 
-def demand_guarded(rules: Rules, guard: Guard | None, name: str) -> None:
+def validate_guarded(rules: Rules, guard: Guard | None, name: str) -> None:
     """Raise `ConfigError` where an answer that others may get would be made of one that is somebody's own."""
     if guard is not None and rules.vary is not None and rules.guard != guard.name:
         raise ConfigError(

@@ -267,7 +267,7 @@ def guards_in(function: Callable[..., Any]) -> list[Guard]:
     return [marker for one in arguments for marker in markers_of(one.hint) if isinstance(marker, Guard)]
 
 
-def demand_guard(guard: object, place: Place) -> None:
+def validate_guard(guard: object, place: Place) -> None:
     """Raise `ConfigError` unless a guard is one, or None."""
     if guard is not None and not isinstance(guard, Guard):
         raise ConfigError(f"{place}: guard is a Jwt or ApiKeys, not {guard!r}")

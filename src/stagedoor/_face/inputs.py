@@ -87,10 +87,10 @@ class Input:
         if schema.get("type") == "object":
             raise ConfigError(f"{format_hint(self.hint)} cannot be read from a {self.place} parameter")
         if self.default is not ABSENT:
-            self._demand_default(adapter)
+            self._validate_default(adapter)
         return adapter
 
-    def _demand_default(self, adapter: TypeAdapter[Any]) -> None:
+    def _validate_default(self, adapter: TypeAdapter[Any]) -> None:
         """Raise `ConfigError` for a default of another type: documents show it, and handlers get it as it is."""
         try:
             adapter.validate_python(self.default)

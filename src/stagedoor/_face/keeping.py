@@ -18,7 +18,7 @@ from stagedoor._cache.tags import tag as purge_name
 from stagedoor._call import Env
 from stagedoor._context import Record
 from stagedoor._events import CacheLookup
-from stagedoor._face.caching import Cache
+from stagedoor._face.cache import Cache
 from stagedoor._face.replies import Stream
 from stagedoor._requests import HttpResponse
 from stagedoor._web.answer import WebAnswer as Written

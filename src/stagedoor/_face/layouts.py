@@ -40,7 +40,7 @@ class Layout(Generic[M]):
         self.fields = self._fields()
         self.required = self._required()
         self._tags()
-        self._demand_no_findings()
+        self._validate_no_findings()
         names = {one.name.lower() for one in self.inputs if one.place == "header"}
         crumbs = {one.name for one in self.inputs if one.place == "cookie"}
         self.vary = Picker({*declared.vary, *names, *map(Cookie, crumbs)}, str(declared.place))
@@ -68,7 +68,7 @@ class Layout(Generic[M]):
     def _found(self, part: DeclaredPart, text: str) -> None:
         self._findings.append(Finding(part.place.file, part.place.line, self.declared.name, part.name, text))
 
-    def _demand_no_findings(self) -> None:
+    def _validate_no_findings(self) -> None:
         if self._findings:
             raise PlanError(self._findings)
 

@@ -15,7 +15,7 @@ from stagedoor import _problems as problems
 from stagedoor import _requests as requests
 from stagedoor._cache.store import Store
 from stagedoor._cache.tags import tag as purge_name
-from stagedoor._face.bodies import chunks_of, demand_length
+from stagedoor._face.bodies import chunks_of, validate_length
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.declared import Passage
 from stagedoor._face.hops import HOP, OWN_ANSWER, named, passed_by
@@ -127,7 +127,7 @@ class Passing:
     def _target(self, request: Request) -> bytes:
         """Return path and query as they go on; refuses segments that would climb (T8)."""
         for raw in request.raw.values():
-            _demand_level(raw)
+            _validate_level(raw)
         target = b"".join(
             [literal.encode() + (b"" if name is None else request.raw[name]) for literal, name in self._to]
         )
@@ -140,7 +140,7 @@ class Passing:
         said = request.headers.get(b"content-length")
         if said is None and b"transfer-encoding" not in request.headers:
             return b""
-        demand_length(request, self.declared.limit)
+        validate_length(request, self.declared.limit)
         chunks = chunks_of(request, self.declared.limit)
         if said is not None and said.isdigit() and int(said) <= _WHOLE:
             return b"".join([chunk async for chunk in chunks])
@@ -190,7 +190,7 @@ def _target_of(declared: Passage, names: tuple[str, ...]) -> list[tuple[str, str
     return parts
 
 
-def _demand_level(raw: bytes) -> None:
+def _validate_level(raw: bytes) -> None:
     """Refuse what would climb out of its place once somebody decodes it."""
     text = unquote_to_bytes(raw).replace(b"\\", b"/")
     if any(piece in {b".", b".."} for piece in text.split(b"/")) or b"\0" in text:

@@ -8,7 +8,7 @@ from stagedoor import _context as context
 from stagedoor._cache.store import Store
 from stagedoor._call import Call, Env, Policy, Send, Transport
 from stagedoor._deadline import DueTime
-from stagedoor._face.caching import Cache
+from stagedoor._face.cache import Cache
 from stagedoor._face.fields import digest
 from stagedoor._face.replies import Asking, ReplyCodec, ServiceReply, reply_of
 from stagedoor._face.shapes import Shape, shape_of

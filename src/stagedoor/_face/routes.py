@@ -8,18 +8,18 @@ from pydantic import BaseModel
 
 from stagedoor._context import WEIGHTS, Priority
 from stagedoor._face.aggregates import Aggregate
-from stagedoor._face.caching import Cache
+from stagedoor._face.cache import Cache
 from stagedoor._face.declared import (
     Handler,
     Passage,
-    demand_async,
-    demand_cache,
-    demand_operation,
-    demand_seconds,
     tags_of,
+    validate_async,
+    validate_cache,
+    validate_operation,
+    validate_seconds,
 )
 from stagedoor._face.fields import Cookie, checked_set, field_name
-from stagedoor._face.guards import Guard, demand_guard
+from stagedoor._face.guards import Guard, validate_guard
 from stagedoor._face.operation import Operation
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.service import Service
@@ -70,11 +70,11 @@ class Routes:
         that is identifies the answer. Raises `ConfigError`.
         """
         place = here()
-        _demand_priority(priority, place)
-        demand_seconds(deadline, "deadline", place)
-        demand_cache(cache, place)
-        demand_seconds(reserve, "reserve", place)
-        demand_guard(guard, place)
+        _validate_priority(priority, place)
+        validate_seconds(deadline, "deadline", place)
+        validate_cache(cache, place)
+        validate_seconds(reserve, "reserve", place)
+        validate_guard(guard, place)
         if path:
             route_names(path, str(place))
         aggregate = Aggregate(
@@ -118,8 +118,8 @@ class Routes:
         documents.
         """
         place = here()
-        _demand_priority(priority, place)
-        demand_cache(cache, place)
+        _validate_priority(priority, place)
+        validate_cache(cache, place)
         return self._handler(
             "GET",
             path,
@@ -230,12 +230,12 @@ class Routes:
         place: Place,
         **options: Any,  # noqa: ANN401 - the fields of `Handler`
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
-        demand_seconds(options.get("deadline"), "deadline", place)
-        demand_guard(options["guard"], place)
+        validate_seconds(options.get("deadline"), "deadline", place)
+        validate_guard(options["guard"], place)
         route_names(path, str(place))
 
         def declare(function: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-            demand_async(function, f"{method.lower()}({path!r})", place)
+            validate_async(function, f"{method.lower()}({path!r})", place)
             self.handlers.append(
                 Handler(method=method, path=path, function=function, place=place_of_code(function), **options)
             )
@@ -266,17 +266,17 @@ class Routes:
         `priority` as for a screen; `guard` says who may come in. Raises `ConfigError`.
         """
         place = here()
-        _demand_priority(priority, place)
+        _validate_priority(priority, place)
         given: object = service
         if not isinstance(given, Service):
             raise ConfigError(f"{place}: proxy leads to a service, not to {service!r}")
         if not _METHODS.issuperset(methods):
             raise ConfigError(f"{place}: methods is a set of {', '.join(sorted(_METHODS))}, not {methods!r}")
-        demand_guard(guard, place)
+        validate_guard(guard, place)
         # A large body takes as long as its client does; with a small one more than 30 s are milliseconds.
-        demand_seconds(deadline, "deadline", place, *([_LONGEST_UPLOAD] if limit > _LARGE else []))
+        validate_seconds(deadline, "deadline", place, *([_LONGEST_UPLOAD] if limit > _LARGE else []))
         names = route_names(path, str(place))
-        demand_operation(operation, methods, names, place)
+        validate_operation(operation, methods, names, place)
         self.passages.append(
             Passage(
                 path=path,
@@ -295,7 +295,7 @@ class Routes:
         )
 
 
-def _demand_priority(said: str, place: Place) -> None:
+def _validate_priority(said: str, place: Place) -> None:
     if said not in WEIGHTS:
         raise ConfigError(f"{place}: priority={said!r} must be one of {', '.join(WEIGHTS)}")
 

@@ -25,7 +25,7 @@ from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered,
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.fields_told import SCREEN_FIELDS
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
-from stagedoor._face.guarding import Guarding, claimed_values, demand_guarded, identified, who_of
+from stagedoor._face.guarding import Guarding, claimed_values, identified, validate_guarded, who_of
 from stagedoor._face.inputs import Reader, nearest
 from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
@@ -307,7 +307,7 @@ class Screen(Generic[M]):
         missing = uncovered(caller.rules, self.layout.vary)
         if missing:
             raise ConfigError(f"{caller.rules.where}: {unvaried(self.plan.name, missing)}")
-        demand_guarded(caller.rules, self.layout.guard, self.plan.name)
+        validate_guarded(caller.rules, self.layout.guard, self.plan.name)
         values, started = self._checked(inputs), self._now()
         caller = await identified(caller, self._guarding)
         values |= claimed_values(self._claimed, caller)

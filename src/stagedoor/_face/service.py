@@ -7,7 +7,7 @@ from typing import Any, Final, LiteralString, TypeVar, overload
 from pydantic import TypeAdapter
 
 from stagedoor import _requests as requests
-from stagedoor._face.caching import Cache
+from stagedoor._face.cache import Cache
 from stagedoor._face.caller import caller_here
 from stagedoor._face.client import NOTHING, ServiceClient
 from stagedoor._face.hops import PARTIAL

@@ -319,11 +319,11 @@ def url_from(env: Mapping[str, str], gateway: str, service: str, default: str) -
     said = env.get(variable, "")
     where, url = (variable, said) if said else (f"service {service!r}", default)
     if url:
-        demand_url(url, where)
+        validate_url(url, where)
     return url
 
 
-def demand_url(url: str, where: str) -> None:
+def validate_url(url: str, where: str) -> None:
     """Raise `ConfigError` unless a text is the address of a service, without its secrets in the message."""
     if url.startswith("unix:/"):
         return

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from stagedoor._face.settings import listed, prefix_of
 from stagedoor.errors import ConfigError
 
-__all__ = ["demand_known"]
+__all__ = ["validate_known"]
 
 # By their names, and by their values where the name alone might be anybody's: a link, the path of a container.
 _INJECTED = re.compile(
@@ -22,7 +22,7 @@ _OURS = frozenset({"STAGEDOOR_TARGET", "STAGEDOOR_WATCH"})  # what `stagedoor ru
 _NEAR, _VERY_NEAR = 0.6, 0.8
 
 
-def demand_known(
+def validate_known(
     env: Mapping[str, str], gateway: str, services: Iterable[str], guards: Iterable[str] = (), *, given: bool
 ) -> None:
     """Raise `ConfigError` for names under a gateway's prefix that nothing reads, with what was probably meant.

@@ -6,13 +6,19 @@ from typing import Any, ParamSpec, TypeVar, overload
 
 from stagedoor._call import Env, Transport
 from stagedoor._face.backends import Backend
-from stagedoor._face.caching import Cache
-from stagedoor._face.declared import Source, demand_async, demand_policies, demand_seconds, demand_unnamed
+from stagedoor._face.cache import Cache
+from stagedoor._face.declared import (
+    Source,
+    validate_async,
+    validate_policies,
+    validate_seconds,
+    validate_unnamed,
+)
 from stagedoor._face.fields import Cookie, checked_set
 from stagedoor._face.places import here, place_of_code
 from stagedoor._face.remote import AnyPolicy
 from stagedoor._face.service import Service
-from stagedoor._face.settings import demand_url
+from stagedoor._face.settings import validate_url
 from stagedoor._face.sources import wrapped
 from stagedoor.errors import ConfigError
 
@@ -64,10 +70,10 @@ class Upstreams:
         if not isinstance(given, str) or not given.isidentifier():
             raise ConfigError(f"{place}: a service's name is an identifier such as 'accounts', not {name!r}")
         if url:
-            demand_url(url, f"{place}: service {name!r}")
-        demand_seconds(attempt, "attempt", place)
-        demand_unnamed(cache, place)
-        demand_policies(policies, place)
+            validate_url(url, f"{place}: service {name!r}")
+        validate_seconds(attempt, "attempt", place)
+        validate_unnamed(cache, place)
+        validate_policies(policies, place)
         service = Service(
             name,
             url,
@@ -104,7 +110,7 @@ class Upstreams:
         given: object = name
         if not isinstance(given, str) or not given.isidentifier():
             raise ConfigError(f"{place}: an upstream's name is an identifier such as 'search', not {name!r}")
-        demand_seconds(attempt, "attempt", place)
+        validate_seconds(attempt, "attempt", place)
         backend = Backend(
             name, make, label=label, health=health, attempt=attempt, policies=policies, place=place
         )
@@ -138,14 +144,14 @@ class Upstreams:
         Only a `safe` one is repeated, joined or kept. Raises `ConfigError`.
         """
         place = here()
-        demand_seconds(attempt, "attempt", place)
-        demand_unnamed(cache, place)
-        demand_policies(policies, place)
+        validate_seconds(attempt, "attempt", place)
+        validate_unnamed(cache, place)
+        validate_policies(policies, place)
         if cache is not None and not safe:
             raise ConfigError(f"{place}: only a safe source is kept: say safe=True")
 
         def declare(call: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-            demand_async(call, "source", place)
+            validate_async(call, "source", place)
             declared = Source(
                 function=call,
                 safe=safe,

@@ -25,8 +25,8 @@ class TokenRules:
 
 def judged(claims: Mapping[str, Any], rules: TokenRules, now: float) -> Known:
     """Return who the token speaks of; raises `Denied`. `now` is seconds since 1970."""
-    _demand_time(claims, rules.leeway, now)
-    _demand_audience(claims.get("aud"), rules.audience)
+    _validate_time(claims, rules.leeway, now)
+    _validate_audience(claims.get("aud"), rules.audience)
     issuer = claims.get("iss", "")
     if rules.issuer and issuer != rules.issuer:
         raise Denied("invalid", "the token is of another issuer")
@@ -36,7 +36,7 @@ def judged(claims: Mapping[str, Any], rules: TokenRules, now: float) -> Known:
     return Known(subject, issuer, _scopes(claims), claims)
 
 
-def _demand_time(claims: Mapping[str, Any], leeway: float, now: float) -> None:
+def _validate_time(claims: Mapping[str, Any], leeway: float, now: float) -> None:
     ends, begins = claims.get("exp"), claims.get("nbf")
     # RFC 9068 2.2: one that never ends could never be taken back.
     if not isinstance(ends, int | float) or not _is_moment(ends):
@@ -51,7 +51,7 @@ def _is_moment(said: object) -> bool:
     return isinstance(said, int | float) and not isinstance(said, bool) and math.isfinite(said)
 
 
-def _demand_audience(said: object, ours: frozenset[str]) -> None:
+def _validate_audience(said: object, ours: frozenset[str]) -> None:
     """Raise unless a token is meant for us; one for somebody may not be used by who names nobody (RFC 7519 4.1.3)."""
     if said is None and not ours:
         return

@@ -55,7 +55,7 @@ class JwtSettings:
     leeway: float = 0.0
 
     def __post_init__(self) -> None:
-        _demand_jwt(self)
+        _validate_jwt(self)
 
     @property
     def pinned(self) -> frozenset[str]:
@@ -109,14 +109,14 @@ def _name_of(argument: str) -> str:
     return f"JwtSettings({argument}=...)"
 
 
-def _demand_jwt(said: JwtSettings) -> None:
+def _validate_jwt(said: JwtSettings) -> None:
     """Raise `ConfigError` for settings that cannot work; secrets are not repeated."""
     if said.jwks_url and said.secret:
         raise ConfigError(
             f"{_name_of('secret')}: keys are published ({_name_of('jwks_url')}) or shared, not both"
         )
     if said.jwks_url:
-        _demand_url(said.jwks_url, _name_of("jwks_url"))
+        _validate_url(said.jwks_url, _name_of("jwks_url"))
     known = SYMMETRIC if said.secret else ASYMMETRIC
     strangers = [one for one in said.algorithms if one not in known]
     if strangers and (said.secret or said.jwks_url):
@@ -133,7 +133,7 @@ def _demand_jwt(said: JwtSettings) -> None:
         raise ConfigError(f"{_name_of('leeway')}: {said.leeway!r} must be seconds, 0 to {_LONGEST_LEEWAY:g}")
 
 
-def _demand_url(url: str, name: str) -> None:
+def _validate_url(url: str, name: str) -> None:
     try:
         parts = urlsplit(url)
         good = parts.scheme in {"http", "https"} and bool(parts.hostname) and not parts.fragment

@@ -30,13 +30,13 @@ def validate_query(query: Query, index: Index) -> None:
             kind = " or ".join(kind.__name__.lower() for kind in kinds)
             raise ValueError(f"index {index.name!r} has no {kind} {field!r}")  # noqa: TRY004 - of the query
     for said in _said_of(query.clause):
-        _demand_path(said, index)
+        _validate_path(said, index)
     for match in texts_in(query.clause):
         index.places_of(field for field, _ in match.fields)
-    _demand_counted_and_sorted(query, index)
+    _validate_counted_and_sorted(query, index)
 
 
-def _demand_counted_and_sorted(query: Query, index: Index) -> None:
+def _validate_counted_and_sorted(query: Query, index: Index) -> None:
     for facet in query.facets:
         if not index.is_facet(facet):
             raise ValueError(f"index {index.name!r} does not count {facet!r}")
@@ -77,7 +77,7 @@ def _said_of(clause: Clause) -> Iterator[Exists | Same]:
             pass
 
 
-def _demand_path(said: Exists | Same, index: Index) -> None:
+def _validate_path(said: Exists | Same, index: Index) -> None:
     """Raise for what is said of a field that there is not, or of objects that are not asked for."""
     if isinstance(said, Exists):
         if not (index.exists and said.field in index.names):

@@ -50,7 +50,7 @@ class FakeServer:
         return other
 
     def fail(self, reason: str = "ConnectionRefusedError") -> None:
-        """Refuse every question from now on; those that wait are refused too, and only `news` connects again."""
+        """Refuse every question from now on; those that wait are refused too, only `invalidations` connects again."""
         self._reason = reason
         self._connected = False
         stalled, self._stalled = self._stalled, []
@@ -111,7 +111,7 @@ class FakeServer:
     async def purge(self, names: Iterable[bytes], heard: int, /) -> Invalidations:
         return await self._do("purge", lambda: self._purge(names, heard), writes=True)
 
-    async def news(self, heard: int, /) -> Invalidations:
+    async def invalidations(self, heard: int, /) -> Invalidations:
         return await self._do("news", lambda: self._news(heard), writes=True)
 
     async def aclose(self) -> None:

@@ -15,7 +15,7 @@ from cinema.etl.changes import ChangeLog
 from cinema.etl.extract import PIPELINES, IndexPipeline
 from cinema.etl.feed import Feed
 from cinema.etl.load import Loader
-from cinema.etl.manifest import Manifest, read_stamp
+from cinema.etl.manifest import Manifest, read_manifest
 from cinema.etl.passes import Etl, clear, found, update
 from cinema.etl.purge import Invalidator, Stamped
 from cinema.etl.rebuild import rebuild
@@ -93,7 +93,7 @@ class Bench:
         return self.folder / "state.json"
 
     def stamp(self) -> Manifest:
-        return read_stamp(self.folder / "batch.json")
+        return read_manifest(self.folder / "batch.json")
 
     async def write(self, statement: str, **values: object) -> None:
         """Change the source as any program would."""
@@ -101,13 +101,13 @@ class Bench:
 
     def etl(self) -> Etl:
         env = Env(self.clock, lambda: 0.0, lambda _: None)
-        patience = Retrying(env, lambda _, error, __: self.losses.append(error))
+        retrying = Retrying(env, lambda _, error, __: self.losses.append(error))
         return Etl(
             self.database,
             partial(open_database, self.url, mapped=True),
             self.feed or ChangeLog(self.clock),
             self.purger or Stamped(self.folder / "batch.json"),
-            patience,
+            retrying,
             Lines(self.lines.append, self.clock),
             self.state,
             self.batch,
@@ -117,7 +117,7 @@ class Bench:
     async def run(self, *, anew: bool = False) -> int:
         """Make one pass; return how many documents were written."""
         etl, writer = self.etl(), self.writer()
-        loader = Loader(writer, etl.patience, etl.report)
+        loader = Loader(writer, etl.retrying, etl.report)
         state, _, source = await found(etl, writer)
         if state is None or anew:
             state = await rebuild(etl, loader, source)

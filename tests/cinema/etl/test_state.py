@@ -10,11 +10,11 @@ from cinema.etl.manifest import (
     FinishedBatch,
     Manifest,
     figures_key,
-    next_stamp,
-    read_stamp,
-    stamp_of,
+    manifest_of,
+    next_manifest,
+    read_manifest,
     waiting,
-    write_stamp,
+    write_manifest,
 )
 from cinema.etl.purge import EVERYTHING, Stamped, WithRedis
 from cinema.etl.state import State, read_state, write_state
@@ -59,7 +59,7 @@ def test_k3_a_reader_of_stamps_misses_no_tag(batches: list[set[str] | None], see
     """K3: whoever has seen batch n is told every tag of later batches, or that everything is out."""
     stamp = Manifest()
     for tags in batches:
-        stamp = next_stamp(stamp, tags, FinishedBatch({"movies": 1}))
+        stamp = next_manifest(stamp, tags, FinishedBatch({"movies": 1}))
 
     told = stamp.since(min(seen, len(batches)))
 
@@ -73,8 +73,8 @@ def test_k3_a_reader_of_stamps_misses_no_tag(batches: list[set[str] | None], see
 
 def test_k3_the_stamp_is_bounded_and_forgets_nothing_silently() -> None:
     """K3: the oldest tags are forgotten by raising the floor, and who is behind it purges everything."""
-    stamp = next_stamp(Manifest(), ["old"], FinishedBatch())
-    stamp = next_stamp(stamp, [f"film:{number}" for number in range(10_000)], FinishedBatch())
+    stamp = next_manifest(Manifest(), ["old"], FinishedBatch())
+    stamp = next_manifest(stamp, [f"film:{number}" for number in range(10_000)], FinishedBatch())
 
     assert len(stamp.tags) == 10_000
     assert stamp.since(0) is None
@@ -86,7 +86,7 @@ def test_a_stamp_that_cannot_be_read_means_everything(tmp_path: Path) -> None:
     path = tmp_path / "batch.json"
     path.write_text("{")
 
-    assert read_stamp(path).since(3) is None
+    assert read_manifest(path).since(3) is None
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_stamp_that_cannot_be_read_means_everything(tmp_path: Path) -> None:
 )
 def test_f1_a_stamp_of_other_types_is_none(text: str | bytes) -> None:
     """F1: whoever can write the file or the key in Redis can write anything; it must not break /metrics."""
-    assert stamp_of(text) == Manifest()
+    assert manifest_of(text) == Manifest()
 
 
 async def test_g4_a_purge_reaches_other_processes_over_redis(valkey: Server, tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ async def test_k3_what_redis_was_not_told_is_told_later(valkey: Server, tmp_path
     untold = await purger.purge(["film:1"], FinishedBatch())
 
     assert untold == ("film:1",)
-    assert read_stamp(tmp_path / "batch.json").batch == 1
+    assert read_manifest(tmp_path / "batch.json").batch == 1
     valkey.start()
     assert await purger.purge(untold, FinishedBatch()) == ()
     await purger.aclose()
@@ -152,9 +152,9 @@ async def test_the_figures_of_a_batch_lie_in_redis(valkey: Server, tmp_path: Pat
     server = RedisServer(valkey.url, prefix="q")
     purger = WithRedis(Stamped(tmp_path / "batch.json"), server, figures_key("q"))
     await purger.purge(["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
-    done = stamp_of(await server.command("GET", "q#etl"))
+    done = manifest_of(await server.command("GET", "q#etl"))
     await purger.wait({"movies": 12.5})
-    under_way = stamp_of(await server.command("GET", "q#etl"))
+    under_way = manifest_of(await server.command("GET", "q#etl"))
     await purger.aclose()
 
     assert done == Manifest(1, documents={"movies": 3}, set_aside=2, lags={"movies": 1.5})
@@ -167,13 +167,13 @@ async def test_a_redis_that_is_away_keeps_no_batch_from_beginning(tmp_path: Path
 
     await purger.wait({"movies": 12.5})
 
-    assert read_stamp(tmp_path / "batch.json").behind == {"movies": 12.5}
+    assert read_manifest(tmp_path / "batch.json").behind == {"movies": 12.5}
     await purger.aclose()
 
 
 def test_a_batch_ends_the_waiting() -> None:
     """Contract 15: what was under way is done."""
-    stamp = next_stamp(
+    stamp = next_manifest(
         waiting(Manifest(), {"movies": 7.5}), ["film:1"], FinishedBatch({"movies": 1}, 0, {"movies": 2.0})
     )
 
@@ -182,8 +182,8 @@ def test_a_batch_ends_the_waiting() -> None:
 
 def test_a_stamp_comes_back_as_it_was(tmp_path: Path) -> None:
     """Nothing of it is lost on the way."""
-    stamp = next_stamp(Manifest(), ["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
+    stamp = next_manifest(Manifest(), ["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
     stamp = waiting(stamp, {"persons": 7.5})
-    write_stamp(tmp_path / "batch.json", stamp)
+    write_manifest(tmp_path / "batch.json", stamp)
 
-    assert read_stamp(tmp_path / "batch.json") == stamp
+    assert read_manifest(tmp_path / "batch.json") == stamp

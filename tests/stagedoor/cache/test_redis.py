@@ -26,7 +26,7 @@ async def test_f1_a_server_that_names_no_script_is_down() -> None:
     async with listening:
         server = RedisServer(f"redis://127.0.0.1:{listening.sockets[0].getsockname()[1]}/0")
         with pytest.raises(StoreDown, match="not the name of a script"):
-            await server.news(0)
+            await server.invalidations(0)
 
         await server.aclose()
         await over.wait()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor._cache.redis_scripts import news_of
+from stagedoor._cache.redis_scripts import invalidations_of
 from stagedoor._cache.server import Invalidations, StoreDown
 
 NOW = 1_767_607_200  # seconds
@@ -19,7 +19,7 @@ def answer(number: object = MARK, seconds: object = b"%d" % NOW, purges: object 
 
 def test_an_answer_of_ours_is_believed() -> None:
     """The ordinary case, with what a shop of Redis makes of large scores."""
-    found = news_of(answer(purges=(b"#films", MARK, b"", b"1.7676072e+15", b"=k", b"5.5")), 0)
+    found = invalidations_of(answer(purges=(b"#films", MARK, b"", b"1.7676072e+15", b"=k", b"5.5")), 0)
 
     assert found == Invalidations(
         int(MARK), NOW * 1_000_000 + 5, [(b"#films", int(MARK)), (b"", 1767607200000000), (b"=k", 6)]
@@ -62,12 +62,12 @@ def test_an_answer_of_ours_is_believed() -> None:
 def test_f1_any_other_answer_is_an_outage(reply: object) -> None:
     """F1: nothing read from a shared store is trusted; what cannot be raises the one error that is foreseen."""
     with pytest.raises(StoreDown):
-        news_of(reply, 0)
+        invalidations_of(reply, 0)
 
 
 def test_f1_a_clock_that_went_back_is_believed() -> None:
     """K3: numbers go on rising from what was heard, whatever the server's clock says."""
-    assert news_of(answer(seconds=b"5"), int(MARK)).number == int(MARK)
+    assert invalidations_of(answer(seconds=b"5"), int(MARK)).number == int(MARK)
 
 
 anything = st.recursive(
@@ -80,8 +80,8 @@ anything = st.recursive(
 def test_f1_whatever_comes_is_news_or_an_outage(reply: object) -> None:
     """F1: there is no third way out."""
     try:
-        news = news_of(reply, 0)
+        invalidations = invalidations_of(reply, 0)
     except StoreDown:
         return
-    assert 0 <= news.number < 2**64  # fits into the head of an entry
-    assert 0 <= news.clock <= 2**53
+    assert 0 <= invalidations.number < 2**64  # fits into the head of an entry
+    assert 0 <= invalidations.clock <= 2**53

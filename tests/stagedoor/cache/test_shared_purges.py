@@ -192,7 +192,7 @@ async def test_k3_purges_that_wait_are_bounded() -> None:
     process.server.heal()
     await process.clock.advance(0.5)
 
-    assert ALL in [name for name, _ in (await process.server.news(1)).purges]
+    assert ALL in [name for name, _ in (await process.server.invalidations(1)).purges]
     assert await other.get() is None
     await process.store.aclose()
     await other.store.aclose()

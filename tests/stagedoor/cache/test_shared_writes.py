@@ -115,10 +115,10 @@ class Odd(FakeServer):
 
     odd = False
 
-    async def news(self, heard: int, /) -> Invalidations:
+    async def invalidations(self, heard: int, /) -> Invalidations:
         if self.odd:
             raise ValueError("cannot convert float infinity to integer")
-        return await super().news(heard)
+        return await super().invalidations(heard)
 
 
 async def odd(clock: ManualClock) -> tuple[Odd, Process]:

@@ -10,7 +10,7 @@ async def test_g4_the_log_is_bounded_as_that_of_the_real_server() -> None:
     server = FakeServer(ManualClock(), limit=3)
     for number in range(5):
         await server.purge([tag(str(number))], 0)
-    news = await server.partner().news(1)
+    invalidations = await server.partner().invalidations(1)
 
-    assert set(dict(news.purges)) == {ALL, tag("2"), tag("3"), tag("4")}
+    assert set(dict(invalidations.purges)) == {ALL, tag("2"), tag("3"), tag("4")}
     assert repr(server) == "<FakeServer 0 entries, 4 purges>"

@@ -13,7 +13,7 @@ from typing import TypeAlias
 from prometheus_client import Metric
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
-from cinema.etl.manifest import Manifest, stamp_of
+from cinema.etl.manifest import Manifest, manifest_of
 from stagedoor._cache.redis import RedisServer
 from stagedoor._cache.server import StoreDown
 from stagedoor._clock import Clock
@@ -77,7 +77,7 @@ def over_redis(server: RedisServer, key: str) -> Elsewhere:
     async def ask() -> Manifest:
         try:
             async with asyncio.timeout(_SECONDS):
-                return stamp_of(await server.command("GET", key))
+                return manifest_of(await server.command("GET", key))
         except (StoreDown, TimeoutError):
             return Manifest()
 

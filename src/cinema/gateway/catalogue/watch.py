@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cinema.etl.manifest import Manifest, figures_key, read_stamp, stamp_path
+from cinema.etl.manifest import Manifest, figures_key, manifest_path, read_manifest
 from cinema.gateway.catalogue.figures import Elsewhere, Figures, nowhere, over_redis
 from cinema.indices import INDICES
 from cinema.settings import Settings
@@ -57,7 +57,7 @@ class BatchWatch:
     ) -> None:
         self._figures = figures or Figures((), clock)
         self._elsewhere = elsewhere
-        self._path = stamp_path(folder)
+        self._path = manifest_path(folder)
         self._engine = engine
         self._store = store
         self._clock = clock
@@ -103,7 +103,7 @@ class BatchWatch:
         self._seen = stamp.batch
 
     async def _read(self) -> Manifest:
-        return await asyncio.to_thread(read_stamp, self._path)
+        return await asyncio.to_thread(read_manifest, self._path)
 
     async def _follow(self) -> None:
         told = False

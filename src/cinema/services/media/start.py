@@ -8,10 +8,10 @@ from cinema.services.frame import Outage
 from cinema.services.media.store import objects_of
 from cinema.settings import Settings, SettingsError
 
-__all__ = ["demand_ready"]
+__all__ = ["validate_ready"]
 
 
-def demand_ready(settings: Settings, host: str) -> None:
+def validate_ready(settings: Settings, host: str) -> None:
     """Look whether this may be served on an address, and whether the store has a place for us.
 
     A store that does not answer yet is no fault: it is asked again for each picture, and /health says how it is.

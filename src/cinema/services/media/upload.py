@@ -32,7 +32,7 @@ async def receive(request: Request, file: BinaryIO, most: int) -> None:
 
     """
     parser = Parser(_boundary(request))
-    _demand_length(request, most + ROOM)
+    _validate_length(request, most + ROOM)
     spool = _Spool(file, most)
     try:
         async for octets in request.stream():
@@ -58,7 +58,7 @@ def _boundary(request: Request) -> bytes:
     return boundary
 
 
-def _demand_length(request: Request, most: int) -> None:
+def _validate_length(request: Request, most: int) -> None:
     said = request.headers.get("content-length", "0")
     if said.isdecimal() and int(said) > most:
         raise RequestRefused(problems.too_large(f"the body must be at most {most:,} octets"))

@@ -30,7 +30,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cinema.database.records import records
 from cinema.database.tables import media_cleanup, meme
-from cinema.services.memes.entities import demand_match
+from cinema.services.memes.entities import validate_match
 from cinema.services.memes.models import Texts
 from stagedoor import _problems as problems
 from stagedoor._web.routes import RequestRefused
@@ -140,7 +140,7 @@ def _locked(connection: Connection, meme_id: str, if_match: str | None) -> dict[
     row = next(iter(records(connection, statement)), None)
     if row is None:
         raise RequestRefused(problems.not_found(f'Meme with id "{meme_id}" not found'))
-    demand_match(row, if_match)
+    validate_match(row, if_match)
     return row
 
 

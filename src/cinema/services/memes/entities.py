@@ -10,7 +10,7 @@ from stagedoor import _problems as problems
 from stagedoor._problems import ProblemDetails
 from stagedoor._web.routes import RequestRefused
 
-__all__ = ["as_json", "as_meme", "demand_match", "entity_tag", "is_named", "precondition_failed", "tag_of"]
+__all__ = ["as_json", "as_meme", "entity_tag", "is_named", "precondition_failed", "tag_of", "validate_match"]
 
 _TAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
@@ -53,7 +53,7 @@ def is_named(tag: str, said: str | None, *, weakly: bool) -> bool:
     return any(text == tag and (weakly or not weak) for weak, text in _TAG.findall(said))
 
 
-def demand_match(row: dict[str, Any], if_match: str | None) -> None:
+def validate_match(row: dict[str, Any], if_match: str | None) -> None:
     """Do nothing if a write may go on.
 
     Raises:

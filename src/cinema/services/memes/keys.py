@@ -29,12 +29,12 @@ __all__ = [
     "KeyTaken",
     "Scope",
     "Turns",
-    "demand_same",
     "fingerprint_of",
     "keep",
     "prune",
     "recall",
     "scope_of",
+    "validate_same",
 ]
 
 LIFETIME: Final = timedelta(hours=24)
@@ -89,7 +89,7 @@ def fingerprint_of(texts: Texts, octets: str) -> str:
     return digest.hexdigest()
 
 
-def demand_same(kept: Kept, fingerprint: str) -> Kept:
+def validate_same(kept: Kept, fingerprint: str) -> Kept:
     """Return what was answered to the same request; raises `RequestRefused`, 422, for another one under its key."""
     if kept.fingerprint != fingerprint:
         said = "was used for another request"

@@ -73,7 +73,7 @@ async def read_picture(request: Request, spool: Spool, most: int) -> Uploaded:
 
 async def read_parts(request: Request, spool: Spool, most: int) -> Uploaded:
     """Read a body of parts, with or without a picture; raises `RequestRefused` as `read_picture` does."""
-    _demand_length(request.headers, most)
+    _validate_length(request.headers, most)
     try:
         boundary = boundary_of(request.headers.get("content-type", ""))
         if boundary is None:
@@ -90,7 +90,7 @@ async def read_parts(request: Request, spool: Spool, most: int) -> Uploaded:
     return parts.uploaded
 
 
-def _demand_length(headers: Mapping[str, str], most: int) -> None:
+def _validate_length(headers: Mapping[str, str], most: int) -> None:
     """Refuse a body that says it is too long, before any of it is read."""
     said = headers.get("content-length", "")
     if said.isdigit() and int(said) > most + OVERHEAD:

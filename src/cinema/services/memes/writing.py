@@ -13,7 +13,7 @@ from cinema.database import Database
 from cinema.services.memes import changes, keys, queries
 from cinema.services.memes.changes import NameTaken
 from cinema.services.memes.cleanup import Cleanup
-from cinema.services.memes.entities import as_json, as_meme, demand_match
+from cinema.services.memes.entities import as_json, as_meme, validate_match
 from cinema.services.memes.keys import Kept, KeyTaken, Scope, Turns
 from cinema.services.memes.media import Media
 from cinema.services.memes.models import Texts
@@ -60,14 +60,14 @@ class Writing:
                     return await self._create(texts, (scope, fingerprint))
                 except KeyTaken:
                     kept = await self._winners(scope)
-            return keys.demand_same(kept, fingerprint).answer.encode()
+            return keys.validate_same(kept, fingerprint).answer.encode()
 
     async def replace(self, meme_id: str, if_match: str | None) -> tuple[dict[str, Any], str]:
         """Give a meme the picture in the spool; return its row and the name of the old picture."""
         row = await self.database.read(partial(queries.find, meme_id=meme_id))
         if row is None:
             raise not_found(meme_id)
-        demand_match(row, if_match)  # once more in the transaction: this spares the upload
+        validate_match(row, if_match)  # once more in the transaction: this spares the upload
         name = await self.media.upload(self.spool)
         work = partial(changes.replace, meme_id=meme_id, name=name, if_match=if_match, now=self._now())
         fresh, old = await self._or_discarded(name, work)

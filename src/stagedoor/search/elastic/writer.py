@@ -80,7 +80,7 @@ class ElasticWriter:
         newest = _versions(index.name, found)
         number = int(newest[-1].rpartition("-")[2]) if newest else 0
         version = f"{index.name}-{number + 1:06}"
-        _demand_free(index.name, version, found)
+        _validate_free(index.name, version, found)
         await self._ask("create", "PUT", f"/{version}", body_of(index))
         self._fresh.add(version)
         return version
@@ -252,7 +252,7 @@ def _versions(name: str, found: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(mine, key=lambda version: int(version.rpartition("-")[2])))
 
 
-def _demand_free(name: str, version: str, found: Mapping[str, Any]) -> None:
+def _validate_free(name: str, version: str, found: Mapping[str, Any]) -> None:
     """Raise if a version could not be created, or not be given its alias: of that a cluster tells in the end only."""
     if name in found:
         raise WriterError(

@@ -107,7 +107,7 @@ class TantivyEngine:
         known = self._opened.get(name)
         with readable():
             version = self._folder.current(name)
-            if version is None or not self._folder.fits(version, index):
+            if version is None or not self._folder.is_current(version, index):
                 if known is not None:
                     return known
                 raise LookupError(name)

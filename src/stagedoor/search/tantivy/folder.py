@@ -61,7 +61,7 @@ class Folder:
         match = _VERSION.fullmatch(version)
         return version if match and match["name"] == name and self.path(version).is_dir() else None
 
-    def fits(self, version: str, index: Index) -> bool:
+    def is_current(self, version: str, index: Index) -> bool:
         """Tell whether a version was made for this declaration, by this release's rules."""
         try:
             return (self.path(version) / "format").read_bytes() == f"{_FORMAT} {index.fingerprint}".encode()

@@ -189,7 +189,7 @@ class TantivyWriter:
         """Tell whether readers can open a version: nothing but filling another one mends torn files."""
         if version in self._open:
             return True
-        if not self._folder.fits(version, index):
+        if not self._folder.is_current(version, index):
             return False
         with suppress(Unreadable), readable():
             opened(self._folder.path(version), version, index)
@@ -200,7 +200,7 @@ class TantivyWriter:
         found = self._open.get(version)
         if found is None:
             index = self._indices[version.rpartition("-")[0]]
-            if not self._folder.fits(version, index):
+            if not self._folder.is_current(version, index):
                 raise WriterError(f"{version} was made for another declaration", retryable=False)
             found = self._open[version] = _Open(self._folder.path(version), index, self._heap)
         return found

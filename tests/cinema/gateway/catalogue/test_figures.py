@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from cinema.etl.manifest import FinishedBatch, Manifest, stamp_path
+from cinema.etl.manifest import FinishedBatch, Manifest, manifest_path
 from cinema.etl.purge import Stamped
 from cinema.gateway.catalogue.figures import Figures, over_redis
 from cinema.gateway.catalogue.watch import BatchWatch
@@ -97,7 +97,7 @@ async def test_the_watch_shows_what_the_stamp_tells(tmp_path: Path, clock: Manua
     """Contract 15: also that a batch is under way, which changes no answers."""
     figures = Figures(NAMES, clock)
     watch = BatchWatch(tmp_path, MemorySearch(INDICES, clock=clock), MemoryStore(env=env), clock, figures)
-    stamped = Stamped(stamp_path(tmp_path))
+    stamped = Stamped(manifest_path(tmp_path))
     await stamped.purge(["films"], FinishedBatch({"movies": 7}, 0, {"movies": 2.0}))
     await watch.look()
     first = documents(figures), lags(figures)
@@ -117,7 +117,7 @@ async def test_without_the_file_the_figures_come_over_redis(
     watch = BatchWatch(tmp_path, engine, store, clock, figures, over_redis(server, "figures#etl"))
     await watch.look()
     before = documents(figures)
-    await server.news(0)
+    await server.invalidations(0)
     await server.command("SET", "figures#etl", '{"batch": 3, "documents": {"movies": 9}}')
     await watch.look()
     await server.aclose()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cinema.etl.manifest import FinishedBatch, stamp_path
+from cinema.etl.manifest import FinishedBatch, manifest_path
 from cinema.etl.purge import EVERYTHING, Stamped
 from cinema.gateway.catalogue.watch import BatchWatch
 from cinema.indices import INDICES
@@ -56,7 +56,7 @@ async def test_g4_a_batch_is_seen_first_and_purged_then(
     store = await filled(env)
     engine = Reloading(clock)
     watch = BatchWatch(tmp_path, engine, store, clock)
-    await Stamped(stamp_path(tmp_path)).purge(tags, FinishedBatch())
+    await Stamped(manifest_path(tmp_path)).purge(tags, FinishedBatch())
 
     await watch.look()
     await watch.look()
@@ -71,12 +71,12 @@ async def test_a_stamp_that_is_gone_calls_nothing_out_and_the_next_one_everythin
     """Issue 4: without its index a gateway lives on what it keeps; batches are numbered anew with the next one."""
     store = await filled(env)
     watch = BatchWatch(tmp_path, Reloading(clock), store, clock)
-    await Stamped(stamp_path(tmp_path)).purge(["film:3"], FinishedBatch())
+    await Stamped(manifest_path(tmp_path)).purge(["film:3"], FinishedBatch())
     await watch.look()
-    stamp_path(tmp_path).unlink()
+    manifest_path(tmp_path).unlink()
     await watch.look()
     without = await held(store)
-    await Stamped(stamp_path(tmp_path)).purge(["film:3"], FinishedBatch())
+    await Stamped(manifest_path(tmp_path)).purge(["film:3"], FinishedBatch())
     await watch.look()
 
     assert without == [b"a", b"b"]
@@ -92,7 +92,7 @@ async def test_g4_nothing_is_called_out_before_the_engine_sees_it(
     engine.failures = 2
     watch = BatchWatch(tmp_path, engine, store, clock)
     await watch.start()
-    await Stamped(stamp_path(tmp_path)).purge(["film:1"], FinishedBatch())
+    await Stamped(manifest_path(tmp_path)).purge(["film:1"], FinishedBatch())
     seen = []
     for _ in range(3):
         await clock.advance(0.25)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cinema.services.media.start import demand_ready
+from cinema.services.media.start import validate_ready
 from cinema.settings import Settings, SettingsError
 from tests.cinema.services.media.conftest import of_s3
 from tests.servers import Server
@@ -13,16 +13,16 @@ from tests.servers import Server
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
 def test_without_a_token_it_listens_on_loopback(tmp_path: Path, host: str) -> None:
     """Contract 11."""
-    demand_ready(Settings(media_dir=tmp_path), host)
+    validate_ready(Settings(media_dir=tmp_path), host)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "10.0.0.1", "media", "media.internal"])
 def test_without_a_token_it_listens_nowhere_else(tmp_path: Path, host: str) -> None:
     """Contract 11: refused in one line that names the setting; with a token it may."""
     with pytest.raises(SettingsError, match=r"^MEDIA_TOKEN: [^\n]*$"):
-        demand_ready(Settings(media_dir=tmp_path), host)
+        validate_ready(Settings(media_dir=tmp_path), host)
 
-    demand_ready(Settings(media_dir=tmp_path, media_token="x"), host)
+    validate_ready(Settings(media_dir=tmp_path, media_token="x"), host)
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
@@ -30,15 +30,15 @@ def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     with pytest.raises(SettingsError, match=r"^MEDIA_DIR: "):
-        demand_ready(Settings(media_dir=tmp_path / "file" / "media"), "127.0.0.1")
+        validate_ready(Settings(media_dir=tmp_path / "file" / "media"), "127.0.0.1")
 
 
 def test_a_bucket_that_is_not_there_is_named(s3: Server) -> None:
     """Issue 13: obstore makes none."""
-    demand_ready(Settings.model_validate(of_s3(s3.url)), "127.0.0.1")
+    validate_ready(Settings.model_validate(of_s3(s3.url)), "127.0.0.1")
 
     with pytest.raises(SettingsError, match=r"^MEDIA_S3_BUCKET: there is no bucket 'other'"):
-        demand_ready(Settings.model_validate(of_s3(s3.url, "other")), "127.0.0.1")
+        validate_ready(Settings.model_validate(of_s3(s3.url, "other")), "127.0.0.1")
 
 
 def test_a_key_that_opens_nothing_is_named_and_not_shown(s3: Server) -> None:
@@ -46,11 +46,11 @@ def test_a_key_that_opens_nothing_is_named_and_not_shown(s3: Server) -> None:
     settings = Settings.model_validate({**of_s3(s3.url), "media_s3_secret_key": "wrong-secret"})
 
     with pytest.raises(SettingsError, match=r"^MEDIA_S3_ACCESS_KEY, MEDIA_S3_SECRET_KEY: ") as told:
-        demand_ready(settings, "127.0.0.1")
+        validate_ready(settings, "127.0.0.1")
 
     assert "wrong-secret" not in str(told.value)
 
 
 def test_a_store_that_does_not_answer_yet_keeps_nothing_from_starting() -> None:
     """In a container set everything starts at once; /health says how it is."""
-    demand_ready(Settings.model_validate(of_s3("http://127.0.0.1:1")), "127.0.0.1")
+    validate_ready(Settings.model_validate(of_s3("http://127.0.0.1:1")), "127.0.0.1")
