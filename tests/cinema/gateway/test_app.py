@@ -62,7 +62,7 @@ def test_a_dsn_without_the_package_stops_the_start(monkeypatch: pytest.MonkeyPat
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("SENTRY_DSN", DSN)
-    monkeypatch.setattr("cinema.settings.find_spec", lambda _: None)
+    monkeypatch.setattr("cinema.setting_values.find_spec", lambda _: None)
 
     with pytest.raises(SettingsError) as caught:
         load(None)

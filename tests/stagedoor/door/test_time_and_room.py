@@ -56,7 +56,7 @@ async def test_t13_a_slow_request_ends_with_408(case: str) -> None:
     (answer,) = answers_in(raw)
 
     assert (answer.status, answer.field(b"connection")) == (408, b"close")
-    assert 0.14 <= lived < 1.0
+    assert 0.139 <= lived < 1.0  # the clock of the system is read a moment later than the loop's
 
 
 async def test_t13_the_clock_of_a_later_head_starts_with_its_first_octet() -> None:
@@ -78,7 +78,7 @@ async def test_t13_an_idle_connection_is_closed_without_a_word() -> None:
         raw, lived = await until_closed(door, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 
     assert [answer.status for answer in answers_in(raw)] == [200]
-    assert 0.14 <= lived < 1.0
+    assert 0.139 <= lived < 1.0  # the clock of the system is read a moment later than the loop's
 
 
 async def test_t13_a_slow_application_is_not_the_clients_fault() -> None:
