@@ -26,7 +26,7 @@ _GROUPS = {  # in the order in which a reader meets them
         "What a handler answers": "Answer Problem NotFound Response Stream",
         "Serve and set": "serve Settings DocumentSet",
         "Look at a gateway at work": "Running Result Verdict Report Delivery Component",
-        "Write a policy or a transport": "Call Send Policy Transport Env",
+        "Write a policy or a transport": "Call Send Policy Transport Store Env Event",
     },
     "stagedoor.policies": {
         "Round every service, outermost first": "Retry Breaker Bulkhead Timeout",

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stagedoor._aggregate.batch import batched
     from stagedoor._aggregate.verdict import Report
+    from stagedoor._cache.store import Store
     from stagedoor._call import Call, Env, Policy, Send, Transport
+    from stagedoor._events import Event
     from stagedoor._face.aggregates import Aggregate, Delivery, OrFallback, Result, Verdict
     from stagedoor._face.answers import Answer
     from stagedoor._face.backends import Backend
@@ -46,6 +48,7 @@ __all__ = [
     "Delivery",
     "DocumentSet",
     "Env",
+    "Event",
     "Extension",
     "Gateway",
     "Guard",
@@ -66,6 +69,7 @@ __all__ = [
     "Send",
     "Service",
     "Settings",
+    "Store",
     "Stream",
     "Transport",
     "Verdict",
@@ -94,7 +98,9 @@ _PLACES = {
     "stagedoor._guards.settings": ("ApiKeySettings", "JwtSettings"),
     "stagedoor._aggregate.batch": ("batched",),
     "stagedoor._aggregate.verdict": ("Report",),
+    "stagedoor._cache.store": ("Store",),
     "stagedoor._call": ("Call", "Env", "Policy", "Send", "Transport"),
+    "stagedoor._events": ("Event",),
     "stagedoor._web.docs": ("DocumentSet",),
     "stagedoor._web.health": ("Component",),
 }

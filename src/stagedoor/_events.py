@@ -179,6 +179,7 @@ Event: TypeAlias = (
     | PartEnded
     | AggregateEnded
 )
+"""Whatever happened that observers are told of: `Env.observe` is handed one of these."""
 Observer: TypeAlias = Callable[[Event], None]
 
 

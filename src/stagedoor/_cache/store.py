@@ -51,7 +51,7 @@ class Store(Protocol):
     def set(self, entry: Entry, mark: TagVersion, /) -> bool:
         """Keep an answer that has just arrived, replacing an older one; `mark` is from the look-up before it.
 
-        Return at once; what takes time happens behind. False if it is not kept: too big, no place, no store, or a
+        It returns at once; what takes time happens behind. False if it is not kept: too big, no place, no store, or a
         purge came between.
         """
         ...
