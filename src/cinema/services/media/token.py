@@ -19,11 +19,11 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 def asking_for(token: str | None) -> Callable[[Credentials], Awaitable[None]]:
     """Return a dependency that refuses whoever does not bring the token; without one everybody may ask."""
 
-    async def demand(credentials: Credentials) -> None:
+    async def authorize(credentials: Credentials) -> None:
         if token is None:
             return
         said = "" if credentials is None else credentials.credentials
         if not hmac.compare_digest(said.encode(), token.encode()):
             raise RequestRefused(problems.unauthorized("the token of the media service is needed"))
 
-    return demand
+    return authorize
