@@ -84,6 +84,7 @@ class Cleanup:
 
         """
         await self._database.write(partial(keys.prune, now=self._now()))
+        await self._database.write(partial(changes.prune, now=self._now()))
         removed = await self._portions(self._now() + _FAR)
         after = ""
         while stored := await self._media.listed(after, _PORTION):
