@@ -1,8 +1,20 @@
-"""How the texts of a meme may look, said once for those who check them and for those who document them."""
+"""How the texts of a meme may look, and how long they are, for those who check it and for those who document it."""
 
 from typing import Any, Final
 
-__all__ = ["DESCRIPTION", "FORM_NAMES", "SMALLEST_PICTURE", "TITLE", "trimmed_pattern"]
+__all__ = [
+    "AROUND_PICTURE",
+    "DESCRIPTION",
+    "FORM_NAMES",
+    "SMALLEST_PICTURE",
+    "TEXT_BYTES",
+    "TITLE",
+    "trimmed_pattern",
+]
+
+TEXT_BYTES: Final = 64 * 1024  # of one text of a form
+# Octets of a form beside its picture: fifteen texts, and the headers of sixteen parts.
+AROUND_PICTURE: Final = 15 * TEXT_BYTES + 16 * 8 * 1024 + 4 * 1024
 
 # What Python's `str.strip` takes off, written out, so that every reader of a pattern means the same by a blank.
 _BLANK: Final = r"\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
