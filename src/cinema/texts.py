@@ -1,16 +1,8 @@
-"""How the texts of a meme may look, and how long they are, for those who check it and for those who document it."""
+"""How texts and picture of a meme may look, said once for those who check them and for those who document them."""
 
 from typing import Any, Final
 
-__all__ = [
-    "AROUND_PICTURE",
-    "DESCRIPTION",
-    "FORM_NAMES",
-    "SMALLEST_PICTURE",
-    "TEXT_BYTES",
-    "TITLE",
-    "trimmed_pattern",
-]
+__all__ = ["AROUND_PICTURE", "DESCRIPTION", "FORM_NAMES", "PICTURE", "TEXT_BYTES", "TITLE", "trimmed_pattern"]
 
 TEXT_BYTES: Final = 64 * 1024  # of one text of a form
 # Octets of a form beside its picture: fifteen texts, and the headers of sixteen parts.
@@ -42,6 +34,12 @@ DESCRIPTION: Final[dict[str, Any]] = {
 FORM_NAMES: Final = {"pattern": r"^[^\x00-\x1f\x7f]*$"}
 # One point, without a palette, so that it is text as well. Most octets are no picture, and a schema that says no more
 # than "binary" would promise that they are.
-SMALLEST_PICTURE: Final = (
+_SMALLEST_PICTURE: Final = (
     "GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00;"
 )
+PICTURE: Final[dict[str, Any]] = {
+    "type": "string",
+    "format": "binary",
+    "description": "PNG, JPEG, WebP or GIF, at most 20 MiB; decided by decoding all of it",
+    "enum": [_SMALLEST_PICTURE],
+}
