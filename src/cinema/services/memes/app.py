@@ -22,7 +22,7 @@ from cinema.services.memes.cleanup import HOUR, Cleanup
 from cinema.services.memes.cursors import Cursors
 from cinema.services.memes.demo.sowing import sow_memes
 from cinema.services.memes.documents import CREATE_BODY, IMAGE_BODY, PAGE, SEE_OTHER, TEXTS_BODY
-from cinema.services.memes.entities import as_json, as_meme
+from cinema.services.memes.entities import as_json, as_meme, not_found
 from cinema.services.memes.keys import scope_of
 from cinema.services.memes.media import Media
 from cinema.services.memes.methods import refuse_other_methods
@@ -30,7 +30,7 @@ from cinema.services.memes.models import Meme, MemeId
 from cinema.services.memes.providers import Lifetimes
 from cinema.services.memes.uploads import read_picture
 from cinema.services.memes.wall.routes import WallPage, added, declare_wall, is_for_people
-from cinema.services.memes.writing import Writing, not_found
+from cinema.services.memes.writing import Writing
 from cinema.services.refusals import refusals
 from cinema.settings import Settings
 from cinema.texts import AROUND_PICTURE

@@ -33,10 +33,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cinema.database.records import records
 from cinema.database.tables import media_cleanup, media_taken, meme
-from cinema.services.memes.entities import validate_match
+from cinema.services.memes.entities import not_found, validate_match
 from cinema.services.memes.models import Texts
-from stagedoor import _problems as problems
-from stagedoor._web.routes import RequestRefused
 
 __all__ = [
     "Due",
@@ -83,7 +81,7 @@ def replace(
 
     Raises:
         NameTaken: see the theory above.
-        Refused: 404, there is no such meme; 412, it is in another state.
+        RequestRefused: 404, there is no such meme; 412, it is in another state.
 
     """
     _take_own(connection, name, now)
@@ -150,7 +148,7 @@ def _locked(connection: Connection, meme_id: str, if_match: str | None) -> dict[
     statement = select(meme).where(meme.c.id == meme_id).with_for_update()
     row = next(iter(records(connection, statement)), None)
     if row is None:
-        raise RequestRefused(problems.not_found(f'Meme with id "{meme_id}" not found'))
+        raise not_found(meme_id)
     validate_match(row, if_match)
     return row
 
