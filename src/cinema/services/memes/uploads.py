@@ -57,7 +57,7 @@ async def read_picture(request: Request, spool: Spool, most: int) -> Uploaded:
     """Read a body that must hold a picture of at most so many octets into the spool.
 
     Raises:
-        Refused: 400, 413, 415 or 422, as the contract's table of faults says.
+        RequestRefused: 400, 413, 415 or 422, as the contract's table of faults says.
 
     """
     uploaded = await read_parts(request, spool, most)
