@@ -1,8 +1,12 @@
-"""How the texts of a meme may look, said once for those who check them and for those who document them."""
+"""How texts and picture of a meme may look, said once for those who check them and for those who document them."""
 
 from typing import Any, Final
 
-__all__ = ["DESCRIPTION", "FORM_NAMES", "SMALLEST_PICTURE", "TITLE", "trimmed_pattern"]
+__all__ = ["AROUND_PICTURE", "DESCRIPTION", "FORM_NAMES", "PICTURE", "TEXT_BYTES", "TITLE", "trimmed_pattern"]
+
+TEXT_BYTES: Final = 64 * 1024  # of one text of a form
+# Octets of a form beside its picture: fifteen texts, and the headers of sixteen parts.
+AROUND_PICTURE: Final = 15 * TEXT_BYTES + 16 * 8 * 1024 + 4 * 1024
 
 # What Python's `str.strip` takes off, written out, so that every reader of a pattern means the same by a blank.
 _BLANK: Final = r"\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
@@ -30,6 +34,12 @@ DESCRIPTION: Final[dict[str, Any]] = {
 FORM_NAMES: Final = {"pattern": r"^[^\x00-\x1f\x7f]*$"}
 # One point, without a palette, so that it is text as well. Most octets are no picture, and a schema that says no more
 # than "binary" would promise that they are.
-SMALLEST_PICTURE: Final = (
+_SMALLEST_PICTURE: Final = (
     "GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00;"
 )
+PICTURE: Final[dict[str, Any]] = {
+    "type": "string",
+    "format": "binary",
+    "description": "PNG, JPEG, WebP or GIF, at most 20 MiB; decided by decoding all of it",
+    "enum": [_SMALLEST_PICTURE],
+}

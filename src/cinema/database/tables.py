@@ -32,6 +32,7 @@ __all__ = [
     "genre",
     "genre_film_work",
     "media_cleanup",
+    "media_taken",
     "meme",
     "meme_key",
     "metadata",
@@ -213,6 +214,14 @@ media_cleanup = Table(
     Column("due_at", Instant, nullable=False),
     Column("attempts", Integer, nullable=False),
     Index("ix_media_cleanup_due_at", "due_at"),
+)
+
+# Pictures that a sweep has taken, and when; also after they are gone: see `cinema.services.memes.changes`.
+media_taken = Table(
+    "media_taken",
+    metadata,
+    Column("image_name", Text, primary_key=True),
+    Column("taken_at", Instant, nullable=False),
 )
 
 # What was answered to a write that named a key: see `cinema.services.memes.keys`.

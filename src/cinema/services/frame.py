@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeAlias
 
 from fastapi import FastAPI, Request
@@ -103,17 +104,7 @@ def open_frame(
     `life` is entered while it runs, before the database is closed.
     """
     database = open_database(settings.database_url, settings.database_pool_size)
-    anything = select(table.c.id).limit(1)
-
-    def look(connection: Connection) -> None:
-        connection.execute(anything).first()
-
-    async def probe() -> None:
-        try:
-            await database.read(look)
-        except SQLAlchemyError as error:  # it answers, and has no such table yet
-            raise DatabaseUnavailable(str(error)) from error
-
+    probe = partial(_look, database, table)
     bare = new_frame(settings, stream, name, about, probe, "the database", database.close, life)
     return DatabaseFrame(bare.app, bare.about, bare.probe, bare.stands_on, bare.logs, bare.metrics, database)
 
@@ -180,15 +171,15 @@ def _operate(frame: Frame) -> None:
         return Response(page, media_type=kind)
 
 
-async def _demand(database: Database, table: Table) -> None:
+async def _look(database: Database, table: Table) -> None:
     """Read something of a table; raises `DatabaseUnavailable`."""
     anything = select(table.c.id).limit(1)
 
-    def probe(connection: Connection) -> None:
+    def look(connection: Connection) -> None:
         connection.execute(anything).first()
 
     try:
-        await database.read(probe)
+        await database.read(look)
     except SQLAlchemyError as error:  # it answers, and has no such table yet
         raise DatabaseUnavailable(str(error)) from error
 

@@ -84,7 +84,7 @@ class Parser:
 
         Raises:
             Malformed: this is no multipart/form-data.
-            TooMuch: over 16 parts, or a header block over 8 KiB.
+            BodyTooLarge: over 16 parts, or a header block over 8 KiB.
 
         """
         self._held += octets

@@ -18,7 +18,9 @@ _PROBLEM: Final = {
 }
 
 
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return what a document says of the refusals with these statuses."""
-    content = {"application/problem+json": {"schema": _PROBLEM}}
+def refusals(*statuses: int, pages: bool = False) -> dict[int | str, dict[str, Any]]:
+    """Return what a document says of the refusals with these statuses; `pages`: they may come as a page too."""
+    content: dict[str, Any] = {"application/problem+json": {"schema": _PROBLEM}}
+    if pages:
+        content["text/html"] = {}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}

@@ -153,6 +153,19 @@ async def test_an_upload_that_says_it_is_too_long_goes_nowhere(house: House) -> 
     assert (answered.status, house.memes.calls) == (413, [])
 
 
+@pytest.mark.parametrize(("length", "status"), [(30_000_000, 201), (42_000_000, 413)])
+async def test_how_long_an_upload_may_be_is_the_operators(
+    clock: ManualClock, length: int, status: int
+) -> None:
+    """Contract 16: `MEDIA_MAX_BYTES` counts at the gateway too."""
+    house = House(clock, media_max_bytes=40_000_000)
+    house.memes.then(said(201, MEME))
+    fields = (*FORM, (b"content-length", b"%d" % length))
+    answered = await house.client.ask("/api/memes", method="POST", headers=fields, body=b"x")
+
+    assert answered.status == status
+
+
 @pytest.mark.parametrize(
     ("origin", "status"), [(b"https://app.example.com", 201), (b"https://evil.example", 403), (None, 403)]
 )

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from typing_extensions import TypedDict
 
-from cinema.texts import DESCRIPTION, FORM_NAMES, SMALLEST_PICTURE, TITLE
+from cinema.texts import DESCRIPTION, FORM_NAMES, PICTURE, TITLE
 
 __all__ = ["SAMPLE", "Limit", "Meme", "MemeId", "NewImage", "NewMeme", "Offset", "Texts"]
 
@@ -18,17 +18,7 @@ Offset = Annotated[
 ]
 _Title = Annotated[str, WithJsonSchema(TITLE)]
 _Description = Annotated[str, WithJsonSchema(DESCRIPTION)]
-_Image = Annotated[
-    bytes,
-    WithJsonSchema(
-        {
-            "type": "string",
-            "format": "binary",
-            "description": "PNG, JPEG, WebP or GIF, at most 20 MiB; decided by decoding all of it",
-            "enum": [SMALLEST_PICTURE],
-        }
-    ),
-]
+_Image = Annotated[bytes, WithJsonSchema(PICTURE)]
 
 
 class Meme(TypedDict):

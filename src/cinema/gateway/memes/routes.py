@@ -5,17 +5,17 @@ right here too. Uploads are streamed and held to their bound before octets trave
 wrong only the service knows; it says so in a field of its answer.
 """
 
+from dataclasses import dataclass
 from typing import Any, Final
 
 from cinema.gateway.access import writers
 from cinema.gateway.memes.models import Limit, Meme, MemeId, NewImage, NewMeme, Offset, Texts
 from cinema.settings import Settings
+from cinema.texts import AROUND_PICTURE
 from stagedoor import Gateway, Guard, Operation, Service
 
-__all__ = ["UPLOAD_BYTES", "declare_memes"]
+__all__ = ["declare_memes"]
 
-# A picture of 20 MiB, fifteen texts of 64 KiB, and the headers of sixteen parts.
-UPLOAD_BYTES: Final = 20_971_520 + 15 * 65_536 + 16 * 8_192 + 4_096
 _PURGE: Final = "stagedoor-purge"
 _PATHS: Final = ("/api/memes", "/memes")
 _TAGS: Final = ("memes",)
@@ -30,9 +30,18 @@ _KEY: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """What a write that brings a picture may take: octets of its body, and seconds."""
+
+    limit: int
+    deadline: float
+
+
 def declare_memes(app: Gateway, memes: Service, settings: Settings) -> None:
     """Declare the calls, and the forms of the wall."""
-    upload, guard = float(settings.gateway_upload_timeout_s), writers(settings)
+    upload = _Bounds(settings.media_max_bytes + AROUND_PICTURE, float(settings.gateway_upload_timeout_s))
+    guard = writers(settings)
     for path in _PATHS:
         _declare_list(app, memes, path, upload, guard)
         _declare_one(app, memes, path + "/{meme_id}", guard)
@@ -42,7 +51,7 @@ def declare_memes(app: Gateway, memes: Service, settings: Settings) -> None:
     _declare_forms(app, memes, upload, guard)
 
 
-def _declare_list(app: Gateway, memes: Service, path: Any, upload: float, guard: Guard | None) -> None:  # noqa: ANN401 - a literal
+def _declare_list(app: Gateway, memes: Service, path: Any, upload: _Bounds, guard: Guard | None) -> None:  # noqa: ANN401 - a literal
     app.proxy(
         path,
         memes,
@@ -68,8 +77,8 @@ def _declare_list(app: Gateway, memes: Service, path: Any, upload: float, guard:
         memes,
         methods={"POST"},
         guard=guard,
-        limit=UPLOAD_BYTES,
-        deadline=upload,
+        limit=upload.limit,
+        deadline=upload.deadline,
         operation=Operation(
             summary="Add a meme",
             description=_KEY,
@@ -136,7 +145,7 @@ def _declare_image(
     app: Gateway,
     memes: Service,
     path: Any,  # noqa: ANN401 - a literal
-    upload: float,
+    upload: _Bounds,
     guard: Guard | None,
     *,
     listed: bool,
@@ -146,8 +155,8 @@ def _declare_image(
         memes,
         methods={"PATCH"},
         guard=guard,
-        limit=UPLOAD_BYTES,
-        deadline=upload,
+        limit=upload.limit,
+        deadline=upload.deadline,
         purge_field=_PURGE,
         operation=Operation(
             summary="Show another picture",
@@ -163,7 +172,7 @@ def _declare_image(
     )
 
 
-def _declare_forms(app: Gateway, memes: Service, upload: float, guard: Guard | None) -> None:
+def _declare_forms(app: Gateway, memes: Service, upload: _Bounds, guard: Guard | None) -> None:
     form = Operation(
         summary="A form of the wall",
         status=303,
@@ -178,8 +187,8 @@ def _declare_forms(app: Gateway, memes: Service, upload: float, guard: Guard | N
         memes,
         methods={"POST"},
         guard=guard,
-        limit=UPLOAD_BYTES,
-        deadline=upload,
+        limit=upload.limit,
+        deadline=upload.deadline,
         purge_field=_PURGE,
         operation=form,
     )

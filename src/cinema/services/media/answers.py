@@ -34,7 +34,7 @@ def selection(request: Request, etag: str, length: int) -> Selected:
     """Decide what a request is answered with.
 
     Raises:
-        Refused: 412 and 416.
+        RequestRefused: 412 and 416.
 
     """
     fields = _fields(request)

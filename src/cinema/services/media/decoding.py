@@ -42,7 +42,7 @@ class Decoding:
         """Write what is the picture in one open file into another and return its format.
 
         Raises:
-            Refused: 415 for what is no picture, 422 for one that is over a bound, 503 where too many wait.
+            RequestRefused: 415 for what is no picture, 422 for one that is over a bound, 503 where too many wait.
 
         """
         verdict = await self._done({"pixels": pixels}, source, target)
@@ -54,7 +54,7 @@ class Decoding:
         """Draw a stored picture so wide; return False if it is no wider, or cannot be drawn.
 
         Raises:
-            Refused: 503 where too many wait.
+            RequestRefused: 503 where too many wait.
 
         """
         verdict = await self._done({"format": name, "width": width}, source, target)

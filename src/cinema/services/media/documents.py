@@ -2,23 +2,15 @@
 
 from typing import Any, Final
 
+from cinema import texts
 from cinema.services.media.names import TYPES
 
 __all__ = ["FORM", "PICTURE"]
 
-# The smallest picture there is: one point, without a palette, so that it is text as well. Most octets are no picture,
-# and a schema that says "binary" would promise that they are.
-_GIF: Final = "GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00;"
-_FILE: Final = {
-    "type": "string",
-    "format": "binary",
-    "description": "PNG, JPEG, WebP or GIF; decided by decoding all of it",
-    "enum": [_GIF],
-}
 _SCHEMA: Final = {
     "type": "object",
     "required": ["file"],
-    "properties": {"file": _FILE},
+    "properties": {"file": texts.PICTURE},
     "additionalProperties": False,
 }
 FORM: Final[dict[str, Any]] = {

@@ -28,7 +28,8 @@ async def receive(request: Request, file: BinaryIO, most: int) -> None:
     """Write the part `file` of a multipart body into a file.
 
     Raises:
-        Refused: 413, 415 and 400 before the body is asked for, as far as its head tells; later what it turns out to be.
+        RequestRefused: 413, 415 and 400 before the body is asked for, as far as its head tells; later what it turns
+            out to be.
 
     """
     parser = Parser(_boundary(request))

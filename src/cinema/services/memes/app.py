@@ -21,17 +21,19 @@ from cinema.services.memes.bodies import read_texts
 from cinema.services.memes.cleanup import HOUR, Cleanup
 from cinema.services.memes.cursors import Cursors
 from cinema.services.memes.demo.sowing import sow_memes
-from cinema.services.memes.documents import CREATE_BODY, IMAGE_BODY, PAGE, SEE_OTHER, TEXTS_BODY, refusals
-from cinema.services.memes.entities import as_json, as_meme
+from cinema.services.memes.documents import CREATE_BODY, IMAGE_BODY, PAGE, SEE_OTHER, TEXTS_BODY
+from cinema.services.memes.entities import as_json, as_meme, not_found
 from cinema.services.memes.keys import scope_of
 from cinema.services.memes.media import Media
 from cinema.services.memes.methods import refuse_other_methods
 from cinema.services.memes.models import Meme, MemeId
 from cinema.services.memes.providers import Lifetimes
-from cinema.services.memes.uploads import BODY_BYTES, read_picture
+from cinema.services.memes.uploads import read_picture
 from cinema.services.memes.wall.routes import WallPage, added, declare_wall, is_for_people
-from cinema.services.memes.writing import Writing, not_found
+from cinema.services.memes.writing import Writing
+from cinema.services.refusals import refusals
 from cinema.settings import Settings
+from cinema.texts import AROUND_PICTURE
 from stagedoor._clock import SystemClock
 from stagedoor._observers import fan_out
 from stagedoor._observers.logs import LogStream
@@ -81,7 +83,7 @@ def build(settings: Settings, *, stream: LogStream | None = None) -> RequestMidd
     frame.app.add_exception_handler(UpstreamError, _media_failed)
     setup_dishka(container, frame.app)
     refuse_other_methods(frame.app, {"": [router, wall], "/api": [router]})
-    return frame.finish(BODY_BYTES)
+    return frame.finish(settings.media_max_bytes + AROUND_PICTURE)
 
 
 def _media_failed(request: Request, error: Exception) -> Response:

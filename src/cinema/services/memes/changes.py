@@ -6,6 +6,7 @@ that can be put right without knowing what was meant:
     create   upload ─▶ [ take the name, insert the row and the answer to its key ]
     replace  upload ─▶ [ take the name, point the row at it, put the old name into the outbox ]
     delete             [ delete the row, put its name into the outbox ]
+    sweep    [ take a name that no row has, put it into the outbox ]
     cleanup  [ look what is due ] ─▶ remove the picture ─▶ [ take the name out of the outbox ]
 
 What stands in brackets is one transaction. The outbox, `media_cleanup`, holds what was decided: names that no row has
@@ -13,27 +14,27 @@ any more, with the moment of the next try. The sweep finds what was never decide
 service, belong to no row and are not in the outbox, because a process died between an upload and its transaction. It
 puts them into the outbox, and from there they go like the others.
 
-Who wants to use or to remove a picture first puts its name into the outbox, and only one can: it is the primary key.
-A create takes its own name out again before it commits. So a sweep that meets a picture whose row is about to be
-committed waits for that transaction (PostgreSQL: the insert waits for the other's end; SQLite: there is one writer),
-then sees the row and leaves the picture alone; and a create whose picture a sweep has taken finds the name there, and
-fails. The same holds after a commit of which nobody knows whether it succeeded: whoever would remove the picture asks
-in the same way first.
+Who wants to use or to remove a picture that no row has yet first puts its name into `media_taken`, and only one can: it
+is the primary key. A create gives the name free before it commits: its row has it by then. So a sweep that meets a
+picture whose row is about to be committed waits for that transaction (PostgreSQL: the insert waits for the other's end;
+SQLite: there is one writer), then sees the row and leaves the picture alone. A sweep keeps the name, also when the
+picture is gone and the outbox has forgotten it: a create that was told the name before, and comes so late, finds it
+taken, and fails. It is given free after a week, longer than any write may last: an upload may be allowed a day. The
+same holds after a commit of which nobody knows whether it succeeded: whoever would remove the picture asks in the same
+way first.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Insert, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cinema.database.records import records
-from cinema.database.tables import media_cleanup, meme
-from cinema.services.memes.entities import validate_match
+from cinema.database.tables import media_cleanup, media_taken, meme
+from cinema.services.memes.entities import not_found, validate_match
 from cinema.services.memes.models import Texts
-from stagedoor import _problems as problems
-from stagedoor._web.routes import RequestRefused
 
 __all__ = [
     "Due",
@@ -41,6 +42,7 @@ __all__ = [
     "create",
     "due",
     "postpone",
+    "prune",
     "remove",
     "replace",
     "rewrite",
@@ -50,6 +52,7 @@ __all__ = [
 
 _LONGEST_PAUSE = 300.0
 _FIRST_PAUSE = 1.0
+_TAKEN_FOR = timedelta(days=7)
 
 
 class NameTaken(Exception):
@@ -66,9 +69,9 @@ class Due:
 
 def create(connection: Connection, row: dict[str, Any]) -> None:
     """Insert a meme whose picture has been uploaded; raises `NameTaken`."""
-    _take(connection, row["image_name"], row["created_at"])
+    _take_own(connection, row["image_name"], row["created_at"])
     connection.execute(insert(meme), row)
-    connection.execute(_forget(row["image_name"]))
+    _give_free(connection, row["image_name"])
 
 
 def replace(
@@ -78,14 +81,14 @@ def replace(
 
     Raises:
         NameTaken: see the theory above.
-        Refused: 404, there is no such meme; 412, it is in another state.
+        RequestRefused: 404, there is no such meme; 412, it is in another state.
 
     """
-    _take(connection, name, now)
+    _take_own(connection, name, now)
     row = _locked(connection, meme_id, if_match)
     old = row["image_name"]
     connection.execute(update(meme).where(meme.c.id == meme_id).values(image_name=name))
-    connection.execute(_forget(name))
+    _give_free(connection, name)
     _put(connection, old, now)
     return {**row, "image_name": name}, old
 
@@ -107,12 +110,18 @@ def remove(connection: Connection, meme_id: str, if_match: str | None, now: date
 
 
 def take_unused(connection: Connection, name: str, now: datetime) -> bool:
-    """Put a picture that belongs to no meme into the outbox; tell whether it is there now."""
-    _put(connection, name, now)
+    """Take a picture that belongs to no meme and put it into the outbox; tell whether it is there now."""
+    _take(connection, name, now)
     if connection.execute(select(meme.c.id).where(meme.c.image_name == name)).first() is None:
+        _put(connection, name, now)
         return True
-    connection.execute(_forget(name))
+    _give_free(connection, name)
     return False
+
+
+def prune(connection: Connection, now: datetime) -> None:
+    """Give the names free that were taken too long ago for anybody to come with them."""
+    connection.execute(delete(media_taken).where(media_taken.c.taken_at <= now - _TAKEN_FOR))
 
 
 def due(connection: Connection, now: datetime, most: int) -> list[Due]:
@@ -124,7 +133,7 @@ def due(connection: Connection, now: datetime, most: int) -> list[Due]:
 
 def settle(connection: Connection, name: str) -> None:
     """Take a picture out of the outbox: it is gone."""
-    connection.execute(_forget(name))
+    connection.execute(delete(media_cleanup).where(media_cleanup.c.image_name == name))
 
 
 def postpone(connection: Connection, one: Due, now: datetime) -> None:
@@ -139,28 +148,31 @@ def _locked(connection: Connection, meme_id: str, if_match: str | None) -> dict[
     statement = select(meme).where(meme.c.id == meme_id).with_for_update()
     row = next(iter(records(connection, statement)), None)
     if row is None:
-        raise RequestRefused(problems.not_found(f'Meme with id "{meme_id}" not found'))
+        raise not_found(meme_id)
     validate_match(row, if_match)
     return row
 
 
-def _take(connection: Connection, name: str, now: datetime) -> None:
-    if not _put(connection, name, now):
+def _take_own(connection: Connection, name: str, now: datetime) -> None:
+    if not _take(connection, name, now):
         raise NameTaken(name)
 
 
-def _put(connection: Connection, name: str, now: datetime) -> bool:
-    """Put a name into the outbox; tell whether it was not there before."""
-    values = {"image_name": name, "due_at": now, "attempts": 0}
-    inserted = connection.execute(_insert_new(connection, media_cleanup).values(values))
-    return inserted.rowcount == 1
+def _take(connection: Connection, name: str, now: datetime) -> bool:
+    """Tell whether nobody had taken it before."""
+    return _insert_new(connection, media_taken, {"image_name": name, "taken_at": now})
 
 
-def _insert_new(connection: Connection, table: Table) -> Insert:
+def _give_free(connection: Connection, name: str) -> None:
+    connection.execute(delete(media_taken).where(media_taken.c.image_name == name))
+
+
+def _put(connection: Connection, name: str, now: datetime) -> None:
+    """Put a name into the outbox; one that is there stays as it is."""
+    _insert_new(connection, media_cleanup, {"image_name": name, "due_at": now, "attempts": 0})
+
+
+def _insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Tell whether its key was not there before."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    made: Insert = dialect.insert(table).on_conflict_do_nothing()
-    return made
-
-
-def _forget(name: str) -> Delete:
-    return delete(media_cleanup).where(media_cleanup.c.image_name == name)
+    return connection.execute(dialect.insert(table).on_conflict_do_nothing().values(row)).rowcount == 1

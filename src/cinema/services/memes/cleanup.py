@@ -37,8 +37,7 @@ class Cleanup:
         self._database = database
         self._media = media
         self._clock = clock
-        self._wanted = asyncio.Event()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
 
@@ -46,8 +45,7 @@ class Cleanup:
         """Work the outbox off until it is stopped, and sweep once an hour."""
         swept = self._clock.now()
         self._ended.clear()
-        while not self._stopping:
-            self._wanted.clear()
+        while not self._stopping.is_set():
             with suppress(DatabaseUnavailable):
                 while await self._portion(self._now()):
                     pass
@@ -56,13 +54,12 @@ class Cleanup:
                 with suppress(DatabaseUnavailable, UpstreamError):
                     await self.sweep(HOUR)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wanted.wait(), _LOOK)
+                await asyncio.wait_for(self._stopping.wait(), _LOOK)
         self._ended.set()
 
     async def stop(self) -> None:
         """Let it end by itself: a driver that is cancelled while it connects may take that for an outage."""
-        self._stopping = True
-        self._wanted.set()
+        self._stopping.set()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), _LOOK)
 
@@ -84,6 +81,7 @@ class Cleanup:
 
         """
         await self._database.write(partial(keys.prune, now=self._now()))
+        await self._database.write(partial(changes.prune, now=self._now()))
         removed = await self._portions(self._now() + _FAR)
         after = ""
         while stored := await self._media.listed(after, _PORTION):

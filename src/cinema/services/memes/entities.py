@@ -7,10 +7,9 @@ from typing import Any, Final
 import orjson
 
 from stagedoor import _problems as problems
-from stagedoor._problems import ProblemDetails
 from stagedoor._web.routes import RequestRefused
 
-__all__ = ["as_json", "as_meme", "entity_tag", "is_named", "precondition_failed", "tag_of", "validate_match"]
+__all__ = ["as_json", "as_meme", "entity_tag", "is_named", "not_found", "tag_of", "validate_match"]
 
 _TAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
@@ -53,17 +52,17 @@ def is_named(tag: str, said: str | None, *, weakly: bool) -> bool:
     return any(text == tag and (weakly or not weak) for weak, text in _TAG.findall(said))
 
 
+def not_found(meme_id: str) -> RequestRefused:
+    """Return the refusal of an id that no meme has."""
+    return RequestRefused(problems.not_found(f'Meme with id "{meme_id}" not found'))
+
+
 def validate_match(row: dict[str, Any], if_match: str | None) -> None:
     """Do nothing if a write may go on.
 
     Raises:
-        Refused: 412, `If-Match` names other states than the present one.
+        RequestRefused: 412, `If-Match` names other states than the present one.
 
     """
     if if_match is not None and not is_named(tag_of(row), if_match, weakly=False):
-        raise RequestRefused(precondition_failed())
-
-
-def precondition_failed() -> ProblemDetails:
-    """412: it has changed since the client saw it."""
-    return problems.precondition_failed("this meme has changed since; read it again")
+        raise RequestRefused(problems.precondition_failed("this meme has changed since; read it again"))

@@ -67,7 +67,7 @@ def scope_of(key: str | None, route: str, subject: str = "") -> Scope | None:
     """Return the scope of a request; None if it names no key.
 
     Raises:
-        Refused: 422, the field holds no key: 1 to 255 visible characters.
+        RequestRefused: 422, the field holds no key: 1 to 255 visible characters.
 
     """
     if key is None:

@@ -60,7 +60,7 @@ class Media:
         """Store a picture; return the name it was given.
 
         Raises:
-            Refused: 413, 415 or 422: it is no picture that is taken.
+            RequestRefused: 413, 415 or 422: it is no picture that is taken.
 
         """
         boundary = uuid4().hex.encode()

@@ -89,7 +89,7 @@ def checked_texts(said: object, spelled: Mapping[str, str] | None = None) -> Tex
     """Return the texts of a body; `spelled` says how the client calls them, where it is another name.
 
     Raises:
-        Refused: 422, with a row for each fault.
+        RequestRefused: 422, with a row for each fault.
 
     """
     try:

@@ -13,15 +13,12 @@ from fastapi import Request
 from cinema.services.memes.models import Texts, checked_texts, wrong
 from cinema.services.memes.spool import Spool
 from cinema.services.multipart import Begun, BodyTooLarge, Content, Malformed, Parser, PartsEnded, boundary_of
+from cinema.texts import AROUND_PICTURE, TEXT_BYTES
 from stagedoor import _problems as problems
 from stagedoor._web.routes import RequestRefused
 
-__all__ = ["BODY_BYTES", "Uploaded", "body_of", "read_parts", "read_picture"]
+__all__ = ["Uploaded", "body_of", "read_parts", "read_picture"]
 
-TEXT_BYTES: Final = 64 * 1024
-# A picture, fifteen texts and the headers of sixteen parts.
-OVERHEAD: Final = 15 * TEXT_BYTES + 16 * 8 * 1024 + 4 * 1024
-BODY_BYTES: Final = 20_971_520 + OVERHEAD
 _ALSO: Final = {"meme_title": "title", "meme_description": "description"}  # the plain names win
 _IMAGE: Final = "image"
 
@@ -60,7 +57,7 @@ async def read_picture(request: Request, spool: Spool, most: int) -> Uploaded:
     """Read a body that must hold a picture of at most so many octets into the spool.
 
     Raises:
-        Refused: 400, 413, 415 or 422, as the contract's table of faults says.
+        RequestRefused: 400, 413, 415 or 422, as the contract's table of faults says.
 
     """
     uploaded = await read_parts(request, spool, most)
@@ -93,7 +90,7 @@ async def read_parts(request: Request, spool: Spool, most: int) -> Uploaded:
 def _validate_length(headers: Mapping[str, str], most: int) -> None:
     """Refuse a body that says it is too long, before any of it is read."""
     said = headers.get("content-length", "")
-    if said.isdigit() and int(said) > most + OVERHEAD:
+    if said.isdigit() and int(said) > most + AROUND_PICTURE:
         raise _too_large(most)
 
 

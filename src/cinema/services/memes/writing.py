@@ -13,7 +13,7 @@ from cinema.database import Database
 from cinema.services.memes import changes, keys, queries
 from cinema.services.memes.changes import NameTaken
 from cinema.services.memes.cleanup import Cleanup
-from cinema.services.memes.entities import as_json, as_meme, validate_match
+from cinema.services.memes.entities import as_json, as_meme, not_found, validate_match
 from cinema.services.memes.keys import Kept, KeyTaken, Scope, Turns
 from cinema.services.memes.media import Media
 from cinema.services.memes.models import Texts
@@ -22,14 +22,9 @@ from stagedoor import _problems as problems
 from stagedoor._clock import Clock
 from stagedoor._web.routes import RequestRefused
 
-__all__ = ["Writing", "not_found"]
+__all__ = ["Writing"]
 
 T = TypeVar("T")
-
-
-def not_found(meme_id: str) -> RequestRefused:
-    """Return the refusal of an id that no meme has."""
-    return RequestRefused(problems.not_found(f'Meme with id "{meme_id}" not found'))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete
 
 from cinema.database import open_database
 from cinema.database.migrate import migrate
-from cinema.database.tables import media_cleanup, meme, meme_key
+from cinema.database.tables import media_cleanup, media_taken, meme, meme_key
 from cinema.services.memes import app as memes_app
 from cinema.settings import Settings
 from tests import servers
@@ -45,7 +45,7 @@ def memes_postgres_url(postgres_server: Server) -> str:
 
 
 def empty(connection: Connection) -> None:
-    for table in (meme, media_cleanup, meme_key):
+    for table in (meme, media_cleanup, media_taken, meme_key):
         connection.execute(delete(table))
 
 

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, insert, select
 
 from cinema.database import Database, DatabaseUnavailable, open_database
-from cinema.database.tables import media_cleanup, meme
+from cinema.database.tables import media_cleanup, media_taken, meme
 from cinema.services.memes import app as memes_app
 from cinema.services.memes import changes
 from cinema.services.memes.changes import Due, NameTaken
@@ -91,6 +91,61 @@ async def test_a_create_whose_picture_a_sweep_has_taken_fails(
 
     assert reply.status == 503
     assert (await memes("/memes")).json == []
+
+
+@pytest.mark.parametrize("age", [0.0, 4_000.0])
+async def test_a_create_fails_whose_picture_a_sweep_has_removed(
+    memes: Asker, media: MediaStand, database: Database, age: float
+) -> None:
+    """Changes, theory: also when that sweep was through with everything before the create was told the name."""
+
+    async def sweep(uploaded: str) -> None:
+        media.before_answer = None
+        media.born[uploaded] -= age
+        removed = (await memes(f"/sweep?older_than={age:g}", "POST")).json["removed"]
+        assert (removed, media.files, await database.read(outbox)) == ([uploaded], {}, [])
+
+    media.before_answer = sweep
+    reply = await added(memes)
+
+    assert reply.status == 503
+    assert (await memes("/memes")).json == []
+    assert (media.files, await database.read(outbox)) == ({}, [])
+    assert (await added(memes)).status == 201
+
+
+async def test_a_replacement_fails_whose_picture_a_sweep_has_removed(
+    memes: Asker, media: MediaStand, database: Database
+) -> None:
+    """Changes, theory: and the meme keeps the picture that it has."""
+    made = (await added(memes)).json
+
+    async def sweep(uploaded: str) -> None:
+        assert (await memes("/sweep?older_than=0", "POST")).json["removed"] == [uploaded]
+
+    media.before_answer = sweep
+    reply = await send(memes, f"/memes/{made['id']}/image", parts(), "PATCH")
+
+    assert reply.status == 503
+    assert (await memes(f"/memes/{made['id']}")).json == made
+    assert list(media.files) == [made["image_url"].removeprefix("/api/files/")]
+    assert await database.read(outbox) == []
+
+
+async def test_a_name_is_given_free_a_week_after_it_was_taken(database: Database) -> None:
+    """Changes, theory: no write takes that long; and the table does not grow for ever."""
+    week, moment = timedelta(days=7), timedelta(microseconds=1)
+    image = name()
+
+    def taken(connection: Connection, now: datetime) -> list[str]:
+        changes.prune(connection, now)
+        return list(connection.execute(select(media_taken.c.image_name)).scalars())
+
+    await database.write(partial(changes.take_unused, name=image, now=NOW))
+    just_before = await database.write(partial(taken, now=NOW + week - moment))
+    then = await database.write(partial(taken, now=NOW + week))
+
+    assert (just_before, then) == ([image], [])
 
 
 async def test_a_sweep_waits_for_a_create_that_is_about_to_commit(

@@ -1,11 +1,14 @@
 """What may come with a picture, and what may not (T11)."""
 
+import io
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from tests.cinema.services.asking import Asker
+from cinema.services.memes import app as memes_app
+from cinema.settings import Settings
+from tests.cinema.services.asking import Asker, started
 from tests.cinema.services.memes.forms import BOUNDARY, TEXTS, parts, send
 from tests.cinema.services.memes.media import PNG, MediaStand
 
@@ -109,3 +112,19 @@ async def test_exactly_the_limit_is_allowed_and_one_octet_more_is_not(
 
     assert (good.status, more.status, said.status) == (201, 413, 413)
     assert [len(one) for one in media.files.values()] == [20_971_520]
+
+
+async def test_how_long_a_picture_may_be_is_the_operators(
+    memes_url: str, media: MediaStand, media_url: str, log: io.BytesIO
+) -> None:
+    """Contract 16: `MEDIA_MAX_BYTES`, also above what stands for it."""
+    most = 23 * 1024 * 1024
+    settings = Settings(
+        database_url=memes_url, media_url=media_url, media_token="secret", memes=0, media_max_bytes=most
+    )
+    async with started(memes_app.build(settings, stream=log)) as ask:
+        good = await send(ask, "/memes", parts(PNG + bytes(most - len(PNG)), **TEXTS))
+        more = await send(ask, "/memes", parts(PNG + bytes(most), **TEXTS))
+
+    assert (good.status, more.status) == (201, 413)
+    assert [len(one) for one in media.files.values()] == [most]
