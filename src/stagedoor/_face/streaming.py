@@ -88,6 +88,10 @@ class Streaming:
         declared = self.declared
         if declared.method != "GET":
             raise ConfigError(f"{declared.place}: {self.where}: only GET hands on what a service streams")
+        if declared.etag:
+            raise ConfigError(
+                f"{declared.place}: {self.where}: a stream has the entity tag of its service: etag= is for values"
+            )
         if declared.cache is None:
             return None
         if self.vary.wanted or self.guard is not None:
@@ -166,6 +170,7 @@ class Streaming:
             parameters=self.inputs,
             public=True,
             live=declared.live,
+            priority=declared.priority,
             kind="stream",
             cached=None if declared.cache is None else declared.cache.max_age,
             deadline=self._deadline,

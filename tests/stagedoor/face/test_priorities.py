@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from stagedoor import Cache, Gateway
+from stagedoor import Cache, Gateway, NotFound, Stream
 from stagedoor import _context as context
 from stagedoor._deadline import NEVER
 from stagedoor.errors import ConfigError
@@ -165,11 +165,17 @@ async def test_a_route_has_a_priority_and_its_calls_keep_it() -> None:
         seen.append(context.current().priority)
         return Thing()
 
+    @app.get("/stream", priority="list")
+    async def stream() -> Stream:
+        seen.append(context.current().priority)
+        raise NotFound
+
     async with Stage(app) as stage:
         await stage.get("/search")
         await stage.get("/thing")
+        await stage.get("/stream")
 
-    assert seen == ["search", "detail"]
+    assert seen == ["search", "detail", "list"]
 
 
 def declared(app: Gateway, kind: str, **wrong: Any) -> None:
