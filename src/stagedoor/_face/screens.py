@@ -23,6 +23,7 @@ from stagedoor._events import AggregateEnded
 from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unvaried
 from stagedoor._face.declared import DeclaredPart
+from stagedoor._face.docstrings import words_of
 from stagedoor._face.fields_told import SCREEN_FIELDS
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
 from stagedoor._face.guarding import Guarding, claimed_values, identified, validate_guarded, who_of
@@ -357,8 +358,7 @@ class Screen(Generic[M]):
     def route(self) -> Route:
         """Return the route."""
         declared = self.layout.declared
-        text = inspect.getdoc(declared.model) or declared.model.__name__
-        first, _, rest = text.partition("\n\n")
+        summary, description = words_of(declared.model, declared.model.__name__)
         cache = declared.cache
         return Route(
             path=self.layout.template,
@@ -371,8 +371,8 @@ class Screen(Generic[M]):
             deadline=self._deadline,
             varies=self.layout.vary.names,
             documentation=Documentation(
-                summary=" ".join(first.split()),
-                description=rest,
+                summary=summary,
+                description=description,
                 tags=declared.tags,
                 model=declared.model,
                 problems=(404, 422, 429, 500, 502, 503, 504),
