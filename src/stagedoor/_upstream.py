@@ -96,6 +96,11 @@ class Upstream(Generic[P, R]):
         if self.limiter is not None:
             self.limiter.check(self.name, operation, deadline, promise=promise)
 
+    def withdraw(self) -> None:
+        """Take back what was promised to `check`: the call will not come after all."""
+        if self.limiter is not None:
+            self.limiter.withdraw()
+
     @property
     def limit(self) -> int | None:
         """Return how many calls may be under way at once now; None where nothing follows what is answered in time."""

@@ -1,6 +1,5 @@
 """Handlers at work: read the inputs and the body, call the function, write what it returns, purge after writes."""
 
-import inspect
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, get_args, get_origin
@@ -17,6 +16,7 @@ from stagedoor._face.arguments import Arguments
 from stagedoor._face.bodies import json_body
 from stagedoor._face.caller import Caller, Rules, caller_here, entered
 from stagedoor._face.declared import Handler
+from stagedoor._face.docstrings import words_of
 from stagedoor._face.guarding import claimed_values, who_of
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.purging import Purging
@@ -244,8 +244,8 @@ class Handling:
     def route(self) -> Route:
         """Return the route."""
         declared = self.declared
-        words = inspect.getdoc(declared.function) or declared.function.__name__.replace("_", " ").capitalize()
-        first, _, rest = words.partition("\n\n")
+        name = declared.function.__name__.replace("_", " ").capitalize()
+        summary, description = words_of(declared.function, name)
         nothing = self._returns is type(None)
         status = declared.status or (204 if nothing else 200)
         return Route(
@@ -261,8 +261,8 @@ class Handling:
             deadline=self._deadline,
             varies=self.vary.names,
             documentation=Documentation(
-                summary=" ".join(first.split()),
-                description=rest,
+                summary=summary,
+                description=description,
                 tags=declared.tags,
                 model=None if nothing else _documented(self._returns),
                 status=status,

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from stagedoor import _context as context
 from stagedoor._cache.store import Store
@@ -14,6 +14,7 @@ from stagedoor._face.replies import Asking, ReplyCodec, ServiceReply, reply_of
 from stagedoor._face.shapes import Shape, shape_of
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor._upstream import Upstream
+from stagedoor.errors import Overloaded
 from stagedoor.policies._adaptive import AdaptiveLimit
 from stagedoor.policies._budget import Budget
 from stagedoor.policies._cached import Cached
@@ -22,7 +23,7 @@ from stagedoor.policies._retry import Retry
 from stagedoor.policies._single_flight import SingleFlight
 from stagedoor.policies._timeout import Timeout
 
-__all__ = ["AnyPolicy", "Caches", "CallKind", "Remote", "default_policies"]
+__all__ = ["AnyPolicy", "Caches", "CallKind", "Promised", "Remote", "default_policies", "promising"]
 
 AnyPolicy: TypeAlias = Policy[Any, Any]
 Keys: TypeAlias = Callable[[Any], bytes]
@@ -79,6 +80,35 @@ def cached(cache: Cache, store: Store, codec: Any, **options: Any) -> Cached[Any
         tags=lambda value: value.tags,
         **options,
     )
+
+
+class Promised(Protocol):
+    """What a screen asks: a service, a source or an upstream of one's own kind, at work."""
+
+    def check(self, operation: str, deadline: DueTime, *, promise: bool) -> None:
+        """Raise `Overloaded` where it would not be asked now; `promise` says that a call is sure to follow."""
+        ...
+
+    def withdraw(self) -> None:
+        """Take back what was promised to `check`."""
+        ...
+
+
+def promising(name: str, needed: Sequence[Promised]) -> Callable[[Call[Any]], None] | None:
+    """Return a gate that refuses at once what could not be answered: one that is needed would have no place for it."""
+
+    def gate(call: Call[Any]) -> None:
+        promised: list[Promised] = []
+        try:
+            for one in needed:
+                one.check(name, call.deadline, promise=True)
+                promised.append(one)
+        except Overloaded:
+            for one in promised:  # else others would be refused for calls that never come
+                one.withdraw()
+            raise
+
+    return gate if needed else None
 
 
 class CallKind:
@@ -181,6 +211,11 @@ class Remote:
         """Raise `Overloaded` where the service would not be asked now, unless its answers may be kept ones."""
         if self._limiter is not None and self._cache is None and not self._caches.made:
             self._limiter.check(self.name, operation, deadline, promise=promise)
+
+    def withdraw(self) -> None:
+        """Take back what was promised to `check`."""
+        if self._limiter is not None and self._cache is None and not self._caches.made:
+            self._limiter.withdraw()
 
     def counts(self) -> Mapping[str, int]:
         """Return what is held now."""

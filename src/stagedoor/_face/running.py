@@ -199,13 +199,17 @@ class Running:
         kept = [screen.upstream for screen in self._screens.values()]
         kept += [one.upstream for one in self.handlings if one.upstream is not None]  # type: ignore[misc]
         kept += [one for extension in self._extensions for one in extension.upstreams]
-        behind: list[Any] = [*self.at_work.values(), *self._sources.values()]
-        return [*kept, *(one.upstream for one in behind), *self._backends.values()]
+        return [*kept, *(upstream for _, upstream in self._upstreams_behind())]
+
+    def _upstreams_behind(self) -> Iterator[tuple[Any, Upstream[Any, Any]]]:
+        """Yield each service, source and backend with its upstream."""
+        yield from ((one, remote.upstream) for one, remote in self.at_work.items())
+        yield from ((one, sourcing.upstream) for one, sourcing in self._sources.items())
+        yield from self._backends.items()
 
     def _loads(self) -> Mapping[str, Mapping[str, int]]:
         """Return what is held at each upstream that has a limit of its own kind."""
-        behind: list[Any] = [*self.at_work.values(), *self._sources.values()]
-        upstreams = [*(one.upstream for one in behind), *self._backends.values()]
+        upstreams = [upstream for _, upstream in self._upstreams_behind()]
         return {one.name: {**one.counts(), "limit": one.limit} for one in upstreams if one.limit is not None}
 
     def _behind(self, one: Any) -> Any:  # noqa: ANN401 - a service, a source or a backend
@@ -310,10 +314,7 @@ class Running:
 
         `name` is its own or the label of its metrics. Raises `KeyError` for one that is not there.
         """
-        behind: list[Any] = [(one, remote.upstream) for one, remote in self.at_work.items()]
-        behind += [(one, sourcing.upstream) for one, sourcing in self._sources.items()]
-        behind += self._backends.items()
-        found = [upstream for one, upstream in behind if name in {one.name, one.label}]
+        found = [upstream for one, upstream in self._upstreams_behind() if name in {one.name, one.label}]
         if not found:
             raise KeyError(name)
         for upstream in found:

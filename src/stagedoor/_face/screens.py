@@ -23,13 +23,14 @@ from stagedoor._events import AggregateEnded
 from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unvaried
 from stagedoor._face.declared import DeclaredPart
+from stagedoor._face.docstrings import words_of
 from stagedoor._face.fields_told import SCREEN_FIELDS
 from stagedoor._face.functions import Calling, MadeCodec, asked, through
 from stagedoor._face.guarding import Guarding, claimed_values, identified, validate_guarded, who_of
 from stagedoor._face.inputs import Reader, nearest
 from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
-from stagedoor._face.remote import cached
+from stagedoor._face.remote import Promised, cached, promising
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._value import value
@@ -98,7 +99,6 @@ class Screen(Generic[M]):
         self._kept_parts: list[Upstream[Any, Any]] = []
         left = reserve(deadline) if declared.reserve is None else declared.reserve
         self.plan = self._plan(layout, uses, deadline - left)
-        self._first, self._name = self._needed(uses), self.plan.name
         try:
             self._renderer = renderer_of(self.plan)
         except ConfigError as error:
@@ -120,13 +120,13 @@ class Screen(Generic[M]):
             (b"vary", name.encode()) for name in [", ".join(layout.vary.names)] if name
         )
         self.upstream: Upstream[Question, Rendered] = Upstream(
-            self.plan.name, self, *self._policies(declared), env=env, observed=False
+            self.plan.name, self, *self._policies(declared, self._needed(uses)), env=env, observed=False
         )
         self._ask = self.upstream.layers[0]
         self._operation = f"{self.plan.name}.answer"
 
-    def _policies(self, declared: Aggregate[M]) -> list[Any]:
-        cache, joined = declared.cache, SingleFlight(gate=self._check)
+    def _policies(self, declared: Aggregate[M], needed: Sequence[Promised]) -> list[Any]:
+        cache, joined = declared.cache, SingleFlight(gate=promising(self.plan.name, needed))
         if cache is None:
             return [joined]
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
@@ -135,16 +135,11 @@ class Screen(Generic[M]):
             options["key"] = lambda call: call.payload.name
         return [cached(cache, self._store, KeptCodec(Rendered), **options), joined]
 
-    def _needed(self, uses: Mapping[str, Sequence[Any]]) -> list[Any]:
+    def _needed(self, uses: Mapping[str, Sequence[Any]]) -> list[Promised]:
         """Return what is asked first, and without which there is no answer."""
         kept = {part.name for part in self.layout.declared.parts if part.cache is not None}
         first = [one.name for one in self.plan.schedule.roots if one.required and one.name not in kept]
         return [behind for name in first for behind in uses.get(name, ())]
-
-    def _check(self, call: Call[Question]) -> None:
-        """Refuse at once what could not be answered: a required part would find no place in its service."""
-        for one in self._first:
-            one.check(self._name, call.deadline, promise=True)
 
     def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[NamedUpstream]], budget: float) -> Plan[M]:
         declared = layout.declared
@@ -363,8 +358,7 @@ class Screen(Generic[M]):
     def route(self) -> Route:
         """Return the route."""
         declared = self.layout.declared
-        text = inspect.getdoc(declared.model) or declared.model.__name__
-        first, _, rest = text.partition("\n\n")
+        summary, description = words_of(declared.model, declared.model.__name__)
         cache = declared.cache
         return Route(
             path=self.layout.template,
@@ -377,8 +371,8 @@ class Screen(Generic[M]):
             deadline=self._deadline,
             varies=self.layout.vary.names,
             documentation=Documentation(
-                summary=" ".join(first.split()),
-                description=rest,
+                summary=summary,
+                description=description,
                 tags=declared.tags,
                 model=declared.model,
                 problems=(404, 422, 429, 500, 502, 503, 504),

@@ -61,6 +61,11 @@ class Sourcing:
         if self.declared.cache is None:
             self.upstream.check(operation, deadline, promise=promise)
 
+    def withdraw(self) -> None:
+        """Take back what was promised to `check`."""
+        if self.declared.cache is None:
+            self.upstream.withdraw()
+
     async def call(self, given: Sequence[Any], named: dict[str, Any]) -> Any:  # noqa: ANN401
         """Call the function through its policies; raises `UpstreamError`, and what is a mistake in the code."""
         caller, declared = caller_here(), self.declared

@@ -8,7 +8,6 @@ Conditions and ranges of the caller go along, and are answered here where the wh
 and those that `Connection` names, end here both ways (H1); the stream is given back whatever happens (X1).
 """
 
-import inspect
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final, cast
@@ -22,6 +21,7 @@ from stagedoor._deadline import TimeoutScope
 from stagedoor._face.arguments import varied
 from stagedoor._face.caller import Rules, caller_here
 from stagedoor._face.declared import Handler
+from stagedoor._face.docstrings import words_of
 from stagedoor._face.fields import digest
 from stagedoor._face.guarding import claimed_values
 from stagedoor._face.guards import claimed_of, guard_of
@@ -88,6 +88,10 @@ class Streaming:
         declared = self.declared
         if declared.method != "GET":
             raise ConfigError(f"{declared.place}: {self.where}: only GET hands on what a service streams")
+        if declared.etag:
+            raise ConfigError(
+                f"{declared.place}: {self.where}: a stream has the entity tag of its service: etag= is for values"
+            )
         if declared.cache is None:
             return None
         if self.vary.wanted or self.guard is not None:
@@ -158,21 +162,21 @@ class Streaming:
     def route(self) -> Route:
         """Return the route."""
         declared = self.declared
-        words = inspect.getdoc(declared.function) or self._name.replace("_", " ").capitalize()
-        first, _, rest = words.partition("\n\n")
+        summary, description = words_of(declared.function, self._name.replace("_", " ").capitalize())
         return Route(
             path=declared.path,
             handle=self.handle,
             parameters=self.inputs,
             public=True,
             live=declared.live,
+            priority=declared.priority,
             kind="stream",
             cached=None if declared.cache is None else declared.cache.max_age,
             deadline=self._deadline,
             varies=self.vary.names,
             documentation=Documentation(
-                summary=" ".join(first.split()),
-                description=rest,
+                summary=summary,
+                description=description,
                 tags=declared.tags,
                 media_type="*/*",
                 problems=_PROBLEMS,

@@ -18,11 +18,14 @@ def key_of(payload: HttpRequest) -> bytes:
     body = payload.body
     if payload.streamed or not isinstance(body, bytes):
         return b"stream:%d" % _serial()
-    method, target = payload.method.encode(), payload.target
-    if not payload.headers:
-        return b"%d:%b%d:%b%d:%b" % (len(method), method, len(target), target, len(body), body)
+    method, target, fields = payload.method.encode(), payload.target, payload.headers
+    if len(fields) == 1:  # as nearly all are: in one step it takes half the time
+        ((name, said),) = fields
+        return b"%d:%b%d:%b%d:%b%d:%b%d:%b" % (
+            len(method), method, len(target), target, len(name), name, len(said), said, len(body), body,
+        )  # fmt: skip
     parts = [method, target]
-    for field in payload.headers:
+    for field in fields:
         parts += field
     parts.append(body)
     return b"".join([b"%d:%b" % (len(part), part) for part in parts])

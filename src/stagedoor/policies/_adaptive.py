@@ -133,6 +133,11 @@ class ConcurrencyLimiter(Generic[P, R]):
                 self._promised_until = self._now() + _PROMISED
             self._promised = promised + 1
 
+    def withdraw(self) -> None:
+        """Take a promise back: the call will not come after all."""
+        if self._promised:
+            self._promised -= 1
+
     async def __call__(self, call: Call[P]) -> R:
         """Send the call at once, or after a wait that leaves it time; refuse it otherwise."""
         permits, gradient = self._permits, self._gradient

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from stagedoor import Cache, Gateway
+from stagedoor import Cache, Gateway, NotFound, Stream
 from stagedoor import _context as context
+from stagedoor._deadline import NEVER
 from stagedoor.errors import ConfigError
 from stagedoor.policies import AdaptiveLimit
 from stagedoor.testing import Client, Stage, settle
@@ -68,6 +69,70 @@ async def test_o8_a_screen_that_its_service_has_no_place_for_asks_nobody() -> No
     assert sorted(answered) == [200, 503, 503]
 
 
+class Pair(BaseModel):
+    """A page that needs two things."""
+
+    first: Thing
+    second: Thing
+
+
+async def test_a_screen_that_one_service_refuses_holds_no_place_at_the_other() -> None:
+    """O8: refused for the service that is busy, it takes back what it promised the one that is free."""
+    ground = Ground()
+    pair = ground.app.aggregate("/pair/{key}", Pair)
+    busy = ground.app.service("busy", attempt=0.08, connections=1)
+
+    @pair.part
+    async def first(key: str) -> Thing:
+        return await ground.needed.get(Thing, "/{}", key)
+
+    @pair.part
+    async def second(key: str) -> Thing:
+        return await busy.get(Thing, "/{}", key)
+
+    @ground.app.get("/busy/{key}")
+    async def asks_busy(key: str) -> Thing:
+        return await busy.get(Thing, "/{}", key)
+
+    async with Stage(ground.app) as stage:
+        for one in (ground.needed, busy):
+            stage[one].after(SECONDS).says({"name": "Ann"})
+        stage[ground.other].says({"name": "Bob"})
+        for number in range(3):
+            await stage.get(f"/pair/{number}")
+        under_way = asyncio.ensure_future(Client(stage.running).ask("/busy/x"))
+        await settle()
+        refused = [(await stage.get(f"/pair/x{number}")).status for number in range(3)]
+        page = await stage.get("/page/x")
+        await stage.clock.run(under_way)
+
+    assert refused == [503] * 3
+    assert page.status == 200
+
+
+@pytest.mark.parametrize("cache", [None, Cache(max_age=60)])
+async def test_a_source_is_promised_calls_as_a_service_is(cache: Cache | None) -> None:
+    """A promise that is taken back leaves nothing; where values may be kept ones there was none."""
+    app = Gateway("test")
+
+    @app.source(safe=True, cache=cache)
+    async def thing(key: str) -> Thing:
+        return Thing(name=key)
+
+    @app.get("/{key}")
+    async def asks(key: str) -> Thing:
+        return await thing(key)
+
+    async with Stage(app) as stage:
+        (source,) = stage.running.sourcings
+        source.check("page", NEVER, promise=True)
+        promised = source.upstream.limiter._promised  # type: ignore[union-attr]  # noqa: SLF001 - nobody else is told
+        source.withdraw()
+        left = source.upstream.limiter._promised  # type: ignore[union-attr]  # noqa: SLF001
+
+    assert (promised, left) == (1 if cache is None else 0, 0)
+
+
 async def test_a_service_whose_answers_are_kept_is_no_reason_to_refuse() -> None:
     """What is kept is served however much the service has to do."""
     ground = Ground(Cache(max_age=60))
@@ -100,11 +165,17 @@ async def test_a_route_has_a_priority_and_its_calls_keep_it() -> None:
         seen.append(context.current().priority)
         return Thing()
 
+    @app.get("/stream", priority="list")
+    async def stream() -> Stream:
+        seen.append(context.current().priority)
+        raise NotFound
+
     async with Stage(app) as stage:
         await stage.get("/search")
         await stage.get("/thing")
+        await stage.get("/stream")
 
-    assert seen == ["search", "detail"]
+    assert seen == ["search", "detail", "list"]
 
 
 def declared(app: Gateway, kind: str, **wrong: Any) -> None:

@@ -371,7 +371,7 @@ async def test_a_handler_that_returns_something_else_is_a_mistake(env: Env) -> N
 
 def test_a_declaration_that_cannot_be_is_refused(env: Env) -> None:
     """Checked before anything is served."""
-    posting, varying, tagging, silent = Gateway("a"), Gateway("b"), Gateway("c"), Gateway("d")
+    posting, varying, tagging, silent, naming = (Gateway(name) for name in "abcde")
 
     @posting.post("/a")
     async def post() -> Stream:
@@ -389,11 +389,16 @@ def test_a_declaration_that_cannot_be_is_refused(env: Env) -> None:
     async def silence():  # type: ignore[no-untyped-def]  # noqa: ANN202
         raise NotFound
 
+    @naming.get("/a", etag=True)
+    async def named() -> Stream:
+        raise NotFound
+
     for app, said in (
         (posting, "only GET"),
         (varying, "same for everybody"),
         (tagging, "'name', which is no"),
         (silent, "does not say what it returns"),
+        (naming, "etag= is for values"),
     ):
         with pytest.raises(ConfigError, match=said):
             app.made(env)

@@ -272,3 +272,31 @@ async def test_promises_that_were_not_kept_refuse_nobody_for_long(env: Env, cloc
     stage.limiter.check("users", "x", NEVER, promise=True)
 
     assert await clock.run(stage.ask()) == "Ann"
+
+
+async def test_a_promise_that_was_taken_back_is_held_against_nobody(env: Env, clock: ManualClock) -> None:
+    """Who promised and was refused elsewhere takes its promise back: the free place is free again at once."""
+    stage = Stage(env)
+    await stage.known(clock)
+    stage.limiter.check("users", "x", NEVER, promise=True)
+    stage.limiter.withdraw()
+    stage.limiter.withdraw()  # it came meanwhile, or was forgotten
+    stage.limiter.check("users", "x", NEVER, promise=True)
+
+    with pytest.raises(Overloaded):
+        stage.limiter.check("users", "x", NEVER, promise=True)
+
+
+async def test_o8_a_gate_refuses_what_the_limit_would_and_says_of_what(env: Env, clock: ManualClock) -> None:
+    """O8: a flight that would find no place is not begun; one that would is let through, and takes none by that."""
+    stage = Stage(env)
+    await stage.known(clock)
+    call = call_of(1)
+    stage.limiter.gate(call)
+    under_way = stage.ask()
+    await settle()
+    with pytest.raises(Overloaded) as refused:
+        stage.limiter.gate(call)
+
+    assert refused.value.operation == call.operation
+    assert await clock.run(under_way) == "Ann"
