@@ -21,7 +21,7 @@ from cinema.etl.manifest import figures_key, manifest_path
 from cinema.etl.modified import Modified
 from cinema.etl.pages import collect_rarely
 from cinema.etl.passes import Etl, clear, found, update
-from cinema.etl.purge import Invalidator, Stamped, WithRedis
+from cinema.etl.purge import Invalidator, WithManifest, WithRedis
 from cinema.etl.rebuild import rebuild
 from cinema.etl.report import EtlReport, paced, report_for
 from cinema.etl.retrying import Retrying
@@ -180,11 +180,11 @@ def job_of(settings: Settings, report: EtlReport | None = None) -> Job:
 
 
 def _purger_of(settings: Settings) -> Invalidator:
-    stamped = Stamped(manifest_path(settings.search_dir))
+    beside = WithManifest(manifest_path(settings.search_dir))
     if settings.redis_url is None:
-        return stamped
+        return beside
     prefix = settings.redis_prefix
-    return WithRedis(stamped, RedisServer(settings.redis_url, prefix=prefix), figures_key(prefix))
+    return WithRedis(beside, RedisServer(settings.redis_url, prefix=prefix), figures_key(prefix))
 
 
 def _writer_of(settings: Settings, env: Env) -> Callable[[], Writer]:
