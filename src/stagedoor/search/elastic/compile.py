@@ -13,7 +13,7 @@ from typing import Any, Final, assert_never
 
 from stagedoor._value import value
 from stagedoor.search.analysis import first_words, forgiven, words_as_written
-from stagedoor.search.compared import bounds_of, comparable, moment
+from stagedoor.search.compared import bounds_of, comparable, moment, values_in
 from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, PRIOR, TEXT_BYTES
 from stagedoor.search.elastic.landmarks import Road
 from stagedoor.search.query import (
@@ -37,7 +37,7 @@ from stagedoor.search.query import (
     texts_of,
 )
 from stagedoor.search.ranking import Condition, Has, Starts, Word, Worth, members, ranking_of
-from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Text
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Text
 from stagedoor.search.words import read_first
 
 __all__ = ["Body", "Quick", "Step", "everything", "plain", "quick"]
@@ -252,10 +252,7 @@ class _Clauses:
         assert_never(clause)
 
     def _inner(self, path: str, clause: Term | AnyOf | Between) -> Body:
-        """Ask for a field of objects, whose index is that of their fields."""
-        fields = self.index.nested[path].fields
-        inner = Index(path, (Keyword(name=ID), *(field for field in fields if field.name != ID)))
-        field = f"{path}.{clause.field}"
+        inner, field = self.index.objects[path], f"{path}.{clause.field}"
         if isinstance(clause, Between):
             return _between(clause, inner, field)
         return _any_of(clause, field, inner.paths[clause.field])
@@ -351,7 +348,7 @@ def _words(text: str, fields: list[str], **more: Any) -> Body:  # noqa: ANN401 -
 
 
 def _any_of(asked: Term | AnyOf, field: str, leaf: Leaf) -> Body:
-    values: Sequence[Scalar] = asked.values if isinstance(asked, AnyOf) else (asked.value,)
+    values: Sequence[Scalar] = values_in(asked)
     if isinstance(leaf, Date):  # a term of a date is the range of all that its text leaves open
         moments = [moment(str(value)) for value in values]
         when = [{"range": {field: {"gte": one, "lte": one, "format": "epoch_millis"}}} for one in moments]
