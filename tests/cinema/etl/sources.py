@@ -78,7 +78,7 @@ class Bench:
     url: str = ""
     clock: Clock = field(default_factory=ManualClock)
     feed: Feed | None = None
-    purger: Invalidator | None = None
+    invalidator: Invalidator | None = None
     engine: Any = None
     batch: int = 2
     apart_from: int = 20_000
@@ -106,7 +106,7 @@ class Bench:
             self.database,
             partial(open_database, self.url, mapped=True),
             self.feed or ChangeLog(self.clock),
-            self.purger or WithManifest(self.folder / "batch.json"),
+            self.invalidator or WithManifest(self.folder / "batch.json"),
             retrying,
             Lines(self.lines.append, self.clock),
             self.state,

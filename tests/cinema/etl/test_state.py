@@ -117,45 +117,47 @@ async def test_g4_a_purge_reaches_other_processes_over_redis(valkey: Server, tmp
     env = Env(SystemClock(), lambda: 0.5, lambda _: None)
     gateway = Shared(RedisServer(valkey.url, prefix="p"), env=env, timeout=1.0)
     await gateway.start()
-    purger = WithRedis(WithManifest(tmp_path / "batch.json"), RedisServer(valkey.url, prefix="p"), "p#etl")
+    invalidator = WithRedis(
+        WithManifest(tmp_path / "batch.json"), RedisServer(valkey.url, prefix="p"), "p#etl"
+    )
     before = gateway.purges.mark.position
 
-    untold = await purger.purge(["film:1", "films"], FinishedBatch())
+    untold = await invalidator.purge(["film:1", "films"], FinishedBatch())
     await gateway.get(b"any", 60.0)
 
     assert untold == ()
     assert gateway.purges.reached(b"key", (tag("film:1"),), before)
     assert not gateway.purges.reached(b"key", (tag("film:2"),), before)
-    await purger.purge([EVERYTHING], FinishedBatch())
+    await invalidator.purge([EVERYTHING], FinishedBatch())
     await gateway.get(b"any", 60.0)
     assert gateway.purges.reached(b"key", (tag("film:2"),), before)
-    await purger.aclose()
+    await invalidator.aclose()
     await gateway.aclose()
 
 
 async def test_k3_what_redis_was_not_told_is_told_later(valkey: Server, tmp_path: Path) -> None:
     """K3: no invalidation is lost silently; the tags are kept in the state until somebody has heard them."""
-    purger = WithRedis(WithManifest(tmp_path / "batch.json"), RedisServer(valkey.url), "stagedoor#etl")
+    invalidator = WithRedis(WithManifest(tmp_path / "batch.json"), RedisServer(valkey.url), "stagedoor#etl")
     valkey.stop()
 
-    untold = await purger.purge(["film:1"], FinishedBatch())
+    untold = await invalidator.purge(["film:1"], FinishedBatch())
 
     assert untold == ("film:1",)
     assert read_manifest(tmp_path / "batch.json").batch == 1
     valkey.start()
-    assert await purger.purge(untold, FinishedBatch()) == ()
-    await purger.aclose()
+    assert await invalidator.purge(untold, FinishedBatch()) == ()
+    await invalidator.aclose()
 
 
 async def test_the_figures_of_a_batch_lie_in_redis(valkey: Server, tmp_path: Path) -> None:
     """Contract 15: for a gateway on another machine; without the tags, which have a log of their own."""
     server = RedisServer(valkey.url, prefix="q")
-    purger = WithRedis(WithManifest(tmp_path / "batch.json"), server, figures_key("q"))
-    await purger.purge(["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
+    invalidator = WithRedis(WithManifest(tmp_path / "batch.json"), server, figures_key("q"))
+    await invalidator.purge(["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
     done = manifest_of(await server.command("GET", "q#etl"))
-    await purger.wait({"movies": 12.5})
+    await invalidator.wait({"movies": 12.5})
     under_way = manifest_of(await server.command("GET", "q#etl"))
-    await purger.aclose()
+    await invalidator.aclose()
 
     assert done == Manifest(1, documents={"movies": 3}, set_aside=2, lags={"movies": 1.5})
     assert under_way.behind == {"movies": 12.5}
@@ -163,12 +165,14 @@ async def test_the_figures_of_a_batch_lie_in_redis(valkey: Server, tmp_path: Pat
 
 async def test_a_redis_that_is_away_keeps_no_batch_from_beginning(tmp_path: Path) -> None:
     """What is shown of a batch is no reason to stop it."""
-    purger = WithRedis(WithManifest(tmp_path / "batch.json"), RedisServer("redis://127.0.0.1:1"), "q#etl")
+    invalidator = WithRedis(
+        WithManifest(tmp_path / "batch.json"), RedisServer("redis://127.0.0.1:1"), "q#etl"
+    )
 
-    await purger.wait({"movies": 12.5})
+    await invalidator.wait({"movies": 12.5})
 
     assert read_manifest(tmp_path / "batch.json").behind == {"movies": 12.5}
-    await purger.aclose()
+    await invalidator.aclose()
 
 
 def test_a_batch_ends_the_waiting() -> None:
