@@ -195,7 +195,7 @@ class Index:
 
     @cached_property
     def objects(self) -> dict[str, "Index"]:
-        """Return the fields of the objects in each list that is asked for, as an index of their own."""
+        """Name the lists of objects that are asked for, with the fields of their objects as an index."""
         return {
             name: Index(name, (Keyword(name=ID), *(field for field in nested.fields if field.name != ID)))
             for name, nested in self.nested.items()
