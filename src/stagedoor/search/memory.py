@@ -35,11 +35,11 @@ from stagedoor.search.query import (
     texts_in,
     texts_of,
 )
-from stagedoor.search.ranking import Condition, Has, Near, Ranking, Starts, Worth, ranking_of
-from stagedoor.search.schema import Index, Keyword, Text
+from stagedoor.search.ranking import Condition, Has, Ranking, Starts, Worth, ranking_of
+from stagedoor.search.schema import Index
 from stagedoor.search.validation import validate_query
 
-__all__ = ["MemorySearch", "rank"]
+__all__ = ["MemorySearch"]
 
 Words: TypeAlias = Mapping[str, frozenset[str]]  # of a document, by the part that they are in
 
@@ -312,27 +312,3 @@ def _best(met: Sequence[Met], words: Words) -> int:
             if part in words and not words[part].isdisjoint(wanted):
                 return points
     return 0
-
-
-def rank(texts: Sequence[Match], document: Document) -> tuple[int, int, int]:
-    """Return how many words of these texts a document has, how many it has with errors alone, and what it scores."""
-    exact = near = points = 0
-    for text in texts:
-        index = Index("", (Keyword(name=ID), *[Text(name=name) for name, _ in text.fields]))
-        filled = filler(index)({name: document.get(name) for name, _ in text.fields})
-        words = {part: frozenset(found.split(" ")) for part, found in filled.items()}
-        vocabulary = Vocabulary([IndexedDocument(document, words)])
-        ranking = ranking_of(text, index)
-        if ranking is None:
-            continue
-        points += Scores(ranking, vocabulary).of(words)
-        for word in ranking.words:
-            met = {
-                type(one)
-                for worth in word
-                for one in worth.conditions
-                if not words.get(one.part, frozenset()).isdisjoint(vocabulary.meeting(one))
-            }
-            exact += Has in met
-            near += met == {Near}
-    return exact, near, points
