@@ -51,7 +51,11 @@ async def test_c8_callers_wait_for_a_probe_and_use_its_success(env: Env, clock: 
 
     assert (held, asked) == ({"probes": 1, "waiting": 3}, 3)
     assert [await task for task in (probe, *waiters)] == ["Ann", "Bob", "Bob", "Bob"]
-    assert (breaker.state, dict(breaker.counts()), clock.pending()) == ("closed", {"probes": 0, "waiting": 0}, 0)
+    assert (breaker.state, dict(breaker.counts()), clock.pending()) == (
+        "closed",
+        {"probes": 0, "waiting": 0},
+        0,
+    )
 
 
 async def test_c8_a_probe_that_fails_refuses_all_who_wait(
