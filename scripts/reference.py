@@ -18,34 +18,35 @@ KIT = ROOT / "src/stagedoor"
 SETTINGS = ROOT / ".env.example"
 PAGES = ROOT / "docs/reference"
 PUBLIC = ("stagedoor", "stagedoor.policies", "stagedoor.testing", "stagedoor.search", "stagedoor.errors")
-_GROUPS = {  # in the order in which a reader meets them
+GROUPS = {  # in the order in which a reader meets them
     "stagedoor": {
         "Declare": "Gateway Service Aggregate Cache tag OrFallback batched Backend Extension",
         "Say who may come in": "Guard Jwt ApiKeys JwtSettings ApiKeySettings",
-        "Read what a client sent": "Header Cookie Headers",
-        "What a handler answers": "Answer Problem NotFound Response Stream",
+        "Read what a client sent": "Header Cookie Headers Last",
+        "What a handler answers": "Answer Problem NotFound Response Stream Operation",
         "Serve and set": "serve Settings DocumentSet",
         "Look at a gateway at work": "Running Result Verdict Report Delivery Component",
         "Write a policy or a transport": "Call Send Policy Transport Store Env Event",
     },
     "stagedoor.policies": {
-        "Round every service, outermost first": "Retry Breaker Bulkhead Timeout",
-        "Where you want them": "Within Hedge Cached Coalesced Budget Account",
+        "Round every service, outermost first": "Retry CircuitBreaker AdaptiveLimit Bulkhead Timeout",
+        "Where you want them": "Deadline Hedge Cached SingleFlight Budget Account Policy",
         "Round any function": "retry circuit_breaker",
     },
     "stagedoor.search": {
-        "Declare an index": "Index Keyword Text Number Nested Field",
-        "Ask": "Query Term AnyOf Between Match Not All Clause Order Result Document Scalar ID WINDOW",
+        "Declare an index": "Index Keyword Text Number Integer Date Boolean Nested Field Shorter Higher More",
+        "Ask": "Query Term AnyOf Between Exists Match Begins Same Not Either All Clause Order Result Document Scalar "
+        "ID WINDOW",
         "Write an engine": "Engine Writer Put Delete Ready Change Prepare Refused WriterError",
     },
     "stagedoor.errors": {
         "Your mistake": "StagedoorError ConfigError",
-        "A call that brought no value": "UpstreamError UpstreamTimeout UpstreamUnavailable BreakerOpen Overloaded "
+        "A call that brought no value": "UpstreamError UpstreamTimeout UpstreamUnavailable CircuitOpen Overloaded "
         "UpstreamRejected UpstreamGarbled Reason",
     },
     "stagedoor.testing": {
-        "Run a gateway with scripted services": "Stage StageScript Asked Reply",
-        "Test a policy or a transport": "ManualClock settle Script call_of Faults Events Client",
+        "Run a gateway with scripted services": "Stage Script Asked Reply",
+        "Test a policy or a transport": "ManualClock settle ScriptedTransport call_of Faults Events Client",
     },
 }
 _NOTE = "<!-- made by `make reference` from the sources: change those -->\n"
@@ -87,8 +88,8 @@ def page(module: str) -> str:
     tree = ast.parse(file_of(module).read_text())
     names, homes = literal("__all__", tree), homes_of(module, tree)
     lines = [_NOTE, f"# `{module}`", "", prose(ast.get_docstring(tree) or ""), ""]
-    anchors = anchors_of([name for _, group in grouped(names, _GROUPS.get(module, {})) for name in group])
-    for heading, group in grouped(names, _GROUPS.get(module, {})):
+    anchors = anchors_of([name for _, group in grouped(names, GROUPS.get(module, {})) for name in group])
+    for heading, group in grouped(names, GROUPS.get(module, {})):
         lines += [*([f"## {heading}", ""] if heading else []), "| name | what it is |", "|---|---|"]
         lines += [f"| [`{name}`](#{anchors[name]}) | {gist(name, homes)} |" for name in group] + [""]
         lines += [line for name in group for line in entry(name, *homes[name])]

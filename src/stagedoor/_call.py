@@ -23,7 +23,7 @@ R_co = TypeVar("R_co", covariant=True)
 class Call(Generic[P]):
     """One call to one upstream, as every policy sees it.
 
-    `key` is injective on what will really be sent; b"" until somebody asks for it (`policies.keys.keyed`). `key_of`
+    `key` is injective on what will really be sent; b"" until somebody asks for it (`policies._keys.keyed`). `key_of`
     makes it, and `keyed` is the payload it was made of: a policy that changes the payload need not think of the key.
     """
 

@@ -134,6 +134,18 @@ def test_names_that_no_group_has_come_last(script: ModuleType) -> None:
     assert script.grouped(["a"], {}) == [("", ["a"])]
 
 
+@pytest.mark.parametrize(
+    "module", ["stagedoor", "stagedoor.policies", "stagedoor.search", "stagedoor.errors", "stagedoor.testing"]
+)
+def test_every_public_name_has_a_heading_and_every_heading_public_names(
+    script: ModuleType, module: str
+) -> None:
+    """A name that was given another must not slip to the end of its page, under "More"."""
+    headed = [name for group in script.GROUPS[module].values() for name in group.split()]
+
+    assert sorted(headed) == sorted(importlib.import_module(module).__all__)
+
+
 def test_signatures_are_told_as_written(script: ModuleType) -> None:
     """Markers of positional and keyword arguments, defaults and results survive."""
     source = "async def f(a, /, b: int = 1, *c, d: str | None = None, **e) -> 'T': ..."

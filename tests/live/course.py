@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import quote, urlencode
 
-from stagedoor.search import Document
 from tests.cinema.data.course import ACTION, GREG_CAMP
 
 __all__ = ["Listing", "Truth", "course_lists", "gateway_lists", "ordered", "query_of"]
@@ -87,16 +86,6 @@ class Truth:
         films = ordered(self.films, self.films_of_person(person), ["-rating"])
         held = {(film, role) for film, other, role in self.credits if other == person}
         return {film: sorted(role for one, role in held if one == film) for film in films}
-
-    def document(self, kind: str, one: str) -> Document:
-        """Return a film, genre or person as a search looks at it."""
-        if kind != "films":
-            return (self.genres if kind == "genres" else self.persons)[one]
-        names = {
-            f"{role}s_names": [self.persons[person]["name"] for person in self.people(one, role)]
-            for role in ("actor", "writer", "director")
-        }
-        return self.films[one] | names
 
 
 def known(value: Any) -> Any:

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from stagedoor.search import Match
-from stagedoor.search.memory import rank
 from tests.cinema.data.course import ACTION
 from tests.live.course import Truth, query_of
 
@@ -23,16 +22,12 @@ Given = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Asked:
-    """One question; with `texts` it is answered by relevance, from this kind of thing."""
+    """One question; with `texts` it is answered by relevance."""
 
     path: str
     limit: int
     kind: str = ""
     texts: tuple[Match, ...] = ()
-
-    def is_exact(self, truth: Truth, one: str) -> bool:
-        """Tell whether a thing has a word just as it was asked for."""
-        return rank(self.texts, truth.document(self.kind, one))[0] > 0
 
 
 def generated(truth: Truth, count: int, seed: int) -> Iterator[Asked]:

@@ -45,11 +45,11 @@ class House:
         return all(one.status == 200 and (text.encode() in one.body) is there for one in replies)
 
 
-@pytest.fixture(params=["stamp", "redis"], scope="module")
+@pytest.fixture(params=["manifest", "redis"], scope="module")
 def house(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, films: Path
 ) -> Iterator[House]:
-    """Give two gateways without Redis, which follow the stamp, and two with it."""
+    """Give two gateways without Redis, which follow the manifest, and two with it."""
     settings: dict[str, str | float] = {**SLOWLY, "SEARCH_ETL_INTERVAL_S": 1}
     if request.param == "redis":
         server: Server = request.getfixturevalue("valkey_server")

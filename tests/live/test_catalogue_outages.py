@@ -329,7 +329,7 @@ async def test_an_index_that_was_removed_is_missed_by_nobody_who_has_it(embedded
     embedded.sql("UPDATE film_work SET title = 'Zzz' WHERE id = (SELECT min(id) FROM film_work)")
     kept = await asked(embedded, films)
     shutil.rmtree(embedded.index)
-    await asyncio.sleep(0.6)  # the stamp has been missed, and the folder looked for
+    await asyncio.sleep(0.6)  # the manifest has been missed, and the folder looked for
     without = await asked(embedded, films)
     opened = await asked(embedded, islice(fresh(embedded, 1), 16))
     embedded.etl()

@@ -134,11 +134,11 @@ async def test_a_watching_etl_follows_and_ends_with_0(place: Place) -> None:
     """Contract 17: SIGTERM ends it, and no half-written state stays behind."""
     place.cinema("etl")
     process = place.begin("--watch")
-    stamp = place.folder / "index" / "batch.json"
-    before = read_manifest(stamp).batch
+    manifest = place.folder / "index" / "batch.json"
+    before = read_manifest(manifest).batch
     place.change(random.Random(1))
 
-    until(lambda: read_manifest(stamp).batch > before)
+    until(lambda: read_manifest(manifest).batch > before)
     process.send_signal(signal.SIGTERM)
     code = process.wait(10)
 

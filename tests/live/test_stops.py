@@ -19,7 +19,7 @@ pytestmark = pytest.mark.live
 ASKED = b"GET /slow?0.005 HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-class ConnectionLimiter:
+class Clients:
     """Clients that keep their connections as long as they may, and begin anew until nobody lets them in."""
 
     def __init__(self, port: int, size: int) -> None:
@@ -79,16 +79,16 @@ async def stopped(process: Process) -> int:
 async def test_f2_a_stop_cuts_nobody(tmp_path: Path, workers: int, size: int) -> None:
     """F2: 16 of 16 were cut with one worker, 48 of 48 with two; each is told, and refused when it comes again."""
     with running(tmp_path, workers) as process:
-        crowd = ConnectionLimiter(process.port, size)
+        clients = Clients(process.port, size)
         await asyncio.sleep(0.5)
         process.popen.send_signal(signal.SIGTERM)
-        await crowd.gone()
+        await clients.gone()
         code = await stopped(process)
 
     assert code == 0
-    assert crowd.seen["cut"] == 0
-    assert crowd.seen["refused"] == size
-    assert crowd.seen["last"] >= size
+    assert clients.seen["cut"] == 0
+    assert clients.seen["refused"] == size
+    assert clients.seen["last"] >= size
 
 
 def hang_up(process: Process) -> None:
@@ -106,7 +106,7 @@ async def test_f2_x6_a_worker_that_is_replaced_loses_and_refuses_nobody(
     """F2 and X6: by SIGHUP, one after the other; or one that is told to stop by somebody."""
     with running(tmp_path, workers=2) as process:
         before = {worker.pid for worker in workers_of(process)}
-        crowd = ConnectionLimiter(process.port, 24)
+        clients = Clients(process.port, 24)
         act(process)
         until = time.monotonic() + 10
         while len(before & {worker.pid for worker in workers_of(process)}) > 2 - replaced:
@@ -115,14 +115,14 @@ async def test_f2_x6_a_worker_that_is_replaced_loses_and_refuses_nobody(
         while len(workers_of(process)) < 2:  # a worker that has not lived a second is not replaced at once
             assert time.monotonic() < until
             await asyncio.sleep(0.05)
-        crowd.stopped = True
-        await crowd.gone()
+        clients.stopped = True
+        await clients.gone()
         after = {worker.pid for worker in workers_of(process)}
         process.popen.send_signal(signal.SIGTERM)
         code = await stopped(process)
 
     assert code == 0
-    assert (crowd.seen["cut"], crowd.seen["refused"]) == (0, 0)
+    assert (clients.seen["cut"], clients.seen["refused"]) == (0, 0)
     assert len(before - after) == replaced
     assert len(after) == 2
 

@@ -21,7 +21,7 @@ from stagedoor.policies._timeout import Timeout
 from stagedoor.testing import Events, ManualClock, ScriptedTransport, settle
 
 
-class TagVersion:
+class Noting:
     """A policy that notes when calls pass it."""
 
     def __init__(self, name: str, log: list[str]) -> None:
@@ -38,14 +38,14 @@ class TagVersion:
         return marked
 
     def __repr__(self) -> str:
-        return f"TagVersion({self.name})"
+        return f"Noting({self.name})"
 
 
 async def test_policies_stand_outermost_first(env: Env, clock: ManualClock) -> None:
     """`Upstream("users", transport, A, B)` is `A(B(transport))`."""
     log: list[str] = []
     script = ScriptedTransport[int, str](clock).then("Ann")
-    upstream = Upstream("users", script, TagVersion("A", log), TagVersion("B", log), env=env)
+    upstream = Upstream("users", script, Noting("A", log), Noting("B", log), env=env)
     value = await upstream.call("get", 1)
 
     assert value == "Ann"

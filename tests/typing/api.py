@@ -34,10 +34,10 @@ env = Env(SystemClock(), lambda: 0.5, observe)
 async def a_policy_keeps_the_types_of_what_it_wraps(send: Send[HttpRequest, HttpResponse]) -> None:
     retrying = Retry().wrap(send, env)
     assert_type(retrying, Send[HttpRequest, HttpResponse])
-    guard = CircuitBreaker().wrap(retrying, env)
-    assert_type(guard, CircuitBreakerSend[HttpRequest, HttpResponse])
-    assert_type(await guard(call_of(HttpRequest(target=b"/"))), HttpResponse)
-    await guard(call_of(7))  # type: ignore[arg-type]
+    breaker = CircuitBreaker().wrap(retrying, env)
+    assert_type(breaker, CircuitBreakerSend[HttpRequest, HttpResponse])
+    assert_type(await breaker(call_of(HttpRequest(target=b"/"))), HttpResponse)
+    await breaker(call_of(7))  # type: ignore[arg-type]
 
 
 async def every_policy_fits_every_upstream(

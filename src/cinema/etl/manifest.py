@@ -1,4 +1,4 @@
-"""The stamp that each batch leaves beside the index: how a gateway learns of it without Redis, and what it shows of it.
+"""The manifest that each batch leaves beside the index: how a gateway learns of it without Redis, and what it shows.
 
 The file `batch.json` in SEARCH_DIR holds the number of the newest batch and the cache tags of the latest ones, each
 with the batch that named it last. Who has seen batch n purges the tags with larger numbers. The tags are bounded: the
@@ -6,9 +6,9 @@ oldest are forgotten by raising `floor`, and who has seen less than that purges 
 Readers look at the file four times a second and read it when it has been replaced; then they reload the engine
 first and purge afterwards, so that nothing old is stored again in between.
 
-For metrics the stamp counts documents, and tells how long changes have waited: `lags` of the last batch, and `behind`
-since when the oldest change waits that a batch under way has to bring. A batch that dies or is held up leaves that
-moment standing, so that the lag grows until another one has done its work.
+For metrics the manifest counts documents, and tells how long changes have waited: `lags` of the last batch, and
+`behind` since when the oldest change waits that a batch under way has to bring. A batch that dies or is held up leaves
+that moment standing, so that the lag grows until another one has done its work.
 """
 
 import json
@@ -65,20 +65,20 @@ class Manifest:
         return tuple(tag for tag, batch in self.tags.items() if batch > seen)
 
 
-def next_manifest(stamp: Manifest, tags: Collection[str] | None, did: FinishedBatch) -> Manifest:
-    """Return the stamp after another batch with these tags; None means everything."""
-    batch = stamp.batch + 1
-    totals = {name: stamp.documents.get(name, 0) + count for name, count in did.written.items()}
+def next_manifest(manifest: Manifest, tags: Collection[str] | None, did: FinishedBatch) -> Manifest:
+    """Return the manifest after another batch with these tags; None means everything."""
+    batch = manifest.batch + 1
+    totals = {name: manifest.documents.get(name, 0) + count for name, count in did.written.items()}
     told = Manifest(
         batch,
-        documents={**stamp.documents, **totals},
+        documents={**manifest.documents, **totals},
         set_aside=did.set_aside,
-        lags={**stamp.lags, **did.lags},
+        lags={**manifest.lags, **did.lags},
     )
     if tags is None:
         return replace(told, floor=batch)
-    known = {**stamp.tags, **dict.fromkeys(tags, batch)}
-    floor = stamp.floor
+    known = {**manifest.tags, **dict.fromkeys(tags, batch)}
+    floor = manifest.floor
     if len(known) > _LIMIT:
         newest_first = sorted(known.items(), key=lambda item: -item[1])
         known, forgotten = dict(newest_first[:_LIMIT]), newest_first[_LIMIT]
@@ -86,28 +86,28 @@ def next_manifest(stamp: Manifest, tags: Collection[str] | None, did: FinishedBa
     return replace(told, floor=floor, tags=known)
 
 
-def waiting(stamp: Manifest, since: Mapping[str, float]) -> Manifest:
-    """Return the stamp while a batch is under way whose oldest changes are of these moments, by index."""
-    return replace(stamp, behind=since)
+def waiting(manifest: Manifest, since: Mapping[str, float]) -> Manifest:
+    """Return the manifest while a batch is under way whose oldest changes are of these moments, by index."""
+    return replace(manifest, behind=since)
 
 
-def without_tags(stamp: Manifest) -> Manifest:
+def without_tags(manifest: Manifest) -> Manifest:
     """Return the figures alone."""
-    return replace(stamp, tags={})
+    return replace(manifest, tags={})
 
 
 def manifest_path(folder: Path) -> Path:
-    """Return where the stamp lies in SEARCH_DIR."""
+    """Return where the manifest lies in SEARCH_DIR."""
     return folder / "batch.json"
 
 
 def figures_key(prefix: str) -> str:
-    """Return the key in Redis under which the figures of the stamp lie, for gateways that cannot see the file."""
+    """Return the key in Redis under which the figures of the manifest lie, for gateways that cannot see the file."""
     return f"{prefix}#etl"
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Return the stamp; an empty one if there is none that can be read."""
+    """Return the manifest; an empty one if there is none that can be read."""
     try:
         return manifest_of(path.read_bytes())
     except OSError:
@@ -115,18 +115,18 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def manifest_of(text: bytes | str | None) -> Manifest:
-    """Return the stamp that a text holds; an empty one if it holds none."""
+    """Return the manifest that a text holds; an empty one if it holds none."""
     try:
-        stamp = Manifest(**json.loads(text or ""))
+        manifest = Manifest(**json.loads(text or ""))
     except (ValueError, TypeError, RecursionError):
         return Manifest()
-    return stamp if _is_right(stamp) else Manifest()
+    return manifest if _is_right(manifest) else Manifest()
 
 
-def _is_right(stamp: Manifest) -> bool:
+def _is_right(manifest: Manifest) -> bool:
     """Tell whether every field is of its type: whoever can write the file or the key can write anything."""
-    numbers = (stamp.batch, stamp.floor, stamp.set_aside)
-    counts, seconds = (stamp.tags, stamp.documents), (stamp.lags, stamp.behind)
+    numbers = (manifest.batch, manifest.floor, manifest.set_aside)
+    counts, seconds = (manifest.tags, manifest.documents), (manifest.lags, manifest.behind)
     return (
         all(isinstance(number, int) for number in numbers)
         and all(isinstance(one, dict) for one in (*counts, *seconds))
@@ -135,11 +135,11 @@ def _is_right(stamp: Manifest) -> bool:
     )
 
 
-def text_of(stamp: Manifest) -> str:
-    """Return a stamp as text."""
-    return json.dumps(asdict(stamp))
+def text_of(manifest: Manifest) -> str:
+    """Return a manifest as text."""
+    return json.dumps(asdict(manifest))
 
 
-def write_manifest(path: Path, stamp: Manifest) -> None:
-    """Replace the stamp."""
-    replace_file(path, text_of(stamp))
+def write_manifest(path: Path, manifest: Manifest) -> None:
+    """Replace the manifest."""
+    replace_file(path, text_of(manifest))

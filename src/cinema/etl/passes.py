@@ -52,7 +52,7 @@ class Etl:
     database: Database
     reopen: Callable[[], Database]
     feed: Feed
-    purger: Invalidator
+    invalidator: Invalidator
     retrying: Retrying
     report: EtlReport
     state: Path
@@ -73,7 +73,9 @@ class Etl:
         """Tell of a batch that readers can see, and how long it let changes wait; then save where we are."""
         told = {*tags, *state.untold}
         untold = (
-            await self.purger.purge(told, FinishedBatch(written, len(state.set_aside), lags)) if told else ()
+            await self.invalidator.purge(told, FinishedBatch(written, len(state.set_aside), lags))
+            if told
+            else ()
         )
         state = replace(state, untold=untold)
         write_state(self.state, state)
@@ -168,7 +170,7 @@ async def _apply(etl: Etl, loader: Loader, state: State, portion: Portion) -> St
     reached = [pipeline.name for pipeline in PIPELINES if dirty.of(pipeline.name)]
     since = {} if portion.since is None else dict.fromkeys(reached, portion.since)
     if since:
-        await etl.purger.wait(since)
+        await etl.invalidator.wait(since)
     for pipeline in PIPELINES:
         if pipeline.name in reached:
             await _refresh(etl, loader, pipeline, state.versions[pipeline.name], dirty)
@@ -235,7 +237,7 @@ async def _tell_what_waits(etl: Etl, state: State, *, last: bool = False) -> Non
     for change, moment in waiting.since.items():
         since |= {index: min(moment, since.get(index, moment)) for index in indices_of(change)}
     if since:
-        await etl.purger.wait(since)
+        await etl.invalidator.wait(since)
     if last and waiting.obstacle:
         etl.report.note("warning", "etl_held_up", **waiting.obstacle)
 

@@ -1,4 +1,4 @@
-"""Tell gateways which cached answers are out: by the stamp beside the index, and over Redis where there is one."""
+"""Tell gateways which cached answers are out: by the manifest beside the index, and over Redis where there is one."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -20,7 +20,7 @@ from stagedoor._cache.redis import RedisServer
 from stagedoor._cache.server import StoreDown
 from stagedoor._cache.tags import ALL, tag
 
-__all__ = ["EVERYTHING", "Invalidator", "Stamped", "WithRedis"]
+__all__ = ["EVERYTHING", "Invalidator", "WithManifest", "WithRedis"]
 
 EVERYTHING = "*"  # in place of tags
 _SECONDS = 2.0
@@ -41,8 +41,8 @@ class Invalidator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Stamped:
-    """Leave the stamp beside the index."""
+class WithManifest:
+    """Leave the manifest beside the index."""
 
     path: Path
 
@@ -62,21 +62,21 @@ class Stamped:
 
 @dataclass(frozen=True, slots=True)
 class WithRedis:
-    """Leave the stamp, then tell Redis: the tags, and the figures without them."""
+    """Leave the manifest, then tell Redis: the tags, and the figures without them."""
 
-    stamped: Stamped
+    beside: WithManifest
     server: RedisServer
     key: str
 
     async def wait(self, since: Mapping[str, float], /) -> None:
-        await self.stamped.wait(since)
+        await self.beside.wait(since)
         with suppress(StoreDown, TimeoutError):  # a figure, which the batch itself replaces
             async with asyncio.timeout(_SECONDS):
                 await self.server.invalidations(0)
                 await self._show()
 
     async def purge(self, tags: Collection[str], did: FinishedBatch, /) -> tuple[str, ...]:
-        await self.stamped.purge(tags, did)
+        await self.beside.purge(tags, did)
         names = [ALL] if EVERYTHING in tags else [tag(name) for name in tags]
         try:
             async with asyncio.timeout(_SECONDS):
@@ -88,8 +88,8 @@ class WithRedis:
         return ()
 
     async def _show(self) -> None:
-        stamp = await asyncio.to_thread(read_manifest, self.stamped.path)
-        await self.server.command("SET", self.key, text_of(without_tags(stamp)))
+        manifest = await asyncio.to_thread(read_manifest, self.beside.path)
+        await self.server.command("SET", self.key, text_of(without_tags(manifest)))
 
     async def aclose(self) -> None:
         await self.server.aclose()

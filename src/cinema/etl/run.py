@@ -21,7 +21,7 @@ from cinema.etl.manifest import figures_key, manifest_path
 from cinema.etl.modified import Modified
 from cinema.etl.pages import collect_rarely
 from cinema.etl.passes import Etl, clear, found, update
-from cinema.etl.purge import Invalidator, Stamped, WithRedis
+from cinema.etl.purge import Invalidator, WithManifest, WithRedis
 from cinema.etl.rebuild import rebuild
 from cinema.etl.report import EtlReport, paced, report_for
 from cinema.etl.retrying import Retrying
@@ -53,7 +53,7 @@ class Job:
     env: Env
     report: EtlReport
     database: Database
-    purger: Invalidator
+    invalidator: Invalidator
     open_writer: Callable[[], Writer]
 
     async def once(self, *, anew: bool = False) -> int:
@@ -93,7 +93,7 @@ class Job:
 
     async def aclose(self) -> None:
         """Close what is open."""
-        await self.purger.aclose()
+        await self.invalidator.aclose()
         await self.database.close()
         self.report.close()
 
@@ -128,7 +128,7 @@ class Job:
             self.database,
             partial(open_database, settings.database_url, mapped=True),
             feed,
-            self.purger,
+            self.invalidator,
             self.retrying,
             self.report,
             settings.search_etl_state,
@@ -174,17 +174,17 @@ def job_of(settings: Settings, report: EtlReport | None = None) -> Job:
     clock = SystemClock()
     env = Env(clock, random.random, lambda _: None)
     shown = report or report_for(clock, text=settings.log_format == "text", least=settings.log_level)
-    purger = _purger_of(settings)
+    invalidator = _invalidator_of(settings)
     database = open_database(settings.database_url, _READERS)
-    return Job(settings, env, shown, database, purger, _writer_of(settings, env))
+    return Job(settings, env, shown, database, invalidator, _writer_of(settings, env))
 
 
-def _purger_of(settings: Settings) -> Invalidator:
-    stamped = Stamped(manifest_path(settings.search_dir))
+def _invalidator_of(settings: Settings) -> Invalidator:
+    beside = WithManifest(manifest_path(settings.search_dir))
     if settings.redis_url is None:
-        return stamped
+        return beside
     prefix = settings.redis_prefix
-    return WithRedis(stamped, RedisServer(settings.redis_url, prefix=prefix), figures_key(prefix))
+    return WithRedis(beside, RedisServer(settings.redis_url, prefix=prefix), figures_key(prefix))
 
 
 def _writer_of(settings: Settings, env: Env) -> Callable[[], Writer]:

@@ -59,7 +59,7 @@ class DoorConfig(uvicorn.Config):
         workers: int = 1,
     ) -> None:
         self.limits = limits
-        self.crowd = ConnectionLimiter(limits.per_client, limits.proxies) if limits.per_client else None
+        self.limiter = ConnectionLimiter(limits.per_client, limits.proxies) if limits.per_client else None
         self.namespace = namespace
         self.draining = False  # a stop is under way: each answer is its connection's last
         self.entrance = app if isinstance(app, ServerHooks) else None

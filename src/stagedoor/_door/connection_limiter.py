@@ -34,4 +34,4 @@ class ConnectionLimiter:
             del self._held[client]
 
     def __repr__(self) -> str:
-        return f"<Crowd {sum(self._held.values())} connections of {len(self._held)} clients>"
+        return f"<ConnectionLimiter {sum(self._held.values())} connections of {len(self._held)} clients>"

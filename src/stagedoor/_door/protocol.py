@@ -8,7 +8,7 @@ It takes the place of uvicorn's own protocols and shares no parser with them: th
 
 A refusal belongs behind the answers of earlier requests on the same connection, so it waits for those. After it, as
 after any last answer, the socket is half closed and what the client still sends is read and dropped for a moment:
-closing at once would reset the connection and take the answer with it (RFC 9112 9.6). Times are `patience`'s business.
+closing at once would reset the connection and take the answer with it (RFC 9112 9.6). Times are `timeouts`' business.
 """
 
 import asyncio
@@ -47,18 +47,18 @@ class DoorProtocol(asyncio.Protocol):
         "_client",
         "_config",
         "_connections",
-        "_crowd",
         "_discarded",
+        "_limiter",
         "_limits",
         "_loop",
         "_newest",
-        "_patience",
         "_pipeline",
         "_reader",
         "_refusal",
         "_scheme",
         "_server",
         "_state",
+        "_timeouts",
         "_timer",
         "_transport",
         "_writable",
@@ -74,13 +74,13 @@ class DoorProtocol(asyncio.Protocol):
     ) -> None:
         self._config = config
         self._limits = config.limits
-        self._crowd = config.crowd
+        self._limiter = config.limiter
         self._app_state = app_state
         self._state = server_state
         self._connections: set[Any] = server_state.connections
         self._loop = _loop or asyncio.get_running_loop()
         self._reader = RequestReader(config.limits, self)
-        self._patience = ConnectionTimeouts(config.limits, self._loop.time())
+        self._timeouts = ConnectionTimeouts(config.limits, self._loop.time())
         self._timer: asyncio.TimerHandle | None = None
         self._active: Exchange | None = None  # the one whose answer is due
         self._newest: Exchange | None = None  # the one whose octets arrive
@@ -100,17 +100,19 @@ class DoorProtocol(asyncio.Protocol):
         self._server = get_local_addr(transport)
         self._scheme = "https" if is_ssl(transport) else "http"
         self._timer = self._loop.call_later(self._limits.shortest, self._look)
-        crowded = (
-            self._crowd is not None and self._client is not None and not self._crowd.enter(self._client[0])
+        too_many = (
+            self._limiter is not None
+            and self._client is not None
+            and not self._limiter.enter(self._client[0])
         )
-        if crowded or len(self._connections) > self._limits.ceiling:
+        if too_many or len(self._connections) > self._limits.ceiling:
             self._answer(problems.overloaded())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits, and forget the connection."""
         self._connections.discard(self)
-        if self._crowd is not None and self._client is not None:
-            self._crowd.leave(self._client[0])
+        if self._limiter is not None and self._client is not None:
+            self._limiter.leave(self._client[0])
         if self._timer is not None:
             self._timer.cancel()
         if self._writable is not None:
@@ -132,30 +134,30 @@ class DoorProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Read, within bounds."""
-        reader, patience = self._reader, self._patience
+        reader, timeouts = self._reader, self._timeouts
         if len(data) >= _HIGH_WATER:
             # A loop hands over up to 32 such packets of one connection before it looks at any other.
             self._pause()
             self._loop.call_soon(self._breathe)
         if reader.done:
             self._discarded += len(data)
-            if patience.phase == "over" and self._discarded > self._limits.linger_bytes:
+            if timeouts.phase == "over" and self._discarded > self._limits.linger_bytes:
                 self._transport.abort()
             return
         if not reader.in_head:
-            patience.octets(len(data), self._loop.time())
+            timeouts.octets(len(data), self._loop.time())
         self._read(data)
 
     def _read(self, data: bytes) -> None:
         """Read on, with nothing new after a stall; the first octet of a head starts its time (T13)."""
-        reader, patience = self._reader, self._patience
+        reader, timeouts = self._reader, self._timeouts
         problem = reader.feed(data)
         if problem is not None:
             self._refuse(problem)
         elif reader.stalled:
             self._pause()
-        elif patience.phase == "idle" and reader.begun:
-            patience.enter("head", self._loop.time())
+        elif timeouts.phase == "idle" and reader.begun:
+            timeouts.enter("head", self._loop.time())
 
     def _breathe(self) -> None:
         newest = self._newest
@@ -191,7 +193,7 @@ class DoorProtocol(asyncio.Protocol):
         """Serve a request, or let it wait behind those before it."""
         self._newest = exchange = Exchange(self, head)
         if self._active is None:
-            self._patience.enter("body", self._loop.time())
+            self._timeouts.enter("body", self._loop.time())
             self._serve(exchange)
         else:
             self._pipeline.add(exchange)
@@ -213,7 +215,7 @@ class DoorProtocol(asyncio.Protocol):
             exchange.received = True
             exchange.wake()
             if exchange is self._active:
-                self._patience.phase = "ours"
+                self._timeouts.phase = "ours"
 
     def _serve(self, exchange: Exchange) -> None:
         self._active = exchange
@@ -229,7 +231,7 @@ class DoorProtocol(asyncio.Protocol):
 
     def write(self, data: bytes | memoryview) -> None:
         """Hand bytes to the transport, counting them for the slow readers' limit."""
-        self._patience.written += len(data)
+        self._timeouts.written += len(data)
         self._transport.write(data)
 
     async def drain(self) -> None:
@@ -255,7 +257,7 @@ class DoorProtocol(asyncio.Protocol):
         transport, reader = self._transport, self._reader
         if not (transport.is_reading() or transport.is_closing() or (reader.stalled and not reader.done)):
             transport.resume_reading()
-            self._patience.octets(0, self._loop.time())
+            self._timeouts.octets(0, self._loop.time())
 
     def common_fields(self) -> list[tuple[bytes, bytes]]:
         """Return the fields of every answer: the date."""
@@ -283,11 +285,11 @@ class DoorProtocol(asyncio.Protocol):
         following = self._pipeline.following()
         if following is not None:
             self._serve(following)
-            self._patience.enter("ours" if following.received else "body", self._loop.time())
+            self._timeouts.enter("ours" if following.received else "body", self._loop.time())
         elif self._refusal is not None:
             self._answer(self._refusal)
         else:
-            self._patience.enter("head" if self._reader.begun else "idle", self._loop.time())
+            self._timeouts.enter("head" if self._reader.begun else "idle", self._loop.time())
         if self._reader.stalled:
             self._read(b"")
             self.read_on()
@@ -321,7 +323,7 @@ class DoorProtocol(asyncio.Protocol):
             self._pipeline.drop_newest()
             self._refuse_after(problem)
         elif newest.deaf:  # what is wrong with a body that nobody reads cuts no answer off
-            self._patience.enter("ours", self._loop.time())
+            self._timeouts.enter("ours", self._loop.time())
         elif newest.started:
             self.cut()
         else:
@@ -370,19 +372,19 @@ class DoorProtocol(asyncio.Protocol):
             self._close()
             return
         self._transport.write_eof()
-        self._patience.enter("over", self._loop.time())
+        self._timeouts.enter("over", self._loop.time())
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(self._limits.linger, self._look)
 
     def _close(self) -> None:
         self._reader.done = True
-        self._patience.enter("ours", self._loop.time())
+        self._timeouts.enter("ours", self._loop.time())
         self._transport.close()
 
     def _look(self) -> None:
         """See whether the peer's time is up."""
-        verdict, again = self._patience.look(
+        verdict, again = self._timeouts.look(
             self._loop.time(),
             load=occupancy(len(self._connections), self._limits),
             reading=self._transport.is_reading(),

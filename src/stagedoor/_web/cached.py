@@ -1,6 +1,6 @@
 """Serve pages that everybody may share: produced once, kept with their tags, sent byte for byte as first made.
 
-    request ─▶ question ─▶ [ cached ▸ coalesced ] ─▶ produce ─▶ Page ─▶ answer, or 304
+    request ─▶ question ─▶ [ cached ▸ single flight ] ─▶ produce ─▶ Page ─▶ answer, or 304
 
 A question is the parameters of a request after validation, with defaults filled in: two requests that mean the same
 ask the same, and nothing else of a request can change the answer (T5).

@@ -98,7 +98,7 @@ class GatewayApp:
 
     `trusted` tells which peers are believed: who a request comes from, and how much time it has. `throttle` limits
     every client on every route but the `live` ones, `limits` further on single ones, by path; where the processor is
-    short some of them are refused (`policies.pressure`). `cors` lets pages of other origins read the answers; the
+    short some of them are refused (`policies._pressure`). `cors` lets pages of other origins read the answers; the
     fields in `always` stand in each answer that does not say them itself. `mistakes` hears of each failure of our own,
     which clients see as 500.
     """

@@ -1,7 +1,7 @@
 """Policies, one a file: options, the shell that wraps, and the pure decision.
 
 The order that serves most upstreams, outermost first:
-Cached ▸ SingleFlight ▸ DueTime ▸ Retry ▸ CircuitBreaker ▸ AdaptiveLimit ▸ Timeout.
+Cached ▸ SingleFlight ▸ Deadline ▸ Retry ▸ CircuitBreaker ▸ AdaptiveLimit ▸ Timeout.
 """
 
 from stagedoor._call import Policy

@@ -22,7 +22,6 @@ __all__ = [
     "first_words",
     "forgiven",
     "words_as_written",
-    "words_of",
 ]
 
 # Snowball 3, which Tantivy has, tells these words apart where Lucene's older one does not: for Lucene they are listed.
@@ -146,13 +145,6 @@ def first_words(text: str) -> list[str]:
     if not text.isascii():
         text = text.translate(_ALIKE)
     return _analyzers()[2 if _is_plain(text) else 3].analyze(text)[:MAX_WORDS]
-
-
-def words_of(text: str) -> tuple[str, ...]:
-    """Return the words a match asks for: those of the first 16 that are significant, each once."""
-    if len(text) >= 2 * MAX_WORDS or not text.isascii():  # else there are no more than 16
-        text = " ".join(first_words(text))
-    return tuple(dict.fromkeys(analyze(text)))
 
 
 def words_as_written(text: str) -> dict[str, str]:

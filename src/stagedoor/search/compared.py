@@ -4,13 +4,15 @@ A date is text in ISO 8601, with or without a time: the milliseconds since 1970 
 is 0 or 1. What is whole has 64 bits and a sign; bounds with a fraction are the nearest whole numbers inside.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from math import ceil, floor
 from typing import Any, Final
 
+from stagedoor.search.query import AnyOf, Between, Scalar, Term
 from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Number, single
 
-__all__ = ["LEAST", "MOST", "bounds_of", "comparable", "moment"]
+__all__ = ["LEAST", "MOST", "bounds_of", "comparable", "has_any", "lies_between", "moment", "values_in"]
 
 LEAST: Final = -(1 << 63)
 MOST: Final = (1 << 63) - 1
@@ -52,6 +54,27 @@ def bounds_of(index: Index, path: str, low: Any, high: Any) -> tuple[Any, Any] |
     ):
         return None
     return least, most
+
+
+def values_in(clause: Term | AnyOf) -> tuple[Scalar, ...]:
+    """Return the values of which a clause wants any."""
+    return clause.values if isinstance(clause, AnyOf) else (clause.value,)
+
+
+def has_any(index: Index, clause: Term | AnyOf, held: Iterable[Any]) -> bool:
+    """Tell whether any of the values that are held is one that is wanted."""
+    leaf = index.paths[clause.field]
+    wanted = {comparable(leaf, one) for one in values_in(clause)} - {None}
+    return not wanted.isdisjoint(comparable(leaf, one) for one in held)
+
+
+def lies_between(index: Index, clause: Between, held: Any) -> bool:  # noqa: ANN401 - documents hold JSON
+    """Tell whether a value lies between bounds; None does not."""
+    bounds = bounds_of(index, clause.field, clause.low, clause.high)
+    if held is None or bounds is None:
+        return False
+    (low, high), mine = bounds, comparable(index.paths[clause.field], held)
+    return (low is None or mine >= low) and (high is None or mine <= high)
 
 
 def _up(bound: float) -> int | None:

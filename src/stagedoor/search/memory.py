@@ -8,7 +8,7 @@ from stagedoor._call import Call
 from stagedoor._clock import Clock, SystemClock
 from stagedoor._value import value
 from stagedoor.errors import UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.search.compared import bounds_of, comparable
+from stagedoor.search.compared import has_any, lies_between
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError, key_of
 from stagedoor.search.keys import prior_of
@@ -35,11 +35,11 @@ from stagedoor.search.query import (
     texts_in,
     texts_of,
 )
-from stagedoor.search.ranking import Condition, Has, Near, Ranking, Starts, Worth, ranking_of
-from stagedoor.search.schema import Index, Keyword, Leaf, Text
+from stagedoor.search.ranking import Condition, Has, Ranking, Starts, Worth, ranking_of
+from stagedoor.search.schema import Index
 from stagedoor.search.validation import validate_query
 
-__all__ = ["MemorySearch", "rank"]
+__all__ = ["MemorySearch"]
 
 Words: TypeAlias = Mapping[str, frozenset[str]]  # of a document, by the part that they are in
 
@@ -226,34 +226,15 @@ class _Asked:
 
 def _has_value(document: Document, clause: Term | AnyOf | Between | Exists | Same, index: Index) -> bool:
     match clause:
-        case Term():
-            return _has(document, clause.field, (clause.value,), index)
-        case AnyOf():
-            return _has(document, clause.field, clause.values, index)
+        case Term() | AnyOf():
+            return has_any(index, clause, values_at(document, clause.field))
         case Between():
-            return _between(document.get(clause.field), clause, index)
+            return lies_between(index, clause, document.get(clause.field))
         case Exists():
             return document.get(clause.field) not in (None, [])
         case Same():
             return meets_same(document, clause, index)
     assert_never(clause)
-
-
-def _has(document: Document, path: str, wanted: Sequence[Any], index: Index) -> bool:
-    leaf = index.paths[path]
-    return not _compared(leaf, wanted).isdisjoint(_compared(leaf, values_at(document, path)))
-
-
-def _compared(leaf: Leaf, values: Sequence[Any]) -> set[Any]:
-    return {comparable(leaf, value) for value in values} - {None}
-
-
-def _between(held: Any, clause: Between, index: Index) -> bool:  # noqa: ANN401 - documents hold JSON
-    bounds = bounds_of(index, clause.field, clause.low, clause.high)
-    if held is None or bounds is None:
-        return False
-    value = comparable(index.paths[clause.field], held)
-    return (bounds[0] is None or value >= bounds[0]) and (bounds[1] is None or value <= bounds[1])
 
 
 def values_at(document: Mapping[str, Any], path: str) -> list[Any]:
@@ -331,27 +312,3 @@ def _best(met: Sequence[Met], words: Words) -> int:
             if part in words and not words[part].isdisjoint(wanted):
                 return points
     return 0
-
-
-def rank(texts: Sequence[Match], document: Document) -> tuple[int, int, int]:
-    """Return how many words of these texts a document has, how many it has with errors alone, and what it scores."""
-    exact = near = points = 0
-    for text in texts:
-        index = Index("", (Keyword(name=ID), *[Text(name=name) for name, _ in text.fields]))
-        filled = filler(index)({name: document.get(name) for name, _ in text.fields})
-        words = {part: frozenset(found.split(" ")) for part, found in filled.items()}
-        vocabulary = Vocabulary([IndexedDocument(document, words)])
-        ranking = ranking_of(text, index)
-        if ranking is None:
-            continue
-        points += Scores(ranking, vocabulary).of(words)
-        for word in ranking.words:
-            met = {
-                type(one)
-                for worth in word
-                for one in worth.conditions
-                if not words.get(one.part, frozenset()).isdisjoint(vocabulary.meeting(one))
-            }
-            exact += Has in met
-            near += met == {Near}
-    return exact, near, points

@@ -115,7 +115,7 @@ def _few(text: str) -> tuple[str, str, str, bool]:
     found = read(text)
     words: list[str] = []
     exact: list[str] = []
-    for run in _runs(found):
+    for run in found.runs:
         if run.stem:
             words += run.forms
             exact += [stem for stem in run.stems if stem not in run.forms]
@@ -157,7 +157,7 @@ def _chunk(text: str) -> _Chunk:
     found = read(text)
     words: list[str] = []
     exact: list[str] = []
-    for run in _runs(found):
+    for run in found.runs:
         _add(run, words, exact)
     return _Chunk(
         " ".join(words),
@@ -204,10 +204,6 @@ def _of_title(text: str, chunks: Sequence[_Chunk], exact: list[str]) -> list[str
     else:
         exact += _beginnings(chunks)
     return _wholes(chunks) if count <= MAX_WORDS else wholes(read_first(text))
-
-
-def _runs(found: AnalysedText) -> Iterable[Run]:
-    return (*found.words, *[join.run for join in found.joins]) if found.joins else found.words
 
 
 def _add(run: Run, words: list[str], exact: list[str]) -> None:

@@ -215,14 +215,11 @@ def _met(
     names = [part(place.name, WORDS) for place in places]
     exact = [part(place.name, EXACT) for place in places]
     yield table.exact, _has(names, word.forms)
-    yield table.joined, _has(names, [form for apart, run in joined if not apart for form in run.forms])
+    yield table.joined, _has(names, [form for divided, run in joined if not divided for form in run.forms])
     yield table.number, _has(exact, ["#" + word.number] if word.number else [])
     yield table.stem, _has([*names, *exact], word.stems)
-    alike = [in_english(word.latin)] if word.latin != word.folded else []
-    yield (
-        table.neighbours,
-        _has(names, [*alike, *(form for apart, run in joined if apart for form in run.forms)]),
-    )
+    apart = [form for divided, run in joined if divided for form in run.forms]
+    yield table.neighbours, _has(names, [*_in_english(word), *apart])
     if errors:
         yield table.one, _near(names, _forgiving(word), 1)
     if errors > 1:

@@ -194,6 +194,14 @@ class Index:
         return {field.name: field for field in self.fields if isinstance(field, Nested) and field.asked}
 
     @cached_property
+    def objects(self) -> dict[str, "Index"]:
+        """Name the lists of objects that are asked for, with the fields of their objects as an index."""
+        return {
+            name: Index(name, (Keyword(name=ID), *(field for field in nested.fields if field.name != ID)))
+            for name, nested in self.nested.items()
+        }
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """Name the top-level fields that documents have."""
         return frozenset(field.name for field in self.fields)

@@ -5,7 +5,8 @@ else word by word. Texts are escaped for HTML (WHATWG HTML 13.3), so that what i
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from html import escape
 from typing import Final
 
@@ -23,7 +24,7 @@ _RUNS: Final = re.compile(r"((?:[^\W_]|['\u2019\u0300-\u036f])+)")
 def marked(text: str, asked: str, *, before: str = "<em>", after: str = "</em>") -> str | None:
     """Return a text with the words marked that a question met, escaped for HTML; None if it met none."""
     for said in (asked, other_layout(asked)):
-        meets = _meeting(read_first(said))
+        meets = _meeting(said)
         parts = [_marked_chunk(part, meets, before, after) for part in _PARTS.split(text)]
         if any(found for _, found in parts):
             return "".join(part for part, _ in parts)
@@ -36,7 +37,7 @@ def meant(asked: str, texts: Iterable[str]) -> str | None:
     None where a word is there as it was typed: then the question was understood.
     """
     question = read_first(asked)
-    known = [run for text in texts for run in _runs(read(text))]
+    known = [run for text in texts for run in read(text).runs]
     words = [word for word in question.words if word.stem]
     if not words or any(_same(word, one) for word in words for one in known):
         return None
@@ -56,11 +57,14 @@ def _nearest(word: Run, known: list[Run], errors: int) -> str:
     return ""
 
 
-def _meeting(question: AnalysedText) -> Callable[[Run], bool]:
+@lru_cache(16)  # one question is asked of all the texts of a page, in which words come again
+def _meeting(asked: str) -> Callable[[Run], bool]:
     """Return what tells whether a word was met, as it is or with errors; stop words where there is no other."""
-    runs = [run for run in _runs(question) if run.stem or not question.significant]
+    question = read_first(asked)
+    runs = [run for run in question.runs if run.stem or not question.significant]
     allowed = forgiven(run.spelled for run in runs if run.stem)
 
+    @lru_cache(4_096)
     def meets(one: Run) -> bool:
         return any(
             _same(run, one)
@@ -88,17 +92,12 @@ def _same(word: Run, one: Run) -> bool:
     )
 
 
-def _runs(text: AnalysedText) -> list[Run]:
-    return [*text.words, *(join.run for join in text.joins)]
-
-
 def _marked_chunk(chunk: str, meets: Callable[[Run], bool], before: str, after: str) -> tuple[str, bool]:
-    found = read(chunk)
-    pieces = _RUNS.split(chunk)  # what divides, and words at odd places
-    if len(pieces) > 3 and any(meets(run) for run in _of_all(found)):
+    pieces, whole, words = _pieces_of(chunk)
+    if any(map(meets, whole)):
         inside = escape("".join(pieces[1:-1]))
         return f"{escape(pieces[0])}{before}{inside}{after}{escape(pieces[-1])}", True
-    hits = [place for place in range(1, len(pieces), 2) if any(map(meets, _runs(read(pieces[place]))))]
+    hits = {1 + 2 * place for place, runs in enumerate(words) if any(map(meets, runs))}
     shown = [
         f"{before}{escape(piece)}{after}" if place in hits else escape(piece)
         for place, piece in enumerate(pieces)
@@ -106,6 +105,14 @@ def _marked_chunk(chunk: str, meets: Callable[[Run], bool], before: str, after: 
     return "".join(shown), bool(hits)
 
 
-def _of_all(found: AnalysedText) -> list[Run]:
+@lru_cache(4_096)
+def _pieces_of(chunk: str) -> tuple[Sequence[str], Sequence[Run], Sequence[Sequence[Run]]]:
+    """Return what divides a chunk, with its words at odd places; what all of it is in one; and what each word is."""
+    pieces = _RUNS.split(chunk)
+    words = [read(piece).runs for piece in pieces[1::2]]
+    return pieces, _in_one(read(chunk)) if len(words) > 1 else (), words
+
+
+def _in_one(found: AnalysedText) -> Sequence[Run]:
     """Return what all of a chunk is in one: initials, or words that its signs join."""
-    return [*found.words] if len(found.words) == 1 else [join.run for join in found.joins]
+    return found.words if len(found.words) == 1 else [join.run for join in found.joins]

@@ -2,7 +2,7 @@
 
 A place is taken until its thread is back, however long ago the caller has gone: an abandoned search still costs what
 it costs, and a limit outside would count it as done. Who finds no place waits, in the queue that all waiting is done in
-(`policies.permits`), unless its turn would come too late by what searches took of late: then it is refused at once.
+(`policies._permits`), unless its turn would come too late by what searches took of late: then it is refused at once.
 
 What waiting used up of a call's time is our shedding, not the engine's lateness: a search that waited longer than it
 ran, and is late, is `Overloaded`.

@@ -158,7 +158,7 @@ class BooleanValue:
     example: str = "true"
 
     def read(self, name: str, raw: str, place: Place = "query") -> bool:
-        return ChoiceValue(("true", "false")).read(name, raw) == "true"
+        return ChoiceValue(("true", "false")).read(name, raw, place) == "true"
 
     def schema(self) -> Mapping[str, Any]:
         return {"type": "string", "enum": ["true", "false"]}  # as a query string has it
@@ -174,9 +174,8 @@ class DateValue:
         try:
             datetime.fromisoformat(raw if _DATE.fullmatch(raw) else "")
         except ValueError:
-            raise fault(
-                name, "must be a date or a time, as in 2001-05-17 or 2001-05-17T10:00:00Z", "date"
-            ) from None
+            msg = "must be a date or a time, as in 2001-05-17 or 2001-05-17T10:00:00Z"
+            raise fault(name, msg, "date", place) from None
         return raw
 
     def schema(self) -> Mapping[str, Any]:

@@ -100,6 +100,11 @@ class AnalysedText:
     signs: str = ""
 
     @property
+    def runs(self) -> tuple[Run, ...]:
+        """Return the words, and behind them what some of them are together."""
+        return (*self.words, *[join.run for join in self.joins]) if self.joins else self.words
+
+    @property
     def significant(self) -> bool:
         """Tell whether any word counts alone."""
         return any(word.stem for word in self.words)

@@ -17,7 +17,7 @@ from cinema.etl.feed import Feed
 from cinema.etl.load import Loader
 from cinema.etl.manifest import Manifest, read_manifest
 from cinema.etl.passes import Etl, clear, found, update
-from cinema.etl.purge import Invalidator, Stamped
+from cinema.etl.purge import Invalidator, WithManifest
 from cinema.etl.rebuild import rebuild
 from cinema.etl.report import Lines
 from cinema.etl.retrying import Retrying
@@ -78,7 +78,7 @@ class Bench:
     url: str = ""
     clock: Clock = field(default_factory=ManualClock)
     feed: Feed | None = None
-    purger: Invalidator | None = None
+    invalidator: Invalidator | None = None
     engine: Any = None
     batch: int = 2
     apart_from: int = 20_000
@@ -92,7 +92,7 @@ class Bench:
     def state(self) -> Path:
         return self.folder / "state.json"
 
-    def stamp(self) -> Manifest:
+    def manifest(self) -> Manifest:
         return read_manifest(self.folder / "batch.json")
 
     async def write(self, statement: str, **values: object) -> None:
@@ -106,7 +106,7 @@ class Bench:
             self.database,
             partial(open_database, self.url, mapped=True),
             self.feed or ChangeLog(self.clock),
-            self.purger or Stamped(self.folder / "batch.json"),
+            self.invalidator or WithManifest(self.folder / "batch.json"),
             retrying,
             Lines(self.lines.append, self.clock),
             self.state,

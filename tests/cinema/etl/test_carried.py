@@ -165,7 +165,7 @@ class Killed(Exception):
 
 
 class Deadly:
-    """A purger that is killed in the middle of a batch: behind the marks, before the state."""
+    """An invalidator that is killed in the middle of a batch: behind the marks, before the state."""
 
     async def wait(self, since: object, /) -> None:
         pass
@@ -180,16 +180,16 @@ class Deadly:
 async def test_e6_a_batch_that_was_killed_behind_its_marks_is_repeated_and_nothing_more(bench: Bench) -> None:
     """Contract 14.5: a crash at that moment costs no rebuild, and gateways hear of the batch."""
     await bench.run()
-    seen = bench.stamp().batch
+    seen = bench.manifest().batch
     await bench.write(f"UPDATE content.film_work SET title = 'New' WHERE id = '{FILMS[3]}'")
-    bench.purger = Deadly()
+    bench.invalidator = Deadly()
     for _ in range(2):
         with pytest.raises(Killed):
             await bench.run()
-    bench.purger = None
+    bench.invalidator = None
 
     assert await bench.run() == 1
-    assert set(bench.stamp().since(seen) or ()) == {"films", f"film:{FILMS[3]}"}
+    assert set(bench.manifest().since(seen) or ()) == {"films", f"film:{FILMS[3]}"}
     assert await bench.run() == 0
     assert told(bench) == []
     await bench.assert_equal()

@@ -243,7 +243,7 @@ async def test_e6_a_dump_restored_on_another_server_is_followed(bench: Bench) ->
     then = [await bench.run(), await bench.run()]
 
     assert (first, then) == (10, [1, 0])
-    assert bench.stamp().behind == {}
+    assert bench.manifest().behind == {}
     await bench.assert_equal()
 
 

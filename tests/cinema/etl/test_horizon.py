@@ -119,7 +119,7 @@ async def test_e5_the_lag_grows_while_a_transaction_holds_changes_back(bench: Be
     async with writing(bench.url, OPEN, "shop") as holding:
         await rename(bench, "Waits")
         written = await bench.run()
-        behind = bench.stamp().behind
+        behind = bench.manifest().behind
         (told,) = warnings(bench)
         pid = holding.get_server_pid()
 
@@ -129,8 +129,8 @@ async def test_e5_the_lag_grows_while_a_transaction_holds_changes_back(bench: Be
     assert (told["level"], told["pid"], told["application_name"]) == ("warning", pid, "shop")
     assert str(told["since"]).endswith("+00:00")
     assert await bench.run() > 0
-    assert bench.stamp().behind == {}
-    assert bench.stamp().lags["movies"] > 0
+    assert bench.manifest().behind == {}
+    assert bench.manifest().lags["movies"] > 0
     await bench.assert_equal()
 
 
@@ -181,4 +181,4 @@ async def test_e5_the_lag_grows_while_the_index_is_away(
     with pytest.raises(WriterError):
         await bench.run()
 
-    assert set(bench.stamp().behind) == {"movies", "persons"}
+    assert set(bench.manifest().behind) == {"movies", "persons"}

@@ -72,7 +72,7 @@ async def test_a_poisoned_document_does_not_stop_the_others(bench: Bench) -> Non
     state = read_state(bench.state)
     assert state is not None
     assert state.set_aside == {f"movies/{FILMS[1]}": "cannot be read"}
-    assert bench.stamp().set_aside == 1
+    assert bench.manifest().set_aside == 1
     told = [json.loads(line) for line in bench.lines]
     assert [line["id"] for line in told if line["event"] == "etl_set_aside"] == [FILMS[1]]
 
@@ -212,9 +212,9 @@ async def test_what_was_set_aside_is_tried_again_by_the_next_pass(bench: Bench) 
     """E1: the obstacle was the index's (a limit of its size), and nothing has changed in the source."""
     bench.engine = Moody(ManualClock(), poison=FILMS[1])
     await run(bench)
-    quiet, lines = bench.stamp().batch, len(bench.lines)
+    quiet, lines = bench.manifest().batch, len(bench.lines)
     again = await run(bench)
-    assert (again, bench.stamp().batch) == (0, quiet)
+    assert (again, bench.manifest().batch) == (0, quiet)
     assert not any(b"etl_set_aside" in line for line in bench.lines[lines:])
     bench.engine.poison = ""
 
@@ -223,7 +223,7 @@ async def test_what_was_set_aside_is_tried_again_by_the_next_pass(bench: Bench) 
     state = read_state(bench.state)
     assert state is not None
     assert state.set_aside == {}
-    assert set(bench.stamp().since(quiet) or ()) == {"films", f"film:{FILMS[1]}"}
+    assert set(bench.manifest().since(quiet) or ()) == {"films", f"film:{FILMS[1]}"}
     await bench.assert_equal()
 
 

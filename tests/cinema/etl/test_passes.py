@@ -99,17 +99,17 @@ async def test_a_replaced_row_reaches_its_documents(bench: Bench) -> None:
 async def test_the_tags_of_a_change_are_those_of_every_answer_it_is_in(bench: Bench) -> None:
     """Contract 9: each object's tag, and the lists it may be in; nothing else is purged."""
     await bench.run()
-    seen = bench.stamp().batch
+    seen = bench.manifest().batch
     await bench.write(CHANGES["a person's name, and nothing else"])
 
     await bench.run()
 
-    tags = bench.stamp().since(seen)
+    tags = bench.manifest().since(seen)
     assert tags is not None
     assert sorted(tags) == sorted(
         ["films", "persons", f"person:{PEOPLE[1]}", f"film:{FILMS[0]}", f"film:{FILMS[1]}"]
     )
-    assert bench.stamp().since(0) is None
+    assert bench.manifest().since(0) is None
 
 
 async def test_a_rebuild_switches_at_once_and_clears_up_later(bench: Bench) -> None:

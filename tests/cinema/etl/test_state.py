@@ -1,4 +1,4 @@
-"""State and stamp: whole or not at all."""
+"""State and manifest: whole or not at all."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from cinema.etl.manifest import (
     waiting,
     write_manifest,
 )
-from cinema.etl.purge import EVERYTHING, Stamped, WithRedis
+from cinema.etl.purge import EVERYTHING, WithManifest, WithRedis
 from cinema.etl.state import State, read_state, write_state
 from stagedoor._cache.redis import RedisServer
 from stagedoor._cache.shared import Shared
@@ -55,33 +55,33 @@ def test_no_state_is_none(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.one_of(st.none(), st.sets(st.sampled_from("abcdef"))), max_size=12), st.integers(0, 12))
-def test_k3_a_reader_of_stamps_misses_no_tag(batches: list[set[str] | None], seen: int) -> None:
+def test_k3_a_reader_of_manifests_misses_no_tag(batches: list[set[str] | None], seen: int) -> None:
     """K3: whoever has seen batch n is told every tag of later batches, or that everything is out."""
-    stamp = Manifest()
+    manifest = Manifest()
     for tags in batches:
-        stamp = next_manifest(stamp, tags, FinishedBatch({"movies": 1}))
+        manifest = next_manifest(manifest, tags, FinishedBatch({"movies": 1}))
 
-    told = stamp.since(min(seen, len(batches)))
+    told = manifest.since(min(seen, len(batches)))
 
     later = batches[min(seen, len(batches)) :]
     if any(tags is None for tags in later):
         assert told is None
     elif told is not None:
         assert set().union(*(tags or () for tags in later)) <= set(told)
-    assert stamp.documents == ({"movies": len(batches)} if batches else {})
+    assert manifest.documents == ({"movies": len(batches)} if batches else {})
 
 
-def test_k3_the_stamp_is_bounded_and_forgets_nothing_silently() -> None:
+def test_k3_the_manifest_is_bounded_and_forgets_nothing_silently() -> None:
     """K3: the oldest tags are forgotten by raising the floor, and who is behind it purges everything."""
-    stamp = next_manifest(Manifest(), ["old"], FinishedBatch())
-    stamp = next_manifest(stamp, [f"film:{number}" for number in range(10_000)], FinishedBatch())
+    manifest = next_manifest(Manifest(), ["old"], FinishedBatch())
+    manifest = next_manifest(manifest, [f"film:{number}" for number in range(10_000)], FinishedBatch())
 
-    assert len(stamp.tags) == 10_000
-    assert stamp.since(0) is None
-    assert stamp.since(1) is not None
+    assert len(manifest.tags) == 10_000
+    assert manifest.since(0) is None
+    assert manifest.since(1) is not None
 
 
-def test_a_stamp_that_cannot_be_read_means_everything(tmp_path: Path) -> None:
+def test_a_manifest_that_cannot_be_read_means_everything(tmp_path: Path) -> None:
     """A reader that has seen batches finds itself ahead, and purges everything."""
     path = tmp_path / "batch.json"
     path.write_text("{")
@@ -107,7 +107,7 @@ def test_a_stamp_that_cannot_be_read_means_everything(tmp_path: Path) -> None:
     ],
     ids=lambda text: str(text)[:30],
 )
-def test_f1_a_stamp_of_other_types_is_none(text: str | bytes) -> None:
+def test_f1_a_manifest_of_other_types_is_none(text: str | bytes) -> None:
     """F1: whoever can write the file or the key in Redis can write anything; it must not break /metrics."""
     assert manifest_of(text) == Manifest()
 
@@ -117,45 +117,47 @@ async def test_g4_a_purge_reaches_other_processes_over_redis(valkey: Server, tmp
     env = Env(SystemClock(), lambda: 0.5, lambda _: None)
     gateway = Shared(RedisServer(valkey.url, prefix="p"), env=env, timeout=1.0)
     await gateway.start()
-    purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer(valkey.url, prefix="p"), "p#etl")
+    invalidator = WithRedis(
+        WithManifest(tmp_path / "batch.json"), RedisServer(valkey.url, prefix="p"), "p#etl"
+    )
     before = gateway.purges.mark.position
 
-    untold = await purger.purge(["film:1", "films"], FinishedBatch())
+    untold = await invalidator.purge(["film:1", "films"], FinishedBatch())
     await gateway.get(b"any", 60.0)
 
     assert untold == ()
     assert gateway.purges.reached(b"key", (tag("film:1"),), before)
     assert not gateway.purges.reached(b"key", (tag("film:2"),), before)
-    await purger.purge([EVERYTHING], FinishedBatch())
+    await invalidator.purge([EVERYTHING], FinishedBatch())
     await gateway.get(b"any", 60.0)
     assert gateway.purges.reached(b"key", (tag("film:2"),), before)
-    await purger.aclose()
+    await invalidator.aclose()
     await gateway.aclose()
 
 
 async def test_k3_what_redis_was_not_told_is_told_later(valkey: Server, tmp_path: Path) -> None:
     """K3: no invalidation is lost silently; the tags are kept in the state until somebody has heard them."""
-    purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer(valkey.url), "stagedoor#etl")
+    invalidator = WithRedis(WithManifest(tmp_path / "batch.json"), RedisServer(valkey.url), "stagedoor#etl")
     valkey.stop()
 
-    untold = await purger.purge(["film:1"], FinishedBatch())
+    untold = await invalidator.purge(["film:1"], FinishedBatch())
 
     assert untold == ("film:1",)
     assert read_manifest(tmp_path / "batch.json").batch == 1
     valkey.start()
-    assert await purger.purge(untold, FinishedBatch()) == ()
-    await purger.aclose()
+    assert await invalidator.purge(untold, FinishedBatch()) == ()
+    await invalidator.aclose()
 
 
 async def test_the_figures_of_a_batch_lie_in_redis(valkey: Server, tmp_path: Path) -> None:
     """Contract 15: for a gateway on another machine; without the tags, which have a log of their own."""
     server = RedisServer(valkey.url, prefix="q")
-    purger = WithRedis(Stamped(tmp_path / "batch.json"), server, figures_key("q"))
-    await purger.purge(["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
+    invalidator = WithRedis(WithManifest(tmp_path / "batch.json"), server, figures_key("q"))
+    await invalidator.purge(["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
     done = manifest_of(await server.command("GET", "q#etl"))
-    await purger.wait({"movies": 12.5})
+    await invalidator.wait({"movies": 12.5})
     under_way = manifest_of(await server.command("GET", "q#etl"))
-    await purger.aclose()
+    await invalidator.aclose()
 
     assert done == Manifest(1, documents={"movies": 3}, set_aside=2, lags={"movies": 1.5})
     assert under_way.behind == {"movies": 12.5}
@@ -163,27 +165,29 @@ async def test_the_figures_of_a_batch_lie_in_redis(valkey: Server, tmp_path: Pat
 
 async def test_a_redis_that_is_away_keeps_no_batch_from_beginning(tmp_path: Path) -> None:
     """What is shown of a batch is no reason to stop it."""
-    purger = WithRedis(Stamped(tmp_path / "batch.json"), RedisServer("redis://127.0.0.1:1"), "q#etl")
+    invalidator = WithRedis(
+        WithManifest(tmp_path / "batch.json"), RedisServer("redis://127.0.0.1:1"), "q#etl"
+    )
 
-    await purger.wait({"movies": 12.5})
+    await invalidator.wait({"movies": 12.5})
 
     assert read_manifest(tmp_path / "batch.json").behind == {"movies": 12.5}
-    await purger.aclose()
+    await invalidator.aclose()
 
 
 def test_a_batch_ends_the_waiting() -> None:
     """Contract 15: what was under way is done."""
-    stamp = next_manifest(
+    manifest = next_manifest(
         waiting(Manifest(), {"movies": 7.5}), ["film:1"], FinishedBatch({"movies": 1}, 0, {"movies": 2.0})
     )
 
-    assert (stamp.behind, stamp.lags) == ({}, {"movies": 2.0})
+    assert (manifest.behind, manifest.lags) == ({}, {"movies": 2.0})
 
 
-def test_a_stamp_comes_back_as_it_was(tmp_path: Path) -> None:
+def test_a_manifest_comes_back_as_it_was(tmp_path: Path) -> None:
     """Nothing of it is lost on the way."""
-    stamp = next_manifest(Manifest(), ["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
-    stamp = waiting(stamp, {"persons": 7.5})
-    write_manifest(tmp_path / "batch.json", stamp)
+    manifest = next_manifest(Manifest(), ["film:1"], FinishedBatch({"movies": 3}, 2, {"movies": 1.5}))
+    manifest = waiting(manifest, {"persons": 7.5})
+    write_manifest(tmp_path / "batch.json", manifest)
 
-    assert read_manifest(tmp_path / "batch.json") == stamp
+    assert read_manifest(tmp_path / "batch.json") == manifest

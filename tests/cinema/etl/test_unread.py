@@ -80,7 +80,7 @@ async def test_e2_a_row_that_cannot_be_read_is_set_aside_and_the_others_go_on(
     assert movies[FILMS[1]]["title"] == "Changed"
     assert names(told(lenient)) == {f"{place}/{key}"}
     assert len(told(lenient)) == 1
-    assert lenient.stamp().set_aside == 1
+    assert lenient.manifest().set_aside == 1
 
 
 @pytest.mark.parametrize("apart_from", [20_000, 1], ids=["here", "apart"])
@@ -156,7 +156,7 @@ async def test_e2_what_is_mended_comes_back(lenient: Bench, what: str, value: st
 
     state = read_state(lenient.state)
     assert state is not None
-    assert (state.set_aside, lenient.stamp().set_aside) == ({}, 0)
+    assert (state.set_aside, lenient.manifest().set_aside) == ({}, 0)
     await lenient.assert_equal()
 
 
@@ -193,7 +193,7 @@ async def test_e2_an_id_that_is_no_text_is_told_as_sqlite_writes_it(
         f"DELETE FROM person_film_work WHERE id = '{link(70)}'",
     )
     await lenient.run()
-    assert lenient.stamp().set_aside == 0
+    assert lenient.manifest().set_aside == 0
     await lenient.assert_equal()
 
 

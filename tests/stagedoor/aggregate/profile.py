@@ -1,7 +1,7 @@
 """A profile of three parts over scripted sources."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +72,24 @@ class Stage:
         await self.clock.advance(seconds)
         assert task.done()
         return await task
+
+
+@dataclass
+class GoodAndLate:
+    good: int
+    late: int
+
+
+def good_and_late(late: Callable[[], Coroutine[Any, Any, int]]) -> Plan[GoodAndLate]:
+    """Return a required part that answers at once beside one named `late`, which falls back on 0."""
+    aggregate = Aggregate(GoodAndLate, budget=BUDGET)
+
+    @aggregate.part(required=True)
+    async def good() -> int:
+        return 1
+
+    aggregate.part(fallback=0)(late)
+    return aggregate.plan(sources={}, values={"user_id": str})
 
 
 def profile(world: World, *, required: bool = True, limit: float | None = None) -> Plan[Answer]:

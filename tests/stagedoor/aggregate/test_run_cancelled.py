@@ -12,7 +12,7 @@ from stagedoor.errors import (
 )
 from stagedoor.testing import ManualClock, settle
 from tests.declared import Aggregate
-from tests.stagedoor.aggregate.profile import BUDGET, Stage, nothing_left, profile, statuses
+from tests.stagedoor.aggregate.profile import BUDGET, Stage, good_and_late, nothing_left, profile, statuses
 
 
 async def test_x2_the_callers_cancellation_reaches_every_part_and_is_waited_for(stage: Stage) -> None:
@@ -97,22 +97,10 @@ async def test_what_a_late_part_does_while_it_is_stopped_changes_no_verdict(
 ) -> None:
     """It was late, and stays so; only a bug in its cleaning up is not hidden."""
 
-    @dataclass
-    class Model:
-        good: int
-        late: int
-
-    aggregate = Aggregate(Model, budget=BUDGET)
-
-    @aggregate.part(required=True)
-    async def good() -> int:
-        return 1
-
-    @aggregate.part(fallback=0)
     async def late() -> int:
         return await cleans_up_badly(stage.clock, error)
 
-    plan = aggregate.plan(sources={}, values={"user_id": str})
+    plan = good_and_late(late)
     with nothing_left():
         if expected is None:
             outcome = await stage.run(plan)
@@ -126,18 +114,6 @@ async def test_what_a_late_part_does_while_it_is_stopped_changes_no_verdict(
 async def test_a_late_part_that_answers_when_stopped_keeps_its_verdict(stage: Stage) -> None:
     """Its value comes after its fallback was chosen."""
 
-    @dataclass
-    class Model:
-        good: int
-        late: int
-
-    aggregate = Aggregate(Model, budget=BUDGET)
-
-    @aggregate.part(required=True)
-    async def good() -> int:
-        return 1
-
-    @aggregate.part(fallback=0)
     async def late() -> int:
         try:
             await stage.clock.sleep(60.0)
@@ -145,7 +121,7 @@ async def test_a_late_part_that_answers_when_stopped_keeps_its_verdict(stage: St
             return 2
         return 3
 
-    outcome = await stage.run(aggregate.plan(sources={}, values={"user_id": str}))
+    outcome = await stage.run(good_and_late(late))
 
     assert outcome.values == {"good": 1, "late": 0}
 

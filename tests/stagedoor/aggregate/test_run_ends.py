@@ -1,7 +1,6 @@
 """What parts do when they are stopped, or after the run has ended."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from stagedoor.errors import (
 )
 from stagedoor.testing import ManualClock, settle
 from tests.declared import Aggregate
-from tests.stagedoor.aggregate.profile import BUDGET, Answer, Stage, nothing_left, profile
+from tests.stagedoor.aggregate.profile import BUDGET, Answer, Stage, good_and_late, nothing_left, profile
 
 
 @pytest.mark.parametrize("message", [(), (LATE,)])
@@ -110,18 +109,6 @@ async def test_a_late_part_may_finish_its_cleaning_up(stage: Stage) -> None:
     """It is cancelled once: a second time would disturb what it closes. The answer waits for it."""
     cleaned: list[bool] = []
 
-    @dataclass
-    class Model:
-        good: int
-        late: int
-
-    aggregate = Aggregate(Model, budget=BUDGET)
-
-    @aggregate.part(required=True)
-    async def good() -> int:
-        return 1
-
-    @aggregate.part(fallback=0)
     async def late() -> int:
         try:
             await stage.clock.sleep(60.0)
@@ -131,7 +118,7 @@ async def test_a_late_part_may_finish_its_cleaning_up(stage: Stage) -> None:
         return 2
 
     with nothing_left():
-        outcome = await stage.run(aggregate.plan(sources={}, values={"user_id": str}))
+        outcome = await stage.run(good_and_late(late))
 
     assert cleaned == [True]
     assert outcome.verdicts["late"].reason == "timeout"

@@ -7,29 +7,29 @@ from stagedoor._door.connection_limiter import ConnectionLimiter
 
 def test_t13_a_client_holds_so_many_and_no_more() -> None:
     """T13: one that leaves makes room; others are not concerned; nobody who left is remembered."""
-    crowd = ConnectionLimiter(2)
-    entered = [crowd.enter("192.0.2.1") for _ in range(3)]
-    other = crowd.enter("192.0.2.2")
-    crowd.leave("192.0.2.1")
-    crowd.leave("192.0.2.1")
-    again = crowd.enter("192.0.2.1")
+    limiter = ConnectionLimiter(2)
+    entered = [limiter.enter("192.0.2.1") for _ in range(3)]
+    other = limiter.enter("192.0.2.2")
+    limiter.leave("192.0.2.1")
+    limiter.leave("192.0.2.1")
+    again = limiter.enter("192.0.2.1")
     for address in ("192.0.2.1", "192.0.2.1", "192.0.2.2"):
-        crowd.leave(address)
+        limiter.leave(address)
 
     assert (entered, other, again) == ([True, True, False], True, True)
-    assert repr(crowd) == "<Crowd 0 connections of 0 clients>"
+    assert repr(limiter) == "<ConnectionLimiter 0 connections of 0 clients>"
 
 
 def test_t13_a_network_of_ipv6_is_one_client() -> None:
     """T13, T17: whoever has one address of a /64 has all of them."""
-    crowd = ConnectionLimiter(1)
+    limiter = ConnectionLimiter(1)
 
-    assert [crowd.enter(f"2001:db8::{number}") for number in (1, 2)] == [True, False]
-    assert crowd.enter("2001:db8:0:1::1")
+    assert [limiter.enter(f"2001:db8::{number}") for number in (1, 2)] == [True, False]
+    assert limiter.enter("2001:db8:0:1::1")
 
 
 def test_a_proxy_speaks_for_many() -> None:
     """H8: its connections are not those of one client."""
-    crowd = ConnectionLimiter(1, [ip_network("10.0.0.0/8")])
+    limiter = ConnectionLimiter(1, [ip_network("10.0.0.0/8")])
 
-    assert [crowd.enter("10.0.0.1") for _ in range(3)] == [True, True, True]
+    assert [limiter.enter("10.0.0.1") for _ in range(3)] == [True, True, True]

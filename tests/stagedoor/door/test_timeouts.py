@@ -9,9 +9,9 @@ LIMITS = DoorLimits()
 
 
 def look(
-    patience: ConnectionTimeouts, now: float, *, load: float = 0.0, reading: bool = True, buffered: int = 0
+    timeouts: ConnectionTimeouts, now: float, *, load: float = 0.0, reading: bool = True, buffered: int = 0
 ) -> str:
-    return patience.look(now, load=load, reading=reading, buffered=buffered)[0]
+    return timeouts.look(now, load=load, reading=reading, buffered=buffered)[0]
 
 
 @pytest.mark.parametrize(
@@ -33,28 +33,28 @@ def test_o3_the_cap_is_where_requests_are_shed() -> None:
 )
 def test_t13_each_phase_has_its_time(phase: Phase, limit: float, verdict: str) -> None:
     """T13: 10 s for a head, 20 s of silence in a body, 75 s between requests."""
-    patience = ConnectionTimeouts(LIMITS, 100.0)
-    patience.enter(phase, 100.0)
+    timeouts = ConnectionTimeouts(LIMITS, 100.0)
+    timeouts.enter(phase, 100.0)
 
-    assert look(patience, 100.0 + limit - 0.001) == "wait"
-    assert look(patience, 100.0 + limit) == verdict
+    assert look(timeouts, 100.0 + limit - 0.001) == "wait"
+    assert look(timeouts, 100.0 + limit) == verdict
 
 
 def test_what_is_ours_to_do_has_no_limit_here() -> None:
     """The application's time is the deadline's business."""
-    patience = ConnectionTimeouts(LIMITS, 100.0)
-    patience.enter("ours", 100.0)
+    timeouts = ConnectionTimeouts(LIMITS, 100.0)
+    timeouts.enter("ours", 100.0)
 
-    assert look(patience, 10_000.0) == "wait"
+    assert look(timeouts, 10_000.0) == "wait"
 
 
 def test_lingering_begins_when_the_answer_has_left() -> None:
     """B8, RFC 9112 9.6: 2 s to read the end and go; what a slow reader has not taken is not cut off by them."""
-    patience = ConnectionTimeouts(LIMITS, 100.0)
-    patience.written = 100_000
-    patience.enter("over", 100.0)
+    timeouts = ConnectionTimeouts(LIMITS, 100.0)
+    timeouts.written = 100_000
+    timeouts.enter("over", 100.0)
     verdicts = [
-        look(patience, now, buffered=buffered)
+        look(timeouts, now, buffered=buffered)
         for now, buffered in ((102.0, 50_000), (104.0, 10_000), (105.9, 0), (106.0, 0))
     ]
 
@@ -63,12 +63,12 @@ def test_lingering_begins_when_the_answer_has_left() -> None:
 
 def test_t13_no_phase_passes_its_limit_unseen() -> None:
     """T13: the next look is never later than the end of the phase, nor than the shortest limit."""
-    patience = ConnectionTimeouts(LIMITS, 100.0)
+    timeouts = ConnectionTimeouts(LIMITS, 100.0)
     seen = []
     now, again = 100.0, LIMITS.shortest
-    patience.enter("idle", 103.0)
-    while look(patience, now) == "wait":
-        again = patience.look(now, load=0.0, reading=True, buffered=0)[1]
+    timeouts.enter("idle", 103.0)
+    while look(timeouts, now) == "wait":
+        again = timeouts.look(now, load=0.0, reading=True, buffered=0)[1]
         seen.append(again)
         now += again
 
@@ -78,55 +78,55 @@ def test_t13_no_phase_passes_its_limit_unseen() -> None:
 
 def test_t13_a_dribbled_body_must_keep_above_the_floor() -> None:
     """T13: one octet a second is not silence, and not enough."""
-    patience = ConnectionTimeouts(LIMITS, 100.0)
-    patience.enter("body", 100.0)
+    timeouts = ConnectionTimeouts(LIMITS, 100.0)
+    timeouts.enter("body", 100.0)
     verdicts = []
     for second in range(1, 21):
-        patience.octets(1, 100.0 + second)
-        verdicts.append(look(patience, 100.0 + second))
+        timeouts.octets(1, 100.0 + second)
+        verdicts.append(look(timeouts, 100.0 + second))
 
     assert verdicts == ["wait"] * 19 + ["body_late"]
 
 
 def test_t13_a_steady_body_may_take_as_long_as_it_needs() -> None:
     """T13: above the floor there is no limit to the whole."""
-    patience = ConnectionTimeouts(LIMITS, 100.0)
-    patience.enter("body", 100.0)
+    timeouts = ConnectionTimeouts(LIMITS, 100.0)
+    timeouts.enter("body", 100.0)
     verdicts = set()
     for second in range(1, 600):
-        patience.octets(100, 100.0 + second)
-        verdicts.add(look(patience, 100.0 + second))
+        timeouts.octets(100, 100.0 + second)
+        verdicts.add(look(timeouts, 100.0 + second))
 
     assert verdicts == {"wait"}
 
 
 def test_t13_while_we_do_not_read_nobody_is_late() -> None:
     """T13: back-pressure of ours is no fault of the client's; its time counts again afterwards."""
-    patience = ConnectionTimeouts(LIMITS, 100.0)
-    patience.enter("body", 100.0)
-    verdicts = [look(patience, 100.0 + second, reading=False) for second in range(60)]
+    timeouts = ConnectionTimeouts(LIMITS, 100.0)
+    timeouts.enter("body", 100.0)
+    verdicts = [look(timeouts, 100.0 + second, reading=False) for second in range(60)]
 
     assert set(verdicts) == {"wait"}
-    assert look(patience, 179.5) == "body_late"
+    assert look(timeouts, 179.5) == "body_late"
 
 
 def test_t13_a_reader_below_the_floor_is_cut_off() -> None:
     """T13: 16 KiB in 20 s, counted only while something waits for the reader."""
-    patience = ConnectionTimeouts(LIMITS, 100.0)
-    patience.enter("ours", 100.0)
-    patience.written = 1_000_000
-    verdicts = [look(patience, 100.0 + second, buffered=1_000_000 - second) for second in range(0, 21, 5)]
+    timeouts = ConnectionTimeouts(LIMITS, 100.0)
+    timeouts.enter("ours", 100.0)
+    timeouts.written = 1_000_000
+    verdicts = [look(timeouts, 100.0 + second, buffered=1_000_000 - second) for second in range(0, 21, 5)]
 
     assert verdicts == ["wait"] * 4 + ["abort"]
 
 
 def test_t13_a_reader_above_the_floor_is_waited_for() -> None:
     """T13: slow is allowed, stuck is not."""
-    patience = ConnectionTimeouts(LIMITS, 100.0)
-    patience.enter("ours", 100.0)
-    patience.written = 10_000_000
+    timeouts = ConnectionTimeouts(LIMITS, 100.0)
+    timeouts.enter("ours", 100.0)
+    timeouts.written = 10_000_000
     verdicts = {
-        look(patience, 100.0 + second, buffered=10_000_000 - second * 1_000) for second in range(0, 3_600, 5)
+        look(timeouts, 100.0 + second, buffered=10_000_000 - second * 1_000) for second in range(0, 3_600, 5)
     }
 
     assert verdicts == {"wait"}

@@ -6,7 +6,7 @@ from stagedoor import Gateway, Settings
 from stagedoor.testing import Client
 
 
-class InUseGauges(BaseModel):
+class Counted(BaseModel):
     number: int
 
 
@@ -14,7 +14,7 @@ async def test_a_handler_that_runs_a_screen_serves_no_data_where_only_documents_
     """Contract 8: 503 `docs-only`, also where a screen stands between a handler and its services."""
     app = Gateway("shop", settings=Settings(docs_only=True))
     things = app.service("things", "http://127.0.0.1:9")
-    hidden = app.aggregate("", InUseGauges)
+    hidden = app.aggregate("", Counted)
 
     @hidden.part
     async def number() -> int:

@@ -17,7 +17,7 @@ def guarded(
     return (rule or CircuitBreaker(consecutive=2, probe_after=1.0, jitter=0)).wrap(script.send, env)
 
 
-async def fail(guard: CircuitBreakerSend[int, str], times: int) -> None:
+async def fail(breaker: CircuitBreakerSend[int, str], times: int) -> None:
     for _ in range(times):
         with pytest.raises(UpstreamError):
-            await guard(call_of(1))
+            await breaker(call_of(1))

@@ -84,11 +84,11 @@ async def test_c8_an_open_breaker_answers_without_a_call(
 ) -> None:
     """C8: no I/O; the error says how long it stays open; not retryable."""
     script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout)
-    guard = guarded(script, env)
-    await fail(guard, 2)
+    breaker = guarded(script, env)
+    await fail(breaker, 2)
     await clock.advance(0.25)
     with pytest.raises(CircuitOpen) as caught:
-        await guard(call_of(1))
+        await breaker(call_of(1))
 
     assert (caught.value.retry_after, caught.value.retryable) == (0.75, False)
     assert len(script.calls) == 2
@@ -100,12 +100,12 @@ async def test_a_service_that_returns_is_whole_after_one_good_probe(
 ) -> None:
     """Open 1 s, one probe, closed: each move is an event."""
     script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).then("Ann")
-    guard = guarded(script, env)
-    await fail(guard, 2)
+    breaker = guarded(script, env)
+    await fail(breaker, 2)
     await clock.advance(1.0)
-    value = await guard(call_of(1))
+    value = await breaker(call_of(1))
 
-    assert (value, guard.state) == ("Ann", "closed")
+    assert (value, breaker.state) == ("Ann", "closed")
     moves = [(event.before, event.after) for event in events.of(BreakerMoved)]
     assert moves == [("closed", "open"), ("open", "half_open"), ("half_open", "closed")]
 
@@ -113,13 +113,13 @@ async def test_a_service_that_returns_is_whole_after_one_good_probe(
 async def test_c6_a_hung_probe_ends_in_time_and_opens_again(env: Env, clock: ManualClock) -> None:
     """C6: it has a deadline like every call."""
     script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).hangs()
-    guard = guarded(script, env)
-    await fail(guard, 2)
+    breaker = guarded(script, env)
+    await fail(breaker, 2)
     await clock.advance(1.0)
     with pytest.raises(UpstreamTimeout):
-        await clock.run(guard(call_of(1, deadline=DueTime(clock.now() + 0.2))))
+        await clock.run(breaker(call_of(1, deadline=DueTime(clock.now() + 0.2))))
 
-    assert (guard.state, dict(guard.counts())) == ("open", {"probes": 0, "waiting": 0})
+    assert (breaker.state, dict(breaker.counts())) == ("open", {"probes": 0, "waiting": 0})
 
 
 async def test_c5_cancelled_probe_returns_its_permit(env: Env, clock: ManualClock) -> None:
@@ -127,35 +127,35 @@ async def test_c5_cancelled_probe_returns_its_permit(env: Env, clock: ManualCloc
     script = (
         ScriptedTransport[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).hangs().then("Ann")
     )
-    guard = guarded(script, env)
-    await fail(guard, 2)
+    breaker = guarded(script, env)
+    await fail(breaker, 2)
     await clock.advance(1.0)
-    probe = asyncio.ensure_future(guard(call_of(1)))
+    probe = asyncio.ensure_future(breaker(call_of(1)))
     await settle()
-    held = dict(guard.counts())
+    held = dict(breaker.counts())
     probe.cancel()
     await settle()
-    freed = dict(guard.counts())
+    freed = dict(breaker.counts())
 
-    assert (held, freed, guard.state) == (
+    assert (held, freed, breaker.state) == (
         {"probes": 1, "waiting": 0},
         {"probes": 0, "waiting": 0},
         "half_open",
     )
-    assert await guard(call_of(1)) == "Ann"
-    assert guard.state == "closed"
+    assert await breaker(call_of(1)) == "Ann"
+    assert breaker.state == "closed"
 
 
 async def test_a_refusal_beside_a_probe_asks_for_no_wait(env: Env, clock: ManualClock) -> None:
     """The open time is over: what is left of it is nothing, and never below."""
     script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout).hangs()
-    guard = guarded(script, env, CircuitBreaker(consecutive=2, max_wait=0))
-    await fail(guard, 2)
+    breaker = guarded(script, env, CircuitBreaker(consecutive=2, max_wait=0))
+    await fail(breaker, 2)
     await clock.advance(1.5)
-    probe = asyncio.ensure_future(guard(call_of(1)))
+    probe = asyncio.ensure_future(breaker(call_of(1)))
     await settle()
     with pytest.raises(CircuitOpen, match="half_open") as caught:
-        await guard(call_of(1))
+        await breaker(call_of(1))
     probe.cancel()
     await settle()
 
@@ -165,26 +165,26 @@ async def test_a_refusal_beside_a_probe_asks_for_no_wait(env: Env, clock: Manual
 async def test_slow_answers_open_it(env: Env, clock: ManualClock) -> None:
     """C1: every call answers, and each takes longer than anyone can use."""
     script = ScriptedTransport[int, str](clock).after(0.5, "Ann")
-    guard = guarded(script, env, CircuitBreaker(slow_after=0.4, slow_rate=1.0, minimum=3))
+    breaker = guarded(script, env, CircuitBreaker(slow_after=0.4, slow_rate=1.0, minimum=3))
     for _ in range(3):
-        await clock.run(guard(call_of(1)))
+        await clock.run(breaker(call_of(1)))
 
-    assert guard.state == "open"
+    assert breaker.state == "open"
 
 
 async def test_d5_a_callers_deadline_moves_nothing(env: Env, clock: ManualClock) -> None:
     """D5: the context says that the deadline was a caller's."""
     script = ScriptedTransport[int, str](clock).hangs()
-    guard = guarded(script, env, CircuitBreaker(consecutive=1))
+    breaker = guarded(script, env, CircuitBreaker(consecutive=1))
 
     async def impatient() -> None:
         context.enter(RequestContext(route_deadline=DueTime(2000.0)))
         with pytest.raises(UpstreamTimeout):
-            await guard(call_of(1, deadline=DueTime(clock.now() + 0.01)))
+            await breaker(call_of(1, deadline=DueTime(clock.now() + 0.01)))
 
     await clock.run(impatient())
 
-    assert guard.state == "closed"
+    assert breaker.state == "closed"
 
 
 async def test_an_observer_that_fails_keeps_no_probe(env: Env, clock: ManualClock) -> None:
@@ -195,27 +195,27 @@ async def test_an_observer_that_fails_keeps_no_probe(env: Env, clock: ManualCloc
         if isinstance(event, BreakerMoved) and event.after == "half_open":
             raise RuntimeError("the sink is full")
 
-    guard = guarded(script, Env(clock, env.rng, broken))
-    await fail(guard, 2)
+    breaker = guarded(script, Env(clock, env.rng, broken))
+    await fail(breaker, 2)
     await clock.advance(1.0)
     with pytest.raises(RuntimeError):
-        await guard(call_of(1))
+        await breaker(call_of(1))
 
-    assert dict(guard.counts()) == {"probes": 0, "waiting": 0}
+    assert dict(breaker.counts()) == {"probes": 0, "waiting": 0}
 
 
 async def test_a_breaker_shows_its_state(env: Env, clock: ManualClock) -> None:
     """The representation is what an operator wants to read first."""
     script = ScriptedTransport[int, str](clock).then("Ann").fails(UpstreamTimeout)
-    guard = guarded(script, env)
-    seen = [repr(guard)]
-    await guard(call_of(1))
-    seen.append(repr(guard))
-    await fail(guard, 2)
+    breaker = guarded(script, env)
+    seen = [repr(breaker)]
+    await breaker(call_of(1))
+    seen.append(repr(breaker))
+    await fail(breaker, 2)
     await clock.advance(0.4)
-    seen.append(repr(guard))
+    seen.append(repr(breaker))
     await clock.advance(20)
-    seen.append(repr(guard))
+    seen.append(repr(breaker))
 
     assert seen == [
         "<CircuitBreaker unused closed 0/0 failed>",
@@ -236,31 +236,31 @@ async def test_c7_what_waited_for_a_place_of_ours_is_no_slowness_of_theirs(
         .fails(UpstreamTimeout, retryable=False)
     )
     limit = Bulkhead(limit=1).wrap(script.send, env)
-    guard = CircuitBreaker(consecutive=1, slow_rate=0.5, slow_after=0.015, minimum=2).wrap(limit, env)
+    breaker = CircuitBreaker(consecutive=1, slow_rate=0.5, slow_after=0.015, minimum=2).wrap(limit, env)
 
     async def ask() -> str:
         context.enter(RequestContext())
-        return await guard(call_of(1))
+        return await breaker(call_of(1))
 
     tasks = [asyncio.ensure_future(ask()) for _ in range(3)]
     await clock.advance(1.0)
 
     assert [task.exception() is None for task in tasks] == [True, False, True]
-    assert guard.state == "closed"
+    assert breaker.state == "closed"
 
 
 async def test_a_breaker_is_held_by_hand_and_says_so() -> None:
     """Issue 14: refused without a time to come back, and told once as a move."""
     clock, events = ManualClock(), Events()
     script: ScriptedTransport[str, str] = ScriptedTransport(clock)
-    guard = CircuitBreaker().wrap(script.send, Env(clock, lambda: 0.0, events))
-    guard.hold("open", "users.held")
-    guard.hold("open", "users.held")
+    breaker = CircuitBreaker().wrap(script.send, Env(clock, lambda: 0.0, events))
+    breaker.hold("open", "users.held")
+    breaker.hold("open", "users.held")
     with pytest.raises(CircuitOpen) as refused:
-        await guard(call_of("x"))
-    guard.hold("auto", "users.held")
+        await breaker(call_of("x"))
+    breaker.hold("auto", "users.held")
     script.then("answer")
-    answer = await guard(call_of("x"))
+    answer = await breaker(call_of("x"))
 
     assert refused.value.retry_after is None
     assert answer == "answer"

@@ -123,3 +123,11 @@ def test_what_is_no_condition_cannot_be_joined() -> None:
         Wrong.parse(b"")
     with pytest.raises(ConfigError):
         Wrong(one={"pagination": None}, two={"name": "x"}).to_query()
+
+
+def test_every_fault_of_joined_filters_is_told() -> None:
+    """Not the first alone: whoever corrects a request wants to do so once."""
+    with pytest.raises(Invalid) as refused:
+        Books.parse(b"person=1&born=b&born=&isbn=%00")
+
+    assert sorted(one.loc[1] for one in refused.value.faults) == ["born", "isbn", "person"]

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagedoor._parameters import Invalid
-from stagedoor.search.values import HUGE, IntegerValue, Kind, NumberValue, TextValue, UuidValue, parameter_of
+from stagedoor.search.values import (
+    HUGE,
+    BooleanValue,
+    ChoiceValue,
+    DateValue,
+    IntegerValue,
+    Kind,
+    NumberValue,
+    TextValue,
+    UuidValue,
+    parameter_of,
+)
 from tests.growth import QUADRATIC, growth
 
 KINDS: list[Kind[object]] = [
@@ -17,6 +28,15 @@ KINDS: list[Kind[object]] = [
     TextValue(min_length=1, blank=False),
     UuidValue(),
 ]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, BooleanValue(), ChoiceValue(("a",)), DateValue()], ids=repr)
+def test_a_fault_is_told_where_the_value_stood(kind: Kind[object]) -> None:
+    """A date in a path is wrong in the path, not in the query."""
+    with pytest.raises(Invalid) as refused:
+        kind.read("value", "\0", "path")
+
+    assert [one.loc for one in refused.value.faults] == [("path", "value")]
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=repr)

@@ -16,7 +16,7 @@ from stagedoor.testing import Client, ManualClock, settle
 from tests.stagedoor.web.routes import Seen, failing, gateway, problem_in
 
 
-class AccessObserver:
+class Remembering:
     """Remembers what it was told."""
 
     def __init__(self) -> None:
@@ -109,7 +109,7 @@ async def test_head_is_get_without_a_body(env: Env) -> None:
 
 async def test_each_request_counts_once_under_its_template(env: Env) -> None:
     """T16: templates and "unmatched", never a raw path; what is not counted is not told."""
-    traffic = AccessObserver()
+    traffic = Remembering()
     routes = (
         Route(path="/users/{id}", handle=Seen()),
         Route(path="/metrics", handle=Seen(), counted=False),
@@ -224,7 +224,7 @@ async def test_h13_two_traceparents_are_none(env: Env) -> None:
 async def test_d6_a_client_that_leaves_stops_the_work_for_it(env: Env, clock: ManualClock) -> None:
     """D6, X1: the handler is cancelled, the request is counted out, and no task is left."""
     cancelled = []
-    traffic = AccessObserver()
+    traffic = Remembering()
 
     async def slow(_: Request) -> WebAnswer:
         try:

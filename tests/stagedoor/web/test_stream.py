@@ -14,7 +14,7 @@ from stagedoor._web.request import Request
 from stagedoor._web.routes import Route
 from stagedoor.testing import settle
 from tests.stagedoor.door.conftest import serving
-from tests.stagedoor.web.test_gateway import AccessObserver
+from tests.stagedoor.web.test_gateway import Remembering
 
 METHODS = ["GET", "HEAD", "POST", "PUT"]
 
@@ -78,7 +78,7 @@ class Peer:
             self._callback()
 
 
-def streaming(env: Env, upstream: Upstream, *, traffic: AccessObserver | None = None) -> GatewayApp:
+def streaming(env: Env, upstream: Upstream, *, traffic: Remembering | None = None) -> GatewayApp:
     async def handle(_: Request) -> WebAnswer:
         return WebAnswer(200, (), stream=upstream)
 
@@ -89,7 +89,7 @@ def streaming(env: Env, upstream: Upstream, *, traffic: AccessObserver | None = 
 @pytest.mark.parametrize(("method", "told"), [("GET", True), ("POST", True), ("PUT", True), ("GET", False)])
 async def test_x1_a_stream_ends_at_once_when_its_client_goes(env: Env, method: str, told: bool) -> None:
     """B3, X1, D6: also while the next piece is waited for; it is counted as the client's doing."""
-    upstream, peer, traffic = Upstream(ready=2), Peer(method, told=told), AccessObserver()
+    upstream, peer, traffic = Upstream(ready=2), Peer(method, told=told), Remembering()
     serving_ = asyncio.create_task(
         streaming(env, upstream, traffic=traffic)(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
     )

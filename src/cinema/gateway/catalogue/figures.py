@@ -1,8 +1,8 @@
 """Show how the ETL fares, as it tells itself: documents written, left out, and how long changes wait.
 
-The ETL is another process, perhaps on another machine; what is known of it is the stamp that its batches leave. The
-counts are those of the stamp, so that all workers show the same; should the stamp be lost and begin anew, they go on
-from where they were. The lag of an index is how long the oldest change of its last batch had waited, and grows while
+The ETL is another process, perhaps on another machine; what is known of it is the manifest that its batches leave. The
+counts are those of the manifest, so that all workers show the same; should it be lost and begin anew, they go on from
+where they were. The lag of an index is how long the oldest change of its last batch had waited, and grows while
 a batch is under way or held up. A source that logs no changes tells no moments, and has no lag.
 """
 
@@ -25,23 +25,23 @@ _SECONDS = 0.2
 
 
 class Figures:
-    """A collector of prometheus_client over the newest stamp that was heard of."""
+    """A collector of prometheus_client over the newest manifest that was heard of."""
 
     def __init__(self, indices: Sequence[str], clock: Clock) -> None:
         self._indices = indices
         self._clock = clock
-        self._stamp = Manifest()
-        self._before = dict.fromkeys(indices, 0)  # counted by stamps that are lost
+        self._manifest = Manifest()
+        self._before = dict.fromkeys(indices, 0)  # counted by manifests that are lost
 
-    def hear(self, stamp: Manifest) -> None:
-        """Take note of a stamp; an empty one says nothing."""
-        if not stamp.batch:
+    def hear(self, manifest: Manifest) -> None:
+        """Take note of a manifest; an empty one says nothing."""
+        if not manifest.batch:
             return
         for index in self._indices:
-            known = self._stamp.documents.get(index, 0)
-            if stamp.documents.get(index, 0) < known:
+            known = self._manifest.documents.get(index, 0)
+            if manifest.documents.get(index, 0) < known:
                 self._before[index] += known
-        self._stamp = stamp
+        self._manifest = manifest
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics."""
@@ -52,27 +52,27 @@ class Figures:
             "etl_lag_seconds", "How long the oldest change of the last batch has waited.", labels=("index",)
         )
         aside = "Documents and links that the ETL leaves out now: refused by the index, or not to be read."
-        yield GaugeMetricFamily("etl_set_aside", aside, value=self._stamp.set_aside)
+        yield GaugeMetricFamily("etl_set_aside", aside, value=self._manifest.set_aside)
         now = self._clock.wall()
         for index in self._indices:
-            documents.add_metric((index,), self._before[index] + self._stamp.documents.get(index, 0))
+            documents.add_metric((index,), self._before[index] + self._manifest.documents.get(index, 0))
             if (waited := self._lag(index, now)) is not None:
                 lag.add_metric((index,), waited)
         yield documents
         yield lag
 
     def _lag(self, index: str, now: float) -> float | None:
-        since = self._stamp.behind.get(index)
-        return self._stamp.lags.get(index) if since is None else max(0.0, now - since)
+        since = self._manifest.behind.get(index)
+        return self._manifest.lags.get(index) if since is None else max(0.0, now - since)
 
 
 async def nowhere() -> Manifest:
-    """Return an empty stamp: there is no other place to look at."""
+    """Return an empty manifest: there is no other place to look at."""
     return Manifest()
 
 
 def over_redis(server: RedisServer, key: str) -> Elsewhere:
-    """Return what asks Redis for the figures of a stamp, empty where it does not answer at once."""
+    """Return what asks Redis for the figures of a manifest, empty where it does not answer at once."""
 
     async def ask() -> Manifest:
         try:

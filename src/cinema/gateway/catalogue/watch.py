@@ -1,11 +1,11 @@
 """Notice that the ETL has finished a batch: see what it wrote first, then call out the answers it made old.
 
-The stamp lies beside the index and is read four times a second; a gateway that starts takes what it finds for known,
-since its memory is empty. A stamp that is gone calls nothing out, since what is kept is then all there is; but numbers
-begin anew after it, so that the next one is taken to call out everything. Nothing is called out as long as the engine
-cannot see the batch: what would be fetched then is old, and would be kept.
+The manifest lies beside the index and is read four times a second; a gateway that starts takes what it finds for known,
+since its memory is empty. A manifest that is gone calls nothing out, since what is kept is then all there is; but
+numbers begin anew after it, so that the next one is taken to call out everything. Nothing is called out as long as the
+engine cannot see the batch: what would be fetched then is old, and would be kept.
 
-The figures of the stamp go to the metrics; where the file is on another machine they come over Redis, as purges do.
+The figures of the manifest go to the metrics; where the file is on another machine they come over Redis, as purges do.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ def watch_of(settings: Settings, engine: Engine, running: Running) -> "BatchWatc
 
 
 class BatchWatch:
-    """One task that follows the stamp of a folder."""
+    """One task that follows the manifest of a folder."""
 
     def __init__(
         self,
@@ -90,17 +90,17 @@ class BatchWatch:
         return {"tasks": 0 if self._task is None else 1}
 
     async def look(self) -> None:
-        """Act on what the stamp says, if it says anything new; raises `UpstreamError` if the engine cannot see it."""
-        stamp = await self._read()
-        self._figures.hear(stamp if stamp.batch else await self._elsewhere())
-        if stamp.batch == 0:
+        """Act on what the manifest says, if it says anything new; raises `UpstreamError` if the engine cannot."""
+        manifest = await self._read()
+        self._figures.hear(manifest if manifest.batch else await self._elsewhere())
+        if manifest.batch == 0:
             self._seen = _LOST
-        if stamp.batch in {0, self._seen}:
+        if manifest.batch in {0, self._seen}:
             return
-        named = stamp.since(self._seen)
+        named = manifest.since(self._seen)
         await self._engine.reload()
         await self._store.purge([ALL] if named is None else [tag(name) for name in named])
-        self._seen = stamp.batch
+        self._seen = manifest.batch
 
     async def _read(self) -> Manifest:
         return await asyncio.to_thread(read_manifest, self._path)

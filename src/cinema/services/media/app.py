@@ -124,8 +124,8 @@ class _Media:
         return json_answer([{"filename": row.name, "age": row.age} for row in rows])
 
 
-def _routes(media: _Media, demand: Any) -> APIRouter:  # noqa: ANN401 - a dependency
-    router = APIRouter(prefix="/api/files", dependencies=[Depends(demand)], responses=refusals(401, 503))
+def _routes(media: _Media, authorizing: Any) -> APIRouter:  # noqa: ANN401 - a dependency
+    router = APIRouter(prefix="/api/files", dependencies=[Depends(authorizing)], responses=refusals(401, 503))
 
     @router.post(
         "/upload",

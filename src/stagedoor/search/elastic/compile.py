@@ -8,12 +8,12 @@ A node that need not count may leave out what cannot be on the page. One term it
 words is counted by a search of its own (`count`), which has no scores and is remembered by the node.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, assert_never
 
 from stagedoor._value import value
 from stagedoor.search.analysis import first_words, forgiven, words_as_written
-from stagedoor.search.compared import bounds_of, comparable, moment
+from stagedoor.search.compared import bounds_of, comparable, moment, values_in
 from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, PRIOR, TEXT_BYTES
 from stagedoor.search.elastic.landmarks import Road
 from stagedoor.search.query import (
@@ -34,10 +34,11 @@ from stagedoor.search.query import (
     Scalar,
     Term,
     Words,
+    texts_in,
     texts_of,
 )
-from stagedoor.search.ranking import Condition, Has, Starts, Word, Worth, members, ranking_of
-from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Text
+from stagedoor.search.ranking import Condition, Has, Ranking, Starts, Word, Worth, members, ranking_of
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Text
 from stagedoor.search.words import read_first
 
 __all__ = ["Body", "Quick", "Step", "everything", "plain", "quick"]
@@ -95,7 +96,8 @@ def plain(query: Query, index: Index) -> Body:
 
 def quick(query: Query, index: Index) -> Quick:
     """Return how to ask an index that has the physical fields."""
-    clauses = _Clauses(index, ranked=query.by_relevance, own=True)
+    rankings = {text: ranking_of(text, index) for text in texts_in(query.clause)}
+    clauses = _Clauses(index, ranked=query.by_relevance, rankings=rankings)
     steps = _steps(query, index)
     exact = _body(query, clauses, _exact_sort(query, index, steps))
     lead = 1 if query.offset and query.limit else 0
@@ -108,8 +110,8 @@ def quick(query: Query, index: Index) -> Quick:
     count = None
     if _is_long(query):
         page["track_total_hits"] = False
-        members = _Clauses(index, ranked=False, own=True)
-        count = {"query": members.whole(query.clause), "size": 0, "track_total_hits": True}
+        unranked = _Clauses(index, ranked=False, rankings=rankings)
+        count = {"query": unranked.whole(query.clause), "size": 0, "track_total_hits": True}
     return Quick(
         page=page, exact=exact, count=count, lead=lead, steps=steps, road=_road(query, steps[0].keys[0])
     )
@@ -200,11 +202,11 @@ def _step(key: Order, index: Index) -> Step:
 
 @value()
 class _Clauses:
-    """Clauses for one index: `ranked` if texts give scores, `own` if the index has the physical fields."""
+    """Clauses for one index: `ranked` if texts give scores; with how texts rank if it has the physical fields."""
 
     index: Index
     ranked: bool
-    own: bool = False
+    rankings: Mapping[Words, Ranking | None] | None = None
 
     def whole(self, clause: Clause) -> Body:
         parts: dict[str, list[Body]] = {"must": [], "filter": [], "must_not": []}
@@ -213,7 +215,7 @@ class _Clauses:
                 parts["must_not"].append(self._unranked(part.clause))
             else:
                 parts[self._place(part)].append(self._simple(part))
-        if self.own and not (parts["must"] or parts["filter"]):
+        if self.rankings is not None and not (parts["must"] or parts["filter"]):
             parts["filter"].append(_EVERY)
         used = {occur: found for occur, found in parts.items() if found}
         return {"bool": used} if used else {"match_all": {}}
@@ -222,7 +224,7 @@ class _Clauses:
         return "must" if self.ranked and texts_of(clause) else "filter"
 
     def _unranked(self, clause: Clause) -> Body:
-        return _Clauses(self.index, ranked=False, own=self.own)._simple(clause)  # noqa: SLF001 - of itself
+        return _Clauses(self.index, ranked=False, rankings=self.rankings)._simple(clause)  # noqa: SLF001 - of itself
 
     def _simple(self, clause: Clause) -> Body:
         match clause:
@@ -252,22 +254,18 @@ class _Clauses:
         assert_never(clause)
 
     def _inner(self, path: str, clause: Term | AnyOf | Between) -> Body:
-        """Ask for a field of objects, whose index is that of their fields."""
-        fields = self.index.nested[path].fields
-        inner = Index(path, (Keyword(name=ID), *(field for field in fields if field.name != ID)))
-        field = f"{path}.{clause.field}"
+        inner, field = self.index.objects[path], f"{path}.{clause.field}"
         if isinstance(clause, Between):
             return _between(clause, inner, field)
         return _any_of(clause, field, inner.paths[clause.field])
 
     def _match(self, clause: Words) -> Body:
-        if self.own:
-            return self._met(clause)
+        if self.rankings is not None:
+            return self._met(self.rankings[clause])
         return self._foreign(clause) if isinstance(clause, Match) else _typed(clause)
 
-    def _met(self, clause: Words) -> Body:
+    def _met(self, ranking: Ranking | None) -> Body:
         """Ask for words in the parts that they are kept in; unless they are ranked, only what matches counts."""
-        ranking = ranking_of(clause, self.index)
         if ranking is None:
             return {"match_none": {}}
         if not (self.ranked or ranking.every):
@@ -351,7 +349,7 @@ def _words(text: str, fields: list[str], **more: Any) -> Body:  # noqa: ANN401 -
 
 
 def _any_of(asked: Term | AnyOf, field: str, leaf: Leaf) -> Body:
-    values: Sequence[Scalar] = asked.values if isinstance(asked, AnyOf) else (asked.value,)
+    values: Sequence[Scalar] = values_in(asked)
     if isinstance(leaf, Date):  # a term of a date is the range of all that its text leaves open
         moments = [moment(str(value)) for value in values]
         when = [{"range": {field: {"gte": one, "lte": one, "format": "epoch_millis"}}} for one in moments]

@@ -1,8 +1,9 @@
 """What every filter is: a class attribute that reads parameters, says what they contribute, and documents itself."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, cast, overload
 
+from stagedoor._parameters import Fault, Invalid
 from stagedoor._value import value
 from stagedoor.errors import ConfigError
 from stagedoor.search.query import Clause, Order
@@ -11,7 +12,7 @@ from stagedoor.search.values import ValueParameter, fault
 if TYPE_CHECKING:
     from stagedoor.search.filters.sets import FilterSet
 
-__all__ = ["Contribution", "Declared", "Facets", "Given", "Window", "last", "pair"]
+__all__ = ["Contribution", "Declared", "Facets", "Given", "Window", "last", "pair", "read_all"]
 
 T = TypeVar("T")
 Given: TypeAlias = Mapping[str, Sequence[str]]
@@ -77,6 +78,20 @@ class Declared(Generic[T]):
     def parameters(self) -> tuple[ValueParameter, ...]:
         """Return how the documentation shows it."""
         raise NotImplementedError
+
+
+def read_all(filters: Mapping[str, Declared[Any]], given: Given) -> dict[str, Any]:
+    """Return the values of several filters; raises `Invalid` with every fault there is."""
+    values: dict[str, Any] = {}
+    faults: list[Fault] = []
+    for name, one in filters.items():
+        try:
+            values[name] = one.read(given)
+        except Invalid as invalid:
+            faults += invalid.faults
+    if faults:
+        raise Invalid(*faults)
+    return values
 
 
 def last(given: Given, name: str, *, required: bool = False) -> str | None:

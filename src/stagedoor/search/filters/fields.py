@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, cast
 
 from stagedoor.errors import ConfigError
-from stagedoor.search.filters.declared import Contribution, Declared, Given, last, pair
+from stagedoor.search.filters.declared import Contribution, Declared, Given, last, pair, read_all
 from stagedoor.search.query import (
     AnyOf,
     Begins,
@@ -19,7 +19,6 @@ from stagedoor.search.query import (
 )
 from stagedoor.search.values import (
     BooleanValue,
-    ChoiceValue,
     Kind,
     NumberValue,
     TextValue,
@@ -217,12 +216,12 @@ class FlagFilter(Declared[bool]):
     """`true` or `false`, not given: false. It says how the answer looks, and nothing of what is in it."""
 
     def __init__(self, *, description: str = "") -> None:
-        self.kind = ChoiceValue(("true", "false"))
+        self.kind = BooleanValue()
         self.description = description
 
     def read(self, given: Given) -> bool:
         raw = last(given, self.name)
-        return raw is not None and self.kind.read(self.name, raw) == "true"
+        return raw is not None and self.kind.read(self.name, raw)
 
     def contribution(self, held: bool) -> Contribution:
         return None
@@ -266,7 +265,7 @@ class _Joined(Declared[dict[str, Any]]):
         return tuple(name for one in self.filters.values() for name in one.names)
 
     def read(self, given: Given) -> dict[str, Any]:
-        return {name: one.read(given) for name, one in self.filters.items()}
+        return read_all(self.filters, given)
 
     def clauses(self, held: dict[str, Any]) -> tuple[Clause, ...]:
         """Return what the filters that were given contribute; raises `ConfigError` for one that is no condition."""

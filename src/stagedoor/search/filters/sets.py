@@ -23,7 +23,7 @@ from stagedoor._parameters import BeyondWindow, Fault, Invalid
 from stagedoor.errors import ConfigError
 from stagedoor.search.engine import key_of
 from stagedoor.search.filters.annotated import take_annotation
-from stagedoor.search.filters.declared import Declared, Facets, Window
+from stagedoor.search.filters.declared import Declared, Facets, Window, read_all
 from stagedoor.search.query import WINDOW, All, Clause, Order, Query, texts_of
 from stagedoor.search.values import ValueParameter
 
@@ -77,18 +77,18 @@ class FilterSet:
 
         Raises `Invalid` with every fault there is, or `BeyondWindow` if nothing else is wrong.
         """
-        values, faults = {}, []
-        given, unreadable = given_by(query)
-        faults += [
-            Fault(("query", name), "must be UTF-8, percent-encoded", "encoding") for name in unreadable
+        given, names = given_by(query)
+        unreadable = [
+            Fault(("query", name), "must be UTF-8, percent-encoded", "encoding")
+            for name in names
+            if name in cls.known
         ]
-        for name, one in cls.declared.items():
-            try:
-                values[name] = one.read(given)
-            except Invalid as invalid:
-                faults += invalid.faults
-        if wrong := [one for one in faults if one.loc[1] in cls.known]:
-            raise Invalid(*wrong)
+        try:
+            values = read_all(cls.declared, given)
+        except Invalid as invalid:
+            raise Invalid(*unreadable, *invalid.faults) from None
+        if unreadable:
+            raise Invalid(*unreadable)
         parsed = cls(**values)
         parsed.to_query()
         return parsed

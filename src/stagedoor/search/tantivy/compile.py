@@ -7,7 +7,7 @@ from typing import TypeAlias, assert_never
 import tantivy
 from tantivy import FieldType, Occur, Query
 
-from stagedoor.search.compared import bounds_of, comparable
+from stagedoor.search.compared import bounds_of, comparable, values_in
 from stagedoor.search.keys import rank
 from stagedoor.search.places import encoded, thrice
 from stagedoor.search.query import (
@@ -79,10 +79,8 @@ def _sorted_out(
 
 def _value(clause: Term | AnyOf | Between | Exists, index: Index, schema: tantivy.Schema) -> Query:
     match clause:
-        case Term():
-            return _any_of(clause.field, (clause.value,), index, schema)
-        case AnyOf():
-            return _any_of(clause.field, clause.values, index, schema)
+        case Term() | AnyOf():
+            return _any_of(clause.field, values_in(clause), index, schema)
         case Between():
             return _between(clause, index, schema)
         case Exists():
@@ -118,14 +116,9 @@ def _between(clause: Between, index: Index, schema: tantivy.Schema) -> Query:
 
 def _same(clause: Same, index: Index, schema: tantivy.Schema, found: Found) -> Query:
     """Return the documents that `found` sees to have such an object, of those that may have one."""
-    inner = {field.name: field for field in index.nested[clause.path].fields}
+    inner = index.objects[clause.path].paths
     may = [
-        _any_of(
-            f"{clause.path}.{one.field}",
-            one.values if isinstance(one, AnyOf) else (one.value,),
-            index,
-            schema,
-        )
+        _any_of(f"{clause.path}.{one.field}", values_in(one), index, schema)
         for one in clause.clauses
         if not isinstance(one, Between) and isinstance(inner[one.field], Keyword)
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, generate_latest
 
 from cinema.etl.manifest import FinishedBatch, Manifest, manifest_path
-from cinema.etl.purge import Stamped
+from cinema.etl.purge import WithManifest
 from cinema.gateway.catalogue.figures import Figures, over_redis
 from cinema.gateway.catalogue.watch import BatchWatch
 from cinema.indices import INDICES
@@ -46,16 +46,16 @@ def test_before_any_batch_nothing_is_written_and_no_lag_known(clock: ManualClock
 
 
 def test_counters_never_fall_in_a_life_of_the_gateway(clock: ManualClock) -> None:
-    """Contract 15: an ETL that begins anew, or a stamp that is lost for a while, takes nothing back."""
+    """Contract 15: an ETL that begins anew, or a manifest that is lost for a while, takes nothing back."""
     figures = Figures(NAMES, clock)
     seen = []
-    for stamp in (
+    for manifest in (
         Manifest(1, documents={"movies": 5, "persons": 2}),
         Manifest(),
         Manifest(1, documents={"movies": 1}),
         Manifest(2, documents={"movies": 4, "persons": 1}),
     ):
-        figures.hear(stamp)
+        figures.hear(manifest)
         seen.append(documents(figures))
 
     assert seen == [[5, 0, 2], [5, 0, 2], [6, 0, 2], [9, 0, 3]]
@@ -73,8 +73,8 @@ def test_e2_what_is_set_aside_is_counted(clock: ManualClock) -> None:
     """E2: a number that is above zero until somebody has mended the row."""
     figures = Figures(NAMES, clock)
     seen = [shown(figures)["etl_set_aside"]]
-    for stamp in (Manifest(1, set_aside=2), Manifest(), Manifest(2)):
-        figures.hear(stamp)
+    for manifest in (Manifest(1, set_aside=2), Manifest(), Manifest(2)):
+        figures.hear(manifest)
         seen.append(shown(figures)["etl_set_aside"])
 
     assert seen == [0, 2, 2, 0]
@@ -93,15 +93,15 @@ async def test_the_lag_grows_while_a_batch_is_held_up(clock: ManualClock) -> Non
     assert lags(figures) == {"movies": 41.0, "genres": 0.0}
 
 
-async def test_the_watch_shows_what_the_stamp_tells(tmp_path: Path, clock: ManualClock, env: Env) -> None:
+async def test_the_watch_shows_what_the_manifest_tells(tmp_path: Path, clock: ManualClock, env: Env) -> None:
     """Contract 15: also that a batch is under way, which changes no answers."""
     figures = Figures(NAMES, clock)
     watch = BatchWatch(tmp_path, MemorySearch(INDICES, clock=clock), MemoryStore(env=env), clock, figures)
-    stamped = Stamped(manifest_path(tmp_path))
-    await stamped.purge(["films"], FinishedBatch({"movies": 7}, 0, {"movies": 2.0}))
+    beside = WithManifest(manifest_path(tmp_path))
+    await beside.purge(["films"], FinishedBatch({"movies": 7}, 0, {"movies": 2.0}))
     await watch.look()
     first = documents(figures), lags(figures)
-    await stamped.wait({"movies": clock.wall() - 5})
+    await beside.wait({"movies": clock.wall() - 5})
     await watch.look()
 
     assert [first, lags(figures)] == [([7, 0, 0], {"movies": 2.0}), {"movies": 5.0}]

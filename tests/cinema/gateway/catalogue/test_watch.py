@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cinema.etl.manifest import FinishedBatch, manifest_path
-from cinema.etl.purge import EVERYTHING, Stamped
+from cinema.etl.purge import EVERYTHING, WithManifest
 from cinema.gateway.catalogue.watch import BatchWatch
 from cinema.indices import INDICES
 from stagedoor._cache.entry import Entry
@@ -56,7 +56,7 @@ async def test_g4_a_batch_is_seen_first_and_purged_then(
     store = await filled(env)
     engine = Reloading(clock)
     watch = BatchWatch(tmp_path, engine, store, clock)
-    await Stamped(manifest_path(tmp_path)).purge(tags, FinishedBatch())
+    await WithManifest(manifest_path(tmp_path)).purge(tags, FinishedBatch())
 
     await watch.look()
     await watch.look()
@@ -65,18 +65,18 @@ async def test_g4_a_batch_is_seen_first_and_purged_then(
     assert engine.reloads == 1
 
 
-async def test_a_stamp_that_is_gone_calls_nothing_out_and_the_next_one_everything(
+async def test_a_manifest_that_is_gone_calls_nothing_out_and_the_next_one_everything(
     tmp_path: Path, clock: ManualClock, env: Env
 ) -> None:
     """Issue 4: without its index a gateway lives on what it keeps; batches are numbered anew with the next one."""
     store = await filled(env)
     watch = BatchWatch(tmp_path, Reloading(clock), store, clock)
-    await Stamped(manifest_path(tmp_path)).purge(["film:3"], FinishedBatch())
+    await WithManifest(manifest_path(tmp_path)).purge(["film:3"], FinishedBatch())
     await watch.look()
     manifest_path(tmp_path).unlink()
     await watch.look()
     without = await held(store)
-    await Stamped(manifest_path(tmp_path)).purge(["film:3"], FinishedBatch())
+    await WithManifest(manifest_path(tmp_path)).purge(["film:3"], FinishedBatch())
     await watch.look()
 
     assert without == [b"a", b"b"]
@@ -92,11 +92,11 @@ async def test_g4_nothing_is_called_out_before_the_engine_sees_it(
     engine.failures = 2
     watch = BatchWatch(tmp_path, engine, store, clock)
     await watch.start()
-    await Stamped(manifest_path(tmp_path)).purge(["film:1"], FinishedBatch())
+    await WithManifest(manifest_path(tmp_path)).purge(["film:1"], FinishedBatch())
     seen = []
     for _ in range(3):
         await clock.advance(0.25)
-        async with asyncio.timeout(5):  # the stamp is read by a thread
+        async with asyncio.timeout(5):  # the manifest is read by a thread
             await engine.looked.wait()
         engine.looked.clear()
         seen.append(await held(store))
