@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from stagedoor.search.analysis import words_of
+from stagedoor.search.analysis import words_as_written
 
 __all__ = ["Known", "read", "significant"]
 
@@ -100,6 +100,6 @@ def significant(words: Counter[str], most: int = 64) -> list[str]:
     """Return the most common words that no search ignores, and that are different words for a search."""
     stems: dict[str, str] = {}
     for word, _ in islice(words.most_common(), 10 * most):
-        for stem in words_of(word):
+        for stem in words_as_written(word):
             stems.setdefault(stem, word)
     return list(dict.fromkeys(stems.values()))[:most]

@@ -87,12 +87,16 @@ def query_strings(pairs: st.SearchStrategy[list[tuple[str, str]]]) -> st.SearchS
     """Return pairs as a client may write them: encoded, half encoded, in another charset, or as they are."""
     spellings = st.sampled_from(
         [
-            lambda text: quote(text, safe="").encode(),
+            _encoded,
             lambda text: quote(text.encode("utf-16", "surrogatepass"), safe="").encode(),
             lambda text: text.encode("utf-8", "surrogatepass"),
-            lambda text: quote(text, safe="").replace("%", "%25").encode(),
+            lambda text: _encoded(text).replace(b"%", b"%25"),
         ]
     )
-    return st.tuples(pairs, st.one_of(st.just(lambda text: quote(text, safe="").encode()), spellings)).map(
+    return st.tuples(pairs, st.one_of(st.just(_encoded), spellings)).map(
         lambda both: b"&".join(both[1](name) + b"=" + both[1](value) for name, value in both[0])
     )
+
+
+def _encoded(text: str) -> bytes:
+    return quote(text, safe="", errors="surrogatepass").encode()
