@@ -26,7 +26,7 @@ SETTLING: Final = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much of everything; times are seconds, `rate` is requests per second of the open loop."""
+    """How much of everything; times are seconds, `rate` is requests per second of the open loop; `paced` 0: none."""
 
     rounds: int = 3
     seconds: float = 8.0
@@ -103,7 +103,7 @@ def compare(
     for turn in range(plan.rounds):
         for target in rotated(targets, turn):
             results[target.name].runs.append(measured(target, path, plan, calls, cores))
-    for target in targets:
+    for target in targets if plan.paced else ():
         prefix = fresh_prefix(path)
         seen = pace(target.port, prefix, rate=plan.rate, seconds=plan.paced, cores=cores)
         results[target.name].paced = seen
