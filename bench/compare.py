@@ -34,6 +34,7 @@ class Plan:
     connections: int = 64
     rate: float = 300.0
     paced: float = 6.0
+    patience: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +121,14 @@ def measured(target: Target, path: str, plan: Plan, calls: Callable[[], int], co
 
 def load(target: Target, path: str, plan: Plan, seconds: float, cores: tuple[int, ...]) -> Load:
     prefix = fresh_prefix(path)
-    seen = wrk(target.origin, prefix, connections=plan.connections, seconds=seconds, cores=cores)
+    seen = wrk(
+        target.origin,
+        prefix,
+        connections=plan.connections,
+        seconds=seconds,
+        cores=cores,
+        patience=plan.patience,
+    )
     time.sleep(SETTLING)
     return seen
 

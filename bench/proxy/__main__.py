@@ -21,7 +21,7 @@ from bench.proxy.targets import OURS, PEERS, TARGETS, origin
 from bench.table import machine, render
 
 SIZES = (1_024, 102_400, 20_971_520)
-CONNECTIONS = {20_971_520: 8}  # of large bodies fewer: each has to come whole within two seconds
+CONNECTIONS = {20_971_520: 8}  # what is under way when a round ends is paid for, and not counted
 AT_LEAST = {"nginx": 0.5, "caddy": 1.0}  # of a peer's octets for a second of processor
 BOUND = SIZES[1:]
 TOOLS = (("wrk", "wrk"), ("nginx", "nginx-light"), ("caddy", "caddy"), ("taskset", "util-linux"))
@@ -44,7 +44,7 @@ def main(options: Sequence[str]) -> int:
         targets = [start(stack, name, behind, core, scratch) for name in asked.only]
         for size, body in bodies.items():
             refuse_unequal(targets, size, body)
-            plan = Plan(rounds=asked.rounds, seconds=asked.seconds, warmup=1.0, paced=0.0)
+            plan = Plan(rounds=asked.rounds, seconds=asked.seconds, warmup=1.0, paced=0.0, patience=20)
             plan = replace(plan, connections=CONNECTIONS.get(size, plan.connections))
             results[size] = compare(targets, f"/files/{size}/", plan, lambda: calls(behind), others)
     return report(results, asked.rounds, asked.seconds)
@@ -106,26 +106,36 @@ def report(results: Mapping[int, Sequence[Result]], rounds: int, seconds: float)
     for size, found in results.items():
         print(f"\n{size:,} octets, {CONNECTIONS.get(size, Plan().connections)} connections\n")
         print(closed_table(found, PEERS))
-        print(f"\n{through(size, found)}")
+        print(f"\n{through(found)}")
         faults += [fault for one in found for fault in unfit(one)]
         faults += [fault for fault in missed(size, found) if size in BOUND]
     print("\n".join(["", *faults]) if faults else "")
     return 1 if faults else 0
 
 
-def through(size: int, results: Sequence[Result]) -> str:
+def through(results: Sequence[Result]) -> str:
     """Return the throughput per core: megabytes for a second of the target's processor."""
-    rows = [[one.name, f"{size / one.cost / 1e6:,.0f}"] for one in results]
-    return render(["target", "MB/CPU s"], rows)
+    rows = [[one.name, f"{rate(one) / 1e6:,.0f}", *shares(one, results)] for one in results]
+    return render(["target", "MB/CPU s", *(f"of {one.name}" for one in results if one.name in PEERS)], rows)
+
+
+def rate(result: Result) -> float:
+    """Return the median of octets for a second of processor, those of bodies that were cut off included."""
+    return result.middle(lambda run: run.load.size / max(run.cpu, 0.001))
+
+
+def shares(result: Result, results: Sequence[Result]) -> list[str]:
+    """Return the throughput per core as a share of each peer's."""
+    return [f"{rate(result) / rate(one):.2f}" for one in results if one.name in PEERS]
 
 
 def missed(size: int, results: Sequence[Result]) -> list[str]:
     """Say which peers have more for a second of processor than is allowed."""
-    cost = {one.name: one.cost for one in results}
-    shares = {peer: cost[peer] / cost[OURS] for peer in AT_LEAST if peer in cost and OURS in cost}
+    rates = {one.name: rate(one) for one in results}
+    found = {peer: rates[OURS] / rates[peer] for peer in AT_LEAST if peer in rates and OURS in rates}
     return [
         f"{size:,} octets: {share:.2f} of {peer}, not {AT_LEAST[peer]}"
-        for peer, share in shares.items()
+        for peer, share in found.items()
         if share < AT_LEAST[peer]
     ]
 

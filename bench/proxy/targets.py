@@ -58,7 +58,6 @@ _CADDY = """
 {{
     admin off
     auto_https off
-    persist_config off
     storage file_system {folder}/storage
 }}
 http://127.0.0.1:{port} {{
@@ -89,7 +88,12 @@ def caddy(port: int, behind: int, cores: tuple[int, ...], scratch: Path) -> Comm
     file = folder / "Caddyfile"
     file.write_text(_CADDY.format(port=port, origin=behind, folder=folder))
     argv = ("caddy", "run", "--config", str(file), "--adapter", "caddyfile")
-    return Command(name="caddy", argv=argv, cores=cores, environment={"GOMAXPROCS": "1", "HOME": str(folder)})
+    return Command(
+        name="caddy",
+        argv=argv,
+        cores=cores,
+        environment={"GOMAXPROCS": "1", "HOME": str(folder), "XDG_CONFIG_HOME": str(folder)},
+    )
 
 
 def stagedoor(port: int, behind: int, cores: tuple[int, ...], _: Path) -> Command:
