@@ -8,7 +8,7 @@ that was read goes to the first who takes it; whoever shares the answer reads it
 
 import logging
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -168,7 +168,12 @@ class Stream:
                 yield self._body
             return
         async for chunk in self._body:
-            yield chunk
+            yield bytes(chunk)
+
+    def handed_on(self) -> AsyncIterator[bytes | memoryview]:
+        """Return the body for somebody who looks at none of it; closing that is closing this."""
+        # A generator that never begins would never give its connection back.
+        return cast(AsyncIterator[bytes], self if isinstance(self._body, bytes) else self._body)
 
     async def aclose(self) -> None:
         """Give up what has not been read."""

@@ -10,7 +10,7 @@ and those that `Connection` names, end here both ways (H1); the stream is given 
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from stagedoor import _context as context
 from stagedoor import _problems as problems
@@ -196,4 +196,4 @@ def _bare(response: HttpResponse) -> HttpResponse:
 def _handed_on(stream: Stream) -> Written:
     dropped = OWN_ANSWER | named(stream.lines)
     fields = tuple(field for field in stream.lines if field[0] not in dropped)
-    return Written(stream.status, fields, stream=cast(Any, stream))
+    return Written(stream.status, fields, stream=stream.handed_on())

@@ -23,7 +23,7 @@ class WebAnswer:
     status: int
     headers: Headers
     body: bytes = b""
-    stream: AsyncIterator[bytes] | None = field(default=None, compare=False)
+    stream: AsyncIterator[bytes | memoryview] | None = field(default=None, compare=False)
 
 
 def json(value: object, *, status: int = 200, headers: Headers = ()) -> WebAnswer:
