@@ -18,7 +18,7 @@ CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and t
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help init promises run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
+.PHONY: help init promises dashboards run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
 	wheel deep hostile chaos reference bench-profile bench-client bench-overload bench-catalogue bench-search clean
 
 help: ## list these commands
@@ -144,6 +144,9 @@ reference: $(VENV)/dev.stamp ## write docs/reference and docs/modules.md again f
 
 promises: $(VENV)/dev.stamp ## write into docs/promises.md which tests hold each promise
 	@$(BIN)/python -m scripts.promises
+
+dashboards: $(VENV)/dev.stamp ## write deploy/grafana/dashboards again from scripts/dashboards
+	@$(BIN)/python -m scripts.dashboards
 
 wheel: $(VENV)/dev.stamp ## build dist/*.whl
 	@rm -rf dist
