@@ -241,7 +241,8 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         services = self._app.all_services()
-        names = [*(one.name for one in services), *(f"{one.name}.keys" for one in self._app.all_guards())]
+        published = [f"{one.name}.{kind}" for one in self._app.all_guards() for kind in ("keys", "provider")]
+        names = [*(one.name for one in services), *published]
         self._speaking = {name: _Speaking(name, self) for name in names}
         running = self._app.made(
             self._env,
