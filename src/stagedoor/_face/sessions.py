@@ -60,7 +60,8 @@ class Sessions(Guard):
 
     @property
     def security(self) -> Security:
-        return Security(self.name, {"type": "apiKey", "in": "cookie", "name": cookie_name(self.name)})
+        scheme = {"type": "apiKey", "in": "cookie", "name": cookie_name(self.name)}
+        return Security(self.name, scheme, tuple(sorted(self.scopes)))
 
     def authenticator(
         self, env: Mapping[str, str], gateway: str, world: Env, fetch: Fetch

@@ -34,7 +34,7 @@ from stagedoor._guards.visitors import Known
 from stagedoor._requests import Headers
 from stagedoor.errors import UpstreamError, UpstreamGarbled
 
-__all__ = ["Browsers", "Provider"]
+__all__ = ["Browsers", "Provider", "mark_of"]
 
 _BOUND: Final = b"session:"
 _REFRESHING: Final = 5.0  # seconds to judge an ID token that came with a renewal
@@ -82,7 +82,9 @@ class Browsers:
         self.cookie = cookies.cookie_name(name)
         self.login_cookie = cookies.login_cookie(name)
         self.clock = clock
-        self._renewals = Renewals(store, clock, look=self._looked, ask=self._refreshed, close=self._sealed)
+        self._renewals = Renewals(
+            store, clock, look=self._looked, ask=self._refreshed, close=self._sealed, forget=self.revoke
+        )
         self._subjects: OrderedDict[bytes, str] = OrderedDict()  # of late, for limits
 
     # --- who asks ------------------------------------------------------------------------------------------
@@ -118,7 +120,7 @@ class Browsers:
     def subject(self, fields: Headers) -> str:
         """Return who it was of late, in this process; a session that has ended may still be counted for a while."""
         try:
-            return self._subjects.get(_mark(self.id_of(fields)), "")
+            return self._subjects.get(mark_of(self.id_of(fields)), "")
         except Denied:
             return ""
 
@@ -169,7 +171,7 @@ class Browsers:
         self._subjects[mark] = subject
 
     async def _read(self, id_: bytes, *, use: bool) -> Opened | None:
-        mark = _mark(id_)
+        mark = mark_of(id_)
         held = await self.store.read(mark, use=use)
         text = None if held is None else self.seal.open(held.data, _BOUND + id_)
         session = None if text is None else read_session(text)
@@ -189,7 +191,7 @@ class Browsers:
 
     async def began(self, login: Login, code: str, redirect_uri: str, deadline: DueTime) -> bytes:
         """Return the id of a new session, for a code; raises `Denied`, `UpstreamError` and `StoreAway`."""
-        if not await self.store.spend(_mark(login.state.encode()), _ONCE):
+        if not await self.store.spend(mark_of(login.state.encode()), _ONCE):
             raise Denied("invalid", "this login was finished already: begin again")
         try:
             given = await self.provider.tokens.exchange(code, login.verifier, redirect_uri)
@@ -212,7 +214,7 @@ class Browsers:
             expires_in=given.expires_in,
         )
         id_ = secrets.token_urlsafe(32).encode()  # never one that the browser brought
-        await self.store.create(_mark(id_), self._sealed(id_, session))
+        await self.store.create(mark_of(id_), self._sealed(id_, session))
         return id_
 
     async def ended(self, fields: Headers) -> Session | None:
@@ -222,8 +224,8 @@ class Browsers:
         except Denied:
             return None
         opened = await self._read(id_, use=False)
-        await self.store.delete(_mark(id_))
-        self._subjects.pop(_mark(id_), None)
+        await self.store.delete(mark_of(id_))
+        self._subjects.pop(mark_of(id_), None)
         return None if opened is None else opened.session
 
     async def revoke(self, session: Session) -> None:
@@ -273,6 +275,6 @@ class Browsers:
         return len(self._renewals)
 
 
-def _mark(id_: bytes) -> bytes:
+def mark_of(id_: bytes) -> bytes:
     """Return what a store knows an id by."""
     return hashlib.sha256(b"stagedoor:" + id_).digest()

@@ -63,21 +63,26 @@ class Opened:
 
 Look: TypeAlias = Callable[[bytes], Awaitable[Opened | None]]
 Ask: TypeAlias = Callable[[Session], Awaitable[Session]]
+Forget: TypeAlias = Callable[[Session], Awaitable[None]]
 Close: TypeAlias = Callable[[bytes, Session], bytes]
 
 
 class Renewals:
     """The renewals under way in this process.
 
-    `look` reads a session by its id, `ask` gets its next tokens, `close` seals it.
+    `look` reads a session by its id, `ask` gets its next tokens, `close` seals it, `forget` lets the provider forget
+    tokens that nobody will use.
     """
 
-    def __init__(self, store: SessionStore, clock: Clock, *, look: Look, ask: Ask, close: Close) -> None:
+    def __init__(
+        self, store: SessionStore, clock: Clock, *, look: Look, ask: Ask, close: Close, forget: Forget
+    ) -> None:
         self._store = store
         self._clock = clock
         self._look = look
         self._ask = ask
         self._close = close
+        self._forget = forget
         self._flights: dict[bytes, asyncio.Task[Opened | None]] = {}
         self._failed: dict[bytes, float] = {}  # by mark, when the provider may be asked again
 
@@ -150,6 +155,7 @@ class Renewals:
                 return seen
             _LOGGER.warning("a session ended: its refresh token was used twice")
             await self._until_there(lambda: self._store.delete(opened.mark))
+        await self._forget(session)
         return None
 
     async def _until_there(self, write: Callable[[], Awaitable[Replaced | None]]) -> Replaced | None:

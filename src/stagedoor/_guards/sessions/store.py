@@ -148,4 +148,4 @@ class MemorySessions:
         return len(self._kept)
 
     def __repr__(self) -> str:
-        return f"<MemorySessions {len(self)}>"
+        return f"<MemorySessions {len(self)}, {len(self._spent)} spent>"

@@ -11,11 +11,12 @@ from pydantic import BaseModel
 from stagedoor import Cache, Gateway, Running, Sessions
 from stagedoor._call import Call, Env
 from stagedoor._clock import Clock
+from stagedoor._guards.sessions.store import MemorySessions
 from stagedoor._requests import Headers, HttpRequest, HttpResponse
 from stagedoor.testing import Client, Events, ManualClock
 from tests.stagedoor.face.sessions.provider import CLIENT, SECRET, Provider
 
-__all__ = ["BASE", "Browser", "Recorder", "Visited", "app", "cookies_of", "environment", "opened", "orders"]
+__all__ = ["BASE", "Browser", "Recorder", "Visited", "app", "environment", "opened", "orders", "store_of"]
 
 BASE = "https://shop.example"
 COOKIE, LOGIN = "__Host-web", "__Host-web-login"
@@ -153,6 +154,13 @@ async def opened(
         yield Visited(running, manual, services)
 
 
+def store_of(shop: Visited) -> MemorySessions:
+    """Return where the sessions of a gateway lie, to look at it or to meddle with it."""
+    found: Any = shop.running._guards._found["web"]  # noqa: SLF001 - nobody else may
+    store: MemorySessions = found.store
+    return store
+
+
 class Answer:
     """What a browser got."""
 
@@ -196,14 +204,14 @@ class Browser:
     async def ask(
         self,
         target: str,
+        headers: Mapping[str, str] | None = None,
         *,
         method: str = "GET",
         site: str | None = "same-origin",
         cookies: bool = True,
-        **headers: str,
     ) -> Answer:
         """Ask for a target; `site` is what the browser says of who asks, None says nothing."""
-        fields = {name.replace("_", "-"): said for name, said in headers.items()}
+        fields = {name.replace("_", "-"): said for name, said in (headers or {}).items()}
         if site is not None:
             fields["sec-fetch-site"] = site
         if cookies and self.jar:
@@ -215,13 +223,13 @@ class Browser:
         self.jar = {name: value for name, value in self.jar.items() if value}
         return answer
 
-    async def get(self, target: str, **headers: str) -> Answer:
+    async def get(self, target: str, *, site: str | None = "same-origin", **headers: str) -> Answer:
         """Ask for a target."""
-        return await self.ask(target, **headers)
+        return await self.ask(target, headers, site=site)
 
     async def post(self, target: str, **headers: str) -> Answer:
         """Post nothing to a target, from a page of the gateway's own."""
-        return await self.ask(target, method="POST", **headers)
+        return await self.ask(target, headers, method="POST")
 
     async def begin(self, subject: str, target: str = "/auth/login") -> str:
         """Begin to log in, and return the target that the provider leads back to."""

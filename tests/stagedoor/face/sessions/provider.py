@@ -72,6 +72,11 @@ class Provider:
         """Tell how often the token endpoint was asked for one kind of grant."""
         return sum(form.get("grant_type") == kind for path, form in self.asked if path == "/token")
 
+    @property
+    def refresh_tokens(self) -> list[str]:
+        """List the refresh tokens that were given, in their order."""
+        return list(self._refreshes)
+
     def end(self, subject: str) -> None:
         """Accept no refresh token of somebody any more."""
         self._ended |= {one.family for one in self._refreshes.values() if one.subject == subject}

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from stagedoor._guards.sessions.login import LASTS
-from tests.stagedoor.face.sessions.browser import COOKIE, LOGIN, Browser, opened
+from tests.stagedoor.face.sessions.browser import COOKIE, LOGIN, Browser, opened, store_of
 from tests.stagedoor.face.sessions.provider import Provider
 
 
@@ -73,7 +73,7 @@ async def test_two_session_cookies_are_no_session(twice: str) -> None:
         await browser.login("ann")
         own, other = f"{COOKIE}={browser.jar[COOKIE]}", f"{COOKIE}={'f' * 43}"
         line = f"{own}; {other}" if twice == "both" else f"{other}; {own}"
-        answer = await browser.ask("/me", cookies=False, cookie=line)
+        answer = await browser.ask("/me", {"cookie": line}, cookies=False)
 
         assert answer.status == 401
 
@@ -152,6 +152,7 @@ async def test_long_addresses_leave_room_for_fewer_logins_and_never_a_cookie_too
     provider = Provider()
     async with opened(provider) as shop:
         browser = shop.browser(provider)
+        target = ""
         for n in range(4):
             target = await browser.begin("ann", f"/auth/login?return_to=/{n}{'x' * 1_000}")
         size = len(LOGIN) + len(browser.jar[LOGIN])
@@ -172,8 +173,9 @@ async def test_long_addresses_leave_room_for_fewer_logins_and_never_a_cookie_too
         "other issuer",
         "no issuer",
         "not ASCII",
-    ]
-    + ["code and error", "many words"],
+        "code and error",
+        "many words",
+    ],
 )
 async def test_a_callback_that_is_not_whole_is_refused(bent: str) -> None:
     """W3, RFC 9207: nothing is asked of the provider for an answer that is not the one to our question."""
@@ -264,14 +266,8 @@ async def test_logins_that_nobody_finishes_cost_no_memory() -> None:
     async with opened(provider) as shop:
         for _ in range(20):
             await shop.browser(provider).get("/auth/login")
-        store = _browsers(shop.running).store
 
-        assert len(store) == 0
-        assert store._spent == {}
-
-
-def _browsers(running: object) -> "object":
-    return running._guards._found["web"]  # type: ignore[attr-defined]
+        assert repr(store_of(shop)) == "<MemorySessions 0, 0 spent>"
 
 
 async def test_a_provider_that_is_down_is_503_and_well_again_at_once() -> None:

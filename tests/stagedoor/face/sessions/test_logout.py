@@ -1,10 +1,11 @@
 """Logging out: here, at the provider, and only for who asked for it."""
 
+import asyncio
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.stagedoor.face.sessions.browser import COOKIE, opened
+from tests.stagedoor.face.sessions.browser import COOKIE, Visited, opened
 from tests.stagedoor.face.sessions.provider import CLIENT, Provider
 
 
@@ -99,14 +100,12 @@ async def test_logging_out_while_tokens_are_renewed_ends_the_session_all_the_sam
         await _renewed_meanwhile(provider, shop)
 
 
-async def _renewed_meanwhile(provider: Provider, shop: object) -> None:
-    import asyncio  # noqa: PLC0415
-
-    browser = shop.browser(provider)  # type: ignore[attr-defined]
+async def _renewed_meanwhile(provider: Provider, shop: Visited) -> None:
+    browser = shop.browser(provider)
     await browser.login()
     copy = dict(browser.jar)
     provider.gate = asyncio.Event()
-    await shop.advance(301)  # type: ignore[attr-defined]
+    await shop.advance(301)
     asking = asyncio.create_task(browser.get("/me"))
     for _ in range(20):
         await asyncio.sleep(0)
@@ -120,3 +119,4 @@ async def _renewed_meanwhile(provider: Provider, shop: object) -> None:
 
     assert [one.status for one in answers] == [401, 303]
     assert after.status == 401
+    assert sorted(provider.revoked) == sorted(provider.refresh_tokens)  # the new one too

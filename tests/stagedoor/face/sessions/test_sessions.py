@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from stagedoor._guards.sessions.browsers import mark_of
 from stagedoor._guards.sessions.store import MemorySessions
 from stagedoor.testing import ManualClock
-from tests.stagedoor.face.sessions.browser import COOKIE, opened
+from tests.stagedoor.face.sessions.browser import COOKIE, opened, store_of
 from tests.stagedoor.face.sessions.provider import Provider
 
 
@@ -58,9 +59,11 @@ async def test_who_asks_with_anything_but_a_session_is_401() -> None:
             "=" * 43,
             good[::-1],
         ]
-        answers = [await browser.ask("/home", cookies=False, cookie=f"{COOKIE}={one}") for one in crooked]
+        answers = [
+            await browser.ask("/home", {"cookie": f"{COOKIE}={one}"}, cookies=False) for one in crooked
+        ]
         others = [
-            await browser.ask("/home", cookies=False, cookie=f"{name}={good}")
+            await browser.ask("/home", {"cookie": f"{name}={good}"}, cookies=False)
             for name in ("web", "__host-web")
         ]
 
@@ -167,10 +170,12 @@ async def test_the_store_holds_nothing_that_can_be_read_or_used() -> None:
         ann, bob = shop.browser(provider), shop.browser(provider)
         await ann.login("ann@shop.example")
         await bob.login("bob@shop.example")
-        kept = shop.running._guards._found["web"].store._kept  # type: ignore[union-attr]
-        raw = repr(kept)
-        first, second = kept
-        kept[first].data, kept[second].data = kept[second].data, kept[first].data
+        store, marks = store_of(shop), [mark_of(one.jar[COOKIE].encode()) for one in (ann, bob)]
+        held = [await store.read(mark, use=False) for mark in marks]
+        raw = repr((marks, held))
+        for mark, other in zip(marks, reversed(held), strict=True):
+            assert other is not None
+            await store.replace(mark, other.data, 1)
         statuses = [(await one.get("/me")).status for one in (ann, bob)]
 
         for secret in (ann.jar[COOKIE], "ann@", "eyJ", "access", "refresh"):
@@ -185,8 +190,11 @@ async def test_bytes_that_were_changed_in_the_store_are_no_session(place: int) -
     async with opened(provider) as shop:
         browser = shop.browser(provider)
         await browser.login()
-        (kept,) = shop.running._guards._found["web"].store._kept.values()  # type: ignore[union-attr]
-        kept.data = kept.data[:place] + bytes([kept.data[place] ^ 1]) + kept.data[place + 1 :]
+        store, mark = store_of(shop), mark_of(browser.jar[COOKIE].encode())
+        held = await store.read(mark, use=False)
+        assert held is not None
+        data = held.data[:place] + bytes([held.data[place] ^ 1]) + held.data[place + 1 :]
+        await store.replace(mark, data, 1)
         answer = await browser.get("/me")
 
         assert answer.status == 401
