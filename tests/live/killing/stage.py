@@ -165,7 +165,9 @@ class Stage:
             self._hinder(write, process)
             status = await asyncio.to_thread(self.send, write, meme_id)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(process.wait, 0.5 if status == write.status else 30)
+                # Some places are reached after the answer.
+                patience = 0.5 if status == write.status and mode == "during" else 30
+                await asyncio.to_thread(process.wait, patience)
             return status, process.poll()
 
     async def reached(self) -> dict[Place, int]:
