@@ -117,9 +117,10 @@ def test_routes_and_settings_are_listed(written: Written) -> None:
     ],
 )
 def test_a_gateway_without_addresses_can_be_listed_and_not_run(
-    written: Written, command: str, words: str
+    written: Written, monkeypatch: pytest.MonkeyPatch, command: str, words: str
 ) -> None:
     """One line, no traceback."""
+    monkeypatch.setenv("SHOP_PORT", "0")  # whatever this machine listens on
     result = run(command, f"{written(SHOP)}:app")
 
     assert words in result.output
