@@ -29,6 +29,7 @@ __all__ = [
     "Response",
     "ServiceReply",
     "Stream",
+    "handed_on",
     "reply_of",
 ]
 
@@ -170,12 +171,14 @@ class Stream:
         async for chunk in self._body:
             yield bytes(chunk)
 
-    def handed_on(self) -> AsyncIterator[bytes | memoryview]:
-        """Return the body for somebody who looks at none of it; closing that is closing this."""
-        # A generator that never begins would never give its connection back.
-        return cast(AsyncIterator[bytes], self if isinstance(self._body, bytes) else self._body)
-
     async def aclose(self) -> None:
         """Give up what has not been read."""
         if not isinstance(self._body, bytes):
             await self._body.aclose()
+
+
+def handed_on(stream: Stream) -> AsyncIterator[bytes | memoryview]:
+    """Return a body for somebody who looks at none of it; closing that is closing the stream."""
+    body = stream._body  # noqa: SLF001 - who reads a stream gets bytes, which costs a copy
+    # A generator that never begins would never give its connection back.
+    return cast(AsyncIterator[bytes], stream if isinstance(body, bytes) else body)
