@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from cinema import __version__
+from cinema.first_process import obey_signals
 from cinema.parent import die_with_parent
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ def _start(
     ] = False,
 ) -> None:
     die_with_parent()
+    obey_signals()
 
 
 @app.command()
@@ -156,12 +159,14 @@ def _serve(name: str, host: str | None) -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a database that is starting")] = 0.0,
+) -> None:
     """Bring the database to the newest version of its tables."""
     settings = _settings()
     from cinema.database.migrate import migrate as work
 
-    print("migrated" if _write(settings, work) else "nothing to migrate")  # noqa: T201 - the answer
+    print("migrated" if _write(settings, work, wait) else "nothing to migrate")  # noqa: T201 - the answer
 
 
 @app.command()
@@ -254,8 +259,10 @@ def sweep(
         print(f"{len(removed)} removed" if removed else "nothing to sweep")  # noqa: T201 - the answer
 
 
-def _write(settings: "Settings", work: "Callable[[Connection], T]") -> "T":
+def _write(settings: "Settings", work: "Callable[[Connection], T]", wait: float = 0.0) -> "T":
     from cinema.database import DatabaseUnavailable, open_database
+
+    until = monotonic() + wait
 
     async def writing() -> T:
         database = open_database(settings.database_url, 1)
@@ -264,8 +271,10 @@ def _write(settings: "Settings", work: "Callable[[Connection], T]") -> "T":
         finally:
             await database.close()
 
-    try:
-        return asyncio.run(writing())
-    except DatabaseUnavailable as error:
-        _fail(1, f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
-        raise
+    while True:
+        try:
+            return asyncio.run(writing())
+        except DatabaseUnavailable as error:
+            if monotonic() >= until:
+                _fail(1, f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
+        sleep(0.5)

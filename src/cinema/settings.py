@@ -1,6 +1,7 @@
 """Say every setting of the platform once: name, default, bounds. Read once at start, frozen afterwards.
 
-A setting is an environment variable or a line of `.env`; the environment wins and an empty value is unset.
+A setting is an environment variable or a line of `.env`; the environment wins and an empty value is unset. Any of
+them may stand in a file that `NAME_FILE` names (`cinema.secret_files`).
 `load` is the door: whatever is wrong becomes one `SettingsError` whose text is one line that names the
 variable and says what would be right. Three kinds of fault stop the start: a value out of bounds, values
 that exclude each other, and a name that is nobody's (promise G2), which is nearly always a typing error.
@@ -9,12 +10,12 @@ Values of variables that may hold a secret are never repeated in the line.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
@@ -23,6 +24,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cinema import setting_values
+from cinema.secret_files import is_file_name, values_from_files
 from stagedoor import JwtSettings
 from stagedoor.errors import ConfigError
 
@@ -248,11 +250,19 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
         stray = stray_name(names)
         if stray:
             raise SettingsError(stray)
-        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue] - pydantic-settings' own parameter
+        held: dict[str, Any] = {name.lower(): value for name, value in _from_files(said).items()}
+        return Settings(_env_file=env_file, **held)  # pyright: ignore[reportCallIssue] - pydantic-settings' own parameter
     except ValidationError as error:
         raise SettingsError(_one_line(error.errors(include_url=False))) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{env_file}: cannot be read as settings ({error.__class__.__name__})") from error
+
+
+def _from_files(said: Mapping[str, str | None]) -> dict[str, str]:
+    try:
+        return values_from_files(said, _KNOWN)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 _KNOWN = tuple(name.upper() for name in Settings.model_fields)
@@ -283,6 +293,8 @@ def stray_name(names: Iterable[str]) -> str | None:
     for name in names:
         upper = name.upper()
         if upper in _KNOWN or not upper.startswith(_OURS + _SHARED) or _INJECTED.fullmatch(upper):
+            continue
+        if is_file_name(upper, _KNOWN):
             continue
         near = get_close_matches(upper, _KNOWN, n=1, cutoff=0.5 if upper.startswith(_OURS) else 0.8)
         if near:
