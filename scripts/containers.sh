@@ -47,7 +47,7 @@ start() {
         fi
         sleep 1
     done
-    at=${CINEMA_BIND:-127.0.0.1}
+    at=${STACK_BIND:-127.0.0.1}
     cat << TABLE
 ready:
   gateway       http://$at:8000/docs        through nginx: http://$at:8080, https://$at:8443

@@ -17,7 +17,7 @@ def is_file_name(name: str, known: Collection[str]) -> bool:
     return name not in known and name.endswith(_SUFFIX) and name.removesuffix(_SUFFIX) in known
 
 
-def values_from_files(said: Mapping[str, str | None], known: Collection[str]) -> dict[str, str]:
+def values_from_files(said: Mapping[str, str], known: Collection[str]) -> dict[str, str]:
     """Return the values that stand in files, by setting; empty ones are unset, as everywhere.
 
     Raises:
