@@ -1,4 +1,4 @@
-"""Read settings from files: `MEDIA_TOKEN_FILE=/run/secrets/media_token` says what `MEDIA_TOKEN=...` would.
+"""Read settings from files: `NAME_FILE=/run/secrets/name` says what `NAME=value` would.
 
 That is how container platforms hand over secrets, which then stand in no environment that others can inspect.
 """
