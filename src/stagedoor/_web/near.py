@@ -266,7 +266,7 @@ def _plain(named: dict[bytes, bytes]) -> bool:
 
 def _varied(target: bytes, names: Iterable[bytes], fields: Fields) -> bytes:
     """Return a key that is equal only for equal lines of these fields: no line holds a NUL."""
-    return b"".join([target, *[b"\0%b:%b" % field for field in fields if field[0] in names]])
+    return b"".join([target, b"\0", *[b"%b:%b\0" % field for field in fields if field[0] in names]])
 
 
 def _ids(named: dict[bytes, bytes], fields: Fields) -> tuple[str, str]:
