@@ -103,6 +103,7 @@ def run(
         return
     gateway = gateway_of(target)
     with told():
+        gateway.looked_at(reachable=True)  # a port that is taken is no news beside what can never work
         given = settings_from(os.environ, gateway.name, gateway.settings)
         where = (host or given.host, given.port if port is None else port)
         try:

@@ -88,6 +88,19 @@ class RedisServer:
             raise StoreDown("not connected")
         return await self._line.send(words)
 
+    @property
+    def connected(self) -> bool:
+        """Tell whether there is a connection, as far as is known."""
+        return self._line is not None and not self._line.closed
+
+    async def connect(self) -> None:
+        """Open a connection, for whoever has no watch over it; raises `StoreDown`."""
+        await self._connect()
+
+    def drop(self) -> None:
+        """Close the connection at once: whoever waits is told."""
+        self._drop()
+
     async def aclose(self) -> None:
         self._drop()
 

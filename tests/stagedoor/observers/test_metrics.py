@@ -263,3 +263,12 @@ def test_a_prepared_request_is_counted_like_any_other() -> None:
         two.request_ended(method, "/films/{id}", 200, 0.004)
 
     assert one.render() == two.render()
+
+
+def test_what_has_not_happened_yet_is_shown_as_0() -> None:
+    """Issue 15: a rate over a series that appears with its first event never sees that event."""
+    metrics = Metrics(NAMES)
+
+    for reason in ("circuit_open", "overloaded", "deadline"):
+        series = f'upstream_shed_total{{reason="{reason}",service_name="user_service"}}'
+        assert value(metrics, series) == 0
