@@ -153,8 +153,11 @@ async def test_a_session_ends_in_redis_too(pair: Pair) -> None:
 async def test_fifty_at_once_at_two_gateways_cause_one_renewal(pair: Pair) -> None:
     """W8: a lock in Redis; who has not got it takes what the other has got."""
     browser, same = await pair.logged_in()
+    await statuses(browser, same)  # both are connected
     await _age(pair, browser)
+    pair.provider.gate = asyncio.Event()
     asked = [one.get("/orders") for one in (browser, same) for _ in range(25)]
+    asyncio.get_running_loop().call_later(0.15, pair.provider.gate.set)
     answers = await asyncio.gather(*asked)
     tokens = {one["authorization"] for shop in (pair.one, pair.two) for one in shop.services["orders"].seen}
 

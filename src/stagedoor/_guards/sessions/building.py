@@ -77,6 +77,7 @@ def browsers(name: str, said: SessionSettings, scopes: Sequence[str], around: Su
         seal=Seal(_keys(said, around, shared=shared)),
         clock=around.clock,
         scopes=tuple(dict.fromkeys((*said.scopes, *scopes))),
+        shared=shared,
     )
 
 

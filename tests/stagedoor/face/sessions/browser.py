@@ -85,12 +85,16 @@ class Recorder:
     def __init__(self, said: object = "hello") -> None:
         self.said = said
         self.seen: list[dict[str, str]] = []
+        self.cookies: list[str] = []
 
     async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
         self.seen.append({name.decode(): one.decode("latin-1") for name, one in call.payload.headers})
         said = call.payload.target.decode() if self.said is ... else self.said
+        fields: Headers = tuple((b"set-cookie", one.encode()) for one in self.cookies)
         return HttpResponse(
-            status=200, headers=((b"content-type", b"application/json"),), body=json.dumps(said).encode()
+            status=200,
+            headers=(*fields, (b"content-type", b"application/json")),
+            body=json.dumps(said).encode(),
         )
 
     def key_of(self, payload: HttpRequest, /) -> bytes:
@@ -156,7 +160,7 @@ async def opened(
 
 def store_of(shop: Visited) -> MemorySessions:
     """Return where the sessions of a gateway lie, to look at it or to meddle with it."""
-    found: Any = shop.running._guards._found["web"]  # noqa: SLF001 - nobody else may
+    found: Any = shop.running.guards._found["web"]  # noqa: SLF001 - nobody else may
     store: MemorySessions = found.store
     return store
 
