@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
+from typing import Any, Literal, LiteralString, TypeVar
 
 from stagedoor import _context as context
 from stagedoor import _problems as problems
@@ -32,6 +32,7 @@ from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
 from stagedoor._face.problems import Refusals
 from stagedoor._face.remote import Remote
+from stagedoor._face.roles import Declares
 from stagedoor._face.screens import Screen
 from stagedoor._face.service import Service
 from stagedoor._face.settings import Settings
@@ -54,9 +55,6 @@ from stagedoor._web.throttle import Limiter
 from stagedoor._web.trace import Parents, identify
 from stagedoor.errors import ConfigError
 
-if TYPE_CHECKING:
-    from stagedoor._face.gateway import Gateway
-
 __all__ = ["Running"]
 
 P = TypeVar("P")
@@ -69,7 +67,7 @@ class Running:
 
     def __init__(
         self,
-        declared: "Gateway",
+        declared: Declares,
         blueprint: Blueprint,
         settings: Settings,
         world: World,
