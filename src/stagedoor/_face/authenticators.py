@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from stagedoor._asgi import Scope
 from stagedoor._call import Env, Transport
@@ -12,6 +12,7 @@ from stagedoor._clock import Clock
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules
 from stagedoor._face.guarding import Guarding
 from stagedoor._face.guards import Guard
+from stagedoor._face.roles import AtWork
 from stagedoor._face.session_routes import SessionRoutes
 from stagedoor._face.sessions import Sessions
 from stagedoor._face.settings import Settings, prefix_of
@@ -22,9 +23,6 @@ from stagedoor._web.answer import WebAnswer
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Route
 from stagedoor.errors import ConfigError
-
-if TYPE_CHECKING:
-    from stagedoor._face.running import Running
 
 __all__ = ["Guards", "authenticators"]
 
@@ -49,7 +47,7 @@ class Guards:
             made = self._made[guard] = Guarding(guard, self._found.get(guard.name), self._realm)
         return made
 
-    def entered(self, route: Route, running: "Running", rules: Rules) -> Route:
+    def entered(self, route: Route, running: AtWork, rules: Rules) -> Route:
         """Return a route that knows its caller; cookies of sessions are shown to guards alone, and set by us alone."""
         cookies, inner = self._cookies, route.handle
         if not cookies:

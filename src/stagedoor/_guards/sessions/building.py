@@ -105,6 +105,7 @@ def _store(name: str, said: SessionSettings, around: Surroundings) -> tuple[Sess
         raise ConfigError(
             f"{around.store_setting}: sessions in Redis need hiredis: pip install stagedoor[redis]"
         ) from error
-    prefix = f"{around.redis_prefix}#{name}"
-    server = RedisServer(url, prefix=prefix)
-    return RedisSessions(server, around.clock, prefix=prefix, idle=said.idle, lifetime=said.lifetime), True
+    server = RedisServer(url, prefix=f"{around.redis_prefix}#{name}")
+    return RedisSessions(
+        server, around.clock, prefix=server.prefix, idle=said.idle, lifetime=said.lifetime
+    ), True
