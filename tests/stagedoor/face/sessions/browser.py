@@ -12,6 +12,7 @@ from stagedoor import Cache, Gateway, Running, Sessions
 from stagedoor._call import Call, Env
 from stagedoor._clock import Clock
 from stagedoor._guards.sessions.store import MemorySessions
+from stagedoor._observers.logs import LogStream
 from stagedoor._requests import Headers, HttpRequest, HttpResponse
 from stagedoor.testing import Client, Events, ManualClock
 from tests.stagedoor.face.sessions.provider import CLIENT, SECRET, Provider
@@ -140,7 +141,12 @@ class Visited:
 
 @asynccontextmanager
 async def opened(
-    provider: Provider, *, clock: Clock | None = None, variables: Mapping[str, str] | None = None, **more: str
+    provider: Provider,
+    *,
+    clock: Clock | None = None,
+    variables: Mapping[str, str] | None = None,
+    stream: LogStream | None = None,
+    **more: str,
 ) -> AsyncIterator[Visited]:
     """Open the shop with a provider in process, unless that serves; a manual clock unless another is given."""
     served = provider.issuer.startswith("http://")
@@ -153,6 +159,8 @@ async def opened(
         Env(manual, random.Random(1).random, Events()),
         transports=transports,
         environment={**environment(provider, **more), **(variables or {})},
+        stream=stream,
+        all_logs=stream is not None,
     )
     async with running.opened():
         yield Visited(running, manual, services)
