@@ -33,7 +33,7 @@ from stagedoor.search.keys import LEVELS, packed, prior_of, rank, text_keys
 from stagedoor.search.places import THRICE, filler, part, parts
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Number, Text
-from stagedoor.search.tantivy.keywords import all_in_json, base64, key, uuid_in
+from stagedoor.search.tantivy.keywords import base64, in_json, key, uuid_in
 
 __all__ = ["DIVIDED", "EARLY", "PRIOR", "SOURCE", "THERE", "builder", "schema_of", "whole_key"]
 
@@ -161,14 +161,14 @@ def _step(path: str, leaf: Leaf) -> _Step:
 
 
 def _keyword_step(path: str, *, facet: bool) -> _Step:
-    counted = path + "%"
+    counted, terms = path + "%", in_json()
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
         if facet and value:
             physical[counted] = list(dict.fromkeys(value)) if isinstance(value, list) else value
         if isinstance(value, list):
-            physical[path] = all_in_json(value)
+            physical[path] = terms(value)
         elif value is not None:
             physical[path] = base64(key(value))
 
@@ -177,10 +177,11 @@ def _keyword_step(path: str, *, facet: bool) -> _Step:
 
 def _inner_keyword_step(path: str) -> _Step:
     head, _, tail = path.partition(".")
+    terms = in_json()
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         values = (one.get(tail) for one in document[head] or ())
-        physical[path] = all_in_json([value for value in values if value is not None])
+        physical[path] = terms([value for value in values if value is not None])
 
     return step
 
