@@ -14,6 +14,10 @@ from stagedoor.search.words import AnalysedText, Run, read, run_of, stands_alone
 
 __all__ = ["Chunk", "Columns", "columns_of", "encoded", "in_one"]
 
+_LEAST_THRICE: Final = (
+    4  # letters of a word that is two errors from one of six, which is the shortest that forgives two
+)
+
 # A word of ASCII between other signs, but for apostrophes, which divide nothing: nearly all chunks are such.
 _word_in: Final = re.compile(
     "[^0-9A-Za-z'`\x80-\U0010ffff]*([0-9A-Za-z]+)[^0-9A-Za-z'`\x80-\U0010ffff]*"
@@ -91,7 +95,11 @@ def _of_one(run: Run) -> Chunk:
         return Chunk("", f"{numbered}-{folded}", "", "", *own, False, alone, alone)
     spelled, other = f"{numbered}={folded}", "" if stem == folded else stem
     exact = f"{spelled} {other}" if other else spelled
-    return Chunk(folded, exact, other, encoded(folded), *own, True, alone, alone)
+    return Chunk(folded, exact, other, _thrice(folded), *own, True, alone, alone)
+
+
+def _thrice(word: str) -> str:
+    return encoded(word) if len(word) >= _LEAST_THRICE else ""
 
 
 def _of_text(found: AnalysedText) -> Chunk:
@@ -105,7 +113,7 @@ def _of_text(found: AnalysedText) -> Chunk:
         " ".join(words),
         " ".join(exact),
         " ".join(stems),
-        " ".join(map(encoded, words)),
+        " ".join(filter(None, map(_thrice, words))),
         *in_one(said),
         len(said),
         found.significant,

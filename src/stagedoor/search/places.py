@@ -62,7 +62,7 @@ def thrice(words: str) -> str:
 def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled]:
     """Return what finds the words of a document, by the name of their part; empty parts are left out.
 
-    With `thrice` there is a part more: the words, with the first letter of each three times. The function raises
+    With `thrice` there is a part more: the longer words, with the first letter of each three times. The function raises
     `TypeError` for a value that is no text.
     """
     # What a place of its own has read of a text is there for the one that shares it.

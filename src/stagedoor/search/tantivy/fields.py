@@ -4,9 +4,9 @@ Tantivy has no nested documents: of objects their keywords are indexed as flat l
 stored as JSON, from which answers are read. How keywords become terms is told in `keywords`.
 
 Words are analysed here and handed over divided by blanks, in the parts that `places` tells of. Beside each part that
-forgives errors stands another with the first letter of each word three times (`~3`): "star" is kept as "ssstar". No two
-edits get from one first letter to another, so that Tantivy's fuzzy query, which knows no fixed prefix, keeps the first
-letter fixed by itself where two errors are forgiven.
+forgives errors stands another with the first letter of each longer word three times (`~words3`): "star" is kept as
+"ssstar". No two edits get from one first letter to another, so that Tantivy's fuzzy query, which knows no fixed prefix,
+keeps the first letter fixed by itself where two errors are forgiven.
 
 What can be sorted by has columns of its own. A text is compared by its first eight bytes as one number (`#`), then by
 the next eight (`##`), which is quick, and only within a group of equal ones as a whole (`@`). An id is two numbers,
