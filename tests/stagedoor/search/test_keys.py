@@ -56,7 +56,7 @@ def test_packed_keys_order_by_number_then_by_what_is_behind_with_null_last(
 
 
 def test_of_equally_long_texts_more_values_come_first_in_the_coarse_key_too() -> None:
-    """T9: thousands of persons are equally relevant and have names of one length; pages of them are to be found soon."""
+    """T9: thousands of persons are equally relevant, with names of one length; their pages are to be found soon."""
     index = Index(
         "persons",
         (Keyword(name="id"), Text(name="name"), Keyword(name="films", many=True)),
