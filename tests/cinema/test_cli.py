@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def test_e8_seeding_a_database_without_tables_says_what_makes_them(
 
     done = cinema(tmp_path, "seed")
 
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr == "cinema: DATABASE_URL: this database lacks tables; cinema migrate\n"
 
 
@@ -66,7 +67,7 @@ def test_e8_seeding_a_database_of_an_older_release_says_the_same(tmp_path: Path)
 
     done = cinema(tmp_path, "seed")
 
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (78, "")
     assert "cinema migrate" in done.stderr
 
 
@@ -76,12 +77,12 @@ def test_e8_seeding_a_database_of_an_older_release_says_the_same(tmp_path: Path)
 def test_every_command_refuses_a_bad_setting_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    """Contract 16: exit code 2, one line, before anything is started."""
+    """Contract 16, G2: exit code 78, one line, before anything is started."""
     monkeypatch.setenv("GATEWAY_PORT", "eight")
 
     done = cinema(tmp_path, command)
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr.startswith("cinema: GATEWAY_PORT: must be ")
     assert done.stderr.count("\n") == 1
 
@@ -95,7 +96,7 @@ def test_times_that_no_profile_can_keep_are_refused_in_one_line(
 
     done = cinema(tmp_path, "gateway")
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr.startswith("cinema: GATEWAY_DEADLINE_MS, GATEWAY_ATTEMPT_TIMEOUT_MS: ")
     assert (
         "the path orders → products takes 200 ms with one attempt a part, the budget is 165 ms" in done.stderr
@@ -111,7 +112,7 @@ def test_a_database_that_is_away_is_said_without_its_password(
 
     done = cinema(tmp_path, "migrate")
 
-    assert done.returncode == 1
+    assert done.returncode == 69
     assert done.stderr == "cinema: DATABASE_URL: the database does not answer (ConnectionRefusedError)\n"
 
 
@@ -125,8 +126,8 @@ def test_a_state_that_cannot_be_written_is_said_in_one_line(
 
     done = cinema(tmp_path, "etl")
 
-    assert done.returncode == 1
-    assert done.stderr.startswith("cinema: SEARCH_ETL_STATE, SEARCH_DIR: cannot write: ")
+    assert done.returncode == 73
+    assert done.stderr.startswith("cinema: SEARCH_ETL_STATE: ")
     assert done.stderr.count("\n") == 1
 
 
@@ -138,7 +139,9 @@ def test_a_state_that_cannot_be_written_is_said_in_one_line(
         "?sslmode=prefer",
         "?sslmode=require",
         "?connect_timeout=5",
-        "?target_session_attrs=read-write&application_name=cinema",
+        "?target_session_attrs=read-write&application_name=cinema&channel_binding=prefer&keepalives_idle=30",
+        "?options=-c%20statement_timeout%3D5s&gssencmode=disable&sslsni=1",
+        "?sslmode=verify-full&sslrootcert=system",
     ],
 )
 def test_an_address_as_providers_hand_it_out_works_or_is_refused_in_one_line(
@@ -156,10 +159,24 @@ def test_a_parameter_that_the_driver_cannot_understand_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Contract 16: with what would be right, and without the password."""
-    monkeypatch.setenv("DATABASE_URL", "postgresql://ann:secret@db/cinema?channel_binding=require")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://ann:secret@db/cinema?pgbouncer=true")
 
     done = cinema(tmp_path, "migrate")
 
     assert done.returncode != 0
-    assert "DATABASE_URL: must not have the parameter 'channel_binding'; known are" in done.stderr
+    assert "DATABASE_URL: must not have the parameter 'pgbouncer'; known are" in done.stderr
     assert "secret" not in done.stderr
+
+
+def test_a_migration_waits_for_a_database_that_is_starting_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract 12: containers start together with their database."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql+asyncpg://ann@127.0.0.1:{free_port()}/cinema")
+
+    begun = time.monotonic()
+    done = cinema(tmp_path, "migrate", "--wait", "2")
+
+    assert done.returncode != 0
+    assert done.stderr.startswith("cinema: DATABASE_URL: the database does not answer")
+    assert time.monotonic() - begun >= 2

@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import TypeVar
 
 from stagedoor import _requests as requests
 from stagedoor.errors import ConfigError
 
 __all__ = ["Cookie", "Header", "Headers", "Picker", "field_name", "lower_fields"]
 
+T = TypeVar("T")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _UNSENDABLE = re.compile("[^\t\x20-\x7e\x80-\xff]")  # RFC 9110 5.5
 _ANYWAY = frozenset({"x-request-id", "traceparent", "tracestate"})
@@ -138,6 +140,11 @@ class Picker:
         return any(isinstance(one, Cookie) or _SECRET.search(one) for one in self.wanted)
 
     @property
+    def repeats(self) -> tuple[bytes, ...] | None:
+        """Return the fields that an answer may be told apart by; None if one of them may be a credential (T4)."""
+        return None if self.secret else tuple(name.encode() for name in self.names)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Return the field names, as `Vary` lists them."""
         found = {"cookie" if isinstance(one, Cookie) else one for one in self.wanted}
@@ -209,8 +216,9 @@ def _crumbs(fields: requests.Headers) -> Iterator[tuple[bytes, bytes]]:
                     yield key, value
 
 
-def checked_set(value: object, what: str) -> AbstractSet[str | Cookie]:
+def checked_set(given: AbstractSet[T], what: str) -> AbstractSet[T]:
     """Return a set of names; raises `TypeError` for a single text, which would be a set of its letters."""
+    value: object = given
     if isinstance(value, str) or not isinstance(value, AbstractSet | tuple | list):
         raise TypeError(f'{what} is a set of names, as in {{"authorization"}}, not {value!r}')
-    return frozenset(value)
+    return frozenset(given)

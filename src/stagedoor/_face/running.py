@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
+from typing import Any, Literal, LiteralString, TypeVar
 
 from stagedoor import _context as context
 from stagedoor import _problems as problems
@@ -14,10 +14,11 @@ from stagedoor._cache.tags import tag as purge_name
 from stagedoor._call import Transport
 from stagedoor._context import Record, RequestContext
 from stagedoor._deadline import DueTime
+from stagedoor._door.wire import head_of
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
-from stagedoor._face.caller import NO_INPUTS, Caller, Rules
+from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.client import ServiceClient
 from stagedoor._face.declared import Handler, Source
 from stagedoor._face.extension import Extension
@@ -31,6 +32,7 @@ from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
 from stagedoor._face.problems import Refusals
 from stagedoor._face.remote import Remote
+from stagedoor._face.roles import Declares
 from stagedoor._face.screens import Screen
 from stagedoor._face.service import Service
 from stagedoor._face.settings import Settings
@@ -53,9 +55,6 @@ from stagedoor._web.throttle import Limiter
 from stagedoor._web.trace import Parents, identify
 from stagedoor.errors import ConfigError
 
-if TYPE_CHECKING:
-    from stagedoor._face.gateway import Gateway
-
 __all__ = ["Running"]
 
 P = TypeVar("P")
@@ -68,7 +67,7 @@ class Running:
 
     def __init__(
         self,
-        declared: "Gateway",
+        declared: Declares,
         blueprint: Blueprint,
         settings: Settings,
         world: World,
@@ -117,7 +116,7 @@ class Running:
         self._extensions: Sequence[Extension] = tuple(make(self) for make in blueprint.extensions)
         self._lifespan = declared.lifespan_of
         self._health = Health(probes_of(self, blueprint), self.env.clock)
-        routes = [*self._declared_routes(blueprint), *operations_of(self, declared)]
+        routes = [*self._declared_routes(blueprint), *guards.routes, *operations_of(self, declared)]
         self.web = Web(
             routes,
             env=self.env,
@@ -135,8 +134,11 @@ class Running:
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
+        if settings.near_cache and not declared.middleware:  # what wraps the whole would be gone round
+            self.web.repeat_near(head_of, most=settings.cache_bytes, claim=self.stores.near.claim)
         if world.metrics is not None:
             world.metrics.follow(self._loads, lambda: self.web.pressure.limit)
+            world.metrics.expect(screen.plan for screen in self._screens.values())
         self.app: Any = self.web  # what serves what comes with a raw path, and is mounted nowhere
         for wrap in reversed(declared.middleware):
             self.app = wrap(self.app)
@@ -193,7 +195,7 @@ class Running:
         """Return a route whose handler knows who asks, behind its guard."""
         if guard is not None:
             route = guarded(route, self._guards.of(guard))
-        return replace(route, caller=lambda scope: Caller(self, scope["headers"], rules, NO_INPUTS))
+        return replace(route, caller=self._guards.entering(self, rules))
 
     def _upstreams(self) -> list[Upstream[Any, Any]]:
         kept = [screen.upstream for screen in self._screens.values()]
@@ -208,9 +210,9 @@ class Running:
         yield from self._backends.items()
 
     def _loads(self) -> Mapping[str, Mapping[str, int]]:
-        """Return what is held at each upstream that has a limit of its own kind."""
-        upstreams = [upstream for _, upstream in self._upstreams_behind()]
-        return {one.name: {**one.counts(), "limit": one.limit} for one in upstreams if one.limit is not None}
+        """Return what is held at each upstream that bounds its calls."""
+        found = [(one, one.places) for _, one in self._upstreams_behind()]
+        return {one.name: {**one.counts(), "limit": places} for one, places in found if places is not None}
 
     def _behind(self, one: Any) -> Any:  # noqa: ANN401 - a service, a source or a backend
         if isinstance(one, Backend):

@@ -8,10 +8,12 @@ Each has a default that production can live with. A value that cannot work is a 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
+from stagedoor._cache.redis_address import RedisAddress
+from stagedoor._face.service_links import is_service_link
 from stagedoor._observers.logs import Format, Level
 from stagedoor._web.cors import is_origin
 from stagedoor._web.throttle import Quota
@@ -21,10 +23,8 @@ __all__ = ["RESERVED", "Setting", "Settings", "listed", "prefix_of", "settings_f
 
 _RATE = re.compile(r"([0-9]{1,9})/([0-9]{1,6})")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\]")
+_PREFIX = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9._-]*(?:\{[A-Za-z0-9._-]+\}[A-Za-z0-9._-]*)?")
 _PATH = re.compile(r"/[\w/.{}:~-]*", re.ASCII)
-_KUBERNETES = re.compile(
-    r"(?:tcp|udp|sctp)://"
-)  # what it sets for a service named like the gateway: no setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,9 +36,10 @@ class Settings:
     `redis_prefix` is what keys begin with, the gateway's name unless given; `redis_timeout` is seconds.
     `trusted_proxies` are addresses and networks whose word on the client counts. `trusted_hosts` are the names under
     which it is served, any if empty: a request for another is 421, but for health and metrics. `max_connections` and
-    `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory. `docs_only` serves
-    documents, health and what asks no service; all else is 503, and nothing is opened. `sentry_dsn` is told of errors
-    of ours, and of a share of all requests (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
+    `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory; with `near_cache` the
+    door gives kept answers again by itself. `docs_only` serves documents, health and what asks no service; all else is
+    503, and nothing is opened. `sentry_dsn` is told of errors of ours, and of a share of all requests
+    (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
     """
 
     host: str = "127.0.0.1"
@@ -57,6 +58,7 @@ class Settings:
     max_connections: int = 10_000
     connections_per_client: int = 0
     cache_bytes: int = 64 * 2**20
+    near_cache: bool = True
     docs_only: bool = False
     sentry_dsn: str = field(default="", repr=False)  # it may hold a key
     sentry_environment: str = ""
@@ -168,8 +170,28 @@ def is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
+def is_host_or_address(text: Any) -> bool:  # noqa: ANN401 - whatever was given
+    """Tell whether a text is an IP address without brackets, or can be the name of a host."""
+    if not isinstance(text, str):
+        return False
+    try:
+        ip_address(text)
+    except ValueError:
+        # Digits and dots alone that are no address are none, and no name either (RFC 1123 2.1): 999.1.1.1.
+        return (
+            _HOST.fullmatch(text) is not None and re.search(r"[A-Za-z_]", text) is not None and text[0] != "["
+        )
+    return True
+
+
+def is_redis_prefix(text: Any) -> bool:  # noqa: ANN401 - whatever was given
+    """Tell whether keys may begin with a text; one part of it may stand in braces, which a cluster keeps together."""
+    return isinstance(text, str) and _PREFIX.fullmatch(text) is not None
+
+
 def _is_redis(text: Any) -> bool:  # noqa: ANN401 - whatever was given
-    return text == "" or (isinstance(text, str) and text.startswith(("redis://", "rediss://", "unix://")))
+    """Tell whether a text is the address of a Redis, or empty; raises `ConfigError` for one that is nearly one."""
+    return text == "" or (isinstance(text, str) and RedisAddress.of(text) is not None)
 
 
 def _is_between(least: float, most: float) -> Callable[[Any], bool]:
@@ -190,8 +212,8 @@ _SETTINGS: Final = (
     Setting(
         "host",
         str,
-        lambda text: isinstance(text, str) and bool(text),
-        "an address",
+        is_host_or_address,
+        "an address or a name of this machine, such as 127.0.0.1, 0.0.0.0 or ::",
         "the address to listen on",
     ),
     Setting("port", _number, _is_whole(0, 65_535), "a port from 0 to 65535", "the port to listen on"),
@@ -205,8 +227,8 @@ _SETTINGS: Final = (
     Setting(
         "redis_prefix",
         str,
-        lambda text: isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9._-]{0,64}", text) is not None,
-        "letters, digits, `.`, `_`, `-`",
+        lambda text: text == "" or is_redis_prefix(text),
+        "at most 64 letters, digits, dots, hyphens or underscores, such as shop or {shop}",
         "what keys in Redis begin with; the gateway's name if empty",
     ),
     Setting(
@@ -260,6 +282,13 @@ _SETTINGS: Final = (
         "cache_bytes", _number, _is_whole(2**16, 2**53), "bytes, 65536 or more", "what kept answers may take"
     ),
     Setting(
+        "near_cache",
+        _switch,
+        lambda one: isinstance(one, bool),
+        "true or false",
+        "whether the door gives kept answers again by itself",
+    ),
+    Setting(
         "docs_only",
         _switch,
         lambda one: isinstance(one, bool),
@@ -287,7 +316,11 @@ RESERVED: Final = frozenset(
 
 
 def _checked(one: Setting, said: Any, name: str) -> Any:  # noqa: ANN401 - of the setting's type
-    if not one.is_instance(said):
+    try:
+        good = one.is_instance(said)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    if not good:
         shown = "the value" if one.name in _SECRET else repr(said)
         raise ConfigError(f"{name}: {shown} must be {one.wanted}")
     return said
@@ -306,7 +339,7 @@ def settings_from(env: Mapping[str, str], name: str, given: Settings | None) -> 
     for one in _SETTINGS:
         variable = prefix + one.name.upper()
         said = env.get(variable)
-        if not said or _KUBERNETES.match(said):  # empty means unset
+        if not said or is_service_link(variable, said):  # empty means unset
             continue
         read = one.read(said)
         found[one.name] = _checked(one, said if read in {-1, None} else read, variable)
@@ -331,7 +364,8 @@ def validate_url(url: str, where: str) -> None:
         parts = urlsplit(url)
         good = (
             parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
+            and is_host_or_address(parts.hostname)
+            and parts.port != 0
             and not parts.query
             and not parts.fragment
         )

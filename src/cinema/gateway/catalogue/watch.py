@@ -39,7 +39,7 @@ def watch_of(settings: Settings, engine: Engine, running: Running) -> "BatchWatc
     if running.world.metrics is not None:
         running.world.metrics.include(figures)
     server = stores.server
-    elsewhere = nowhere if server is None else over_redis(server, figures_key(settings.redis_prefix))
+    elsewhere = nowhere if server is None else over_redis(server, figures_key(server.prefix))
     return BatchWatch(settings.search_dir, engine, stores.store, clock, figures, elsewhere)
 
 
@@ -92,7 +92,7 @@ class BatchWatch:
     async def look(self) -> None:
         """Act on what the manifest says, if it says anything new; raises `UpstreamError` if the engine cannot."""
         manifest = await self._read()
-        self._figures.hear(manifest if manifest.batch else await self._elsewhere())
+        self._figures.hear(manifest if manifest.batch or manifest.alive else await self._elsewhere())
         if manifest.batch == 0:
             self._seen = _LOST
         if manifest.batch in {0, self._seen}:
