@@ -48,7 +48,7 @@ class Retry:
         whole = replace(inner, worst=inner.worst * self.attempts)
         return repeated(whole, self.attempts, pauses, self.budget)
 
-    def wrap(self, send: Send[P, R], env: Env, /) -> "RetrySend[P, R]":
+    def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
         """Return a Send that repeats, with an account of its own unless it was given one."""
         return RetrySend(self, send, env)
 
