@@ -57,7 +57,7 @@ class Guards:
 
         def entering(scope: Scope) -> Caller:
             caller = Caller(running, without(scope["headers"], cookies), rules, NO_INPUTS)
-            caller.brought = scope["headers"]
+            caller.brought, caller.method = scope["headers"], scope["method"]
             return caller
 
         async def handle(request: Request) -> WebAnswer:
