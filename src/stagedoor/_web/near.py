@@ -27,7 +27,7 @@ from stagedoor._web.cors import Cors
 from stagedoor._web.permissions import Ask, Dress, Fields, Form, Limit, Permission, Render
 from stagedoor._web.room import Room, Table
 from stagedoor._web.routes import Route
-from stagedoor._web.trace import identify
+from stagedoor._web.trace import trace_id_of
 from stagedoor.policies._pressure import Pressure
 
 __all__ = ["NearCache", "Peer", "Pieces"]
@@ -63,7 +63,7 @@ _NEVER: Final = frozenset(
         b"via",
     }
 )
-_OURS: Final = b"stagedoor-"
+_OURS: Final = b"\0stagedoor-"  # how a name of ours begins in a list of names
 
 
 class _KnownHead:
@@ -160,7 +160,7 @@ class NearCache:
             return None
         now, ask = self._now(), self._ask(method, named, fields)
         form = permission.form(ask, self._counter)
-        request_id, trace_id = _ids(named, fields)
+        request_id, trace_id = request_id_of(named.get(b"x-request-id"), ""), trace_id_of(named, fields)
         client = "" if peer is None else client_of(peer[0], tuple(fields), self._trusted)
         pieces = self._given(permission, form, request_id, trace_id, client, now, second)
         if pieces is not None and len(octets) <= _LONGEST and _FORGOTTEN.isdisjoint(named):
@@ -259,7 +259,7 @@ def head_and_body(head: tuple[bytes, ...], permission: Permission, form: Form, k
 
 def _plain(named: dict[bytes, bytes]) -> bool:
     """Tell whether a head asks for nothing that only the gateway can answer."""
-    if not _NEVER.isdisjoint(named) or any(name.startswith(_OURS) for name in named):
+    if not _NEVER.isdisjoint(named) or _OURS in b"\0".join([b"", *named]):
         return False
     return named.get(b"connection", b"keep-alive").lower() == b"keep-alive"
 
@@ -267,16 +267,3 @@ def _plain(named: dict[bytes, bytes]) -> bool:
 def _varied(target: bytes, names: Iterable[bytes], fields: Fields) -> bytes:
     """Return a key that is equal only for equal lines of these fields: no line holds a NUL."""
     return b"".join([target, b"\0", *[b"%b:%b\0" % field for field in fields if field[0] in names]])
-
-
-def _ids(named: dict[bytes, bytes], fields: Fields) -> tuple[str, str]:
-    """Return the request id and the trace id that a head brings, as the gateway takes them over; "" for none."""
-    request_id = request_id_of(named.get(b"x-request-id"), "")
-    if b"traceparent" not in named:
-        return request_id, ""
-    trace = identify(named, fields, _NO_ENTROPY)[1].trace_id.decode()
-    return request_id, "" if trace == _NO_TRACE else trace
-
-
-_NO_ENTROPY: Final = bytes(40)
-_NO_TRACE: Final = "0" * 32  # as is made of it; one that comes in is never zero (Trace Context 3.2.2.3)
