@@ -42,6 +42,7 @@ ROWS: Final = (
     Row("1.9 kB", "/small"),
     Row("35 kB", "/large"),
     Row("304", "/small", ("If-None-Match: ETAG",)),
+    Row("1.9 kB, gzip", "/small", ("Accept-Encoding: gzip",)),
     Row("unlike heads", "/small", ("unlike",)),
 )
 

@@ -26,6 +26,7 @@ http {{
   client_body_temp_path {folder}/body; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u;
   scgi_temp_path {folder}/s;
   access_log {log};
+  gzip on; gzip_comp_level 6; gzip_types application/json; gzip_min_length 1024; gzip_http_version 1.1;
   server {{
     listen 127.0.0.1:{port} backlog=4096;
     location / {{

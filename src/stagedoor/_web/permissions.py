@@ -55,11 +55,13 @@ class Permission:
         "_forms",
         "_lifetime",
         "again",
+        "elsewhere",
         "etag",
         "event",
         "key",
         "limit",
         "names",
+        "negotiated",
         "offset",
         "route",
         "serial",
@@ -72,6 +74,7 @@ class Permission:
         self.route = route
         self.limit = limit
         self.names = names
+        self.negotiated = False  # which permission counts depends on the coding that is asked for
         self.used = now
         self.serial = 0
         self._forms: dict[tuple[str, int, bytes | None], Form] = {}
@@ -79,20 +82,30 @@ class Permission:
     def settle(self, repeat: Repeat) -> None:
         """Permit what this answer was made of, in place of what was permitted before."""
         kept, self.serial = repeat.kept, 0
-        whole, body = kept.held.entry.body, repeat.body
-        if len(body) > _LARGEST:
+        source, body = kept.held if repeat.elsewhere is None else repeat.elsewhere(), repeat.body
+        if source is None or len(body) > _LARGEST:
             return
+        whole = source.entry.body
         # What is kept ends with the body, or with all of it but a brace.
         self.tail = b"" if whole.endswith(body) else body[-1:]
         if not whole.endswith(body.removesuffix(self.tail)):
             return
         self.offset = len(whole) - len(body) + len(self.tail)
-        self.again, self.key = kept.again, kept.held.entry.key
+        self.again, self.key, self.elsewhere = kept.again, kept.held.entry.key, repeat.elsewhere
         self.event = CacheLookup(kept.operation, "memory", "hit")
         self.etag, self.told, self._lifetime = repeat.etag, repeat.told, kept.lifetime
         self._fields = (*repeat.fields, (b"content-length", b"%d" % len(body)))
         self._forms = {}
+        self.negotiated = repeat.negotiated
         self.serial = kept.held.serial
+
+    def found(self) -> tuple[StoredEntry, StoredEntry] | None:
+        """Return the entry that is permitted, and the one that holds the body; None if either is gone."""
+        held = self.again(self.key)
+        if held is None or held.serial != self.serial:
+            return None
+        source = held if self.elsewhere is None else self.elsewhere()
+        return None if source is None else (held, source)
 
     def form(self, ask: Ask, counter: RequestCounter) -> Form:
         """Return the form of the answer that this is asked for."""

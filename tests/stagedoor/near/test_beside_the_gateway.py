@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.stagedoor.near.doors import HEAD, Behind, Connection, behind
-from tests.stagedoor.near.shops import shop
+from tests.stagedoor.near.doors import HEAD, Behind, Connection
+from tests.stagedoor.near.shops import shopping
 
 ENVIRONMENT = {
     "SHOP_CORS_ORIGINS": "https://a.example,https://b.example",
@@ -39,6 +39,8 @@ TARGETS = [
         "/created",
         "/now",
         "/shelf/a",
+        "/picture/a",
+        "/picture/a",
         "/told",
         "/nix",
     ),
@@ -48,6 +50,8 @@ FIELDS = [
     *(
         "Accept: application/json",
         "Accept-Encoding: gzip",
+        "Accept-Encoding: gzip;q=0",
+        "Accept-Encoding: br, *",
         "User-Agent: x",
         "If-None-Match: *",
         "If-None-Match: ETAG",
@@ -187,8 +191,8 @@ def logged(behind: Behind) -> list[Any]:
 
 async def compare(steps: Sequence[tuple[str, Any, int]]) -> None:
     async with (
-        behind(shop, environment=ENVIRONMENT) as on,
-        behind(shop, near=False, environment=ENVIRONMENT) as off,
+        shopping(environment=ENVIRONMENT) as on,
+        shopping(near=False, environment=ENVIRONMENT) as off,
     ):
         sides = Side(on), Side(off)
         for step in steps:
