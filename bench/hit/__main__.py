@@ -69,8 +69,8 @@ def arguments() -> argparse.ArgumentParser:
     """Return what can be asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench.hit", description="Compare kept answers.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each round, for each target and row")
-    parser.add_argument("--warmup", type=float, default=3.0)
+    parser.add_argument("--seconds", type=int, default=3, help="of each round, for each target and row")
+    parser.add_argument("--warmup", type=int, default=3)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--only", nargs="+", choices=list(TARGETS), default=list(TARGETS))
     names = [row.name for row in ROWS]

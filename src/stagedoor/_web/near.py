@@ -14,7 +14,7 @@ time, a permission is given for the second hit of a target; what is in use is ne
 flood of unlike heads or targets costs those who send it their own short cuts, and nobody else's.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, Protocol, TypeAlias
 
 from stagedoor._addresses import Trust, client_key, client_of
@@ -32,13 +32,11 @@ from stagedoor._web.routes import Route
 from stagedoor._web.trace import trace_id_of
 from stagedoor.policies._pressure import Pressure
 
-__all__ = ["NearCache", "Peer", "Pieces"]
+__all__ = ["NearCache", "Peer"]
 
 Peer: TypeAlias = tuple[str, int] | None
-Pieces: TypeAlias = Sequence[bytes | memoryview]
 
 _SHARE: Final = 8  # of the store's octets one in so many is for permissions and heads
-_COPIED: Final = 16_384  # octets of a body that one write with its head is worth a copy for
 _LONGEST: Final = 2_048  # octets of a head that is remembered
 _PER_HEAD: Final = 600  # octets of the objects round one
 _PER_PERMISSION: Final = 4_000  # with the heads of its forms
@@ -131,7 +129,7 @@ class NearCache:
 
     # --- what the door asks ---------------------------------------------------------------------------------------
 
-    def known(self, octets: bytes, peer: Peer, second: Fields) -> Pieces | None:
+    def known(self, octets: bytes, peer: Peer, second: Fields) -> bytes | None:
         """Return the whole answer to a head that came before just so; None: read it.
 
         `second` are the fields that the door gives each answer: another list each second.
@@ -143,7 +141,7 @@ class NearCache:
         if known.serial != permission.serial:
             if not permission.serial or known.negotiated != permission.negotiated:
                 return None
-            known.form, known.serial = permission.form(known.ask, self._counter), permission.serial
+            known.form, known.serial = permission.form(known.ask), permission.serial
         known.used = now = self._now()
         client = "" if peer is None else peer[0]
         return self._given(permission, known.form, known.request_id, known.trace_id, client, now, second)
@@ -157,7 +155,7 @@ class NearCache:
         octets: bytes,
         peer: Peer,
         second: Fields,
-    ) -> Pieces | None:
+    ) -> bytes | None:
         """Return the whole answer to a head that was read and found good; None: ask the gateway."""
         target = b"%b?%b" % (path, query) if query else path
         first = self._permitted(target)
@@ -168,14 +166,14 @@ class NearCache:
         if permission is None or not permission.serial or not _plain(named):
             return None
         now, ask = self._now(), self._ask(method, named, fields)
-        form = permission.form(ask, self._counter)
+        form = permission.form(ask)
         request_id, trace_id = request_id_of(named.get(b"x-request-id"), ""), trace_id_of(named, fields)
         client = "" if peer is None else client_of(peer[0], tuple(fields), self._trusted)
-        pieces = self._given(permission, form, request_id, trace_id, client, now, second)
-        if pieces is not None and len(octets) <= _LONGEST and _FORGOTTEN.isdisjoint(named):
+        whole = self._given(permission, form, request_id, trace_id, client, now, second)
+        if whole is not None and len(octets) <= _LONGEST and _FORGOTTEN.isdisjoint(named):
             known = _KnownHead(permission, ask, form, request_id, trace_id, now)
             self._heads.add(octets, known, len(octets) + _PER_HEAD, now)
-        return pieces
+        return whole
 
     def _permission(
         self, target: bytes, found: Permission | None, named: Mapping[bytes, bytes], fields: Fields
@@ -203,7 +201,7 @@ class NearCache:
         client: str,
         now: float,
         second: Fields,
-    ) -> Pieces | None:
+    ) -> bytes | None:
         """Return an answer that is counted and told, or None: then nothing has happened yet."""
         if not self._pressure.is_low():
             return None
@@ -225,9 +223,13 @@ class NearCache:
             fresh = self._entropy(32).hex()
             request_id, trace_id = request_id or fresh[32:], trace_id or fresh[:32]
         self._observe(permission.event)
-        form.told(self._now() - now, request_id, trace_id)
+        tell = form.told or permission.prepare(form, self._counter)
+        tell(self._now() - now, request_id, trace_id)
         head = (form.before, request_id.encode(), form.after, limits)
-        return head_and_body(head, permission, form, source.entry.body)
+        if form.bodiless:
+            return b"".join(head)
+        # One copy of up to 64 KB costs less than a write of several whole.
+        return b"".join((*head, memoryview(source.entry.body)[permission.offset :], permission.tail))
 
     # --- what the gateway tells -----------------------------------------------------------------------------------
 
@@ -261,17 +263,6 @@ class NearCache:
 
     def __repr__(self) -> str:
         return f"<NearCache {len(self._permissions)} permissions, {len(self._heads)} heads>"
-
-
-def head_and_body(head: tuple[bytes, ...], permission: Permission, form: Form, kept: bytes) -> Pieces:
-    """Return the octets of an answer, in as few pieces as are worth a copy."""
-    if form.bodiless:
-        return (b"".join(head),)
-    body = memoryview(kept)[permission.offset :]
-    if len(body) <= _COPIED:
-        return (b"".join((*head, body, permission.tail)),)
-    pieces = (b"".join(head), body)
-    return (*pieces, permission.tail) if permission.tail else pieces
 
 
 def _plain(named: dict[bytes, bytes]) -> bool:

@@ -30,16 +30,15 @@ _LARGEST: Final = 65_536  # octets of a body: a longer one is written in pieces,
 class Form:
     """One form of an answer: its status and fields, and its head as it is written this second."""
 
-    __slots__ = ("after", "before", "bodiless", "fields", "origin", "second", "status", "told")
+    __slots__ = ("after", "before", "bodiless", "fields", "method", "origin", "second", "status", "told")
 
-    def __init__(
-        self, status: int, fields: Headers, bodiless: bool, origin: bytes | None, told: Told
-    ) -> None:
+    def __init__(self, method: str, status: int, fields: Headers, origin: bytes | None) -> None:
+        self.method = method
         self.status = status
         self.fields = fields
-        self.bodiless = bodiless
+        self.bodiless = status == 304 or method == "HEAD"
         self.origin = origin
-        self.told = told
+        self.told: Told | None = None  # made when the first one is told of: no metric shows what never was
         self.second: object = None  # for which the head is written
         self.before = self.after = b""
 
@@ -107,16 +106,19 @@ class Permission:
         source = held if self.elsewhere is None else self.elsewhere()
         return None if source is None else (held, source)
 
-    def form(self, ask: Ask, counter: RequestCounter) -> Form:
+    def prepare(self, form: Form, counter: RequestCounter) -> Told:
+        """Return what tells of an answer of this form."""
+        form.told = counter.prepared(form.method, self.route.path, form.status)
+        return form.told
+
+    def form(self, ask: Ask) -> Form:
         """Return the form of the answer that this is asked for."""
         method, condition, origin = ask
         same = condition is not None and self.etag is not None and matches(self.etag, condition)
         status = 304 if same else 200
         form = self._forms.get((method, status, origin))
         if form is None:
-            told = counter.prepared(method, self.route.path, status)
-            fields = without_body(self._fields) if same else self._fields
-            form = Form(status, fields, same or method == "HEAD", origin, told)
+            form = Form(method, status, without_body(self._fields) if same else self._fields, origin)
             self._forms[method, status, origin] = form
         return form
 
