@@ -19,7 +19,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help init promises dashboards run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
-	wheel deep hostile chaos reference bench-profile bench-client bench-overload bench-catalogue bench-search clean
+	wheel deep hostile chaos reference bench-hit bench-profile bench-client bench-overload bench-catalogue bench-search clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -158,6 +158,9 @@ bin: ## name the folder of the programs that were installed
 
 lock: $(VENV)/venv.stamp ## pin the dependencies again
 	@$(BIN)/python scripts/lock.py $(ARGS)
+
+bench-hit: $(VENV)/dev.stamp ## kept answers per second, beside nginx, Varnish, Fastify and FastAPI
+	@$(BIN)/python -m bench.hit $(ARGS)
 
 bench-profile: $(VENV)/dev.stamp ## cold profiles per second, beside FastAPI + aiohttp and Fastify
 	@$(BIN)/python -m bench.profile $(ARGS)

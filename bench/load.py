@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.process import Command, pinned
 
-__all__ = ["Load", "fresh_prefix", "parse_report", "require", "wrk"]
+__all__ = ["Load", "drive", "fresh_prefix", "parse_report", "require", "wrk"]
 
 SCRIPT = Path(__file__).with_name("fresh.lua")
 _RUNS = itertools.count(1)
@@ -39,7 +39,20 @@ def fresh_prefix(path: str) -> str:
 
 def wrk(url: str, prefix: str, *, connections: int, seconds: float, cores: tuple[int, ...]) -> Load:
     """Load the origin for so long over so many connections, asking for PREFIX1, PREFIX2, ..."""
-    argv = ("wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(SCRIPT), url, "--", prefix)
+    return drive(url, SCRIPT, (prefix,), connections=connections, seconds=seconds, cores=cores)
+
+
+def drive(
+    url: str,
+    script: Path,
+    arguments: tuple[str, ...],
+    *,
+    connections: int,
+    seconds: float,
+    cores: tuple[int, ...],
+) -> Load:
+    """Load the origin with the requests that a script makes of its arguments."""
+    argv = ("wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(script), url, "--", *arguments)
     done = subprocess.run(
         pinned(Command(name="wrk", argv=argv, cores=cores)),
         capture_output=True,

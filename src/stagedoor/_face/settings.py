@@ -37,9 +37,9 @@ class Settings:
     `trusted_proxies` are addresses and networks whose word on the client counts. `trusted_hosts` are the names under
     which it is served, any if empty: a request for another is 421, but for health and metrics. `max_connections` and
     `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory; with `near_cache` the
-    door gives kept answers again by itself. `docs_only` serves documents, health and what asks no service; all else is
-    503, and nothing is opened. `sentry_dsn` is told of errors of ours, and of a share of all requests
-    (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
+    door gives kept answers again by itself, with `compression` text and JSON leave as gzip where they may. `docs_only`
+    serves documents, health and what asks no service; all else is 503, and nothing is opened. `sentry_dsn` is told of
+    errors of ours, and of a share of all requests (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
     """
 
     host: str = "127.0.0.1"
@@ -59,6 +59,7 @@ class Settings:
     connections_per_client: int = 0
     cache_bytes: int = 64 * 2**20
     near_cache: bool = True
+    compression: bool = True
     docs_only: bool = False
     sentry_dsn: str = field(default="", repr=False)  # it may hold a key
     sentry_environment: str = ""
@@ -287,6 +288,13 @@ _SETTINGS: Final = (
         lambda one: isinstance(one, bool),
         "true or false",
         "whether the door gives kept answers again by itself",
+    ),
+    Setting(
+        "compression",
+        _switch,
+        lambda one: isinstance(one, bool),
+        "true or false",
+        "whether text and JSON leave as gzip where they may",
     ),
     Setting(
         "docs_only",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from stagedoor._ids import request_id_of
 from stagedoor._value import value
 
-__all__ = ["Parents", "Trace", "continued", "identify"]
+__all__ = ["Parents", "Trace", "continued", "identify", "trace_id_of"]
 
 _PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _MEMBER = re.compile(
@@ -63,6 +63,15 @@ def identify(
         if sum(name == b"traceparent" for name, _ in fields) > 1:
             parent = None  # Trace Context 3.2: more than one is as good as none
     return request_id, continued(parent, states, entropy)
+
+
+def trace_id_of(headers: Mapping[bytes, bytes], fields: Sequence[tuple[bytes, bytes]]) -> str:
+    """Return the id of the trace that a request belongs to as `identify` settles it; "" for none that is valid."""
+    parent = headers.get(b"traceparent")
+    if parent is None or [name for name, _ in fields].count(b"traceparent") > 1:
+        return ""
+    found = _parsed(parent)
+    return "" if found is None else found[0].decode()
 
 
 def continued(parent: bytes | None, states: list[bytes], entropy: bytes) -> Trace:
