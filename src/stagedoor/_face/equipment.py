@@ -5,7 +5,6 @@ from stagedoor._door.wire import head_of
 from stagedoor._face.settings import Settings
 from stagedoor._web.compression import Compression
 from stagedoor._web.gateway import GatewayApp
-from stagedoor._web.near import NearCache
 
 __all__ = ["equip"]
 
@@ -15,4 +14,4 @@ def equip(web: GatewayApp, settings: Settings, memory: MemoryStore, *, wrapped: 
     if settings.compression:
         web.compression = Compression(memory)
     if settings.near_cache and not wrapped:
-        web.near = NearCache(web, render=head_of, most=settings.cache_bytes, claim=memory.claim)
+        web.repeat_near(head_of, most=settings.cache_bytes, claim=memory.claim)

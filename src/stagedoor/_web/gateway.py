@@ -37,7 +37,7 @@ from stagedoor._web.cors import Cors, is_foreign
 from stagedoor._web.disconnect import ClientGone, while_connected
 from stagedoor._web.identity import credentials_of
 from stagedoor._web.near import NearCache
-from stagedoor._web.permissions import Limit
+from stagedoor._web.permissions import Limit, Render
 from stagedoor._web.request import Request, listed
 from stagedoor._web.routes import RequestRefused, Route, RouteMatch, Router
 from stagedoor._web.stream import send_stream
@@ -372,6 +372,10 @@ class GatewayApp:
             fields += [field for field in self._always if field[0] not in said]
         if self.cors is not None:
             self.cors.tell(fields, origin)
+
+    def repeat_near(self, render: Render, *, most: int, claim: Callable[[int], None]) -> None:
+        """Let the door give kept answers again by itself: see `near`."""
+        self.near = NearCache(self, render=render, most=most, claim=claim)
 
     def limit_of(self, route: Route) -> Limit | None:
         """Return what counts a request of a route that certainly may pass."""
