@@ -379,12 +379,10 @@ class GatewayApp:
 
     def limit_of(self, route: Route) -> Limit | None:
         """Return what counts a request of a route that certainly may pass."""
-        if route.live:
-            return None
-        quotas = self._quotas.get(route.path)
+        quotas = None if route.live else self._quotas.get(route.path)
         if quotas is not None:
             return quotas.pass_at_once
-        return None if self._throttle is None else partial(pass_at_once, self._throttle)
+        return None if route.live or self._throttle is None else partial(pass_at_once, self._throttle)
 
 
 def _raised_here(error: Exception) -> bool:

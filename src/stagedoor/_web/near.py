@@ -170,7 +170,8 @@ class NearCache:
         request_id, trace_id = request_id_of(named.get(b"x-request-id"), ""), trace_id_of(named, fields)
         client = "" if peer is None else client_of(peer[0], tuple(fields), self._trusted)
         whole = self._given(permission, form, request_id, trace_id, client, now, second)
-        if whole is not None and len(octets) <= _LONGEST and _FORGOTTEN.isdisjoint(named):
+        plain = whole is not None and len(octets) <= _LONGEST and _FORGOTTEN.isdisjoint(named)
+        if plain and self._heads.has_seen(octets):
             known = _KnownHead(permission, ask, form, request_id, trace_id, now)
             self._heads.add(octets, known, len(octets) + _PER_HEAD, now)
         return whole
@@ -218,7 +219,7 @@ class NearCache:
             told = permission.limit(client_key(client) if client else client)
             if told is None:
                 return None
-            limits = b"".join([b"%b: %b\r\n" % field for field in told]) + limits
+            limits = told + limits
         if not (request_id and trace_id):
             fresh = self._entropy(32).hex()
             request_id, trace_id = request_id or fresh[32:], trace_id or fresh[:32]
@@ -258,6 +259,8 @@ class NearCache:
         if found is not None:
             found.used = now
             return found
+        if not self._permissions.has_seen(key):
+            return None
         made = Permission(route, self._limit_of(route), now, names)
         return made if self._permissions.add(key, made, len(key) + _PER_PERMISSION, now) else None
 
@@ -267,7 +270,8 @@ class NearCache:
 
 def _plain(named: dict[bytes, bytes]) -> bool:
     """Tell whether a head asks for nothing that only the gateway can answer."""
-    if not _NEVER.isdisjoint(named) or _OURS in b"\0".join([b"", *named]):
+    names = b"\0".join(named)
+    if not _NEVER.isdisjoint(named) or _OURS in names or names.startswith(_OURS[1:]):
         return False
     return named.get(b"connection", b"keep-alive").lower() == b"keep-alive"
 

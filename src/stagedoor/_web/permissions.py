@@ -20,7 +20,7 @@ __all__ = ["Ask", "Dress", "Fields", "Form", "Limit", "Permission", "Render"]
 Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
 Ask: TypeAlias = tuple[str, bytes | None, bytes | None]  # method, If-None-Match, an origin that is listed
 Dress: TypeAlias = Callable[[list[tuple[bytes, bytes]], bytes, bytes | None], None]
-Limit: TypeAlias = Callable[[str], Headers | None]
+Limit: TypeAlias = Callable[[str], bytes | None]  # the lines that tell of it, None if it refuses
 Render: TypeAlias = Callable[[int, Fields], bytes]
 
 _GAP: Final = b"~%b~" % randbytes(16).hex().encode()  # nothing that comes in can hold it by intent

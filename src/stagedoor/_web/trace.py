@@ -9,6 +9,7 @@ from stagedoor._value import value
 __all__ = ["Parents", "Trace", "continued", "identify", "trace_id_of"]
 
 _PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_PLAIN = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _MEMBER = re.compile(
     rb"[a-z0-9][a-z0-9_\-*/@]{0,255}"  # level 2: `@` stands for itself, and a digit may begin
     rb"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
@@ -68,8 +69,12 @@ def identify(
 def trace_id_of(headers: Mapping[bytes, bytes], fields: Sequence[tuple[bytes, bytes]]) -> str:
     """Return the id of the trace that a request belongs to as `identify` settles it; "" for none that is valid."""
     parent = headers.get(b"traceparent")
-    if parent is None or [name for name, _ in fields].count(b"traceparent") > 1:
+    twice = len(headers) != len(fields) and sum(name == b"traceparent" for name, _ in fields) > 1
+    if parent is None or twice:
         return ""
+    plain = _PLAIN.fullmatch(parent)  # nearly all are
+    if plain is not None:
+        return plain[1].decode()
     found = _parsed(parent)
     return "" if found is None else found[0].decode()
 
