@@ -19,4 +19,4 @@ def _films(count: int) -> bytes:
     return json.dumps({"films": films}, separators=(",", ":")).encode()
 
 
-BODIES: Final = {"small": _films(14), "large": _films(262)}
+BODIES: Final = {"small": _films(16), "large": _films(291)}
