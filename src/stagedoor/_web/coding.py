@@ -21,6 +21,18 @@ _TEXT: Final = re.compile(
     rb"|image/svg\+xml)\s*+(?:;.*)?",
     re.IGNORECASE | re.DOTALL,
 )
+_WHOLE: Final = frozenset(  # they speak of the octets as they are
+    {
+        b"content-digest",
+        b"content-encoding",
+        b"content-length",
+        b"content-md5",
+        b"content-range",
+        b"digest",
+        b"repr-digest",
+        b"transfer-encoding",
+    }
+)
 _MEMBER: Final = re.compile(
     rb"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?"
 )
@@ -68,7 +80,7 @@ def is_compressible(fields: Headers, size: int, asked: bool | None) -> bool:
             said = said.lower()  # noqa: PLW2901
             if b"no-transform" in said or (not asked and (b"private" in said or b"no-store" in said)):
                 return False
-        elif name in {b"content-encoding", b"content-range"} or (name == b"set-cookie" and not asked):
+        elif name in _WHOLE or (name == b"set-cookie" and not asked):
             return False
     return text
 

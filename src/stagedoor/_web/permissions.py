@@ -24,6 +24,8 @@ Limit: TypeAlias = Callable[[str], bytes | None]  # the lines that tell of it, N
 Render: TypeAlias = Callable[[int, Fields], bytes]
 
 _GAP: Final = b"~%b~" % randbytes(16).hex().encode()  # nothing that comes in can hold it by intent
+# What frames a message is the door's to say: a handler that says it is answered by the gateway, whose door looks at it.
+_FRAMING: Final = frozenset({b"connection", b"keep-alive", b"trailer", b"transfer-encoding", b"upgrade"})
 _LARGEST: Final = 65_536  # octets of a body: a longer one is written in pieces, as it is taken
 
 
@@ -125,10 +127,13 @@ class Permission:
     def write(
         self, form: Form, held: StoredEntry, now: float, second: Fields, render: Render, dress: Dress
     ) -> bool:
-        """Write a form's head as it is this second; False if it cannot be told where the id goes."""
+        """Write a form's head as it is this second; False if it says something that the door has to look at."""
         self.used = now
         fields = [*second, *form.fields, *self.told(self._lifetime - max(0.0, now - held.born))]
         dress(fields, _GAP, form.origin)
+        names = [name.lower() for name, _ in fields]
+        if not _FRAMING.isdisjoint(names) or names.count(b"content-length") > 1:
+            return False
         head = render(form.status, fields)
         form.before, gap, form.after = head.partition(_GAP)
         if not gap or _GAP in form.after:

@@ -86,6 +86,10 @@ def _declare_varied(app: Gateway, count: Callable[[str], int]) -> None:
     async def ahead() -> dict[str, object]:
         return {"made": count("ahead")}
 
+    @app.get("/framed", cache=Cache(max_age=10))
+    async def framed(name: str, said: str) -> Answer[list[str]]:
+        return Answer(["x" * 1_996], headers={name: said})
+
     @app.get("/created", cache=Cache(max_age=10))
     async def created() -> Answer[dict[str, int]]:
         return Answer({"made": count("created")}, status=201)

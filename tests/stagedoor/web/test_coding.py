@@ -85,6 +85,8 @@ def test_what_may_hold_a_secret_is_coded_only_where_the_route_asks(
         (JSON, (b"cache-control", b"public, no-transform")),
         (JSON, (b"content-encoding", b"br")),
         (JSON, (b"content-range", b"bytes 0-1/2")),
+        (JSON, (b"content-length", b"2000")),
+        (JSON, (b"repr-digest", b"sha-256=:x:")),
         ((b"content-type", b"image/png"),),
         ((b"content-type", b"text/event-stream"),),
         (),
