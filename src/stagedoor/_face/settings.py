@@ -208,6 +208,10 @@ def _among(names: Iterable[str]) -> Callable[[Any], bool]:
     return lambda text: isinstance(text, str) and text.lower() in known
 
 
+def _switched(name: str, meaning: str) -> Setting:
+    return Setting(name, _switch, lambda one: isinstance(one, bool), "true or false", meaning)
+
+
 _LEVELS: Final = tuple(level.lower() for level in get_args(Level))
 _SETTINGS: Final = (
     Setting(
@@ -272,9 +276,7 @@ _SETTINGS: Final = (
         "log_level", str.lower, _among(_LEVELS), f"one of {', '.join(_LEVELS)}", "the least that is logged"
     ),
     Setting("log_format", str.lower, _among(get_args(Format)), "json or text", "how lines are written"),
-    Setting(
-        "metrics", _switch, lambda one: isinstance(one, bool), "true or false", "whether /metrics is served"
-    ),
+    _switched("metrics", "whether /metrics is served"),
     Setting("max_connections", _number, _is_whole(1, 10**6), "1 or more", "connections of all clients"),
     Setting(
         "connections_per_client", _number, _is_whole(0, 10**6), "0 (no bound) or more", "connections of one"
@@ -282,27 +284,9 @@ _SETTINGS: Final = (
     Setting(
         "cache_bytes", _number, _is_whole(2**16, 2**53), "bytes, 65536 or more", "what kept answers may take"
     ),
-    Setting(
-        "near_cache",
-        _switch,
-        lambda one: isinstance(one, bool),
-        "true or false",
-        "whether the door gives kept answers again by itself",
-    ),
-    Setting(
-        "compression",
-        _switch,
-        lambda one: isinstance(one, bool),
-        "true or false",
-        "whether text and JSON leave as gzip where they may",
-    ),
-    Setting(
-        "docs_only",
-        _switch,
-        lambda one: isinstance(one, bool),
-        "true or false",
-        "serve documents, and no data",
-    ),
+    _switched("near_cache", "whether the door gives kept answers again by itself"),
+    _switched("compression", "whether text and JSON leave as gzip where they may"),
+    _switched("docs_only", "serve documents, and no data"),
     Setting(
         "sentry_dsn",
         str,
