@@ -254,6 +254,29 @@ def sweep(
         print(f"{len(removed)} removed" if removed else "nothing to sweep")  # noqa: T201 - the answer
 
 
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print an object, also where all is well")] = False,
+    door: Annotated[
+        list[str] | None,
+        typer.Option(help="A further address whose certificate matters, as in https://host:8443"),
+    ] = None,
+) -> None:
+    """Look at settings and everything behind them; say what is wrong and what to do, nothing where all is well."""
+    from cinema.doctor.examine import examine
+    from cinema.doctor.finding import Finding, exit_code, lines_of
+    from cinema.settings import SettingsError, load
+
+    try:
+        found = asyncio.run(examine(load(), door or ()))
+    except SettingsError as error:
+        found = [Finding("settings", "setting", str(error), "Correct it in the environment, or in .env.")]
+    said = lines_of(found, as_json=as_json)
+    if said:
+        print(said)  # noqa: T201 - the answer
+    raise typer.Exit(exit_code(found))
+
+
 def _write(settings: "Settings", work: "Callable[[Connection], T]") -> "T":
     from cinema.database import DatabaseUnavailable, open_database
 

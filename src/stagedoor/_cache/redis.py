@@ -88,6 +88,16 @@ class RedisServer:
             raise StoreDown("not connected")
         return await self._line.send(words)
 
+    async def told(self, *questions: tuple[_Argument, ...]) -> list[Any]:
+        """Ask on a connection of its own, also a server that is too old for our scripts; raises `StoreDown`."""
+        line = await self._address.connect()
+        try:
+            for words in self._address.greeting():
+                await line.send(words)
+            return [await line.send(words) for words in questions]
+        finally:
+            line.close()
+
     async def aclose(self) -> None:
         self._drop()
 
