@@ -83,6 +83,9 @@ unit kit live deep hostile chaos: export PYTHONDONTWRITEBYTECODE =
 
 test: unit live ## run all tests
 
+# What takes tens of seconds each is for CI, which sets CI, and for DEEP=1.
+LONG := $(if $(CI)$(DEEP),, and not long)
+
 # Counting lines makes them half as slow again, so only CI does it, and `CI=1 make unit cover`.
 COUNTED := $(if $(CI),--cov --cov-report= --cov-fail-under=0)
 
@@ -94,14 +97,14 @@ kit: $(VENV)/dev.stamp ## the kit's unit tests alone
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup tests/stagedoor $(ARGS)
 
 live: $(VENV)/dev.stamp ## the tests that time or load real processes, one after the other
-	@$(BIN)/python -m pytest -q -m live $(ARGS)
+	@$(BIN)/python -m pytest -q -m "live$(LONG)" $(ARGS)
 
 cover: ## hold the floors on what `CI=1 make unit` measured
 	@sh scripts/floors.sh $(BIN)/python
 
 deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; then hostile, chaos and the ETL under faults
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --hypothesis-profile=deep --timeout=1800 $(ARGS)
-	@DEEP=1 $(BIN)/python -m pytest -q -m live tests/live/test_memes_killed.py $(ARGS)
+	@DEEP=1 $(BIN)/python -m pytest -q -m live tests/live $(ARGS)
 	@$(BIN)/python -m tests.deep.hostile
 	@$(BIN)/python -m tests.deep.chaos
 	@$(BIN)/python -m tests.deep.etl

@@ -98,6 +98,19 @@ class RedisServer:
         finally:
             line.close()
 
+    @property
+    def connected(self) -> bool:
+        """Tell whether there is a connection, as far as is known."""
+        return self._line is not None and not self._line.closed
+
+    async def connect(self) -> None:
+        """Open a connection, for whoever has no watch over it; raises `StoreDown`."""
+        await self._connect()
+
+    def drop(self) -> None:
+        """Close the connection at once: whoever waits is told."""
+        self._drop()
+
     async def aclose(self) -> None:
         self._drop()
 

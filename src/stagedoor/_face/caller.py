@@ -37,7 +37,7 @@ NO_INPUTS: Mapping[str, Any] = {}  # of a request that nothing has read yet
 class Caller:
     """One request, or block of code, as services see it."""
 
-    __slots__ = ("_forwarded", "fields", "inputs", "rules", "running", "tags", "visitor", "wrote")
+    __slots__ = ("_forwarded", "brought", "fields", "inputs", "rules", "running", "tags", "visitor", "wrote")
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Caller:
     ) -> None:
         self.running = running
         self.fields = fields
+        self.brought = fields  # for guards, with what nobody else sees
         self.rules = rules
         self.inputs = inputs
         self.tags: dict[str, None] = {}
@@ -59,6 +60,7 @@ class Caller:
         """Return the same caller at the beginning of an answer, with tags of its own."""
         inner = Caller(self.running, self.fields, rules, inputs)
         inner.visitor = self.visitor
+        inner.brought = self.brought
         return inner
 
     def tag(self, name: str) -> None:

@@ -17,7 +17,7 @@ from stagedoor._deadline import DueTime
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
-from stagedoor._face.caller import NO_INPUTS, Caller, Rules
+from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.client import ServiceClient
 from stagedoor._face.declared import Handler, Source
 from stagedoor._face.extension import Extension
@@ -117,7 +117,7 @@ class Running:
         self._extensions: Sequence[Extension] = tuple(make(self) for make in blueprint.extensions)
         self._lifespan = declared.lifespan_of
         self._health = Health(probes_of(self, blueprint), self.env.clock)
-        routes = [*self._declared_routes(blueprint), *operations_of(self, declared)]
+        routes = [*self._declared_routes(blueprint), *guards.routes, *operations_of(self, declared)]
         self.web = Web(
             routes,
             env=self.env,
@@ -194,7 +194,7 @@ class Running:
         """Return a route whose handler knows who asks, behind its guard."""
         if guard is not None:
             route = guarded(route, self._guards.of(guard))
-        return replace(route, caller=lambda scope: Caller(self, scope["headers"], rules, NO_INPUTS))
+        return replace(route, caller=self._guards.entering(self, rules))
 
     def _upstreams(self) -> list[Upstream[Any, Any]]:
         kept = [screen.upstream for screen in self._screens.values()]
