@@ -10,12 +10,12 @@ from typing import Final
 from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from cinema.checks import sqlite_file
 from cinema.database import DatabaseUnavailable, open_database
 from cinema.database.migrate import head, is_current, lacks_tables, revision
 from cinema.doctor.asking import SECONDS
 from cinema.doctor.clocks import Clocks
 from cinema.doctor.finding import Finding
-from cinema.doctor.places import sqlite_file
 from cinema.settings import Settings
 
 __all__ = ["of_database"]

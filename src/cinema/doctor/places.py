@@ -6,19 +6,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from cinema.checks import sqlite_file
 from cinema.doctor.finding import Finding
 from cinema.settings import Settings
 
-__all__ = ["of_places", "sqlite_file"]
+__all__ = ["of_places"]
 
 _LEAST = 256 * 2**20  # bytes: a rebuild of the index writes a second one beside the first
-_SQLITE = "sqlite+aiosqlite:///"
-
-
-def sqlite_file(settings: Settings) -> Path | None:
-    """Return the file that is the database; None if it is a server."""
-    url = settings.database_url
-    return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
 
 
 def of_places(settings: Settings, least: int = _LEAST) -> Iterator[Finding]:

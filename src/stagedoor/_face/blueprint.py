@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from stagedoor._aggregate.part import PlanError, signature_of
 from stagedoor._events import upstream_of
@@ -16,14 +16,12 @@ from stagedoor._face.guards import Guard, guards_in
 from stagedoor._face.layouts import Layout
 from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.remote import AnyPolicy, default_policies
+from stagedoor._face.roles import Declares
 from stagedoor._face.screens import reserve
 from stagedoor._face.service import Service
 from stagedoor._face.settings import RESERVED
 from stagedoor._face.uses import awaits, used_by
 from stagedoor.errors import ConfigError
-
-if TYPE_CHECKING:
-    from stagedoor._face.declaration import Declaration
 
 __all__ = ["Blueprint"]
 
@@ -35,7 +33,7 @@ _SHORTER = 0.98  # of what there is: an attempt that takes all of it could never
 class Blueprint:
     """Everything one gateway is made of. Raises `ConfigError` with all that is wrong, each with its place."""
 
-    def __init__(self, declared: "Declaration") -> None:
+    def __init__(self, declared: Declares) -> None:
         self._declared = declared
         self.services: list[Service] = []
         self.sources: list[Source] = []
@@ -60,7 +58,7 @@ class Blueprint:
         """Return everything that may be asked."""
         return [*self.services, *self.sources, *self.backends]
 
-    def _take(self, one: "Declaration", prefix: str, above: tuple[Any, ...]) -> None:
+    def _take(self, one: Declares, prefix: str, above: tuple[Any, ...]) -> None:
         """Take over what a gateway and those that it includes declare."""
         if one in above:
             self._problems.append(f"{one.place}: the gateway {one.name!r} includes itself")

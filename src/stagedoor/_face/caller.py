@@ -3,15 +3,13 @@
 from collections.abc import Awaitable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from stagedoor import _context as context
 from stagedoor import _requests as requests
 from stagedoor._face.fields import Cookie, Picker
+from stagedoor._face.roles import AtWork
 from stagedoor.errors import ConfigError, UpstreamRejected
-
-if TYPE_CHECKING:
-    from stagedoor._face.running import Running
 
 __all__ = ["NO_INPUTS", "Caller", "Rules", "caller_here", "entered", "noted"]
 
@@ -41,7 +39,7 @@ class Caller:
 
     def __init__(
         self,
-        running: "Running",
+        running: AtWork,
         fields: requests.Headers,
         rules: Rules,
         inputs: Mapping[str, Any],

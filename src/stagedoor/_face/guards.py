@@ -197,7 +197,7 @@ class ApiKeys(Guard):
                 return ApiKeyCheck(self.header, KeyFile(self.name, Path(found.keys_file), world.clock))
             return ApiKeyCheck(self.header, KeyTable(read_lines(found.lines))) if found.lines else None
         except OSError as error:
-            raise ConfigError(f"{where}: the file cannot be read ({type(error).__name__})") from error
+            raise ConfigError(f"{where}: {found.keys_file!r} cannot be read ({error.strerror})") from error
         except ValueError as error:
             raise ConfigError(f"{where}: {error}") from error
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
+from typing import Any, Literal, LiteralString, TypeVar
 
 from stagedoor import _context as context
 from stagedoor import _problems as problems
@@ -14,6 +14,7 @@ from stagedoor._cache.tags import tag as purge_name
 from stagedoor._call import Transport
 from stagedoor._context import Record, RequestContext
 from stagedoor._deadline import DueTime
+from stagedoor._door.wire import head_of
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
@@ -31,6 +32,7 @@ from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
 from stagedoor._face.problems import Refusals
 from stagedoor._face.remote import Remote
+from stagedoor._face.roles import Declares
 from stagedoor._face.screens import Screen
 from stagedoor._face.service import Service
 from stagedoor._face.settings import Settings
@@ -53,9 +55,6 @@ from stagedoor._web.throttle import Limiter
 from stagedoor._web.trace import Parents, identify
 from stagedoor.errors import ConfigError
 
-if TYPE_CHECKING:
-    from stagedoor._face.gateway import Gateway
-
 __all__ = ["Running"]
 
 P = TypeVar("P")
@@ -68,7 +67,7 @@ class Running:
 
     def __init__(
         self,
-        declared: "Gateway",
+        declared: Declares,
         blueprint: Blueprint,
         settings: Settings,
         world: World,
@@ -135,6 +134,8 @@ class Running:
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
+        if settings.near_cache and not declared.middleware:  # what wraps the whole would be gone round
+            self.web.repeat_near(head_of, most=settings.cache_bytes, claim=self.stores.near.claim)
         if world.metrics is not None:
             world.metrics.follow(self._loads, lambda: self.web.pressure.limit)
             world.metrics.expect(screen.plan for screen in self._screens.values())

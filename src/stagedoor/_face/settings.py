@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
+from stagedoor._cache.redis_address import RedisAddress
 from stagedoor._face.service_links import is_service_link
 from stagedoor._observers.logs import Format, Level
 from stagedoor._web.cors import is_origin
@@ -35,9 +36,10 @@ class Settings:
     `redis_prefix` is what keys begin with, the gateway's name unless given; `redis_timeout` is seconds.
     `trusted_proxies` are addresses and networks whose word on the client counts. `trusted_hosts` are the names under
     which it is served, any if empty: a request for another is 421, but for health and metrics. `max_connections` and
-    `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory. `docs_only` serves
-    documents, health and what asks no service; all else is 503, and nothing is opened. `sentry_dsn` is told of errors
-    of ours, and of a share of all requests (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
+    `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory; with `near_cache` the
+    door gives kept answers again by itself. `docs_only` serves documents, health and what asks no service; all else is
+    503, and nothing is opened. `sentry_dsn` is told of errors of ours, and of a share of all requests
+    (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
     """
 
     host: str = "127.0.0.1"
@@ -56,6 +58,7 @@ class Settings:
     max_connections: int = 10_000
     connections_per_client: int = 0
     cache_bytes: int = 64 * 2**20
+    near_cache: bool = True
     docs_only: bool = False
     sentry_dsn: str = field(default="", repr=False)  # it may hold a key
     sentry_environment: str = ""
@@ -167,8 +170,8 @@ def is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
-def is_listenable(text: Any) -> bool:  # noqa: ANN401 - whatever was given
-    """Tell whether a text can be an address to listen on: an IP address without brackets, or a name."""
+def is_host_or_address(text: Any) -> bool:  # noqa: ANN401 - whatever was given
+    """Tell whether a text is an IP address without brackets, or can be the name of a host."""
     if not isinstance(text, str):
         return False
     try:
@@ -187,7 +190,8 @@ def is_redis_prefix(text: Any) -> bool:  # noqa: ANN401 - whatever was given
 
 
 def _is_redis(text: Any) -> bool:  # noqa: ANN401 - whatever was given
-    return text == "" or (isinstance(text, str) and text.startswith(("redis://", "rediss://", "unix://")))
+    """Tell whether a text is the address of a Redis, or empty; raises `ConfigError` for one that is nearly one."""
+    return text == "" or (isinstance(text, str) and RedisAddress.of(text) is not None)
 
 
 def _is_between(least: float, most: float) -> Callable[[Any], bool]:
@@ -208,7 +212,7 @@ _SETTINGS: Final = (
     Setting(
         "host",
         str,
-        is_listenable,
+        is_host_or_address,
         "an address or a name of this machine, such as 127.0.0.1, 0.0.0.0 or ::",
         "the address to listen on",
     ),
@@ -278,6 +282,13 @@ _SETTINGS: Final = (
         "cache_bytes", _number, _is_whole(2**16, 2**53), "bytes, 65536 or more", "what kept answers may take"
     ),
     Setting(
+        "near_cache",
+        _switch,
+        lambda one: isinstance(one, bool),
+        "true or false",
+        "whether the door gives kept answers again by itself",
+    ),
+    Setting(
         "docs_only",
         _switch,
         lambda one: isinstance(one, bool),
@@ -305,7 +316,11 @@ RESERVED: Final = frozenset(
 
 
 def _checked(one: Setting, said: Any, name: str) -> Any:  # noqa: ANN401 - of the setting's type
-    if not one.is_instance(said):
+    try:
+        good = one.is_instance(said)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    if not good:
         shown = "the value" if one.name in _SECRET else repr(said)
         raise ConfigError(f"{name}: {shown} must be {one.wanted}")
     return said
@@ -349,7 +364,8 @@ def validate_url(url: str, where: str) -> None:
         parts = urlsplit(url)
         good = (
             parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
+            and is_host_or_address(parts.hostname)
+            and parts.port != 0
             and not parts.query
             and not parts.fragment
         )
