@@ -245,6 +245,56 @@ def sweep(
 
 
 @app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An empty folder, or one to be made")],
+) -> None:
+    """Copy tables and pictures of one moment into a folder, while others write."""
+    settings = _settings()
+    from cinema.backup.take import take
+
+    with _kept():
+        taken = asyncio.run(take(settings, folder))
+        rows, pictures = sum(taken.rows.values()), sum(name.startswith("pictures/") for name in taken.files)
+        print(f"backed up: {rows:,} rows, {pictures:,} pictures in {folder}")  # noqa: T201 - the answer
+        for meme in taken.without_picture:
+            print(f"meme {meme}: its picture is missing in the store itself")  # noqa: T201 - the same
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What cinema backup has filled")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the data that is there")] = False,
+) -> None:
+    """Put a backup into the database and the store that the settings name, here or elsewhere."""
+    settings = _settings()
+    from cinema.backup.restore import restore as put_back
+
+    with _kept():
+        taken = asyncio.run(put_back(settings, folder, overwrite=overwrite))
+        rows = sum(taken.rows.values())
+        print(f"restored: {rows:,} rows, as of {taken.taken}; cinema etl builds the index")  # noqa: T201 - the answer
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Say in one line why nothing was backed up, or put back."""
+    from cinema.backup.manifest import BackupRefused
+    from cinema.database import DatabaseUnavailable
+    from cinema.services.frame import Outage
+
+    try:
+        yield
+    except BackupRefused as error:
+        _fail(error.code, error)
+    except DatabaseUnavailable as error:
+        _fail(69, f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
+    except Outage:
+        _fail(69, "MEDIA_STORE: the store of pictures does not answer")
+    except OSError as error:
+        _fail(74, f"{error.filename or 'DIR'}: {error.strerror or error}")
+
+
+@app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print an object, also where all is well")] = False,
     door: Annotated[
