@@ -15,7 +15,7 @@ from cinema.database import DatabaseUnavailable, open_database
 from cinema.database.migrate import head, is_current, lacks_tables, revision
 from cinema.doctor.asking import SECONDS
 from cinema.doctor.clocks import Clocks
-from cinema.doctor.finding import Finding
+from cinema.doctor.finding import Finding, Kind
 from cinema.settings import Settings
 
 __all__ = ["of_database"]
@@ -91,25 +91,37 @@ def _of_tables(seen: _Seen) -> Iterator[Finding]:
     yield Finding(_NAME, "migrations", f"tables are missing: {at}", "Run: cinema migrate")
 
 
+# By the class of PostgreSQL's errors (its manual, appendix A).
+_STATES: Final[dict[str, tuple[Kind, str, str]]] = {
+    "28": ("credentials", "it refuses this user or password", "Correct them in DATABASE_URL."),
+    "3D": (
+        "missing",
+        "the server has no database of this name",
+        "Create it, or correct the name in DATABASE_URL.",
+    ),
+    "53": (
+        "ill",
+        "it has no connection, memory or disk left",
+        "Raise max_connections, or make DATABASE_POOL_SIZE smaller, which each process takes; look at its disk.",
+    ),
+}
+
+
 def _unreached(error: BaseException, file: Path | None) -> Finding:
     """Say why it cannot be used, from the first cause that tells."""
     for cause in _causes(error):
-        state = str(getattr(cause, "sqlstate", None) or "")
-        if state.startswith("28"):
-            return Finding(
-                _NAME, "credentials", "it refuses this user or password", "Correct them in DATABASE_URL."
-            )
-        if state.startswith("3D"):
-            said = "the server has no database of this name"
-            return Finding(_NAME, "missing", said, "Create it, or correct the name in DATABASE_URL.")
+        known = _STATES.get(str(getattr(cause, "sqlstate", None) or "")[:2])
+        if known is not None:
+            return Finding(_NAME, *known)
         if getattr(cause, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
             said = f"{file} is damaged, or no database of SQLite"
             return Finding(_NAME, "damaged", said, "Move it away and restore a backup: cinema restore DIR")
         if isinstance(cause, TimeoutError):
             return Finding(_NAME, "hung", "it does not answer in time (DATABASE_URL)", _HUNG)
     kind = type(_causes(error)[-1]).__name__
-    remedy = "Start it, or correct the address in DATABASE_URL."
-    return Finding(_NAME, "down", f"it does not answer ({kind})", remedy)
+    return Finding(
+        _NAME, "down", f"it does not answer ({kind})", "Start it, or correct the address in DATABASE_URL."
+    )
 
 
 def _causes(error: BaseException) -> list[BaseException]:
