@@ -18,7 +18,7 @@ CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and t
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help init promises dashboards run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
+.PHONY: help init promises dashboards run stack start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
 	wheel deep hostile chaos reference bench-profile bench-client bench-overload bench-catalogue bench-search clean
 
 help: ## list these commands
@@ -53,6 +53,9 @@ init: $(VENV)/run.stamp $(VENV)/dev.stamp ## install everything, and a .env to e
 
 run: $(VENV)/run.stamp ## start the platform here, follow it, stop it with Ctrl-C
 	@exec $(BIN)/cinema up $(ARGS)
+
+stack: $(VENV)/dev.stamp ## the platform with its real servers on this machine, without containers, until Ctrl-C
+	@exec $(BIN)/python -m scripts.whole $(ARGS)
 
 start: $(VENV)/run.stamp ## start the platform in the background
 	@$(BIN)/python scripts/background.py start
