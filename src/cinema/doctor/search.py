@@ -1,24 +1,26 @@
 """Ask whether there is a search engine, whether it lets us in, and whether its index is where the database is."""
 
+import asyncio
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from cinema.database import Database, DatabaseUnavailable, open_database
-from cinema.doctor.asking import Reply, asked
+from cinema.doctor.asking import SECONDS, Reply, asked
 from cinema.doctor.clocks import Clocks
 from cinema.doctor.finding import Finding
 from cinema.etl.changes import ChangeLog, has_change_log
 from cinema.etl.checkpoints import consumer_beside
-from cinema.etl.manifest import manifest_path, read_manifest
+from cinema.etl.manifest import Manifest, figures_key, manifest_of, manifest_path, read_manifest
 from cinema.etl.run import LIVE_SECONDS
 from cinema.etl.state import StateBroken, read_state
 from cinema.indices import INDICES
 from cinema.settings import Settings
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.server import StoreDown
 from stagedoor._clock import SystemClock
 from stagedoor.search import WriterError
 
@@ -117,7 +119,7 @@ async def of_index(settings: Settings) -> Sequence[Finding]:
 
 async def _behind(settings: Settings, database: Database) -> Sequence[Finding]:
     now = SystemClock().wall()
-    alive = read_manifest(manifest_path(settings.search_dir)).alive
+    alive = (await _manifest(settings)).alive
     stopped = bool(alive) and now - alive > _SILENT
     try:
         state = read_state(settings.search_etl_state)
@@ -125,7 +127,7 @@ async def _behind(settings: Settings, database: Database) -> Sequence[Finding]:
         said = f"the ETL's state cannot be read ({error}), so the next pass builds everything anew"
         return [Finding(_INDEX, "damaged", said, "Let it; or restore SEARCH_ETL_STATE beside its index.")]
     if state is None or not await database.read(has_change_log):
-        return []  # kept on another machine, or a source that tells no moments
+        return _late(0.0, 0.0, stopped)  # kept on another machine, or a source that tells no moments
     feed = ChangeLog(SystemClock(), consumer_beside(settings.search_etl_state))
     if await feed.source(database) != state.source:
         said = "it was built from another database, or from this one before it was loaded anew"
@@ -133,7 +135,21 @@ async def _behind(settings: Settings, database: Database) -> Sequence[Finding]:
     since = (await feed.waiting(database, state.position)).since
     waited = now - min(since.values(), default=now)
     allowed = 2 * settings.search_etl_interval_s + 30
-    return [*partial(_late, waited, allowed)(stopped)]
+    return _late(waited, allowed, stopped)
+
+
+async def _manifest(settings: Settings) -> Manifest:
+    """Return what the ETL tells of itself: beside the index, or over Redis where it runs on another machine."""
+    beside = read_manifest(manifest_path(settings.search_dir))
+    if beside.alive or settings.redis_url is None:
+        return beside
+    server = RedisServer(settings.redis_url, prefix=settings.redis_prefix)
+    try:
+        async with asyncio.timeout(SECONDS):
+            (told,) = await server.told(("GET", figures_key(server.prefix)))
+    except (StoreDown, TimeoutError):
+        return beside  # of which its own finding tells
+    return manifest_of(told)
 
 
 def _late(waited: float, allowed: float, stopped: bool) -> Sequence[Finding]:

@@ -28,9 +28,11 @@ from cinema.doctor.places import of_places
 from cinema.doctor.search import of_engine, of_index
 from cinema.doctor.services import of_gateway, of_services
 from cinema.doctor.shared_store import of_redis
+from cinema.etl.manifest import Manifest, figures_key, text_of
 from cinema.etl.run import run as run_etl
 from cinema.services import SERVICES
 from cinema.settings import Settings
+from stagedoor._cache.redis import RedisServer
 from tests.cinema.doctor.backends import Talk, answering, http, speaking
 from tests.servers import LOOPBACK, S3_BUCKET, S3_KEY, S3_SECRET, Server, free_port
 
@@ -187,6 +189,20 @@ def test_an_index_that_is_missing_or_behind_is_named_so(tmp_path: Path) -> None:
     assert missing == [("search index", "index_missing")]
     assert well == WELL
     assert asyncio.run(_of_search(settings)) == [("search index", "index_behind")]
+
+
+async def test_an_etl_on_another_machine_that_has_ended_is_named_so(valkey: Server, tmp_path: Path) -> None:
+    """Issue 15.5: nothing of it lies here; what it told Redis last is a minute old."""
+    settings = here(tmp_path, redis_url=valkey.url)
+    await migrated(settings.database_url)
+    server = RedisServer(valkey.url, prefix="cinema")
+    found = []
+    for ago in (3.0, 60.0):
+        text = text_of(Manifest(alive=time.time() - ago))
+        await server.told(("SET", figures_key(server.prefix), text))
+        found.append(seen(await of_index(settings)))
+
+    assert found == [WELL, [("etl", "down")]]
 
 
 async def _of_search(settings: Settings) -> list[tuple[str, str]]:
