@@ -54,6 +54,10 @@ init: $(VENV)/run.stamp $(VENV)/dev.stamp ## install everything, and a .env to e
 run: $(VENV)/run.stamp ## start the platform here, follow it, stop it with Ctrl-C
 	@exec $(BIN)/cinema up $(ARGS)
 
+.PHONY: stack
+stack: $(VENV)/dev.stamp ## the platform with its real servers on this machine, without containers, until Ctrl-C
+	@exec $(BIN)/python -m scripts.whole $(ARGS)
+
 start: $(VENV)/run.stamp ## start the platform in the background
 	@$(BIN)/python scripts/background.py start
 
