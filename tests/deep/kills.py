@@ -46,6 +46,7 @@ AWAY = {409, 502, 503, 504}
 FORM = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
 State = tuple[str, str] | None  # title, and the digest of the picture; None: there is no such meme
 TRIES = 3
+PATIENCE = 90.0  # seconds until a request has no answer; an upload may take 30
 LONGEST = 300.0  # seconds until an answer that is sent again
 
 
@@ -95,7 +96,7 @@ class Person:
 
     def _asked(self, path: str, method: str = "GET", body: bytes = b"", **headers: str) -> Reply:
         fields = {name.replace("_", "-"): said for name, said in headers.items()}
-        reply = ask(self.port, path, method, fields, body)
+        reply = ask(self.port, path, method, fields, body, PATIENCE)
         self.statuses[reply.status] += 1
         if reply.status not in AWAY | {200, 201, 204}:
             self.faults.append(f"{method} {path}: {reply.status} {reply.body[:200]!r}")
