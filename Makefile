@@ -55,6 +55,10 @@ init: $(VENV)/run.stamp $(VENV)/dev.stamp ## install everything, and a .env to e
 run: $(VENV)/run.stamp ## start the platform here, follow it, stop it with Ctrl-C
 	@exec $(BIN)/cinema up $(ARGS)
 
+.PHONY: stack
+stack: $(VENV)/dev.stamp ## the platform with its real servers on this machine, without containers, until Ctrl-C
+	@exec $(BIN)/python -m scripts.whole $(ARGS)
+
 start: $(VENV)/run.stamp ## start the platform in the background
 	@$(BIN)/python scripts/background.py start
 
@@ -108,6 +112,8 @@ deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; t
 	@DEEP=1 $(BIN)/python -m pytest -q -m live tests/live $(ARGS)
 	@$(BIN)/python -m tests.deep.hostile
 	@$(BIN)/python -m tests.deep.chaos
+	@$(BIN)/python -m tests.deep.kills
+	@$(BIN)/python -m tests.deep.kills --embedded
 	@$(BIN)/python -m tests.deep.uploads
 	@$(BIN)/python -m tests.deep.transfers
 	@$(BIN)/python -m tests.deep.transfers --store s3
