@@ -9,6 +9,7 @@ import contextlib
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -28,7 +29,12 @@ STOP_SECONDS = 20.0
 
 def main(verb: str, part: str = "") -> str | None:
     """Do what the verb says; return a complaint, or None."""
-    verbs = {"start": start, "stop": stop, "ps": show, "logs": partial(follow, part)}
+    verbs: dict[str, Callable[[], str | None]] = {
+        "start": start,
+        "stop": stop,
+        "ps": show,
+        "logs": partial(follow, part),
+    }
     return verbs[verb]() if verb in verbs else f"one of: {', '.join(verbs)}"
 
 

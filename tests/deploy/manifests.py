@@ -24,7 +24,7 @@ def compose(name: str) -> dict[str, Any]:
 @cache
 def built(overlay: str) -> tuple[dict[str, Any], ...]:
     """Build an overlay; each object is one dictionary."""
-    command = [SCRIPTS / "kubectl", "kustomize", ROOT / "deploy/kubernetes" / overlay]
+    command = [str(SCRIPTS / "kubectl"), "kustomize", str(ROOT / "deploy/kubernetes" / overlay)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return tuple(yaml.safe_load_all(done.stdout))
