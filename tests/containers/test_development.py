@@ -67,7 +67,7 @@ def upload(title: str) -> tuple[int, Any]:
         b'--x\r\nContent-Disposition: form-data; name="title"\r\n\r\n%b\r\n'
         b'--x\r\nContent-Disposition: form-data; name="description"\r\n\r\nfrom outside\r\n'
         b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n%b\r\n--x--\r\n'
-    ) % (title.encode(), saved("PNG"))
+    ) % (title.encode(), saved("png"))
     status, body, _ = ask("/api/memes", body=parts, content_type="multipart/form-data; boundary=x")
     return status, json.loads(body) if body else None
 
