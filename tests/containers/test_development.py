@@ -113,7 +113,7 @@ def _has_ended(started: Set, name: str) -> bool:
 
 def test_profile_films_memes_and_movies_answer_through_nginx(started: Set) -> None:
     """Contract 5, 3, 6, 7: over plain HTTP and over TLS."""
-    until(180, "films are found", lambda: bool(told("/api/v1/films/search?query=star")))
+    until(400, "films are found", lambda: bool(told("/api/v1/films/search?query=star")))
 
     profile, movies = told("/api/profile/user123"), told("/movies")
     status, meme = upload("first of all")
@@ -294,7 +294,7 @@ def test_data_survives_down_and_the_next_version(started: Set) -> None:
 
     until(120, "the meme is back", lambda: ask(f"/api/memes/{meme['id']}")[0] == 200)
     until(120, "its picture is back", lambda: ask(meme["image_url"])[0] == 200)
-    until(120, "films are found", lambda: bool(told("/api/v1/films/search?query=star")))
+    until(400, "films are found", lambda: bool(told("/api/v1/films/search?query=star")))
 
 
 def test_the_makefiles_words_reach_the_containers(started: Set, tmp_path: Path) -> None:
