@@ -3,8 +3,11 @@
 import asyncio
 
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from stagedoor._guards.sessions.browsers import mark_of
+from stagedoor._guards.sessions.sealing import Seal
 from stagedoor._guards.sessions.store import MemorySessions
 from stagedoor.testing import ManualClock
 from tests.stagedoor.face.sessions.browser import COOKIE, opened, store_of
@@ -109,6 +112,17 @@ async def test_many_at_once_never_get_anothers_answer() -> None:
         assert wrong == []
 
 
+async def test_no_answer_of_a_session_is_given_again_without_its_guard() -> None:
+    """T19, W7: the near cache at the door asks no guard, so it has none of these; their own routes are in no cache."""
+    provider = Provider()
+    async with opened(provider) as shop:
+        routes = shop.running.web.routes
+        repeated = {one.path for one in routes if one.repeats is not None}
+
+        assert len(routes) > 10
+        assert not repeated & {"/home", "/me", "/orders", "/api/{rest:path}", "/auth/login", "/auth/callback"}
+
+
 async def test_an_ended_session_gets_no_kept_answer() -> None:
     """T19: the guard comes before the cache."""
     provider = Provider(expires_in=None)
@@ -181,6 +195,15 @@ async def test_the_store_holds_nothing_that_can_be_read_or_used() -> None:
         for secret in (ann.jar[COOKIE], "ann@", "eyJ", "access", "refresh"):
             assert secret not in raw
         assert statuses == [401, 401]
+
+
+def test_neither_the_operators_key_nor_the_store_opens_anything_without_the_id() -> None:
+    """W1: the key that seals is made of both."""
+    key, bound = b"k" * 32, b"session:id"
+    sealed = Seal([key]).seal(b"text", bound)
+
+    with pytest.raises(InvalidTag):
+        AESGCM(key).decrypt(sealed[:12], sealed[12:], bound)
 
 
 @pytest.mark.parametrize("place", range(0, 60, 7))
