@@ -14,8 +14,8 @@ counts as every word met exactly, and 40; one that begins with it, and 12; one t
 word met with an error, and 10. What another keyboard layout makes of the text counts words exactly, and less than any
 word counts otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was typed,
 and of one word, for titles of one word that begin with its first letter, how likely it is that they were meant: 4 where
-two letters were left out, 3 for one, 2 for a wrong one, 3 where two neighbours were exchanged, 1 for one too many. A few
-ways lead to a letter left out or to an exchange, and 26 times as many to a wrong one.
+two letters were left out, 3 for one, 2 for a wrong one, 3 where two neighbours were exchanged, 1 for one too many. Few
+ways lead to a letter left out, or an exchange, and 26 times as many to a wrong one.
 
 A text of stop words alone, or of signs, is met by titles that equal it, and by nothing else.
 
