@@ -55,6 +55,7 @@ class Text(_Named):
 
     A `title` is also found as a whole, and by what it begins with. Texts of the same `together` have a place for all
     their words, which is quicker to ask than each of theirs; one that is never asked for by itself is not `alone`.
+    One that keeps the order of its words may be asked for `phrases`.
     """
 
     many: bool = False
@@ -62,6 +63,7 @@ class Text(_Named):
     title: bool = False
     together: str = ""
     alone: bool = True
+    phrases: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +202,11 @@ class Index:
             name: Index(name, (Keyword(name=ID), *(field for field in nested.fields if field.name != ID)))
             for name, nested in self.nested.items()
         }
+
+    @cached_property
+    def phrases(self) -> tuple[str, ...]:
+        """Name the texts that keep the order of their words."""
+        return tuple(name for name, leaf in self.paths.items() if isinstance(leaf, Text) and leaf.phrases)
 
     @cached_property
     def names(self) -> frozenset[str]:
