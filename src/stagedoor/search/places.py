@@ -95,11 +95,11 @@ def _step(place: WordPlace, *, thrice: bool) -> _Step:
 
 
 def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
-    (field,), title = place.fields, place.title
+    (field,), title, plain = place.fields, place.title, place.plain
 
     def step(made: Filled, known: _Known, document: Document) -> None:
         texts = _listed(document[field])
-        found = columns_of(texts) if texts else None
+        found = columns_of(texts, plain=plain) if texts else None
         if found is None:
             return
         words, thrice = _joined(found.words), _joined(found.thrice)
@@ -111,7 +111,7 @@ def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
 
 
 def _step_of_several(place: WordPlace, names: Sequence[str]) -> _Step:
-    fields = place.fields
+    fields, plain = place.fields, place.plain
 
     def step(made: Filled, known: _Known, document: Document) -> None:
         texts: list[str] = []
@@ -121,7 +121,7 @@ def _step_of_several(place: WordPlace, names: Sequence[str]) -> _Step:
                 read.append(known[name])
             else:
                 texts += _listed(document[name])
-        found = columns_of(texts) if texts else None
+        found = columns_of(texts, plain=plain) if texts else None
         if found is not None:
             read.append((_joined(found.words), _joined(found.stems), _joined(found.thrice)))
         if read:

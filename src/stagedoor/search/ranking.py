@@ -125,9 +125,11 @@ _SPREAD: Final = _MAIN.exact - _BESIDE.two + _SPELLED + max(_LENGTHS.values())
 
 def ranking_of(match: Words, index: Index) -> Ranking | None:
     """Return how documents of an index meet a text; None if none can."""
-    text = read_first(match.text)
+    places = index.places_of(name for name, _ in match.fields)
+    plain = any(place.plain for place in places)  # then all are
+    text = read_first(match.text, plain=plain)
     if isinstance(match, Begins):
-        return _typed(text, index.places_of(name for name, _ in match.fields))
+        return _typed(text, places)
     heaviest = max(weight for _, weight in match.fields)
     main = index.places_of(name for name, weight in match.fields if weight == heaviest)
     others = [name for name, weight in match.fields if weight != heaviest]
@@ -137,7 +139,7 @@ def ranking_of(match: Words, index: Index) -> Ranking | None:
         return _whole_of_stops(text, titles)
     count = len({word.folded for word in text.words if word.stem})
     each = max(_LEAST, _SPREAD * count + _STOP * (len(text.words) - count) + _BEGINNING)
-    other = read_first(other_layout(match.text))
+    other = read_first(other_layout(match.text), plain=plain)
     return Ranking(
         words=_words(text, main, beside, each),
         whole=(*_whole(text, titles, each, count), *_whole_in_layout(other, titles)),

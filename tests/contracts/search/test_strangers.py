@@ -22,6 +22,7 @@ from stagedoor.search import (
     Index,
     Integer,
     Keyword,
+    Match,
     Nested,
     Not,
     Number,
@@ -49,6 +50,7 @@ def index_named(name: str) -> Index:
             Keyword(name="id"),
             Text(name="title", sortable=True, title=True),
             Text(name="quotes", many=True, phrases=True),
+            Text(name="code", analyzer="plain"),
             Integer(name="added"),
             Date(name="published"),
             Boolean(name="lent"),
@@ -77,6 +79,7 @@ def book(rng: random.Random, number: int) -> Document:
         "id": str(uuid.UUID(int=rng.getrandbits(128))),
         "title": f"Book {number % 30}",
         "quotes": [quote(rng) for _ in range(rng.randrange(3))],
+        "code": ("the running", "run it", "Rün")[number % 3],
         "added": rng.choice([None, 1_700_000_000 + number, LARGE + rng.randrange(3), -LARGE, 20_240_101]),
         "published": rng.choice([None, a_day(rng), a_day(rng) + "T10:00:00.250Z"]),
         "lent": rng.choice([True, False, None]),
@@ -247,3 +250,24 @@ async def test_a_phrase_without_words_is_met_by_nothing(shelf: House) -> None:
         result = await shelf.ask(Query(index=shelf.index.name, clause=Phrase("quotes", text)))
 
         assert (result.total > 0) == found, text
+
+
+async def test_a_text_of_no_language_has_its_words_as_they_are(shelf: House) -> None:
+    """18: an analyzer for each text: small words count, and no word is another's form."""
+    for text, number in (
+        ("the", 40),
+        ("it", 40),
+        ("run", 80),
+        ("running", 40),
+        ("runs", 80),
+        ("THE RUNNING", 40),
+    ):
+        found = await shelf.ask(Query(index=shelf.index.name, clause=Match((("code", 1.0),), text)))
+
+        assert (text, found.total) == (text, number)
+
+
+async def test_texts_that_are_not_analysed_alike_are_not_asked_together(shelf: House) -> None:
+    """18: refused by every engine; what a word is would depend on the text."""
+    with pytest.raises(UpstreamRejected):
+        await shelf.ask(Query(index=shelf.index.name, clause=Match((("title", 2.0), ("code", 1.0)), "book")))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from stagedoor.errors import ConfigError
 from stagedoor.search import Match, Query
 from stagedoor.search.engine import Put
 from stagedoor.search.memory import MemorySearch
@@ -49,3 +50,11 @@ async def test_of_titles_one_error_away_the_likelier_comes_first(typed: str, mea
 async def test_a_name_as_it_is_comes_before_a_title_that_is_near(typed: str) -> None:
     """A near word is below the same word exact, whatever makes it likely."""
     assert await first(typed, "Panic", "Allan", "Alien", people=f"Ann {typed}") == "Another Film Altogether"
+
+
+def test_texts_kept_together_are_analysed_alike() -> None:
+    """18: a word is looked for once in all of them."""
+    texts = (Text(name="name", together="all"), Text(name="code", together="all", analyzer="plain"))
+
+    with pytest.raises(ConfigError, match="alike"):
+        Index("books", (Keyword(name="id"), *texts))
