@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.process import Command, pinned
 
-__all__ = ["Load", "fresh_prefix", "parse_report", "require", "wrk"]
+__all__ = ["Load", "drive", "fresh_prefix", "parse_report", "require", "wrk"]
 
 SCRIPT = Path(__file__).with_name("fresh.lua")
 _RUNS = itertools.count(1)
@@ -37,9 +37,31 @@ def fresh_prefix(path: str) -> str:
     return f"{path}r{next(_RUNS)}n"
 
 
-def wrk(url: str, prefix: str, *, connections: int, seconds: float, cores: tuple[int, ...]) -> Load:
-    """Load the origin for so long over so many connections, asking for PREFIX1, PREFIX2, ..."""
-    argv = ("wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(SCRIPT), url, "--", prefix)
+def wrk(
+    url: str, prefix: str, *, connections: int, seconds: float, cores: tuple[int, ...], patience: int = 2
+) -> Load:
+    """Load the origin for so long over so many connections, asking for PREFIX1, PREFIX2, ...
+
+    What takes longer than `patience` seconds is late, which is an error.
+    """
+    return drive(
+        url, SCRIPT, (prefix,), connections=connections, seconds=seconds, cores=cores, patience=patience
+    )
+
+
+def drive(
+    url: str,
+    script: Path,
+    arguments: tuple[str, ...],
+    *,
+    connections: int,
+    seconds: float,
+    cores: tuple[int, ...],
+    patience: int = 2,
+) -> Load:
+    """Load the origin with the requests that a script makes of its arguments."""
+    how = ("-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", f"{patience}s", "-s", str(script))
+    argv = ("wrk", *how, url, "--", *arguments)
     done = subprocess.run(
         pinned(Command(name="wrk", argv=argv, cores=cores)),
         capture_output=True,

@@ -148,7 +148,7 @@ async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     if isinstance(visitor, Visitor) and visitor.guard is guarding.guard:
         return caller
     try:
-        found = await guarding.visitor(caller.brought, current().deadline)
+        found = await guarding.visitor(caller.brought, current().deadline, caller.method)
     except Denied as denied:
         raise Problem(guarding.problem(denied).status, denied.why) from denied
     known = caller.within(caller.rules, caller.inputs)
@@ -176,7 +176,7 @@ def guarded(route: Route, guarding: Guarding) -> Route:
         except Denied as denied:
             raise RequestRefused(guarding.problem(denied)) from denied
         answer = await inner(request)
-        return replace(answer, headers=(*_private(answer.headers), (b"vary", guard.header)))
+        return replace(answer, headers=(*_private(answer.headers), (b"vary", guard.header)), repeat=None)
 
     said = route.documentation
     if said is not None:
@@ -186,7 +186,7 @@ def guarded(route: Route, guarding: Guarding) -> Route:
         said = replace(said, security=guard.security, problems=(*said.problems, *added))
     varies = tuple(sorted({*route.varies, guard.header.decode()}))
     subject = partial(_subject, guarding)
-    return replace(route, handle=handle, documentation=said, varies=varies, subject=subject)
+    return replace(route, handle=handle, documentation=said, varies=varies, subject=subject, repeats=None)
 
 
 def _subject(guarding: Guarding, scope: Scope) -> str:

@@ -6,11 +6,12 @@ stream stops that thread and never the loop: what finds the queue full is droppe
 
 A storm must not drown the log. Trouble repeats, so each kind of line (event, service, reason) may be written 10
 times at once and once a second after that; the next line of the kind tells how many were `suppressed`. Requests
-are never held back: one line each, at INFO, or at WARNING if the answer was a 5xx.
+are never held back: one line each, at INFO, or at WARNING if the answer was a 5xx, unless a sample was asked for.
 """
 
 import asyncio
 import logging
+import random
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -49,6 +50,7 @@ _BURST: Final = 10.0
 _MOST_KINDS: Final = 1_000
 _GATHER: Final = 0.02
 _TOOK: Final = 0.000125  # seconds, of a line whose form is looked at
+_SLOW: Final = 0.2  # seconds: what takes longer is logged whatever the sample (contract 17 promises less)
 _LONGEST: Final = 500  # characters of what went wrong with a call
 
 
@@ -89,7 +91,8 @@ class Logs:
 
     `level` is the least that is written. `service` names the process on each line that names no upstream, "" for a
     process that needs no name. `capacity` bounds the queue in lines; `dropped` counts what found it full, or the
-    stream gone. Close it at the end: that flushes.
+    stream gone. `sample` is the share of ordinary requests that get a line, drawn by `rng`; those that ended in an
+    error, 400 or above, or took 0.2 s or longer get theirs in any case. Close it at the end: that flushes.
     """
 
     def __init__(
@@ -101,6 +104,8 @@ class Logs:
         service: str = "",
         clock: Clock | None = None,
         capacity: int = 20_000,
+        sample: float = 1.0,
+        rng: Callable[[], float] = random.random,
     ) -> None:
         self.dropped = 0
         self._stream = stream
@@ -109,6 +114,8 @@ class Logs:
         self._encode = as_json if format == "json" else as_text
         self._clock = clock or SystemClock()
         self._capacity = capacity
+        self._sample = sample
+        self._rng = rng
         self._allowances: dict[tuple[str, str, str], _LineQuota] = {}
         self._queue: deque[bytes] = deque()
         self._second = -1.0
@@ -153,6 +160,8 @@ class Logs:
         level: Level = "INFO" if status < 500 else "WARNING"
         if self._least > _LEVELS[level]:
             return
+        if self._sample < 1.0 and status < 400 and seconds < _SLOW and self._rng() >= self._sample:
+            return
         self._put(self._record(level, method, endpoint, status, seconds, request_id, trace_id))
 
     def _record(
@@ -185,22 +194,29 @@ class Logs:
         template = self._template(method, endpoint, status)
         if template is None:
             return partial(self.request_ended, method, endpoint, status)
+        first, second, third, fourth, last = template
 
         def logged(seconds: float, request_id: str, trace_id: str) -> None:
             took = repr(round(seconds * 1000, 3))
-            self._append((template % (self._timestamp(), request_id, trace_id, took)).encode())
+            line = f"{first}{self._timestamp()}{second}{request_id}{third}{trace_id}{fourth}{took}{last}"
+            self._append(line.encode())
 
         return logged
 
-    def _template(self, method: str, endpoint: str, status: int) -> str | None:
-        """Return a line of JSON with places for what differs; None where lines are of another kind."""
-        if status >= 500 or self._least > _LEVELS["INFO"] or self._encode is not as_json:
+    def _template(self, method: str, endpoint: str, status: int) -> list[str] | None:
+        """Return what of a line of JSON stands between what differs; None where lines are of another kind, or drawn."""
+        if (
+            status >= 500
+            or self._least > _LEVELS["INFO"]
+            or self._encode is not as_json
+            or self._sample < 1.0
+        ):
             return None
-        record = self._record("INFO", method, endpoint, status, _TOOK, "%", "%")
-        line = as_json({**record, "timestamp": "%"}).decode().replace("%", "%%")
-        for name in ("timestamp", "request_id", "trace_id"):  # no text holds a quote that is not escaped
-            line = line.replace(f'"{name}":"%%"', f'"{name}":"%s"')
-        return line.replace(f'"duration_ms":{_TOOK * 1000!r}', '"duration_ms":%s')
+        record = self._record("INFO", method, endpoint, status, _TOOK, "?", "?")
+        line = as_json({**record, "timestamp": "?"}).decode()
+        for name in ("timestamp", "request_id", "trace_id"):  # no text holds a bare quote, no line a NUL
+            line = line.replace(f'"{name}":"?"', f'"{name}":"\0"')
+        return line.replace(f'"duration_ms":{_TOOK * 1000!r}', '"duration_ms":\0').split("\0")
 
     def log(self, level: Level, event: str, *, service: str = "", **fields: object) -> None:
         """Log one line of trouble within the allowance of its kind; the ids come from the current context."""
