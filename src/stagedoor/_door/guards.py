@@ -31,7 +31,8 @@ __all__ = ["Target", "instance_of", "judge", "split_target"]
 Fields = Sequence[tuple[bytes, bytes]]
 
 _PCHAR: Final = rb"A-Za-z0-9\-._~!$&'()*+,;=:@/"
-_ORIGIN: Final = re.compile(rb"/(?:[%b]++|%%[0-9A-Fa-f]{2})*+(?:\?[%b?%%\[\]{}|^`\\]*+)?" % (_PCHAR, _PCHAR))
+# No group with a choice in it is repeated possessively: see `chunks`.
+_ORIGIN: Final = re.compile(rb"/(?:[%b]++|%%[0-9A-Fa-f]{2})*(?:\?[%b?%%\[\]{}|^`\\]*+)?" % (_PCHAR, _PCHAR))
 _ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@]*+)(.*)", re.DOTALL)
 _NAME: Final = rb"A-Za-z0-9\-._~!$&'()*+,;="
 _HOST: Final = re.compile(
