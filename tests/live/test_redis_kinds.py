@@ -23,6 +23,7 @@ from tests import servers
 from tests.live.redis_process import Process, until
 from tests.servers import Recipe, Server, free_port, temporary
 
+pytestmark = pytest.mark.xdist_group("redis kinds")
 FILMS = (tag("films"),)
 
 
