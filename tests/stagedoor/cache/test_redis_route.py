@@ -10,7 +10,6 @@ from stagedoor._cache.redis_address import RedisAddress
 from stagedoor._cache.redis_route import connect
 from stagedoor._cache.server import StoreDown
 
-
 Says = Callable[[int, int], bytes]
 
 
@@ -40,7 +39,6 @@ async def answering(says: Says) -> AsyncIterator[int]:
 
 async def test_a_node_that_names_no_host_means_its_own() -> None:
     """K1: as a cluster says it that does not know under which name it is reached."""
-
     first = True
 
     def says(_: int, port: int) -> bytes:
