@@ -31,9 +31,10 @@ from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._web.access import CLIENT_CLOSED, AccessObserver, ActiveRequest, RequestCounter
 from stagedoor._web.answer import WebAnswer
-from stagedoor._web.cors import Cors, is_foreign
+from stagedoor._web.cors import Cors, is_foreign, is_preflight
 from stagedoor._web.disconnect import ClientGone, while_connected
 from stagedoor._web.identity import credentials_of
+from stagedoor._web.prefix import below, forwarded_prefix
 from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused, Route, RouteMatch, Router
 from stagedoor._web.stream import send_stream
@@ -149,6 +150,8 @@ class GatewayApp:
         if scope["type"] == "http":
             match = self._router.match(scope["method"], scope["raw_path"])
             exchange = _RoutedRequest(scope, receive, send, match, self._now(), self._entropy(40))
+            if b"x-forwarded-prefix" in exchange.headers:
+                self._place(exchange)
             route = match.route
             if route.counted:
                 await self._counter.count(exchange, self._admitted(exchange, route))
@@ -185,10 +188,18 @@ class GatewayApp:
             raise
         await send({"type": "lifespan.shutdown.complete"})
 
+    def _place(self, exchange: _RoutedRequest) -> None:
+        """Note the path that a trusted proxy has stripped."""
+        scope = exchange.scope
+        prefix = forwarded_prefix(exchange.headers[b"x-forwarded-prefix"])
+        client = scope.get("client")
+        if prefix and client is not None and self._trusted(client[0]):
+            exchange.scope = {**scope, "root_path": prefix + scope.get("root_path", "")}
+
     async def _served(self, exchange: _RoutedRequest) -> None:
-        # A preflight is not counted: a page could never read its refusal (Fetch 4.8).
-        answer = self._preflight(exchange) if exchange.scope["method"] == "OPTIONS" else None
-        await self._write(exchange, await self._answered(exchange) if answer is None else answer)
+        preflight = exchange.scope["method"] == "OPTIONS" and is_preflight(exchange.headers)
+        answer = await self._preflight(exchange) if preflight else await self._answered(exchange)
+        await self._write(exchange, answer)
 
     async def _admitted(self, exchange: _RoutedRequest, route: Route) -> None:
         """Answer a request that there is time for, and refuse it at once where there is none."""
@@ -249,11 +260,17 @@ class GatewayApp:
             return ""
         return client_key(client_of(peer[0], exchange.scope["headers"], self._trusted))
 
-    def _preflight(self, exchange: _RoutedRequest) -> WebAnswer | None:
-        """Return what a browser hears that asks whether it may ask; None if this is nothing of the kind."""
+    async def _preflight(self, exchange: _RoutedRequest) -> WebAnswer:
+        """Return what a browser hears that asks whether it may ask.
+
+        That is not counted: a page could never read its refusal (Fetch 4.8). What goes on to a service is.
+        """
         cors, methods = self._cors, self._router.allowed(exchange.scope["raw_path"])
         fields = None if methods is None or cors is None else cors.preflight(exchange.headers, methods)
-        return None if fields is None else WebAnswer(204, fields)
+        if fields is not None:
+            return WebAnswer(204, fields)
+        passes = exchange.match.route.method == "OPTIONS"
+        return await (self._answered(exchange) if passes else self._handled(exchange))
 
     async def _handled(self, exchange: _RoutedRequest) -> WebAnswer:
         """Return the handler's answer, or the problem that stands for its failure."""
@@ -340,6 +357,9 @@ class GatewayApp:
         if self._always:
             said = {name for name, _ in headers}
             headers += [field for field in self._always if field[0] not in said]
+        root = exchange.scope.get("root_path")
+        if root:
+            headers = below(root, headers)
         if self._cors is not None:
             self._cors.tell(headers, exchange.headers.get(b"origin"))
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
