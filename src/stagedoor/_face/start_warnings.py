@@ -23,10 +23,7 @@ def unshared(settings: Settings, gateway: str) -> str | None:
     if settings.redis_url or settings.docs_only:
         return None
     limits = " and limits per client" if settings.rate_limit or settings.rate_limits else ""
-    return (
-        f"each worker keeps answers in its own memory: purges{limits} hold for one process only; "
-        f"{prefix_of(gateway)}REDIS_URL lets them share"
-    )
+    return f"purges{limits} hold for one process only, unless {prefix_of(gateway)}REDIS_URL is set"
 
 
 async def tell_unresolved(hosts: Mapping[str, str]) -> None:
@@ -46,7 +43,7 @@ async def warned(running: "Running") -> AsyncIterator[None]:
     """Warn in a block of what is so at its start, beside what goes on in it."""
     note = unshared(running.settings, running.name)
     if note is not None and multiprocessing.parent_process() is not None:
-        _LOGGER.warning("%s", note)
+        _LOGGER.warning("with several workers, %s", note)
     transports = {} if running.settings.docs_only else {one.name: one.transport for one in running.remotes}
     hosts = {
         name: one.host for name, one in transports.items() if isinstance(one, HttpTransport) and one.host
