@@ -135,6 +135,7 @@ class Running:
         self.web.mistakes = mistakes
         if world.metrics is not None:
             world.metrics.follow(self._loads, lambda: self.web.pressure.limit)
+            world.metrics.know(one.name for one in self.web.upstreams)
             world.metrics.expect(screen.plan for screen in self._screens.values())
         self.app: Any = self.web  # what serves what comes with a raw path, and is mounted nowhere
         for wrap in reversed(declared.middleware):

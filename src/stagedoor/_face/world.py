@@ -38,6 +38,7 @@ class World:
         env: Env | None,
         *,
         release: str = "",
+        name: str = "",
         all_logs: bool = False,
         stream: LogStream | None = None,
     ) -> None:
@@ -48,7 +49,10 @@ class World:
         sinks: list[Any] = [] if self.metrics is None else [self.metrics]
         if env is None or stream is not None:
             out = _output() if stream is None else stream
-            self.logs = Logs(out, level=settings.level, format=settings.form, clock=clock)
+            known = {**labels, "redis": "redis"}
+            self.logs = Logs(
+                out, level=settings.level, format=settings.form, service=name, labels=known, clock=clock
+            )
             sinks.append(self.logs)
         if env is not None:
             sinks.append(env.observe)

@@ -279,7 +279,7 @@ class GatewayApp:
         try:
             return await while_connected(route.handle, exchange.request())
         except RequestRefused as refusal:
-            return self._problem(exchange, refusal.problem)
+            return self._problem(exchange, refusal.problem, refusal.__cause__)
         except Invalid as invalid:
             return self._problem(
                 exchange, problems.validation(*(fault.as_json() for fault in invalid.faults))
@@ -335,9 +335,13 @@ class GatewayApp:
             said = f": {error}" if _raised_here(error) else ""
             _LOGGER.error("%s failed%s", exchange.match.route.path, said, exc_info=error)
             self.mistakes(error)
-        return self._problem(exchange, problem)
+        return self._problem(exchange, problem, error)
 
-    def _problem(self, exchange: _RoutedRequest, problem: problems.ProblemDetails) -> WebAnswer:
+    def _problem(
+        self, exchange: _RoutedRequest, problem: problems.ProblemDetails, error: BaseException | None = None
+    ) -> WebAnswer:
+        if problem.status >= 500:
+            exchange.cause = problems.cause_of(problem, error)
         # As it was asked for: unquoted it is no reference (RFC 9457 3.1.5), and `%3F` would begin a query.
         path = exchange.scope["raw_path"].decode("ascii", "replace")
         root = exchange.scope.get("root_path")
