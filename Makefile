@@ -18,7 +18,7 @@ CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and t
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help init promises dashboards run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
+.PHONY: help init hooks promises dashboards run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
 	wheel deep hostile chaos reference bench-profile bench-client bench-overload bench-catalogue bench-search clean
 
 help: ## list these commands
@@ -44,6 +44,9 @@ $(VENV)/dev.stamp: requirements-dev.lock pyproject.toml | $(VENV)/venv.stamp
 	@$(PIP) $(FROM_HERE)
 	@$(CHECKED)
 	@touch $@
+
+hooks: $(VENV)/dev.stamp ## judge each commit by lint, types and layers before it is made
+	@$(BIN)/pre-commit install
 
 # --- the platform ----------------------------------------------------------------------------------------------------
 
