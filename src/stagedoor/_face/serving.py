@@ -21,6 +21,7 @@ from stagedoor._face.gateway import Gateway
 from stagedoor._face.settings import Settings, settings_from
 from stagedoor._face.watching import Watch
 from stagedoor._problems import ProblemDetails
+from stagedoor._web.near import NearCache
 from stagedoor.errors import ConfigError
 
 __all__ = ["found", "limits_of", "serve", "server_hooks"]
@@ -57,7 +58,8 @@ def serve(target: str, *, host: str | None = None, port: int | None = None, work
     """
     gateway = found(target)
     settings = settings_from(os.environ, gateway.name, gateway.settings)
-    gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
+    looked_at = gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
+    looked_at.guards.validate_workers(workers)
     address = (host or settings.host, settings.port if port is None else port)
     limits = limits_of(settings)
     os.environ[_TARGET] = target
@@ -103,7 +105,7 @@ def server_hooks() -> ServerHooks:
 
 def _server_hooks(gateway: Gateway) -> ServerHooks:
     app = _Served(gateway)
-    return ServerHooks(app=app, refused=app.refused, drain=app.drain)
+    return ServerHooks(app=app, refused=app.refused, drain=app.drain, near=app.near)
 
 
 class _Served:
@@ -132,6 +134,10 @@ class _Served:
         """Count a request that the door turned away."""
         for running in self._gateway.serving():
             running.refused(problem, request_id)
+
+    def near(self) -> NearCache | None:
+        """Return the near cache of the gateway that is served; None before it is, or without one."""
+        return next((running.web.near for running in self._gateway.serving()), None)
 
     def drain(self) -> None:
         """Say "not ready" from now on."""

@@ -8,7 +8,6 @@ PROMETHEUS_MULTIPROC_DIR and one scrape shows their sum: call `prepare_workers` 
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, cast, get_args
@@ -22,7 +21,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from stagedoor import _events as events
@@ -31,6 +30,7 @@ from stagedoor._aggregate.verdict import Status
 from stagedoor._context import WEIGHTS
 from stagedoor._events import Event, Observer, upstream_of
 from stagedoor._observers import numbers
+from stagedoor._observers.worker_files import forget_the_dead
 from stagedoor.errors import UpstreamRejected
 
 __all__ = ["Metrics", "prepare_workers"]
@@ -171,6 +171,21 @@ class Metrics:
         if status == 429:
             self._limited.inc()
 
+    def prepared(self, method: str, endpoint: str, status: int) -> Callable[[float, str, str], None]:
+        """Return what counts one request of this kind that began and ended at once."""
+        if method not in _METHODS:
+            method = "OTHER"
+        if endpoint not in self._endpoints:
+            endpoint = self._admitted(endpoint)
+        count = self._requests[method, endpoint, status].inc
+        observe = self._seconds[method, endpoint].observe
+
+        def counted(seconds: float, _request_id: str, _trace_id: str) -> None:
+            count()
+            observe(seconds)
+
+        return counted
+
     def include(self, collector: Collector) -> None:
         """Show also what a collector of prometheus_client tells: facts that look the same from every worker."""
         self.registry.register(collector)
@@ -182,16 +197,18 @@ class Metrics:
             for part, status in product(plan.parts, get_args(Status)):
                 self._parts[plan.name, part, status]
 
-    def know(self, keepers: Iterable[str]) -> None:
-        """Count what is kept and joined also under these names: screens and lists, which stand before services."""
-        self._keepers = frozenset(keepers) - self._names.keys()
-
-    def follow(self, held: Callable[[], Mapping[str, Mapping[str, int]]], limit: Callable[[], float]) -> None:
+    def follow(
+        self,
+        held: Callable[[], Mapping[str, Mapping[str, int]]],
+        limit: Callable[[], float],
+        keepers: Iterable[str] = (),
+    ) -> None:
         """Show also what is held at each upstream, and how many requests may be under way: asked for each page.
 
         `held` returns `limit`, `permits` and `waiting` by the upstream's name. Of other workers a page shows what they
-        held when they were last asked themselves.
+        held when they were last asked themselves. What screens and lists keep counts under their names, `keepers`.
         """
+        self._keepers = frozenset(keepers) - self._names.keys()
         self._declare_load()
         self._load = lambda: self._look(held(), limit())
 
@@ -207,7 +224,7 @@ class Metrics:
         self._load()
         registry = self.registry
         if self._shared:
-            _forget_the_dead(Path(os.environ[_DIRECTORY]))
+            forget_the_dead(Path(os.environ[_DIRECTORY]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             for collector in self._facts:
@@ -367,21 +384,3 @@ def prepare_workers(directory: Path) -> None:
     for file in directory.glob("*.db"):
         file.unlink()
     os.environ[_DIRECTORY] = str(directory)
-
-
-def _forget_the_dead(directory: Path) -> None:
-    """Take the gauges of workers that have ended out of the sum; one that was killed could not do so itself."""
-    for pid in {int(file.stem.rpartition("_")[2]) for file in directory.glob("gauge_live*.db")}:
-        if not _lives(pid):
-            with suppress(FileNotFoundError):  # another worker was faster
-                mark_process_dead(pid)  # type: ignore[no-untyped-call]
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # alive, and somebody else's
-        return True
-    return True

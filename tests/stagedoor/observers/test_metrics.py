@@ -257,6 +257,17 @@ def test_what_is_held_at_upstreams_and_how_much_may_be_is_told_when_asked() -> N
     assert value(metrics, 'requests_shed_total{priority="detail"}') == 0
 
 
+def test_a_prepared_request_is_counted_like_any_other() -> None:
+    """Requests that begin and end at once leave the gauge alone."""
+    one, two = Metrics({}), Metrics({})
+    for method in ("GET", "BREW"):
+        one.prepared(method, "/films/{id}", 200)(0.004, "r1", "t1")
+        two.request_started()
+        two.request_ended(method, "/films/{id}", 200, 0.004)
+
+    assert one.render() == two.render()
+
+
 def test_what_has_not_happened_yet_is_shown_as_0() -> None:
     """Issue 15: a rate over a series that appears with its first event never sees that event."""
     metrics = Metrics(NAMES)
@@ -269,7 +280,7 @@ def test_what_has_not_happened_yet_is_shown_as_0() -> None:
 def test_what_screens_keep_and_join_is_counted_under_their_names() -> None:
     """C8, K7: an operator asks which screen it was; only names that are declared become series (T16)."""
     metrics = Metrics(NAMES)
-    metrics.know(["profile", "users"])
+    metrics.follow(dict, lambda: 0.0, ["profile", "users"])
     metrics.observe(CacheLookup("profile.get", "memory", "stale"))
     metrics.observe(CallJoined("profile.get"))
     metrics.observe(RefreshFailed("profile.get", LATE))
