@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from shutil import rmtree
 
+import pytest
+
 from cinema.indices import INDICES
 from cinema.settings import Settings
 from cinema.stack.child import late
