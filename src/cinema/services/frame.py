@@ -121,7 +121,11 @@ def new_frame(
 ) -> Frame:
     """Start a service of this name, whose health is what `probe` finds; `close` ends what it stands on."""
     logs = Logs(
-        stream or sys.stdout.buffer, level=settings.log_level, format=settings.log_format, service=name
+        stream or sys.stdout.buffer,
+        level=settings.log_level,
+        format=settings.log_format,
+        service=name,
+        sample=settings.log_sample,
     )
 
     @asynccontextmanager

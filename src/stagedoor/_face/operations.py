@@ -13,6 +13,7 @@ from stagedoor import _problems as problems
 from stagedoor._call import Env
 from stagedoor._clock import Clock
 from stagedoor._deadline import DueTime, TimeoutScope
+from stagedoor._face.authenticators import Guards
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.roles import AtWork, Declares
 from stagedoor._face.settings import Settings
@@ -58,6 +59,7 @@ class Operated(AtWork, Protocol):
     world: World
     env: Env
     stores: Stores
+    guards: Guards
     web: GatewayApp
 
     @property
@@ -185,7 +187,7 @@ def probes_of(running: Operated, blueprint: Blueprint) -> Mapping[str, Probe]:
     probes |= {one.declared.label: _source_probe(one) for one in running.sourcings}
     if running.stores.tiers is not None:
         probes["redis"] = running.stores.probe
-    return probes
+    return {**probes, **running.guards.probes}
 
 
 def _source_probe(sourcing: Sourcing) -> Probe:

@@ -46,17 +46,24 @@ class World:
         self.metrics = _metrics(labels, release) if settings.metrics else None
         self.logs: Logs | None = None
         clock = SystemClock() if env is None else env.clock
+        rng = random.random if env is None else env.rng
         sinks: list[Any] = [] if self.metrics is None else [self.metrics]
         if env is None or stream is not None:
             out = _output() if stream is None else stream
-            known = {**labels, "redis": "redis"}
+            known, share = {**labels, "redis": "redis"}, settings.log_sample
             self.logs = Logs(
-                out, level=settings.level, format=settings.form, service=name, labels=known, clock=clock
+                out,
+                level=settings.level,
+                format=settings.form,
+                service=name,
+                labels=known,
+                clock=clock,
+                sample=share,
+                rng=rng,
             )
             sinks.append(self.logs)
         if env is not None:
             sinks.append(env.observe)
-        rng = random.random if env is None else env.rng
         self.env = Env(clock, rng, fan_out(*sinks))
         self.entropy: Callable[[int], bytes] = randbytes if env is None else _drawn(rng)
         self.sentry = _sentry(settings, release, self.env)

@@ -7,11 +7,13 @@ stream stops that thread and never the loop: what finds the queue full is droppe
 A storm must not drown the log. Trouble with a service repeats with each call, so each kind of such a line (event,
 service, reason) is written once a minute; other lines, changes of state among them, 10 times at once and once a second
 after that. The next line of the kind tells how many were `suppressed`. Requests are never held back: one line each, at
-INFO, or at WARNING if the answer was a 5xx, which then names its `cause`.
+INFO, or at WARNING if the answer was a 5xx, which then names its
+`cause`, unless a sample was asked for.
 """
 
 import asyncio
 import logging
+import random
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -54,6 +56,7 @@ _EACH_MINUTE: Final = 1 / 60
 _MOST_KINDS: Final = 1_000
 _GATHER: Final = 0.02
 _TOOK: Final = 0.000125  # seconds, of a line whose form is looked at
+_SLOW: Final = 0.2  # seconds: what takes longer is logged whatever the sample (contract 17 promises less)
 _LONGEST: Final = 500  # characters of what went wrong with a call
 
 
@@ -95,7 +98,9 @@ class Logs:
 
     `level` is the least that is written. `service` names the process on each line that names no upstream, "" for one
     that needs no name; `labels` are what metrics and health call an upstream, by its name. `capacity` bounds the queue
-    in lines; `dropped` counts what found it full, or the stream gone. Close it at the end: that flushes.
+    in lines; `dropped` counts what found it full, or the stream gone. `sample` is the share of ordinary requests that
+    get a line, drawn by `rng`; those that ended in an error, 400 or above, or took 0.2 s or longer get theirs in any
+    case. Close it at the end: that flushes.
     """
 
     def __init__(
@@ -108,6 +113,8 @@ class Logs:
         labels: Mapping[str, str] | None = None,
         clock: Clock | None = None,
         capacity: int = 20_000,
+        sample: float = 1.0,
+        rng: Callable[[], float] = random.random,
     ) -> None:
         self.dropped = 0
         self._stream = stream
@@ -117,6 +124,8 @@ class Logs:
         self._encode = as_json if format == "json" else as_text
         self._clock = clock or SystemClock()
         self._capacity = capacity
+        self._sample = sample
+        self._rng = rng
         self._allowances: dict[tuple[str, str, str], _LineQuota] = {}
         self._queue: deque[bytes] = deque()
         self._second = -1.0
@@ -162,6 +171,8 @@ class Logs:
         level: Level = "INFO" if status < 500 else "WARNING"
         if self._least > _LEVELS[level]:
             return
+        if self._sample < 1.0 and status < 400 and seconds < _SLOW and self._rng() >= self._sample:
+            return
         record = self._record(level, method, endpoint, status, seconds, request_id, trace_id)
         if cause:
             name, colon, reason = cause.partition(": ")
@@ -206,8 +217,13 @@ class Logs:
         return logged
 
     def _template(self, method: str, endpoint: str, status: int) -> str | None:
-        """Return a line of JSON with places for what differs; None where lines are of another kind."""
-        if status >= 500 or self._least > _LEVELS["INFO"] or self._encode is not as_json:
+        """Return a line of JSON with places for what differs; None where lines are of another kind, or drawn."""
+        if (
+            status >= 500
+            or self._least > _LEVELS["INFO"]
+            or self._encode is not as_json
+            or self._sample < 1.0
+        ):
             return None
         record = self._record("INFO", method, endpoint, status, _TOOK, "%", "%")
         line = as_json({**record, "timestamp": "%"}).decode().replace("%", "%%")

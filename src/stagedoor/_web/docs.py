@@ -29,11 +29,12 @@ _ASSETS = {
     "swagger-ui.css": b"text/css; charset=utf-8",
     "redoc.standalone.js": b"text/javascript; charset=utf-8",
 }
+# ReDoc shows a logo from another host; in its place stands a picture of nothing.
+_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
+_NOTHING = b"data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="
 _FOREVER = (b"cache-control", b"public, max-age=86400")
 _SHORT = (b"cache-control", b"no-cache")
 _MOST_ROOTS = 8  # paths that a document is made for and kept
-# ReDoc asks its maker's host for a logo, which is nobody's business who reads our documents.
-_FOREIGN_LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 # Neither page has a dark mode of its own: turning the light round keeps its contrasts, turning hues back its colours.
 _DARK = (
     "<style>@media (prefers-color-scheme: dark){html{background:#111}"
@@ -131,7 +132,7 @@ def _asset_route(name: str, assets: str) -> Route:
 
     async def handle(request: Request) -> WebAnswer:
         if not kept:
-            body = (await asyncio.to_thread(_asset_file(name).read_bytes)).replace(_FOREIGN_LOGO, b"data:,")
+            body = (await asyncio.to_thread(_asset_file(name).read_bytes)).replace(_LOGO, _NOTHING)
             answer = WebAnswer(200, ((b"content-type", _ASSETS[name]), _FOREVER), body)
             kept.append((answer, etag_of(body)))
         return conditional(*kept[0], request.listed(b"if-none-match"))
