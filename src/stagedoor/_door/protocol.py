@@ -5,7 +5,7 @@
 
 It takes the place of uvicorn's own protocols and shares no parser with them: those forgive, each in its own way.
 A refusal waits for the answers of earlier requests on the same connection. After it, as after any last answer, the
-socket is half closed and what comes is read and dropped for a moment: a reset would take the answer along (RFC 9112 9.6).
+socket is half closed and what comes is read and dropped for a moment: a reset would take the answer (RFC 9112 9.6).
 """
 
 import asyncio
