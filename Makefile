@@ -18,8 +18,9 @@ CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and t
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help init promises dashboards run start stop down restart rebuild ps logs shell ipython redis migrate test test-containers unit kit live cover lint format types layers bin lock \
-	wheel deep hostile chaos reference bench-profile bench-proxy bench-client bench-overload bench-catalogue bench-search clean
+.PHONY: help init hooks promises dashboards run start stop down restart rebuild ps logs shell ipython redis migrate test test-containers unit kit live cover lint format types layers bin lock \
+	wheel deep hostile chaos reference bench-hit bench-profile bench-proxy bench-client bench-overload bench-catalogue \
+	bench-search clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -44,6 +45,9 @@ $(VENV)/dev.stamp: requirements-dev.lock pyproject.toml | $(VENV)/venv.stamp
 	@$(PIP) $(FROM_HERE)
 	@$(CHECKED)
 	@touch $@
+
+hooks: $(VENV)/dev.stamp ## judge each commit by lint, types and layers before it is made
+	@$(BIN)/pre-commit install
 
 # --- the platform ----------------------------------------------------------------------------------------------------
 
@@ -202,6 +206,9 @@ bin: ## name the folder of the programs that were installed
 
 lock: $(VENV)/venv.stamp ## pin the dependencies again
 	@$(BIN)/python scripts/lock.py $(ARGS)
+
+bench-hit: $(VENV)/dev.stamp ## kept answers per second, beside nginx, Varnish, Fastify and FastAPI
+	@$(BIN)/python -m bench.hit $(ARGS)
 
 bench-profile: $(VENV)/dev.stamp ## cold profiles per second, beside FastAPI + aiohttp and Fastify
 	@$(BIN)/python -m bench.profile $(ARGS)
