@@ -53,6 +53,9 @@ async def take(settings: Settings, folder: Path) -> BackupManifest:
 
 
 async def _filled(settings: Settings, folder: Path) -> BackupManifest:
+    folder.mkdir(
+        mode=0o700, parents=True, exist_ok=True
+    )  # it holds what people are called, and where they live
     for name in _PARTS:
         (folder / name).mkdir(parents=True, exist_ok=True)
     rows, missing = await _copied(settings, folder)
@@ -111,6 +114,12 @@ def _copy(source: Path, target: Path) -> None:
 def _remove_snapshot(folder: Path) -> None:
     for file in folder.glob(f"{_SNAPSHOT}*"):
         file.unlink()
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what people are called, and where they live
+    for name in _PARTS:
+        (folder / name).mkdir(exist_ok=True)
 
 
 def _is_filled(folder: Path) -> bool:
