@@ -53,11 +53,7 @@ async def take(settings: Settings, folder: Path) -> BackupManifest:
 
 
 async def _filled(settings: Settings, folder: Path) -> BackupManifest:
-    folder.mkdir(
-        mode=0o700, parents=True, exist_ok=True
-    )  # it holds what people are called, and where they live
-    for name in _PARTS:
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(_make, folder)
     rows, missing = await _copied(settings, folder)
     wanted = set(await asyncio.to_thread(pictures_in, folder)) - set(missing)
     await asyncio.to_thread(_keep_only, folder / "pictures", wanted)
@@ -117,7 +113,9 @@ def _remove_snapshot(folder: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what people are called, and where they live
+    folder.mkdir(
+        mode=0o700, parents=True, exist_ok=True
+    )  # it holds what people are called, and where they live
     for name in _PARTS:
         (folder / name).mkdir(exist_ok=True)
 
