@@ -31,7 +31,7 @@ from stagedoor._events import StoreFailed
 from stagedoor._observers.logs import Logs, LogStream
 from stagedoor._observers.metrics import Metrics
 from stagedoor._problems import ProblemDetails
-from stagedoor._web.middleware import Framework, RequestMiddleware
+from stagedoor._web.middleware import CAUSE, Framework, RequestMiddleware
 from stagedoor._web.routes import RequestRefused
 
 __all__ = ["DatabaseFrame", "Frame", "Outage", "new_frame", "open_frame", "problem_for"]
@@ -191,8 +191,10 @@ async def _look(database: Database, table: Table) -> None:
 def _refuse_in_form(frame: Frame) -> None:
     def refuse(request: Request, error: Exception) -> Response:
         if isinstance(error, DatabaseUnavailable):
+            request.scope[CAUSE] = f"database: {_kind_of(error)}"
             frame.logs.observe(StoreFailed("database", _kind_of(error)))
         if isinstance(error, Outage):
+            request.scope[CAUSE] = f"{error.store}: {_kind_of(error)}"
             frame.logs.observe(StoreFailed(error.store, _kind_of(error)))
         return problem_answer(request, problem_for(error))
 

@@ -38,6 +38,7 @@ class World:
         env: Env | None,
         *,
         release: str = "",
+        name: str = "",
         all_logs: bool = False,
         stream: LogStream | None = None,
     ) -> None:
@@ -49,9 +50,16 @@ class World:
         sinks: list[Any] = [] if self.metrics is None else [self.metrics]
         if env is None or stream is not None:
             out = _output() if stream is None else stream
-            share = settings.log_sample
+            known, share = {**labels, "redis": "redis"}, settings.log_sample
             self.logs = Logs(
-                out, level=settings.level, format=settings.form, clock=clock, sample=share, rng=rng
+                out,
+                level=settings.level,
+                format=settings.form,
+                service=name,
+                labels=known,
+                clock=clock,
+                sample=share,
+                rng=rng,
             )
             sinks.append(self.logs)
         if env is not None:

@@ -94,7 +94,14 @@ class Sentry(logging.Handler):
         """Do nothing: a request is told at its end."""
 
     def request_ended(
-        self, method: str, endpoint: str, status: int, seconds: float, request_id: str, trace_id: str
+        self,
+        method: str,
+        endpoint: str,
+        status: int,
+        seconds: float,
+        request_id: str,
+        trace_id: str,
+        cause: str = "",
     ) -> None:
         """Send a share of the requests as traces."""
         if self._rng() >= self._rate or not trace_id:
