@@ -23,6 +23,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cinema import setting_values
+from cinema.telemetry import share_variables
 from stagedoor import JwtSettings
 from stagedoor.errors import ConfigError
 
@@ -248,9 +249,12 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
         stray = stray_name(names)
         if stray:
             raise SettingsError(stray)
+        share_variables(said)
         return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue] - pydantic-settings' own parameter
     except ValidationError as error:
         raise SettingsError(_one_line(error.errors(include_url=False))) from None
+    except ConfigError as error:
+        raise SettingsError(str(error)) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{env_file}: cannot be read as settings ({error.__class__.__name__})") from error
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
 from stagedoor import _context as context
+from stagedoor._attempts import traced
 from stagedoor._call import Call, Env, Policy, Send, Transport
 from stagedoor._capabilities import Breaking, Closing, Holding, InUseGauges, Keyed
 from stagedoor._deadline import DueTime, is_late
@@ -135,7 +136,10 @@ def _attempting(
     transport: Transport[P, Any], env: Env, read: Callable[[Call[P], Any], R] | None
 ) -> Send[P, R]:
     """Make the transport's attempts visible: in the request's record and as one event each."""
-    current, now, observe, send = context.current, env.clock.now, env.observe, transport.send
+    current, now, observe = context.current, env.clock.now, env.observe
+    send: Send[P, Any] = transport.send
+    if env.tracer is not None:
+        send, read = traced(transport, read, env.tracer), None
 
     async def attempting(call: Call[P]) -> R:
         current().record.calls += 1

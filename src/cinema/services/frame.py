@@ -4,6 +4,7 @@ What a service stands on, a database or a store, is told by `probe`, which raise
 """
 
 import logging
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -30,7 +31,9 @@ from stagedoor._clock import SystemClock
 from stagedoor._events import StoreFailed
 from stagedoor._observers.logs import Logs, LogStream
 from stagedoor._observers.metrics import Metrics
+from stagedoor._observers.tracing import tracing_of
 from stagedoor._problems import ProblemDetails
+from stagedoor._tracing import Tracer
 from stagedoor._web.middleware import Framework, RequestMiddleware
 from stagedoor._web.routes import RequestRefused
 
@@ -80,13 +83,14 @@ class Frame:
     stands_on: str
     logs: Logs
     metrics: Metrics
+    tracer: Tracer | None
 
     def finish(self, body_bytes: int = BODY_BYTES) -> RequestMiddleware:
         """Return the whole service, whose requests may bring so many bytes."""
         _refuse_in_form(self)
         _operate(self)
         framework = replace(_FASTAPI, body_bytes=body_bytes)
-        return RequestMiddleware(self.app, framework, (self.metrics, self.logs), SystemClock())
+        return RequestMiddleware(self.app, framework, (self.metrics, self.logs), SystemClock(), self.tracer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,9 @@ def open_frame(
     database = open_database(settings.database_url, settings.database_pool_size)
     probe = partial(_look, database, table)
     bare = new_frame(settings, stream, name, about, probe, "the database", database.close, life)
-    return DatabaseFrame(bare.app, bare.about, bare.probe, bare.stands_on, bare.logs, bare.metrics, database)
+    return DatabaseFrame(
+        bare.app, bare.about, bare.probe, bare.stands_on, bare.logs, bare.metrics, bare.tracer, database
+    )
 
 
 def new_frame(
@@ -120,8 +126,13 @@ def new_frame(
     life: Life = _nothing,
 ) -> Frame:
     """Start a service of this name, whose health is what `probe` finds; `close` ends what it stands on."""
+    tracer = tracing_of(os.environ, name, __version__)
     logs = Logs(
-        stream or sys.stdout.buffer, level=settings.log_level, format=settings.log_format, service=name
+        stream or sys.stdout.buffer,
+        level=settings.log_level,
+        format=settings.log_format,
+        service=name,
+        spans=tracer is not None,
     )
 
     @asynccontextmanager
@@ -129,6 +140,9 @@ def new_frame(
         async with AsyncExitStack() as stack:
             logs.capture(level="WARNING")
             stack.push_async_callback(logs.aclose)
+            if tracer is not None:
+                tracer.open()
+                stack.push_async_callback(tracer.aclose)
             stack.push_async_callback(close)
             await stack.enter_async_context(life())
             yield
@@ -143,7 +157,7 @@ def new_frame(
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    return Frame(app, about, probe, stands_on, logs, Metrics({}, process=True))
+    return Frame(app, about, probe, stands_on, logs, Metrics({}, process=True), tracer)
 
 
 def _operate(frame: Frame) -> None:

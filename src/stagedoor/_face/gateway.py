@@ -87,7 +87,9 @@ class Gateway(Declaration):
         rows = [name for guard in blueprint.guards for name, _, _ in guard.variables(self.name)]
         validate_known(variables, self.name, names, rows, given=self.settings is not None)
         labels = {one.name: one.label for one in blueprint.behind}
-        world = World(settings, labels, env, release=self.version, all_logs=all_logs, stream=stream)
+        world = World(
+            settings, labels, env, name=self.name, release=self.version, all_logs=all_logs, stream=stream
+        )
         given: dict[str, Transport[Any, Any]] = dict(transports or {})
         missing: list[str] = []
         for service in blueprint.services:

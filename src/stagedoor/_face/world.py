@@ -17,6 +17,7 @@ from stagedoor._ids import randbytes
 from stagedoor._observers import fan_out
 from stagedoor._observers.logs import Logs, LogStream
 from stagedoor._observers.sentry import Sentry
+from stagedoor._observers.tracing import tracing_of
 from stagedoor._web.access import AccessObserver
 
 __all__ = ["World"]
@@ -37,6 +38,7 @@ class World:
         labels: Mapping[str, str],
         env: Env | None,
         *,
+        name: str = "",
         release: str = "",
         all_logs: bool = False,
         stream: LogStream | None = None,
@@ -45,15 +47,18 @@ class World:
         self.metrics = _metrics(labels) if settings.metrics else None
         self.logs: Logs | None = None
         clock = SystemClock() if env is None else env.clock
+        self.tracing = tracing_of(os.environ, name, release) if env is None else None
+        tracer = self.tracing if env is None else env.tracer
         sinks: list[Any] = [] if self.metrics is None else [self.metrics]
         if env is None or stream is not None:
             out = _output() if stream is None else stream
-            self.logs = Logs(out, level=settings.level, format=settings.form, clock=clock)
+            spans = tracer is not None
+            self.logs = Logs(out, level=settings.level, format=settings.form, spans=spans, clock=clock)
             sinks.append(self.logs)
         if env is not None:
             sinks.append(env.observe)
         rng = random.random if env is None else env.rng
-        self.env = Env(clock, rng, fan_out(*sinks))
+        self.env = Env(clock, rng, fan_out(*sinks), tracer)
         self.entropy: Callable[[int], bytes] = randbytes if env is None else _drawn(rng)
         self.sentry = _sentry(settings, release, self.env)
         told = (self.metrics, self.logs, self.sentry)
@@ -68,6 +73,9 @@ class World:
                 self.logs.capture(*names, level="WARNING")
                 stack.push_async_callback(self.logs.aclose)
                 _tell_what_is_not_shared(self.metrics is not None)
+            if self.tracing is not None:
+                self.tracing.open()
+                stack.push_async_callback(self.tracing.aclose)
             if self.sentry is not None:
                 self.sentry.watch()
                 stack.push_async_callback(self.sentry.aclose)

@@ -85,8 +85,8 @@ class Logs:
     """Write events and requests as lines.
 
     `level` is the least that is written. `service` names the process on each line that names no upstream, "" for a
-    process that needs no name. `capacity` bounds the queue in lines; `dropped` counts what found it full, or the
-    stream gone. Close it at the end: that flushes.
+    process that needs no name; with `spans` each line names its span as well. `capacity` bounds the queue in lines;
+    `dropped` counts what found it full, or the stream gone. Close it at the end: that flushes.
     """
 
     def __init__(
@@ -96,10 +96,12 @@ class Logs:
         level: Level = "INFO",
         format: Format = "json",  # noqa: A002 - the name of the setting
         service: str = "",
+        spans: bool = False,
         clock: Clock | None = None,
         capacity: int = 20_000,
     ) -> None:
         self.dropped = 0
+        self._spans = spans
         self._stream = stream
         self._service = service
         self._least = _LEVELS[level]
@@ -145,6 +147,7 @@ class Logs:
         seconds: float,
         request_id: str = "",
         trace_id: str = "",
+        span_id: str = "",
     ) -> None:
         """Log one request."""
         level = "INFO" if status < 500 else "WARNING"
@@ -163,6 +166,8 @@ class Logs:
         }
         if self._service:
             record["service"] = self._service
+        if self._spans:
+            record["span_id"] = span_id
         self._put(record)
 
     def log(self, level: Level, event: str, *, service: str = "", **fields: object) -> None:
@@ -172,9 +177,11 @@ class Logs:
         held = self._admit((event, service, str(fields.get("reason", ""))))
         if held is None:
             return
-        request_id, trace_id = _ids()
+        request_id, trace_id, span_id = _ids()
         record: dict[str, object] = {"timestamp": self._timestamp(), "level": level, "event": event}
         record |= {"request_id": request_id, "trace_id": trace_id, "service": service or self._service}
+        if self._spans:
+            record["span_id"] = span_id
         for name, value in fields.items():
             record[name] = redacted(value) if isinstance(value, str) else value
         if held:
@@ -277,11 +284,12 @@ def _level_of(number: int) -> Level:
     return "INFO" if number >= logging.INFO else "DEBUG"
 
 
-def _ids() -> tuple[str, str]:
-    """Return request id and trace id of the current context; "" for what it does not know."""
+def _ids() -> tuple[str, str, str]:
+    """Return the ids of request, trace and span of the current context; "" for what it does not know."""
     asked = context.current()
-    parent = next((value for name, value in asked.forward if name == b"traceparent"), b"")
-    return asked.request_id, parent[3:35].decode("ascii", "replace")
+    found = next((value for name, value in asked.forward if name == b"traceparent"), b"")
+    parent = found.decode("ascii", "replace")
+    return asked.request_id, parent[3:35], parent[36:52]
 
 
 def _told(event: Event) -> Told | None:

@@ -152,6 +152,7 @@ class Metrics:
         seconds: float,
         request_id: str = "",
         trace_id: str = "",
+        span_id: str = "",
     ) -> None:
         """Count a request out; `endpoint` is the route's template or "unmatched", never a raw path."""
         self._active.dec()

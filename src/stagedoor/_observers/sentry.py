@@ -94,14 +94,26 @@ class Sentry(logging.Handler):
         """Do nothing: a request is told at its end."""
 
     def request_ended(
-        self, method: str, endpoint: str, status: int, seconds: float, request_id: str, trace_id: str
+        self,
+        method: str,
+        endpoint: str,
+        status: int,
+        seconds: float,
+        request_id: str,
+        trace_id: str,
+        span_id: str = "",
     ) -> None:
         """Send a share of the requests as traces."""
         if self._rng() >= self._rate or not trace_id:
             return
         end = self._clock.wall()
         outcome = _outcome(status)
-        trace = {"trace_id": trace_id, "span_id": trace_id[:16], "op": "http.server", "status": outcome}
+        trace = {
+            "trace_id": trace_id,
+            "span_id": span_id or trace_id[:16],
+            "op": "http.server",
+            "status": outcome,
+        }
         event: Any = {
             "type": "transaction",
             "transaction": f"{method} {endpoint}",

@@ -21,7 +21,14 @@ class AccessObserver(Protocol):
         """Note that a request is under way."""
 
     def request_ended(
-        self, method: str, endpoint: str, status: int, seconds: float, request_id: str, trace_id: str
+        self,
+        method: str,
+        endpoint: str,
+        status: int,
+        seconds: float,
+        request_id: str,
+        trace_id: str,
+        span_id: str = "",
     ) -> None:
         """Note that it ended; `endpoint` is the route's template or "unmatched"."""
 
@@ -84,9 +91,10 @@ class RequestCounter:
         finally:
             self.active -= 1
             seconds, status = self._now() - request.started, request.status or CLIENT_CLOSED
-            method, trace_id = request.scope["method"], request.trace.trace_id.decode()
+            method, trace = request.scope["method"], request.trace.parent.decode()
+            trace_id, span_id, endpoint = trace[3:35], trace[36:52], request.endpoint
             for sink in self._traffic:
-                sink.request_ended(method, request.endpoint, status, seconds, request.request_id, trace_id)
+                sink.request_ended(method, endpoint, status, seconds, request.request_id, trace_id, span_id)
 
     def refused(self, problem: ProblemDetails, request_id: str) -> None:
         """Count a request that the door turned away before any application saw it."""

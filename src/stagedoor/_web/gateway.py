@@ -36,6 +36,7 @@ from stagedoor._web.disconnect import ClientGone, while_connected
 from stagedoor._web.identity import credentials_of
 from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused, Route, RouteMatch, Router
+from stagedoor._web.spans import spanned
 from stagedoor._web.stream import send_stream
 from stagedoor._web.throttle import Limiter, Quotas
 from stagedoor._web.trace import Parents
@@ -133,6 +134,7 @@ class GatewayApp:
         self._turn_asked = self._next_turn = -inf
         self.deadline = deadline
         self._counter = RequestCounter(traffic, env.clock.now)
+        self._count = spanned(self._counter.count, env.tracer)
         self._trusted = trusted
         self._throttle = throttle
         common = () if throttle is None else (throttle,)
@@ -151,7 +153,7 @@ class GatewayApp:
             exchange = _RoutedRequest(scope, receive, send, match, self._now(), self._entropy(40))
             route = match.route
             if route.counted:
-                await self._counter.count(exchange, self._admitted(exchange, route))
+                await self._count(exchange, self._admitted(exchange, route))
             else:
                 await self._served(exchange)
         elif scope["type"] == "lifespan":

@@ -12,7 +12,14 @@ class Sink:
         self.told.append(("started",))
 
     def request_ended(
-        self, method: str, endpoint: str, status: int, seconds: float, request_id: str, trace_id: str
+        self,
+        method: str,
+        endpoint: str,
+        status: int,
+        seconds: float,
+        request_id: str,
+        trace_id: str,
+        span_id: str = "",
     ) -> None:
         self.told.append((method, endpoint, status, seconds, request_id, trace_id))
 

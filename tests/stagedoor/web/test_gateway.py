@@ -27,7 +27,14 @@ class Remembering:
         self.under_way += 1
 
     def request_ended(
-        self, method: str, endpoint: str, status: int, seconds: float, request_id: str, trace_id: str
+        self,
+        method: str,
+        endpoint: str,
+        status: int,
+        seconds: float,
+        request_id: str,
+        trace_id: str,
+        span_id: str = "",
     ) -> None:
         self.under_way -= 1
         self.ended.append((method, endpoint, status))

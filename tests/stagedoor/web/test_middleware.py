@@ -23,7 +23,14 @@ class Told:
         self.open += 1
 
     def request_ended(
-        self, method: str, endpoint: str, status: int, seconds: float, request_id: str, trace_id: str
+        self,
+        method: str,
+        endpoint: str,
+        status: int,
+        seconds: float,
+        request_id: str,
+        trace_id: str,
+        span_id: str = "",
     ) -> None:
         self.open -= 1
         self.lines.append((method, endpoint, status, request_id, len(trace_id)))

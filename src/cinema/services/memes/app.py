@@ -70,7 +70,7 @@ def build(settings: Settings, *, stream: LogStream | None = None) -> RequestMidd
             await container.close()
 
     frame = open_frame(settings, stream, "meme-service", "Pictures with a title", meme, life)
-    container = make_async_container(Lifetimes(settings, frame.database, fan_out(frame.logs)))
+    container = make_async_container(Lifetimes(settings, frame.database, fan_out(frame.logs), frame.tracer))
     router = APIRouter(route_class=DishkaRoute)
     _declare_reading(router)
     _declare_writing(router, settings.media_max_bytes)
