@@ -18,7 +18,7 @@ CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and t
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help init promises run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
+.PHONY: help init promises dashboards run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
 	wheel deep hostile chaos reference bench-profile bench-client bench-overload bench-catalogue bench-search clean
 
 help: ## list these commands
@@ -83,6 +83,9 @@ unit kit live deep hostile chaos: export PYTHONDONTWRITEBYTECODE =
 
 test: unit live ## run all tests
 
+# What takes tens of seconds each is for CI, which sets CI, and for DEEP=1.
+LONG := $(if $(CI)$(DEEP),, and not long)
+
 # Counting lines makes them half as slow again, so only CI does it, and `CI=1 make unit cover`.
 COUNTED := $(if $(CI),--cov --cov-report= --cov-fail-under=0)
 
@@ -94,14 +97,14 @@ kit: $(VENV)/dev.stamp ## the kit's unit tests alone
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup tests/stagedoor $(ARGS)
 
 live: $(VENV)/dev.stamp ## the tests that time or load real processes, one after the other
-	@$(BIN)/python -m pytest -q -m live $(ARGS)
+	@$(BIN)/python -m pytest -q -m "live$(LONG)" $(ARGS)
 
 cover: ## hold the floors on what `CI=1 make unit` measured
 	@sh scripts/floors.sh $(BIN)/python
 
 deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; then hostile, chaos and the ETL under faults
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup --hypothesis-profile=deep --timeout=1800 $(ARGS)
-	@DEEP=1 $(BIN)/python -m pytest -q -m live tests/live/test_memes_killed.py $(ARGS)
+	@DEEP=1 $(BIN)/python -m pytest -q -m live tests/live $(ARGS)
 	@$(BIN)/python -m tests.deep.hostile
 	@$(BIN)/python -m tests.deep.chaos
 	@$(BIN)/python -m tests.deep.etl
@@ -141,6 +144,9 @@ reference: $(VENV)/dev.stamp ## write docs/reference and docs/modules.md again f
 
 promises: $(VENV)/dev.stamp ## write into docs/promises.md which tests hold each promise
 	@$(BIN)/python -m scripts.promises
+
+dashboards: $(VENV)/dev.stamp ## write deploy/grafana/dashboards again from scripts/dashboards
+	@$(BIN)/python -m scripts.dashboards
 
 wheel: $(VENV)/dev.stamp ## build dist/*.whl
 	@rm -rf dist

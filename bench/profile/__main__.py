@@ -1,6 +1,6 @@
 """Compare cold profile answers: user and orders side by side, then one batch of products, for users never seen before.
 
-python -m bench.profile [--rounds 3] [--seconds 8] [--only fastify fastapi]
+python -m bench.profile [--rounds 3] [--seconds 8] [--only fastify fastapi] [--beside ../before]
 """
 
 import argparse
@@ -18,7 +18,7 @@ from bench import engine, node
 from bench.compare import Plan, Result, Target, closed_table, compare, open_table
 from bench.load import fresh_prefix, require
 from bench.process import Command, cores, free_port, running
-from bench.profile.targets import PEERS, TARGETS, Upstreams
+from bench.profile.targets import PEERS, TARGETS, Make, Upstreams, of_tree
 from bench.table import machine
 
 PATH = "/api/profile/"
@@ -44,7 +44,8 @@ def main(options: Sequence[str]) -> int:
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         where = start_upstreams(stack, others)
-        targets = [start(stack, name, where, core, scratch) for name in asked.only]
+        makers = [TARGETS[name] for name in asked.only] + [of_tree(tree) for tree in asked.beside]
+        targets = [start(stack, make, where, core, scratch) for make in makers]
         refuse_unequal(targets, where)
         results = compare(targets, PATH, plan, lambda: sum(fetch(f"{where.users}/calls").values()), others)
     code = report(results, plan)
@@ -63,6 +64,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--connections", type=int, default=plan.connections)
     parser.add_argument("--rate", type=float, default=plan.rate, help="requests per second of the open loop")
     parser.add_argument("--only", nargs="+", choices=list(TARGETS), default=list(TARGETS))
+    parser.add_argument("--beside", nargs="+", type=Path, default=[], help="other checkouts of this project")
     return parser
 
 
@@ -76,11 +78,11 @@ def start_upstreams(stack: ExitStack, others: tuple[int, ...]) -> Upstreams:
     return Upstreams(users, orders, products)
 
 
-def start(stack: ExitStack, name: str, where: Upstreams, core: tuple[int, ...], scratch: Path) -> Target:
+def start(stack: ExitStack, make: Make, where: Upstreams, core: tuple[int, ...], scratch: Path) -> Target:
     """Start one target and wait for its first answer."""
     port = free_port()
-    process = stack.enter_context(running(TARGETS[name](port, where, core, scratch)))
-    target = Target(name, process, port)
+    command = make(port, where, core, scratch)
+    target = Target(command.name, process := stack.enter_context(running(command)), port)
     process.wait_until_answers(f"{target.origin}{fresh_prefix(PATH)}0")
     return target
 

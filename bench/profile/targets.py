@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from bench.process import ROOT, Command
 
-__all__ = ["OURS", "PEERS", "TARGETS", "Upstreams"]
+__all__ = ["OURS", "PEERS", "TARGETS", "Make", "Upstreams", "of_tree"]
 
 # Every target keeps a deadline, but one that a busy machine does not reach: a round in which calls were given up would
 # compare other work.
@@ -17,6 +18,9 @@ ATTEMPT_MS: Final = 900  # orders, then products, inside the deadline
 FOLDER: Final = Path(__file__).resolve().parent
 OURS: Final = "cinema"
 PEERS: Final = ("fastify", "fastapi")
+
+
+Make = Callable[[int, "Upstreams", tuple[int, ...], Path], Command]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +45,22 @@ def by_hand(upstreams: Upstreams) -> dict[str, str]:
     return {"DEADLINE_MS": str(DEADLINE_MS), **upstreams.named()}
 
 
-def cinema(port: int, upstreams: Upstreams, cores: tuple[int, ...], scratch: Path) -> Command:
+def cinema(
+    port: int,
+    upstreams: Upstreams,
+    cores: tuple[int, ...],
+    scratch: Path,
+    *,
+    name: str = OURS,
+    tree: Path = ROOT,
+) -> Command:
     """Run the gateway as an operator does: every policy, verdict, metric and log line; only the throttle is off."""
     return Command(
-        name=OURS,
+        name=name,
         argv=(sys.executable, "-m", "cinema", "gateway"),
         cores=cores,
         environment={
-            "PYTHONPATH": str(ROOT / "src"),
+            "PYTHONPATH": str(tree / "src"),
             "GATEWAY_PORT": str(port),
             "GATEWAY_RATE_LIMIT": "0",
             "GATEWAY_DEADLINE_MS": str(DEADLINE_MS),
@@ -82,7 +94,12 @@ def fastapi(port: int, upstreams: Upstreams, cores: tuple[int, ...], _: Path) ->
     return Command(name="fastapi", argv=argv, cores=cores, environment=by_hand(upstreams))
 
 
-TARGETS: Final[dict[str, Callable[[int, Upstreams, tuple[int, ...], Path], Command]]] = {
+def of_tree(tree: Path) -> Make:
+    """Return the gateway as another checkout of this project has it: what a change costs shows in one run."""
+    return partial(cinema, name=str(tree), tree=tree.resolve())
+
+
+TARGETS: Final[dict[str, Make]] = {
     OURS: cinema,
     "fastify": fastify,
     "fastapi": fastapi,

@@ -7,12 +7,14 @@ from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from cinema.libpq import unknown_parameter
+from cinema.libpq import one_host, wrong_address
+from stagedoor._face.settings import is_listenable, is_redis_prefix
 from stagedoor._web.cors import is_origin
 
 __all__ = [
     "database_url",
     "dsn",
+    "host",
     "hosts",
     "http_url",
     "items",
@@ -20,6 +22,7 @@ __all__ = [
     "origins",
     "rate",
     "rates",
+    "redis_prefix",
     "redis_url",
     "replaceable",
     "upper",
@@ -59,6 +62,15 @@ def redis_url(value: str) -> str:
     return value
 
 
+def redis_prefix(value: str) -> str:
+    """Return what keys begin with."""
+    if not is_redis_prefix(value):
+        raise ValueError(
+            "must be 1 to 64 letters, digits, dots, hyphens or underscores, such as cinema or {cinema}"
+        )
+    return value
+
+
 # The driver is always written out: SQLAlchemy 2.1 takes a bare postgresql:// for psycopg 3.
 _DRIVERS = {
     "postgres": "postgresql+asyncpg",
@@ -71,21 +83,28 @@ _DRIVERS = {
 
 def database_url(value: str) -> str:
     """Return the address of a database with the driver that is used for it."""
-    scheme, mark, rest = value.partition("://")
-    if scheme not in _DRIVERS or not mark or not rest:
+    scheme, mark, rest = value.strip().partition("://")
+    driver = _DRIVERS.get(scheme)
+    if driver is None or not mark or not rest:
         raise ValueError(
             "must be sqlite+aiosqlite:///path or postgresql+asyncpg://user:password@host/database"
         )
-    if _DRIVERS[scheme].startswith("sqlite") and (
-        not rest.startswith("/") or rest == "/" or ":memory:" in rest
-    ):
+    if driver.startswith("sqlite"):
+        return f"{driver}://{_sqlite_path(rest)}"
+    wrong = wrong_address(rest)
+    if wrong is not None:
+        raise ValueError(wrong)
+    return f"{driver}://{one_host(rest)}"
+
+
+def _sqlite_path(rest: str) -> str:
+    if not rest.startswith("/") or rest == "/" or ":memory:" in rest:
         raise ValueError(
             "must name a file that several processes can open, such as sqlite+aiosqlite:///./data/cinema.db"
         )
-    wrong = None if _DRIVERS[scheme].startswith("sqlite") else unknown_parameter(rest.partition("?")[2])
-    if wrong is not None:
-        raise ValueError(wrong)
-    return f"{_DRIVERS[scheme]}://{rest}"
+    if "?" in rest:
+        raise ValueError("must have no parameters where it names a file")
+    return rest
 
 
 def items(value: str) -> tuple[str, ...]:
@@ -97,6 +116,13 @@ def origins(value: str) -> str:
     """Return exact origins."""
     if not all(map(is_origin, items(value))):
         raise ValueError("must be exact origins, comma-separated, such as https://app.example.com")
+    return value
+
+
+def host(value: str) -> str:
+    """Return an address to listen on."""
+    if not is_listenable(value):
+        raise ValueError("must be an address or a name of this machine, such as 127.0.0.1, 0.0.0.0 or ::")
     return value
 
 

@@ -11,23 +11,31 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from cinema import setting_values
+from cinema.env_file import EnvFileError, read_env_file
+from cinema.setting_faults import SECRET, told
+from cinema.setting_names import nobodys, without_links
 from cinema.telemetry import share_variables
 from stagedoor import JwtSettings
 from stagedoor.errors import ConfigError
 
-__all__ = ["RateLimit", "Settings", "SettingsError", "host_of", "load", "port_of", "stray_name"]
+__all__ = ["RateLimit", "Settings", "SettingsError", "host_of", "load", "port_of"]
 
 
 class SettingsError(ValueError):
@@ -53,9 +61,7 @@ def port_of(url: str) -> int:
     return parts.port or (443 if parts.scheme == "https" else 80)
 
 
-# What may hold a secret is repeated nowhere: not in a refusal, not in a traceback (promise T15).
 _TOKEN_SETTING = re.compile(r"JwtSettings\((\w+)=\.\.\.\)")
-_SECRET = re.compile(r"admin_key|password|token|secret|access_key|redis_url|database_url|dsn")
 
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
@@ -70,14 +76,24 @@ def _token_variable(argument: str) -> str:
     return "GATEWAY_JWT_LEEWAY_S" if argument == "leeway" else f"GATEWAY_JWT_{argument.upper()}"
 
 
-class Settings(BaseSettings):
+_IN_A_ROW = (
+    "gateway_users_url",
+    "gateway_orders_url",
+    "gateway_products_url",
+    "gateway_memes_url",
+    "media_url",
+    "ghibli_base_url",
+)
+
+
+class Settings(BaseModel):
     """Hold what the operator decided. Names are those of the environment, in lower case."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="ignore", env_ignore_empty=True, env_file_encoding="utf-8"
-    )
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
-    gateway_host: Text = "127.0.0.1"
+    # Two platforms on one machine need but this: the gateway's port, and the services' behind it in a row.
+    cinema_ports: Annotated[int, Field(ge=1, le=65_529)] | None = None
+    gateway_host: Annotated[Text, AfterValidator(setting_values.host)] = "127.0.0.1"
     gateway_port: Port = 8000
     gateway_workers: Annotated[int, Field(ge=1, le=256)] = 1
     gateway_users_url: HttpUrl = "http://127.0.0.1:8001"
@@ -118,7 +134,7 @@ class Settings(BaseSettings):
     films: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     memes: Annotated[int, Field(ge=0, le=10_000)] = 300
     redis_url: Annotated[Text, AfterValidator(setting_values.redis_url)] | None = None
-    redis_prefix: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] = "cinema"
+    redis_prefix: Annotated[str, AfterValidator(setting_values.redis_prefix)] = "cinema"
     redis_timeout_ms: Milliseconds = 20
     search_url: HttpUrl | None = None
     search_dir: Path = Path("./data/index")
@@ -159,9 +175,15 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_links(cls, said: dict[str, object]) -> dict[str, object]:
-        """Leave out what Kubernetes says of a Service that is called like a setting (`GATEWAY_PORT=tcp://...`)."""
-        return {name: value for name, value in said.items() if not _is_link(value)}
+    def _with_ports(cls, said: dict[str, Any]) -> dict[str, Any]:
+        """Let what is not said follow `CINEMA_PORTS`; what that must be is told where it is checked."""
+        first = str(said.get("cinema_ports") or "")
+        if not first.isdecimal() or not first.isascii():
+            return said
+        addresses = {
+            name: f"http://127.0.0.1:{number}" for number, name in enumerate(_IN_A_ROW, int(first) + 1)
+        }
+        return {"gateway_port": first, **addresses, **said}
 
     @model_validator(mode="after")
     def _must_agree(self) -> Self:
@@ -205,9 +227,7 @@ class Settings(BaseSettings):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, object]]:
         """Show everything but secrets."""
-        return [
-            (name, "…" if _SECRET.search(str(name)) else value) for name, value in super().__repr_args__()
-        ]
+        return [(name, "…" if SECRET.search(str(name)) else value) for name, value in super().__repr_args__()]
 
     @property
     def rate_limit(self) -> RateLimit | None:
@@ -244,66 +264,35 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
 
     """
     try:
-        said = {**(dotenv_values(env_file) if env_file else {}), **os.environ}
-        names = [name for name, value in said.items() if not _is_link(value)]
-        stray = stray_name(names)
-        if stray:
-            raise SettingsError(stray)
-        share_variables(said)
-        return Settings(_env_file=env_file)  # pyright: ignore[reportCallIssue] - pydantic-settings' own parameter
-    except ValidationError as error:
-        raise SettingsError(_one_line(error.errors(include_url=False))) from None
+        file = read_env_file(env_file)
+    except EnvFileError as error:
+        raise SettingsError(str(error)) from error
+    written, environment = without_links(file.values), without_links(os.environ)
+    for name in (*written, *environment):
+        wrong = nobodys(name, _KNOWN)
+        if wrong:
+            raise SettingsError(wrong + ("" if name in environment else f" ({env_file}:{file.lines[name]})"))
+    said = {
+        name.lower(): (value, "" if source is environment else f" ({env_file}:{file.lines[name]})")
+        for source in (written, environment)
+        for name, value in source.items()
+        if value and name.upper() in _KNOWN
+    }
+    try:
+        share_variables(written)
+        return Settings.model_validate({name: value for name, (value, _) in said.items()})
     except ConfigError as error:
         raise SettingsError(str(error)) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{env_file}: cannot be read as settings ({error.__class__.__name__})") from error
+    except ValidationError as error:
+        places = {name: place for name, (_, place) in said.items()}
+        raise SettingsError(_one_line(error.errors(include_url=False), places)) from None
 
 
 _KNOWN = tuple(name.upper() for name in Settings.model_fields)
-_OURS = ("GATEWAY_", "GHIBLI_")  # nobody else's: any unknown name under them is a fault
-_SHARED = (
-    "MEDIA_",
-    "SEARCH_",
-    "REDIS_",
-    "DATABASE_",
-    "SENTRY_",
-    "LOG_",
-    "DOCS_",
-)  # others use these too: only near misses count
-# What container platforms inject for a service of that name (GATEWAY_SERVICE_HOST, REDIS_PORT_6379_TCP_ADDR).
-_INJECTED = re.compile(
-    r"[A-Z0-9_]+_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP)(_[A-Z]+)?|NAME|ENV_.*)"
-)
-
-_LINK = re.compile(r"(?:tcp|udp|sctp)://")  # how container platforms spell the address of a Service
 
 
-def _is_link(value: object) -> bool:
-    return isinstance(value, str) and _LINK.match(value) is not None
-
-
-def stray_name(names: Iterable[str]) -> str | None:
-    """Return what is wrong with the first name that looks like ours and is none; None if all are well."""
-    for name in names:
-        upper = name.upper()
-        if upper in _KNOWN or not upper.startswith(_OURS + _SHARED) or _INJECTED.fullmatch(upper):
-            continue
-        near = get_close_matches(upper, _KNOWN, n=1, cutoff=0.5 if upper.startswith(_OURS) else 0.8)
-        if near:
-            return f"{name}: no such setting; did you mean {near[0]}?"
-        if upper.startswith(_OURS):
-            return f"{name}: no such setting"
-    return None
-
-
-def _one_line(errors: list[ErrorDetails]) -> str:
+def _one_line(errors: list[ErrorDetails], places: dict[str, str]) -> str:
     first = errors[0]
-    field = str(first["loc"][0]) if first["loc"] else ""
-    text = first["msg"].removeprefix("Value error, ").removeprefix("Input should ")
-    if field:
-        given = str(first["input"])
-        # An address with a password in it is refused wherever it stands, and not repeated either.
-        shown = "" if _SECRET.search(field) or "@" in given else f", not {given[:80]!r}"
-        text = f"{field.upper()}: {text if text.startswith('must') else 'must ' + text}{shown}"
+    name = str(first["loc"][0]) if first["loc"] else ""
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-    return text + more
+    return told(first, Settings.model_fields.get(name)) + places.get(name, "") + more

@@ -27,12 +27,14 @@ __all__ = [
     "RefreshFailed",
     "RequestShed",
     "RetryScheduled",
+    "ShedReason",
     "StoreFailed",
     "StoreRestored",
     "upstream_of",
 ]
 
 BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
+ShedReason: TypeAlias = Literal["circuit_open", "overloaded", "deadline"]
 
 
 @value()
@@ -84,7 +86,7 @@ class CallShed:
     """A call was refused on our side: breaker open, no place free, or its deadline had passed."""
 
     operation: str
-    reason: Literal["circuit_open", "overloaded", "deadline"]
+    reason: ShedReason
 
 
 @value()

@@ -14,6 +14,7 @@ from stagedoor._deadline import DueTime, is_late
 from stagedoor._events import AttemptEnded, BreakerState
 from stagedoor.errors import ConfigError, UpstreamError, UpstreamTimeout
 from stagedoor.policies._adaptive import ConcurrencyLimiter
+from stagedoor.policies._bulkhead import Bulkhead
 from stagedoor.policies._timeout import check_attempts
 
 __all__ = ["Upstream"]
@@ -103,9 +104,10 @@ class Upstream(Generic[P, R]):
             self.limiter.withdraw()
 
     @property
-    def limit(self) -> int | None:
-        """Return how many calls may be under way at once now; None where nothing follows what is answered in time."""
-        return None if self.limiter is None else self.limiter.limit
+    def places(self) -> int | None:
+        """Return how many calls may be under way at once now, measured or fixed; None where nothing bounds them."""
+        fixed = (policy.limit for policy in self.policies if isinstance(policy, Bulkhead))
+        return next(fixed, None) if self.limiter is None else self.limiter.limit
 
     def circuits(self) -> frozenset[BreakerState]:
         """Return where the circuits of this upstream's breakers stand."""

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cinema.settings import RateLimit, Settings, SettingsError, host_of, load, port_of, stray_name
+from cinema.setting_names import nobodys
+from cinema.settings import RateLimit, Settings, SettingsError, host_of, load, port_of
 
 
 @pytest.fixture(autouse=True)
@@ -56,11 +57,11 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
 @pytest.mark.parametrize(
     ("name", "value", "right"),
     [
-        ("GATEWAY_PORT", "abc", "integer"),
-        ("GATEWAY_PORT", "0", "greater than or equal to 1"),
-        ("GATEWAY_PORT", "65536", "less than or equal to 65535"),
-        ("GATEWAY_RETRY_ATTEMPTS", "6", "less than or equal to 5"),
-        ("GATEWAY_BREAKER_RESET_S", "nan", "finite"),
+        ("GATEWAY_PORT", "abc", "a whole number from 1 to 65535, not 'abc'"),
+        ("GATEWAY_PORT", "0", "a whole number from 1 to 65535"),
+        ("GATEWAY_PORT", "65536", "a whole number from 1 to 65535"),
+        ("GATEWAY_RETRY_ATTEMPTS", "6", "a whole number from 1 to 5"),
+        ("GATEWAY_BREAKER_RESET_S", "nan", "a number above 0 and at most 3600"),
         ("GATEWAY_RATE_LIMIT", "12000", "12000/60"),
         ("GATEWAY_RATE_LIMIT", "5/0", "12000/60"),
         ("GATEWAY_TRUSTED_HOSTS", "https://a.example", "names of hosts"),
@@ -81,14 +82,14 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("SEARCH_TIMEOUT_MS", "180", "below GATEWAY_DEADLINE_MS (180)"),
         ("SEARCH_ETL_STATE", "/", "name a file that may be replaced"),
         ("SEARCH_ETL_STATE", "/dev", "name a file that may be replaced"),
-        ("GHIBLI_TTL_S", "61", "less than or equal to 60"),
-        ("MEDIA_STORE", "ftp", "'local' or 's3'"),
+        ("GHIBLI_TTL_S", "61", "a whole number from 1 to 60"),
+        ("MEDIA_STORE", "ftp", "one of local, s3"),
         ("DATABASE_URL", "mysql://h/d", "postgresql+asyncpg://"),
         ("DATABASE_URL", "sqlite+aiosqlite:///:memory:", "a file"),
         ("REDIS_URL", "http://h", "redis://"),
-        ("DOCS_ONLY", "perhaps", "boolean"),
-        ("LOG_LEVEL", "LOUD", "'DEBUG'"),
-        ("SENTRY_TRACES_RATE", "1.5", "less than or equal to 1"),
+        ("DOCS_ONLY", "perhaps", "true or false"),
+        ("LOG_LEVEL", "LOUD", "one of DEBUG, INFO, WARNING, ERROR"),
+        ("SENTRY_TRACES_RATE", "1.5", "a number from 0 to 1"),
         ("SENTRY_DSN", "sentry.example.com", "https://key@sentry.example.com/1"),
     ],
 )
@@ -171,18 +172,59 @@ def test_g2_an_unknown_setting_in_the_file_counts_too(tmp_path: Path) -> None:
         load(file)
 
 
+KNOWN = tuple(name.upper() for name in Settings.model_fields)
+
+
 @pytest.mark.parametrize(
-    "name", ["PATH", "MEDIA_PLAYER", "REDIS_PORT_6379_TCP_ADDR", "GATEWAY_SERVICE_HOST", "SENTRY_RELEASE"]
+    ("name", "meant"),
+    [
+        ("GATWAY_PORT", "GATEWAY_PORT"),
+        ("GTEWAY_PROT", "GATEWAY_PORT"),
+        ("SENTRY_DNS", "SENTRY_DSN"),
+        ("REDIS_URI", "REDIS_URL"),
+        ("DATABASEURL", "DATABASE_URL"),
+        ("GIBLI_TTL_S", "GHIBLI_TTL_S"),
+        ("CINEMA_PORT", "CINEMA_PORTS"),
+        ("DOC_ONLY", "DOCS_ONLY"),
+        ("FLIMS", "FILMS"),
+        ("gatway_port", "GATEWAY_PORT"),
+    ],
+)
+def test_g2_a_name_two_edits_from_ours_is_a_typing_error(name: str, meant: str) -> None:
+    """G2: also where the error is in the prefix; two letters exchanged are one edit."""
+    assert nobodys(name, KNOWN) == f"{name}: no such setting; did you mean {meant}?"
+
+
+@pytest.mark.parametrize("setting", KNOWN)
+def test_g2_every_setting_is_found_from_its_misspelling(setting: str) -> None:
+    """G2: a letter that is missing, wherever it is missing, and two that are exchanged."""
+    short = {setting[:place] + setting[place + 1 :] for place in range(len(setting))}
+    turned = {
+        setting[:place] + setting[place + 1] + setting[place] + setting[place + 2 :]
+        for place in range(len(setting) - 1)
+    }
+
+    assert all(nobodys(name, KNOWN) for name in (short | turned) - set(KNOWN))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("PATH", "HOME", "LINES", "TERM", "LANG", "NAMES", "MEDIA_PLAYER", "MEDIA_ROOT", "SENTRY_RELEASE"),
+        *("REDIS_HOST", "REDIS_PASSWORD", "DATABASE_HOST", "LOG_FILE", "SEARCH_HOST", "CINEMA_PARENT_PID"),
+    ],
 )
 def test_g2_names_of_others_are_left_alone(name: str) -> None:
-    """G2 holds for our names; other programs and container platforms set theirs under the same prefixes."""
-    assert stray_name([name]) is None
+    """G2 holds for our names; other programs set theirs under the same prefixes."""
+    assert nobodys(name, KNOWN) is None
 
 
-def test_g2_every_unknown_name_under_our_own_prefix_is_a_fault() -> None:
-    """G2: no other program uses GATEWAY_."""
+@pytest.mark.parametrize("prefix", ["GATEWAY_", "GHIBLI_", "CINEMA_"])
+def test_g2_every_unknown_name_under_our_own_prefix_is_a_fault(prefix: str) -> None:
+    """G2: no other program uses them."""
     assert (
-        stray_name(["GATEWAY_ZZZZZZZZZZZZZZZZZZZZZZZ"]) == "GATEWAY_ZZZZZZZZZZZZZZZZZZZZZZZ: no such setting"
+        nobodys(f"{prefix}ZZZZZZZZZZZZZZZZZZZZZZZ", KNOWN)
+        == f"{prefix}ZZZZZZZZZZZZZZZZZZZZZZZ: no such setting"
     )
 
 
@@ -263,3 +305,116 @@ def test_g2_a_service_of_the_cluster_is_no_setting(
         monkeypatch.setenv(name, value)
 
     assert load(None).gateway_port == 8000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GATEWAY_USERS_PORT", "8001"),
+        ("GATEWAY_SERVICE_HOST", "http://10.0.0.7"),
+        ("GATEWAY_WORKERS", "tcp://10.0.0.7:8000"),
+        ("GATEWAY_USERS_URL", "tcp://10.0.0.7:8001"),
+        ("REDIS_URL", "tcp://10.0.0.7:6379"),
+        ("GATEWAY_PORT", "tcp:/10.0.0.7"),
+    ],
+)
+def test_g2_only_both_name_and_value_make_a_link(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    """G2, case 24: what an operator set by hand must not be ignored because it looks a little like that."""
+    assert refusal(monkeypatch, **{name: value}).startswith(f"{name}: ")
+
+
+def test_g2_a_link_does_not_hide_the_setting_in_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """G2, case 24: a Service called gateway is there, and .env says where to listen."""
+    file = tmp_path / ".env"
+    file.write_text("GATEWAY_PORT=8200\n")
+    monkeypatch.setenv("GATEWAY_PORT", "tcp://10.96.0.7:8000")
+
+    assert load(file).gateway_port == 8200
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "right"),
+    [
+        (b"FILMS=1\nGATEWAY_PORT 8000\n", 2, "must be NAME=value"),
+        (b"# all\n\n\nGATEWAY_PORT\n", 4, "must be NAME=value"),
+        (b'FILMS=1\nMEDIA_TOKEN="a\n', 2, "quotes in pairs"),
+        (b"\n=8000\n", 2, "must be NAME=value"),
+        (b"FILMS=1\nSENTRY_ENVIRONMENT=\xff\n", 2, "must be text in UTF-8"),
+    ],
+)
+def test_a_broken_line_of_the_file_is_named(tmp_path: Path, text: bytes, line: int, right: str) -> None:
+    """G2: file and line; the line itself may hold a secret."""
+    file = tmp_path / ".env"
+    file.write_bytes(text)
+
+    with pytest.raises(SettingsError) as caught:
+        load(file)
+
+    told = str(caught.value)
+    assert told.startswith(f"{file}:{line}: ")
+    assert right in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            "FILMS=1\n\nGATEWAY_PORT=x\n",
+            "GATEWAY_PORT: must be a whole number from 1 to 65535, not 'x' ({file}:3)",
+        ),
+        ("#\nGATEWAY_PROT=1\n", "GATEWAY_PROT: no such setting; did you mean GATEWAY_PORT? ({file}:2)"),
+    ],
+)
+def test_a_wrong_setting_of_the_file_says_where_it_stands(tmp_path: Path, text: str, line: str) -> None:
+    """G2: the same name may be set in the environment, and be right there."""
+    file = tmp_path / ".env"
+    file.write_text(text)
+
+    with pytest.raises(SettingsError) as caught:
+        load(file)
+
+    assert str(caught.value) == line.format(file=file)
+
+
+def test_a_file_that_is_a_folder_is_said(tmp_path: Path) -> None:
+    """G2: docker makes one where a file that is mounted does not exist."""
+    with pytest.raises(SettingsError, match=r"cannot be read \(Is a directory\)"):
+        load(tmp_path)
+
+
+def test_a_file_from_windows_is_read(tmp_path: Path) -> None:
+    """G2: the mark in front would become part of the first name, and that setting would be ignored."""
+    file = tmp_path / ".env"
+    file.write_bytes("\ufeffGATEWAY_PORT=8200\r\nFILMS=7\r\n".encode())
+
+    assert (load(file).gateway_port, load(file).films) == (8200, 7)
+
+
+def test_one_setting_moves_all_ports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two checkouts beside each other need one setting; what is said of a single service still counts."""
+    monkeypatch.setenv("CINEMA_PORTS", "9000")
+    monkeypatch.setenv("GATEWAY_ORDERS_URL", "http://10.0.0.7:1")
+
+    settings = load(None)
+
+    assert settings.gateway_port == 9000
+    assert settings.gateway_users_url == "http://127.0.0.1:9001"
+    assert settings.gateway_orders_url == "http://10.0.0.7:1"
+    assert [port_of(url) for url in (settings.gateway_products_url, settings.gateway_memes_url)] == [
+        9003,
+        9004,
+    ]
+    assert [port_of(url) for url in (settings.media_url, settings.ghibli_base_url)] == [9005, 9006]
+
+
+@pytest.mark.parametrize("ports", ["0", "65530", "x", "-1"])
+def test_ports_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch, ports: str) -> None:
+    """Seven in a row, the last of them 65535 at most."""
+    assert refusal(monkeypatch, CINEMA_PORTS=ports).startswith(
+        f"CINEMA_PORTS: must be a whole number from 1 to 65529, not {ports!r}"
+    )

@@ -11,6 +11,7 @@ from prometheus_client import Metric
 
 from cinema.gateway.catalogue.figures import Figures
 from cinema.settings import Settings
+from stagedoor._observers.build import Build
 from stagedoor._observers.metrics import Metrics
 from stagedoor._observers.numbers import Family
 from stagedoor.testing import ManualClock
@@ -72,10 +73,12 @@ def test_every_metric_is_in_the_table() -> None:
     rows = [line for line in METRICS.read_text().splitlines() if line.startswith("| `")]
 
     kit = [row(family._metric, family._labels) for family in families()]  # noqa: SLF001 - labels are shown only once there is a sample
+    (build,) = Build("1").collect()
+    labels = [*build.samples[0].labels]
     cinema = [
         row(metric, [] if metric.samples else ["index"]) for metric in Figures((), ManualClock()).collect()
     ]
-    assert rows == [*kit, *cinema]
+    assert rows == [*kit, row(build, labels), *cinema]
     assert kit != []
 
 

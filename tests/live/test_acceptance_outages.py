@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kinds import kinds
 from tests.live.load import Client, Shot, told
 from tests.live.platform import Platform, until
 
@@ -129,7 +130,7 @@ async def test_p1_p8_an_optional_service_may_die(
     assert max(shot.server for shot in fair) <= deadline(platform)
 
 
-@pytest.mark.parametrize("name", ["orders", "products"])
+@pytest.mark.parametrize("name", kinds("orders", "products"))
 async def test_p1_no_partial_answer_is_kept(platform: Platform, name: str) -> None:
     """Contract 5: once the service is back, the next request for the same user is whole."""
     path = "/api/profile/user123"
@@ -185,7 +186,7 @@ def test_p8_an_unknown_user_is_an_answer(platform: Platform) -> None:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("name", ["users", "orders", "products"])
+@pytest.mark.parametrize("name", kinds("products", "orders", "users"))
 async def test_c_a_service_that_hangs_costs_no_more_than_the_deadline(platform: Platform, name: str) -> None:
     """Contract 17: with any one upstream hanging the answer is partial, 503 or 504 inside the limit."""
     client = Client(platform.port)

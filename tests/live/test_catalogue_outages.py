@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kinds import kinds
 from tests.live.catalogue import HOT, STALL, Catalogue, fair, fresh, mixed, took, warmed
 from tests.live.checking import checking
 from tests.live.load import Client, Shot, told
@@ -226,7 +227,7 @@ def is_refusal(shot: Shot) -> bool:
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("way", ["hung", "killed"])
+@pytest.mark.parametrize("way", kinds("hung", "killed"))
 async def test_g1_what_is_kept_goes_on_without_the_engine(
     remote: tuple[Catalogue, Stub], opensearch: Server, ease: int, deep: bool, way: str
 ) -> None:

@@ -123,6 +123,7 @@ def bombs() -> dict[str, tuple[bytes, int]]:
     }
 
 
+@pytest.mark.long
 def test_t11_bombs_are_answered_soon_and_cost_the_service_nothing(platform: Platform, media: Program) -> None:
     """T11 and T12: 4xx in time, own memory within 64 MB of rest, nothing left but what was taken."""
     upload(media, drawn.saved("png"))  # the process that decodes is there, and the code is loaded
@@ -267,6 +268,7 @@ def test_a_killed_service_leaves_no_process(platform: Platform, tmp_path: Path) 
     assert (len(gone), alive) == (1, [])
 
 
+@pytest.mark.long
 def test_h10_schemathesis_finds_nothing(media: Program, tmp_path: Path) -> None:
     """Issue 13: all phases, all checks over the service's own document."""
     options = "--phases examples,coverage,fuzzing,stateful --mode all --seed 1 --checks all -n 10 --no-color"

@@ -107,7 +107,7 @@ class Stage:
             self.media.away = write.away
             status = await asyncio.to_thread(self.send, write, meme_id)
             self.media.away = False
-            if not status:
+            if not status or mode == "before":  # some places are reached after the answer
                 await asyncio.to_thread(process.wait, 30)
             return status, process.poll()
 

@@ -95,7 +95,7 @@ async def film_api(say: Callable[[str], bytes | None]) -> AsyncIterator[str]:
 
 
 async def asked(base: str, patience: int = 3_000) -> HttpResponse:
-    app = build(Settings(_env_file=None, ghibli_base_url=base, ghibli_timeout_ms=patience, log_level="ERROR"))
+    app = build(Settings(ghibli_base_url=base, ghibli_timeout_ms=patience, log_level="ERROR"))
     async with app.build() as running:
         return await Client(running.web).ask("/movies/")
 

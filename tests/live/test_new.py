@@ -67,6 +67,7 @@ def test_its_own_tests_pass(project: Path) -> None:
     assert "2 passed" in result.stdout
 
 
+@pytest.mark.long
 def test_its_types_are_right(project: Path) -> None:
     """12.4: strictly, tests included."""
     result = done(project, "mypy", f"--cache-dir={ROOT}/.mypy_cache/new")

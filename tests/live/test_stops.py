@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.kinds import kinds
 from tests.live.test_door import Process, fetch, running
 
 pytestmark = pytest.mark.live
@@ -75,7 +76,7 @@ async def stopped(process: Process) -> int:
     return await asyncio.to_thread(process.popen.wait, 15)
 
 
-@pytest.mark.parametrize(("workers", "size"), [(1, 16), (2, 48)])
+@pytest.mark.parametrize(("workers", "size"), kinds((2, 48), (1, 16)))
 async def test_f2_a_stop_cuts_nobody(tmp_path: Path, workers: int, size: int) -> None:
     """F2: 16 of 16 were cut with one worker, 48 of 48 with two; each is told, and refused when it comes again."""
     with running(tmp_path, workers) as process:

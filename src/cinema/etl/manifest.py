@@ -8,7 +8,8 @@ first and purge afterwards, so that nothing old is stored again in between.
 
 For metrics the manifest counts documents, and tells how long changes have waited: `lags` of the last batch, and
 `behind` since when the oldest change waits that a batch under way has to bring. A batch that dies or is held up leaves
-that moment standing, so that the lag grows until another one has done its work.
+that moment standing, so that the lag grows until another one has done its work. `alive` is renewed every few seconds,
+whatever there is to do: an ETL that has ended would otherwise look like one with nothing to carry.
 """
 
 import json
@@ -57,6 +58,7 @@ class Manifest:
     set_aside: int = 0
     lags: Mapping[str, float] = field(default_factory=dict)  # of the last batch of each index
     behind: Mapping[str, float] = field(default_factory=dict)  # Unix time, by index
+    alive: float = 0.0  # Unix time at which the ETL last said that it runs
 
     def since(self, seen: int) -> tuple[str, ...] | None:
         """Return the tags named after batch `seen`; None if everything is to be purged."""
@@ -74,6 +76,7 @@ def next_manifest(manifest: Manifest, tags: Collection[str] | None, did: Finishe
         documents={**manifest.documents, **totals},
         set_aside=did.set_aside,
         lags={**manifest.lags, **did.lags},
+        alive=manifest.alive,
     )
     if tags is None:
         return replace(told, floor=batch)
@@ -132,6 +135,7 @@ def _is_right(manifest: Manifest) -> bool:
         and all(isinstance(one, dict) for one in (*counts, *seconds))
         and all(isinstance(number, int) for one in counts for number in one.values())
         and all(isinstance(number, int | float) for one in seconds for number in one.values())
+        and isinstance(manifest.alive, int | float)
     )
 
 

@@ -1,14 +1,15 @@
 """Tell gateways which cached answers are out: by the manifest beside the index, and over Redis where there is one."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from cinema.etl.manifest import (
     FinishedBatch,
+    Manifest,
     next_manifest,
     read_manifest,
     text_of,
@@ -36,6 +37,9 @@ class Invalidator(Protocol):
         """Tell of a batch; return the tags that somebody could not be told of, to be told again."""
         ...
 
+    async def live(self, now: float, /) -> None:
+        """Tell that the ETL runs at this moment, in Unix time."""
+
     async def aclose(self) -> None:
         """Close what is open."""
 
@@ -45,16 +49,23 @@ class WithManifest:
     """Leave the manifest beside the index."""
 
     path: Path
+    # Who says that it lives does so in the middle of a batch.
+    _alone: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False, repr=False)
 
     async def wait(self, since: Mapping[str, float], /) -> None:
-        await asyncio.to_thread(lambda: write_manifest(self.path, waiting(read_manifest(self.path), since)))
+        await self._change(lambda manifest: waiting(manifest, since))
 
     async def purge(self, tags: Collection[str], did: FinishedBatch, /) -> tuple[str, ...]:
         named = None if EVERYTHING in tags else tags
-        await asyncio.to_thread(
-            lambda: write_manifest(self.path, next_manifest(read_manifest(self.path), named, did))
-        )
+        await self._change(lambda manifest: next_manifest(manifest, named, did))
         return ()
+
+    async def live(self, now: float, /) -> None:
+        await self._change(lambda manifest: replace(manifest, alive=now))
+
+    async def _change(self, change: Callable[[Manifest], Manifest]) -> None:
+        async with self._alone:
+            await asyncio.to_thread(lambda: write_manifest(self.path, change(read_manifest(self.path))))
 
     async def aclose(self) -> None:
         """Nothing is open."""
@@ -70,7 +81,14 @@ class WithRedis:
 
     async def wait(self, since: Mapping[str, float], /) -> None:
         await self.beside.wait(since)
-        with suppress(StoreDown, TimeoutError):  # a figure, which the batch itself replaces
+        await self._try_to_show()
+
+    async def live(self, now: float, /) -> None:
+        await self.beside.live(now)
+        await self._try_to_show()
+
+    async def _try_to_show(self) -> None:
+        with suppress(StoreDown, TimeoutError):  # a figure, which the next one replaces
             async with asyncio.timeout(_SECONDS):
                 await self.server.invalidations(0)
                 await self._show()

@@ -37,8 +37,9 @@ from stagedoor._upstream import Upstream
 from stagedoor.policies import Timeout
 from stagedoor.search import Writer, WriterError
 
-__all__ = ["Job", "job_of", "run"]
+__all__ = ["LIVE_SECONDS", "Job", "job_of", "run"]
 
+LIVE_SECONDS = 5.0
 _READERS = 3  # a page, what is asked meanwhile, and the lock
 _CONNECTIONS = 2
 _CONNECT_SECONDS = 2.0
@@ -75,8 +76,21 @@ class Job:
                 await self.retrying.pause(attempt, "index", error)
 
     async def watch(self) -> None:
-        """Make passes for ever; nothing but a cancellation ends it."""
-        await supervised(self._passes, self.env.clock, "etl", self._fell)
+        """Make passes for ever, and say every few seconds that they are made; nothing but a cancellation ends it."""
+        living = asyncio.create_task(
+            supervised(self._live, self.env.clock, "etl sign of life", self._fell), name="etl sign of life"
+        )
+        try:
+            await supervised(self._passes, self.env.clock, "etl", self._fell)
+        finally:
+            living.cancel()
+            await asyncio.gather(living, return_exceptions=True)
+
+    async def _live(self) -> None:
+        while True:
+            with suppress(OSError):  # who writes the next batch says what is wrong with the folder
+                await self.invalidator.live(self.env.clock.wall())
+            await self.env.clock.sleep(LIVE_SECONDS)
 
     async def _passes(self) -> None:
         while True:

@@ -45,6 +45,11 @@ class Plan(Generic[M]):
         return self.design.name
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Return the names of its parts."""
+        return tuple(part.name for part in self.design.parts)
+
+    @property
     def budget(self) -> float:
         """Return the seconds that all parts have together."""
         return self.schedule.budget

@@ -7,6 +7,8 @@ and one that cannot be purged must not be read.
 The first failure of any operation opens the breaker: whoever waits is released at once, what was about to be written
 is dropped, and until the watch gets an answer nothing is asked and nothing costs (K1). There is one probe at a time,
 so a server that returns is met by one question, not by a stampede (K2).
+The watch may take its time to connect. It judges an answer by the limit of operations: a server that answers later
+than any operation would wait is down to the watch too, and is not turned on and off (`recovery`).
 What an operation is told about time is the server's own clock. Ours is never compared with it: between the server's
 answer and now only the time passed here is added, so entries end on time even if their bytes reach the server late.
 """
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from stagedoor._cache.entry import Entry, decode, encode
+from stagedoor._cache.recovery import Recovery
 from stagedoor._cache.server import Invalidations, Server, StoreDown
 from stagedoor._cache.store import Lookup, StoredEntry
 from stagedoor._cache.tags import ALL, Purges, TagVersion
@@ -31,6 +34,7 @@ from stagedoor._supervision import supervised
 __all__ = ["Shared", "SharedStats"]
 
 T = TypeVar("T")
+_LATE = "timeout"
 _UNTOLD = 10_000  # names waiting to be told; beyond that ALL is
 State: TypeAlias = Literal["starting", "up", "down"]
 
@@ -79,6 +83,7 @@ class Shared:
         self._probe_timeout = max(timeout, 0.5)
         self._limit = queue
         self._state: State = "starting"
+        self._recovery = Recovery()
         self._offset = 0.0  # seconds from our clock to the server's, at most
         self._waiting: set[StoreTimeout] = set()
         self._queue: OrderedDict[bytes, _Write] = OrderedDict()
@@ -167,16 +172,24 @@ class Shared:
             await self._clock.sleep(self._interval)
 
     async def _beat(self) -> None:
-        sent = self._clock.now()
-        invalidations = await self._ask(
-            self._server.invalidations(self.purges.mark.heard), self._probe_timeout, probe=True
-        )
-        if invalidations is None:
+        began = self._clock.now()
+        if not await self._question(self._probe_timeout):
             return
-        self._hear(invalidations, sent)
+        # That may have been the way there, or a busy loop of ours; what the server itself takes, the next one tells.
+        if self._clock.now() - began > self._timeout and not await self._question(self._timeout):
+            return
         # After the question, which connects, and before anybody reads: what was purged meanwhile must be out.
         if not self._untold or await self._tell():
             self._restore()
+
+    async def _question(self, seconds: float) -> bool:
+        """Ask what is new, and tell whether an answer came in so much time."""
+        sent = self._clock.now()
+        heard = self.purges.mark.heard
+        invalidations = await self._ask(self._server.invalidations(heard), seconds, probe=True)
+        if invalidations is not None:
+            self._hear(invalidations, sent)
+        return invalidations is not None
 
     async def _tell(self) -> bool:
         """Tell the server of all purges it does not know of yet; False if that failed."""
@@ -218,7 +231,7 @@ class Shared:
                 finally:
                     self._waiting.discard(limit)
         except TimeoutError:
-            self._fail("timeout")
+            self._fail(_LATE)
         except StoreDown as error:
             self._fail(str(error))
         except Exception as error:  # noqa: BLE001 - nothing that comes of a server may reach a request
@@ -227,8 +240,10 @@ class Shared:
 
     def _fail(self, error: str) -> None:
         if self._state == "down":
+            self._recovery.missed()
             return
         self._state = "down"
+        self._recovery.failed(self._clock.now(), late=error == _LATE)
         self._dropped += len(self._queue)
         self._queue.clear()
         for limit in tuple(self._waiting):
@@ -236,6 +251,8 @@ class Shared:
         self._observe(StoreFailed(self.name, error))
 
     def _restore(self) -> None:
+        if self._state == "down" and not self._recovery.answered(self._clock.now()):
+            return
         before, self._state = self._state, "up"
         if before == "down":
             self._observe(StoreRestored(self.name))

@@ -137,6 +137,7 @@ class Running:
         self.web.mistakes = mistakes
         if world.metrics is not None:
             world.metrics.follow(self._loads, lambda: self.web.pressure.limit)
+            world.metrics.expect(screen.plan for screen in self._screens.values())
         self.app: Any = self.web  # what serves what comes with a raw path, and is mounted nowhere
         for wrap in reversed(declared.middleware):
             self.app = wrap(self.app)
@@ -208,9 +209,9 @@ class Running:
         yield from self._backends.items()
 
     def _loads(self) -> Mapping[str, Mapping[str, int]]:
-        """Return what is held at each upstream that has a limit of its own kind."""
-        upstreams = [upstream for _, upstream in self._upstreams_behind()]
-        return {one.name: {**one.counts(), "limit": one.limit} for one in upstreams if one.limit is not None}
+        """Return what is held at each upstream that bounds its calls."""
+        found = [(one, one.places) for _, one in self._upstreams_behind()]
+        return {one.name: {**one.counts(), "limit": places} for one, places in found if places is not None}
 
     def _behind(self, one: Any) -> Any:  # noqa: ANN401 - a service, a source or a backend
         if isinstance(one, Backend):

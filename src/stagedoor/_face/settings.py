@@ -8,10 +8,11 @@ Each has a default that production can live with. A value that cannot work is a 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
+from stagedoor._face.service_links import is_service_link
 from stagedoor._observers.logs import Format, Level
 from stagedoor._web.cors import is_origin
 from stagedoor._web.throttle import Quota
@@ -21,10 +22,8 @@ __all__ = ["RESERVED", "Setting", "Settings", "listed", "prefix_of", "settings_f
 
 _RATE = re.compile(r"([0-9]{1,9})/([0-9]{1,6})")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\]")
+_PREFIX = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9._-]*(?:\{[A-Za-z0-9._-]+\}[A-Za-z0-9._-]*)?")
 _PATH = re.compile(r"/[\w/.{}:~-]*", re.ASCII)
-_KUBERNETES = re.compile(
-    r"(?:tcp|udp|sctp)://"
-)  # what it sets for a service named like the gateway: no setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +167,25 @@ def is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
+def is_listenable(text: Any) -> bool:  # noqa: ANN401 - whatever was given
+    """Tell whether a text can be an address to listen on: an IP address without brackets, or a name."""
+    if not isinstance(text, str):
+        return False
+    try:
+        ip_address(text)
+    except ValueError:
+        # Digits and dots alone that are no address are none, and no name either (RFC 1123 2.1): 999.1.1.1.
+        return (
+            _HOST.fullmatch(text) is not None and re.search(r"[A-Za-z_]", text) is not None and text[0] != "["
+        )
+    return True
+
+
+def is_redis_prefix(text: Any) -> bool:  # noqa: ANN401 - whatever was given
+    """Tell whether keys may begin with a text; one part of it may stand in braces, which a cluster keeps together."""
+    return isinstance(text, str) and _PREFIX.fullmatch(text) is not None
+
+
 def _is_redis(text: Any) -> bool:  # noqa: ANN401 - whatever was given
     return text == "" or (isinstance(text, str) and text.startswith(("redis://", "rediss://", "unix://")))
 
@@ -190,8 +208,8 @@ _SETTINGS: Final = (
     Setting(
         "host",
         str,
-        lambda text: isinstance(text, str) and bool(text),
-        "an address",
+        is_listenable,
+        "an address or a name of this machine, such as 127.0.0.1, 0.0.0.0 or ::",
         "the address to listen on",
     ),
     Setting("port", _number, _is_whole(0, 65_535), "a port from 0 to 65535", "the port to listen on"),
@@ -205,8 +223,8 @@ _SETTINGS: Final = (
     Setting(
         "redis_prefix",
         str,
-        lambda text: isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9._-]{0,64}", text) is not None,
-        "letters, digits, `.`, `_`, `-`",
+        lambda text: text == "" or is_redis_prefix(text),
+        "at most 64 letters, digits, dots, hyphens or underscores, such as shop or {shop}",
         "what keys in Redis begin with; the gateway's name if empty",
     ),
     Setting(
@@ -306,7 +324,7 @@ def settings_from(env: Mapping[str, str], name: str, given: Settings | None) -> 
     for one in _SETTINGS:
         variable = prefix + one.name.upper()
         said = env.get(variable)
-        if not said or _KUBERNETES.match(said):  # empty means unset
+        if not said or is_service_link(variable, said):  # empty means unset
             continue
         read = one.read(said)
         found[one.name] = _checked(one, said if read in {-1, None} else read, variable)

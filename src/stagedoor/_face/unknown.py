@@ -1,23 +1,18 @@
 """Names of the environment that look like settings of a gateway and are none: what was meant would be ignored.
 
 Everything under a gateway's own prefix is its own, so a misspelt name ends the start. What container platforms inject
-there for a service of the gateway's name is theirs (SHOP_PORT=tcp://..., SHOP_CARTS_SERVICE_HOST).
+there for a service of the gateway's name is theirs (`service_links`).
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
+from stagedoor._face.service_links import is_service_link
 from stagedoor._face.settings import listed, prefix_of
 from stagedoor.errors import ConfigError
 
 __all__ = ["validate_known"]
 
-# By their names, and by their values where the name alone might be anybody's: a link, the path of a container.
-_INJECTED = re.compile(
-    r"[A-Z0-9_]+_(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT_[0-9]+_(TCP|UDP|SCTP)(_[A-Z]+)?|ENV_.*)"
-)
-_LINK = re.compile(r"(tcp|udp|sctp)://|/[^/]+/[^/]+$")
 _OURS = frozenset({"STAGEDOOR_TARGET", "STAGEDOOR_WATCH"})  # what `stagedoor run` tells its own processes
 _NEAR, _VERY_NEAR = 0.6, 0.8
 
@@ -36,16 +31,11 @@ def validate_known(
     strays = [
         name
         for name in sorted(env)
-        if name.startswith(prefix) and name not in known | _OURS and not _is_injected(name, env[name])
+        if name.startswith(prefix) and name not in known | _OURS and not is_service_link(name, env[name])
     ]
     found = [_told(name, sorted(addresses if given else known), gateway, given) for name in strays]
     if any(found):
         raise ConfigError("\n".join(filter(None, found)))
-
-
-def _is_injected(name: str, said: str) -> bool:
-    linked = name.endswith(("_PORT", "_NAME")) and _LINK.match(said) is not None
-    return linked or _INJECTED.fullmatch(name) is not None
 
 
 def _told(name: str, known: list[str], gateway: str, given: bool) -> str:

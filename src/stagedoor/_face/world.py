@@ -44,7 +44,7 @@ class World:
         stream: LogStream | None = None,
     ) -> None:
         self._all_logs = all_logs
-        self.metrics = _metrics(labels) if settings.metrics else None
+        self.metrics = _metrics(labels, release) if settings.metrics else None
         self.logs: Logs | None = None
         clock = SystemClock() if env is None else env.clock
         self.tracing = tracing_of(os.environ, name, release) if env is None else None
@@ -101,14 +101,17 @@ def _sentry(settings: Settings, release: str, env: Env) -> Sentry | None:
     )
 
 
-def _metrics(labels: Mapping[str, str]) -> Any:  # noqa: ANN401 - `Metrics`, of an extra
+def _metrics(labels: Mapping[str, str], release: str) -> Any:  # noqa: ANN401 - `Metrics`, of an extra
     """Return what counts; None, with a warning, where its library is missing."""
     try:
-        from stagedoor._observers.metrics import Metrics  # noqa: PLC0415 - an extra: loaded where it is used
+        from stagedoor._observers.build import Build  # noqa: PLC0415 - an extra: loaded where it is used
+        from stagedoor._observers.metrics import Metrics  # noqa: PLC0415 - the same
     except ImportError:
         _LOGGER.warning("/metrics is not served: it needs prometheus-client: pip install stagedoor[metrics]")
         return None
-    return Metrics({**labels, "redis": "redis"}, process=True)
+    metrics = Metrics({**labels, "redis": "redis"}, process=True)
+    metrics.include(Build(release))
+    return metrics
 
 
 def _tell_what_is_not_shared(metrics: bool) -> None:

@@ -7,10 +7,11 @@ PROMETHEUS_MULTIPROC_DIR and one scrape shows their sum: call `prepare_workers` 
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, cast
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, cast, get_args
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -25,6 +26,8 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from prometheus_client.registry import Collector
 
 from stagedoor import _events as events
+from stagedoor._aggregate.plan import Plan
+from stagedoor._aggregate.verdict import Status
 from stagedoor._context import WEIGHTS
 from stagedoor._events import Event, Observer, upstream_of
 from stagedoor._observers import numbers
@@ -170,6 +173,12 @@ class Metrics:
         self.registry.register(collector)
         self._facts.append(collector)
 
+    def expect(self, plans: Iterable[Plan[Any]]) -> None:
+        """Show all verdicts on the parts of these from the start: a rate needs a 0 before the first one."""
+        for plan in plans:
+            for part, status in product(plan.parts, get_args(Status)):
+                self._parts[plan.name, part, status]
+
     def follow(self, held: Callable[[], Mapping[str, Mapping[str, int]]], limit: Callable[[], float]) -> None:
         """Show also what is held at each upstream, and how many requests may be under way: asked for each page.
 
@@ -298,6 +307,8 @@ class Metrics:
         self._refreshes = count("cache_refresh_failures_total", "Refreshes in the background that failed.")
         self._stale = count("cache_stale_answers_total", "Values used past their lifetime.")
         shed = self._counter("upstream_shed_total", "Calls not made.", "service_name", "reason")
+        for label, reason in product(self._names.values(), get_args(events.ShedReason)):
+            shed.labels(label, reason)
         self._shed: _Children[tuple[str, str], Counting] = _Children(
             lambda key: shed.labels(self._service(key[0]), key[1])
         )

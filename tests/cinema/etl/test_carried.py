@@ -173,6 +173,9 @@ class Deadly:
     async def purge(self, tags: object, did: object, /) -> tuple[str, ...]:
         raise Killed
 
+    async def live(self, now: float, /) -> None:
+        pass
+
     async def aclose(self) -> None:
         pass
 

@@ -141,7 +141,7 @@ class House:
             "media": self.media,
             "ghibli": self.ghibli,
         }
-        self.running = build(Settings(_env_file=None, **settings)).made(
+        self.running = build(Settings(**settings)).made(
             Env(clock, random.random, lambda _: None),
             transports={**transports, "search": self.engine},
             all_logs=True,

@@ -86,14 +86,14 @@ async def test_a_purge_drops_what_bears_the_tag(clock: ManualClock) -> None:
 
 def test_writing_is_open_until_an_operator_says_otherwise() -> None:
     """Contract: off by default."""
-    assert writers(Settings(_env_file=None)) is None
-    assert operators(Settings(_env_file=None)) is None
+    assert writers(Settings()) is None
+    assert operators(Settings()) is None
 
 
 def test_who_may_write_is_what_the_operator_says() -> None:
     """Keys of a file, or tokens."""
-    key = writers(Settings(_env_file=None, gateway_auth="key", gateway_api_keys_file=Path("keys")))
-    token = writers(Settings(_env_file=None, gateway_auth="jwt", gateway_jwt_secret="s" * 32))
+    key = writers(Settings(gateway_auth="key", gateway_api_keys_file=Path("keys")))
+    token = writers(Settings(gateway_auth="jwt", gateway_jwt_secret="s" * 32))
 
     assert isinstance(key, ApiKeys)
     assert isinstance(token, Jwt)
@@ -116,7 +116,7 @@ def test_who_may_write_is_what_the_operator_says() -> None:
 def test_settings_that_cannot_work_are_refused(given: dict[str, Any], told: str) -> None:
     """By the name of the variable."""
     with pytest.raises(ValidationError, match=told):
-        Settings(_env_file=None, **given)
+        Settings(**given)
 
 
 WRITES = [

@@ -82,7 +82,7 @@ async def hiccup(length: float, *, hangs: bool, seed: int, **settings: Any) -> C
     away = clock.now() + 0.5 + EVERY * rng.random()
     service = Service(clock, hangs, away, away + length)
     env = Env(clock, rng.random, lambda _: None)
-    chosen = Settings(_env_file=None, **settings)
+    chosen = Settings(**settings)
     (declared,) = (one for one in build(chosen).services if one.name == "users")
     users = Upstream("users", service, *declared.policies or (), env=env)
     failed: list[float] = []

@@ -48,7 +48,7 @@ def ghibli_of(app: Gateway) -> Service:
 @pytest.fixture
 async def films() -> AsyncIterator[Films]:
     """Stage the gateway."""
-    app = build(Settings(_env_file=None))
+    app = build(Settings())
     async with Stage(app) as stage:
         yield Films(stage, ghibli_of(app))
 

@@ -93,7 +93,7 @@ class Ground:
             name: Service(self.clock, places, seconds, kind, seed)
             for seed, (name, kind) in enumerate(kinds.items())
         }
-        self.running = build(Settings(_env_file=None, gateway_rate_limit="0", **settings)).made(
+        self.running = build(Settings(gateway_rate_limit="0", **settings)).made(
             Env(self.clock, rng.random, lambda _: None),
             transports={**self.services, "search": MemorySearch(INDICES, clock=self.clock)},
             all_logs=True,

@@ -9,11 +9,10 @@ from stagedoor._face.serving import limits_of
 
 def test_the_doors_bounds_are_those_of_the_settings() -> None:
     """CONTRACTS 16: per process, so that each worker has all of them; 0 leaves clients unbounded."""
-    plain = limits_of(admission(Settings(_env_file=None)))
+    plain = limits_of(admission(Settings()))
     given = limits_of(
         admission(
             Settings(
-                _env_file=None,
                 gateway_max_connections=7,
                 gateway_connections_per_client=3,
                 gateway_trusted_proxies="10.0.0.0/8",

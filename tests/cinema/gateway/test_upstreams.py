@@ -16,7 +16,7 @@ from stagedoor.testing import ManualClock, ScriptedTransport
 
 def remotes(env: Env, clock: ManualClock, **settings: Any) -> tuple[Upstream[Any, Any], ...]:
     failing: ScriptedTransport[Any, Any] = ScriptedTransport(clock).fails(UpstreamUnavailable)
-    declared = build(Settings(_env_file=None, **settings))
+    declared = build(Settings(**settings))
     behind: list[Any] = [*declared.services, *declared.backends]
     return tuple(Upstream(one.name, failing, *one.policies, env=env) for one in behind)
 

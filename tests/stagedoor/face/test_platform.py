@@ -1,5 +1,6 @@
 """What a platform asks of its gateway beyond screens: labels, documents, probes, upstreams of another kind."""
 
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -28,7 +29,7 @@ from stagedoor._web.answer import json
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Documentation, Route
 from stagedoor.errors import ConfigError, UpstreamUnavailable
-from stagedoor.policies import Timeout
+from stagedoor.policies import Bulkhead, Timeout
 from stagedoor.testing import Client, Stage
 
 
@@ -166,6 +167,33 @@ async def test_metrics_and_health_call_a_service_by_its_label() -> None:
 
         assert health["components"] == {"thing_service": {"status": "healthy", "ms": 0.0}}
         assert b'service_errors_total{service_name="thing_service"} 0.0' in metrics
+
+
+async def test_a_dashboard_has_something_to_draw_before_anything_has_happened() -> None:
+    """Issue 15: what runs, and every verdict that a part can have, are there with the first scrape."""
+    app = one_thing()
+    async with Stage(app) as stage:
+        metrics = (await stage.get("/metrics")).body.decode()
+
+    assert re.search(r'^gateway_build_info\{.*stagedoor="[0-9.]+".*\} 1\.0$', metrics, re.MULTILINE)
+    for status in ("fresh", "cached", "stale", "fallback", "missing"):
+        assert f'aggregate_parts_total{{aggregate="page",part="thing",status="{status}"}} 0.0' in metrics
+    assert 'upstream_calls_in_flight{service_name="thing_service"} 0.0' in metrics
+
+
+async def test_a_fixed_number_of_places_is_shown_like_a_measured_one() -> None:
+    """Issue 15: a service behind a bulkhead fills up as any other does."""
+    app = Gateway("shop")
+    things = app.service("things", policies=(Bulkhead(limit=7),))
+
+    @app.get("/thing")
+    async def thing() -> Thing:
+        return await things.get(Thing, "/thing")
+
+    async with Stage(app) as stage:
+        metrics = (await stage.get("/metrics")).body.decode()
+
+    assert 'upstream_concurrency_limit{service_name="things"} 7.0' in metrics
 
 
 @pytest.mark.parametrize(("path", "status"), [("", "healthy"), ("/alive", "unhealthy")])

@@ -303,12 +303,37 @@ def test_every_name_under_the_prefix_is_the_gateways_own() -> None:
         ("SHOP_CARTS_SERVICE_PORT", "80"),
         ("SHOP_CARTS_PORT_80_TCP_PORT", "80"),
         ("SHOP_NAME", "/web/shop"),
-        ("SHOP_ENV_PATH", "/bin"),
     ],
 )
 def test_what_platforms_inject_stays_ignored(name: str, said: str) -> None:
     """A namespace of Kubernetes puts an address for each of its services into every container."""
     assert used().made(environment={name: said}).settings == Settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("SHOP_CARTS_PORT", "8001"),
+        ("SHOP_CARTS_SERVICE_HOST", "http://carts"),
+        ("SHOP_CARTS_SERVICE_PORT", "http"),
+        ("SHOP_PORT_80_TCP", "80"),
+        ("SHOP_NAME", "shop"),
+        ("SHOP_ENV_PATH", "/bin"),
+    ],
+)
+def test_a_name_of_that_form_alone_is_no_link(name: str, said: str) -> None:
+    """G2: what somebody set by hand would be ignored."""
+    with pytest.raises(ConfigError, match=rf"^{name}: no such setting"):
+        used().made(environment={name: said})
+
+
+@pytest.mark.parametrize("name", ["host", "redis_url", "rate_limit", "max_connections"])
+def test_the_value_of_a_link_is_none_for_other_settings(name: str) -> None:
+    """G2: only SHOP_PORT can be the link of a service called shop."""
+    env = {f"SHOP_{name.upper()}": "tcp://10.0.0.1:80"}
+
+    with pytest.raises(ConfigError, match=rf"^SHOP_{name.upper()}: "):
+        settings_from(env, "shop", None)
 
 
 def test_where_settings_are_given_only_addresses_can_be_misspelt() -> None:

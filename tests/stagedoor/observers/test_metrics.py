@@ -252,3 +252,12 @@ def test_what_is_held_at_upstreams_and_how_much_may_be_is_told_when_asked() -> N
     assert value(metrics, 'upstream_calls_waiting{service_name="user_service"}') == 2
     assert value(metrics, "requests_concurrency_limit") == 64
     assert value(metrics, 'requests_shed_total{priority="detail"}') == 0
+
+
+def test_what_has_not_happened_yet_is_shown_as_0() -> None:
+    """Issue 15: a rate over a series that appears with its first event never sees that event."""
+    metrics = Metrics(NAMES)
+
+    for reason in ("circuit_open", "overloaded", "deadline"):
+        series = f'upstream_shed_total{{reason="{reason}",service_name="user_service"}}'
+        assert value(metrics, series) == 0

@@ -8,6 +8,7 @@ a batch is under way or held up. A source that logs no changes tells no moments,
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from prometheus_client import Metric
@@ -34,8 +35,9 @@ class Figures:
         self._before = dict.fromkeys(indices, 0)  # counted by manifests that are lost
 
     def hear(self, manifest: Manifest) -> None:
-        """Take note of a manifest; an empty one says nothing."""
+        """Take note of a manifest; an empty one says nothing, one before the first batch only that the ETL lives."""
         if not manifest.batch:
+            self._manifest = replace(self._manifest, alive=max(manifest.alive, self._manifest.alive))
             return
         for index in self._indices:
             known = self._manifest.documents.get(index, 0)
@@ -53,6 +55,8 @@ class Figures:
         )
         aside = "Documents and links that the ETL leaves out now: refused by the index, or not to be read."
         yield GaugeMetricFamily("etl_set_aside", aside, value=self._manifest.set_aside)
+        alive = "When the ETL last said that it runs, in Unix time; 0 before that."
+        yield GaugeMetricFamily("etl_alive_timestamp_seconds", alive, value=self._manifest.alive)
         now = self._clock.wall()
         for index in self._indices:
             documents.add_metric((index,), self._before[index] + self._manifest.documents.get(index, 0))

@@ -92,7 +92,7 @@ class BatchWatch:
     async def look(self) -> None:
         """Act on what the manifest says, if it says anything new; raises `UpstreamError` if the engine cannot."""
         manifest = await self._read()
-        self._figures.hear(manifest if manifest.batch else await self._elsewhere())
+        self._figures.hear(manifest if manifest.batch or manifest.alive else await self._elsewhere())
         if manifest.batch == 0:
             self._seen = _LOST
         if manifest.batch in {0, self._seen}:

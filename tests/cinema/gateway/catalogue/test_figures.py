@@ -66,7 +66,7 @@ def test_an_index_that_nobody_knows_is_not_shown(clock: ManualClock) -> None:
     figures = Figures(NAMES, clock)
     figures.hear(Manifest(1, documents={"others": 5}, lags={"others": 1.0}, behind={"others": 1.0}))
 
-    assert len(shown(figures)) == 4
+    assert len(shown(figures)) == 5
 
 
 def test_e2_what_is_set_aside_is_counted(clock: ManualClock) -> None:
@@ -124,3 +124,20 @@ async def test_without_the_file_the_figures_come_over_redis(
     await watch.look()
 
     assert (before, documents(figures)) == ([0, 0, 0], [9, 0, 0])
+
+
+async def test_an_etl_that_has_ended_does_not_look_like_one_with_nothing_to_do(
+    tmp_path: Path, clock: ManualClock, env: Env
+) -> None:
+    """Issue 15: what tells is when it last said that it runs; a batch in between takes nothing of that back."""
+    figures, told = Figures(NAMES, clock), WithManifest(manifest_path(tmp_path))
+    watch = BatchWatch(tmp_path, MemorySearch(INDICES, clock=clock), MemoryStore(env=env), clock, figures)
+    seen = [shown(figures)["etl_alive_timestamp_seconds"]]
+    await told.live(100.0)
+    await watch.look()
+    seen.append(shown(figures)["etl_alive_timestamp_seconds"])
+    await told.purge(["films"], FinishedBatch())
+    await told.live(105.0)
+    await watch.look()
+
+    assert [*seen, shown(figures)["etl_alive_timestamp_seconds"]] == [0.0, 100.0, 105.0]
