@@ -21,7 +21,7 @@ PUBLIC = ("stagedoor", "stagedoor.policies", "stagedoor.testing", "stagedoor.sea
 GROUPS = {  # in the order in which a reader meets them
     "stagedoor": {
         "Declare": "Gateway Service Aggregate Cache tag OrFallback batched Backend Extension",
-        "Say who may come in": "Guard Jwt ApiKeys JwtSettings ApiKeySettings",
+        "Say who may come in": "Guard Jwt ApiKeys Sessions JwtSettings ApiKeySettings SessionSettings",
         "Read what a client sent": "Header Cookie Headers Last",
         "What a handler answers": "Answer Problem NotFound Response Stream Operation",
         "Serve and set": "serve Settings DocumentSet",
@@ -63,6 +63,8 @@ _INNER = {
     "Gateway": "all_guards all_lifespans all_services all_sources inspected lifespan_of looked_at made own_paths "
     "served serving",
     "Guard": "authenticator given missing prefix security variables",
+    "Sessions": "built",
+    "SessionSettings": "origin",
     "JwtSettings": "pinned",
     "Operation": "documentation parameters",
     "Problem": "said",

@@ -1,8 +1,13 @@
-"""Run the platform, or one process of it, from the command line."""
+"""Run the platform, or one process of it, from the command line.
+
+What keeps a command from its work is one line on standard error, under an exit code that says what kind it is
+(`cinema.faults`); nothing is begun before that is known.
+"""
 
 import asyncio
+import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -12,6 +17,7 @@ import typer
 
 from cinema import __version__
 from cinema.parent import die_with_parent
+from stagedoor._commands.failures import OneLine
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -22,8 +28,8 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="cinema",
+    cls=OneLine,
     help="An online-cinema platform behind one gateway.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,  # they print local variables, and some of ours are secret
 )
@@ -48,16 +54,22 @@ def _settings() -> "Settings":
     try:
         return load()
     except SettingsError as error:
-        _fail(2, error)
+        _fail(os.EX_CONFIG, error)
         raise
 
 
 @contextmanager
-def _told(what: str) -> Iterator[None]:
+def _told() -> Iterator[None]:
+    """End the command with the line of a fault, whether a check finds it or the work does."""
+    from cinema.faults import Fault
+    from cinema.settings import SettingsError
+
     try:
         yield
-    except OSError as error:
-        _fail(1, f"{what}: {error.strerror or error}")
+    except Fault as fault:
+        _fail(fault.code, fault)
+    except SettingsError as error:
+        _fail(os.EX_CONFIG, error)
 
 
 def _version(wanted: bool) -> None:
@@ -78,27 +90,21 @@ def _start(
 @app.command()
 def up(restart: Annotated[bool, typer.Option(help="Start a service again when it has died")] = True) -> None:
     """Start the whole platform on this machine, and stop it on Ctrl-C."""
-    from cinema.stack.run import run
+    settings = _settings()
+    with _told():
+        from cinema.stack.run import run
 
-    raise typer.Exit(run(_settings(), restart=restart))
+        raise typer.Exit(run(settings, restart=restart))
 
 
 @app.command()
 def gateway(host: Host = None) -> None:
     """Serve the gateway."""
     settings = _settings()
-    from cinema.gateway.serve import serve
-    from stagedoor.errors import ConfigError
+    with _told():
+        from cinema.gateway.serve import serve
 
-    address = f"{settings.gateway_host}:{settings.gateway_port}"
-    try:
-        with _told(f"cannot listen on {address} (GATEWAY_HOST, GATEWAY_PORT)"):
-            serve(settings, host)
-    except ConfigError as error:  # the plans are ours; only times can make them impossible
-        found = "; ".join(str(error).splitlines())
-        of_rates = found.startswith("rate_limits: ")
-        names = "GATEWAY_RATE_LIMITS" if of_rates else "GATEWAY_DEADLINE_MS, GATEWAY_ATTEMPT_TIMEOUT_MS"
-        _fail(2, f"{names}: {found.removeprefix('rate_limits: ')}")
+        serve(settings, host)
 
 
 @app.command()
@@ -128,14 +134,6 @@ def memes(host: Host = None) -> None:
 @app.command()
 def media(host: Host = None) -> None:
     """Serve the media service."""
-    settings = _settings()
-    from cinema.services.media.start import validate_ready
-    from cinema.settings import SettingsError, host_of
-
-    try:
-        validate_ready(settings, host or host_of(settings.media_url))
-    except SettingsError as error:
-        _fail(2, error)
     _serve("media", host)
 
 
@@ -147,11 +145,9 @@ def ghibli(host: Host = None) -> None:
 
 def _serve(name: str, host: str | None) -> None:
     settings = _settings()
-    from cinema.services import SERVICES
-    from cinema.services.serve import serve
+    with _told():
+        from cinema.services.serve import serve
 
-    service = SERVICES[name]
-    with _told(f"cannot listen for {service.url(settings)} ({service.setting})"):
         serve(settings, name, host)
 
 
@@ -175,12 +171,14 @@ def seed(
     if source is not None:
         print(_merged(settings, source))  # noqa: T201 - the answer
         return
+    from cinema.checks import sqlite_file
     from cinema.data.sowing import sow_films
     from cinema.database.migrate import lacks_tables
     from cinema.seed import sow
 
-    if _write(settings, lacks_tables):
-        _fail(1, "DATABASE_URL: this database lacks tables; cinema migrate")
+    file = sqlite_file(settings)
+    if (file is not None and not file.exists()) or _write(settings, lacks_tables):
+        _fail(os.EX_CONFIG, "DATABASE_URL: this database lacks tables; cinema migrate")
     shop = _write(settings, sow)
     films = _write(settings, partial(sow_films, films=settings.films))
     print("seeded" if shop or films else "nothing to seed")  # noqa: T201 - the answer
@@ -201,7 +199,7 @@ def _merged(settings: "Settings", folder: Path) -> str:
         foreign = read_folder(folder, datetime.now(UTC))
         counts = _write(settings, work)
     except RecordFault as error:
-        _fail(1, error)
+        _fail(os.EX_DATAERR, error)
         raise
     return "seeded: " + ", ".join(f"{count:,} {table}" for table, count in counts.items())
 
@@ -213,18 +211,10 @@ def etl(
 ) -> None:
     """Bring the search index to where the database is: what has changed, or everything the first time."""
     settings = _settings()
-    from sqlalchemy.exc import SQLAlchemyError
+    with _told():
+        from cinema.etl.start import filled
 
-    from cinema.etl.run import run
-    from stagedoor.search import WriterError
-
-    try:
-        with _told("SEARCH_ETL_STATE, SEARCH_DIR: cannot write"):
-            run(settings, watch=watch, anew=rebuild)
-    except WriterError as error:
-        _fail(1, f"SEARCH_DIR, SEARCH_URL: {error}")
-    except SQLAlchemyError as error:
-        _fail(1, f"DATABASE_URL: this database has no films ({type(error).__name__}); cinema migrate")
+        filled(settings, watch=watch, anew=rebuild)
 
 
 @app.command()
@@ -236,26 +226,28 @@ def sweep(
 ) -> None:
     """Remove the pictures that no meme has, and say which they were."""
     settings = _settings()
-    from cinema.database import DatabaseUnavailable
+    from cinema.checks import sqlite_file
+    from cinema.database.faults import reached
     from cinema.services.memes.sweeping import SweepFailed, swept
     from stagedoor.errors import UpstreamError
 
+    removed: Sequence[str] = ()
     try:
-        removed = asyncio.run(swept(settings, older_than))
+        with _told(), reached(sqlite_file(settings)):
+            removed = asyncio.run(swept(settings, older_than))
     except SweepFailed as error:
-        _fail(1, f"GATEWAY_MEMES_URL: {error}")
+        _fail(os.EX_UNAVAILABLE, f"GATEWAY_MEMES_URL: {error}")
     except UpstreamError:
-        _fail(1, "MEDIA_URL, MEDIA_TOKEN: the media service does not answer")
-    except DatabaseUnavailable as error:
-        _fail(1, f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
-    else:
-        for name in removed:
-            print(f"removed {name}")  # noqa: T201 - the answer
-        print(f"{len(removed)} removed" if removed else "nothing to sweep")  # noqa: T201 - the answer
+        _fail(os.EX_UNAVAILABLE, "MEDIA_URL, MEDIA_TOKEN: the media service does not answer")
+    for name in removed:
+        print(f"removed {name}")  # noqa: T201 - the answer
+    print(f"{len(removed)} removed" if removed else "nothing to sweep")  # noqa: T201 - the answer
 
 
 def _write(settings: "Settings", work: "Callable[[Connection], T]") -> "T":
-    from cinema.database import DatabaseUnavailable, open_database
+    from cinema.checks import check_database, sqlite_file
+    from cinema.database import open_database
+    from cinema.database.faults import reached
 
     async def writing() -> T:
         database = open_database(settings.database_url, 1)
@@ -264,8 +256,7 @@ def _write(settings: "Settings", work: "Callable[[Connection], T]") -> "T":
         finally:
             await database.close()
 
-    try:
+    with _told(), reached(sqlite_file(settings)):
+        check_database(settings)
         return asyncio.run(writing())
-    except DatabaseUnavailable as error:
-        _fail(1, f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
-        raise
+    raise AssertionError  # a fault has ended the command

@@ -8,8 +8,10 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from cinema.libpq import one_host, wrong_address
-from stagedoor._face.settings import is_listenable, is_redis_prefix
+from stagedoor._cache.redis_address import RedisAddress
+from stagedoor._face.settings import is_host_or_address, is_redis_prefix
 from stagedoor._web.cors import is_origin
+from stagedoor.errors import ConfigError
 
 __all__ = [
     "database_url",
@@ -44,7 +46,8 @@ def http_url(value: str) -> str:
     if (
         parts is None
         or parts.scheme not in {"http", "https"}
-        or not parts.hostname
+        or not is_host_or_address(parts.hostname)
+        or parts.port == 0
         or parts.query
         or parts.fragment
     ):
@@ -56,9 +59,10 @@ def http_url(value: str) -> str:
 
 def redis_url(value: str) -> str:
     """Return the address of a Redis."""
-    parts = _split(value)
-    if parts is None or parts.scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("must be redis://[:password@]host:6379/0")
+    try:
+        RedisAddress.of(value)
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
     return value
 
 
@@ -121,7 +125,7 @@ def origins(value: str) -> str:
 
 def host(value: str) -> str:
     """Return an address to listen on."""
-    if not is_listenable(value):
+    if not is_host_or_address(value):
         raise ValueError("must be an address or a name of this machine, such as 127.0.0.1, 0.0.0.0 or ::")
     return value
 

@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from stagedoor._face.running import Running
     from stagedoor._face.service import Service
     from stagedoor._face.serving import serve
+    from stagedoor._face.sessions import Sessions
     from stagedoor._face.settings import Settings
+    from stagedoor._guards.sessions.settings import SessionSettings
     from stagedoor._guards.settings import ApiKeySettings, JwtSettings
     from stagedoor._web.docs import DocumentSet
     from stagedoor._web.health import Component
@@ -68,6 +70,8 @@ __all__ = [
     "Running",
     "Send",
     "Service",
+    "SessionSettings",
+    "Sessions",
     "Settings",
     "Store",
     "Stream",
@@ -94,7 +98,9 @@ _PLACES = {
     "stagedoor._face.running": ("Running",),
     "stagedoor._face.service": ("Service",),
     "stagedoor._face.serving": ("serve",),
+    "stagedoor._face.sessions": ("Sessions",),
     "stagedoor._face.settings": ("Settings",),
+    "stagedoor._guards.sessions.settings": ("SessionSettings",),
     "stagedoor._guards.settings": ("ApiKeySettings", "JwtSettings"),
     "stagedoor._aggregate.batch": ("batched",),
     "stagedoor._aggregate.verdict": ("Report",),

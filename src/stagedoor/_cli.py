@@ -92,9 +92,9 @@ def run(
     ] = False,
 ) -> None:
     """Serve a gateway until a signal says stop."""
-    from stagedoor._commands.listening import validate_free
+    from stagedoor._commands.listening import listening_fault
     from stagedoor._face import serving
-    from stagedoor._face.settings import settings_from
+    from stagedoor._face.settings import prefix_of, settings_from
 
     if reload:
         command = [sys.executable, "-m", "stagedoor", "run", target]
@@ -103,12 +103,14 @@ def run(
         return
     gateway = gateway_of(target)
     with told():
+        gateway.looked_at(reachable=True)  # a port that is taken is no news beside what can never work
         given = settings_from(os.environ, gateway.name, gateway.settings)
         where = (host or given.host, given.port if port is None else port)
-        try:
-            validate_free(*where)
-        except OSError as error:
-            fail(failures.SYSTEM, [f"cannot listen on {where[0]}:{where[1]}: {error.strerror or error}"])
+        fault = listening_fault(*where)
+        if fault is not None:
+            said = {"host": host, "port": port}[fault.at] is not None
+            name = f"--{fault.at}" if said else f"{prefix_of(gateway.name)}{fault.at.upper()}"
+            fail(fault.code, [f"{name}: {fault.line}"])
         Console(stderr=True).print(f"{gateway.name} at http://{where[0]}:{where[1]}", highlight=False)
         serving.serve(target, host=host, port=port, workers=workers)
 

@@ -44,6 +44,7 @@ __all__ = [
     "rate_limited",
     "render",
     "request_timeout",
+    "sessions_unavailable",
     "too_large",
     "unauthorized",
     "unsupported_media",
@@ -261,6 +262,11 @@ def upstream_unavailable(retry_after: float | None = None) -> ProblemDetails:
     return ProblemDetails(
         503, "upstream-unavailable", "Upstream unavailable", detail, retry_after=retry_after
     )
+
+
+def sessions_unavailable(detail: str = "sessions cannot be looked up just now") -> ProblemDetails:
+    """503: nobody can tell who has logged in; a session that was there is there still."""
+    return ProblemDetails(503, "sessions-unavailable", "Sessions unavailable", detail)
 
 
 def overloaded(retry_after: float | None = None) -> ProblemDetails:

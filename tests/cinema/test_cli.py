@@ -52,7 +52,7 @@ def test_e8_seeding_a_database_without_tables_says_what_makes_them(
 
     done = cinema(tmp_path, "seed")
 
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr == "cinema: DATABASE_URL: this database lacks tables; cinema migrate\n"
 
 
@@ -66,7 +66,7 @@ def test_e8_seeding_a_database_of_an_older_release_says_the_same(tmp_path: Path)
 
     done = cinema(tmp_path, "seed")
 
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.returncode, done.stdout) == (78, "")
     assert "cinema migrate" in done.stderr
 
 
@@ -76,12 +76,12 @@ def test_e8_seeding_a_database_of_an_older_release_says_the_same(tmp_path: Path)
 def test_every_command_refuses_a_bad_setting_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    """Contract 16: exit code 2, one line, before anything is started."""
+    """Contract 16, G2: exit code 78, one line, before anything is started."""
     monkeypatch.setenv("GATEWAY_PORT", "eight")
 
     done = cinema(tmp_path, command)
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr.startswith("cinema: GATEWAY_PORT: must be ")
     assert done.stderr.count("\n") == 1
 
@@ -95,7 +95,7 @@ def test_times_that_no_profile_can_keep_are_refused_in_one_line(
 
     done = cinema(tmp_path, "gateway")
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.returncode, done.stdout) == (78, "")
     assert done.stderr.startswith("cinema: GATEWAY_DEADLINE_MS, GATEWAY_ATTEMPT_TIMEOUT_MS: ")
     assert (
         "the path orders → products takes 200 ms with one attempt a part, the budget is 165 ms" in done.stderr
@@ -111,7 +111,7 @@ def test_a_database_that_is_away_is_said_without_its_password(
 
     done = cinema(tmp_path, "migrate")
 
-    assert done.returncode == 1
+    assert done.returncode == 69
     assert done.stderr == "cinema: DATABASE_URL: the database does not answer (ConnectionRefusedError)\n"
 
 
@@ -125,8 +125,8 @@ def test_a_state_that_cannot_be_written_is_said_in_one_line(
 
     done = cinema(tmp_path, "etl")
 
-    assert done.returncode == 1
-    assert done.stderr.startswith("cinema: SEARCH_ETL_STATE, SEARCH_DIR: cannot write: ")
+    assert done.returncode == 73
+    assert done.stderr.startswith("cinema: SEARCH_ETL_STATE: ")
     assert done.stderr.count("\n") == 1
 
 

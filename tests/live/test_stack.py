@@ -220,20 +220,21 @@ def test_a_taken_port_is_named_with_its_setting(stack: Stack) -> None:
         code = stack.start().wait(20)
 
     port = stack.ports["products"]
-    assert code == 1
+    assert code == 69
     assert stack.says() == (
-        f"cinema: port {port} is taken; set GATEWAY_PRODUCTS_URL to another, or stop what listens there\n"
+        f"cinema: GATEWAY_PRODUCTS_URL: port {port} is taken; stop what listens there, "
+        "or set CINEMA_PORTS=9000 to move all\n"
     )
 
 
 def test_a_bad_setting_stops_the_start_in_one_line(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Contract 16: exit code 2 and the variable's name."""
+    """Contract 16, G2: exit code 78 and the variable's name."""
     monkeypatch.setenv("GHIBLI_TTL_S", "61")
 
     code = stack.start().wait(20)
 
-    assert code == 2
-    assert stack.says() == "cinema: GHIBLI_TTL_S: must be less than or equal to 60, not '61'\n"
+    assert code == 78
+    assert stack.says() == "cinema: GHIBLI_TTL_S: must be a whole number from 1 to 60, not '61'\n"
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -6,12 +6,13 @@ That lets `is_current` compare without loading Alembic, which a start that chang
 
 import warnings
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect, select, text
 
 from cinema.database.tables import SCHEMA, metadata
 
-__all__ = ["head", "is_current", "lacks_tables", "migrate", "upgrade"]
+__all__ = ["contents", "head", "is_current", "lacks_tables", "migrate", "upgrade"]
 
 _VERSION = Table("alembic_version", MetaData(schema=SCHEMA), Column("version_num", Text))  # Alembic's own
 _SCRIPTS = Path(__file__).with_name("migrations")
@@ -36,6 +37,19 @@ def lacks_tables(connection: Connection) -> bool:
     schema = None if connection.dialect.name == "sqlite" else SCHEMA
     there = set(inspect(connection).get_table_names(schema=schema))
     return not there >= {table.name for table in metadata.tables.values()}
+
+
+def contents(connection: Connection) -> Literal["empty", "another", "older", "whole"]:
+    """Return what a database is: without tables, somebody else's, of another release, or as this release has it."""
+    inspector = inspect(connection)
+    schemas = [None] if connection.dialect.name == "sqlite" else [None, SCHEMA]
+    there = {name for schema in schemas for name in inspector.get_table_names(schema=schema)}
+    ours = {table.name for table in metadata.tables.values()}
+    if not there:
+        return "empty"
+    if not there & (ours | {_VERSION.name}):
+        return "another"
+    return "whole" if there >= ours else "older"
 
 
 def migrate(connection: Connection) -> bool:

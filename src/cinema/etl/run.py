@@ -197,8 +197,8 @@ def _invalidator_of(settings: Settings) -> Invalidator:
     beside = WithManifest(manifest_path(settings.search_dir))
     if settings.redis_url is None:
         return beside
-    prefix = settings.redis_prefix
-    return WithRedis(beside, RedisServer(settings.redis_url, prefix=prefix), figures_key(prefix))
+    server = RedisServer(settings.redis_url, prefix=settings.redis_prefix)
+    return WithRedis(beside, server, figures_key(server.prefix))
 
 
 def _writer_of(settings: Settings, env: Env) -> Callable[[], Writer]:

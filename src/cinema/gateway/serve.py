@@ -1,7 +1,8 @@
 """Serve the gateway in this process, or in several, until it is told to stop."""
 
 import stagedoor
-from cinema.listening import validate_free
+from cinema.checks import check_listening
+from cinema.gateway.start import check_gateway
 from cinema.settings import Settings
 
 __all__ = ["serve"]
@@ -11,11 +12,12 @@ def serve(settings: Settings, host: str | None = None) -> None:
     """Serve on the gateway's address; return once a signal has stopped it in order.
 
     Raises:
-        OSError: the address cannot be listened on.
+        Fault: a setting cannot work, or nobody can listen there.
 
     """
     address = (host or settings.gateway_host, settings.gateway_port)
-    validate_free(*address)
+    check_listening(*address, "--host" if host else "GATEWAY_HOST", "GATEWAY_PORT")
+    check_gateway(settings)
     stagedoor.serve(
         "cinema.gateway.app:app", host=address[0], port=address[1], workers=settings.gateway_workers
     )

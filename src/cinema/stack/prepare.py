@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from time import monotonic
 
+from cinema.checks import sqlite_file
 from cinema.settings import Settings
 from cinema.stack.child import command, environment
 from cinema.stack.terminal import say
@@ -11,33 +12,33 @@ from cinema.stack.terminal import say
 __all__ = ["build_index", "has_index", "prepare"]
 
 
-async def prepare(settings: Settings) -> bool:
-    """Bring the database to where the platform can start; return whether that went well.
+async def prepare(settings: Settings) -> None:
+    """Bring the database to where the platform can start; documents alone need none.
 
-    Documents alone need none.
+    Raises:
+        Fault: it cannot be used.
+
     """
     if settings.docs_only:
-        return True
+        return
     # Imported here: these bring the database layer along, which the checks before do not need.
     from cinema.data.sowing import sow_films  # noqa: PLC0415
-    from cinema.database import DatabaseUnavailable, open_database  # noqa: PLC0415
+    from cinema.database import open_database  # noqa: PLC0415
+    from cinema.database.faults import reached  # noqa: PLC0415
     from cinema.database.migrate import migrate  # noqa: PLC0415
     from cinema.seed import sow  # noqa: PLC0415
 
     database = open_database(settings.database_url, 1)
     try:
-        if await database.write(migrate):
-            say("database migrated")
-        if await database.write(sow):
-            say("demo data seeded")
-        if films := await database.write(partial(sow_films, films=settings.films)):
-            say(f"{films:,} films seeded")
-    except DatabaseUnavailable as error:
-        say(f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
-        return False
+        with reached(sqlite_file(settings)):
+            if await database.write(migrate):
+                say("database migrated")
+            if await database.write(sow):
+                say("demo data seeded")
+            if films := await database.write(partial(sow_films, films=settings.films)):
+                say(f"{films:,} films seeded")
     finally:
         await database.close()
-    return True
 
 
 async def has_index(settings: Settings) -> bool:

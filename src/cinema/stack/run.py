@@ -17,9 +17,9 @@ from contextlib import suppress
 from functools import partial
 from time import monotonic
 
-from cinema.listening import validate_free
 from cinema.settings import Settings
 from cinema.stack.child import Child, ending, late, start
+from cinema.stack.ground import check_ground
 from cinema.stack.parts import StackProcess, parts_of
 from cinema.stack.prepare import build_index, prepare
 from cinema.stack.terminal import say, show
@@ -43,23 +43,17 @@ def next_pause(last: float, lived: float) -> float:
 
 
 def run(settings: Settings, *, restart: bool = True) -> int:
-    """Run the platform until a signal stops it; return the exit code."""
+    """Run the platform until a signal stops it; return the exit code.
+
+    Raises:
+        Fault: something keeps it from running; then nothing has been started.
+
+    """
     if settings.media_token is None:  # one for this start: children are given the environment
         os.environ["MEDIA_TOKEN"] = secrets.token_urlsafe(32)
     parts = parts_of(settings)
-    taken = next((part for part in parts if part.port and _is_taken(part)), None)
-    if taken:
-        say(f"port {taken.port} is taken; set {taken.setting} to another, or stop what listens there")
-        return 1
+    check_ground(settings, parts)
     return asyncio.run(_Stack(settings, parts, restart=restart).run())
-
-
-def _is_taken(part: StackProcess) -> bool:
-    try:
-        validate_free(part.host, part.port)
-    except OSError:
-        return True
-    return False
 
 
 def _cannot_start(name: str, error: BaseException) -> None:
@@ -82,7 +76,8 @@ class _Stack:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, self._stop, 0)
-        if not await prepare(self._settings) or not await build_index(self._settings, self._stopping):
+        await prepare(self._settings)
+        if not await build_index(self._settings, self._stopping):
             return max(self._code, 0 if self._stopping.is_set() else 1)
         clock = SystemClock()
         keepers = [

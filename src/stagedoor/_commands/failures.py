@@ -11,13 +11,25 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-__all__ = ["CANNOT_CREATE", "CONFIG", "DATA", "FINDINGS", "MISSING", "SYSTEM", "USAGE", "OneLine", "fail"]
+__all__ = [
+    "CANNOT_CREATE",
+    "CONFIG",
+    "DATA",
+    "FINDINGS",
+    "MISSING",
+    "SYSTEM",
+    "TAKEN",
+    "USAGE",
+    "OneLine",
+    "fail",
+]
 
 FINDINGS: Final = 1  # `check` found something
 USAGE: Final = 64  # the command line cannot be understood
 DATA: Final = 65  # the module fails while it is imported, or what it has is no gateway
 MISSING: Final = 66  # there is no such module, or nothing of that name in it
-SYSTEM: Final = 71  # the system refuses, as with an address that is taken
+TAKEN: Final = 69  # another process listens there
+SYSTEM: Final = 71  # the system refuses
 CANNOT_CREATE: Final = 73  # a file or folder cannot be written
 CONFIG: Final = 78  # a declaration or a setting cannot work
 

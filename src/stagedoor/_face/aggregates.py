@@ -240,7 +240,8 @@ class Aggregate(Generic[M]):
         `TypeError` for an input that is missing or none, `RuntimeError` outside a request.
         """
         caller = caller_here()
-        return await caller.running.screen(self).result(caller, inputs)
+        result: Result[M] = await caller.running.screen(self).result(caller, inputs)
+        return result
 
     def __repr__(self) -> str:
         return f"<Aggregate {self.path} {self.model.__name__}>"

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from stagedoor._aggregate.part import PlanError, signature_of
 from stagedoor._events import upstream_of
@@ -16,14 +16,12 @@ from stagedoor._face.guards import Guard, guards_in
 from stagedoor._face.layouts import Layout
 from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.remote import AnyPolicy, default_policies
+from stagedoor._face.roles import Declares
 from stagedoor._face.screens import reserve
 from stagedoor._face.service import Service
 from stagedoor._face.settings import RESERVED
 from stagedoor._face.uses import awaits, used_by
 from stagedoor.errors import ConfigError
-
-if TYPE_CHECKING:
-    from stagedoor._face.declaration import Declaration
 
 __all__ = ["Blueprint"]
 
@@ -35,7 +33,7 @@ _SHORTER = 0.98  # of what there is: an attempt that takes all of it could never
 class Blueprint:
     """Everything one gateway is made of. Raises `ConfigError` with all that is wrong, each with its place."""
 
-    def __init__(self, declared: "Declaration") -> None:
+    def __init__(self, declared: Declares) -> None:
         self._declared = declared
         self.services: list[Service] = []
         self.sources: list[Source] = []
@@ -60,7 +58,7 @@ class Blueprint:
         """Return everything that may be asked."""
         return [*self.services, *self.sources, *self.backends]
 
-    def _take(self, one: "Declaration", prefix: str, above: tuple[Any, ...]) -> None:
+    def _take(self, one: Declares, prefix: str, above: tuple[Any, ...]) -> None:
         """Take over what a gateway and those that it includes declare."""
         if one in above:
             self._problems.append(f"{one.place}: the gateway {one.name!r} includes itself")
@@ -97,6 +95,7 @@ class Blueprint:
         yield from self._untagged()
         yield from self._unused()
         yield from self._guards()
+        yield from self._tokens()
 
     @property
     def guards(self) -> list[Guard]:
@@ -112,8 +111,21 @@ class Blueprint:
         known: dict[str, Guard] = {}
         for one in self.guards:
             other = known.setdefault(one.name, one)
-            if (type(other), other.header, other.given) != (type(one), one.header, one.given):
+            told = [(type(guard), guard.header, guard.given, guard.paths) for guard in (other, one)]
+            if told[0] != told[1]:
                 yield f"{one.place}: the guard {one.name!r} is declared already, and otherwise, at {other.place}"
+
+    def _tokens(self) -> Iterator[str]:
+        """Find calls that would send a session's token where no session is known."""
+        for layout in self.layouts:
+            for part in layout.declared.parts:
+                where = f"{part.place}: {layout.where}.{part.name}"
+                yield from _unguarded(where, self.uses_of(part), layout.guard)
+        for handler in self.handlers:
+            guard = handler.guard or next(iter(guards_in(handler.function)), None)
+            yield from _unguarded(f"{handler.place}: {handler.path}", self.seen(handler.function), guard)
+        for one in self.passages:
+            yield from _unguarded(f"{one.place}: proxy {one.path}", [one.service], one.guard)
 
     def _names(self) -> Iterator[str]:
         """Find names that are declared twice, or mean something else already."""
@@ -135,10 +147,12 @@ class Blueprint:
     def _paths(self) -> Iterator[str]:
         """Find two routes on one path."""
         known: dict[tuple[str, str], Place] = {}
+        named = {one.name: one for one in self.guards}
         everything = [
             *[("GET", one.template, one.declared.place) for one in self.layouts if one.template],
             *[(one.method, one.path, one.place) for one in self.handlers],
             *[(method, one.path, one.place) for one in self.passages for method in sorted(one.methods)],
+            *[(method, path, one.place) for one in named.values() for method, path in one.paths],
         ]
         for method, path, place in everything:
             plain = "/".join("{}" if part.startswith("{") else part for part in path.rstrip("/").split("/"))
@@ -244,7 +258,7 @@ class Blueprint:
     def sees_credentials(self, operation: str) -> bool:
         """Tell whether the service of an operation sees the caller's credentials."""
         name = upstream_of(operation)
-        return any(service.name == name and service.forward.secret for service in self.services)
+        return any(service.name == name and service.sees_credentials for service in self.services)
 
     def _attempt_of(self, one: Behind) -> float:
         """Return the time-out of an attempt: as declared, else what the shortest of its users leaves for it."""
@@ -269,3 +283,10 @@ class Blueprint:
         for passage in self.passages:
             if passage.service is one:
                 yield self.deadline_of(passage.deadline)
+
+
+def _unguarded(where: str, used: Sequence[Any], guard: Guard | None) -> Iterator[str]:
+    for one in used:
+        token = one.token if isinstance(one, Service) else None
+        if token is not None and (guard is None or guard.name != token.name):
+            yield f"{where}: the service {one.name!r} is sent the token of {token.name!r}: let it guard this route"

@@ -3,15 +3,13 @@
 from collections.abc import Awaitable, Mapping
 from contextvars import Token
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from stagedoor import _context as context
 from stagedoor import _requests as requests
 from stagedoor._face.fields import Cookie, Picker
+from stagedoor._face.roles import AtWork
 from stagedoor.errors import ConfigError, UpstreamRejected
-
-if TYPE_CHECKING:
-    from stagedoor._face.running import Running
 
 __all__ = ["NO_INPUTS", "Caller", "Rules", "caller_here", "entered", "noted"]
 
@@ -37,17 +35,18 @@ NO_INPUTS: Mapping[str, Any] = {}  # of a request that nothing has read yet
 class Caller:
     """One request, or block of code, as services see it."""
 
-    __slots__ = ("_forwarded", "fields", "inputs", "rules", "running", "tags", "visitor", "wrote")
+    __slots__ = ("_forwarded", "brought", "fields", "inputs", "rules", "running", "tags", "visitor", "wrote")
 
     def __init__(
         self,
-        running: "Running",
+        running: AtWork,
         fields: requests.Headers,
         rules: Rules,
         inputs: Mapping[str, Any],
     ) -> None:
         self.running = running
         self.fields = fields
+        self.brought = fields  # for guards, with what nobody else sees
         self.rules = rules
         self.inputs = inputs
         self.tags: dict[str, None] = {}
@@ -59,6 +58,7 @@ class Caller:
         """Return the same caller at the beginning of an answer, with tags of its own."""
         inner = Caller(self.running, self.fields, rules, inputs)
         inner.visitor = self.visitor
+        inner.brought = self.brought
         return inner
 
     def tag(self, name: str) -> None:

@@ -13,12 +13,14 @@ from stagedoor._call import Call
 from stagedoor._face.cache import Cache
 from stagedoor._face.caller import Caller, caller_here, noted
 from stagedoor._face.fields import Cookie, Picker, lower_fields
+from stagedoor._face.guarding import token_field
 from stagedoor._face.places import Place
 from stagedoor._face.remote import AnyPolicy, CallKind
 from stagedoor._face.replies import ABSENT_STATUSES, UNREAD, Asking, ServiceReply
+from stagedoor._face.sessions import Sessions
 from stagedoor._face.shapes import shape_of
 from stagedoor._requests import HttpRequest, HttpResponse
-from stagedoor.errors import UpstreamError, UpstreamGarbled, UpstreamRejected
+from stagedoor.errors import ConfigError, UpstreamError, UpstreamGarbled, UpstreamRejected
 
 __all__ = ["NOTHING", "ServiceClient"]
 
@@ -41,7 +43,7 @@ class ServiceClient:
         name: str,
         url: str,
         *,
-        forward: AbstractSet[str | Cookie],
+        forward: AbstractSet[str | Cookie | Sessions],
         headers: Mapping[str, str],
         attempt: float | None,
         policies: Sequence[AnyPolicy] | None,
@@ -57,7 +59,8 @@ class ServiceClient:
         self.health = health
         self.connections, self.connect, self.decompress = pool
         self.url = url
-        self.forward = Picker(forward, f"service {name!r}")
+        fields, self.token = _forwarded(forward, place)
+        self.forward = Picker(fields, f"service {name!r}")
         self.headers = lower_fields(headers)
         self.attempt = attempt
         self.policies = policies
@@ -68,7 +71,7 @@ class ServiceClient:
 
     async def pass_on(self, caller: Caller, template: str, request: HttpRequest) -> HttpResponse:
         """Send a request that is somebody else's, and return the answer as it came."""
-        forwarded = caller.forwarded(self, self.name, self.forward)
+        forwarded = self._forwarded(caller)
         whole = Asking(
             method=request.method,
             target=request.target,
@@ -165,14 +168,36 @@ class ServiceClient:
         self, caller: Caller, usual: requests.Headers, headers: Mapping[str, str] | None
     ) -> requests.Headers:
         """Return the fields of a call: its own, those of every call, the usual ones, and what is forwarded."""
-        forwarded = caller.forwarded(self, self.name, self.forward)
+        forwarded = self._forwarded(caller)
         own = lower_fields(headers)
         if own or self.headers:
             return _merged(own, _merged(self.headers, usual, ()), forwarded)
         return usual + forwarded
 
+    def _forwarded(self, caller: Caller) -> requests.Headers:
+        """Return the fields of the caller that the service sees, and the token of their session if declared."""
+        fields = caller.forwarded(self, self.name, self.forward)
+        return fields if self.token is None else (*fields, token_field(caller, self.token, self.name))
+
+    @property
+    def sees_credentials(self) -> bool:
+        """Tell whether it sees anything by which it could refuse a caller."""
+        return self.forward.secret or self.token is not None
+
     def __repr__(self) -> str:
         return f"<Service {self.name}>"
+
+
+def _forwarded(
+    wanted: AbstractSet[str | Cookie | Sessions], place: Place
+) -> tuple[AbstractSet[str | Cookie], Sessions | None]:
+    """Return the fields that a service sees, and the sessions whose token; raises `ConfigError`."""
+    fields = frozenset(one for one in wanted if not isinstance(one, Sessions))
+    tokens = [one for one in wanted if isinstance(one, Sessions)]
+    named = any(isinstance(one, str) and one.lower() == "authorization" for one in fields)
+    if len(tokens) > 1 or (tokens and named):
+        raise ConfigError(f"{place}: forward names more than one that would be sent as Authorization")
+    return fields, tokens[0] if tokens else None
 
 
 def _read(reply: ServiceReply, kind: CallKind, absent: Any) -> Any:  # noqa: ANN401 - of the shape's type

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import Any, LiteralString, Self
 
 from stagedoor._face.declared import Source, validate_seconds
 from stagedoor._face.extension import Extension
@@ -17,9 +17,6 @@ from stagedoor._face.settings import Settings
 from stagedoor._face.upstreams import Upstreams
 from stagedoor._web.docs import DocumentSet
 from stagedoor.errors import ConfigError
-
-if TYPE_CHECKING:
-    from stagedoor._face.gateway import Gateway
 
 __all__ = ["Declaration"]
 
@@ -72,7 +69,7 @@ class Declaration(Upstreams, Routes):
         """
         self.extensions.append(make)
 
-    def include(self, other: "Gateway", *, prefix: LiteralString = "") -> None:
+    def include(self, other: Self, *, prefix: LiteralString = "") -> None:
         """Take over what another module declared; its settings take this gateway's prefix. Raises `ConfigError`."""
         place = here()
         given: object = other

@@ -5,12 +5,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import TypeVar
 
 from stagedoor import _requests as requests
 from stagedoor.errors import ConfigError
 
 __all__ = ["Cookie", "Header", "Headers", "Picker", "field_name", "lower_fields"]
 
+T = TypeVar("T")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _UNSENDABLE = re.compile("[^\t\x20-\x7e\x80-\xff]")  # RFC 9110 5.5
 _ANYWAY = frozenset({"x-request-id", "traceparent", "tracestate"})
@@ -209,8 +211,9 @@ def _crumbs(fields: requests.Headers) -> Iterator[tuple[bytes, bytes]]:
                     yield key, value
 
 
-def checked_set(value: object, what: str) -> AbstractSet[str | Cookie]:
+def checked_set(given: AbstractSet[T], what: str) -> AbstractSet[T]:
     """Return a set of names; raises `TypeError` for a single text, which would be a set of its letters."""
+    value: object = given
     if isinstance(value, str) or not isinstance(value, AbstractSet | tuple | list):
         raise TypeError(f'{what} is a set of names, as in {{"authorization"}}, not {value!r}')
-    return frozenset(value)
+    return frozenset(given)

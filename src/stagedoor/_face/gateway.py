@@ -17,6 +17,7 @@ from stagedoor._face.declaration import Declaration
 from stagedoor._face.declared import Source
 from stagedoor._face.guarding import Guards, authenticators
 from stagedoor._face.running import Running
+from stagedoor._face.session_routes import session_routes
 from stagedoor._face.settings import prefix_of, settings_from, url_from
 from stagedoor._face.unknown import validate_known
 from stagedoor._face.world import World
@@ -108,7 +109,10 @@ class Gateway(Declaration):
         if missing and reachable and not settings.docs_only:
             raise ConfigError(f"the address of a service is missing: set {', '.join(missing)}, or give url=")
         needed = reachable and not settings.docs_only and believed is None
-        found = authenticators(blueprint.guards, variables, self.name, world.env, given, needed=needed)
+        found = authenticators(
+            blueprint.guards, variables, self.name, world.env, given, settings=settings, needed=needed
+        )
+        sessions = session_routes(blueprint.guards, found, docs_only=settings.docs_only)
         if believed is not None:
             found = {name: believed(name, one) for name, one in found.items()}
         return Running(
@@ -119,7 +123,7 @@ class Gateway(Declaration):
             given,
             functions=functions or {},
             mistakes=mistakes or _ignore,
-            guards=Guards(found, self.name),
+            guards=Guards(found, self.name, sessions),
         )
 
     def inspected(self) -> "Inspected":

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -18,22 +18,31 @@ from stagedoor._call import Env, Transport
 from stagedoor._clock import Clock
 from stagedoor._context import current
 from stagedoor._deadline import DueTime
-from stagedoor._face.caller import Caller, Rules, caller_here
+from stagedoor._face.caller import NO_INPUTS, Caller, Rules, caller_here
 from stagedoor._face.fields import Picker
 from stagedoor._face.guards import Claimed, Guard
 from stagedoor._face.problems import Problem
+from stagedoor._face.session_routes import SessionRoutes
+from stagedoor._face.sessions import Sessions
+from stagedoor._face.settings import Settings
 from stagedoor._guards.denials import Denied, told
 from stagedoor._guards.fetching import Fetching
+from stagedoor._guards.sessions.cookies import without
 from stagedoor._guards.visitors import Authenticator, Known
 from stagedoor._requests import Headers
 from stagedoor._web.answer import WebAnswer
 from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused, Route
-from stagedoor.errors import ConfigError
+from stagedoor.errors import ConfigError, UpstreamUnavailable
 
-__all__ = ["Guarding", "Guards", "Visitor", "guarded", "who_of"]
+if TYPE_CHECKING:
+    from stagedoor._face.running import Running
+
+__all__ = ["Guarding", "Guards", "Visitor", "guarded", "token_field", "who_of"]
 
 _SHARED = re.compile(rb"\s*(public|s-maxage\s*=.*|proxy-revalidate)\s*", re.IGNORECASE)
+_SAFE = frozenset({"GET", "HEAD"})
+_RENEWED = 2.0  # seconds
 _CLOSED = re.compile(rb"(?:^|[,\s])(private|no-store)(?:$|[,\s=])", re.IGNORECASE)
 
 
@@ -55,10 +64,12 @@ class Guarding:
         self._authenticator = authenticator
         self._realm = realm
 
-    async def visitor(self, fields: Headers, deadline: DueTime) -> Visitor:
+    async def visitor(self, fields: Headers, deadline: DueTime, method: str = "GET") -> Visitor:
         """Return who asks; raises `Denied`."""
         if self._authenticator is None:
             raise Denied("unready", "only documents are served")
+        if not self._authenticator.permits(method, fields):
+            raise Denied("foreign", "a page of another site asked for this")
         known = await self._authenticator.authenticate(fields, deadline)
         if not self.guard.scopes <= known.scopes:
             raise Denied("scope", "the credentials do not permit this")
@@ -84,7 +95,8 @@ class Guarding:
 def _identity(name: str, known: Known) -> bytes:
     """Return bytes that no two subjects share; they are a digest, since keys lie in shared stores."""
     digest = hashlib.blake2b(digest_size=16)
-    for one in (name.encode(), known.issuer.encode(), known.subject.encode()):
+    said = (name, known.issuer, known.subject, *([known.grant] if known.grant else ()))
+    for one in (text.encode() for text in said):
         digest.update(b"%d:%b" % (len(one), one))
     return digest.digest()
 
@@ -121,6 +133,23 @@ def claimed_values(claimed: Sequence[Claimed], caller: Caller) -> dict[str, Any]
     return {one.argument: one.value(visitor.known, visitor.claims) for one in claimed}
 
 
+def token_field(caller: Caller, guard: Guard, service: str) -> tuple[bytes, bytes]:
+    """Return the field with the token of a caller's session (RFC 6750 2.1).
+
+    Raises `ConfigError` where no such session is known, `UpstreamUnavailable` where its token could not be renewed.
+    """
+    visitor = caller.visitor
+    if not isinstance(visitor, Visitor) or visitor.guard.name != guard.name:
+        raise ConfigError(
+            f"{caller.rules.where}: the service {service!r} is sent the token of {guard.name!r}: let it guard this"
+        )
+    if not visitor.known.token:
+        raise UpstreamUnavailable(
+            f"{service}.token", "the session could not be renewed", retry_after=_RENEWED
+        )
+    return b"authorization", b"Bearer " + visitor.known.token.encode()
+
+
 async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     """Return a caller whom a guard knows, for what is used without its route; raises `Problem`: 401, 403 or 503."""
     if guarding is None:
@@ -129,7 +158,7 @@ async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     if isinstance(visitor, Visitor) and visitor.guard is guarding.guard:
         return caller
     try:
-        found = await guarding.visitor(caller.fields, current().deadline)
+        found = await guarding.visitor(caller.brought, current().deadline)
     except Denied as denied:
         raise Problem(guarding.problem(denied).status, denied.why) from denied
     known = caller.within(caller.rules, caller.inputs)
@@ -153,7 +182,7 @@ def guarded(route: Route, guarding: Guarding) -> Route:
     async def handle(request: Request) -> WebAnswer:
         caller = caller_here()
         try:
-            caller.visitor = await guarding.visitor(caller.fields, current().deadline)
+            caller.visitor = await guarding.visitor(caller.brought, current().deadline, request.method)
         except Denied as denied:
             raise RequestRefused(guarding.problem(denied)) from denied
         answer = await inner(request)
@@ -162,7 +191,8 @@ def guarded(route: Route, guarding: Guarding) -> Route:
     said = route.documentation
     if said is not None:
         known = {one if isinstance(one, int) else one.status for one in said.problems}
-        added = tuple(sorted({401, 503, *({403} if guard.scopes else ())} - known))
+        limited = guard.scopes or (guard.ambient and route.method not in _SAFE)
+        added = tuple(sorted({401, 503, *({403} if limited else ())} - known))
         said = replace(said, security=guard.security, problems=(*said.problems, *added))
     varies = tuple(sorted({*route.varies, guard.header.decode()}))
     subject = partial(_subject, guarding)
@@ -186,10 +216,14 @@ def _private(fields: Headers) -> Headers:
 class Guards:
     """The guards of a running gateway: what each needs is read once for all that bear one name."""
 
-    def __init__(self, found: Mapping[str, Authenticator | None], realm: str) -> None:
+    def __init__(
+        self, found: Mapping[str, Authenticator | None], realm: str, sessions: "SessionRoutes | None" = None
+    ) -> None:
         self._found = found
         self._realm = realm
         self._made: dict[Guard, Guarding] = {}
+        self.routes: Sequence[Route] = () if sessions is None else sessions.routes
+        self._cookies = frozenset[bytes]() if sessions is None else sessions.cookies
 
     def of(self, guard: Guard) -> Guarding:
         """Return a guard at work."""
@@ -197,6 +231,19 @@ class Guards:
         if made is None:
             made = self._made[guard] = Guarding(guard, self._found.get(guard.name), self._realm)
         return made
+
+    def entering(self, running: "Running", rules: Rules) -> Callable[[Scope], Caller]:
+        """Return what makes the caller of a request; cookies of sessions are shown to guards alone."""
+        cookies = self._cookies
+        if not cookies:
+            return lambda scope: Caller(running, scope["headers"], rules, NO_INPUTS)
+
+        def entered(scope: Scope) -> Caller:
+            caller = Caller(running, without(scope["headers"], cookies), rules, NO_INPUTS)
+            caller.brought = scope["headers"]
+            return caller
+
+        return entered
 
     def start(self) -> None:
         """Begin to fetch keys."""
@@ -218,20 +265,27 @@ def authenticators(
     env: Env,
     transports: Mapping[str, Transport[Any, Any]],
     *,
+    settings: Settings,
     needed: bool,
 ) -> dict[str, Authenticator | None]:
     """Return what tells who asks, by the name of its guard. Raises `ConfigError` for settings that are bad or missing.
 
-    `transports` by `<guard>.keys` take the place of connections to where keys are published.
+    `transports` by `<guard>.keys` take the place of connections to where keys are published, those by
+    `<guard>.provider` of such to a provider.
     """
     found: dict[str, Authenticator | None] = {}
     missing: list[str] = []
     for guard in guards:
         if guard.name in found:
             continue
-        given = transports.get(f"{guard.name}.keys")
-        fetch = partial(_fetching, guard.name, env.clock, gateway, given)
-        found[guard.name] = guard.authenticator(variables, gateway, env, fetch)
+        if isinstance(guard, Sessions):
+            scopes = frozenset().union(*(one.scopes for one in guards if one.name == guard.name))
+            provider = transports.get(f"{guard.name}.provider")
+            found[guard.name] = guard.built(variables, gateway, env, settings, provider, scopes)
+        else:
+            given = transports.get(f"{guard.name}.keys")
+            fetch = partial(_fetching, guard.name, env.clock, gateway, given)
+            found[guard.name] = guard.authenticator(variables, gateway, env, fetch)
         if found[guard.name] is None:
             missing.append(guard.missing(gateway))
     if missing and needed:

@@ -38,13 +38,15 @@ Fetch = Callable[[str], Fetching]
 
 
 class Guard:
-    """Who may come in: `Jwt`, `ApiKeys`.
+    """Who may come in: `Jwt`, `ApiKeys`, `Sessions`.
 
     Used as a route's `guard` and, in `Annotated`, as an input; named there it guards the route too. Two different ones
     on a route are an error at start. Whoever is let in is the identity of every answer: nobody gets another's.
     """
 
     scheme = ""
+    ambient = False  # whether a browser sends the credentials by itself, whoever has it ask
+    paths: Sequence[tuple[str, str]] = ()  # method and path of each route of its own
     _rows: Sequence[tuple[str, str, str]] = ()
 
     def __init__(
@@ -195,7 +197,7 @@ class ApiKeys(Guard):
                 return ApiKeyCheck(self.header, KeyFile(self.name, Path(found.keys_file), world.clock))
             return ApiKeyCheck(self.header, KeyTable(read_lines(found.lines))) if found.lines else None
         except OSError as error:
-            raise ConfigError(f"{where}: the file cannot be read ({type(error).__name__})") from error
+            raise ConfigError(f"{where}: {found.keys_file!r} cannot be read ({error.strerror})") from error
         except ValueError as error:
             raise ConfigError(f"{where}: {error}") from error
 
@@ -252,7 +254,7 @@ def _form(name: str, wanted: Any, guard: Guard) -> Form:  # noqa: ANN401 - an an
         return "subject"
     if guard.claims is not None and isinstance(wanted, type) and issubclass(guard.claims, wanted):
         return "claims"
-    if isinstance(guard, Jwt) and (get_origin(wanted) or wanted) in {dict, Mapping}:
+    if not isinstance(guard, ApiKeys) and (get_origin(wanted) or wanted) in {dict, Mapping}:
         return "raw"
     has = "str" if guard.claims is None else f"str or {guard.claims.__name__}"
     raise ConfigError(f"argument {name!r} is {format_hint(wanted)}, but the guard {guard.name!r} gives {has}")
@@ -270,7 +272,7 @@ def guards_in(function: Callable[..., Any]) -> list[Guard]:
 def validate_guard(guard: object, place: Place) -> None:
     """Raise `ConfigError` unless a guard is one, or None."""
     if guard is not None and not isinstance(guard, Guard):
-        raise ConfigError(f"{place}: guard is a Jwt or ApiKeys, not {guard!r}")
+        raise ConfigError(f"{place}: guard is a Jwt, ApiKeys or Sessions, not {guard!r}")
 
 
 def guard_of(declared: Guard | None, claimed: Iterable[Claimed]) -> Guard | None:

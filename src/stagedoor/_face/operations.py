@@ -4,23 +4,25 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel
 
 from stagedoor import _problems as problems
+from stagedoor._call import Env
+from stagedoor._face.blueprint import Blueprint
+from stagedoor._face.roles import AtWork, Declares
+from stagedoor._face.settings import Settings
+from stagedoor._face.sources import Sourcing
+from stagedoor._face.stores import Stores
+from stagedoor._face.world import World
 from stagedoor._requests import HttpRequest
 from stagedoor._web.answer import WebAnswer, json
 from stagedoor._web.docs import documentation_routes
+from stagedoor._web.gateway import GatewayApp
 from stagedoor._web.health import Component, Probe, overall, probe_of
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Documentation, Handler, RequestRefused, Route
-
-if TYPE_CHECKING:
-    from stagedoor._face.blueprint import Blueprint
-    from stagedoor._face.gateway import Gateway
-    from stagedoor._face.running import Running
-    from stagedoor._face.sources import Sourcing
 
 __all__ = ["operations_of", "probes_of"]
 
@@ -45,7 +47,26 @@ class HealthSaid(BaseModel):
     components: dict[str, dict[str, Any]]
 
 
-def operations_of(running: "Running", declared: "Gateway") -> list[Route]:
+class Operated(AtWork, Protocol):
+    """A gateway at work, as its operations see it."""
+
+    settings: Settings
+    world: World
+    env: Env
+    stores: Stores
+    web: GatewayApp
+
+    @property
+    def sourcings(self) -> Sequence[Sourcing]:
+        """Return all sources."""
+        ...
+
+    async def components(self) -> Mapping[str, Component]:
+        """Ask how each thing behind the gateway is."""
+        ...
+
+
+def operations_of(running: Operated, declared: Declares) -> list[Route]:
     """Return the routes, but for those whose paths the gateway has itself."""
     metrics = running.world.metrics
     routes = [
@@ -86,14 +107,14 @@ async def _alive(_: Request) -> WebAnswer:
     return json({"status": "alive"}, headers=_NO_STORE)
 
 
-async def _ready(running: "Running", _: Request) -> WebAnswer:
+async def _ready(running: Operated, _: Request) -> WebAnswer:
     """Say whether requests are welcome; outages behind the gateway do not change it."""
     if not running.web.ready:
         raise RequestRefused(problems.overloaded())
     return json({"status": "ready"}, headers=_NO_STORE)
 
 
-async def _health(running: "Running", declared: "Gateway", _: Request) -> WebAnswer:
+async def _health(running: Operated, declared: Declares, _: Request) -> WebAnswer:
     """Say how each component is; 200 as long as the gateway itself serves."""
     components = await running.components()
     return json(
@@ -127,7 +148,7 @@ def _metrics(render: Callable[[], tuple[bytes, str]]) -> Route:
     )
 
 
-def probes_of(running: "Running", blueprint: "Blueprint") -> Mapping[str, Probe]:
+def probes_of(running: Operated, blueprint: Blueprint) -> Mapping[str, Probe]:
     """Return what /health asks, by the label of each thing; nothing where only documents are served."""
     if running.settings.docs_only:
         return {}
@@ -149,7 +170,7 @@ def probes_of(running: "Running", blueprint: "Blueprint") -> Mapping[str, Probe]
     return probes
 
 
-def _source_probe(sourcing: "Sourcing") -> Probe:
+def _source_probe(sourcing: Sourcing) -> Probe:
     """Return a probe that tells how a source fared of late: only its users know how to ask it."""
 
     async def probe() -> Component:

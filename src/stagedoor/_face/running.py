@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, LiteralString, TypeVar
+from typing import Any, Literal, LiteralString, TypeVar
 
 from stagedoor import _context as context
 from stagedoor import _problems as problems
@@ -17,7 +17,7 @@ from stagedoor._deadline import DueTime
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
-from stagedoor._face.caller import NO_INPUTS, Caller, Rules
+from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.client import ServiceClient
 from stagedoor._face.declared import Handler, Source
 from stagedoor._face.extension import Extension
@@ -31,6 +31,7 @@ from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
 from stagedoor._face.problems import Refusals
 from stagedoor._face.remote import Remote
+from stagedoor._face.roles import Declares
 from stagedoor._face.screens import Screen
 from stagedoor._face.service import Service
 from stagedoor._face.settings import Settings
@@ -53,9 +54,6 @@ from stagedoor._web.throttle import Limiter
 from stagedoor._web.trace import Parents, identify
 from stagedoor.errors import ConfigError
 
-if TYPE_CHECKING:
-    from stagedoor._face.gateway import Gateway
-
 __all__ = ["Running"]
 
 P = TypeVar("P")
@@ -68,7 +66,7 @@ class Running:
 
     def __init__(
         self,
-        declared: "Gateway",
+        declared: Declares,
         blueprint: Blueprint,
         settings: Settings,
         world: World,
@@ -117,7 +115,7 @@ class Running:
         self._extensions: Sequence[Extension] = tuple(make(self) for make in blueprint.extensions)
         self._lifespan = declared.lifespan_of
         self._health = Health(probes_of(self, blueprint), self.env.clock)
-        routes = [*self._declared_routes(blueprint), *operations_of(self, declared)]
+        routes = [*self._declared_routes(blueprint), *guards.routes, *operations_of(self, declared)]
         self.web = Web(
             routes,
             env=self.env,
@@ -194,7 +192,7 @@ class Running:
         """Return a route whose handler knows who asks, behind its guard."""
         if guard is not None:
             route = guarded(route, self._guards.of(guard))
-        return replace(route, caller=lambda scope: Caller(self, scope["headers"], rules, NO_INPUTS))
+        return replace(route, caller=self._guards.entering(self, rules))
 
     def _upstreams(self) -> list[Upstream[Any, Any]]:
         kept = [screen.upstream for screen in self._screens.values()]

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, Final, get_args
 from urllib.parse import urlsplit
 
+from stagedoor._cache.redis_address import RedisAddress
 from stagedoor._face.service_links import is_service_link
 from stagedoor._observers.logs import Format, Level
 from stagedoor._web.cors import is_origin
@@ -167,8 +168,8 @@ def is_host(text: str) -> bool:
     return _HOST.fullmatch(text) is not None
 
 
-def is_listenable(text: Any) -> bool:  # noqa: ANN401 - whatever was given
-    """Tell whether a text can be an address to listen on: an IP address without brackets, or a name."""
+def is_host_or_address(text: Any) -> bool:  # noqa: ANN401 - whatever was given
+    """Tell whether a text is an IP address without brackets, or can be the name of a host."""
     if not isinstance(text, str):
         return False
     try:
@@ -187,7 +188,8 @@ def is_redis_prefix(text: Any) -> bool:  # noqa: ANN401 - whatever was given
 
 
 def _is_redis(text: Any) -> bool:  # noqa: ANN401 - whatever was given
-    return text == "" or (isinstance(text, str) and text.startswith(("redis://", "rediss://", "unix://")))
+    """Tell whether a text is the address of a Redis, or empty; raises `ConfigError` for one that is nearly one."""
+    return text == "" or (isinstance(text, str) and RedisAddress.of(text) is not None)
 
 
 def _is_between(least: float, most: float) -> Callable[[Any], bool]:
@@ -208,7 +210,7 @@ _SETTINGS: Final = (
     Setting(
         "host",
         str,
-        is_listenable,
+        is_host_or_address,
         "an address or a name of this machine, such as 127.0.0.1, 0.0.0.0 or ::",
         "the address to listen on",
     ),
@@ -305,7 +307,11 @@ RESERVED: Final = frozenset(
 
 
 def _checked(one: Setting, said: Any, name: str) -> Any:  # noqa: ANN401 - of the setting's type
-    if not one.is_instance(said):
+    try:
+        good = one.is_instance(said)
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    if not good:
         shown = "the value" if one.name in _SECRET else repr(said)
         raise ConfigError(f"{name}: {shown} must be {one.wanted}")
     return said
@@ -349,7 +355,8 @@ def validate_url(url: str, where: str) -> None:
         parts = urlsplit(url)
         good = (
             parts.scheme in {"http", "https"}
-            and bool(parts.hostname)
+            and is_host_or_address(parts.hostname)
+            and parts.port != 0
             and not parts.query
             and not parts.fragment
         )

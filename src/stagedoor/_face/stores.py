@@ -145,6 +145,7 @@ def stores_of(settings: Settings, name: str, env: Env) -> Stores:
     except ImportError as error:
         raise ConfigError("redis_url is set, which needs hiredis: pip install stagedoor[redis]") from error
     server = RedisServer(settings.redis_url, prefix=prefix)
+    prefix = server.prefix
     far = Shared(server, env=env, timeout=settings.redis_timeout)
     tiers = Tiered(far, env=env, max_bytes=settings.cache_bytes)
     member = f"{os.getpid()}-{secrets.token_hex(8)}"

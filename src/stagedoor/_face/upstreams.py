@@ -18,6 +18,7 @@ from stagedoor._face.fields import Cookie, checked_set
 from stagedoor._face.places import here, place_of_code
 from stagedoor._face.remote import AnyPolicy
 from stagedoor._face.service import Service
+from stagedoor._face.sessions import Sessions
 from stagedoor._face.settings import validate_url
 from stagedoor._face.sources import wrapped
 from stagedoor.errors import ConfigError
@@ -43,7 +44,7 @@ class Upstreams:
         name: str,
         url: str = "",
         *,
-        forward: AbstractSet[str | Cookie] = frozenset(),
+        forward: AbstractSet[str | Cookie | Sessions] = frozenset(),
         headers: Mapping[str, str] | None = None,
         attempt: float | None = None,
         policies: Sequence[AnyPolicy] | None = None,
@@ -58,6 +59,7 @@ class Upstreams:
         """Declare an upstream and return its typed client.
 
         Of the caller's fields it sees request id, trace, and those in `forward`; `headers` are sent with every call.
+        `Sessions` in `forward` are sent as their access token, on routes that they guard.
         `attempt` is the time-out of one attempt in seconds; unless given, what the screens that use it leave for it.
         `policies` replace the ordinary ones, outermost first; `cache` keeps answers; `coalesce` joins equal calls.
         `label` is what metrics and health call it, its name unless given. `health` is a path that must be there; unless

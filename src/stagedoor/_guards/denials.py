@@ -7,14 +7,15 @@ from stagedoor import _problems as problems
 
 __all__ = ["Denied", "Reason", "told"]
 
-Reason = Literal["missing", "invalid", "scope", "unready"]
+Reason = Literal["missing", "invalid", "scope", "unready", "away", "foreign"]
 
 
 class Denied(Exception):
     """Nobody comes in. `why` is for the client: it says what is wrong, and repeats nothing of what was sent.
 
     `missing`: no credentials; `invalid`: no good ones; `scope`: known, and not allowed; `unready`: nobody can tell yet,
-    since there are no keys.
+    since there are no keys; `away`: nobody can tell now, since what knows them does not answer; `foreign`: a page of
+    somebody else's had a browser ask.
     """
 
     def __init__(self, reason: Reason, why: str) -> None:
@@ -27,6 +28,10 @@ def told(denied: Denied, scheme: str, realm: str, scopes: Iterable[str] = ()) ->
     """Return the answer; who brought no credentials is told no error (RFC 6750 3.1)."""
     if denied.reason == "unready":
         return problems.upstream_unavailable()
+    if denied.reason == "away":
+        return problems.sessions_unavailable(denied.why)
+    if denied.reason == "foreign":
+        return problems.forbidden(denied.why)
     parameters = {"realm": realm}
     if denied.reason == "scope":
         parameters |= {"error": "insufficient_scope", "scope": " ".join(sorted(scopes))}

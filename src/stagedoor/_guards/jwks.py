@@ -12,18 +12,17 @@ import asyncio
 import logging
 from contextvars import Context
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from jwt import PyJWK
 
 from stagedoor._clock import Clock
 from stagedoor._deadline import DueTime, TimeoutScope
 from stagedoor._guards.denials import Denied
-from stagedoor._guards.fetching import Fetching
 from stagedoor._guards.keys import Keys, keys_of
 from stagedoor.errors import StagedoorError
 
-__all__ = ["COOLDOWN", "LIFETIME", "RETRY", "Fetches", "PublishedKeys", "due"]
+__all__ = ["COOLDOWN", "LIFETIME", "RETRY", "Fetches", "KeyDocument", "PublishedKeys", "due"]
 
 COOLDOWN = 5.0  # seconds between two fetches for the sake of unknown ids
 LIFETIME = (
@@ -33,6 +32,18 @@ RETRY = 1.0  # seconds between two fetches where there are no keys at all
 _LOGGER = logging.getLogger("stagedoor.guards")
 _NEVER = float("-inf")
 Due: TypeAlias = Literal["wait", "behind", "no"]
+
+
+class KeyDocument(Protocol):
+    """Where the document of keys is fetched from."""
+
+    async def __call__(self) -> bytes:
+        """Return the document; raises `UpstreamError`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ def due(past: Fetches, now: float, *, known: bool) -> Due:
 class PublishedKeys:
     """The keys of one address: `fetch` brings the document, `algorithms` are those that anybody may use."""
 
-    def __init__(self, name: str, fetch: Fetching, algorithms: frozenset[str], clock: Clock) -> None:
+    def __init__(self, name: str, fetch: KeyDocument, algorithms: frozenset[str], clock: Clock) -> None:
         self._name = name
         self._fetch = fetch
         self._algorithms = algorithms

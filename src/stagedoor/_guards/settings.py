@@ -17,8 +17,10 @@ __all__ = [
     "SYMMETRIC",
     "ApiKeySettings",
     "JwtSettings",
+    "Rows",
     "api_key_settings",
     "jwt_settings",
+    "listed_words",
 ]
 
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
@@ -87,9 +89,9 @@ def jwt_settings(env: Mapping[str, str], prefix: str) -> JwtSettings:
         return JwtSettings(
             jwks_url=said["JWKS_URL"],
             secret=said["SECRET"],
-            audience=_list(said["AUDIENCE"]),
+            audience=listed_words(said["AUDIENCE"]),
             issuer=said["ISSUER"],
-            algorithms=_list(said["ALGORITHMS"]),
+            algorithms=listed_words(said["ALGORITHMS"]),
             leeway=float(leeway),
         )
     except ConfigError as error:
@@ -101,7 +103,8 @@ def api_key_settings(env: Mapping[str, str], prefix: str) -> ApiKeySettings:
     return ApiKeySettings(keys_file=env.get(prefix + "KEYS_FILE", ""))
 
 
-def _list(text: str) -> tuple[str, ...]:
+def listed_words(text: str) -> tuple[str, ...]:
+    """Return the words of a list with commas."""
     return tuple(one.strip() for one in text.split(",") if one.strip())
 
 

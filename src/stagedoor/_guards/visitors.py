@@ -12,12 +12,17 @@ __all__ = ["Authenticator", "Known", "only_line"]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Somebody whose credentials are good: `issuer` and `subject` name them, nobody else has both."""
+    """Somebody whose credentials are good: `issuer` and `subject` name them, nobody else has both.
+
+    `grant` is what else may make one subject's answers differ; `token` is what a service may be sent in their name.
+    """
 
     subject: str
     issuer: str = ""
     scopes: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict)
+    grant: str = ""
+    token: str = field(default="", repr=False)
 
 
 class Authenticator(Protocol):
@@ -29,6 +34,10 @@ class Authenticator(Protocol):
 
     def subject(self, fields: Headers) -> str:
         """Return who it is as far as that can be told without waiting; "" for anybody else."""
+        ...
+
+    def permits(self, method: str, fields: Headers) -> bool:
+        """Tell whether credentials say who wrote a request, and not only which browser sent it."""
         ...
 
     def start(self) -> None:

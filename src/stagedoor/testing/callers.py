@@ -5,7 +5,9 @@ from collections.abc import Set as AbstractSet
 
 from stagedoor._deadline import DueTime
 from stagedoor._face.guards import Guard
+from stagedoor._face.sessions import Sessions
 from stagedoor._guards.denials import Denied
+from stagedoor._guards.sessions.cookies import cookie_name
 from stagedoor._guards.visitors import Authenticator, Known
 from stagedoor._requests import Headers
 
@@ -27,7 +29,9 @@ class Callers:
         text = f"test-{len(self._known) + 1}"
         if guard.scheme == "Bearer":
             text = f"Bearer {text}"
-        known = Known(subject, str(claims.get("iss", "")), permitted, said)
+        if isinstance(guard, Sessions):
+            text = f"{cookie_name(guard.name)}={text}"
+        known = Known(subject, str(claims.get("iss", "")), permitted, said, token=f"test-token-of-{subject}")
         self._known[guard.name, text.encode()] = known
         return {guard.header.decode().replace("-", "_"): text}
 
@@ -59,6 +63,9 @@ class _Believing:
             if found is not None:
                 return found.subject
         return "" if self._inner is None else self._inner.subject(fields)
+
+    def permits(self, method: str, fields: Headers) -> bool:
+        return self._inner is None or self._inner.permits(method, fields)
 
     def start(self) -> None:
         """Fetch nothing before the test has said what it would find."""

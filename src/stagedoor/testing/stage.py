@@ -24,6 +24,7 @@ from stagedoor._face.gateway import Gateway
 from stagedoor._face.guards import Guard
 from stagedoor._face.running import Running
 from stagedoor._face.service import Service
+from stagedoor._face.sessions import Sessions
 from stagedoor._face.shapes import written
 from stagedoor._face.sources import returned
 from stagedoor._face.uses import SOURCE
@@ -241,7 +242,8 @@ class Stage:
 
     async def __aenter__(self) -> Self:
         services = self._app.all_services()
-        names = [*(one.name for one in services), *(f"{one.name}.keys" for one in self._app.all_guards())]
+        published = [f"{one.name}.{kind}" for one in self._app.all_guards() for kind in ("keys", "provider")]
+        names = [*(one.name for one in services), *published]
         self._speaking = {name: _Speaking(name, self) for name in names}
         running = self._app.made(
             self._env,
@@ -261,12 +263,13 @@ class Stage:
         await self.clock.run(self._stack.aclose())
 
     def __getitem__(self, service: Service | Guard | Callable[..., Awaitable[object]]) -> Script:
-        """Return the script of a service or source, or of where a guard's keys are published.
+        """Return the script of a service, a source, or where a guard's keys are published; of a provider for sessions.
 
         Raises `KeyError` for anything else.
         """
         if isinstance(service, Guard) and f"{service.name}.keys" in self._speaking:
-            return self._speaking[f"{service.name}.keys"].script
+            kind = "provider" if isinstance(service, Sessions) else "keys"
+            return self._speaking[f"{service.name}.{kind}"].script
         if isinstance(service, Service) and service.name in self._speaking:
             return self._speaking[service.name].script
         source = getattr(service, SOURCE, None)

@@ -117,9 +117,10 @@ def test_routes_and_settings_are_listed(written: Written) -> None:
     ],
 )
 def test_a_gateway_without_addresses_can_be_listed_and_not_run(
-    written: Written, command: str, words: str
+    written: Written, monkeypatch: pytest.MonkeyPatch, command: str, words: str
 ) -> None:
     """One line, no traceback."""
+    monkeypatch.setenv("SHOP_PORT", "0")  # whatever this machine listens on
     result = run(command, f"{written(SHOP)}:app")
 
     assert words in result.output
@@ -144,8 +145,24 @@ def test_an_address_that_is_taken_stops_the_start_in_one_line(
         port = other.getsockname()[1]
         result = run("run", f"{written(SHOP)}:app", "--port", str(port))
 
-    assert result.exit_code == 71
-    assert result.stderr == f"cannot listen on 127.0.0.1:{port}: Address already in use\n"
+    assert result.exit_code == 69
+    assert (
+        result.stderr
+        == f"--port: port {port} of 127.0.0.1 is taken; set another, or stop what listens there\n"
+    )
+
+
+def test_a_host_that_nobody_has_is_not_a_port_that_is_taken(
+    written: Written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G2: two faults, two remedies; one of them passes by itself and has another exit code."""
+    monkeypatch.setenv("SHOP_THINGS_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("SHOP_HOST", "192.0.2.1")
+    result = run("run", f"{written(SHOP)}:app")
+
+    assert result.exit_code == 78
+    assert result.stderr.startswith("SHOP_HOST: '192.0.2.1' is no address of this machine")
+    assert result.stderr.count("\n") == 1
 
 
 def test_openapi_prints_the_document_that_is_served(written: Written) -> None:
@@ -233,4 +250,4 @@ def test_every_command_works_without_any_extra(written: Written, tmp_path: Path)
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     assert "Traceback" not in done.stderr
-    assert [line for line in done.stdout.splitlines() if line.startswith("[")] == ["[0, 0, 0, 0]", "[71, 71]"]
+    assert [line for line in done.stdout.splitlines() if line.startswith("[")] == ["[0, 0, 0, 0]", "[69, 69]"]

@@ -39,7 +39,7 @@ def watch_of(settings: Settings, engine: Engine, running: Running) -> "BatchWatc
     if running.world.metrics is not None:
         running.world.metrics.include(figures)
     server = stores.server
-    elsewhere = nowhere if server is None else over_redis(server, figures_key(settings.redis_prefix))
+    elsewhere = nowhere if server is None else over_redis(server, figures_key(server.prefix))
     return BatchWatch(settings.search_dir, engine, stores.store, clock, figures, elsewhere)
 
 

@@ -1,16 +1,13 @@
 """What every filter is: a class attribute that reads parameters, says what they contribute, and documents itself."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar, cast, overload
+from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast, overload
 
 from stagedoor._parameters import Fault, Invalid
 from stagedoor._value import value
 from stagedoor.errors import ConfigError
 from stagedoor.search.query import Clause, Order
 from stagedoor.search.values import ValueParameter, fault
-
-if TYPE_CHECKING:
-    from stagedoor.search.filters.sets import FilterSet
 
 __all__ = ["Contribution", "Declared", "Facets", "Given", "Window", "last", "pair", "read_all"]
 
@@ -34,6 +31,15 @@ class Facets:
 
 
 Contribution: TypeAlias = Clause | Window | Facets | tuple[Order, ...] | None
+
+
+class Holds(Protocol):
+    """An object of a class of filters: it holds their values by name."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """Return the values."""
+        ...
 
 
 class Declared(Generic[T]):
@@ -61,8 +67,8 @@ class Declared(Generic[T]):
     @overload
     def __get__(self, filters: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, filters: "FilterSet", owner: type) -> T: ...
-    def __get__(self, filters: "FilterSet | None", owner: type) -> Self | T:
+    def __get__(self, filters: Holds, owner: type) -> T: ...
+    def __get__(self, filters: Holds | None, owner: type) -> Self | T:
         if filters is None:
             return self
         return cast("T", filters.values[self.name])

@@ -1,0 +1,61 @@
+"""What an operator is told of a database that cannot be used: in one line, without its address (promise T15)."""
+
+import os
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cinema.database.engine import DatabaseUnavailable
+from cinema.faults import Fault, of_disk, of_sqlite
+
+__all__ = ["of_database", "reached"]
+
+# By the class and code of PostgreSQL's errors (its manual, appendix A).
+_STATES = {
+    "28": "the database refuses this user or password",
+    "3D": "the server has no database of this name; create it first",
+    "42501": "this user may not do that in the database; grant it CREATE",
+}
+
+
+@contextmanager
+def reached(file: Path | None) -> Iterator[None]:
+    """Turn whatever keeps a database from being used into a `Fault`; `file` is SQLite's."""
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise of_database(error, file) from error
+    except OSError as error:  # its folder
+        raise of_disk(error, "DATABASE_URL", error.filename or file) from error
+
+
+def of_database(error: BaseException, file: Path | None = None) -> Fault:
+    """Return what keeps a database from being used, from the first cause that says so; `file` is SQLite's."""
+    causes = _causes(error)
+    told = next(filter(None, (_told(one, file) for one in causes)), None)
+    kind = type(causes[-1] if len(causes) == 1 else causes[1]).__name__
+    return told or Fault(f"DATABASE_URL: the database does not answer ({kind})", os.EX_UNAVAILABLE)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    found: list[BaseException] = []
+    one: BaseException | None = error
+    while one is not None and one not in found:
+        found.append(one)
+        one = getattr(one, "orig", None) or one.__cause__ or one.__context__
+    return found
+
+
+def _told(error: BaseException, file: Path | None) -> Fault | None:
+    if isinstance(error, socket.gaierror):
+        return Fault("DATABASE_URL: its host cannot be resolved", os.EX_UNAVAILABLE)
+    if isinstance(error, ssl.SSLError):
+        reason = getattr(error, "verify_message", "") or error.reason or type(error).__name__
+        return Fault(f"DATABASE_URL: TLS fails ({reason}); see sslmode and sslrootcert")
+    if isinstance(error, ConnectionError) and "rejected SSL" in str(error):
+        return Fault("DATABASE_URL: the server speaks no TLS, which its sslmode demands")
+    state = str(getattr(error, "sqlstate", None) or "")
+    known = _STATES.get(state) or _STATES.get(state[:2])
+    return of_sqlite(error, file) if known is None else Fault(f"DATABASE_URL: {known}")

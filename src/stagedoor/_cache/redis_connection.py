@@ -1,0 +1,85 @@
+"""One connection to Redis: commands go out as they come, and are answered in that order.
+
+A caller that gives up leaves nothing behind: its reply is read and dropped, never handed to somebody else (K6).
+"""
+
+import asyncio
+import re
+from collections import deque
+from typing import Any, Final, TypeAlias, cast
+
+import hiredis
+
+from stagedoor._cache.server import StoreDown
+
+__all__ = ["Argument", "RedisConnection"]
+
+_MOST_HELD: Final = 2**26
+# Its parser makes room for as many elements as are announced, and takes seconds to give that back.
+_HUGE: Final = re.compile(rb"[*%~>|][0-9]{7,}\r\n")
+Argument: TypeAlias = bytes | str | int
+
+
+class RedisConnection(asyncio.Protocol):
+    """One connection: commands go out as they come, replies come back in the same order."""
+
+    def __init__(self) -> None:
+        self._reader = hiredis.Reader()
+        self._held = 0  # bytes of a reply that is not whole yet, at least
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def closed(self) -> bool:
+        """Tell whether it is of no more use."""
+        return self._transport is None
+
+    async def send(self, words: tuple[Argument, ...]) -> Any:  # noqa: ANN401 - depends on the command
+        """Send a command and return its reply. Giving up is safe: the reply is dropped when it comes."""
+        if self._transport is None:
+            raise StoreDown("connection lost")
+        packed = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub means any tuple
+        future = self._loop.create_future()
+        self._waiting.append(future)  # after all that can fail: replies are told apart by their order alone
+        self._transport.write(packed)
+        reply = await future
+        if isinstance(reply, hiredis.ReplyError):
+            # OOM, READONLY, LOADING ...: the rest may name hosts.
+            raise StoreDown(str(reply).partition(" ")[0]) from reply
+        return reply
+
+    def close(self) -> None:
+        """Close at once; whoever waits is told."""
+        if self._transport is not None:
+            self._transport.abort()
+        self.connection_lost(None)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._take(data)
+        except Exception:  # noqa: BLE001 - octets from outside can break a parser in any way
+            self.close()
+
+    def _take(self, data: bytes) -> None:
+        self._held += len(data)
+        if self._held > _MOST_HELD or _HUGE.match(data):
+            raise ValueError("more than any reply to us can be")
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            self._held = 0
+            if isinstance(reply, hiredis.PushNotification):  # no reply, whatever it tells
+                continue
+            future = self._waiting.popleft()  # raises IndexError on a reply that nobody asked for
+            if not future.done():
+                future.set_result(reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        for future in self._waiting:
+            if not future.done():
+                future.set_exception(StoreDown("connection lost"))
+        self._waiting.clear()

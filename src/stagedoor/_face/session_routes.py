@@ -1,0 +1,40 @@
+"""The routes that sessions bring along, and the cookies that are theirs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from stagedoor._face.guards import Guard
+from stagedoor._face.sessions import Sessions
+from stagedoor._guards.sessions.cookies import cookie_name, login_cookie
+from stagedoor._web.routes import Route
+from stagedoor.errors import ConfigError
+
+__all__ = ["SessionRoutes", "session_routes"]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRoutes:
+    """What sessions add to a gateway."""
+
+    routes: Sequence[Route]
+    cookies: frozenset[bytes]
+
+
+def session_routes(
+    guards: Iterable[Guard], found: Mapping[str, Any], *, docs_only: bool
+) -> SessionRoutes | None:
+    """Return what the sessions among guards add; None where there are none. Raises `ConfigError`."""
+    sessions = {one.name: one for one in guards if isinstance(one, Sessions)}
+    if not sessions:
+        return None
+    try:
+        from stagedoor._guards.sessions.routes import Entrances  # noqa: PLC0415 - needs an extra
+    except ImportError as error:
+        place = next(iter(sessions.values())).place
+        raise ConfigError(f"{place}: sessions need the extra auth: pip install stagedoor[auth]") from error
+    routes: list[Route] = []
+    for name, one in sessions.items():
+        routes += Entrances(one.path, None if docs_only else found[name]).routes()
+    names = [made(name).encode() for name in sessions for made in (cookie_name, login_cookie)]
+    return SessionRoutes(tuple(routes), frozenset(names))

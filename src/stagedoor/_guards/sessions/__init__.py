@@ -1,0 +1,1 @@
+"""Sessions of browsers: tokens stay here, a browser has an id (draft-ietf-oauth-browser-based-apps 6.1)."""

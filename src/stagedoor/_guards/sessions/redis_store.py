@@ -1,0 +1,161 @@
+"""Sessions in Redis, or Valkey, for all processes that use it.
+
+A session is a hash: its sealed bytes, when they were written and when its lifetime ends, by the server's clock, and a
+version. Its expiry in Redis is the idle time, never beyond its lifetime. Each question is one command or one script.
+
+What Redis does not answer is nobody's to guess: no session is then found missing, so that nobody is logged out for an
+outage. After a failure nothing is asked for a quarter of a second, then one request asks for all (K2). Redis must not
+evict (`maxmemory-policy noeviction`) and should persist: a session that it loses is over.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from hashlib import sha1
+from typing import Any, Final, TypeAlias, TypeVar
+
+from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.server import StoreDown
+from stagedoor._clock import Clock
+from stagedoor._deadline import DueTime, TimeoutScope
+from stagedoor._guards.sessions.store import Held, Replaced, StoreAway
+
+__all__ = ["RedisSessions"]
+
+T = TypeVar("T")
+_NOW: Final = "local time = redis.call('TIME') local now = time[1] * 1000 + math.floor(time[2] / 1000) "
+_READ: Final = (
+    _NOW
+    + """
+local found = redis.call('HMGET', KEYS[1], 'data', 'written', 'until', 'version')
+if not found[1] then return {} end
+local left = tonumber(found[3]) - now
+if left <= 0 then redis.call('DEL', KEYS[1]) return {} end
+if ARGV[1] ~= '0' then redis.call('PEXPIRE', KEYS[1], math.min(left, tonumber(ARGV[1]))) end
+return {found[1], now - tonumber(found[2]), tonumber(found[4])}
+"""
+)
+_CREATE: Final = (
+    _NOW
+    + """
+local ends = string.format('%.0f', now + tonumber(ARGV[3]))
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'data', ARGV[1], 'written', string.format('%.0f', now), 'until', ends, 'version', 1)
+redis.call('PEXPIRE', KEYS[1], math.min(tonumber(ARGV[2]), tonumber(ARGV[3])))
+return 1
+"""
+)
+_REPLACE: Final = (
+    _NOW
+    + """
+local version = redis.call('HGET', KEYS[1], 'version')
+if not version then return 0 end
+if version ~= ARGV[2] then return 2 end
+redis.call('HSET', KEYS[1], 'data', ARGV[1], 'written', string.format('%.0f', now), 'version', version + 1)
+return 1
+"""
+)
+_UNLOCK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
+_REPLACED: Final[dict[int, Replaced]] = {0: "gone", 1: "done", 2: "changed"}
+_CONNECT: Final = 0.5  # seconds
+_ANSWER: Final = 0.1
+_PAUSE: Final = 0.25
+Word: TypeAlias = bytes | str | int
+
+
+class RedisSessions:
+    """A `SessionStore` on a server of its own connection; names begin with `prefix#`, times are seconds."""
+
+    def __init__(
+        self, server: RedisServer, clock: Clock, *, prefix: str, idle: float, lifetime: float
+    ) -> None:
+        self._server = server
+        self._clock = clock
+        self._prefix = prefix.encode()
+        self._idle = int(idle * 1_000)
+        self._lifetime = int(lifetime * 1_000)
+        self._pause_ends = float("-inf")
+        self._opening: asyncio.Task[None] | None = None
+
+    async def read(self, mark: bytes, /, *, use: bool) -> Held | None:
+        match await self._run(_READ, self._name(b"session", mark), self._idle if use else 0):
+            case []:
+                return None
+            case [bytes(data), int(age), int(version)]:
+                return Held(data, age / 1_000, version)
+        raise StoreAway("not a reply of our scripts")
+
+    async def create(self, mark: bytes, data: bytes, /) -> None:
+        await self._run(_CREATE, self._name(b"session", mark), data, self._idle, self._lifetime)
+
+    async def replace(self, mark: bytes, data: bytes, version: int, /) -> Replaced:
+        found = _REPLACED.get(await self._run(_REPLACE, self._name(b"session", mark), data, version))
+        if found is None:
+            raise StoreAway("not a reply of our scripts")
+        return found
+
+    async def delete(self, mark: bytes, /) -> None:
+        await self._ask("DEL", self._name(b"session", mark))
+
+    async def spend(self, mark: bytes, seconds: float, /) -> bool:
+        return await self._taken(b"spent", mark, b"1", seconds)
+
+    async def lock(self, mark: bytes, owner: bytes, seconds: float, /) -> bool:
+        return await self._taken(b"lock", mark, owner, seconds)
+
+    async def unlock(self, mark: bytes, owner: bytes, /) -> None:
+        await self._run(_UNLOCK, self._name(b"lock", mark), owner)
+
+    async def aclose(self) -> None:
+        if self._opening is not None:
+            self._opening.cancel()
+            await asyncio.gather(self._opening, return_exceptions=True)
+        await self._server.aclose()
+
+    def _name(self, kind: bytes, mark: bytes) -> bytes:
+        return b"%b#%b:%b" % (self._prefix, kind, mark.hex().encode())
+
+    async def _taken(self, kind: bytes, mark: bytes, value: bytes, seconds: float) -> bool:
+        reply = await self._ask("SET", self._name(kind, mark), value, "NX", "PX", int(seconds * 1_000))
+        return reply in {b"OK", "OK"}
+
+    async def _run(self, script: str, key: bytes, *arguments: Word) -> Any:  # noqa: ANN401 - depends on the script
+        digest = sha1(script.encode(), usedforsecurity=False).hexdigest()
+        try:
+            return await self._ask("EVALSHA", digest, 1, key, *arguments)
+        except StoreAway as error:
+            if str(error) != "NOSCRIPT":
+                raise
+        return await self._ask("EVAL", script, 1, key, *arguments)
+
+    async def _ask(self, *words: Word) -> Any:  # noqa: ANN401 - depends on the command
+        if self._clock.now() < self._pause_ends:
+            raise StoreAway("it did not answer a moment ago")
+        if not self._server.connected:
+            await self._opened()
+        return await self._within(self._server.command(*words), _ANSWER)
+
+    async def _opened(self) -> None:
+        """Connect, all that wait at once; who leaves takes nothing from the others."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._within(self._server.connect(), _CONNECT))
+            self._opening.add_done_callback(self._settled)
+        await asyncio.shield(self._opening)
+
+    def _settled(self, opening: "asyncio.Task[None]") -> None:
+        self._opening = None
+        if not opening.cancelled():
+            opening.exception()  # whoever waited has heard of it; nobody may be left
+
+    async def _within(self, asked: Awaitable[T], seconds: float) -> T:
+        try:
+            with TimeoutScope(self._clock, DueTime(self._clock.now() + seconds)):
+                return await asked
+        except (StoreDown, TimeoutError) as error:
+            if str(error) != "NOSCRIPT":
+                # What comes late on this connection is for nobody; those who wait on it are told.
+                self._pause_ends = self._clock.now() + _PAUSE
+                self._server.drop()
+            raise StoreAway(str(error)) from error
+
+    def __repr__(self) -> str:
+        return f"<RedisSessions {self._server!r}>"
