@@ -149,10 +149,14 @@ def _serve(name: str, host: str | None) -> None:
     settings = _settings()
     from cinema.services import SERVICES
     from cinema.services.serve import serve
+    from stagedoor.errors import ConfigError
 
     service = SERVICES[name]
-    with _told(f"cannot listen for {service.url(settings)} ({service.setting})"):
-        serve(settings, name, host)
+    try:
+        with _told(f"cannot listen for {service.url(settings)} ({service.setting})"):
+            serve(settings, name, host)
+    except ConfigError as error:  # a package that a setting needs is missing
+        _fail(2, error)
 
 
 @app.command()
