@@ -1,4 +1,4 @@
-"""A collector of traces for tests: OTLP over HTTP, and what a bad one does instead of answering."""
+"""A collector for tests: of traces (OTLP over HTTP) and of whatever else is posted; and bad ones."""
 
 import gzip
 import threading
@@ -14,7 +14,7 @@ __all__ = ["Collector", "attributes", "ids"]
 
 
 class Collector:
-    """Keeps the spans that processes send, with the names of those processes.
+    """Keeps the spans that processes send, with the names of those processes, and all bodies as they are.
 
     `hangs` lets nobody have an answer; with `status` it answers nonsense. `headers` and `bodies` are as they came.
     """
@@ -40,9 +40,10 @@ class Collector:
                     return
                 collector._keep(body)
                 self.send_response(status)
-                self.send_header("content-length", "2")
+                said = b"" if status == 200 else b"\xff\x00"
+                self.send_header("content-length", str(len(said)))
                 self.end_headers()
-                self.wfile.write(b"\xff\x00" if status != 200 else b"")
+                self.wfile.write(said)
 
             def log_message(self, *_: Any) -> None:
                 """Say nothing."""
@@ -53,6 +54,8 @@ class Collector:
 
     def _keep(self, body: bytes) -> None:
         self.bodies.append(body)
+        if self.path != "/v1/traces":
+            return
         request = ExportTraceServiceRequest.FromString(body)
         for sent in request.resource_spans:
             name = attributes(sent.resource.attributes).get("service.name", "")
