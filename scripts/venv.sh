@@ -1,5 +1,7 @@
 #!/bin/sh
-# Make a virtual environment: with PYTHON if one is named, or else with the first that is new enough.
+# Make a virtual environment: with PYTHON if one is named, or else with the first that is new enough. Builds of one
+# version differ by a quarter in speed (profile-guided optimisation), and nothing in them tells: so those there are are
+# timed, and the fastest is taken.
 # What is missing is said in one line. A named Python that cannot be had is never replaced by another.
 set -eu
 folder=$1
@@ -25,12 +27,37 @@ fault() {
     "$1" -c 'import ensurepip, venv' 2> /dev/null || echo "lacks its venv module (on Debian: python$version-venv)"
 }
 
+case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
+of_loop() { "$1" -I -S "$here/loop.py" 2> /dev/null || echo 0; }
+
+# The fastest build of the version that the given one has, if it is faster by a twentieth.
+fastest() {
+    best=$1
+    version=$("$best" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    least=$(of_loop "$best")
+    old_ifs=$IFS
+    IFS=:
+    for place in $PATH "pyenv"; do
+        IFS=$old_ifs
+        python=$place/python$version
+        [ "$place" != pyenv ] || python=$(of_pyenv "python$version")
+        [ -x "$python" ] && [ -z "$(fault "$python")" ] || continue
+        spent=$(of_loop "$python")
+        if [ "$spent" -gt 0 ] && [ $((spent * 20)) -lt $((least * 19)) ]; then
+            best=$python least=$spent
+        fi
+    done
+    IFS=$old_ifs
+    echo "$best"
+}
+
 found=""
 for name in "$@"; do
     for python in "$name" "$(of_pyenv "$name")"; do
         [ -n "$python" ] || continue
         wrong=$(fault "$python")
         if [ -z "$wrong" ]; then
+            [ -n "${PYTHON:-}" ] || python=$(fastest "$python")
             echo "making $folder with $python ..."
             exec "$python" -m venv "$folder"
         fi

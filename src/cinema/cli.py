@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from cinema import __version__
+from cinema.first_process import obey_signals
 from cinema.parent import die_with_parent
 from stagedoor._commands.failures import OneLine
 
@@ -85,6 +87,7 @@ def _start(
     ] = False,
 ) -> None:
     die_with_parent()
+    obey_signals()
 
 
 @app.command()
@@ -152,12 +155,14 @@ def _serve(name: str, host: str | None) -> None:
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a database that is starting")] = 0.0,
+) -> None:
     """Bring the database to the newest version of its tables."""
     settings = _settings()
     from cinema.database.migrate import migrate as work
 
-    print("migrated" if _write(settings, work) else "nothing to migrate")  # noqa: T201 - the answer
+    print("migrated" if _write(settings, work, wait) else "nothing to migrate")  # noqa: T201 - the answer
 
 
 @app.command()
@@ -244,7 +249,7 @@ def sweep(
     print(f"{len(removed)} removed" if removed else "nothing to sweep")  # noqa: T201 - the answer
 
 
-def _write(settings: "Settings", work: "Callable[[Connection], T]") -> "T":
+def _write(settings: "Settings", work: "Callable[[Connection], T]", wait: float = 0.0) -> "T":
     from cinema.checks import check_database, sqlite_file
     from cinema.database import open_database
     from cinema.database.faults import reached
@@ -258,5 +263,18 @@ def _write(settings: "Settings", work: "Callable[[Connection], T]") -> "T":
 
     with _told(), reached(sqlite_file(settings)):
         check_database(settings)
-        return asyncio.run(writing())
+        return _patiently(lambda: asyncio.run(writing()), monotonic() + wait)
     raise AssertionError  # a fault has ended the command
+
+
+def _patiently(attempt: "Callable[[], T]", until: float) -> "T":
+    """Repeat what needs a database until it answers, or it is too late."""
+    from cinema.database import DatabaseUnavailable
+
+    while True:
+        try:
+            return attempt()
+        except DatabaseUnavailable:
+            if monotonic() >= until:
+                raise
+        sleep(0.5)

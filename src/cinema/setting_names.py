@@ -8,6 +8,7 @@ words, so there it is one edit.
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
+from cinema.secret_files import is_file_name
 from stagedoor._face.service_links import is_service_link
 from stagedoor._face.spelling import is_within
 
@@ -27,7 +28,7 @@ def without_links(said: Mapping[str, str]) -> dict[str, str]:
 def nobodys(name: str, known: Collection[str]) -> str | None:
     """Return what is wrong with a name that looks like one of ours and is none; None if it is well."""
     upper = name.upper()
-    if upper in known or upper in _OF_PROCESSES:
+    if upper in known or upper in _OF_PROCESSES or is_file_name(upper, known):
         return None
     if upper.startswith(_OURS):
         near = get_close_matches(upper, known, n=1, cutoff=0.5)

@@ -1,6 +1,7 @@
 """Say every setting of the platform once: name, default, bounds. Read once at start, frozen afterwards.
 
-A setting is an environment variable or a line of `.env`; the environment wins and an empty value is unset.
+A setting is an environment variable or a line of `.env`; the environment wins and an empty value is unset. Any of
+them may stand in a file that `NAME_FILE` names (`cinema.secret_files`).
 `load` is the door: whatever is wrong becomes one `SettingsError` whose text is one line that names the
 variable and says what would be right. Three kinds of fault stop the start: a value out of bounds, values
 that exclude each other, and a name that is nobody's (promise G2), which is nearly always a typing error.
@@ -9,7 +10,7 @@ Values of variables that may hold a secret are never repeated in the line.
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -29,6 +30,7 @@ from pydantic_core import ErrorDetails
 
 from cinema import setting_values
 from cinema.env_file import EnvFileError, read_env_file
+from cinema.secret_files import values_from_files
 from cinema.setting_faults import SECRET, told
 from cinema.setting_names import nobodys, without_links
 from cinema.telemetry import share_variables
@@ -114,6 +116,7 @@ class Settings(BaseModel):
     gateway_breaker_reset_s: Annotated[float, Field(gt=0, le=3_600, allow_inf_nan=False)] = 1.0
     gateway_pool_size: Annotated[int, Field(ge=1, le=65_535)] = 100
     gateway_cache_bytes: Positive = 67_108_864
+    gateway_near_cache: bool = True
     gateway_max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
     gateway_connections_per_client: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     gateway_rate_limit: Annotated[str, AfterValidator(setting_values.rate)] = "12000/60"
@@ -278,6 +281,7 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
         for name, value in source.items()
         if value and name.upper() in _KNOWN
     }
+    said |= {name.lower(): (value, "") for name, value in _from_files({**written, **environment}).items()}
     try:
         share_variables(written)
         return Settings.model_validate({name: value for name, (value, _) in said.items()})
@@ -286,6 +290,13 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
     except ValidationError as error:
         places = {name: place for name, (_, place) in said.items()}
         raise SettingsError(_one_line(error.errors(include_url=False), places)) from None
+
+
+def _from_files(said: Mapping[str, str]) -> dict[str, str]:
+    try:
+        return values_from_files(said, _KNOWN)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 _KNOWN = tuple(name.upper() for name in Settings.model_fields)

@@ -47,6 +47,8 @@ class Record:
     joined: bool = False  # the value came from an equal call that was already under way
     waited: float = 0.0  # seconds that calls waited for places of our own: that much less was left for them
     standing_in: bool = False  # an argument of the part was a fallback: what it makes must not be kept
+    # Of a hit: what it came from, for whoever may give it again.
+    kept: object | None = field(default=None, compare=False, repr=False)
 
 
 @value()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,17 @@ def test_a_parameter_that_the_driver_cannot_understand_is_named(
     assert done.returncode != 0
     assert "DATABASE_URL: must not have the parameter 'pgbouncer'; known are" in done.stderr
     assert "secret" not in done.stderr
+
+
+def test_a_migration_waits_for_a_database_that_is_starting_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contract 12: containers start together with their database."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql+asyncpg://ann@127.0.0.1:{free_port()}/cinema")
+
+    begun = time.monotonic()
+    done = cinema(tmp_path, "migrate", "--wait", "2")
+
+    assert done.returncode != 0
+    assert done.stderr.startswith("cinema: DATABASE_URL: the database does not answer")
+    assert time.monotonic() - begun >= 2

@@ -307,6 +307,59 @@ def test_g2_a_service_of_the_cluster_is_no_setting(
     assert load(None).gateway_port == 8000
 
 
+def test_a_setting_may_stand_in_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """T23: containers are given secrets as files, which no environment shows; one that is empty says nothing."""
+    (tmp_path / "token").write_text("s3cret\n")
+    (tmp_path / "empty").write_text("\n")
+    monkeypatch.setenv("MEDIA_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("SEARCH_USER_FILE", str(tmp_path / "empty"))
+    monkeypatch.setenv("GATEWAY_PORT_FILE", "")
+
+    settings = load(None)
+
+    assert (settings.media_token, settings.search_user, settings.gateway_port) == ("s3cret", None, 8000)
+
+
+def test_what_is_wrong_in_a_file_is_told_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """T15: a value that came as a secret stands in no refusal."""
+    (tmp_path / "address").write_text("hunter2")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "address"))
+
+    with pytest.raises(SettingsError) as caught:
+        load(None)
+
+    assert str(caught.value).startswith("DATABASE_URL: must be sqlite")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"MEDIA_TOKEN_FILE": "/nowhere"}, "MEDIA_TOKEN_FILE: cannot be read (No such file or directory)"),
+        (
+            {"MEDIA_TOKEN_FILE": "/nowhere", "MEDIA_TOKEN": "x"},
+            "MEDIA_TOKEN: must not be set beside MEDIA_TOKEN_FILE",
+        ),
+        ({"REDIS_URL_FILE": "{octets}"}, "REDIS_URL_FILE: must hold UTF-8"),
+        ({"REDIS_URL_FILE": "{long}"}, "REDIS_URL_FILE: must hold at most 65536 octets"),
+        ({"GATEWAY_ADMINKEY_FILE": "/x"}, "GATEWAY_ADMINKEY_FILE: no such setting"),
+    ],
+)
+def test_a_file_that_cannot_be_a_setting_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, given: dict[str, str], told: str
+) -> None:
+    """Contract 16: one line that names the variable."""
+    (tmp_path / "octets").write_bytes(b"\xff")
+    (tmp_path / "long").write_bytes(b"x" * 70_000)
+    paths = {"octets": str(tmp_path / "octets"), "long": str(tmp_path / "long")}
+
+    said = refusal(monkeypatch, **{name: value.format(**paths) for name, value in given.items()})
+
+    assert said.startswith(told)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

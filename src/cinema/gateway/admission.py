@@ -24,6 +24,7 @@ def admission(settings: Settings) -> stagedoor.Settings:
         max_connections=settings.gateway_max_connections,
         connections_per_client=settings.gateway_connections_per_client,
         cache_bytes=max(settings.gateway_cache_bytes, 2**16),
+        near_cache=settings.gateway_near_cache,
         docs_only=settings.docs_only,
         sentry_dsn=settings.sentry_dsn or "",
         sentry_environment=settings.sentry_environment,

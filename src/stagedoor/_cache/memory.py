@@ -90,9 +90,7 @@ class MemoryStore:
             return False
         self._held[entry.key] = held
         self._bytes += size
-        while self._bytes > self._max_bytes:
-            self._bytes -= _size(self._held.popitem(last=False)[1].entry)
-            self._evicted += 1
+        self._make_room()
         return True
 
     def drop(self, key: bytes) -> None:
@@ -101,6 +99,11 @@ class MemoryStore:
         if held is not None:
             self._bytes -= _size(held.entry)
 
+    def claim(self, size: int) -> None:
+        """Count so many bytes that somebody else holds for these answers; give them back with a negative number."""
+        self._bytes += size
+        self._make_room()
+
     def keys(self, limit: int) -> list[bytes]:
         """Return the keys used last, newest first, at most `limit`."""
         return [key for key, _ in zip(reversed(self._held), range(limit), strict=False)]
@@ -108,6 +111,11 @@ class MemoryStore:
     def stats(self) -> MemoryStats:
         """Return the figures of this moment."""
         return MemoryStats(len(self._held), self._bytes, self._max_bytes, self._evicted)
+
+    def _make_room(self) -> None:
+        while self._bytes > self._max_bytes and self._held:
+            self._bytes -= _size(self._held.popitem(last=False)[1].entry)
+            self._evicted += 1
 
     def _outlived(self, held: StoredEntry) -> bool:
         """Tell whether no purge has reached it; asked again only after further purges."""

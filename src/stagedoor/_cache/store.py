@@ -1,6 +1,7 @@
 """What a store is: four operations on bytes."""
 
 from collections.abc import Iterable
+from itertools import count
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from stagedoor._cache.entry import Entry
@@ -9,22 +10,25 @@ from stagedoor._cache.tags import TagVersion
 __all__ = ["Lookup", "Store", "StoredEntry", "Tier"]
 
 Tier: TypeAlias = Literal["memory", "redis"]
+_SERIALS = count(1)
 
 
 class StoredEntry:
     """An entry in the hands of this process. `born` and `kept` are moments of its own monotonic clock.
 
     `born` is when the answer was fetched, wherever that was; `kept` when this process last knew that no purge had
-    reached it; `position` how many purges of this process it has outlived.
+    reached it; `position` how many purges of this process it has outlived. `serial` is its own in this process: who
+    knew an entry by it knows another one from it without a reference to either.
     """
 
-    __slots__ = ("born", "entry", "kept", "position")
+    __slots__ = ("born", "entry", "kept", "position", "serial")
 
     def __init__(self, entry: Entry, born: float, kept: float, position: int) -> None:
         self.entry = entry
         self.born = born
         self.kept = kept
         self.position = position
+        self.serial = next(_SERIALS)
 
     def __repr__(self) -> str:
         return f"<Held {self.entry.key!r} {len(self.entry.body)} bytes, born {self.born}>"

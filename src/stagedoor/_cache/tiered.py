@@ -42,12 +42,12 @@ class Tiered:
         await self.far.start()
 
     async def get(self, key: bytes, lifetime: float, /) -> Lookup:
-        held = self._near(key)
+        held = self.find(key)
         if held is not None and self._now() - held.born < lifetime:
             return Lookup(held, "memory", self.near.purges.mark)
         asked = self.far.up
         look = await self.far.get(key, lifetime)
-        held = self._near(key)  # again: a purge or a newer answer may have come meanwhile
+        held = self.find(key)  # again: a purge or a newer answer may have come meanwhile
         if look.held is not None and (held is None or look.held.born > held.born):
             self.near.put(look.held)
             return look
@@ -75,7 +75,8 @@ class Tiered:
         """Close the shared store."""
         await self.far.aclose()
 
-    def _near(self, key: bytes) -> StoredEntry | None:
+    def find(self, key: bytes) -> StoredEntry | None:
+        """Return what memory holds under a key, as far as this process still knows of all purges (K3)."""
         held = self.near.find(key)
         if held is None or not held.entry.names:
             return held

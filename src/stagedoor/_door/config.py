@@ -1,8 +1,8 @@
 """What the door is told before it opens: the application, what it tells and asks, and the bounds it keeps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
 import uvicorn
 
@@ -12,7 +12,7 @@ from stagedoor._door.limits import DoorLimits
 from stagedoor._ids import fresh_request_id
 from stagedoor._problems import ProblemDetails
 
-__all__ = ["ARRIVE_SECONDS", "GRACE", "DoorConfig", "ServerHooks"]
+__all__ = ["ARRIVE_SECONDS", "GRACE", "DoorConfig", "NearAnswers", "ServerHooks"]
 
 GRACE: Final = 10.0  # seconds that a stop may take
 ARRIVE_SECONDS: Final = (
@@ -20,7 +20,36 @@ ARRIVE_SECONDS: Final = (
 )
 _BACKLOG: Final = 4_096
 # By name: the protocol reads this configuration, not the other way round.
-_PROTOCOL: Final = "stagedoor._door.protocol:DoorProtocol"
+_PROTOCOL: Final = "stagedoor._door.near:NearDoorProtocol"
+
+
+Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
+Peer: TypeAlias = tuple[str, int] | None
+Pieces: TypeAlias = Sequence[bytes | memoryview]
+
+
+class NearAnswers(Protocol):
+    """Who knows whole answers that the door may give without asking the application.
+
+    `second` are the fields of every answer, a new list each second; whoever returns an answer has counted it.
+    """
+
+    def known(self, octets: bytes, peer: Peer, second: Fields) -> Pieces | None:
+        """Return the answer to a head that came before just so; None: read it."""
+        ...
+
+    def find(
+        self,
+        method: str,
+        path: bytes,
+        query: bytes,
+        fields: Fields,
+        octets: bytes,
+        peer: Peer,
+        second: Fields,
+    ) -> Pieces | None:
+        """Return the answer to a head that was read and found good; None: ask the application."""
+        ...
 
 
 def _ignore(problem: ProblemDetails, request_id: str) -> None:
@@ -28,7 +57,7 @@ def _ignore(problem: ProblemDetails, request_id: str) -> None:
 
 
 def _nothing() -> None:
-    """Have nothing to do when a stop begins."""
+    """Have nothing to do when a stop begins, and no near cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +65,15 @@ class ServerHooks:
     """An application and what its door tells and asks.
 
     `refused` hears of each request that was turned away before the application; `drain` is called when a stop
-    begins, while requests are still answered; `new_id` makes the ids of refusals.
+    begins, while requests are still answered; `new_id` makes the ids of refusals. `near` returns the near cache of
+    the application that is served when a connection comes, None for none.
     """
 
     app: Application
     refused: Callable[[ProblemDetails, str], None] = _ignore
     drain: Callable[[], object] = _nothing
     new_id: Callable[[], str] = fresh_request_id
+    near: Callable[[], NearAnswers | None] = _nothing
 
 
 class DoorConfig(uvicorn.Config):
@@ -61,6 +92,7 @@ class DoorConfig(uvicorn.Config):
         self.limits = limits
         self.limiter = ConnectionLimiter(limits.per_client, limits.proxies) if limits.per_client else None
         self.namespace = namespace
+        self.roomy = limits.roomy
         self.draining = False  # a stop is under way: each answer is its connection's last
         self.entrance = app if isinstance(app, ServerHooks) else None
         super().__init__(
@@ -89,3 +121,4 @@ class DoorConfig(uvicorn.Config):
             self.loaded_app = self.entrance.app
         entrance = self.entrance or ServerHooks(app=self.loaded_app)
         self.refused, self.drain, self.new_id = entrance.refused, entrance.drain, entrance.new_id
+        self.near = entrance.near

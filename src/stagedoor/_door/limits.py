@@ -4,7 +4,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
-__all__ = ["DoorLimits", "idle_allowance", "occupancy"]
+__all__ = ["KEEP_ALIVE_UNTIL", "DoorLimits", "idle_allowance", "occupancy"]
+
+KEEP_ALIVE_UNTIL: Final = 0.92  # O3: of what the process can carry
 
 # O3: with connections at 95 % of what the process can carry, new requests are shed; idle time shrinks from 85 %.
 _SHRINKS_FROM: Final = 0.85
@@ -40,6 +42,11 @@ class DoorLimits:
     def shortest(self) -> float:
         """Return the shortest of the limits in time: how often a connection is looked at."""
         return min(self.head_timeout, self.idle_timeout, self.body_timeout, self.write_timeout)
+
+    @property
+    def roomy(self) -> float:
+        """Return the number of connections below which they are kept alive."""
+        return KEEP_ALIVE_UNTIL * self.max_connections / _SHED_FROM
 
     @property
     def ceiling(self) -> int:

@@ -20,7 +20,7 @@ from stagedoor import _problems as problems
 from stagedoor._asgi import GONE
 from stagedoor._door.config import DoorConfig
 from stagedoor._door.exchange import Exchange
-from stagedoor._door.limits import occupancy
+from stagedoor._door.limits import KEEP_ALIVE_UNTIL, occupancy
 from stagedoor._door.pipeline import Pipeline
 from stagedoor._door.reader import Head, RequestReader
 from stagedoor._door.scope import scope_of
@@ -35,7 +35,6 @@ __all__ = ["DoorProtocol"]
 
 _HIGH_WATER: Final = 65_536
 _LATE: Final = {"head_late": "the head", "body_late": "the body"}
-_KEEP_ALIVE_UNTIL: Final = 0.92  # O3
 
 
 class DoorProtocol(asyncio.Protocol):
@@ -270,7 +269,7 @@ class DoorProtocol(asyncio.Protocol):
         """
         if self._config.draining and exchange is self._newest and self._refusal is None:
             return False
-        return occupancy(len(self._connections), self._limits) < _KEEP_ALIVE_UNTIL
+        return occupancy(len(self._connections), self._limits) < KEEP_ALIVE_UNTIL
 
     def finished(self, exchange: Exchange) -> None:
         """Go on with the next request, with the refusal that waits, or with idling."""

@@ -101,6 +101,10 @@ class RequestReader:
         self._rest = b""
         del self._sink
 
+    def is_empty(self) -> bool:
+        """Tell whether the next octet is the first of a request."""
+        return self.in_head and not (self.begun or self._rest or self.stalled or self.done)
+
     def asked(self) -> RequestOutline:
         """Return what an answer to the request that is read now says of it, should it be refused."""
         return RequestOutline(self.fields, self.target, self._is_head_method)

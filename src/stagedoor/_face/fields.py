@@ -140,6 +140,11 @@ class Picker:
         return any(isinstance(one, Cookie) or _SECRET.search(one) for one in self.wanted)
 
     @property
+    def repeats(self) -> tuple[bytes, ...] | None:
+        """Return the fields that an answer may be told apart by; None if one of them may be a credential (T4)."""
+        return None if self.secret else tuple(name.encode() for name in self.names)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """Return the field names, as `Vary` lists them."""
         found = {"cookie" if isinstance(one, Cookie) else one for one in self.wanted}

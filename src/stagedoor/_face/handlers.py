@@ -10,6 +10,7 @@ from stagedoor import _context as context
 from stagedoor._aggregate.hints import broken_promise, kinds
 from stagedoor._cache.store import Store
 from stagedoor._call import Call, Env
+from stagedoor._context import Record
 from stagedoor._deadline import TimeoutScope
 from stagedoor._face.answers import Answer
 from stagedoor._face.arguments import Arguments
@@ -26,9 +27,9 @@ from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._value import value
 from stagedoor._web.answer import WebAnswer as Written
-from stagedoor._web.answer import conditional, etag_of
+from stagedoor._web.answer import conditional, etag_of, repeat_of
 from stagedoor._web.cached import KeptCodec, Page
-from stagedoor._web.freshness import NO_STORE, cache_control, cache_status
+from stagedoor._web.freshness import NO_STORE, cache_status, provenance
 from stagedoor._web.rendering import adapter_of
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Documentation, RequestRefused, Route
@@ -95,6 +96,8 @@ class Handling:
         name = "" if self.guard is None else self.guard.name
         self.rules = Rules(self.where, self.vary if self.safe else None, name)
         self._who = who_of(self.vary, self.guard, self._claimed)
+        private = self.vary.secret or (declared.cache is not None and declared.cache.private)
+        self._scope = b"private" if private else b"public"
         self._purging = Purging(declared.purges, takes.names, store, str(declared.place))
         self.upstream = self._upstream(store, env)
 
@@ -152,16 +155,20 @@ class Handling:
         status = next((int(said) for name, said in page.fields if name == _STATUS), 200)
         if page.body and not _typed(fields):
             fields.insert(0, _JSON)
-        if not any(name == _CONTROL for name, _ in fields):
-            cache = self.declared.cache
-            private = self.vary.secret or (cache is not None and cache.private)
-            scope = b"private" if private else b"public"
-            fresh = record.ttl is not None and record.ttl >= 0
-            fields.append(cache_control(scope, record.ttl or 0.0) if fresh else NO_STORE)
-        fields.append(cache_status(record))
         if self.vary.names:
             fields.append((b"vary", ", ".join(self.vary.names).encode()))
-        return Written(status, tuple(fields), page.body)
+        own = any(name == _CONTROL for name, _ in fields)
+        told = (cache_status(record),) if own else self._told(record)
+        repeat = repeat_of(record, tuple(fields), self._told_again, page.body) if status == 200 else None
+        return Written(status, (*fields, *told), page.body, None, repeat)
+
+    def _told(self, record: Record) -> Headers:
+        """Return how long an answer may be kept, and where it comes from."""
+        fresh = record.ttl is not None and record.ttl >= 0
+        return provenance(record, scope=self._scope, fresh=fresh)
+
+    def _told_again(self, left: float) -> Headers:
+        return self._told(Record(lookup="hit", ttl=left))
 
     async def _called(self, values: Mapping[str, Any]) -> Answer[Any]:
         """Call the function; raises `TypeError` for a value of another type than it promises."""
@@ -260,6 +267,7 @@ class Handling:
             cached=None if declared.cache is None else declared.cache.max_age,
             deadline=self._deadline,
             varies=self.vary.names,
+            repeats=None if declared.purges or self.guard is not None else self.vary.repeats,
             documentation=Documentation(
                 summary=summary,
                 description=description,

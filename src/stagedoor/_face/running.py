@@ -14,6 +14,7 @@ from stagedoor._cache.tags import tag as purge_name
 from stagedoor._call import Transport
 from stagedoor._context import Record, RequestContext
 from stagedoor._deadline import DueTime
+from stagedoor._door.wire import head_of
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
@@ -133,6 +134,8 @@ class Running:
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
+        if settings.near_cache and not declared.middleware:  # what wraps the whole would be gone round
+            self.web.repeat_near(head_of, most=settings.cache_bytes, claim=self.stores.near.claim)
         if world.metrics is not None:
             world.metrics.follow(self._loads, lambda: self.web.pressure.limit)
             world.metrics.expect(screen.plan for screen in self._screens.values())

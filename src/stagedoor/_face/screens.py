@@ -296,8 +296,8 @@ class Screen(Generic[M]):
         except (UpstreamError, Problem) as error:
             raise RequestRefused(self._refusals(error)) from error
         record = asked.record
-        answer = delivered(self.plan, done, record, self._now() - started, self._finish, scope=self._scope)
-        return WebAnswer(answer.status, (*answer.headers, *self._vary), answer.body) if self._vary else answer
+        took = self._now() - started
+        return delivered(self.plan, done, record, took, self._finish, scope=self._scope, more=self._vary)
 
     async def result(self, caller: Caller, inputs: Mapping[str, object]) -> Result[M]:
         """Make the screen without the web."""
@@ -372,6 +372,7 @@ class Screen(Generic[M]):
             cached=None if cache is None else cache.max_age,
             deadline=self._deadline,
             varies=self.layout.vary.names,
+            repeats=self.layout.vary.repeats if self.layout.guard is None else None,
             documentation=Documentation(
                 summary=summary,
                 description=description,

@@ -22,6 +22,7 @@ from stagedoor._face.settings import Settings, settings_from
 from stagedoor._face.watching import Watch
 from stagedoor._observers.tracing import exporters_in
 from stagedoor._problems import ProblemDetails
+from stagedoor._web.near import NearCache
 from stagedoor.errors import ConfigError
 
 __all__ = ["found", "limits_of", "serve", "server_hooks"]
@@ -105,7 +106,7 @@ def server_hooks() -> ServerHooks:
 
 def _server_hooks(gateway: Gateway) -> ServerHooks:
     app = _Served(gateway)
-    return ServerHooks(app=app, refused=app.refused, drain=app.drain)
+    return ServerHooks(app=app, refused=app.refused, drain=app.drain, near=app.near)
 
 
 class _Served:
@@ -134,6 +135,10 @@ class _Served:
         """Count a request that the door turned away."""
         for running in self._gateway.serving():
             running.refused(problem, request_id)
+
+    def near(self) -> NearCache | None:
+        """Return the near cache of the gateway that is served; None before it is, or without one."""
+        return next((running.web.near for running in self._gateway.serving()), None)
 
     def drain(self) -> None:
         """Say "not ready" from now on."""

@@ -36,9 +36,10 @@ class Settings:
     `redis_prefix` is what keys begin with, the gateway's name unless given; `redis_timeout` is seconds.
     `trusted_proxies` are addresses and networks whose word on the client counts. `trusted_hosts` are the names under
     which it is served, any if empty: a request for another is 421, but for health and metrics. `max_connections` and
-    `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory. `docs_only` serves
-    documents, health and what asks no service; all else is 503, and nothing is opened. `sentry_dsn` is told of errors
-    of ours, and of a share of all requests (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
+    `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory; with `near_cache` the
+    door gives kept answers again by itself. `docs_only` serves documents, health and what asks no service; all else is
+    503, and nothing is opened. `sentry_dsn` is told of errors of ours, and of a share of all requests
+    (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
     """
 
     host: str = "127.0.0.1"
@@ -57,6 +58,7 @@ class Settings:
     max_connections: int = 10_000
     connections_per_client: int = 0
     cache_bytes: int = 64 * 2**20
+    near_cache: bool = True
     docs_only: bool = False
     sentry_dsn: str = field(default="", repr=False)  # it may hold a key
     sentry_environment: str = ""
@@ -278,6 +280,13 @@ _SETTINGS: Final = (
     ),
     Setting(
         "cache_bytes", _number, _is_whole(2**16, 2**53), "bytes, 65536 or more", "what kept answers may take"
+    ),
+    Setting(
+        "near_cache",
+        _switch,
+        lambda one: isinstance(one, bool),
+        "true or false",
+        "whether the door gives kept answers again by itself",
     ),
     Setting(
         "docs_only",

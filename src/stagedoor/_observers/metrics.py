@@ -168,6 +168,21 @@ class Metrics:
         if status == 429:
             self._limited.inc()
 
+    def prepared(self, method: str, endpoint: str, status: int) -> Callable[[float, str, str], None]:
+        """Return what counts one request of this kind that began and ended at once."""
+        if method not in _METHODS:
+            method = "OTHER"
+        if endpoint not in self._endpoints:
+            endpoint = self._admitted(endpoint)
+        count = self._requests[method, endpoint, status].inc
+        observe = self._seconds[method, endpoint].observe
+
+        def counted(seconds: float, _request_id: str, _trace_id: str) -> None:
+            count()
+            observe(seconds)
+
+        return counted
+
     def include(self, collector: Collector) -> None:
         """Show also what a collector of prometheus_client tells: facts that look the same from every worker."""
         self.registry.register(collector)

@@ -1,14 +1,25 @@
 """What every application does with each request: settle its id, tell who counts and logs, sign the answer."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Protocol
+from functools import partial
+from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from stagedoor._asgi import Receive, Scope, Send
 from stagedoor._problems import ProblemDetails
 from stagedoor._web.routes import UNMATCHED
 from stagedoor._web.trace import identify
 
-__all__ = ["CLIENT_CLOSED", "AccessObserver", "ActiveRequest", "RequestCounter"]
+__all__ = [
+    "CLIENT_CLOSED",
+    "AccessObserver",
+    "ActiveRequest",
+    "Preparing",
+    "RequestCounter",
+    "Told",
+    "signed",
+]
+
+Told: TypeAlias = Callable[[float, str, str], None]  # seconds, request id, trace id
 
 CLIENT_CLOSED: Final = 499  # nobody reads it; it is for the metrics and the log
 _NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
@@ -31,6 +42,15 @@ class AccessObserver(Protocol):
         span_id: str = "",
     ) -> None:
         """Note that it ended; `endpoint` is the route's template or "unmatched"."""
+
+
+@runtime_checkable
+class Preparing(Protocol):
+    """Who is told of requests and can get ready for many of one kind."""
+
+    def prepared(self, method: str, endpoint: str, status: int) -> Told:
+        """Return what does for one request what `request_started` and `request_ended` do together."""
+        ...
 
 
 class ActiveRequest:
@@ -66,9 +86,14 @@ class ActiveRequest:
 
     def sign(self, fields: list[tuple[bytes, bytes]]) -> None:
         """Add the fields that every answer carries."""
-        fields.append((b"x-request-id", self.request_id.encode()))
-        if _NOSNIFF not in fields:
-            fields.append(_NOSNIFF)
+        signed(fields, self.request_id.encode())
+
+
+def signed(fields: list[tuple[bytes, bytes]], request_id: bytes) -> None:
+    """Add the fields that every answer carries."""
+    fields.append((b"x-request-id", request_id))
+    if _NOSNIFF not in fields:
+        fields.append(_NOSNIFF)
 
 
 class RequestCounter:
@@ -101,3 +126,34 @@ class RequestCounter:
         for sink in self._traffic:
             sink.request_started()
             sink.request_ended("OTHER", UNMATCHED, problem.status, 0.0, request_id, "")
+
+    def prepared(self, method: str, endpoint: str, status: int) -> Told:
+        """Return what tells of one request of this kind that began and ended at once."""
+        each = tuple([_prepared(sink, method, endpoint, status) for sink in self._traffic])
+        if len(each) == 1:
+            return each[0]
+
+        def tell(seconds: float, request_id: str, trace_id: str) -> None:
+            for told in each:
+                told(seconds, request_id, trace_id)
+
+        return tell
+
+
+def _prepared(sink: AccessObserver, method: str, endpoint: str, status: int) -> Told:
+    if isinstance(sink, Preparing):
+        return sink.prepared(method, endpoint, status)
+    return partial(_tell, sink, method, endpoint, status)
+
+
+def _tell(
+    sink: AccessObserver,
+    method: str,
+    endpoint: str,
+    status: int,
+    seconds: float,
+    request_id: str,
+    trace_id: str,
+) -> None:
+    sink.request_started()
+    sink.request_ended(method, endpoint, status, seconds, request_id, trace_id)

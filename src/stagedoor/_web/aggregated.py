@@ -10,6 +10,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
+from functools import partial
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import orjson
@@ -22,8 +23,8 @@ from stagedoor._aggregate.verdict import PartVerdict, parts_header, recalled, se
 from stagedoor._context import Record
 from stagedoor._requests import Headers
 from stagedoor._value import MaybePartial, value
-from stagedoor._web.answer import WebAnswer
-from stagedoor._web.cached import deliver
+from stagedoor._web.answer import WebAnswer, repeat_of
+from stagedoor._web.cached import JSON, deliver
 from stagedoor._web.freshness import provenance
 from stagedoor._web.rendering import Renderer
 from stagedoor.errors import UpstreamGarbled
@@ -145,12 +146,25 @@ def delivered(
     finish: Finish,
     *,
     scope: bytes = b"private",
+    more: Headers = (),
 ) -> WebAnswer:
-    """Return the answer: body, verdicts, and what caches may do with it (`scope` is b"public" or b"private")."""
+    """Return the answer: body, verdicts, and what caches may do with it (`scope` is b"public" or b"private").
+
+    `more` are further fields. Only one without a summary can be given again: a summary is written anew for each.
+    """
     verdicts = verdicts_of(value, record)
     body = whole_body(plan, value, finish, DeliveryFacts(verdicts, record.lookup in _KEPT, seconds))
-    told = _told(verdicts, seconds)
-    return deliver(body, told, record, scope=scope, fresh=_is_fresh(value.complete, record))
+    again = None
+    if plan.summary is None and record.kept is not None:
+        fields = (JSON, *_told(verdicts, 0.0), *more)
+        again = repeat_of(record, fields, partial(_told_again, scope), body)
+    told = (*_told(verdicts, seconds), *more)
+    fresh = _is_fresh(value.complete, record)
+    return deliver(body, told, record, scope=scope, fresh=fresh, repeat=again)
+
+
+def _told_again(scope: bytes, left: float) -> Headers:
+    return provenance(Record(lookup="hit", ttl=left), scope=scope, fresh=True)
 
 
 def fields_of(

@@ -1,15 +1,27 @@
 """What a handler returns, and how it is written: one head, one body, the same bytes each time."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import field
 
 import orjson
 
+from stagedoor._cache.kept import Kept
+from stagedoor._context import Record
 from stagedoor._requests import Headers
 from stagedoor._value import value
 
-__all__ = ["WebAnswer", "conditional", "etag_of", "html", "json"]
+__all__ = [
+    "Repeat",
+    "WebAnswer",
+    "conditional",
+    "etag_of",
+    "html",
+    "json",
+    "matches",
+    "repeat_of",
+    "without_body",
+]
 
 _JSON: Headers = ((b"content-type", b"application/json"),)
 _HTML: Headers = ((b"content-type", b"text/html; charset=utf-8"),)
@@ -17,13 +29,40 @@ _NOT_ON_304 = frozenset({b"content-type", b"content-length", b"content-encoding"
 
 
 @value()
+class Repeat:
+    """What an answer 200 is made of that is kept: enough to give it again while it holds, to everybody who asks so.
+
+    `fields` and `body` stay as they are; `told` returns the fields that depend on how many seconds it is fresh still.
+    Who asks with the `etag`, if it has one, is answered 304.
+    """
+
+    kept: Kept
+    fields: Headers
+    told: Callable[[float], Headers]
+    body: bytes = field(repr=False)
+    etag: bytes | None = None
+
+
+@value()
 class WebAnswer:
-    """One answer: status, header fields in lower case without Content-Length, and a body, whole or as a stream."""
+    """One answer: status, header fields in lower case without Content-Length, and a body, whole or as a stream.
+
+    `repeat` is there where the same may be answered again without asking the handler.
+    """
 
     status: int
     headers: Headers
     body: bytes = b""
     stream: AsyncIterator[bytes] | None = field(default=None, compare=False)
+    repeat: Repeat | None = field(default=None, compare=False, repr=False)
+
+
+def repeat_of(
+    record: Record, fields: Headers, told: Callable[[float], Headers], body: bytes
+) -> Repeat | None:
+    """Return what repeats an answer that came out of a cache, fresh; None for any other."""
+    kept = record.kept
+    return Repeat(kept, fields, told, body) if isinstance(kept, Kept) else None
 
 
 def json(value: object, *, status: int = 200, headers: Headers = ()) -> WebAnswer:
@@ -43,13 +82,19 @@ def etag_of(body: bytes) -> bytes:
 
 def conditional(answer: WebAnswer, etag: bytes, if_none_match: bytes | None) -> WebAnswer:
     """Add the entity tag; answer 304 where the client holds it already (RFC 9110 13.1.2)."""
-    headers = (*answer.headers, (b"etag", etag))
-    if if_none_match is None or not _matches(etag, if_none_match):
-        return WebAnswer(answer.status, headers, answer.body)
-    return WebAnswer(304, tuple(pair for pair in headers if pair[0] not in _NOT_ON_304))
+    headers, said = (*answer.headers, (b"etag", etag)), answer.repeat
+    repeat = said and Repeat(said.kept, (*said.fields, (b"etag", etag)), said.told, said.body, etag)
+    if if_none_match is None or not matches(etag, if_none_match):
+        return WebAnswer(answer.status, headers, answer.body, None, repeat)
+    return WebAnswer(304, without_body(headers), b"", None, repeat)
 
 
-def _matches(etag: bytes, field_value: bytes) -> bool:
+def without_body(fields: Headers) -> Headers:
+    """Return the fields of an answer 200 that its 304 says too (RFC 9110 15.4.5)."""
+    return tuple(pair for pair in fields if pair[0] not in _NOT_ON_304)
+
+
+def matches(etag: bytes, field_value: bytes) -> bool:
     """Compare weakly, as If-None-Match asks for (RFC 9110 8.8.3.2)."""
     if field_value.strip() == b"*":
         return True

@@ -7,7 +7,7 @@ ask the same, and nothing else of a request can change the answer (T5).
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Final, Generic, Protocol, Self, TypeVar
 
 import orjson
 
@@ -19,13 +19,14 @@ from stagedoor._problems import ProblemDetails, problem_of
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._value import value
-from stagedoor._web.answer import WebAnswer, conditional, etag_of
+from stagedoor._web.answer import Repeat, WebAnswer, conditional, etag_of, repeat_of
 from stagedoor._web.freshness import provenance
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Documentation, RequestRefused, Route
 from stagedoor.errors import UpstreamError
 
 __all__ = [
+    "JSON",
     "Keepable",
     "KeptCodec",
     "Page",
@@ -37,7 +38,7 @@ __all__ = [
     "pages",
 ]
 
-_JSON = (b"content-type", b"application/json")
+JSON: Final = (b"content-type", b"application/json")
 
 
 class PageQuestion(Protocol):
@@ -182,7 +183,10 @@ def cached_route(
         except UpstreamError as error:
             raise RequestRefused(problem(error)) from error
         record, fields = context.current().record, (*page.fields, *question.fields(page))
-        answer = deliver(page.body, fields, record, scope=b"public", fresh=record.ttl is not None)
+        repeat = repeat_of(record, (JSON, *fields), _told, page.body)
+        answer = deliver(
+            page.body, fields, record, scope=b"public", fresh=record.ttl is not None, repeat=repeat
+        )
         return conditional(answer, page.etag, request.listed(b"if-none-match"))
 
     return Route(
@@ -194,12 +198,20 @@ def cached_route(
         kind="page",
         priority=priority,
         cached=lifetime or None,
+        repeats=(),
     )
 
 
-def deliver(body: bytes, fields: Headers, record: Record, *, scope: bytes, fresh: bool) -> WebAnswer:
+def _told(left: float) -> Headers:
+    return provenance(Record(lookup="hit", ttl=left), scope=b"public", fresh=True)
+
+
+def deliver(
+    body: bytes, fields: Headers, record: Record, *, scope: bytes, fresh: bool, repeat: Repeat | None = None
+) -> WebAnswer:
     """Return an answer of JSON that says how it came about; nobody else may keep one that is not `fresh`.
 
-    `scope` is b"public" or b"private".
+    `scope` is b"public" or b"private", `repeat` what it can be given again from.
     """
-    return WebAnswer(200, (_JSON, *fields, *provenance(record, scope=scope, fresh=fresh)), body)
+    told = provenance(record, scope=scope, fresh=fresh)
+    return WebAnswer(200, (JSON, *fields, *told), body, None, repeat)

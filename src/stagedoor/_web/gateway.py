@@ -11,6 +11,7 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -29,16 +30,18 @@ from stagedoor._ids import randbytes
 from stagedoor._parameters import BeyondWindow, Invalid
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
-from stagedoor._web.access import CLIENT_CLOSED, AccessObserver, ActiveRequest, RequestCounter
+from stagedoor._web.access import CLIENT_CLOSED, AccessObserver, ActiveRequest, RequestCounter, signed
 from stagedoor._web.answer import WebAnswer
 from stagedoor._web.cors import Cors, is_foreign
 from stagedoor._web.disconnect import ClientGone, while_connected
 from stagedoor._web.identity import credentials_of
+from stagedoor._web.near import NearCache
+from stagedoor._web.permissions import Limit, Render
 from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused, Route, RouteMatch, Router
 from stagedoor._web.spans import spanned
 from stagedoor._web.stream import send_stream
-from stagedoor._web.throttle import Limiter, Quotas
+from stagedoor._web.throttle import Limiter, Quotas, pass_at_once
 from stagedoor._web.trace import Parents
 from stagedoor.errors import ConfigError
 from stagedoor.policies._pressure import Pressure
@@ -144,6 +147,8 @@ class GatewayApp:
         self._always = tuple(always)
         self._lifespan = lifespan
         self._entropy = entropy
+        self._env = env
+        self.near: NearCache | None = None
         self.mistakes: Callable[[Exception], object] = _nobody_asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -338,12 +343,9 @@ class GatewayApp:
         send, headers = exchange.send, [*answer.headers, *exchange.fields]
         if answer.stream is None and answer.status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(answer.body)))
-        exchange.sign(headers)
-        if self._always:
-            said = {name for name, _ in headers}
-            headers += [field for field in self._always if field[0] not in said]
-        if self._cors is not None:
-            self._cors.tell(headers, exchange.headers.get(b"origin"))
+        self._dress(headers, exchange.request_id.encode(), exchange.headers.get(b"origin"))
+        if self.near is not None and answer.repeat is not None:
+            self.near.permit(exchange.scope, exchange.match.route, answer.repeat)
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
         if answer.stream is not None:
             if await send_stream(exchange.request(), send, start, answer.stream):
@@ -353,6 +355,42 @@ class GatewayApp:
         await send(start)
         await send({"type": "http.response.body", "body": body})
         exchange.status = answer.status
+
+    def _dress(self, fields: list[tuple[bytes, bytes]], request_id: bytes, origin: bytes | None) -> None:
+        """Add to an answer's fields those that every answer carries."""
+        signed(fields, request_id)
+        if self._always:
+            said = {name for name, _ in fields}
+            fields += [field for field in self._always if field[0] not in said]
+        if self._cors is not None:
+            self._cors.tell(fields, origin)
+
+    def repeat_near(self, render: Render, *, most: int, claim: Callable[[int], None]) -> None:
+        """Let the door give kept answers again by itself: see `near`."""
+        if self._env.tracer is not None:  # each request is a span, which only begins here
+            return
+        self.near = NearCache(
+            env=self._env,
+            render=render,
+            dress=self._dress,
+            limit_of=self._limit_of,
+            counter=self._counter,
+            pressure=self.pressure,
+            trusted=self._trusted,
+            cors=self._cors,
+            entropy=self._entropy,
+            most=most,
+            claim=claim,
+        )
+
+    def _limit_of(self, route: Route) -> Limit | None:
+        """Return what counts a request of a route that certainly may pass."""
+        if route.live:
+            return None
+        quotas = self._quotas.get(route.path)
+        if quotas is not None:
+            return quotas.pass_at_once
+        return None if self._throttle is None else partial(pass_at_once, self._throttle)
 
 
 def _raised_here(error: Exception) -> bool:

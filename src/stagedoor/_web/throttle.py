@@ -22,7 +22,7 @@ from stagedoor._requests import Headers
 from stagedoor._value import value
 from stagedoor.errors import ConfigError
 
-__all__ = ["Allowance", "Count", "Limiter", "Quota", "Quotas", "Recent", "Throttle"]
+__all__ = ["Allowance", "Count", "Limiter", "Quota", "Quotas", "Recent", "Throttle", "pass_at_once"]
 
 T = TypeVar("T")
 _NAME = re.compile(r"[a-z][a-z0-9_-]*|/[\w/.{}:~-]*", re.ASCII)
@@ -220,8 +220,28 @@ class Quotas:
         waits = [allowance.reset for _, allowance in told if not allowance.allowed]
         return _together(told), max(waits, default=0)
 
+    def pass_at_once(self, key: str) -> Headers | None:
+        """Count a request that may pass and return its fields; None, and nothing counted, where that is not certain.
+
+        A limit that others share may have to ask them, when those before it have counted already.
+        """
+        if not all(isinstance(one, Throttle) for one in self._limiters):
+            return None
+        if any(one.refusal(key) is not None for one in self._limiters):
+            return None
+        told = [(one.quota, allowance) for one in self._limiters if (allowance := one.take(key)) is not None]
+        return _together(told)
+
     def __repr__(self) -> str:
         return f"<Quotas {', '.join(one.quota.name for one in self._limiters)}>"
+
+
+def pass_at_once(limiter: Limiter, key: str) -> Headers | None:
+    """Count a request that may pass and return its fields; None, and nothing counted, where that is not certain."""
+    allowance = limiter.take(key)
+    if allowance is None or not allowance.allowed:
+        return None
+    return limiter.quota.fields(allowance.remaining, allowance.reset)
 
 
 def _together(told: Sequence[tuple[Quota, Allowance]]) -> Headers:

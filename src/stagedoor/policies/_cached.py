@@ -10,6 +10,7 @@ from stagedoor import _context as context
 from stagedoor._cache.codec import Codec
 from stagedoor._cache.entry import Entry
 from stagedoor._cache.freshness import Fresh, FreshnessRule, Miss, Stale, judge
+from stagedoor._cache.kept import Finding, Kept
 from stagedoor._cache.store import Lookup, Store, StoredEntry, Tier
 from stagedoor._cache.tags import TagVersion, key_name, tag
 from stagedoor._call import Call, Env, Send
@@ -117,6 +118,7 @@ class CachedSend(Generic[P, R]):
     def __init__(self, policy: Cached[P, R], send: Send[P, R], env: Env) -> None:
         self._policy = policy
         self._store = policy.store
+        self._finding = policy.store if isinstance(policy.store, Finding) else None
         self._rule = FreshnessRule(
             lifetime=policy.lifetime,
             stale_while_revalidate=policy.stale_while_revalidate,
@@ -149,7 +151,15 @@ class CachedSend(Generic[P, R]):
         elif freshness.left <= self._ahead:
             self._renew(call, key, look.mark)
         self._use(call, look.tier, freshness)
+        if isinstance(freshness, Fresh) and look.held is not None:
+            kept = Kept(look.held, self.again, self._policy.lifetime, call.operation)
+            context.current().record.kept = kept
         return value
+
+    def again(self, key: bytes, /) -> StoredEntry | None:
+        """Return what would answer a call of this key at once, and is not due to be renewed; None if nothing does."""
+        held = None if self._finding is None or key in self._ending else self._finding.find(key)
+        return held if held is not None and self._now() - held.born < self._young else None
 
     def _read(self, held: StoredEntry) -> Found[R] | None:
         """Judge and decode; what cannot be decoded is a miss (K8)."""
@@ -164,7 +174,7 @@ class CachedSend(Generic[P, R]):
     def _use(self, call: Call[P], tier: Tier, freshness: Fresh | Stale) -> None:
         record = context.current().record
         record.hits += 1
-        record.stored = False
+        record.stored, record.kept = False, None
         if isinstance(freshness, Fresh):
             record.lookup, record.ttl = "hit", freshness.left
             self._observe(CacheLookup(call.operation, tier, "hit"))
@@ -230,7 +240,7 @@ class CachedSend(Generic[P, R]):
             self._agreeing = (key, value, task)
         value, ttl = await asyncio.shield(task)  # it is for all who shared the flight
         record = context.current().record
-        record.lookup, record.stored, record.ttl = "miss", ttl is not None, ttl
+        record.lookup, record.stored, record.ttl, record.kept = "miss", ttl is not None, ttl, None
         return value
 
     async def _agree(self, value: R, key: bytes, mark: TagVersion, began: float) -> Agreed[R]:
@@ -254,7 +264,7 @@ class CachedSend(Generic[P, R]):
             stored = entry is not None and self._store.set(entry, mark)
             self._kept = (key, value, now, stored)
         record = context.current().record
-        record.lookup, record.stored = "miss", stored
+        record.lookup, record.stored, record.kept = "miss", stored, None
         record.ttl = max(0.0, self._policy.lifetime - self._age(began)) if stored else None
         return value
 

@@ -70,6 +70,10 @@ class Pressure:
         self.total += 1
         return True
 
+    def is_low(self) -> bool:
+        """Tell whether there is room for everybody, whatever their priority."""
+        return self.total < self._ample
+
     def leave(self, priority: context.Priority) -> None:
         """Count a request out."""
         self.under_way[priority] -= 1

@@ -103,3 +103,14 @@ def test_x1_the_bytes_counted_are_those_held(script: list[tuple[int, int]]) -> N
 
     assert memory.stats().bytes == 0
     assert repr(memory) == "<MemoryStore 0 items, 0 of 6000 bytes>"
+
+
+def test_what_others_hold_for_it_counts_and_makes_room() -> None:
+    """GATEWAY_CACHE_BYTES bounds answers and what is known of them together."""
+    memory, _ = store(max_bytes=1100)
+    memory.set(Entry(b"a", b"x", 60.0), memory.purges.mark)
+    memory.claim(700)
+
+    assert memory.stats() == MemoryStats(items=0, bytes=700, max_bytes=1100, evicted=1)
+    memory.claim(-700)
+    assert memory.stats().bytes == 0

@@ -13,7 +13,7 @@ from uvicorn.server import ServerState
 
 from stagedoor._door.config import DoorConfig, ServerHooks
 from stagedoor._door.limits import DoorLimits
-from stagedoor._door.protocol import DoorProtocol
+from stagedoor._door.near import NearDoorProtocol
 from stagedoor._problems import ProblemDetails
 
 App: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
@@ -131,7 +131,7 @@ async def serving(app: App | None = None, limits: DoorLimits | None = None) -> A
     state = ServerState()
     state.default_headers = [(b"date", b"Mon, 05 Jan 2026 10:00:00 GMT")]
     server = await asyncio.get_running_loop().create_server(
-        lambda: DoorProtocol(config, state, {}), "127.0.0.1", 0
+        lambda: NearDoorProtocol(config, state, {}), "127.0.0.1", 0
     )
     served = Served(server.sockets[0].getsockname()[1], state, config)
     try:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stagedoor._door import DoorLimits, ServerHooks, serve, server_for
-from stagedoor._door.protocol import DoorProtocol
+from stagedoor._door.near import NearDoorProtocol
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -30,7 +30,7 @@ def test_an_application_comes_bare_or_with_its_entrance(given: Any) -> None:
     server.config.load()
 
     assert server.config.loaded_app is app
-    assert server.config.http_protocol_class is DoorProtocol
+    assert server.config.http_protocol_class is NearDoorProtocol
     assert server.config.limits.max_connections == 7
     assert (server.config.new_id() == "made") is isinstance(given, ServerHooks)
 

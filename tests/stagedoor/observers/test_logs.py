@@ -23,7 +23,7 @@ from stagedoor._events import (
 )
 from stagedoor._observers import fan_out
 from stagedoor._observers.lines import as_json, as_text, redacted
-from stagedoor._observers.logs import Level, Logs
+from stagedoor._observers.logs import Format, Level, Logs
 from stagedoor.errors import (
     UpstreamError,
     UpstreamGarbled,
@@ -257,3 +257,29 @@ def test_t15_credentials_are_taken_out_of_texts(text: str) -> None:
 def test_t10_redaction_is_linear(piece: str) -> None:
     """T10: 50 kB of adversarial text."""
     assert growth(lambda length: redacted(piece * (length // len(piece))), 12_500) < QUADRATIC
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+@pytest.mark.parametrize("status", [200, 304, 503])
+@pytest.mark.parametrize("endpoint", ["/films/{id}", '/a"timestamp":"%"/%s', "/ф", "/\x7f"])
+def test_a_prepared_line_is_the_line(form: Format, status: int, endpoint: str) -> None:
+    """Nobody can tell from the log who answered."""
+    sink, other = Sink(), Sink()
+    clock = ManualClock()
+    one, two = (Logs(into, format=form, service="a%b", clock=clock) for into in (sink, other))
+    one.prepared("GET", endpoint, status)(0.0123456, "r1", "t1")
+    two.request_ended("GET", endpoint, status, 0.0123456, "r1", "t1")
+    one.close()
+    two.close()
+
+    assert sink.getvalue() == other.getvalue() != b""
+
+
+def test_a_prepared_line_below_the_level_is_not_written() -> None:
+    """At WARNING only failures are."""
+    sink = Sink()
+    logs = Logs(sink, level="WARNING")
+    logs.prepared("GET", "/", 200)(0.01, "r1", "t1")
+    logs.close()
+
+    assert sink.getvalue() == b""

@@ -254,6 +254,17 @@ def test_what_is_held_at_upstreams_and_how_much_may_be_is_told_when_asked() -> N
     assert value(metrics, 'requests_shed_total{priority="detail"}') == 0
 
 
+def test_a_prepared_request_is_counted_like_any_other() -> None:
+    """Requests that begin and end at once leave the gauge alone."""
+    one, two = Metrics({}), Metrics({})
+    for method in ("GET", "BREW"):
+        one.prepared(method, "/films/{id}", 200)(0.004, "r1", "t1")
+        two.request_started()
+        two.request_ended(method, "/films/{id}", 200, 0.004)
+
+    assert one.render() == two.render()
+
+
 def test_what_has_not_happened_yet_is_shown_as_0() -> None:
     """Issue 15: a rate over a series that appears with its first event never sees that event."""
     metrics = Metrics(NAMES)

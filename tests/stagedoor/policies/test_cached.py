@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from stagedoor import _context as context
+from stagedoor._cache.kept import Kept
 from stagedoor._context import Record, RequestContext
 from stagedoor._deadline import DueTime
 from stagedoor._events import CacheLookup, RefreshFailed
@@ -198,3 +199,19 @@ async def test_a_new_answer_replaces_the_spare() -> None:
 
     assert await asked(send, call()) == (b"v2", Record(lookup="miss", ttl=30.0, stored=True))
     assert await send(call()) == b"v2"
+
+
+async def test_a_hit_says_what_it_came_from_until_that_holds_no_more() -> None:
+    """Who gives it again asks for the same entry, as long as it is fresh; a miss and a stale answer say nothing."""
+    stage = Stage()
+    send = stage.cached(lifetime=30.0, revalidate=30.0)
+    _, missed = await asked(send, call())
+    _, hit = await asked(send, call())
+    assert isinstance(hit.kept, Kept)
+    key = hit.kept.held.entry.key
+    again = hit.kept.again(key)
+    await stage.clock.advance(30.0)
+    _, stale = await asked(send, call())
+
+    assert missed.kept is stale.kept is hit.kept.again(b"another") is hit.kept.again(key) is None
+    assert again is hit.kept.held

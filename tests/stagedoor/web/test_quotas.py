@@ -10,7 +10,7 @@ from stagedoor import Gateway, Settings
 from stagedoor._requests import HttpResponse
 from stagedoor._web.gateway import GatewayApp
 from stagedoor._web.shared_throttle import SharedThrottle
-from stagedoor._web.throttle import Limiter, Quota, Quotas, Throttle
+from stagedoor._web.throttle import Limiter, Quota, Quotas, Throttle, pass_at_once
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Client, ManualClock, Stage
 from stagedoor.testing.limit_counter import FakeLimitCounter
@@ -212,3 +212,24 @@ async def test_t17_a_known_subject_is_a_client_wherever_they_come_from() -> None
         nobody = [(await status(client)).status for _ in range(3)]
 
     assert (ann, bob, nobody) == ([200, 200, 429], 200, [200, 200, 429])
+
+
+def test_several_quotas_count_at_once_or_not_at_all(clock: ManualClock) -> None:
+    """The door cannot wait: where one refuses, or may have to ask others, nothing is counted."""
+    quotas, common = pair(clock, narrow=1)
+    shared = SharedThrottle(Quota(requests=9, seconds=60), FakeLimitCounter(clock), clock)
+    told = quotas.pass_at_once("a")
+
+    assert told is not None
+    assert dict(told)[b"ratelimit"] == b'"/search";r=0;t=60, "default";r=9;t=60'
+    assert quotas.pass_at_once("a") is None
+    assert Quotas(shared, common).pass_at_once("a") is None
+    assert common.take("a").remaining == 8
+
+
+def test_one_quota_counts_at_once_or_not_at_all(clock: ManualClock) -> None:
+    """A refusal is told by whoever has the words for it."""
+    throttle = Throttle(Quota(requests=1, seconds=60), clock)
+
+    assert dict(pass_at_once(throttle, "a") or ())[b"ratelimit"] == b'"default";r=0;t=60'
+    assert pass_at_once(throttle, "a") is None

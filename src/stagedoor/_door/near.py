@@ -1,0 +1,99 @@
+"""The door with a near cache: answers that it may give again by itself leave before any application is asked.
+
+    octets ─▶ [ known octets ] ─▶ Reader ─▶ [ a head that is known ] ─▶ Exchange ─▶ application
+
+Only a request that is alone is answered so: one that is the whole of what has arrived, on a connection where nothing is
+under way, waits or is written slowly, in a process that is not stopping and has room. Everything else goes the long
+way, where order, room and time are kept.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from stagedoor._door.config import DoorConfig
+from stagedoor._door.protocol import DoorProtocol
+from stagedoor._door.reader import Head
+
+if TYPE_CHECKING:
+    from uvicorn.server import ServerState
+
+__all__ = ["NearDoorProtocol"]
+
+_METHODS: Final = frozenset({"GET", "HEAD"})
+
+
+class NearDoorProtocol(DoorProtocol):
+    """One connection, whose kept answers leave at once."""
+
+    __slots__ = ("_arrived", "_near")
+
+    def __init__(
+        self,
+        config: DoorConfig,
+        server_state: "ServerState",
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._near = config.near()
+        self._arrived = b""  # what is read now
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what came before just so, or read it."""
+        near = self._near
+        if near is None:
+            DoorProtocol.data_received(self, data)
+            return
+        if self._timeouts.phase == "idle" and self._is_free() and self._reader.is_empty():
+            pieces = near.known(data, self._client, self._state.default_headers)
+            if pieces is not None:
+                self._give(pieces)
+                return
+        self._arrived = data
+        DoorProtocol.data_received(self, data)
+        self._arrived = b""
+
+    def begin(self, head: Head) -> None:
+        """Answer a request that is alone and known, or serve it."""
+        near, arrived = self._near, self._arrived
+        if near is None or head.size != len(arrived) or head.method not in _METHODS or not self._is_free():
+            DoorProtocol.begin(self, head)
+            return
+        target = head.target
+        plain = head.version == "1.1" and head.keep_alive and target.authority is None
+        pieces = (
+            near.find(
+                head.method,
+                target.raw_path,
+                target.query,
+                head.fields,
+                arrived,
+                self._client,
+                self._state.default_headers,
+            )
+            if plain
+            else None
+        )
+        if pieces is None:
+            DoorProtocol.begin(self, head)
+        else:
+            self._give(pieces)
+
+    def _is_free(self) -> bool:
+        """Tell whether an answer may leave at once, and the connection goes on after it."""
+        config = self._config
+        return (
+            self._active is None
+            and self._refusal is None
+            and not self.paused
+            and not config.draining
+            and len(self._connections) < config.roomy
+            and not self._transport.is_closing()
+        )
+
+    def _give(self, pieces: Sequence[bytes | memoryview]) -> None:
+        for piece in pieces:
+            self.write(piece)
+        self._state.total_requests += 1
+        self._timeouts.enter("idle", self._loop.time())
