@@ -173,6 +173,7 @@ class Running:
                 refusals=passing,
                 store=store,
                 wall=env.clock.wall,
+                recognises=None if passage.recognises is None else self._guards.of(passage.recognises),
             )
             routes += [self._entered(route, passed.rules, passage.guard) for route in passed.routes()]
         if not self.settings.docs_only:

@@ -55,7 +55,7 @@ class Lifetimes(Provider):
     @provide(scope=Scope.APP)
     def page(self, cursors: Cursors) -> WallPage:
         """Give what shows the wall."""
-        return WallPage(self._database, cursors)
+        return WallPage(self._database, cursors, self._settings.gateway_auth)
 
     @provide(scope=Scope.APP)
     def turns(self) -> Turns:
