@@ -1,8 +1,10 @@
 """A request as a trace: what is a span, what it is called, and what it never says."""
 
 import json
+import random
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 
@@ -10,9 +12,11 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from stagedoor._call import Env
 from stagedoor._observers import otel
 from stagedoor._observers.otel import OpenTelemetry
 from stagedoor._requests import HttpResponse
+from stagedoor._web.gateway import GatewayApp
 from stagedoor.errors import UpstreamTimeout, UpstreamUnavailable
 from stagedoor.testing import ManualClock
 from tests.stagedoor.observers.spans import ANN, CALLER, TIPS, TRACE, serving
@@ -284,3 +288,15 @@ async def test_n1_spans_of_the_console_go_to_standard_error(
     said = capsys.readouterr()
     assert said.out == ""
     assert '"error.type": "500"' in said.err
+
+
+def test_n3_the_door_repeats_nothing_by_itself_where_requests_are_spans(clock: ManualClock) -> None:
+    """N3: an answer that the door gives again without the gateway would be in no trace."""
+    plain = Env(clock, random.Random(1).random, lambda _: None)
+    apps = [
+        GatewayApp((), env=env, name="a") for env in (plain, replace(plain, tracer=OpenTelemetry([], "a")))
+    ]
+    for app in apps:
+        app.repeat_near(lambda status, fields: b"", most=65_536, claim=lambda _: None)
+
+    assert [app.near is None for app in apps] == [False, True]
