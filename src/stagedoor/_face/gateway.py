@@ -12,10 +12,10 @@ from typing import Any
 
 from stagedoor._call import Env, Transport
 from stagedoor._clock import SystemClock
+from stagedoor._face.authenticators import Guards, authenticators
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.declaration import Declaration
 from stagedoor._face.declared import Source
-from stagedoor._face.guarding import Guards, authenticators
 from stagedoor._face.running import Running
 from stagedoor._face.session_routes import session_routes
 from stagedoor._face.settings import prefix_of, settings_from, url_from

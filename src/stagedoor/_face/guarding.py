@@ -5,29 +5,22 @@ request ─▶ guard: 401, 403 │ who it is ─▶ inputs ─▶ [ kept ] ─�
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from stagedoor import _problems as problems
 from stagedoor._asgi import Scope
-from stagedoor._call import Env, Transport
-from stagedoor._clock import Clock
 from stagedoor._context import current
 from stagedoor._deadline import DueTime
-from stagedoor._face.caller import NO_INPUTS, Caller, Rules, caller_here
+from stagedoor._face.caller import Caller, Rules, caller_here
 from stagedoor._face.fields import Picker
 from stagedoor._face.guards import Claimed, Guard
 from stagedoor._face.problems import Problem
-from stagedoor._face.session_routes import SessionRoutes
-from stagedoor._face.sessions import Sessions
-from stagedoor._face.settings import Settings
 from stagedoor._guards.denials import Denied, told
-from stagedoor._guards.fetching import Fetching
-from stagedoor._guards.sessions.cookies import without
 from stagedoor._guards.visitors import Authenticator, Known
 from stagedoor._requests import Headers
 from stagedoor._web.answer import WebAnswer
@@ -35,10 +28,7 @@ from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused, Route
 from stagedoor.errors import ConfigError, UpstreamUnavailable
 
-if TYPE_CHECKING:
-    from stagedoor._face.running import Running
-
-__all__ = ["Guarding", "Guards", "Visitor", "guarded", "private", "token_field", "who_of"]
+__all__ = ["Guarding", "Visitor", "guarded", "private", "token_field", "who_of"]
 
 _SHARED = re.compile(rb"\s*(public|s-maxage\s*=.*|proxy-revalidate)\s*", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD"})
@@ -211,87 +201,3 @@ def private(fields: Headers) -> Headers:
     kept = [one.strip() for one in said.split(b",") if one.strip() and not _SHARED.fullmatch(one)]
     others = tuple(field for field in fields if field[0] != b"cache-control")
     return (*others, (b"cache-control", b", ".join([b"private", *kept])))
-
-
-class Guards:
-    """The guards of a running gateway: what each needs is read once for all that bear one name."""
-
-    def __init__(
-        self, found: Mapping[str, Authenticator | None], realm: str, sessions: "SessionRoutes | None" = None
-    ) -> None:
-        self._found = found
-        self._realm = realm
-        self._made: dict[Guard, Guarding] = {}
-        self.routes: Sequence[Route] = () if sessions is None else sessions.routes
-        self._cookies = frozenset[bytes]() if sessions is None else sessions.cookies
-
-    def of(self, guard: Guard) -> Guarding:
-        """Return a guard at work."""
-        made = self._made.get(guard)
-        if made is None:
-            made = self._made[guard] = Guarding(guard, self._found.get(guard.name), self._realm)
-        return made
-
-    def entering(self, running: "Running", rules: Rules) -> Callable[[Scope], Caller]:
-        """Return what makes the caller of a request; cookies of sessions are shown to guards alone."""
-        cookies = self._cookies
-        if not cookies:
-            return lambda scope: Caller(running, scope["headers"], rules, NO_INPUTS)
-
-        def entered(scope: Scope) -> Caller:
-            caller = Caller(running, without(scope["headers"], cookies), rules, NO_INPUTS)
-            caller.brought = scope["headers"]
-            return caller
-
-        return entered
-
-    def start(self) -> None:
-        """Begin to fetch keys."""
-        for one in self._found.values():
-            if one is not None:
-                one.start()
-
-    async def aclose(self) -> None:
-        """Hold nothing any more."""
-        for one in self._found.values():
-            if one is not None:
-                await one.aclose()
-
-
-def authenticators(
-    guards: Sequence[Guard],
-    variables: Mapping[str, str],
-    gateway: str,
-    env: Env,
-    transports: Mapping[str, Transport[Any, Any]],
-    *,
-    settings: Settings,
-    needed: bool,
-) -> dict[str, Authenticator | None]:
-    """Return what tells who asks, by the name of its guard. Raises `ConfigError` for settings that are bad or missing.
-
-    `transports` by `<guard>.keys` take the place of connections to where keys are published, those by
-    `<guard>.provider` of such to a provider.
-    """
-    found: dict[str, Authenticator | None] = {}
-    missing: list[str] = []
-    for guard in guards:
-        if guard.name in found:
-            continue
-        if isinstance(guard, Sessions):
-            scopes = frozenset().union(*(one.scopes for one in guards if one.name == guard.name))
-            provider = transports.get(f"{guard.name}.provider")
-            found[guard.name] = guard.built(variables, gateway, env, settings, provider, scopes)
-        else:
-            given = transports.get(f"{guard.name}.keys")
-            fetch = partial(_fetching, guard.name, env.clock, gateway, given)
-            found[guard.name] = guard.authenticator(variables, gateway, env, fetch)
-        if found[guard.name] is None:
-            missing.append(guard.missing(gateway))
-    if missing and needed:
-        raise ConfigError(f"a guard has no keys: set {', '.join(missing)}")
-    return found
-
-
-def _fetching(name: str, clock: Clock, via: str, transport: Transport[Any, Any] | None, url: str) -> Fetching:
-    return Fetching(name, url, clock, via, transport)

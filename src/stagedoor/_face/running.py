@@ -16,6 +16,7 @@ from stagedoor._context import Record, RequestContext
 from stagedoor._deadline import DueTime
 from stagedoor._door.wire import head_of
 from stagedoor._face.aggregates import Aggregate
+from stagedoor._face.authenticators import Guards
 from stagedoor._face.backends import Backend
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.caller import Caller, Rules
@@ -23,7 +24,7 @@ from stagedoor._face.client import ServiceClient
 from stagedoor._face.declared import Handler, Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
-from stagedoor._face.guarding import Guards, guarded
+from stagedoor._face.guarding import guarded
 from stagedoor._face.guards import Guard
 from stagedoor._face.handlers import Handling
 from stagedoor._face.inputs import nearest
@@ -81,7 +82,7 @@ class Running:
         self.settings = settings
         self.world = world
         self.env = world.env
-        self._guards = guards
+        self.guards = guards
         self.started = self.env.clock.wall()
         self.stores = stores_of(settings, declared.name, self.env)
         store = self.stores.store
@@ -146,8 +147,7 @@ class Running:
     def _declared_routes(self, blueprint: Blueprint) -> list[Route]:
         """Return the routes of screens, handlers and passages; raises `ConfigError`."""
         store, env = self.stores.store, self.env
-        shown = Refusals(blueprint.sees_credentials, passing=False)
-        passing = Refusals(blueprint.sees_credentials, passing=True)
+        shown, passing = (Refusals(blueprint.sees_credentials, passing=one) for one in (False, True))
         routes: list[Route] = []
         for layout in blueprint.layouts:
             uses = {
@@ -155,7 +155,7 @@ class Running:
                 for part in layout.declared.parts
             }
             deadline = blueprint.deadline_of(layout.declared.deadline)
-            guarding = None if layout.guard is None else self._guards.of(layout.guard)
+            guarding = None if layout.guard is None else self.guards.of(layout.guard)
             screen = Screen(
                 layout, uses, deadline=deadline, refusals=shown, store=store, env=env, guarding=guarding
             )
@@ -173,7 +173,7 @@ class Running:
                 refusals=passing,
                 store=store,
                 wall=env.clock.wall,
-                recognises=None if passage.recognises is None else self._guards.of(passage.recognises),
+                recognises=None if passage.recognises is None else self.guards.of(passage.recognises),
             )
             routes += [self._entered(route, passed.rules, passage.guard) for route in passed.routes()]
         if not self.settings.docs_only:
@@ -195,8 +195,8 @@ class Running:
     def _entered(self, route: Route, rules: Rules, guard: Guard | None) -> Route:
         """Return a route whose handler knows who asks, behind its guard."""
         if guard is not None:
-            route = guarded(route, self._guards.of(guard))
-        return replace(route, caller=self._guards.entering(self, rules))
+            route = guarded(route, self.guards.of(guard))
+        return self.guards.entered(route, self, rules)
 
     def _upstreams(self) -> list[Upstream[Any, Any]]:
         kept = [screen.upstream for screen in self._screens.values()]
@@ -346,7 +346,7 @@ class Running:
                 stack.push_async_callback(close)
             await self.stores.start()
             if not self.settings.docs_only:
-                self._guards.start()
+                self.guards.start()
                 await self._enter_lives(stack)
             self.web.ready = True
             try:
@@ -361,7 +361,7 @@ class Running:
         yield from (source.upstream.aclose for source in self._sources.values())
         yield from (one.upstream.aclose for one in self.handlings if one.upstream is not None)
         yield from (upstream.aclose for upstream in (*self._backends.values(), *self._added()))
-        yield self._guards.aclose
+        yield self.guards.aclose
 
     def _added(self) -> Iterator[Upstream[Any, Any]]:
         for extension in self._extensions:

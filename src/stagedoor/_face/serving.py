@@ -59,7 +59,8 @@ def serve(target: str, *, host: str | None = None, port: int | None = None, work
     """
     gateway = found(target)
     settings = settings_from(os.environ, gateway.name, gateway.settings)
-    gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
+    looked_at = gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
+    looked_at.guards.validate_workers(workers)
     exporters_in(os.environ)
     address = (host or settings.host, settings.port if port is None else port)
     limits = limits_of(settings)

@@ -19,6 +19,7 @@ class SessionRoutes:
 
     routes: Sequence[Route]
     cookies: frozenset[bytes]
+    alone: tuple[str, ...] = ()  # the names of those that are one process's own
 
 
 def session_routes(
@@ -37,4 +38,5 @@ def session_routes(
     for name, one in sessions.items():
         routes += Entrances(one.path, None if docs_only else found[name]).routes()
     names = [made(name).encode() for name in sessions for made in (cookie_name, login_cookie)]
-    return SessionRoutes(tuple(routes), frozenset(names))
+    alone = tuple(name for name in sessions if found[name] is not None and not found[name].shared)
+    return SessionRoutes(tuple(routes), frozenset(names), alone)

@@ -82,8 +82,8 @@ class PublishedKeys:
         found = self._found(kid, algorithm)
         if found is None:
             found = await self._searched(kid, algorithm, deadline)
-        elif due(self._past, self._clock.now(), known=True) == "behind":
-            self._begin(search=False)
+        else:
+            self.used()
         if found:
             return found
         if self._keys is None:
@@ -98,6 +98,11 @@ class PublishedKeys:
     def held(self, kid: str | None, algorithm: str) -> list[PyJWK]:
         """Return those that are here already."""
         return self._found(kid, algorithm) or []
+
+    def used(self) -> None:
+        """Fetch them again where they are old, behind whoever uses them."""
+        if due(self._past, self._clock.now(), known=True) == "behind":
+            self._begin(search=False)
 
     def start(self) -> None:
         """Begin to fetch: who asks first need not wait so long."""

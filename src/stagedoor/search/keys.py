@@ -57,12 +57,12 @@ def prior_of(index: Index) -> Callable[[Document], tuple[int, int]]:
         length = 0 if shorter is None else min(len(document[shorter.field] or ""), 0xFFFF)
         number = None if higher is None else document[higher.field]
         low = 0 if higher is None else _NULL if number is None else rank(number) ^ _NULL
-        few = (
-            0xFFFF
-            if more is None
-            else 0xFFFF - min(sum(len(document[name] or ()) for name in more.fields), 0xFFFF)
-        )
-        step = 0 if higher is None else _STEPS - 1 if number is None else _step(number / higher.most)
+        count = 0 if more is None else sum([len(document[name] or ()) for name in more.fields])
+        few = 0xFFFF - min(count, 0xFFFF)
+        if higher is None:
+            step = _STEPS - 1 - min(count, _STEPS - 1)
+        else:
+            step = _STEPS - 1 if number is None else _step(number / higher.most)
         return length << 48 | low << 16 | few, min(length, _SHORT) * _STEPS + step
 
     return prior

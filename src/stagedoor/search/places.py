@@ -12,13 +12,13 @@ A place that several texts share has stems alone beside its words. What signs me
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from typing import Final, TypeAlias
 
-from stagedoor._value import value
+from stagedoor.search.chunks import Columns, columns_of, in_one
 from stagedoor.search.query import MAX_WORDS, Document
-from stagedoor.search.remembered import Remembered
 from stagedoor.search.schema import Index, WordPlace
-from stagedoor.search.words import LONGEST, AnalysedText, Run, read, read_first
+from stagedoor.search.words import LONGEST, AnalysedText, read, read_first
 
 __all__ = [
     "EXACT",
@@ -26,7 +26,6 @@ __all__ = [
     "WHOLE",
     "WORDS",
     "Filled",
-    "encoded",
     "filler",
     "part",
     "parts",
@@ -63,177 +62,117 @@ def thrice(words: str) -> str:
 def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled]:
     """Return what finds the words of a document, by the name of their part; empty parts are left out.
 
-    With `thrice` there is a part more: the words, with the first letter of each three times. The function raises
+    With `thrice` there is a part more: the longer words, with the first letter of each three times. The function raises
     `TypeError` for a value that is no text.
     """
-    steps = [_step(place, thrice=thrice) for place in index.places]
+    # What a place of its own has read of a text is there for the one that shares it.
+    steps = [_step(place, thrice=thrice) for place in sorted(index.places, key=lambda one: one.shared)]
 
     def filled(document: Document) -> Filled:
         made: Filled = {}
+        known: _Known = {}
         for step in steps:
-            step(made, document)
+            step(made, known, document)
         return made
 
     return filled
 
 
-def _step(place: WordPlace, *, thrice: bool) -> Callable[[Filled, Document], None]:
-    fields, title, shared = place.fields, place.title, place.shared
-    names = [part(place.name, name) for name in (WORDS, EXACT, WHOLE, THRICE)][: 4 if thrice else 3]
+_Words: TypeAlias = tuple[str, str, str]  # words, stems that are none of them, words with three letters
+_Known: TypeAlias = dict[str, _Words]  # by field
+_Step: TypeAlias = Callable[[Filled, _Known, Document], None]
 
-    def step(made: Filled, document: Document) -> None:
-        texts: list[str] = []
-        for name in fields:
-            value = document[name]
-            if isinstance(value, list):
-                texts += value
-            elif value is not None:
-                texts.append(value)
-        if not texts:
+
+def _step(place: WordPlace, *, thrice: bool) -> _Step:
+    names = [part(place.name, name) for name in (WORDS, EXACT, WHOLE, THRICE)][: 4 if thrice else 3]
+    return _step_of_several(place, names) if place.shared else _step_of_one(place, names)
+
+
+def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
+    (field,), title = place.fields, place.title
+
+    def step(made: Filled, known: _Known, document: Document) -> None:
+        texts = _listed(document[field])
+        found = columns_of(texts) if texts else None
+        if found is None:
             return
-        found = _together(texts) if shared else _all_of(texts, title=title)
-        for name, words in zip(names, found, strict=False):
-            if words:
-                made[name] = words
+        words, thrice = _joined(found.words), _joined(found.thrice)
+        known[field] = words, _joined(found.stems), thrice
+        starts, whole = _of_titles(texts, found) if title else ([], [])
+        _fill(made, names, words, _joined([*found.exact, *starts]), " ".join(whole), thrice)
 
     return step
+
+
+def _step_of_several(place: WordPlace, names: Sequence[str]) -> _Step:
+    fields = place.fields
+
+    def step(made: Filled, known: _Known, document: Document) -> None:
+        texts: list[str] = []
+        read: list[_Words] = []
+        for name in fields:
+            if name in known:
+                read.append(known[name])
+            else:
+                texts += _listed(document[name])
+        found = columns_of(texts) if texts else None
+        if found is not None:
+            read.append((_joined(found.words), _joined(found.stems), _joined(found.thrice)))
+        if read:
+            words, stems, thrice = map(_joined, zip(*read, strict=True))
+            _fill(made, names, words, stems, "", thrice)
+
+    return step
+
+
+def _listed(value: str | list[str] | None) -> list[str]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _fill(made: Filled, names: Sequence[str], *found: str) -> None:
+    for name, words in zip(names, found, strict=False):
+        if words:
+            made[name] = words
 
 
 def _joined(words: Iterable[str]) -> str:
     return " ".join(filter(None, words))
 
 
-def encoded(word: str) -> str:
-    """Return a word with its first letter three times."""
-    return word[0] * 2 + word
+# --- titles -------------------------------------------------------------------------------------------------------
 
 
-# --- what several texts share: their words, and stems that are none of them ------------------------------------------
+def _of_titles(texts: Sequence[str], found: Columns) -> tuple[list[str], list[str]]:
+    """Return what titles begin with, as exact words, and each in one."""
+    if len(texts) == 1:
+        return _of_title(texts[0], found)
+    each = [(text, columns) for text in texts if (columns := columns_of([text]))]
+    read = [_of_title(text, columns) for text, columns in each]
+    return [one for starts, _ in read for one in starts], [one for _, whole in read for one in whole]
 
 
-def _few(text: str) -> tuple[str, str, str, bool]:
-    found = read(text)
-    words: list[str] = []
-    exact: list[str] = []
-    for run in found.runs:
-        if run.stem:
-            words += run.forms
-            exact += [stem for stem in run.stems if stem not in run.forms]
-    alone = len(found.words) == 1 and len(found.words[0].folded) == 1
-    return " ".join(words), " ".join(exact), " ".join(map(encoded, words)), alone
-
-
-_few_of = Remembered(_few).__getitem__
-
-
-def _together(texts: Sequence[str]) -> tuple[str, str, str, str]:
-    """Return the words of texts, chunk by chunk: over blanks no rule reaches, but for letters that stand alone."""
-    chunks = " ".join(texts).split()
-    if not chunks:
-        return "", "", "", ""
-    words, exact, thrice, alone = zip(*map(_few_of, chunks), strict=True)
-    if True in alone:
-        words, exact, thrice, _ = zip(*map(_few_of, texts), strict=True)
-    return _joined(words), _joined(exact), "", _joined(thrice)
-
-
-# --- a text of its own ----------------------------------------------------------------------------------------------
-
-
-@value()
-class _Chunk:
-    """What a chunk of a text, or a text, has: its words, and all of them in one in three ways."""
-
-    words: str
-    exact: str
-    thrice: str
-    count: int
-    joined: tuple[str, str, str]  # folded, in Latin letters, with digits
-    counts: bool  # any of its words does, by itself
-    alone: bool  # it is a single letter
-
-
-def _chunk(text: str) -> _Chunk:
-    found = read(text)
-    words: list[str] = []
-    exact: list[str] = []
-    for run in found.runs:
-        _add(run, words, exact)
-    return _Chunk(
-        " ".join(words),
-        " ".join(exact),
-        " ".join(map(encoded, words)),
-        len(found.words),
-        _in_one(found.words),
-        found.significant,
-        len(found.words) == 1 and len(found.words[0].folded) == 1,
-    )
-
-
-_chunk_of = Remembered(_chunk).__getitem__
-
-
-def _all_of(texts: Sequence[str], *, title: bool) -> tuple[str, str, str, str]:
-    chunks = [_chunk_of(chunk) for chunk in " ".join(texts).split()]
-    alone = any([one.alone for one in chunks])  # noqa: C419 - a list is quicker
-    found = list(map(_chunk, texts)) if alone else chunks
-    exact = [one.exact for one in found]
-    whole: list[str] = []
-    if title:
-        for text in texts:
-            parts = chunks if len(texts) == 1 else [_chunk_of(chunk) for chunk in text.split()]
-            whole += _of_title(text, parts, exact)
-    return (
-        _joined([one.words for one in found]),
-        _joined(exact),
-        " ".join(whole),
-        _joined([one.thrice for one in found]),
-    )
-
-
-def _of_title(text: str, chunks: Sequence[_Chunk], exact: list[str]) -> list[str]:
-    """Return a title in one, and add what it begins with."""
-    count = sum([one.count for one in chunks])
-    if not any([one.counts for one in chunks]):  # noqa: C419
-        exact.append("$" + stops_of(read(text)))
-    elif len(chunks) == 1 and count == 1:
-        word = chunks[0].joined[0]
-        exact += ["^" + form for form in dict.fromkeys(chunks[0].joined[:2])]
-        exact.append(f"%{len(word)}")
-        return list(dict.fromkeys(chunks[0].joined))
+def _of_title(text: str, found: Columns) -> tuple[list[str], list[str]]:
+    """Return what a title begins with, and the title in one."""
+    count = sum(found.length)
+    if True not in found.counts:
+        starts = ["$" + stops_of(read(text))]
+    elif count == 1 and len(found.folded) == 1:
+        own, other, digits = found.folded[0], found.latin[0], found.digits[0]
+        starts = [*("^" + form for form in dict.fromkeys((own, other))), f"%{len(own)}"]
+        return starts, [*dict.fromkeys((own, other, digits))]
     else:
-        exact += _beginnings(chunks)
-    return _wholes(chunks) if count <= MAX_WORDS else wholes(read_first(text))
-
-
-def _add(run: Run, words: list[str], exact: list[str]) -> None:
-    if run.number:
-        exact.append("#" + run.number)
-    if not run.stem:
-        exact.append("-" + run.folded)
-        return
-    exact.append("=" + run.spelled)
-    forms = run.forms
-    words += forms
-    exact += [stem for stem in run.stems if stem not in forms]
-
-
-def _in_one(words: Sequence[Run]) -> tuple[str, str, str]:
-    return (
-        "".join([word.folded for word in words]),
-        "".join([word.latin for word in words]),
-        "".join([word.number or word.latin for word in words]),
-    )
+        starts = _beginnings(found)
+    return starts, _wholes(found) if count <= MAX_WORDS else wholes(read_first(text))
 
 
 def wholes(text: AnalysedText) -> list[str]:
     """Return a title in one word: as it is, in Latin letters, with digits; and each without its article."""
-    return _forms(_in_one(text.words), text.words[0].folded if len(text.words) > 1 else "")
+    return _forms(in_one(text.words), text.words[0].folded if len(text.words) > 1 else "")
 
 
-def _wholes(chunks: Sequence[_Chunk]) -> list[str]:
-    joined = ["".join(parts) for parts in zip(*[one.joined for one in chunks], strict=True)]
-    return _forms(joined, chunks[0].joined[0] if len(chunks) > 1 else "")
+def _wholes(found: Columns) -> list[str]:
+    joined = "".join(found.folded), "".join(found.latin), "".join(found.digits)
+    return _forms(joined, found.folded[0] if len(found.folded) > 1 else "")
 
 
 def _forms(joined: Sequence[str], first: str) -> list[str]:
@@ -243,20 +182,14 @@ def _forms(joined: Sequence[str], first: str) -> list[str]:
     return [form[:LONGEST] for form in forms if form]
 
 
-def _beginnings(chunks: Sequence[_Chunk]) -> list[str]:
+def _beginnings(found: Columns) -> list[str]:
     """Return what a title begins with, in one, up to six chunks, from the first that counts."""
-    found = []
-    own = other = ""
-    counts = False
-    article = chunks[0].joined[0] if len(chunks) > 1 and chunks[0].joined[0] in _ARTICLES else ""
-    for one in chunks[:_BEGINNINGS]:
-        own, other = own + one.joined[0], other + one.joined[1]
-        counts = counts or one.counts
-        if counts:
-            forms = [own, other] if other != own else [own]
-            forms += [own[len(article) :]] if article else []
-            found += ["^" + form[:LONGEST] for form in forms]
-    return found
+    first = found.counts.index(True)
+    own = [*accumulate(found.folded[:_BEGINNINGS])][first:]
+    other = [*accumulate(found.latin[:_BEGINNINGS])][first:] if found.latin != found.folded else []
+    article = found.folded[0] if len(found.folded) > 1 and found.folded[0] in _ARTICLES else ""
+    without = [form[len(article) :] for form in own] if article else []
+    return ["^" + form[:LONGEST] for form in (*own, *other, *without)]
 
 
 def stops_of(text: AnalysedText) -> str:

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, TypeAlias
 
 from stagedoor._value import value
-from stagedoor.search.analysis import forgiven
+from stagedoor.search.analysis import edits, forgiven
 from stagedoor.search.folding import in_english, other_layout
 from stagedoor.search.places import EXACT, WHOLE, WORDS, part, stops_of, wholes
 from stagedoor.search.query import Begins, Words
@@ -223,7 +223,7 @@ def _met(
     if errors:
         yield table.one, _near(names, _forgiving(word), 1)
     if errors > 1:
-        yield table.two, _near(names, _forgiving(word), 2)
+        yield table.two, _near(names, [form for form in _forgiving(word) if edits(form) > 1], 2)
 
 
 def _forgiving(word: Run) -> Sequence[str]:

@@ -17,7 +17,7 @@ from stagedoor.search.analysis import analyze, analyze_word
 from stagedoor.search.folding import clean, fold, latin
 from stagedoor.search.query import MAX_WORDS
 
-__all__ = ["LONGEST", "AnalysedText", "Join", "Run", "read", "read_first"]
+__all__ = ["LONGEST", "AnalysedText", "Join", "Run", "read", "read_first", "run_of", "stands_alone"]
 
 LONGEST: Final = 240  # signs of a word that count; what a node divides at blanks it also divides after 255
 _LONGEST_CHUNK: Final = 1_024  # of what is asked for
@@ -141,15 +141,20 @@ def _initials_apart(words: list[Run]) -> list[Join]:
     joins = []
     start = None
     for place, word in enumerate([*words, None]):
-        if word is not None and len(word.folded) == 1 and word.folded.isalpha():
+        if word is not None and stands_alone(word):
             start = place if start is None else start
         elif start is not None:
             if place - start > 1:
                 joined = "".join(one.spelled for one in words[start:place])
                 if not _IDEOGRAPH.search(joined):
-                    joins.append(Join(start, place, _run(joined)))
+                    joins.append(Join(start, place, run_of(joined)))
             start = None
     return joins
+
+
+def stands_alone(word: Run) -> bool:
+    """Tell whether a word is a single letter."""
+    return len(word.folded) == 1 and word.folded.isalpha()
 
 
 def runs_of(chunk: str) -> tuple[tuple[Run, ...], Run | None]:
@@ -158,12 +163,12 @@ def runs_of(chunk: str) -> tuple[tuple[Run, ...], Run | None]:
     if len(spelled) < 2:
         return _runs(spelled), None
     runs = _runs(_initials_joined(spelled))
-    joined = _run("".join(spelled)) if len(runs) > 1 and not _IDEOGRAPH.search(chunk) else None
+    joined = run_of("".join(spelled)) if len(runs) > 1 and not _IDEOGRAPH.search(chunk) else None
     return runs, joined
 
 
 def _runs(spelled: list[str]) -> tuple[Run, ...]:
-    return tuple(run for one in spelled if (run := _run(one)).folded)
+    return tuple([run for one in spelled if (run := run_of(one)).folded])
 
 
 def _initials_joined(spelled: list[str]) -> list[str]:
@@ -181,7 +186,8 @@ def _initials_joined(spelled: list[str]) -> list[str]:
 
 
 @lru_cache(65_536)
-def _run(spelled: str) -> Run:
+def run_of(spelled: str) -> Run:
+    """Return a clean word in all its forms."""
     spelled = spelled[:LONGEST]
     folded = fold(spelled)[:LONGEST]
     other = latin(folded)[:LONGEST]
@@ -191,7 +197,12 @@ def _run(spelled: str) -> Run:
 
 def _stem(spelled: str, folded: str) -> str:
     """Return the stem of a word, folded; "" for a stop word."""
-    stems = analyze_word(folded) if folded.isascii() else analyze(spelled)
+    if folded.isascii():
+        if folded.isdecimal():
+            return folded
+        stems = analyze_word(folded)
+    else:
+        stems = analyze(spelled)
     if len(stems) != 1:  # none: a stop word, or signs of a script that the analyzer divides otherwise
         return folded if stems or not _is_word(folded) else ""
     return fold(stems[0]) or folded

@@ -297,6 +297,6 @@ def test_n3_the_door_repeats_nothing_by_itself_where_requests_are_spans(clock: M
         GatewayApp((), env=env, name="a") for env in (plain, replace(plain, tracer=OpenTelemetry([], "a")))
     ]
     for app in apps:
-        app.repeat_near(lambda status, fields: b"", most=65_536, claim=lambda _: None)
+        app.repeat_near(lambda *_: b"", most=65_536, claim=lambda _: None)
 
     assert [app.near is None for app in apps] == [False, True]

@@ -3,8 +3,8 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stagedoor.search.keys import packed, rank, text_keys
-from stagedoor.search.schema import single
+from stagedoor.search.keys import packed, prior_of, rank, text_keys
+from stagedoor.search.schema import Index, Keyword, More, Shorter, Text, single
 
 _TEXTS = st.text(max_size=40) | st.text("\0-/09:`afgz\u0451\uffff\U0001f3ac", max_size=30)
 _NUMBERS = st.floats(allow_nan=False)
@@ -53,3 +53,17 @@ def test_packed_keys_order_by_number_then_by_what_is_behind_with_null_last(
         )
         assert (first == second) == (order(less) == order(more))
         assert first <= second
+
+
+def test_of_equally_long_texts_more_values_come_first_in_the_coarse_key_too() -> None:
+    """T9: thousands of persons are equally relevant, with names of one length; their pages are to be found soon."""
+    index = Index(
+        "persons",
+        (Keyword(name="id"), Text(name="name"), Keyword(name="films", many=True)),
+        ties=(Shorter("name"), More(("films",))),
+    )
+    prior = prior_of(index)
+    held = [prior({"name": "Ann", "films": ["x"] * count}) for count in (9, 4, 3, 2, 1, 0)]
+
+    assert held == sorted(held)
+    assert len({late for _, late in held}) == 5

@@ -3,6 +3,9 @@
 import pytest
 
 from stagedoor.search.folding import clean, fold, latin, other_layout
+from stagedoor.search.query import Match
+from stagedoor.search.ranking import Near, members, ranking_of
+from stagedoor.search.schema import Index, Keyword, Text
 from stagedoor.search.words import LONGEST, read, read_first
 from tests.growth import QUADRATIC, growth
 
@@ -90,3 +93,15 @@ def test_t9_words_after_the_sixteenth_and_signs_after_the_240th_are_ignored() ->
 def test_t10_hostile_text_costs_linear_time(piece: str) -> None:
     """T10: 50 kB of what a pattern likes least."""
     assert growth(lambda length: read_first(piece * (length // len(piece))), 12_500) < QUADRATIC
+
+
+def test_two_errors_are_forgiven_to_forms_of_six_letters() -> None:
+    """T9: a Latin form may be shorter than the word that was typed, and near to far too much with two errors."""
+    index = Index("films", (Keyword(name="id"), Text(name="title")))
+    ranking = ranking_of(Match((("title", 1.0),), "\u043f\u0438\u0441\u044c\u043c\u043e"), index)
+    assert ranking is not None
+    near = {(one.word, one.errors) for one in members(ranking) if isinstance(one, Near)}
+
+    assert ("\u043f\u0438\u0441\u044c\u043c\u043e", 2) in near
+    assert ("pismo", 1) in near
+    assert ("pismo", 2) not in near

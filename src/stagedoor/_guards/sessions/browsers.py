@@ -61,7 +61,10 @@ class Provider:
 
 
 class Browsers:
-    """Tells who asks by a cookie; `scopes` are those that a login asks for."""
+    """Tells who asks by a cookie.
+
+    `scopes` are those that a login asks for; `shared` says that other processes have the same sessions.
+    """
 
     def __init__(
         self,
@@ -73,12 +76,14 @@ class Browsers:
         seal: Seal,
         clock: Clock,
         scopes: Sequence[str],
+        shared: bool,
     ) -> None:
         self.said = said
         self.seal = seal
         self.store = store
         self.provider = provider
         self.scopes = tuple(scopes)
+        self.shared = shared
         self.cookie = cookies.cookie_name(name)
         self.login_cookie = cookies.login_cookie(name)
         self.clock = clock

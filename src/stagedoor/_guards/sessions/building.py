@@ -77,6 +77,7 @@ def browsers(name: str, said: SessionSettings, scopes: Sequence[str], around: Su
         seal=Seal(_keys(said, around, shared=shared)),
         clock=around.clock,
         scopes=tuple(dict.fromkeys((*said.scopes, *scopes))),
+        shared=shared,
     )
 
 
@@ -104,6 +105,7 @@ def _store(name: str, said: SessionSettings, around: Surroundings) -> tuple[Sess
         raise ConfigError(
             f"{around.store_setting}: sessions in Redis need hiredis: pip install stagedoor[redis]"
         ) from error
-    prefix = f"{around.redis_prefix}#{name}"
-    server = RedisServer(url, prefix=prefix)
-    return RedisSessions(server, around.clock, prefix=prefix, idle=said.idle, lifetime=said.lifetime), True
+    server = RedisServer(url, prefix=f"{around.redis_prefix}#{name}")
+    return RedisSessions(
+        server, around.clock, prefix=server.prefix, idle=said.idle, lifetime=said.lifetime
+    ), True

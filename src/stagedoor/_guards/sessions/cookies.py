@@ -1,10 +1,11 @@
 """Cookies of sessions (RFC 6265bis 4.1): `__Host-`, so that no other host and no plain HTTP can set or see them."""
 
 import re
+from collections.abc import Set as AbstractSet
 
 from stagedoor._requests import Headers
 
-__all__ = ["cleared", "cookie_name", "found", "login_cookie", "random_id", "set_cookie", "without"]
+__all__ = ["cleared", "cookie_name", "found", "login_cookie", "random_id", "set_cookie", "sets", "without"]
 
 _ID = re.compile(rb"[A-Za-z0-9_-]{43}")
 
@@ -47,7 +48,15 @@ def random_id(value: bytes | None) -> bytes | None:
     return value if value is not None and _ID.fullmatch(value) else None
 
 
-def without(fields: Headers, names: frozenset[bytes]) -> Headers:
+def sets(fields: Headers, names: AbstractSet[bytes]) -> bool:
+    """Tell whether fields of an answer set a cookie of these names."""
+    return any(
+        field == b"set-cookie" and said.partition(b";")[0].partition(b"=")[0].strip(b" \t") in names
+        for field, said in fields
+    )
+
+
+def without(fields: Headers, names: AbstractSet[bytes]) -> Headers:
     """Return fields without cookies of these names: nobody behind the gateway sees them."""
     kept: list[tuple[bytes, bytes]] = []
     for field in fields:

@@ -9,6 +9,7 @@ evict (`maxmemory-policy noeviction`) and should persist: a session that it lose
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable
 from hashlib import sha1
 from typing import Any, Final, TypeAlias, TypeVar
@@ -22,6 +23,7 @@ from stagedoor._guards.sessions.store import Held, Replaced, StoreAway
 __all__ = ["RedisSessions"]
 
 T = TypeVar("T")
+_LOGGER = logging.getLogger("stagedoor.guards")
 _NOW: Final = "local time = redis.call('TIME') local now = time[1] * 1000 + math.floor(time[2] / 1000) "
 _READ: Final = (
     _NOW
@@ -74,6 +76,7 @@ class RedisSessions:
         self._idle = int(idle * 1_000)
         self._lifetime = int(lifetime * 1_000)
         self._pause_ends = float("-inf")
+        self._failing = False
         self._opening: asyncio.Task[None] | None = None
 
     async def read(self, mark: bytes, /, *, use: bool) -> Held | None:
@@ -88,7 +91,8 @@ class RedisSessions:
         await self._run(_CREATE, self._name(b"session", mark), data, self._idle, self._lifetime)
 
     async def replace(self, mark: bytes, data: bytes, version: int, /) -> Replaced:
-        found = _REPLACED.get(await self._run(_REPLACE, self._name(b"session", mark), data, version))
+        reply = await self._run(_REPLACE, self._name(b"session", mark), data, version)
+        found = _REPLACED.get(reply) if isinstance(reply, int) else None
         if found is None:
             raise StoreAway("not a reply of our scripts")
         return found
@@ -132,7 +136,9 @@ class RedisSessions:
             raise StoreAway("it did not answer a moment ago")
         if not self._server.connected:
             await self._opened()
-        return await self._within(self._server.command(*words), _ANSWER)
+        reply = await self._within(self._server.command(*words), _ANSWER)
+        self._tell("")
+        return reply
 
     async def _opened(self) -> None:
         """Connect, all that wait at once; who leaves takes nothing from the others."""
@@ -155,7 +161,18 @@ class RedisSessions:
                 # What comes late on this connection is for nobody; those who wait on it are told.
                 self._pause_ends = self._clock.now() + _PAUSE
                 self._server.drop()
+                self._tell(str(error) or "timeout")
             raise StoreAway(str(error)) from error
+
+    def _tell(self, failure: str) -> None:
+        """Say once that sessions cannot be looked up, and once that they can again."""
+        if bool(failure) == self._failing:
+            return
+        self._failing = bool(failure)
+        if failure:
+            _LOGGER.warning("sessions cannot be looked up (%s): their routes answer 503", failure)
+        else:
+            _LOGGER.info("sessions can be looked up again")
 
     def __repr__(self) -> str:
         return f"<RedisSessions {self._server!r}>"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from stagedoor._cache.redis_address import RedisAddress
 from stagedoor._guards.settings import ASYMMETRIC, Rows, listed_words
 from stagedoor.errors import ConfigError
 
@@ -37,7 +38,6 @@ _LONGEST: Final = 366 * 86_400.0
 _LEEWAY: Final = 600.0
 _ARGUMENT = re.compile(r"SessionSettings\((\w+)=\.\.\.\)")
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_STORE = re.compile(r"|memory|redis|(?:rediss?|unix)://[\x21-\x7e]+")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 3.3
 _VISIBLE = re.compile(r"[\x20-\x7e]+")  # RFC 6749, appendix A.1 and A.2
 
@@ -67,7 +67,7 @@ class SessionSettings:
     def __post_init__(self) -> None:
         for name, good, wanted in _CHECKS:
             if not good(self):
-                raise ConfigError(f"{_name_of(name)}: {wanted}")
+                raise ConfigError(f"{_name_of(name)}: must be {wanted}")
 
     @property
     def origin(self) -> str:
@@ -174,6 +174,13 @@ def _is_base(url: str, *, path: bool) -> bool:
     return not (parts.query or parts.fragment or (parts.path and not path)) and "?" not in url + "#"
 
 
+def _is_store(text: str) -> bool:
+    try:
+        return text in {"", "memory", "redis"} or RedisAddress.of(text) is not None
+    except ConfigError:
+        return False
+
+
 def _are_keys(keys: Sequence[str]) -> bool:
     try:
         return not isinstance(keys, str) and all(key_of(one) for one in keys)
@@ -195,8 +202,8 @@ _CHECKS: Final = (
         lambda one: _is_base(one.base_url, path=True) and not one.base_url.endswith("/"),
         f"{_ADDRESS}shop.example.com, without a query, and no slash at the end",
     ),
-    ("keys", lambda one: _are_keys(one.keys), "a key is 32 random bytes as base64url"),
-    ("store", lambda one: _STORE.fullmatch(one.store), "memory, redis, or redis://host:port/0"),
+    ("keys", lambda one: _are_keys(one.keys), "32 random bytes as base64url each"),
+    ("store", lambda one: _is_store(one.store), "memory, redis, or an address such as redis://host:port/0"),
     (
         "scopes",
         lambda one: "openid" in one.scopes and all(_SCOPE.fullmatch(word) for word in one.scopes),
@@ -205,7 +212,7 @@ _CHECKS: Final = (
     (
         "algorithms",
         lambda one: bool(one.algorithms) and all(word in ASYMMETRIC for word in one.algorithms),
-        f"of {', '.join(ASYMMETRIC)}",
+        f"some of {', '.join(ASYMMETRIC)}",
     ),
     ("leeway", lambda one: _is_between(one.leeway, 0, _LEEWAY), f"seconds, 0 to {_LEEWAY:g}"),
     ("idle", lambda one: _is_between(one.idle, 1, _LONGEST), f"seconds, 1 to {_LONGEST:g}"),

@@ -7,9 +7,10 @@ from typing import TypeAlias, assert_never
 import tantivy
 from tantivy import FieldType, Occur, Query
 
+from stagedoor.search.chunks import encoded
 from stagedoor.search.compared import bounds_of, comparable, values_in
 from stagedoor.search.keys import rank
-from stagedoor.search.places import encoded, thrice
+from stagedoor.search.places import thrice
 from stagedoor.search.query import (
     ID,
     All,

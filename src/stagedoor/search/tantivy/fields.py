@@ -4,9 +4,9 @@ Tantivy has no nested documents: of objects their keywords are indexed as flat l
 stored as JSON, from which answers are read. How keywords become terms is told in `keywords`.
 
 Words are analysed here and handed over divided by blanks, in the parts that `places` tells of. Beside each part that
-forgives errors stands another with the first letter of each word three times (`~3`): "star" is kept as "ssstar". No two
-edits get from one first letter to another, so that Tantivy's fuzzy query, which knows no fixed prefix, keeps the first
-letter fixed by itself where two errors are forgiven.
+forgives errors stands another with the first letter of each longer word three times (`~words3`): "star" is kept as
+"ssstar". No two edits get from one first letter to another, so that Tantivy's fuzzy query, which knows no fixed prefix,
+keeps the first letter fixed by itself where two errors are forgiven.
 
 What can be sorted by has columns of its own. A text is compared by its first eight bytes as one number (`#`), then by
 the next eight (`##`), which is quick, and only within a group of equal ones as a whole (`@`). An id is two numbers,
@@ -33,7 +33,7 @@ from stagedoor.search.keys import LEVELS, packed, prior_of, rank, text_keys
 from stagedoor.search.places import THRICE, filler, part, parts
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Number, Text
-from stagedoor.search.tantivy.keywords import all_in_json, base64, key, uuid_in
+from stagedoor.search.tantivy.keywords import base64, in_json, key, uuid_in
 
 __all__ = ["DIVIDED", "EARLY", "PRIOR", "SOURCE", "THERE", "builder", "schema_of", "whole_key"]
 
@@ -161,14 +161,14 @@ def _step(path: str, leaf: Leaf) -> _Step:
 
 
 def _keyword_step(path: str, *, facet: bool) -> _Step:
-    counted = path + "%"
+    counted, terms = path + "%", in_json()
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
         if facet and value:
             physical[counted] = list(dict.fromkeys(value)) if isinstance(value, list) else value
         if isinstance(value, list):
-            physical[path] = all_in_json(value)
+            physical[path] = terms(value)
         elif value is not None:
             physical[path] = base64(key(value))
 
@@ -177,10 +177,11 @@ def _keyword_step(path: str, *, facet: bool) -> _Step:
 
 def _inner_keyword_step(path: str) -> _Step:
     head, _, tail = path.partition(".")
+    terms = in_json()
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         values = (one.get(tail) for one in document[head] or ())
-        physical[path] = all_in_json([value for value in values if value is not None])
+        physical[path] = terms([value for value in values if value is not None])
 
     return step
 

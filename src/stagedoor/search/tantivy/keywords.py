@@ -3,23 +3,26 @@
 Almost every keyword is the UUID of something, and half a million different ones cost by their length wherever terms
 are hashed, sorted and written. A UUID in lower case is kept as its 16 bytes behind two that no text in UTF-8 begins
 with; every other keyword is its UTF-8. Terms are handed over in base64, in which these 18 bytes are 24 signs without
-padding: a list of UUIDs is turned as a whole, and divided after.
+padding: a list of UUIDs is turned as a whole, and divided after. `bytes.fromhex` passes over spaces.
 """
 
 import re
 from binascii import a2b_hex, b2a_base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-__all__ = ["all_in_json", "base64", "key", "uuid_in"]
+from stagedoor.search.remembered import Remembered
+
+__all__ = ["all_in_json", "base64", "in_json", "key", "uuid_in"]
 
 _TAG: Final = "ffff"
 _TAGGED: Final = a2b_hex(_TAG)
-_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_LETTERS: Final = 37  # of a UUID and the space behind it
-_SIGNS: Final = 24
-_is_uuid = re.compile(_UUID).fullmatch
-_are_uuids = re.compile(f"(?:{_UUID} )*").fullmatch
+_EVERY: Final = len(_TAG) + 37  # letters of a UUID with the tag before and the space behind it
+_HYPHENS: Final = (12, 17, 22, 27)  # where they are in it
+_BYTES: Final = 18
+_FEW: Final = 4_096
+_is_uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
+_terms_in = re.compile(".{24}").findall
 
 
 def key(keyword: str) -> bytes:
@@ -39,9 +42,37 @@ def base64(term: bytes) -> str:
 
 def all_in_json(keywords: Sequence[str]) -> list[str]:
     """Return the terms of keywords as they are handed over; raises `TypeError` for what is no text."""
-    joined = " ".join([*keywords, ""])
-    if len(joined) != _LETTERS * len(keywords) or not _are_uuids(joined):
-        return [base64(key(keyword)) for keyword in keywords]
-    digits = (_TAG + joined.replace(" ", _TAG).replace("-", ""))[: -len(_TAG)]
-    signs = base64(a2b_hex(digits))
-    return [signs[start : start + _SIGNS] for start in range(0, len(signs), _SIGNS)]
+    raw = _of_uuids(_TAG + f" {_TAG}".join(keywords), len(keywords))
+    return [_one(keyword) for keyword in keywords] if raw is None else _terms_in(base64(raw))
+
+
+def _of_uuids(tagged: str, count: int) -> bytes | None:
+    """Return the terms of UUIDs that a tag stands before, in one; None if not all of them are such."""
+    hyphens = "-" * count
+    if len(tagged) != _EVERY * count - 1 or not tagged.islower():
+        return None
+    if any([tagged[place::_EVERY] != hyphens for place in _HYPHENS]):  # noqa: C419 - a list is quicker
+        return None
+    try:
+        raw = bytes.fromhex(tagged.replace("-", ""))
+    except ValueError:
+        return None
+    return raw if len(raw) == _BYTES * count else None
+
+
+def _one(keyword: str) -> str:
+    return base64(key(keyword))
+
+
+def in_json() -> Callable[[Sequence[str]], list[str]]:
+    """Return what turns the keywords of one field into terms as they are handed over.
+
+    As long as they seem to be few different ones, what was made of each is remembered.
+    """
+    known = Remembered(_one)
+    find = known.__getitem__
+
+    def made(keywords: Sequence[str]) -> list[str]:
+        return [*map(find, keywords)] if len(known) < _FEW else all_in_json(keywords)
+
+    return made

@@ -28,6 +28,9 @@ __all__ = ["Pages", "steps_of"]
 
 _BEYOND: Final = 256  # hits fetched beyond both ends of a page, in the hope that groups end there
 _WIDER: Final = 16  # times as many, if they do not
+_DEEPER: Final = (
+    4  # of so many hits before a page by relevance one more: to score them again costs far more than these
+)
 _FEW: Final = 1_024  # members of a group that are ordered here rather than by a search
 
 
@@ -165,7 +168,8 @@ class Pages:
 
     def ranked(self, offset: int, limit: int) -> list[Address]:
         """Return the documents of a page by relevance, equal scores by their prior, then by id, in this order."""
-        before, beyond = min(offset, _BEYOND), _BEYOND
+        beyond = _BEYOND + offset // _DEEPER
+        before = min(offset, beyond)
         while True:
             asked = before + limit + beyond
             result = found(

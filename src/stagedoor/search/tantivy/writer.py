@@ -79,7 +79,7 @@ class TantivyWriter:
     What is not committed is lost with the process, which is what makes a batch all or nothing.
     """
 
-    def __init__(self, folder: Path, indices: Sequence[Index], *, heap: int = 64_000_000) -> None:
+    def __init__(self, folder: Path, indices: Sequence[Index], *, heap: int = 200_000_000) -> None:
         self._folder = Folder(folder)
         self._indices = {index.name: index for index in indices}
         self._heap = heap

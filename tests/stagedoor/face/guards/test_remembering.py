@@ -77,7 +77,7 @@ async def test_who_asks_is_told_at_once_where_it_can_be(tmp_path: Path) -> None:
     async with Stage(app, environment=environment) as stage:
         stage[members].says(published(KEY.jwk()))
         stage[bookings].says([])
-        guards = stage.running._guards  # noqa: SLF001 - what limits will ask
+        guards = stage.running.guards  # what limits will ask
         token = KEY.token()
         before = guards.of(members).subject(sent(bearer(token)))
         await stage.get("/club", **bearer(token))

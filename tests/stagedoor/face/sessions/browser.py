@@ -12,6 +12,7 @@ from stagedoor import Cache, Gateway, Running, Sessions
 from stagedoor._call import Call, Env
 from stagedoor._clock import Clock
 from stagedoor._guards.sessions.store import MemorySessions
+from stagedoor._observers.logs import LogStream
 from stagedoor._requests import Headers, HttpRequest, HttpResponse
 from stagedoor.testing import Client, Events, ManualClock
 from tests.stagedoor.face.sessions.provider import CLIENT, SECRET, Provider
@@ -85,12 +86,16 @@ class Recorder:
     def __init__(self, said: object = "hello") -> None:
         self.said = said
         self.seen: list[dict[str, str]] = []
+        self.cookies: list[str] = []
 
     async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
         self.seen.append({name.decode(): one.decode("latin-1") for name, one in call.payload.headers})
         said = call.payload.target.decode() if self.said is ... else self.said
+        fields: Headers = tuple((b"set-cookie", one.encode()) for one in self.cookies)
         return HttpResponse(
-            status=200, headers=((b"content-type", b"application/json"),), body=json.dumps(said).encode()
+            status=200,
+            headers=(*fields, (b"content-type", b"application/json")),
+            body=json.dumps(said).encode(),
         )
 
     def key_of(self, payload: HttpRequest, /) -> bytes:
@@ -136,7 +141,12 @@ class Visited:
 
 @asynccontextmanager
 async def opened(
-    provider: Provider, *, clock: Clock | None = None, variables: Mapping[str, str] | None = None, **more: str
+    provider: Provider,
+    *,
+    clock: Clock | None = None,
+    variables: Mapping[str, str] | None = None,
+    stream: LogStream | None = None,
+    **more: str,
 ) -> AsyncIterator[Visited]:
     """Open the shop with a provider in process, unless that serves; a manual clock unless another is given."""
     served = provider.issuer.startswith("http://")
@@ -149,6 +159,8 @@ async def opened(
         Env(manual, random.Random(1).random, Events()),
         transports=transports,
         environment={**environment(provider, **more), **(variables or {})},
+        stream=stream,
+        all_logs=stream is not None,
     )
     async with running.opened():
         yield Visited(running, manual, services)
@@ -156,7 +168,7 @@ async def opened(
 
 def store_of(shop: Visited) -> MemorySessions:
     """Return where the sessions of a gateway lie, to look at it or to meddle with it."""
-    found: Any = shop.running._guards._found["web"]  # noqa: SLF001 - nobody else may
+    found: Any = shop.running.guards._found["web"]  # noqa: SLF001 - nobody else may
     store: MemorySessions = found.store
     return store
 

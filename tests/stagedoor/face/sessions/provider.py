@@ -77,6 +77,10 @@ class Provider:
         """List the refresh tokens that were given, in their order."""
         return list(self._refreshes)
 
+    def use(self, token: str) -> None:
+        """Use a refresh token, as somebody would who has stolen it."""
+        self._refreshes[token].used = True
+
     def end(self, subject: str) -> None:
         """Accept no refresh token of somebody any more."""
         self._ended |= {one.family for one in self._refreshes.values() if one.subject == subject}

@@ -9,7 +9,17 @@ from pydantic import BaseModel
 from stagedoor import Gateway, Service, Sessions
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Stage
-from tests.stagedoor.face.sessions.browser import COOKIE, Home, app, catalog, home, opened, orders, sessions
+from tests.stagedoor.face.sessions.browser import (
+    COOKIE,
+    LOGIN,
+    Home,
+    app,
+    catalog,
+    home,
+    opened,
+    orders,
+    sessions,
+)
 from tests.stagedoor.face.sessions.provider import Provider
 
 
@@ -43,6 +53,22 @@ async def test_a_cookie_of_a_session_is_for_the_gateway_alone() -> None:
         (seen,) = shop.services["legacy"].seen
 
         assert seen["cookie"] == f"theme=dark; {COOKIE}x=1"
+
+
+@pytest.mark.parametrize("name", [COOKIE, LOGIN])
+async def test_a_service_sets_and_ends_no_session(name: str) -> None:
+    """W2: one that was broken into would put a visitor into a session of its own; other cookies pass."""
+    provider = Provider()
+    async with opened(provider) as shop:
+        browser = shop.browser(provider)
+        await browser.login()
+        before = dict(browser.jar)
+        for service in ("legacy", "orders"):
+            shop.services[service].cookies = [f"{name}=planted; Path=/", f" {name} = x", "theme=dark"]
+        answers = [await browser.get(one) for one in ("/legacy/x", "/api/x")]
+
+        assert [one.cookies for one in answers] == [["theme=dark"]] * 2
+        assert browser.jar == {**before, "theme": "dark"}
 
 
 async def test_each_session_sends_its_own_token() -> None:

@@ -3,8 +3,11 @@
 import asyncio
 
 import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from stagedoor._guards.sessions.browsers import mark_of
+from stagedoor._guards.sessions.sealing import Seal
 from stagedoor._guards.sessions.store import MemorySessions
 from stagedoor.testing import ManualClock
 from tests.stagedoor.face.sessions.browser import COOKIE, opened, store_of
@@ -181,6 +184,15 @@ async def test_the_store_holds_nothing_that_can_be_read_or_used() -> None:
         for secret in (ann.jar[COOKIE], "ann@", "eyJ", "access", "refresh"):
             assert secret not in raw
         assert statuses == [401, 401]
+
+
+def test_neither_the_operators_key_nor_the_store_opens_anything_without_the_id() -> None:
+    """W1: the key that seals is made of both."""
+    key, bound = b"k" * 32, b"session:id"
+    sealed = Seal([key]).seal(b"text", bound)
+
+    with pytest.raises(InvalidTag):
+        AESGCM(key).decrypt(sealed[:12], sealed[12:], bound)
 
 
 @pytest.mark.parametrize("place", range(0, 60, 7))

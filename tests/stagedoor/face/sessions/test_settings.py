@@ -104,6 +104,23 @@ async def test_secrets_come_from_files(tmp_path: Path) -> None:
         assert answer.status == 303
 
 
+def test_workers_need_sessions_that_they_share() -> None:
+    """In memory each would have its own, and a browser would be logged in now and then."""
+    variables = {**environment(Provider()), "SHOP_WEB_STORE": "memory"}
+    alone = app.made(environment=variables, reachable=False).guards
+    shared = app.made(
+        environment={**variables, "SHOP_WEB_STORE": "redis://127.0.0.1:1/0", "SHOP_WEB_KEY": KEY},
+        reachable=False,
+    ).guards
+    alone.validate_workers(1)
+    shared.validate_workers(4)
+
+    with pytest.raises(
+        ConfigError, match="SHOP_WEB_STORE: sessions in memory are those of one process; 4 workers"
+    ):
+        alone.validate_workers(4)
+
+
 def test_an_empty_file_is_no_secret(tmp_path: Path) -> None:
     """It would be a client without one."""
     file = tmp_path / "secret"

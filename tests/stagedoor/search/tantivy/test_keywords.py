@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from stagedoor.search.tantivy.keywords import all_in_json, base64, key, uuid_in
+from stagedoor.search.tantivy.keywords import all_in_json, base64, in_json, key, uuid_in
 
 _UUID = "0cc1b111-5a20-85ef-857a-9972e2fe3f5b"
 _keywords = (
@@ -47,3 +47,11 @@ def test_what_is_no_text_is_no_keyword(keyword: str) -> None:
         key(keyword)
     with pytest.raises(TypeError):
         all_in_json([keyword])
+
+
+@given(st.lists(st.lists(_keywords, max_size=4), max_size=4))
+def test_what_is_remembered_is_what_would_be_made(lists: list[list[str]]) -> None:
+    """Genres come again and again; keywords of which there are many different ones are not remembered."""
+    terms = in_json()
+
+    assert [terms(one) for one in lists * 2] == [all_in_json(one) for one in lists * 2]

@@ -1,0 +1,145 @@
+"""What the chunks of a text have that blanks divide: over these no rule reaches, so that each is read once.
+
+But for letters that stand alone side by side, which are initials: where the letters of two chunks meet, the texts are
+read as wholes.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from stagedoor.search.remembered import Remembered
+from stagedoor.search.words import AnalysedText, Run, read, run_of, stands_alone
+
+__all__ = ["Chunk", "Columns", "columns_of", "encoded", "in_one"]
+
+_LEAST_THRICE: Final = (
+    4  # letters of a word that is two errors from one of six, which is the shortest that forgives two
+)
+
+# A word of ASCII between other signs, but for apostrophes, which divide nothing: nearly all chunks are such.
+_word_in: Final = re.compile(
+    "[^0-9A-Za-z'`\x80-\U0010ffff]*([0-9A-Za-z]+)[^0-9A-Za-z'`\x80-\U0010ffff]*"
+).fullmatch
+
+
+class Chunk(NamedTuple):
+    """What a chunk, or a text, has: in the order of `places`, and then as a part of a title."""
+
+    words: str
+    exact: str
+    stems: str  # of `exact`
+    thrice: str
+    folded: str  # all words in one
+    latin: str  # in Latin letters
+    digits: str  # with numbers as digits
+    length: int  # in words
+    counts: bool  # any of its words does, by itself
+    opens: bool  # with a letter that stands alone
+    closes: bool  # the same
+
+
+class Columns(NamedTuple):
+    """What chunks have, side by side."""
+
+    words: Sequence[str]
+    exact: Sequence[str]
+    stems: Sequence[str]
+    thrice: Sequence[str]
+    folded: Sequence[str]
+    latin: Sequence[str]
+    digits: Sequence[str]
+    length: Sequence[int]
+    counts: Sequence[bool]
+    opens: Sequence[bool]
+    closes: Sequence[bool]
+
+
+def encoded(word: str) -> str:
+    """Return a word with its first letter three times."""
+    return word[0] * 2 + word
+
+
+def columns_of(texts: Sequence[str]) -> Columns | None:
+    """Return what the chunks of texts have, in order; None if there are none."""
+    chunks = [*map(_chunk_of, " ".join(texts).split())]
+    if not chunks:
+        return None
+    columns = Columns._make(zip(*chunks, strict=True))
+    if True in columns.opens and _letters_meet([one for one in chunks if one.length]):
+        wholes = [_of_text(read(text)) for text in texts]
+        words, exact, stems, thrice, *_ = zip(*wholes, strict=True)
+        return columns._replace(words=words, exact=exact, stems=stems, thrice=thrice)
+    return columns
+
+
+def _letters_meet(chunks: Sequence[Chunk]) -> bool:
+    return any(one.closes and other.opens for one, other in pairwise(chunks))
+
+
+def _chunk(text: str) -> Chunk:
+    found = _word_in(text)
+    return _of_text(read(text)) if found is None else _of_one(run_of(found[1].lower()))
+
+
+_chunk_of = Remembered(_chunk).__getitem__
+
+
+def _of_one(run: Run) -> Chunk:
+    """Return what a chunk has that is one word of ASCII."""
+    folded, stem, number = run.folded, run.stem, run.number
+    own, alone = (folded, folded, number or folded, 1), stands_alone(run)
+    numbered = f"#{number} " if number else ""
+    if not stem:
+        return Chunk("", f"{numbered}-{folded}", "", "", *own, False, alone, alone)
+    spelled, other = f"{numbered}={folded}", "" if stem == folded else stem
+    exact = f"{spelled} {other}" if other else spelled
+    return Chunk(folded, exact, other, _thrice(folded), *own, True, alone, alone)
+
+
+def _thrice(word: str) -> str:
+    return encoded(word) if len(word) >= _LEAST_THRICE else ""
+
+
+def _of_text(found: AnalysedText) -> Chunk:
+    words: list[str] = []
+    exact: list[str] = []
+    stems: list[str] = []
+    for run in found.runs:
+        _add(run, words, exact, stems)
+    said = found.words
+    return Chunk(
+        " ".join(words),
+        " ".join(exact),
+        " ".join(stems),
+        " ".join(filter(None, map(_thrice, words))),
+        *in_one(said),
+        len(said),
+        found.significant,
+        bool(said) and stands_alone(said[0]),
+        bool(said) and stands_alone(said[-1]),
+    )
+
+
+def _add(run: Run, words: list[str], exact: list[str], stems: list[str]) -> None:
+    if run.number:
+        exact.append("#" + run.number)
+    if not run.stem:
+        exact.append("-" + run.folded)
+        return
+    exact.append("=" + run.spelled)
+    forms = run.forms
+    words += forms
+    others = [stem for stem in run.stems if stem not in forms]
+    exact += others
+    stems += others
+
+
+def in_one(words: Sequence[Run]) -> tuple[str, str, str]:
+    """Return words in one: folded, in Latin letters, with digits."""
+    return (
+        "".join([word.folded for word in words]),
+        "".join([word.latin for word in words]),
+        "".join([word.number or word.latin for word in words]),
+    )

@@ -1,0 +1,105 @@
+"""What sessions in Redis do about a server that hangs, refuses or talks nonsense, without any (W12)."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from stagedoor._cache.server import StoreDown
+from stagedoor._guards.sessions.redis_store import RedisSessions
+from stagedoor._guards.sessions.store import StoreAway
+from stagedoor.testing import ManualClock
+
+
+class Line:
+    """A connection to a server that says what a test wants: a reply, an error, or nothing at all (...)."""
+
+    def __init__(self, *said: Any) -> None:
+        self.said = list(said)
+        self.connected = True
+        self.asked: list[str] = []
+        self.dropped = 0
+
+    async def connect(self) -> None:
+        self.asked.append("connect")
+        self.connected = True
+
+    async def command(self, *words: Any) -> Any:
+        self.asked.append(str(words[0]))
+        found = self.said.pop(0)
+        if found is ...:
+            await asyncio.Event().wait()
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    def drop(self) -> None:
+        self.dropped += 1
+        self.connected = False
+
+    async def aclose(self) -> None:
+        self.drop()
+
+
+def store(line: Line, clock: ManualClock) -> RedisSessions:
+    return RedisSessions(line, clock, prefix="p", idle=10, lifetime=100)  # type: ignore[arg-type]
+
+
+async def test_a_server_that_hangs_is_given_a_tenth_of_a_second_and_then_left_alone() -> None:
+    """K2, W12: whoever comes meanwhile is told at once; the connection is not used again."""
+    clock, line = ManualClock(), Line(..., [])
+    sessions = store(line, clock)
+    hanging = asyncio.create_task(sessions.read(b"m", use=True))
+    await clock.advance(0.1)
+    with pytest.raises(StoreAway):
+        await hanging
+    with pytest.raises(StoreAway):
+        await sessions.read(b"m", use=True)
+    await clock.advance(0.25)
+    found = await sessions.read(b"m", use=True)
+
+    assert found is None
+    assert line.asked == ["EVALSHA", "connect", "EVALSHA"]
+    assert line.dropped == 1
+
+
+async def test_a_server_that_forgot_our_scripts_is_told_them() -> None:
+    """It was restarted: no failure."""
+    line = Line(StoreDown("NOSCRIPT"), [b"data", 7, 1])
+    found = await store(line, ManualClock()).read(b"m", use=True)
+
+    assert found is not None
+    assert (found.data, found.age, line.asked, line.dropped) == (b"data", 0.007, ["EVALSHA", "EVAL"], 0)
+
+
+@pytest.mark.parametrize("said", [None, b"x", [1], [b"x", b"y", b"z"], [b"x", 1], 7])
+async def test_nonsense_is_no_session_and_no_missing_one(said: object) -> None:
+    """W12: nobody is logged out for it."""
+    with pytest.raises(StoreAway):
+        await store(Line(said), ManualClock()).read(b"m", use=True)
+
+
+@pytest.mark.parametrize("said", [None, b"x", 3, []])
+async def test_nonsense_replaces_nothing(said: Any) -> None:
+    """W8, W12: it is tried again, not taken for done."""
+    with pytest.raises(StoreAway):
+        await store(Line(said), ManualClock()).replace(b"m", b"x", 1)
+
+
+async def test_an_outage_is_told_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
+    """For who operates it; no address, no key."""
+    caplog.set_level(logging.INFO, "stagedoor.guards")
+    clock = ManualClock()
+    sessions = store(Line(StoreDown("connection lost"), StoreDown("connection lost"), [], []), clock)
+    for _ in range(2):
+        with pytest.raises(StoreAway):
+            await sessions.read(b"m", use=True)
+        await clock.advance(0.25)
+    for _ in range(2):
+        await sessions.read(b"m", use=True)
+
+    assert caplog.messages == [
+        "sessions cannot be looked up (connection lost): their routes answer 503",
+        "sessions can be looked up again",
+    ]
