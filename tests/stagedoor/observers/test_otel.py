@@ -1,5 +1,6 @@
 """A request as a trace: what is a span, what it is called, and what it never says."""
 
+import asyncio
 import json
 import random
 import threading
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from oteltap import OtelTapHttpProtobufReceiver, OtelTapHttpProtobufReceiverSettings
 
 from stagedoor._call import Env
 from stagedoor._observers import otel
@@ -19,6 +22,7 @@ from stagedoor._requests import HttpResponse
 from stagedoor._web.gateway import GatewayApp
 from stagedoor.errors import UpstreamTimeout, UpstreamUnavailable
 from stagedoor.testing import ManualClock
+from tests.servers import free_port
 from tests.stagedoor.observers.spans import ANN, CALLER, TIPS, TRACE, serving
 
 Row = tuple[str, str, str]
@@ -300,3 +304,65 @@ def test_n3_the_door_repeats_nothing_by_itself_where_requests_are_spans(clock: M
         app.repeat_near(lambda *_: b"", most=65_536, claim=lambda _: None)
 
     assert [app.near is None for app in apps] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "share", "flags", "told"),
+    [
+        ("always_on", "", "00", True),
+        ("always_off", "", "01", False),
+        ("parentbased_always_off", "", "", False),
+        ("parentbased_always_off", "", "01", True),
+        ("traceidratio", "0", "01", False),
+        ("parentbased_traceidratio", "0", "01", True),
+        ("Parentbased_TraceIdRatio", "1.0", "", True),
+    ],
+)
+async def test_n1_the_sampler_decides_for_the_request_and_all_below_it(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch, sampler: str, share: str, flags: str, told: bool
+) -> None:
+    """N1, N3: all spans of a request or none, and those who are asked hear the same flag."""
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", sampler)
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", share)
+    async with serving(clock) as shop:
+        shop.answers("accounts", ANN)
+        shop.answers("recs", TIPS)
+        await shop.ask("/home/1", flags=flags)
+
+    assert len(await shop.spans()) == (5 if told else 0)
+    assert {int(one[b"traceparent"][-2:], 16) & 1 for one in shop.sent} == {int(told)}
+
+
+async def test_n1_the_environment_names_the_service_and_its_facts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """N1: its own name is the gateway's; either variable may say another."""
+    names = []
+    for said in ({}, {"OTEL_SERVICE_NAME": "edge"}, {"OTEL_RESOURCE_ATTRIBUTES": "service.name=till,a=b"}):
+        with monkeypatch.context() as patched:
+            for name, value in said.items():
+                patched.setenv(name, value)
+            memory = InMemorySpanExporter()
+            tracer = OpenTelemetry([memory], "shop", "1")
+            tracer.open()
+            tracer.start("GET", "server", (), {}).end()
+            await tracer.aclose()
+        facts_of = memory.get_finished_spans()[0].resource.attributes
+        names.append((facts_of["service.name"], facts_of["service.version"], facts_of.get("a")))
+
+    assert names == [("shop", "1", None), ("edge", "1", None), ("till", "1", "b")]
+
+
+async def test_n3_a_receiver_of_others_reads_what_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """N3: OTLP over HTTP, as somebody else's library understands it."""
+    port = free_port()
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+    async with OtelTapHttpProtobufReceiver(OtelTapHttpProtobufReceiverSettings(http_port=port)) as receiver:
+        tracer = OpenTelemetry(["otlp"], "shop")
+        tracer.open()
+        tracer.start("GET", "server", (), {"http.request.method": "GET"}).end()
+        waiting = asyncio.create_task(receiver.await_trace(lambda span: span.name == "GET", timeout=10))
+        await asyncio.sleep(0)
+        await tracer.aclose()
+        span = await waiting
+
+    assert span.kind == span.SPAN_KIND_SERVER
+    assert [pair.key for pair in span.attributes] == ["http.request.method"]
