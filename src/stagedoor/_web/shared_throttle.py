@@ -99,10 +99,9 @@ class SharedThrottle:
         spent = account.count.roll(bucket)
         if not self._joined:
             return self._alone(account, bucket, now)
-        if account.shut > now:
-            return Allowance(False, 0, ceil(account.shut - now))
-        # Where the buckets here and at the server begin at other moments, only the server knows when a place is back.
-        if spent >= self.quota.requests or not self._free(account, now):
+        if account.shut > now or spent >= self.quota.requests:
+            return self._refused(account, bucket, now)
+        if not self._free(account, now):
             return None
         account.count.add(bucket)
         account.untold += 1
@@ -118,9 +117,18 @@ class SharedThrottle:
         bucket = int(now // self._width)
         account = self._accounts.of(key, now)
         spent = account.count.roll(bucket)
-        if self._joined:
-            return Allowance(False, 0, ceil(account.shut - now)) if account.shut > now else None
-        return self._allowance(False, account, bucket, now) if spent >= self.quota.requests else None
+        shut = self._joined and account.shut > now
+        return self._refused(account, bucket, now) if shut or spent >= self.quota.requests else None
+
+    def _refused(self, account: _ClientCount, bucket: int, now: float) -> Allowance:
+        """Refuse until there is room at the server and here, whose buckets begin at other moments.
+
+        What passed here while the server was away counts here alone.
+        """
+        full = account.count.total >= self.quota.requests
+        return Allowance(
+            False, 0, max(ceil(account.shut - now), self._reset(account, bucket, now) if full else 1)
+        )
 
     async def ask(self, key: str, /) -> Allowance:
         """Ask the server whether a request may pass; decide alone if it does not answer in time."""

@@ -301,6 +301,20 @@ async def test_t17_no_window_holds_more_than_the_limit_over_all_processes(
         assert sum(begin <= moment < begin + 10.0 for moment in stamps) <= limit
 
 
+async def test_t17_what_passed_while_the_server_was_away_counts_on(clock: ManualClock) -> None:
+    """T17, contract 17: the server never hears of it, and whoever spent the limit alone has none left at its return."""
+    async with processes(clock, 2, Quota(requests=20, seconds=60)) as (throttles, tallies):
+        for tally in tallies:
+            tally.fail()
+        alone = [await passed(throttle, 30) for throttle in throttles]
+        for tally in tallies:
+            tally.heal()
+        await clock.advance(3.0)
+        after = [await passed(throttle, 5) for throttle in throttles]
+
+    assert (alone, after) == ([20, 20], [0, 0])
+
+
 @settings(max_examples=25)
 @given(
     st.integers(1, 2),
