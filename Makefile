@@ -19,7 +19,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help init promises dashboards run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
-	wheel deep hostile chaos reference bench-profile bench-client bench-overload bench-catalogue bench-search clean
+	wheel deep hostile chaos reference bench-profile bench-proxy bench-client bench-overload bench-catalogue bench-search clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -107,6 +107,9 @@ deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; t
 	@DEEP=1 $(BIN)/python -m pytest -q -m live tests/live $(ARGS)
 	@$(BIN)/python -m tests.deep.hostile
 	@$(BIN)/python -m tests.deep.chaos
+	@$(BIN)/python -m tests.deep.uploads
+	@$(BIN)/python -m tests.deep.transfers
+	@$(BIN)/python -m tests.deep.transfers --store s3
 	@$(BIN)/python -m tests.deep.etl
 	@$(BIN)/python -m tests.deep.etl --engine opensearch
 	@$(BIN)/python -m tests.deep.etl --database postgres
@@ -161,6 +164,9 @@ lock: $(VENV)/venv.stamp ## pin the dependencies again
 
 bench-profile: $(VENV)/dev.stamp ## cold profiles per second, beside FastAPI + aiohttp and Fastify
 	@$(BIN)/python -m bench.profile $(ARGS)
+
+bench-proxy: $(VENV)/dev.stamp ## bodies passing through, beside nginx and Caddy; ARGS="--rounds 1 --sizes 102400"
+	@$(BIN)/python -m bench.proxy $(ARGS)
 
 bench-client: $(VENV)/dev.stamp ## CPU time per upstream call, beside aiohttp and pyreqwest
 	@$(BIN)/python -m bench.client

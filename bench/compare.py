@@ -26,7 +26,7 @@ SETTLING: Final = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How much of everything; times are seconds, `rate` is requests per second of the open loop."""
+    """How much of everything; times are seconds, `rate` is requests per second of the open loop; `paced` 0: none."""
 
     rounds: int = 3
     seconds: float = 8.0
@@ -34,6 +34,7 @@ class Plan:
     connections: int = 64
     rate: float = 300.0
     paced: float = 6.0
+    patience: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def compare(
     for turn in range(plan.rounds):
         for target in rotated(targets, turn):
             results[target.name].runs.append(measured(target, path, plan, calls, cores))
-    for target in targets:
+    for target in targets if plan.paced else ():
         prefix = fresh_prefix(path)
         seen = pace(target.port, prefix, rate=plan.rate, seconds=plan.paced, cores=cores)
         results[target.name].paced = seen
@@ -120,7 +121,14 @@ def measured(target: Target, path: str, plan: Plan, calls: Callable[[], int], co
 
 def load(target: Target, path: str, plan: Plan, seconds: float, cores: tuple[int, ...]) -> Load:
     prefix = fresh_prefix(path)
-    seen = wrk(target.origin, prefix, connections=plan.connections, seconds=seconds, cores=cores)
+    seen = wrk(
+        target.origin,
+        prefix,
+        connections=plan.connections,
+        seconds=seconds,
+        cores=cores,
+        patience=plan.patience,
+    )
     time.sleep(SETTLING)
     return seen
 

@@ -37,9 +37,15 @@ def fresh_prefix(path: str) -> str:
     return f"{path}r{next(_RUNS)}n"
 
 
-def wrk(url: str, prefix: str, *, connections: int, seconds: float, cores: tuple[int, ...]) -> Load:
-    """Load the origin for so long over so many connections, asking for PREFIX1, PREFIX2, ..."""
-    argv = ("wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(SCRIPT), url, "--", prefix)
+def wrk(
+    url: str, prefix: str, *, connections: int, seconds: float, cores: tuple[int, ...], patience: int = 2
+) -> Load:
+    """Load the origin for so long over so many connections, asking for PREFIX1, PREFIX2, ...
+
+    What takes longer than `patience` seconds is late, which is an error.
+    """
+    how = ("-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", f"{patience}s", "-s", str(SCRIPT))
+    argv = ("wrk", *how, url, "--", prefix)
     done = subprocess.run(
         pinned(Command(name="wrk", argv=argv, cores=cores)),
         capture_output=True,

@@ -6,18 +6,17 @@ from pathlib import Path
 __all__ = ["install", "version"]
 
 FOLDER = Path(__file__).resolve().parent
-INSTALLED = FOLDER / "node_modules" / ".package-lock.json"  # npm writes it last
-LOCK = FOLDER / "package-lock.json"
 
 
-def install() -> None:
-    """Fill bench/node_modules from the lock, unless that has been done since the lock changed."""
-    if INSTALLED.exists() and INSTALLED.stat().st_mtime >= LOCK.stat().st_mtime:
+def install(folder: Path = FOLDER) -> None:
+    """Fill the folder's node_modules from its lock, unless that has been done since the lock changed."""
+    lock, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:  # npm writes it last
         return
-    print("installing the peers in JavaScript (bench/package-lock.json) ...", flush=True)
+    print(f"installing what {folder.name}/package-lock.json pins ...", flush=True)
     subprocess.run(
         ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
-        cwd=FOLDER,
+        cwd=folder,
         check=True,
         timeout=300,
     )

@@ -14,7 +14,7 @@ Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 class BodyStream(Protocol):
     """A body that arrives in chunks, at the pace of whoever reads it."""
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
+    def __aiter__(self) -> AsyncIterator[bytes | memoryview]:
         """Iterate over the chunks; ends at the end of the body, raises `UpstreamError` if it is cut."""
         ...
 

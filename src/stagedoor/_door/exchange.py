@@ -20,8 +20,8 @@ __all__ = ["Exchange", "ServerConnection"]
 _LOGGER: Final = logging.getLogger("stagedoor._door")
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Octets of an answer that wait in a transport; above its high-water mark none are added.
-_PIECE: Final = 65_536
-_COPIED: Final = 16_384  # octets of a body that one write with its head is worth a copy for
+_PIECE: Final = 262_144
+_COPIED: Final = 16_384  # octets of a body that are copied, to be one piece with what is round them
 _ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
 _BODILESS: Final = -1
 _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
@@ -30,8 +30,8 @@ _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the
 class ServerConnection(Protocol):
     """What an exchange needs of its connection."""
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Hand bytes to the transport."""
+    def write(self, *pieces: bytes | memoryview) -> None:
+        """Hand bytes to the transport, all at once."""
 
     paused: bool  # the peer takes less than we write
 
@@ -268,26 +268,21 @@ class Exchange:
         return body
 
     def _write(self, body: bytes | memoryview, more: bool) -> None:
-        data = self._framed(body, more)
+        pieces = self._framed(body, more)
         if not self.started:
             self.started = True
-            data = self._behind_the_head(data)
-        self._connection.write(data)
+            pieces = (self._head or b"", *pieces)
+        if len(body) > _COPIED:
+            self._connection.write(*pieces)
+        elif data := b"".join(pieces):
+            self._connection.write(data)
         if not more:
             self.complete = True
             self.wake()
             self._connection.finished(self)
 
-    def _behind_the_head(self, data: bytes | memoryview) -> bytes | memoryview:
-        """Return what is still to be written: both in one, unless that copied a large piece."""
-        head = self._head or b""
-        if len(data) <= _COPIED:
-            return head + data
-        self._connection.write(head)
-        return data
-
-    def _framed(self, body: bytes | memoryview, more: bool) -> bytes | memoryview:
+    def _framed(self, body: bytes | memoryview, more: bool) -> tuple[bytes | memoryview, ...]:
         if not self._chunked:
-            return body
+            return (body,)
         end = b"" if more else b"0\r\n\r\n"
-        return b"".join((b"%x\r\n" % len(body), body, b"\r\n", end)) if body else end
+        return (b"%x\r\n" % len(body), body, b"\r\n" + end) if body else (end,)

@@ -228,10 +228,14 @@ class DoorProtocol(asyncio.Protocol):
 
     # --- what an exchange needs ---------------------------------------------------------------------------------
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Hand bytes to the transport, counting them for the slow readers' limit."""
-        self._timeouts.written += len(data)
-        self._transport.write(data)
+    def write(self, *pieces: bytes | memoryview) -> None:
+        """Hand bytes to the transport, all at once, counting them for the slow readers' limit."""
+        if len(pieces) == 1:
+            self._timeouts.written += len(pieces[0])
+            self._transport.write(pieces[0])
+        else:
+            self._timeouts.written += sum(map(len, pieces))
+            self._transport.writelines(pieces)
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was written."""

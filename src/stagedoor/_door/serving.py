@@ -4,6 +4,7 @@ import contextlib
 import resource
 
 from stagedoor._asgi import Application
+from stagedoor._door.allocation import keep_freed_memory
 from stagedoor._door.config import DoorConfig, ServerHooks
 from stagedoor._door.limits import DoorLimits
 from stagedoor._door.server import DoorServer
@@ -35,6 +36,7 @@ def serve(
     if made is None or (workers > 1 and factory is None):
         raise ValueError("serve: give an application, or a factory if there are several workers")
     _raise_descriptor_limit()
+    keep_freed_memory()
     config = DoorConfig(
         made,
         limits=limits or DoorLimits(),

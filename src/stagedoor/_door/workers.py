@@ -22,6 +22,7 @@ from typing import Final
 
 from uvicorn.config import STARTUP_FAILURE
 
+from stagedoor._door.allocation import keep_freed_memory
 from stagedoor._door.arrivals import stop_arrivals
 from stagedoor._door.config import GRACE, DoorConfig
 from stagedoor._door.server import DoorServer
@@ -170,6 +171,7 @@ def _work(config: DoorConfig, listener: socket.socket, line: Connection) -> None
         signal.SIGHUP,
     ):  # a terminal sends them to all; the parent passes on what counts
         signal.signal(number, signal.SIG_IGN)
+    keep_freed_memory()
     server = DoorServer(config)
     threading.Thread(target=_report, args=(server, line), daemon=True).start()
     server.run(sockets=[listener])

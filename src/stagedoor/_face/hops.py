@@ -23,12 +23,8 @@ PARTIAL: Final = frozenset(
 
 def named(fields: requests.Headers) -> set[bytes]:
     """Return the fields that `Connection` names: they end here, but for those that are ours (H1)."""
-    return {
-        option.strip().lower()
-        for name, said in fields
-        if name == b"connection"
-        for option in said.split(b",")
-    }
+    lines = [said for name, said in fields if name == b"connection"]
+    return {option.strip().lower() for said in lines for option in said.split(b",")} if lines else set()
 
 
 def passed_by(via: bytes | None) -> set[bytes]:

@@ -226,7 +226,7 @@ def _handed_on(response: HttpResponse, dropped: AbstractSet[bytes], *, bodiless:
         whole = tuple(field for field in fields if field[0] != b"content-length")
         return Written(response.status, whole, response.body)
     # The stream itself, not a generator round it: one that never begins would never give its connection back.
-    return Written(response.status, fields, stream=cast(AsyncIterator[bytes], response.stream))
+    return Written(response.status, fields, stream=cast(AsyncIterator[bytes | memoryview], response.stream))
 
 
 async def _nothing() -> AsyncIterator[bytes]:

@@ -162,6 +162,7 @@ class Remote:
         self._limiter = self.upstream.limiter
         self._cache = cache
         self._send = self.upstream.layers[0]
+        self._alone = self.upstream.layers[1 if coalesce else 0]  # a stream belongs to one reader
         self._caches = Caches(store, self._send, ReplyCodec(), env)
         self._joins = coalesce
         self._key_of = key_of = transport.key_of
@@ -194,7 +195,9 @@ class Remote:
         """Ask for an answer as it comes, through the cache if there is one; awaiting it raises `UpstreamError`."""
         asked = context.current()
         send, joins, key_of = self._send, self._joins, self._key_of
-        if self._cache is not None and safe and not asking.streamed:
+        if asking.streamed:
+            send, joins = self._alone, False
+        elif self._cache is not None and safe:
             send, joins, key_of = self._caches.of(self._cache), True, self._kept_key_of
         idempotent, key, keyed = safe or self._idempotent(asking), b"", None
         if joins and idempotent:

@@ -8,7 +8,7 @@ that was read goes to the first who takes it; whoever shares the answer reads it
 
 import logging
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
 
@@ -29,6 +29,7 @@ __all__ = [
     "Response",
     "ServiceReply",
     "Stream",
+    "handed_on",
     "reply_of",
 ]
 
@@ -168,9 +169,16 @@ class Stream:
                 yield self._body
             return
         async for chunk in self._body:
-            yield chunk
+            yield bytes(chunk)
 
     async def aclose(self) -> None:
         """Give up what has not been read."""
         if not isinstance(self._body, bytes):
             await self._body.aclose()
+
+
+def handed_on(stream: Stream) -> AsyncIterator[bytes | memoryview]:
+    """Return a body for somebody who looks at none of it; closing that is closing the stream."""
+    body = stream._body  # noqa: SLF001 - who reads a stream gets bytes, which costs a copy
+    # A generator that never begins would never give its connection back.
+    return cast(AsyncIterator[bytes], stream if isinstance(body, bytes) else body)

@@ -10,7 +10,7 @@ and those that `Connection` names, end here both ways (H1); the stream is given 
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from stagedoor import _context as context
 from stagedoor import _problems as problems
@@ -29,7 +29,7 @@ from stagedoor._face.hops import OWN_ANSWER, PARTIAL, named, passed_by
 from stagedoor._face.inputs import Reader, input_of
 from stagedoor._face.keeping import Keeping, partly
 from stagedoor._face.problems import Problem, Refusals
-from stagedoor._face.replies import Stream
+from stagedoor._face.replies import Stream, handed_on
 from stagedoor._face.templates import route_names
 from stagedoor._requests import HttpResponse
 from stagedoor._web.answer import WebAnswer as Written
@@ -196,4 +196,4 @@ def _bare(response: HttpResponse) -> HttpResponse:
 def _handed_on(stream: Stream) -> Written:
     dropped = OWN_ANSWER | named(stream.lines)
     fields = tuple(field for field in stream.lines if field[0] not in dropped)
-    return Written(stream.status, fields, stream=cast(Any, stream))
+    return Written(stream.status, fields, stream=handed_on(stream))

@@ -41,7 +41,7 @@ class Body:
 
     def __init__(self, source: BodySource) -> None:
         self._source = source
-        self._chunks: deque[bytes] = deque()
+        self._chunks: deque[bytes | memoryview] = deque()
         self._size = 0
         self._paused = False
         self._ended = False
@@ -49,7 +49,7 @@ class Body:
         self._waiter: asyncio.Future[None] | None = None
         self.translate: Callable[[Failure], Exception] | None = None
 
-    def push(self, data: bytes) -> None:
+    def push(self, data: bytes | memoryview) -> None:
         """Add what has arrived."""
         if data:
             self._chunks.append(data)
@@ -73,7 +73,7 @@ class Body:
     def __aiter__(self) -> "Body":
         return self
 
-    async def __anext__(self) -> bytes:
+    async def __anext__(self) -> bytes | memoryview:
         while not self._chunks:
             if self._ended:
                 raise self._ending()

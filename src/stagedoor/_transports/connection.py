@@ -216,7 +216,7 @@ class Connection(asyncio.Protocol):
             future.set_result(HttpResponse(status=reader.status, headers=reader.headers, stream=self._body))
         if self._body is not None:
             self.progress()
-            self._body.push(reader.take())
+            self._body.push(reader.take_piece())
 
     def _complete(self) -> None:
         """Let go of the answer that is complete, then of its caller."""

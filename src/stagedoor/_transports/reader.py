@@ -38,6 +38,7 @@ _UNTIL_CLOSE, _DONE = ReadStage.UNTIL_CLOSE, ReadStage.DONE
 _STARTS = (b"HTTP/1.1 ", b"HTTP/1.0 ")
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 _BODILESS = frozenset((204, 304))
+_COPIED = 4_096  # octets behind a head that are copied sooner than shown by a view
 _REASON = bytes(octet for octet in range(256) if octet == 9 or (octet > 31 and octet != 127))  # RFC 9112 4
 
 # How the body ends, its length, whether the connection may serve on.
@@ -109,7 +110,7 @@ class ResponseReader:
         self._streamed = streamed
         self._bounded = True
         self.bare = False
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | memoryview] = []
         self._interim = self._size = self._spent = self._pieces = self._length = self.status = 0
         self.started = self.keep = False
         self.headers: Headers = ()
@@ -134,16 +135,23 @@ class ResponseReader:
         return b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip(b"0") != b""
 
     def take(self) -> bytes:
+        """Return the body, which has come whole."""
+        chunks = self._chunks
+        self._chunks = []
+        return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
+
+    def take_piece(self) -> bytes | memoryview:
         """Return the body that has come since the last time."""
         chunks = self._chunks
         self._chunks = []
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, octets: bytes) -> None:
         """Take in bytes of the connection, cut anywhere."""
         self.started = True
+        data: bytes | memoryview = octets
         while data and self.stage == _HEAD:
-            data = self._feed_head(data)
+            data = self._feed_head(bytes(data))  # no copy: it is bytes as long as heads are read
         if not data:
             return
         stage = self.stage
@@ -158,7 +166,7 @@ class ResponseReader:
         else:
             raise Garbled("bytes after the answer")
 
-    def _feed_counted(self, data: bytes) -> None:
+    def _feed_counted(self, data: bytes | memoryview) -> None:
         self._size = size = self._size + len(data)
         if size > self._length:
             raise Garbled("bytes after the body")
@@ -166,7 +174,7 @@ class ResponseReader:
             self.stage = _DONE
         self._chunks.append(data)
 
-    def _feed_endless(self, data: bytes) -> None:
+    def _feed_endless(self, data: bytes | memoryview) -> None:
         self._size += len(data)
         if self._size > self._limits.body and self._bounded:
             raise Garbled("the body is too large")
@@ -184,7 +192,7 @@ class ResponseReader:
 
     # -- head
 
-    def _feed_head(self, data: bytes) -> bytes:
+    def _feed_head(self, data: bytes) -> bytes | memoryview:
         """Take in bytes up to the end of a head; return those that follow it."""
         if not self._head_size:  # nothing of it is here yet, and most heads come whole
             end = data.find(b"\r\n\r\n") + 4
@@ -192,8 +200,14 @@ class ResponseReader:
                 self._start = data[:9]
                 self._parse(data[:end])
                 self._judge_head()
-                return data[end:]
+                return self._behind(data, end)
         return self._gather_head(data)
+
+    def _behind(self, data: bytes, end: int) -> bytes | memoryview:
+        """Return what follows a head: much of a body that is handed on is not copied for it."""
+        if self._streamed and self.stage == _COUNTED and len(data) - end > _COPIED:
+            return memoryview(data)[end:]
+        return data[end:]
 
     def _gather_head(self, data: bytes) -> bytes:
         """Take in bytes of a head that comes in pieces, or is not as it should be."""
@@ -220,7 +234,7 @@ class ResponseReader:
         if not (b"HTTP/1.1 ".startswith(start) or b"HTTP/1.0 ".startswith(start)):
             raise Garbled("not an answer of HTTP/1")
 
-    def _parse(self, data: bytes) -> None:
+    def _parse(self, data: bytes | memoryview) -> None:
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade) as error:
@@ -262,7 +276,7 @@ class ResponseReader:
 
     # -- chunked bodies
 
-    def _feed_chunked(self, data: bytes) -> None:
+    def _feed_chunked(self, data: bytes | memoryview) -> None:
         self._spent += len(data)
         self._parse(data)
         # What is no body: framing of some 16 bytes a chunk, extensions and trailers.
@@ -270,7 +284,7 @@ class ResponseReader:
             raise Garbled("too much between the chunks")
         if self._size > self._limits.body and self._bounded:
             raise Garbled("the body is too large")
-        self._tail = (self._tail + data)[-5:]
+        self._tail = (self._tail + bytes(data[-5:]))[-5:]
         if self.stage == _DONE:
             # Trailers and odd last chunks are well-formed, but not worth another call's safety.
             self.keep = self.keep and self._tail == b"0\r\n\r\n"

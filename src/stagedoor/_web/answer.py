@@ -53,7 +53,7 @@ class WebAnswer:
     status: int
     headers: Headers
     body: bytes = b""
-    stream: AsyncIterator[bytes] | None = field(default=None, compare=False)
+    stream: AsyncIterator[bytes | memoryview] | None = field(default=None, compare=False)
     repeat: Repeat | None = field(default=None, compare=False, repr=False)
 
 

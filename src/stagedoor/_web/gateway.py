@@ -62,7 +62,7 @@ _BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is lon
 class _RoutedRequest(ActiveRequest):
     """A request and the route that was found for it."""
 
-    __slots__ = ("fields", "match")
+    __slots__ = ("_request", "fields", "match")
 
     def __init__(
         self, scope: Scope, receive: Receive, send: Send, match: RouteMatch, started: float, entropy: bytes
@@ -70,11 +70,14 @@ class _RoutedRequest(ActiveRequest):
         ActiveRequest.__init__(self, scope, receive, send, match.route.path, started, entropy)
         self.match = match
         self.fields: Headers = ()  # of the answer, whatever it will be
+        self._request: Request | None = None
 
     def request(self) -> Request:
         """Return the request as a handler sees it."""
-        match = self.match
-        return Request(self.scope, self.receive, match.params(), self.headers, self.request_id, match.raw())
+        if self._request is None:
+            params, raw = self.match.params(), self.match.raw()
+            self._request = Request(self.scope, self.receive, params, self.headers, self.request_id, raw)
+        return self._request
 
 
 def _figure(raw: bytes | None) -> int | None:

@@ -18,8 +18,8 @@ class Line:
     def __init__(self) -> None:
         self.written: list[bytes | memoryview] = []
 
-    def write(self, data: bytes | memoryview) -> None:
-        self.written.append(data)
+    def write(self, *pieces: bytes | memoryview) -> None:
+        self.written += pieces
 
     async def drain(self) -> None:
         """Never wait."""

@@ -377,3 +377,28 @@ async def test_a_rest_that_begins_with_a_slash_leads_nowhere_else(env: Env) -> N
         said = await Client(running).ask("/x//evil.example/a")
 
         assert (said.status, service.asked) == (400, [])
+
+
+class Both(Files):
+    """A service that answers nobody before two have asked."""
+
+    def __init__(self, answer: HttpResponse) -> None:
+        super().__init__(answer)
+        self.two = asyncio.Event()
+
+    async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
+        self.asked.append(call.payload)
+        if len(self.asked) == 2:
+            self.two.set()
+        await self.two.wait()
+        return self.answer
+
+
+async def test_k5_who_passes_waits_for_nobody_who_asks_the_same(env: Env) -> None:
+    """K5: a stream belongs to one reader, so there is nothing to wait for; each goes on at once."""
+    service = Both(HttpResponse(status=200, body=b"png"))
+    async with files().build(env, transports={"files": service}) as running:
+        client = Client(running)
+        said = await asyncio.gather(*(client.ask("/files/x") for _ in range(2)))
+
+    assert [(one.status, one.body) for one in said] == [(200, b"png")] * 2

@@ -173,3 +173,10 @@ async def test_the_scripts_come_from_an_installed_package(client: Client, name: 
 
     assert len(first.body) > 10_000
     assert (again.status, again.body) == (304, b"")
+
+
+async def test_redoc_shows_no_logo_of_another_host(client: Client) -> None:
+    """A picture that the page's own policy forbids would be an error in the console of everybody."""
+    script = await client.ask("/docs/assets/redoc.standalone.js")
+
+    assert b"cdn.redoc.ly" not in script.body

@@ -21,6 +21,7 @@ _EXAMPLES = (
     "/v1/films?title=star&imdb_rating=7&imdb_rating=",
     "/api/v1/genres",
     "/movies/",
+    "/memes",
 )
 MONITORING = {
     "health": "/health",
@@ -42,14 +43,19 @@ def page(shown: Sequence[str], version: str) -> str:
 <html lang="en"><head><meta charset="utf-8"><title>cinema</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <style>
- body {{ font: 16px/1.5 system-ui, sans-serif; color: #1d1d28; background: #f6f5f1; margin: 0 }}
- header {{ background: #1d1d28; color: #f6f5f1; padding: 2.5rem 1.5rem }}
+ :root {{ color-scheme: light dark; --paper: #f6f5f1; --card: #fff; --ink: #1d1d28; --line: #e3dfd3;
+  --accent: #8a2b3f }}
+ @media (prefers-color-scheme: dark) {{
+  :root {{ --paper: #14121c; --card: #1e1b2a; --ink: #f1eefa; --line: #37324a; --accent: #ff8fab }} }}
+ body {{ font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 }}
+ header {{ background: #1d1d28; color: #f6f5f1; padding: 2.5rem max(1.5rem, (100% - 60rem) / 2 + 1.5rem) }}
  header h1 {{ margin: 0; font-size: 2rem }} header p {{ margin: .3rem 0 0; color: #c9c4b5 }}
  main {{ max-width: 60rem; margin: 0 auto; padding: 1.5rem; display: grid; gap: 1.5rem;
         grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)) }}
- section {{ background: #fff; border: 1px solid #e3dfd3; border-radius: .6rem; padding: 1rem 1.25rem }}
+ section {{ background: var(--card); border: 1px solid var(--line); border-radius: .6rem; padding: 1rem 1.25rem }}
  h2 {{ font-size: 1.05rem; margin: 0 0 .5rem }} ul {{ margin: 0; padding-left: 1.1rem }} li {{ margin: .2rem 0 }}
- a {{ color: #8a2b3f; overflow-wrap: anywhere }} code {{ font-size: .9rem }} section.wide {{ grid-column: 1 / -1 }}
+ a {{ color: var(--accent); overflow-wrap: anywhere }} code {{ font-size: .9rem; overflow-wrap: anywhere }}
+ section.wide {{ grid-column: 1 / -1 }} section.wide ul {{ columns: 18rem }}
 </style></head><body>
 <header><h1>cinema</h1><p>One door to customer profiles, films and more. Version {escape(version)}.</p></header>
 <main>

@@ -70,7 +70,9 @@ def fields_of(name: str, etag: str, part: Selected, length: int) -> dict[str, st
 class Streamed(Response):
     """An answer whose octets are sent as they are taken, and left where they are once nobody wants them."""
 
-    def __init__(self, octets: AsyncIterator[bytes], status: int, fields: Mapping[str, str]) -> None:
+    def __init__(
+        self, octets: AsyncIterator[bytes | memoryview], status: int, fields: Mapping[str, str]
+    ) -> None:
         super().__init__(status_code=status)
         self._octets = octets
         self.raw_headers = [(name.encode(), said.encode()) for name, said in fields.items()]

@@ -20,7 +20,7 @@ ROOM: Final = (
     2 * 1024 * 1024
 )  # for what stands around the file: 16 parts with their headers, and texts of 64 KiB
 _TEXT: Final = 65_536
-_PORTION: Final = 262_144
+_PORTION: Final = 65_536
 _PART: Final = "file"
 
 

@@ -1,13 +1,14 @@
 """Remove pictures that no meme has: those the outbox names, and those that nobody ever named.
 
 `changes` says why both are needed. The outbox is worked off as soon as something is put into it, and looked at every
-few seconds for what has failed before. The sweep looks through everything that lies in the media service, once an hour
-or when it is asked to; what is younger than an hour may belong to a write that is still under way.
+few seconds for what has failed before. The sweep looks through everything that lies in the media service: some minutes
+after the start, once an hour from then on, and when it is asked to; what is younger than an hour may belong to a write
+that is still under way.
 """
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -20,39 +21,50 @@ from cinema.services.memes.media import Media, StoredPicture
 from stagedoor._clock import Clock
 from stagedoor.errors import UpstreamError
 
-__all__ = ["HOUR", "Cleanup"]
+__all__ = ["HOUR", "Cleanup", "first_sweep"]
 
 _LOGGER: Final = logging.getLogger("cinema.memes")
 HOUR: Final = 3_600.0
 _LOOK: Final = 5.0  # seconds between two looks at the outbox
 _PORTION: Final = 100
 _AT_ONCE: Final = 4
+_SOONEST, _LATEST = 60.0, 300.0  # seconds from the start to the first sweep
 _FAR: Final = timedelta(days=36_500)
 
 
-class Cleanup:
-    """The one that removes."""
+def first_sweep(roll: float) -> float:
+    """Return the seconds from the start to the first sweep, and from one that failed to the next.
 
-    def __init__(self, database: Database, media: Media, clock: Clock) -> None:
+    A service that is restarted more than once an hour sweeps too; many that start at once do not all sweep at once.
+    """
+    return _SOONEST + roll * (_LATEST - _SOONEST)
+
+
+class Cleanup:
+    """The one that removes; `roll` is chance, from 0 to 1."""
+
+    def __init__(self, database: Database, media: Media, clock: Clock, roll: Callable[[], float]) -> None:
         self._database = database
         self._media = media
         self._clock = clock
+        self._roll = roll
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def run(self) -> None:
-        """Work the outbox off until it is stopped, and sweep once an hour."""
-        swept = self._clock.now()
+        """Work the outbox off until it is stopped, and sweep some minutes after the start, then once an hour."""
+        due = self._clock.now() + first_sweep(self._roll())
         self._ended.clear()
         while not self._stopping.is_set():
             with suppress(DatabaseUnavailable):
                 while await self._portion(self._now()):
                     pass
-            if self._clock.now() - swept >= HOUR:
-                swept = self._clock.now()
+            if self._clock.now() >= due:
+                due = self._clock.now() + first_sweep(self._roll())
                 with suppress(DatabaseUnavailable, UpstreamError):
                     await self.sweep(HOUR)
+                    due = self._clock.now() + HOUR
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _LOOK)
         self._ended.set()

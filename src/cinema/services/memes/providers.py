@@ -72,7 +72,7 @@ class Lifetimes(Provider):
     @provide(scope=Scope.APP)
     async def cleanup(self, media: Media) -> AsyncIterator[Cleanup]:
         """Give what removes pictures."""
-        cleanup = Cleanup(self._database, media, self._env.clock)
+        cleanup = Cleanup(self._database, media, self._env.clock, self._env.rng)
         yield cleanup
         await cleanup.aclose()
 

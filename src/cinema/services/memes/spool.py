@@ -1,7 +1,7 @@
 """Hold a picture between the client and the media service: a little in memory, more in a file without a name.
 
 A file that has no name any more is gone with its process, however that ends. Its octets are written and read in a
-thread, a quarter of a megabyte at a time.
+thread; at most a few pieces of each picture are in memory, however many come at once.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ from typing import IO, Final
 
 __all__ = ["Spool"]
 
-_PIECE: Final = 256 * 1024
+_HELD: Final = 64 * 1024
+_PIECE: Final = 128 * 1024
 
 
 class Spool:
@@ -34,11 +35,11 @@ class Spool:
         self.size += len(octets)
         self._hash.update(octets)
         self._held += octets
-        if len(self._held) >= _PIECE:
-            piece, self._held = bytes(self._held), bytearray()
+        if len(self._held) >= _HELD:
+            piece, self._held = self._held, bytearray()
             await asyncio.to_thread(self._write, piece)
 
-    def _write(self, piece: bytes) -> None:
+    def _write(self, piece: bytearray) -> None:
         if self._file is None:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
         rest = memoryview(piece)

@@ -57,8 +57,9 @@ def _asked(url: str, older_than: float) -> Sequence[str]:
 async def _done_here(settings: Settings, older_than: float) -> Sequence[str]:
     clock = SystemClock()
     database = open_database(settings.database_url, 2)
-    media = Media(settings, Env(clock, Random().random, lambda _: None))  # noqa: S311 - no secret
-    cleanup = Cleanup(database, media, clock)
+    roll = Random().random  # noqa: S311 - no secret
+    media = Media(settings, Env(clock, roll, lambda _: None))
+    cleanup = Cleanup(database, media, clock, roll)
     try:
         return await cleanup.sweep(older_than)
     finally:

@@ -16,8 +16,13 @@ from cinema.database.tables import media_cleanup, media_taken, meme
 from cinema.services.memes import app as memes_app
 from cinema.services.memes import changes
 from cinema.services.memes.changes import Due, NameTaken
+from cinema.services.memes.cleanup import Cleanup, first_sweep
+from cinema.services.memes.media import Media
 from cinema.services.memes.sweeping import swept
 from cinema.settings import Settings
+from stagedoor._call import Env
+from stagedoor._clock import SystemClock
+from stagedoor.testing import ManualClock
 from tests.cinema.services.asking import Asker, started
 from tests.cinema.services.memes.forms import added, parts, send
 from tests.cinema.services.memes.media import PNG, MediaStand
@@ -59,6 +64,36 @@ async def test_the_sweep_removes_what_no_meme_has(memes: Asker, media: MediaStan
 
     assert (hourly, all_ages, again) == ([old], [young], [])
     assert list(media.files) == [kept]
+
+
+class Striding(ManualClock):
+    """A clock that is five minutes further each time somebody looks at it."""
+
+    strides = 0
+
+    def now(self) -> float:
+        self.strides += 1
+        return self.strides * 300.0
+
+
+async def test_the_first_sweep_is_minutes_after_the_start(
+    database: Database, media: MediaStand, media_url: str
+) -> None:
+    """A service that never runs for an hour sweeps too; not at once, and not all that start together."""
+    old = name()
+    media.files[old], media.born[old] = PNG, 0.0
+    settings = Settings(media_url=media_url, media_token=media.token)
+    client = Media(settings, Env(SystemClock(), lambda: 0.5, lambda _: None))
+    cleanup = Cleanup(database, client, Striding(), lambda: 0.5)
+    running = asyncio.create_task(cleanup.run())
+    while media.files:  # noqa: ASYNC110 - what removes is at the other end of a socket
+        await asyncio.sleep(0)
+    await cleanup.stop()
+    await running
+    await client.aclose()
+
+    assert media.removed == [old]
+    assert [first_sweep(roll) for roll in (0.0, 0.5, 1.0)] == [60.0, 180.0, 300.0]
 
 
 async def test_what_could_not_be_removed_is_tried_again(

@@ -112,7 +112,7 @@ def _card(row: Mapping[str, Any], wall: Wall, *, eager: bool) -> str:
 srcset="{source}?width=320 320w, {source}?width=640 640w" sizes="(max-width: 40rem) 92vw, 20rem" width="320"
 height="240" alt="{title}"{loading} decoding="async"></a>
 <h2>{title}</h2><p>{escape(row["description"])}</p>
-<time datetime="{moment.isoformat()}">{moment:%d %B %Y}</time>
+<time datetime="{moment.isoformat()}">{moment.day} {moment:%B %Y}</time>
 {_tools(row, wall)}</li>"""
 
 

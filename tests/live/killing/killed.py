@@ -1,7 +1,7 @@
-"""Serve memes in a process of its own that kills itself where it is told to, or notes where it has been.
+"""Serve memes or media in a process that kills itself where it is told to, or notes where it has been.
 
-    python -m tests.cinema.services.memes.killed FILE LINE before|during
-    python -m tests.cinema.services.memes.killed note PATH
+    python -m tests.live.killing.killed SERVICE FILE LINE before|during
+    python -m tests.live.killing.killed SERVICE note PATH
 
 `before` is before the await has begun, `during` while whatever it waits for is under way.
 """
@@ -17,9 +17,7 @@ from typing import Any
 
 from cinema.services.serve import serve
 from cinema.settings import load
-from tests.cinema.services.memes.awaits import FILES, FOLDER
-
-OURS = {str(FOLDER / file): file for file in FILES}
+from tests.live.killing.awaits import SOURCES, Source
 
 
 def die() -> None:
@@ -31,8 +29,8 @@ def soon() -> None:
     die()
 
 
-def tracing(file: str, line: int, mode: str) -> Any:
-    path = str(FOLDER / file)
+def tracing(source: Source, file: str, line: int, mode: str) -> Any:
+    path = str(source.folder / file)
 
     def local(frame: FrameType, event: str, _: object) -> Any:
         if event == "line" and frame.f_lineno == line:
@@ -44,21 +42,26 @@ def tracing(file: str, line: int, mode: str) -> Any:
     return lambda frame, *_: local if frame.f_code.co_filename == path else None
 
 
-def noting(out: Path) -> Any:
+def noting(source: Source, out: Path) -> Any:
+    ours = {str(source.folder / file): file for file in source.files}
     seen: set[tuple[str, int]] = set()
     log = out.open("a", buffering=1)
 
     def local(frame: FrameType, event: str, _: object) -> Any:
-        place = (OURS[frame.f_code.co_filename], frame.f_lineno)
+        place = (ours[frame.f_code.co_filename], frame.f_lineno)
         if event == "line" and place not in seen:
             seen.add(place)
             log.write(f"{place[0]}:{place[1]}\n")
         return local
 
-    return lambda frame, *_: local if frame.f_code.co_filename in OURS else None
+    return lambda frame, *_: local if frame.f_code.co_filename in ours else None
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    sys.settrace(noting(Path(words[1])) if words[0] == "note" else tracing(words[0], int(words[1]), words[2]))
-    serve(load(None), "memes")
+    service, *words = sys.argv[1:]
+    source = SOURCES[service]
+    noted = words[0] == "note"
+    sys.settrace(
+        noting(source, Path(words[1])) if noted else tracing(source, words[0], int(words[1]), words[2])
+    )
+    serve(load(None), service)
