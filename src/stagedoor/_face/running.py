@@ -135,7 +135,8 @@ class Running:
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
-        if settings.near_cache and not declared.middleware:  # what wraps the whole would be gone round
+        # What wraps the whole would be gone round, and so would the span of each request.
+        if settings.near_cache and not declared.middleware and self.env.tracer is None:
             self.web.repeat_near(head_of, most=settings.cache_bytes, claim=self.stores.near.claim)
         if world.metrics is not None:
             world.metrics.follow(self._loads, lambda: self.web.pressure.limit)

@@ -370,8 +370,6 @@ class GatewayApp:
 
     def repeat_near(self, render: Render, *, most: int, claim: Callable[[int], None]) -> None:
         """Let the door give kept answers again by itself: see `near`."""
-        if self._env.tracer is not None:  # each request is a span, which only begins here
-            return
         self.near = NearCache(
             env=self._env,
             render=render,

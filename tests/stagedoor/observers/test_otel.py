@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import random
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,11 +18,10 @@ from stagedoor._call import Env
 from stagedoor._observers import otel
 from stagedoor._observers.otel import OpenTelemetry
 from stagedoor._requests import HttpResponse
-from stagedoor._web.gateway import GatewayApp
 from stagedoor.errors import UpstreamTimeout, UpstreamUnavailable
-from stagedoor.testing import ManualClock
+from stagedoor.testing import ManualClock, ScriptedTransport
 from tests.servers import free_port
-from tests.stagedoor.observers.spans import ANN, CALLER, TIPS, TRACE, serving
+from tests.stagedoor.observers.spans import ANN, CALLER, TIPS, TRACE, serving, shop
 
 Row = tuple[str, str, str]
 
@@ -294,16 +292,15 @@ async def test_n1_spans_of_the_console_go_to_standard_error(
     assert '"error.type": "500"' in said.err
 
 
-def test_n3_the_door_repeats_nothing_by_itself_where_requests_are_spans(clock: ManualClock) -> None:
+def test_n3_the_door_repeats_nothing_by_itself_where_requests_are_spans(env: Env) -> None:
     """N3: an answer that the door gives again without the gateway would be in no trace."""
-    plain = Env(clock, random.Random(1).random, lambda _: None)
-    apps = [
-        GatewayApp((), env=env, name="a") for env in (plain, replace(plain, tracer=OpenTelemetry([], "a")))
+    transports = {name: ScriptedTransport[Any, Any](env.clock) for name in ("accounts", "recs", "hedged")}
+    made = [
+        shop().made(replace(env, tracer=tracer), transports=transports)
+        for tracer in (None, OpenTelemetry([], "shop"))
     ]
-    for app in apps:
-        app.repeat_near(lambda *_: b"", most=65_536, claim=lambda _: None)
 
-    assert [app.near is None for app in apps] == [False, True]
+    assert [one.web.near is None for one in made] == [False, True]
 
 
 @pytest.mark.parametrize(
