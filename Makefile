@@ -18,7 +18,7 @@ CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and t
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help init promises dashboards run start stop down restart ps logs shell test unit kit live cover lint format types layers bin lock \
+.PHONY: help init promises dashboards run start stop down restart rebuild ps logs shell ipython redis migrate test test-containers unit kit live cover lint format types layers bin lock \
 	wheel deep hostile chaos reference bench-profile bench-proxy bench-client bench-overload bench-catalogue bench-search clean
 
 help: ## list these commands
@@ -47,33 +47,69 @@ $(VENV)/dev.stamp: requirements-dev.lock pyproject.toml | $(VENV)/venv.stamp
 
 # --- the platform ----------------------------------------------------------------------------------------------------
 
+# With CONTAINERS=1, or in the environment, the same words mean the containers of compose.yaml. c=NAME is one of them.
+CONTAINERS ?=
+c ?=
+WITH := $(filter-out 0,$(CONTAINERS))
+IN_CONTAINERS = sh scripts/containers.sh
+READY := $(if $(WITH),,$(VENV)/run.stamp)
+
 init: $(VENV)/run.stamp $(VENV)/dev.stamp ## install everything, and a .env to edit
 	@test -e .env || cp .env.example .env
+	@$(if $(WITH),$(IN_CONTAINERS) init,true)
 	@echo "ready: make run, make test"
 
-run: $(VENV)/run.stamp ## start the platform here, follow it, stop it with Ctrl-C
-	@exec $(BIN)/cinema up $(ARGS)
+run: $(READY) ## start the platform here, follow it, stop it with Ctrl-C
+	@exec $(if $(WITH),$(IN_CONTAINERS) run,$(BIN)/cinema up $(ARGS))
 
-start: $(VENV)/run.stamp ## start the platform in the background
-	@$(BIN)/python scripts/background.py start
+.PHONY: stack
+stack: $(VENV)/dev.stamp ## the platform with its real servers on this machine, without containers, until Ctrl-C
+	@exec $(BIN)/python -m scripts.whole $(ARGS)
 
-stop: $(VENV)/run.stamp ## stop it
-	@$(BIN)/python scripts/background.py stop
+start: $(READY) ## start the platform in the background
+	@$(if $(WITH),$(IN_CONTAINERS) start,$(BIN)/python scripts/background.py start)
 
-down: stop ## the same: nothing else is kept running
+stop: $(READY) ## stop it
+	@$(if $(WITH),$(IN_CONTAINERS) stop,$(BIN)/python scripts/background.py stop)
 
-restart: $(VENV)/run.stamp ## stop and start
-	@$(BIN)/python scripts/background.py stop
-	@$(BIN)/python scripts/background.py start
+down: $(READY) ## stop it and keep nothing but its data
+	@$(if $(WITH),$(IN_CONTAINERS) down,$(BIN)/python scripts/background.py stop)
 
-ps: $(VENV)/run.stamp ## show its processes
-	@$(BIN)/python scripts/background.py ps
+restart: $(READY) ## stop and start; c=NAME of a container, that one
+	@$(if $(WITH),$(IN_CONTAINERS) restart $(c),$(BIN)/python scripts/background.py stop)
+	@$(if $(WITH),true,$(BIN)/python scripts/background.py start)
 
-logs: $(VENV)/run.stamp ## follow its log
-	@$(BIN)/python scripts/background.py logs
+rebuild: ## install or build again what changed, and restart
+	@$(if $(WITH),$(IN_CONTAINERS) rebuild,rm -f $(VENV)/run.stamp; $(MAKE) --no-print-directory restart)
 
-shell: $(VENV)/run.stamp ## a shell in which stagedoor and cinema are on PATH
-	@PATH="$$PWD/$(BIN):$$PATH" exec "$${SHELL:-/bin/sh}" -i
+ps: $(READY) ## show its processes
+	@$(if $(WITH),$(IN_CONTAINERS) ps,$(BIN)/python scripts/background.py ps)
+
+logs: $(READY) ## follow its log; c=gateway, that of one process
+	@$(if $(WITH),$(IN_CONTAINERS) logs $(c),$(BIN)/python scripts/background.py logs $(c))
+
+shell: $(READY) ## a shell in which stagedoor and cinema are on PATH
+	@$(if $(WITH),$(IN_CONTAINERS) shell $(c),PATH="$$PWD/$(BIN):$$PATH" exec "$${SHELL:-/bin/sh}" -i)
+
+ipython: $(if $(WITH),,$(VENV)/dev.stamp) ## Python with cinema in it
+	@$(if $(WITH),$(IN_CONTAINERS) ipython $(c),exec $(BIN)/ipython)
+
+redis: $(if $(WITH),,$(VENV)/dev.stamp) ## speak to the Redis of REDIS_URL
+	@$(if $(WITH),$(IN_CONTAINERS) redis,exec $(BIN)/python scripts/redis_shell.py)
+
+migrate: $(READY) ## bring the database to the newest version of its tables
+	@$(if $(WITH),$(IN_CONTAINERS) migrate,$(BIN)/cinema migrate)
+
+# What users of the projects before this one type.
+ANYHOW = $(if $(shell sh scripts/containers.sh has > /dev/null 2>&1 && echo yes),CONTAINERS=1)
+.PHONY: up-dev down-dev migrate-all run-tests create-env-vars-from-template docker-totoro-server docker-detached-totoro-server
+up-dev: ; @$(MAKE) --no-print-directory start $(ANYHOW)
+down-dev: ; @$(MAKE) --no-print-directory down $(ANYHOW)
+migrate-all: ; @$(MAKE) --no-print-directory migrate
+run-tests: ; @$(MAKE) --no-print-directory test
+create-env-vars-from-template: ; @test -e .env || cp .env.example .env
+docker-totoro-server: ; @$(MAKE) --no-print-directory run $(ANYHOW)
+docker-detached-totoro-server: ; @$(MAKE) --no-print-directory start $(ANYHOW)
 
 # --- tests and checks ------------------------------------------------------------------------------------------------
 
@@ -81,7 +117,10 @@ shell: $(VENV)/run.stamp ## a shell in which stagedoor and cinema are on PATH
 deep: export DEEP = 1
 unit kit live deep hostile chaos: export PYTHONDONTWRITEBYTECODE =
 
-test: unit live ## run all tests
+test: $(if $(WITH),test-containers,unit live) ## run all tests
+
+test-containers: $(VENV)/dev.stamp ## build the image, run the compose files under podman and try them from outside
+	@CONTAINERS=1 $(BIN)/python -m pytest -q -p no:xdist --timeout=1500 tests/containers $(ARGS)
 
 # What takes tens of seconds each is for CI, which sets CI, and for DEEP=1.
 LONG := $(if $(CI)$(DEEP),, and not long)
@@ -107,6 +146,8 @@ deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; t
 	@DEEP=1 $(BIN)/python -m pytest -q -m live tests/live $(ARGS)
 	@$(BIN)/python -m tests.deep.hostile
 	@$(BIN)/python -m tests.deep.chaos
+	@$(BIN)/python -m tests.deep.kills
+	@$(BIN)/python -m tests.deep.kills --embedded
 	@$(BIN)/python -m tests.deep.uploads
 	@$(BIN)/python -m tests.deep.transfers
 	@$(BIN)/python -m tests.deep.transfers --store s3

@@ -24,6 +24,7 @@ for gateway in gateway-1 gateway-2; do
     compose stop "$gateway" # it drains: answers what it has, takes nothing new
     compose up -d --no-deps --force-recreate "$gateway"
     ready "$gateway"
+    sleep 3 # until nginx has asked for its address
     echo "$gateway is new"
 done
 for service in users orders products memes media ghibli etl; do

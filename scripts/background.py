@@ -9,6 +9,8 @@ import contextlib
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -25,9 +27,14 @@ START_SECONDS = 110.0
 STOP_SECONDS = 20.0
 
 
-def main(verb: str) -> str | None:
+def main(verb: str, part: str = "") -> str | None:
     """Do what the verb says; return a complaint, or None."""
-    verbs = {"start": start, "stop": stop, "ps": show, "logs": follow}
+    verbs: dict[str, Callable[[], str | None]] = {
+        "start": start,
+        "stop": stop,
+        "ps": show,
+        "logs": partial(follow, part),
+    }
     return verbs[verb]() if verb in verbs else f"one of: {', '.join(verbs)}"
 
 
@@ -108,12 +115,19 @@ def show() -> str | None:
     return None
 
 
-def follow() -> str | None:
-    """Follow the log until Ctrl-C."""
+def follow(part: str = "") -> str | None:
+    """Follow the log until Ctrl-C: all of it, or the lines of one process (`app` is the gateway)."""
     if not LOG.exists():
         return "no log yet: make start"
-    with contextlib.suppress(KeyboardInterrupt):
-        subprocess.run(["tail", "-n", "50", "-f", LOG], check=False)
+    name = "gateway" if part == "app" else part
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        subprocess.Popen(["tail", "-n", "1000" if name else "50", "-f", LOG], stdout=subprocess.PIPE) as tail,
+    ):
+        for line in tail.stdout or ():
+            if not name or line.split(maxsplit=1)[:1] == [name.encode()]:
+                sys.stdout.buffer.write(line)
+                sys.stdout.flush()
     return None
 
 
@@ -134,4 +148,4 @@ def last_words() -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else ""))
+    sys.exit(main(*sys.argv[1:3] or [""]))

@@ -14,6 +14,8 @@ find_engine() {
         COMPOSE="docker compose"
     elif command -v podman-compose > /dev/null 2>&1; then
         COMPOSE=podman-compose
+    elif command -v podman > /dev/null 2>&1 && [ -x .venv/bin/podman-compose ]; then
+        COMPOSE=.venv/bin/podman-compose
     else
         return 1
     fi
@@ -39,7 +41,7 @@ start() {
     # shellcheck disable=SC2046
     compose up -d $(services)
     tries=0
-    until "$engine" exec cinema_gateway_1 healthy > /dev/null 2>&1 || compose exec -T gateway healthy > /dev/null 2>&1; do
+    until compose exec -T gateway healthy > /dev/null 2>&1; do
         tries=$((tries + 1))
         if [ "$tries" -gt 240 ]; then
             echo "the gateway is not ready after 4 minutes: make ps CONTAINERS=1, make logs c=gateway CONTAINERS=1" >&2
@@ -63,7 +65,7 @@ find_engine || {
     exit 3
 }
 case $verb in
-    has) ;;
+    has) : ;;
     init) compose build ;;
     run) compose up ;;
     start) start ;;

@@ -25,7 +25,7 @@ settings.load_profile("default")
 
 def must_not_skip(environment: dict[str, str]) -> bool:
     """Tell whether a server that cannot be started is a failure here."""
-    return environment.get("CI", "").lower() == "true" or environment.get("REQUIRE_SERVERS") == "1"
+    return environment.get("CI", "").lower() in {"1", "true"} or environment.get("REQUIRE_SERVERS") == "1"
 
 
 def started(stack: ExitStack, find: Callable[[], Recipe]) -> Server:

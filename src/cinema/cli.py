@@ -249,6 +249,79 @@ def sweep(
     print(f"{len(removed)} removed" if removed else "nothing to sweep")  # noqa: T201 - the answer
 
 
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="An empty folder, or one to be made")],
+) -> None:
+    """Copy tables and pictures of one moment into a folder, while others write."""
+    settings = _settings()
+    from cinema.backup.take import take
+
+    with _kept():
+        taken = asyncio.run(take(settings, folder))
+        rows, pictures = sum(taken.rows.values()), sum(name.startswith("pictures/") for name in taken.files)
+        print(f"backed up: {rows:,} rows, {pictures:,} pictures in {folder}")  # noqa: T201 - the answer
+        for meme in taken.without_picture:
+            print(f"meme {meme}: its picture is missing in the store itself")  # noqa: T201 - the same
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="What cinema backup has filled")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the data that is there")] = False,
+) -> None:
+    """Put a backup into the database and the store that the settings name, here or elsewhere."""
+    settings = _settings()
+    from cinema.backup.restore import restore as put_back
+
+    with _kept():
+        taken = asyncio.run(put_back(settings, folder, overwrite=overwrite))
+        rows = sum(taken.rows.values())
+        print(f"restored: {rows:,} rows, as of {taken.taken}; cinema etl builds the index")  # noqa: T201 - the answer
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Say in one line why nothing was backed up, or put back."""
+    from cinema.backup.manifest import BackupRefused
+    from cinema.database import DatabaseUnavailable
+    from cinema.services.frame import Outage
+
+    try:
+        yield
+    except BackupRefused as error:
+        _fail(error.code, error)
+    except DatabaseUnavailable as error:
+        _fail(69, f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
+    except Outage:
+        _fail(69, "MEDIA_STORE: the store of pictures does not answer")
+    except OSError as error:
+        _fail(74, f"{error.filename or 'DIR'}: {error.strerror or error}")
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print an object, also where all is well")] = False,
+    door: Annotated[
+        list[str] | None,
+        typer.Option(help="A further address whose certificate matters, as in https://host:8443"),
+    ] = None,
+) -> None:
+    """Look at settings and everything behind them; say what is wrong and what to do, nothing where all is well."""
+    from cinema.doctor.examine import examine
+    from cinema.doctor.finding import Finding, exit_code, lines_of
+    from cinema.settings import SettingsError, load
+
+    try:
+        found = asyncio.run(examine(load(), door or ()))
+    except SettingsError as error:
+        found = [Finding("settings", "setting", str(error), "Correct it in the environment, or in .env.")]
+    said = lines_of(found, as_json=as_json)
+    if said:
+        print(said)  # noqa: T201 - the answer
+    raise typer.Exit(exit_code(found))
+
+
 def _write(settings: "Settings", work: "Callable[[Connection], T]", wait: float = 0.0) -> "T":
     from cinema.checks import check_database, sqlite_file
     from cinema.database import open_database

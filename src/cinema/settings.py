@@ -175,6 +175,7 @@ class Settings(BaseModel):
         Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(setting_values.upper)
     ] = "INFO"
     log_format: Literal["json", "text"] = "json"
+    log_sample: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 1.0
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from stagedoor import _context as context
-from stagedoor._call import Call, Send, Transport
+from stagedoor._call import Call, Transport
 from stagedoor._capabilities import Addressed
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor._tracing import METHODS, OTHER_METHOD, Tracer, Within
@@ -19,22 +19,30 @@ P = TypeVar("P")
 R = TypeVar("R")
 
 
-def traced(
-    transport: Transport[P, Any], read: Callable[[Call[P], Any], R] | None, tracer: Tracer
-) -> Send[P, R]:
+def traced(transport: Transport[P, Any], read: Callable[[Call[P], Any], R] | None, tracer: Tracer) -> Any:  # noqa: ANN401 - a transport, as far as its attempts go
     """Return what sends, and reads the answer, as a span for each attempt that a sampled request makes."""
-    send, server = transport.send, _server_of(transport)
+    return _Traced(transport, read, tracer)
 
-    async def sending(call: Call[P]) -> R:
+
+class _Traced:
+    """The attempts of a transport."""
+
+    __slots__ = ("_read", "_send", "_server", "_tracer")
+
+    def __init__(self, transport: Transport[Any, Any], read: Any, tracer: Tracer) -> None:  # noqa: ANN401
+        self._send = transport.send
+        self._read = read
+        self._server = _server_of(transport)
+        self._tracer = tracer
+
+    async def send(self, call: Call[Any], /) -> Any:  # noqa: ANN401 - whatever is read
+        """Make an attempt, and read what it brings."""
         name, told = _told(call, context.current().attempt)
-        with Within(tracer, name, "client", {**told, **server}) as within:
-            said: Any = await send(call)
+        with Within(self._tracer, name, "client", {**told, **self._server}) as within:
+            said = await self._send(call)
             if isinstance(said, HttpResponse):
                 within.note("http.response.status_code", said.status)
-            value: Any = said if read is None else read(call, said)
-            return value  # type: ignore[no-any-return]
-
-    return sending
+            return said if self._read is None else self._read(call, said)
 
 
 def _server_of(transport: Transport[Any, Any]) -> dict[str, str | int]:

@@ -1,6 +1,5 @@
 """A remote with its policies: a name, a transport, and an ordered stack round it."""
 
-import asyncio
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -10,11 +9,12 @@ from stagedoor import _context as context
 from stagedoor._attempts import traced
 from stagedoor._call import Call, Env, Policy, Send, Transport
 from stagedoor._capabilities import Breaking, Closing, Holding, InUseGauges, Keyed
-from stagedoor._deadline import DueTime, is_late
-from stagedoor._events import AttemptEnded, BreakerState
-from stagedoor.errors import ConfigError, UpstreamError, UpstreamTimeout
+from stagedoor._deadline import DueTime
+from stagedoor._events import BreakerState
+from stagedoor.errors import ConfigError
 from stagedoor.policies._adaptive import ConcurrencyLimiter
 from stagedoor.policies._bulkhead import Bulkhead
+from stagedoor.policies._fused import Attempt, fused
 from stagedoor.policies._timeout import check_attempts
 
 __all__ = ["Upstream"]
@@ -50,9 +50,15 @@ class Upstream(Generic[P, R]):
         # A key is made of everything that is sent: not for nothing. Who does not say may need one.
         self._keyed = any(not isinstance(policy, Keyed) or policy.keyed for policy in policies)
         self._key_of = transport.key_of
-        layers: list[Send[P, R]] = [_attempting(transport, env, read) if observed else transport.send]
+        sending: Transport[P, Any] = transport
+        if observed and env.tracer is not None:
+            sending, read = traced(transport, read, env.tracer), None
+        layers: list[Send[P, R]] = [Attempt(sending, env, read) if observed else transport.send]
         for policy in reversed(policies):
             layers.append(policy.wrap(layers[-1], env))
+            if observed:
+                inner = policies[len(policies) - len(layers) + 1 :]
+                layers[-1] = fused(sending, env, read, inner, layers[::-1]) or layers[-1]
         self.layers: tuple[Send[P, R], ...] = tuple(reversed(layers))
         self._send = layers[-1]
         self.limiter = next((layer for layer in layers if isinstance(layer, ConcurrencyLimiter)), None)
@@ -132,33 +138,3 @@ class Upstream(Generic[P, R]):
     def __repr__(self) -> str:
         stack = " ▸ ".join(repr(item) for item in (*self.policies, self.transport))
         return f"<Upstream {self.name} {stack}>"
-
-
-def _attempting(
-    transport: Transport[P, Any], env: Env, read: Callable[[Call[P], Any], R] | None
-) -> Send[P, R]:
-    """Make the transport's attempts visible: in the request's record and as one event each."""
-    current, now, observe = context.current, env.clock.now, env.observe
-    send: Send[P, Any] = transport.send
-    if env.tracer is not None:
-        send, read = traced(transport, read, env.tracer), None
-
-    async def attempting(call: Call[P]) -> R:
-        current().record.calls += 1
-        started = now()
-        try:
-            value: R = await send(call)
-            if read is not None:
-                value = read(call, value)
-        except UpstreamError as error:
-            observe(AttemptEnded(call.operation, call.attempt, now() - started, error))
-            raise
-        except asyncio.CancelledError as gone:
-            if is_late(gone):  # cut off by a guard of the deadline before the transport saw it pass
-                late = UpstreamTimeout(call.operation)
-                observe(AttemptEnded(call.operation, call.attempt, now() - started, late))
-            raise
-        observe(AttemptEnded(call.operation, call.attempt, now() - started, None))
-        return value
-
-    return attempting

@@ -88,7 +88,7 @@ def test_they_are_found_where_grafana_looks() -> None:
     provider = yaml.safe_load((ROOT / "deploy/grafana/provisioning/dashboards/cinema.yml").read_text())
 
     assert source["datasources"][0]["type"] == "prometheus"
-    assert provider["providers"][0]["options"]["path"] == "/etc/grafana/dashboards"
+    assert provider["providers"][0]["options"]["path"] == "/var/lib/grafana/dashboards"
     assert {panel["datasource"]["uid"] for text in WRITTEN.values() for panel in panels(text)} == {
         "${datasource}"
     }

@@ -97,6 +97,21 @@ def test_rules_speak_of_metrics_that_there_are() -> None:
     assert len(named) > 10
 
 
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.prod.yaml"])
+def test_what_is_scraped_are_services_that_run(name: str) -> None:
+    """Issue 15.3: a host that no container has is one that is always away, and another would be watched by nobody."""
+    services = {*yaml.safe_load((ROOT / name).read_text())["services"], "localhost"}
+    config = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())
+    jobs = [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]
+    targets = [one for job in jobs for group in job.get("static_configs", []) for one in group["targets"]]
+    hosts = {re.sub(r"^https?://", "", one).partition(":")[0] for one in targets}
+    replicas = {name for job in jobs for group in job.get("dns_sd_configs", []) for name in group["names"]}
+
+    assert hosts - services == set()
+    assert replicas & services != set()
+    assert len(hosts) > 15
+
+
 def test_alertmanager_reads_its_configuration() -> None:
     """Issue 15.3: `amtool check-config`."""
     file = ROOT / "deploy/alertmanager/alertmanager.yml"

@@ -254,7 +254,7 @@ def known_to(app: typer.Typer, words: list[str]) -> bool:
 
 def understood(command: str) -> bool:
     """Tell whether a command of a page exists; of foreign programs nothing is known."""
-    words = [word for word in shlex.split(command) if not re.fullmatch(r"[A-Z_0-9]+=.*|&", word)]
+    words = [word for word in shlex.split(command) if not re.fullmatch(r"[A-Z_0-9]+=.*|c=[a-z0-9-]+|&", word)]
     program = Path(words[0]).name if words else ""
     if program == "make":
         return set(words[1:]) <= targets()

@@ -5,7 +5,6 @@ What each page looks like lies in `reports/wall` afterwards.
 
 import io
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,10 +13,10 @@ import pytest
 from PIL import Image
 
 from bench import node
-from tests.conftest import must_not_skip
-from tests.live.browser import Browser, Page, chromium
+from tests.live.browser import Browser, Page
 from tests.live.platform import PATIENT, ROOT, Platform, seeded, until
-from tests.servers import LOOPBACK, Unavailable
+from tests.servers import LOOPBACK
+from tests.tools import tool_of
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(180)]
 
@@ -30,26 +29,15 @@ GRAVE = """axe.run(document, {resultTypes: ["violations"]}).then(found => found.
     .map(one => `${one.id}: ${one.nodes.map(node => node.target.join(" ")).join(", ")}`))"""
 
 
-def lacking() -> str:
-    """Say what is not here, and how it comes here; nothing if all is."""
-    try:
-        chromium()
-    except Unavailable as error:
-        return str(error)
-    return "" if shutil.which("npm") else "axe: install npm, which installs it"
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    """Find the browser, and what installs what judges pages."""
+    tool_of("npm", "npm")
+    return tool_of("chromium", "chromium")
 
 
 @pytest.fixture(scope="module")
-def missing() -> None:
-    """Skip without the browser, or what judges pages; fail in CI."""
-    if said := lacking():
-        if must_not_skip(dict(os.environ)):
-            pytest.fail(said, pytrace=False)
-        pytest.skip(f"left out: {said}")
-
-
-@pytest.fixture(scope="module")
-def platform(missing: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def platform(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """Give a wall of twelve memes behind a gateway."""
     folder = tmp_path_factory.mktemp("wall")
     given: dict[str, str | float] = {"MEDIA_TOKEN": "shared", "GATEWAY_RATE_LIMIT": "0", **PATIENT}
@@ -60,14 +48,14 @@ def platform(missing: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture
-async def browser(missing: None, tmp_path: Path) -> AsyncIterator[Browser]:
+async def browser(chromium: str, tmp_path: Path) -> AsyncIterator[Browser]:
     (tmp_path / "profile").mkdir()
-    async with Browser.open(tmp_path / "profile") as browser:
+    async with Browser.open(chromium, tmp_path / "profile") as browser:
         yield browser
 
 
 @pytest.fixture(scope="module")
-def axe(missing: None) -> str:
+def axe(chromium: str) -> str:
     """Give the program that judges pages."""
     node.install(AXE)
     return (AXE / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")

@@ -35,22 +35,35 @@ class Stack:
         self.log = folder / "log"
         self._processes: list[psutil.Process] = []
 
-    def start(self, *options: str) -> subprocess.Popen[bytes]:
+    def environment(self) -> dict[str, str]:
         urls = {setting(name): f"http://127.0.0.1:{self.ports[name]}" for name in ("ghibli", *SERVICES)}
         kept = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("GATEWAY_", "DATABASE_", "MEDIA_"))
         }
+        own = {"GATEWAY_PORT": str(self.ports["gateway"]), "FILMS": "50", "MEMES": "3"}
+        return kept | urls | own
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "cinema", "up", *options],
                 cwd=self.folder,
-                env=kept | urls | {"GATEWAY_PORT": str(self.ports["gateway"]), "FILMS": "50", "MEMES": "3"},
+                env=self.environment(),
                 stdout=log,
                 stderr=log,
             )
         return self.process
+
+    def doctor(self) -> tuple[int, list[tuple[str, str]]]:
+        """Return the doctor's exit code and findings."""
+        command = [sys.executable, "-m", "cinema", "doctor", "--json"]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment(), capture_output=True, text=True, check=False
+        )
+        found = json.loads(done.stdout)["findings"]
+        return done.returncode, [(one["subject"], one["kind"]) for one in found]
 
     def ask(self, name: str, path: str) -> tuple[int, bytes]:
         """Return status and body; status 0 if nobody answers."""
@@ -135,9 +148,11 @@ def test_a_second_start_finds_everything_done(stack: Stack) -> None:
     stack.start()
     stack.until_ready()
     said = stack.says()
+    well = stack.doctor()
     stack.process.send_signal(signal.SIGINT)
 
     assert stack.process.wait(15) == 0
+    assert well == (0, [])
     assert "migrated" not in said
     assert "seeded" not in said
 
@@ -165,14 +180,18 @@ def test_a_killed_service_is_started_again(stack: Stack) -> None:
 
 
 def test_a_killed_service_stays_down_if_asked_to(stack: Stack) -> None:
-    """An operator may want to see the platform without it."""
+    """An operator may want to see the platform without it; the doctor names it, and what hangs, and nothing else."""
     stack.start("--no-restart")
     stack.until_ready()
 
     stack.child("orders").kill()
     until(lambda: "orders ended (killed by SIGKILL); it stays down" in stack.says(), stack.says)
+    stack.child("products").suspend()
+    found = stack.doctor()
+    stack.child("products").resume()
     stack.process.send_signal(signal.SIGTERM)
 
+    assert found == (69, [("orders", "down"), ("products", "hung")])
     assert stack.process.wait(15) == 0
 
 

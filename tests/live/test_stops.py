@@ -92,6 +92,18 @@ async def test_f2_a_stop_cuts_nobody(tmp_path: Path, workers: int, size: int) ->
     assert clients.seen["last"] >= size
 
 
+async def test_f2_one_process_that_is_hung_up_on_cuts_nobody(tmp_path: Path) -> None:
+    """Issue 15.5: it has no successor, but ends in order: a SIGHUP that nobody heard would cut whoever is waiting."""
+    with running(tmp_path) as process:
+        clients = Clients(process.port, 8)
+        await asyncio.sleep(0.5)
+        process.popen.send_signal(signal.SIGHUP)
+        await clients.gone()
+        code = await stopped(process)
+
+    assert (code, clients.seen["cut"]) == (0, 0)
+
+
 def hang_up(process: Process) -> None:
     process.popen.send_signal(signal.SIGHUP)
 

@@ -7,7 +7,7 @@ An expected error carries an ignore, which both checkers honour, and which both 
 
 from typing import Any, assert_type
 
-from stagedoor import Answer, ApiKeys, Cache, Cookie, Gateway, Jwt, Result, Service
+from stagedoor import Answer, ApiKeys, Cache, Cookie, Gateway, Jwt, Result, Service, Sessions
 from stagedoor.testing import Stage
 from tests.stagedoor.face.shop import Account, Cart, Home, accounts, app, carts, home
 
@@ -43,6 +43,9 @@ app.proxy("/x", carts, methods={"TRACE"})  # type: ignore[arg-type]
 app.get("/x", guard="members")  # type: ignore[arg-type]
 Jwt("x", claims=dict)  # type: ignore[arg-type]
 Jwt("x", scopes=["a"])  # type: ignore[arg-type]
+app.service("y", forward={Sessions("x"), Cookie("sid"), "x-tenant"})
+app.service("z", forward={Jwt("x")})  # type: ignore[arg-type]
+Sessions("x", settings={})  # type: ignore[arg-type]
 ApiKeys("x", claims=Cart)  # type: ignore[call-arg]
 Answer(1, cookies=7)  # type: ignore[arg-type]
 Cookie(7)  # type: ignore[arg-type]

@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect, selec
 
 from cinema.database.tables import SCHEMA, metadata
 
-__all__ = ["contents", "head", "is_current", "lacks_tables", "migrate", "upgrade"]
+__all__ = ["contents", "head", "is_current", "lacks_tables", "migrate", "revision", "upgrade"]
 
 _VERSION = Table("alembic_version", MetaData(schema=SCHEMA), Column("version_num", Text))  # Alembic's own
 _SCRIPTS = Path(__file__).with_name("migrations")
@@ -24,12 +24,18 @@ def head() -> str:
     return max(file.name.partition("_")[0] for file in (_SCRIPTS / "versions").glob("[0-9]*_*.py"))
 
 
-def is_current(connection: Connection) -> bool:
-    """Tell whether the database stands at the newest revision."""
+def revision(connection: Connection) -> str | None:
+    """Return the revision that the database stands at; None if it is none of ours, or stands at several."""
     schema = None if connection.dialect.name == "sqlite" else SCHEMA
     if not inspect(connection).has_table(_VERSION.name, schema=schema):
-        return False
-    return connection.execute(select(_VERSION.c.version_num)).scalars().all() == [head()]
+        return None
+    found = connection.execute(select(_VERSION.c.version_num)).scalars().all()
+    return found[0] if len(found) == 1 else None
+
+
+def is_current(connection: Connection) -> bool:
+    """Tell whether the database stands at the newest revision."""
+    return revision(connection) == head()
 
 
 def lacks_tables(connection: Connection) -> bool:
@@ -64,7 +70,7 @@ def migrate(connection: Connection) -> bool:
     return True
 
 
-def upgrade(connection: Connection, revision: str = "head") -> None:
+def upgrade(connection: Connection, to: str = "head") -> None:
     """Run Alembic up to a revision on this connection."""
     from alembic import command  # noqa: PLC0415 - costs as much as a whole start, and is needed once
     from alembic.config import Config  # noqa: PLC0415
@@ -75,4 +81,4 @@ def upgrade(connection: Connection, revision: str = "head") -> None:
     config.attributes["connection"] = connection
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        command.upgrade(config, revision)
+        command.upgrade(config, to)

@@ -21,6 +21,7 @@ def admission(settings: Settings) -> stagedoor.Settings:
         trusted_hosts=settings.trusted_hosts,
         log_level=settings.log_level,
         log_format=settings.log_format,
+        log_sample=settings.log_sample,
         max_connections=settings.gateway_max_connections,
         connections_per_client=settings.gateway_connections_per_client,
         cache_bytes=max(settings.gateway_cache_bytes, 2**16),

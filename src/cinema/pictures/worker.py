@@ -23,14 +23,14 @@ from cinema.pictures.bare import bared
 from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch
 from cinema.pictures.decode import decode, shrink
 
-__all__ = ["JOB", "judge", "main", "thumbnail"]
+__all__ = ["JOB", "judge", "main", "most_written", "thumbnail"]
 
 JOB = 256  # octets of a message
 _MEMORY = 1 << 30
 _JUDGING = 1.7  # seconds of CPU: the contract says two, and the answer is to be there by then
 _DRAWING = 6.0  # of a picture that was judged: decoding it, and averaging it
 _WAITING = 4.0  # times as long by the clock: others may have the processor
-_WRITES = 64 << 20
+_WRITES = 64 << 20  # octets, whatever is read: thumbnails are not always smaller
 
 
 def main() -> None:
@@ -54,18 +54,23 @@ def _work(message: bytes, descriptors: Sequence[int]) -> None:
     try:
         source, target, answer = descriptors
         job = json.loads(message)
-        _bind(_DRAWING if "width" in job else _JUDGING)
+        _bind(_DRAWING if "width" in job else _JUDGING, most_written(os.fstat(source).st_size))
         verdict = _verdict(job, source, target)
         os.write(answer, json.dumps(verdict).encode())
     finally:
         os._exit(0)
 
 
-def _bind(seconds: float) -> None:
+def most_written(read: int) -> int:
+    """Return the octets that may be written of a file of so many: what is stored is never longer than what was sent."""
+    return max(_WRITES, read)
+
+
+def _bind(seconds: float, writes: int) -> None:
     """Take no more than a picture may cost."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (_WRITES, _WRITES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (writes, writes))
     signal.setitimer(signal.ITIMER_PROF, seconds)  # RLIMIT_CPU counts whole seconds
     signal.setitimer(signal.ITIMER_REAL, _WAITING * seconds)
 

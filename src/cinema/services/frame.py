@@ -148,6 +148,7 @@ def new_frame(
         format=settings.log_format,
         service=name,
         spans=tracer is not None,
+        sample=settings.log_sample,
     )
 
     @asynccontextmanager

@@ -80,6 +80,14 @@ class RedisServer:
             raise StoreDown("not connected")
         return await self._line.send(words)
 
+    async def told(self, *questions: tuple[Argument, ...]) -> list[Any]:
+        """Ask on a connection of its own, also a server that is too old for our scripts; raises `StoreDown`."""
+        line = await connect(self._address, 0, self._log)
+        try:
+            return [await line.send(words) for words in questions]
+        finally:
+            line.close()
+
     @property
     def connected(self) -> bool:
         """Tell whether there is a connection, as far as is known."""

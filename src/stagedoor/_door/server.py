@@ -22,7 +22,7 @@ __all__ = ["DoorServer", "server_for"]
 _LOGGER: Final = logging.getLogger("stagedoor._door")
 _LAME: Final = 0.2
 _TICK: Final = 0.05
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class DoorServer(uvicorn.Server):

@@ -20,6 +20,7 @@ from stagedoor._guards.fetching import Fetching
 from stagedoor._guards.sessions.cookies import sets, without
 from stagedoor._guards.visitors import Authenticator
 from stagedoor._web.answer import WebAnswer
+from stagedoor._web.health import Probe
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Route
 from stagedoor.errors import ConfigError
@@ -39,6 +40,7 @@ class Guards:
         self.routes: Sequence[Route] = () if sessions is None else sessions.routes
         self._cookies = frozenset[bytes]() if sessions is None else sessions.cookies
         self._alone = () if sessions is None else sessions.alone
+        self.probes: Mapping[str, Probe] = {} if sessions is None else sessions.probes
 
     def of(self, guard: Guard) -> Guarding:
         """Return a guard at work."""
@@ -55,7 +57,7 @@ class Guards:
 
         def entering(scope: Scope) -> Caller:
             caller = Caller(running, without(scope["headers"], cookies), rules, NO_INPUTS)
-            caller.brought = scope["headers"]
+            caller.brought, caller.method = scope["headers"], scope["method"]
             return caller
 
         async def handle(request: Request) -> WebAnswer:

@@ -35,7 +35,18 @@ NO_INPUTS: Mapping[str, Any] = {}  # of a request that nothing has read yet
 class Caller:
     """One request, or block of code, as services see it."""
 
-    __slots__ = ("_forwarded", "brought", "fields", "inputs", "rules", "running", "tags", "visitor", "wrote")
+    __slots__ = (
+        "_forwarded",
+        "brought",
+        "fields",
+        "inputs",
+        "method",
+        "rules",
+        "running",
+        "tags",
+        "visitor",
+        "wrote",
+    )
 
     def __init__(
         self,
@@ -47,6 +58,7 @@ class Caller:
         self.running = running
         self.fields = fields
         self.brought = fields  # for guards, with what nobody else sees
+        self.method = "GET"  # for guards, where it makes a difference to any
         self.rules = rules
         self.inputs = inputs
         self.tags: dict[str, None] = {}
@@ -58,7 +70,7 @@ class Caller:
         """Return the same caller at the beginning of an answer, with tags of its own."""
         inner = Caller(self.running, self.fields, rules, inputs)
         inner.visitor = self.visitor
-        inner.brought = self.brought
+        inner.brought, inner.method = self.brought, self.method
         return inner
 
     def tag(self, name: str) -> None:

@@ -148,7 +148,7 @@ async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     if isinstance(visitor, Visitor) and visitor.guard is guarding.guard:
         return caller
     try:
-        found = await guarding.visitor(caller.brought, current().deadline)
+        found = await guarding.visitor(caller.brought, current().deadline, caller.method)
     except Denied as denied:
         raise Problem(guarding.problem(denied).status, denied.why) from denied
     known = caller.within(caller.rules, caller.inputs)

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from stagedoor import _problems as problems
 from stagedoor._call import Env
+from stagedoor._face.authenticators import Guards
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.roles import AtWork, Declares
 from stagedoor._face.settings import Settings
@@ -54,6 +55,7 @@ class Operated(AtWork, Protocol):
     world: World
     env: Env
     stores: Stores
+    guards: Guards
     web: GatewayApp
 
     @property
@@ -167,7 +169,7 @@ def probes_of(running: Operated, blueprint: Blueprint) -> Mapping[str, Probe]:
     probes |= {one.declared.label: _source_probe(one) for one in running.sourcings}
     if running.stores.tiers is not None:
         probes["redis"] = running.stores.probe
-    return probes
+    return {**probes, **running.guards.probes}
 
 
 def _source_probe(sourcing: Sourcing) -> Probe:

@@ -54,6 +54,7 @@ class Settings:
     trusted_hosts: Sequence[str] = ()
     log_level: str = "info"
     log_format: str = "json"
+    log_sample: float = 1.0
     metrics: bool = True
     max_connections: int = 10_000
     connections_per_client: int = 0
@@ -271,6 +272,9 @@ _SETTINGS: Final = (
         "log_level", str.lower, _among(_LEVELS), f"one of {', '.join(_LEVELS)}", "the least that is logged"
     ),
     Setting("log_format", str.lower, _among(get_args(Format)), "json or text", "how lines are written"),
+    Setting(
+        "log_sample", _decimal, _is_between(0.0, 1.0), "a share from 0 to 1", "of ordinary requests, logged"
+    ),
     Setting(
         "metrics", _switch, lambda one: isinstance(one, bool), "true or false", "whether /metrics is served"
     ),

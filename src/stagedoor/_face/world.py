@@ -49,15 +49,16 @@ class World:
         clock = SystemClock() if env is None else env.clock
         self.tracing = tracing_of(os.environ, name, release) if env is None else None
         tracer = self.tracing if env is None else env.tracer
+        rng = random.random if env is None else env.rng
         sinks: list[Any] = [] if self.metrics is None else [self.metrics]
         if env is None or stream is not None:
             out = _output() if stream is None else stream
-            spans = tracer is not None
-            self.logs = Logs(out, level=settings.level, format=settings.form, spans=spans, clock=clock)
+            share, spans = settings.log_sample, tracer is not None
+            level, form = settings.level, settings.form
+            self.logs = Logs(out, level=level, format=form, spans=spans, clock=clock, sample=share, rng=rng)
             sinks.append(self.logs)
         if env is not None:
             sinks.append(env.observe)
-        rng = random.random if env is None else env.rng
         self.env = Env(clock, rng, fan_out(*sinks), tracer)
         self.entropy: Callable[[int], bytes] = randbytes if env is None else _drawn(rng)
         self.sentry = _sentry(settings, release, self.env)

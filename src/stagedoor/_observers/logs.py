@@ -6,11 +6,12 @@ stream stops that thread and never the loop: what finds the queue full is droppe
 
 A storm must not drown the log. Trouble repeats, so each kind of line (event, service, reason) may be written 10
 times at once and once a second after that; the next line of the kind tells how many were `suppressed`. Requests
-are never held back: one line each, at INFO, or at WARNING if the answer was a 5xx.
+are never held back: one line each, at INFO, or at WARNING if the answer was a 5xx, unless a sample was asked for.
 """
 
 import asyncio
 import logging
+import random
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -49,6 +50,7 @@ _BURST: Final = 10.0
 _MOST_KINDS: Final = 1_000
 _GATHER: Final = 0.02
 _TOOK: Final = 0.000125  # seconds, of a line whose form is looked at
+_SLOW: Final = 0.2  # seconds: what takes longer is logged whatever the sample (contract 17 promises less)
 _LONGEST: Final = 500  # characters of what went wrong with a call
 
 
@@ -89,7 +91,9 @@ class Logs:
 
     `level` is the least that is written. `service` names the process on each line that names no upstream, "" for a
     process that needs no name; with `spans` each line names its span as well. `capacity` bounds the queue in lines;
-    `dropped` counts what found it full, or the stream gone. Close it at the end: that flushes.
+    `dropped` counts what found it full, or the stream gone. `sample` is the share of ordinary requests that get a line,
+    drawn by `rng`; those that ended in an error, 400 or above, or took 0.2 s or longer get theirs in any case. Close it
+    at the end: that flushes.
     """
 
     def __init__(
@@ -102,6 +106,8 @@ class Logs:
         spans: bool = False,
         clock: Clock | None = None,
         capacity: int = 20_000,
+        sample: float = 1.0,
+        rng: Callable[[], float] = random.random,
     ) -> None:
         self.dropped = 0
         self._spans = spans
@@ -111,6 +117,8 @@ class Logs:
         self._encode = as_json if format == "json" else as_text
         self._clock = clock or SystemClock()
         self._capacity = capacity
+        self._sample = sample
+        self._rng = rng
         self._allowances: dict[tuple[str, str, str], _LineQuota] = {}
         self._queue: deque[bytes] = deque()
         self._second = -1.0
@@ -156,6 +164,8 @@ class Logs:
         level: Level = "INFO" if status < 500 else "WARNING"
         if self._least > _LEVELS[level]:
             return
+        if self._sample < 1.0 and status < 400 and seconds < _SLOW and self._rng() >= self._sample:
+            return
         record = self._record(level, method, endpoint, status, seconds, request_id, trace_id)
         if self._spans:
             record["span_id"] = span_id
@@ -199,8 +209,13 @@ class Logs:
         return logged
 
     def _template(self, method: str, endpoint: str, status: int) -> str | None:
-        """Return a line of JSON with places for what differs; None where lines are of another kind."""
-        if status >= 500 or self._least > _LEVELS["INFO"] or self._encode is not as_json:
+        """Return a line of JSON with places for what differs; None where lines are of another kind, or drawn."""
+        if (
+            status >= 500
+            or self._least > _LEVELS["INFO"]
+            or self._encode is not as_json
+            or self._sample < 1.0
+        ):
             return None
         record = self._record("INFO", method, endpoint, status, _TOOK, "%", "%")
         line = as_json({**record, "timestamp": "%"}).decode().replace("%", "%%")

@@ -75,14 +75,14 @@ class ConcurrencyLimiter(Generic[P, R]):
 
     __slots__ = (
         "_env",
-        "_gradient",
         "_now",
-        "_permits",
-        "_promised",
         "_promised_until",
         "_rule",
         "_send",
-        "_told",
+        "gradient",
+        "permits",
+        "promised",
+        "told",
     )
 
     def __init__(self, rule: AdaptiveLimit, send: Send[P, R], env: Env) -> None:
@@ -90,26 +90,26 @@ class ConcurrencyLimiter(Generic[P, R]):
         self._send = send
         self._env = env
         self._now = env.clock.now
-        self._permits = Permits(env.clock)
-        self._gradient = Gradient(
+        self.permits = Permits(env.clock)
+        self.gradient = Gradient(
             target=rule.attempt / _IN_TIME, most=rule.most, least=rule.least, start=rule.start
         )
-        self._told = self._gradient.places
-        self._promised = 0  # calls that somebody has begun something for
+        self.told = self.gradient.places
+        self.promised = 0  # calls that somebody has begun something for
         self._promised_until = 0.0
 
     def counts(self) -> Mapping[str, int]:
         """Return the permits that are out and the calls that wait for one."""
-        return {"permits": self._permits.taken, "waiting": self._permits.waiting}
+        return {"permits": self.permits.taken, "waiting": self.permits.waiting}
 
     @property
     def limit(self) -> int:
         """Return how many calls may be under way now."""
-        return self._gradient.places
+        return self.gradient.places
 
     def gate(self, call: Call[Any]) -> None:
         """Raise `Overloaded` where this call would be refused now: `check` for a flight, at little cost."""
-        if self._permits.taken + self._promised >= self._gradient.places:
+        if self.permits.taken + self.promised >= self.gradient.places:
             name, _, operation = call.operation.partition(".")
             self.check(name, operation, call.deadline)
 
@@ -119,31 +119,31 @@ class ConcurrencyLimiter(Generic[P, R]):
         `promise` says that the call is sure to follow: until it is here, others reckon with it. Without, the newest
         promise is taken for that of this very call.
         """
-        promised = self._promised
+        promised = self.promised
         if promised and not promise:
             promised -= 1
-        taken, places = self._permits.taken, self._gradient.places
+        taken, places = self.permits.taken, self.gradient.places
         if taken + promised >= places:
             if promised and self._now() > self._promised_until:  # they never came: a breaker was open, say
-                promised = self._promised = 0
+                promised = self.promised = 0
             if taken + promised >= places and self._latest(deadline, promised) is None:
                 raise self._refusal(f"{name}.{operation}")
         if promise:
             if not promised:
                 self._promised_until = self._now() + _PROMISED
-            self._promised = promised + 1
+            self.promised = promised + 1
 
     def withdraw(self) -> None:
         """Take a promise back: the call will not come after all."""
-        if self._promised:
-            self._promised -= 1
+        if self.promised:
+            self.promised -= 1
 
     async def __call__(self, call: Call[P]) -> R:
         """Send the call at once, or after a wait that leaves it time; refuse it otherwise."""
-        permits, gradient = self._permits, self._gradient
-        if self._promised:
-            self._promised -= 1
-        if permits.taken < gradient.places:
+        permits = self.permits
+        if self.promised:
+            self.promised -= 1
+        if permits.taken < self.gradient.places:
             permits.taken += 1
         else:
             await self._waited(call)
@@ -151,37 +151,46 @@ class ConcurrencyLimiter(Generic[P, R]):
         try:
             value = await self._send(call)
         except BaseException as error:
-            now = self._now()
-            lost = lesson(error, now - began, self._rule.attempt)
-            if lost is not None:
-                gradient.ended(now, began, permits.taken, dropped=lost)
-            self._back(call)
+            self.failed(call, began, error)
             raise
-        gradient.ended(self._now(), began, permits.taken)
-        if permits.waiting or gradient.places != self._told:
-            self._back(call)
-        else:
-            permits.taken -= 1
+        self.succeeded(call, began, self._now())
         return value
 
-    def _back(self, call: Call[P]) -> None:
+    def succeeded(self, call: Call[P], began: float, now: float) -> None:
+        """Learn of a call that was answered, and take its permit back."""
+        permits, gradient = self.permits, self.gradient
+        gradient.ended(now, began, permits.taken)
+        if permits.waiting or gradient.places != self.told:
+            self.back(call)
+        else:
+            permits.taken -= 1
+
+    def failed(self, call: Call[P], began: float, error: BaseException) -> None:
+        """Learn of a call that was not, and take its permit back."""
+        now = self._now()
+        lost = lesson(error, now - began, self._rule.attempt)
+        if lost is not None:
+            self.gradient.ended(now, began, self.permits.taken, dropped=lost)
+        self.back(call)
+
+    def back(self, call: Call[P]) -> None:
         """Give the permit back, and tell of a limit that has moved."""
-        places = self._gradient.places
-        self._permits.give_back(places)
-        if places != self._told:
-            self._told = places
+        places = self.gradient.places
+        self.permits.give_back(places)
+        if places != self.told:
+            self.told = places
             self._env.observe(LimitMoved(call.operation, places))
 
     async def _waited(self, call: Call[P]) -> None:
         """Wait for a permit; raises `Overloaded` where there is none in time."""
         latest, began = self._latest(call.deadline), self._now()
-        if latest is None or not await self._permits.wait(latest, self._gradient.places):
+        if latest is None or not await self.permits.wait(latest, self.gradient.places):
             raise self._refusal(call.operation)
         context.note_wait(self._now() - began)
 
     def _latest(self, deadline: DueTime, promised: int = 0) -> float | None:
         """Return the moment until which a wait is of use; None if the call's turn would come later."""
-        permits, gradient, now = self._permits, self._gradient, self._now()
+        permits, gradient, now = self.permits, self.gradient, self._now()
         rtt, free = gradient.rtt, max(0, gradient.places - permits.taken)
         ahead = permits.ahead(context.current().priority) + max(0, promised - free)
         turn = now + ahead * rtt / gradient.places
@@ -194,8 +203,8 @@ class ConcurrencyLimiter(Generic[P, R]):
         return Overloaded(operation, "no place would be free in time", retry_after=1.0)
 
     def __repr__(self) -> str:
-        permits = self._permits
-        return f"<Limiter {permits.taken}/{self._gradient.places} under way, {permits.waiting} waiting>"
+        permits = self.permits
+        return f"<Limiter {permits.taken}/{self.gradient.places} under way, {permits.waiting} waiting>"
 
 
 def lesson(error: BaseException, seconds: float, attempt: float) -> bool | None:

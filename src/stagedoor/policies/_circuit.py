@@ -70,12 +70,12 @@ class Circuit:
     """The state of one circuit: `admit` each call, then `record` or `release` its ticket, exactly once."""
 
     __slots__ = (
-        "_generation",
         "_held",
         "_passed",
         "_rule",
         "_streak",
         "_wait",
+        "generation",
         "out",
         "state",
         "until",
@@ -84,7 +84,7 @@ class Circuit:
 
     def __init__(self, rule: CircuitRule) -> None:
         self._rule = rule
-        self._generation = 0
+        self.generation = 0
         self._held = False  # an operator keeps it closed
         self._passed = 0  # probes that succeeded
         self._streak = 0  # failures in a row
@@ -97,7 +97,7 @@ class Circuit:
     def admit(self, now: float) -> int | None:
         """Return the ticket of a call that may go, None for one that may not."""
         if self.state == "closed":
-            return self._generation
+            return self.generation
         if self.state == "open":
             if now < self.until:
                 return None
@@ -105,11 +105,11 @@ class Circuit:
         if self.out + self._passed >= self._rule.probes:
             return None
         self.out += 1
-        return self._generation
+        return self.generation
 
     def record(self, ticket: int, now: float, failed: bool, slow: bool, roll: float) -> None:
         """Learn how the call of a ticket ended; `roll`, uniform in [0, 1), shortens the open time."""
-        if ticket != self._generation:
+        if ticket != self.generation:
             return
         if self.state == "closed":
             self.window.add(now, failed, slow)
@@ -128,7 +128,7 @@ class Circuit:
 
     def release(self, ticket: int) -> None:
         """Take a ticket back whose call taught nothing."""
-        if ticket == self._generation and self.state == "half_open":
+        if ticket == self.generation and self.state == "half_open":
             self.out -= 1
 
     def hold(self, state: Hold, now: float) -> None:
@@ -163,5 +163,5 @@ class Circuit:
 
     def _move(self, state: BreakerState) -> None:
         self.state = state
-        self._generation += 1
+        self.generation += 1
         self._streak = self._passed = self.out = 0

@@ -57,68 +57,76 @@ class CircuitBreaker(CircuitRule):
 class CircuitBreakerSend(Generic[P, R]):
     """The breaker round one Send; `state` and `counts` are for health pages and tests."""
 
-    __slots__ = ("_circuit", "_env", "_news", "_now", "_operation", "_rule", "_send")
+    __slots__ = ("_env", "_news", "_now", "_rule", "_send", "circuit", "operation")
 
     def __init__(self, rule: CircuitBreaker, send: Send[P, R], env: Env) -> None:
         self._rule = rule
         self._send = send
         self._env = env
         self._now = env.clock.now
-        self._circuit = Circuit(rule)
-        self._operation = ""
+        self.circuit = Circuit(rule)
+        self.operation = ""
         self._news = Notice(env.clock)  # of the probe that is out
 
     @property
     def state(self) -> BreakerState:
         """Return where the circuit stands."""
-        return self._circuit.state
+        return self.circuit.state
 
     def counts(self) -> Mapping[str, int]:
         """Return the probes under way and the calls that wait for their outcome."""
-        return {"probes": self._circuit.out, "waiting": len(self._news)}
+        return {"probes": self.circuit.out, "waiting": len(self._news)}
 
     def hold(self, state: Hold, operation: str) -> None:
         """Keep the circuit open or closed by hand, until told "auto"."""
-        before = self._circuit.state
-        self._operation = operation
-        self._circuit.hold(state, self._now())
-        if self._circuit.state != before:
+        before = self.circuit.state
+        self.operation = operation
+        self.circuit.hold(state, self._now())
+        if self.circuit.state != before:
             self._moved(before)
 
     async def __call__(self, call: Call[P]) -> R:
         """Send the call if the circuit lets it, and learn from how it ends."""
-        circuit = self._circuit
+        circuit = self.circuit
         before, began = circuit.state, self._now()
         ticket = circuit.admit(began)
         waited = ticket is None
         if ticket is None:
             ticket, before, began = await self._admitted(call)
-        self._operation = call.operation
+        self.operation = call.operation
         try:
             if circuit.state != before:
                 self._moved(before)
             value = await self._send(call)
         except BaseException as error:
-            # Who has waited, here or for a place, has less time than the upstream may take.
-            asked = context.current()
-            shortened = waited or asked.record.waited > 0 or asked.route_deadline is not None
-            if is_failure(error, shortened=shortened):
-                self._failed(ticket, began)
-            else:
-                circuit.release(ticket)
-                self._news.tell()
+            self.failed(ticket, began, error, waited=waited)
             raise
-        # As `_failed` does, without a call more: this is how nearly all end.
-        now, before = self._now(), circuit.state
+        self.succeeded(ticket, began, self._now())
+        return value
+
+    def succeeded(self, ticket: int, began: float, now: float) -> None:
+        """Learn of a call that was answered."""
+        circuit = self.circuit
+        before = circuit.state
         slow = now - began > self._rule.slow_after and self._slow(now - began)
         circuit.record(ticket, now, False, slow, self._env.rng())
         if circuit.state != before:
             self._moved(before)
-        return value
+
+    def failed(self, ticket: int, began: float, error: BaseException, *, waited: bool = False) -> None:
+        """Learn of a call that was not; `waited` says that it waited here before it went."""
+        # Who has waited, here or for a place, has less time than the upstream may take.
+        asked = context.current()
+        shortened = waited or asked.record.waited > 0 or asked.route_deadline is not None
+        if is_failure(error, shortened=shortened):
+            self._failed(ticket, began)
+        else:
+            self.circuit.release(ticket)
+            self._news.tell()
 
     async def _admitted(self, call: Call[P]) -> tuple[int, BreakerState, float]:
         """Return a ticket once the probe that is out lets the call go, the state before, and the moment."""
-        circuit = self._circuit
+        circuit = self.circuit
         end = call.deadline.narrowed(self._now() + self._rule.max_wait)
         while circuit.state == "half_open" and not end.passed(self._now()) and await self._news.heard(end):
             before, now = circuit.state, self._now()
@@ -128,13 +136,13 @@ class CircuitBreakerSend(Generic[P, R]):
         raise self._refusal(call, self._now())
 
     def _refusal(self, call: Call[P], now: float) -> CircuitOpen:
-        circuit = self._circuit
+        circuit = self.circuit
         self._env.observe(CallShed(call.operation, "circuit_open"))
         left = None if circuit.until == math.inf else max(circuit.until - now, 0.0)
         return CircuitOpen(call.operation, f"the breaker is {circuit.state}", retry_after=left)
 
     def _failed(self, ticket: int, began: float) -> None:
-        circuit, now = self._circuit, self._now()
+        circuit, now = self.circuit, self._now()
         before = circuit.state
         circuit.record(ticket, now, True, self._slow(now - began), self._env.rng())
         if circuit.state != before:
@@ -146,14 +154,14 @@ class CircuitBreakerSend(Generic[P, R]):
 
     def _moved(self, before: BreakerState) -> None:
         self._news.tell()  # first: an observer that fails must keep nobody waiting
-        self._env.observe(BreakerMoved(self._operation, before, self._circuit.state))
+        self._env.observe(BreakerMoved(self.operation, before, self.circuit.state))
 
     def __repr__(self) -> str:
-        circuit, now = self._circuit, self._now()
+        circuit, now = self.circuit, self._now()
         circuit.window.roll(now)
         seen, left = circuit.window, circuit.until - now
         rest = f", {left:.1f} s left" if circuit.state == "open" and left > 0 else ""
-        name = upstream_of(self._operation) or "unused"
+        name = upstream_of(self.operation) or "unused"
         return f"<CircuitBreaker {name} {circuit.state} {seen.failures}/{seen.calls} failed{rest}>"
 
 

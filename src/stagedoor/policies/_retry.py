@@ -6,8 +6,9 @@ would outlive the deadline is not slept: the error goes out at once (D2). A budg
 may repeat (R4), and what is a repetition already is not repeated again (R7).
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from stagedoor._call import Call, Env, Send
 from stagedoor._events import RetryScheduled
@@ -16,7 +17,7 @@ from stagedoor.policies._budget import Account, Budget, afford
 from stagedoor.policies._cost import Cost, repeated
 from stagedoor.policies._options import validate
 
-__all__ = ["Retry", "next_wait"]
+__all__ = ["Retry", "RetrySend", "next_wait"]
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -48,25 +49,51 @@ class Retry:
         return repeated(whole, self.attempts, pauses, self.budget)
 
     def wrap(self, send: Send[P, R], env: Env, /) -> Send[P, R]:
-        """Return a Send that repeats; it raises the last error when it gives up."""
-        account = self.budget.account()
+        """Return a Send that repeats, with an account of its own unless it was given one."""
+        return RetrySend(self, send, env)
 
-        async def retrying(call: Call[P]) -> R:
-            account.earn()
-            current = call
-            while True:
-                try:
-                    return await send(current)
-                except UpstreamError as error:
-                    left = call.deadline.remaining(env.clock.now())
-                    wait = next_wait(self, current.attempt, error, may_repeat(call), left, env.rng())
-                    if wait is None or not afford(account, env, call.operation):
-                        raise
-                    env.observe(RetryScheduled(call.operation, current.attempt, wait, error))
-                await env.clock.sleep(wait)
-                current = replace(current, attempt=current.attempt + 1)
 
-        return retrying
+class RetrySend(Generic[P, R]):
+    """The repetition round one Send; it raises the last error when it gives up."""
+
+    __slots__ = ("_env", "_rule", "_send", "account")
+
+    def __init__(self, rule: Retry, send: Send[P, R], env: Env) -> None:
+        self._rule = rule
+        self._send = send
+        self._env = env
+        self.account = rule.budget.account()
+
+    async def __call__(self, call: Call[P]) -> R:
+        """Send a call, and again where that may help."""
+        self.account.earn()
+        return await self.tried(call, call)
+
+    async def tried(self, call: Call[P], current: Call[P]) -> R:
+        """Send the current attempt of a call, and further ones where that may help."""
+        while True:
+            try:
+                return await self._send(current)
+            except UpstreamError as error:
+                wait = self.wait(call, current, error)
+                if wait is None:
+                    raise
+            await self.pause(wait)
+            current = replace(current, attempt=current.attempt + 1)
+
+    def pause(self, seconds: float) -> Awaitable[None]:
+        """Sleep so long."""
+        return self._env.clock.sleep(seconds)
+
+    def wait(self, call: Call[P], current: Call[P], error: UpstreamError) -> float | None:
+        """Return the seconds to wait before the attempt after this one, paid for and told; None to give up."""
+        env = self._env
+        left = call.deadline.remaining(env.clock.now())
+        wait = next_wait(self._rule, current.attempt, error, may_repeat(call), left, env.rng())
+        if wait is None or not afford(self.account, env, call.operation):
+            return None
+        env.observe(RetryScheduled(call.operation, current.attempt, wait, error))
+        return wait
 
 
 def may_repeat(call: Call[P]) -> bool:

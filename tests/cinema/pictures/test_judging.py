@@ -10,7 +10,7 @@ from PIL import Image
 
 from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch
 from cinema.pictures.exif import minimal, orientation_of
-from cinema.pictures.worker import judge, thumbnail
+from cinema.pictures.worker import judge, most_written, thumbnail
 from tests.cinema.pictures import drawn
 from tests.cinema.pictures.drawn import FORMATS, SECRET
 
@@ -358,3 +358,8 @@ def test_a_thumbnail_is_never_enlarged() -> None:
     assert shrunk(drawn.saved("png", drawn.noise(160, 400)), "png", 160) is None
     assert shrunk(drawn.saved("jpg", drawn.noise(400, 160), exif=drawn.exif(6)), "jpg", 160) is None
     assert shrunk(drawn.saved("png", drawn.noise(16_000, 1)), "png", 160) is not None
+
+
+def test_a_picture_may_be_as_long_as_an_operator_allows() -> None:
+    """Contract 16, MEDIA_MAX_BYTES: at 64 MiB the kernel ended who wrote the bare picture, and it was 422."""
+    assert [most_written(read) for read in (0, 64 << 20, 70_012_779)] == [64 << 20, 64 << 20, 70_012_779]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import http.client
+import os
 import subprocess
 import sys
 import threading
@@ -39,6 +40,7 @@ FORM = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
 PEOPLE = {"accept": "text/html"}
 FIELDS = {"content-type": "application/x-www-form-urlencoded", **PEOPLE}
 JSON = {"content-type": "application/json"}
+START_SECONDS = 120.0
 OTHER = {"title": "Friday", "description": "at last"}
 
 
@@ -120,7 +122,8 @@ class Stage:
             "MEMES": "0",
             **{name.upper(): said for name, said in store.items()},
         }
-        self.environment = clean() | given | {"PYTHONPATH": str(ROOT)}
+        found = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(ROOT))))
+        self.environment = clean() | given | {"PYTHONPATH": found}
         self.settings = Settings.model_validate({name.lower(): said for name, said in given.items()})
         self.objects = objects_of(self.settings)
         self._other: subprocess.Popen[bytes] | None = None
@@ -132,7 +135,8 @@ class Stage:
         killed = [sys.executable, "-m", "tests.live.killing.killed", name, *words]
         process = self._began(killed if words else run(name))
         try:
-            await asyncio.to_thread(until, lambda: ask(self.ports[name], "/health").status in {200, 503})
+            listens = partial(ask, self.ports[name], "/health")
+            await asyncio.to_thread(until, lambda: listens().status in {200, 503}, str, START_SECONDS)
             yield process
         finally:
             process.kill()

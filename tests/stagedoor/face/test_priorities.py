@@ -126,9 +126,9 @@ async def test_a_source_is_promised_calls_as_a_service_is(cache: Cache | None) -
     async with Stage(app) as stage:
         (source,) = stage.running.sourcings
         source.check("page", NEVER, promise=True)
-        promised = source.upstream.limiter._promised  # type: ignore[union-attr]  # noqa: SLF001 - nobody else is told
+        promised = source.upstream.limiter.promised  # type: ignore[union-attr]
         source.withdraw()
-        left = source.upstream.limiter._promised  # type: ignore[union-attr]  # noqa: SLF001
+        left = source.upstream.limiter.promised  # type: ignore[union-attr]
 
     assert (promised, left) == (1 if cache is None else 0, 0)
 

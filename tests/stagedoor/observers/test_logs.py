@@ -283,3 +283,19 @@ def test_a_prepared_line_below_the_level_is_not_written() -> None:
     logs.close()
 
     assert sink.getvalue() == b""
+
+
+def test_of_ordinary_requests_a_share_is_logged_and_of_others_all() -> None:
+    """Contract 16: errors and slow ones always; a share of 0 leaves those alone, of 1 nothing out."""
+    chances = iter([0.05, 0.05, 0.5, 0.5, 0.95, 0.95])
+    sink = Sink()
+    logs = Logs(sink, sample=0.1, rng=lambda: next(chances))
+    prepared = logs.prepared("GET", "/ordinary", 200)
+    for _ in range(3):
+        logs.request_ended("GET", "/ordinary", 200, 0.01)
+        prepared(0.01, "", "")
+    for status, seconds in ((404, 0.01), (500, 0.01), (200, 0.2), (304, 1.0)):
+        logs.request_ended("GET", "/other", status, seconds)
+    logs.close()
+
+    assert [one["route"] for one in sink.records()] == ["/ordinary"] * 2 + ["/other"] * 4

@@ -213,7 +213,7 @@ async def test_answers_that_say_no_are_answers(env: Env, clock: ManualClock) -> 
         with pytest.raises(UpstreamRejected):
             await clock.run(stage.ask())
 
-    assert "10.0 ms" in repr(stage.limiter._gradient)  # noqa: SLF001 - what it knows is the point
+    assert "10.0 ms" in repr(stage.limiter.gradient)
 
 
 async def test_who_begins_something_asks_before(env: Env, clock: ManualClock) -> None:

@@ -52,6 +52,11 @@ class Objects:
     def __init__(self, store: Any) -> None:  # noqa: ANN401 - obstore has a class for each kind, and no base class
         self._store = store
 
+    @property
+    def raw(self) -> Any:  # noqa: ANN401 - as above
+        """Return obstore's own object, for who asks what is wrong with it."""
+        return self._store
+
     async def put(self, name: str, body: memoryview) -> None:
         """Keep a picture; afterwards it is there whole."""
         await _answered(obstore.put_async(self._store, name, body, use_multipart=False), _WRITE_SECONDS)

@@ -275,9 +275,13 @@ class Browsers:
         await self.provider.aclose()
         await self.store.aclose()
 
-    def counts(self) -> int:
-        """Return the renewals under way."""
-        return len(self._renewals)
+    async def is_there(self) -> bool:
+        """Tell whether sessions can be looked up."""
+        try:
+            await self.store.read(mark_of(b""), use=False)
+        except StoreAway:
+            return False
+        return True
 
 
 def mark_of(id_: bytes) -> bytes:

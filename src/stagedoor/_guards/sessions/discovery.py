@@ -48,21 +48,23 @@ def metadata_of(document: bytes, issuer: str) -> Metadata:
     methods = said.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
     return Metadata(
         issuer=issuer,
-        authorization=_address(said, "authorization_endpoint"),
-        token=_address(said, "token_endpoint"),
-        keys=_address(said, "jwks_uri"),
-        end_session=_address(said, "end_session_endpoint", needed=False),
-        revocation=_address(said, "revocation_endpoint", needed=False),
+        authorization=_address(said, "authorization_endpoint", issuer),
+        token=_address(said, "token_endpoint", issuer),
+        keys=_address(said, "jwks_uri", issuer),
+        end_session=_address(said, "end_session_endpoint", issuer, needed=False),
+        revocation=_address(said, "revocation_endpoint", issuer, needed=False),
         says_issuer=said.get("authorization_response_iss_parameter_supported") is True,
         posts_secret="client_secret_basic" not in methods and "client_secret_post" in methods,
     )
 
 
-def _address(said: dict[str, Any], name: str, *, needed: bool = True) -> str:
+def _address(said: dict[str, Any], name: str, issuer: str, *, needed: bool = True) -> str:
     found = said.get(name)
     if found is None and not needed:
         return ""
     if not isinstance(found, str) or not is_secure_address(found) or "#" in found:
+        raise ValueError(f"{name} is no address of https")
+    if issuer.startswith("https:") and not found.startswith("https:"):  # not even on this machine
         raise ValueError(f"{name} is no address of https")
     return found
 

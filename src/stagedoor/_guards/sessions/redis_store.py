@@ -59,7 +59,8 @@ return 1
 _UNLOCK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
 _REPLACED: Final[dict[int, Replaced]] = {0: "gone", 1: "done", 2: "changed"}
 _CONNECT: Final = 0.5  # seconds
-_ANSWER: Final = 0.1
+_ANSWER: Final = 0.5
+_SLOW: Final = 0.1  # seconds after which a request that gives up speaks against the server
 _PAUSE: Final = 0.25
 Word: TypeAlias = bytes | str | int
 
@@ -153,16 +154,24 @@ class RedisSessions:
             opening.exception()  # whoever waited has heard of it; nobody may be left
 
     async def _within(self, asked: Awaitable[T], seconds: float) -> T:
+        began = self._clock.now()
         try:
-            with TimeoutScope(self._clock, DueTime(self._clock.now() + seconds)):
+            with TimeoutScope(self._clock, DueTime(began + seconds)):
                 return await asked
+        except asyncio.CancelledError:
+            if self._clock.now() >= began + _SLOW:  # a deadline may be sooner than our own patience ends
+                self._fail("timeout")
+            raise
         except (StoreDown, TimeoutError) as error:
             if str(error) != "NOSCRIPT":
-                # What comes late on this connection is for nobody; those who wait on it are told.
-                self._pause_ends = self._clock.now() + _PAUSE
-                self._server.drop()
-                self._tell(str(error) or "timeout")
+                self._fail(str(error) or "timeout")
             raise StoreAway(str(error)) from error
+
+    def _fail(self, failure: str) -> None:
+        """Ask nothing for a moment. What comes late on this connection is for nobody; those who wait on it are told."""
+        self._pause_ends = self._clock.now() + _PAUSE
+        self._server.drop()
+        self._tell(failure)
 
     def _tell(self, failure: str) -> None:
         """Say once that sessions cannot be looked up, and once that they can again."""

@@ -5,6 +5,7 @@ one for theft (RFC 9700 4.14.2).
 """
 
 import base64
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ __all__ = ["GrantRefused", "TokenEndpoint", "TokenSet"]
 _SECONDS: Final = 5.0
 _REVOKED: Final = 1.0
 _LONGEST: Final = 65_536
+_ERRORS: Final = frozenset(  # RFC 6749 5.2
+    {"invalid_request", "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_scope"}
+)
+_LOGGER = logging.getLogger("stagedoor.guards")
 
 
 class GrantRefused(Exception):
@@ -83,8 +88,14 @@ class TokenEndpoint:
         elif 400 <= answer.status < 500:
             if said.get("error") == "invalid_grant":
                 raise GrantRefused
+            self._tell(answer.status, said.get("error"))
             raise UpstreamRejected(self._operation, f"the token endpoint answered {answer.status}")
         raise UpstreamGarbled(self._operation, "no tokens")
+
+    def _tell(self, status: int, error: object) -> None:
+        """Tell whoever operates it why the provider refuses the gateway, as far as that is one of the known words."""
+        why = error if isinstance(error, str) and error in _ERRORS else "no reason"
+        _LOGGER.error("%s refuses this gateway: %d, %s", self._operation, status, why)
 
     async def _posted(
         self, metadata: Metadata, url: str, asked: Mapping[str, str], seconds: float

@@ -59,6 +59,19 @@ async def test_a_page_of_ours_may(fields: dict[str, str]) -> None:
         assert (answer.status, passed.status) == (201, 200)
 
 
+async def test_a_screen_that_a_handler_runs_asks_for_it_too() -> None:
+    """W9: the handler has no guard, the screen has: what it is asked with counts."""
+    provider = Provider()
+    async with opened(provider) as shop:
+        browser = shop.browser(provider)
+        await browser.login()
+        answers = [
+            await browser.ask("/both", method="POST", site=one) for one in ("same-site", None, "same-origin")
+        ]
+
+        assert [one.status for one in answers] == [403, 403, 200]
+
+
 async def test_reading_needs_no_such_word() -> None:
     """RFC 9110 9.2.1: a link from elsewhere leads to a page."""
     provider = Provider()

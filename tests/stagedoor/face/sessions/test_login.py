@@ -299,6 +299,17 @@ async def test_a_token_endpoint_that_fails_makes_no_session(status: int, told: i
         assert provider.count("authorization_code") == 1
 
 
+async def test_a_secret_that_is_wrong_is_told_to_who_operates_it(caplog: pytest.LogCaptureFixture) -> None:
+    """In the provider's word, where it is a known one; a browser hears nothing of it."""
+    provider = Provider()
+    async with opened(provider, CLIENT_SECRET="another") as shop:
+        answer = await shop.browser(provider).login()
+
+        assert answer.status == 502
+        assert b"client" not in answer.body
+        assert "web.provider refuses this gateway: 401, invalid_client" in caplog.messages
+
+
 @pytest.mark.parametrize(
     "bent",
     [
@@ -331,6 +342,7 @@ async def test_an_answer_without_tokens_makes_no_session(bent: dict[str, object]
         {"issuer": "https://evil.example"},
         {"issuer": "https://login.example/"},
         {"token_endpoint": "http://login.example/token"},
+        {"token_endpoint": "http://127.0.0.1/token"},
         {"token_endpoint": "https://ann@login.example/token"},
         {"authorization_endpoint": None},
         {"authorization_endpoint": "javascript:alert(1)"},

@@ -46,12 +46,12 @@ def store(line: Line, clock: ManualClock) -> RedisSessions:
     return RedisSessions(line, clock, prefix="p", idle=10, lifetime=100)  # type: ignore[arg-type]
 
 
-async def test_a_server_that_hangs_is_given_a_tenth_of_a_second_and_then_left_alone() -> None:
+async def test_a_server_that_hangs_is_given_half_a_second_and_then_left_alone() -> None:
     """K2, W12: whoever comes meanwhile is told at once; the connection is not used again."""
     clock, line = ManualClock(), Line(..., [])
     sessions = store(line, clock)
     hanging = asyncio.create_task(sessions.read(b"m", use=True))
-    await clock.advance(0.1)
+    await clock.advance(0.5)
     with pytest.raises(StoreAway):
         await hanging
     with pytest.raises(StoreAway):
@@ -62,6 +62,22 @@ async def test_a_server_that_hangs_is_given_a_tenth_of_a_second_and_then_left_al
     assert found is None
     assert line.asked == ["EVALSHA", "connect", "EVALSHA"]
     assert line.dropped == 1
+
+
+@pytest.mark.parametrize(("patience", "asked"), [(0.18, 1), (0.05, 3)])
+async def test_a_request_whose_deadline_is_sooner_speaks_against_a_server_that_hangs(
+    patience: float, asked: int
+) -> None:
+    """K2, D1: else each would wait for its whole deadline; one that gives up at once says nothing of the server."""
+    clock, line = ManualClock(), Line(..., ..., ...)
+    sessions = store(line, clock)
+    for _ in range(3):
+        hanging = asyncio.create_task(sessions.read(b"m", use=True))
+        await clock.advance(patience if line.connected else 0)
+        hanging.cancel()
+        await asyncio.gather(hanging, return_exceptions=True)
+
+    assert line.asked.count("EVALSHA") == asked
 
 
 async def test_a_server_that_forgot_our_scripts_is_told_them() -> None:

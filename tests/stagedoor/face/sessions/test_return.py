@@ -90,6 +90,21 @@ async def test_an_address_that_is_said_twice_or_leads_into_a_circle_is_refused(q
         assert answer.status == 400
 
 
+async def test_below_a_mount_the_addresses_are_those_that_browsers_see() -> None:
+    """W4: the provider leads back below it, `return_to` is a path of the origin, and circles are seen there too."""
+    provider = Provider()
+    async with opened(provider, BASE_URL="https://shop.example/below") as shop:
+        browser = shop.browser(provider)
+        circle = await browser.get("/auth/login?return_to=/below/auth/login")
+        began = await browser.get("/auth/login?return_to=/films")
+        back = provider.authorize(began.header("location"), "ann")
+        answer = await browser.get(back.removeprefix("https://shop.example/below"), site="cross-site")
+
+        assert circle.status == 400
+        assert back.startswith("https://shop.example/below/auth/callback?")
+        assert answer.header("location") == "https://shop.example/films"
+
+
 async def test_a_login_leads_back_to_where_it_began() -> None:
     """W4: on this origin, said whole."""
     provider = Provider()

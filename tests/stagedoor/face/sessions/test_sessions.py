@@ -112,6 +112,17 @@ async def test_many_at_once_never_get_anothers_answer() -> None:
         assert wrong == []
 
 
+async def test_no_answer_of_a_session_is_given_again_without_its_guard() -> None:
+    """T19, W7: the near cache at the door asks no guard, so it has none of these; their own routes are in no cache."""
+    provider = Provider()
+    async with opened(provider) as shop:
+        routes = shop.running.web.routes
+        repeated = {one.path for one in routes if one.repeats is not None}
+
+        assert len(routes) > 10
+        assert not repeated & {"/home", "/me", "/orders", "/api/{rest:path}", "/auth/login", "/auth/callback"}
+
+
 async def test_an_ended_session_gets_no_kept_answer() -> None:
     """T19: the guard comes before the cache."""
     provider = Provider(expires_in=None)

@@ -16,12 +16,14 @@ async def test_routes_of_sessions_are_503_and_others_go_on() -> None:
         closed = [await browser.get("/me"), await browser.get("/api/x"), await browser.post("/auth/logout")]
         public = await browser.get("/legacy/x")
         nobody = await shop.browser(provider).get("/me")
+        health = (await browser.get("/health")).json()["components"]["sessions web"]
 
         assert [one.status for one in closed] == [503] * 3
         assert {one.json()["type"] for one in closed} == {"urn:problem-type:shop:sessions-unavailable"}
         assert {one.header("retry-after") for one in closed} == {"1"}
         assert closed[0].cookies == closed[2].cookies == []
         assert (public.status, nobody.status) == (200, 401)
+        assert health["status"] == "unhealthy"
 
 
 async def test_a_login_keeps_its_code_until_the_store_is_back() -> None:

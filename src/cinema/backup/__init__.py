@@ -1,0 +1,1 @@
+"""`cinema backup DIR` and `cinema restore DIR`: tables and pictures of one moment, taken while others write."""

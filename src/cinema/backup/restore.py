@@ -1,0 +1,53 @@
+"""Put a backup back, here or elsewhere, into either kind of database and store.
+
+The pictures come first: without memes they do no harm, and `cinema sweep` finds them. The tables follow in one
+transaction, all or nothing. The index is not in a backup: the ETL sees that everything may have changed, and builds it.
+"""
+
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection
+
+from cinema.backup.manifest import BackupManifest, BackupRefused, read_manifest
+from cinema.backup.pictures import put_all
+from cinema.backup.rows import holds_data, put_back
+from cinema.database import open_database
+from cinema.database.migrate import head, migrate
+from cinema.services.media.store import objects_of
+from cinema.settings import Settings
+
+__all__ = ["restore"]
+
+_EX_CANTCREAT: Final = 73
+
+
+async def restore(settings: Settings, folder: Path, *, overwrite: bool = False) -> BackupManifest:
+    """Put everything back; return what it was.
+
+    Raises:
+        BackupRefused: it is no backup or damaged, of a newer release, or there is data that it would replace.
+        DatabaseUnavailable, Outage: the database or the store does not answer.
+
+    """
+    manifest = read_manifest(folder)
+    if manifest.revision > head():
+        raise BackupRefused(f"{folder}: of a newer release ({manifest.version}); restore it with that one")
+    database = open_database(settings.database_url, 1)
+    try:
+        await database.write(partial(_prepare, overwrite=overwrite))
+        pictures = [Path(name).name for name in manifest.files if name.startswith("pictures/")]
+        await put_all(objects_of(settings), pictures, folder / "pictures")
+        await database.write(partial(put_back, folder=folder))
+    finally:
+        await database.close()
+    return manifest
+
+
+def _prepare(connection: Connection, *, overwrite: bool) -> None:
+    migrate(connection)
+    full = holds_data(connection)
+    if full and not overwrite:
+        line = f"DATABASE_URL: there is data in {', '.join(full)}; --overwrite replaces all of it"
+        raise BackupRefused(line, _EX_CANTCREAT)

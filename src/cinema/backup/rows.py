@@ -1,0 +1,123 @@
+"""Tables as files: one JSON object a line, the same whichever database they came from.
+
+Left out is the log of changes with what belongs to it: its positions mean something in their own database only. A
+database that was restored says in its log that everything may have changed, and whoever follows it begins anew.
+"""
+
+import gzip
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Date, Exists, Table, delete, exists, insert, literal, select
+
+from cinema.data.rows import COLUMNS, Rows
+from cinema.database.bulk import fill, quiet
+from cinema.database.columns import Instant
+from cinema.database.records import records
+from cinema.database.tables import change_log, change_log_mark, change_log_pruned, meme, metadata
+
+__all__ = ["TABLES", "amend", "export", "file_of", "holds_data", "memes_now", "pictures_in", "put_back"]
+
+_OWN: Final = frozenset({change_log.name, change_log_mark.name, change_log_pruned.name})
+TABLES: Final[Sequence[Table]] = [one for one in metadata.sorted_tables if one.name not in _OWN]
+_PORTION: Final = 2_000
+
+
+def file_of(table: Table) -> str:
+    """Return the name of a table's file in a backup."""
+    return f"tables/{table.name}.jsonl.gz"
+
+
+def export(connection: Connection, folder: Path) -> Mapping[str, int]:
+    """Write every table as it is at one moment; return how many rows each has."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    return {table.name: _write(connection, table, folder / file_of(table)) for table in TABLES}
+
+
+def _write(connection: Connection, table: Table, file: Path) -> int:
+    result = connection.execution_options(yield_per=_PORTION).execute(
+        select(table).order_by(*table.primary_key)
+    )
+    names = [*table.columns.keys()]
+    return _pack(file, (dict(zip(names, row, strict=True)) for row in result))
+
+
+def _pack(file: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write rows, and return how many; the same rows make the same file."""
+    count = 0
+    with file.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as packed:  # without a moment in its head
+        for count, row in enumerate(rows, 1):  # noqa: B007 - the last one is the answer
+            packed.write(json.dumps(row, default=str, ensure_ascii=False).encode() + b"\n")
+    return count
+
+
+def memes_now(connection: Connection, ids: Collection[str]) -> Mapping[str, dict[str, Any]]:
+    """Return the memes that there are of these, as they are now."""
+    rows = records(connection, select(meme).where(meme.c.id.in_(ids)))
+    return {row["id"]: row for row in rows}
+
+
+def amend(folder: Path, changes: Mapping[str, Mapping[str, Any] | None]) -> int:
+    """Replace memes of a backup by later ones, or leave them out; return how many there are now."""
+    file = folder / file_of(meme)
+    rows = [changes.get(row["id"], row) for row in _read(file)]
+    return _pack(file, [row for row in rows if row is not None])
+
+
+def pictures_in(folder: Path) -> Mapping[str, str]:
+    """Return the memes of a backup by the name of their picture."""
+    return {row["image_name"]: row["id"] for row in _read(folder / file_of(meme))}
+
+
+def _read(file: Path) -> Iterator[dict[str, Any]]:
+    with gzip.open(file, "rt", encoding="utf-8") as opened:
+        yield from map(json.loads, opened)
+
+
+def holds_data(connection: Connection) -> Sequence[str]:
+    """Return the tables that have rows."""
+    return [table.name for table in TABLES if connection.execute(select(_any_of(table))).scalar()]
+
+
+def _any_of(table: Table) -> Exists:
+    return exists(select(literal(1)).select_from(table))
+
+
+def put_back(connection: Connection, folder: Path) -> None:
+    """Replace what the tables hold by what a backup holds, in the caller's transaction."""
+    with quiet(connection):
+        for table in reversed(TABLES):
+            connection.execute(delete(table))
+        for table in TABLES:
+            for portion in _portions(table, folder / file_of(table)):
+                _insert(connection, table, portion)
+
+
+def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    columns = COLUMNS.get(table.name)
+    if columns is None:
+        connection.execute(insert(table), rows)
+    else:
+        fill(connection, [Rows(table.name, [tuple(row[name] for name in columns) for row in rows])])
+
+
+def _portions(table: Table, file: Path) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of a file as the table takes them, a portion at a time."""
+    moments = [column.name for column in table.columns if isinstance(column.type, Instant)]
+    days = [column.name for column in table.columns if isinstance(column.type, Date)]
+    portion: list[dict[str, Any]] = []
+    for row in _read(file):
+        for name in moments:
+            row[name] = row[name] and datetime.fromisoformat(row[name])
+        for name in days:
+            row[name] = row[name] and date.fromisoformat(row[name])
+        portion.append(row)
+        if len(portion) == _PORTION:
+            yield portion
+            portion = []
+    if portion:
+        yield portion

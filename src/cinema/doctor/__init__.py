@@ -1,0 +1,1 @@
+"""`cinema doctor`: what is wrong with the platform and what to do, in plain words; nothing where all is well."""

@@ -1,0 +1,40 @@
+"""Look at everything side by side, change nothing, and return what is wrong."""
+
+import asyncio
+from collections.abc import Sequence
+
+from cinema.doctor.certificates import of_certificates
+from cinema.doctor.clocks import Clocks
+from cinema.doctor.database import of_database
+from cinema.doctor.finding import Finding, sorted_by_weight
+from cinema.doctor.pictures import of_pictures
+from cinema.doctor.places import of_places
+from cinema.doctor.search import of_engine, of_index
+from cinema.doctor.services import of_gateway, of_services
+from cinema.doctor.shared_store import of_redis
+from cinema.settings import Settings
+from stagedoor._clock import SystemClock
+
+__all__ = ["examine"]
+
+
+async def examine(settings: Settings, doors: Sequence[str] = ()) -> Sequence[Finding]:
+    """Return what is wrong, the likely reasons first. `doors` are further addresses whose certificates matter."""
+    wall = SystemClock().wall
+    clocks = Clocks(wall)
+    if settings.docs_only:  # the gateway alone, which opens nothing
+        return await of_gateway(settings, clocks)
+    found = await asyncio.gather(
+        asyncio.to_thread(lambda: [*of_places(settings)]),
+        of_database(settings, clocks),
+        of_redis(settings, clocks),
+        of_engine(settings, clocks),
+        of_pictures(settings, clocks),
+        of_services(settings, clocks),
+        of_gateway(settings, clocks),
+        of_certificates(settings, doors, wall()),
+    )
+    findings = [one for many in found for one in many]
+    if not {one.subject for one in findings} & {"database", "search", "search index"}:
+        findings += await of_index(settings)  # which asks them
+    return sorted_by_weight([*findings, *clocks.findings()])

@@ -1,0 +1,62 @@
+"""Ask whether the store of pictures is there, and lets us in."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import obstore
+from obstore.exceptions import BaseError
+
+from cinema.doctor.asking import SECONDS, asked
+from cinema.doctor.clocks import Clocks
+from cinema.doctor.finding import Finding
+from cinema.services.media.store import S3
+from cinema.settings import Settings
+
+__all__ = ["of_pictures"]
+
+_NAME: Final = "picture store"
+_KEYS: Final = (
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "AccessDenied",
+    "401 Unauthorized",
+    "403 Forbidden",
+)
+
+
+async def of_pictures(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
+    """Return what is wrong with the bucket; the folder of a local store is looked at with the others."""
+    if settings.media_store == "local":
+        return []
+    reply = await asked(settings.media_s3_endpoint or "")
+    clocks.note(_NAME, reply.told)
+    if reply.lost == "hung":
+        remedy = "Look at its machine: disks, memory, network."
+        return [Finding(_NAME, "hung", "it does not answer in time (MEDIA_S3_ENDPOINT)", remedy)]
+    if reply.lost:
+        return [Finding(_NAME, "down", "it does not answer", "Start it, or correct MEDIA_S3_ENDPOINT.")]
+    return await _of_bucket(settings)
+
+
+async def _of_bucket(settings: Settings) -> Sequence[Finding]:
+    store = S3(settings)
+    try:
+        async with asyncio.timeout(2 * SECONDS):
+            await obstore.list_with_delimiter_async(store.raw, prefix="check")
+    except TimeoutError:
+        return [Finding(_NAME, "hung", "it answers, and not to what is asked of it", "Look at its log.")]
+    except (BaseError, OSError) as error:
+        return [_refused(str(error), settings.media_s3_bucket)]
+    return []
+
+
+def _refused(said: str, bucket: str | None) -> Finding:
+    if "NoSuchBucket" in said:
+        return Finding(
+            _NAME, "missing", f"there is no bucket {bucket!r}", "Create it, or correct MEDIA_S3_BUCKET."
+        )
+    if any(one in said for one in _KEYS):
+        remedy = "Correct MEDIA_S3_ACCESS_KEY and MEDIA_S3_SECRET_KEY, or give them the bucket."
+        return Finding(_NAME, "credentials", f"it refuses these keys for the bucket {bucket!r}", remedy)
+    return Finding(_NAME, "version", "what answers is no store that speaks S3", "Correct MEDIA_S3_ENDPOINT.")

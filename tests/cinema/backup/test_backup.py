@@ -1,0 +1,309 @@
+"""`cinema backup` and `cinema restore`: equal to the source, taken under writes, refused where it would do harm."""
+
+import asyncio
+import json
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import pytest
+from sqlalchemy import Connection, delete, insert, select
+from typer.testing import CliRunner
+
+from cinema.backup.manifest import BackupRefused, read_manifest
+from cinema.backup.restore import restore
+from cinema.backup.rows import TABLES, file_of, pictures_in
+from cinema.backup.take import take
+from cinema.cli import app
+from cinema.data.sowing import sow_films
+from cinema.database import Database, open_database
+from cinema.database.migrate import migrate
+from cinema.database.tables import change_log, film_work, meme
+from cinema.etl.run import run as run_etl
+from cinema.seed import sow
+from cinema.services.media.names import new_name
+from cinema.services.media.store import objects_of
+from cinema.settings import Settings
+from tests.kinds import kinds
+from tests.servers import S3_BUCKET, S3_KEY, S3_SECRET, Server, create_database
+
+S3_STORE = {
+    "media_store": "s3",
+    "media_s3_bucket": S3_BUCKET,
+    "media_s3_region": "us-east-1",
+    "media_s3_access_key": S3_KEY,
+    "media_s3_secret_key": S3_SECRET,
+}
+
+
+def place(folder: Path, **said: object) -> Settings:
+    """Return the settings of a platform under a folder."""
+    folder.mkdir(exist_ok=True)
+    own = {
+        "database_url": f"sqlite+aiosqlite:///{folder}/cinema.db",
+        "media_dir": folder / "media",
+        "search_dir": folder / "index",
+        "search_etl_state": folder / "state.json",
+    }
+    return Settings(**{**own, **said})  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Database]:
+    database = open_database(settings.database_url, 1)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a file of SQLite with films and customers, to be copied."""
+    settings = place(tmp_path_factory.mktemp("films"))
+    asyncio.run(sown(settings))
+    return Path(settings.database_url.removeprefix("sqlite+aiosqlite:///"))
+
+
+def blank(folder: Path, films: Path) -> Settings:
+    """Return the settings of a platform whose tables are there, and empty: making them takes seconds."""
+    settings = place(folder)
+    with closing(sqlite3.connect(folder / "cinema.db")) as new, closing(sqlite3.connect(films)) as old:
+        old.backup(new)
+        for table in reversed(TABLES):
+            new.execute(f'DELETE FROM "{table.name}"')
+        new.commit()
+    return settings
+
+
+async def sown(settings: Settings) -> None:
+    async with opened(settings) as database:
+        await database.write(migrate)
+        await database.write(sow)
+        await database.write(partial(sow_films, films=20))
+
+
+async def filled(settings: Settings, films: Path, memes: int = 3) -> None:
+    """Give a platform films, customers, and memes with their pictures."""
+    if settings.database_url.startswith("sqlite"):
+        shutil.copy(films, settings.database_url.removeprefix("sqlite+aiosqlite:///"))
+    else:
+        await sown(settings)
+    async with opened(settings) as database:
+        for _ in range(memes):
+            await draw(settings, database)
+
+
+async def draw(settings: Settings, database: Database) -> str:
+    """Add a meme: its picture first, as the service does."""
+    name = new_name("png")
+    await objects_of(settings).put(name, memoryview(name.encode()))
+    row = {
+        "id": name[:36],
+        "title": "A",
+        "description": "B",
+        "image_name": name,
+        "created_at": datetime.now(UTC),
+    }
+    await database.write(lambda connection: connection.execute(insert(meme), row))
+    return name
+
+
+async def redraw(settings: Settings, database: Database, chance: Random) -> None:
+    """Give a meme another picture, and remove its old one."""
+    store, old, fresh = objects_of(settings), await any_picture(database, chance), new_name("png")
+    await store.put(fresh, memoryview(b"fresh"))
+    change = meme.update().where(meme.c.image_name == old).values(image_name=fresh)
+    await database.write(lambda connection: connection.execute(change))
+    await store.delete(old)
+
+
+async def erase(settings: Settings, database: Database, chance: Random) -> None:
+    """Remove a meme, and its picture."""
+    name = await any_picture(database, chance)
+    await database.write(lambda connection: connection.execute(delete(meme).where(meme.c.image_name == name)))
+    await objects_of(settings).delete(name)
+
+
+async def any_picture(database: Database, chance: Random) -> str:
+    names = await database.read(
+        lambda connection: connection.execute(select(meme.c.image_name)).scalars().all()
+    )
+    return str(chance.choice(names))
+
+
+def contents(connection: Connection) -> dict[str, list[tuple[object, ...]]]:
+    """Return every row that a backup holds."""
+    rows = {one.name: connection.execute(select(one).order_by(*one.primary_key)).all() for one in TABLES}
+    return {name: [tuple(row) for row in found] for name, found in rows.items()}
+
+
+async def everything(settings: Settings) -> dict[str, list[tuple[object, ...]]]:
+    async with opened(settings) as database:
+        return await database.read(contents)
+
+
+@pytest.fixture(params=kinds("sqlite", "postgres"))
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    """Give the settings of a platform on each kind of database and store."""
+    if request.param == "sqlite":
+        return place(tmp_path / "source")
+    s3: Server = request.getfixturevalue("s3")
+    url = request.getfixturevalue("database_url")
+    return place(tmp_path / "source", database_url=url, media_s3_endpoint=s3.url, **S3_STORE)
+
+
+async def test_a_restored_backup_equals_its_source(source: Settings, films: Path, tmp_path: Path) -> None:
+    """Issue 15.5: every row of every table, every picture, elsewhere."""
+    await filled(source, films)
+    target = blank(tmp_path / "target", films)
+    taken = await take(source, tmp_path / "backup")
+    await restore(target, tmp_path / "backup")
+
+    assert await everything(target) == await everything(source)
+    assert len([name for name in taken.files if name.startswith("pictures/")]) == 3
+    for name in pictures_in(tmp_path / "backup"):
+        stream = await objects_of(target).read(name, 0, 41)
+        assert stream is not None
+        assert b"".join([piece async for piece in stream]).startswith(name.encode())
+
+
+@pytest.mark.skipif(len(kinds("sqlite", "postgres")) == 1, reason="in CI and where time is no matter")
+async def test_one_kind_of_database_is_restored_into_the_other(
+    postgres: Server, films: Path, tmp_path: Path
+) -> None:
+    """Issue 15.5: who begins on one machine with SQLite goes on with PostgreSQL, and back."""
+    small, large = (
+        place(tmp_path / "small"),
+        place(tmp_path / "large", database_url=create_database(postgres, "grown")),
+    )
+    await filled(small, films)
+    await take(small, tmp_path / "first")
+    await restore(large, tmp_path / "first")
+    await take(large, tmp_path / "second")
+    before = await everything(small)
+    await restore(small, tmp_path / "second", overwrite=True)
+
+    assert await everything(large) == before
+    assert await everything(small) == before
+
+
+async def test_a_backup_under_writes_has_the_picture_of_each_meme(
+    source: Settings, films: Path, tmp_path: Path
+) -> None:
+    """Issue 15.5: memes come and go with their pictures all the while."""
+    await filled(source, films, memes=10)
+
+    async def write() -> None:
+        chance = Random(3)
+        async with opened(source) as database:
+            while True:
+                await draw(source, database)
+                await redraw(source, database, chance)
+                await erase(source, database, chance)
+
+    writing = asyncio.create_task(write())
+    taken = await take(source, tmp_path / "backup")
+    writing.cancel()
+    await asyncio.gather(writing, return_exceptions=True)
+
+    assert taken.without_picture == []
+    assert {f"pictures/{name}" for name in pictures_in(tmp_path / "backup")} <= set(taken.files)
+    assert taken.rows["meme"] == len(pictures_in(tmp_path / "backup"))
+    read_manifest(tmp_path / "backup")
+
+
+async def test_a_picture_that_the_source_has_lost_is_told_and_stops_nothing(
+    source: Settings, films: Path, tmp_path: Path
+) -> None:
+    """Issue 15.5: a backup of what there is, and a line on what there is not."""
+    await filled(source, films)
+    async with opened(source) as database:
+        name = await draw(source, database)
+    await objects_of(source).delete(name)
+    taken = await take(source, tmp_path / "backup")
+
+    assert list(taken.without_picture) == [name[:36]]
+    assert taken.rows["meme"] == 4
+
+
+def test_the_etl_goes_on_after_a_restore(films: Path, tmp_path: Path) -> None:
+    """Issue 15.5: the index is built anew, also where an older one is there, and changes reach it then."""
+    source, target = place(tmp_path / "source"), place(tmp_path / "target")
+    asyncio.run(filled(source, films))
+    asyncio.run(filled(target, films, memes=0))
+    run_etl(target)
+    asyncio.run(_retitled(source))
+    asyncio.run(take(source, tmp_path / "backup"))
+    asyncio.run(restore(target, tmp_path / "backup", overwrite=True))
+    state = target.search_etl_state.read_text()
+    run_etl(target)
+
+    assert json.loads(target.search_etl_state.read_text())["source"] != json.loads(state)["source"]
+    assert asyncio.run(_logged(target)) == ["reload"]
+
+
+async def _retitled(settings: Settings) -> None:
+    async with opened(settings) as database:
+        await database.write(lambda one: one.execute(film_work.update().values(title="New")))
+
+
+async def _logged(settings: Settings) -> list[str]:
+    async with opened(settings) as database:
+        last = select(change_log.c.op).order_by(change_log.c.seq.desc()).limit(1)
+        return list(await database.read(lambda one: one.execute(last).scalars().all()))
+
+
+async def test_nothing_is_put_over_data_unless_it_is_said(films: Path, tmp_path: Path) -> None:
+    """Issue 15.5: refused, and told what there is; then with a word it is replaced, all or nothing."""
+    source, target = place(tmp_path / "source"), place(tmp_path / "target")
+    await filled(source, films)
+    await filled(target, films, memes=1)
+    await take(source, tmp_path / "backup")
+    before = await everything(target)
+
+    with pytest.raises(BackupRefused, match="--overwrite") as refused:
+        await restore(target, tmp_path / "backup")
+    assert refused.value.code == 73
+    assert await everything(target) == before
+    await restore(target, tmp_path / "backup", overwrite=True)
+    assert await everything(target) == await everything(source)
+
+
+async def test_a_backup_that_was_spoiled_is_not_restored(films: Path, tmp_path: Path) -> None:
+    """Issue 15.5: each file is what was taken, or nothing is touched; a folder without a manifest is none."""
+    source, target = place(tmp_path / "source"), place(tmp_path / "target")
+    await filled(source, films)
+    await take(source, tmp_path / "backup")
+    (tmp_path / "backup" / file_of(meme)).write_bytes(b"spoiled")
+
+    with pytest.raises(BackupRefused, match="not what was taken"):
+        await restore(target, tmp_path / "backup")
+    with pytest.raises(BackupRefused, match="no backup"):
+        await restore(target, tmp_path / "source")
+    assert not (tmp_path / "target/cinema.db").exists()
+
+
+def test_the_commands_say_what_they_did(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 15.5, 16: one line, and exit codes that tell a refusal from an outage."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    asyncio.run(filled(Settings(), films))
+    calls = (
+        ["backup", "one"],
+        ["backup", "one"],
+        ["restore", "one"],
+        ["restore", "nowhere"],
+        ["restore", "one", "--overwrite"],
+    )
+    said = [CliRunner().invoke(app, words) for words in calls]
+
+    assert [one.exit_code for one in said] == [0, 73, 73, 78, 0]
+    assert said[0].stdout.startswith("backed up: ")
+    assert said[1].stderr.startswith("cinema: one: not empty")
+    assert said[4].stdout.startswith("restored: ")

@@ -1,0 +1,391 @@
+"""What `cinema doctor` says of faults, each injected by itself, and that it says nothing else."""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trustme
+from typer.testing import CliRunner
+
+from cinema import __version__
+from cinema.cli import app
+from cinema.database import open_database
+from cinema.database.migrate import migrate, upgrade
+from cinema.doctor.certificates import of_certificates
+from cinema.doctor.clocks import Clocks
+from cinema.doctor.database import of_database
+from cinema.doctor.examine import examine
+from cinema.doctor.finding import Finding, exit_code, lines_of, sorted_by_weight
+from cinema.doctor.pictures import of_pictures
+from cinema.doctor.places import of_places
+from cinema.doctor.search import of_engine, of_index
+from cinema.doctor.services import of_gateway, of_services
+from cinema.doctor.shared_store import of_redis
+from cinema.etl.manifest import Manifest, figures_key, text_of
+from cinema.etl.run import run as run_etl
+from cinema.services import SERVICES
+from cinema.settings import Settings
+from stagedoor._cache.redis import RedisServer
+from tests.cinema.doctor.backends import Talk, answering, http, speaking
+from tests.servers import LOOPBACK, S3_BUCKET, S3_KEY, S3_SECRET, Server, free_port
+
+WELL: list[tuple[str, str]] = []
+ENDS = datetime(2099, 5, 1, tzinfo=UTC)
+
+
+def here(folder: Path, **said: object) -> Settings:
+    """Return settings under a folder."""
+    places = {
+        "search_dir": folder / "index",
+        "search_etl_state": folder / "state.json",
+        "media_dir": folder / "media",
+    }
+    database = {"database_url": f"sqlite+aiosqlite:///{folder}/cinema.db"}
+    return Settings(**{**places, **database, **said})  # type: ignore[arg-type]
+
+
+def clocks() -> Clocks:
+    return Clocks(time.time)
+
+
+def seen(findings: Sequence[Finding]) -> list[tuple[str, str]]:
+    return [(one.subject, one.kind) for one in findings]
+
+
+async def migrated(url: str, to: str = "") -> None:
+    database = open_database(url, 1)
+    await database.write(partial(upgrade, to=to) if to else migrate)
+    await database.close()
+
+
+# --- the database --------------------------------------------------------------------------------------------------
+
+
+async def test_a_database_that_is_as_it_should_be_is_not_mentioned(database_url: str, tmp_path: Path) -> None:
+    """Issue 15.5: nothing when all is well, on either kind."""
+    for settings in (here(tmp_path, database_url=database_url), here(tmp_path)):
+        await migrated(settings.database_url)
+
+        assert seen(await of_database(settings, clocks())) == WELL
+
+
+async def test_a_database_that_is_down_or_refuses_us_is_named_so(postgres: Server, tmp_path: Path) -> None:
+    """Issue 15.5: down, no such database, and a user that the server does not know."""
+    down = here(tmp_path, database_url=f"postgresql+asyncpg://a@{LOOPBACK}:{free_port()}/b")
+    other = here(tmp_path, database_url=postgres.url.removesuffix("postgres") + "nowhere")
+    stranger = here(tmp_path, database_url=postgres.url.replace("postgres@", "stranger@"))
+
+    assert seen(await of_database(down, clocks())) == [("database", "down")]
+    assert seen(await of_database(other, clocks())) == [("database", "missing")]
+    assert seen(await of_database(stranger, clocks())) == [("database", "credentials")]
+
+
+async def test_tables_of_another_release_are_named_with_the_way_out(tmp_path: Path) -> None:
+    """Issue 15.5: migrations missing; and a database that is ahead of the program is no matter of migrations."""
+    old, ahead = here(tmp_path), here(tmp_path, database_url=f"sqlite+aiosqlite:///{tmp_path}/ahead.db")
+    await migrated(old.database_url, "0001")
+    await migrated(ahead.database_url)
+    database = open_database(ahead.database_url, 1)
+    await database.write(lambda one: one.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'"))
+    await database.close()
+    found = await of_database(old, clocks())
+
+    assert seen(found) == [("database", "migrations")]
+    assert "cinema migrate" in found[0].remedy
+    assert seen(await of_database(ahead, clocks())) == [("database", "version")]
+
+
+async def test_a_file_that_is_missing_or_damaged_is_named_so(tmp_path: Path) -> None:
+    """Issue 15.5: each with what to do."""
+    settings = here(tmp_path)
+    missing = await of_database(settings, clocks())
+    (tmp_path / "cinema.db").write_bytes(b"SQLite format 3\x00" + b"rubbish" * 1_000)
+
+    assert seen(missing) == [("database", "missing")]
+    assert seen(await of_database(settings, clocks())) == [("database", "damaged")]
+
+
+# --- Redis ---------------------------------------------------------------------------------------------------------
+
+
+async def test_redis_is_named_down_or_refusing_and_else_not_at_all(valkey: Server, tmp_path: Path) -> None:
+    """Issue 15.5: wrong credentials, and down."""
+    well = here(tmp_path, redis_url=valkey.url)
+    wrong = here(tmp_path, redis_url=valkey.url.replace("://", "://somebody:secret@"))
+    down = here(tmp_path, redis_url=f"redis://{LOOPBACK}:{free_port()}/0")
+
+    assert seen(await of_redis(well, clocks())) == WELL
+    assert seen(await of_redis(here(tmp_path), clocks())) == WELL
+    refused = await of_redis(wrong, clocks())
+    assert seen(refused) == [("redis", "credentials")]
+    assert "secret" not in lines_of(refused, as_json=True)
+    assert seen(await of_redis(down, clocks())) == [("redis", "down")]
+
+
+async def test_a_redis_that_is_too_old_is_named_so(tmp_path: Path) -> None:
+    """Issue 15.5: wrong version; the commands that are used came with 6.2."""
+
+    def talk(piece: bytes) -> bytes:
+        if b"INFO" in piece:
+            return b"$22\r\nredis_version:5.0.14\r\n\r\n"
+        return b"*2\r\n:%d\r\n:0\r\n" % time.time()
+
+    with speaking(talk) as port:
+        found = await of_redis(here(tmp_path, redis_url=f"redis://{LOOPBACK}:{port}/0"), clocks())
+
+    assert seen(found) == [("redis", "version")]
+
+
+# --- search --------------------------------------------------------------------------------------------------------
+
+NODE = {"version": {"number": "3.8.0", "distribution": "opensearch"}}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (200, NODE, None),
+        (401, {}, "credentials"),
+        (403, {}, "credentials"),
+        (200, {"version": {"number": "7.9.3"}}, "version"),
+        (200, {"version": {"number": "1.3.0", "distribution": "opensearch"}}, "version"),
+        (200, {"hello": "world"}, "version"),
+        (200, {"version": "8"}, "version"),
+    ],
+)
+async def test_an_engine_is_named_for_what_it_says(
+    status: int, body: dict[str, object], kind: str | None, tmp_path: Path
+) -> None:
+    """Issue 15.5: wrong credentials, wrong version, and something else altogether."""
+    with answering(status, body) as url:
+        found = await of_engine(here(tmp_path, search_url=url), clocks())
+
+    assert [one.kind for one in found] == ([kind] if kind else [])
+
+
+async def test_an_engine_that_is_down_is_named_so(tmp_path: Path) -> None:
+    """Issue 15.5: down."""
+    found = await of_engine(here(tmp_path, search_url=f"http://{LOOPBACK}:{free_port()}"), clocks())
+
+    assert seen(found) == [("search", "down")]
+
+
+def test_an_index_that_is_missing_or_behind_is_named_so(tmp_path: Path) -> None:
+    """Issue 15.5: none at all, well, then behind by changes that nobody carries."""
+    settings = here(tmp_path)
+    asyncio.run(migrated(settings.database_url))
+    missing = asyncio.run(_of_search(settings))
+    run_etl(settings)
+    well = asyncio.run(_of_search(settings))
+    asyncio.run(_changed(settings.database_url, "2020-01-01"))
+
+    assert missing == [("search index", "index_missing")]
+    assert well == WELL
+    assert asyncio.run(_of_search(settings)) == [("search index", "index_behind")]
+
+
+async def test_an_etl_on_another_machine_that_has_ended_is_named_so(valkey: Server, tmp_path: Path) -> None:
+    """Issue 15.5: nothing of it lies here; what it told Redis last is a minute old."""
+    settings = here(tmp_path, redis_url=valkey.url)
+    await migrated(settings.database_url)
+    server = RedisServer(valkey.url, prefix="cinema")
+    found = []
+    for ago in (3.0, 60.0):
+        text = text_of(Manifest(alive=time.time() - ago))
+        await server.told(("SET", figures_key(server.prefix), text))
+        found.append(seen(await of_index(settings)))
+
+    assert found == [WELL, [("etl", "down")]]
+
+
+async def _of_search(settings: Settings) -> list[tuple[str, str]]:
+    return [*seen(await of_engine(settings, clocks())), *seen(await of_index(settings))]
+
+
+async def _changed(url: str, day: str) -> None:
+    """Change a film, long ago."""
+    database = open_database(url, 1)
+    key = "f0000000-0000-4000-8000-000000000000"
+    moment = f"{day} 00:00:00.000000"
+    row = f"INSERT INTO genre (id, name, created, modified) VALUES ('{key}', 'New', '{moment}', '{moment}')"
+    await database.write(lambda one: one.exec_driver_sql(row))
+    await database.write(lambda one: one.exec_driver_sql(f"UPDATE change_log SET changed_at = '{moment}'"))
+    await database.close()
+
+
+# --- pictures ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_store_of_pictures_is_named_for_what_it_says(s3: Server, tmp_path: Path) -> None:
+    """Issue 15.5: well, down, refusing, without our bucket."""
+    said = {
+        "media_store": "s3",
+        "media_s3_endpoint": s3.url,
+        "media_s3_bucket": S3_BUCKET,
+        "media_s3_region": "us-east-1",
+        "media_s3_access_key": S3_KEY,
+        "media_s3_secret_key": S3_SECRET,
+    }
+    cases = [
+        ({}, WELL),
+        ({"media_s3_endpoint": f"http://{LOOPBACK}:{free_port()}"}, [("picture store", "down")]),
+        ({"media_s3_secret_key": "wrong"}, [("picture store", "credentials")]),
+        ({"media_s3_bucket": "nowhere"}, [("picture store", "missing")]),
+    ]
+    for change, expected in cases:
+        assert seen(await of_pictures(here(tmp_path, **{**said, **change}), clocks())) == expected
+    assert seen(await of_pictures(here(tmp_path), clocks())) == WELL
+
+
+# --- processes -----------------------------------------------------------------------------------------------------
+
+
+async def test_services_are_named_for_what_they_say(tmp_path: Path) -> None:
+    """Issue 15.5: well, another release, another program on the port, down."""
+    about = {name: {"name": one.title, "version": __version__} for name, one in SERVICES.items()}
+    about["users"]["version"] = "0.9.0"
+    about["orders"]["name"] = "somebody else"
+    with ExitStack() as stack:
+        urls = {name: stack.enter_context(answering(200, told)) for name, told in about.items()}
+        urls["products"] = f"http://{LOOPBACK}:{free_port()}"
+        settings = here(tmp_path, **{SERVICES[name].setting.lower(): url for name, url in urls.items()})
+        found = await of_services(settings, clocks())
+
+    assert seen(sorted_by_weight(found)) == [
+        ("orders", "port_taken"),
+        ("users", "version"),
+        ("products", "down"),
+    ]
+
+
+async def test_what_speaks_no_http_on_a_port_is_another_program(tmp_path: Path) -> None:
+    """Issue 15.5: port taken, by whatever it is."""
+    with speaking(lambda _: b"SSH-2.0-OpenSSH_9.2\r\n") as port:
+        settings = here(tmp_path, gateway_port=port)
+        found = await of_gateway(settings, clocks())
+
+    assert seen(found) == [("gateway", "port_taken")]
+    assert str(port) in found[0].remedy
+
+
+async def test_a_token_that_the_media_service_refuses_is_named_so(tmp_path: Path) -> None:
+    """Issue 15.5: wrong credentials among our own."""
+    title = SERVICES["media"].title
+    with speaking(_media(title)) as port:
+        settings = here(tmp_path, media_url=f"http://{LOOPBACK}:{port}", media_token="wrong")
+        found = await of_services(settings, clocks())
+
+    assert [one for one in seen(found) if one[0] == "media"] == [("media", "credentials")]
+
+
+def _media(title: str) -> Talk:
+    about, refusal = http(200, {"name": title, "version": __version__}), http(401, {})
+    return lambda piece: about if piece.startswith(b"GET / ") else refusal
+
+
+# --- all at once ---------------------------------------------------------------------------------------------------
+
+
+async def test_what_hangs_is_told_from_what_is_down_within_seconds(tmp_path: Path) -> None:
+    """Issue 15.5: each backend takes the question and says nothing, all of them at once."""
+    with speaking(lambda _: b"") as port:
+        address = f"http://{LOOPBACK}:{port}"
+        settings = here(
+            tmp_path,
+            database_url=f"postgresql+asyncpg://a@{LOOPBACK}:{port}/b",
+            redis_url=f"redis://{LOOPBACK}:{port}/0",
+            search_url=address,
+            media_store="s3",
+            media_s3_endpoint=address,
+            media_s3_bucket="a",
+            media_s3_region="a",
+            media_s3_access_key="a",
+            media_s3_secret_key="a",
+            gateway_port=port,
+            **{one.setting.lower(): address for one in SERVICES.values()},
+        )
+        found = await examine(settings)
+
+    everybody = {"database", "redis", "search", "picture store", "gateway", *SERVICES}
+    assert {one.subject for one in found if one.kind == "hung"} == everybody
+    assert len(found) == len(everybody)
+
+
+async def test_folders_that_cannot_be_written_and_full_disks_are_named(tmp_path: Path) -> None:
+    """Issue 15.5: read-only, full, a file in the way."""
+    (tmp_path / "file").write_text("")
+    well = [*of_places(here(tmp_path), least=0)]
+    closed = [*of_places(here(tmp_path, media_dir="/proc/nobody/media"), least=0)]
+    blocked = [*of_places(here(tmp_path, media_dir=tmp_path / "file" / "media"), least=0)]
+    full = [*of_places(here(tmp_path), least=2**62)]
+
+    assert seen(well) == WELL
+    assert seen(closed) == [("MEDIA_DIR", "read_only")]
+    assert seen(blocked) == [("MEDIA_DIR", "setting")]
+    assert seen(full) == [("disk", "disk_full")]
+    assert [exit_code(one) for one in (well, closed, full)] == [0, 73, 74]
+
+
+def test_a_clock_that_is_off_is_named_and_ours_if_all_others_agree() -> None:
+    """Issue 15.5: half a minute; a second is none."""
+    one, all_of_them, well = (Clocks(lambda: 1_000.0) for _ in range(3))
+    for name, told in (("redis", 1_000.4), ("search", 1_030.0), ("users", None)):
+        one.note(name, told)
+    for name in ("redis", "search", "users"):
+        all_of_them.note(name, 960.0)
+        well.note(name, 1_001.0)
+
+    assert [found.said for found in one.findings()] == ["that of search is 30 s ahead of this machine's"]
+    assert [found.said for found in all_of_them.findings()] == ["this machine's is 40 s ahead of all others"]
+    assert [*well.findings()] == []
+
+
+async def test_a_certificate_that_ends_soon_is_named_with_its_day(tmp_path: Path) -> None:
+    """Issue 15.5: of a door that was named, and of every address that speaks TLS."""
+    certificate = trustme.CA().issue_cert(LOOPBACK, not_after=ENDS)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    with speaking(lambda _: b"", context) as port:
+        address = f"https://{LOOPBACK}:{port}"
+        settings = here(tmp_path, search_url=address)
+        early = await of_certificates(settings, [], ENDS.timestamp() - 20 * 86_400)
+        soon = await of_certificates(here(tmp_path), [address], ENDS.timestamp() - 5 * 86_400)
+        late = await of_certificates(settings, [], ENDS.timestamp() + 60)
+
+    assert seen(early) == WELL
+    assert [(one.subject, one.said.partition(" ends ")[2]) for one in soon] == [
+        ("door", "in 5 days (2099-05-01)")
+    ]
+    assert [(one.kind, "has ended" in one.said) for one in late] == [("certificate", True)]
+
+
+# --- what is printed -----------------------------------------------------------------------------------------------
+
+
+def test_what_is_found_is_told_in_words_and_in_json() -> None:
+    """Issue 15.5: nothing when all is well, but an object for programs."""
+    found = [Finding("redis", "down", "it does not answer", "Start it.")]
+
+    assert lines_of([], as_json=False) == ""
+    assert json.loads(lines_of([], as_json=True)) == {"findings": []}
+    assert lines_of(found, as_json=False) == "redis: it does not answer\n    Start it."
+    assert json.loads(lines_of(found, as_json=True))["findings"][0]["kind"] == "down"
+    assert (exit_code([]), exit_code(found)) == (0, 69)
+
+
+def test_a_setting_that_is_wrong_is_a_finding_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 16: exit code 78, and JSON where JSON was asked for."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATEWAY_PORT", "99999")
+    said = CliRunner().invoke(app, ["doctor", "--json"])
+
+    assert said.exit_code == 78
+    assert json.loads(said.stdout)["findings"][0]["subject"] == "settings"
+    assert "GATEWAY_PORT" in json.loads(said.stdout)["findings"][0]["said"]
