@@ -19,7 +19,8 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help init promises dashboards run start stop down restart rebuild ps logs shell ipython redis migrate test test-containers unit kit live cover lint format types layers bin lock \
-	wheel deep hostile chaos reference bench-profile bench-proxy bench-client bench-overload bench-catalogue bench-search clean
+	wheel deep hostile chaos reference bench-hit bench-profile bench-proxy bench-client bench-overload bench-catalogue \
+	bench-search clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -202,6 +203,9 @@ bin: ## name the folder of the programs that were installed
 
 lock: $(VENV)/venv.stamp ## pin the dependencies again
 	@$(BIN)/python scripts/lock.py $(ARGS)
+
+bench-hit: $(VENV)/dev.stamp ## kept answers per second, beside nginx, Varnish, Fastify and FastAPI
+	@$(BIN)/python -m bench.hit $(ARGS)
 
 bench-profile: $(VENV)/dev.stamp ## cold profiles per second, beside FastAPI + aiohttp and Fastify
 	@$(BIN)/python -m bench.profile $(ARGS)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.process import Command, pinned
 
-__all__ = ["Load", "fresh_prefix", "parse_report", "require", "wrk"]
+__all__ = ["Load", "drive", "fresh_prefix", "parse_report", "require", "wrk"]
 
 SCRIPT = Path(__file__).with_name("fresh.lua")
 _RUNS = itertools.count(1)
@@ -44,8 +44,24 @@ def wrk(
 
     What takes longer than `patience` seconds is late, which is an error.
     """
-    how = ("-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", f"{patience}s", "-s", str(SCRIPT))
-    argv = ("wrk", *how, url, "--", prefix)
+    return drive(
+        url, SCRIPT, (prefix,), connections=connections, seconds=seconds, cores=cores, patience=patience
+    )
+
+
+def drive(
+    url: str,
+    script: Path,
+    arguments: tuple[str, ...],
+    *,
+    connections: int,
+    seconds: float,
+    cores: tuple[int, ...],
+    patience: int = 2,
+) -> Load:
+    """Load the origin with the requests that a script makes of its arguments."""
+    how = ("-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", f"{patience}s", "-s", str(script))
+    argv = ("wrk", *how, url, "--", *arguments)
     done = subprocess.run(
         pinned(Command(name="wrk", argv=argv, cores=cores)),
         capture_output=True,

@@ -117,6 +117,7 @@ class Settings(BaseModel):
     gateway_pool_size: Annotated[int, Field(ge=1, le=65_535)] = 100
     gateway_cache_bytes: Positive = 67_108_864
     gateway_near_cache: bool = True
+    gateway_compression: bool = True
     gateway_max_connections: Annotated[int, Field(ge=1, le=1_000_000)] = 12_000
     gateway_connections_per_client: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     gateway_rate_limit: Annotated[str, AfterValidator(setting_values.rate)] = "12000/60"

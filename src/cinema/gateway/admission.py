@@ -26,6 +26,7 @@ def admission(settings: Settings) -> stagedoor.Settings:
         connections_per_client=settings.gateway_connections_per_client,
         cache_bytes=max(settings.gateway_cache_bytes, 2**16),
         near_cache=settings.gateway_near_cache,
+        compression=settings.gateway_compression,
         docs_only=settings.docs_only,
         sentry_dsn=settings.sentry_dsn or "",
         sentry_environment=settings.sentry_environment,

@@ -25,7 +25,6 @@ _PROTOCOL: Final = "stagedoor._door.near:NearDoorProtocol"
 
 Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
 Peer: TypeAlias = tuple[str, int] | None
-Pieces: TypeAlias = Sequence[bytes | memoryview]
 
 
 class NearAnswers(Protocol):
@@ -34,7 +33,7 @@ class NearAnswers(Protocol):
     `second` are the fields of every answer, a new list each second; whoever returns an answer has counted it.
     """
 
-    def known(self, octets: bytes, peer: Peer, second: Fields) -> Pieces | None:
+    def known(self, octets: bytes, peer: Peer, second: Fields) -> bytes | None:
         """Return the answer to a head that came before just so; None: read it."""
         ...
 
@@ -47,7 +46,7 @@ class NearAnswers(Protocol):
         octets: bytes,
         peer: Peer,
         second: Fields,
-    ) -> Pieces | None:
+    ) -> bytes | None:
         """Return the answer to a head that was read and found good; None: ask the application."""
         ...
 

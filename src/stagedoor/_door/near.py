@@ -8,7 +8,6 @@ way, where order, room and time are kept.
 """
 
 import asyncio
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from stagedoor._door.config import DoorConfig
@@ -46,9 +45,9 @@ class NearDoorProtocol(DoorProtocol):
             DoorProtocol.data_received(self, data)
             return
         if self._timeouts.phase == "idle" and self._is_free() and self._reader.is_empty():
-            pieces = near.known(data, self._client, self._state.default_headers)
-            if pieces is not None:
-                self._give(pieces)
+            whole = near.known(data, self._client, self._state.default_headers)
+            if whole is not None:
+                self._give(whole)
                 return
         self._arrived = data
         DoorProtocol.data_received(self, data)
@@ -62,7 +61,7 @@ class NearDoorProtocol(DoorProtocol):
             return
         target = head.target
         plain = head.version == "1.1" and head.keep_alive and target.authority is None
-        pieces = (
+        whole = (
             near.find(
                 head.method,
                 target.raw_path,
@@ -75,10 +74,10 @@ class NearDoorProtocol(DoorProtocol):
             if plain
             else None
         )
-        if pieces is None:
+        if whole is None:
             DoorProtocol.begin(self, head)
         else:
-            self._give(pieces)
+            self._give(whole)
 
     def _is_free(self) -> bool:
         """Tell whether an answer may leave at once, and the connection goes on after it."""
@@ -92,8 +91,7 @@ class NearDoorProtocol(DoorProtocol):
             and not self._transport.is_closing()
         )
 
-    def _give(self, pieces: Sequence[bytes | memoryview]) -> None:
-        for piece in pieces:
-            self.write(piece)
+    def _give(self, whole: bytes) -> None:
+        self.write(whole)
         self._state.total_requests += 1
         self._timeouts.enter("idle", self._loop.time())

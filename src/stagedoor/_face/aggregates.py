@@ -160,6 +160,7 @@ class Aggregate(Generic[M]):
         self.stale_before_partial = stale_before_partial
         self.deprecated = deprecated
         self.priority: Priority = priority
+        self.compress: bool | None = None
         self.reserve = reserve
         self.tags = tags
         self.guard = guard

@@ -70,6 +70,7 @@ class Handler:
     deprecated: bool = False
     live: bool = False
     etag: bool = False
+    compress: bool | None = None
     tags: tuple[str, ...] = ()
     guard: Guard | None = None
     priority: Priority = "detail"

@@ -176,7 +176,7 @@ def guarded(route: Route, guarding: Guarding) -> Route:
         except Denied as denied:
             raise RequestRefused(guarding.problem(denied)) from denied
         answer = await inner(request)
-        return replace(answer, headers=(*private(answer.headers), (b"vary", guard.header)))
+        return replace(answer, headers=(*private(answer.headers), (b"vary", guard.header)), repeat=None)
 
     said = route.documentation
     if said is not None:
@@ -186,7 +186,7 @@ def guarded(route: Route, guarding: Guarding) -> Route:
         said = replace(said, security=guard.security, problems=(*said.problems, *added))
     varies = tuple(sorted({*route.varies, guard.header.decode()}))
     subject = partial(_subject, guarding)
-    return replace(route, handle=handle, documentation=said, varies=varies, subject=subject)
+    return replace(route, handle=handle, documentation=said, varies=varies, subject=subject, repeats=None)
 
 
 def _subject(guarding: Guarding, scope: Scope) -> str:

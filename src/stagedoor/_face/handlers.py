@@ -267,6 +267,7 @@ class Handling:
             cached=None if declared.cache is None else declared.cache.max_age,
             deadline=self._deadline,
             varies=self.vary.names,
+            compress=declared.compress,
             repeats=None if declared.purges or self.guard is not None else self.vary.repeats,
             documentation=Documentation(
                 summary=summary,

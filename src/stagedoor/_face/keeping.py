@@ -9,10 +9,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, cast
 
+from stagedoor import _context as context
 from stagedoor import _problems as problems
 from stagedoor import _requests as requests
 from stagedoor._cache.codec import HttpCodec
 from stagedoor._cache.entry import Entry
+from stagedoor._cache.kept import Finding, Kept
 from stagedoor._cache.store import Lookup, Store, StoredEntry
 from stagedoor._cache.tags import tag as purge_name
 from stagedoor._call import Env
@@ -39,6 +41,7 @@ class Keeping:
     def __init__(self, cache: Cache, store: Store, env: Env, name: str) -> None:
         self._cache = cache
         self._store = store
+        self._finding = store if isinstance(store, Finding) else None
         self._now = env.clock.now
         self._observe = env.observe
         self._name = name
@@ -50,7 +53,22 @@ class Keeping:
         look = await self._store.get(key, self._cache.max_age)
         found = None if look.held is None else self._read(look.held)
         self._observe(CacheLookup(self._name, look.tier, "miss" if found is None else "hit"))
+        context.current().record.kept = (
+            None
+            if found is None or look.held is None
+            else Kept(look.held, self.again, self._cache.max_age, self._name)
+        )
         return found, look
+
+    def again(self, key: bytes, /) -> StoredEntry | None:
+        """Return what would answer this key at once; None if nothing does."""
+        held = None if self._finding is None else self._finding.find(key)
+        return held if held is not None and self._now() - held.born < self._cache.max_age else None
+
+    def told(self, left: float) -> requests.Headers:
+        """Return what the answer says of its age when it is fresh for so many seconds still."""
+        age = b"%d" % max(0.0, self._cache.max_age - left)
+        return ((b"age", age), cache_status(Record(lookup="hit", ttl=left)))
 
     def _read(self, held: StoredEntry) -> HttpResponse | None:
         """Return the answer; None for one that cannot be read, or is too old (K8)."""
@@ -61,10 +79,8 @@ class Keeping:
             kept = self._codec.decode(held.entry.body)
         except Exception:  # noqa: BLE001 - bytes from outside can break a decoder in any way
             return None
-        status = cache_status(Record(lookup="hit", ttl=self._cache.max_age - age))
-        return HttpResponse(
-            status=kept.status, headers=(*kept.headers, (b"age", b"%d" % age), status), body=kept.body
-        )
+        told = self.told(self._cache.max_age - age)
+        return HttpResponse(status=kept.status, headers=(*kept.headers, *told), body=kept.body)
 
     async def fetched(
         self, key: bytes, tags: tuple[str, ...], make: Callable[[], Awaitable[Stream]]
@@ -94,6 +110,7 @@ class Keeping:
             body = b"".join([chunk async for chunk in stream])
         finally:
             await stream.aclose()
+        context.current().record.kept = None  # what was asked meanwhile may have been kept
         whole = HttpResponse(status=200, headers=stream.lines, body=body)
         names = tuple(purge_name(tag) for tag in tags)
         entry = Entry(key, self._codec.encode(whole), self._cache.max_age, self._codec.schema, names)

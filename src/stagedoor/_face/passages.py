@@ -175,6 +175,7 @@ class Passing:
                 deadline=self._deadline,
                 varies=declared.service.forward.names,
                 raw=True,
+                compress=False,  # it has entity tags of its own
                 documentation=documentation,
             )
             for method in sorted(declared.methods)

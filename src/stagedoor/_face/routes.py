@@ -58,6 +58,7 @@ class Routes:
         tags: Sequence[str] = (),
         guard: Guard | None = None,
         priority: Priority = "detail",
+        compress: bool | None = None,
     ) -> Aggregate[M]:
         """Declare a screen: one typed answer made of parts.
 
@@ -67,7 +68,7 @@ class Routes:
         its stale-if-error window go before a new partial one. `reserve` is the seconds of the deadline that rendering
         and the way back take; the parts have the rest. `tags` group it in documents. `priority` says who goes
         first where not all can be served. `guard` says who may come in, and who
-        that is identifies the answer. Raises `ConfigError`.
+        that is identifies the answer. `compress` as for `get`. Raises `ConfigError`.
         """
         place = here()
         _validate_priority(priority, place)
@@ -91,6 +92,7 @@ class Routes:
             priority=priority,
             place=place,
         )
+        aggregate.compress = compress
         self.aggregates.append(aggregate)
         return aggregate
 
@@ -107,6 +109,7 @@ class Routes:
         tags: Sequence[str] = (),
         guard: Guard | None = None,
         priority: Priority = "detail",
+        compress: bool | None = None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         """Declare a handler of GET and HEAD. Raises `ConfigError`.
 
@@ -115,7 +118,8 @@ class Routes:
         None (204) or an `Answer`; bytes with a content type of their own go as they stand. A `live` one answers however
         often a client has asked, and however much there is to do; the others by their `priority`. With `etag` its
         answers carry an entity tag, and who holds one already is answered 304 (RFC 9110 13.1.2). `tags` group it in
-        documents.
+        documents. Text and JSON of 1 KB and more leave compressed where everybody may see them; with `compress` also
+        what is private or not kept, which must not show a secret beside what a stranger chose (BREACH); False: never.
         """
         place = here()
         _validate_priority(priority, place)
@@ -133,6 +137,7 @@ class Routes:
             tags=tuple(tags),
             guard=guard,
             priority=priority,
+            compress=compress,
         )
 
     def post(

@@ -14,7 +14,6 @@ from stagedoor._cache.tags import tag as purge_name
 from stagedoor._call import Transport
 from stagedoor._context import Record, RequestContext
 from stagedoor._deadline import DueTime
-from stagedoor._door.wire import head_of
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.authenticators import Guards
 from stagedoor._face.backends import Backend
@@ -22,6 +21,7 @@ from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.client import ServiceClient
 from stagedoor._face.declared import Handler, Source
+from stagedoor._face.equipment import equip
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.guarding import guarded
@@ -135,9 +135,10 @@ class Running:
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
-        # What wraps the whole would be gone round, and so would the span of each request.
-        if settings.near_cache and not declared.middleware and self.env.tracer is None:
-            self.web.repeat_near(head_of, most=settings.cache_bytes, claim=self.stores.near.claim)
+        wrapped = (
+            bool(declared.middleware) or self.env.tracer is not None
+        )  # the span of a request is round it, too
+        equip(self.web, settings, self.stores.near, wrapped=wrapped)
         if world.metrics is not None:
             world.metrics.follow(self._loads, lambda: self.web.pressure.limit)
             world.metrics.expect(screen.plan for screen in self._screens.values())

@@ -372,6 +372,7 @@ class Screen(Generic[M]):
             cached=None if cache is None else cache.max_age,
             deadline=self._deadline,
             varies=self.layout.vary.names,
+            compress=declared.compress,
             repeats=self.layout.vary.repeats if self.layout.guard is None else None,
             documentation=Documentation(
                 summary=summary,

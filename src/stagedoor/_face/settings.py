@@ -37,9 +37,9 @@ class Settings:
     `trusted_proxies` are addresses and networks whose word on the client counts. `trusted_hosts` are the names under
     which it is served, any if empty: a request for another is 421, but for health and metrics. `max_connections` and
     `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory; with `near_cache` the
-    door gives kept answers again by itself. `docs_only` serves documents, health and what asks no service; all else is
-    503, and nothing is opened. `sentry_dsn` is told of errors of ours, and of a share of all requests
-    (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
+    door gives kept answers again by itself, with `compression` text and JSON leave as gzip where they may. `docs_only`
+    serves documents, health and what asks no service; all else is 503, and nothing is opened. `sentry_dsn` is told of
+    errors of ours, and of a share of all requests (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
     """
 
     host: str = "127.0.0.1"
@@ -60,6 +60,7 @@ class Settings:
     connections_per_client: int = 0
     cache_bytes: int = 64 * 2**20
     near_cache: bool = True
+    compression: bool = True
     docs_only: bool = False
     sentry_dsn: str = field(default="", repr=False)  # it may hold a key
     sentry_environment: str = ""
@@ -208,6 +209,10 @@ def _among(names: Iterable[str]) -> Callable[[Any], bool]:
     return lambda text: isinstance(text, str) and text.lower() in known
 
 
+def _switched(name: str, meaning: str) -> Setting:
+    return Setting(name, _switch, lambda one: isinstance(one, bool), "true or false", meaning)
+
+
 _LEVELS: Final = tuple(level.lower() for level in get_args(Level))
 _SETTINGS: Final = (
     Setting(
@@ -275,9 +280,7 @@ _SETTINGS: Final = (
     Setting(
         "log_sample", _decimal, _is_between(0.0, 1.0), "a share from 0 to 1", "of ordinary requests, logged"
     ),
-    Setting(
-        "metrics", _switch, lambda one: isinstance(one, bool), "true or false", "whether /metrics is served"
-    ),
+    _switched("metrics", "whether /metrics is served"),
     Setting("max_connections", _number, _is_whole(1, 10**6), "1 or more", "connections of all clients"),
     Setting(
         "connections_per_client", _number, _is_whole(0, 10**6), "0 (no bound) or more", "connections of one"
@@ -285,20 +288,9 @@ _SETTINGS: Final = (
     Setting(
         "cache_bytes", _number, _is_whole(2**16, 2**53), "bytes, 65536 or more", "what kept answers may take"
     ),
-    Setting(
-        "near_cache",
-        _switch,
-        lambda one: isinstance(one, bool),
-        "true or false",
-        "whether the door gives kept answers again by itself",
-    ),
-    Setting(
-        "docs_only",
-        _switch,
-        lambda one: isinstance(one, bool),
-        "true or false",
-        "serve documents, and no data",
-    ),
+    _switched("near_cache", "whether the door gives kept answers again by itself"),
+    _switched("compression", "whether text and JSON leave as gzip where they may"),
+    _switched("docs_only", "serve documents, and no data"),
     Setting(
         "sentry_dsn",
         str,

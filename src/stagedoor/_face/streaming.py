@@ -9,6 +9,7 @@ and those that `Connection` names, end here both ways (H1); the stream is given 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from stagedoor._face.replies import Stream, handed_on
 from stagedoor._face.templates import route_names
 from stagedoor._requests import HttpResponse
 from stagedoor._web.answer import WebAnswer as Written
+from stagedoor._web.answer import repeat_of
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Documentation, RequestRefused, Route
 from stagedoor.errors import ConfigError, UpstreamError, UpstreamGarbled, UpstreamTimeout
@@ -48,6 +50,7 @@ _HEADERS: Final = {
     "ETag": "Names what is answered. Sent back as `If-None-Match` it is answered 304",
     "Cache-Status": "Whether the answer was kept (RFC 9211)",
 }
+_TOLD: Final = [b"age", b"cache-status"]
 _GIVEN: Final = frozenset({200, 206, 304})
 
 
@@ -114,7 +117,10 @@ class Streaming:
             if self._claimed:
                 values |= claimed_values(self._claimed, caller)
             caller.inputs = values
-            return await self._answered(request.method, dict(caller.fields), values)
+            fields = dict(caller.fields)
+            if b"if-none-match" in fields:
+                fields[b"if-none-match"] = request.listed(b"if-none-match") or b""
+            return await self._answered(request.method, fields, values)
         except (UpstreamError, Problem) as failed:
             raise RequestRefused(self._refusals(failed)) from failed
 
@@ -131,7 +137,10 @@ class Streaming:
         else:
             found, _ = await keeping.find(key)
             answer = await make() if found is None else found
-        return _handed_on(answer) if isinstance(answer, Stream) else partly(_bare(answer), fields, method)
+        if isinstance(answer, Stream):
+            return _handed_on(answer)
+        answer = _bare(answer)
+        return _repeated(partly(answer, fields, method), answer, keeping)
 
     async def _made(self, values: Mapping[str, Any], fields: Mapping[bytes, bytes]) -> Stream:
         """Call the function; the deadline holds until the head of the answer is there."""
@@ -171,6 +180,8 @@ class Streaming:
             live=declared.live,
             priority=declared.priority,
             kind="stream",
+            repeats=() if self._keeping is not None else None,
+            compress=False,  # it has entity tags of its own
             cached=None if declared.cache is None else declared.cache.max_age,
             deadline=self._deadline,
             varies=self.vary.names,
@@ -191,6 +202,17 @@ def _bare(response: HttpResponse) -> HttpResponse:
     dropped = OWN_ANSWER | named(response.headers)
     fields = tuple(field for field in response.headers if field[0] not in dropped)
     return HttpResponse(status=response.status, headers=fields, body=response.body)
+
+
+def _repeated(written: Written, answer: HttpResponse, keeping: Keeping) -> Written:
+    """Return an answer that may be given again, if all of it was kept: its last fields tell the time."""
+    if written.status not in {200, 304} or [name for name, _ in answer.headers[-2:]] != _TOLD:
+        return written
+    fields = tuple(field for field in answer.headers[:-2] if field[0] != b"content-length")
+    repeat = repeat_of(context.current().record, fields, keeping.told, answer.body)
+    if repeat is not None:
+        repeat = replace(repeat, etag=answer.header(b"etag"))
+    return replace(written, repeat=repeat)
 
 
 def _handed_on(stream: Stream) -> Written:

@@ -201,15 +201,17 @@ class Logs:
         template = self._template(method, endpoint, status)
         if template is None:
             return partial(self.request_ended, method, endpoint, status)
+        first, second, third, fourth, last = template
 
         def logged(seconds: float, request_id: str, trace_id: str) -> None:
             took = repr(round(seconds * 1000, 3))
-            self._append((template % (self._timestamp(), request_id, trace_id, took)).encode())
+            line = f"{first}{self._timestamp()}{second}{request_id}{third}{trace_id}{fourth}{took}{last}"
+            self._append(line.encode())
 
         return logged
 
-    def _template(self, method: str, endpoint: str, status: int) -> str | None:
-        """Return a line of JSON with places for what differs; None where lines are of another kind, or drawn."""
+    def _template(self, method: str, endpoint: str, status: int) -> list[str] | None:
+        """Return what of a line of JSON stands between what differs; None where lines are of another kind, or drawn."""
         if (
             status >= 500
             or self._least > _LEVELS["INFO"]
@@ -217,11 +219,11 @@ class Logs:
             or self._sample < 1.0
         ):
             return None
-        record = self._record("INFO", method, endpoint, status, _TOOK, "%", "%")
-        line = as_json({**record, "timestamp": "%"}).decode().replace("%", "%%")
-        for name in ("timestamp", "request_id", "trace_id"):  # no text holds a quote that is not escaped
-            line = line.replace(f'"{name}":"%%"', f'"{name}":"%s"')
-        return line.replace(f'"duration_ms":{_TOOK * 1000!r}', '"duration_ms":%s')
+        record = self._record("INFO", method, endpoint, status, _TOOK, "?", "?")
+        line = as_json({**record, "timestamp": "?"}).decode()
+        for name in ("timestamp", "request_id", "trace_id"):  # no text holds a bare quote, no line a NUL
+            line = line.replace(f'"{name}":"?"', f'"{name}":"\0"')
+        return line.replace(f'"duration_ms":{_TOOK * 1000!r}', '"duration_ms":\0').split("\0")
 
     def log(self, level: Level, event: str, *, service: str = "", **fields: object) -> None:
         """Log one line of trouble within the allowance of its kind; the ids come from the current context."""

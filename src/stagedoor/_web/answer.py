@@ -7,6 +7,7 @@ from dataclasses import field
 import orjson
 
 from stagedoor._cache.kept import Kept
+from stagedoor._cache.store import StoredEntry
 from stagedoor._context import Record
 from stagedoor._requests import Headers
 from stagedoor._value import value
@@ -20,6 +21,7 @@ __all__ = [
     "json",
     "matches",
     "repeat_of",
+    "resolved",
     "without_body",
 ]
 
@@ -33,7 +35,8 @@ class Repeat:
     """What an answer 200 is made of that is kept: enough to give it again while it holds, to everybody who asks so.
 
     `fields` and `body` stay as they are; `told` returns the fields that depend on how many seconds it is fresh still.
-    Who asks with the `etag`, if it has one, is answered 304.
+    Who asks with the `etag`, if it has one, is answered 304. `coding` is that of the body, and with `negotiated` there
+    are others; `elsewhere` finds the entry that holds the body, where it is not the one that was kept.
     """
 
     kept: Kept
@@ -41,13 +44,17 @@ class Repeat:
     told: Callable[[float], Headers]
     body: bytes = field(repr=False)
     etag: bytes | None = None
+    coding: str = ""
+    negotiated: bool = False
+    elsewhere: Callable[[], StoredEntry | None] | None = None
 
 
 @value()
 class WebAnswer:
     """One answer: status, header fields in lower case without Content-Length, and a body, whole or as a stream.
 
-    `repeat` is there where the same may be answered again without asking the handler.
+    `repeat` is there where the same may be answered again without asking the handler. One with an `etag` becomes a 304
+    as it leaves, for a `condition` (If-None-Match) that names it: only then is it known in which coding it leaves.
     """
 
     status: int
@@ -55,6 +62,8 @@ class WebAnswer:
     body: bytes = b""
     stream: AsyncIterator[bytes | memoryview] | None = field(default=None, compare=False)
     repeat: Repeat | None = field(default=None, compare=False, repr=False)
+    etag: bytes | None = field(default=None, compare=False, repr=False)
+    condition: bytes | None = field(default=None, compare=False, repr=False)
 
 
 def repeat_of(
@@ -81,12 +90,17 @@ def etag_of(body: bytes) -> bytes:
 
 
 def conditional(answer: WebAnswer, etag: bytes, if_none_match: bytes | None) -> WebAnswer:
-    """Add the entity tag; answer 304 where the client holds it already (RFC 9110 13.1.2)."""
+    """Add the entity tag; the answer will be 304 where the client holds it already (RFC 9110 13.1.2)."""
     headers, said = (*answer.headers, (b"etag", etag)), answer.repeat
     repeat = said and Repeat(said.kept, (*said.fields, (b"etag", etag)), said.told, said.body, etag)
-    if if_none_match is None or not matches(etag, if_none_match):
-        return WebAnswer(answer.status, headers, answer.body, None, repeat)
-    return WebAnswer(304, without_body(headers), b"", None, repeat)
+    return WebAnswer(answer.status, headers, answer.body, None, repeat, etag, if_none_match)
+
+
+def resolved(answer: WebAnswer) -> WebAnswer:
+    """Return an answer as it leaves: 304 if its client holds it already."""
+    if answer.etag is None or answer.condition is None or not matches(answer.etag, answer.condition):
+        return answer
+    return WebAnswer(304, without_body(answer.headers), b"", None, answer.repeat)
 
 
 def without_body(fields: Headers) -> Headers:

@@ -31,13 +31,14 @@ from stagedoor._parameters import BeyondWindow, Invalid
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._web.access import CLIENT_CLOSED, AccessObserver, ActiveRequest, RequestCounter, signed
-from stagedoor._web.answer import WebAnswer
+from stagedoor._web.answer import WebAnswer, resolved
+from stagedoor._web.compression import Compression
 from stagedoor._web.cors import Cors, is_foreign
 from stagedoor._web.disconnect import ClientGone, while_connected
 from stagedoor._web.identity import credentials_of
 from stagedoor._web.near import NearCache
 from stagedoor._web.permissions import Limit, Render
-from stagedoor._web.request import Request
+from stagedoor._web.request import Request, listed
 from stagedoor._web.routes import RequestRefused, Route, RouteMatch, Router
 from stagedoor._web.spans import spanned
 from stagedoor._web.stream import send_stream
@@ -139,26 +140,27 @@ class GatewayApp:
         self.pressure = Pressure(target=min(deadline / _TURNS, _SLOWEST_TURN), most=_MOST)
         self._turn_asked = self._next_turn = -inf
         self.deadline = deadline
-        self._counter = RequestCounter(traffic, env.clock.now)
-        self._count = spanned(self._counter.count, env.tracer)
-        self._trusted = trusted
+        self.counter = RequestCounter(traffic, env.clock.now)
+        self._count = spanned(self.counter.count, env.tracer)
+        self.trusted = trusted
         self._throttle = throttle
         common = () if throttle is None else (throttle,)
         self._quotas = {path: Quotas(one, *common) for path, one in (limits or {}).items()}
         self._limited = bool(throttle is not None or self._quotas)
-        self._cors = cors
+        self.cors = cors
         self._always = tuple(always)
         self._lifespan = lifespan
-        self._entropy = entropy
-        self._env = env
+        self.entropy = entropy
+        self.env = env
         self.near: NearCache | None = None
+        self.compression: Compression | None = None
         self.mistakes: Callable[[Exception], object] = _nobody_asks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
         if scope["type"] == "http":
             match = self._router.match(scope["method"], scope["raw_path"])
-            exchange = _RoutedRequest(scope, receive, send, match, self._now(), self._entropy(40))
+            exchange = _RoutedRequest(scope, receive, send, match, self._now(), self.entropy(40))
             route = match.route
             if route.counted:
                 await self._count(exchange, self._admitted(exchange, route))
@@ -172,7 +174,7 @@ class GatewayApp:
     @property
     def active(self) -> int:
         """Return the counted requests under way."""
-        return self._counter.active
+        return self.counter.active
 
     def drain(self) -> None:
         """Say "not ready" from now on; requests under way and new ones are still answered."""
@@ -180,7 +182,7 @@ class GatewayApp:
 
     def refused(self, problem: problems.ProblemDetails, request_id: str) -> None:
         """Count a request that the door turned away before it came here."""
-        self._counter.refused(problem, request_id)
+        self.counter.refused(problem, request_id)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
@@ -231,7 +233,7 @@ class GatewayApp:
             wait = await self._wait(exchange)
             if wait:
                 return self._problem(exchange, problems.rate_limited(wait))
-        if exchange.scope["method"] not in _SAFE and is_foreign(exchange.headers, self._cors):
+        if exchange.scope["method"] not in _SAFE and is_foreign(exchange.headers, self.cors):
             return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
         return await self._handled(exchange)
 
@@ -257,11 +259,11 @@ class GatewayApp:
         peer = exchange.scope.get("client")
         if peer is None:
             return ""
-        return client_key(client_of(peer[0], exchange.scope["headers"], self._trusted))
+        return client_key(client_of(peer[0], exchange.scope["headers"], self.trusted))
 
     def _preflight(self, exchange: _RoutedRequest) -> WebAnswer | None:
         """Return what a browser hears that asks whether it may ask; None if this is nothing of the kind."""
-        cors, methods = self._cors, self._router.allowed(exchange.scope["raw_path"])
+        cors, methods = self.cors, self._router.allowed(exchange.scope["raw_path"])
         fields = None if methods is None or cors is None else cors.preflight(exchange.headers, methods)
         return None if fields is None else WebAnswer(204, fields)
 
@@ -317,7 +319,7 @@ class GatewayApp:
         """Return the deadline of this request: a trusted peer may shorten it, nobody lengthens it (D5)."""
         asked = _figure(exchange.headers.get(b"stagedoor-deadline-ms"))
         client = exchange.scope.get("client")
-        if asked is None or client is None or not self._trusted(client[0]):
+        if asked is None or client is None or not self.trusted(client[0]):
             return whole
         return whole.narrowed(exchange.started + asked / 1000)
 
@@ -343,10 +345,11 @@ class GatewayApp:
         """Write the head and the body, and note the status; a stream of known length brings its Content-Length."""
         if answer is _GONE:
             return
+        answer = await self._coded(exchange, answer)
         send, headers = exchange.send, [*answer.headers, *exchange.fields]
         if answer.stream is None and answer.status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(answer.body)))
-        self._dress(headers, exchange.request_id.encode(), exchange.headers.get(b"origin"))
+        self.dress(headers, exchange.request_id.encode(), exchange.headers.get(b"origin"))
         if self.near is not None and answer.repeat is not None:
             self.near.permit(exchange.scope, exchange.match.route, answer.repeat)
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
@@ -359,39 +362,32 @@ class GatewayApp:
         await send({"type": "http.response.body", "body": body})
         exchange.status = answer.status
 
-    def _dress(self, fields: list[tuple[bytes, bytes]], request_id: bytes, origin: bytes | None) -> None:
+    async def _coded(self, exchange: _RoutedRequest, answer: WebAnswer) -> WebAnswer:
+        """Return an answer in the coding that is asked for, or 304 to who has it so."""
+        if self.compression is not None and answer.status == 200:
+            accepted = listed(b"accept-encoding", exchange.headers, exchange.scope["headers"])
+            answer = await self.compression.coded(answer, exchange.match.route.compress, accepted)
+        return answer if answer.condition is None else resolved(answer)
+
+    def dress(self, fields: list[tuple[bytes, bytes]], request_id: bytes, origin: bytes | None) -> None:
         """Add to an answer's fields those that every answer carries."""
         signed(fields, request_id)
         if self._always:
             said = {name for name, _ in fields}
             fields += [field for field in self._always if field[0] not in said]
-        if self._cors is not None:
-            self._cors.tell(fields, origin)
+        if self.cors is not None:
+            self.cors.tell(fields, origin)
 
     def repeat_near(self, render: Render, *, most: int, claim: Callable[[int], None]) -> None:
         """Let the door give kept answers again by itself: see `near`."""
-        self.near = NearCache(
-            env=self._env,
-            render=render,
-            dress=self._dress,
-            limit_of=self._limit_of,
-            counter=self._counter,
-            pressure=self.pressure,
-            trusted=self._trusted,
-            cors=self._cors,
-            entropy=self._entropy,
-            most=most,
-            claim=claim,
-        )
+        self.near = NearCache(self, render=render, most=most, claim=claim)
 
-    def _limit_of(self, route: Route) -> Limit | None:
+    def limit_of(self, route: Route) -> Limit | None:
         """Return what counts a request of a route that certainly may pass."""
-        if route.live:
-            return None
-        quotas = self._quotas.get(route.path)
+        quotas = None if route.live else self._quotas.get(route.path)
         if quotas is not None:
             return quotas.pass_at_once
-        return None if self._throttle is None else partial(pass_at_once, self._throttle)
+        return None if route.live or self._throttle is None else partial(pass_at_once, self._throttle)
 
 
 def _raised_here(error: Exception) -> bool:

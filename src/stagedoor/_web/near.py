@@ -14,8 +14,8 @@ time, a permission is given for the second hit of a target; what is in use is ne
 flood of unlike heads or targets costs those who send it their own short cuts, and nobody else's.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol, TypeAlias
 
 from stagedoor._addresses import Trust, client_key, client_of
 from stagedoor._asgi import Scope
@@ -23,25 +23,24 @@ from stagedoor._call import Env
 from stagedoor._ids import request_id_of
 from stagedoor._web.access import RequestCounter
 from stagedoor._web.answer import Repeat
+from stagedoor._web.coding import selected
 from stagedoor._web.cors import Cors
-from stagedoor._web.permissions import Ask, Dress, Fields, Form, Limit, Permission, Render
+from stagedoor._web.permissions import Ask, Fields, Form, Limit, Permission, Render
+from stagedoor._web.request import listed
 from stagedoor._web.room import Room, Table
 from stagedoor._web.routes import Route
-from stagedoor._web.trace import identify
+from stagedoor._web.trace import trace_id_of
 from stagedoor.policies._pressure import Pressure
 
-__all__ = ["NearCache", "Peer", "Pieces"]
+__all__ = ["NearCache", "Peer"]
 
 Peer: TypeAlias = tuple[str, int] | None
-Pieces: TypeAlias = Sequence[bytes | memoryview]
 
 _SHARE: Final = 8  # of the store's octets one in so many is for permissions and heads
-_COPIED: Final = 16_384  # octets of a body that one write with its head is worth a copy for
 _LONGEST: Final = 2_048  # octets of a head that is remembered
 _PER_HEAD: Final = 600  # octets of the objects round one
 _PER_PERMISSION: Final = 4_000  # with the heads of its forms
 _METHODS: Final = frozenset({"GET", "HEAD"})
-_CONDITION: Final = b"if-none-match"
 _PROXIED: Final = frozenset({b"x-forwarded-for", b"forwarded"})
 # Whose octets are not to be kept, or do not tell by themselves who asks.
 _FORGOTTEN: Final = _PROXIED | {b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"}
@@ -63,18 +62,19 @@ _NEVER: Final = frozenset(
         b"via",
     }
 )
-_OURS: Final = b"stagedoor-"
+_OURS: Final = b"\0stagedoor-"  # how a name of ours begins in a list of names
 
 
 class _KnownHead:
     """A head that came before, octet for octet, and what it means. Ids are "" where it brings none."""
 
-    __slots__ = ("ask", "form", "permission", "request_id", "serial", "trace_id", "used")
+    __slots__ = ("ask", "form", "negotiated", "permission", "request_id", "serial", "trace_id", "used")
 
     def __init__(
         self, permission: Permission, ask: Ask, form: Form, request_id: str, trace_id: str, now: float
     ) -> None:
         self.permission = permission
+        self.negotiated = permission.negotiated
         self.ask = ask
         self.form = form  # of the entry with this serial
         self.serial = permission.serial
@@ -83,39 +83,44 @@ class _KnownHead:
         self.used = now
 
 
+class Answering(Protocol):
+    """The gateway, as far as it has a say in each answer."""
+
+    env: Env
+    counter: RequestCounter
+    pressure: Pressure
+    trusted: Trust
+    cors: Cors | None
+    entropy: Callable[[int], bytes]
+
+    def dress(self, fields: list[tuple[bytes, bytes]], request_id: bytes, origin: bytes | None, /) -> None:
+        """Add the fields that every answer carries."""
+
+    def limit_of(self, route: Route, /) -> Limit | None:
+        """Return what counts a request of a route that certainly may pass; None where nothing limits it."""
+        ...
+
+
 class NearCache:
     """The permissions of one gateway, and the heads that are known.
 
-    `render` writes the head of an answer, `dress` adds the fields that every answer carries to a list, `limit_of` tells
-    what limits the clients of a route. `most` octets are what the store may hold, `claim` counts those that are taken
-    here.
+    `render` writes the head of an answer. `most` octets are what the store may hold, `claim` counts those that are
+    taken here.
     """
 
     def __init__(
-        self,
-        *,
-        env: Env,
-        render: Render,
-        dress: Dress,
-        limit_of: Callable[[Route], Limit | None],
-        counter: RequestCounter,
-        pressure: Pressure,
-        trusted: Trust,
-        cors: Cors | None,
-        entropy: Callable[[int], bytes],
-        most: int,
-        claim: Callable[[int], None],
+        self, gateway: Answering, *, render: Render, most: int, claim: Callable[[int], None]
     ) -> None:
-        self._now = env.clock.now
-        self._observe = env.observe
+        self._now = gateway.env.clock.now
+        self._observe = gateway.env.observe
         self._render = render
-        self._dress = dress
-        self._limit_of = limit_of
-        self._counter = counter
-        self._pressure = pressure
-        self._trusted = trusted
-        self._cors = cors
-        self._entropy = entropy
+        self._dress = gateway.dress
+        self._limit_of = gateway.limit_of
+        self._counter = gateway.counter
+        self._pressure = gateway.pressure
+        self._trusted = gateway.trusted
+        self._cors = gateway.cors
+        self._entropy = gateway.entropy
         room = Room(most // _SHARE, claim)
         self._permissions: Table[Permission] = room.table()
         self._heads: Table[_KnownHead] = room.table()
@@ -124,7 +129,7 @@ class NearCache:
 
     # --- what the door asks ---------------------------------------------------------------------------------------
 
-    def known(self, octets: bytes, peer: Peer, second: Fields) -> Pieces | None:
+    def known(self, octets: bytes, peer: Peer, second: Fields) -> bytes | None:
         """Return the whole answer to a head that came before just so; None: read it.
 
         `second` are the fields that the door gives each answer: another list each second.
@@ -134,9 +139,9 @@ class NearCache:
             return None
         permission = known.permission
         if known.serial != permission.serial:
-            if not permission.serial:
+            if not permission.serial or known.negotiated != permission.negotiated:
                 return None
-            known.form, known.serial = permission.form(known.ask, self._counter), permission.serial
+            known.form, known.serial = permission.form(known.ask), permission.serial
         known.used = now = self._now()
         client = "" if peer is None else peer[0]
         return self._given(permission, known.form, known.request_id, known.trace_id, client, now, second)
@@ -150,37 +155,43 @@ class NearCache:
         octets: bytes,
         peer: Peer,
         second: Fields,
-    ) -> Pieces | None:
+    ) -> bytes | None:
         """Return the whole answer to a head that was read and found good; None: ask the gateway."""
-        permission = self._permission(path, query, fields)
-        if permission is None or method not in _METHODS or not permission.serial:
+        target = b"%b?%b" % (path, query) if query else path
+        first = self._permitted(target)
+        if first is None or method not in _METHODS:
             return None
         named = dict(fields)
-        if not _plain(named):
+        permission = self._permission(target, first, named, fields)
+        if permission is None or not permission.serial or not _plain(named):
             return None
         now, ask = self._now(), self._ask(method, named, fields)
-        form = permission.form(ask, self._counter)
-        request_id, trace_id = _ids(named, fields)
+        form = permission.form(ask)
+        request_id, trace_id = request_id_of(named.get(b"x-request-id"), ""), trace_id_of(named, fields)
         client = "" if peer is None else client_of(peer[0], tuple(fields), self._trusted)
-        pieces = self._given(permission, form, request_id, trace_id, client, now, second)
-        if pieces is not None and len(octets) <= _LONGEST and _FORGOTTEN.isdisjoint(named):
+        whole = self._given(permission, form, request_id, trace_id, client, now, second)
+        plain = whole is not None and len(octets) <= _LONGEST and _FORGOTTEN.isdisjoint(named)
+        if plain and self._heads.has_seen(octets):
             known = _KnownHead(permission, ask, form, request_id, trace_id, now)
             self._heads.add(octets, known, len(octets) + _PER_HEAD, now)
-        return pieces
+        return whole
 
-    def _permission(self, path: bytes, query: bytes, fields: Fields) -> Permission | None:
-        target = b"%b?%b" % (path, query) if query else path
-        permission = self._permitted(target)
-        if permission is None or not permission.names:
-            return permission
-        return self._permitted(_varied(target, permission.names, fields))
+    def _permission(
+        self, target: bytes, found: Permission | None, named: Mapping[bytes, bytes], fields: Fields
+    ) -> Permission | None:
+        """Return what is permitted by the fields and codings that there are several answers for."""
+        if found is not None and found.names:
+            target = _varied(target, found.names, fields)
+            found = self._permitted(target)
+        if found is None or not found.negotiated or b"accept-encoding" not in named:
+            return found
+        coding = selected(listed(b"accept-encoding", named, fields) or b"")
+        return self._permitted(_coded(target, coding)) if coding else found
 
     def _ask(self, method: str, named: dict[bytes, bytes], fields: Fields) -> Ask:
-        condition, origin = named.get(_CONDITION), named.get(b"origin")
-        if condition is not None:  # all its lines are one list (RFC 9110 5.3)
-            condition = b", ".join([said for name, said in fields if name == _CONDITION])
-        listed = origin is not None and self._cors is not None and self._cors.lists(origin)
-        return method, condition, origin if listed else None
+        condition, origin = listed(b"if-none-match", named, fields), named.get(b"origin")
+        known = origin is not None and self._cors is not None and self._cors.lists(origin)
+        return method, condition, origin if known else None
 
     def _given(
         self,
@@ -191,13 +202,14 @@ class NearCache:
         client: str,
         now: float,
         second: Fields,
-    ) -> Pieces | None:
+    ) -> bytes | None:
         """Return an answer that is counted and told, or None: then nothing has happened yet."""
         if not self._pressure.is_low():
             return None
-        held = permission.again(permission.key)
-        if held is None or held.serial != permission.serial:
+        found = permission.found()
+        if found is None:
             return None
+        held, source = found
         if form.second is not second and not permission.write(
             form, held, now, second, self._render, self._dress
         ):
@@ -207,14 +219,18 @@ class NearCache:
             told = permission.limit(client_key(client) if client else client)
             if told is None:
                 return None
-            limits = b"".join([b"%b: %b\r\n" % field for field in told]) + limits
+            limits = told + limits
         if not (request_id and trace_id):
             fresh = self._entropy(32).hex()
             request_id, trace_id = request_id or fresh[32:], trace_id or fresh[:32]
         self._observe(permission.event)
-        form.told(self._now() - now, request_id, trace_id)
+        tell = form.told or permission.prepare(form, self._counter)
+        tell(self._now() - now, request_id, trace_id)
         head = (form.before, request_id.encode(), form.after, limits)
-        return head_and_body(head, permission, form, held.entry.body)
+        if form.bodiless:
+            return b"".join(head)
+        # One copy of up to 64 KB costs less than a write of several whole.
+        return b"".join((*head, memoryview(source.entry.body)[permission.offset :], permission.tail))
 
     # --- what the gateway tells -----------------------------------------------------------------------------------
 
@@ -230,6 +246,10 @@ class NearCache:
             self._held(target, route, names)
             target = _varied(target, names, scope["headers"])
         permission = self._held(target, route, ())
+        if permission is not None:
+            permission.negotiated = repeat.negotiated
+        if repeat.coding:
+            permission = self._held(_coded(target, repeat.coding), route, ())
         if permission is not None and permission.serial != repeat.kept.held.serial:
             permission.settle(repeat)
 
@@ -239,6 +259,8 @@ class NearCache:
         if found is not None:
             found.used = now
             return found
+        if not self._permissions.has_seen(key):
+            return None
         made = Permission(route, self._limit_of(route), now, names)
         return made if self._permissions.add(key, made, len(key) + _PER_PERMISSION, now) else None
 
@@ -246,37 +268,18 @@ class NearCache:
         return f"<NearCache {len(self._permissions)} permissions, {len(self._heads)} heads>"
 
 
-def head_and_body(head: tuple[bytes, ...], permission: Permission, form: Form, kept: bytes) -> Pieces:
-    """Return the octets of an answer, in as few pieces as are worth a copy."""
-    if form.bodiless:
-        return (b"".join(head),)
-    body = memoryview(kept)[permission.offset :]
-    if len(body) <= _COPIED:
-        return (b"".join((*head, body, permission.tail)),)
-    pieces = (b"".join(head), body)
-    return (*pieces, permission.tail) if permission.tail else pieces
-
-
 def _plain(named: dict[bytes, bytes]) -> bool:
     """Tell whether a head asks for nothing that only the gateway can answer."""
-    if not _NEVER.isdisjoint(named) or any(name.startswith(_OURS) for name in named):
+    names = b"\0".join(named)
+    if not _NEVER.isdisjoint(named) or _OURS in names or names.startswith(_OURS[1:]):
         return False
     return named.get(b"connection", b"keep-alive").lower() == b"keep-alive"
+
+
+def _coded(target: bytes, coding: str) -> bytes:
+    return b"%b\0\0%b" % (target, coding.encode())
 
 
 def _varied(target: bytes, names: Iterable[bytes], fields: Fields) -> bytes:
     """Return a key that is equal only for equal lines of these fields: no line holds a NUL."""
     return b"".join([target, b"\0", *[b"%b:%b\0" % field for field in fields if field[0] in names]])
-
-
-def _ids(named: dict[bytes, bytes], fields: Fields) -> tuple[str, str]:
-    """Return the request id and the trace id that a head brings, as the gateway takes them over; "" for none."""
-    request_id = request_id_of(named.get(b"x-request-id"), "")
-    if b"traceparent" not in named:
-        return request_id, ""
-    trace = identify(named, fields, _NO_ENTROPY)[1].trace_id.decode()
-    return request_id, "" if trace == _NO_TRACE else trace
-
-
-_NO_ENTROPY: Final = bytes(40)
-_NO_TRACE: Final = "0" * 32  # as is made of it; one that comes in is never zero (Trace Context 3.2.2.3)

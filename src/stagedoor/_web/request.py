@@ -1,11 +1,11 @@
 """One request as a handler sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from stagedoor._asgi import Receive, Scope
 from stagedoor._requests import Headers
 
-__all__ = ["Request"]
+__all__ = ["Request", "listed"]
 
 
 class Request:
@@ -34,10 +34,17 @@ class Request:
 
     def listed(self, name: bytes) -> bytes | None:
         """Return the values of all lines of a field as one list (RFC 9110 5.3); None if there is none."""
-        if name not in self.headers:
-            return None
-        return b", ".join([said for field, said in self.scope["headers"] if field == name])
+        return listed(name, self.headers, self.scope["headers"])
 
     def all_headers(self) -> Headers:
         """Return the header fields as they came, repetitions included."""
         return tuple(self.scope["headers"])
+
+
+def listed(
+    name: bytes, headers: Mapping[bytes, bytes], fields: Iterable[tuple[bytes, bytes]]
+) -> bytes | None:
+    """Return the values of all lines of a field as one list; `headers` has one of each name, `fields` all lines."""
+    if name not in headers:
+        return None
+    return b", ".join([said for field, said in fields if field == name])

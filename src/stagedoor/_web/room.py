@@ -64,7 +64,7 @@ class Room:
 
 
 class Table(Generic[T]):
-    """Things by octets; what comes once is noted, and held when it comes again."""
+    """Things by octets, for those who hold what comes the second time (`has_seen`)."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -73,12 +73,15 @@ class Table(Generic[T]):
         self._seen = [0] * _SLOTS
         self.get = self._held.get
 
-    def add(self, key: bytes, value: T, size: int, now: float) -> bool:
-        """Hold something if its key has come before and there is room; `size` is what it takes, its key included."""
+    def has_seen(self, key: bytes) -> bool:
+        """Tell whether a key has come before, as far as that is remembered; it has now."""
         place = hash(key)  # of bytes, it is another one in each process
-        if self._seen[place % _SLOTS] != place:
-            self._seen[place % _SLOTS] = place
-            return False
+        seen = self._seen[place % _SLOTS] == place
+        self._seen[place % _SLOTS] = place
+        return seen
+
+    def add(self, key: bytes, value: T, size: int, now: float) -> bool:
+        """Hold something if there is room; `size` is what it takes, its key included."""
         if key in self._held or not self._room.take(size, now):
             return False
         self._held[key] = value

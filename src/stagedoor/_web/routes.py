@@ -99,6 +99,7 @@ class Route:
     # The fields of a request, in lower case, that with its target decide the whole of an answer that is kept, so that
     # it may be given again without asking the handler; None where more than that decides, or it is not to be.
     repeats: tuple[bytes, ...] | None = None
+    compress: bool | None = None  # as a rule (`coding`), always where it can be, or never
     raw: bool = False  # the handler wants the path's parameters as they came too
     deadline: float | None = None  # seconds for the whole request, where it is not the gateway's
     # The subject of a key or token that is known to be good, "" if there is none: who asks, for the throttle. Only

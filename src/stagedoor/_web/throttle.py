@@ -25,6 +25,7 @@ from stagedoor.errors import ConfigError
 __all__ = ["Allowance", "Count", "Limiter", "Quota", "Quotas", "Recent", "Throttle", "pass_at_once"]
 
 T = TypeVar("T")
+_LINES = b"ratelimit-policy: %b\r\nratelimit: %b\r\n"
 _NAME = re.compile(r"[a-z][a-z0-9_-]*|/[\w/.{}:~-]*", re.ASCII)
 
 
@@ -37,6 +38,7 @@ class Quota:
     name: str = "default"
     _policy: tuple[bytes, bytes] = field(init=False, repr=False, compare=False)
     _form: bytes = field(init=False, repr=False, compare=False)
+    _lines: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.requests < 1 or self.seconds < 1:
@@ -47,6 +49,7 @@ class Quota:
         said = b'"%b";q=%d;w=%d' % (name, self.requests, self.seconds)
         object.__setattr__(self, "_policy", (b"ratelimit-policy", said))
         object.__setattr__(self, "_form", b'"%b";r=%%d;t=%%d' % name)
+        object.__setattr__(self, "_lines", _LINES % (said, self._form))
 
     def fields(self, remaining: int, reset: int) -> Headers:
         """Return `RateLimit-Policy` and `RateLimit` (structured fields, H11).
@@ -55,6 +58,10 @@ class Quota:
         `Retry-After` to tell, which may be the later of the two.
         """
         return (self._policy, (b"ratelimit", self._form % (remaining, min(reset, self.seconds))))
+
+    def lines(self, remaining: int, reset: int) -> bytes:
+        """Return both as lines of a head."""
+        return self._lines % (remaining, min(reset, self.seconds))
 
 
 @value()
@@ -220,8 +227,8 @@ class Quotas:
         waits = [allowance.reset for _, allowance in told if not allowance.allowed]
         return _together(told), max(waits, default=0)
 
-    def pass_at_once(self, key: str) -> Headers | None:
-        """Count a request that may pass and return its fields; None, and nothing counted, where that is not certain.
+    def pass_at_once(self, key: str) -> bytes | None:
+        """Count a request that may pass and return its lines; None, and nothing counted, where that is not certain.
 
         A limit that others share may have to ask them, when those before it have counted already.
         """
@@ -230,18 +237,19 @@ class Quotas:
         if any(one.refusal(key) is not None for one in self._limiters):
             return None
         told = [(one.quota, allowance) for one in self._limiters if (allowance := one.take(key)) is not None]
-        return _together(told)
+        (_, policies), (_, left) = _together(told)
+        return _LINES % (policies, left)
 
     def __repr__(self) -> str:
         return f"<Quotas {', '.join(one.quota.name for one in self._limiters)}>"
 
 
-def pass_at_once(limiter: Limiter, key: str) -> Headers | None:
-    """Count a request that may pass and return its fields; None, and nothing counted, where that is not certain."""
+def pass_at_once(limiter: Limiter, key: str) -> bytes | None:
+    """Count a request that may pass and return its lines; None, and nothing counted, where that is not certain."""
     allowance = limiter.take(key)
     if allowance is None or not allowance.allowed:
         return None
-    return limiter.quota.fields(allowance.remaining, allowance.reset)
+    return limiter.quota.lines(allowance.remaining, allowance.reset)
 
 
 def _together(told: Sequence[tuple[Quota, Allowance]]) -> Headers:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from stagedoor._ids import request_id_of
 from stagedoor._value import value
 
-__all__ = ["Parents", "Trace", "continued", "identify"]
+__all__ = ["Parents", "Trace", "continued", "identify", "trace_id_of"]
 
 _PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_PLAIN = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _MEMBER = re.compile(
     rb"[a-z0-9][a-z0-9_\-*/@]{0,255}"  # level 2: `@` stands for itself, and a digit may begin
     rb"=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
@@ -64,6 +65,19 @@ def identify(
         if sum(name == b"traceparent" for name, _ in fields) > 1:
             parent = None  # Trace Context 3.2: more than one is as good as none
     return request_id, continued(parent, states, entropy)
+
+
+def trace_id_of(headers: Mapping[bytes, bytes], fields: Sequence[tuple[bytes, bytes]]) -> str:
+    """Return the id of the trace that a request belongs to as `identify` settles it; "" for none that is valid."""
+    parent = headers.get(b"traceparent")
+    twice = len(headers) != len(fields) and sum(name == b"traceparent" for name, _ in fields) > 1
+    if parent is None or twice:
+        return ""
+    plain = _PLAIN.fullmatch(parent)  # nearly all are
+    if plain is not None:
+        return plain[1].decode()
+    found = _parsed(parent)
+    return "" if found is None else found[0].decode()
 
 
 def continued(parent: bytes | None, states: list[bytes], entropy: bytes) -> Trace:

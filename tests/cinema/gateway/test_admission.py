@@ -162,7 +162,7 @@ async def test_a_preflight_names_what_the_route_serves(clock: ManualClock) -> No
     start = await house.client.ask("/", headers=asked[:1])
 
     assert (preflight.status, preflight.header(b"access-control-allow-methods")) == (204, b"GET, HEAD")
-    assert start.header(b"vary") == b"Accept, Origin"
+    assert start.header(b"vary") == b"Accept, Accept-Encoding, Origin"
 
 
 async def test_without_origins_nothing_is_said_of_them(clock: ManualClock) -> None:

@@ -159,7 +159,7 @@ async def test_the_start_answer_lists_what_there_is(clock: ManualClock) -> None:
     said = orjson.loads(data.body)
     assert {"message", "service", "version", "date", "monitoring", "endpoints", "docs"} == set(said)
     assert "GET /api/profile/{user_id}" in said["endpoints"]
-    assert data.header(b"vary") == page.header(b"vary") == b"Accept"
+    assert data.header(b"vary") == page.header(b"vary") == b"Accept, Accept-Encoding"
     assert b"/api/profile/user123" in page.body
     assert b"overflow-wrap: anywhere" in page.body  # long calls stay inside their box
 

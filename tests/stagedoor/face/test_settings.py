@@ -32,6 +32,7 @@ GOOD: dict[str, list[tuple[str, object]]] = {
     "redis_prefix": [("", ""), ("shop-2", "shop-2")],
     "redis_timeout": [("0.02", 0.02), ("1", 1.0)],
     "near_cache": [("true", True), ("off", False)],
+    "compression": [("true", True), ("0", False)],
     "docs_only": [("true", True), ("0", False)],
     "sentry_dsn": [("", ""), ("https://key@sentry.example/1", "https://key@sentry.example/1")],
     "sentry_environment": [("", ""), ("production", "production")],

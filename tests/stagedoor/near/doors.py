@@ -3,7 +3,7 @@
 import asyncio
 import io
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -82,6 +82,9 @@ class Connection:
             if not self.wire.closed:
                 self.protocol.data_received(piece)
         await settle()
+        while self.behind.compresses():
+            await asyncio.sleep(0.001)
+            await settle()
         back, self.wire.written = bytes(self.wire.written), bytearray()
         return back
 
@@ -110,6 +113,11 @@ class Behind:
         self.state = ServerState()
         self.tick()
         self.connections: list[Connection] = []
+
+    def compresses(self) -> bool:
+        """Tell whether a thread is at work on an answer."""
+        compression = self.running.web.compression
+        return compression is not None and bool(compression.under_way)
 
     def tick(self) -> None:
         """Begin another second."""
@@ -148,13 +156,17 @@ def octets(target: str, fields: str = "", method: str = "GET") -> bytes:
 
 @asynccontextmanager
 async def behind(
-    make: Callable[[], Gateway], *, near: bool = True, environment: dict[str, str] | None = None
+    make: Callable[[], Gateway],
+    *,
+    near: bool = True,
+    environment: dict[str, str] | None = None,
+    transports: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Behind]:
     """Serve what is declared, with or without a near cache."""
     clock, log = ManualClock(), io.BytesIO()
     env = Env(clock, random.Random(1).random, ignore)
     settings = {"SHOP_NEAR_CACHE": str(near).lower(), **(environment or {})}
-    running = make().made(env, environment=settings, stream=log)
+    running = make().made(env, environment=settings, stream=log, transports=transports)
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(running.opened())
         served = Behind(running, clock, log)

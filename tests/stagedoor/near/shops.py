@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any
 
 from pydantic import BaseModel
 
-from stagedoor import Answer, Cache, Cookie, Delivery, Gateway, Header
+from stagedoor import Answer, Cache, Cookie, Delivery, Gateway, Header, Stream
+from stagedoor._requests import HttpResponse
+from tests.stagedoor.face.test_streaming import FIELDS, PICTURE, Body, Files
+from tests.stagedoor.near.doors import Behind, behind
 
 
 class Shelf(BaseModel):
@@ -30,13 +34,19 @@ def shop() -> Gateway:
     _declare_plain(app, count)
     _declare_varied(app, count)
     _declare_screens(app, count)
+    files = app.service("files")
+
+    @app.get("/picture/{name}", cache=Cache(max_age=10, tags=["kept:{name}"]))
+    async def picture(name: str) -> Stream:
+        return await files.open("/{}", name)
+
     return app
 
 
 def _declare_plain(app: Gateway, count: Callable[[str], int]) -> None:
     @app.get("/kept/{name}", cache=Cache(max_age=10, tags=["kept:{name}"]), etag=True)
     async def kept(name: str) -> dict[str, object]:
-        return {"name": name, "made": count(name), "text": "x" * 300}
+        return {"name": name, "made": count(name), "text": "x" * 1_500}
 
     @app.get("/asked", cache=Cache(max_age=10, stale_while_revalidate=10))
     async def asked(q: str = "") -> dict[str, object]:
@@ -45,6 +55,14 @@ def _declare_plain(app: Gateway, count: Callable[[str], int]) -> None:
     @app.get("/large", cache=Cache(max_age=10), etag=True)
     async def large() -> list[str]:
         return ["x" * 100] * 400
+
+    @app.get("/asks", compress=True)
+    async def asks() -> list[str]:
+        return ["x" * 2_000]
+
+    @app.get("/refuses", cache=Cache(max_age=10), compress=False)
+    async def refuses() -> list[str]:
+        return ["x" * 2_000]
 
     @app.get("/now")
     async def now() -> dict[str, int]:
@@ -67,6 +85,10 @@ def _declare_varied(app: Gateway, count: Callable[[str], int]) -> None:
     @app.get("/ahead", cache=Cache(max_age=10, renew_after=4))
     async def ahead() -> dict[str, object]:
         return {"made": count("ahead")}
+
+    @app.get("/framed", cache=Cache(max_age=10))
+    async def framed(name: str, said: str) -> Answer[list[str]]:
+        return Answer(["x" * 1_996], headers={name: said})
 
     @app.get("/created", cache=Cache(max_age=10))
     async def created() -> Answer[dict[str, int]]:
@@ -97,3 +119,16 @@ def _declare_screens(app: Gateway, count: Callable[[str], int]) -> None:
     @told.delivered
     def delivered(summary: dict[str, Any], delivery: Delivery) -> dict[str, Any]:
         return {**summary, "cached": delivery.cached}
+
+
+def files() -> Files:
+    """Return a service of pictures."""
+    fields = (*FIELDS[:3], (b"cache-control", b"public, max-age=60"))
+    return Files(lambda _: HttpResponse(status=200, headers=fields, stream=Body(PICTURE)))
+
+
+def shopping(
+    *, near: bool = True, environment: dict[str, str] | None = None
+) -> AbstractAsyncContextManager[Behind]:
+    """Open the shop behind a door."""
+    return behind(shop, near=near, environment=environment, transports={"files": files()})

@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.stagedoor.near.doors import HEAD, Behind, Connection, behind
-from tests.stagedoor.near.shops import shop
+from tests.stagedoor.door.test_protocol import REFUSED
+from tests.stagedoor.near.doors import HEAD, Behind, Connection, octets
+from tests.stagedoor.near.shops import shopping
 
 ENVIRONMENT = {
     "SHOP_CORS_ORIGINS": "https://a.example,https://b.example",
@@ -39,6 +40,8 @@ TARGETS = [
         "/created",
         "/now",
         "/shelf/a",
+        "/picture/a",
+        "/picture/a",
         "/told",
         "/nix",
     ),
@@ -48,6 +51,8 @@ FIELDS = [
     *(
         "Accept: application/json",
         "Accept-Encoding: gzip",
+        "Accept-Encoding: gzip;q=0",
+        "Accept-Encoding: br, *",
         "User-Agent: x",
         "If-None-Match: *",
         "If-None-Match: ETAG",
@@ -116,6 +121,7 @@ STEPS = st.one_of(
     st.tuples(st.just("purge"), st.sampled_from(["kept:a", "kept:b", "nix"]), st.just(0)),
     st.tuples(st.just("anew"), st.sampled_from(PEERS), st.just(0)),
 )
+KEPT = octets("/kept/a")
 # What differs from one answer to the next, in whatever way it is made.
 IDS = re.compile(rb"(?<![0-9a-f-])[0-9a-f]{32}(?![0-9a-f])")
 
@@ -187,8 +193,8 @@ def logged(behind: Behind) -> list[Any]:
 
 async def compare(steps: Sequence[tuple[str, Any, int]]) -> None:
     async with (
-        behind(shop, environment=ENVIRONMENT) as on,
-        behind(shop, near=False, environment=ENVIRONMENT) as off,
+        shopping(environment=ENVIRONMENT) as on,
+        shopping(near=False, environment=ENVIRONMENT) as off,
     ):
         sides = Side(on), Side(off)
         for step in steps:
@@ -201,8 +207,25 @@ async def compare(steps: Sequence[tuple[str, Any, int]]) -> None:
         assert logged(on) == logged(off)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(STEPS, min_size=3, max_size=25))
 def test_what_is_asked_in_whatever_way_is_answered_as_without_it(steps: list[tuple[str, Any, int]]) -> None:
     """Issue 17: purges, ends, fields, garbage, pipelining and cuts change nothing but the order of fields."""
     asyncio.run(compare(steps))
+
+
+async def test_what_the_door_refuses_it_refuses_in_front_of_kept_answers_too() -> None:
+    """H7: the corpus of refusals, each at the end of a connection whose answers were given by the door."""
+    async with shopping() as on, shopping(near=False) as off:
+        for _, refused in REFUSED.values():
+            data = refused.replace(b" / ", b" /kept/a ", 1)
+            told = []
+            for side in (on, off):
+                connection = side.connect()
+                told += [
+                    [answers(await connection.send(KEPT)) for _ in range(2)],
+                    answers(await connection.send(data)),
+                ]
+                connection.lose()
+
+            assert told[:2] == told[2:], refused

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from stagedoor import ApiKeys, Cache, Gateway
 from stagedoor._cache.entry import Entry
 from tests.stagedoor.near.doors import Behind, Connection, behind, octets
-from tests.stagedoor.near.shops import shop
+from tests.stagedoor.near.shops import shopping
 
 KEPT = octets("/kept/a")
 
@@ -31,7 +32,7 @@ def answered_at_once(connection: Connection, data: bytes) -> bytes:
 
 async def test_a_kept_answer_leaves_before_the_loop_turns() -> None:
     """Issue 17: no task, no route, no handler: the second hit makes the permission, the next request uses it."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a", times=3)
 
         answer = answered_at_once(connection, octets("/kept/a", "X-Request-ID: mine"))
@@ -41,10 +42,10 @@ async def test_a_kept_answer_leaves_before_the_loop_turns() -> None:
         assert b"cache-status: stagedoor; hit; ttl=10\r\n" in answer
 
 
-@pytest.mark.parametrize("target", ["/asked?q=1", "/tongue", "/shelf/a", "/large"])
+@pytest.mark.parametrize("target", ["/asked?q=1", "/tongue", "/shelf/a", "/large", "/picture/a"])
 async def test_every_kind_of_kept_answer_may_be_given_again(target: str) -> None:
     """Handlers, fields that count, screens, bodies that are written without a copy."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, target)
         wanted = await connection.send(octets(target, "Stagedoor-Attempt: 1"))  # by the gateway
 
@@ -56,7 +57,7 @@ async def test_every_kind_of_kept_answer_may_be_given_again(target: str) -> None
 @pytest.mark.parametrize("target", ["/told", "/created", "/now", "/sid", "/nix"])
 async def test_what_is_not_the_same_for_everybody_is_the_gateways(target: str) -> None:
     """A summary written anew, another status, nothing kept, a cookie that counts, no route."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, target)
 
         assert answered_at_once(connection, octets(target)) == b""
@@ -72,7 +73,7 @@ async def test_what_is_not_the_same_for_everybody_is_the_gateways(target: str) -
 )
 async def test_a_head_that_asks_for_more_is_the_gateways(field: str) -> None:
     """Whatever such a field means, the gateway knows it."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a", field)
         await warm(door, "/kept/a")
 
@@ -93,15 +94,30 @@ async def test_a_head_that_asks_for_more_is_the_gateways(field: str) -> None:
 )
 async def test_a_request_of_another_form_is_the_gateways(data: bytes) -> None:
     """Old versions, absolute targets, what does not stand alone, other methods."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a")
 
         assert answered_at_once(connection, data) == b""
 
 
+@pytest.mark.parametrize(
+    "query",
+    ["name=connection&said=close", "name=transfer-encoding&said=chunked", "name=content-length&said=2000"],
+)
+async def test_what_a_handler_says_of_the_framing_is_looked_at(query: str) -> None:
+    """RFC 9112 6: two ways to tell where an answer ends are two answers (T2); compressed or not."""
+    async with shopping() as on, shopping(near=False) as off:
+        for fields in ("", "Accept-Encoding: gzip"):
+            answers = [[await side.ask(f"/framed?{query}", fields) for _ in range(5)] for side in (on, off)]
+
+            told = [[re.sub(rb"x-request-id: [^\r]*", b"", answer) for answer in each] for each in answers]
+            assert told[0] == told[1]
+            assert all(answer.startswith(b"HTTP/1.1 200 ") for answer in told[0])
+
+
 async def test_octets_after_half_an_empty_line_are_read() -> None:
     """RFC 9112 2.2: a CR that waits for its LF belongs to what comes; the same octets alone would be a request."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a")
         await connection.send(b"\r")
 
@@ -110,7 +126,7 @@ async def test_octets_after_half_an_empty_line_are_read() -> None:
 
 async def test_a_purge_is_seen_by_the_next_request() -> None:
     """Each use asks the store."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a")
         await door.running.purge("kept:{}", "a")
 
@@ -120,7 +136,7 @@ async def test_a_purge_is_seen_by_the_next_request() -> None:
 
 async def test_an_answer_at_its_end_is_the_gateways() -> None:
     """At the end of its lifetime it is stale (RFC 9111 4.2), whatever may still be done with it."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/asked")
         await door.advance(9.999)
         assert answered_at_once(connection, octets("/asked")) != b""
@@ -132,7 +148,7 @@ async def test_an_answer_at_its_end_is_the_gateways() -> None:
 
 async def test_an_answer_that_is_due_to_be_renewed_is_the_gateways() -> None:
     """Nobody would renew it if the door answered."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/ahead")
         await door.advance(3.999)
         assert answered_at_once(connection, octets("/ahead")) != b""
@@ -144,7 +160,7 @@ async def test_an_answer_that_is_due_to_be_renewed_is_the_gateways() -> None:
 
 async def test_time_is_told_once_a_second() -> None:
     """What remains is told with the date, and neither in between."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a")
         await door.clock.advance(2.5)
         early = await connection.send(KEPT)
@@ -159,7 +175,7 @@ async def test_time_is_told_once_a_second() -> None:
 
 async def test_who_has_it_is_told_so() -> None:
     """RFC 9110 13.1.2: 304 with the fields of 200, from the same permission."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a")
         etag = next(
             line for line in (await connection.send(KEPT)).decode().splitlines() if line.startswith("etag")
@@ -175,18 +191,18 @@ async def test_who_has_it_is_told_so() -> None:
 
 async def test_head_says_what_get_says() -> None:
     """RFC 9110 9.3.2: the same fields, no body."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a")
 
         answer = answered_at_once(connection, octets("/kept/a", method="HEAD"))
 
-        assert b"content-length: 3" in answer
+        assert b"content-length: 15" in answer
         assert answer.endswith(b"\r\n\r\n")
 
 
 async def test_callers_with_other_fields_get_their_own_answer() -> None:
     """T4: what the answer varies by is part of the key."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/tongue", "Accept-Language: de")
 
         other = answered_at_once(connection, octets("/tongue", "Accept-Language: en"))
@@ -198,7 +214,7 @@ async def test_callers_with_other_fields_get_their_own_answer() -> None:
 @pytest.mark.parametrize("secret", ["Authorization: Bearer x", "Cookie: a=1", "X-API-Key: k"])
 async def test_a_head_with_credentials_is_answered_and_not_remembered(secret: str) -> None:
     """The octets are a secret; the answer is not, for the route does not look at it."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a", secret)
         near = door.running.web.near
 
@@ -221,7 +237,7 @@ async def test_a_guarded_route_is_never_answered_by_the_door() -> None:
 
 async def test_the_client_s_limit_is_taken_once_and_refusals_are_the_gateways() -> None:
     """Five in a window: whoever answers, the sixth is 429."""
-    async with behind(shop, environment={"SHOP_RATE_LIMIT": "5/60"}) as door:
+    async with shopping(environment={"SHOP_RATE_LIMIT": "5/60"}) as door:
         connection = await warm(door, "/kept/a", times=3)
 
         assert b'ratelimit: "default";r=1;t=60\r\n' in answered_at_once(connection, KEPT)
@@ -235,7 +251,7 @@ async def test_the_client_s_limit_is_taken_once_and_refusals_are_the_gateways() 
 async def test_clients_behind_a_proxy_have_each_their_own_limit() -> None:
     """H8: octets do not tell who asks, so such heads are read each time."""
     environment = {"SHOP_RATE_LIMIT": "5/60", "SHOP_TRUSTED_PROXIES": "10.0.0.0/8"}
-    async with behind(shop, environment=environment) as door:
+    async with shopping(environment=environment) as door:
         await warm(door, "/kept/a", times=3)
         proxy = door.connect("10.0.0.7")
         asked = octets("/kept/a", "X-Forwarded-For: 198.51.100.7")
@@ -249,7 +265,7 @@ async def test_clients_behind_a_proxy_have_each_their_own_limit() -> None:
 async def test_routes_with_limits_of_their_own_take_all_of_them() -> None:
     """Both are counted, and the narrower refuses through the gateway."""
     environment = {"SHOP_RATE_LIMIT": "50/60", "SHOP_RATE_LIMITS": "/kept/{name}=4/60"}
-    async with behind(shop, environment=environment) as door:
+    async with shopping(environment=environment) as door:
         connection = await warm(door, "/kept/a", times=3)
 
         answer = answered_at_once(connection, KEPT)
@@ -262,7 +278,7 @@ async def test_routes_with_limits_of_their_own_take_all_of_them() -> None:
 async def test_one_line_and_one_count_for_each() -> None:
     """The ids that came in stand in the line, as the gateway would write it."""
     fields = "X-Request-ID: mine\nTraceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    async with behind(shop) as door:
+    async with shopping() as door:
         await warm(door, "/kept/a", fields, times=7)
         numbers = await door.numbers()
         await door.running.world.logs.aclose()  # type: ignore[union-attr]
@@ -275,7 +291,7 @@ async def test_one_line_and_one_count_for_each() -> None:
 
 async def test_only_listed_origins_make_forms_of_their_own() -> None:
     """A page of another origin gets what everybody gets; the list is short, inventions are not."""
-    async with behind(shop, environment={"SHOP_CORS_ORIGINS": "https://a.example"}) as door:
+    async with shopping(environment={"SHOP_CORS_ORIGINS": "https://a.example"}) as door:
         connection = await warm(door, "/kept/a")
 
         listed = answered_at_once(connection, octets("/kept/a", "Origin: https://a.example"))
@@ -284,12 +300,12 @@ async def test_only_listed_origins_make_forms_of_their_own() -> None:
 
         assert b"access-control-allow-origin: https://a.example\r\n" in listed
         assert b"access-control-allow-origin" not in foreign
-        assert b"vary: Origin\r\n" in foreign
+        assert b"vary: Accept-Encoding, Origin\r\n" in foreign
 
 
 async def test_a_door_that_stops_leaves_all_to_the_gateway() -> None:
     """Each answer is its connection's last then, and says so."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a")
         door.config.draining = True
 
@@ -299,7 +315,7 @@ async def test_a_door_that_stops_leaves_all_to_the_gateway() -> None:
 
 async def test_a_full_door_leaves_all_to_the_gateway() -> None:
     """O3: above the share of connections that are kept alive the gateway closes them."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a")
         for _ in range(97):
             door.connect()
@@ -310,7 +326,7 @@ async def test_a_full_door_leaves_all_to_the_gateway() -> None:
 
 async def test_under_pressure_the_gateway_decides() -> None:
     """O6: who is let in, where not all can be, is a matter of priority."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a")
         pressure = door.running.web.pressure
         pressure.total = 10_000
@@ -323,7 +339,7 @@ async def test_under_pressure_the_gateway_decides() -> None:
 
 async def test_a_client_that_does_not_read_waits_like_any_other() -> None:
     """Nothing is added to what it has not taken."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         connection = await warm(door, "/kept/a")
         connection.protocol.pause_writing()
 
@@ -350,7 +366,7 @@ async def test_what_wraps_the_gateway_is_not_gone_round() -> None:
 
 async def test_it_can_be_switched_off() -> None:
     """SHOP_NEAR_CACHE=false."""
-    async with behind(shop, near=False) as door:
+    async with shopping(near=False) as door:
         connection = await warm(door, "/kept/a")
 
         assert answered_at_once(connection, KEPT) == b""
@@ -358,7 +374,7 @@ async def test_it_can_be_switched_off() -> None:
 
 async def test_permissions_hold_no_answer() -> None:
     """What the store lets go of is gone."""
-    async with behind(shop) as door:
+    async with shopping() as door:
         await warm(door, "/kept/a")
         door.running.stores.near.drop(next(iter(door.running.stores.near.keys(1))))
         gc.collect()
@@ -368,7 +384,7 @@ async def test_permissions_hold_no_answer() -> None:
 
 async def test_a_flood_of_unlike_targets_pushes_nothing_out_that_is_in_use() -> None:
     """Each unknown parameter is another target of one answer: asked thrice each, they fill what is left, no more."""
-    async with behind(shop, environment={"SHOP_CACHE_BYTES": str(2**22)}) as door:
+    async with shopping(environment={"SHOP_CACHE_BYTES": str(2**22)}) as door:
         connection = await warm(door, "/kept/a")
         near, store = door.running.web.near, door.running.stores.near
         for number in range(300):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from stagedoor._web.answer import conditional, etag_of, html, json
+from stagedoor._web.answer import conditional, etag_of, html, json, resolved
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from stagedoor._web.answer import conditional, etag_of, html, json
 )
 def test_hc8_if_none_match_compares_weakly(field: bytes | None, status: int) -> None:
     """HC8, RFC 9110 13.1.2: any listed tag, weak or strong, stands for the answer the client holds."""
-    answer = conditional(json(1), etag_of(b"1"), field)
+    answer = resolved(conditional(json(1), etag_of(b"1"), field))
 
     assert answer.status == status
     assert (b"etag", etag_of(b"1")) in answer.headers
@@ -26,7 +26,7 @@ def test_hc8_if_none_match_compares_weakly(field: bytes | None, status: int) -> 
 
 def test_a_304_has_neither_body_nor_fields_of_one() -> None:
     """RFC 9110 15.4.5: what describes the body stays away with it."""
-    answer = conditional(json({"a": 1}), etag_of(b"x"), b"*")
+    answer = resolved(conditional(json({"a": 1}), etag_of(b"x"), b"*"))
 
     assert answer.body == b""
     assert not {name for name, _ in answer.headers} & {b"content-type", b"content-length"}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagedoor._ids import request_id_of
-from stagedoor._web.trace import Parents, continued, identify
+from stagedoor._web.trace import Parents, continued, identify, trace_id_of
 
 ENTROPY = bytes(range(1, 25))
 TRACE = b"0af7651916cd43dd8448eb211c80319c"
@@ -135,3 +135,29 @@ def test_h13_two_parents_are_as_good_as_none() -> None:
     assert (kept[1].trace_id, kept[1].state) == (TRACE, b"a=1,b=2")
     assert fresh[1].trace_id != TRACE
     assert fresh[1].state == b""
+
+
+PARENTS = st.sampled_from(
+    [
+        PARENT,
+        PARENT + b" ",
+        PARENT + b"-x",
+        b"01" + PARENT[2:] + b"-x",
+        b"ff" + PARENT[2:],
+        PARENT.upper(),
+        b"",
+        b"junk",
+    ]
+) | st.builds(
+    lambda trace, parent: b"00-%b-%b-01" % (trace, parent),
+    st.sampled_from([TRACE, b"0" * 32, b"1" * 31]),
+    st.sampled_from([b"0" * 16, b"b7ad6b7169203331"]),
+)
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"traceparent", b"tracestate", b"x"]), PARENTS), max_size=4))
+def test_the_id_alone_is_that_of_the_trace(fields: list[tuple[bytes, bytes]]) -> None:
+    """Who continues no trace, but tells of it, names the same one."""
+    whole = identify(dict(fields), fields, bytes(40))[1].trace_id.decode()
+
+    assert (trace_id_of(dict(fields), fields) or "0" * 32) == whole

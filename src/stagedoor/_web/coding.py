@@ -1,0 +1,100 @@
+"""Content codings (RFC 9110 8.4.1, 12.5.3): which one a client gets, and which answers get any.
+
+What may hold a secret beside what a stranger chose is sent as it is: whoever watches the length of its compressed form
+could guess the secret piece by piece (BREACH, CVE-2013-3587). So answers that are `private`, `no-store` or set a cookie
+are coded only where their route asks for it; problems never are.
+"""
+
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Final
+
+from stagedoor._requests import Headers
+
+__all__ = ["CODERS", "coded_etag", "is_compressible", "selected", "varied"]
+
+_LEAST: Final = 1_024  # octets: below, a head is most of what is sent
+_TEXT: Final = re.compile(
+    rb"(?:text/(?!event-stream)[a-z0-9.+-]++|application/(?:json|xml|javascript|manifest|x-ndjson|[a-z0-9.-]+\+(?:json|xml))"
+    rb"|image/svg\+xml)\s*+(?:;.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+_WHOLE: Final = frozenset(  # they speak of the octets as they are
+    {
+        b"content-digest",
+        b"content-encoding",
+        b"content-length",
+        b"content-md5",
+        b"content-range",
+        b"digest",
+        b"repr-digest",
+        b"transfer-encoding",
+    }
+)
+_MEMBER: Final = re.compile(
+    rb"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?"
+)
+_REMEMBERED: Final = 256  # values of Accept-Encoding: browsers send some ten
+_ALIASES: Final = {"x-gzip": "gzip"}  # RFC 9110 8.4.1.3
+
+
+def _gzip(body: bytes) -> bytes:
+    """Return the body as gzip, the same each time: without a name and a date."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
+    return packer.compress(body) + packer.flush()
+
+
+# By preference, where a client has none.
+CODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {"gzip": _gzip}
+
+
+@lru_cache(_REMEMBERED)
+def selected(accepted: bytes) -> str:
+    """Return the coding that a client likes best of those there are; "" for the answer as it is.
+
+    A member that is none is passed over; of those with one weight ours is the first, and a coding comes before none.
+    """
+    weights: dict[str, float] = {}
+    for member in accepted.split(b","):
+        found = _MEMBER.fullmatch(member)
+        if found is not None:
+            name = found[1].decode().lower()
+            weights.setdefault(_ALIASES.get(name, name), 1.0 if found[2] is None else float(found[2]))
+    others = weights.get("*", 0.0)
+    best = max(CODERS, key=lambda name: weights.get(name, others))  # the first of the best
+    weight = weights.get(best, others)
+    return best if weight > 0.0 and weight >= weights.get("identity", 0.0) else ""
+
+
+def is_compressible(fields: Headers, size: int, asked: bool | None) -> bool:
+    """Tell whether an answer has forms in other codings; `asked` is what its route says of itself."""
+    if size < _LEAST or asked is False:
+        return False
+    text = False
+    for name, said in fields:
+        if name == b"content-type":
+            text = _TEXT.fullmatch(said) is not None
+        elif name == b"cache-control":
+            said = said.lower()  # noqa: PLW2901
+            if b"no-transform" in said or (not asked and (b"private" in said or b"no-store" in said)):
+                return False
+        elif name in _WHOLE or (name == b"set-cookie" and not asked):
+            return False
+    return text
+
+
+def coded_etag(etag: bytes, coding: str) -> bytes:
+    """Return the entity tag of a form: strong tags differ where octets do (RFC 9110 8.8.3.3)."""
+    return etag[:-1] + b"-" + coding.encode() + b'"' if coding else etag
+
+
+def varied(fields: Headers, coding: str) -> Headers:
+    """Return the fields of an answer that depends on `Accept-Encoding`, in one of its codings."""
+    others = [pair for pair in fields if pair[0] not in {b"vary", b"etag"}]
+    vary = [said for name, said in fields if name == b"vary"]
+    tags = [(name, coded_etag(said, coding)) for name, said in fields if name == b"etag"]
+    if coding:
+        others.append((b"content-encoding", coding.encode()))
+    return (*others, *tags, (b"vary", b", ".join([*vary, b"Accept-Encoding"])))

@@ -1,0 +1,93 @@
+"""Answers in the coding that their client accepts, prepared once, off the event loop, and kept like any other answer.
+
+    answer ─▶ may it? ─▶ which coding? ─▶ [ prepared before? ] ─▶ a thread ─▶ answer, or 304
+
+What is prepared is kept by a digest of what it was made of, in the memory that bounds all answers, so that it is right
+whoever asks and whenever the answer itself ends.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.memory import MemoryStore
+from stagedoor._cache.store import StoredEntry
+from stagedoor._web.answer import Repeat, WebAnswer, resolved
+from stagedoor._web.coding import CODERS, coded_etag, is_compressible, selected, varied
+
+__all__ = ["Compression"]
+
+_KEEP: Final = 3_600.0  # seconds, if nobody needs the room
+_SCHEMA: Final = "coded1"
+
+
+class Compression:
+    """Prepares and keeps the forms of answers."""
+
+    def __init__(self, memory: MemoryStore) -> None:
+        self._memory = memory
+        self._making: dict[bytes, asyncio.Future[bytes]] = {}
+
+    @property
+    def under_way(self) -> int:
+        """Return how many forms are being prepared."""
+        return len(self._making)
+
+    async def coded(self, answer: WebAnswer, asked: bool | None, accepted: bytes | None) -> WebAnswer:
+        """Return an answer as this client gets it; `asked` is what the route says, `accepted` what the client does."""
+        if (
+            answer.status != 200
+            or answer.stream is not None
+            or not is_compressible(answer.headers, len(answer.body), asked)
+            or (answer.etag is None and any(name == b"etag" for name, _ in answer.headers))  # somebody else's
+        ):
+            return answer
+        coding = "" if accepted is None else selected(accepted)
+        if not coding:
+            return _varied(answer, "", answer.body, answer.repeat)
+        etag = answer.etag and coded_etag(answer.etag, coding)
+        if etag is not None and resolved(replace(answer, etag=etag)).status == 304 and answer.repeat is None:
+            return _varied(answer, coding, answer.body, None)
+        return await self._prepared(answer, coding, shared=not asked)
+
+    async def _prepared(self, answer: WebAnswer, coding: str, *, shared: bool) -> WebAnswer:
+        key = b"\0coded:%b:%b" % (coding.encode(), hashlib.blake2b(answer.body, digest_size=32).digest())
+        held = self._memory.find(key) if shared else None
+        body = await self._made(key, coding, answer.body) if held is None else held.entry.body
+        if len(body) >= len(answer.body):
+            return _varied(answer, "", answer.body, answer.repeat)
+        if held is None and shared:
+            self._memory.set(Entry(key, body, _KEEP, _SCHEMA), self._memory.purges.mark)
+            held = self._memory.find(key)
+        elsewhere = None if held is None else partial(self._memory.find, key)
+        repeat = None if elsewhere is None else answer.repeat
+        return _varied(answer, coding, body, repeat, elsewhere)
+
+    async def _made(self, key: bytes, coding: str, body: bytes) -> bytes:
+        """Return the body in a coding; who asks for the same meanwhile waits for the same."""
+        making = self._making.get(key)
+        if making is None:
+            making = asyncio.ensure_future(asyncio.to_thread(CODERS[coding], body))
+            self._making[key] = making
+            making.add_done_callback(lambda _: self._making.pop(key, None))
+        return await asyncio.shield(making)
+
+
+def _varied(
+    answer: WebAnswer,
+    coding: str,
+    body: bytes,
+    repeat: Repeat | None,
+    elsewhere: Callable[[], StoredEntry | None] | None = None,
+) -> WebAnswer:
+    """Return an answer in one of its codings, which says that there are others."""
+    etag = answer.etag and coded_etag(answer.etag, coding)
+    if repeat is not None:
+        fields = varied(repeat.fields, coding)
+        repeat = Repeat(repeat.kept, fields, repeat.told, body, etag, coding, True, elsewhere)
+    headers = varied(answer.headers, coding)
+    return WebAnswer(answer.status, headers, body, None, repeat, etag, answer.condition)

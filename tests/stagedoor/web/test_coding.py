@@ -1,0 +1,122 @@
+"""Which coding a client gets, and which answers get any."""
+
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stagedoor._web.coding import CODERS, coded_etag, is_compressible, selected, varied
+
+JSON = (b"content-type", b"application/json")
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"),
+    [
+        (b"gzip", "gzip"),
+        (b"GZIP", "gzip"),
+        (b"x-gzip", "gzip"),
+        (b"br, gzip;q=0.8, *;q=0.1", "gzip"),
+        (b"deflate, gzip;q=1.0, *;q=0.5", "gzip"),
+        (b"*", "gzip"),
+        (b"gzip ; q=0.001", "gzip"),
+        (b"identity, gzip", "gzip"),
+        (b"identity;q=0", ""),
+        (b"identity;q=0.5, gzip;q=0.4", ""),
+        (b"gzip;q=0", ""),
+        (b"gzip;q=0.000, *", ""),
+        (b"*;q=0", ""),
+        (b"br", ""),
+        (b"", ""),
+        (b"gzip;q=2", ""),
+        (b"gzip;q=0.1234", ""),
+        (b"gzip;level=9", ""),
+        (b"gzip, gzip;q=0", "gzip"),
+    ],
+)
+def test_the_coding_that_is_liked_best(accepted: bytes, coding: str) -> None:
+    """RFC 9110 12.5.3: weights, `*`, `identity`; what is no member is passed over."""
+    assert selected(accepted) == coding
+
+
+@given(st.binary(max_size=60))
+def test_no_field_is_too_odd_to_answer(accepted: bytes) -> None:
+    """Whatever comes in, an answer as it is will do."""
+    assert selected(accepted) in {"", *CODERS}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (JSON,),
+        (JSON, (b"cache-control", b"public, max-age=5")),
+        ((b"content-type", b"text/html; charset=utf-8"),),
+        ((b"content-type", b"Application/LD+JSON"),),
+        ((b"content-type", b"image/svg+xml"),),
+    ],
+)
+def test_text_that_everybody_may_see_is_coded(fields: tuple[tuple[bytes, bytes], ...]) -> None:
+    """From 1 KB on."""
+    assert is_compressible(fields, 1_024, None)
+    assert not is_compressible(fields, 1_023, None)
+    assert not is_compressible(fields, 1_024, False)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (JSON, (b"cache-control", b"private, max-age=5")),
+        (JSON, (b"cache-control", b"No-Store")),
+        (JSON, (b"set-cookie", b"a=1")),
+    ],
+)
+def test_what_may_hold_a_secret_is_coded_only_where_the_route_asks(
+    fields: tuple[tuple[bytes, bytes], ...],
+) -> None:
+    """BREACH: the length tells what a stranger guessed right."""
+    assert not is_compressible(fields, 2_000, None)
+    assert is_compressible(fields, 2_000, True)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        (JSON, (b"cache-control", b"public, no-transform")),
+        (JSON, (b"content-encoding", b"br")),
+        (JSON, (b"content-range", b"bytes 0-1/2")),
+        (JSON, (b"content-length", b"2000")),
+        (JSON, (b"repr-digest", b"sha-256=:x:")),
+        ((b"content-type", b"image/png"),),
+        ((b"content-type", b"text/event-stream"),),
+        (),
+    ],
+)
+def test_some_answers_are_never_coded(fields: tuple[tuple[bytes, bytes], ...]) -> None:
+    """RFC 9110 7.7 forbids some, others are small already, parts belong to another whole, events must not wait."""
+    assert not is_compressible(fields, 2_000, True)
+
+
+def test_each_coding_has_an_entity_tag_of_its_own() -> None:
+    """RFC 9110 8.8.3.3: strong tags differ where octets do; weak ones stay weak."""
+    assert coded_etag(b'"a"', "gzip") == b'"a-gzip"'
+    assert coded_etag(b'W/"a"', "gzip") == b'W/"a-gzip"'
+    assert coded_etag(b'"a"', "") == b'"a"'
+
+
+def test_an_answer_says_what_it_depends_on_in_one_field() -> None:
+    """Caches between keep one of each coding."""
+    fields = varied((JSON, (b"vary", b"accept-language"), (b"etag", b'"a"')), "gzip")
+
+    assert dict(fields)[b"vary"] == b"accept-language, Accept-Encoding"
+    assert dict(fields)[b"etag"] == b'"a-gzip"'
+    assert dict(fields)[b"content-encoding"] == b"gzip"
+    assert len(fields) == 4
+
+
+def test_gzip_is_the_same_each_time() -> None:
+    """A strong entity tag names octets: without a date in them."""
+    coded = CODERS["gzip"](b"x" * 5_000)
+
+    assert coded == CODERS["gzip"](b"x" * 5_000)
+    assert gzip.decompress(coded) == b"x" * 5_000
