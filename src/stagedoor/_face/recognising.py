@@ -25,7 +25,7 @@ def recognising(route: Route, guarding: Guarding) -> Route:
         caller.visitor = await _recognised(guarding, caller, request.method)
         answer = await inner(request)
         fields = answer.headers if caller.visitor is None else private(answer.headers)
-        return replace(answer, headers=(*fields, (b"vary", header)))
+        return replace(answer, headers=(*fields, (b"vary", header)), repeat=None)
 
     varies = tuple(sorted({*route.varies, header.decode()}))
     return replace(route, handle=handle, varies=varies, subject=partial(_subject, guarding))
