@@ -18,7 +18,7 @@ CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and t
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help init promises dashboards run start stop down restart rebuild ps logs shell ipython redis migrate test test-containers unit kit live cover lint format types layers bin lock \
+.PHONY: help init hooks promises dashboards run start stop down restart rebuild ps logs shell ipython redis migrate test test-containers unit kit live cover lint format types layers bin lock \
 	wheel deep hostile chaos reference bench-hit bench-profile bench-proxy bench-client bench-overload bench-catalogue \
 	bench-search clean
 
@@ -45,6 +45,9 @@ $(VENV)/dev.stamp: requirements-dev.lock pyproject.toml | $(VENV)/venv.stamp
 	@$(PIP) $(FROM_HERE)
 	@$(CHECKED)
 	@touch $@
+
+hooks: $(VENV)/dev.stamp ## judge each commit by lint, types and layers before it is made
+	@$(BIN)/pre-commit install
 
 # --- the platform ----------------------------------------------------------------------------------------------------
 

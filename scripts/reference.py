@@ -35,8 +35,8 @@ GROUPS = {  # in the order in which a reader meets them
     },
     "stagedoor.search": {
         "Declare an index": "Index Keyword Text Number Integer Date Boolean Nested Field Shorter Higher More",
-        "Ask": "Query Term AnyOf Between Exists Match Begins Same Not Either All Clause Order Result Document Scalar "
-        "ID WINDOW",
+        "Ask": "Query Term AnyOf Between Exists Phrase Match Begins Same Not Either All Clause Order Result Document "
+        "Scalar ID WINDOW",
         "Write an engine": "Engine Writer Put Delete Ready Change Prepare Refused WriterError",
     },
     "stagedoor.errors": {

@@ -130,6 +130,8 @@ def check(target: Target) -> None:
         console.print(upstream_table({remote.name: cost_of(remote.policies) for remote in gateway.upstreams}))
     deadline: float | None = getattr(gateway, "deadline", None)
     findings = [*getattr(gateway, "doubts", ()), *findings_of(cases, gateway.upstreams, deadline)]
+    for note in getattr(gateway, "notes", ()):
+        console.print(f"with several workers, {note}", highlight=False, soft_wrap=True)
     if findings:
         fail(failures.FINDINGS, findings)
     console.print("no findings", style="green")

@@ -28,6 +28,7 @@ __all__ = [
     "RequestShed",
     "RetryScheduled",
     "ShedReason",
+    "StoreAnswered",
     "StoreFailed",
     "StoreRestored",
     "upstream_of",
@@ -130,6 +131,14 @@ class RefreshFailed:
 
 
 @value()
+class StoreAnswered:
+    """A shared store answered a question in so many seconds."""
+
+    store: str
+    seconds: float
+
+
+@value()
 class StoreFailed:
     """A shared store stopped answering; the cache goes on without it."""
 
@@ -176,6 +185,7 @@ Event: TypeAlias = (
     | CallJoined
     | CacheLookup
     | RefreshFailed
+    | StoreAnswered
     | StoreFailed
     | StoreRestored
     | PartEnded

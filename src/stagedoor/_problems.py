@@ -27,6 +27,7 @@ __all__ = [
     "ProblemDetails",
     "bad_request",
     "beyond_window",
+    "cause_of",
     "conflict",
     "docs_only",
     "fields_of",
@@ -77,6 +78,13 @@ class ProblemDetails:
     fields: Headers = ()
     type: str = ""
     members: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cause_of(problem: ProblemDetails, error: BaseException | None) -> str:
+    """Return why an answer is a 5xx, for those who run it: the service and what is wrong, else the problem's kind."""
+    if isinstance(error, UpstreamError):
+        return f"{error.operation.partition('.')[0]}: {error.reason}"
+    return problem.kind
 
 
 def render(problem: ProblemDetails, *, instance: str, request_id: str, namespace: str) -> bytes:

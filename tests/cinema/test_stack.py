@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from shutil import rmtree
 
+import pytest
+
 from cinema.indices import INDICES
 from cinema.settings import Settings
 from cinema.stack.child import late
@@ -98,12 +100,17 @@ async def test_documents_alone_need_no_database(tmp_path: Path) -> None:
     assert not (tmp_path / "cinema.db").exists()
 
 
-def test_a_terminal_is_shown_a_table() -> None:
+def test_a_terminal_is_shown_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first thing a newcomer sees says what to open next."""
+    monkeypatch.setenv("COLUMNS", "140")
     gateway = StackProcess("gateway", "127.0.0.1", 8000, "GATEWAY_PORT", "/health/ready")
     users = StackProcess("users", "127.0.0.1", 8001, "GATEWAY_USERS_URL", "/health")
 
-    shown = table_of(gateway, [users])
+    states = {"gateway": "ready", "users": "not ready, started again"}
+    shown = table_of(gateway, [users], states, "cinema runs")
+
+    assert "cinema runs" in shown
+    assert "not ready, started again" in shown
 
     assert "http://127.0.0.1:8001" in shown
     assert "curl http://127.0.0.1:8000/api/profile/user123" in shown

@@ -82,7 +82,7 @@ def test_an_outage_is_told_with_service_attempt_and_reason(tmp_path: Path) -> No
         until(lambda: '"upstream_failed"' in gateway.says(), gateway.says, seconds=5.0)
         lines = [line for line in gateway.lines() if line["event"] == "upstream_failed"]
 
-    assert {line["service"] for line in lines} >= {"users"}
+    assert {line["service"] for line in lines} >= {"user_service"}
     assert {line["reason"] for line in lines} == {"unavailable"}
     assert {line["attempt"] for line in lines} <= {1, 2}
     assert all(line["request_id"] for line in lines)

@@ -61,7 +61,7 @@ async def test_no_kill_at_any_await_of_a_write_leaves_anything_half_there(
 
 async def kill_all(stage: Stage, *, deep: bool) -> None:
     """Kill at each place, or at some, and look at what is there afterwards."""
-    places = SOURCES[stage.victim].places()
+    places = stage.places()
     reached = await stage.reached()
     assert [str(place) for place in places if place not in reached] == []
 

@@ -86,7 +86,7 @@ class Lines:
         if _ORDER.index(level) < self._least:
             return
         at = datetime.fromtimestamp(self._clock.wall(), UTC).isoformat(timespec="milliseconds")
-        record = {"timestamp": at, "level": level, "event": event, "service": "etl", **fields}
+        record = {"timestamp": at, "level": level.upper(), "event": event, "service": "etl", **fields}
         self._write(self._encode(record))
 
     def close(self) -> None:

@@ -37,7 +37,7 @@ from stagedoor._observers.tracing import tracing_of
 from stagedoor._problems import ProblemDetails
 from stagedoor._tracing import Tracer
 from stagedoor._web.access import AccessObserver
-from stagedoor._web.middleware import Framework, RequestMiddleware
+from stagedoor._web.middleware import CAUSE, Framework, RequestMiddleware
 from stagedoor._web.routes import RequestRefused
 
 __all__ = ["DatabaseFrame", "Frame", "Outage", "new_frame", "open_frame", "problem_for"]
@@ -220,8 +220,10 @@ async def _look(database: Database, table: Table) -> None:
 def _refuse_in_form(frame: Frame) -> None:
     def refuse(request: Request, error: Exception) -> Response:
         if isinstance(error, DatabaseUnavailable):
+            request.scope[CAUSE] = f"database: {_kind_of(error)}"
             frame.logs.observe(StoreFailed("database", _kind_of(error)))
         if isinstance(error, Outage):
+            request.scope[CAUSE] = f"{error.store}: {_kind_of(error)}"
             frame.logs.observe(StoreFailed(error.store, _kind_of(error)))
         return problem_answer(request, problem_for(error))
 

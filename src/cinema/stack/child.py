@@ -12,7 +12,7 @@ from time import monotonic
 
 from cinema.parent import PARENT
 from cinema.stack.parts import StackProcess
-from cinema.stack.terminal import follow
+from cinema.stack.terminal import Take, follow
 
 __all__ = ["Child", "command", "ending", "environment", "late", "start"]
 
@@ -36,8 +36,8 @@ class Child:
             os.killpg(self.process.pid, signal.SIGKILL)
 
 
-async def start(part: StackProcess, width: int) -> Child:
-    """Start a part; its lines stand behind its name, which is given so much room."""
+async def start(part: StackProcess, take: Take) -> Child:
+    """Start a part; `take` is given its lines, from a thread."""
     reading, writing = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -51,7 +51,7 @@ async def start(part: StackProcess, width: int) -> Child:
     finally:
         os.close(writing)
     # A thread, because a terminal that stalls must not keep the parent from hearing signals.
-    threading.Thread(target=follow, args=(reading, part.name.ljust(width)), daemon=True).start()
+    threading.Thread(target=follow, args=(reading, part.name, take), daemon=True).start()
     return Child(part, process)
 
 

@@ -13,26 +13,30 @@ import asyncio
 import os
 import secrets
 import signal
-from contextlib import suppress
+import sys
+from collections import Counter
+from contextlib import closing, suppress
 from functools import partial
 from time import monotonic
 
 from cinema.settings import Settings
+from cinema.stack.calm import LOG_FILE, CalmOutput, RotatedFile
 from cinema.stack.child import Child, ending, late, start
 from cinema.stack.ground import check_ground
 from cinema.stack.parts import StackProcess, parts_of
 from cinema.stack.prepare import build_index, prepare
-from cinema.stack.terminal import say, show
+from cinema.stack.terminal import copy, say, show
 from stagedoor._clock import SystemClock
 from stagedoor._supervision import supervised
 
-__all__ = ["next_pause", "run"]
+__all__ = ["next_pause", "run", "state_of"]
 
 READY_SECONDS = 60.0  # from the start of all children; a slow machine compiles its bytecode first
 STOP_SECONDS = 13.0  # all children together, then they are killed; the gateway's grace is 10 s
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _SETTLED_SECONDS = 30.0
+_LOOK_SECONDS = 5.0
 
 
 def next_pause(last: float, lived: float) -> float:
@@ -40,6 +44,12 @@ def next_pause(last: float, lived: float) -> float:
     if last == 0 or lived >= _SETTLED_SECONDS:
         return _FIRST_PAUSE
     return min(_LONGEST_PAUSE, last * 2)
+
+
+def state_of(ready: bool, restarts: int) -> str:
+    """Say how a process fares that has been started again so often."""
+    times = f", started again {restarts} times" if restarts > 1 else ", started again" if restarts else ""
+    return f"{'ready' if ready else 'not ready'}{times}"
 
 
 def run(settings: Settings, *, restart: bool = True) -> int:
@@ -53,7 +63,11 @@ def run(settings: Settings, *, restart: bool = True) -> int:
         os.environ["MEDIA_TOKEN"] = secrets.token_urlsafe(32)
     parts = parts_of(settings)
     check_ground(settings, parts)
-    return asyncio.run(_Stack(settings, parts, restart=restart).run())
+    if not (sys.stdout.isatty() and "log_format" not in settings.model_fields_set):
+        return asyncio.run(_Stack(settings, parts, restart=restart, calm=None).run())
+    with closing(RotatedFile(LOG_FILE)) as file:
+        say(f"starting; all that the processes log lies in {file.path}, warnings are shown here")
+        return asyncio.run(_Stack(settings, parts, restart=restart, calm=CalmOutput(file)).run())
 
 
 def _cannot_start(name: str, error: BaseException) -> None:
@@ -62,11 +76,14 @@ def _cannot_start(name: str, error: BaseException) -> None:
 
 
 class _Stack:
-    def __init__(self, settings: Settings, parts: list[StackProcess], *, restart: bool) -> None:
+    def __init__(
+        self, settings: Settings, parts: list[StackProcess], *, restart: bool, calm: CalmOutput | None
+    ) -> None:
         self._settings = settings
         self._parts = parts
         self._restart = restart
-        self._width = max(len(part.name) for part in parts)
+        self._calm = calm
+        self._restarts: Counter[str] = Counter()
         self._children: dict[str, Child] = {}
         self._ready: set[str] = set()
         self._stopping = asyncio.Event()
@@ -103,7 +120,9 @@ class _Stack:
         """Start a child, and again as often as it dies."""
         pause = 0.0
         while not self._stopping.is_set():
-            child = self._children[part.name] = await start(part, self._width)
+            child = self._children[part.name] = await start(
+                part, copy if self._calm is None else self._calm.take
+            )
             if self._stopping.is_set():  # told to stop while it was being born
                 child.process.kill()
             code = await child.process.wait()
@@ -119,6 +138,8 @@ class _Stack:
                 return
             pause = next_pause(pause, monotonic() - child.started)
             say(f"{part.name} ended ({ending(code)}); starting it again in {pause:g} s")
+            self._restarts[part.name] += 1
+            self._ready.discard(part.name)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
@@ -136,7 +157,32 @@ class _Stack:
             self._stop(1)
             return
         self._ready |= {part.name for part in self._parts}
-        show(self._parts)
+        show(self._parts, self._told())
+        while self._calm is not None:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Show the table anew where a process has gone or come back since the last look."""
+        before = self._states()
+        missing = {part.name for part in await late(self._parts)}
+        self._ready = {part.name for part in self._parts} - missing
+        if before != self._states() and not self._stopping.is_set():
+            show(self._parts, self._told(), "cinema runs" if missing else "cinema is ready")
+
+    def _states(self) -> dict[str, str]:
+        """Return how each process fares, in a word or two."""
+        return {
+            part.name: state_of(part.name in self._ready, self._restarts[part.name]) for part in self._parts
+        }
+
+    def _told(self) -> dict[str, str]:
+        """Return the same with what each has warned of."""
+        warned = Counter[str]() if self._calm is None else self._calm.warnings
+        return {
+            name: state + (f", {warned[name]} warnings" if warned[name] else "")
+            for name, state in self._states().items()
+        }
 
     async def _end(self) -> None:
         """Stop the gateway, then what stands behind it; kill what has not ended in time."""

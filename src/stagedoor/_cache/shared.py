@@ -28,7 +28,7 @@ from stagedoor._cache.timeout import StoreTimeout
 from stagedoor._call import Env
 from stagedoor._clock import Clock
 from stagedoor._deadline import DueTime
-from stagedoor._events import StoreFailed, StoreRestored
+from stagedoor._events import StoreAnswered, StoreFailed, StoreRestored
 from stagedoor._supervision import supervised
 
 __all__ = ["Shared", "SharedStats"]
@@ -221,15 +221,18 @@ class Shared:
 
     async def _ask(self, operation: Awaitable[T], seconds: float, *, probe: bool = False) -> T | None:
         """Await an operation of the server for so long; None if it failed, and then the store is down."""
-        limit = StoreTimeout(self._clock, DueTime(self._clock.now() + seconds))
+        began = self._clock.now()
+        limit = StoreTimeout(self._clock, DueTime(began + seconds))
         try:
             with limit:
                 if not probe:
                     self._waiting.add(limit)
                 try:
-                    return await operation
+                    answer = await operation
                 finally:
                     self._waiting.discard(limit)
+            self._observe(StoreAnswered(self.name, self._clock.now() - began))
+            return answer  # noqa: TRY300 - what tells of it may not fail either
         except TimeoutError:
             self._fail(_LATE)
         except StoreDown as error:

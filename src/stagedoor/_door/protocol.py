@@ -1,14 +1,11 @@
 """The HTTP/1.1 protocol of the door, for uvicorn's server: bounds first, the application second.
 
     octets ─▶ Reader (lines, guards) ─▶ Exchange ─▶ application
-                       │
-                    refusal: a problem, `Connection: close`, and a while of listening on
+                    └▶ refusal: a problem, `Connection: close`, and a while of listening on
 
 It takes the place of uvicorn's own protocols and shares no parser with them: those forgive, each in its own way.
-
-A refusal belongs behind the answers of earlier requests on the same connection, so it waits for those. After it, as
-after any last answer, the socket is half closed and what the client still sends is read and dropped for a moment:
-closing at once would reset the connection and take the answer with it (RFC 9112 9.6). Times are `timeouts`' business.
+A refusal waits for the answers of earlier requests on the same connection. After it, as after any last answer, the
+socket is half closed and what comes is read and dropped for a moment: a reset would take the answer (RFC 9112 9.6).
 """
 
 import asyncio

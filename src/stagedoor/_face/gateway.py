@@ -19,6 +19,7 @@ from stagedoor._face.declared import Source
 from stagedoor._face.running import Running
 from stagedoor._face.session_routes import session_routes
 from stagedoor._face.settings import prefix_of, settings_from, url_from
+from stagedoor._face.start_warnings import unshared, warned
 from stagedoor._face.unknown import validate_known
 from stagedoor._face.world import World
 from stagedoor._guards.visitors import Authenticator
@@ -89,7 +90,7 @@ class Gateway(Declaration):
         validate_known(variables, self.name, names, rows, given=self.settings is not None)
         labels = {one.name: one.label for one in blueprint.behind}
         world = World(
-            settings, labels, env, name=self.name, release=self.version, all_logs=all_logs, stream=stream
+            settings, labels, env, release=self.version, name=self.name, all_logs=all_logs, stream=stream
         )
         given: dict[str, Transport[Any, Any]] = dict(transports or {})
         missing: list[str] = []
@@ -129,8 +130,10 @@ class Gateway(Declaration):
     def inspected(self) -> "Inspected":
         """Return what `stagedoor check` looks at; raises `ConfigError` with everything that is wrong."""
         blueprint = Blueprint(self)
-        web = self.looked_at(reachable=False).web
-        return Inspected(web.plans, web.upstreams, web.routes, tuple(blueprint.unseen()))
+        running = self.looked_at(reachable=False)
+        web = running.web
+        notes = filter(None, [unshared(running.settings, self.name)])
+        return Inspected(web.plans, web.upstreams, web.routes, tuple(blueprint.unseen()), tuple(notes))
 
     def looked_at(self, *, reachable: bool) -> Running:
         """Return a gateway that will not be opened; raises `ConfigError` with everything that is wrong."""
@@ -159,7 +162,7 @@ class Gateway(Declaration):
     async def served(self, *, all_logs: bool = False) -> AsyncIterator[Running]:
         """Be the gateway that serves in this event loop."""
         loop = asyncio.get_running_loop()
-        async with self.made(all_logs=all_logs).opened() as running:
+        async with self.made(all_logs=all_logs).opened() as running, warned(running):
             self._serving[loop] = running
             try:
                 yield running
@@ -211,6 +214,7 @@ class Inspected:
     upstreams: Sequence[Any]
     routes: Sequence[Any]
     doubts: Sequence[str]
+    notes: Sequence[str] = ()  # what is right, and should be known before there are several processes
 
 
 def _spare_the_collector() -> None:

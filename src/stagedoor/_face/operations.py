@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
@@ -10,6 +11,8 @@ from pydantic import BaseModel
 
 from stagedoor import _problems as problems
 from stagedoor._call import Env
+from stagedoor._clock import Clock
+from stagedoor._deadline import DueTime, TimeoutScope
 from stagedoor._face.authenticators import Guards
 from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.roles import AtWork, Declares
@@ -30,6 +33,7 @@ __all__ = ["operations_of", "probes_of"]
 _NO_STORE = ((b"cache-control", b"no-store"),)
 _ACCEPT = ((b"accept", b"application/json"),)
 _TAG = ("operations",)
+_SECONDS = 3.0  # for any of them; a probe may take one, and whoever asks waits for those that are under way
 
 
 class Said(BaseModel):
@@ -83,6 +87,7 @@ def operations_of(running: Operated, declared: Declares) -> list[Route]:
     ]
     if metrics is not None:
         routes.append(_metrics(metrics.render))
+    routes = [replace(route, handle=_bounded(route.handle, running.env.clock)) for route in routes]
     shown = routes.copy()
     documents = documentation_routes(
         declared.documents,
@@ -95,6 +100,19 @@ def operations_of(running: Operated, declared: Declares) -> list[Route]:
     )
     own = declared.own_paths()
     return [route for route in (*shown, *documents) if route.path not in own]
+
+
+def _bounded(handle: Handler, clock: Clock) -> Handler:
+    """Return a handler that answers in time: whoever asks how things are must hear it while they are bad."""
+
+    async def bounded(request: Request) -> WebAnswer:
+        try:
+            with TimeoutScope(clock, DueTime(clock.now() + _SECONDS)):
+                return await handle(request)
+        except TimeoutError:
+            raise RequestRefused(problems.upstream_timeout(1.0)) from None
+
+    return bounded
 
 
 def _live(path: str, handle: Handler, summary: str, model: Any, said: Sequence[int] = ()) -> Route:  # noqa: ANN401

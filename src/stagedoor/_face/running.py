@@ -27,7 +27,6 @@ from stagedoor._face.fields import lower_fields
 from stagedoor._face.guarding import guarded
 from stagedoor._face.guards import Guard
 from stagedoor._face.handlers import Handling
-from stagedoor._face.inputs import nearest
 from stagedoor._face.mounts import unmounted
 from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
@@ -38,7 +37,7 @@ from stagedoor._face.screens import Screen
 from stagedoor._face.service import Service
 from stagedoor._face.settings import Settings
 from stagedoor._face.sources import Sourcing
-from stagedoor._face.stores import stores_of
+from stagedoor._face.stores import limits_of_routes, stores_of
 from stagedoor._face.streaming import Streaming, hands_on
 from stagedoor._face.templates import tag_of
 from stagedoor._face.uses import reaches
@@ -52,9 +51,7 @@ from stagedoor._web.gateway import GatewayApp as Web
 from stagedoor._web.health import Component, Health
 from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused, Route
-from stagedoor._web.throttle import Limiter
 from stagedoor._web.trace import Parents, identify
-from stagedoor.errors import ConfigError
 
 __all__ = ["Running"]
 
@@ -128,7 +125,7 @@ class Running:
             plans=tuple(screen.plan for screen in self._screens.values()),
             trusted=trust(settings.networks),
             throttle=self.stores.throttle,
-            limits=_of_routes(self.stores.limits, routes),
+            limits=limits_of_routes(self.stores.limits, routes),
             cors=_cors(settings, routes),
             always=declared.headers,
             lifespan=self.opened,
@@ -140,7 +137,8 @@ class Running:
         )  # the span of a request is round it, too
         equip(self.web, settings, self.stores.near, wrapped=wrapped)
         if world.metrics is not None:
-            world.metrics.follow(self._loads, lambda: self.web.pressure.limit)
+            keepers = (one.name for one in self.web.upstreams)
+            world.metrics.follow(self._loads, lambda: self.web.pressure.limit, keepers)
             world.metrics.expect(screen.plan for screen in self._screens.values())
         self.app: Any = self.web  # what serves what comes with a raw path, and is mounted nowhere
         for wrap in reversed(declared.middleware):
@@ -378,17 +376,6 @@ class Running:
 
     def __repr__(self) -> str:
         return f"<Running {self.name}>"
-
-
-def _of_routes(limits: Mapping[str, Limiter], routes: Sequence[Route]) -> Mapping[str, Limiter]:
-    """Return the limits of single routes; raises `ConfigError` for one of a route that there is not."""
-    known = {one.path: one for one in routes}
-    for path in limits:
-        if path not in known:
-            raise ConfigError(f"rate_limits: {path!r} is no route here{nearest(path, known)}")
-        if known[path].live:
-            raise ConfigError(f"rate_limits: {path!r} is answered however often it is asked")
-    return limits
 
 
 def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:

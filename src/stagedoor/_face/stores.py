@@ -3,7 +3,7 @@
 import hashlib
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,8 +13,10 @@ from stagedoor._cache.shared import Shared
 from stagedoor._cache.store import Store
 from stagedoor._cache.tiered import Tiered
 from stagedoor._call import Env
+from stagedoor._face.inputs import nearest
 from stagedoor._face.settings import Settings
 from stagedoor._web.health import Component
+from stagedoor._web.routes import Route
 from stagedoor._web.shared_throttle import SharedThrottle
 from stagedoor._web.throttle import Limiter, Quota, Throttle
 from stagedoor.errors import ConfigError, UpstreamGarbled, UpstreamUnavailable
@@ -22,7 +24,7 @@ from stagedoor.errors import ConfigError, UpstreamGarbled, UpstreamUnavailable
 if TYPE_CHECKING:
     from stagedoor._cache.redis import RedisServer
 
-__all__ = ["Stores", "stores_of"]
+__all__ = ["Stores", "limits_of_routes", "stores_of"]
 
 _SHOWN_KEYS = 10
 _SCAN_COUNT = 1000
@@ -156,3 +158,14 @@ def stores_of(settings: Settings, name: str, env: Env) -> Stores:
 
     limits = {one.name: shared(one, f"{one.name}:") for one in settings.quotas}
     return Stores(tiers, tiers.near, tiers, server, None if quota is None else shared(quota), prefix, limits)
+
+
+def limits_of_routes(limits: Mapping[str, Limiter], routes: Sequence[Route]) -> Mapping[str, Limiter]:
+    """Return the limits of single routes; raises `ConfigError` for one of a route that there is not."""
+    known = {one.path: one for one in routes}
+    for path in limits:
+        if path not in known:
+            raise ConfigError(f"rate_limits: {path!r} is no route here{nearest(path, known)}")
+        if known[path].live:
+            raise ConfigError(f"rate_limits: {path!r} is answered however often it is asked")
+    return limits

@@ -38,8 +38,8 @@ class World:
         labels: Mapping[str, str],
         env: Env | None,
         *,
-        name: str = "",
         release: str = "",
+        name: str = "",
         all_logs: bool = False,
         stream: LogStream | None = None,
     ) -> None:
@@ -53,9 +53,18 @@ class World:
         sinks: list[Any] = [] if self.metrics is None else [self.metrics]
         if env is None or stream is not None:
             out = _output() if stream is None else stream
-            share, spans = settings.log_sample, tracer is not None
-            level, form = settings.level, settings.form
-            self.logs = Logs(out, level=level, format=form, spans=spans, clock=clock, sample=share, rng=rng)
+            known, share = {**labels, "redis": "redis"}, settings.log_sample
+            self.logs = Logs(
+                out,
+                level=settings.level,
+                format=settings.form,
+                service=name,
+                spans=tracer is not None,
+                labels=known,
+                clock=clock,
+                sample=share,
+                rng=rng,
+            )
             sinks.append(self.logs)
         if env is not None:
             sinks.append(env.observe)

@@ -4,9 +4,11 @@ A record takes only the fields it knows: no headers, bodies or queries, so there
 one encode and one append to a bounded queue; a thread writes what has gathered every 20 ms. A stuck reader of the
 stream stops that thread and never the loop: what finds the queue full is dropped and counted.
 
-A storm must not drown the log. Trouble repeats, so each kind of line (event, service, reason) may be written 10
-times at once and once a second after that; the next line of the kind tells how many were `suppressed`. Requests
-are never held back: one line each, at INFO, or at WARNING if the answer was a 5xx, unless a sample was asked for.
+A storm must not drown the log. Trouble with a service repeats with each call, so each kind of such a line (event,
+service, reason) is written once a minute; other lines, changes of state among them, 10 times at once and once a second
+after that. The next line of the kind tells how many were `suppressed`. Requests are never held back: one line each, at
+INFO, or at WARNING if the answer was a 5xx, which then names its
+`cause`, unless a sample was asked for.
 """
 
 import asyncio
@@ -14,7 +16,7 @@ import logging
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final, Literal, Protocol, TypeAlias
@@ -46,7 +48,11 @@ _LEVELS: Final[dict[str, int]] = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR
 _TROUBLE: Final = frozenset(
     {BreakerMoved, BudgetExhausted, CallShed, RefreshFailed, RetryScheduled, StoreFailed, StoreRestored}
 )
+_REPEATED: Final = frozenset(
+    {"call_shed", "refresh_failed", "retry_budget_exhausted", "retry_scheduled", "upstream_failed"}
+)
 _BURST: Final = 10.0
+_EACH_MINUTE: Final = 1 / 60
 _MOST_KINDS: Final = 1_000
 _GATHER: Final = 0.02
 _TOOK: Final = 0.000125  # seconds, of a line whose form is looked at
@@ -65,18 +71,19 @@ class LogStream(Protocol):
 
 
 class _LineQuota:
-    """The right of one kind of line to be written: a burst, then one a second."""
+    """The right of one kind of line to be written: a burst, then so many a second."""
 
-    __slots__ = ("at", "held", "left")
+    __slots__ = ("at", "burst", "held", "left", "rate")
 
-    def __init__(self, now: float) -> None:
-        self.left = _BURST
+    def __init__(self, now: float, burst: float, rate: float) -> None:
+        self.left = self.burst = burst
+        self.rate = rate
         self.at = now
         self.held = 0
 
     def admit(self, now: float) -> int | None:
         """Return how many were held back since the last line, or None to hold this one back too."""
-        self.left = min(_BURST, self.left + now - self.at)
+        self.left = min(self.burst, self.left + (now - self.at) * self.rate)
         self.at = now
         if self.left < 1.0:
             self.held += 1
@@ -89,11 +96,11 @@ class _LineQuota:
 class Logs:
     """Write events and requests as lines.
 
-    `level` is the least that is written. `service` names the process on each line that names no upstream, "" for a
-    process that needs no name; with `spans` each line names its span as well. `capacity` bounds the queue in lines;
-    `dropped` counts what found it full, or the stream gone. `sample` is the share of ordinary requests that get a line,
-    drawn by `rng`; those that ended in an error, 400 or above, or took 0.2 s or longer get theirs in any case. Close it
-    at the end: that flushes.
+    `level` is the least that is written. `service` names the process on each line that names no upstream, "" for one
+    that needs no name; `labels` are what metrics and health call an upstream, by its name; with `spans` each line names
+    its span as well. `capacity` bounds the queue in lines; `dropped` counts what found it full, or the stream gone.
+    `sample` is the share of ordinary requests that get a line, drawn by `rng`; those that ended in an error, 400 or
+    above, or took 0.2 s or longer get theirs in any case. Close it at the end: that flushes.
     """
 
     def __init__(
@@ -103,6 +110,7 @@ class Logs:
         level: Level = "INFO",
         format: Format = "json",  # noqa: A002 - the name of the setting
         service: str = "",
+        labels: Mapping[str, str] | None = None,
         spans: bool = False,
         clock: Clock | None = None,
         capacity: int = 20_000,
@@ -113,6 +121,7 @@ class Logs:
         self._spans = spans
         self._stream = stream
         self._service = service
+        self._labels = dict(labels or {})
         self._least = _LEVELS[level]
         self._encode = as_json if format == "json" else as_text
         self._clock = clock or SystemClock()
@@ -134,7 +143,7 @@ class Logs:
         told = _told(event)
         if told is not None:
             name, service, fields = told
-            self.log("WARNING", name, service=service, **fields)
+            self.log("WARNING", name, service=self._labels.get(service, service), **fields)
 
     def listener(self, kind: type[Event], /) -> Observer | None:
         """Return what logs events of this kind; None for kinds that never tell of trouble."""
@@ -158,6 +167,7 @@ class Logs:
         seconds: float,
         request_id: str = "",
         trace_id: str = "",
+        cause: str = "",
         span_id: str = "",
     ) -> None:
         """Log one request."""
@@ -167,6 +177,9 @@ class Logs:
         if self._sample < 1.0 and status < 400 and seconds < _SLOW and self._rng() >= self._sample:
             return
         record = self._record(level, method, endpoint, status, seconds, request_id, trace_id)
+        if cause:
+            name, colon, reason = cause.partition(": ")
+            record["cause"] = f"{self._labels.get(name, name)}{colon}{reason}"
         if self._spans:
             record["span_id"] = span_id
         self._put(record)
@@ -274,7 +287,8 @@ class Logs:
         if allowance is None:
             if len(self._allowances) >= _MOST_KINDS:
                 self._allowances.clear()
-            allowance = self._allowances[kind] = _LineQuota(now)
+            most, rate = (1.0, _EACH_MINUTE) if kind[0] in _REPEATED else (_BURST, 1.0)
+            allowance = self._allowances[kind] = _LineQuota(now, most, rate)
         return allowance.admit(now)
 
     def _timestamp(self) -> str:

@@ -8,7 +8,6 @@ PROMETHEUS_MULTIPROC_DIR and one scrape shows their sum: call `prepare_workers` 
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, cast, get_args
@@ -22,7 +21,7 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from stagedoor import _events as events
@@ -31,6 +30,7 @@ from stagedoor._aggregate.verdict import Status
 from stagedoor._context import WEIGHTS
 from stagedoor._events import Event, Observer, upstream_of
 from stagedoor._observers import numbers
+from stagedoor._observers.worker_files import forget_the_dead
 from stagedoor.errors import UpstreamRejected
 
 __all__ = ["Metrics", "prepare_workers"]
@@ -101,6 +101,7 @@ class Metrics:
 
     def __init__(self, service_names: Mapping[str, str], *, process: bool = False) -> None:
         self._names = dict(service_names)
+        self._keepers: frozenset[str] = frozenset()
         self._endpoints: set[str] = set()
         self.registry = CollectorRegistry()
         self._shared = _DIRECTORY in os.environ
@@ -128,7 +129,9 @@ class Metrics:
             events.CallJoined: lambda event: self._joined[event.operation].inc(),
             events.CacheLookup: self._cache_lookup,
             events.RefreshFailed: lambda event: self._refreshes[event.operation].inc(),
-            events.StoreFailed: lambda event: self._errors[event.store].inc(),
+            events.StoreAnswered: lambda event: self._attempts[event.store].observe(event.seconds),
+            events.StoreFailed: self._store_failed,
+            events.StoreRestored: lambda event: self._breaker[event.store].set(_STATES["closed"]),
             events.AggregateEnded: lambda event: self._aggregations.observe(event.seconds),
             events.PartEnded: lambda event: self._parts[event.aggregate, event.part, event.status].inc(),
         }
@@ -155,6 +158,7 @@ class Metrics:
         seconds: float,
         request_id: str = "",
         trace_id: str = "",
+        cause: str = "",
         span_id: str = "",
     ) -> None:
         """Count a request out; `endpoint` is the route's template or "unmatched", never a raw path."""
@@ -194,12 +198,18 @@ class Metrics:
             for part, status in product(plan.parts, get_args(Status)):
                 self._parts[plan.name, part, status]
 
-    def follow(self, held: Callable[[], Mapping[str, Mapping[str, int]]], limit: Callable[[], float]) -> None:
+    def follow(
+        self,
+        held: Callable[[], Mapping[str, Mapping[str, int]]],
+        limit: Callable[[], float],
+        keepers: Iterable[str] = (),
+    ) -> None:
         """Show also what is held at each upstream, and how many requests may be under way: asked for each page.
 
         `held` returns `limit`, `permits` and `waiting` by the upstream's name. Of other workers a page shows what they
-        held when they were last asked themselves.
+        held when they were last asked themselves. What screens and lists keep counts under their names, `keepers`.
         """
+        self._keepers = frozenset(keepers) - self._names.keys()
         self._declare_load()
         self._load = lambda: self._look(held(), limit())
 
@@ -215,7 +225,7 @@ class Metrics:
         self._load()
         registry = self.registry
         if self._shared:
-            _forget_the_dead(Path(os.environ[_DIRECTORY]))
+            forget_the_dead(Path(os.environ[_DIRECTORY]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             for collector in self._facts:
@@ -233,6 +243,11 @@ class Metrics:
         if event.error is not None and not isinstance(event.error, UpstreamRejected):
             self._errors[event.operation].inc()
 
+    def _store_failed(self, event: events.StoreFailed) -> None:
+        # What fails is not asked until its watch has an answer: a breaker in all but name.
+        self._errors[event.store].inc()
+        self._breaker[event.store].set(_STATES["open"])
+
     def _cache_lookup(self, event: events.CacheLookup) -> None:
         if event.result == "miss":
             self._misses[event.tier].inc()
@@ -244,13 +259,21 @@ class Metrics:
     def _service(self, operation: str) -> str:
         return self._names.get(upstream_of(operation), "other")
 
-    def _by_service(self, metric: Labelled[C]) -> "_Children[str, C]":
+    def _keeper(self, operation: str) -> str:
+        """Return whose answers are kept: a service's, or those of a screen or a list by its own name."""
+        name = upstream_of(operation)
+        return name if name in self._keepers else self._service(operation)
+
+    def _by_service(
+        self, metric: Labelled[C], name_of: Callable[[str], str] | None = None
+    ) -> "_Children[str, C]":
         """Return the metric's children by operation, with one series per service from the start."""
         for label in self._names.values():
             metric.labels(label)
+        named = name_of or self._service
 
         def child(operation: str) -> C:
-            return metric.labels(self._service(operation))
+            return metric.labels(named(operation))
 
         return _Children(child)
 
@@ -318,9 +341,13 @@ class Metrics:
         self._retries = count("upstream_retries_total", "Attempts after the first.")
         self._exhausted = count("retry_budget_exhausted_total", "Retries that the budget refused.")
         self._hedges = count("upstream_hedges_total", "Further copies of slow calls.")
-        self._joined = count("coalesced_calls_total", "Calls that waited for an equal one.")
-        self._refreshes = count("cache_refresh_failures_total", "Refreshes in the background that failed.")
-        self._stale = count("cache_stale_answers_total", "Values used past their lifetime.")
+
+        def kept(name: str, text: str) -> "_Children[str, Counting]":
+            return self._by_service(self._counter(name, text, "service_name"), self._keeper)
+
+        self._joined = kept("coalesced_calls_total", "Calls that waited for an equal one.")
+        self._refreshes = kept("cache_refresh_failures_total", "Refreshes in the background that failed.")
+        self._stale = kept("cache_stale_answers_total", "Values used past their lifetime.")
         shed = self._counter("upstream_shed_total", "Calls not made.", "service_name", "reason")
         for label, reason in product(self._names.values(), get_args(events.ShedReason)):
             shed.labels(label, reason)
@@ -358,21 +385,3 @@ def prepare_workers(directory: Path) -> None:
     for file in directory.glob("*.db"):
         file.unlink()
     os.environ[_DIRECTORY] = str(directory)
-
-
-def _forget_the_dead(directory: Path) -> None:
-    """Take the gauges of workers that have ended out of the sum; one that was killed could not do so itself."""
-    for pid in {int(file.stem.rpartition("_")[2]) for file in directory.glob("gauge_live*.db")}:
-        if not _lives(pid):
-            with suppress(FileNotFoundError):  # another worker was faster
-                mark_process_dead(pid)  # type: ignore[no-untyped-call]
-
-
-def _lives(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # alive, and somebody else's
-        return True
-    return True

@@ -115,6 +115,7 @@ class Sentry(logging.Handler):
         seconds: float,
         request_id: str,
         trace_id: str,
+        cause: str = "",
         span_id: str = "",
     ) -> None:
         """Send a share of the requests as traces."""

@@ -51,7 +51,7 @@ class HttpTransport:
     speaks of a body, which might come yet (RFC 9112 6.3).
     """
 
-    __slots__ = ("_clock", "_decompress", "_limits", "_now", "_pool", "_writer", "address")
+    __slots__ = ("_clock", "_decompress", "_limits", "_now", "_pool", "_writer", "address", "host")
 
     def __init__(
         self,
@@ -67,6 +67,7 @@ class HttpTransport:
         decompress: bool = False,
     ) -> None:
         base = read_base(base_url)
+        self.host = base.host  # "" for a socket of this machine
         self.address = base.address
         self._clock = clock or SystemClock()
         self._now = self._clock.now

@@ -39,9 +39,10 @@ class AccessObserver(Protocol):
         seconds: float,
         request_id: str,
         trace_id: str,
+        cause: str = "",
         span_id: str = "",
     ) -> None:
-        """Note that it ended; `endpoint` is the route's template or "unmatched"."""
+        """Note that it ended; `endpoint` is the route's template or "unmatched", `cause` is why it is a 5xx."""
 
 
 @runtime_checkable
@@ -56,10 +57,12 @@ class Preparing(Protocol):
 class ActiveRequest:
     """One request that is being answered: who it is, where it goes, and how it ended.
 
-    `endpoint` is the template of its route, `status` that of its answer: 0 as long as there is none.
+    `endpoint` is the template of its route, `status` that of its answer: 0 as long as there is none. `cause` says why
+    it is a 5xx: the service and what is wrong with it, as in "users: circuit_open", or the kind of the problem.
     """
 
     __slots__ = (
+        "cause",
         "endpoint",
         "headers",
         "receive",
@@ -81,6 +84,7 @@ class ActiveRequest:
         self.endpoint = endpoint
         self.started = started
         self.status = 0
+        self.cause = ""
         self.headers: dict[bytes, bytes] = dict(fields)
         self.request_id, self.trace = identify(self.headers, fields, entropy)
 
@@ -119,13 +123,16 @@ class RequestCounter:
             method, trace = request.scope["method"], request.trace.parent.decode()
             trace_id, span_id, endpoint = trace[3:35], trace[36:52], request.endpoint
             for sink in self._traffic:
-                sink.request_ended(method, endpoint, status, seconds, request.request_id, trace_id, span_id)
+                sink.request_ended(
+                    method, endpoint, status, seconds, request.request_id, trace_id, request.cause, span_id
+                )
 
     def refused(self, problem: ProblemDetails, request_id: str) -> None:
         """Count a request that the door turned away before any application saw it."""
         for sink in self._traffic:
             sink.request_started()
-            sink.request_ended("OTHER", UNMATCHED, problem.status, 0.0, request_id, "")
+            cause = problem.kind if problem.status >= 500 else ""
+            sink.request_ended("OTHER", UNMATCHED, problem.status, 0.0, request_id, "", cause)
 
     def prepared(self, method: str, endpoint: str, status: int) -> Told:
         """Return what tells of one request of this kind that began and ended at once."""

@@ -14,7 +14,7 @@ from typing import Final
 from stagedoor._requests import Headers
 from stagedoor.errors import ConfigError
 
-__all__ = ["ACCEPTED", "Cors", "is_foreign", "is_origin"]
+__all__ = ["ACCEPTED", "Cors", "is_foreign", "is_origin", "is_preflight"]
 
 # As browsers write it (RFC 6454, 6.2): lower case, no port where it is the scheme's own, no path.
 _ORIGIN: Final = re.compile(
@@ -97,6 +97,11 @@ class Cors:
 
     def __repr__(self) -> str:
         return f"<Cors {b', '.join(self._origins).decode()}>"
+
+
+def is_preflight(asked: Mapping[bytes, bytes]) -> bool:
+    """Tell whether an OPTIONS request is a browser's question whether a page may ask (Fetch 4.8)."""
+    return b"access-control-request-method" in asked and b"origin" in asked
 
 
 def is_foreign(asked: Mapping[bytes, bytes], cors: Cors | None) -> bool:

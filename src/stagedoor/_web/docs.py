@@ -34,6 +34,13 @@ _LOGO = b"https://cdn.redoc.ly/redoc/logo-mini.svg"
 _NOTHING = b"data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciLz4="
 _FOREVER = (b"cache-control", b"public, max-age=86400")
 _SHORT = (b"cache-control", b"no-cache")
+_MOST_ROOTS = 8  # paths that a document is made for and kept
+# Neither page has a dark mode of its own: turning the light round keeps its contrasts, turning hues back its colours.
+_DARK = (
+    "<style>@media (prefers-color-scheme: dark){html{background:#111}"
+    "#swagger-ui,#redoc{filter:invert(.92) hue-rotate(180deg);background:#fff}"
+    "#swagger-ui img,#redoc img{filter:invert(1) hue-rotate(180deg)}}</style>"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +84,7 @@ def documentation_routes(
 
 
 def _root(request: Request) -> str:
-    """Return the path that the gateway is mounted at, as a URL says it; a server sets it, not a client."""
+    """Return the path that the gateway is mounted at, as a URL says it; a server or a trusted proxy says so."""
     return quote(request.scope.get("root_path", "").rstrip("/"))
 
 
@@ -86,13 +93,15 @@ def _quiet(path: str, handle: Handler) -> Route:
 
 
 def _openapi_handler(described: Callable[[], dict[str, Any]]) -> Handler:
-    made: dict[str, tuple[WebAnswer, bytes]] = {}
+    made: dict[str, tuple[WebAnswer, bytes]] = {}  # by the path that it is mounted at
 
     async def handle(request: Request) -> WebAnswer:
         root = _root(request)
         if root not in made:
             said = described()
             body = orjson.dumps({**said, "servers": [{"url": root}]} if root else said)
+            if len(made) >= _MOST_ROOTS:
+                made.clear()
             made[root] = (
                 WebAnswer(200, ((b"content-type", b"application/json"), _SHORT), body),
                 etag_of(body),
@@ -143,10 +152,10 @@ def _asset_file(name: str) -> Path:
 
 def _swagger_page(title: str, openapi: str, assets: str, nonce: str) -> str:
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,"><link rel="stylesheet" href="{assets}/swagger-ui.css"></head>
-<body><div id="swagger-ui"></div>
+<html lang="en"><head><meta charset="utf-8"><title>Try the API of {title}: {openapi}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,"><link rel="stylesheet" href="{assets}/swagger-ui.css">{_DARK}</head>
+<body style="margin:0"><main id="swagger-ui"></main>
 <script nonce="{nonce}" src="{assets}/swagger-ui-bundle.js"></script>
 <script nonce="{nonce}">
 SwaggerUIBundle({{url: "{openapi}", dom_id: "#swagger-ui", deepLinking: true, validatorUrl: null,
@@ -156,9 +165,10 @@ SwaggerUIBundle({{url: "{openapi}", dom_id: "#swagger-ui", deepLinking: true, va
 
 def _redoc_page(title: str, openapi: str, assets: str, nonce: str) -> str:
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"></head>
-<body style="margin:0"><div id="redoc"></div>
+<html lang="en"><head><meta charset="utf-8"><title>The API of {title}: {openapi}</title>
+<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
+<link rel="icon" href="data:,">{_DARK}</head>
+<body style="margin:0"><main id="redoc"></main>
 <script nonce="{nonce}" src="{assets}/redoc.standalone.js"></script>
 <script nonce="{nonce}">Redoc.init("{openapi}", {{hideLoading: true}}, document.getElementById("redoc"))</script>
 </body></html>"""

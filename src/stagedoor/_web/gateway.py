@@ -30,16 +30,18 @@ from stagedoor._ids import randbytes
 from stagedoor._parameters import BeyondWindow, Invalid
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
-from stagedoor._web.access import CLIENT_CLOSED, AccessObserver, ActiveRequest, RequestCounter, signed
+from stagedoor._web.access import CLIENT_CLOSED, AccessObserver, RequestCounter, signed
 from stagedoor._web.answer import WebAnswer, resolved
 from stagedoor._web.compression import Compression
-from stagedoor._web.cors import Cors, is_foreign
+from stagedoor._web.cors import Cors, is_foreign, is_preflight
 from stagedoor._web.disconnect import ClientGone, while_connected
 from stagedoor._web.identity import credentials_of
 from stagedoor._web.near import NearCache
 from stagedoor._web.permissions import Limit, Render
-from stagedoor._web.request import Request, listed
-from stagedoor._web.routes import RequestRefused, Route, RouteMatch, Router
+from stagedoor._web.prefix import below, forwarded_prefix
+from stagedoor._web.request import listed
+from stagedoor._web.routed import RoutedRequest, figure_of
+from stagedoor._web.routes import RequestRefused, Route, Router
 from stagedoor._web.spans import spanned
 from stagedoor._web.stream import send_stream
 from stagedoor._web.throttle import Limiter, Quotas, pass_at_once
@@ -51,41 +53,12 @@ __all__ = ["GatewayApp"]
 
 _LOGGER = logging.getLogger("stagedoor._web")
 _KIT = str(Path(__file__).parent.parent)
-_LONGEST_FIGURE = 9
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GONE = WebAnswer(CLIENT_CLOSED, ())
 _MOST = 10_000  # requests under way at once, however much time the processor has
 _TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
 _SLOWEST_TURN = 0.1  # seconds, for deadlines of any length: health has to be answered too
 _BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is longer anyhow
-
-
-class _RoutedRequest(ActiveRequest):
-    """A request and the route that was found for it."""
-
-    __slots__ = ("_request", "fields", "match")
-
-    def __init__(
-        self, scope: Scope, receive: Receive, send: Send, match: RouteMatch, started: float, entropy: bytes
-    ) -> None:
-        ActiveRequest.__init__(self, scope, receive, send, match.route.path, started, entropy)
-        self.match = match
-        self.fields: Headers = ()  # of the answer, whatever it will be
-        self._request: Request | None = None
-
-    def request(self) -> Request:
-        """Return the request as a handler sees it."""
-        if self._request is None:
-            params, raw = self.match.params(), self.match.raw()
-            self._request = Request(self.scope, self.receive, params, self.headers, self.request_id, raw)
-        return self._request
-
-
-def _figure(raw: bytes | None) -> int | None:
-    """Read a whole number above zero; junk is ignored."""
-    if raw is None or len(raw) > _LONGEST_FIGURE or not raw.isdigit():
-        return None
-    return int(raw) or None
 
 
 def _nobody(_: str) -> bool:
@@ -160,7 +133,9 @@ class GatewayApp:
         """Serve one ASGI connection."""
         if scope["type"] == "http":
             match = self._router.match(scope["method"], scope["raw_path"])
-            exchange = _RoutedRequest(scope, receive, send, match, self._now(), self.entropy(40))
+            exchange = RoutedRequest(scope, receive, send, match, self._now(), self.entropy(40))
+            if b"x-forwarded-prefix" in exchange.headers:
+                self._place(exchange)
             route = match.route
             if route.counted:
                 await self._count(exchange, self._admitted(exchange, route))
@@ -197,12 +172,20 @@ class GatewayApp:
             raise
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _served(self, exchange: _RoutedRequest) -> None:
-        # A preflight is not counted: a page could never read its refusal (Fetch 4.8).
-        answer = self._preflight(exchange) if exchange.scope["method"] == "OPTIONS" else None
-        await self._write(exchange, await self._answered(exchange) if answer is None else answer)
+    def _place(self, exchange: RoutedRequest) -> None:
+        """Note the path that a trusted proxy has stripped."""
+        scope = exchange.scope
+        prefix = forwarded_prefix(exchange.headers[b"x-forwarded-prefix"])
+        client = scope.get("client")
+        if prefix and client is not None and self.trusted(client[0]):
+            exchange.scope = {**scope, "root_path": prefix + scope.get("root_path", "")}
 
-    async def _admitted(self, exchange: _RoutedRequest, route: Route) -> None:
+    async def _served(self, exchange: RoutedRequest) -> None:
+        preflight = exchange.scope["method"] == "OPTIONS" and is_preflight(exchange.headers)
+        answer = await self._preflight(exchange) if preflight else await self._answered(exchange)
+        await self._write(exchange, answer)
+
+    async def _admitted(self, exchange: RoutedRequest, route: Route) -> None:
         """Answer a request that there is time for, and refuse it at once where there is none."""
         if exchange.started >= self._next_turn:
             self._ask_for_turn(exchange.started)
@@ -227,7 +210,7 @@ class GatewayApp:
         self.pressure.turned(now, now - self._turn_asked)
         self._next_turn = now + _BETWEEN_TURNS
 
-    async def _answered(self, exchange: _RoutedRequest) -> WebAnswer:
+    async def _answered(self, exchange: RoutedRequest) -> WebAnswer:
         """Return what is answered before any handler is asked, or what the handler answers."""
         if self._limited and not exchange.match.route.live:
             wait = await self._wait(exchange)
@@ -237,7 +220,7 @@ class GatewayApp:
             return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
         return await self._handled(exchange)
 
-    async def _wait(self, exchange: _RoutedRequest) -> int:
+    async def _wait(self, exchange: RoutedRequest) -> int:
         """Count a request; return the seconds that its client has to wait, 0 if it may pass."""
         throttle, quotas = self._throttle, self._quotas.get(exchange.match.route.path)
         if quotas is not None:
@@ -250,7 +233,7 @@ class GatewayApp:
         exchange.fields = throttle.quota.fields(allowance.remaining, allowance.reset)
         return 0 if allowance.allowed else max(1, allowance.reset)
 
-    def _client(self, exchange: _RoutedRequest) -> str:
+    def _client(self, exchange: RoutedRequest) -> str:
         """Return who asks: whom the route's guard has recognised, else an address; all without one are one."""
         subject = exchange.match.route.subject
         known = "" if subject is None else subject(exchange.scope)
@@ -261,20 +244,26 @@ class GatewayApp:
             return ""
         return client_key(client_of(peer[0], exchange.scope["headers"], self.trusted))
 
-    def _preflight(self, exchange: _RoutedRequest) -> WebAnswer | None:
-        """Return what a browser hears that asks whether it may ask; None if this is nothing of the kind."""
+    async def _preflight(self, exchange: RoutedRequest) -> WebAnswer:
+        """Return what a browser hears that asks whether it may ask.
+
+        That is not counted: a page could never read its refusal (Fetch 4.8). What goes on to a service is.
+        """
         cors, methods = self.cors, self._router.allowed(exchange.scope["raw_path"])
         fields = None if methods is None or cors is None else cors.preflight(exchange.headers, methods)
-        return None if fields is None else WebAnswer(204, fields)
+        if fields is not None:
+            return WebAnswer(204, fields)
+        passes = exchange.match.route.method == "OPTIONS"
+        return await (self._answered(exchange) if passes else self._handled(exchange))
 
-    async def _handled(self, exchange: _RoutedRequest) -> WebAnswer:
+    async def _handled(self, exchange: RoutedRequest) -> WebAnswer:
         """Return the handler's answer, or the problem that stands for its failure."""
         route = exchange.match.route
         token = context.enter(self._context(exchange, route))
         try:
             return await while_connected(route.handle, exchange.request())
         except RequestRefused as refusal:
-            return self._problem(exchange, refusal.problem)
+            return self._problem(exchange, refusal.problem, refusal.__cause__)
         except Invalid as invalid:
             return self._problem(
                 exchange, problems.validation(*(fault.as_json() for fault in invalid.faults))
@@ -288,7 +277,7 @@ class GatewayApp:
         finally:
             context.leave(token)
 
-    def _context(self, exchange: _RoutedRequest, route: Route) -> RequestContext:
+    def _context(self, exchange: RoutedRequest, route: Route) -> RequestContext:
         forward: Headers = (
             (b"x-request-id", exchange.request_id.encode()),
             (b"traceparent", exchange.trace.parent),
@@ -308,31 +297,35 @@ class GatewayApp:
             identity,
             forward,
             Record(),
-            _figure(exchange.headers.get(b"stagedoor-attempt")) or 1,
+            figure_of(exchange.headers.get(b"stagedoor-attempt")) or 1,
             None if deadline is whole else whole,
             Parents(exchange.trace.parent),
             None if route.caller is None else route.caller(exchange.scope),
             route.priority,
         )
 
-    def _shortened(self, exchange: _RoutedRequest, whole: DueTime) -> DueTime:
+    def _shortened(self, exchange: RoutedRequest, whole: DueTime) -> DueTime:
         """Return the deadline of this request: a trusted peer may shorten it, nobody lengthens it (D5)."""
-        asked = _figure(exchange.headers.get(b"stagedoor-deadline-ms"))
+        asked = figure_of(exchange.headers.get(b"stagedoor-deadline-ms"))
         client = exchange.scope.get("client")
         if asked is None or client is None or not self.trusted(client[0]):
             return whole
         return whole.narrowed(exchange.started + asked / 1000)
 
-    def _failed(self, exchange: _RoutedRequest, error: Exception) -> WebAnswer:
+    def _failed(self, exchange: RoutedRequest, error: Exception) -> WebAnswer:
         """Say what an error means to the client; what is nobody's fault but ours is told to the log."""
         problem = problems.problem_of(error)
         if problem.status == 500:
             said = f": {error}" if _raised_here(error) else ""
             _LOGGER.error("%s failed%s", exchange.match.route.path, said, exc_info=error)
             self.mistakes(error)
-        return self._problem(exchange, problem)
+        return self._problem(exchange, problem, error)
 
-    def _problem(self, exchange: _RoutedRequest, problem: problems.ProblemDetails) -> WebAnswer:
+    def _problem(
+        self, exchange: RoutedRequest, problem: problems.ProblemDetails, error: BaseException | None = None
+    ) -> WebAnswer:
+        if problem.status >= 500:
+            exchange.cause = problems.cause_of(problem, error)
         # As it was asked for: unquoted it is no reference (RFC 9457 3.1.5), and `%3F` would begin a query.
         path = exchange.scope["raw_path"].decode("ascii", "replace")
         root = exchange.scope.get("root_path")
@@ -341,7 +334,7 @@ class GatewayApp:
         body = problems.render(problem, instance=path, request_id=exchange.request_id, namespace=self.name)
         return WebAnswer(problem.status, problems.fields_of(problem), body)
 
-    async def _write(self, exchange: _RoutedRequest, answer: WebAnswer) -> None:
+    async def _write(self, exchange: RoutedRequest, answer: WebAnswer) -> None:
         """Write the head and the body, and note the status; a stream of known length brings its Content-Length."""
         if answer is _GONE:
             return
@@ -350,7 +343,10 @@ class GatewayApp:
         if answer.stream is None and answer.status not in {204, 304}:
             headers.append((b"content-length", b"%d" % len(answer.body)))
         self.dress(headers, exchange.request_id.encode(), exchange.headers.get(b"origin"))
-        if self.near is not None and answer.repeat is not None:
+        root = exchange.scope.get("root_path")
+        if root:
+            headers = below(root, headers)
+        elif self.near is not None and answer.repeat is not None:
             self.near.permit(exchange.scope, exchange.match.route, answer.repeat)
         start = {"type": "http.response.start", "status": answer.status, "headers": headers}
         if answer.stream is not None:
@@ -362,7 +358,7 @@ class GatewayApp:
         await send({"type": "http.response.body", "body": body})
         exchange.status = answer.status
 
-    async def _coded(self, exchange: _RoutedRequest, answer: WebAnswer) -> WebAnswer:
+    async def _coded(self, exchange: RoutedRequest, answer: WebAnswer) -> WebAnswer:
         """Return an answer in the coding that is asked for, or 304 to who has it so."""
         if self.compression is not None and answer.status == 200:
             accepted = listed(b"accept-encoding", exchange.headers, exchange.scope["headers"])

@@ -21,8 +21,9 @@ from stagedoor._web.access import AccessObserver, ActiveRequest, RequestCounter
 from stagedoor._web.routes import UNMATCHED
 from stagedoor._web.spans import spanned
 
-__all__ = ["TO_HEAD", "Framework", "RequestMiddleware"]
+__all__ = ["CAUSE", "TO_HEAD", "Framework", "RequestMiddleware"]
 
+CAUSE = "stagedoor.cause"  # in the scope of a request that was answered 5xx: why
 TO_HEAD = "stagedoor.to_head"  # in the scope of a GET that was a HEAD: what is streamed need not be read
 
 
@@ -92,6 +93,7 @@ class RequestMiddleware:
                 raise
         finally:
             request.endpoint = framework.endpoint(passing.scope) or UNMATCHED
+            request.cause = passing.scope.get(CAUSE, "")
             context.leave(token)
 
 

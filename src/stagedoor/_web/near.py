@@ -60,6 +60,7 @@ _NEVER: Final = frozenset(
         b"transfer-encoding",
         b"upgrade",
         b"via",
+        b"x-forwarded-prefix",
     }
 )
 _OURS: Final = b"\0stagedoor-"  # how a name of ours begins in a list of names

@@ -77,6 +77,7 @@ SETTINGS: Final[dict[str, Any]] = {
                 "russian_stemmer",
             ],
         },
+        "plain": {"type": "custom", "tokenizer": "standard", "filter": ["lowercase", "asciifolding"]},
         "divided": {"type": "custom", "tokenizer": "whitespace"},  # words that are analysed already
     },
 }

@@ -61,14 +61,14 @@ def encoded(word: str) -> str:
     return word[0] * 2 + word
 
 
-def columns_of(texts: Sequence[str]) -> Columns | None:
-    """Return what the chunks of texts have, in order; None if there are none."""
-    chunks = [*map(_chunk_of, " ".join(texts).split())]
+def columns_of(texts: Sequence[str], *, plain: bool = False) -> Columns | None:
+    """Return what the chunks of texts have, in order, perhaps read `plain`ly; None if there are none."""
+    chunks = [*map(_plain_chunk_of if plain else _chunk_of, " ".join(texts).split())]
     if not chunks:
         return None
     columns = Columns._make(zip(*chunks, strict=True))
     if True in columns.opens and _letters_meet([one for one in chunks if one.length]):
-        wholes = [_of_text(read(text)) for text in texts]
+        wholes = [_of_text(read(text, plain=plain)) for text in texts]
         words, exact, stems, thrice, *_ = zip(*wholes, strict=True)
         return columns._replace(words=words, exact=exact, stems=stems, thrice=thrice)
     return columns
@@ -83,7 +83,12 @@ def _chunk(text: str) -> Chunk:
     return _of_text(read(text)) if found is None else _of_one(run_of(found[1].lower()))
 
 
+def _plain_chunk(text: str) -> Chunk:
+    return _of_text(read(text, plain=True))
+
+
 _chunk_of = Remembered(_chunk).__getitem__
+_plain_chunk_of = Remembered(_plain_chunk).__getitem__
 
 
 def _of_one(run: Run) -> Chunk:

@@ -15,6 +15,7 @@ from stagedoor.search.keys import prior_of
 from stagedoor.search.nearness import is_near
 from stagedoor.search.objects import meets_same
 from stagedoor.search.order import in_facet_order, in_order, narrowed
+from stagedoor.search.phrases import has_phrase
 from stagedoor.search.places import filler
 from stagedoor.search.query import (
     ID,
@@ -28,6 +29,7 @@ from stagedoor.search.query import (
     Exists,
     Match,
     Not,
+    Phrase,
     Query,
     Result,
     Same,
@@ -224,7 +226,9 @@ class _Asked:
                 return _has_value(held.document, clause, self._index)
 
 
-def _has_value(document: Document, clause: Term | AnyOf | Between | Exists | Same, index: Index) -> bool:
+def _has_value(
+    document: Document, clause: Term | AnyOf | Between | Exists | Phrase | Same, index: Index
+) -> bool:
     match clause:
         case Term() | AnyOf():
             return has_any(index, clause, values_at(document, clause.field))
@@ -232,6 +236,8 @@ def _has_value(document: Document, clause: Term | AnyOf | Between | Exists | Sam
             return lies_between(index, clause, document.get(clause.field))
         case Exists():
             return document.get(clause.field) not in (None, [])
+        case Phrase():
+            return has_phrase(document.get(clause.field), clause.text)
         case Same():
             return meets_same(document, clause, index)
     assert_never(clause)

@@ -5,7 +5,7 @@ A place has up to three parts, each words divided by blanks, for engines that di
     words   what may be found with typing errors: every word but stop words, with those that join some of them
     exact   what is found as it is: stems that are not the word; and with a sign in front, so that they meet no other,
             - stop words, = words as they are spelled, # numbers, ^ beginnings of a title, $ titles of stop words or
-            signs, % the length of a title of one word
+            signs, % the first letter and the length of a title of one word
     whole   a title in one: "thematrix", and without its article, and with numbers as digits
 
 A place that several texts share has stems alone beside its words. What signs mean is told in `ranking`, which asks.
@@ -27,6 +27,7 @@ __all__ = [
     "WORDS",
     "Filled",
     "filler",
+    "of_length",
     "part",
     "parts",
     "stops_of",
@@ -59,6 +60,11 @@ def thrice(words: str) -> str:
     return words.removesuffix(WORDS) + THRICE
 
 
+def of_length(letter: str, length: int) -> str:
+    """Return what a title of one word has that begins with a letter and is so long."""
+    return f"%{letter}{length}"
+
+
 def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled]:
     """Return what finds the words of a document, by the name of their part; empty parts are left out.
 
@@ -89,11 +95,11 @@ def _step(place: WordPlace, *, thrice: bool) -> _Step:
 
 
 def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
-    (field,), title = place.fields, place.title
+    (field,), title, plain = place.fields, place.title, place.plain
 
     def step(made: Filled, known: _Known, document: Document) -> None:
         texts = _listed(document[field])
-        found = columns_of(texts) if texts else None
+        found = columns_of(texts, plain=plain) if texts else None
         if found is None:
             return
         words, thrice = _joined(found.words), _joined(found.thrice)
@@ -105,7 +111,7 @@ def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
 
 
 def _step_of_several(place: WordPlace, names: Sequence[str]) -> _Step:
-    fields = place.fields
+    fields, plain = place.fields, place.plain
 
     def step(made: Filled, known: _Known, document: Document) -> None:
         texts: list[str] = []
@@ -115,7 +121,7 @@ def _step_of_several(place: WordPlace, names: Sequence[str]) -> _Step:
                 read.append(known[name])
             else:
                 texts += _listed(document[name])
-        found = columns_of(texts) if texts else None
+        found = columns_of(texts, plain=plain) if texts else None
         if found is not None:
             read.append((_joined(found.words), _joined(found.stems), _joined(found.thrice)))
         if read:
@@ -158,7 +164,7 @@ def _of_title(text: str, found: Columns) -> tuple[list[str], list[str]]:
         starts = ["$" + stops_of(read(text))]
     elif count == 1 and len(found.folded) == 1:
         own, other, digits = found.folded[0], found.latin[0], found.digits[0]
-        starts = [*("^" + form for form in dict.fromkeys((own, other))), f"%{len(own)}"]
+        starts = [*("^" + form for form in dict.fromkeys((own, other))), of_length(own[0], len(own))]
         return starts, [*dict.fromkeys((own, other, digits))]
     else:
         starts = _beginnings(found)

@@ -27,6 +27,7 @@ __all__ = [
     "Match",
     "Not",
     "Order",
+    "Phrase",
     "Query",
     "Result",
     "Same",
@@ -99,6 +100,17 @@ class Begins:
 
 
 @value()
+class Phrase:
+    """The text has these words side by side and in this order, as they are: small words count, errors do not.
+
+    Accents, capitals and signs do not matter. Words after the 16th are ignored; a text without words matches nothing.
+    """
+
+    field: str
+    text: str
+
+
+@value()
 class Not:
     """The clause does not match."""
 
@@ -135,7 +147,7 @@ class All:
 
 
 Words: TypeAlias = Match | Begins
-Clause: TypeAlias = Term | AnyOf | Between | Exists | Match | Begins | Same | Not | Either | All
+Clause: TypeAlias = Term | AnyOf | Between | Exists | Phrase | Match | Begins | Same | Not | Either | All
 """Something that a document matches or does not."""
 
 

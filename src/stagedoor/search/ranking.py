@@ -5,15 +5,17 @@ documents with as many of the words it matters how near they are, and in which t
 the best way in which each is met, all of them whole numbers: exact in single precision, in any order of addition, and
 the same on every engine, since nothing depends on how frequent a word is, here or there.
 
-    main text (of the greatest weight)     exact 30   joined 28   number 26   stem 24   neighbours joined 20
+    main text (of the greatest weight)     exact 34   joined 32   number 30   stem 28   neighbours joined 24
                                            one error 18   two errors 11
-    the others                             exact 20   joined 19   stem 16   one error 8   two errors 5
+    the others                             exact 24   joined 23   stem 16   one error 6   two errors 2
 
 `each` is more than all that these can differ by, whatever the number of words. A title that is the text as a whole
 counts as every word met exactly, and 40; one that begins with it, and 12; one that is a single error away, as every
 word met with an error, and 10. What another keyboard layout makes of the text counts words exactly, and less than any
 word counts otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was typed,
-and for one word 1 for titles of one word that is as long or a bit longer: letters are left out more often than put in.
+and of one word, for titles of one word that begin with its first letter, how likely it is that they were meant: 4 where
+two letters were left out, 3 for one, 2 for a wrong one, 3 where two neighbours were exchanged, 1 for one too many. Few
+ways lead to a letter left out, or an exchange, and 26 times as many to a wrong one.
 
 A text of stop words alone, or of signs, is met by titles that equal it, and by nothing else.
 
@@ -27,7 +29,7 @@ from typing import Final, TypeAlias
 from stagedoor._value import value
 from stagedoor.search.analysis import edits, forgiven
 from stagedoor.search.folding import in_english, other_layout
-from stagedoor.search.places import EXACT, WHOLE, WORDS, part, stops_of, wholes
+from stagedoor.search.places import EXACT, WHOLE, WORDS, of_length, part, stops_of, wholes
 from stagedoor.search.query import Begins, Words
 from stagedoor.search.schema import Index, WordPlace
 from stagedoor.search.words import AnalysedText, Run, read_first
@@ -35,7 +37,15 @@ from stagedoor.search.words import AnalysedText, Run, read_first
 __all__ = ["Condition", "Has", "Near", "Ranking", "Starts", "Word", "Worth", "members", "ranking_of"]
 
 _WHOLE, _BEGINNING, _WHOLE_NEAR = 40, 12, 10
-_STOP, _SPELLED, _AS_LONG = 4, 1, 1
+_STOP, _SPELLED = 4, 1
+_LENGTHS: Final = {
+    -2: 1,
+    -1: 1,
+    0: 2,
+    1: 3,
+    2: 4,
+}  # letters that a title of one word has more than the word: points
+_EXCHANGED: Final = 1
 _LAYOUT, _LAYOUT_BESIDE = 3, 2
 _LEAST: Final = 100
 _LEAST_LATIN: Final = 5  # letters of a Cyrillic word
@@ -108,16 +118,18 @@ class _Table:
     two: int
 
 
-_MAIN: Final = _Table(exact=30, joined=28, number=26, stem=24, neighbours=20, one=18, two=11)
-_BESIDE: Final = _Table(exact=20, joined=19, number=0, stem=16, neighbours=0, one=8, two=5)
-_SPREAD: Final = _MAIN.exact - _BESIDE.two + _SPELLED + _AS_LONG
+_MAIN: Final = _Table(exact=34, joined=32, number=30, stem=28, neighbours=24, one=18, two=11)
+_BESIDE: Final = _Table(exact=24, joined=23, number=0, stem=16, neighbours=0, one=6, two=2)
+_SPREAD: Final = _MAIN.exact - _BESIDE.two + _SPELLED + max(_LENGTHS.values())
 
 
 def ranking_of(match: Words, index: Index) -> Ranking | None:
     """Return how documents of an index meet a text; None if none can."""
-    text = read_first(match.text)
+    places = index.places_of(name for name, _ in match.fields)
+    plain = any(place.plain for place in places)  # then all are
+    text = read_first(match.text, plain=plain)
     if isinstance(match, Begins):
-        return _typed(text, index.places_of(name for name, _ in match.fields))
+        return _typed(text, places)
     heaviest = max(weight for _, weight in match.fields)
     main = index.places_of(name for name, weight in match.fields if weight == heaviest)
     others = [name for name, weight in match.fields if weight != heaviest]
@@ -127,12 +139,12 @@ def ranking_of(match: Words, index: Index) -> Ranking | None:
         return _whole_of_stops(text, titles)
     count = len({word.folded for word in text.words if word.stem})
     each = max(_LEAST, _SPREAD * count + _STOP * (len(text.words) - count) + _BEGINNING)
-    other = read_first(other_layout(match.text))
+    other = read_first(other_layout(match.text), plain=plain)
     return Ranking(
         words=_words(text, main, beside, each),
         whole=(*_whole(text, titles, each, count), *_whole_in_layout(other, titles)),
         layout=_other_layout(other, main, beside),
-        more=_more(text, main),
+        more=(*_more(text, main), *_likely(text, titles)),
     )
 
 
@@ -310,6 +322,28 @@ def _more(text: AnalysedText, main: Sequence[WordPlace]) -> tuple[Worth, ...]:
     said = dict.fromkeys(
         ("=" + word.spelled, _SPELLED) if word.stem else ("-" + word.folded, _STOP) for word in text.words
     )
-    lengths = [f"%{len(text.words[0].folded) + more}" for more in range(3)] if len(text.words) == 1 else []
-    found = [Worth(points, _has(exact, [word])) for word, points in said]
-    return (*found, Worth(_AS_LONG, _has(exact, lengths))) if lengths else tuple(found)
+    return tuple(Worth(points, _has(exact, [word])) for word, points in said)
+
+
+def _likely(text: AnalysedText, titles: Sequence[WordPlace]) -> tuple[Worth, ...]:
+    """Return what titles of one word are worth for how the word that was typed may have come of them."""
+    word = text.words[0].folded
+    if len(text.words) > 1 or not titles or len(word) > _LONGEST:
+        return ()
+    exact = [part(place.name, EXACT) for place in titles]
+    found = [
+        Worth(points, _has(exact, [of_length(word[0], len(word) + more)]))
+        for more, points in _LENGTHS.items()
+    ]
+    if exchanged := _exchanged(word):
+        found.append(Worth(_EXCHANGED, _has((part(place.name, WHOLE) for place in titles), exchanged)))
+    return tuple(found)
+
+
+def _exchanged(word: str) -> Sequence[str]:
+    """Return what a word may have been before two neighbours were exchanged, but for its first letter."""
+    return [
+        f"{word[:place]}{word[place + 1]}{word[place]}{word[place + 2 :]}"
+        for place in range(1, len(word) - 1)
+        if word[place] != word[place + 1]
+    ]

@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from stagedoor.errors import ConfigError
 from stagedoor.search.query import ID
@@ -55,6 +55,8 @@ class Text(_Named):
 
     A `title` is also found as a whole, and by what it begins with. Texts of the same `together` have a place for all
     their words, which is quicker to ask than each of theirs; one that is never asked for by itself is not `alone`.
+    One that keeps the order of its words may be asked for `phrases`. The `analyzer` is of English and Russian (`ru_en`,
+    with stems, and small words that do not count alone) or of no language (`plain`: every word counts, as it is).
     """
 
     many: bool = False
@@ -62,6 +64,8 @@ class Text(_Named):
     title: bool = False
     together: str = ""
     alone: bool = True
+    phrases: bool = False
+    analyzer: Literal["ru_en", "plain"] = "ru_en"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +129,7 @@ class WordPlace:
     fields: tuple[str, ...]
     title: bool = False
     shared: bool = False
+    plain: bool = False
 
 
 Whole: TypeAlias = Integer | Date | Boolean
@@ -149,10 +154,17 @@ class Index:
     def __post_init__(self) -> None:
         if not isinstance(self.paths.get(ID), Keyword):
             raise ConfigError(f"index {self.name!r}: the keyword {ID!r} is missing from its fields")
+        for name in {leaf.together for leaf in self.paths.values() if isinstance(leaf, Text)} - {""}:
+            self._validate_alike(name)
         if taken := {place.name for place in self.places if place.shared} & self.paths.keys():
             raise ConfigError(
                 f"index {self.name!r}: {min(taken)!r} is a field, and cannot be a place of several"
             )
+
+    def _validate_alike(self, name: str) -> None:
+        texts = [leaf for leaf in self.paths.values() if isinstance(leaf, Text) and leaf.together == name]
+        if len({text.analyzer for text in texts}) > 1:
+            raise ConfigError(f"index {self.name!r}: texts together as {name!r} are to be analysed alike")
 
     @cached_property
     def paths(self) -> dict[str, Leaf]:
@@ -171,21 +183,29 @@ class Index:
     def places(self) -> tuple[WordPlace, ...]:
         """List where words are kept: a place for each text that is asked for alone, and for those asked together."""
         texts = [leaf for leaf in self.paths.values() if isinstance(leaf, Text)]
-        found = [WordPlace(text.name, (text.name,), text.title) for text in texts if text.alone]
+        found = [
+            WordPlace(text.name, (text.name,), text.title, plain=_is_plain(text))
+            for text in texts
+            if text.alone
+        ]
         for name in dict.fromkeys(text.together for text in texts if text.together):
-            members = tuple(text.name for text in texts if text.together == name)
-            found.append(WordPlace(name, members, shared=True))
+            members = [text for text in texts if text.together == name]
+            names = tuple(text.name for text in members)
+            found.append(WordPlace(name, names, shared=True, plain=_is_plain(members[0])))
         return tuple(found)
 
     def places_of(self, fields: Iterable[str]) -> tuple[WordPlace, ...]:
         """Choose the places that hold just these texts, as few as there are; raises `ValueError` if there are none."""
-        left, found = set(fields), []
+        names = sorted(set(fields))
+        left, found = set(names), []
         for place in sorted(self.places, key=lambda place: -len(place.fields)):
             if left and left.issuperset(place.fields):
                 left.difference_update(place.fields)
                 found.append(place)
         if left:
             raise ValueError(f"index {self.name!r}: {min(left)!r} is not asked for alone")
+        if len({place.plain for place in found}) > 1:
+            raise ValueError(f"index {self.name!r}: {', '.join(names)} are not analysed alike")
         return tuple(found)
 
     @cached_property
@@ -200,6 +220,11 @@ class Index:
             name: Index(name, (Keyword(name=ID), *(field for field in nested.fields if field.name != ID)))
             for name, nested in self.nested.items()
         }
+
+    @cached_property
+    def phrases(self) -> tuple[str, ...]:
+        """Name the texts that keep the order of their words."""
+        return tuple(name for name, leaf in self.paths.items() if isinstance(leaf, Text) and leaf.phrases)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -237,6 +262,10 @@ class Index:
     def is_number(self, path: str) -> bool:
         """Tell whether a field holds numbers."""
         return isinstance(self.paths.get(path), Number)
+
+
+def _is_plain(text: Text) -> bool:
+    return text.analyzer == "plain"
 
 
 def single(number: float) -> float:

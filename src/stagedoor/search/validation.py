@@ -13,6 +13,7 @@ from stagedoor.search.query import (
     Exists,
     Match,
     Not,
+    Phrase,
     Query,
     Same,
     Term,
@@ -56,7 +57,7 @@ def _named(clause: Clause) -> Iterator[tuple[str, tuple[type[Leaf], ...]]]:
             yield clause.field, (Keyword, Number, Integer, Date, Boolean)
         case Between():
             yield clause.field, (Number, Integer, Date)
-        case Exists() | Same():
+        case Exists() | Same() | Phrase():
             pass
         case Match() | Begins():
             yield from ((field, (Text,)) for field, _ in clause.fields)
@@ -64,24 +65,28 @@ def _named(clause: Clause) -> Iterator[tuple[str, tuple[type[Leaf], ...]]]:
             assert_never(clause)
 
 
-def _said_of(clause: Clause) -> Iterator[Exists | Same]:
+def _said_of(clause: Clause) -> Iterator[Exists | Same | Phrase]:
     match clause:
         case All() | Either():
             for part in clause.clauses:
                 yield from _said_of(part)
         case Not():
             yield from _said_of(clause.clause)
-        case Exists() | Same():
+        case Exists() | Same() | Phrase():
             yield clause
         case _:
             pass
 
 
-def _validate_path(said: Exists | Same, index: Index) -> None:
+def _validate_path(said: Exists | Same | Phrase, index: Index) -> None:
     """Raise for what is said of a field that there is not, or of objects that are not asked for."""
     if isinstance(said, Exists):
         if not (index.exists and said.field in index.names):
             raise ValueError(f"index {index.name!r} cannot tell whether there is {said.field!r}")
+        return
+    if isinstance(said, Phrase):
+        if said.field not in index.phrases:
+            raise ValueError(f"index {index.name!r} does not keep the order of the words of {said.field!r}")
         return
     nested = index.nested.get(said.path)
     if nested is None:

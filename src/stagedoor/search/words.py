@@ -9,6 +9,7 @@ What does not count alone are the stop words of English and Russian (Lucene's li
 """
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -17,7 +18,17 @@ from stagedoor.search.analysis import analyze, analyze_word
 from stagedoor.search.folding import clean, fold, latin
 from stagedoor.search.query import MAX_WORDS
 
-__all__ = ["LONGEST", "AnalysedText", "Join", "Run", "read", "read_first", "run_of", "stands_alone"]
+__all__ = [
+    "LONGEST",
+    "AnalysedText",
+    "Join",
+    "Run",
+    "plain_run",
+    "read",
+    "read_first",
+    "run_of",
+    "stands_alone",
+]
 
 LONGEST: Final = 240  # signs of a word that count; what a node divides at blanks it also divides after 255
 _LONGEST_CHUNK: Final = 1_024  # of what is asked for
@@ -110,14 +121,26 @@ class AnalysedText:
         return any(word.stem for word in self.words)
 
 
-def read(text: str) -> AnalysedText:
-    """Return the words of a whole text."""
-    return _read(clean(text).split(), None)
+def read(text: str, *, plain: bool = False) -> AnalysedText:
+    """Return the words of a whole text; `plain`ly every word counts, and has no other stem."""
+    found = _read(clean(text).split(), None)
+    return _plain(found) if plain else found
 
 
-def read_first(text: str) -> AnalysedText:
+def read_first(text: str, *, plain: bool = False) -> AnalysedText:
     """Return the first 16 words of a text: all that is asked for, however long it is (T9)."""
-    return _read(clean(text).split(), MAX_WORDS)
+    found = _read(clean(text).split(), MAX_WORDS)
+    return _plain(found) if plain else found
+
+
+def _plain(found: AnalysedText) -> AnalysedText:
+    joins = [Join(join.start, join.stop, plain_run(join.run)) for join in found.joins]
+    return AnalysedText(tuple(map(plain_run, found.words)), tuple(joins), found.signs)
+
+
+def plain_run(run: Run) -> Run:
+    """Return a word that counts alone, whatever it is, and has no other stem."""
+    return run if run.stem == run.folded else replace(run, stem=run.folded)
 
 
 def _read(chunks: list[str], most: int | None) -> AnalysedText:

@@ -126,7 +126,7 @@ async def test_e5_the_lag_grows_while_a_transaction_holds_changes_back(bench: Be
     assert written == 0
     assert set(behind) == {"movies", "persons"}
     assert 0 <= bench.clock.wall() - behind["movies"] < 10
-    assert (told["level"], told["pid"], told["application_name"]) == ("warning", pid, "shop")
+    assert (told["level"], told["pid"], told["application_name"]) == ("WARNING", pid, "shop")
     assert str(told["since"]).endswith("+00:00")
     assert await bench.run() > 0
     assert bench.manifest().behind == {}

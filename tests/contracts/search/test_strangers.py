@@ -22,10 +22,12 @@ from stagedoor.search import (
     Index,
     Integer,
     Keyword,
+    Match,
     Nested,
     Not,
     Number,
     Order,
+    Phrase,
     Query,
     Same,
     Term,
@@ -34,6 +36,7 @@ from stagedoor.search import (
 from tests.contracts.search.conftest import House, opened, place_of
 
 LARGE = 9_007_199_254_740_993  # which no double tells from its neighbour
+SAID = ("To", "be", "or", "not", "Café", "cafe\u0301,", "Spider-Man", "O'Neill", "!")
 ROLES = ("author", "editor")
 Meets = Callable[[Document], bool]
 Maker = Callable[[random.Random, int], tuple[Clause, Meets]]
@@ -46,6 +49,8 @@ def index_named(name: str) -> Index:
         (
             Keyword(name="id"),
             Text(name="title", sortable=True, title=True),
+            Text(name="quotes", many=True, phrases=True),
+            Text(name="code", analyzer="plain"),
             Integer(name="added"),
             Date(name="published"),
             Boolean(name="lent"),
@@ -73,12 +78,18 @@ def book(rng: random.Random, number: int) -> Document:
     return {
         "id": str(uuid.UUID(int=rng.getrandbits(128))),
         "title": f"Book {number % 30}",
+        "quotes": [quote(rng) for _ in range(rng.randrange(3))],
+        "code": ("the running", "run it", "Rün")[number % 3],
         "added": rng.choice([None, 1_700_000_000 + number, LARGE + rng.randrange(3), -LARGE, 20_240_101]),
         "published": rng.choice([None, a_day(rng), a_day(rng) + "T10:00:00.250Z"]),
         "lent": rng.choice([True, False, None]),
         "shelf": rng.choice([None, "a", "b"]),
         "people": people,
     }
+
+
+def quote(rng: random.Random) -> str:
+    return " ".join(rng.choice(SAID) for _ in range(rng.randrange(6)))
 
 
 def a_day(rng: random.Random) -> str:
@@ -98,6 +109,7 @@ def a_clause(rng: random.Random, depth: int = 0) -> tuple[Clause, Meets]:
         a_boolean,
         missing,
         same_object,
+        a_phrase,
     ]
     if depth < 2:
         makers += [alternatives, negation]
@@ -130,8 +142,25 @@ def a_boolean(rng: random.Random, _: int) -> tuple[Clause, Meets]:
 
 
 def missing(rng: random.Random, _: int) -> tuple[Clause, Meets]:
-    name = rng.choice(["added", "published", "lent", "shelf", "people"])
+    name = rng.choice(["added", "published", "lent", "shelf", "people", "quotes"])
     return Exists(name), lambda book: book[name] not in (None, [])
+
+
+def a_phrase(rng: random.Random, _: int) -> tuple[Clause, Meets]:
+    words = [
+        rng.choice(["to", "BE", "or", "cafe", "Spider", "man", "oneill"]) for _ in range(rng.randint(1, 3))
+    ]
+    said = " ".join(words).lower()
+    return Phrase("quotes", " ".join(words)), lambda book: any(
+        f" {said} " in f" {plain(text)} " for text in book["quotes"]
+    )
+
+
+def plain(text: str) -> str:
+    """Return a quote as it is compared, put down by hand."""
+    for written, meant in (("é", "e"), ("e\u0301", "e"), ("-", " "), ("'", ""), (",", ""), ("!", "")):
+        text = text.replace(written, meant)
+    return " ".join(text.lower().split())
 
 
 def same_object(rng: random.Random, _: int) -> tuple[Clause, Meets]:
@@ -207,3 +236,38 @@ async def test_what_an_index_does_not_have_is_refused(shelf: House, clause: Clau
     """Whoever asks is told, by every engine."""
     with pytest.raises(UpstreamRejected):
         await shelf.ask(Query(index=shelf.index.name, clause=clause))
+
+
+async def test_a_phrase_needs_a_text_that_keeps_the_order_of_its_words(shelf: House) -> None:
+    """18: refused like any question that does not fit the index, and by every engine."""
+    with pytest.raises(UpstreamRejected):
+        await shelf.ask(Query(index=shelf.index.name, clause=Phrase("title", "book 7")))
+
+
+async def test_a_phrase_without_words_is_met_by_nothing(shelf: House) -> None:
+    """As a text to search for that has no words; after the sixteenth they are ignored (T9)."""
+    for text, found in (("!", False), (" ".join(["to"] * 40), False), ("to", True)):
+        result = await shelf.ask(Query(index=shelf.index.name, clause=Phrase("quotes", text)))
+
+        assert (result.total > 0) == found, text
+
+
+async def test_a_text_of_no_language_has_its_words_as_they_are(shelf: House) -> None:
+    """18: an analyzer for each text: small words count, and no word is another's form."""
+    for text, number in (
+        ("the", 40),
+        ("it", 40),
+        ("run", 80),
+        ("running", 40),
+        ("runs", 80),
+        ("THE RUNNING", 40),
+    ):
+        found = await shelf.ask(Query(index=shelf.index.name, clause=Match((("code", 1.0),), text)))
+
+        assert (text, found.total) == (text, number)
+
+
+async def test_texts_that_are_not_analysed_alike_are_not_asked_together(shelf: House) -> None:
+    """18: refused by every engine; what a word is would depend on the text."""
+    with pytest.raises(UpstreamRejected):
+        await shelf.ask(Query(index=shelf.index.name, clause=Match((("title", 2.0), ("code", 1.0)), "book")))

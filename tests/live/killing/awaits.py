@@ -13,11 +13,12 @@ __all__ = ["SOURCES", "Place", "Source"]
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """One of them."""
+    """One of them; `owner` is the class that it is in, if there is one."""
 
     file: str
     function: str
     line: int
+    owner: str
 
     def __str__(self) -> str:
         return f"{self.file}:{self.function}:{self.line}"
@@ -43,9 +44,11 @@ class Source:
 
     def _of_file(self, file: str) -> Iterator[Place]:
         tree = ast.parse((self.folder / file).read_text())
-        for node in ast.walk(tree):
-            if isinstance(node, ast.AsyncFunctionDef):
-                yield from (Place(file, node.name, line) for line in self._waits(node))
+        for outer in tree.body:
+            owner = outer.name if isinstance(outer, ast.ClassDef) else ""
+            for node in ast.walk(outer):
+                if isinstance(node, ast.AsyncFunctionDef):
+                    yield from (Place(file, node.name, line, owner) for line in self._waits(node))
 
     def _waits(self, function: ast.AsyncFunctionDef) -> Iterator[int]:
         """Yield the lines of a function's own awaits."""

@@ -148,6 +148,11 @@ class Stage:
                 [*parental(), *command], env=self.environment, cwd=self.folder, stdout=log, stderr=log
             )
 
+    def places(self) -> list[Place]:
+        """Return where the victim waits, but for the store that there is not."""
+        absent = "Local" if self.settings.media_store == "s3" else "S3"
+        return [place for place in SOURCES[self.victim].places() if place.owner != absent]
+
     async def bring(self, write: Write | None = None) -> None:
         """See that the service that is not killed runs, unless it is media and the write is one without it."""
         wanted = write is None or not write.away
@@ -188,8 +193,9 @@ class Stage:
                 status = await asyncio.to_thread(self.send, write, meme_id)
                 assert status == write.status, (write, status)
                 been = set(await asyncio.to_thread(_lines, notes))
-                places = SOURCES[self.victim].places()
-                found = {place: number for place in places if f"{place.file}:{place.line}" in been} | found
+                found = {
+                    place: number for place in self.places() if f"{place.file}:{place.line}" in been
+                } | found
         return found
 
     def _hinder(self, write: Write, victim: "subprocess.Popen[bytes]") -> None:

@@ -69,6 +69,7 @@ async def test_what_is_not_the_same_for_everybody_is_the_gateways(target: str) -
         *("Range: bytes=0-1", "If-Match: *", "If-Range: x", "If-Unmodified-Since: x", "If-Modified-Since: x"),
         *("Expect: 100-continue", "Upgrade: h2c", "Via: 1.1 shop", "Stagedoor-Attempt: 1", "TE: trailers"),
         *("Content-Length: 0", "Connection: close", "Connection: keep-alive, te", "Stagedoor-Deadline-Ms: 5"),
+        "X-Forwarded-Prefix: /shop",
     ],
 )
 async def test_a_head_that_asks_for_more_is_the_gateways(field: str) -> None:

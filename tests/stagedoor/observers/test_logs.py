@@ -150,19 +150,53 @@ def test_trouble_carries_the_ids_of_its_request() -> None:
 
 
 async def test_a_storm_is_told_in_few_lines_and_a_number() -> None:
-    """1,000 equal failures at once are 10 lines; the next one a second later says how many were held back."""
+    """1,000 equal failures are a line a minute, and at once; the next one says how many were held back."""
     sink = Sink()
     logs, clock = logs_into(sink)
     for _ in range(1_000):
         logs.observe(AttemptEnded("users.get", 1, 0.08, LATE))
     logs.observe(AttemptEnded("orders.get", 1, 0.08, LATE))
+    await clock.advance(59.0)
+    logs.observe(AttemptEnded("users.get", 1, 0.08, LATE))
     await clock.advance(1.0)
     logs.observe(AttemptEnded("users.get", 1, 0.08, LATE))
     await logs.aclose()
 
     records = sink.records()
-    assert [r["service"] for r in records] == ["users"] * 10 + ["orders", "users"]
-    assert records[-1]["suppressed"] == 990
+    assert [r["service"] for r in records] == ["users", "orders", "users"]
+    assert records[-1]["suppressed"] == 1_000
+
+
+async def test_changes_of_state_are_told_as_they_come() -> None:
+    """A breaker that opens twice in a minute must not seem closed."""
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    for _ in range(3):
+        logs.observe(BreakerMoved("users.get", "closed", "open"))
+        logs.observe(BreakerMoved("users.get", "open", "closed"))
+    await logs.aclose()
+
+    assert [record["reason"] for record in sink.records()] == ["open", "closed"] * 3
+
+
+async def test_a_service_has_the_name_that_metrics_and_health_give_it() -> None:
+    """Whoever looks for one thing in three places looks for one word."""
+    sink = Sink()
+    logs = Logs(sink, clock=ManualClock(), labels={"users": "user_service"}, service="shop")
+    logs.observe(AttemptEnded("users.get", 1, 0.08, LATE))
+    logs.request_ended("GET", "/home", 503, 0.01, "id", "trace", "users: circuit_open")
+    logs.request_ended("GET", "/home", 503, 0.01, "id", "trace", "overloaded")
+    logs.request_ended("GET", "/home", 200, 0.01)
+    await logs.aclose()
+
+    failed, first, second, well = sink.records()
+    assert failed["service"] == "user_service"
+    assert (first["service"], first["cause"], second["cause"]) == (
+        "shop",
+        "user_service: circuit_open",
+        "overloaded",
+    )
+    assert "cause" not in well
 
 
 def test_kinds_of_lines_are_forgotten_before_they_become_many() -> None:

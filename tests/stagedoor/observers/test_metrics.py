@@ -24,6 +24,7 @@ from stagedoor._events import (
     RefreshFailed,
     RequestShed,
     RetryScheduled,
+    StoreAnswered,
     StoreFailed,
     StoreRestored,
 )
@@ -43,6 +44,7 @@ EVERY: tuple[Event, ...] = (
     CallJoined("users.get"),
     CacheLookup("users.get", "memory", "stale"),
     RefreshFailed("users.get", LATE),
+    StoreAnswered("redis", 0.001),
     StoreFailed("redis", "refused"),
     StoreRestored("redis"),
     PartEnded("profile", "user", "fresh", None, 0.01),
@@ -116,9 +118,10 @@ def test_t16_unknown_upstreams_share_one_label() -> None:
         (CacheLookup("users.get", "redis", "hit"), 'cache_hits_total{cache_type="redis"}'),
         (CacheLookup("users.get", "redis", "miss"), 'cache_misses_total{cache_type="redis"}'),
         (EVERY[9], 'cache_refresh_failures_total{service_name="user_service"}'),
-        (EVERY[10], 'service_errors_total{service_name="redis"}'),
-        (EVERY[13], "aggregation_duration_seconds_count"),
-        (EVERY[12], 'aggregate_parts_total{aggregate="profile",part="user",status="fresh"}'),
+        (EVERY[10], 'upstream_request_duration_seconds_count{service_name="redis"}'),
+        (EVERY[11], 'service_errors_total{service_name="redis"}'),
+        (EVERY[14], "aggregation_duration_seconds_count"),
+        (EVERY[13], 'aggregate_parts_total{aggregate="profile",part="user",status="fresh"}'),
     ],
 )
 def test_an_event_is_counted_under_its_name(event: Event, series: str) -> None:
@@ -272,3 +275,35 @@ def test_what_has_not_happened_yet_is_shown_as_0() -> None:
     for reason in ("circuit_open", "overloaded", "deadline"):
         series = f'upstream_shed_total{{reason="{reason}",service_name="user_service"}}'
         assert value(metrics, series) == 0
+
+
+def test_what_screens_keep_and_join_is_counted_under_their_names() -> None:
+    """C8, K7: an operator asks which screen it was; only names that are declared become series (T16)."""
+    metrics = Metrics(NAMES)
+    metrics.follow(dict, lambda: 0.0, ["profile", "users"])
+    metrics.observe(CacheLookup("profile.get", "memory", "stale"))
+    metrics.observe(CallJoined("profile.get"))
+    metrics.observe(RefreshFailed("profile.get", LATE))
+    metrics.observe(CallJoined("users.get"))
+    metrics.observe(CallJoined("nobody.knows"))
+
+    page = metrics.render()[0].decode()
+    assert 'cache_stale_answers_total{service_name="profile"} 1.0' in page
+    assert 'coalesced_calls_total{service_name="profile"} 1.0' in page
+    assert 'cache_refresh_failures_total{service_name="profile"} 1.0' in page
+    assert 'coalesced_calls_total{service_name="user_service"} 1.0' in page
+    assert 'coalesced_calls_total{service_name="other"} 1.0' in page
+
+
+def test_k1_a_store_that_fails_moves_its_breaker_and_its_times() -> None:
+    """K1: what health and the log say of Redis, metrics say as well."""
+    metrics = Metrics(NAMES)
+    metrics.observe(StoreAnswered("redis", 0.002))
+    metrics.observe(StoreFailed("redis", "timeout"))
+    failed = metrics.render()[0].decode()
+    metrics.observe(StoreRestored("redis"))
+    well = metrics.render()[0].decode()
+
+    assert 'upstream_request_duration_seconds_count{service_name="redis"} 1.0' in failed
+    assert 'circuit_breaker_state{service_name="redis"} 2.0' in failed
+    assert 'circuit_breaker_state{service_name="redis"} 0.0' in well

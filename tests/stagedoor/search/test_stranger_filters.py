@@ -8,7 +8,7 @@ import pytest
 
 from stagedoor._parameters import Invalid
 from stagedoor.errors import ConfigError
-from stagedoor.search import AnyOf, Begins, Between, Either, Exists, Match, Not, Same, Term
+from stagedoor.search import AnyOf, Begins, Between, Either, Exists, Match, Not, Phrase, Same, Term
 from stagedoor.search.filters import (
     EitherFilter,
     ExistsFilter,
@@ -18,6 +18,7 @@ from stagedoor.search.filters import (
     InFilter,
     LimitFilter,
     LimitOffsetFilter,
+    PhraseFilter,
     PrefixFilter,
     RangeFilter,
     SameFilter,
@@ -37,6 +38,8 @@ class Books(FilterSet, index="books"):
     pages: RangeFilter[int] = RangeFilter()
     cover = ExistsFilter()
     typed = PrefixFilter("title")
+    quote = PhraseFilter()
+    said = PhraseFilter("quotes")
     found = EitherFilter(words=SearchFilter("title"), isbn=Filter[str](kind=TextValue()))
     people = SameFilter("people", person=InFilter("id"), born=RangeFilter[int](least=0))
     shown = FlagFilter(description="How it looks")
@@ -56,6 +59,8 @@ class Books(FilterSet, index="books"):
         (b"pages=10&pages=20", Between("pages", 10, 20)),
         (b"cover=true", Exists("cover")),
         (b"cover=false", Not(Exists("cover"))),
+        (b"quote=to+be", Phrase("quote", "to be")),
+        (b"said=to+be", Phrase("quotes", "to be")),
         (b"typed=the+ca", Begins((("title", 1.0),), "the ca")),
         (b"words=cat&isbn=1", Either((Match((("title", 1.0),), "cat"), Term("isbn", "1")))),
         (

@@ -19,6 +19,7 @@ class Sink:
         seconds: float,
         request_id: str,
         trace_id: str,
+        cause: str = "",
         span_id: str = "",
     ) -> None:
         self.told.append((method, endpoint, status, seconds, request_id, trace_id))

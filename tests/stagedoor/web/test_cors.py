@@ -180,6 +180,39 @@ async def test_a_preflight_at_the_limit_succeeds(env: Env) -> None:
     assert (await client.ask("/a", method="OPTIONS", headers=ASKING)).status == 204
 
 
+@pytest.mark.parametrize("path", ["/a", "/nowhere"])
+@pytest.mark.parametrize("origin", [APP, "https://evil.example"])
+async def test_no_preflight_is_counted_or_refused_for_coming_often(env: Env, origin: str, path: str) -> None:
+    """Case 22, T17: also one that is told no, of an origin that is not listed or for a path that there is not."""
+    client = at_its_limit(env, 1)
+    asking = ((b"origin", origin.encode()), *ASKING[1:])
+
+    statuses = {(await client.ask(path, method="OPTIONS", headers=asking)).status for _ in range(5)}
+
+    assert statuses & {429} == set()
+    assert (await client.ask("/a", headers=(ORIGIN,))).status == 200
+
+
+async def test_a_preflight_that_a_service_answers_is_counted(env: Env) -> None:
+    """T17: it costs the service what any other request does."""
+
+    async def hello(_: Request) -> WebAnswer:
+        return json({})
+
+    throttle = Throttle(Quota(requests=1, seconds=60), env.clock)
+    route = Route(path="/a", handle=hello, method="OPTIONS", public=True)
+    client = Client(GatewayApp([route], env=env, name="test", throttle=throttle))
+
+    assert [(await client.ask("/a", method="OPTIONS", headers=ASKING)).status for _ in range(2)] == [200, 429]
+
+
+async def test_an_options_request_that_is_no_preflight_is_counted(env: Env) -> None:
+    """T17: only browsers ask before they ask, and they say so."""
+    client = at_its_limit(env, 1)
+
+    assert [(await client.ask("/a", method="OPTIONS")).status for _ in range(2)] == [405, 429]
+
+
 async def test_preflights_take_no_places_from_requests(env: Env) -> None:
     """Case 22: a limit of four is four answers, whether or not the browser asks first."""
     client = at_its_limit(env, 4)

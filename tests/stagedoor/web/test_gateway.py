@@ -34,6 +34,7 @@ class Remembering:
         seconds: float,
         request_id: str,
         trace_id: str,
+        cause: str = "",
         span_id: str = "",
     ) -> None:
         self.under_way -= 1

@@ -1,13 +1,18 @@
 """Health that asks."""
 
 import asyncio
+from typing import cast
 
 import pytest
 
 from stagedoor._call import Env
+from stagedoor._face import operations
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor._upstream import Upstream
+from stagedoor._web.answer import WebAnswer
 from stagedoor._web.health import Component, Health, overall, probe_of
+from stagedoor._web.request import Request
+from stagedoor._web.routes import RequestRefused
 from stagedoor.errors import UpstreamTimeout
 from stagedoor.policies._circuit_breaker import CircuitBreaker
 from stagedoor.testing import Events, ManualClock, ScriptedTransport
@@ -84,3 +89,19 @@ async def test_a_half_open_breaker_is_degraded(clock: ManualClock, env: Env) -> 
     assert found.status == "degraded"
     await clock.advance(5.0)
     await trying
+
+
+async def test_o3_operations_answer_in_time_whatever_they_ask(clock: ManualClock) -> None:
+    """O3: a page that shows how things are must come while they are bad."""
+
+    async def forever(_: Request) -> WebAnswer:
+        await clock.sleep(1_000.0)
+        raise AssertionError
+
+    bounded = operations._bounded(forever, clock)  # noqa: SLF001
+    asked = asyncio.ensure_future(bounded(cast("Request", None)))
+    await clock.advance(3.1)
+
+    with pytest.raises(RequestRefused) as refused:
+        await asked
+    assert refused.value.problem.status == 504

@@ -30,6 +30,7 @@ class Told:
         seconds: float,
         request_id: str,
         trace_id: str,
+        cause: str = "",
         span_id: str = "",
     ) -> None:
         self.open -= 1

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
-import psutil
 from pydantic import Field
 
 from cinema import __version__
 from cinema.gateway.operations.models import CacheStats, HealthAnswer, StartAnswer, SystemInfo
 from cinema.gateway.operations.start import DOCS, HTML, MONITORING, page, prefers_html
-from cinema.gateway.operations.system import system_info
+from cinema.gateway.operations.system import Measured, system_info
 from stagedoor import Answer, Gateway, Header, Running
 from stagedoor.errors import UpstreamError
 
@@ -24,9 +23,7 @@ Accept = Annotated[str, Header(), Field(description="HTML or JSON", examples=["a
 
 def declare_operations(app: Gateway) -> None:
     """Declare the start page, health, and what the cache and the process hold."""
-    process = psutil.Process()
-    process.cpu_percent()  # the first reading is the base of the next
-    psutil.cpu_percent()
+    measured = Measured()
 
     @app.get("/health", live=True, deadline=_PATIENT, tags=_TAG)
     async def health(running: Running) -> HealthAnswer:
@@ -44,7 +41,7 @@ def declare_operations(app: Gateway) -> None:
     @app.get("/api/system/info", deadline=_PATIENT, tags=_TAG, priority="operations")
     async def system(running: Running) -> SystemInfo:
         """Tell what the process holds."""
-        return await system_info(running, process)
+        return await system_info(running, measured)
 
     @app.get("/", tags=_TAG, priority="operations")
     async def start(running: Running, accept: Accept = "") -> Answer[StartAnswer | bytes]:

@@ -28,7 +28,9 @@ UserId = Annotated[
         pattern=r"^[^\u0000-\u001f\u007f-\u009f]*$",
         description="The customer's id: any text without control characters.",
         examples=["user123"],
-        json_schema_extra={"not": {"enum": [*_DOTS]}},
+        json_schema_extra={
+            "not": {"type": "string", "enum": [*_DOTS]}
+        },  # with a type: else it reads as "never"
     ),
     AfterValidator(_no_dots),
 ]

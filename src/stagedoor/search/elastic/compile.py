@@ -16,6 +16,7 @@ from stagedoor.search.analysis import first_words, forgiven, words_as_written
 from stagedoor.search.compared import bounds_of, comparable, moment, values_in
 from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, PRIOR, TEXT_BYTES
 from stagedoor.search.elastic.landmarks import Road
+from stagedoor.search.phrases import in_order, wanted
 from stagedoor.search.query import (
     ID,
     All,
@@ -29,6 +30,7 @@ from stagedoor.search.query import (
     Match,
     Not,
     Order,
+    Phrase,
     Query,
     Same,
     Scalar,
@@ -238,7 +240,7 @@ class _Clauses:
             case _:
                 return self._value(clause)
 
-    def _value(self, clause: Term | AnyOf | Between | Exists | Same) -> Body:
+    def _value(self, clause: Term | AnyOf | Between | Exists | Phrase | Same) -> Body:
         match clause:
             case Term() | AnyOf():
                 return _nested(clause.field, _any_of(clause, clause.field, self.index.paths[clause.field]))
@@ -248,10 +250,19 @@ class _Clauses:
                 return _in_objects(clause.field, {"match_all": {}})
             case Exists():
                 return {"exists": {"field": clause.field}}
+            case Phrase():
+                return self._phrase(clause)
             case Same():
                 inside = [self._inner(clause.path, part) for part in clause.clauses]
                 return _in_objects(clause.path, {"bool": {"filter": inside}})
         assert_never(clause)
+
+    def _phrase(self, clause: Phrase) -> Body:
+        words = " ".join(wanted(clause.text))
+        if not words:
+            return {"match_none": {}}
+        own = f"{OWN}.{in_order(clause.field)}"
+        return {"match_phrase": {own if self.rankings is not None else clause.field: words}}
 
     def _inner(self, path: str, clause: Term | AnyOf | Between) -> Body:
         inner, field = self.index.objects[path], f"{path}.{clause.field}"

@@ -21,13 +21,14 @@ from typing import Any, Final
 
 from stagedoor.search.documents import as_declared
 from stagedoor.search.keys import packed, prior_of, rank, text_keys
+from stagedoor.search.phrases import in_order, ordered
 from stagedoor.search.places import filler, part, parts
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Field, Index, Number, Text
 
 __all__ = ["ALL", "FORMAT", "ID_KEY", "OWN", "PRIOR", "TEXT_BYTES", "keys_of", "mapping_of"]
 
-FORMAT: Final = 2  # another form of these fields is another format: an index is known by it, and asked by it
+FORMAT: Final = 3  # another form of these fields is another format: an index is known by it, and asked by it
 OWN: Final = f"own{FORMAT}"
 ALL: Final = f"{OWN}.all"
 PRIOR: Final = f"{OWN}.prior"
@@ -35,6 +36,7 @@ ID_KEY: Final = f"{OWN}.id"
 TEXT_BYTES: Final = 24
 
 _DIVIDED: Final = {"type": "text", "analyzer": "divided", "index_options": "docs", "norms": False}
+_IN_ORDER: Final = {"type": "text", "analyzer": "divided", "norms": False}
 _SIGNED: Final = 1 << 63  # longs have a sign: the smallest stands for zero
 
 
@@ -43,6 +45,7 @@ def mapping_of(index: Index) -> dict[str, Any]:
     found, compared = {"type": "long"}, {"type": "long", "index": False}
     keys: dict[str, Any] = {"all": {"type": "keyword", "doc_values": False}, "id": found}
     keys["prior"] = compared
+    keys |= {in_order(name): _IN_ORDER for name in index.phrases}
     for place in index.places:
         for name in parts(place):
             keys[part(place.name, name)] = _DIVIDED
@@ -68,7 +71,7 @@ def keys_of(index: Index) -> Callable[[Document], dict[str, Any]]:
         made = {"all": "1", "id": place - _SIGNED, "prior": prior(declared)[0] - _SIGNED, **fill(declared)}
         for field in compared:
             made |= _keys_of_field(field, declared[field.name], place)
-        return made
+        return made | {in_order(name): ordered(declared[name]) for name in index.phrases}
 
     return keys
 

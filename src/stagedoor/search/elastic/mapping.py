@@ -39,7 +39,7 @@ def _mapped(field: Field) -> dict[str, Any]:  # noqa: PLR0911 - a line a kind
         case Keyword():
             return {"type": "keyword"}
         case Text():
-            text: dict[str, Any] = {"type": "text", "analyzer": "ru_en"}
+            text: dict[str, Any] = {"type": "text", "analyzer": field.analyzer}
             return text | ({"fields": {"raw": {"type": "keyword"}}} if field.sortable else {})
         case Number():
             return {"type": "float"}

@@ -13,6 +13,7 @@ from stagedoor.search.query import (
     Exists,
     Match,
     Not,
+    Phrase,
     Same,
     Scalar,
     Term,
@@ -35,6 +36,7 @@ __all__ = [
     "FlagFilter",
     "InFilter",
     "NotInFilter",
+    "PhraseFilter",
     "PrefixFilter",
     "RangeFilter",
     "SameFilter",
@@ -198,10 +200,14 @@ class SearchFilter(Declared[str]):
     def contribution(self, held: str) -> Contribution:
         return Match(self.fields or ((self.name, 1.0),), held) if held else None
 
+    def said_of(self, names: str) -> str:
+        """Return what documents have in these fields, for the documentation."""
+        return f"Words in {names}, typing errors forgiven"
+
     def parameters(self) -> tuple[ValueParameter, ...]:
         names = " or ".join(field for field, _ in self.fields) or self.name
         empty = "" if self.required else ". Empty: not given"
-        text = self.description or f"Words in {names}, typing errors forgiven; at most 16 words count{empty}"
+        text = self.description or f"{self.said_of(names)}; at most 16 words count{empty}"
         return (parameter_of(self.kind, self.name, text, required=self.required),)
 
 
@@ -210,6 +216,23 @@ class PrefixFilter(SearchFilter):
 
     def contribution(self, held: str) -> Contribution:
         return Begins(self.fields or ((self.name, 1.0),), held) if held else None
+
+
+class PhraseFilter(SearchFilter):
+    """Words side by side in one text field, as they are; an empty text is no filter. The field keeps their order."""
+
+    def __init__(
+        self, field: str = "", *, required: bool = False, description: str = "", example: str = "star wars"
+    ) -> None:
+        super().__init__(
+            *([field] if field else []), required=required, description=description, example=example
+        )
+
+    def said_of(self, names: str) -> str:
+        return f"Words side by side in {names}, as they are"
+
+    def contribution(self, held: str) -> Contribution:
+        return Phrase(self.fields[0][0] if self.fields else self.name, held) if held else None
 
 
 class FlagFilter(Declared[bool]):

@@ -153,7 +153,10 @@ class LimitOffsetFilter(Declared[Window]):
             "minItems": 2,
             "maxItems": 2,
             "default": [self.default.offset, self.default.limit],
-            "not": {"anyOf": beyond},
+            "not": {
+                "type": "array",
+                "anyOf": beyond,
+            },  # with a type: else Swagger UI shows "never"
         }
 
 
@@ -274,7 +277,7 @@ class PageNumberFilter(Declared[Window]):
                     "description": "How many results a page has",
                 },
             },
-            "not": {"anyOf": [self._beyond(one) for one in range(1, self.max_size + 1)]},
+            "not": {"type": "object", "anyOf": [self._beyond(one) for one in range(1, self.max_size + 1)]},
         }
 
     def _beyond(self, size: int) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from tantivy import FieldType, Occur, Query
 from stagedoor.search.chunks import encoded
 from stagedoor.search.compared import bounds_of, comparable, values_in
 from stagedoor.search.keys import rank
+from stagedoor.search.phrases import in_order, wanted
 from stagedoor.search.places import thrice
 from stagedoor.search.query import (
     ID,
@@ -22,6 +23,7 @@ from stagedoor.search.query import (
     Exists,
     Match,
     Not,
+    Phrase,
     Same,
     Scalar,
     Term,
@@ -78,7 +80,7 @@ def _sorted_out(
             return [_value(clause, index, schema)], [], []
 
 
-def _value(clause: Term | AnyOf | Between | Exists, index: Index, schema: tantivy.Schema) -> Query:
+def _value(clause: Term | AnyOf | Between | Exists | Phrase, index: Index, schema: tantivy.Schema) -> Query:
     match clause:
         case Term() | AnyOf():
             return _any_of(clause.field, values_in(clause), index, schema)
@@ -86,7 +88,15 @@ def _value(clause: Term | AnyOf | Between | Exists, index: Index, schema: tantiv
             return _between(clause, index, schema)
         case Exists():
             return Query.term_query(schema, THERE, clause.field, "basic")
+        case Phrase():
+            return _phrase(in_order(clause.field), wanted(clause.text), schema)
     assert_never(clause)
+
+
+def _phrase(field: str, words: Sequence[str], schema: tantivy.Schema) -> Query:
+    if len(words) > 1:
+        return Query.phrase_query(schema, field, [*words])
+    return _either(Query.term_query(schema, field, word, "position") for word in words)
 
 
 def _any_of(field: str, values: tuple[Scalar, ...], index: Index, schema: tantivy.Schema) -> Query:

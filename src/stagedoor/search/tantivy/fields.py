@@ -30,6 +30,7 @@ import tantivy
 from stagedoor.search.compared import LEAST, comparable
 from stagedoor.search.documents import as_declared, refusal
 from stagedoor.search.keys import LEVELS, packed, prior_of, rank, text_keys
+from stagedoor.search.phrases import in_order, ordered
 from stagedoor.search.places import THRICE, filler, part, parts
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Number, Text
@@ -59,6 +60,8 @@ def schema_of(index: Index) -> tantivy.Schema:
         build.add_text_field(name, tokenizer_name=DIVIDED, index_option="basic")
     for path, leaf in index.paths.items():
         _add_columns(build, path, leaf)
+    for name in index.phrases:
+        build.add_text_field(in_order(name), tokenizer_name=DIVIDED, index_option="position")
     return build.build()
 
 
@@ -114,6 +117,7 @@ def builder(index: Index) -> Callable[[Document], str]:
         for path, leaf in index.paths.items()
         if path != ID and (not isinstance(leaf, Text) or leaf.sortable)
     ]
+    steps += map(_order_step, index.phrases)
     if index.exists:
         steps.append(_exists_step([field.name for field in index.fields]))
     kept = [field.name for field in index.fields if field.kept]
@@ -196,6 +200,15 @@ def _text_step(path: str) -> _Step:
         text = " ".join(value) if isinstance(value, list) else value
         physical[first], physical[second] = text_keys(text, 2)
         physical[whole] = text
+
+    return step
+
+
+def _order_step(path: str) -> _Step:
+    name = in_order(path)
+
+    def step(physical: _Physical, document: Document, _: int) -> None:
+        physical[name] = ordered(document[path])
 
     return step
 

@@ -1,0 +1,68 @@
+"""A calm terminal: warnings in plain words, and all else in a file that is turned over."""
+
+from pathlib import Path
+
+import pytest
+
+from cinema.stack.calm import CalmOutput, RotatedFile, warning_of
+from cinema.stack.run import state_of
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b'{"level":"INFO","event":"log","message":"x"}', None),
+        (b'{"level":"WARNING","event":"request","status":503}', None),
+        (
+            b'{"level":"WARNING","event":"upstream_failed","service":"user_service","reason":"timeout"}',
+            "upstream failed user_service timeout",
+        ),
+        (b'{"level":"ERROR","event":"etl_failed","service":"etl","reason":"disk"}', "etl failed etl disk"),
+        (b"Traceback (most recent call last):", "Traceback (most recent call last):"),
+        (b"7", "7"),
+        (b"  ", None),
+    ],
+)
+def test_only_what_warns_is_shown(line: bytes, told: str | None) -> None:
+    """Whoever watches sees what is wrong; a process that falls says so in its own words."""
+    assert warning_of(line) == told
+
+
+def test_all_lines_lie_in_a_file_that_never_grows_large(tmp_path: Path) -> None:
+    """A platform that is left running over a weekend fills no disk."""
+    file = RotatedFile(tmp_path / "data" / "cinema.log", most=1_000, kept=2)
+    for number in range(200):
+        file.write(b"%06d %s\n" % (number, b"x" * 43))
+    file.close()
+    file.write(b"after the end\n")
+
+    names = sorted(path.name for path in (tmp_path / "data").iterdir())
+    sizes = [path.stat().st_size for path in (tmp_path / "data").iterdir()]
+    assert names == ["cinema.log", "cinema.log.1", "cinema.log.2"]
+    assert max(sizes) <= 1_000
+    assert b"000199" in (tmp_path / "data" / "cinema.log").read_bytes()
+
+
+def test_warnings_are_counted_and_everything_is_kept(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    """By process: the one that warns most is looked at first."""
+    file = RotatedFile(tmp_path / "cinema.log")
+    calm = CalmOutput(file)
+    calm.take(
+        "users", b'{"level":"INFO","event":"request"}\n{"level":"ERROR","event":"log","message":"no disk"}'
+    )
+    file.close()
+
+    assert calm.warnings == {"users": 1}
+    assert capfdbinary.readouterr().out == b"cinema: users: log no disk\n"
+    assert len((tmp_path / "cinema.log").read_bytes().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("ready", "restarts", "state"),
+    [(True, 0, "ready"), (False, 1, "not ready, started again"), (True, 3, "ready, started again 3 times")],
+)
+def test_a_process_says_how_it_fares(ready: bool, restarts: int, state: str) -> None:
+    """In a word or two."""
+    assert state_of(ready, restarts) == state

@@ -1,0 +1,60 @@
+"""What comes before what; every engine does as memory does (`tests/contracts/search`)."""
+
+import pytest
+
+from stagedoor.errors import ConfigError
+from stagedoor.search import Match, Query
+from stagedoor.search.engine import Put
+from stagedoor.search.memory import MemorySearch
+from stagedoor.search.schema import Index, Keyword, Shorter, Text
+from stagedoor.testing import call_of
+
+FILMS = Index(
+    "films",
+    (Keyword(name="id"), Text(name="title", title=True), Text(name="people", many=True)),
+    ties=(Shorter("title"),),
+)
+FIELDS = (("title", 3.0), ("people", 1.0))
+
+
+async def first(typed: str, *titles: str, people: str = "") -> str:
+    """Return the title that comes first of these; another film has the people."""
+    engine = MemorySearch([FILMS])
+    version = await engine.create(FILMS)
+    films = [{"id": str(number), "title": title, "people": []} for number, title in enumerate(titles)]
+    other = {"id": "x", "title": "Another Film Altogether", "people": [people]}
+    await engine.write(version, [Put(one) for one in [*films, other]])
+    await engine.commit(version)
+    await engine.switch(FILMS.name, version)
+    found = await engine.send(call_of(Query(index="films", clause=Match(FIELDS, typed))))
+    return str(found.documents[0]["title"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant", "other"),
+    [
+        ("puks", "Punks", "Pups"),  # a letter left out, and a wrong one
+        ("tash", "Trash", "Cash"),  # the first letter is right
+        ("jucie", "Juice", "Julie"),  # neighbours exchanged, and two wrong ones
+        ("loper", "Loper", "Looper"),  # no error at all
+        ("dael", "Deal", "Duel"),
+    ],
+)
+async def test_of_titles_one_error_away_the_likelier_comes_first(typed: str, meant: str, other: str) -> None:
+    """Leaving out or exchanging letters can be done in a few ways, typing a wrong one in 26 times as many."""
+    assert await first(typed, other, meant) == meant
+    assert await first(typed, meant, other) == meant
+
+
+@pytest.mark.parametrize("typed", ["pani", "alln", "aline"])
+async def test_a_name_as_it_is_comes_before_a_title_that_is_near(typed: str) -> None:
+    """A near word is below the same word exact, whatever makes it likely."""
+    assert await first(typed, "Panic", "Allan", "Alien", people=f"Ann {typed}") == "Another Film Altogether"
+
+
+def test_texts_kept_together_are_analysed_alike() -> None:
+    """18: a word is looked for once in all of them."""
+    texts = (Text(name="name", together="all"), Text(name="code", together="all", analyzer="plain"))
+
+    with pytest.raises(ConfigError, match="alike"):
+        Index("books", (Keyword(name="id"), *texts))
