@@ -26,6 +26,7 @@ async def _held(host: str, port: int, number: int) -> dict[str, int]:
     went = Counter(await asyncio.gather(*(_ask(line, places) for line in lines)))
     for _, writer in lines:
         writer.close()
+    await asyncio.gather(*(writer.wait_closed() for _, writer in lines), return_exceptions=True)
     return dict(went)
 
 
@@ -36,15 +37,20 @@ async def _open(host: str, port: int, places: asyncio.Semaphore) -> _Line | None
             line = await asyncio.wait_for(asyncio.open_connection(host, port, limit=4096), 30)
         except (OSError, TimeoutError):
             return None
-    return line if await _ask(line, places) == "answered" else None
+        await _exchange(line)  # how it goes is seen when it is asked again
+        return line
 
 
 async def _ask(line: _Line, places: asyncio.Semaphore) -> str:
-    reader, writer = line
     async with places:
-        try:
-            writer.write(_ASK)
-            answer = await asyncio.wait_for(reader.readuntil(b"}"), 30)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            return "lost"
+        return await _exchange(line)
+
+
+async def _exchange(line: _Line) -> str:
+    reader, writer = line
+    try:
+        writer.write(_ASK)
+        answer = await asyncio.wait_for(reader.readuntil(b"}"), 30)
+    except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+        return "lost"
     return "answered" if b" 200 " in answer.partition(b"\r\n")[0] else "refused"

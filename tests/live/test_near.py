@@ -49,10 +49,11 @@ def serving(folder: Path) -> Iterator[int]:
             assert child.wait(15) == 0
 
 
-def _wait(port: int) -> None:
-    for _ in range(200):
+def _wait(port: int, seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=1).close()
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
         except OSError:
             time.sleep(0.05)
         else:

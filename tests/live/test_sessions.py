@@ -17,7 +17,7 @@ from tests.servers import Server
 from tests.stagedoor.face.sessions.browser import COOKIE, LOGIN, Browser, Visited, opened
 from tests.stagedoor.face.sessions.provider import Provider
 
-pytestmark = pytest.mark.xdist_group("sessions")
+pytestmark = [pytest.mark.xdist_group("sessions"), pytest.mark.live]
 KEY = "a" * 43
 
 
@@ -223,7 +223,6 @@ async def mended(valkey: Server, fault: object) -> None:
         servers.ask(valkey.port, b"REPLICAOF NO ONE\r\n")
 
 
-@pytest.mark.live
 @pytest.mark.parametrize("fault", [paused, killed, cut_off, a_replica])
 async def test_w12_a_redis_that_is_lost_logs_nobody_out(
     pair: Pair, valkey: Server, fault: Callable[[Pair, Server], Awaitable[None]]
@@ -251,7 +250,6 @@ async def _me(browser: Browser) -> int:
     return (await browser.get("/me")).status
 
 
-@pytest.mark.live
 async def test_tokens_that_came_while_redis_was_lost_are_written_when_it_is_back(
     pair: Pair, valkey: Server
 ) -> None:
@@ -280,14 +278,13 @@ async def _orders(browser: Browser) -> int:
     return (await browser.get("/orders")).status
 
 
-@pytest.mark.live
 async def test_nobody_becomes_somebody_else_while_redis_comes_and_goes(
     pair: Pair, valkey: Server, deep: bool
 ) -> None:
     """W7, K6: ten people at two gateways, clients that leave, and a Redis that hangs now and then."""
     people = [browser for n in range(10) for browser in await pair.logged_in(f"user{n}")]
     chance, wrong, right = random.Random(7), [], 0
-    until = time.monotonic() + (45 if deep else 2.5)
+    until = time.monotonic() + (45 if deep else 1.5)
     while time.monotonic() < until:
         asked = [chance.randrange(20) for _ in range(60)]
         asking = [asyncio.create_task(people[n].get(chance.choice(["/me", "/home"]))) for n in asked]
@@ -306,4 +303,4 @@ async def test_nobody_becomes_somebody_else_while_redis_comes_and_goes(
                 wrong.append((n, answer))
 
     assert wrong == []
-    assert right > 200
+    assert right > 100

@@ -15,6 +15,7 @@ from cinema.backup.pictures import put_all
 from cinema.backup.rows import holds_data, put_back
 from cinema.database import open_database
 from cinema.database.migrate import head, migrate
+from cinema.services.media.names import is_name
 from cinema.services.media.store import objects_of
 from cinema.settings import Settings
 
@@ -34,10 +35,12 @@ async def restore(settings: Settings, folder: Path, *, overwrite: bool = False) 
     manifest = read_manifest(folder)
     if manifest.revision > head():
         raise BackupRefused(f"{folder}: of a newer release ({manifest.version}); restore it with that one")
+    pictures = [Path(name).name for name in manifest.files if name.startswith("pictures/")]
+    if not all(map(is_name, pictures)):  # what somebody has written into it reaches no store
+        raise BackupRefused(f"{folder}: it names pictures that are none of ours")
     database = open_database(settings.database_url, 1)
     try:
         await database.write(partial(_prepare, overwrite=overwrite))
-        pictures = [Path(name).name for name in manifest.files if name.startswith("pictures/")]
         await put_all(objects_of(settings), pictures, folder / "pictures")
         await database.write(partial(put_back, folder=folder))
     finally:

