@@ -205,9 +205,7 @@ class Logs:
             "status": status,
             "duration_ms": round(seconds * 1000, 3),
         }
-        if self._service:
-            record["service"] = self._service
-        return record
+        return {**record, "service": self._service} if self._service else record
 
     def prepared(self, method: str, endpoint: str, status: int) -> Callable[[float, str, str], None]:
         """Return what logs one request of this kind, in the same line as `request_ended` would."""
@@ -391,11 +389,8 @@ def _of_error(event: AttemptEnded | RetryScheduled | RefreshFailed) -> Told | No
             detail = {"detail": error.detail[:_LONGEST]} if error.detail else {}
             return "upstream_failed", service, {**fields, **detail, **took}
         case RetryScheduled(_, attempt, wait):
-            return (
-                "retry_scheduled",
-                service,
-                {**fields, "attempt": attempt, "wait_ms": round(wait * 1000, 3)},
-            )
+            more = {"attempt": attempt, "wait_ms": round(wait * 1000, 3)}
+            return "retry_scheduled", service, {**fields, **more}
     return "refresh_failed", service, {**fields}
 
 
