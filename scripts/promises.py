@@ -12,9 +12,9 @@ __all__ = ["PAGE", "cited_by", "defined", "rewritten"]
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "promises.md"
-_CODE = r"(?:HC|[ABCDEFGHKOPRTUWX])(?:1\d|2[0-3]|[1-9])"
+_CODE = r"(?:HC|[ABCDEFGHKNOPRTUWX])(?:1\d|2[0-3]|[1-9])"
 _DEFINED = re.compile(rf"^- \*\*({_CODE})\*\* ")
-_IN_NAME = re.compile(r"test_((?:hc|[abcdefghkoprtuwx])[12]?\d)_")
+_IN_NAME = re.compile(r"test_((?:hc|[abcdefghknoprtuwx])[12]?\d)_")
 _SAID = re.compile(rf"(?:^|[\s(,]){_CODE}(?=[\s,:;.)]|$)")
 _HELD = "  Held by: "
 

@@ -26,6 +26,7 @@ def nginx(gateway: int, ports: Mapping[str, int]) -> Recipe:
         subprocess.run([sys.executable, FILES / "certificate.py", folder], check=True, capture_output=True)
         places = {"/etc/nginx/cinema/": f"{folder}/", "/etc/nginx/tls/": f"{folder}/", "/tmp/": f"{folder}/"}  # noqa: S108 - nginx's own
         addresses = {
+            "$gateway:8000": f"$gateway:{gateway}",
             "listen 8080": f"listen {LOOPBACK}:{ports['http']}",
             "listen 8443": f"listen {LOOPBACK}:{ports['https']}",
             "listen 8081": f"listen {LOOPBACK}:{ports['status']}",
@@ -35,7 +36,8 @@ def nginx(gateway: int, ports: Mapping[str, int]) -> Recipe:
         for source, target in names.items():
             text = (FILES / source).read_text()
             (folder / target).write_text(_replaced(text, places | addresses))
-        (folder / "servers.conf").write_text(f"server {LOOPBACK}:{gateway} max_fails=0;\n")
+        # An address needs no resolver; start.sh names one, and the gateway, in containers.
+        (folder / "resolver.conf").write_text(f"map $host $gateway {{ default {LOOPBACK}; }}\n")
         folder.chmod(0o755)  # where root starts it, its workers are somebody else
 
     def command(folder: Path, _: int) -> list[str]:

@@ -33,6 +33,7 @@ from cinema.env_file import EnvFileError, read_env_file
 from cinema.secret_files import values_from_files
 from cinema.setting_faults import SECRET, told
 from cinema.setting_names import nobodys, without_links
+from cinema.telemetry import share_variables
 from stagedoor import JwtSettings
 from stagedoor.errors import ConfigError
 
@@ -284,7 +285,10 @@ def load(env_file: Path | None = Path(".env")) -> Settings:
     }
     said |= {name.lower(): (value, "") for name, value in _from_files({**written, **environment}).items()}
     try:
+        share_variables(written)
         return Settings.model_validate({name: value for name, (value, _) in said.items()})
+    except ConfigError as error:
+        raise SettingsError(str(error)) from None
     except ValidationError as error:
         places = {name: place for name, (_, place) in said.items()}
         raise SettingsError(_one_line(error.errors(include_url=False), places)) from None

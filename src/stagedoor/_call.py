@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 from stagedoor._clock import Clock
 from stagedoor._deadline import DueTime
 from stagedoor._events import Observer
+from stagedoor._tracing import Tracer
 from stagedoor._value import value
 
 __all__ = ["Call", "Env", "Policy", "Send", "Transport"]
@@ -49,6 +50,7 @@ class Env:
     clock: Clock
     rng: Callable[[], float]  # uniform in [0, 1)
     observe: Observer
+    tracer: Tracer | None = None
 
 
 class Policy(Protocol[P, R]):

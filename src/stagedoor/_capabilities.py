@@ -5,7 +5,7 @@ from typing import Literal, Protocol, runtime_checkable
 
 from stagedoor._events import BreakerState
 
-__all__ = ["Breaking", "Closing", "Holding", "InUseGauges", "Keyed"]
+__all__ = ["Addressed", "Breaking", "Closing", "Holding", "InUseGauges", "Keyed"]
 
 
 @runtime_checkable
@@ -24,6 +24,16 @@ class InUseGauges(Protocol):
 
     def counts(self) -> Mapping[str, int]:
         """Return how many of each are held now: `permits`, `probes`, `flights`, `upstream_connections` ..."""
+        ...
+
+
+@runtime_checkable
+class Addressed(Protocol):
+    """A transport to one server."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Its host and port; the path of a Unix socket, and 0."""
         ...
 
 

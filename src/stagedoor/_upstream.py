@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
 from stagedoor import _context as context
+from stagedoor._attempts import traced
 from stagedoor._call import Call, Env, Policy, Send, Transport
 from stagedoor._capabilities import Breaking, Closing, Holding, InUseGauges, Keyed
 from stagedoor._deadline import DueTime
@@ -49,12 +50,15 @@ class Upstream(Generic[P, R]):
         # A key is made of everything that is sent: not for nothing. Who does not say may need one.
         self._keyed = any(not isinstance(policy, Keyed) or policy.keyed for policy in policies)
         self._key_of = transport.key_of
-        layers: list[Send[P, R]] = [Attempt(transport, env, read) if observed else transport.send]
+        sending: Transport[P, Any] = transport
+        if observed and env.tracer is not None:
+            sending, read = traced(transport, read, env.tracer), None
+        layers: list[Send[P, R]] = [Attempt(sending, env, read) if observed else transport.send]
         for policy in reversed(policies):
             layers.append(policy.wrap(layers[-1], env))
             if observed:
                 inner = policies[len(policies) - len(layers) + 1 :]
-                layers[-1] = fused(transport, env, read, inner, layers[::-1]) or layers[-1]
+                layers[-1] = fused(sending, env, read, inner, layers[::-1]) or layers[-1]
         self.layers: tuple[Send[P, R], ...] = tuple(reversed(layers))
         self._send = layers[-1]
         self.limiter = next((layer for layer in layers if isinstance(layer, ConcurrencyLimiter)), None)

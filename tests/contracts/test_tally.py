@@ -84,6 +84,18 @@ async def test_a_request_counts_until_its_bucket_has_left_the_window(bench: Benc
     assert (still.total, over.total) == (7, 0)
 
 
+async def test_a_refusal_says_when_enough_have_left_for_one_more(bench: Bench) -> None:
+    """H11: what others told of late may stand above what is granted; the first bucket's leaving is not enough then."""
+    terms = SharedLimit(requests=10, seconds=1)
+    await bench.one.sync({"a": 1}, terms)
+    await bench.wait(0.3)
+    await bench.one.sync({"a": 10}, terms)
+    _, (told,) = await bench.one.sync({"a": 0}, terms, want=True)
+
+    assert (told.granted, told.total) == (False, 11)
+    assert 0.9 < told.reset <= 1.02
+
+
 async def test_limits_of_other_windows_are_counted_apart(bench: Bench) -> None:
     """Their buckets are of another width: a limit that an operator changes begins anew."""
     await bench.one.sync({"a": 7}, TERMS)

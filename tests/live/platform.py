@@ -50,6 +50,7 @@ _OURS = (
     "PROMETHEUS_",
     "MEDIA_",
     "GHIBLI_",
+    "OTEL_",
 )
 
 

@@ -10,7 +10,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.canaries import CANARY, attempts, leaks
-from tests.live.platform import PATIENT, Platform
+from tests.live.platform import PATIENT, Platform, until
+from tests.otlp import Collector
 from tests.servers import LOOPBACK
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -43,11 +44,24 @@ CRUDE = (
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, demo: str) -> Iterator[Platform]:
+def collector() -> Iterator[Collector]:
+    """Give who is sent all traces, and all that Sentry is told."""
+    with Collector() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, demo: str, collector: Collector) -> Iterator[Platform]:
     """Give the platform with all it logs; nothing is indexed, so that the catalogue fails."""
     folder = tmp_path_factory.mktemp("canary")
     places = {"SEARCH_DIR": str(folder / "index"), "LOG_LEVEL": "DEBUG", "GATEWAY_RATE_LIMIT": "900/60"}
-    with Platform(folder, demo, **places, **PATIENT) as platform:
+    told = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url,
+        "OTEL_BSP_SCHEDULE_DELAY": "100",
+        "SENTRY_DSN": f"{collector.url.replace('//', '//public@')}/1",
+        "SENTRY_TRACES_RATE": "1",
+    }
+    with Platform(folder, demo, **places, **told, **PATIENT) as platform:
         platform.start("users", "orders", "products", "ghibli", "gateway")
         yield platform
 
@@ -76,8 +90,8 @@ def crude(port: int, text: bytes) -> bytes:
             return b""
 
 
-def test_t15_a_secret_stays_with_who_sent_it(platform: Platform) -> None:
-    """T15: in no problem, no metric and no line of any process, whether the door refuses it or a route answers."""
+def test_t15_a_secret_stays_with_who_sent_it(platform: Platform, collector: Collector) -> None:
+    """T15, N4: in no problem, metric, line, trace or report of any process, whoever answers or refuses."""
     told: list[bytes] = []
     connection = http.client.HTTPConnection(LOOPBACK, platform.port, timeout=5)
     for path in PATHS:
@@ -97,3 +111,7 @@ def test_t15_a_secret_stays_with_who_sent_it(platform: Platform) -> None:
     lines = {log.name: log.read_bytes() for log in Path(platform.folder).glob("*.log")}
     assert len(re.findall(b'"event":"request"', lines["gateway.log"])) > 300
     assert not [name for name, text in lines.items() if leaks(text)]
+    until(lambda: len(collector.spans) > 300)
+    assert {"cinema", "user-service", "ghibli-service"} <= {name for name, _ in collector.spans}
+    assert any(b'"transaction"' in body for body in collector.bodies)
+    assert not any(map(leaks, collector.bodies))

@@ -27,10 +27,12 @@ from cinema.etl.report import EtlReport, paced, report_for
 from cinema.etl.retrying import Retrying
 from cinema.indices import INDICES, MOVIES
 from cinema.settings import Settings
+from cinema.telemetry import sentry_of
 from stagedoor._cache.redis import RedisServer
 from stagedoor._call import Env
 from stagedoor._clock import SystemClock
 from stagedoor._observers.lines import where
+from stagedoor._observers.sentry import Sentry
 from stagedoor._supervision import supervised
 from stagedoor._transports.http import HttpTransport
 from stagedoor._upstream import Upstream
@@ -56,6 +58,7 @@ class Job:
     database: Database
     invalidator: Invalidator
     open_writer: Callable[[], Writer]
+    sentry: Sentry | None = None
 
     async def once(self, *, anew: bool = False) -> int:
         """Make one pass, however often that takes; return how many documents were written.
@@ -97,7 +100,7 @@ class Job:
             try:
                 await self.once()
             except (WriterError, SQLAlchemyError, OSError) as error:
-                self.report.note("error", "etl_failed", reason=_reason(error))
+                self._failed(error, _reason(error))
             await self.env.clock.sleep(self.settings.search_etl_interval_s)
 
     @property
@@ -109,6 +112,8 @@ class Job:
         """Close what is open."""
         await self.invalidator.aclose()
         await self.database.close()
+        if self.sentry is not None:
+            await self.sentry.aclose()
         self.report.close()
 
     async def _attempt(self, *, anew: bool) -> int:
@@ -177,7 +182,16 @@ class Job:
         return ChangeLog(self.env.clock, consumer) if logged else Modified()
 
     def _fell(self, _: str, error: BaseException) -> None:
-        self.report.note("error", "etl_failed", reason=where(error))
+        self._failed(error, where(error))
+
+    def _failed(self, error: BaseException, reason: str) -> None:
+        self.report.note("error", "etl_failed", reason=reason)
+        self.tell(error)
+
+    def tell(self, error: BaseException) -> None:
+        """Tell Sentry of an error that is not merely waited for, if anybody is to be told."""
+        if self.sentry is not None:
+            self.sentry.tell(error, "etl_failed", "cinema.etl")
 
     def _lost(self, what: str, error: BaseException, pause: float) -> None:
         self.report.note("warning", "etl_waits", lost=what, reason=_reason(error), seconds=round(pause, 2))
@@ -190,7 +204,8 @@ def job_of(settings: Settings, report: EtlReport | None = None) -> Job:
     shown = report or report_for(clock, text=settings.log_format == "text", least=settings.log_level)
     invalidator = _invalidator_of(settings)
     database = open_database(settings.database_url, _READERS)
-    return Job(settings, env, shown, database, invalidator, _writer_of(settings, env))
+    sentry = sentry_of(settings, "etl")
+    return Job(settings, env, shown, database, invalidator, _writer_of(settings, env), sentry)
 
 
 def _invalidator_of(settings: Settings) -> Invalidator:
@@ -240,6 +255,9 @@ async def _run(settings: Settings, *, watch: bool, anew: bool) -> None:
             await job.once(anew=anew)
         if watch:
             await job.watch()
+    except Exception as error:
+        job.tell(error)
+        raise
     finally:
         await job.aclose()
 

@@ -34,7 +34,10 @@ class SharedLimit(NamedTuple):
 
 
 class ClientCount(NamedTuple):
-    """What the server has counted of one client: `reset` is the seconds until its oldest requests count no more."""
+    """What the server has counted of one client: `reset` is the seconds until there is room for one more.
+
+    Where there is room already, until its oldest requests count no more.
+    """
 
     granted: bool
     total: int

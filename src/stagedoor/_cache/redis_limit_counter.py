@@ -33,7 +33,7 @@ local processes = redis.call('ZCARD', KEYS[1])
 local most = requests - (processes - 1) * math.floor(reserve / processes)
 local out = {processes}
 for i = 2, #KEYS do
-    local counts, total, oldest = redis.pcall('HGETALL', KEYS[i]), 0, bucket
+    local counts, total, known, ats = redis.pcall('HGETALL', KEYS[i]), 0, {}, {}
     if counts['err'] then
         redis.call('DEL', KEYS[i])
         counts = {}
@@ -43,7 +43,8 @@ for i = 2, #KEYS do
         local counts_here = at and at % 1 == 0 and at >= bucket - buckets and at <= bucket
         if counts_here and count and count % 1 == 0 and count >= 0 and count <= 1e9 then
             total = total + count
-            oldest = math.min(oldest, at)
+            known[at] = count
+            ats[#ats + 1] = at
         else
             redis.call('HDEL', KEYS[i], counts[j])
         end
@@ -57,10 +58,19 @@ for i = 2, #KEYS do
             redis.call('HSET', KEYS[i], field, more)
         end
         redis.call('PEXPIRE', KEYS[i], math.ceil((seconds + 2 * width) * 1000))
+        if not known[bucket] then ats[#ats + 1] = bucket end
+        known[bucket] = (known[bucket] or 0) + more
+    end
+    table.sort(ats)
+    local left, last = total + more, bucket
+    for j = 1, #ats do
+        last = ats[j]
+        left = left - known[last]
+        if left < most then break end
     end
     out[#out + 1] = granted
     out[#out + 1] = total + more
-    out[#out + 1] = math.ceil(((oldest + buckets + 1) * width - now) * 1000)
+    out[#out + 1] = math.ceil(((last + buckets + 1) * width - now) * 1000)
 end
 return out
 """

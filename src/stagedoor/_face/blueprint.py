@@ -101,7 +101,7 @@ class Blueprint:
     def guards(self) -> list[Guard]:
         """Return the guards of all routes, each once."""
         found = [one.guard for one in self.layouts]
-        found += [one.guard for one in self.passages]
+        found += [guard for one in self.passages for guard in (one.guard, one.recognises)]
         for handler in self.handlers:
             found += [handler.guard, *guards_in(handler.function)]
         return list(dict.fromkeys(one for one in found if one is not None))

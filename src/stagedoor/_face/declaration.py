@@ -102,7 +102,7 @@ class Declaration(Upstreams, Routes):
         """Return the guards of its routes and of all that it includes, as far as their declarations name them."""
         own = [one.guard for one in self.aggregates]
         own += [one.guard for one in self.handlers]
-        own += [one.guard for one in self.passages]
+        own += [guard for one in self.passages for guard in (one.guard, one.recognises)]
         functions = [part.function for one in self.aggregates for part in one.parts]
         functions += [one.function for one in self.handlers]
         own += [guard for function in functions for guard in guards_in(function)]

@@ -92,6 +92,8 @@ class Passage:
     guard: Guard | None = None
     operation: Operation | None = None
     purge_field: bytes = b""
+    recognises: Guard | None = None
+    subject_field: bytes = b""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

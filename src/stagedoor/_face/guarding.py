@@ -28,7 +28,7 @@ from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused, Route
 from stagedoor.errors import ConfigError, UpstreamUnavailable
 
-__all__ = ["Guarding", "Visitor", "guarded", "token_field", "who_of"]
+__all__ = ["Guarding", "Visitor", "guarded", "private", "token_field", "who_of"]
 
 _SHARED = re.compile(rb"\s*(public|s-maxage\s*=.*|proxy-revalidate)\s*", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD"})
@@ -176,7 +176,7 @@ def guarded(route: Route, guarding: Guarding) -> Route:
         except Denied as denied:
             raise RequestRefused(guarding.problem(denied)) from denied
         answer = await inner(request)
-        return replace(answer, headers=(*_private(answer.headers), (b"vary", guard.header)), repeat=None)
+        return replace(answer, headers=(*private(answer.headers), (b"vary", guard.header)), repeat=None)
 
     said = route.documentation
     if said is not None:
@@ -193,7 +193,7 @@ def _subject(guarding: Guarding, scope: Scope) -> str:
     return guarding.subject(scope["headers"])
 
 
-def _private(fields: Headers) -> Headers:
+def private(fields: Headers) -> Headers:
     """Return fields of an answer that no shared cache keeps (RFC 9111 5.2.2.7)."""
     said = b",".join(text for name, text in fields if name == b"cache-control")
     if _CLOSED.search(said):

@@ -18,11 +18,13 @@ from stagedoor._cache.tags import tag as purge_name
 from stagedoor._face.bodies import chunks_of, validate_length
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.declared import Passage
+from stagedoor._face.guarding import Guarding
 from stagedoor._face.hops import HOP, OWN_ANSWER, named, passed_by
 from stagedoor._face.inputs import Input, nearest
 from stagedoor._face.operation import Operation, held
 from stagedoor._face.problems import Refusals
 from stagedoor._face.purging import Purging
+from stagedoor._face.recognising import recognising, subject_of
 from stagedoor._face.templates import route_names
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor._web.answer import WebAnswer as Written
@@ -49,12 +51,15 @@ class Passing:
         refusals: Refusals,
         store: Store,
         wall: Callable[[], float],
+        recognises: Guarding | None = None,
     ) -> None:
         self.declared = declared
+        self._recognises = recognises
         self.where = f"proxy {declared.path}"
         guard = declared.guard
         self.rules = Rules(self.where, guard="" if guard is None else guard.name)
-        self._kept_here = _CREDENTIALS if guard is None else _CREDENTIALS | {guard.header}
+        guards = {one.header for one in (guard, declared.recognises) if one is not None}
+        self._kept_here = _CREDENTIALS | guards | {declared.subject_field}
         self._deadline = deadline
         self._refusals = refusals
         self._store = store
@@ -74,7 +79,7 @@ class Passing:
         outgoing = HttpRequest(
             method=request.method,
             target=self._target(request),
-            headers=_onward(request, self._kept_here),
+            headers=(*_onward(request, self._kept_here), *subject_of(caller, self.declared.subject_field)),
             body=await self._body(request),
         )
         error: BaseException | None = None
@@ -158,7 +163,7 @@ class Passing:
         if declared.operation is not None:
             inputs = declared.operation.parameters(self.names)
             documentation = declared.operation.documentation()
-        return [
+        routes = [
             Route(
                 path=declared.path,
                 handle=self.handle,
@@ -175,6 +180,8 @@ class Passing:
             )
             for method in sorted(declared.methods)
         ]
+        known = self._recognises
+        return routes if known is None else [recognising(route, known) for route in routes]
 
 
 def _target_of(declared: Passage, names: tuple[str, ...]) -> list[tuple[str, str | None]]:

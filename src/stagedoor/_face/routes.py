@@ -248,7 +248,7 @@ class Routes:
 
         return declare
 
-    def proxy(
+    def proxy(  # noqa: PLR0913 - all that is said of a passage
         self,
         path: LiteralString,
         service: Service,
@@ -262,13 +262,17 @@ class Routes:
         priority: Priority = "detail",
         operation: Operation | None = None,
         purge_field: str = "",
+        recognises: Guard | None = None,
+        subject_field: str = "",
     ) -> None:
         """Pass requests through, streamed both ways, to the path `to` (the same unless given).
 
         All end-to-end fields pass but credentials; those by the service's `forward`. `limit` bounds the body, in
         bytes; the deadline holds until the head of the answer. With an `operation`, of one method, answers are held to
         what it promises. `purge_field` names a field of the answer that lists tags to drop, and goes no further.
-        `priority` as for a screen; `guard` says who may come in. Raises `ConfigError`.
+        `priority` as for a screen; `guard` says who may come in. Instead of it, `recognises` lets everybody in. Whom
+        either knows is told to the service by `subject_field`, as a digest that no two subjects share; what a client
+        sends under that name is dropped. Raises `ConfigError`.
         """
         place = here()
         _validate_priority(priority, place)
@@ -278,6 +282,7 @@ class Routes:
         if not _METHODS.issuperset(methods):
             raise ConfigError(f"{place}: methods is a set of {', '.join(sorted(_METHODS))}, not {methods!r}")
         validate_guard(guard, place)
+        _validate_recognised(recognises, guard, subject_field, place)
         # A large body takes as long as its client does; with a small one more than 30 s are milliseconds.
         validate_seconds(deadline, "deadline", place, *([_LONGEST_UPLOAD] if limit > _LARGE else []))
         names = route_names(path, str(place))
@@ -296,8 +301,16 @@ class Routes:
                 guard=guard,
                 operation=operation,
                 purge_field=field_name(purge_field).encode() if purge_field else b"",
+                recognises=recognises,
+                subject_field=field_name(subject_field).encode() if subject_field else b"",
             )
         )
+
+
+def _validate_recognised(known: Guard | None, guard: Guard | None, field: str, place: Place) -> None:
+    validate_guard(known, place)
+    if known is not None and (guard is not None or not field):
+        raise ConfigError(f"{place}: recognises= goes with subject_field=, and without guard=")
 
 
 def _validate_priority(said: str, place: Place) -> None:

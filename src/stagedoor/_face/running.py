@@ -132,7 +132,10 @@ class Running:
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
-        equip(self.web, settings, self.stores.near, wrapped=bool(declared.middleware))
+        wrapped = (
+            bool(declared.middleware) or self.env.tracer is not None
+        )  # the span of a request is round it, too
+        equip(self.web, settings, self.stores.near, wrapped=wrapped)
         if world.metrics is not None:
             keepers = (one.name for one in self.web.upstreams)
             world.metrics.follow(self._loads, lambda: self.web.pressure.limit, keepers)
@@ -144,8 +147,7 @@ class Running:
     def _declared_routes(self, blueprint: Blueprint) -> list[Route]:
         """Return the routes of screens, handlers and passages; raises `ConfigError`."""
         store, env = self.stores.store, self.env
-        shown = Refusals(blueprint.sees_credentials, passing=False)
-        passing = Refusals(blueprint.sees_credentials, passing=True)
+        shown, passing = (Refusals(blueprint.sees_credentials, passing=one) for one in (False, True))
         routes: list[Route] = []
         for layout in blueprint.layouts:
             uses = {
@@ -171,6 +173,7 @@ class Running:
                 refusals=passing,
                 store=store,
                 wall=env.clock.wall,
+                recognises=None if passage.recognises is None else self.guards.of(passage.recognises),
             )
             routes += [self._entered(route, passed.rules, passage.guard) for route in passed.routes()]
         if not self.settings.docs_only:

@@ -16,6 +16,7 @@ from stagedoor import _context as context
 from stagedoor._aggregate.checks import NamedUpstream
 from stagedoor._aggregate.part import ABSENT, Part, Summary, signature_of
 from stagedoor._aggregate.plan import Plan, make_plan
+from stagedoor._aggregate.traced import traced
 from stagedoor._cache.store import Store
 from stagedoor._call import Call, Env
 from stagedoor._context import Record
@@ -144,7 +145,7 @@ class Screen(Generic[M]):
     def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[NamedUpstream]], budget: float) -> Plan[M]:
         declared = layout.declared
         summary = declared.summarised
-        return make_plan(
+        plan = make_plan(
             name=declared.name,
             model=declared.model,
             budget=budget,
@@ -155,6 +156,7 @@ class Screen(Generic[M]):
             fields=layout.fields,
             uses=uses,
         )
+        return plan if self._env.tracer is None else traced(plan, self._env.tracer)
 
     def _part(self, layout: Layout[M], part: DeclaredPart, budget: float) -> Part:
         if part.limit is not None and part.limit > budget:

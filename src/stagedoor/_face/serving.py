@@ -20,6 +20,7 @@ from stagedoor._door.limits import DoorLimits
 from stagedoor._face.gateway import Gateway
 from stagedoor._face.settings import Settings, settings_from
 from stagedoor._face.watching import Watch
+from stagedoor._observers.tracing import exporters_in
 from stagedoor._problems import ProblemDetails
 from stagedoor._web.near import NearCache
 from stagedoor.errors import ConfigError
@@ -60,6 +61,7 @@ def serve(target: str, *, host: str | None = None, port: int | None = None, work
     settings = settings_from(os.environ, gateway.name, gateway.settings)
     looked_at = gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
     looked_at.guards.validate_workers(workers)
+    exporters_in(os.environ)
     address = (host or settings.host, settings.port if port is None else port)
     limits = limits_of(settings)
     os.environ[_TARGET] = target

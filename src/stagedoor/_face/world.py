@@ -17,6 +17,7 @@ from stagedoor._ids import randbytes
 from stagedoor._observers import fan_out
 from stagedoor._observers.logs import Logs, LogStream
 from stagedoor._observers.sentry import Sentry
+from stagedoor._observers.tracing import tracing_of
 from stagedoor._web.access import AccessObserver
 
 __all__ = ["World"]
@@ -46,6 +47,8 @@ class World:
         self.metrics = _metrics(labels, release) if settings.metrics else None
         self.logs: Logs | None = None
         clock = SystemClock() if env is None else env.clock
+        self.tracing = tracing_of(os.environ, name, release) if env is None else None
+        tracer = self.tracing if env is None else env.tracer
         rng = random.random if env is None else env.rng
         sinks: list[Any] = [] if self.metrics is None else [self.metrics]
         if env is None or stream is not None:
@@ -56,6 +59,7 @@ class World:
                 level=settings.level,
                 format=settings.form,
                 service=name,
+                spans=tracer is not None,
                 labels=known,
                 clock=clock,
                 sample=share,
@@ -64,7 +68,7 @@ class World:
             sinks.append(self.logs)
         if env is not None:
             sinks.append(env.observe)
-        self.env = Env(clock, rng, fan_out(*sinks))
+        self.env = Env(clock, rng, fan_out(*sinks), tracer)
         self.entropy: Callable[[int], bytes] = randbytes if env is None else _drawn(rng)
         self.sentry = _sentry(settings, release, self.env)
         told = (self.metrics, self.logs, self.sentry)
@@ -79,6 +83,9 @@ class World:
                 self.logs.capture(*names, level="WARNING")
                 stack.push_async_callback(self.logs.aclose)
                 _tell_what_is_not_shared(self.metrics is not None)
+            if self.tracing is not None:
+                self.tracing.open()
+                stack.push_async_callback(self.tracing.aclose)
             if self.sentry is not None:
                 self.sentry.watch()
                 stack.push_async_callback(self.sentry.aclose)

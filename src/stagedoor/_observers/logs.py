@@ -97,10 +97,10 @@ class Logs:
     """Write events and requests as lines.
 
     `level` is the least that is written. `service` names the process on each line that names no upstream, "" for one
-    that needs no name; `labels` are what metrics and health call an upstream, by its name. `capacity` bounds the queue
-    in lines; `dropped` counts what found it full, or the stream gone. `sample` is the share of ordinary requests that
-    get a line, drawn by `rng`; those that ended in an error, 400 or above, or took 0.2 s or longer get theirs in any
-    case. Close it at the end: that flushes.
+    that needs no name; `labels` are what metrics and health call an upstream, by its name; with `spans` each line names
+    its span as well. `capacity` bounds the queue in lines; `dropped` counts what found it full, or the stream gone.
+    `sample` is the share of ordinary requests that get a line, drawn by `rng`; those that ended in an error, 400 or
+    above, or took 0.2 s or longer get theirs in any case. Close it at the end: that flushes.
     """
 
     def __init__(
@@ -111,12 +111,14 @@ class Logs:
         format: Format = "json",  # noqa: A002 - the name of the setting
         service: str = "",
         labels: Mapping[str, str] | None = None,
+        spans: bool = False,
         clock: Clock | None = None,
         capacity: int = 20_000,
         sample: float = 1.0,
         rng: Callable[[], float] = random.random,
     ) -> None:
         self.dropped = 0
+        self._spans = spans
         self._stream = stream
         self._service = service
         self._labels = dict(labels or {})
@@ -166,6 +168,7 @@ class Logs:
         request_id: str = "",
         trace_id: str = "",
         cause: str = "",
+        span_id: str = "",
     ) -> None:
         """Log one request."""
         level: Level = "INFO" if status < 500 else "WARNING"
@@ -177,6 +180,8 @@ class Logs:
         if cause:
             name, colon, reason = cause.partition(": ")
             record["cause"] = f"{self._labels.get(name, name)}{colon}{reason}"
+        if self._spans:
+            record["span_id"] = span_id
         self._put(record)
 
     def _record(
@@ -200,9 +205,7 @@ class Logs:
             "status": status,
             "duration_ms": round(seconds * 1000, 3),
         }
-        if self._service:
-            record["service"] = self._service
-        return record
+        return {**record, "service": self._service} if self._service else record
 
     def prepared(self, method: str, endpoint: str, status: int) -> Callable[[float, str, str], None]:
         """Return what logs one request of this kind, in the same line as `request_ended` would."""
@@ -240,9 +243,11 @@ class Logs:
         held = self._admit((event, service, str(fields.get("reason", ""))))
         if held is None:
             return
-        request_id, trace_id = _ids()
+        request_id, trace_id, span_id = _ids()
         record: dict[str, object] = {"timestamp": self._timestamp(), "level": level, "event": event}
         record |= {"request_id": request_id, "trace_id": trace_id, "service": service or self._service}
+        if self._spans:
+            record["span_id"] = span_id
         for name, value in fields.items():
             record[name] = redacted(value) if isinstance(value, str) else value
         if held:
@@ -349,11 +354,12 @@ def _level_of(number: int) -> Level:
     return "INFO" if number >= logging.INFO else "DEBUG"
 
 
-def _ids() -> tuple[str, str]:
-    """Return request id and trace id of the current context; "" for what it does not know."""
+def _ids() -> tuple[str, str, str]:
+    """Return the ids of request, trace and span of the current context; "" for what it does not know."""
     asked = context.current()
-    parent = next((value for name, value in asked.forward if name == b"traceparent"), b"")
-    return asked.request_id, parent[3:35].decode("ascii", "replace")
+    found = next((value for name, value in asked.forward if name == b"traceparent"), b"")
+    parent = found.decode("ascii", "replace")
+    return asked.request_id, parent[3:35], parent[36:52]
 
 
 def _told(event: Event) -> Told | None:
@@ -383,11 +389,8 @@ def _of_error(event: AttemptEnded | RetryScheduled | RefreshFailed) -> Told | No
             detail = {"detail": error.detail[:_LONGEST]} if error.detail else {}
             return "upstream_failed", service, {**fields, **detail, **took}
         case RetryScheduled(_, attempt, wait):
-            return (
-                "retry_scheduled",
-                service,
-                {**fields, "attempt": attempt, "wait_ms": round(wait * 1000, 3)},
-            )
+            more = {"attempt": attempt, "wait_ms": round(wait * 1000, 3)}
+            return "retry_scheduled", service, {**fields, **more}
     return "refresh_failed", service, {**fields}
 
 

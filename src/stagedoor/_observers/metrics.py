@@ -159,6 +159,7 @@ class Metrics:
         request_id: str = "",
         trace_id: str = "",
         cause: str = "",
+        span_id: str = "",
     ) -> None:
         """Count a request out; `endpoint` is the route's template or "unmatched", never a raw path."""
         self._active.dec()

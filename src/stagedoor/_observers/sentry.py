@@ -8,7 +8,7 @@ nothing by itself; its own thread sends.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from stagedoor import _context as context
@@ -18,6 +18,7 @@ from stagedoor.errors import ConfigError
 __all__ = ["Sentry"]
 
 _LOGGER = "stagedoor"
+_LOGGERS = (_LOGGER,)
 _LINGER = 2.0  # seconds that closing waits for what is not yet sent
 
 
@@ -25,7 +26,8 @@ class Sentry(logging.Handler):
     """Tell an address (`dsn`) of errors, and of `traces_rate` (0 to 1) of all requests.
 
     `watch` begins to listen, `aclose` stops and sends what is left. Raises `ConfigError` if the package is missing or
-    the address is none. `options` go to the library's client.
+    the address is none. `loggers` are those that are listened to, `service` names this process among several;
+    `options` go to the library's client.
     """
 
     def __init__(
@@ -34,6 +36,8 @@ class Sentry(logging.Handler):
         *,
         environment: str = "",
         release: str = "",
+        service: str = "",
+        loggers: Sequence[str] = _LOGGERS,
         traces_rate: float = 0.0,
         rng: Callable[[], float] = lambda: 1.0,
         clock: Clock | None = None,
@@ -62,17 +66,21 @@ class Sentry(logging.Handler):
         except BadDsn:
             raise ConfigError("Sentry: the address (DSN) is not one") from None
         self._describe = event_from_exception
+        self._service = service
+        self._loggers = tuple(map(logging.getLogger, loggers))
         self._rate = traces_rate
         self._rng = rng
         self._clock = clock or SystemClock()
 
     def watch(self) -> None:
-        """Listen to the kit's loggers."""
-        logging.getLogger(_LOGGER).addHandler(self)
+        """Listen to the loggers."""
+        for logger in self._loggers:
+            logger.addHandler(self)
 
     async def aclose(self) -> None:
         """Stop listening and send what is left, without holding the loop up."""
-        logging.getLogger(_LOGGER).removeHandler(self)
+        for logger in self._loggers:
+            logger.removeHandler(self)
         await asyncio.to_thread(self._client.close, timeout=_LINGER)
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -81,14 +89,20 @@ class Sentry(logging.Handler):
         if error is None:
             return
         try:
-            event, hint = self._describe(error, client_options=self._client.options)
-            asked = context.current()
-            event["logger"] = record.name
-            event["message"] = record.getMessage()
-            event["tags"] = {"request_id": asked.request_id}
-            self._client.capture_event(event, hint)
+            self.tell(error, record.getMessage(), record.name)
         except Exception:  # noqa: BLE001 - whatever ails the sink, the request goes on
             self.handleError(record)
+
+    def tell(self, error: BaseException, message: str, logger: str) -> None:
+        """Send an error; `message` says what failed, and holds no secret."""
+        event, hint = self._describe(error, client_options=self._client.options)
+        event["logger"] = logger
+        event["message"] = message
+        event["tags"] = self._tags(context.current().request_id)
+        self._client.capture_event(event, hint)
+
+    def _tags(self, request_id: str) -> dict[str, str]:
+        return {"request_id": request_id, **({"service": self._service} if self._service else {})}
 
     def request_started(self) -> None:
         """Do nothing: a request is told at its end."""
@@ -102,20 +116,26 @@ class Sentry(logging.Handler):
         request_id: str,
         trace_id: str,
         cause: str = "",
+        span_id: str = "",
     ) -> None:
         """Send a share of the requests as traces."""
         if self._rng() >= self._rate or not trace_id:
             return
         end = self._clock.wall()
         outcome = _outcome(status)
-        trace = {"trace_id": trace_id, "span_id": trace_id[:16], "op": "http.server", "status": outcome}
+        trace = {
+            "trace_id": trace_id,
+            "span_id": span_id or trace_id[:16],
+            "op": "http.server",
+            "status": outcome,
+        }
         event: Any = {
             "type": "transaction",
             "transaction": f"{method} {endpoint}",
             "start_timestamp": end - seconds,
             "timestamp": end,
             "contexts": {"trace": trace},
-            "tags": {"request_id": request_id, "status": str(status)},
+            "tags": {**self._tags(request_id), "status": str(status)},
         }
         self._client.capture_event(event)
 

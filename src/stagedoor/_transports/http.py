@@ -51,7 +51,7 @@ class HttpTransport:
     speaks of a body, which might come yet (RFC 9112 6.3).
     """
 
-    __slots__ = ("_clock", "_decompress", "_limits", "_now", "_pool", "_writer", "host")
+    __slots__ = ("_clock", "_decompress", "_limits", "_now", "_pool", "_writer", "address", "host")
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class HttpTransport:
     ) -> None:
         base = read_base(base_url)
         self.host = base.host  # "" for a socket of this machine
+        self.address = base.address
         self._clock = clock or SystemClock()
         self._now = self._clock.now
         self._writer = RequestWriter(base.authority, base.prefix, via.encode())

@@ -49,7 +49,7 @@ class Http2Transport:
     body may go without moving. Errors and statuses are those of `HttpTransport`.
     """
 
-    __slots__ = ("_base", "_client", "_clock", "_limits", "_open", "_rest", "_via")
+    __slots__ = ("_base", "_client", "_clock", "_limits", "_open", "_rest", "_via", "address")
 
     def __init__(
         self,
@@ -65,6 +65,7 @@ class Http2Transport:
         rest: float = 20.0,
     ) -> None:
         base = read_base(base_url)
+        self.address = base.address
         if base.scheme == "unix":
             raise ConfigError("Http2Transport: Unix sockets need HttpTransport")
         self._base = f"{base.scheme}://{base.authority.decode()}{base.prefix.decode()}"

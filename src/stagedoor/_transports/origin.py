@@ -22,6 +22,11 @@ class Base:
     prefix: bytes
     socket: str = ""
 
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port; the path of a Unix socket, and 0."""
+        return (self.socket or self.host, self.port)
+
     def tls(self, context: ssl.SSLContext | None) -> ssl.SSLContext | None:
         """Return the context for connections: the given one, or one that trusts what the system trusts."""
         if self.scheme != "https":

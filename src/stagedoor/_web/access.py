@@ -40,6 +40,7 @@ class AccessObserver(Protocol):
         request_id: str,
         trace_id: str,
         cause: str = "",
+        span_id: str = "",
     ) -> None:
         """Note that it ended; `endpoint` is the route's template or "unmatched", `cause` is why it is a 5xx."""
 
@@ -119,10 +120,11 @@ class RequestCounter:
         finally:
             self.active -= 1
             seconds, status = self._now() - request.started, request.status or CLIENT_CLOSED
-            method, trace_id = request.scope["method"], request.trace.trace_id.decode()
+            method, trace = request.scope["method"], request.trace.parent.decode()
+            trace_id, span_id, endpoint = trace[3:35], trace[36:52], request.endpoint
             for sink in self._traffic:
                 sink.request_ended(
-                    method, request.endpoint, status, seconds, request.request_id, trace_id, request.cause
+                    method, endpoint, status, seconds, request.request_id, trace_id, request.cause, span_id
                 )
 
     def refused(self, problem: ProblemDetails, request_id: str) -> None:

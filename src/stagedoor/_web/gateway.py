@@ -42,6 +42,7 @@ from stagedoor._web.prefix import below, forwarded_prefix
 from stagedoor._web.request import listed
 from stagedoor._web.routed import RoutedRequest, figure_of
 from stagedoor._web.routes import RequestRefused, Route, Router
+from stagedoor._web.spans import spanned
 from stagedoor._web.stream import send_stream
 from stagedoor._web.throttle import Limiter, Quotas, pass_at_once
 from stagedoor._web.trace import Parents
@@ -113,6 +114,7 @@ class GatewayApp:
         self._turn_asked = self._next_turn = -inf
         self.deadline = deadline
         self.counter = RequestCounter(traffic, env.clock.now)
+        self._count = spanned(self.counter.count, env.tracer)
         self.trusted = trusted
         self._throttle = throttle
         common = () if throttle is None else (throttle,)
@@ -136,7 +138,7 @@ class GatewayApp:
                 self._place(exchange)
             route = match.route
             if route.counted:
-                await self.counter.count(exchange, self._admitted(exchange, route))
+                await self._count(exchange, self._admitted(exchange, route))
             else:
                 await self._served(exchange)
         elif scope["type"] == "lifespan":

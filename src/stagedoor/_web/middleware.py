@@ -15,8 +15,11 @@ from stagedoor._clock import Clock
 from stagedoor._context import RequestContext
 from stagedoor._ids import randbytes
 from stagedoor._problems import ProblemDetails
+from stagedoor._requests import Headers
+from stagedoor._tracing import Tracer
 from stagedoor._web.access import AccessObserver, ActiveRequest, RequestCounter
 from stagedoor._web.routes import UNMATCHED
+from stagedoor._web.spans import spanned
 
 __all__ = ["CAUSE", "TO_HEAD", "Framework", "RequestMiddleware"]
 
@@ -42,14 +45,20 @@ class Framework:
 class RequestMiddleware:
     """Stand round an application."""
 
-    __slots__ = ("_app", "_counter", "_framework", "_now")
+    __slots__ = ("_app", "_count", "_counter", "_framework", "_now")
 
     def __init__(
-        self, app: Application, framework: Framework, traffic: Sequence[AccessObserver], clock: Clock
+        self,
+        app: Application,
+        framework: Framework,
+        traffic: Sequence[AccessObserver],
+        clock: Clock,
+        tracer: Tracer | None = None,
     ) -> None:
         self._app = app
         self._framework = framework
         self._counter = RequestCounter(traffic, clock.now)
+        self._count = spanned(self._counter.count, tracer)
         self._now = clock.now
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -63,7 +72,7 @@ class RequestMiddleware:
         if passing.scope["path"] in self._framework.uncounted:
             await answering
         else:
-            await self._counter.count(request, answering)
+            await self._count(request, answering)
 
     def refused(self, problem: ProblemDetails, request_id: str) -> None:
         """Count a request that the door turned away before it came here."""
@@ -71,7 +80,9 @@ class RequestMiddleware:
 
     async def _answered(self, passing: "_WrappedRequest") -> None:
         request, framework = passing.request, self._framework
-        forward = ((b"traceparent", request.trace.parent),)
+        forward: Headers = ((b"traceparent", request.trace.parent),)
+        if request.trace.state:
+            forward += ((b"tracestate", request.trace.state),)
         token = context.enter(RequestContext(request_id=request.request_id, forward=forward))
         try:
             await self._app(passing.scope, passing.receive, passing.send)

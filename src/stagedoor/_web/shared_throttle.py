@@ -70,7 +70,7 @@ class SharedThrottle:
         clock: Clock,
         *,
         timeout: float = 0.020,
-        most_clients: int = 100_000,
+        most_clients: int = 200_000,
     ) -> None:
         self.quota = quota
         self._terms = SharedLimit(quota.requests, quota.seconds)
@@ -99,19 +99,17 @@ class SharedThrottle:
         spent = account.count.roll(bucket)
         if not self._joined:
             return self._alone(account, bucket, now)
-        if account.shut > now:
-            return Allowance(False, 0, ceil(account.shut - now))
-        if spent < self.quota.requests:
-            if not self._free(account, now):
-                return None
-            account.count.add(bucket)
-            account.untold += 1
-            account.owed += 1
-            self._untold[key] = account
-            if 2 * account.untold >= self._share:
-                self._tell_soon(key, account)
-            return self._allowance(True, account, bucket, now)
-        return self._allowance(False, account, bucket, now)
+        if account.shut > now or spent >= self.quota.requests:
+            return self._refused(account, bucket, now)
+        if not self._free(account, now):
+            return None
+        account.count.add(bucket)
+        account.untold += 1
+        account.owed += 1
+        self._untold[key] = account
+        if 2 * account.untold >= self._share:
+            self._tell_soon(key, account)
+        return self._allowance(True, account, bucket, now)
 
     def refusal(self, key: str, /) -> Allowance | None:
         """Return what a client would be refused with now, as far as is known here."""
@@ -119,9 +117,18 @@ class SharedThrottle:
         bucket = int(now // self._width)
         account = self._accounts.of(key, now)
         spent = account.count.roll(bucket)
-        if self._joined and account.shut > now:
-            return Allowance(False, 0, ceil(account.shut - now))
-        return self._allowance(False, account, bucket, now) if spent >= self.quota.requests else None
+        shut = self._joined and account.shut > now
+        return self._refused(account, bucket, now) if shut or spent >= self.quota.requests else None
+
+    def _refused(self, account: _ClientCount, bucket: int, now: float) -> Allowance:
+        """Refuse until there is room at the server and here, whose buckets begin at other moments.
+
+        What passed here while the server was away counts here alone.
+        """
+        full = account.count.total >= self.quota.requests
+        return Allowance(
+            False, 0, max(ceil(account.shut - now), self._reset(account, bucket, now) if full else 1)
+        )
 
     async def ask(self, key: str, /) -> Allowance:
         """Ask the server whether a request may pass; decide alone if it does not answer in time."""

@@ -162,10 +162,10 @@ class Recent(Generic[T]):
 class Throttle:
     """The clients of this process and what they asked lately; at most `most_clients` of them are remembered.
 
-    One who was forgotten in a flood of others begins anew.
+    The half of them who asked last are remembered for certain; one who was forgotten in a flood of others begins anew.
     """
 
-    def __init__(self, quota: Quota, clock: Clock, *, most_clients: int = 100_000) -> None:
+    def __init__(self, quota: Quota, clock: Clock, *, most_clients: int = 200_000) -> None:
         self.quota = quota
         self._now = clock.now
         self._width = width = quota.seconds / BUCKETS

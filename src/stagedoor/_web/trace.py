@@ -48,6 +48,7 @@ class Trace:
     trace_id: bytes
     parent: bytes  # the traceparent field
     state: bytes = b""  # the tracestate field, "" for none
+    caller: bytes = b""  # the id of the span that asked, "" where a trace begins here
 
 
 def identify(
@@ -89,12 +90,13 @@ def continued(parent: bytes | None, states: list[bytes], entropy: bytes) -> Trac
     if found is None:
         trace_id = entropy[:16].hex().encode()
         return Trace(trace_id, b"00-" + trace_id + b"-" + span + b"-02")
-    trace_id, flags = found
-    return Trace(trace_id, b"00-%b-%b-%02x" % (trace_id, span, flags & _KNOWN_FLAGS), _state(states))
+    trace_id, caller, flags = found
+    parent = b"00-%b-%b-%02x" % (trace_id, span, flags & _KNOWN_FLAGS)
+    return Trace(trace_id, parent, _state(states), caller)
 
 
-def _parsed(parent: bytes | None) -> tuple[bytes, int] | None:
-    """Return trace id and flags; higher versions are read by their prefix, version ff is invalid."""
+def _parsed(parent: bytes | None) -> tuple[bytes, bytes, int] | None:
+    """Return trace id, parent id and flags; higher versions are read by their prefix, version ff is invalid."""
     match = _PARENT.fullmatch(parent.strip()) if parent is not None else None
     if match is None:
         return None
@@ -103,7 +105,7 @@ def _parsed(parent: bytes | None) -> tuple[bytes, int] | None:
         return None
     if not trace_id.strip(b"0") or not parent_id.strip(b"0"):
         return None
-    return trace_id, int(flags, 16)
+    return trace_id, parent_id, int(flags, 16)
 
 
 def _state(states: list[bytes]) -> bytes:

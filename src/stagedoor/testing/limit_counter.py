@@ -23,19 +23,20 @@ class FakeLimitCounter:
     """Count as Redis does, on a manual clock, until told otherwise: `fail`, `hang` or `lag`, then `heal`.
 
     `partner` is what another process would use: the same counts, and faults of its own. What is sent while it hangs or
-    lags is counted at once; only the answer is late.
+    lags is counted at once; only the answer is late. Its clock is so many seconds `ahead`.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, ahead: float = 0.0) -> None:
         self.asked = 0
         self._clock = clock
+        self._ahead = ahead
         self._data = _TallyData()
         self._healed = asyncio.Event()
         self.heal()
 
     def partner(self) -> "FakeLimitCounter":
         """Return another way to the same counts."""
-        other = FakeLimitCounter(self._clock)
+        other = FakeLimitCounter(self._clock, ahead=self._ahead)
         other._data = self._data
         return other
 
@@ -77,25 +78,30 @@ class FakeLimitCounter:
     def _settle(
         self, spent: Mapping[str, int], terms: SharedLimit, want: bool
     ) -> tuple[int, list[ClientCount]]:
-        now, processes = self._clock.now(), self._data.processes
+        now, processes = self._clock.now() + self._ahead, self._data.processes
         processes[id(self)] = now
         for one in [one for one, at in processes.items() if at <= now - _PRESENT]:
             del processes[one]
         most = terms.most(len(processes))
-        told = [self._one(key, more, terms, now, most if want else 0) for key, more in spent.items()]
+        told = [self._one(key, more, terms, now, most, want) for key, more in spent.items()]
         return len(processes), told
 
-    def _one(self, key: str, more: int, terms: SharedLimit, now: float, most: int) -> ClientCount:
+    def _one(self, key: str, more: int, terms: SharedLimit, now: float, most: int, want: bool) -> ClientCount:
         width = terms.seconds / BUCKETS
         bucket = int(now // width)
         counts = self._data.counts.setdefault((key, terms.seconds), {})
         for old in [old for old in counts if old < bucket - BUCKETS]:
             del counts[old]
-        granted = sum(counts.values()) + more < most
+        granted = want and sum(counts.values()) + more < most
         if more + granted:
             counts[bucket] = counts.get(bucket, 0) + more + granted
-        reset = (min(counts, default=bucket) + BUCKETS + 1) * width - now
-        return ClientCount(granted, sum(counts.values()), reset)
+        total = left = sum(counts.values())
+        last = bucket  # the one whose leaving makes room
+        for last in sorted(counts):
+            left -= counts[last]
+            if left < most:
+                break
+        return ClientCount(granted, total, (last + BUCKETS + 1) * width - now)
 
     def __repr__(self) -> str:
         return f"<FakeTally {len(self._data.counts)} clients, {len(self._data.processes)} processes>"

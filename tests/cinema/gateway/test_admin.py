@@ -164,3 +164,29 @@ async def test_a_key_lets_its_owner_write(clock: ManualClock, tmp_path: Path) ->
 
     assert written.status == 204
     assert b"x-api-key" not in dict(house.memes.calls[0].payload.headers)
+
+
+async def test_the_meme_service_learns_who_writes_and_whom_the_wall_knows(
+    clock: ManualClock, tmp_path: Path
+) -> None:
+    """Contract 16: by a digest; reading stays open, and nobody passes for another."""
+    file = tmp_path / "keys"
+    file.write_text(f"{hashlib.sha256(KEY.encode()).hexdigest()}  ann\n")
+    house = House(clock, gateway_auth="key", gateway_api_keys_file=file)
+    meme = {"id": "3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff", "title": "Monday", "description": "cat"}
+    house.memes.then(HttpResponse(status=200, headers=((b"content-type", b"text/html"),), body=b"<p>"))
+    forged, mine = ((b"stagedoor-subject", b"x" * 32),), ((b"x-api-key", KEY.encode()),)
+    html = ((b"accept", b"text/html"),)
+    for fields in ((*html, *forged), (*html, *forged, *mine)):
+        assert (await house.client.ask("/memes", headers=fields)).status == 200
+    refused = await house.client.ask(f"/memes/{meme['id']}/delete", method="POST", headers=forged)
+
+    seen = [
+        [said for name, said in call.payload.headers if name == b"stagedoor-subject"]
+        for call in house.memes.calls
+    ]
+    assert seen[0] == []
+    assert len(seen[1]) == 1
+    assert seen[1] != [b"x" * 32]
+    assert refused.status == 401
+    assert len(house.memes.calls) == 2

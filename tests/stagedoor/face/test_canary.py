@@ -1,4 +1,4 @@
-"""T15: a secret in any field, cookie, query or body is in no log line, metric, problem or report, on any route."""
+"""T15: a secret in any field, cookie, query or body is told to nobody: no line, metric, trace, problem or report."""
 
 import logging
 import random
@@ -6,10 +6,12 @@ from io import BytesIO
 from typing import Annotated, Any, Literal
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import BaseModel, ConfigDict, Field
 
 from stagedoor import Cache, Cookie, Gateway, Header, Settings
 from stagedoor._call import Call, Env
+from stagedoor._observers.otel import OpenTelemetry
 from stagedoor._observers.sentry import Sentry
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamUnavailable
@@ -131,10 +133,13 @@ ROUTES = (
 
 @pytest.mark.parametrize("service", [garbled, refused])
 async def test_t15_a_secret_is_told_to_nobody(service: Any) -> None:
-    """T15, H10, T16: every kind of route, every place of a request, at the lowest level of logging."""
+    """T15, N4, H10, T16: every kind of route, every place of a request, at the lowest level of logging."""
     log, post, clock = BytesIO(), Post(), ManualClock()
     script: ScriptedTransport[HttpRequest, HttpResponse] = ScriptedTransport(clock).does(service)
-    env = Env(clock, random.Random(1).random, lambda _: None)
+    spans = InMemorySpanExporter()
+    tracer = OpenTelemetry([spans], "shop")
+    tracer.open()
+    env = Env(clock, random.Random(1).random, lambda _: None, tracer)
     running = shop().made(env, transports={"things": script}, all_logs=True, stream=log)
     sentry = Sentry(DSN, traces_rate=1.0, rng=lambda: 0.0, clock=clock, transport=post)
     sentry.watch()
@@ -150,6 +155,7 @@ async def test_t15_a_secret_is_told_to_nobody(service: Any) -> None:
                         told.append(answer.body)
         metrics = (await client.ask("/metrics")).body
     await sentry.aclose()
+    await tracer.aclose()
 
     assert len(told) > 1_000
     assert not [one for one in told if leaks(one)]
@@ -159,6 +165,10 @@ async def test_t15_a_secret_is_told_to_nobody(service: Any) -> None:
     assert not leaks(metrics)
     assert len(post.envelopes) > 10
     assert not leaks(post.text())
+    traced = spans.get_finished_spans()
+    assert {span.kind.name for span in traced} == {"SERVER", "INTERNAL", "CLIENT"}
+    assert len(traced) > 1_000
+    assert not [span for span in traced if leaks(span.to_json().encode())]
 
 
 def test_the_places_do_carry_the_secret() -> None:

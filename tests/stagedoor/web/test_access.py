@@ -20,6 +20,7 @@ class Sink:
         request_id: str,
         trace_id: str,
         cause: str = "",
+        span_id: str = "",
     ) -> None:
         self.told.append((method, endpoint, status, seconds, request_id, trace_id))
 

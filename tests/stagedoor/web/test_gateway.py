@@ -35,6 +35,7 @@ class Remembering:
         request_id: str,
         trace_id: str,
         cause: str = "",
+        span_id: str = "",
     ) -> None:
         self.under_way -= 1
         self.ended.append((method, endpoint, status))

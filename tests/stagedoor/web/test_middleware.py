@@ -31,6 +31,7 @@ class Told:
         request_id: str,
         trace_id: str,
         cause: str = "",
+        span_id: str = "",
     ) -> None:
         self.open -= 1
         self.lines.append((method, endpoint, status, request_id, len(trace_id)))

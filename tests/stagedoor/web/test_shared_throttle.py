@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stagedoor._cache.limit_counter import ClientCount, SharedLimit
@@ -299,6 +299,51 @@ async def test_t17_no_window_holds_more_than_the_limit_over_all_processes(
 
     for begin in stamps:
         assert sum(begin <= moment < begin + 10.0 for moment in stamps) <= limit
+
+
+async def test_t17_what_passed_while_the_server_was_away_counts_on(clock: ManualClock) -> None:
+    """T17, contract 17: the server never hears of it, and whoever spent the limit alone has none left at its return."""
+    async with processes(clock, 2, Quota(requests=20, seconds=60)) as (throttles, tallies):
+        for tally in tallies:
+            tally.fail()
+        alone = [await passed(throttle, 30) for throttle in throttles]
+        for tally in tallies:
+            tally.heal()
+        await clock.advance(3.0)
+        after = [await passed(throttle, 5) for throttle in throttles]
+
+    assert (alone, after) == ([20, 20], [0, 0])
+
+
+@settings(max_examples=25)
+@given(
+    st.integers(1, 2),
+    st.sampled_from([(10, 60), (40, 10), (3, 1)]),
+    st.floats(0.0, 1.0),
+    st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.01, 0.3, 1.7])), min_size=1, max_size=20),
+)
+async def test_h11_whoever_waits_as_told_is_admitted_whatever_the_servers_clock_says(
+    number: int, rate: tuple[int, int], ahead: float, steps: list[tuple[int, float]]
+) -> None:
+    """H11, T17: its buckets begin at other moments than ours, and some of what counts it has not been told yet."""
+    clock, quota = ManualClock(), Quota(requests=rate[0], seconds=rate[1])
+    first = FakeLimitCounter(clock, ahead=ahead * quota.seconds)
+    tallies = [first, *(first.partner() for _ in range(number - 1))]
+    throttles = [SharedThrottle(quota, tally, clock) for tally in tallies]
+    for throttle in throttles:
+        await throttle.start()
+    await clock.advance(3.0 + 2 * quota.seconds)
+
+    for which, pause in steps * 8:
+        told = await asked(throttles[which % number])
+        await settle()
+        if not told.allowed:
+            await clock.advance(told.reset)
+            assert (await asked(throttles[(which + 1) % number])).allowed
+        await clock.advance(pause)
+
+    for throttle in throttles:
+        await throttle.aclose()
 
 
 class Odd(FakeLimitCounter):

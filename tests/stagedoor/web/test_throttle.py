@@ -77,6 +77,14 @@ async def test_t17_a_million_clients_stay_in_bounded_memory(clock: ManualClock) 
     assert not throttle.take("client9999").allowed
 
 
+async def test_t17_the_limit_holds_for_a_hundred_thousand_addresses_in_turns(clock: ManualClock) -> None:
+    """T17: each is remembered until its next turn, however many come between."""
+    throttle = Throttle(Quota(requests=2, seconds=60), clock)
+    turns = [sum(throttle.take(f"client{number}").allowed for number in range(100_000)) for _ in range(3)]
+
+    assert turns == [100_000, 100_000, 0]
+
+
 async def test_a_client_that_is_quiet_for_two_windows_weighs_nothing(clock: ManualClock) -> None:
     """Of an address that comes once nothing stays, however few others come."""
     throttle = Throttle(Quota(requests=1, seconds=60), clock)

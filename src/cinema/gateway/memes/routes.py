@@ -2,7 +2,8 @@
 
 Everything passes through: the paths are the same at the service, so that its links, its `instance` and its pages are
 right here too. Uploads are streamed and held to their bound before octets travel. Which kept picture a write has made
-wrong only the service knows; it says so in a field of its answer.
+wrong only the service knows; it says so in a field of its answer. Who writes, where that takes a subject, it is told in
+a field of its own: within which an `Idempotency-Key` means one write, and to whom the wall shows its forms.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any, Final
 from cinema.gateway.access import writers
 from cinema.gateway.memes.models import Limit, Meme, MemeId, NewImage, NewMeme, Offset, Texts
 from cinema.settings import Settings
+from cinema.subjects import SUBJECT_FIELD
 from cinema.texts import AROUND_PICTURE
 from stagedoor import Gateway, Guard, Operation, Service
 
@@ -56,6 +58,8 @@ def _declare_list(app: Gateway, memes: Service, path: Any, upload: _Bounds, guar
         path,
         memes,
         priority="list",
+        recognises=guard if path == "/memes" else None,
+        subject_field=SUBJECT_FIELD,
         operation=Operation(
             summary="List memes, newest first",
             description=_WALK,
@@ -77,6 +81,7 @@ def _declare_list(app: Gateway, memes: Service, path: Any, upload: _Bounds, guar
         memes,
         methods={"POST"},
         guard=guard,
+        subject_field=SUBJECT_FIELD,
         limit=upload.limit,
         deadline=upload.deadline,
         operation=Operation(
@@ -100,6 +105,7 @@ def _declare_one(app: Gateway, memes: Service, path: Any, guard: Guard | None) -
     app.proxy(
         path,
         memes,
+        subject_field=SUBJECT_FIELD,
         operation=Operation(
             summary="Show one meme",
             tags=_TAGS,
@@ -114,6 +120,7 @@ def _declare_one(app: Gateway, memes: Service, path: Any, guard: Guard | None) -
         memes,
         methods={"PUT"},
         guard=guard,
+        subject_field=SUBJECT_FIELD,
         operation=Operation(
             summary="Write other texts",
             description=f"Both are needed; picture and moment stay. {_CONDITION}",
@@ -129,6 +136,7 @@ def _declare_one(app: Gateway, memes: Service, path: Any, guard: Guard | None) -
         memes,
         methods={"DELETE"},
         guard=guard,
+        subject_field=SUBJECT_FIELD,
         purge_field=_PURGE,
         operation=Operation(
             summary="Remove a meme and its picture",
@@ -155,6 +163,7 @@ def _declare_image(
         memes,
         methods={"PATCH"},
         guard=guard,
+        subject_field=SUBJECT_FIELD,
         limit=upload.limit,
         deadline=upload.deadline,
         purge_field=_PURGE,
@@ -181,12 +190,21 @@ def _declare_forms(app: Gateway, memes: Service, upload: _Bounds, guard: Guard |
         listed=False,
     )
     for path in ("/memes/{meme_id}/edit", "/memes/{meme_id}/delete"):
-        app.proxy(path, memes, methods={"POST"}, guard=guard, purge_field=_PURGE, operation=form)
+        app.proxy(
+            path,
+            memes,
+            methods={"POST"},
+            guard=guard,
+            subject_field=SUBJECT_FIELD,
+            purge_field=_PURGE,
+            operation=form,
+        )
     app.proxy(
         "/memes/{meme_id}/image",
         memes,
         methods={"POST"},
         guard=guard,
+        subject_field=SUBJECT_FIELD,
         limit=upload.limit,
         deadline=upload.deadline,
         purge_field=_PURGE,

@@ -33,6 +33,7 @@ from cinema.services.memes.wall.routes import WallPage, added, declare_wall, is_
 from cinema.services.memes.writing import Writing
 from cinema.services.refusals import refusals
 from cinema.settings import Settings
+from cinema.subjects import subject_in
 from cinema.texts import AROUND_PICTURE
 from stagedoor._clock import SystemClock
 from stagedoor._observers import fan_out
@@ -70,7 +71,7 @@ def build(settings: Settings, *, stream: LogStream | None = None) -> RequestMidd
             await container.close()
 
     frame = open_frame(settings, stream, "meme-service", "Pictures with a title", meme, life)
-    container = make_async_container(Lifetimes(settings, frame.database, fan_out(frame.logs)))
+    container = make_async_container(Lifetimes(settings, frame.database, fan_out(frame.logs), frame.tracer))
     router = APIRouter(route_class=DishkaRoute)
     _declare_reading(router)
     _declare_writing(router, settings.media_max_bytes)
@@ -148,7 +149,8 @@ def _declare_writing(router: APIRouter, most: int) -> None:
         """Add a picture with its texts. `Idempotency-Key` makes it safe to send again, for 24 hours."""
         if is_for_people(request):
             return await added(request, writing, page, most)
-        scope = scope_of(request.headers.get("idempotency-key"), "POST /memes")
+        subject = subject_in(request.headers)
+        scope = scope_of(request.headers.get("idempotency-key"), "POST /memes", subject)
         texts = (await read_picture(request, writing.spool, most)).texts()
         return replies.created(await writing.create(texts, scope))
 

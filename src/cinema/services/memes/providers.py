@@ -21,6 +21,7 @@ from cinema.settings import Settings
 from stagedoor._call import Env
 from stagedoor._clock import SystemClock
 from stagedoor._events import Observer
+from stagedoor._tracing import Tracer
 
 __all__ = ["Lifetimes"]
 
@@ -28,11 +29,13 @@ __all__ = ["Lifetimes"]
 class Lifetimes(Provider):
     """All that the routes are given."""
 
-    def __init__(self, settings: Settings, database: Database, observe: Observer) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, observe: Observer, tracer: Tracer | None = None
+    ) -> None:
         super().__init__()
         self._settings = settings
         self._database = database
-        self._env = Env(SystemClock(), Random().random, observe)  # noqa: S311 - for pauses, not for secrets
+        self._env = Env(SystemClock(), Random().random, observe, tracer)  # noqa: S311 - for pauses, not for secrets
 
     @provide(scope=Scope.APP)
     def settings(self) -> Settings:
@@ -52,7 +55,7 @@ class Lifetimes(Provider):
     @provide(scope=Scope.APP)
     def page(self, cursors: Cursors) -> WallPage:
         """Give what shows the wall."""
-        return WallPage(self._database, cursors)
+        return WallPage(self._database, cursors, self._settings.gateway_auth)
 
     @provide(scope=Scope.APP)
     def turns(self) -> Turns:

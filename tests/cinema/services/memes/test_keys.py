@@ -46,6 +46,20 @@ async def test_h12_another_payload_under_a_key_is_refused(memes: Asker, media: M
     assert len(media.files) == 1
 
 
+async def test_h12_two_subjects_with_one_key_do_not_meet(memes: Asker, media: MediaStand) -> None:
+    """H12, T19: nobody is answered with what another wrote, nor refused for it; nor by anybody unknown."""
+    texts = [{**TEXTS, "title": title} for title in ("Monday", "Tuesday", "Wednesday")]
+    made = [
+        await send(memes, "/memes", parts(**one), idempotency_key="k1", stagedoor_subject=who)
+        for one, who in zip(texts, ("a" * 32, "b" * 32, ""), strict=True)
+    ]
+    again = await send(memes, "/memes", parts(**texts[0]), idempotency_key="k1", stagedoor_subject="a" * 32)
+
+    assert [one.status for one in made] == [201] * 3
+    assert len({one.json["id"] for one in made}) == 3
+    assert again.body == made[0].body
+
+
 async def test_what_is_no_key_is_refused(memes: Asker, media: MediaStand) -> None:
     """H12: before anything is stored."""
     replies = [

@@ -2,11 +2,17 @@
 
 import base64
 import hashlib
+import io
 import re
 from html.parser import HTMLParser
+from typing import Any
 from urllib.parse import urlencode
 
-from tests.cinema.services.asking import Asker, Reply
+import pytest
+
+from cinema.services.memes import app as memes_app
+from cinema.settings import Settings
+from tests.cinema.services.asking import Asker, Reply, started
 from tests.cinema.services.memes.forms import TEXTS, added, parts, send
 from tests.cinema.services.memes.media import PNG, MediaStand
 
@@ -129,3 +135,24 @@ async def test_programs_that_post_are_told_in_their_own_form(memes: Asker) -> No
     wrong = await send(memes, "/memes", parts(**{**TEXTS, "title": "ab"}), accept="*/*")
 
     assert (made.status, wrong.headers["content-type"]) == (201, "application/problem+json")
+
+
+@pytest.mark.parametrize(("writers", "needs"), [("key", "an API key"), ("jwt", "a token")])
+async def test_the_wall_hides_what_its_reader_may_not_do(
+    memes_url: str, media_url: str, log: io.BytesIO, writers: str, needs: str
+) -> None:
+    """Contract 16: where writing takes a subject, who has none sees the memes, no form, and why."""
+    auth: Any = {"gateway_auth": writers, "gateway_api_keys_file": "keys", "gateway_jwt_secret": "s" * 32}
+    settings = Settings(database_url=memes_url, media_url=media_url, media_token="secret", memes=0, **auth)
+    async with started(memes_app.build(settings, stream=log)) as memes:
+        await added(memes)
+        stranger = await memes("/memes", headers={"accept": BROWSER})
+        faulty = await memes("/memes?cursor=x", headers={"accept": BROWSER})
+        known = await memes("/memes", headers={"accept": BROWSER, "stagedoor-subject": "a" * 32})
+
+    assert [one.status for one in (stranger, faulty, known)] == [200, 422, 200]
+    assert [len(Seen(one.body).forms) for one in (stranger, faulty, known)] == [0, 0, 4]
+    assert b"Monday" in stranger.body
+    assert f"Adding and changing memes needs {needs}.".encode() in stranger.body
+    assert b"needs" not in known.body
+    assert stranger.headers["etag"] != known.headers["etag"]

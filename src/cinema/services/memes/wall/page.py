@@ -42,6 +42,7 @@ class Wall:
     alert: str = ""
     failed: str = ""  # the id of the meme whose form it was; "new" for the one that adds
     said: Mapping[str, str] = field(default_factory=dict)
+    needs: str = ""  # what this reader lacks in order to write; "" for who may
 
 
 def render(wall: Wall) -> bytes:
@@ -66,6 +67,10 @@ def render(wall: Wall) -> bytes:
 
 
 def _new(wall: Wall) -> str:
+    if wall.needs:
+        return (
+            f'<p class="hint">Everybody may look. Adding and changing memes needs {escape(wall.needs)}.</p>'
+        )
     said = wall.said if wall.failed == "new" else {}
     is_open = " open" if wall.failed == "new" else ""
     return f"""<details class="panel"{is_open}><summary>Add a meme</summary>
@@ -93,7 +98,8 @@ maxlength="1000">
 
 def _cards(wall: Wall) -> str:
     if not wall.rows:
-        return '<p class="empty" id="wall">Nothing hangs here yet. Be the first.</p>'
+        first = "" if wall.needs else " Be the first."
+        return f'<p class="empty" id="wall">Nothing hangs here yet.{first}</p>'
     cards = "".join(_card(row, wall, eager=place < 4) for place, row in enumerate(wall.rows))
     return f'<ul class="wall" id="wall">{cards}</ul>'
 
@@ -111,6 +117,8 @@ height="240" alt="{title}"{loading} decoding="async"></a>
 
 
 def _tools(row: Mapping[str, Any], wall: Wall) -> str:
+    if wall.needs:
+        return ""
     meme_id = escape(row["id"])
     failed = wall.failed == row["id"]
     said = {**row, **wall.said} if failed else row

@@ -21,6 +21,7 @@ from cinema.services.memes.uploads import Uploaded, read_picture
 from cinema.services.memes.wall.forms import read_form
 from cinema.services.memes.wall.page import FIELDS, Wall, render
 from cinema.services.memes.writing import Writing
+from cinema.subjects import subject_in
 from stagedoor._problems import ProblemDetails, fields_of, problem_of
 from stagedoor._web.routes import RequestRefused
 from stagedoor.errors import UpstreamError
@@ -28,6 +29,7 @@ from stagedoor.errors import UpstreamError
 __all__ = ["WallPage", "added", "declare_wall", "is_for_people"]
 
 _SHOWN: Final = 24
+_CREDENTIALS: Final = {"key": "an API key", "jwt": "a token"}
 _TEXTS: Final = frozenset({"title", "description"})
 _FAULTS: Final = (RequestRefused, UpstreamError, DatabaseUnavailable)
 
@@ -44,22 +46,29 @@ class WallPage:
 
     database: Database
     cursors: Cursors
+    writers: str = "off"  # who may write: everybody, or whom the gateway knows by a "key" or a "jwt"
 
     async def shown(self, request: Request, limit: int, offset: int) -> Response:
         """Answer the page that a request asks for."""
+        needs = "" if self.writers == "off" or subject_in(request.headers) else _CREDENTIALS[self.writers]
         try:
             if "limit" not in request.query_params:
                 limit = _SHOWN
             asked = lists.asked_of(request, self.cursors, limit, offset)
             portion = await lists.read(self.database, asked)
         except _FAULTS as error:
-            return await self.failed(error)
+            return await self.failed(error, needs=needs)
         is_first = asked.place is None and not asked.offset
-        body = render(self._wall(asked, portion, is_first=is_first))
+        body = render(self._wall(asked, portion, is_first=is_first, needs=needs))
         return replies.tagged(request, body, fields=FIELDS, media_type="text/html")
 
     async def failed(
-        self, error: Exception, failed: str = "", said: Mapping[str, str] | None = None
+        self,
+        error: Exception,
+        failed: str = "",
+        said: Mapping[str, str] | None = None,
+        *,
+        needs: str = "",
     ) -> Response:
         """Answer the first page with what went wrong on it; without memes where the database is what went wrong."""
         problem = _problem_of(error)
@@ -67,7 +76,8 @@ class WallPage:
         if not isinstance(error, DatabaseUnavailable):
             with suppress(DatabaseUnavailable):  # one fault is told
                 portion = await lists.read(self.database, asked)
-        wall = self._wall(asked, portion, alert=_sentence(problem), failed=failed, said=said or {})
+        alert = _sentence(problem)
+        wall = self._wall(asked, portion, alert=alert, failed=failed, said=said or {}, needs=needs)
         waits = {
             name.decode().title(): said.decode()
             for name, said in fields_of(problem)

@@ -1,0 +1,54 @@
+"""Traces and reports of the platform's processes: OpenTelemetry by its standard variables, and Sentry."""
+
+import os
+import random
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from cinema import __version__
+from stagedoor._observers.sentry import Sentry
+from stagedoor._observers.tracing import exporters_in
+from stagedoor.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cinema.settings import Settings
+
+__all__ = ["sentry_of", "share_variables"]
+
+
+def sentry_of(settings: "Settings", service: str) -> Sentry | None:
+    """Return what tells Sentry of a process's own errors; None where nobody is to be told.
+
+    Raises:
+        SettingsError: the package is missing.
+
+    """
+    from cinema.settings import SettingsError  # noqa: PLC0415 - the settings share their variables by this module
+
+    if not settings.sentry_dsn:
+        return None
+    try:
+        return Sentry(
+            settings.sentry_dsn,
+            environment=settings.sentry_environment,
+            release=__version__,
+            service=service,
+            loggers=("stagedoor", "cinema"),
+            traces_rate=settings.sentry_traces_rate,
+            rng=random.random,
+        )
+    except ConfigError as error:
+        raise SettingsError(f"SENTRY_DSN: {error}") from None
+
+
+def share_variables(said: Mapping[str, str | None]) -> None:
+    """Put what `.env` says of OTEL_* into the environment, which is all that the library reads.
+
+    Raises:
+        ConfigError: a value cannot work.
+
+    """
+    for name, value in said.items():
+        if name.startswith("OTEL_") and value and not os.environ.get(name):
+            os.environ[name] = value
+    exporters_in(os.environ)
