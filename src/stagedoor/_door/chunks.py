@@ -22,8 +22,7 @@ _TOKEN: Final = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]++"
 _QUOTED: Final = rb'"(?:[\t\x20!#-\[\]-\x7e\x80-\xff]++|\\[\t\x20-\x7e\x80-\xff])*"'
 _BWS: Final = rb"[\t ]*+"
 _SIZE: Final = re.compile(
-    rb"([0-9A-Fa-f]++)(?:%b;%b%b(?:%b=%b(?:%b|%b))?)*\r\n"
-    % (_BWS, _BWS, _TOKEN, _BWS, _BWS, _TOKEN, _QUOTED)
+    rb"([0-9A-Fa-f]++)(?:%b;%b%b(?:%b=%b(?:%b|%b))?)*\r\n" % (_BWS, _BWS, _TOKEN, _BWS, _BWS, _TOKEN, _QUOTED)
 )
 _DIGITS: Final = 15  # of a size, without leading zeros: beyond is no honest chunk
 _RUN: Final = 1_024  # chunks that are joined at once
