@@ -192,6 +192,6 @@ def test_a_database_without_films_is_refused_in_one_line(tmp_path: Path) -> None
         run("etl"), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
 
-    assert done.returncode == 1
+    assert done.returncode == 78
     assert done.stderr.count("\n") == 1
     assert "DATABASE_URL" in done.stderr
