@@ -63,6 +63,7 @@ def test_the_whole_answers_through_nginx(started: Set, https: int) -> None:
     """Contract 1.1: with secrets from files, a Redis that wants a password, and two gateways."""
     until(180, "all is well", lambda: b'"status":"healthy"' in _health(https))
     until(180, "the shop is seeded", lambda: status(https, "/api/profile/user123") == 200)
+    until(60, "a search that has just started is late", lambda: status(https, "/api/v1/films") == 200)
 
     assert [status(https, path) for path in ("/api/v1/films", "/movies", "/api/memes")] == [200] * 3
     assert [status(https, path) for path in ("/metrics", "/admin/purge")] == [404, 404]
