@@ -172,15 +172,17 @@ class Shared:
             await self._clock.sleep(self._interval)
 
     async def _beat(self) -> None:
+        # After the question, which connects, and before anybody reads: what was purged meanwhile must be out.
+        if await self._is_in_time() and (not self._untold or await self._tell()):
+            self._restore()
+
+    async def _is_in_time(self) -> bool:
+        """Ask what is new; tell whether the server answers within the limit of operations."""
         began = self._clock.now()
         if not await self._question(self._probe_timeout):
-            return
+            return False
         # That may have been the way there, or a busy loop of ours; what the server itself takes, the next one tells.
-        if self._clock.now() - began > self._timeout and not await self._question(self._timeout):
-            return
-        # After the question, which connects, and before anybody reads: what was purged meanwhile must be out.
-        if not self._untold or await self._tell():
-            self._restore()
+        return self._clock.now() - began <= self._timeout or await self._question(self._timeout)
 
     async def _question(self, seconds: float) -> bool:
         """Ask what is new, and tell whether an answer came in so much time."""
