@@ -22,7 +22,7 @@ from stagedoor._door.pipeline import Pipeline
 from stagedoor._door.reader import Head, RequestReader
 from stagedoor._door.scope import scope_of
 from stagedoor._door.timeouts import ConnectionTimeouts
-from stagedoor._door.wire import problem_answer
+from stagedoor._door.wire import problem_answer, write_all
 from stagedoor._problems import ProblemDetails
 
 if TYPE_CHECKING:
@@ -232,7 +232,7 @@ class DoorProtocol(asyncio.Protocol):
             self._transport.write(pieces[0])
         else:
             self._timeouts.written += sum(map(len, pieces))
-            self._transport.writelines(pieces)
+            write_all(self._transport, pieces)
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was written."""

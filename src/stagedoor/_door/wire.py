@@ -1,5 +1,6 @@
 """Heads of answers, as bytes. Nothing leaves that could be read as a second header line (T2)."""
 
+import asyncio
 import http
 import re
 from collections.abc import Iterable, Sequence
@@ -9,7 +10,7 @@ from stagedoor._door.guards import instance_of
 from stagedoor._ids import request_id_of
 from stagedoor._problems import ProblemDetails, fields_of, render
 
-__all__ = ["STATUS_LINES", "RequestOutline", "head_of", "problem_answer"]
+__all__ = ["STATUS_LINES", "RequestOutline", "head_of", "problem_answer", "write_all"]
 
 _INSTANCE: Final = 2_048
 # 1xx are interim and never an application's answer.
@@ -61,3 +62,15 @@ def problem_answer(
         (b"connection", b"close"),
     )
     return head_of(problem.status, own) + b"\r\n" + (b"" if asked.bodiless else body)
+
+
+def write_all(transport: asyncio.Transport, pieces: Sequence[bytes | memoryview]) -> None:
+    """Hand pieces to a transport at once.
+
+    asyncio's own `writelines` does not pause its protocol before Python 3.12.9 and 3.13.2, so that a client that reads
+    nothing fills memory without end (CVE-2024-12254), and copies before 3.12. uvloop's does neither.
+    """
+    if type(transport).__module__.startswith("asyncio."):
+        transport.write(b"".join(pieces))
+    else:
+        transport.writelines(pieces)
