@@ -136,7 +136,9 @@ class Stage:
         process = self._began(killed if words else run(name))
         try:
             listens = partial(ask, self.ports[name], "/health")
-            await asyncio.to_thread(until, lambda: listens().status in {200, 503}, str, START_SECONDS)
+            # Some places are reached while it starts, and that it is asked how it fares may be enough.
+            begun = lambda: process.poll() is not None or listens().status in {200, 503}  # noqa: E731
+            await asyncio.to_thread(until, begun, str, START_SECONDS)
             yield process
         finally:
             process.kill()
