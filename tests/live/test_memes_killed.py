@@ -73,6 +73,12 @@ async def kill_all(stage: Stage, *, deep: bool) -> None:
         meme_id = await stage.reset()
         status, code = await stage.killed(write, meme_id, place, mode)
         state = await stage.state()
+        # What memes had sent before it died, media may still be storing: that is for the next sweep.
+        for _ in range(20):
+            if state.is_even():
+                break
+            await asyncio.sleep(0.25)
+            state = await stage.state()
 
         told = (str(place), mode, write.method, write.path, status, code)
         print(*told)

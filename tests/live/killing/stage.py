@@ -80,9 +80,13 @@ class State:
     outbox: list[Any]
     objects: Mapping[str, bytes]
 
+    def is_even(self) -> bool:
+        """Tell whether every meme has its picture, and every picture its meme."""
+        return sorted(row["image_name"] for row in self.rows) == sorted(self.objects)
+
     def validate(self, meme_id: str, write: Write, status: int) -> None:
         """Hold it to what is promised: nothing half there, nothing left over, nothing lost that was acknowledged."""
-        assert sorted(row["image_name"] for row in self.rows) == sorted(self.objects)
+        assert self.is_even(), (self.rows, sorted(self.objects))
         for row in self.rows:
             assert {"title": row["title"], "description": row["description"]} in (TEXTS, OTHER)
             assert self.objects[row["image_name"]] in (FIRST, LARGE, SMALL)
