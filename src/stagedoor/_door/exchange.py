@@ -210,8 +210,10 @@ class Exchange:
         if not (self.received and connection.may_keep_alive(self)):
             # RFC 9112 9.3: with a body unread, the next request cannot be found.
             self.keep_alive = False
-        fields = [*connection.common_fields(), *[(name.lower(), value) for name, value in headers]]
+        fields = [(name.lower(), value) for name, value in headers]
         named = dict(reversed(fields))  # the first of each name
+        if b"date" not in named:
+            fields[:0] = connection.common_fields()
         if not _OURS.isdisjoint(named):
             fields = self._taken_over(fields)
         fields += self._framing(status, named.get(b"content-length"))

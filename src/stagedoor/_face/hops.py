@@ -14,7 +14,8 @@ HOP: Final = frozenset(
         b"proxy-authenticate",
     }
 )  # fmt: skip
-OWN_ANSWER: Final = HOP - {b"content-length"} | {b"via"}
+# The date is told by whoever answers, the server in front of us: it stands once (RFC 9110 5.3, 6.6.1).
+OWN_ANSWER: Final = HOP - {b"content-length"} | {b"date", b"via"}
 # What asks for a part of an answer, or for it under a condition (RFC 9110 13.1, 14.2).
 PARTIAL: Final = frozenset(
     {b"if-match", b"if-none-match", b"if-modified-since", b"if-unmodified-since", b"if-range", b"range"}

@@ -129,9 +129,11 @@ class Permission:
     ) -> bool:
         """Write a form's head as it is this second; False if it says something that the door has to look at."""
         self.used = now
-        fields = [*second, *form.fields, *self.told(self._lifetime - max(0.0, now - held.born))]
+        fields = [*form.fields, *self.told(self._lifetime - max(0.0, now - held.born))]
         dress(fields, _GAP, form.origin)
         names = [name.lower() for name, _ in fields]
+        if b"date" not in names:
+            fields[:0] = second
         if not _FRAMING.isdisjoint(names) or names.count(b"content-length") > 1:
             return False
         head = render(form.status, fields)

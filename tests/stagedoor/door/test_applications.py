@@ -28,6 +28,20 @@ async def test_h6_a_status_that_cannot_be_is_502_and_kills_nothing(status: int) 
     assert answer.json()["instance"] == "/x"
 
 
+@pytest.mark.parametrize("own", [(), ((b"Date", b"Thu, 01 Jan 2026 00:00:00 GMT"),)])
+async def test_h1_a_date_stands_once(own: tuple[tuple[bytes, bytes], ...]) -> None:
+    """RFC 9110 5.3, 6.6.1: an application that says its own date is believed; two of them are no answer."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, start(200, *own), body(b"x"))
+
+    async with serving(app) as door:
+        (answer,) = await door.ask(get(b"/x"))
+
+    dates = [value for name, value in answer.fields if name.lower() == b"date"]
+    assert dates == [own[0][1] if own else b"Mon, 05 Jan 2026 10:00:00 GMT"]
+
+
 FAILING = {
     "raises": (),
     "raises after the start": (start(),),

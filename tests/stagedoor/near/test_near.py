@@ -116,6 +116,17 @@ async def test_what_a_handler_says_of_the_framing_is_looked_at(query: str) -> No
             assert all(answer.startswith(b"HTTP/1.1 200 ") for answer in told[0])
 
 
+async def test_a_date_stands_once() -> None:
+    """RFC 9110 6.6.1: a handler that says its own is believed here as elsewhere."""
+    target = "/framed?name=date&said=Thu%2C%2001%20Jan%202026%2000%3A00%3A00%20GMT"
+    async with shopping() as door:
+        connection = await warm(door, target)
+
+        head, _, _ = answered_at_once(connection, octets(target)).partition(b"\r\n\r\n")
+
+        assert re.findall(rb"(?m)^date: (.*)\r", head) == [b"Thu, 01 Jan 2026 00:00:00 GMT"]
+
+
 async def test_octets_after_half_an_empty_line_are_read() -> None:
     """RFC 9112 2.2: a CR that waits for its LF belongs to what comes; the same octets alone would be a request."""
     async with shopping() as door:
