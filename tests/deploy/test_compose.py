@@ -58,6 +58,16 @@ def test_t15_production_names_no_secret_but_by_its_file() -> None:
         assert words == [] or all("/run/secrets/" in word for word in words), name
 
 
+def test_the_wall_knows_who_may_write() -> None:
+    """The meme service shows its forms by the gateway's settings: else who may not write fills one in for nothing."""
+    services = compose("compose.prod.yaml")["services"]
+    gateway, memes = services["gateway-1"]["environment"], services["memes"]["environment"]
+    who = {name for name in gateway if name.startswith(("GATEWAY_AUTH", "GATEWAY_JWT_"))}
+
+    assert len(who) >= 4
+    assert {name: memes.get(name) for name in who} == {name: gateway[name] for name in who}
+
+
 def test_every_container_of_production_is_bounded_and_comes_back() -> None:
     """One that leaks takes no other along; one that dies is started again."""
     for name, one in compose("compose.prod.yaml")["services"].items():
