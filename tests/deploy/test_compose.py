@@ -68,6 +68,18 @@ def test_the_wall_knows_who_may_write() -> None:
     assert {name: memes.get(name) for name in who} == {name: gateway[name] for name in who}
 
 
+@pytest.mark.parametrize("file", FILES)
+def test_the_gateway_believes_nginx_wherever_the_network_is(file: str) -> None:
+    """STACK_SUBNET moves both: else all who come by nginx are one client, with one limit."""
+    said = compose(file)
+    network = next(iter(said["networks"].values()))
+    gateway = next(one for name, one in said["services"].items() if name.startswith("gateway"))
+
+    believed = gateway["environment"]["GATEWAY_TRUSTED_PROXIES"]
+    assert believed == network["ipam"]["config"][0]["subnet"]
+    assert believed.startswith("${STACK_SUBNET:-")
+
+
 def test_every_container_of_production_is_bounded_and_comes_back() -> None:
     """One that leaks takes no other along; one that dies is started again."""
     for name, one in compose("compose.prod.yaml")["services"].items():
