@@ -1,5 +1,6 @@
 """The compose files keep what is promised of every container, before any is started."""
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -78,6 +79,22 @@ def test_the_gateway_believes_nginx_wherever_the_network_is(file: str) -> None:
     believed = gateway["environment"]["GATEWAY_TRUSTED_PROXIES"]
     assert believed == network["ipam"]["config"][0]["subnet"]
     assert believed.startswith("${STACK_SUBNET:-")
+
+
+@pytest.mark.parametrize(("port", "behind"), [("", ""), ("443", ""), ("8443", ":8443")])
+def test_plain_http_is_sent_to_the_port_that_is_published(tmp_path: Path, port: str, behind: str) -> None:
+    """STACK_HTTPS_PORT: a redirection without it leads to another server, or to none."""
+    nginx = tmp_path / "nginx"
+    nginx.write_text("#!/bin/sh\n")
+    nginx.chmod(0o755)
+    script = (ROOT / "deploy/nginx/start.sh").read_text().replace("/tmp/", f"{tmp_path}/")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", script], env={"PATH": path, "STACK_HTTPS_PORT": port}, check=True)
+
+    assert f'map $host $https_port {{ default "{behind}"; }}' in (tmp_path / "resolver.conf").read_text()
+    assert "https://$host$https_port$request_uri" in (ROOT / "deploy/nginx/production.conf").read_text()
+    nginx_of = compose("compose.prod.yaml")["services"]["nginx"]
+    assert nginx_of["environment"]["STACK_HTTPS_PORT"] == "${STACK_HTTPS_PORT:-443}"
 
 
 def test_every_container_of_production_is_bounded_and_comes_back() -> None:
