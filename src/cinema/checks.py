@@ -13,7 +13,14 @@ from cinema.faults import Fault, of_disk, of_sqlite
 from cinema.settings import Settings
 from stagedoor._commands.listening import listening_fault
 
-__all__ = ["check_database", "check_file", "check_folder", "check_listening", "sqlite_file"]
+__all__ = [
+    "check_database",
+    "check_file",
+    "check_folder",
+    "check_index",
+    "check_listening",
+    "sqlite_file",
+]
 
 _LEAST_ROOM = 2**20  # bytes
 _SQLITE = "sqlite+aiosqlite:///"
@@ -60,6 +67,13 @@ def check_file(setting: str, file: Path) -> None:
     number = errno.EISDIR if file.is_dir() else errno.EACCES if closed else 0
     if number:
         raise of_disk(OSError(number, os.strerror(number)), setting, file)
+
+
+def check_index(settings: Settings) -> None:
+    """Raise `Fault` unless the index and its state can be written."""
+    check_file("SEARCH_ETL_STATE", settings.search_etl_state)
+    if settings.search_url is None:
+        check_folder("SEARCH_DIR", settings.search_dir)
 
 
 def check_database(settings: Settings) -> None:
