@@ -91,12 +91,12 @@ async def _tables(settings: Settings, folder: Path) -> Mapping[str, int]:
     """Write the tables as they are at one moment."""
     if not settings.database_url.startswith(_SQLITE):
         return await _exported(settings.database_url, folder, write=True)
-    snapshot = folder / _SNAPSHOT
+    snapshot = folder / "tables" / _SNAPSHOT
     await asyncio.to_thread(_copy, Path(settings.database_url.removeprefix(_SQLITE)), snapshot)
     try:
         return await _exported(f"{_SQLITE}{snapshot}", folder, write=False)
     finally:
-        await asyncio.to_thread(_remove_snapshot, folder)
+        await asyncio.to_thread(_remove_snapshot, snapshot.parent)
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -113,11 +113,9 @@ def _remove_snapshot(folder: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    folder.mkdir(
-        mode=0o700, parents=True, exist_ok=True
-    )  # it holds what people are called, and where they live
-    for name in _PARTS:
-        (folder / name).mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in _PARTS:  # what people are called, and where they live, is for this user alone
+        (folder / name).mkdir(mode=0o700)
 
 
 def _is_filled(folder: Path) -> bool:

@@ -323,3 +323,13 @@ def test_the_commands_say_what_they_did(films: Path, tmp_path: Path, monkeypatch
     assert said[0].stdout.startswith("backed up: ")
     assert said[1].stderr.startswith("cinema: one: not empty")
     assert said[4].stdout.startswith("restored: ")
+
+
+async def test_nobody_else_reads_a_backup_in_a_folder_that_was_there(films: Path, tmp_path: Path) -> None:
+    """Issue 15.5: it holds what people are called; the folder around it may be open to all."""
+    settings, folder = place(tmp_path / "source"), tmp_path / "backup"
+    await filled(settings, films, memes=1)
+    folder.mkdir(mode=0o755)
+    await take(settings, folder)
+
+    assert [(folder / name).stat().st_mode & 0o077 for name in ("tables", "pictures")] == [0, 0]
