@@ -44,6 +44,7 @@ async def take(settings: Settings, folder: Path) -> BackupManifest:
     """
     if await asyncio.to_thread(_is_filled, folder):
         raise BackupRefused(f"{folder}: not empty; a backup wants a folder of its own", _EX_CANTCREAT)
+    await asyncio.to_thread(_make, folder)
     try:
         return await _filled(settings, folder)
     except BaseException:
@@ -53,7 +54,6 @@ async def take(settings: Settings, folder: Path) -> BackupManifest:
 
 
 async def _filled(settings: Settings, folder: Path) -> BackupManifest:
-    await asyncio.to_thread(_make, folder)
     rows, missing = await _copied(settings, folder)
     wanted = set(await asyncio.to_thread(pictures_in, folder)) - set(missing)
     await asyncio.to_thread(_keep_only, folder / "pictures", wanted)

@@ -333,3 +333,14 @@ async def test_nobody_else_reads_a_backup_in_a_folder_that_was_there(films: Path
     await take(settings, folder)
 
     assert [(folder / name).stat().st_mode & 0o077 for name in ("tables", "pictures")] == [0, 0]
+
+
+async def test_of_two_backups_into_one_folder_one_is_whole(films: Path, tmp_path: Path) -> None:
+    """Issue 15.5: the one that comes too late leaves alone what the other has begun."""
+    settings = place(tmp_path / "source")
+    await filled(settings, films, memes=1)
+    both = (take(settings, tmp_path / "backup") for _ in range(2))
+    done = await asyncio.gather(*both, return_exceptions=True)
+
+    assert sorted(isinstance(one, Exception) for one in done) == [False, True]
+    read_manifest(tmp_path / "backup")
