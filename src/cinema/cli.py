@@ -257,7 +257,7 @@ def backup(
     settings = _settings()
     from cinema.backup.take import take
 
-    with _kept():
+    with _kept(settings, folder):
         taken = asyncio.run(take(settings, folder))
         rows, pictures = sum(taken.rows.values()), sum(name.startswith("pictures/") for name in taken.files)
         print(f"backed up: {rows:,} rows, {pictures:,} pictures in {folder}")  # noqa: T201 - the answer
@@ -274,29 +274,31 @@ def restore(
     settings = _settings()
     from cinema.backup.restore import restore as put_back
 
-    with _kept():
+    with _kept(settings, folder):
         taken = asyncio.run(put_back(settings, folder, overwrite=overwrite))
         rows = sum(taken.rows.values())
         print(f"restored: {rows:,} rows, as of {taken.taken}; cinema etl builds the index")  # noqa: T201 - the answer
 
 
 @contextmanager
-def _kept() -> Iterator[None]:
+def _kept(settings: "Settings", folder: Path) -> Iterator[None]:
     """Say in one line why nothing was backed up, or put back."""
-    from cinema.backup.manifest import BackupRefused
+    from cinema.checks import sqlite_file
     from cinema.database import DatabaseUnavailable
+    from cinema.database.faults import of_database
+    from cinema.faults import Fault, of_disk
     from cinema.services.frame import Outage
 
-    try:
-        yield
-    except BackupRefused as error:
-        _fail(error.code, error)
-    except DatabaseUnavailable as error:
-        _fail(69, f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
-    except Outage:
-        _fail(69, "MEDIA_STORE: the store of pictures does not answer")
-    except OSError as error:
-        _fail(74, f"{error.filename or 'DIR'}: {error.strerror or error}")
+    with _told():
+        try:
+            yield
+        except DatabaseUnavailable as error:
+            raise of_database(error, sqlite_file(settings)) from error
+        except Outage as error:
+            line = "MEDIA_STORE: the store of pictures does not answer"
+            raise Fault(line, os.EX_UNAVAILABLE) from error
+        except OSError as error:
+            raise of_disk(error, "DIR, MEDIA_DIR", error.filename or folder) from error
 
 
 @app.command()

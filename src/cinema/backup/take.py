@@ -8,6 +8,8 @@ source itself, which is told.
 """
 
 import asyncio
+import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import Collection, Mapping
@@ -21,7 +23,8 @@ from cinema import __version__
 from cinema.backup.manifest import BackupManifest, BackupRefused, digest_of, write_manifest
 from cinema.backup.pictures import fetched
 from cinema.backup.rows import TABLES, amend, export, file_of, memes_now, pictures_in
-from cinema.database import open_database
+from cinema.checks import sqlite_file
+from cinema.database import DatabaseUnavailable, open_database
 from cinema.database.migrate import head, is_current
 from cinema.services.media.store import objects_of
 from cinema.settings import Settings
@@ -29,9 +32,7 @@ from cinema.settings import Settings
 __all__ = ["take"]
 
 _PARTS: Final = ("tables", "pictures")
-_SQLITE: Final = "sqlite+aiosqlite:///"
 _SNAPSHOT: Final = ".snapshot.db"
-_EX_CANTCREAT: Final = 73
 
 
 async def take(settings: Settings, folder: Path) -> BackupManifest:
@@ -43,7 +44,7 @@ async def take(settings: Settings, folder: Path) -> BackupManifest:
 
     """
     if await asyncio.to_thread(_is_filled, folder):
-        raise BackupRefused(f"{folder}: not empty; a backup wants a folder of its own", _EX_CANTCREAT)
+        raise BackupRefused(f"{folder}: not empty; a backup wants a folder of its own", os.EX_CANTCREAT)
     await asyncio.to_thread(_make, folder)
     try:
         return await _filled(settings, folder)
@@ -89,12 +90,13 @@ async def _copied(settings: Settings, folder: Path) -> tuple[Mapping[str, int], 
 
 async def _tables(settings: Settings, folder: Path) -> Mapping[str, int]:
     """Write the tables as they are at one moment."""
-    if not settings.database_url.startswith(_SQLITE):
+    file = sqlite_file(settings)
+    if file is None:
         return await _exported(settings.database_url, folder, write=True)
     snapshot = folder / "tables" / _SNAPSHOT
-    await asyncio.to_thread(_copy, Path(settings.database_url.removeprefix(_SQLITE)), snapshot)
     try:
-        return await _exported(f"{_SQLITE}{snapshot}", folder, write=False)
+        await asyncio.to_thread(_copy, file, snapshot)
+        return await _exported(f"sqlite+aiosqlite:///{snapshot}", folder, write=False)
     finally:
         await asyncio.to_thread(_remove_snapshot, snapshot.parent)
 
@@ -103,8 +105,13 @@ def _copy(source: Path, target: Path) -> None:
     """Copy a file of SQLite as of one moment, by its own means: who writes meanwhile is not held up."""
     if not source.exists():
         raise BackupRefused(f"DATABASE_URL: there is no file {source}")
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)
+    try:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:  # only the copy is written
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
+        raise DatabaseUnavailable(str(error)) from error
 
 
 def _remove_snapshot(folder: Path) -> None:
