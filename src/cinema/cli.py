@@ -311,13 +311,13 @@ def doctor(
 ) -> None:
     """Look at settings and everything behind them; say what is wrong and what to do, nothing where all is well."""
     from cinema.doctor.examine import examine
-    from cinema.doctor.finding import Finding, exit_code, lines_of
+    from cinema.doctor.finding import exit_code, lines_of, of_setting
     from cinema.settings import SettingsError, load
 
     try:
         found = asyncio.run(examine(load(), door or ()))
     except SettingsError as error:
-        found = [Finding("settings", "setting", str(error), "Correct it in the environment, or in .env.")]
+        found = [of_setting(error)]
     said = lines_of(found, as_json=as_json)
     if said:
         print(said)  # noqa: T201 - the answer

@@ -389,3 +389,12 @@ def test_a_setting_that_is_wrong_is_a_finding_too(tmp_path: Path, monkeypatch: p
     assert said.exit_code == 78
     assert json.loads(said.stdout)["findings"][0]["subject"] == "settings"
     assert "GATEWAY_PORT" in json.loads(said.stdout)["findings"][0]["said"]
+
+
+async def test_settings_with_which_the_gateway_cannot_start_are_named_first(tmp_path: Path) -> None:
+    """Issue 15.5, 16: each is right by itself; that nobody answers comes of it."""
+    settings = here(tmp_path, docs_only=True, gateway_port=free_port(), gateway_rate_limits="/nowhere=1/1")
+    found = await examine(settings)
+
+    assert seen(found) == [("settings", "setting"), ("gateway", "down")]
+    assert found[0].said.startswith("GATEWAY_RATE_LIMITS: ")
