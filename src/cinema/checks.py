@@ -19,6 +19,8 @@ __all__ = [
     "check_folder",
     "check_index",
     "check_listening",
+    "nearest",
+    "refusal",
     "sqlite_file",
 ]
 
@@ -36,15 +38,15 @@ def check_listening(host: str, port: int, host_setting: str, port_setting: str) 
 
 def check_folder(setting: str, folder: Path, shown: Path | None = None) -> None:
     """Raise `Fault` unless a folder can be written, or made: 73 for a place that is closed, 74 for a full disk."""
-    number = _refusal(folder)
+    number = refusal(folder)
     if number:
         raise of_disk(OSError(number, os.strerror(number)), setting, shown or folder)
 
 
-def _refusal(folder: Path) -> int:
+def refusal(folder: Path) -> int:
     """Return the number of the system's error that writing into a folder would end with; 0 if it would not."""
     try:
-        there = _nearest(folder)
+        there = nearest(folder)
         disk = os.statvfs(there)
     except OSError as error:
         return error.errno or errno.EIO
@@ -99,10 +101,10 @@ def sqlite_file(settings: Settings) -> Path | None:
     return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
 
 
-def _nearest(folder: Path) -> Path:
-    """Return a folder, or the nearest above it that is there."""
+def nearest(folder: Path) -> Path:
+    """Return a folder, or the nearest above it that is there; raises `OSError` for a link that leads nowhere."""
     place = folder.absolute()
     while not os.path.lexists(place):
         place = place.parent
-    place.stat()  # a link that leads nowhere, or round in a circle, is an error of its own
+    place.stat()
     return place

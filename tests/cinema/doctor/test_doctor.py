@@ -333,6 +333,18 @@ async def test_folders_that_cannot_be_written_and_full_disks_are_named(tmp_path:
     assert [exit_code(one) for one in (well, closed, full)] == [0, 73, 74]
 
 
+def test_a_folder_behind_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    """Issue 15.5: a start refuses it, so the doctor names it; what is above the link may well be written."""
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "away").symlink_to("nowhere")
+    found = [
+        seen([*of_places(here(tmp_path, media_dir=tmp_path / name / "media"), least=0)])
+        for name in ("loop", "away")
+    ]
+
+    assert found == [[("MEDIA_DIR", "setting")], [("MEDIA_DIR", "setting")]]
+
+
 def test_a_clock_that_is_off_is_named_and_ours_if_all_others_agree() -> None:
     """Issue 15.5: half a minute; a second is none."""
     one, all_of_them, well = (Clocks(lambda: 1_000.0) for _ in range(3))
