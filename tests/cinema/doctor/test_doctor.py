@@ -81,7 +81,9 @@ async def test_a_database_that_is_down_or_refuses_us_is_named_so(postgres: Serve
     down = here(tmp_path, database_url=f"postgresql+asyncpg://a@{LOOPBACK}:{free_port()}/b")
     other = here(tmp_path, database_url=postgres.url.removesuffix("postgres") + "nowhere")
     stranger = here(tmp_path, database_url=postgres.url.replace("postgres@", "stranger@"))
+    unknown = await of_database(here(tmp_path, database_url="postgresql+asyncpg://a@h.invalid/b"), clocks())
 
+    assert (seen(unknown), unknown[0].said) == ([("database", "down")], "its host cannot be resolved")
     assert seen(await of_database(down, clocks())) == [("database", "down")]
     assert seen(await of_database(other, clocks())) == [("database", "missing")]
     assert seen(await of_database(stranger, clocks())) == [("database", "credentials")]
