@@ -10,12 +10,12 @@ from cinema.doctor.clocks import Clocks
 from cinema.doctor.finding import Finding
 from cinema.services import SERVICES, BackendService
 from cinema.settings import Settings, host_of
+from cinema.stack.parts import is_here, parts_of
 
 __all__ = ["of_gateway", "of_services"]
 
 # A name of our form that no picture has.
 _NOBODY: Final = "00000000-0000-4000-8000-000000000000.png"
-_HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 async def of_services(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
@@ -26,9 +26,7 @@ async def of_services(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
 
 async def of_gateway(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
     """Return what is wrong with the gateway at its own address."""
-    host = "127.0.0.1" if settings.gateway_host in {"0.0.0.0", "::"} else settings.gateway_host  # noqa: S104 - compared
-    place = f"[{host}]" if ":" in host else host
-    base = f"http://{place}:{settings.gateway_port}"
+    base = parts_of(settings)[-1].url
     reply = await asked(f"{base}/", {"Accept": "application/json"})
     clocks.note("gateway", reply.told)
     found = _unreached("gateway", "gateway", "GATEWAY_PORT", base, reply) or _foreign(
@@ -88,7 +86,7 @@ def _foreign(name: str, setting: str, base: str, reply: Reply, ours: bool) -> Fi
 
 def _taken(name: str, setting: str, base: str) -> Finding:
     said = f"another program listens at {base}"
-    where = f"(here: ss -ltnp 'sport = :{base.rpartition(':')[2]}')" if host_of(base) in _HERE else ""
+    where = f"(here: ss -ltnp 'sport = :{base.rpartition(':')[2]}')" if is_here(host_of(base)) else ""
     return Finding(
         name, "port_taken", said, f"End that program {where}, or set {setting} to another address."
     )

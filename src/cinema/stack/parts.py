@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cinema.services import SERVICES
 from cinema.settings import Settings, host_of
 
-__all__ = ["StackProcess", "parts_of"]
+__all__ = ["StackProcess", "is_here", "parts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,11 @@ def parts_of(settings: Settings) -> list[StackProcess]:
     parts = [
         StackProcess(service.name, *service.address(settings), service.setting, "/health")
         for service in SERVICES.values()
-        if _is_here(host_of(service.url(settings)))
+        if is_here(host_of(service.url(settings)))
     ]
     return [*parts, StackProcess("etl", words=("etl", "--watch")), gateway]
 
 
-def _is_here(host: str) -> bool:
+def is_here(host: str) -> bool:
+    """Tell whether an address is this machine's to itself."""
     return host in {"localhost", "::1"} or host.startswith("127.")
