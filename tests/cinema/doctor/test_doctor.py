@@ -18,6 +18,7 @@ from cinema import __version__
 from cinema.cli import app
 from cinema.database import open_database
 from cinema.database.migrate import migrate, upgrade
+from cinema.doctor import asking
 from cinema.doctor.certificates import of_certificates
 from cinema.doctor.clocks import Clocks
 from cinema.doctor.database import of_database
@@ -378,6 +379,29 @@ async def test_a_certificate_that_ends_soon_is_named_with_its_day(tmp_path: Path
         ("door", "in 5 days (2099-05-01)")
     ]
     assert [(one.kind, "has ended" in one.said) for one in late] == [("certificate", True)]
+
+
+async def test_who_answers_without_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 15.5: in time, and nobody reads on behind it: a process ends only with its threads."""
+    monkeypatch.setattr(asking, "SECONDS", 0.2)
+    left = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        ending = asyncio.create_task(reader.read())
+        while not ending.done():
+            writer.write(b"x")
+            await asyncio.wait({ending}, timeout=0.05)
+        await asyncio.gather(ending, return_exceptions=True)
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(answer, LOOPBACK, 0) as server:
+        reply = await asking.asked(f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}")
+
+        assert reply.lost == "hung"
+        await asyncio.wait_for(left.wait(), 2.0)
 
 
 # --- what is printed -----------------------------------------------------------------------------------------------
