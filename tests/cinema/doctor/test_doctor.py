@@ -381,6 +381,22 @@ async def test_a_certificate_that_ends_soon_is_named_with_its_day(tmp_path: Path
     assert [(one.kind, "has ended" in one.said) for one in late] == [("certificate", True)]
 
 
+async def test_an_address_that_is_none_is_named_and_what_only_looks_like_one_is_not_asked(
+    tmp_path: Path,
+) -> None:
+    """Issue 15.5: origins of pages are no servers of ours, nor is a list of them an address."""
+    doors = ["localhost:8443", "https://localhost:none"]
+    settings = here(
+        tmp_path,
+        gateway_cors_origins="https://one.example:8443,https://two.example",
+        sentry_dsn="https://key@sentry.example:none/1",
+    )
+    found = await of_certificates(settings, doors, 0.0)
+
+    assert seen(found) == [("door", "setting"), ("door", "setting")]
+    assert [one.said for one in found] == [f"{door!r} is no address" for door in doors]
+
+
 async def test_who_answers_without_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Issue 15.5: in time, and nobody reads on behind it: a process ends only with its threads."""
     monkeypatch.setattr(asking, "SECONDS", 0.2)
