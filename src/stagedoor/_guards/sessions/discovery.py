@@ -46,6 +46,8 @@ def metadata_of(document: bytes, issuer: str) -> Metadata:
     if not isinstance(said, dict) or said.get("issuer") != issuer:  # Discovery 4.3: exactly the same
         raise ValueError("the document is another issuer's")
     methods = said.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    if not isinstance(methods, list):
+        raise ValueError("token_endpoint_auth_methods_supported is no list")  # noqa: TRY004 - of what came from outside
     return Metadata(
         issuer=issuer,
         authorization=_address(said, "authorization_endpoint", issuer),

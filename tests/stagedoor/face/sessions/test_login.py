@@ -348,6 +348,7 @@ async def test_an_answer_without_tokens_makes_no_session(bent: dict[str, object]
         {"authorization_endpoint": "javascript:alert(1)"},
         {"jwks_uri": 7},
         {"end_session_endpoint": "http://login.example/out"},
+        {"token_endpoint_auth_methods_supported": 7},
     ],
     ids=json.dumps,
 )
