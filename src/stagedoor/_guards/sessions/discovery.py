@@ -109,7 +109,9 @@ class Discovery:
     async def _renew(self) -> None:
         try:
             answer = await self._http.ask(self._issuer.rstrip("/") + _PATH, seconds=_SECONDS)
-            self._metadata = metadata_of(answer.body if answer.status == 200 else b"", self._issuer)
+            if answer.status != 200:
+                raise ValueError(f"it answered {answer.status}")  # noqa: TRY301 - told like any other reason
+            self._metadata = metadata_of(answer.body, self._issuer)
             self._had = self._now()
         except (StagedoorError, ValueError) as error:
             held = "what is there goes on" if self._metadata is not None else "nobody can log in"
