@@ -157,6 +157,7 @@ async def test_settings_as_arguments_replace_the_environment() -> None:
         {"keys": "k"},
         {"idle": float("nan")},
         {"algorithms": ()},
+        {"scopes": "openid"},
     ],
 )
 def test_arguments_are_named_as_such(said: dict[str, Any]) -> None:
