@@ -20,7 +20,7 @@ from tests.stagedoor.face.sessions.provider import CLIENT, SECRET, Provider
 __all__ = ["BASE", "Browser", "Recorder", "Visited", "app", "environment", "opened", "orders", "store_of"]
 
 BASE = "https://shop.example"
-COOKIE, LOGIN = "__Host-web", "__Host-web-login"
+COOKIE, LOGIN = "__Host-web", "__Host-web.login"
 
 
 class Member(BaseModel):
