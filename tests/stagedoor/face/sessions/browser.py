@@ -41,6 +41,7 @@ catalog = app.service("catalog")
 legacy = app.service("legacy", forward={"cookie"})
 app.proxy("/api/{rest:path}", orders, methods={"GET", "POST"}, guard=sessions)
 app.proxy("/legacy/{name}", legacy)
+app.proxy("/wall/{name}", legacy, guard=sessions, subject_field="x-subject")
 home = app.aggregate("/home", Home, guard=sessions, cache=Cache(max_age=60))
 
 
