@@ -11,6 +11,7 @@ evict (`maxmemory-policy noeviction`) and should persist: a session that it lose
 import asyncio
 import logging
 from collections.abc import Awaitable
+from functools import cache
 from hashlib import sha1
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -124,9 +125,8 @@ class RedisSessions:
         return reply in {b"OK", "OK"}
 
     async def _run(self, script: str, key: bytes, *arguments: Word) -> Any:  # noqa: ANN401 - depends on the script
-        digest = sha1(script.encode(), usedforsecurity=False).hexdigest()
         try:
-            return await self._ask("EVALSHA", digest, 1, key, *arguments)
+            return await self._ask("EVALSHA", _digest(script), 1, key, *arguments)
         except StoreAway as error:
             if str(error) != "NOSCRIPT":
                 raise
@@ -185,3 +185,9 @@ class RedisSessions:
 
     def __repr__(self) -> str:
         return f"<RedisSessions {self._server!r}>"
+
+
+@cache
+def _digest(script: str) -> str:
+    """Return how EVALSHA names a script."""
+    return sha1(script.encode(), usedforsecurity=False).hexdigest()
