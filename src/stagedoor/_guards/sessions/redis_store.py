@@ -58,6 +58,9 @@ return 1
 """
 )
 _UNLOCK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
+# It is well and only has no room: who is logged in stays so, and nobody waits for it.
+_FULL: Final = "OOM"
+_ANSWERED: Final = frozenset({"NOSCRIPT", _FULL})
 _REPLACED: Final[dict[int, Replaced]] = {0: "gone", 1: "done", 2: "changed"}
 _CONNECT: Final = 0.5  # seconds
 _ANSWER: Final = 0.5
@@ -163,8 +166,10 @@ class RedisSessions:
                 self._fail("timeout")
             raise
         except (StoreDown, TimeoutError) as error:
-            if str(error) != "NOSCRIPT":
+            if str(error) not in _ANSWERED:
                 self._fail(str(error) or "timeout")
+            elif str(error) == _FULL:
+                _LOGGER.warning("Redis is full: nobody can log in, and no session is renewed")
             raise StoreAway(str(error)) from error
 
     def _fail(self, failure: str) -> None:

@@ -89,6 +89,19 @@ async def test_a_server_that_forgot_our_scripts_is_told_them() -> None:
     assert (found.data, found.age, line.asked, line.dropped) == (b"data", 0.007, ["EVALSHA", "EVAL"], 0)
 
 
+async def test_a_server_that_is_full_still_knows_who_is_logged_in(caplog: pytest.LogCaptureFixture) -> None:
+    """W12: what cannot be written now is nobody's outage but of who writes, and whoever operates it is told."""
+    clock, line = ManualClock(), Line(StoreDown("OOM"), [b"data", 7, 1])
+    sessions = store(line, clock)
+    with pytest.raises(StoreAway):
+        await sessions.create(b"new", b"x")
+    found = await sessions.read(b"m", use=True)
+
+    assert found is not None
+    assert line.dropped == 0
+    assert caplog.messages == ["Redis is full: nobody can log in, and no session is renewed"]
+
+
 @pytest.mark.parametrize("said", [None, b"x", [1], [b"x", b"y", b"z"], [b"x", 1], 7])
 async def test_nonsense_is_no_session_and_no_missing_one(said: object) -> None:
     """W12: nobody is logged out for it."""
