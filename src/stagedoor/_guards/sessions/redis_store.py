@@ -11,6 +11,7 @@ evict (`maxmemory-policy noeviction`) and should persist: a session that it lose
 import asyncio
 import logging
 from collections.abc import Awaitable
+from contextvars import Context
 from functools import cache
 from hashlib import sha1
 from typing import Any, Final, TypeAlias, TypeVar
@@ -147,7 +148,9 @@ class RedisSessions:
     async def _opened(self) -> None:
         """Connect, all that wait at once; who leaves takes nothing from the others."""
         if self._opening is None:
-            self._opening = asyncio.create_task(self._within(self._server.connect(), _CONNECT))
+            # In a context of its own: the connection outlives the request, and would keep all that it brought.
+            connecting = self._within(self._server.connect(), _CONNECT)
+            self._opening = asyncio.create_task(connecting, context=Context())
             self._opening.add_done_callback(self._settled)
         await asyncio.shield(self._opening)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stagedoor import _context as context
 from stagedoor._cache.server import StoreDown
 from stagedoor._guards.sessions.redis_store import RedisSessions
 from stagedoor._guards.sessions.store import StoreAway
@@ -20,9 +21,11 @@ class Line:
         self.connected = True
         self.asked: list[str] = []
         self.dropped = 0
+        self.opened_by: list[str] = []
 
     async def connect(self) -> None:
         self.asked.append("connect")
+        self.opened_by.append(context.current().request_id)
         self.connected = True
 
     async def command(self, *words: Any) -> Any:
@@ -78,6 +81,20 @@ async def test_a_request_whose_deadline_is_sooner_speaks_against_a_server_that_h
         await asyncio.gather(hanging, return_exceptions=True)
 
     assert line.asked.count("EVALSHA") == asked
+
+
+async def test_a_connection_holds_nothing_of_the_request_that_opened_it() -> None:
+    """X1, T15: it lives for hours; the credentials of one request, and its id in the log, do not."""
+    line = Line([])
+    line.connected = False
+    token = context.enter(context.RequestContext(request_id="first"))
+    try:
+        await store(line, ManualClock()).read(b"m", use=True)
+    finally:
+        context.leave(token)
+
+    assert line.asked == ["connect", "EVALSHA"]
+    assert line.opened_by == ["-"]
 
 
 async def test_a_server_that_forgot_our_scripts_is_told_them() -> None:
