@@ -136,6 +136,22 @@ async def test_octets_after_half_an_empty_line_are_read() -> None:
         assert (await connection.send(KEPT)).startswith(b"HTTP/1.1 400 ")
 
 
+async def test_the_end_of_a_head_with_octets_behind_it_is_not_remembered_for_the_head() -> None:
+    """T4: cut so that both are equally long, they would be two requests to somebody else, who got one answer to it."""
+    begun = b"GET /kept/b HTTP/1.1\r\nX-Padding-To-Be-As-Long: "  # its Host is the other's
+    following = octets("/asked?q=")
+    rest = KEPT + following.replace(b"q=", b"q=" + b"1" * (len(begun) - len(following)))
+    async with shopping() as door:
+        await warm(door, "/kept/b")
+        for _ in range(3):
+            assert (await door.connect().send(begun, rest)).count(b"HTTP/1.1 200 OK\r\n") == 2
+        connection = await warm(door, "/kept/a")
+
+        told = await connection.send(rest)
+
+        assert told.count(b"HTTP/1.1 200 OK\r\n") == 2
+
+
 async def test_a_purge_is_seen_by_the_next_request() -> None:
     """Each use asks the store."""
     async with shopping() as door:
