@@ -410,6 +410,32 @@ async def test_permissions_hold_no_answer() -> None:
         assert [one for one in gc.get_objects() if isinstance(one, Entry) and b'"made"' in one.body] == []
 
 
+def shrinking() -> Gateway:
+    """Return a shop whose answer is large, and the next one too small to be compressed."""
+    app, made = Gateway("shop"), iter((2_000, 2))
+
+    @app.get("/size", cache=Cache(max_age=10))
+    async def size() -> str:
+        return "x" * next(made)
+
+    return app
+
+
+async def test_a_head_is_remembered_again_where_another_permission_answers_it() -> None:
+    """Its octets meant the compressed answer; now that there is none, they are not read for ever."""
+    head = octets("/size", "Accept-Encoding: gzip")
+    async with behind(shrinking) as door:
+        near, second = door.running.web.near, door.state.default_headers
+        await warm(door, "/size", "Accept-Encoding: gzip", times=5)
+        assert near is not None
+        assert near.known(head, ("192.0.2.1", 40_000), second) is not None
+        await door.advance(11)
+
+        await warm(door, "/size", "Accept-Encoding: gzip", times=5)
+
+        assert near.known(head, ("192.0.2.1", 40_000), second) is not None
+
+
 async def test_a_flood_of_unlike_targets_pushes_nothing_out_that_is_in_use() -> None:
     """Each unknown parameter is another target of one answer: asked thrice each, they fill what is left, no more."""
     async with shopping(environment={"SHOP_CACHE_BYTES": str(2**22)}) as door:
