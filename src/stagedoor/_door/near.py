@@ -36,19 +36,19 @@ class NearDoorProtocol(DoorProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._near = config.near()
-        self._arrived = b""  # what is read now
+        self._arrived = b""  # what is read now, if it may be a request that is alone
 
     def data_received(self, data: bytes) -> None:
         """Answer what came before just so, or read it."""
         near = self._near
-        if near is None:
+        # Behind a part of a head, what has arrived may be the rest of it and more, and as long as all of it.
+        if near is None or not (self._reader.is_empty() and self._is_free()):
             DoorProtocol.data_received(self, data)
             return
-        if self._timeouts.phase == "idle" and self._is_free() and self._reader.is_empty():
-            whole = near.known(data, self._client, self._state.default_headers)
-            if whole is not None:
-                self._give(whole)
-                return
+        whole = near.known(data, self._client, self._state.default_headers)
+        if whole is not None:
+            self._give(whole)
+            return
         self._arrived = data
         DoorProtocol.data_received(self, data)
         self._arrived = b""
@@ -56,7 +56,7 @@ class NearDoorProtocol(DoorProtocol):
     def begin(self, head: Head) -> None:
         """Answer a request that is alone and known, or serve it."""
         near, arrived = self._near, self._arrived
-        if near is None or head.size != len(arrived) or head.method not in _METHODS or not self._is_free():
+        if near is None or head.size != len(arrived) or head.method not in _METHODS:
             DoorProtocol.begin(self, head)
             return
         target = head.target

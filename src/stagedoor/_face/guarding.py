@@ -38,12 +38,18 @@ _CLOSED = re.compile(rb"(?:^|[,\s])(private|no-store)(?:$|[,\s=])", re.IGNORECAS
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Whom a guard let in; `identity` is bytes that no two of them share."""
+    """Whom a guard let in; `identity` is bytes that no two of them share, nor two grants of one."""
 
     guard: Guard
     known: Known
     claims: BaseModel | None
     identity: bytes
+
+    @property
+    def subject(self) -> bytes:
+        """Return bytes that no two subjects share; those of one stay the same, whatever is granted."""
+        known = self.known
+        return self.identity if not known.grant else _identity(self.guard.name, known.issuer, known.subject)
 
 
 class Guarding:
@@ -63,7 +69,8 @@ class Guarding:
         known = await self._authenticator.authenticate(fields, deadline)
         if not self.guard.scopes <= known.scopes:
             raise Denied("scope", "the credentials do not permit this")
-        return Visitor(self.guard, known, self._claims(known), _identity(self.guard.name, known))
+        said = (self.guard.name, known.issuer, known.subject, *([known.grant] if known.grant else ()))
+        return Visitor(self.guard, known, self._claims(known), _identity(*said))
 
     def _claims(self, known: Known) -> BaseModel | None:
         model = self.guard.claims
@@ -82,10 +89,9 @@ class Guarding:
         return told(denied, self.guard.scheme, self._realm, self.guard.scopes)
 
 
-def _identity(name: str, known: Known) -> bytes:
+def _identity(*said: str) -> bytes:
     """Return bytes that no two subjects share; they are a digest, since keys lie in shared stores."""
     digest = hashlib.blake2b(digest_size=16)
-    said = (name, known.issuer, known.subject, *([known.grant] if known.grant else ()))
     for one in (text.encode() for text in said):
         digest.update(b"%d:%b" % (len(one), one))
     return digest.digest()

@@ -24,6 +24,7 @@ from stagedoor._face.cache import Cache
 from stagedoor._face.replies import Stream
 from stagedoor._requests import HttpResponse
 from stagedoor._web.answer import WebAnswer as Written
+from stagedoor._web.answer import without_body
 from stagedoor._web.freshness import cache_status
 from stagedoor._web.ranges import Selected, content_range, selected
 from stagedoor._web.routes import RequestRefused
@@ -32,7 +33,6 @@ __all__ = ["Keeping", "partly"]
 
 _LARGEST: Final = 1_048_576 - 8_192  # the body; its fields need room as well
 _NOT_KEPT: Final = frozenset({b"set-cookie", b"vary"})
-_NOT_ON_304: Final = frozenset({b"content-type", b"content-length", b"content-encoding"})
 
 
 class Keeping:
@@ -147,7 +147,7 @@ def partly(response: HttpResponse, headers: Mapping[bytes, bytes], method: str) 
     if part.status == 416:
         raise RequestRefused(problems.range_not_satisfiable(len(response.body)))
     if part.status == 304:
-        return Written(304, tuple(field for field in response.headers if field[0] not in _NOT_ON_304))
+        return Written(304, without_body(response.headers))
     return Written(
         part.status, _fields_of(response, part), response.body[part.first : part.first + part.size]
     )

@@ -45,8 +45,8 @@ def _subject(guarding: Guarding, scope: Scope) -> str:
 
 
 def subject_of(caller: Caller, field: bytes) -> Headers:
-    """Return the field by which a service learns who asks: a digest, equal for one subject only; none for strangers."""
+    """Return the field by which a service learns who asks: a digest, one for each subject; none for strangers."""
     visitor = caller.visitor
     if not field or not isinstance(visitor, Visitor):
         return ()
-    return ((field, visitor.identity.hex().encode()),)
+    return ((field, visitor.subject.hex().encode()),)

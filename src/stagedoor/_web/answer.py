@@ -108,8 +108,9 @@ def without_body(fields: Headers) -> Headers:
     return tuple(pair for pair in fields if pair[0] not in _NOT_ON_304)
 
 
-def matches(etag: bytes, field_value: bytes) -> bool:
-    """Compare weakly, as If-None-Match asks for (RFC 9110 8.8.3.2)."""
+def matches(etag: bytes, field_value: bytes, *, weakly: bool = True) -> bool:
+    """Tell whether a list of entity tags names this strong one: weakly for If-None-Match (RFC 9110 8.8.3.2)."""
     if field_value.strip() == b"*":
         return True
-    return any(tag.strip().removeprefix(b"W/") == etag for tag in field_value.split(b","))
+    tags = [tag.strip() for tag in field_value.split(b",")]
+    return etag in ([tag.removeprefix(b"W/") for tag in tags] if weakly else tags)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from stagedoor._value import value
+from stagedoor._web.answer import matches
 
 __all__ = ["Selected", "content_range", "selected"]
 
@@ -28,10 +29,10 @@ def selected(headers: Mapping[bytes, bytes], etag: bytes, length: int, *, method
     `headers` are by lower-case name. What has no date knows no conditions by date: an `If-Range` with one fails.
     """
     if_match = headers.get(b"if-match")
-    if if_match is not None and not _listed(etag, if_match, weakly=False):
+    if if_match is not None and not matches(etag, if_match, weakly=False):
         return Selected(412)
     if_none_match = headers.get(b"if-none-match")
-    if if_none_match is not None and _listed(etag, if_none_match, weakly=True):
+    if if_none_match is not None and matches(etag, if_none_match):
         return Selected(304)
     said = headers.get(b"range")
     # 14.2: of methods, ranges are for GET alone.
@@ -64,14 +65,6 @@ def _figure(digits: bytes) -> int | None:
         return None
     bare = digits.lstrip(b"0") or b"0"
     return 10**_DIGITS if len(bare) > _DIGITS else int(bare)
-
-
-def _listed(etag: bytes, field: bytes, *, weakly: bool) -> bool:
-    """Tell whether a list of entity tags has this one; it is strong (8.8.3.2)."""
-    if field.strip() == b"*":
-        return True
-    tags = [tag.strip() for tag in field.split(b",")]
-    return etag in ([tag.removeprefix(b"W/") for tag in tags] if weakly else tags)
 
 
 def content_range(part: Selected, length: int) -> bytes:

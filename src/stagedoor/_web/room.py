@@ -81,8 +81,10 @@ class Table(Generic[T]):
         return seen
 
     def add(self, key: bytes, value: T, size: int, now: float) -> bool:
-        """Hold something if there is room; `size` is what it takes, its key included."""
-        if key in self._held or not self._room.take(size, now):
+        """Hold something if there is room, in place of what has its key; `size` is what it takes, its key included."""
+        if key in self._held:
+            self._drop(key)
+        if not self._room.take(size, now):
             return False
         self._held[key] = value
         self._sizes[key] = size
@@ -91,8 +93,11 @@ class Table(Generic[T]):
     def sweep(self, before: float) -> None:
         """Let go of what was last of use before a moment."""
         for key in [key for key, value in self._held.items() if value.used < before]:
-            del self._held[key]
-            self._room.give(self._sizes.pop(key))
+            self._drop(key)
+
+    def _drop(self, key: bytes) -> None:
+        del self._held[key]
+        self._room.give(self._sizes.pop(key))
 
     def __len__(self) -> int:
         return len(self._held)

@@ -213,6 +213,7 @@ class Quotas:
 
     def __init__(self, *limiters: Limiter) -> None:
         self._limiters = limiters
+        self._ours = all(isinstance(one, Throttle) for one in limiters)
 
     async def take(self, key: str) -> tuple[Headers, int]:
         """Count a request; return the fields of the quotas that decided, and the seconds to wait, 0 if it may pass."""
@@ -232,9 +233,7 @@ class Quotas:
 
         A limit that others share may have to ask them, when those before it have counted already.
         """
-        if not all(isinstance(one, Throttle) for one in self._limiters):
-            return None
-        if any(one.refusal(key) is not None for one in self._limiters):
+        if not self._ours or any(one.refusal(key) is not None for one in self._limiters):
             return None
         told = [(one.quota, allowance) for one in self._limiters if (allowance := one.take(key)) is not None]
         (_, policies), (_, left) = _together(told)

@@ -104,7 +104,7 @@ def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
             return
         words, thrice = _joined(found.words), _joined(found.thrice)
         known[field] = words, _joined(found.stems), thrice
-        starts, whole = _of_titles(texts, found) if title else ([], [])
+        starts, whole = _of_titles(texts, found, plain=plain) if title else ([], [])
         _fill(made, names, words, _joined([*found.exact, *starts]), " ".join(whole), thrice)
 
     return step
@@ -148,11 +148,11 @@ def _joined(words: Iterable[str]) -> str:
 # --- titles -------------------------------------------------------------------------------------------------------
 
 
-def _of_titles(texts: Sequence[str], found: Columns) -> tuple[list[str], list[str]]:
+def _of_titles(texts: Sequence[str], found: Columns, *, plain: bool) -> tuple[list[str], list[str]]:
     """Return what titles begin with, as exact words, and each in one."""
     if len(texts) == 1:
         return _of_title(texts[0], found)
-    each = [(text, columns) for text in texts if (columns := columns_of([text]))]
+    each = [(text, columns) for text in texts if (columns := columns_of([text], plain=plain))]
     read = [_of_title(text, columns) for text, columns in each]
     return [one for starts, _ in read for one in starts], [one for _, whole in read for one in whole]
 

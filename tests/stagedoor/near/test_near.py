@@ -136,6 +136,22 @@ async def test_octets_after_half_an_empty_line_are_read() -> None:
         assert (await connection.send(KEPT)).startswith(b"HTTP/1.1 400 ")
 
 
+async def test_the_end_of_a_head_with_octets_behind_it_is_not_remembered_for_the_head() -> None:
+    """T4: cut so that both are equally long, they would be two requests to somebody else, who got one answer to it."""
+    begun = b"GET /kept/b HTTP/1.1\r\nX-Padding-To-Be-As-Long: "  # its Host is the other's
+    following = octets("/asked?q=")
+    rest = KEPT + following.replace(b"q=", b"q=" + b"1" * (len(begun) - len(following)))
+    async with shopping() as door:
+        await warm(door, "/kept/b")
+        for _ in range(3):
+            assert (await door.connect().send(begun, rest)).count(b"HTTP/1.1 200 OK\r\n") == 2
+        connection = await warm(door, "/kept/a")
+
+        told = await connection.send(rest)
+
+        assert told.count(b"HTTP/1.1 200 OK\r\n") == 2
+
+
 async def test_a_purge_is_seen_by_the_next_request() -> None:
     """Each use asks the store."""
     async with shopping() as door:
@@ -392,6 +408,32 @@ async def test_permissions_hold_no_answer() -> None:
         gc.collect()
 
         assert [one for one in gc.get_objects() if isinstance(one, Entry) and b'"made"' in one.body] == []
+
+
+def shrinking() -> Gateway:
+    """Return a shop whose answer is large, and the next one too small to be compressed."""
+    app, made = Gateway("shop"), iter((2_000, 2))
+
+    @app.get("/size", cache=Cache(max_age=10))
+    async def size() -> str:
+        return "x" * next(made)
+
+    return app
+
+
+async def test_a_head_is_remembered_again_where_another_permission_answers_it() -> None:
+    """Its octets meant the compressed answer; now that there is none, they are not read for ever."""
+    head = octets("/size", "Accept-Encoding: gzip")
+    async with behind(shrinking) as door:
+        near, second = door.running.web.near, door.state.default_headers
+        await warm(door, "/size", "Accept-Encoding: gzip", times=5)
+        assert near is not None
+        assert near.known(head, ("192.0.2.1", 40_000), second) is not None
+        await door.advance(11)
+
+        await warm(door, "/size", "Accept-Encoding: gzip", times=5)
+
+        assert near.known(head, ("192.0.2.1", 40_000), second) is not None
 
 
 async def test_a_flood_of_unlike_targets_pushes_nothing_out_that_is_in_use() -> None:

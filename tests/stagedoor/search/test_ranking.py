@@ -58,3 +58,19 @@ def test_texts_kept_together_are_analysed_alike() -> None:
 
     with pytest.raises(ConfigError, match="alike"):
         Index("books", (Keyword(name="id"), *texts))
+
+
+async def test_one_of_several_plain_titles_begins_with_any_word() -> None:
+    """18: plainly read, a small word counts as any other does, in a title of many as in the only one."""
+    names = Text(name="names", many=True, title=True, analyzer="plain")
+    index = Index("bands", (Keyword(name="id"), names))
+    engine = MemorySearch([index])
+    version = await engine.create(index)
+    bands = [{"id": "1", "names": ["Over The Hill", "Sun"]}, {"id": "2", "names": ["The Hill", "Moon"]}]
+    await engine.write(version, [Put(one) for one in bands])
+    await engine.commit(version)
+    await engine.switch(index.name, version)
+
+    found = await engine.send(call_of(Query(index="bands", clause=Match((("names", 1.0),), "the"))))
+
+    assert [one["id"] for one in found.documents] == ["2", "1"]

@@ -16,8 +16,8 @@ def cookie_name(guard: str) -> str:
 
 
 def login_cookie(guard: str) -> str:
-    """Return the name of the cookie of logins that are on their way."""
-    return f"__Host-{guard}-login"
+    """Return the name of the cookie of logins that are on their way; no guard's name has a dot."""
+    return f"__Host-{guard}.login"
 
 
 def set_cookie(name: str, value: str, seconds: float) -> tuple[bytes, bytes]:

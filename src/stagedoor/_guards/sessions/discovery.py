@@ -46,6 +46,8 @@ def metadata_of(document: bytes, issuer: str) -> Metadata:
     if not isinstance(said, dict) or said.get("issuer") != issuer:  # Discovery 4.3: exactly the same
         raise ValueError("the document is another issuer's")
     methods = said.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
+    if not isinstance(methods, list):
+        raise ValueError("token_endpoint_auth_methods_supported is no list")  # noqa: TRY004 - of what came from outside
     return Metadata(
         issuer=issuer,
         authorization=_address(said, "authorization_endpoint", issuer),
@@ -107,7 +109,9 @@ class Discovery:
     async def _renew(self) -> None:
         try:
             answer = await self._http.ask(self._issuer.rstrip("/") + _PATH, seconds=_SECONDS)
-            self._metadata = metadata_of(answer.body if answer.status == 200 else b"", self._issuer)
+            if answer.status != 200:
+                raise ValueError(f"it answered {answer.status}")  # noqa: TRY301 - told like any other reason
+            self._metadata = metadata_of(answer.body, self._issuer)
             self._had = self._now()
         except (StagedoorError, ValueError) as error:
             held = "what is there goes on" if self._metadata is not None else "nobody can log in"

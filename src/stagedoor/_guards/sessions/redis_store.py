@@ -11,6 +11,8 @@ evict (`maxmemory-policy noeviction`) and should persist: a session that it lose
 import asyncio
 import logging
 from collections.abc import Awaitable
+from contextvars import Context
+from functools import cache
 from hashlib import sha1
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -57,6 +59,9 @@ return 1
 """
 )
 _UNLOCK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
+# It is well and only has no room: who is logged in stays so, and nobody waits for it.
+_FULL: Final = "OOM"
+_ANSWERED: Final = frozenset({"NOSCRIPT", _FULL})
 _REPLACED: Final[dict[int, Replaced]] = {0: "gone", 1: "done", 2: "changed"}
 _CONNECT: Final = 0.5  # seconds
 _ANSWER: Final = 0.5
@@ -124,9 +129,8 @@ class RedisSessions:
         return reply in {b"OK", "OK"}
 
     async def _run(self, script: str, key: bytes, *arguments: Word) -> Any:  # noqa: ANN401 - depends on the script
-        digest = sha1(script.encode(), usedforsecurity=False).hexdigest()
         try:
-            return await self._ask("EVALSHA", digest, 1, key, *arguments)
+            return await self._ask("EVALSHA", _digest(script), 1, key, *arguments)
         except StoreAway as error:
             if str(error) != "NOSCRIPT":
                 raise
@@ -144,7 +148,9 @@ class RedisSessions:
     async def _opened(self) -> None:
         """Connect, all that wait at once; who leaves takes nothing from the others."""
         if self._opening is None:
-            self._opening = asyncio.create_task(self._within(self._server.connect(), _CONNECT))
+            # In a context of its own: the connection outlives the request, and would keep all that it brought.
+            connecting = self._within(self._server.connect(), _CONNECT)
+            self._opening = asyncio.create_task(connecting, context=Context())
             self._opening.add_done_callback(self._settled)
         await asyncio.shield(self._opening)
 
@@ -163,8 +169,10 @@ class RedisSessions:
                 self._fail("timeout")
             raise
         except (StoreDown, TimeoutError) as error:
-            if str(error) != "NOSCRIPT":
+            if str(error) not in _ANSWERED:
                 self._fail(str(error) or "timeout")
+            elif str(error) == _FULL:
+                _LOGGER.warning("Redis is full: nobody can log in, and no session is renewed")
             raise StoreAway(str(error)) from error
 
     def _fail(self, failure: str) -> None:
@@ -185,3 +193,9 @@ class RedisSessions:
 
     def __repr__(self) -> str:
         return f"<RedisSessions {self._server!r}>"
+
+
+@cache
+def _digest(script: str) -> str:
+    """Return how EVALSHA names a script."""
+    return sha1(script.encode(), usedforsecurity=False).hexdigest()

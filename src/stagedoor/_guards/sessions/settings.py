@@ -206,7 +206,11 @@ _CHECKS: Final = (
     ("store", lambda one: _is_store(one.store), "memory, redis, or an address such as redis://host:port/0"),
     (
         "scopes",
-        lambda one: "openid" in one.scopes and all(_SCOPE.fullmatch(word) for word in one.scopes),
+        lambda one: (
+            not isinstance(one.scopes, str)
+            and "openid" in one.scopes
+            and all(_SCOPE.fullmatch(word) for word in one.scopes)
+        ),
         "a list of words, openid among them",
     ),
     (

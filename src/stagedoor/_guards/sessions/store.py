@@ -97,8 +97,7 @@ class MemorySessions:
 
     async def create(self, mark: bytes, data: bytes, /) -> None:
         now = self._now()
-        while self._kept and (len(self._kept) >= self._most or self._alive(next(iter(self._kept))) is None):
-            self._kept.pop(next(iter(self._kept)), None)
+        self._make_room()
         self._kept[mark] = _Kept(data, now, now, now + self._lifetime)
 
     async def replace(self, mark: bytes, data: bytes, version: int, /) -> Replaced:
@@ -143,6 +142,15 @@ class MemorySessions:
             return kept
         self._kept.pop(mark, None)
         return None
+
+    def _make_room(self) -> None:
+        """Forget what has ended of those unused for longest, and one more where there is no place."""
+        while self._kept:
+            oldest = next(iter(self._kept))
+            if self._alive(oldest) is not None:  # else it is forgotten by now
+                if len(self._kept) >= self._most:
+                    del self._kept[oldest]
+                return
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -51,6 +51,8 @@ def _of_uuids(tagged: str, count: int) -> bytes | None:
     hyphens = "-" * count
     if len(tagged) != _EVERY * count - 1 or not tagged.islower():
         return None
+    if tagged[_EVERY - 1 :: _EVERY] != " " * (count - 1):  # else two of other lengths may be as long together
+        return None
     if any([tagged[place::_EVERY] != hyphens for place in _HYPHENS]):  # noqa: C419 - a list is quicker
         return None
     try:

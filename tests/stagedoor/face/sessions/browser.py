@@ -20,7 +20,7 @@ from tests.stagedoor.face.sessions.provider import CLIENT, SECRET, Provider
 __all__ = ["BASE", "Browser", "Recorder", "Visited", "app", "environment", "opened", "orders", "store_of"]
 
 BASE = "https://shop.example"
-COOKIE, LOGIN = "__Host-web", "__Host-web-login"
+COOKIE, LOGIN = "__Host-web", "__Host-web.login"
 
 
 class Member(BaseModel):
@@ -41,6 +41,7 @@ catalog = app.service("catalog")
 legacy = app.service("legacy", forward={"cookie"})
 app.proxy("/api/{rest:path}", orders, methods={"GET", "POST"}, guard=sessions)
 app.proxy("/legacy/{name}", legacy)
+app.proxy("/wall/{name}", legacy, guard=sessions, subject_field="x-subject")
 home = app.aggregate("/home", Home, guard=sessions, cache=Cache(max_age=60))
 
 

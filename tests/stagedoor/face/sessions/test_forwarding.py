@@ -71,6 +71,21 @@ async def test_a_service_sets_and_ends_no_session(name: str) -> None:
         assert browser.jar == {**before, "theme": "dark"}
 
 
+async def test_a_service_knows_a_subject_again_whatever_is_granted() -> None:
+    """W7: what somebody left with it under one login is theirs after the next, and nobody else's."""
+    provider = Provider()
+    async with opened(provider) as shop:
+        for subject, scope in (("ann", "openid profile"), ("ann", "openid"), ("bob", "openid")):
+            browser = shop.browser(provider)
+            provider.given = {"scope": scope}
+            await browser.login(subject)
+            await browser.get("/wall/x")
+        first, again, other = (one["x-subject"] for one in shop.services["legacy"].seen)
+
+        assert first == again
+        assert other != first
+
+
 async def test_each_session_sends_its_own_token() -> None:
     """T4: calls of two callers are never joined."""
     provider = Provider()

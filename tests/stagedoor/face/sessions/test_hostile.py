@@ -1,6 +1,7 @@
 """Whatever comes: what reads addresses, callbacks, cookies and fields of a browser says no, and nothing else."""
 
 import contextlib
+import json
 import re
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -76,6 +77,32 @@ def test_any_answer_of_a_token_endpoint_is_read_or_is_none(said: object, name: s
     found = token_set({**whole, name: said})
 
     assert found is None or (found.access.isascii() and found.expires_in >= 0)
+
+
+@given(
+    JSON,
+    st.sampled_from(
+        [
+            "authorization_endpoint",
+            "token_endpoint",
+            "jwks_uri",
+            "end_session_endpoint",
+            "authorization_response_iss_parameter_supported",
+            "token_endpoint_auth_methods_supported",
+        ]
+    ),
+)
+@example(7, "token_endpoint_auth_methods_supported")
+def test_any_word_of_a_provider_is_believed_or_refused(said: object, name: str) -> None:
+    """T18: one that is none of its kind is no error of ours."""
+    issuer = "https://login.example"
+    names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+    whole: dict[str, object] = {"issuer": issuer, **dict.fromkeys(names, f"{issuer}/x")}
+    with contextlib.suppress(ValueError):
+        found = metadata_of(json.dumps({**whole, name: said}).encode(), issuer)
+
+        assert found.issuer == issuer
+        assert found.token.startswith("https://")
 
 
 @given(st.binary(max_size=60), JSON)

@@ -2,6 +2,8 @@
 
 import base64
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -348,6 +350,7 @@ async def test_an_answer_without_tokens_makes_no_session(bent: dict[str, object]
         {"authorization_endpoint": "javascript:alert(1)"},
         {"jwks_uri": 7},
         {"end_session_endpoint": "http://login.example/out"},
+        {"token_endpoint_auth_methods_supported": 7},
     ],
     ids=json.dumps,
 )
@@ -358,6 +361,25 @@ async def test_a_document_that_is_not_the_providers_own_is_not_believed(document
         answer = await shop.browser(provider).get("/auth/login")
 
         assert answer.status == 503
+
+
+async def test_a_document_that_is_not_there_is_told_by_its_status(caplog: pytest.LogCaptureFixture) -> None:
+    """The issuer is written wrong, as a rule; whoever operates it need not look for what is wrong in the document."""
+    provider = Unpublished()
+    async with opened(provider) as shop:
+        answer = await shop.browser(provider).get("/auth/login")
+
+        assert answer.status == 503
+        assert "(it answered 404)" in caplog.text
+
+
+class Unpublished(Provider):
+    """A provider that has nothing where its document should be."""
+
+    async def answer(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, Any]:
+        return 404, {}
 
 
 async def test_a_secret_is_posted_where_the_provider_takes_no_other_way() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from stagedoor import _context as context
 from stagedoor._cache.server import StoreDown
 from stagedoor._guards.sessions.redis_store import RedisSessions
 from stagedoor._guards.sessions.store import StoreAway
@@ -20,9 +21,11 @@ class Line:
         self.connected = True
         self.asked: list[str] = []
         self.dropped = 0
+        self.opened_by: list[str] = []
 
     async def connect(self) -> None:
         self.asked.append("connect")
+        self.opened_by.append(context.current().request_id)
         self.connected = True
 
     async def command(self, *words: Any) -> Any:
@@ -80,6 +83,20 @@ async def test_a_request_whose_deadline_is_sooner_speaks_against_a_server_that_h
     assert line.asked.count("EVALSHA") == asked
 
 
+async def test_a_connection_holds_nothing_of_the_request_that_opened_it() -> None:
+    """X1, T15: it lives for hours; the credentials of one request, and its id in the log, do not."""
+    line = Line([])
+    line.connected = False
+    token = context.enter(context.RequestContext(request_id="first"))
+    try:
+        await store(line, ManualClock()).read(b"m", use=True)
+    finally:
+        context.leave(token)
+
+    assert line.asked == ["connect", "EVALSHA"]
+    assert line.opened_by == ["-"]
+
+
 async def test_a_server_that_forgot_our_scripts_is_told_them() -> None:
     """It was restarted: no failure."""
     line = Line(StoreDown("NOSCRIPT"), [b"data", 7, 1])
@@ -87,6 +104,19 @@ async def test_a_server_that_forgot_our_scripts_is_told_them() -> None:
 
     assert found is not None
     assert (found.data, found.age, line.asked, line.dropped) == (b"data", 0.007, ["EVALSHA", "EVAL"], 0)
+
+
+async def test_a_server_that_is_full_still_knows_who_is_logged_in(caplog: pytest.LogCaptureFixture) -> None:
+    """W12: what cannot be written now is nobody's outage but of who writes, and whoever operates it is told."""
+    clock, line = ManualClock(), Line(StoreDown("OOM"), [b"data", 7, 1])
+    sessions = store(line, clock)
+    with pytest.raises(StoreAway):
+        await sessions.create(b"new", b"x")
+    found = await sessions.read(b"m", use=True)
+
+    assert found is not None
+    assert line.dropped == 0
+    assert caplog.messages == ["Redis is full: nobody can log in, and no session is renewed"]
 
 
 @pytest.mark.parametrize("said", [None, b"x", [1], [b"x", b"y", b"z"], [b"x", 1], 7])

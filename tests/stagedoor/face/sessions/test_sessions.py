@@ -235,16 +235,33 @@ async def test_memory_is_bounded_and_the_session_unused_for_longest_goes_first()
     assert there == [b"a", b"c", b"d"]
 
 
-async def test_sessions_that_have_ended_take_no_place() -> None:
-    """X1: they are forgotten when a new one comes."""
+@pytest.mark.parametrize("ended", [0, 1, 2, 49, 50])
+async def test_sessions_that_have_ended_take_no_place(ended: int) -> None:
+    """X1, W6: they are forgotten when a new one comes, however many they are."""
     clock = ManualClock()
     store = MemorySessions(clock.now, idle=10, lifetime=100)
-    for number in range(50):
+    for number in range(ended):
         await store.create(b"%d" % number, b"")
     await clock.advance(10)
     await store.create(b"new", b"")
 
     assert len(store) == 1
+
+
+@pytest.mark.parametrize("ended", [1, 2, 3])
+async def test_a_session_that_has_ended_takes_no_other_with_it(ended: int) -> None:
+    """W6: somebody who logs in logs nobody out that has used theirs."""
+    clock = ManualClock()
+    store = MemorySessions(clock.now, idle=10, lifetime=100)
+    for number in range(ended):
+        await store.create(b"%d" % number, b"")
+    await clock.advance(5)
+    await store.create(b"used", b"")
+    await clock.advance(5)
+    await store.create(b"new", b"")
+    there = [mark for mark in (b"0", b"used", b"new") if await store.read(mark, use=False)]
+
+    assert there == [b"used", b"new"]
 
 
 async def test_a_lock_is_for_one_and_ends_by_itself() -> None:

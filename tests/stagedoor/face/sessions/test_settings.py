@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from stagedoor import Gateway, Sessions, SessionSettings
+from stagedoor._guards.sessions.cookies import cookie_name, login_cookie
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Stage
 from tests.stagedoor.face.sessions.browser import app, environment, opened
@@ -157,6 +158,7 @@ async def test_settings_as_arguments_replace_the_environment() -> None:
         {"keys": "k"},
         {"idle": float("nan")},
         {"algorithms": ()},
+        {"scopes": "openid"},
     ],
 )
 def test_arguments_are_named_as_such(said: dict[str, Any]) -> None:
@@ -215,6 +217,13 @@ def test_sessions_of_one_name_have_one_path() -> None:
 
     with pytest.raises(ConfigError, match="'web' is declared already, and otherwise"):
         one.looked_at(reachable=False)
+
+
+def test_no_two_sessions_share_a_cookie() -> None:
+    """W2: else who logs in by the one would be logged out of the other, whose name is nearly its own."""
+    names = {made(name) for name in ("web", "web-login") for made in (cookie_name, login_cookie)}
+
+    assert len(names) == 4
 
 
 def test_their_routes_are_nobody_elses() -> None:
