@@ -8,6 +8,10 @@ from cinema.settings import Settings, host_of
 __all__ = ["StackProcess", "is_here", "parts_of"]
 
 
+# Where this machine reaches who listens on all its addresses; "::" may be those of IPv6 alone.
+_ON_ALL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared
+
+
 @dataclass(frozen=True, slots=True)
 class StackProcess:
     """Name one process of the platform, where it listens, and how it says that it is ready.
@@ -23,9 +27,14 @@ class StackProcess:
     words: tuple[str, ...] = ()  # of its command, if these are others than its name
 
     @property
+    def authority(self) -> str:
+        """Return host and port as `Host` names them (RFC 3986 3.2.2: an IPv6 address stands in brackets)."""
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
     def url(self) -> str:
         """Return its address on this machine."""
-        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return f"http://{self.authority}"
 
 
 def parts_of(settings: Settings) -> list[StackProcess]:
@@ -33,7 +42,7 @@ def parts_of(settings: Settings) -> list[StackProcess]:
 
     Where only documents are served, the gateway is alone.
     """
-    host = "127.0.0.1" if settings.gateway_host in {"0.0.0.0", "::"} else settings.gateway_host  # noqa: S104 - compared
+    host = _ON_ALL.get(settings.gateway_host, settings.gateway_host)
     gateway = StackProcess("gateway", host, settings.gateway_port, "GATEWAY_PORT", "/health/ready")
     if settings.docs_only:
         return [gateway]
