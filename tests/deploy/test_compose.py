@@ -69,6 +69,18 @@ def test_the_wall_knows_who_may_write() -> None:
     assert {name: memes.get(name) for name in who} == {name: gateway[name] for name in who}
 
 
+def test_t5_nginx_lets_no_client_say_what_the_gateway_believes_of_it() -> None:
+    """T5: whose word counts because of where it comes from must not be what somebody else has written."""
+    text = (ROOT / "deploy/nginx/gateway.conf").read_text()
+    said = dict(re.findall(r"^ *proxy_set_header (\S+) (.*);", text, re.MULTILINE))
+    believed = {"X-Forwarded-Prefix", "Forwarded", "Stagedoor-Deadline-Ms", "Stagedoor-Attempt"}
+
+    assert {name: said.get(name) for name in believed} == dict.fromkeys(believed, '""')
+    assert (
+        said["X-Forwarded-For"] == "$remote_addr"
+    )  # not what the client has sent, and this address behind it
+
+
 @pytest.mark.parametrize("file", FILES)
 def test_the_gateway_believes_nginx_wherever_the_network_is(file: str) -> None:
     """STACK_SUBNET moves both: else all who come by nginx are one client, with one limit."""
