@@ -1,5 +1,6 @@
 """The compose files keep what is promised of every container, before any is started."""
 
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 
 from cinema.setting_names import nobodys
 from cinema.settings import Settings
+from stagedoor import _problems as problems
 from tests.deploy.manifests import ROOT, compose
 
 FILES = ("compose.yaml", "compose.prod.yaml")
@@ -67,6 +69,27 @@ def test_the_wall_knows_who_may_write() -> None:
 
     assert len(who) >= 4
     assert {name: memes.get(name) for name in who} == {name: gateway[name] for name in who}
+
+
+def test_h10_what_nginx_refuses_has_the_form_of_the_gateways_refusals() -> None:
+    """H10: the status of the body is that of the answer, and its type the one that the gateway has for it."""
+    text = (ROOT / "deploy/nginx/nginx.conf").read_text()
+    (table,) = re.findall(r"map \$status \$problem \{(.*?)\n    \}", text, re.DOTALL)
+    said = {
+        status: json.loads(body)
+        for status, body in re.findall(r"^ *(\w+) +'(.*)';$", table.replace("$instance", ""), re.MULTILINE)
+    }
+    gateway = (ROOT / "deploy/nginx/gateway.conf").read_text()
+    (pages,) = re.findall(r"^error_page ([\d ]+) /.problem;", gateway, re.MULTILINE)
+    answered = {*pages.split(), *re.findall(r"=(\d+) /.problem", gateway)}
+
+    assert {
+        status for status in answered if str(said.get(status, said["default"])["status"]) != status
+    } == set()
+    for one in said.values():
+        usual = problems.method_not_allowed("") if one["status"] == 405 else problems.usual(one["status"])
+        assert usual is not None
+        assert (one["type"], one["title"]) == (f"urn:problem-type:cinema:{usual.kind}", usual.title)
 
 
 def test_t5_nginx_lets_no_client_say_what_the_gateway_believes_of_it() -> None:
