@@ -27,7 +27,9 @@ async def of_services(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
 async def of_gateway(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
     """Return what is wrong with the gateway at its own address."""
     base = parts_of(settings)[-1].url
-    reply = await asked(f"{base}/", {"Accept": "application/json"})
+    # By another name than these it is nobody's: 421.
+    named = {"Host": settings.trusted_hosts[0]} if settings.trusted_hosts else {}
+    reply = await asked(f"{base}/", {"Accept": "application/json", **named})
     clocks.note("gateway", reply.told)
     found = _unreached("gateway", "gateway", "GATEWAY_PORT", base, reply) or _foreign(
         "gateway", "GATEWAY_PORT", base, reply, reply.json().get("service") == "api-gateway"

@@ -278,6 +278,17 @@ async def test_what_speaks_no_http_on_a_port_is_another_program(tmp_path: Path) 
     assert str(port) in found[0].remedy
 
 
+async def test_a_gateway_is_asked_by_a_name_that_it_serves(tmp_path: Path) -> None:
+    """Issue 15.5: by any other it answers 421, but for health, as if it were somebody else's."""
+    about = http(200, {"service": "api-gateway", "version": __version__})
+    named = (b"Host: b.example\r\n", b"GET /health/ready ")
+    with speaking(lambda piece: about if any(one in piece for one in named) else http(421, {})) as port:
+        settings = here(tmp_path, gateway_port=port, gateway_trusted_hosts="b.example,c.example")
+        found = await of_gateway(settings, clocks())
+
+    assert seen(found) == WELL
+
+
 async def test_a_token_that_the_media_service_refuses_is_named_so(tmp_path: Path) -> None:
     """Issue 15.5: wrong credentials among our own."""
     title = SERVICES["media"].title
