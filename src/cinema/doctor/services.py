@@ -95,7 +95,7 @@ def _taken(name: str, setting: str, base: str) -> Finding:
 
 
 async def _let_in(base: str, token: str) -> Sequence[Finding]:
-    reply = await asked(f"{base}/api/files/{_NOBODY}", {"Authorization": f"Bearer {token}"})
+    reply = await asked(f"{base}/api/files/download/{_NOBODY}", {"Authorization": f"Bearer {token}"})
     if reply.status != 401:
         return []
     return [

@@ -1,6 +1,7 @@
 """What `cinema doctor` says of faults, each injected by itself, and that it says nothing else."""
 
 import asyncio
+import io
 import json
 import ssl
 import time
@@ -32,9 +33,11 @@ from cinema.doctor.shared_store import of_redis
 from cinema.etl.manifest import Manifest, figures_key, text_of
 from cinema.etl.run import run as run_etl
 from cinema.services import SERVICES
+from cinema.services.media import app as media_app
 from cinema.settings import Settings
 from stagedoor._cache.redis import RedisServer
 from tests.cinema.doctor.backends import Talk, answering, http, speaking
+from tests.cinema.services.asking import started
 from tests.servers import LOOPBACK, S3_BUCKET, S3_KEY, S3_SECRET, Server, free_port
 
 WELL: list[tuple[str, str]] = []
@@ -291,17 +294,27 @@ async def test_a_gateway_is_asked_by_a_name_that_it_serves(tmp_path: Path) -> No
 
 async def test_a_token_that_the_media_service_refuses_is_named_so(tmp_path: Path) -> None:
     """Issue 15.5: wrong credentials among our own."""
-    title = SERVICES["media"].title
-    with speaking(_media(title)) as port:
+    title, asked = SERVICES["media"].title, list[str]()
+    with speaking(_media(title, asked)) as port:
         settings = here(tmp_path, media_url=f"http://{LOOPBACK}:{port}", media_token="wrong")
         found = await of_services(settings, clocks())
+    async with started(media_app.build(here(tmp_path, media_token="right"), stream=io.BytesIO())) as ask:
+        told = [
+            await ask(asked[-1], headers={"authorization": f"Bearer {one}"}) for one in ("wrong", "right")
+        ]
 
     assert [one for one in seen(found) if one[0] == "media"] == [("media", "credentials")]
+    assert [one.status for one in told] == [401, 404]  # as the service itself answers that question
 
 
-def _media(title: str) -> Talk:
+def _media(title: str, asked: list[str]) -> Talk:
     about, refusal = http(200, {"name": title, "version": __version__}), http(401, {})
-    return lambda piece: about if piece.startswith(b"GET / ") else refusal
+
+    def talk(piece: bytes) -> bytes:
+        asked.append(piece.split()[1].decode())
+        return about if asked[-1] == "/" else refusal
+
+    return talk
 
 
 # --- all at once ---------------------------------------------------------------------------------------------------
