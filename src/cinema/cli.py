@@ -6,6 +6,7 @@ What keeps a command from its work is one line on standard error, under an exit 
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from cinema import __version__
-from cinema.first_process import obey_signals
+from cinema.first_process import leave_in_order, obey_signals
 from cinema.parent import die_with_parent
 from stagedoor._commands.failures import OneLine
 
@@ -254,6 +255,7 @@ def backup(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="An empty folder, or one to be made")],
 ) -> None:
     """Copy tables and pictures of one moment into a folder, while others write."""
+    leave_in_order(signal.SIGTERM, signal.SIGHUP)
     settings = _settings()
     from cinema.backup.take import take
 
