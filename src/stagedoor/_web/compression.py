@@ -26,12 +26,12 @@ _SCHEMA: Final = "coded1"
 
 
 def has_forms(answer: WebAnswer, asked: bool | None) -> bool:
-    """Tell whether an answer may be sent in other codings; `asked` is what its route says."""
+    """Tell whether an answer may be sent in other codings, as none with somebody else's tag; `asked` is its route's."""
     return (
         answer.status == 200
         and answer.stream is None
         and is_compressible(answer.headers, len(answer.body), asked)
-        and (answer.etag is not None or all(name != b"etag" for name, _ in answer.headers))  # else somebody else's
+        and (answer.etag is not None or not any(name == b"etag" for name, _ in answer.headers))
     )
 
 
