@@ -31,9 +31,10 @@ async def of_gateway(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
     named = {"Host": settings.trusted_hosts[0]} if settings.trusted_hosts else {}
     reply = await asked(f"{base}/", {"Accept": "application/json", **named})
     clocks.note("gateway", reply.told)
-    found = _unreached("gateway", "gateway", "GATEWAY_PORT", base, reply) or _foreign(
-        "gateway", "GATEWAY_PORT", base, reply, reply.json().get("service") == "api-gateway"
-    )
+    found = _unreached("gateway", "gateway", "GATEWAY_PORT", base, reply)
+    if found is None and not _refused(reply):
+        ours = reply.json().get("service") == "api-gateway"
+        found = _foreign("gateway", "GATEWAY_PORT", base, reply, ours)
     if found is not None:
         return [found]
     ready = await asked(f"{base}/health/ready")
@@ -74,6 +75,11 @@ def _unreached(name: str, command: str, setting: str, base: str, reply: Reply) -
             name, "down", f"{base} does not answer", f"Start it: cinema {command}; or correct {setting}."
         )
     return None
+
+
+def _refused(reply: Reply) -> bool:
+    """Tell whether a gateway of ours has no time for us now: asked too often, or busy."""
+    return str(reply.json().get("type")).startswith("urn:problem-type:cinema:")
 
 
 def _foreign(name: str, setting: str, base: str, reply: Reply, ours: bool) -> Finding | None:

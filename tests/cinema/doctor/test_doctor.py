@@ -292,6 +292,15 @@ async def test_a_gateway_is_asked_by_a_name_that_it_serves(tmp_path: Path) -> No
     assert seen(found) == WELL
 
 
+async def test_a_gateway_that_is_asked_too_often_is_ours_all_the_same(tmp_path: Path) -> None:
+    """Issue 15.5: GATEWAY_RATE_LIMIT counts who looks at it as well."""
+    refusal = http(429, {"type": "urn:problem-type:cinema:rate-limited", "status": 429})
+    with speaking(lambda piece: refusal if piece.startswith(b"GET / ") else http(200, {})) as port:
+        found = await of_gateway(here(tmp_path, gateway_port=port), clocks())
+
+    assert seen(found) == WELL
+
+
 async def test_a_token_that_the_media_service_refuses_is_named_so(tmp_path: Path) -> None:
     """Issue 15.5: wrong credentials among our own."""
     title, asked = SERVICES["media"].title, list[str]()
