@@ -37,6 +37,11 @@ class Reply:
     told: float | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def why(self) -> str:
+        """Return why nothing came back, as it stands behind a sentence; "" where there is no more to say."""
+        return f" ({self.said})" if self.said else ""
+
     def json(self) -> Mapping[str, Any]:
         """Return the object in the body; an empty one if it holds none."""
         with suppress(ValueError):

@@ -72,7 +72,10 @@ def _unreached(name: str, command: str, setting: str, base: str, reply: Reply) -
         return _taken(name, setting, base)
     if reply.lost:
         return Finding(
-            name, "down", f"{base} does not answer", f"Start it: cinema {command}; or correct {setting}."
+            name,
+            "down",
+            f"{base} does not answer{reply.why}",
+            f"Start it: cinema {command}; or correct {setting}.",
         )
     return None
 

@@ -301,6 +301,21 @@ async def test_a_gateway_that_is_asked_too_often_is_ours_all_the_same(tmp_path: 
     assert seen(found) == WELL
 
 
+async def test_a_certificate_that_nobody_believes_is_named_as_the_reason(tmp_path: Path) -> None:
+    """Issue 15.5: it is not down, and starting it does not help."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert(LOOPBACK).configure_cert(context)
+    s3 = {f"media_s3_{name}": "a" for name in ("bucket", "region", "access_key", "secret_key")}
+    with speaking(lambda _: b"", context) as port:
+        url = f"https://{LOOPBACK}:{port}"
+        settings = here(tmp_path, gateway_users_url=url, media_store="s3", media_s3_endpoint=url, **s3)
+        found = [*await of_services(settings, clocks()), *await of_pictures(settings, clocks())]
+
+    said = {one.subject: one.said for one in found}
+    assert "certificate" in said["users"]
+    assert "certificate" in said["picture store"]
+
+
 async def test_a_token_that_the_media_service_refuses_is_named_so(tmp_path: Path) -> None:
     """Issue 15.5: wrong credentials among our own."""
     title, asked = SERVICES["media"].title, list[str]()
