@@ -92,6 +92,19 @@ def test_h10_what_nginx_refuses_has_the_form_of_the_gateways_refusals() -> None:
         assert (one["type"], one["title"]) == (f"urn:problem-type:cinema:{usual.kind}", usual.title)
 
 
+def test_every_answer_of_production_says_to_come_encrypted() -> None:
+    """RFC 6797 7.2: nginx' own refusals too, which inherit nothing; and no answer of development, on localhost."""
+    said = {
+        name: (ROOT / f"deploy/nginx/{name}.conf").read_text()
+        for name in ("production", "development", "gateway")
+    }
+    field = "add_header Strict-Transport-Security $transport always;"
+
+    assert 'map $host $transport { default "max-age=31536000"; }' in said["production"]
+    assert 'map $host $transport { default ""; }' in said["development"]
+    assert [said[name].count(field) for name in ("production", "development", "gateway")] == [1, 0, 1]
+
+
 def test_t5_nginx_lets_no_client_say_what_the_gateway_believes_of_it() -> None:
     """T5: whose word counts because of where it comes from must not be what somebody else has written."""
     text = (ROOT / "deploy/nginx/gateway.conf").read_text()
