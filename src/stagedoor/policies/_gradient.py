@@ -21,8 +21,8 @@ before anything is lost. Ours differs where theirs fail in a gateway with time-o
 - What falls though nothing more was tried is taken for a pause of the service (it collects its garbage, or has not got
   its processor): the way back is short and begins at once. A limit that came back slowly would be at its least for as
   long as there is a pause every other second.
-- A fall is a measurement too: where a quarter less under way leaves calls as slow as they were, they do not wait for one
-  another there, and the time without a queue has become longer.
+- A fall is a measurement too: where a quarter less under way leaves calls as slow as they were, they do not wait for
+  one another there, and the time without a queue has become longer.
 - It begins small and doubles while calls are in time, as it does on its way back (slow start, RFC 5681 3.1).
 """
 
@@ -44,7 +44,9 @@ _REMEASURE: Final = 5.0  # seconds under load after which that time is doubted, 
 _AND_CALLS: Final = 50.0  # ... and so many times as long as a call takes
 _DIP: Final = 0.7  # of the limit, while it is measured
 _UNDELAYED: Final = 1.05  # times the time without a queue: as good as none
-_PLATEAU: Final = 0.5  # seconds for which what was tried and was late is not tried again (CUBIC, RFC 9438 4.3)
+_PLATEAU: Final = (
+    0.5  # seconds for which what was tried and was late is not tried again (CUBIC, RFC 9438 4.3)
+)
 _PAUSE: Final = 0.25  # the same after a fall that was not of our making
 _KEPT: Final = 0.85  # of the limit before such a fall: so far the way back is short
 _COLLAPSE: Final = 0.5  # of a window's calls lost: more is no matter of a few calls too many
