@@ -149,6 +149,7 @@ deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; t
 	@DEEP=1 $(BIN)/python -m pytest -q -m live tests/live $(ARGS)
 	@$(BIN)/python -m tests.deep.hostile
 	@$(BIN)/python -m tests.deep.chaos
+	@$(BIN)/python -m tests.deep.identities
 	@$(BIN)/python -m tests.deep.kills
 	@$(BIN)/python -m tests.deep.kills --embedded
 	@$(BIN)/python -m tests.deep.uploads
