@@ -123,8 +123,8 @@ class NearCache:
         self._cors = gateway.cors
         self._entropy = gateway.entropy
         room = Room(most // _SHARE, claim)
-        self._permissions: Table[Permission] = room.table()
-        self._heads: Table[_KnownHead] = room.table()
+        self._permissions: Table[Permission] = Table(room)
+        self._heads: Table[_KnownHead] = Table(room)
         self._permitted = self._permissions.get
         self._known = self._heads.get
 

@@ -1,7 +1,7 @@
 """Tables of bounded size that a flood cannot empty: nothing in use ever makes room for what is new."""
 
 from collections.abc import Callable
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 __all__ = ["Room", "Table", "Used"]
 
@@ -27,15 +27,13 @@ class Room:
         self.taken = 0
         self._most = most
         self._claim = claim
-        self._tables: list[Table[Used]] = []
+        self._tables: list[Table[Any]] = []
         self._next = float("-inf")
 
-    def table(self) -> "Table[T]":
-        """Return one more table."""
-        made: Table[T] = Table(self)
-        self._tables.append(made)  # type: ignore[arg-type] # it is only swept
+    def add(self, table: "Table[Any]") -> None:
+        """Count one more table, and let go of what nobody uses in it."""
+        self._tables.append(table)
         self._change(_PER_TABLE)
-        return made
 
     def take(self, size: int, now: float) -> bool:
         """Take room, after what nobody uses has been let go of if need be; False if there is none."""
@@ -72,6 +70,7 @@ class Table(Generic[T]):
         self._sizes: dict[bytes, int] = {}
         self._seen = [0] * _SLOTS
         self.get = self._held.get
+        room.add(self)
 
     def has_seen(self, key: bytes) -> bool:
         """Tell whether a key has come before, as far as that is remembered; it has now."""
