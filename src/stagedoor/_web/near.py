@@ -9,8 +9,9 @@ by any other request; an entry that is not the very one the permission was made 
 else that is in doubt. What decides an answer is the target and the fields that its route names (`Route.repeats`), and
 exactly these are the key.
 
-A head is known in two ways: read, or by its octets if they came before. Octets are remembered when they come the second
-time, a permission is given for the second hit of a target; what is in use is never pushed out by what is new, so that a
+A head is known in three ways: read, by its octets if they came before, or by its outline, the lines of it that decide
+(`stagedoor._door.outline`), where ids, addresses and cookies make each one new. Octets and outlines are remembered when
+they come the second time, a permission is given for the second hit of a target; what is in use is never pushed out by what is new, so that a
 flood of unlike heads or targets costs those who send it their own short cuts, and nobody else's.
 """
 
@@ -84,9 +85,9 @@ class NearCache:
         self._entropy = gateway.entropy
         room = Room(most // _SHARE, claim)
         self._has_seen = room.has_seen
-        self._permissions: Table[Permission] = room.table()
-        self._heads: Table[KnownHead] = room.table()
-        self._outlines: Table[KnownHead] = room.table()
+        self._permissions: Table[Permission] = Table(room)
+        self._heads: Table[KnownHead] = Table(room)
+        self._outlines: Table[KnownHead] = Table(room)
         self._permitted = self._permissions.get
         self._known = self._heads.get
         self._outlined = self._outlines.get
@@ -122,7 +123,7 @@ class NearCache:
         client = "" if permission.limit is None else self._client(peer, lambda: forwarded_of(octets))
         request_id, trace_id = ids_of(octets)
         whole = self._given(permission, form, request_id, trace_id, client, now, second)
-        if self._has_seen(octets) and whole is not None and may_be_remembered(octets):
+        if whole is not None and self._has_seen(octets) and may_be_remembered(octets):
             made = KnownHead(permission, known.ask, form, now, request_id, trace_id)
             self._heads.add(octets, made, len(octets) + _PER_HEAD, now)
         return whole

@@ -1,7 +1,7 @@
 """Tables of bounded size that a flood cannot empty: nothing in use ever makes room for what is new."""
 
 from collections.abc import Callable
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 __all__ = ["Room", "Table", "Used"]
 
@@ -27,7 +27,7 @@ class Room:
         self.taken = 0
         self._most = most
         self._claim = claim
-        self._tables: list[Table[Used]] = []
+        self._tables: list[Table[Any]] = []
         self._next = float("-inf")
         self._seen = [0] * _SLOTS
         self._change(_SLOTS * _PER_SLOT)
@@ -39,11 +39,9 @@ class Room:
         self._seen[place % _SLOTS] = place
         return seen
 
-    def table(self) -> "Table[T]":
-        """Return one more table."""
-        made: Table[T] = Table(self)
-        self._tables.append(made)  # type: ignore[arg-type] # it is only swept
-        return made
+    def add(self, table: "Table[Any]") -> None:
+        """Count one more table, and let go of what nobody uses in it."""
+        self._tables.append(table)
 
     def take(self, size: int, now: float) -> bool:
         """Take room, after what nobody uses has been let go of if need be; False if there is none."""
@@ -79,6 +77,7 @@ class Table(Generic[T]):
         self._held: dict[bytes, T] = {}
         self._sizes: dict[bytes, int] = {}
         self.get = self._held.get
+        room.add(self)
 
     def add(self, key: bytes, value: T, size: int, now: float) -> bool:
         """Hold something if there is room, in place of what has its key; `size` is what it takes, its key included."""
