@@ -11,8 +11,8 @@ exactly these are the key.
 
 A head is known in three ways: read, by its octets if they came before, or by its outline, the lines of it that decide
 (`stagedoor._door.outline`), where ids, addresses and cookies make each one new. Octets and outlines are remembered when
-they come the second time, a permission is given for the second hit of a target; what is in use is never pushed out by what is new, so that a
-flood of unlike heads or targets costs those who send it their own short cuts, and nobody else's.
+they come the second time, a permission is given for the second hit of a target; what is in use is never pushed out by
+what is new, so that a flood of unlike heads or targets costs those who send it their own short cuts, and nobody else's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
