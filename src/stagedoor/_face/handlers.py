@@ -251,8 +251,7 @@ class Handling:
     def route(self) -> Route:
         """Return the route."""
         declared = self.declared
-        name = declared.function.__name__.replace("_", " ").capitalize()
-        summary, description = words_of(declared.function, name)
+        summary, description = words_of(declared.function)
         nothing = self._returns is type(None)
         status = declared.status or (204 if nothing else 200)
         return Route(

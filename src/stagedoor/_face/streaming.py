@@ -171,7 +171,7 @@ class Streaming:
     def route(self) -> Route:
         """Return the route."""
         declared = self.declared
-        summary, description = words_of(declared.function, self._name.replace("_", " ").capitalize())
+        summary, description = words_of(declared.function)
         return Route(
             path=declared.path,
             handle=self.handle,
