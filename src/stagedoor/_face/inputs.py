@@ -47,6 +47,7 @@ Last = Annotated[T, LAST]
 """An input that may be given repeatedly: the last one counts. Without it a repeated one is refused (422)."""
 
 _SECRETIVE = frozenset({"header", "cookie"})
+UNVARIED = frozenset({"path", "query"})  # of the others every answer varies
 _MANY = (list, tuple, set, frozenset, Sequence)
 
 

@@ -12,7 +12,7 @@ from stagedoor._face.aggregates import FALLBACK, Aggregate
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
-from stagedoor._face.inputs import Input, input_of, is_model, markers_of, nearest
+from stagedoor._face.inputs import UNVARIED, Input, input_of, is_model, markers_of, nearest
 from stagedoor._face.places import place_of_code
 from stagedoor._face.templates import route_names
 from stagedoor.errors import ConfigError
@@ -134,6 +134,10 @@ class Layout(Generic[M]):
         for part, cache in [(self.declared.parts[0], self.declared.cache), *kept]:
             for name in sorted(() if cache is None else cache.names - set(inputs)):
                 self._found(part, f"Cache(...) names {name!r}, which is no input here{nearest(name, inputs)}")
+        asked = [one.argument for one in self.inputs if one.place in UNVARIED]
+        lacking = "" if self.declared.cache is None else self.declared.cache.lacking(asked)
+        if lacking:
+            self._found(self.declared.parts[0], lacking)
 
     def _fields(self) -> dict[str, Any]:
         """Return the fields that parts or the summary fill; one that has neither needs a default."""
