@@ -21,8 +21,8 @@ from stagedoor._face.docstrings import words_of
 from stagedoor._face.guarding import claimed_values, who_of
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.purging import Purging
+from stagedoor._face.readable import ReadableKey
 from stagedoor._face.remote import cached
-from stagedoor._face.templates import Tag
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._value import value
@@ -57,10 +57,9 @@ class _Visit:
     identity: bytes
 
 
-def _readable(key: Tag, call: Call[_Visit]) -> str:
-    """Return a key of the user's own choice; who asks stays part of it (T4)."""
-    who = call.payload.identity.hex()
-    return key.named(call.payload.values) + (f":{who}" if who else "")
+def _readable(key: ReadableKey, call: Call[_Visit]) -> str:
+    """Return a key of the user's own choice."""
+    return key.of(call.payload.values, call.payload.identity)
 
 
 class Handling:
@@ -107,7 +106,7 @@ class Handling:
             return None
         options: dict[str, Any] = {"storable": _shareable, "refresh_deadline": max(1.0, self._deadline)}
         if cache.key is not None:
-            options["key"] = partial(_readable, cache.key)
+            options["key"] = partial(_readable, ReadableKey(cache.key, self.inputs))
         policies = (cached(cache, store, KeptCodec(Page), **options), SingleFlight(shareable=_shareable))
         name = self.declared.function.__name__
         return Upstream(name, self, *policies, env=env, observed=False)
