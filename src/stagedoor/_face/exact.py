@@ -7,7 +7,8 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, Protocol, runtime_checkable
 
 import pydantic_core
 from pydantic import BaseModel
@@ -17,22 +18,30 @@ from stagedoor._face.fields import digest
 __all__ = ["exact"]
 
 
+@runtime_checkable
+class _Secret(Protocol):
+    def get_secret_value(self) -> object: ...
+
+
 def exact(value: object) -> bytes:
     """Return bytes that are equal only for equal values of one type; of secrets they hold a digest.
 
     Raises `PydanticSerializationError` for what has no form at all.
     """
-    known = _SCALARS.get(type(value))
+    known = _FORMS.get(type(value))
     return _compound(value) if known is None else known(value)
 
 
-_SCALARS: Final[Mapping[type, Callable[[Any], bytes]]] = {
+_FORMS: Final[Mapping[type, Callable[[Any], bytes]]] = {
     str: lambda text: b"'" + text.encode("utf-8", "surrogatepass"),
     int: lambda number: b"%d" % number,
     bool: lambda truth: b"true" if truth else b"false",
     float: lambda number: b"f" + repr(number).encode(),
     type(None): lambda _: b"none",
     bytes: lambda octets: b"b" + octets,
+    list: lambda values: _joined(list, map(exact, values)),
+    tuple: lambda values: _joined(tuple, map(exact, values)),
+    dict: lambda pairs: _joined(dict, [exact(one) for pair in pairs.items() for one in pair]),
 }
 
 
@@ -51,7 +60,7 @@ def _compound(value: object) -> bytes:
         parts = value
     elif isinstance(value, AbstractSet):
         return _joined(kind, sorted(map(exact, value)))
-    elif hasattr(value, "get_secret_value"):
+    elif isinstance(value, _Secret):
         return _joined(kind, [digest(exact(value.get_secret_value()))])
     else:
         return _joined(kind, [_plain(value)])
@@ -68,5 +77,10 @@ def _plain(value: object) -> bytes:
 
 
 def _joined(kind: type, parts: Iterable[bytes]) -> bytes:
+    return _name_of(kind) + b"".join([b"%d:%b" % (len(part), part) for part in parts])
+
+
+@lru_cache(maxsize=1_024)
+def _name_of(kind: type) -> bytes:
     name = f"{kind.__module__}.{kind.__qualname__}".encode()
-    return b"".join([b"%d:%b" % (len(part), part) for part in (name, *parts)])
+    return b"%d:%b" % (len(name), name)

@@ -147,7 +147,7 @@ def asked(
         bound = signature.bind(*given, **named)
         bound.apply_defaults()
         try:
-            said = exact(list(bound.arguments.items()))
+            said = exact(dict(bound.arguments))
         except pydantic_core.PydanticSerializationError as error:
             name = getattr(function, "__name__", "it")
             raise TypeError(
