@@ -39,7 +39,7 @@ async def asked(port: int, *, rate: float, seconds: float) -> list[Shot]:
 
 
 async def test_a_worker_that_is_killed_loses_only_what_it_had_accepted(tmp_path: Path) -> None:
-    """F2, issue 17.4: SIGKILL under 300 a second; whoever comes later is answered at once, before a successor serves."""
+    """F2, issue 17.4: SIGKILL under 300 a second; whoever comes later is answered before a successor serves."""
     with running(tmp_path, workers=2) as process:
         await until_both_serve(process)
         slow_start(tmp_path)
