@@ -19,7 +19,7 @@ WORKERS ?= 2
 ARGS ?=
 
 .PHONY: help init hooks promises dashboards run start stop down restart rebuild ps logs shell ipython redis migrate test test-containers unit kit live cover lint format types layers bin lock \
-	wheel deep hostile chaos reference bench-hit bench-profile bench-proxy bench-client bench-overload bench-catalogue \
+	wheel deep hostile chaos reference bench-connections bench-hit bench-profile bench-proxy bench-client bench-overload bench-catalogue \
 	bench-search clean
 
 help: ## list these commands
@@ -206,6 +206,9 @@ bin: ## name the folder of the programs that were installed
 
 lock: $(VENV)/venv.stamp ## pin the dependencies again
 	@$(BIN)/python scripts/lock.py $(ARGS)
+
+bench-connections: $(VENV)/dev.stamp ## 10,000 open connections, 5,000 hits/s, over one worker and two
+	@$(BIN)/python -m bench.connections $(ARGS)
 
 bench-hit: $(VENV)/dev.stamp ## kept answers per second, beside nginx, Varnish, Fastify and FastAPI
 	@$(BIN)/python -m bench.hit $(ARGS)
