@@ -44,7 +44,7 @@ class Queues:
     """The sockets of all places, or one for all, and when somebody last looked after each; travels to workers."""
 
     sockets: tuple[socket.socket, ...]
-    seen: "Array[c_double]"  # by place: seconds of the system's monotonic clock; 0: nobody
+    seen: "Array[c_double]"  # by place: seconds of the system's monotonic clock; 0: nobody any more; -1: nobody yet
 
     def of(self, place: int) -> socket.socket:
         """Return the socket that the worker of a place serves."""
@@ -53,6 +53,10 @@ class Queues:
     def note(self, place: int, now: float) -> None:
         """Note that somebody looks after the queue of a place; 0.0: nobody does any more."""
         self.seen[place] = now
+
+    def all_begun(self) -> bool:
+        """Tell whether somebody has come to each place, or tried to."""
+        return all(last >= 0.0 for last in self.seen)
 
     def forsaken(self, place: int, now: float) -> list[socket.socket]:
         """Return the queues of others that nobody looks after."""
@@ -97,7 +101,7 @@ def open_queues(
         raise SystemExit(os.EX_UNAVAILABLE if taken else STARTUP_FAILURE) from error
     if claim is not None:
         first.close()
-    return Queues(tuple(sockets), context.RawArray(c_double, config.workers)), claim
+    return Queues(tuple(sockets), context.RawArray(c_double, [-1.0] * config.workers)), claim
 
 
 def claimed(bound: socket.socket) -> socket.socket | None:

@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Iterable
 from multiprocessing.connection import Connection
-from typing import Final
+from typing import Any, Final
 
 from stagedoor._door.allocation import keep_freed_memory
+from stagedoor._door.arrivals import bound_unsent
 from stagedoor._door.config import ARRIVE_SECONDS, DoorConfig
 from stagedoor._door.near import NearDoorProtocol
 from stagedoor._door.queues import Queues, waiting_in
@@ -24,6 +25,8 @@ __all__ = ["TICK", "work"]
 
 TICK: Final = 0.1
 _REPORT_SECONDS: Final = 0.5
+_TOGETHER_SECONDS: Final = 2.0
+_POLL: Final = 0.01
 
 
 class _WorkerServer(DoorServer):
@@ -33,6 +36,21 @@ class _WorkerServer(DoorServer):
         super().__init__(config)
         self._queues = queues
         self._place = place
+
+    async def startup(self, sockets: Any = None) -> None:  # noqa: ANN401 - as the base class has it
+        """Listen once all others could: the first would be dealt every connection until they do."""
+        await super().startup([])
+        self.started = False
+        end = time.monotonic() + _TOGETHER_SECONDS
+        self._queues.note(self._place, time.monotonic())
+        while not (self._queues.all_begun() or self.should_exit) and time.monotonic() < end:  # noqa: ASYNC110 - another process sets no event
+            await asyncio.sleep(_POLL)
+        loop = asyncio.get_running_loop()
+        for listener in sockets:
+            bound_unsent(listener.fileno())
+            made = await loop.create_server(self._protocol, sock=listener, backlog=self.config.backlog)
+            self.servers.append(made)
+        self.started = True
 
     async def on_tick(self, counter: int) -> bool:
         """Look after the queues, ten times a second."""

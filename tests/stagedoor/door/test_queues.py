@@ -148,6 +148,16 @@ def test_a_queue_is_forsaken_half_a_second_after_its_worker_was_last_seen() -> N
     assert own == [queues.of(2)]
 
 
+def test_a_place_has_begun_when_somebody_came_or_tried_to() -> None:
+    """Workers wait for one another when all start, and for nobody who has been there."""
+    with opened(workers=2) as queues:
+        queues.note(0, 9.9)
+        before = queues.all_begun()
+        queues.note(1, 0.0)  # it ended
+
+        assert (before, queues.all_begun()) == (False, True)
+
+
 QUARTERS = st.integers(0, 40).map(lambda count: count / 4)
 
 
