@@ -74,6 +74,14 @@ class Layout(Generic[M]):
         place = self.declared.place
         self._findings.append(PlanFinding(place.file, place.line, self.declared.name, "", text))
 
+    def _found_near(self, near: str, text: str) -> None:
+        """Note what is wrong with the screen, at the part that takes what was probably meant."""
+        for part in self.declared.parts:
+            if any(repr(one.name) in near for one in self._arguments(part.function)):
+                self._found(part, text)
+                return
+        self._found_of_all(text)
+
     def _validate_no_findings(self) -> None:
         if self._findings:
             raise PlanError(self._findings)
@@ -89,7 +97,7 @@ class Layout(Generic[M]):
             for name in self.path:
                 if name not in found:
                     near = nearest(name, found)
-                    self._found_of_all(f"the path names {name!r}, which no part takes{near}")
+                    self._found_near(near, f"the path names {name!r}, which no part takes{near}")
         return tuple(found.values())
 
     def _input(self, part: DeclaredPart, argument: Argument, found: dict[str, Input]) -> None:

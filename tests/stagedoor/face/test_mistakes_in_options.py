@@ -137,7 +137,8 @@ def status_as_text(app: Gateway) -> None:
 
 @at_start(r"uses is a set of services and sources, as in \{accounts\}, not <Service things>")
 def uses_without_a_set(app: Gateway) -> None:
-    loose(app.aggregate("/page", Page)).part(uses=app.service("things", "http://things"))
+    page: Any = app.aggregate("/page", Page)
+    page.part(uses=app.service("things", "http://things"))
 
 
 @at_start(r"""headers are a mapping, as in \{"x-shop": "1"\}, not \['x-a: b'\]""")
