@@ -209,15 +209,26 @@ def _words(
     made: dict[str, Word] = {}
     for position, word in enumerate(text.words):
         if word.stem and word.folded not in made:
-            made[word.folded] = tuple(
+            made[word.folded] = _each_once(
                 Worth(each + points, conditions)
                 for table, places in ((_MAIN, main), (_BESIDE, beside))
                 for points, conditions in _met(
                     word, joined.get(position, []), table, places, allowed[word.spelled]
                 )
-                if points and conditions
+                if points
             )
     return tuple(made.values())
+
+
+def _each_once(ways: Iterable[Worth]) -> Word:
+    """Return ways in which a word is met, the best first in each text, without what a better one is met by already."""
+    known: set[Condition] = set()
+    left = []
+    for way in ways:
+        if conditions := tuple(one for one in dict.fromkeys(way.conditions) if one not in known):
+            left.append(Worth(way.points, conditions))
+            known.update(conditions)
+    return tuple(left)
 
 
 def _met(
