@@ -4,8 +4,9 @@ A place has up to three parts, each words divided by blanks, for engines that di
 
     words   what may be found with typing errors: every word but stop words, with those that join some of them
     exact   what is found as it is: stems that are not the word; and with a sign in front, so that they meet no other,
-            - stop words, = words as they are spelled, # numbers, ^ beginnings of a title, $ titles of stop words or
-            signs, % the first letter and the length of a title of one word
+            - stop words, = words as they are spelled, # numbers, ^ beginnings of a title, < its first letters (else
+            each title that begins with one would be a term to read), $ titles of stop words or signs, % the first
+            letter and the length of a title of one word
     whole   a title in one: "thematrix", and without its article, and with numbers as digits
 
 A place that several texts share has stems alone beside its words. What signs mean is told in `ranking`, which asks.
@@ -22,11 +23,13 @@ from stagedoor.search.words import LONGEST, AnalysedText, read, read_first
 
 __all__ = [
     "EXACT",
+    "FEW_LETTERS",
     "THRICE",
     "WHOLE",
     "WORDS",
     "Filled",
     "filler",
+    "first_letters",
     "of_length",
     "part",
     "parts",
@@ -41,6 +44,7 @@ WHOLE: Final = "whole"
 THRICE: Final = "words3"
 _ARTICLES: Final = frozenset(("the", "a", "an"))
 _BEGINNINGS: Final = 6  # chunks of a title
+FEW_LETTERS: Final = 3
 
 Filled: TypeAlias = dict[str, str]  # by part
 
@@ -63,6 +67,11 @@ def thrice(words: str) -> str:
 def of_length(letter: str, length: int) -> str:
     """Return what a title of one word has that begins with a letter and is so long."""
     return f"%{letter}{length}"
+
+
+def first_letters(letters: str) -> str:
+    """Return what a title has that begins with these, which are few."""
+    return f"<{letters}"
 
 
 def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled]:
@@ -153,11 +162,20 @@ def _of_title(text: str, found: Columns) -> tuple[str, str]:
     count = sum(found.length)
     if count == 1 and len(found.folded) == 1 and found.counts[0]:
         own, other, digits = found.folded[0], found.latin[0], found.digits[0]
-        whole = f"{own} " if own == other == digits else f"{' '.join(dict.fromkeys((own, other, digits)))} "
-        return f"{of_length(own[0], len(own))} ", whole
-    forms = _wholes(found) if count <= MAX_WORDS else wholes(read_first(text))
-    starts = _beginnings(found, forms) if True in found.counts else f"${stops_of(read(text))} "
-    return starts, "".join([f"{form} " for form in forms])
+        forms = [own] if own == other == digits else [*dict.fromkeys((own, other, digits))]
+        starts = f"{of_length(own[0], len(own))} "
+    else:
+        forms = _wholes(found) if count <= MAX_WORDS else wholes(read_first(text))
+        starts = _beginnings(found, forms) if True in found.counts else f"${stops_of(read(text))} "
+    return starts + _first_letters(forms), "".join([f"{form} " for form in forms])
+
+
+def _first_letters(forms: Sequence[str]) -> str:
+    if len(forms) == 1 and len(forms[0]) >= FEW_LETTERS:
+        (form,) = forms
+        return f"<{form[0]} <{form[:2]} <{form[:3]} "
+    few = dict.fromkeys(form[: count + 1] for form in forms for count in range(min(len(form), FEW_LETTERS)))
+    return "".join([f"{first_letters(letters)} " for letters in few])
 
 
 def wholes(text: AnalysedText) -> list[str]:

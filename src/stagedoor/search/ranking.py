@@ -29,7 +29,17 @@ from typing import Final, TypeAlias
 from stagedoor._value import value
 from stagedoor.search.analysis import edits, forgiven
 from stagedoor.search.folding import in_english, other_layout
-from stagedoor.search.places import EXACT, WHOLE, WORDS, of_length, part, stops_of, wholes
+from stagedoor.search.places import (
+    EXACT,
+    FEW_LETTERS,
+    WHOLE,
+    WORDS,
+    first_letters,
+    of_length,
+    part,
+    stops_of,
+    wholes,
+)
 from stagedoor.search.query import Begins, Words
 from stagedoor.search.schema import Index, WordPlace
 from stagedoor.search.words import AnalysedText, Run, read_first
@@ -188,14 +198,17 @@ def _typed(text: AnalysedText, places: Sequence[WordPlace]) -> Ranking | None:
     starts += [Starts(name, "-" + last.folded) for name in exact]
     words = [(one,) for one in met[:-1]] + [(met[-1], Worth(each + _MAIN.stem, tuple(starts)))]
     own, other = ("".join(getattr(word, form) for word in text.words) for form in ("folded", "latin"))
-    whole = [
-        Starts(part(place.name, WHOLE), form)
-        for place in places
-        if place.title
-        for form in dict.fromkeys((own, other or own))
-    ]
+    titles = [place.name for place in places if place.title]
+    whole = [_begun(title, form) for title in titles for form in dict.fromkeys((own, other or own))]
     worth = Worth((each + _MAIN.exact) * len(text.words) + _WHOLE, tuple(whole))
     return Ranking(tuple(words), (worth,) if whole else (), (), (), every=True)
+
+
+def _begun(title: str, form: str) -> Condition:
+    """Return how a title is met that begins with this, in one."""
+    if len(form) <= FEW_LETTERS:
+        return Has(part(title, EXACT), first_letters(form))
+    return Starts(part(title, WHOLE), form)
 
 
 # --- words --------------------------------------------------------------------------------------------------------
