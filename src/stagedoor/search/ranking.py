@@ -201,7 +201,18 @@ def _typed(text: AnalysedText, places: Sequence[WordPlace]) -> Ranking | None:
     titles = [place.name for place in places if place.title]
     whole = [_begun(title, form) for title in titles for form in dict.fromkeys((own, other or own))]
     worth = Worth((each + _MAIN.exact) * len(text.words) + _WHOLE, tuple(whole))
-    return Ranking(tuple(words), (worth,) if whole else (), (), (), every=True)
+    return Ranking(tuple(words), (worth,) if whole else (), (), _spelled_so(text, exact), every=True)
+
+
+def _spelled_so(text: AnalysedText, exact: Iterable[str]) -> tuple[Worth, ...]:
+    """Return what it is worth to be spelled as it was typed, where that is not how words compare."""
+    *before, last = text.words
+    found = [
+        Worth(_SPELLED, _has(exact, ["=" + word.spelled])) for word in before if word.spelled != word.folded
+    ]
+    if last.spelled != last.folded:
+        found.append(Worth(_SPELLED, tuple(Starts(name, "=" + last.spelled) for name in exact)))
+    return tuple(found)
 
 
 def _begun(title: str, form: str) -> Condition:

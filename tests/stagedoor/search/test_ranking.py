@@ -110,3 +110,17 @@ async def test_a_title_that_begins_with_what_is_typed_comes_first(typed: str) ->
     found = await engine.send(call_of(Query(index="films", clause=Begins((("title", 1.0),), typed))))
 
     assert found.documents[0]["id"] == "2"
+
+
+@pytest.mark.parametrize(("typed", "first"), [("am\u00e9", "1"), ("ame", "2"), ("am\u00e9lie p", "1")])
+async def test_what_is_typed_with_an_accent_suggests_it_first(typed: str, first: str) -> None:
+    """18: the spelling as typed ranks first, before it is complete, too."""
+    engine = MemorySearch([FILMS])
+    version = await engine.create(FILMS)
+    films = [(1, "Am\u00e9lie Poulain"), (2, "Amer"), (3, "Amelie Po")]
+    await engine.write(version, [Put({"id": str(key), "title": title, "people": []}) for key, title in films])
+    await engine.commit(version)
+    await engine.switch(FILMS.name, version)
+    found = await engine.send(call_of(Query(index="films", clause=Begins((("title", 1.0),), typed))))
+
+    assert found.documents[0]["id"] == first
