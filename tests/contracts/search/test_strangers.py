@@ -47,7 +47,14 @@ Maker = Callable[[random.Random, int], tuple[Clause, Meets]]
 
 
 def index_named(name: str) -> Index:
-    inner = (Keyword(name="id"), Keyword(name="role"), Integer(name="born"), Number(name="share"))
+    inner = (
+        Keyword(name="id"),
+        Keyword(name="role"),
+        Integer(name="born"),
+        Number(name="share"),
+        Date(name="since"),
+        Boolean(name="alive"),
+    )
     return Index(
         name,
         (
@@ -76,6 +83,8 @@ def book(rng: random.Random, number: int) -> Document:
             "role": rng.choice(ROLES),
             "born": rng.randrange(1900, 1910),
             "share": rng.choice([0.5, 1.0, None]),
+            "since": rng.choice([None, a_day(rng), rng.choice(OLD)]),
+            "alive": rng.choice([True, False, None]),
         }
         for _ in range(5_000 if number == 7 else rng.randrange(4))
     ]
@@ -178,15 +187,26 @@ def plain(text: str) -> str:
 
 
 def same_object(rng: random.Random, _: int) -> tuple[Clause, Meets]:
-    ids, role, born = (
+    ids, day, born = (
         (f"p{rng.randrange(9)}", f"p{rng.randrange(9)}"),
-        rng.choice(ROLES),
+        when(rng.choice(OLD)),
         rng.randrange(1900, 1910),
     )
-    asked = Same("people", (AnyOf("id", ids), Term("role", role), Between("born", born, None)))
-    return asked, lambda book: any(
-        one["id"] in ids and one["role"] == role and one["born"] >= born for one in book["people"]
-    )
+    role, alive, share = rng.choice(ROLES), rng.random() < 0.5, rng.choice([0.5, 0.25, 1.0])
+    every: list[tuple[Clause, Meets]] = [
+        (AnyOf("id", ids), lambda one: one["id"] in ids),
+        (Term("role", role), lambda one: one["role"] == role),
+        (Between("born", born, None), lambda one: one["born"] >= born),
+        (
+            Between("since", None, day.isoformat()),
+            lambda one: bool(one["since"]) and when(one["since"]) <= day,
+        ),
+        (Term("alive", alive), lambda one: one["alive"] is alive),
+        (Term("share", share), lambda one: one["share"] == share),
+    ]
+    some = rng.sample(every, rng.randint(1, 4))
+    asked = Same("people", tuple(clause for clause, _ in some))
+    return asked, lambda book: any(all(meets(one) for _, meets in some) for one in book["people"])
 
 
 def alternatives(rng: random.Random, depth: int) -> tuple[Clause, Meets]:
