@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from stagedoor.search.remembered import Remembered
 from stagedoor.search.words import AnalysedText, Run, read, run_of, stands_alone
 
-__all__ = ["Chunk", "Columns", "Words", "columns_of", "encoded", "in_one", "words_of"]
+__all__ = ["Chunk", "Columns", "SharedWords", "columns_of", "encoded", "in_one", "words_of"]
 
 _LEAST_THRICE: Final = (
     4  # letters of a word that is two errors from one of six, which is the shortest that forgives two
@@ -59,7 +59,7 @@ class Columns(NamedTuple):
     closes: Sequence[bool]
 
 
-class Words(NamedTuple):
+class SharedWords(NamedTuple):
     """What of a chunk, or of texts, is kept where several texts have one place."""
 
     words: str
@@ -86,21 +86,21 @@ def columns_of(texts: Sequence[str], *, plain: bool = False) -> Columns | None:
     return columns
 
 
-def words_of(texts: Sequence[str], known: Sequence[Words] = (), *, plain: bool = False) -> Words:
+def words_of(texts: Sequence[str], known: Sequence[SharedWords] = (), *, plain: bool = False) -> SharedWords:
     """Return the words of what is `known` and of texts, perhaps read `plain`ly.
 
     Of each chunk no more is touched than is wanted: that of several texts there are many is what they cost.
     """
     chunks = " ".join(texts).split()
     if not (chunks or known):
-        return Words("", "", "")
+        return SharedWords("", "", "")
     words, stems, thrice, alone = zip(
         *known, *map(_plain_words_of if plain else _words_of, chunks), strict=True
     )
     if sum(alone) > 1 and (found := columns_of(texts, plain=plain)):
-        own = Words("".join(found.words), "".join(found.stems), "".join(found.thrice))
+        own = SharedWords("".join(found.words), "".join(found.stems), "".join(found.thrice))
         words, stems, thrice, _ = zip(*known, own, strict=True)
-    return Words("".join(words), "".join(stems), "".join(thrice))
+    return SharedWords("".join(words), "".join(stems), "".join(thrice))
 
 
 def _letters_meet(chunks: Sequence[Chunk]) -> bool:
@@ -120,8 +120,8 @@ _chunk_of = Remembered(_chunk).__getitem__
 _plain_chunk_of = Remembered(_plain_chunk).__getitem__
 
 
-def _few(chunk: Chunk) -> Words:
-    return Words(chunk.words, chunk.stems, chunk.thrice, chunk.opens or chunk.closes)
+def _few(chunk: Chunk) -> SharedWords:
+    return SharedWords(chunk.words, chunk.stems, chunk.thrice, chunk.opens or chunk.closes)
 
 
 _words_of = Remembered(lambda text: _few(_chunk(text))).__getitem__

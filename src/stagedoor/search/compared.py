@@ -53,9 +53,9 @@ def moment(value: str | date) -> int:
     return (passed.days * 86_400 + passed.seconds) * 1_000 + passed.microseconds // 1_000
 
 
-def as_text(moment: int) -> str:
+def as_text(passed: int) -> str:
     """Return milliseconds since 1970 in ISO 8601; what lies beyond the years that it has is the nearest within."""
-    known = max(_FIRST, min(_LAST, moment))
+    known = max(_FIRST, min(_LAST, passed))
     return (_EPOCH + timedelta(milliseconds=known)).isoformat(timespec="milliseconds")
 
 

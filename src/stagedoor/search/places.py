@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-from stagedoor.search.chunks import Columns, Words, columns_of, in_one, words_of
+from stagedoor.search.chunks import Columns, SharedWords, columns_of, in_one, words_of
 from stagedoor.search.query import MAX_WORDS, Document
 from stagedoor.search.schema import Index, WordPlace
 from stagedoor.search.words import LONGEST, AnalysedText, read, read_first
@@ -93,7 +93,7 @@ def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled
     return filled
 
 
-_Known: TypeAlias = dict[str, Words]  # by field
+_Known: TypeAlias = dict[str, SharedWords]  # by field
 _Step: TypeAlias = Callable[[Filled, _Known, Document], None]
 
 
@@ -110,7 +110,7 @@ def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
         found = columns_of(texts, plain=plain) if texts else None
         if found is None:
             return
-        own = Words("".join(found.words), "".join(found.stems), "".join(found.thrice))
+        own = SharedWords("".join(found.words), "".join(found.stems), "".join(found.thrice))
         known[field] = own
         starts, whole = _of_titles(texts, found, plain=plain) if title else ("", "")
         _fill(made, names, own.words, "".join(found.exact) + starts, whole, own.thrice)
@@ -123,7 +123,7 @@ def _step_of_several(place: WordPlace, names: Sequence[str]) -> _Step:
 
     def step(made: Filled, known: _Known, document: Document) -> None:
         texts: list[str] = []
-        read: list[Words] = []
+        read: list[SharedWords] = []
         for name in fields:
             if name in known:
                 read.append(known[name])
