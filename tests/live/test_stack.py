@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.live.platform import until
 from tests.servers import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -102,14 +102,6 @@ class Stack:
             process.kill()
 
 
-def until(seen: Callable[[], object], what: Callable[[], object] = str, seconds: float = 40.0) -> None:
-    """Wait for other processes, which cannot be given a clock of ours."""
-    end = time.monotonic() + seconds
-    while not seen():
-        assert time.monotonic() < end, what()
-        time.sleep(0.05)
-
-
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     """Give a platform that has not been started."""
@@ -179,6 +171,7 @@ def test_a_killed_service_is_started_again(stack: Stack) -> None:
     assert len(json.loads(body)["orders"]) == 2
 
 
+@pytest.mark.long
 def test_a_killed_service_stays_down_if_asked_to(stack: Stack) -> None:
     """An operator may want to see the platform without it; the doctor names it, and what hangs, and nothing else."""
     stack.start("--no-restart")
@@ -206,6 +199,7 @@ def test_x6_a_killed_parent_leaves_no_orphan(stack: Stack) -> None:
     until(lambda: not stack.survivors(), stack.survivors, seconds=15)
 
 
+@pytest.mark.long
 def test_a_service_that_hangs_is_killed_in_the_end(stack: Stack) -> None:
     """Contract 17: stopping takes about ten seconds at most, and leaves no orphan."""
     stack.start()
