@@ -193,7 +193,7 @@ def same_object(rng: random.Random, _: int) -> tuple[Clause, Meets]:
         rng.randrange(1900, 1910),
     )
     role, alive, share = rng.choice(ROLES), rng.random() < 0.5, rng.choice([0.5, 0.25, 1.0])
-    every: list[tuple[Clause, Meets]] = [
+    every: list[tuple[Term | AnyOf | Between, Meets]] = [
         (AnyOf("id", ids), lambda one: one["id"] in ids),
         (Term("role", role), lambda one: one["role"] == role),
         (Between("born", born, None), lambda one: one["born"] >= born),
