@@ -237,4 +237,3 @@ def test_one_quota_counts_at_once_or_not_at_all(clock: ManualClock, shared: bool
     assert passes("a") == b'ratelimit-policy: "default";q=1;w=60\r\nratelimit: "default";r=0;t=60\r\n'
     assert passes("a") is None
     assert passes("b") is not None
-
