@@ -134,7 +134,7 @@ COUNTED := $(if $(CI),--cov --cov-report= --cov-fail-under=0)
 
 unit: $(VENV)/dev.stamp ## the tests that may run side by side
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup $(COUNTED) $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not live$(LONG)" -n $(WORKERS) --dist loadgroup $(COUNTED) $(ARGS)
 
 kit: $(VENV)/dev.stamp ## the kit's unit tests alone
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup tests/stagedoor $(ARGS)

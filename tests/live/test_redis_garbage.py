@@ -15,6 +15,7 @@ from stagedoor._cache.tags import tag
 from stagedoor._clock import SystemClock
 from stagedoor._web.shared_throttle import SharedThrottle
 from stagedoor._web.throttle import Quota
+from tests.kinds import kinds
 from tests.live.redis_process import Process, serving, until
 from tests.servers import Server
 
@@ -197,7 +198,7 @@ LIES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("kind", LIES)
+@pytest.mark.parametrize("kind", kinds(*LIES))
 async def test_f1_a_server_that_answers_nonsense_is_an_outage_that_ends(
     valkey: Server, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -235,7 +236,7 @@ async def ticks(gaps: list[float]) -> None:
         gaps.append(loop.time() - began)
 
 
-@pytest.mark.parametrize("kind", LIES)
+@pytest.mark.parametrize("kind", kinds(*LIES))
 async def test_f1_a_limit_goes_on_beside_a_server_that_answers_nonsense(valkey: Server, kind: str) -> None:
     """F1, T17: a request is allowed or refused by what is known here, and never failed."""
     liar = Liar(valkey.port)

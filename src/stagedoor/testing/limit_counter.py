@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stagedoor._cache.limit_counter import BUCKETS, ClientCount, SharedLimit
+from stagedoor._cache.limit_counter import BUCKETS, TICK, ClientCount, SharedLimit
 from stagedoor._cache.server import StoreDown
 from stagedoor._clock import Clock
 
@@ -88,7 +88,7 @@ class FakeLimitCounter:
 
     def _one(self, key: str, more: int, terms: SharedLimit, now: float, most: int, want: bool) -> ClientCount:
         width = terms.seconds / BUCKETS
-        bucket = int(now // width)
+        bucket = int((now + TICK) // width)
         counts = self._data.counts.setdefault((key, terms.seconds), {})
         for old in [old for old in counts if old < bucket - BUCKETS]:
             del counts[old]
