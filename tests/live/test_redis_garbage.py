@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from stagedoor._cache.redis import RedisServer
-from stagedoor._cache.redis_limit_counter import RedisTally
+from stagedoor._cache.redis_limit_counter import RedisLimitCounter
 from stagedoor._cache.server import StoreDown
 from stagedoor._cache.tags import tag
 from stagedoor._clock import SystemClock
@@ -105,7 +105,7 @@ async def test_f1_spoilt_counts_are_dropped(valkey: Server, kind: str, key: str)
     """F1, T17: a limit that is shared goes on being shared."""
     server = RedisServer(valkey.url, prefix="test")
     await server.invalidations(0)
-    tally = RedisTally(server, prefix="test", member="a")
+    tally = RedisLimitCounter(server, prefix="test", member="a")
     quota = Quota(requests=100, seconds=60)
     throttle = SharedThrottle(quota, tally, SystemClock(), timeout=2.0)
     await throttle.start()
@@ -243,7 +243,7 @@ async def test_f1_a_limit_goes_on_beside_a_server_that_answers_nonsense(valkey: 
     async with serving(liar) as url:
         server = RedisServer(url, prefix="test")
         await server.invalidations(0)
-        tally = RedisTally(server, prefix="test", member="a")
+        tally = RedisLimitCounter(server, prefix="test", member="a")
         throttle = SharedThrottle(Quota(requests=100, seconds=60), tally, SystemClock(), timeout=0.05)
         await throttle.start()
         liar.lie = LIES[kind]

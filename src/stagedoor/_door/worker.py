@@ -17,7 +17,6 @@ from typing import Any, Final
 from stagedoor._door.allocation import keep_freed_memory
 from stagedoor._door.arrivals import bound_unsent
 from stagedoor._door.config import ARRIVE_SECONDS, DoorConfig
-from stagedoor._door.near import NearDoorProtocol
 from stagedoor._door.queues import Queues, waiting_in
 from stagedoor._door.server import DoorServer
 
@@ -50,6 +49,7 @@ class _WorkerServer(DoorServer):
             bound_unsent(listener.fileno())
             made = await loop.create_server(self._protocol, sock=listener, backlog=self.config.backlog)
             self.servers.append(made)
+            await self._listen_more(listener)
         self.started = True
 
     async def on_tick(self, counter: int) -> bool:
@@ -75,9 +75,6 @@ class _WorkerServer(DoorServer):
                 await loop.connect_accepted_socket(self._protocol, connection)
             except OSError:  # it has gone
                 connection.close()
-
-    def _protocol(self) -> NearDoorProtocol:
-        return NearDoorProtocol(self.config, self.server_state, self.lifespan.state)
 
 
 def work(config: DoorConfig, queues: Queues, place: int, line: Connection) -> None:

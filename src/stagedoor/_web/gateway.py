@@ -11,7 +11,6 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._web.access import CLIENT_CLOSED, AccessObserver, RequestCounter, signed
 from stagedoor._web.answer import WebAnswer, resolved
-from stagedoor._web.compression import Compression
+from stagedoor._web.compression import Compression, has_forms
 from stagedoor._web.cors import Cors, is_foreign, is_preflight
 from stagedoor._web.disconnect import ClientGone, while_connected
 from stagedoor._web.identity import credentials_of
@@ -44,7 +43,7 @@ from stagedoor._web.routed import RoutedRequest, figure_of
 from stagedoor._web.routes import RequestRefused, Route, Router
 from stagedoor._web.spans import spanned
 from stagedoor._web.stream import send_stream
-from stagedoor._web.throttle import Limiter, Quotas, pass_at_once
+from stagedoor._web.throttle import Limiter, Quotas, passing
 from stagedoor._web.trace import Parents
 from stagedoor.errors import ConfigError
 from stagedoor.policies._pressure import Pressure
@@ -360,16 +359,17 @@ class GatewayApp:
 
     async def _coded(self, exchange: RoutedRequest, answer: WebAnswer) -> WebAnswer:
         """Return an answer in the coding that is asked for, or 304 to who has it so."""
-        if self.compression is not None and answer.status == 200:
+        asked = exchange.match.route.compress
+        if self.compression is not None and has_forms(answer, asked):
             accepted = listed(b"accept-encoding", exchange.headers, exchange.scope["headers"])
-            answer = await self.compression.coded(answer, exchange.match.route.compress, accepted)
+            answer = await self.compression.coded(answer, asked, accepted)
         return answer if answer.condition is None else resolved(answer)
 
     def dress(self, fields: list[tuple[bytes, bytes]], request_id: bytes, origin: bytes | None) -> None:
         """Add to an answer's fields those that every answer carries."""
         signed(fields, request_id)
         if self._always:
-            said = {name for name, _ in fields}
+            said = dict(fields)
             fields += [field for field in self._always if field[0] not in said]
         if self.cors is not None:
             self.cors.tell(fields, origin)
@@ -383,7 +383,7 @@ class GatewayApp:
         quotas = None if route.live else self._quotas.get(route.path)
         if quotas is not None:
             return quotas.pass_at_once
-        return None if route.live or self._throttle is None else partial(pass_at_once, self._throttle)
+        return None if route.live or self._throttle is None else passing(self._throttle)
 
 
 def _raised_here(error: Exception) -> bool:
