@@ -20,6 +20,7 @@ from cinema import __version__
 from cinema.first_process import obey_signals
 from cinema.parent import die_with_parent
 from stagedoor._commands.failures import OneLine
+from stagedoor._face.collector import hold_collector
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -103,6 +104,7 @@ def up(restart: Annotated[bool, typer.Option(help="Start a service again when it
 @app.command()
 def gateway(host: Host = None) -> None:
     """Serve the gateway."""
+    hold_collector()
     settings = _settings()
     with _told():
         from cinema.gateway.serve import serve
