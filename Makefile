@@ -134,7 +134,7 @@ COUNTED := $(if $(CI),--cov --cov-report= --cov-fail-under=0)
 
 unit: $(VENV)/dev.stamp ## the tests that may run side by side
 	@rm -f .coverage .coverage.*
-	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup $(COUNTED) $(ARGS)
+	@$(BIN)/python -m pytest -q -m "not live$(LONG)" -n $(WORKERS) --dist loadgroup $(COUNTED) $(ARGS)
 
 kit: $(VENV)/dev.stamp ## the kit's unit tests alone
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup tests/stagedoor $(ARGS)
@@ -150,6 +150,7 @@ deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; t
 	@DEEP=1 $(BIN)/python -m pytest -q -m live tests/live $(ARGS)
 	@$(BIN)/python -m tests.deep.hostile
 	@$(BIN)/python -m tests.deep.chaos
+	@$(BIN)/python -m tests.deep.identities
 	@$(BIN)/python -m tests.deep.kills
 	@$(BIN)/python -m tests.deep.kills --embedded
 	@$(BIN)/python -m tests.deep.uploads

@@ -145,13 +145,17 @@ def processor(asked: argparse.Namespace) -> None:
     """Find what the gateway's processor carries, then offer twice and five times that."""
     print("\nthe gateway's processor is what is short; services answer at once")
     with ground("cinema", 10_000, 0.0) as one:
-        best = rate = 200.0
+        best = rate = 400.0
         while True:
-            good = _told(one, f"{rate:g}/s", {PROFILE: rate}, asked.seconds / 2)
+            good = 0.0
+            for _ in range(3):  # a hiccup of the machine is no bound of the gateway
+                good = max(good, _told(one, f"{rate:g}/s", {PROFILE: rate}, asked.seconds / 2))
+                if good >= 0.9 * rate:
+                    break
             best = max(best, good)
             if good < 0.9 * rate:
                 break
-            rate *= 1.2
+            rate *= 1.25
         for times in (1, 2, 5):
             seen = len(one.refusals())
             good = _told(one, f"{times} x", {PROFILE: times * best, LIVE: 20}, asked.seconds)

@@ -95,7 +95,7 @@ class Connection:
         self.closes = not self._parser.should_keep_alive()
 
 
-class Tally:
+class Score:
     """What is counted of one kind."""
 
     def __init__(self, seconds: float) -> None:
@@ -133,7 +133,7 @@ class Generator:
         self._idle: list[Connection] = []
         self._busy = 0
         self._mark = f"{random.getrandbits(32):x}n"  # no run asks for what another asked for
-        self.tallies = {kind: Tally(seconds) for kind in rates}
+        self.tallies = {kind: Score(seconds) for kind in rates}
         self._due = list(
             heapq.merge(
                 *[

@@ -11,7 +11,7 @@ from stagedoor import _context as context
 from stagedoor._call import Call, Transport
 from stagedoor._capabilities import Addressed
 from stagedoor._requests import HttpRequest, HttpResponse
-from stagedoor._tracing import METHODS, OTHER_METHOD, Tracer, Within
+from stagedoor._tracing import METHODS, OTHER_METHOD, SpanScope, Tracer
 
 __all__ = ["traced"]
 
@@ -38,7 +38,7 @@ class _Traced:
     async def send(self, call: Call[Any], /) -> Any:  # noqa: ANN401 - whatever is read
         """Make an attempt, and read what it brings."""
         name, told = _told(call, context.current().attempt)
-        with Within(self._tracer, name, "client", {**told, **self._server}) as within:
+        with SpanScope(self._tracer, name, "client", {**told, **self._server}) as within:
             said = await self._send(call)
             if isinstance(said, HttpResponse):
                 within.note("http.response.status_code", said.status)

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
-__all__ = ["BeyondWindow", "Fault", "Invalid", "Parameter", "Place"]
+__all__ = ["BeyondWindow", "InputFault", "Invalid", "Parameter", "Place"]
 
 Place: TypeAlias = Literal["path", "query", "header", "cookie", "body"]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class InputFault:
     """One thing that is wrong with a request: where, in words, and as a short constant kind."""
 
     loc: tuple[
@@ -27,7 +27,7 @@ class Fault:
 class Invalid(Exception):
     """A request that is well formed but wrong (422), with everything that is wrong about it."""
 
-    def __init__(self, *faults: Fault) -> None:
+    def __init__(self, *faults: InputFault) -> None:
         super().__init__(*faults)
         self.faults = faults
 

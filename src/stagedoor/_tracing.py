@@ -18,7 +18,7 @@ from stagedoor._deadline import is_late
 from stagedoor._requests import Headers
 from stagedoor.errors import UpstreamError
 
-__all__ = ["METHODS", "OTHER_METHOD", "Attributes", "Span", "SpanKind", "Tracer", "Within"]
+__all__ = ["METHODS", "OTHER_METHOD", "Attributes", "Span", "SpanKind", "SpanScope", "Tracer"]
 
 SpanKind: TypeAlias = Literal["server", "internal", "client"]
 Attributes: TypeAlias = Mapping[str, str | int]
@@ -60,7 +60,7 @@ class Tracer(Protocol):
         ...
 
 
-class Within:
+class SpanScope:
     """Be within a new span: what is asked there is asked under it, and how the block ends is noted.
 
     Nothing is told where the request is not sampled. The kind of an error is its status where a server said one, else

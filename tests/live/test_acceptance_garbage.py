@@ -282,6 +282,7 @@ def schemathesis(
     )
 
 
+@pytest.mark.long
 def test_h10_schemathesis_finds_nothing(platform: Platform, tmp_path: Path, deep: bool) -> None:
     """Issues 3 and 4: all phases, all checks over /openapi.json; every data route meets an answer with data."""
     done = schemathesis(platform.port, tmp_path, 200 if deep else 15)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kinds import kinds
 from tests.live.load import Client, told, volley
 from tests.live.platform import PATIENT, Platform, until
 from tests.live.stub import Seen, Stub
@@ -76,7 +77,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(
-    "modes", FAILURES, ids=lambda modes: "-".join(dict.fromkeys([*modes, *modes.values()]))
+    "modes", kinds(*FAILURES), ids=lambda modes: "-".join(dict.fromkeys([*modes, *modes.values()]))
 )
 async def test_a9_r4_retries_do_not_multiply_a_failing_load(
     tmp_path: Path, modes: dict[str, str], deep: bool

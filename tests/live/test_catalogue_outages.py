@@ -227,6 +227,7 @@ def is_refusal(shot: Shot) -> bool:
 
 
 @pytest.mark.live
+@pytest.mark.long
 @pytest.mark.parametrize("way", kinds("hung", "killed"))
 async def test_g1_what_is_kept_goes_on_without_the_engine(
     remote: tuple[Catalogue, Stub], opensearch: Server, ease: int, deep: bool, way: str

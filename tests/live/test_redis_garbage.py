@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 import pytest
 
 from stagedoor._cache.redis import RedisServer
-from stagedoor._cache.redis_limit_counter import RedisTally
+from stagedoor._cache.redis_limit_counter import RedisLimitCounter
 from stagedoor._cache.server import StoreDown
 from stagedoor._cache.tags import tag
 from stagedoor._clock import SystemClock
 from stagedoor._web.shared_throttle import SharedThrottle
 from stagedoor._web.throttle import Quota
+from tests.kinds import kinds
 from tests.live.redis_process import Process, serving, until
 from tests.servers import Server
 
@@ -104,7 +105,7 @@ async def test_f1_spoilt_counts_are_dropped(valkey: Server, kind: str, key: str)
     """F1, T17: a limit that is shared goes on being shared."""
     server = RedisServer(valkey.url, prefix="test")
     await server.invalidations(0)
-    tally = RedisTally(server, prefix="test", member="a")
+    tally = RedisLimitCounter(server, prefix="test", member="a")
     quota = Quota(requests=100, seconds=60)
     throttle = SharedThrottle(quota, tally, SystemClock(), timeout=2.0)
     await throttle.start()
@@ -197,7 +198,7 @@ LIES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("kind", LIES)
+@pytest.mark.parametrize("kind", kinds(*LIES))
 async def test_f1_a_server_that_answers_nonsense_is_an_outage_that_ends(
     valkey: Server, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -235,14 +236,14 @@ async def ticks(gaps: list[float]) -> None:
         gaps.append(loop.time() - began)
 
 
-@pytest.mark.parametrize("kind", LIES)
+@pytest.mark.parametrize("kind", kinds(*LIES))
 async def test_f1_a_limit_goes_on_beside_a_server_that_answers_nonsense(valkey: Server, kind: str) -> None:
     """F1, T17: a request is allowed or refused by what is known here, and never failed."""
     liar = Liar(valkey.port)
     async with serving(liar) as url:
         server = RedisServer(url, prefix="test")
         await server.invalidations(0)
-        tally = RedisTally(server, prefix="test", member="a")
+        tally = RedisLimitCounter(server, prefix="test", member="a")
         throttle = SharedThrottle(Quota(requests=100, seconds=60), tally, SystemClock(), timeout=0.05)
         await throttle.start()
         liar.lie = LIES[kind]

@@ -16,7 +16,7 @@ import trustme
 
 from stagedoor._cache.limit_counter import SharedLimit
 from stagedoor._cache.redis import RedisServer
-from stagedoor._cache.redis_limit_counter import RedisTally
+from stagedoor._cache.redis_limit_counter import RedisLimitCounter
 from stagedoor._cache.server import StoreDown
 from stagedoor._cache.tags import tag
 from tests import servers
@@ -203,7 +203,7 @@ async def test_k1_any_node_of_a_cluster_leads_to_the_one_that_has_the_keys(
         shared = await two.body(b"film")
         await two.store.purge(FILMS)
         purged = await one.far_body(b"film")
-        tally = RedisTally(one.server, prefix=one.server.prefix, member="a")
+        tally = RedisLimitCounter(one.server, prefix=one.server.prefix, member="a")
         processes, told = await tally.sync({f"client {first}": 3}, SharedLimit(10, 60), want=True)
 
     assert (one.server.prefix, shared, purged) == ("{test}", b"v", None)

@@ -35,6 +35,7 @@ def paths() -> Iterator[str]:
     return (PATHS[number % len(PATHS)] for number in count())
 
 
+@pytest.mark.long
 async def test_f2_both_workers_are_replaced_under_300_requests_a_second_and_none_fails(
     tmp_path: Path, demo: str
 ) -> None:
@@ -60,6 +61,7 @@ async def test_f2_both_workers_are_replaced_under_300_requests_a_second_and_none
     assert len(shots) > RATE
 
 
+@pytest.mark.long
 async def test_metrics_are_the_sum_of_workers_that_come_and_go(tmp_path: Path, demo: str) -> None:
     """Contract 15: one scrape shows all, also what workers had counted that were replaced since."""
     with Platform(tmp_path, demo, GATEWAY_WORKERS=2, **PATIENT) as platform:

@@ -179,6 +179,7 @@ def test_a_killed_service_is_started_again(stack: Stack) -> None:
     assert len(json.loads(body)["orders"]) == 2
 
 
+@pytest.mark.long
 def test_a_killed_service_stays_down_if_asked_to(stack: Stack) -> None:
     """An operator may want to see the platform without it; the doctor names it, and what hangs, and nothing else."""
     stack.start("--no-restart")
@@ -206,6 +207,7 @@ def test_x6_a_killed_parent_leaves_no_orphan(stack: Stack) -> None:
     until(lambda: not stack.survivors(), stack.survivors, seconds=15)
 
 
+@pytest.mark.long
 def test_a_service_that_hangs_is_killed_in_the_end(stack: Stack) -> None:
     """Contract 17: stopping takes about ten seconds at most, and leaves no orphan."""
     stack.start()

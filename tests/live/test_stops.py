@@ -160,6 +160,7 @@ async def test_f2_an_idle_connection_is_answered_until_the_grace_ends(tmp_path: 
     assert time.monotonic() - began < 2.0
 
 
+@pytest.mark.long
 def test_f2_the_grace_bounds_a_stop_that_nobody_lets_end(tmp_path: Path) -> None:
     """Contract 17: 10 s, then the idle are closed, who waits is answered 503, and the exit code is 0."""
     with running(tmp_path) as process:

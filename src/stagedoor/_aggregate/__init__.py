@@ -2,7 +2,7 @@
 
 from stagedoor._aggregate.batch import BatchPlan, batched
 from stagedoor._aggregate.outcome import Outcome
-from stagedoor._aggregate.part import ABSENT, Finding, PlanError
+from stagedoor._aggregate.part import ABSENT, PlanError, PlanFinding
 from stagedoor._aggregate.plan import Plan
 from stagedoor._aggregate.verdict import (
     PartVerdict,
@@ -16,11 +16,11 @@ from stagedoor._aggregate.verdict import (
 __all__ = [
     "ABSENT",
     "BatchPlan",
-    "Finding",
     "Outcome",
     "PartVerdict",
     "Plan",
     "PlanError",
+    "PlanFinding",
     "Report",
     "Status",
     "batched",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, get_type_hints
 
 from stagedoor._aggregate.hints import format_hint, is_assignable, is_instance
-from stagedoor._aggregate.part import ABSENT, Argument, Finding, Part, Signature, Summary
+from stagedoor._aggregate.part import ABSENT, Argument, Part, PlanFinding, Signature, Summary
 
 __all__ = ["REPORT", "Design", "NamedUpstream", "examine", "fields_of", "place_of"]
 
@@ -58,13 +58,13 @@ class Design:
         arguments = self.signatures[name].arguments
         return tuple(argument.name for argument in arguments if argument.name in parts)
 
-    def finding(self, part: Part | Summary, text: str) -> Finding:
+    def finding(self, part: Part | Summary, text: str) -> PlanFinding:
         """Return a finding at the part's function."""
         file, line = place_of(part.call)
-        return Finding(file, line, self.name, part.name, text)
+        return PlanFinding(file, line, self.name, part.name, text)
 
 
-def examine(design: Design) -> list[Finding]:
+def examine(design: Design) -> list[PlanFinding]:
     """Return everything that is wrong with a design, in the order of its parts."""
     found = [
         *_names(design),
@@ -93,7 +93,7 @@ def place_of(call: Callable[..., object]) -> tuple[str, int]:
     return str(file.relative_to(here) if file.is_relative_to(here) else file), code.co_firstlineno
 
 
-def _names(design: Design) -> Iterator[Finding]:
+def _names(design: Design) -> Iterator[PlanFinding]:
     """Find names that mean two things."""
     seen: set[str] = set()
     everything: tuple[Part | Summary, ...] = (*design.parts, *filter(None, (design.summary,)))
@@ -105,19 +105,19 @@ def _names(design: Design) -> Iterator[Finding]:
         seen.add(part.name)
 
 
-def _fields(design: Design) -> Iterator[Finding]:
+def _fields(design: Design) -> Iterator[PlanFinding]:
     """Find fields of the model that nothing fills."""
     filled = {part.name for part in design.parts} | ({design.summary.name} if design.summary else set())
     for name in design.fields:
         if name not in filled:
             near = _nearest(name, filled - set(design.fields))
-            yield Finding(*_place_of_all(design), design.name, name, f"the field has no part{near}")
+            yield PlanFinding(*_place_of_all(design), design.name, name, f"the field has no part{near}")
     if design.summary and design.summary.name not in design.fields:
         near = _nearest(design.summary.name, design.fields)
         yield design.finding(design.summary, f"the summary fills no field of the model{near}")
 
 
-def _values(design: Design) -> Iterator[Finding]:
+def _values(design: Design) -> Iterator[PlanFinding]:
     """Find parts whose value does not fit their field."""
     everything: tuple[Part | Summary, ...] = (*design.parts, *filter(None, (design.summary,)))
     for part in everything:
@@ -126,7 +126,7 @@ def _values(design: Design) -> Iterator[Finding]:
             yield design.finding(part, f"returns {format_hint(given)}, the field is {format_hint(wanted)}")
 
 
-def _arguments(design: Design) -> Iterator[Finding]:
+def _arguments(design: Design) -> Iterator[PlanFinding]:
     """Find arguments that are no part, request value or source, or not of its type."""
     parts = design.by_name
     for part in design.parts:
@@ -140,7 +140,7 @@ def _arguments(design: Design) -> Iterator[Finding]:
 
 def _argument(
     design: Design, part: Part | Summary, argument: Argument, known: Mapping[str, object]
-) -> Iterator[Finding]:
+) -> Iterator[PlanFinding]:
     name = argument.name
     if name not in known:
         if argument.default is ABSENT:
@@ -160,7 +160,7 @@ def _argument(
         )
 
 
-def _fallbacks(design: Design) -> Iterator[Finding]:
+def _fallbacks(design: Design) -> Iterator[PlanFinding]:
     """Find fields that may stay empty, and fallbacks that are unreachable or of another type."""
     for part in design.parts:
         if part.required and part.fallback is not ABSENT:
@@ -173,7 +173,7 @@ def _fallbacks(design: Design) -> Iterator[Finding]:
             yield design.finding(part, "fills a field: say required=True, or give a fallback")
 
 
-def _tolerated(design: Design) -> Iterator[Finding]:
+def _tolerated(design: Design) -> Iterator[PlanFinding]:
     """Find parts whose fallback is asked for and does not exist."""
     parts = design.by_name
     for part in design.parts:
@@ -182,7 +182,7 @@ def _tolerated(design: Design) -> Iterator[Finding]:
                 yield design.finding(part, f"takes the fallback of {need!r}, which has none")
 
 
-def _cycles(design: Design) -> Iterator[Finding]:
+def _cycles(design: Design) -> Iterator[PlanFinding]:
     """Find a part that waits for itself."""
     done: set[str] = set()
     for part in design.parts:
@@ -205,7 +205,7 @@ def _cycle(design: Design, name: str, path: tuple[str, ...], done: set[str]) -> 
     return ()
 
 
-def _unused(design: Design) -> Iterator[Finding]:
+def _unused(design: Design) -> Iterator[PlanFinding]:
     """Find parts that neither fill a field nor help one that does."""
     used = {need for part in design.parts for need in design.needs(part.name)}
     if design.summary is not None:
@@ -217,7 +217,7 @@ def _unused(design: Design) -> Iterator[Finding]:
             )
 
 
-def _weak_needs(design: Design) -> Iterator[Finding]:
+def _weak_needs(design: Design) -> Iterator[PlanFinding]:
     """Find optional parts that a required one waits for: their fallback could never be served."""
     parts = design.by_name
     for part in design.parts:

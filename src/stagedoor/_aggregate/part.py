@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias, final, get_type_hints
 
 from stagedoor.errors import ConfigError
 
-__all__ = ["ABSENT", "Argument", "Finding", "Part", "PartFunction", "PlanError", "Signature", "Summary"]
+__all__ = ["ABSENT", "Argument", "Part", "PartFunction", "PlanError", "PlanFinding", "Signature", "Summary"]
 
 PartFunction: TypeAlias = Callable[..., Coroutine[Any, Any, object]]
 _NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
@@ -25,7 +25,7 @@ ABSENT: Final = _Absent()
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PlanFinding:
     """One thing in a declaration that cannot work, with the place where it can be put right."""
 
     file: str
@@ -41,7 +41,7 @@ class Finding:
 class PlanError(ConfigError):
     """An aggregate that cannot be run as declared; `findings` has every reason at once."""
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(self, findings: Sequence[PlanFinding]) -> None:
         super().__init__("\n".join(map(str, findings)))
         self.findings = tuple(findings)
 

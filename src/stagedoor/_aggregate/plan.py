@@ -10,10 +10,10 @@ from stagedoor._aggregate.checks import REPORT, Design, NamedUpstream, examine, 
 from stagedoor._aggregate.hints import kinds
 from stagedoor._aggregate.outcome import Outcome
 from stagedoor._aggregate.part import (
-    Finding,
     Part,
     PartFunction,
     PlanError,
+    PlanFinding,
     Signature,
     Summary,
     signature_of,
@@ -126,12 +126,12 @@ def make_plan(
 
 def _signatures(aggregate: str, parts: Sequence[Part | Summary]) -> dict[str, Signature]:
     signatures: dict[str, Signature] = {}
-    findings: list[Finding] = []
+    findings: list[PlanFinding] = []
     for part in parts:
         try:
             signatures[part.name] = signature_of(part.call)
         except ConfigError as error:
-            findings.append(Finding(*place_of(part.call), aggregate, part.name, str(error)))
+            findings.append(PlanFinding(*place_of(part.call), aggregate, part.name, str(error)))
     if findings:
         raise PlanError(findings)
     return signatures

@@ -9,7 +9,7 @@ from stagedoor._aggregate import verdict as judge
 from stagedoor._aggregate.part import ABSENT
 from stagedoor._aggregate.plan import Plan
 from stagedoor._aggregate.schedule import PartStep
-from stagedoor._tracing import Tracer, Within
+from stagedoor._tracing import SpanScope, Tracer
 from stagedoor.errors import UpstreamError
 
 __all__ = ["traced"]
@@ -31,7 +31,7 @@ def _step(step: PartStep, tracer: Tracer) -> PartStep:
 
     @wraps(call)
     async def part(*given: object) -> object:
-        with Within(tracer, step.task, "internal", {}) as within:
+        with SpanScope(tracer, step.task, "internal", {}) as within:
             try:
                 value = await call(*given)
             except UpstreamError:

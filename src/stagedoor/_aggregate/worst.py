@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from stagedoor._aggregate.checks import Design, NamedUpstream
-from stagedoor._aggregate.part import Finding, Part
+from stagedoor._aggregate.part import Part, PlanFinding
 from stagedoor.errors import ConfigError
 from stagedoor.policies._cost import Cost, cost_of
 from stagedoor.policies._retry import Retry
@@ -72,7 +72,7 @@ class WorstCase:
     budget: float
     parts: tuple[PartCost, ...]
     upstreams: Mapping[str, Cost]
-    findings: tuple[Finding, ...]
+    findings: tuple[PlanFinding, ...]
 
     @property
     def longest(self) -> float:
@@ -94,7 +94,7 @@ def worst_case(design: Design, budget: float) -> WorstCase:
     )
 
 
-def impossible(design: Design, budget: float) -> Iterator[Finding]:
+def impossible(design: Design, budget: float) -> Iterator[PlanFinding]:
     """Find what can never be in time: attempts as long as their deadline (D3), paths longer than the budget."""
     told: set[str] = set()
     for part in design.parts:
@@ -168,7 +168,7 @@ def _path(design: Design, name: str, budget: float, found: dict[str, PartCost]) 
     return found[name]
 
 
-def _doubts(design: Design, budget: float) -> Iterator[Finding]:
+def _doubts(design: Design, budget: float) -> Iterator[PlanFinding]:
     """Find waits without a bound of their own, doubtful upstreams, and what cannot be seen."""
     told: set[str] = set()
     for name, cost in _paths(design, budget).items():

@@ -5,11 +5,11 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 from stagedoor._cache.store import StoredEntry
 
-__all__ = ["Finding", "Kept"]
+__all__ = ["EntryFinder", "Kept"]
 
 
 @runtime_checkable
-class Finding(Protocol):
+class EntryFinder(Protocol):
     """A store that can say at once what it holds in memory."""
 
     def find(self, key: bytes, /) -> StoredEntry | None:

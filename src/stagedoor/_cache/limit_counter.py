@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Final, NamedTuple, Protocol
 
-__all__ = ["BUCKETS", "ClientCount", "LimitCounter", "SharedLimit"]
+__all__ = ["BUCKETS", "TICK", "ClientCount", "LimitCounter", "SharedLimit"]
 
 BUCKETS: Final = 60  # pieces that a window is counted in
+# Seconds by which a bucket begins early: sums of fractions miss its true beginning by less, and who waits until then is
+# in.
+TICK: Final = 1e-6
 _RESERVE: Final = 20
 
 

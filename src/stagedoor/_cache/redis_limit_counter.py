@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol, TypeGuard
 from stagedoor._cache.limit_counter import BUCKETS, ClientCount, SharedLimit
 from stagedoor._cache.server import StoreDown
 
-__all__ = ["Commands", "RedisTally"]
+__all__ = ["Commands", "RedisLimitCounter"]
 
 _SETTLE: Final = """
 local me, requests, seconds, reserve = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -84,7 +84,7 @@ class Commands(Protocol):
         """Send a command and return its reply; raises `StoreDown`."""
 
 
-class RedisTally:
+class RedisLimitCounter:
     """A `LimitCounter` on a connection that somebody else opens and watches.
 
     The count of a client lies under `prefix#rate:seconds:client`. `member` names this process among the others that
@@ -118,7 +118,7 @@ class RedisTally:
         return reply[0], [ClientCount(granted == 1, total, reset / 1000) for granted, total, reset in rows]
 
     def __repr__(self) -> str:
-        return f"<RedisTally {self._prefix}>"
+        return f"<RedisLimitCounter {self._prefix}>"
 
 
 def _is_ours(reply: object, clients: int) -> TypeGuard[list[int]]:

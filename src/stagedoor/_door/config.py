@@ -31,10 +31,22 @@ class NearAnswers(Protocol):
     """Who knows whole answers that the door may give without asking the application.
 
     `second` are the fields of every answer, a new list each second; whoever returns an answer has counted it.
+    `deciding` are the names of the fields, in lower case, that an answer may depend on; one that ends in `*` stands for
+    all that begin so.
     """
+
+    deciding: frozenset[bytes]
 
     def known(self, octets: bytes, peer: Peer, second: Fields) -> bytes | None:
         """Return the answer to a head that came before just so; None: read it."""
+        ...
+
+    def permits(self, target: bytes) -> bool:
+        """Tell whether answers to a target may be known, so that it is worth while to look for its outline."""
+        ...
+
+    def alike(self, outline: bytes, octets: bytes, peer: Peer, second: Fields) -> bytes | None:
+        """Return the answer to a head whose outline came before (see `outline`); None: read it."""
         ...
 
     def find(
@@ -44,10 +56,14 @@ class NearAnswers(Protocol):
         query: bytes,
         fields: Fields,
         octets: bytes,
+        outline: bytes | None,
         peer: Peer,
         second: Fields,
     ) -> bytes | None:
-        """Return the answer to a head that was read and found good; None: ask the application."""
+        """Return the answer to a head that was read and found good; None: ask the application.
+
+        With an outline, it speaks for all heads that have it.
+        """
         ...
 
 

@@ -1,6 +1,6 @@
 """The door with a near cache: answers that it may give again by itself leave before any application is asked.
 
-    octets ─▶ [ known octets ] ─▶ Reader ─▶ [ a head that is known ] ─▶ Exchange ─▶ application
+    octets ─▶ [ known octets ] ─▶ [ known outline ] ─▶ Reader ─▶ [ a head that is known ] ─▶ Exchange ─▶ application
 
 Only a request that is alone is answered so: one that is the whole of what has arrived, on a connection where nothing is
 under way, waits or is written slowly, in a process that is not stopping and has room. Everything else goes the long
@@ -10,7 +10,8 @@ way, where order, room and time are kept.
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from stagedoor._door.config import DoorConfig
+from stagedoor._door.config import DoorConfig, NearAnswers
+from stagedoor._door.outline import outline_of
 from stagedoor._door.protocol import DoorProtocol
 from stagedoor._door.reader import Head
 
@@ -25,7 +26,7 @@ _METHODS: Final = frozenset({"GET", "HEAD"})
 class NearDoorProtocol(DoorProtocol):
     """One connection, whose kept answers leave at once."""
 
-    __slots__ = ("_arrived", "_near")
+    __slots__ = ("_arrived", "_near", "_outline")
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class NearDoorProtocol(DoorProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self._near = config.near()
         self._arrived = b""  # what is read now, if it may be a request that is alone
+        self._outline: bytes | None = None  # of what has arrived
 
     def data_received(self, data: bytes) -> None:
         """Answer what came before just so, or read it."""
@@ -46,12 +48,24 @@ class NearDoorProtocol(DoorProtocol):
             DoorProtocol.data_received(self, data)
             return
         whole = near.known(data, self._client, self._state.default_headers)
+        if whole is None:
+            whole = self._alike(near, data)
         if whole is not None:
             self._give(whole)
             return
         self._arrived = data
         DoorProtocol.data_received(self, data)
         self._arrived = b""
+
+    def _alike(self, near: NearAnswers, data: bytes) -> bytes | None:
+        """Return the answer to a head of a known outline; what no answer is known for costs one look."""
+        self._outline = None
+        if not data.startswith(b"GET ") or not near.permits(data[4 : data.find(b" ", 4)]):
+            return None
+        self._outline = outline = outline_of(data, self._limits, near.deciding)
+        if outline is None:
+            return None
+        return near.alike(outline, data, self._client, self._state.default_headers)
 
     def begin(self, head: Head) -> None:
         """Answer a request that is alone and known, or serve it."""
@@ -68,6 +82,7 @@ class NearDoorProtocol(DoorProtocol):
                 target.query,
                 head.fields,
                 arrived,
+                self._outline,
                 self._client,
                 self._state.default_headers,
             )

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
 import threading
@@ -22,6 +23,7 @@ __all__ = ["DoorServer", "server_for"]
 _LOGGER: Final = logging.getLogger("stagedoor._door")
 _LAME: Final = 0.2
 _TICK: Final = 0.05
+_AT_ONCE: Final = 8  # connections that are let in within a turn of the loop, for each listening socket
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -54,8 +56,28 @@ class DoorServer(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:  # noqa: ANN401 - as the base class has it
         """Listen, with a bound on what the kernel keeps for each client that does not read."""
         await super().startup(sockets)
-        for listener in self._listeners():
+        for listener in tuple(self._listeners()):
             bound_unsent(listener.fileno())
+            await self._listen_more(listener)
+
+    async def _listen_more(self, listener: socket.socket) -> None:
+        """Listen several times on one socket: uvloop lets in one connection in a turn, for each time.
+
+        Under load a turn takes milliseconds, and whoever is new would wait for seconds, a probe of health too.
+        """
+        loop, config = asyncio.get_running_loop(), self.config
+        for _ in range(_AT_ONCE - 1):
+            same = socket.socket(fileno=os.dup(listener.fileno()))
+            made = await loop.create_server(self._protocol, sock=same, ssl=config.ssl, backlog=config.backlog)
+            self.servers.append(made)
+
+    def _protocol(self) -> asyncio.Protocol:
+        """Return what takes a connection up, as the base class makes it."""
+        made: type[Any] = self.config.http_protocol_class
+        protocol: asyncio.Protocol = made(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return protocol
 
     async def shutdown(self, sockets: Any = None) -> None:  # noqa: ANN401 - as the base class has it
         """Drain: go on for a moment, let nobody more in, and wait for everybody who is in, up to the grace.

@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from stagedoor import _problems as problems
 from stagedoor._face.inputs import read_as
 from stagedoor._face.shapes import is_json, odd_number
-from stagedoor._parameters import Fault, Invalid
+from stagedoor._parameters import InputFault, Invalid
 from stagedoor._web.disconnect import ClientGone
 from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused
@@ -58,7 +58,7 @@ async def json_body(request: Request, adapter: TypeAdapter[Any], limit: int) -> 
     body = b"".join([chunk async for chunk in chunks_of(request, limit)]).removeprefix(_BOM)
     odd = odd_number(body)
     if odd:
-        raise Invalid(Fault(("body",), odd, "finite_number"))
+        raise Invalid(InputFault(("body",), odd, "finite_number"))
     try:
         return read_as(adapter, body)
     except Invalid as invalid:

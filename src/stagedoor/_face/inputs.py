@@ -24,7 +24,7 @@ from stagedoor._aggregate.part import ABSENT, Argument
 from stagedoor._face.choices import choices_of
 from stagedoor._face.fields import Cookie, Header, cookie_of, digest
 from stagedoor._face.unsaid import made_up, plain
-from stagedoor._parameters import Fault, Invalid
+from stagedoor._parameters import InputFault, Invalid
 from stagedoor._web.rendering import adapted
 from stagedoor._web.request import Request
 from stagedoor.errors import ConfigError
@@ -140,12 +140,12 @@ class Input:
         """Return the value of what was said; raises `Invalid` naming what would be right."""
         if not said:
             if self.default is ABSENT:
-                raise Invalid(Fault((_place(self.place), self.name), "is missing", "missing"))
+                raise Invalid(InputFault((_place(self.place), self.name), "is missing", "missing"))
             return copy.copy(self.default)  # nobody may change what the next one gets
         if LAST in markers_of(self.hint):
             said = said[-1:]
         if len(said) > 1 and not self.many:
-            raise Invalid(Fault((_place(self.place), self.name), "is given more than once", "repeated"))
+            raise Invalid(InputFault((_place(self.place), self.name), "is given more than once", "repeated"))
         try:
             # A list of texts is no text: its items are read as leniently all the same.
             return (
@@ -203,7 +203,7 @@ class Reader:
         query = _query(request.query) if self._asks_query and request.query else {}
         fields: requests.Headers = request.scope["headers"]
         values = {}
-        faults: list[Fault] = []
+        faults: list[InputFault] = []
         for one in self.inputs:
             try:
                 values[one.argument] = one.read(_said(one, request, query, fields))
@@ -245,7 +245,7 @@ def _decoded(raw: bytes) -> str:
     try:
         return (unquote_to_bytes(raw.replace(b"+", b" ")) if b"%" in raw or b"+" in raw else raw).decode()
     except UnicodeDecodeError:
-        raise Invalid(Fault(("query", "*"), "must be UTF-8, percent-encoded", "encoding")) from None
+        raise Invalid(InputFault(("query", "*"), "must be UTF-8, percent-encoded", "encoding")) from None
 
 
 def read_as(adapter: TypeAdapter[Any], body: bytes) -> Any:  # noqa: ANN401 - of the adapter's type
@@ -262,15 +262,15 @@ def _faults(
     *,
     alone: bool = False,
     unsaid: AbstractSet[str] = frozenset(),
-) -> list[Fault]:
+) -> list[InputFault]:
     """Return the faults of a value, without the names in `unsaid`; `alone`: places in it mean nothing to its sender."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    seen: dict[tuple[Any, ...], Fault] = {}
+    seen: dict[tuple[Any, ...], InputFault] = {}
     for fault in found:
         places = () if alone else [str(one) for one in fault["loc"]]
         loc = (*where, *("*" if one in unsaid else one for one in places))
         text = plain(fault["type"], fault["msg"].removeprefix("Value error, "))
-        seen.setdefault(loc, Fault(loc, text, fault["type"]))
+        seen.setdefault(loc, InputFault(loc, text, fault["type"]))
     return list(seen.values())
 
 

@@ -14,7 +14,7 @@ from stagedoor import _problems as problems
 from stagedoor import _requests as requests
 from stagedoor._cache.codec import HttpCodec
 from stagedoor._cache.entry import Entry
-from stagedoor._cache.kept import Finding, Kept
+from stagedoor._cache.kept import EntryFinder, Kept
 from stagedoor._cache.store import Lookup, Store, StoredEntry
 from stagedoor._cache.tags import tag as purge_name
 from stagedoor._call import Env
@@ -41,7 +41,7 @@ class Keeping:
     def __init__(self, cache: Cache, store: Store, env: Env, name: str) -> None:
         self._cache = cache
         self._store = store
-        self._finding = store if isinstance(store, Finding) else None
+        self._finding = store if isinstance(store, EntryFinder) else None
         self._now = env.clock.now
         self._observe = env.observe
         self._name = name

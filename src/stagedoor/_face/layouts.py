@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from stagedoor._aggregate.checks import fields_of
-from stagedoor._aggregate.part import ABSENT, Argument, Finding, PlanError, signature_of
+from stagedoor._aggregate.part import ABSENT, Argument, PlanError, PlanFinding, signature_of
 from stagedoor._face.aggregates import FALLBACK, Aggregate
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.fields import Cookie, Picker
@@ -29,7 +29,7 @@ class Layout(Generic[M]):
         self.declared = declared
         self.template = prefix + declared.path if declared.path else ""  # without a route of its own
         self.where = f"GET {self.template}" if self.template else declared.name
-        self._findings: list[Finding] = []
+        self._findings: list[PlanFinding] = []
         if not declared.parts:
             raise ConfigError(f"{declared.place}: the screen {self.where} has no parts")
         self.path = route_names(self.template, str(declared.place)) if self.template else ()
@@ -62,11 +62,13 @@ class Layout(Generic[M]):
             return signature_of(function).arguments
         except ConfigError as error:
             place = place_of_code(function)
-            finding = Finding(place.file, place.line, self.declared.name, function.__name__, str(error))
+            finding = PlanFinding(place.file, place.line, self.declared.name, function.__name__, str(error))
             raise PlanError([finding]) from error
 
     def _found(self, part: DeclaredPart, text: str) -> None:
-        self._findings.append(Finding(part.place.file, part.place.line, self.declared.name, part.name, text))
+        self._findings.append(
+            PlanFinding(part.place.file, part.place.line, self.declared.name, part.name, text)
+        )
 
     def _validate_no_findings(self) -> None:
         if self._findings:

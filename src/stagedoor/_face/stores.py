@@ -143,7 +143,7 @@ def stores_of(settings: Settings, name: str, env: Env) -> Stores:
         return Stores(memory, memory, throttle=throttle, prefix=prefix, limits=alone)
     try:
         from stagedoor._cache.redis import RedisServer  # noqa: PLC0415 - an extra: loaded where it is used
-        from stagedoor._cache.redis_limit_counter import RedisTally  # noqa: PLC0415
+        from stagedoor._cache.redis_limit_counter import RedisLimitCounter  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError("redis_url is set, which needs hiredis: pip install stagedoor[redis]") from error
     server = RedisServer(settings.redis_url, prefix=prefix)
@@ -153,7 +153,7 @@ def stores_of(settings: Settings, name: str, env: Env) -> Stores:
     member = f"{os.getpid()}-{secrets.token_hex(8)}"
 
     def shared(quota: Quota, name: str = "") -> Limiter:
-        tally = RedisTally(server, prefix=prefix, member=member, name=name)
+        tally = RedisLimitCounter(server, prefix=prefix, member=member, name=name)
         return SharedThrottle(quota, tally, env.clock, timeout=settings.redis_timeout)
 
     limits = {one.name: shared(one, f"{one.name}:") for one in settings.quotas}

@@ -66,8 +66,11 @@ def keys_of(document: bytes, algorithms: frozenset[str]) -> Keys:
 
 
 def _usable(item: Any, algorithms: frozenset[str]) -> list[tuple[str | None, str, PyJWK]]:  # noqa: ANN401 - JSON
-    """Return a key once for each algorithm it may be used with (RFC 7517 4.2 to 4.5)."""
-    if not isinstance(item, dict) or item.get("use", "sig") != "sig":
+    """Return a key once for each algorithm it may be used with (RFC 7517 4.2 to 4.5).
+
+    One whose private half is published too (RFC 7518 6.2.2, 6.3.2) is none: anybody may have signed with it.
+    """
+    if not isinstance(item, dict) or item.get("use", "sig") != "sig" or "d" in item:
         return []
     operations, kid, own = item.get("key_ops", ["verify"]), item.get("kid"), item.get("alg")
     if not isinstance(operations, list) or "verify" not in operations or not isinstance(kid, str | None):

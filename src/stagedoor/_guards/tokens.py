@@ -93,7 +93,7 @@ class FixedKeys:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class TokenHeader:
     """What the head of a token says, as far as anybody listens."""
 
     algorithm: str
@@ -142,7 +142,7 @@ class Tokens:
     def permits(self, method: str, fields: Headers) -> bool:
         return True
 
-    def _opened(self, token: str, head: Head, keys: list[PyJWK]) -> bytes | None:
+    def _opened(self, token: str, head: TokenHeader, keys: list[PyJWK]) -> bytes | None:
         """Return the payload; a signature that was good is not checked again as long as its key is among these."""
         mark = hashlib.blake2b(token.encode(), digest_size=32).digest()
         key, payload = self._seen.get(mark, (None, None))
@@ -178,7 +178,7 @@ def token_of(fields: Headers) -> str:
     return token.decode("ascii")
 
 
-def read_head(token: str, algorithms: frozenset[str], types: frozenset[str] = _TYPES) -> Head:
+def read_head(token: str, algorithms: frozenset[str], types: frozenset[str] = _TYPES) -> TokenHeader:
     """Return the head of a token; raises `Denied` for another algorithm than is pinned, and for what we do not know."""
     first, dots, _ = token.partition(".")
     if not dots or token.count(".") != 2:
@@ -198,10 +198,10 @@ def read_head(token: str, algorithms: frozenset[str], types: frozenset[str] = _T
         raise Denied("invalid", "the token demands what is not understood")
     if kid is not None and (not isinstance(kid, str) or not 0 < len(kid) <= _LONGEST_ID):
         raise Denied("invalid", "the token is signed with an unknown key")
-    return Head(algorithm, kid)
+    return TokenHeader(algorithm, kid)
 
 
-def opened(token: str, head: Head, keys: list[PyJWK]) -> tuple[PyJWK, bytes] | None:
+def opened(token: str, head: TokenHeader, keys: list[PyJWK]) -> tuple[PyJWK, bytes] | None:
     """Return the key that has signed a token, and the payload; None if none has."""
     for key in keys:
         try:

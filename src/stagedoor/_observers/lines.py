@@ -3,11 +3,13 @@
 import re
 from collections.abc import Mapping
 from traceback import extract_tb
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import orjson
 
-__all__ = ["as_json", "as_text", "redacted", "where"]
+__all__ = ["Level", "as_json", "as_text", "redacted", "where"]
+
+Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 _LONGEST_LINE: Final = 8_000
 _LONGEST_TEXT: Final = 4_000

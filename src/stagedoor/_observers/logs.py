@@ -12,7 +12,6 @@ INFO, or at WARNING if the answer was a 5xx, which then names its
 """
 
 import asyncio
-import logging
 import random
 import threading
 from collections import deque
@@ -36,11 +35,11 @@ from stagedoor._events import (
     StoreRestored,
     upstream_of,
 )
-from stagedoor._observers.lines import as_json, as_text, redacted, where
+from stagedoor._observers.capture import Capture
+from stagedoor._observers.lines import Level, as_json, as_text, redacted
 
 __all__ = ["Format", "Level", "LogStream", "Logs"]
 
-Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Format: TypeAlias = Literal["json", "text"]
 Told: TypeAlias = tuple[str, str, dict[str, object]]
 
@@ -134,7 +133,7 @@ class Logs:
         self._calendar = ""
         self._some = threading.Event()
         self._closed = threading.Event()
-        self._captured: list[tuple[logging.Logger, list[logging.Handler], int, bool]] = []
+        self._captured: list[Capture] = []
         self._writer = threading.Thread(target=self._write, name="stagedoor-logs", daemon=True)
         self._writer.start()
 
@@ -256,13 +255,8 @@ class Logs:
 
     def capture(self, *names: str, level: Level = "INFO") -> None:
         """Lead loggers of the standard library here until closed: the named ones, or the root without names."""
-        handler = _QueueHandler(self)
-        for name in names or ("",):
-            logger = logging.getLogger(name)
-            self._captured.append((logger, logger.handlers, logger.level, logger.propagate))
-            logger.handlers = [handler]
-            logger.propagate = False
-            logger.setLevel(max(_LEVELS[level], self._least))
+        least = max(_LEVELS[level], self._least)
+        self._captured += [Capture(name, self.log, least) for name in names or ("",)]
 
     async def aclose(self) -> None:
         """Write what is left and stop, without holding the loop up."""
@@ -270,10 +264,8 @@ class Logs:
 
     def close(self) -> None:
         """Write what is left and stop, waiting at most 2 s for a stream that does not take it."""
-        for logger, handlers, level, propagate in self._captured:
-            logger.handlers = handlers
-            logger.propagate = propagate
-            logger.setLevel(level)
+        for captured in self._captured:
+            captured.end()
         self._captured.clear()
         self._closed.set()
         self._some.set()
@@ -326,32 +318,6 @@ class Logs:
             self._stream.flush()
         except Exception:  # noqa: BLE001 - a closed pipe, no memory: nobody is left to tell, and later lines may go out
             self.dropped += len(batch)
-
-
-class _QueueHandler(logging.Handler):
-    """Lines of the standard library's loggers, through the same queue, allowances and redaction."""
-
-    def __init__(self, logs: Logs) -> None:
-        super().__init__()
-        self._logs = logs
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one record; an exception is told by its type and places, not by its text."""
-        try:
-            message = record.getMessage()
-        except Exception:  # noqa: BLE001 - what is to be shown may break in any way, and is no fault of who logs it
-            message = str(record.msg)
-        error = record.exc_info[1] if record.exc_info else None
-        told = {} if error is None else {"error": where(error)}
-        self._logs.log(_level_of(record.levelno), "log", reason=record.name, message=message, **told)
-
-
-def _level_of(number: int) -> Level:
-    if number >= logging.ERROR:
-        return "ERROR"
-    if number >= logging.WARNING:
-        return "WARNING"
-    return "INFO" if number >= logging.INFO else "DEBUG"
 
 
 def _ids() -> tuple[str, str, str]:

@@ -25,6 +25,7 @@ from stagedoor._transports.reader import ReadStage, ResponseReader
 __all__ = ["Connection", "PoolCallbacks"]
 
 _HEAD, _DONE = ReadStage.HEAD, ReadStage.DONE
+_STALL = 0.005  # seconds a timer may be late before it is the loop that was busy
 
 
 class PoolCallbacks(Protocol):
@@ -273,11 +274,18 @@ class Connection(asyncio.Protocol):
     def _tick(self) -> None:
         self._timer = None
         self._timer_at = math.inf
-        if self._clock.now() < self._moment:
+        now = self._clock.now()
+        if now < self._moment:
             if self._moment != math.inf:
                 self._arm(self._moment)
-            return
-        self.close(Late())
+        elif now - self._moment > _STALL and self._has_unread():
+            # The loop was held up: the answer may be there, only nobody has looked yet.
+            self.keep_until(now + _STALL)
+        else:
+            self.close(Late())
+
+    def _has_unread(self) -> bool:
+        return self._transport is not None and bool(self.poll(0))
 
 
 def _closed_properly(transport: asyncio.Transport) -> bool:

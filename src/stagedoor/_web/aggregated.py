@@ -10,7 +10,7 @@ import copy
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import orjson
@@ -156,9 +156,9 @@ def delivered(
     body = whole_body(plan, value, finish, DeliveryFacts(verdicts, record.lookup in _KEPT, seconds))
     again = None
     if plan.summary is None and record.kept is not None:
-        fields = (JSON, *_told(verdicts, 0.0), *more)
+        fields = (JSON, *_told(verdicts, record, 0.0), *more)
         again = repeat_of(record, fields, partial(_told_again, scope), body)
-    told = (*_told(verdicts, seconds), *more)
+    told = (*_told(verdicts, record, seconds), *more)
     fresh = _is_fresh(value.complete, record)
     return deliver(body, told, record, scope=scope, fresh=fresh, repeat=again)
 
@@ -172,15 +172,23 @@ def fields_of(
 ) -> Headers:
     """Return the fields that say how an answer came about, and what caches may do with it."""
     fresh = _is_fresh(complete, record)
-    return (*_told(verdicts, seconds), *provenance(record, scope=scope, fresh=fresh))
+    return (*_told(verdicts, record, seconds), *provenance(record, scope=scope, fresh=fresh))
 
 
-def _told(verdicts: Mapping[str, PartVerdict], seconds: float) -> Headers:
-    timing = [server_timing(verdicts), f"total;dur={seconds * 1000:.1f}"]
+def _told(verdicts: Mapping[str, PartVerdict], record: Record, seconds: float) -> Headers:
+    total = b"total;dur=%.1f" % (seconds * 1000)
+    if record.lookup == "hit":  # a matter of the names alone
+        return (_all_cached(tuple(verdicts)), (b"server-timing", total))
+    timing = server_timing(verdicts).encode()
     return (
         (b"stagedoor-parts", parts_header(verdicts).encode()),
-        (b"server-timing", ", ".join(filter(None, timing)).encode()),
+        (b"server-timing", b"%b, %b" % (timing, total) if timing else total),
     )
+
+
+@lru_cache(maxsize=256)
+def _all_cached(names: tuple[str, ...]) -> tuple[bytes, bytes]:
+    return (b"stagedoor-parts", parts_header(recalled(dict.fromkeys(names, PartVerdict("cached")))).encode())
 
 
 def _is_fresh(complete: bool, record: Record) -> bool:

@@ -36,7 +36,7 @@ _WHOLE: Final = frozenset(  # they speak of the octets as they are
 _MEMBER: Final = re.compile(
     rb"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?"
 )
-_REMEMBERED: Final = 256  # values of Accept-Encoding: browsers send some ten
+_REMEMBERED: Final = 256  # values of a field: browsers send some ten of Accept-Encoding
 _ALIASES: Final = {"x-gzip": "gzip"}  # RFC 9110 8.4.1.3
 
 
@@ -72,17 +72,29 @@ def is_compressible(fields: Headers, size: int, asked: bool | None) -> bool:
     """Tell whether an answer has forms in other codings; `asked` is what its route says of itself."""
     if size < _LEAST or asked is False:
         return False
-    text = False
-    for name, said in fields:
-        if name == b"content-type":
-            text = _TEXT.fullmatch(said) is not None
-        elif name == b"cache-control":
-            said = said.lower()  # noqa: PLW2901
-            if b"no-transform" in said or (not asked and (b"private" in said or b"no-store" in said)):
-                return False
-        elif name in _WHOLE or (name == b"set-cookie" and not asked):
-            return False
-    return text
+    said = dict(fields)
+    if _is_closed(said.get(b"cache-control", b""), bool(asked)) or not _WHOLE.isdisjoint(said):
+        return False
+    if b"set-cookie" in said and not asked:
+        return False
+    if len(said) < len(fields) and any(
+        name == b"cache-control" and _is_closed(line, bool(asked)) for name, line in fields
+    ):
+        return False
+    return _is_text(said.get(b"content-type", b""))
+
+
+@lru_cache(_REMEMBERED)
+def _is_closed(cache_control: bytes, asked: bool) -> bool:
+    directives = cache_control.lower()
+    return b"no-transform" in directives or (
+        not asked and (b"private" in directives or b"no-store" in directives)
+    )
+
+
+@lru_cache(_REMEMBERED)
+def _is_text(media_type: bytes) -> bool:
+    return _TEXT.fullmatch(media_type) is not None
 
 
 def coded_etag(etag: bytes, coding: str) -> bytes:

@@ -19,10 +19,20 @@ from stagedoor._cache.store import StoredEntry
 from stagedoor._web.answer import Repeat, WebAnswer, resolved
 from stagedoor._web.coding import CODERS, coded_etag, is_compressible, selected, varied
 
-__all__ = ["Compression"]
+__all__ = ["Compression", "has_forms"]
 
 _KEEP: Final = 3_600.0  # seconds, if nobody needs the room
 _SCHEMA: Final = "coded1"
+
+
+def has_forms(answer: WebAnswer, asked: bool | None) -> bool:
+    """Tell whether an answer may be sent in other codings, as none with somebody else's tag; `asked` is its route's."""
+    return (
+        answer.status == 200
+        and answer.stream is None
+        and is_compressible(answer.headers, len(answer.body), asked)
+        and (answer.etag is not None or not any(name == b"etag" for name, _ in answer.headers))
+    )
 
 
 class Compression:
@@ -38,14 +48,10 @@ class Compression:
         return len(self._making)
 
     async def coded(self, answer: WebAnswer, asked: bool | None, accepted: bytes | None) -> WebAnswer:
-        """Return an answer as this client gets it; `asked` is what the route says, `accepted` what the client does."""
-        if (
-            answer.status != 200
-            or answer.stream is not None
-            or not is_compressible(answer.headers, len(answer.body), asked)
-            or (answer.etag is None and any(name == b"etag" for name, _ in answer.headers))  # somebody else's
-        ):
-            return answer
+        """Return an answer that has forms as this client gets it.
+
+        `asked` is what its route says, `accepted` what the client does.
+        """
         coding = "" if accepted is None else selected(accepted)
         if not coding:
             return _varied(answer, "", answer.body, answer.repeat)

@@ -32,7 +32,7 @@ from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._web.access import CLIENT_CLOSED, AccessObserver, RequestCounter, signed
 from stagedoor._web.answer import WebAnswer, resolved
-from stagedoor._web.compression import Compression
+from stagedoor._web.compression import Compression, has_forms
 from stagedoor._web.cors import Cors, is_foreign, is_preflight
 from stagedoor._web.disconnect import ClientGone, while_connected
 from stagedoor._web.identity import credentials_of
@@ -360,16 +360,17 @@ class GatewayApp:
 
     async def _coded(self, exchange: RoutedRequest, answer: WebAnswer) -> WebAnswer:
         """Return an answer in the coding that is asked for, or 304 to who has it so."""
-        if self.compression is not None and answer.status == 200:
+        asked = exchange.match.route.compress
+        if self.compression is not None and has_forms(answer, asked):
             accepted = listed(b"accept-encoding", exchange.headers, exchange.scope["headers"])
-            answer = await self.compression.coded(answer, exchange.match.route.compress, accepted)
+            answer = await self.compression.coded(answer, asked, accepted)
         return answer if answer.condition is None else resolved(answer)
 
     def dress(self, fields: list[tuple[bytes, bytes]], request_id: bytes, origin: bytes | None) -> None:
         """Add to an answer's fields those that every answer carries."""
         signed(fields, request_id)
         if self._always:
-            said = {name for name, _ in fields}
+            said = dict(fields)
             fields += [field for field in self._always if field[0] not in said]
         if self.cors is not None:
             self.cors.tell(fields, origin)

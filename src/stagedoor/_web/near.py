@@ -9,9 +9,10 @@ by any other request; an entry that is not the very one the permission was made 
 else that is in doubt. What decides an answer is the target and the fields that its route names (`Route.repeats`), and
 exactly these are the key.
 
-A head is known in two ways: read, or by its octets if they came before. Octets are remembered when they come the second
-time, a permission is given for the second hit of a target; what is in use is never pushed out by what is new, so that a
-flood of unlike heads or targets costs those who send it their own short cuts, and nobody else's.
+A head is known in three ways: read, by its octets if they came before, or by its outline, the lines of it that decide
+(`stagedoor._door.outline`), where ids, addresses and cookies make each one new. Octets and outlines are remembered when
+they come the second time, a permission is given for the second hit of a target; what is in use is never pushed out by
+what is new, so that a flood of unlike heads or targets costs those who send it their own short cuts, and nobody else's.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -21,10 +22,12 @@ from stagedoor._addresses import Trust, client_key, client_of
 from stagedoor._asgi import Scope
 from stagedoor._call import Env
 from stagedoor._ids import request_id_of
+from stagedoor._requests import Headers
 from stagedoor._web.access import RequestCounter
 from stagedoor._web.answer import Repeat
 from stagedoor._web.coding import selected
 from stagedoor._web.cors import Cors
+from stagedoor._web.heads import DECIDING, KnownHead, forwarded_of, ids_of, is_plain, may_be_remembered
 from stagedoor._web.permissions import Ask, Fields, Form, Limit, Permission, Render
 from stagedoor._web.request import listed
 from stagedoor._web.room import Room, Table
@@ -37,51 +40,9 @@ __all__ = ["NearCache", "Peer"]
 Peer: TypeAlias = tuple[str, int] | None
 
 _SHARE: Final = 8  # of the store's octets one in so many is for permissions and heads
-_LONGEST: Final = 2_048  # octets of a head that is remembered
 _PER_HEAD: Final = 600  # octets of the objects round one
 _PER_PERMISSION: Final = 4_000  # with the heads of its forms
 _METHODS: Final = frozenset({"GET", "HEAD"})
-_PROXIED: Final = frozenset({b"x-forwarded-for", b"forwarded"})
-# Whose octets are not to be kept, or do not tell by themselves who asks.
-_FORGOTTEN: Final = _PROXIED | {b"authorization", b"cookie", b"proxy-authorization", b"x-api-key"}
-# What asks for something else than a kept answer, or frames the message: the gateway looks at it.
-_NEVER: Final = frozenset(
-    {
-        b"content-length",
-        b"expect",
-        b"http2-settings",
-        b"if-match",
-        b"if-modified-since",
-        b"if-range",
-        b"if-unmodified-since",
-        b"range",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-        b"via",
-        b"x-forwarded-prefix",
-    }
-)
-_OURS: Final = b"\0stagedoor-"  # how a name of ours begins in a list of names
-
-
-class _KnownHead:
-    """A head that came before, octet for octet, and what it means. Ids are "" where it brings none."""
-
-    __slots__ = ("ask", "form", "negotiated", "permission", "request_id", "serial", "trace_id", "used")
-
-    def __init__(
-        self, permission: Permission, ask: Ask, form: Form, request_id: str, trace_id: str, now: float
-    ) -> None:
-        self.permission = permission
-        self.negotiated = permission.negotiated
-        self.ask = ask
-        self.form = form  # of the entry with this serial
-        self.serial = permission.serial
-        self.request_id = request_id
-        self.trace_id = trace_id
-        self.used = now
 
 
 class Answering(Protocol):
@@ -123,10 +84,14 @@ class NearCache:
         self._cors = gateway.cors
         self._entropy = gateway.entropy
         room = Room(most // _SHARE, claim)
-        self._permissions: Table[Permission] = room.table()
-        self._heads: Table[_KnownHead] = room.table()
+        self._has_seen = room.has_seen
+        self._permissions: Table[Permission] = Table(room)
+        self._heads: Table[KnownHead] = Table(room)
+        self._outlines: Table[KnownHead] = Table(room)
         self._permitted = self._permissions.get
         self._known = self._heads.get
+        self._outlined = self._outlines.get
+        self.deciding = DECIDING
 
     # --- what the door asks ---------------------------------------------------------------------------------------
 
@@ -136,16 +101,32 @@ class NearCache:
         `second` are the fields that the door gives each answer: another list each second.
         """
         known = self._known(octets)
-        if known is None:
+        if known is None or (known.serial != known.permission.serial and not known.renew()):
             return None
-        permission = known.permission
-        if known.serial != permission.serial:
-            if not permission.serial or known.negotiated != permission.negotiated:
-                return None
-            known.form, known.serial = permission.form(known.ask), permission.serial
         known.used = now = self._now()
         client = "" if peer is None else peer[0]
-        return self._given(permission, known.form, known.request_id, known.trace_id, client, now, second)
+        return self._given(
+            known.permission, known.form, known.request_id, known.trace_id, client, now, second
+        )
+
+    def permits(self, target: bytes) -> bool:
+        """Tell whether some answers to a target may be given, so that its outline is worth a look."""
+        return self._permitted(target) is not None
+
+    def alike(self, outline: bytes, octets: bytes, peer: Peer, second: Fields) -> bytes | None:
+        """Return the whole answer to a head that came before but for what decides nothing; None: read it."""
+        known = self._outlined(outline)
+        if known is None or (known.serial != known.permission.serial and not known.renew()):
+            return None
+        known.used = now = self._now()
+        permission, form = known.permission, known.form
+        client = "" if permission.limit is None else self._client(peer, lambda: forwarded_of(octets))
+        request_id, trace_id = ids_of(octets)
+        whole = self._given(permission, form, request_id, trace_id, client, now, second)
+        if whole is not None and self._has_seen(octets) and may_be_remembered(octets):
+            made = KnownHead(permission, known.ask, form, now, request_id, trace_id)
+            self._heads.add(octets, made, len(octets) + _PER_HEAD, now)
+        return whole
 
     def find(
         self,
@@ -154,6 +135,7 @@ class NearCache:
         query: bytes,
         fields: Fields,
         octets: bytes,
+        outline: bytes | None,
         peer: Peer,
         second: Fields,
     ) -> bytes | None:
@@ -164,18 +146,27 @@ class NearCache:
             return None
         named = dict(fields)
         permission = self._permission(target, first, named, fields)
-        if permission is None or not permission.serial or not _plain(named):
+        if permission is None or not permission.serial or not is_plain(named):
             return None
         now, ask = self._now(), self._ask(method, named, fields)
         form = permission.form(ask)
         request_id, trace_id = request_id_of(named.get(b"x-request-id"), ""), trace_id_of(named, fields)
-        client = "" if peer is None else client_of(peer[0], tuple(fields), self._trusted)
+        client = "" if permission.limit is None else self._client(peer, lambda: tuple(fields))
         whole = self._given(permission, form, request_id, trace_id, client, now, second)
-        plain = whole is not None and len(octets) <= _LONGEST and _FORGOTTEN.isdisjoint(named)
-        if plain and self._heads.has_seen(octets):
-            known = _KnownHead(permission, ask, form, request_id, trace_id, now)
-            self._heads.add(octets, known, len(octets) + _PER_HEAD, now)
+        if whole is None:
+            return None
+        if self._has_seen(octets) and may_be_remembered(octets):
+            made = KnownHead(permission, ask, form, now, request_id, trace_id)
+            self._heads.add(octets, made, len(octets) + _PER_HEAD, now)
+        if outline is not None and self._has_seen(outline):
+            self._outlines.add(outline, KnownHead(permission, ask, form, now), len(outline) + _PER_HEAD, now)
         return whole
+
+    def _client(self, peer: Peer, fields: Callable[[], Headers]) -> str:
+        """Return the address of whoever asks; `fields` are looked at where the peer is a proxy that is trusted."""
+        if peer is None or not self._trusted(peer[0]):
+            return "" if peer is None else peer[0]
+        return client_of(peer[0], fields(), self._trusted)
 
     def _permission(
         self, target: bytes, found: Permission | None, named: Mapping[bytes, bytes], fields: Fields
@@ -244,6 +235,8 @@ class NearCache:
         if scope["query_string"]:
             target = b"%b?%b" % (target, scope["query_string"])
         if names:
+            if not self.deciding.issuperset(names):
+                self.deciding |= frozenset(names)  # before there is a permission that depends on them
             self._held(target, route, names)
             target = _varied(target, names, scope["headers"])
         permission = self._held(target, route, ())
@@ -260,21 +253,13 @@ class NearCache:
         if found is not None:
             found.used = now
             return found
-        if not self._permissions.has_seen(key):
+        if not self._has_seen(key):
             return None
         made = Permission(route, self._limit_of(route), now, names)
         return made if self._permissions.add(key, made, len(key) + _PER_PERMISSION, now) else None
 
     def __repr__(self) -> str:
         return f"<NearCache {len(self._permissions)} permissions, {len(self._heads)} heads>"
-
-
-def _plain(named: dict[bytes, bytes]) -> bool:
-    """Tell whether a head asks for nothing that only the gateway can answer."""
-    names = b"\0".join(named)
-    if not _NEVER.isdisjoint(named) or _OURS in names or names.startswith(_OURS[1:]):
-        return False
-    return named.get(b"connection", b"keep-alive").lower() == b"keep-alive"
 
 
 def _coded(target: bytes, coding: str) -> bytes:

@@ -1,14 +1,14 @@
 """Tables of bounded size that a flood cannot empty: nothing in use ever makes room for what is new."""
 
 from collections.abc import Callable
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 __all__ = ["Room", "Table", "Used"]
 
-_SLOTS: Final = 4_096  # of what was seen once: a collision costs one more appearance
+_SLOTS: Final = 8_192  # of what was seen once: a collision costs one more appearance
 _IDLE: Final = 10.0  # seconds after which something is in use no more
 _PAUSE: Final = 1.0  # seconds between two searches for such
-_PER_TABLE: Final = _SLOTS * 40  # octets: a list of numbers
+_PER_SLOT: Final = 40  # octets: a number in a list
 
 
 class Used(Protocol):
@@ -27,15 +27,21 @@ class Room:
         self.taken = 0
         self._most = most
         self._claim = claim
-        self._tables: list[Table[Used]] = []
+        self._tables: list[Table[Any]] = []
         self._next = float("-inf")
+        self._seen = [0] * _SLOTS
+        self._change(_SLOTS * _PER_SLOT)
 
-    def table(self) -> "Table[T]":
-        """Return one more table."""
-        made: Table[T] = Table(self)
-        self._tables.append(made)  # type: ignore[arg-type] # it is only swept
-        self._change(_PER_TABLE)
-        return made
+    def has_seen(self, key: bytes) -> bool:
+        """Tell whether a key of any table has come before, as far as that is remembered; it has now."""
+        place = hash(key)  # of bytes, it is another one in each process
+        seen = self._seen[place % _SLOTS] == place
+        self._seen[place % _SLOTS] = place
+        return seen
+
+    def add(self, table: "Table[Any]") -> None:
+        """Count one more table, and let go of what nobody uses in it."""
+        self._tables.append(table)
 
     def take(self, size: int, now: float) -> bool:
         """Take room, after what nobody uses has been let go of if need be; False if there is none."""
@@ -64,21 +70,14 @@ class Room:
 
 
 class Table(Generic[T]):
-    """Things by octets, for those who hold what comes the second time (`has_seen`)."""
+    """Things by octets, for those who hold what comes the second time (`Room.has_seen`)."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
         self._held: dict[bytes, T] = {}
         self._sizes: dict[bytes, int] = {}
-        self._seen = [0] * _SLOTS
         self.get = self._held.get
-
-    def has_seen(self, key: bytes) -> bool:
-        """Tell whether a key has come before, as far as that is remembered; it has now."""
-        place = hash(key)  # of bytes, it is another one in each process
-        seen = self._seen[place % _SLOTS] == place
-        self._seen[place % _SLOTS] = place
-        return seen
+        room.add(self)
 
     def add(self, key: bytes, value: T, size: int, now: float) -> bool:
         """Hold something if there is room, in place of what has its key; `size` is what it takes, its key included."""

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from stagedoor import _problems as problems
 from stagedoor._asgi import Scope
 from stagedoor._context import Priority
-from stagedoor._parameters import Fault, Invalid, Parameter
+from stagedoor._parameters import InputFault, Invalid, Parameter
 from stagedoor._problems import ProblemDetails
 from stagedoor._value import value
 from stagedoor._web.answer import WebAnswer
@@ -233,4 +233,4 @@ def _decoded(name: str, raw: bytes) -> str:
     try:
         return (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
     except UnicodeDecodeError:
-        raise Invalid(Fault(("path", name), "must be UTF-8, percent-encoded", "encoding")) from None
+        raise Invalid(InputFault(("path", name), "must be UTF-8, percent-encoded", "encoding")) from None

@@ -26,7 +26,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from math import ceil
 
-from stagedoor._cache.limit_counter import BUCKETS, ClientCount, LimitCounter, SharedLimit
+from stagedoor._cache.limit_counter import BUCKETS, TICK, ClientCount, LimitCounter, SharedLimit
 from stagedoor._cache.timeout import StoreTimeout
 from stagedoor._clock import Clock
 from stagedoor._deadline import DueTime
@@ -94,7 +94,7 @@ class SharedThrottle:
     def take(self, key: str, /) -> Allowance | None:
         """Count a request of a client, unless it has none left; None: only `ask` can tell."""
         now = self._now()
-        bucket = int(now // self._width)
+        bucket = int((now + TICK) // self._width)
         account = self._accounts.of(key, now)
         spent = account.count.roll(bucket)
         if not self._joined:
@@ -114,7 +114,7 @@ class SharedThrottle:
     def refusal(self, key: str, /) -> Allowance | None:
         """Return what a client would be refused with now, as far as is known here."""
         now = self._now()
-        bucket = int(now // self._width)
+        bucket = int((now + TICK) // self._width)
         account = self._accounts.of(key, now)
         spent = account.count.roll(bucket)
         shut = self._joined and account.shut > now
@@ -139,7 +139,7 @@ class SharedThrottle:
         finally:
             account.asking -= 1
         now = self._now()
-        bucket = int(now // self._width)
+        bucket = int((now + TICK) // self._width)
         account.count.roll(bucket)
         if told is None:
             return self._alone(account, bucket, now)

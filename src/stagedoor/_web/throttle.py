@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import Generic, Protocol, TypeVar
 
-from stagedoor._cache.limit_counter import BUCKETS
+from stagedoor._cache.limit_counter import BUCKETS, TICK
 from stagedoor._clock import Clock
 from stagedoor._requests import Headers
 from stagedoor._value import value
@@ -174,7 +174,7 @@ class Throttle:
     def take(self, key: str, /) -> Allowance:
         """Count a request of a client, unless it has none left."""
         now = self._now()
-        bucket = int(now // self._width)
+        bucket = int((now + TICK) // self._width)
         count = self._counts.of(key, now)
         allowed = count.roll(bucket) < self.quota.requests
         if allowed:
@@ -185,7 +185,7 @@ class Throttle:
     def refusal(self, key: str, /) -> Allowance | None:
         """Return what a client would be refused with now."""
         now = self._now()
-        bucket = int(now // self._width)
+        bucket = int((now + TICK) // self._width)
         count = self._counts.of(key, now)
         if count.roll(bucket) < self.quota.requests:
             return None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from stagedoor._ids import request_id_of
 from stagedoor._value import value
 
-__all__ = ["Parents", "Trace", "continued", "identify", "trace_id_of"]
+__all__ = ["Parents", "Trace", "continued", "identify", "parent_trace_id", "trace_id_of"]
 
 _PARENT = re.compile(rb"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _PLAIN = re.compile(rb"00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -71,8 +71,11 @@ def trace_id_of(headers: Mapping[bytes, bytes], fields: Sequence[tuple[bytes, by
     """Return the id of the trace that a request belongs to as `identify` settles it; "" for none that is valid."""
     parent = headers.get(b"traceparent")
     twice = len(headers) != len(fields) and sum(name == b"traceparent" for name, _ in fields) > 1
-    if parent is None or twice:
-        return ""
+    return "" if parent is None or twice else parent_trace_id(parent)
+
+
+def parent_trace_id(parent: bytes) -> str:
+    """Return the id of the trace that a `traceparent` names; "" if it is not valid."""
     plain = _PLAIN.fullmatch(parent)  # nearly all are
     if plain is not None:
         return plain[1].decode()

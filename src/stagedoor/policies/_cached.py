@@ -10,7 +10,7 @@ from stagedoor import _context as context
 from stagedoor._cache.codec import Codec
 from stagedoor._cache.entry import Entry
 from stagedoor._cache.freshness import Fresh, FreshnessRule, Miss, Stale, judge
-from stagedoor._cache.kept import Finding, Kept
+from stagedoor._cache.kept import EntryFinder, Kept
 from stagedoor._cache.store import Lookup, Store, StoredEntry, Tier
 from stagedoor._cache.tags import TagVersion, key_name, tag
 from stagedoor._call import Call, Env, Send
@@ -118,7 +118,7 @@ class CachedSend(Generic[P, R]):
     def __init__(self, policy: Cached[P, R], send: Send[P, R], env: Env) -> None:
         self._policy = policy
         self._store = policy.store
-        self._finding = policy.store if isinstance(policy.store, Finding) else None
+        self._finding = policy.store if isinstance(policy.store, EntryFinder) else None
         self._rule = FreshnessRule(
             lifetime=policy.lifetime,
             stale_while_revalidate=policy.stale_while_revalidate,

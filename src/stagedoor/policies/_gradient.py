@@ -18,6 +18,11 @@ before anything is lost. Ours differs where theirs fail in a gateway with time-o
   all times (Vegas) says little of a service whose calls differ. Where load is high for long, the limit dips now and
   then for a moment to measure it again (ProbeRTT of BBR; Cardwell et al., 2016), but only where it matters.
 - A time-out counts as a call that took that long, and a window of time-outs halves the limit at once.
+- What falls though nothing more was tried is taken for a pause of the service (it collects its garbage, or has not got
+  its processor): the way back is short and begins at once. A limit that came back slowly would be at its least for as
+  long as there is a pause every other second.
+- A fall is a measurement too: where a quarter less under way leaves calls as slow as they were, they do not wait for
+  one another there, and the time without a queue has become longer.
 - It begins small and doubles while calls are in time, as it does on its way back (slow start, RFC 5681 3.1).
 """
 
@@ -39,8 +44,14 @@ _REMEASURE: Final = 5.0  # seconds under load after which that time is doubted, 
 _AND_CALLS: Final = 50.0  # ... and so many times as long as a call takes
 _DIP: Final = 0.7  # of the limit, while it is measured
 _UNDELAYED: Final = 1.05  # times the time without a queue: as good as none
-_PLATEAU: Final = 2.0  # seconds for which no more is tried than was in time before (CUBIC, RFC 9438 4.3)
-_COLLAPSE: Final = 0.5  # of a window's calls lost: that is no matter of a few calls too many
+_PLATEAU: Final = (
+    0.5  # seconds for which what was tried and was late is not tried again (CUBIC, RFC 9438 4.3)
+)
+_PAUSE: Final = 0.25  # the same after a fall that was not of our making
+_KEPT: Final = 0.85  # of the limit before such a fall: so far the way back is short
+_COLLAPSE: Final = 0.5  # of a window's calls lost: more is no matter of a few calls too many
+_LESS: Final = 0.75  # of the places at which a fall began: if calls take ...
+_AS_SLOW: Final = 0.9  # ... as long as there, they do not wait for one another
 _BOLD: Final = 1.25  # how it grows where no delay is seen, until calls were late for the first time
 
 
@@ -74,8 +85,9 @@ class Gradient:
     """
 
     __slots__ = (
-        "_base", "_begun", "_count", "_doubted", "_dropped", "_due", "_falling", "_known", "_least", "_load", "_most",
-        "_patient", "_settling", "_start", "_sum", "_target", "_wanted", "limit", "places", "rtt",
+        "_base", "_before", "_begun", "_count", "_doubted", "_dropped", "_due", "_falling", "_from", "_known", "_least",
+        "_load", "_most", "_patient", "_settling", "_start", "_sum", "_target", "_tried", "_wanted", "limit", "places",
+        "rtt",
     )  # fmt: skip
 
     def __init__(self, *, target: float, most: int, least: int = 1, start: int = 10) -> None:
@@ -89,7 +101,10 @@ class Gradient:
         self._base = 0.0  # seconds of a call where nobody queues; 0: not known yet
         self._known = self.limit  # up to here calls were in time
         self._patient = -math.inf  # until when no more is tried
+        self._before = 0  # the places of the window before
         self._falling = False  # the last window lowered it
+        self._from = (0, 0.0)  # the places, and the seconds of a call, from which it falls
+        self._tried = False  # the last window raised it above what was known to be in time
         self._settling = False  # it dips
         self._doubted = math.inf  # when the base is measured again
         self._begin(-math.inf, 0.0)
@@ -128,6 +143,7 @@ class Gradient:
             self._learn(mean, used)
             self._adjust(now, mean, used)
             self._doubt(now, mean, used)
+        self._before = self.places
         self.places = int(max(self._least, self.limit * _DIP if self._settling else self.limit))
         self._begin(now, mean)
 
@@ -141,22 +157,46 @@ class Gradient:
             self._base += _LEARN * (mean - self._base)
 
     def _adjust(self, now: float, mean: float, used: float) -> None:
-        limit, in_time, lost = self.limit, self.in_time, self._dropped / self._count
-        if mean > in_time or lost:
-            lower = moved(limit, in_time, mean, headroom=_step(limit))
-            self.limit = max(self._least, min(lower, limit * max(0.5, 1 - lost)))
-            if lost < _COLLAPSE or not self._falling:  # after an outage the way back is short
-                self._known, self._patient = self.limit, now + _PLATEAU
-            self._falling = True
-            return
-        self._falling = False
-        if used >= _FULL:
-            self.limit = min(self._most, self._grown(now, mean))
-            self._known = max(self._known, self.limit)
-        elif used < _HALF and limit > self._start:
-            # What nobody needs would let a storm in before anything is learned of it.
-            self.limit = max(self._start, limit * _FORGET)
-            self._known = max(self.limit, self._known * _FORGET)
+        lost = self._dropped / self._count
+        if mean > self.in_time or lost:
+            if self._has_become_slower(mean, lost):
+                self._base, self._falling = mean, False
+                self.limit = max(self.limit, self._known)
+            else:
+                self._lower(now, mean, lost)
+        else:
+            self._falling = self._tried = False
+            if used >= _FULL:
+                self._raise(now, mean)
+            elif used < _HALF and self.limit > self._start:
+                # What nobody needs would let a storm in before anything is learned of it.
+                self.limit = max(self._start, self.limit * _FORGET)
+                self._known = max(self.limit, self._known * _FORGET)
+
+    def _has_become_slower(self, mean: float, lost: float) -> bool:
+        """Tell whether calls are as slow as they were with more under way, in the window before this one too."""
+        places, seconds = self._from
+        if not self._falling or mean < _AS_SLOW * seconds:
+            self._from = (self.places, mean)
+            return False
+        return not lost and self._before <= _LESS * places
+
+    def _lower(self, now: float, mean: float, lost: float) -> None:
+        limit = self.limit
+        lower = moved(limit, self.in_time, mean, headroom=_step(limit))
+        self.limit = max(self._least, min(lower, limit * max(0.5, 1 - lost)))
+        if self._tried and lost <= _COLLAPSE:
+            self._known, self._patient = self.limit, now + _PLATEAU
+        elif not self._falling:
+            self._known = max(self.limit, _KEPT * limit)
+            self._patient = max(self._patient, now + _PAUSE)
+        self._falling, self._tried = True, False
+
+    def _raise(self, now: float, mean: float) -> None:
+        known = self._known
+        self.limit = min(self._most, self._grown(now, mean))
+        self._known = max(known, self.limit)
+        self._tried = self.limit > known and 2 * mean >= self.in_time
 
     def _grown(self, now: float, mean: float) -> float:
         """Return a higher limit: quickly where calls are far from late, or on known ground; else with care."""

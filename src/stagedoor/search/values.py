@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from stagedoor._parameters import Fault, Invalid, Place
+from stagedoor._parameters import InputFault, Invalid, Place
 from stagedoor._value import value
 
 __all__ = [
@@ -57,7 +57,7 @@ class Kind(Protocol[T_co]):
 
 def fault(name: str, msg: str, kind: str, place: Place = "query") -> Invalid:
     """Return what is wrong with a parameter, to be raised."""
-    return Invalid(Fault((place, name), msg, kind))
+    return Invalid(InputFault((place, name), msg, kind))
 
 
 @value(kw_only=True)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stagedoor._cache.limit_counter import BUCKETS, ClientCount, SharedLimit
+from stagedoor._cache.limit_counter import BUCKETS, TICK, ClientCount, SharedLimit
 from stagedoor._cache.server import StoreDown
 from stagedoor._clock import Clock
 
@@ -14,7 +14,7 @@ _PRESENT = 10.0  # seconds that a process counts after it last asked
 
 
 @dataclass
-class _TallyData:
+class _CountedRequests:
     counts: dict[tuple[str, int], dict[int, int]] = field(default_factory=dict)
     processes: dict[int, float] = field(default_factory=dict)
 
@@ -30,7 +30,7 @@ class FakeLimitCounter:
         self.asked = 0
         self._clock = clock
         self._ahead = ahead
-        self._data = _TallyData()
+        self._data = _CountedRequests()
         self._healed = asyncio.Event()
         self.heal()
 
@@ -88,7 +88,7 @@ class FakeLimitCounter:
 
     def _one(self, key: str, more: int, terms: SharedLimit, now: float, most: int, want: bool) -> ClientCount:
         width = terms.seconds / BUCKETS
-        bucket = int(now // width)
+        bucket = int((now + TICK) // width)
         counts = self._data.counts.setdefault((key, terms.seconds), {})
         for old in [old for old in counts if old < bucket - BUCKETS]:
             del counts[old]
@@ -104,4 +104,4 @@ class FakeLimitCounter:
         return ClientCount(granted, total, (last + BUCKETS + 1) * width - now)
 
     def __repr__(self) -> str:
-        return f"<FakeTally {len(self._data.counts)} clients, {len(self._data.processes)} processes>"
+        return f"<FakeLimitCounter {len(self._data.counts)} clients, {len(self._data.processes)} processes>"

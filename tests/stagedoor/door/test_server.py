@@ -1,8 +1,13 @@
 """What `serve` takes, and how a server is put together."""
 
+import asyncio
+import contextlib
+import itertools
+import socket
 from typing import Any
 
 import pytest
+import uvloop
 
 from stagedoor._door import DoorLimits, ServerHooks, serve, server_for
 from stagedoor._door.near import NearDoorProtocol
@@ -51,3 +56,42 @@ async def test_a_server_runs_inside_a_loop_of_ones_own() -> None:
     await server.serve()
 
     assert closed == ["draining", "lifespan"]
+
+
+def test_many_connections_are_let_in_within_a_turn_of_the_loop() -> None:
+    """Issue 14, O3: uvloop lets in one a turn; where turns take 10 ms, a probe of health waited behind hundreds."""
+    assert uvloop.run(_turns(64)) <= 16
+
+
+async def _turns(count: int) -> int:
+    """Return how many turns it takes until so many who knock at once are in."""
+    loop, turns = asyncio.get_running_loop(), itertools.count()
+
+    async def living(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    server = server_for(ServerHooks(app=living), port=0)
+    serving = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110 - the server sets no event
+        await asyncio.sleep(0)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    with contextlib.ExitStack() as stack:
+        for _ in range(count):
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        taken: asyncio.Future[int] = loop.create_future()
+
+        def turn() -> None:
+            number = next(turns)
+            if len(server.server_state.connections) == count:
+                taken.set_result(number)
+            else:
+                loop.call_soon(turn)
+
+        loop.call_soon(turn)
+        found = await taken
+    server.should_exit = True
+    await serving
+    return found

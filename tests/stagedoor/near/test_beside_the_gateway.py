@@ -114,6 +114,7 @@ ASKED = st.tuples(
 STEPS = st.one_of(
     st.tuples(st.just("ask"), ASKED, st.integers(1, 5)),
     st.tuples(st.just("ask"), ASKED, st.integers(1, 5)),
+    st.tuples(st.just("unlike"), ASKED, st.integers(2, 7)),
     st.tuples(st.just("cut"), ASKED, st.integers(0, 400)),
     st.tuples(st.just("flip"), ASKED, st.integers(0, 400)),
     st.tuples(st.just("together"), st.lists(ASKED, min_size=1, max_size=7), st.just(0)),
@@ -124,6 +125,12 @@ STEPS = st.one_of(
 KEPT = octets("/kept/a")
 # What differs from one answer to the next, in whatever way it is made.
 IDS = re.compile(rb"(?<![0-9a-f-])[0-9a-f]{32}(?![0-9a-f])")
+
+
+def unlike(at: int) -> list[str]:
+    """Return lines that no other head has, as behind a mesh."""
+    trace = f"{at + 1:032x}"
+    return [f"X-Request-ID: r.{at}", f"cookie: seen={at}", f"Traceparent: 00-{trace}-{at + 1:016x}-01"]
 
 
 class Side:
@@ -152,6 +159,9 @@ class Side:
             return await self.send(b"".join(map(self.octets, what)))
         elif kind == "ask":
             return [answer for _ in range(number) for answer in await self.send(self.octets(what))]
+        elif kind == "unlike":
+            each = [self.octets((*what[:2], [*what[2], *unlike(at)])) for at in range(number)]
+            return [answer for data in each for answer in await self.send(data)]
         elif kind == "cut":
             data = self.octets(what)
             at = number % len(data)
@@ -223,7 +233,7 @@ async def test_what_the_door_refuses_it_refuses_in_front_of_kept_answers_too() -
             for side in (on, off):
                 connection = side.connect()
                 told += [
-                    [answers(await connection.send(KEPT)) for _ in range(2)],
+                    [answers(await connection.send(KEPT)) for _ in range(4)],
                     answers(await connection.send(data)),
                 ]
                 connection.lose()

@@ -9,6 +9,9 @@ import pytest
 
 from stagedoor import ApiKeys, Cache, Gateway
 from stagedoor._cache.entry import Entry
+from stagedoor._door.limits import DoorLimits
+from stagedoor._door.outline import outline_of
+from stagedoor._web.heads import ids_of
 from tests.stagedoor.near.doors import Behind, Connection, behind, octets
 from tests.stagedoor.near.shops import shopping
 
@@ -447,3 +450,93 @@ async def test_a_flood_of_unlike_targets_pushes_nothing_out_that_is_in_use() -> 
         assert near is not None
         assert answered_at_once(connection, KEPT) != b""
         assert store.stats().bytes <= store.stats().max_bytes
+
+
+MESH = "X-Request-ID: r.{0}\nX-Forwarded-For: 203.0.113.{0}\ncookie: seen={0}\nTraceparent: 00-{0:032x}-{0:016x}-01"
+
+
+async def test_heads_none_of_which_repeats_are_not_read_to_be_answered() -> None:
+    """Issue 17: as behind a mesh; the ids that came in stand in answer and line, and no secret is remembered."""
+    async with shopping() as door:
+        await warm(door, "/kept/a", "Cookie: secret=1", times=5)
+        near, second = door.running.web.near, door.state.default_headers
+        assert near is not None
+        for at in (1, 2):
+            head = octets("/kept/a", MESH.format(at))
+            outline = outline_of(head, DoorLimits(), near.deciding)
+
+            answer = near.alike(outline or b"", head, ("192.0.2.1", 40_000), second)
+
+            assert outline == b"GET /kept/a HTTP/1.1\r\n\r\nHost: shop"
+            assert answer is not None
+            assert b"x-request-id: r.%d\r\n" % at in answer
+        await door.running.world.logs.aclose()  # type: ignore[union-attr]
+        told = [json.loads(line) for line in door.log.getvalue().splitlines()[-2:]]
+        assert [(one["request_id"], one["trace_id"]) for one in told] == [
+            ("r.1", f"{1:032x}"),
+            ("r.2", f"{2:032x}"),
+        ]
+        assert repr(near) == "<NearCache 1 permissions, 0 heads>"
+
+
+@pytest.mark.parametrize(
+    ("fields", "request_id", "trace_id"),
+    [
+        ("X-Request-ID: a\nx-request-id:\tb \t", "b", ""),
+        ("X-Request-ID: a\nX-Request-ID: not one", "", ""),
+        ("X-Request-ID:", "", ""),
+        ("X-Request-ID: " + "a" * 129, "", ""),
+        (f"Traceparent: 00-{1:032x}-{1:016x}-01\ntraceparent: 00-{2:032x}-{1:016x}-01", "", ""),
+        (f"traceParent:  cc-{1:032x}-{1:016x}-01-more \nNot-Traceparent: 00", "", f"{1:032x}"),
+        (f"Traceparent: 00-{0:032x}-{1:016x}-01", "", ""),
+        (f"X: Traceparent: 00-{1:032x}-{1:016x}-01\nX-X-Request-ID: a", "", ""),
+    ],
+)
+def test_ids_of_a_head_that_is_not_read_are_those_of_one_that_is(
+    fields: str, request_id: str, trace_id: str
+) -> None:
+    """H13: the last id if it is well formed, and a trace that stands there once and is valid."""
+    assert ids_of(octets("/", fields)) == (request_id, trace_id)
+
+
+async def test_fields_that_a_route_names_tell_outlines_apart() -> None:
+    """T4: also where another route's outlines were known before."""
+    async with shopping() as door:
+        await warm(door, "/kept/a", "Accept-Language: de", times=5)
+        connection = await warm(door, "/tongue", "Accept-Language: de", times=5)
+
+        for at in range(4):
+            fields = f"X-Request-ID: r.{at}\nAccept-Language: {'en' if at % 2 else 'de'}"
+            told = answered_at_once(connection, octets("/tongue", fields)) or await connection.send()
+
+            assert (b'"tongue":"en"' if at % 2 else b'"tongue":"de"') in told
+            await connection.send()
+
+
+async def test_clients_behind_a_proxy_are_told_apart_where_heads_are_not_read() -> None:
+    """H8: the outline is one for all of them, the limit is not."""
+    environment = {"SHOP_RATE_LIMIT": "5/60", "SHOP_TRUSTED_PROXIES": "10.0.0.0/8"}
+    async with shopping(environment=environment) as door:
+        proxy = door.connect("10.0.0.7")
+        for at in range(4):
+            await proxy.send(octets("/kept/a", f"X-Forwarded-For: 198.51.100.{at}"))
+
+        told = [
+            await proxy.send(octets("/kept/a", fields))
+            for fields in ("x-forwarded-For: 198.51.100.9", "Forwarded: for=198.51.100.9", "X: 1")
+        ]
+
+        assert [re.findall(rb";r=([0-9]);", one) for one in told] == [[b"4"], [b"3"], [b"4"]]
+
+
+async def test_heads_that_repeat_are_remembered_though_their_outline_is_known() -> None:
+    """To find octets costs less than to look for an outline."""
+    async with shopping() as door:
+        await warm(door, "/kept/a", times=5)
+        near, second = door.running.web.near, door.state.default_headers
+        head = octets("/kept/a", "X-Request-ID: again")
+
+        await warm(door, "/kept/a", "X-Request-ID: again", times=2)
+
+        assert near is not None
+        assert near.known(head, ("192.0.2.1", 40_000), second) is not None

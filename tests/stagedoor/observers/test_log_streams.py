@@ -46,6 +46,28 @@ def test_loggers_of_the_standard_library_are_led_here_until_closed() -> None:
     assert (logger.handlers, logger.level) == before
 
 
+@pytest.mark.parametrize("ends", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_several_logs_end_in_any_order(ends: tuple[int, ...]) -> None:
+    """Two gateways in one process: lines go to the last that runs, and never to one that has ended."""
+    logger = logging.getLogger("tests.several")
+    before = (logger.handlers, logger.level, logger.propagate)
+    sinks = [Sink() for _ in ends]
+    logs = [logs_into(sink)[0] for sink in sinks]
+    for one in logs:
+        one.capture("tests.several")
+    heard = [max(set(range(len(ends))) - set(ends[:ended])) for ended in range(len(ends))]
+    for ending in ends:
+        logger.info("before the end of %d", ending)
+        logs[ending].close()
+
+    messages = [[record["message"] for record in sink.records()] for sink in sinks]
+    assert messages == [
+        [f"before the end of {ending}" for ending, who in zip(ends, heard, strict=True) if who == number]
+        for number in range(len(sinks))
+    ]
+    assert (logger.handlers, logger.level, logger.propagate) == before
+
+
 class Stuck(io.BytesIO):
     """A reader that takes nothing until released."""
 

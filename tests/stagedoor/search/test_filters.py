@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema_rs import Draft202012Validator
 
-from stagedoor._parameters import BeyondWindow, Fault, Invalid
+from stagedoor._parameters import BeyondWindow, InputFault, Invalid
 from stagedoor.errors import ConfigError
 from stagedoor.search import (
     All,
@@ -210,7 +210,7 @@ def test_a_fault_says_what_would_be_right() -> None:
     with pytest.raises(Invalid) as caught:
         Course.parse(b"query=a&page_size=500")
 
-    assert caught.value.faults == (Fault(("query", "page_size"), "must be between 1 and 100", "range"),)
+    assert caught.value.faults == (InputFault(("query", "page_size"), "must be between 1 and 100", "range"),)
 
 
 @pytest.mark.parametrize(
@@ -474,7 +474,7 @@ def test_t9_any_query_string_is_answered_or_refused_by_name(
     query: bytes, filters: type[FilterSet], engines: Engines
 ) -> None:
     """T9: a valid query that every engine answers alike, or faults that name parameters; never anything else."""
-    wrong: tuple[Fault, ...] = ()
+    wrong: tuple[InputFault, ...] = ()
     totals = None
     try:
         totals = engines.answer(filters.parse(query).to_query())

@@ -8,7 +8,7 @@ import pytest
 
 from stagedoor._cache.memory import MemoryStore
 from stagedoor._call import Env
-from stagedoor._parameters import Fault, Invalid
+from stagedoor._parameters import InputFault, Invalid
 from stagedoor._requests import Headers
 from stagedoor._web.cached import KeptCodec, Page, cached_route, page_of, pages
 from stagedoor._web.gateway import GatewayApp
@@ -28,7 +28,7 @@ class Shelf:
 
     def ask(self, request: Request) -> "Question":
         if request.query == b"wrong":
-            raise Invalid(Fault(("query", "wrong"), "must not be", "value"))
+            raise Invalid(InputFault(("query", "wrong"), "must not be", "value"))
         return Question(self, request.query.decode())
 
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stagedoor._cache.limit_counter import ClientCount, SharedLimit
@@ -322,6 +322,7 @@ async def test_t17_what_passed_while_the_server_was_away_counts_on(clock: Manual
     st.floats(0.0, 1.0),
     st.lists(st.tuples(st.integers(0, 1), st.sampled_from([0.0, 0.01, 0.3, 1.7])), min_size=1, max_size=20),
 )
+@example(1, (3, 1), 0.0, [(0, 0.0), (0, 0.0), (0, 0.01)])  # waits until the very beginning of a bucket
 async def test_h11_whoever_waits_as_told_is_admitted_whatever_the_servers_clock_says(
     number: int, rate: tuple[int, int], ahead: float, steps: list[tuple[int, float]]
 ) -> None:

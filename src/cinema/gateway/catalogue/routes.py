@@ -19,7 +19,7 @@ from stagedoor import _problems as problems
 from stagedoor._cache.store import Store
 from stagedoor._call import Env, Policy
 from stagedoor._context import Priority
-from stagedoor._parameters import Fault, Parameter, Place
+from stagedoor._parameters import InputFault, Parameter, Place
 from stagedoor._upstream import Upstream
 from stagedoor._web.cached import KeptCodec, Page, PageQuestion, cached_route, pages
 from stagedoor._web.request import Request
@@ -254,4 +254,4 @@ def _wrong_page(path: str) -> problems.ProblemDetails:
 
 
 def _wrong(place: Place, name: str, msg: str, kind: str) -> problems.ProblemDetails:
-    return problems.validation(Fault((place, name), msg, kind).as_json())
+    return problems.validation(InputFault((place, name), msg, kind).as_json())

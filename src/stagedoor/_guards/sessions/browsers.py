@@ -19,12 +19,12 @@ from stagedoor._deadline import DueTime, TimeoutScope
 from stagedoor._guards.denials import Denied
 from stagedoor._guards.jwks import PublishedKeys
 from stagedoor._guards.sessions import cookies
-from stagedoor._guards.sessions.discovery import Discovery, Metadata
+from stagedoor._guards.sessions.discovery import Discovery, ProviderMetadata
 from stagedoor._guards.sessions.http import ProviderHttp
 from stagedoor._guards.sessions.id_token import IdTokens
 from stagedoor._guards.sessions.login import Login
 from stagedoor._guards.sessions.origins import SAFE, is_our_own
-from stagedoor._guards.sessions.refreshing import Opened, Renewals, due
+from stagedoor._guards.sessions.refreshing import OpenedSession, Renewals, due
 from stagedoor._guards.sessions.sealing import Seal
 from stagedoor._guards.sessions.session import Session, read_session
 from stagedoor._guards.sessions.settings import SessionSettings
@@ -142,7 +142,9 @@ class Browsers:
             raise Denied("invalid", "the session has ended: log in again")
         return known
 
-    async def _in_time(self, reading: Awaitable[Opened | None], deadline: DueTime) -> Opened | None:
+    async def _in_time(
+        self, reading: Awaitable[OpenedSession | None], deadline: DueTime
+    ) -> OpenedSession | None:
         try:
             with TimeoutScope(self.clock, deadline):
                 return await reading
@@ -150,8 +152,8 @@ class Browsers:
             raise Denied("away", _AWAY) from None
 
     async def _waited(
-        self, opened: Opened, renewal: "asyncio.Task[Opened | None] | None", deadline: DueTime
-    ) -> tuple[Opened, bool]:
+        self, opened: OpenedSession, renewal: "asyncio.Task[OpenedSession | None] | None", deadline: DueTime
+    ) -> tuple[OpenedSession, bool]:
         """Wait for a renewal, half of the time that is left: a provider that is slow ends nothing.
 
         Return the session, and whether its access token can be used.
@@ -175,14 +177,14 @@ class Browsers:
             self._subjects.popitem(last=False)
         self._subjects[mark] = subject
 
-    async def _read(self, id_: bytes, *, use: bool) -> Opened | None:
+    async def _read(self, id_: bytes, *, use: bool) -> OpenedSession | None:
         mark = mark_of(id_)
         held = await self.store.read(mark, use=use)
         text = None if held is None else self.seal.open(held.data, _BOUND + id_)
         session = None if text is None else read_session(text)
-        return None if held is None or session is None else Opened(id_, mark, held, session)
+        return None if held is None or session is None else OpenedSession(id_, mark, held, session)
 
-    async def _looked(self, id_: bytes) -> Opened | None:
+    async def _looked(self, id_: bytes) -> OpenedSession | None:
         return await self._read(id_, use=False)
 
     def _sealed(self, id_: bytes, session: Session) -> bytes:
@@ -190,7 +192,7 @@ class Browsers:
 
     # --- beginning, renewing, ending -----------------------------------------------------------------------
 
-    async def metadata(self) -> Metadata:
+    async def metadata(self) -> ProviderMetadata:
         """Return what the provider says of itself; raises `UpstreamError`."""
         return await self.provider.discovery.metadata()
 

@@ -17,7 +17,7 @@ from stagedoor._guards.sessions.http import ProviderHttp
 from stagedoor._guards.sessions.settings import is_secure_address
 from stagedoor.errors import StagedoorError, UpstreamUnavailable
 
-__all__ = ["Discovery", "Metadata", "metadata_of"]
+__all__ = ["Discovery", "ProviderMetadata", "metadata_of"]
 
 _PATH: Final = "/.well-known/openid-configuration"
 _SECONDS: Final = 2.0
@@ -27,7 +27,7 @@ _LOGGER = logging.getLogger("stagedoor.guards")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metadata:
+class ProviderMetadata:
     """The addresses of a provider, and what it can do; "" is an address that it does not have."""
 
     issuer: str
@@ -40,7 +40,7 @@ class Metadata:
     posts_secret: bool = False  # client_secret_basic is not among what it takes
 
 
-def metadata_of(document: bytes, issuer: str) -> Metadata:
+def metadata_of(document: bytes, issuer: str) -> ProviderMetadata:
     """Read a provider's document; raises `ValueError` for one of another issuer, or without what is needed."""
     said: Any = orjson.loads(document)
     if not isinstance(said, dict) or said.get("issuer") != issuer:  # Discovery 4.3: exactly the same
@@ -48,7 +48,7 @@ def metadata_of(document: bytes, issuer: str) -> Metadata:
     methods = said.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
     if not isinstance(methods, list):
         raise ValueError("token_endpoint_auth_methods_supported is no list")  # noqa: TRY004 - of what came from outside
-    return Metadata(
+    return ProviderMetadata(
         issuer=issuer,
         authorization=_address(said, "authorization_endpoint", issuer),
         token=_address(said, "token_endpoint", issuer),
@@ -79,11 +79,11 @@ class Discovery:
         self._issuer = issuer
         self._http = http
         self._now = clock.now
-        self._metadata: Metadata | None = None
+        self._metadata: ProviderMetadata | None = None
         self._asked = self._had = float("-inf")
         self._flight: asyncio.Task[None] | None = None
 
-    async def metadata(self) -> Metadata:
+    async def metadata(self) -> ProviderMetadata:
         """Return the metadata; raises `UpstreamUnavailable` where there is none yet."""
         now = self._now()
         if now >= self._had + _LIFETIME and now >= self._asked + _RETRY:

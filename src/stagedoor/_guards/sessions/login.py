@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlencode
 import orjson
 
 from stagedoor._guards.denials import Denied
-from stagedoor._guards.sessions.discovery import Metadata
+from stagedoor._guards.sessions.discovery import ProviderMetadata
 from stagedoor._guards.sessions.sealing import Seal
 
 __all__ = [
@@ -60,7 +60,7 @@ def begun(back: str, now: float) -> Login:
 
 
 def authorization_url(
-    metadata: Metadata, login: Login, *, client_id: str, redirect_uri: str, scopes: Sequence[str]
+    metadata: ProviderMetadata, login: Login, *, client_id: str, redirect_uri: str, scopes: Sequence[str]
 ) -> str:
     """Return where the browser is sent to log in."""
     digest = hashlib.sha256(login.verifier.encode()).digest()
@@ -134,7 +134,7 @@ def finished(query: bytes) -> Returned:
     return Returned(said["state"], said.get("code", ""), said.get("iss", ""), refused)
 
 
-def login_of(returned: Returned, logins: Sequence[Login], metadata: Metadata) -> Login:
+def login_of(returned: Returned, logins: Sequence[Login], metadata: ProviderMetadata) -> Login:
     """Return the login that an answer belongs to; raises `Denied` for one of another browser or another provider."""
     # Against mix-up (RFC 9207 2.4): who answers must be who was asked, and say so where it can.
     if returned.issuer and returned.issuer != metadata.issuer:

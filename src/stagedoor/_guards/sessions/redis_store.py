@@ -20,7 +20,7 @@ from stagedoor._cache.redis import RedisServer
 from stagedoor._cache.server import StoreDown
 from stagedoor._clock import Clock
 from stagedoor._deadline import DueTime, TimeoutScope
-from stagedoor._guards.sessions.store import Held, Replaced, StoreAway
+from stagedoor._guards.sessions.store import Replaced, StoreAway, StoredSession
 
 __all__ = ["RedisSessions"]
 
@@ -85,12 +85,12 @@ class RedisSessions:
         self._failing = False
         self._opening: asyncio.Task[None] | None = None
 
-    async def read(self, mark: bytes, /, *, use: bool) -> Held | None:
+    async def read(self, mark: bytes, /, *, use: bool) -> StoredSession | None:
         match await self._run(_READ, self._name(b"session", mark), self._idle if use else 0):
             case []:
                 return None
             case [bytes(data), int(age), int(version)]:
-                return Held(data, age / 1_000, version)
+                return StoredSession(data, age / 1_000, version)
         raise StoreAway("not a reply of our scripts")
 
     async def create(self, mark: bytes, data: bytes, /) -> None:

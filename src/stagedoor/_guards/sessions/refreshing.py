@@ -21,11 +21,11 @@ from typing import Final, Literal, TypeAlias
 
 from stagedoor._clock import Clock
 from stagedoor._guards.sessions.session import Session
-from stagedoor._guards.sessions.store import Held, Replaced, SessionStore, StoreAway
+from stagedoor._guards.sessions.store import Replaced, SessionStore, StoreAway, StoredSession
 from stagedoor._guards.sessions.tokens import GrantRefused
 from stagedoor.errors import StagedoorError
 
-__all__ = ["Due", "Opened", "Renewals", "due"]
+__all__ = ["Due", "OpenedSession", "Renewals", "due"]
 
 Due: TypeAlias = Literal["no", "behind", "wait"]
 _EARLY: Final = 60.0  # seconds before its end that a token is renewed behind whoever brings it, at most
@@ -49,19 +49,19 @@ def due(session: Session, age: float) -> Due:
     return "behind" if left <= min(_EARLY, _SHARE * session.expires_in) else "no"
 
 
-class Opened:
+class OpenedSession:
     """A session, opened: `id` is its browser's, `mark` what the store knows it by."""
 
     __slots__ = ("held", "id", "mark", "session")
 
-    def __init__(self, id_: bytes, mark: bytes, held: Held, session: Session) -> None:
+    def __init__(self, id_: bytes, mark: bytes, held: StoredSession, session: Session) -> None:
         self.id = id_
         self.mark = mark
         self.held = held
         self.session = session
 
 
-Look: TypeAlias = Callable[[bytes], Awaitable[Opened | None]]
+Look: TypeAlias = Callable[[bytes], Awaitable[OpenedSession | None]]
 Ask: TypeAlias = Callable[[Session], Awaitable[Session]]
 Forget: TypeAlias = Callable[[Session], Awaitable[None]]
 Close: TypeAlias = Callable[[bytes, Session], bytes]
@@ -83,10 +83,10 @@ class Renewals:
         self._ask = ask
         self._close = close
         self._forget = forget
-        self._flights: dict[bytes, asyncio.Task[Opened | None]] = {}
+        self._flights: dict[bytes, asyncio.Task[OpenedSession | None]] = {}
         self._failed: dict[bytes, float] = {}  # by mark, when the provider may be asked again
 
-    def begin(self, opened: Opened) -> "asyncio.Task[Opened | None] | None":
+    def begin(self, opened: OpenedSession) -> "asyncio.Task[OpenedSession | None] | None":
         """Return the renewal of a session: None of those is asked for where one failed a moment ago.
 
         Its result is the session as it is then, which may be as it was; None if it has ended.
@@ -101,7 +101,7 @@ class Renewals:
         flight.add_done_callback(lambda done: self._landed(opened.mark, done))
         return flight
 
-    def _landed(self, mark: bytes, flight: "asyncio.Task[Opened | None]") -> None:
+    def _landed(self, mark: bytes, flight: "asyncio.Task[OpenedSession | None]") -> None:
         self._flights.pop(mark, None)
         if not flight.cancelled() and flight.exception() is not None:
             self._pause(mark)
@@ -112,7 +112,7 @@ class Renewals:
             self._failed = {one: until for one, until in self._failed.items() if until > now}
         self._failed[mark] = now + _PAUSE
 
-    async def _renewed(self, opened: Opened) -> Opened | None:
+    async def _renewed(self, opened: OpenedSession) -> OpenedSession | None:
         owner = secrets.token_bytes(16)
         while not await self._store.lock(opened.mark, owner, _LOCKED):
             await self._clock.sleep(_LOOKS)
@@ -127,7 +127,7 @@ class Renewals:
         finally:
             await self._unlocked(opened.mark, owner)
 
-    async def _asked(self, opened: Opened) -> Opened | None:
+    async def _asked(self, opened: OpenedSession) -> OpenedSession | None:
         try:
             session = await self._ask(opened.session)
         except GrantRefused:
@@ -140,7 +140,7 @@ class Renewals:
             return opened
         return await self._written(opened, session)
 
-    async def _written(self, opened: Opened, session: Session) -> Opened | None:
+    async def _written(self, opened: OpenedSession, session: Session) -> OpenedSession | None:
         data, version = self._close(opened.id, session), opened.held.version
 
         async def write() -> Replaced:
@@ -148,7 +148,7 @@ class Renewals:
 
         done = await self._until_there(write)
         if done == "done":
-            return Opened(opened.id, opened.mark, Held(data, 0.0, version + 1), session)
+            return OpenedSession(opened.id, opened.mark, StoredSession(data, 0.0, version + 1), session)
         if done == "changed":
             seen = await self._look(opened.id)
             if seen is not None and seen.session == session:  # written, though nobody said so

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
-__all__ = ["Held", "MemorySessions", "Replaced", "SessionStore", "StoreAway"]
+__all__ = ["MemorySessions", "Replaced", "SessionStore", "StoreAway", "StoredSession"]
 
 Replaced: TypeAlias = Literal["done", "gone", "changed"]
 _MOST = 100_000  # sessions in memory: each has logged in, and the one unused for longest goes first
@@ -21,7 +21,7 @@ class StoreAway(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredSession:
     """What is kept of one session: its bytes, the seconds since they were written, and how often they were replaced."""
 
     data: bytes
@@ -32,7 +32,7 @@ class Held:
 class SessionStore(Protocol):
     """Keeps sessions; every question is atomic, and raises `StoreAway`."""
 
-    async def read(self, mark: bytes, /, *, use: bool) -> Held | None:
+    async def read(self, mark: bytes, /, *, use: bool) -> StoredSession | None:
         """Return a session; `use` begins its idle time anew."""
         ...
 
@@ -86,14 +86,14 @@ class MemorySessions:
         self._spent: OrderedDict[bytes, float] = OrderedDict()
         self._locks: dict[bytes, tuple[bytes, float]] = {}
 
-    async def read(self, mark: bytes, /, *, use: bool) -> Held | None:
+    async def read(self, mark: bytes, /, *, use: bool) -> StoredSession | None:
         kept, now = self._alive(mark), self._now()
         if kept is None:
             return None
         if use:
             kept.used = now
             self._kept.move_to_end(mark)
-        return Held(kept.data, now - kept.written, kept.version)
+        return StoredSession(kept.data, now - kept.written, kept.version)
 
     async def create(self, mark: bytes, data: bytes, /) -> None:
         now = self._now()

@@ -14,7 +14,7 @@ from urllib.parse import quote_plus, urlencode
 
 import orjson
 
-from stagedoor._guards.sessions.discovery import Discovery, Metadata
+from stagedoor._guards.sessions.discovery import Discovery, ProviderMetadata
 from stagedoor._guards.sessions.http import ProviderHttp
 from stagedoor._guards.sessions.settings import SessionSettings
 from stagedoor._requests import Headers, HttpResponse
@@ -98,7 +98,7 @@ class TokenEndpoint:
         _LOGGER.error("%s refuses this gateway: %d, %s", self._operation, status, why)
 
     async def _posted(
-        self, metadata: Metadata, url: str, asked: Mapping[str, str], seconds: float
+        self, metadata: ProviderMetadata, url: str, asked: Mapping[str, str], seconds: float
     ) -> HttpResponse:
         who, secret = self._said.client_id, self._said.client_secret
         fields: Headers = ()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast, overload
 
-from stagedoor._parameters import Fault, Invalid
+from stagedoor._parameters import InputFault, Invalid
 from stagedoor._value import value
 from stagedoor.errors import ConfigError
 from stagedoor.search.query import Clause, Order
@@ -89,7 +89,7 @@ class Declared(Generic[T]):
 def read_all(filters: Mapping[str, Declared[Any]], given: Given) -> dict[str, Any]:
     """Return the values of several filters; raises `Invalid` with every fault there is."""
     values: dict[str, Any] = {}
-    faults: list[Fault] = []
+    faults: list[InputFault] = []
     for name, one in filters.items():
         try:
             values[name] = one.read(given)

@@ -10,7 +10,7 @@ asking. (Positively, as `anyOf` the rectangles inside, it would be as exact; doc
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stagedoor._parameters import Fault, Invalid, Place
+from stagedoor._parameters import InputFault, Invalid, Place
 from stagedoor.search.filters.declared import (
     Contribution,
     Declared,
@@ -223,7 +223,7 @@ class PageNumberFilter(Declared[Window]):
     def read(self, given: Given) -> Window:
         asked = (self.number_name, self.number, 1), (self.size_name, self.size, self.size.example)
         read: list[int] = []
-        faults: list[Fault] = []
+        faults: list[InputFault] = []
         for name, kind, default in asked:
             raw = last(given, name)
             try:

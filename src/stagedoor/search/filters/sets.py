@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 from urllib.parse import unquote_to_bytes
 
-from stagedoor._parameters import BeyondWindow, Fault, Invalid
+from stagedoor._parameters import BeyondWindow, InputFault, Invalid
 from stagedoor.errors import ConfigError
 from stagedoor.search.engine import key_of
 from stagedoor.search.filters.annotated import take_annotation
@@ -79,7 +79,7 @@ class FilterSet:
         """
         given, names = given_by(query)
         unreadable = [
-            Fault(("query", name), "must be UTF-8, percent-encoded", "encoding")
+            InputFault(("query", name), "must be UTF-8, percent-encoded", "encoding")
             for name in names
             if name in cls.known
         ]

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from stagedoor._guards.sessions.refreshing import Opened, Renewals, due
+from stagedoor._guards.sessions.refreshing import OpenedSession, Renewals, due
 from stagedoor._guards.sessions.session import Session
-from stagedoor._guards.sessions.store import Held, MemorySessions
+from stagedoor._guards.sessions.store import MemorySessions, StoredSession
 from stagedoor._guards.sessions.tokens import TokenSet, token_set
 from stagedoor.testing import ManualClock
 from tests.stagedoor.face.sessions.browser import Answer, Browser, Visited, opened
@@ -291,9 +291,9 @@ async def test_who_gets_the_lock_late_takes_what_is_there() -> None:
 
 
 def _renewals(store: MemorySessions, clock: ManualClock, ask: Any) -> Renewals:
-    async def look(id_: bytes) -> Opened | None:
+    async def look(id_: bytes) -> OpenedSession | None:
         held = await store.read(b"m", use=False)
-        return None if held is None else Opened(id_, b"m", held, _session(access=held.data.decode()))
+        return None if held is None else OpenedSession(id_, b"m", held, _session(access=held.data.decode()))
 
     async def forget(_: Session) -> None:
         return None
@@ -301,8 +301,8 @@ def _renewals(store: MemorySessions, clock: ManualClock, ask: Any) -> Renewals:
     return Renewals(store, clock, look=look, ask=ask, close=lambda _, __: b"3", forget=forget)
 
 
-async def _begun(renewals: Renewals) -> Opened | None:
-    flight = renewals.begin(Opened(b"id", b"m", Held(b"1", 0.0, 1), _session()))
+async def _begun(renewals: Renewals) -> OpenedSession | None:
+    flight = renewals.begin(OpenedSession(b"id", b"m", StoredSession(b"1", 0.0, 1), _session()))
     assert flight is not None
     return await flight
 

@@ -8,7 +8,7 @@ import pytest
 
 from stagedoor._cache.limit_counter import LimitCounter, SharedLimit
 from stagedoor._cache.redis import RedisServer
-from stagedoor._cache.redis_limit_counter import RedisTally
+from stagedoor._cache.redis_limit_counter import RedisLimitCounter
 from stagedoor._cache.server import StoreDown
 from stagedoor.testing import ManualClock
 from stagedoor.testing.limit_counter import FakeLimitCounter
@@ -36,7 +36,8 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
     for server in servers:
         await server.invalidations(0)
     one, two = (
-        RedisTally(server, prefix="test", member=name) for server, name in zip(servers, "ab", strict=True)
+        RedisLimitCounter(server, prefix="test", member=name)
+        for server, name in zip(servers, "ab", strict=True)
     )
     yield Bench(one, two, asyncio.sleep)
     for server in servers:
@@ -113,7 +114,7 @@ async def test_redis_expires_what_counts_no_more(request: pytest.FixtureRequest)
     """The server's memory is bounded by who asked lately."""
     server = RedisServer(request.getfixturevalue("valkey").url, prefix="test")
     await server.invalidations(0)
-    await RedisTally(server, prefix="test", member="a").sync({"a": 1}, TERMS)
+    await RedisLimitCounter(server, prefix="test", member="a").sync({"a": 1}, TERMS)
     lives = [await server.command("PTTL", key) for key in ("test#rate:60:a", "test#rate:processes")]
     await server.aclose()
 
@@ -127,7 +128,9 @@ async def test_a_step_back_of_redis_clock_shuts_nobody_out(request: pytest.Fixtu
     await server.invalidations(0)
     await server.command("HSET", "test#rate:60:a", "99999999999", "100")
     await server.command("ZADD", "test#rate:processes", "99999999999", "ghost")
-    processes, (told,) = await RedisTally(server, prefix="test", member="a").sync({"a": 0}, TERMS, want=True)
+    processes, (told,) = await RedisLimitCounter(server, prefix="test", member="a").sync(
+        {"a": 0}, TERMS, want=True
+    )
     await server.aclose()
 
     assert (processes, told.granted, told.total) == (1, True, 1)
@@ -144,8 +147,8 @@ async def test_a_tally_that_is_away_says_so(request: pytest.FixtureRequest) -> N
     fake.fail()
     away: list[LimitCounter] = [
         fake,
-        RedisTally(RedisServer("redis://x"), member="a"),
-        RedisTally(Strange(), member="a"),
+        RedisLimitCounter(RedisServer("redis://x"), member="a"),
+        RedisLimitCounter(Strange(), member="a"),
     ]
     for tally in away:
         with pytest.raises(StoreDown):
