@@ -16,4 +16,6 @@ def catalogue(settings: Settings, search: Backend[Query, Result], running: Runni
     upstream = running.upstream(search)
     routes, pages = catalogue_routes(settings, upstream, running.stores.store, running.env)
     watch = watch_of(settings, cast(Engine, upstream.transport), running)
-    return Extension(routes=routes, upstreams=[pages], lives=[watch.followed()])
+    return Extension(
+        routes=routes, upstreams=[pages], lives=[watch.followed()], waits_for={pages.name: search.name}
+    )
