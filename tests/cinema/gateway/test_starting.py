@@ -10,6 +10,7 @@ import pytest
 
 from stagedoor import Gateway, Running
 from stagedoor._face import serving
+from stagedoor._face.collector import hold_collector
 from tests.stagedoor.face.test_serving import lived
 
 # Each of these costs 5 to 200 ms, and is asked for by other commands, by settings, or by what comes later.
@@ -112,7 +113,7 @@ async def test_the_collector_is_held_while_a_gateway_starts_and_runs_rarely_then
     """A collector that stayed off would let cycles pile up."""
     before = gc.get_threshold()
     try:
-        serving.hold_collector()
+        hold_collector()
         held = gc.isenabled()
         app = Gateway("shop")
         await lived(serving._server_hooks(app).app)  # noqa: SLF001 - what the door is given
