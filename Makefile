@@ -18,9 +18,9 @@ CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and t
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help init hooks promises dashboards run start stop down restart rebuild ps logs shell ipython redis migrate test test-containers unit kit live cover lint format types layers bin lock \
-	wheel deep hostile chaos reference bench-hit bench-profile bench-proxy bench-client bench-overload bench-catalogue \
-	bench-search clean
+.PHONY: help init hooks run stack start stop down restart rebuild ps logs shell ipython redis migrate test test-containers \
+	unit kit live cover deep hostile chaos lint format types layers reference promises dashboards wheel bin lock \
+	bench-hit bench-profile bench-proxy bench-client bench-overload bench-catalogue bench-search clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -66,7 +66,6 @@ init: $(VENV)/run.stamp $(VENV)/dev.stamp ## install everything, and a .env to e
 run: $(READY) ## start the platform here, follow it, stop it with Ctrl-C
 	@exec $(if $(WITH),$(IN_CONTAINERS) run,$(BIN)/cinema up $(ARGS))
 
-.PHONY: stack
 stack: $(VENV)/dev.stamp ## the platform with its real servers on this machine, without containers, until Ctrl-C
 	@exec $(BIN)/python -m scripts.whole $(ARGS)
 

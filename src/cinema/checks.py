@@ -13,7 +13,16 @@ from cinema.faults import Fault, of_disk, of_sqlite
 from cinema.settings import Settings
 from stagedoor._commands.listening import listening_fault
 
-__all__ = ["check_database", "check_file", "check_folder", "check_listening", "sqlite_file"]
+__all__ = [
+    "check_database",
+    "check_file",
+    "check_folder",
+    "check_index",
+    "check_listening",
+    "nearest",
+    "refusal",
+    "sqlite_file",
+]
 
 _LEAST_ROOM = 2**20  # bytes
 _SQLITE = "sqlite+aiosqlite:///"
@@ -29,15 +38,15 @@ def check_listening(host: str, port: int, host_setting: str, port_setting: str) 
 
 def check_folder(setting: str, folder: Path, shown: Path | None = None) -> None:
     """Raise `Fault` unless a folder can be written, or made: 73 for a place that is closed, 74 for a full disk."""
-    number = _refusal(folder)
+    number = refusal(folder)
     if number:
         raise of_disk(OSError(number, os.strerror(number)), setting, shown or folder)
 
 
-def _refusal(folder: Path) -> int:
+def refusal(folder: Path) -> int:
     """Return the number of the system's error that writing into a folder would end with; 0 if it would not."""
     try:
-        there = _nearest(folder)
+        there = nearest(folder)
         disk = os.statvfs(there)
     except OSError as error:
         return error.errno or errno.EIO
@@ -60,6 +69,13 @@ def check_file(setting: str, file: Path) -> None:
     number = errno.EISDIR if file.is_dir() else errno.EACCES if closed else 0
     if number:
         raise of_disk(OSError(number, os.strerror(number)), setting, file)
+
+
+def check_index(settings: Settings) -> None:
+    """Raise `Fault` unless the index and its state can be written."""
+    check_file("SEARCH_ETL_STATE", settings.search_etl_state)
+    if settings.search_url is None:
+        check_folder("SEARCH_DIR", settings.search_dir)
 
 
 def check_database(settings: Settings) -> None:
@@ -85,10 +101,10 @@ def sqlite_file(settings: Settings) -> Path | None:
     return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
 
 
-def _nearest(folder: Path) -> Path:
-    """Return a folder, or the nearest above it that is there."""
+def nearest(folder: Path) -> Path:
+    """Return a folder, or the nearest above it that is there; raises `OSError` for a link that leads nowhere."""
     place = folder.absolute()
     while not os.path.lexists(place):
         place = place.parent
-    place.stat()  # a link that leads nowhere, or round in a circle, is an error of its own
+    place.stat()
     return place

@@ -6,6 +6,7 @@ What keeps a command from its work is one line on standard error, under an exit 
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from cinema import __version__
-from cinema.first_process import obey_signals
+from cinema.first_process import leave_in_order, obey_signals
 from cinema.parent import die_with_parent
 from stagedoor._commands.failures import OneLine
 from stagedoor._face.collector import hold_collector
@@ -256,10 +257,11 @@ def backup(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="An empty folder, or one to be made")],
 ) -> None:
     """Copy tables and pictures of one moment into a folder, while others write."""
+    leave_in_order(signal.SIGTERM, signal.SIGHUP)
     settings = _settings()
     from cinema.backup.take import take
 
-    with _kept():
+    with _kept(settings, folder):
         taken = asyncio.run(take(settings, folder))
         rows, pictures = sum(taken.rows.values()), sum(name.startswith("pictures/") for name in taken.files)
         print(f"backed up: {rows:,} rows, {pictures:,} pictures in {folder}")  # noqa: T201 - the answer
@@ -276,29 +278,31 @@ def restore(
     settings = _settings()
     from cinema.backup.restore import restore as put_back
 
-    with _kept():
+    with _kept(settings, folder):
         taken = asyncio.run(put_back(settings, folder, overwrite=overwrite))
         rows = sum(taken.rows.values())
         print(f"restored: {rows:,} rows, as of {taken.taken}; cinema etl builds the index")  # noqa: T201 - the answer
 
 
 @contextmanager
-def _kept() -> Iterator[None]:
+def _kept(settings: "Settings", folder: Path) -> Iterator[None]:
     """Say in one line why nothing was backed up, or put back."""
-    from cinema.backup.manifest import BackupRefused
+    from cinema.checks import sqlite_file
     from cinema.database import DatabaseUnavailable
+    from cinema.database.faults import of_database
+    from cinema.faults import Fault, of_disk
     from cinema.services.frame import Outage
 
-    try:
-        yield
-    except BackupRefused as error:
-        _fail(error.code, error)
-    except DatabaseUnavailable as error:
-        _fail(69, f"DATABASE_URL: the database does not answer ({type(error.__cause__).__name__})")
-    except Outage:
-        _fail(69, "MEDIA_STORE: the store of pictures does not answer")
-    except OSError as error:
-        _fail(74, f"{error.filename or 'DIR'}: {error.strerror or error}")
+    with _told():
+        try:
+            yield
+        except DatabaseUnavailable as error:
+            raise of_database(error, sqlite_file(settings)) from error
+        except Outage as error:
+            line = "MEDIA_STORE: the store of pictures does not answer"
+            raise Fault(line, os.EX_UNAVAILABLE) from error
+        except OSError as error:
+            raise of_disk(error, "DIR, MEDIA_DIR", error.filename or folder) from error
 
 
 @app.command()
@@ -311,13 +315,13 @@ def doctor(
 ) -> None:
     """Look at settings and everything behind them; say what is wrong and what to do, nothing where all is well."""
     from cinema.doctor.examine import examine
-    from cinema.doctor.finding import Finding, exit_code, lines_of
+    from cinema.doctor.finding import exit_code, lines_of, of_setting
     from cinema.settings import SettingsError, load
 
     try:
         found = asyncio.run(examine(load(), door or ()))
     except SettingsError as error:
-        found = [Finding("settings", "setting", str(error), "Correct it in the environment, or in .env.")]
+        found = [of_setting(error)]
     said = lines_of(found, as_json=as_json)
     if said:
         print(said)  # noqa: T201 - the answer

@@ -27,6 +27,7 @@ __all__ = [
     "redis_prefix",
     "redis_url",
     "replaceable",
+    "token",
     "upper",
 ]
 
@@ -193,6 +194,16 @@ def replaceable(value: Path) -> Path:
     # By `os.path`, which takes what may not be looked at for absent: that is for whoever writes it to find out.
     if not value.name or (os.path.exists(value) and not os.path.isfile(value)):  # noqa: PTH110, PTH113
         raise ValueError("must name a file that may be replaced, such as ./data/etl-state.json")
+    return value
+
+
+_TOKEN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+
+def token(value: str) -> str:
+    """Return a secret that is sent in a header field: what is no ASCII would be read as other characters there."""
+    if not _TOKEN.fullmatch(value):
+        raise ValueError("must be ASCII characters that can be seen, such as openssl rand -hex 24 writes")
     return value
 
 

@@ -68,6 +68,8 @@ _TOKEN_SETTING = re.compile(r"JwtSettings\((\w+)=\.\.\.\)")
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Positive = Annotated[int, Field(ge=1, le=2**53)]
 Milliseconds = Annotated[int, Field(ge=1, le=600_000)]
+# The most that the kit takes for a whole request that asks only.
+Deadline = Annotated[int, Field(ge=1, le=30_000)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 Lifetime = Annotated[int, Field(ge=0, le=31_536_000)]
 HttpUrl = Annotated[str, AfterValidator(setting_values.http_url)]
@@ -102,7 +104,7 @@ class Settings(BaseModel):
     gateway_orders_url: HttpUrl = "http://127.0.0.1:8002"
     gateway_products_url: HttpUrl = "http://127.0.0.1:8003"
     gateway_memes_url: HttpUrl = "http://127.0.0.1:8004"
-    gateway_deadline_ms: Milliseconds = 180
+    gateway_deadline_ms: Deadline = 180
     gateway_connect_timeout_ms: Milliseconds = 50
     gateway_attempt_timeout_ms: Milliseconds = 80
     gateway_upload_timeout_s: Seconds = 30
@@ -155,7 +157,7 @@ class Settings(BaseModel):
     )
     database_pool_size: Annotated[int, Field(ge=1, le=1_000)] = 10
     media_url: HttpUrl = "http://127.0.0.1:8005"
-    media_token: Text | None = None
+    media_token: Annotated[Text, AfterValidator(setting_values.token)] | None = None
     media_store: Literal["local", "s3"] = "local"
     media_dir: Path = Path("./data/media")
     media_s3_endpoint: HttpUrl | None = None
@@ -168,7 +170,7 @@ class Settings(BaseModel):
     ghibli_base_url: HttpUrl = "http://127.0.0.1:8006"
     # The contract's bound on age: data of the film API is never older than this.
     ghibli_ttl_s: Annotated[int, Field(ge=1, le=60)] = 60
-    ghibli_timeout_ms: Milliseconds = 3_000
+    ghibli_timeout_ms: Deadline = 3_000
     sentry_dsn: Annotated[Text, AfterValidator(setting_values.dsn)] | None = None
     sentry_environment: Text = "local"
     sentry_traces_rate: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0

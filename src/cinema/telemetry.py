@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from cinema import __version__
+from cinema.faults import Fault
 from stagedoor._observers.sentry import Sentry
 from stagedoor._observers.tracing import exporters_in
 from stagedoor.errors import ConfigError
@@ -20,11 +21,9 @@ def sentry_of(settings: "Settings", service: str) -> Sentry | None:
     """Return what tells Sentry of a process's own errors; None where nobody is to be told.
 
     Raises:
-        SettingsError: the package is missing.
+        Fault: the package is missing.
 
     """
-    from cinema.settings import SettingsError  # noqa: PLC0415 - the settings share their variables by this module
-
     if not settings.sentry_dsn:
         return None
     try:
@@ -38,7 +37,7 @@ def sentry_of(settings: "Settings", service: str) -> Sentry | None:
             rng=random.random,
         )
     except ConfigError as error:
-        raise SettingsError(f"SENTRY_DSN: {error}") from None
+        raise Fault(f"SENTRY_DSN: {error}") from None
 
 
 def share_variables(said: Mapping[str, str | None]) -> None:

@@ -40,6 +40,6 @@ _SMALLEST_PICTURE: Final = (
 PICTURE: Final[dict[str, Any]] = {
     "type": "string",
     "format": "binary",
-    "description": "PNG, JPEG, WebP or GIF, at most 20 MiB; decided by decoding all of it",
+    "description": "PNG, JPEG, WebP or GIF, at most 20 MiB (`MEDIA_MAX_BYTES`); decided by decoding all of it",
     "enum": [_SMALLEST_PICTURE],
 }

@@ -221,12 +221,11 @@ def unsupported_media(detail: str = "this kind of body is not accepted here") ->
     return ProblemDetails(415, "unsupported-media", "Unsupported media type", detail)
 
 
-def range_not_satisfiable(size: int) -> ProblemDetails:
-    """416; `size` is the complete length in octets."""
-    fields = ((b"content-range", b"bytes */%d" % size),)
-    return ProblemDetails(
-        416, "range-not-satisfiable", "Range not satisfiable", f"there are {size} octets", fields=fields
-    )
+def range_not_satisfiable(size: int | None = None) -> ProblemDetails:
+    """416; `size` is the complete length in octets, where it is known."""
+    detail = "there are fewer octets" if size is None else f"there are {size} octets"
+    fields = () if size is None else ((b"content-range", b"bytes */%d" % size),)
+    return ProblemDetails(416, "range-not-satisfiable", "Range not satisfiable", detail, fields=fields)
 
 
 def misdirected(detail: str = "this host is not served here") -> ProblemDetails:
@@ -317,9 +316,12 @@ _USUAL: Final = {
         conflict(),
         precondition_failed(),
         too_large(),
+        uri_too_long(),
         unsupported_media(),
+        range_not_satisfiable(),
         misdirected(),
         validation(),
+        rate_limited(1.0),
         headers_too_large(),
         internal(),
         upstream_garbled(),

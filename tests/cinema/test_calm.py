@@ -20,6 +20,9 @@ from cinema.stack.run import state_of
         (b'{"level":"ERROR","event":"etl_failed","service":"etl","reason":"disk"}', "etl failed etl disk"),
         (b"Traceback (most recent call last):", "Traceback (most recent call last):"),
         (b"7", "7"),
+        (b'{"level":"ERROR","event":"log","message":["disk",7],"detail":{}}', "log ['disk', 7]"),
+        (b'{"level":["ERROR"],"event":"log"}', None),
+        pytest.param(b"[" * 5_000, "[" * 200, id="too deep"),
         (b"  ", None),
     ],
 )
@@ -41,6 +44,21 @@ def test_all_lines_lie_in_a_file_that_never_grows_large(tmp_path: Path) -> None:
     assert names == ["cinema.log", "cinema.log.1", "cinema.log.2"]
     assert max(sizes) <= 1_000
     assert b"000199" in (tmp_path / "data" / "cinema.log").read_bytes()
+
+
+def test_a_file_that_could_not_be_turned_over_goes_on_once_it_can_be(tmp_path: Path) -> None:
+    """Lines are lost while something stands in the way, and not for ever after."""
+    file = RotatedFile(tmp_path / "cinema.log", most=10, kept=1)
+    obstacle = tmp_path / "cinema.log.1"
+    file.write(b"the first\n")
+    obstacle.mkdir()
+    file.write(b"lost\n")
+    obstacle.rmdir()
+    file.write(b"the next\n")
+    file.close()
+
+    assert (tmp_path / "cinema.log").read_bytes() == b"the next\n"
+    assert obstacle.read_bytes() == b"the first\n"
 
 
 def test_warnings_are_counted_and_everything_is_kept(

@@ -49,6 +49,40 @@ def test_parts_stand_where_the_settings_say_the_gateway_last() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("::", "http://[::1]:8000"),
+        ("0.0.0.0", "http://127.0.0.1:8000"),
+        ("fd00::1", "http://[fd00::1]:8000"),
+        ("localhost", "http://localhost:8000"),
+    ],
+)
+def test_the_gateway_is_asked_where_it_listens(host: str, url: str) -> None:
+    """On all addresses of IPv6 it may not be on those of IPv4."""
+    assert parts_of(Settings(gateway_host=host, docs_only=True))[-1].url == url
+
+
+async def test_who_is_asked_whether_it_is_ready_is_named_as_it_should_be() -> None:
+    """RFC 9112 3.2: a server refuses any other Host, so that whoever is asked by IPv6 would never be ready."""
+    named = list[bytes]()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        named.extend(line for line in head.splitlines() if line.startswith(b"Host: "))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "localhost", 0) as server:
+        hosts = [one.getsockname()[:2] for one in server.sockets]
+        asked = [StackProcess("a", host, port, ready="/health") for host, port in hosts]
+        missing = await late(asked)
+
+    assert missing == []
+    assert sorted(named) == sorted(f"Host: {one.authority}".encode() for one in asked)
+    assert [one.authority.count("[") for one in asked] == [int(":" in host) for host, _ in hosts]
+
+
 def test_a_service_of_another_machine_is_not_started_here() -> None:
     """Its address says where it runs."""
     settings = Settings(

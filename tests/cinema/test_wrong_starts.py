@@ -21,6 +21,7 @@ from cinema.faults import Fault, of_disk, of_sqlite
 from cinema.settings import Settings, SettingsError, load
 from cinema.stack.ground import check_ground
 from cinema.stack.parts import parts_of
+from cinema.stack.run import run
 from stagedoor._commands.listening import listening_fault
 
 SETTING, COMMAND, TAKEN, PLACE, DISK = 78, 64, 69, 73, 74
@@ -169,6 +170,23 @@ def test_g2_nothing_wrong_is_nothing_said(tmp_path: Path, monkeypatch: pytest.Mo
     """G2: looking changes nothing."""
     assert Start(tmp_path, {"CINEMA_PORTS": str(free_row())}).refusal(monkeypatch) == ("", 0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_g2_a_log_that_cannot_be_written_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """G2: a terminal is shown warnings alone, so the lines lie in a file; it may be the only one below `data`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    (tmp_path / "data").write_text("")
+    there = {"search_dir": tmp_path / "index", "media_dir": tmp_path / "media", "media_token": "a"}
+    state, url = tmp_path / "state.json", f"sqlite+aiosqlite:///{tmp_path}/cinema.db"
+    settings = Settings.model_validate(
+        there | {"cinema_ports": str(free_row()), "search_etl_state": state, "database_url": url}
+    )
+
+    with pytest.raises(Fault, match=r"the log: 'data/cinema\.log' has a file") as caught:
+        run(settings)
+
+    assert caught.value.code == PLACE
 
 
 @pytest.mark.parametrize(

@@ -144,13 +144,7 @@ def _servers(said: dict[str, str]) -> None:
     container = _run(["buildah", "from", "--pull-never", BASE], said).strip()
     inside = ["buildah", "run", "--isolation", "chroot", "--network", "host", container, "--", "sh", "-ec"]
     try:
-        _run(
-            [
-                *inside,
-                "printf '#!/bin/sh\\nexit 101\\n' > /usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d",
-            ],
-            said,
-        )
+        _run([*inside, NO_SERVICES], said)
         install = f"apt-get install -y -qq --no-install-recommends {DEBIAN}"
         _run([*inside, f"export DEBIAN_FRONTEND=noninteractive; apt-get update -qq; {install}"], said)
         _copy(container, said)

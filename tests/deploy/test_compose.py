@@ -1,5 +1,7 @@
 """The compose files keep what is promised of every container, before any is started."""
 
+import json
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 
 from cinema.setting_names import nobodys
 from cinema.settings import Settings
+from stagedoor import _problems as problems
 from tests.deploy.manifests import ROOT, compose
 
 FILES = ("compose.yaml", "compose.prod.yaml")
@@ -56,6 +59,90 @@ def test_t15_production_names_no_secret_but_by_its_file() -> None:
         assert [key for key in said if not key.endswith("_FILE")] == [], name
         words = [word for word in one.get("command", []) if secret.search(str(word))]
         assert words == [] or all("/run/secrets/" in word for word in words), name
+
+
+def test_the_wall_knows_who_may_write() -> None:
+    """The meme service shows its forms by the gateway's settings: else who may not write fills one in for nothing."""
+    services = compose("compose.prod.yaml")["services"]
+    gateway, memes = services["gateway-1"]["environment"], services["memes"]["environment"]
+    who = {name for name in gateway if name.startswith(("GATEWAY_AUTH", "GATEWAY_JWT_"))}
+
+    assert len(who) >= 4
+    assert {name: memes.get(name) for name in who} == {name: gateway[name] for name in who}
+
+
+def test_h10_what_nginx_refuses_has_the_form_of_the_gateways_refusals() -> None:
+    """H10: the status of the body is that of the answer, and its type the one that the gateway has for it."""
+    text = (ROOT / "deploy/nginx/nginx.conf").read_text()
+    (table,) = re.findall(r"map \$status \$problem \{(.*?)\n    \}", text, re.DOTALL)
+    said = {
+        status: json.loads(body)
+        for status, body in re.findall(r"^ *(\w+) +'(.*)';$", table.replace("$instance", ""), re.MULTILINE)
+    }
+    gateway = (ROOT / "deploy/nginx/gateway.conf").read_text()
+    (pages,) = re.findall(r"^error_page ([\d ]+) /.problem;", gateway, re.MULTILINE)
+    answered = {*pages.split(), *re.findall(r"=(\d+) /.problem", gateway)}
+
+    assert {
+        status for status in answered if str(said.get(status, said["default"])["status"]) != status
+    } == set()
+    for one in said.values():
+        usual = problems.method_not_allowed("") if one["status"] == 405 else problems.usual(one["status"])
+        assert usual is not None
+        assert (one["type"], one["title"]) == (f"urn:problem-type:cinema:{usual.kind}", usual.title)
+
+
+def test_every_answer_of_production_says_to_come_encrypted() -> None:
+    """RFC 6797 7.2: nginx' own refusals too, which inherit nothing; and no answer of development, on localhost."""
+    said = {
+        name: (ROOT / f"deploy/nginx/{name}.conf").read_text()
+        for name in ("production", "development", "gateway")
+    }
+    field = "add_header Strict-Transport-Security $transport always;"
+
+    assert 'map $host $transport { default "max-age=31536000"; }' in said["production"]
+    assert 'map $host $transport { default ""; }' in said["development"]
+    assert [said[name].count(field) for name in ("production", "development", "gateway")] == [1, 0, 1]
+
+
+def test_t5_nginx_lets_no_client_say_what_the_gateway_believes_of_it() -> None:
+    """T5: whose word counts because of where it comes from must not be what somebody else has written."""
+    text = (ROOT / "deploy/nginx/gateway.conf").read_text()
+    said = dict(re.findall(r"^ *proxy_set_header (\S+) (.*);", text, re.MULTILINE))
+    believed = {"X-Forwarded-Prefix", "Forwarded", "Stagedoor-Deadline-Ms", "Stagedoor-Attempt"}
+
+    assert {name: said.get(name) for name in believed} == dict.fromkeys(believed, '""')
+    assert (
+        said["X-Forwarded-For"] == "$remote_addr"
+    )  # not what the client has sent, and this address behind it
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_gateway_believes_nginx_wherever_the_network_is(file: str) -> None:
+    """STACK_SUBNET moves both: else all who come by nginx are one client, with one limit."""
+    said = compose(file)
+    network = next(iter(said["networks"].values()))
+    gateway = next(one for name, one in said["services"].items() if name.startswith("gateway"))
+
+    believed = gateway["environment"]["GATEWAY_TRUSTED_PROXIES"]
+    assert believed == network["ipam"]["config"][0]["subnet"]
+    assert believed.startswith("${STACK_SUBNET:-")
+
+
+@pytest.mark.parametrize(("port", "behind"), [("", ""), ("443", ""), ("8443", ":8443")])
+def test_plain_http_is_sent_to_the_port_that_is_published(tmp_path: Path, port: str, behind: str) -> None:
+    """STACK_HTTPS_PORT: a redirection without it leads to another server, or to none."""
+    nginx = tmp_path / "nginx"
+    nginx.write_text("#!/bin/sh\n")
+    nginx.chmod(0o755)
+    script = (ROOT / "deploy/nginx/start.sh").read_text().replace("/tmp/", f"{tmp_path}/")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", script], env={"PATH": path, "STACK_HTTPS_PORT": port}, check=True)
+
+    assert f'map $host $https_port {{ default "{behind}"; }}' in (tmp_path / "resolver.conf").read_text()
+    assert "https://$host$https_port$request_uri" in (ROOT / "deploy/nginx/production.conf").read_text()
+    nginx_of = compose("compose.prod.yaml")["services"]["nginx"]
+    assert nginx_of["environment"]["STACK_HTTPS_PORT"] == "${STACK_HTTPS_PORT:-443}"
 
 
 def test_every_container_of_production_is_bounded_and_comes_back() -> None:

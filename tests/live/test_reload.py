@@ -5,8 +5,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
@@ -14,6 +12,7 @@ from urllib.request import urlopen
 import psutil
 import pytest
 
+from tests.live.platform import until
 from tests.servers import free_port
 
 pytestmark = pytest.mark.live
@@ -27,14 +26,6 @@ CODE = """
     async def root() -> str:
         return "one"
 """
-
-
-def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait until something holds."""
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def said(port: int) -> bytes:

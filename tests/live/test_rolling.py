@@ -31,6 +31,14 @@ def workers(parent: int) -> set[int]:
     return found
 
 
+async def replaced(parent: int, before: set[int]) -> None:
+    """Wait until two others serve."""
+    end = time.monotonic() + REPLACED_SECONDS
+    while before & (now := workers(parent)) or len(now) < 2:
+        assert time.monotonic() < end, now
+        await asyncio.sleep(0.1)
+
+
 def paths() -> Iterator[str]:
     return (PATHS[number % len(PATHS)] for number in count())
 
@@ -47,10 +55,7 @@ async def test_f2_both_workers_are_replaced_under_300_requests_a_second_and_none
         loading = asyncio.create_task(client.load(paths(), RATE, stop=done.is_set))
         await asyncio.sleep(1.0)
         platform["gateway"].signal(signal.SIGHUP)
-        end = time.monotonic() + REPLACED_SECONDS
-        while before & (now := workers(gateway)) or len(now) < 2:
-            assert time.monotonic() < end, now
-            await asyncio.sleep(0.1)
+        await replaced(gateway, before)
         await asyncio.sleep(1.0)
         done.set()
         shots = await loading
@@ -71,10 +76,7 @@ async def test_metrics_are_the_sum_of_workers_that_come_and_go(tmp_path: Path, d
         for _ in range(10):
             platform.get("/api/profile/user123")
         platform["gateway"].signal(signal.SIGHUP)
-        end = time.monotonic() + REPLACED_SECONDS
-        while before & (now := workers(gateway)) or len(now) < 2:
-            assert time.monotonic() < end, now
-            await asyncio.sleep(0.1)
+        await replaced(gateway, before)
         for _ in range(10):
             platform.get("/api/profile/user123")
         counted = platform.metrics()

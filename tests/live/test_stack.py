@@ -7,13 +7,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from tests.live.platform import until
 from tests.servers import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
@@ -100,14 +100,6 @@ class Stack:
         self.process.wait()
         for process in self.survivors():
             process.kill()
-
-
-def until(seen: Callable[[], object], what: Callable[[], object] = str, seconds: float = 40.0) -> None:
-    """Wait for other processes, which cannot be given a clock of ours."""
-    end = time.monotonic() + seconds
-    while not seen():
-        assert time.monotonic() < end, what()
-        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from cinema.etl.state import replace_file
+from cinema.faults import Fault
 
 __all__ = ["BackupManifest", "BackupRefused", "digest_of", "read_manifest", "write_manifest"]
 
@@ -17,12 +17,8 @@ _FORMAT: Final = 1
 _PIECE: Final = 2**20
 
 
-class BackupRefused(Exception):
-    """Tell in one line why nothing is taken or put back; `code` is that of sysexits.h."""
-
-    def __init__(self, line: str, code: int = os.EX_CONFIG) -> None:
-        super().__init__(line)
-        self.code = code
+class BackupRefused(Fault):
+    """Tell in one line why nothing is taken or put back."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,17 @@ The pictures come first: without memes they do no harm, and `cinema sweep` finds
 transaction, all or nothing. The index is not in a backup: the ETL sees that everything may have changed, and builds it.
 """
 
+import asyncio
+import os
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from sqlalchemy import Connection
 
 from cinema.backup.manifest import BackupManifest, BackupRefused, read_manifest
 from cinema.backup.pictures import put_all
 from cinema.backup.rows import holds_data, put_back
+from cinema.checks import check_database
 from cinema.database import open_database
 from cinema.database.migrate import head, migrate
 from cinema.services.media.names import is_name
@@ -21,14 +23,13 @@ from cinema.settings import Settings
 
 __all__ = ["restore"]
 
-_EX_CANTCREAT: Final = 73
-
 
 async def restore(settings: Settings, folder: Path, *, overwrite: bool = False) -> BackupManifest:
     """Put everything back; return what it was.
 
     Raises:
         BackupRefused: it is no backup or damaged, of a newer release, or there is data that it would replace.
+        Fault: the file of the database cannot be used.
         DatabaseUnavailable, Outage: the database or the store does not answer.
 
     """
@@ -38,6 +39,7 @@ async def restore(settings: Settings, folder: Path, *, overwrite: bool = False) 
     pictures = [Path(name).name for name in manifest.files if name.startswith("pictures/")]
     if not all(map(is_name, pictures)):  # what somebody has written into it reaches no store
         raise BackupRefused(f"{folder}: it names pictures that are none of ours")
+    await asyncio.to_thread(check_database, settings)
     database = open_database(settings.database_url, 1)
     try:
         await database.write(partial(_prepare, overwrite=overwrite))
@@ -53,4 +55,4 @@ def _prepare(connection: Connection, *, overwrite: bool) -> None:
     full = holds_data(connection)
     if full and not overwrite:
         line = f"DATABASE_URL: there is data in {', '.join(full)}; --overwrite replaces all of it"
-        raise BackupRefused(line, _EX_CANTCREAT)
+        raise BackupRefused(line, os.EX_CANTCREAT)

@@ -8,6 +8,8 @@ source itself, which is told.
 """
 
 import asyncio
+import errno
+import os
 import shutil
 import sqlite3
 from collections.abc import Collection, Mapping
@@ -21,7 +23,8 @@ from cinema import __version__
 from cinema.backup.manifest import BackupManifest, BackupRefused, digest_of, write_manifest
 from cinema.backup.pictures import fetched
 from cinema.backup.rows import TABLES, amend, export, file_of, memes_now, pictures_in
-from cinema.database import open_database
+from cinema.checks import sqlite_file
+from cinema.database import DatabaseUnavailable, open_database
 from cinema.database.migrate import head, is_current
 from cinema.services.media.store import objects_of
 from cinema.settings import Settings
@@ -29,9 +32,7 @@ from cinema.settings import Settings
 __all__ = ["take"]
 
 _PARTS: Final = ("tables", "pictures")
-_SQLITE: Final = "sqlite+aiosqlite:///"
 _SNAPSHOT: Final = ".snapshot.db"
-_EX_CANTCREAT: Final = 73
 
 
 async def take(settings: Settings, folder: Path) -> BackupManifest:
@@ -43,7 +44,8 @@ async def take(settings: Settings, folder: Path) -> BackupManifest:
 
     """
     if await asyncio.to_thread(_is_filled, folder):
-        raise BackupRefused(f"{folder}: not empty; a backup wants a folder of its own", _EX_CANTCREAT)
+        raise BackupRefused(f"{folder}: not empty; a backup wants a folder of its own", os.EX_CANTCREAT)
+    await asyncio.to_thread(_make, folder)
     try:
         return await _filled(settings, folder)
     except BaseException:
@@ -53,7 +55,6 @@ async def take(settings: Settings, folder: Path) -> BackupManifest:
 
 
 async def _filled(settings: Settings, folder: Path) -> BackupManifest:
-    await asyncio.to_thread(_make, folder)
     rows, missing = await _copied(settings, folder)
     wanted = set(await asyncio.to_thread(pictures_in, folder)) - set(missing)
     await asyncio.to_thread(_keep_only, folder / "pictures", wanted)
@@ -89,22 +90,28 @@ async def _copied(settings: Settings, folder: Path) -> tuple[Mapping[str, int], 
 
 async def _tables(settings: Settings, folder: Path) -> Mapping[str, int]:
     """Write the tables as they are at one moment."""
-    if not settings.database_url.startswith(_SQLITE):
+    file = sqlite_file(settings)
+    if file is None:
         return await _exported(settings.database_url, folder, write=True)
-    snapshot = folder / _SNAPSHOT
-    await asyncio.to_thread(_copy, Path(settings.database_url.removeprefix(_SQLITE)), snapshot)
+    snapshot = folder / "tables" / _SNAPSHOT
     try:
-        return await _exported(f"{_SQLITE}{snapshot}", folder, write=False)
+        await asyncio.to_thread(_copy, file, snapshot)
+        return await _exported(f"sqlite+aiosqlite:///{snapshot}", folder, write=False)
     finally:
-        await asyncio.to_thread(_remove_snapshot, folder)
+        await asyncio.to_thread(_remove_snapshot, snapshot.parent)
 
 
 def _copy(source: Path, target: Path) -> None:
     """Copy a file of SQLite as of one moment, by its own means: who writes meanwhile is not held up."""
     if not source.exists():
         raise BackupRefused(f"DATABASE_URL: there is no file {source}")
-    with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
-        old.backup(new)
+    try:
+        with closing(sqlite3.connect(source)) as old, closing(sqlite3.connect(target)) as new:
+            old.backup(new)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL:  # only the copy is written
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target)) from error
+        raise DatabaseUnavailable(str(error)) from error
 
 
 def _remove_snapshot(folder: Path) -> None:
@@ -113,11 +120,9 @@ def _remove_snapshot(folder: Path) -> None:
 
 
 def _make(folder: Path) -> None:
-    folder.mkdir(
-        mode=0o700, parents=True, exist_ok=True
-    )  # it holds what people are called, and where they live
-    for name in _PARTS:
-        (folder / name).mkdir(exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in _PARTS:  # what people are called, and where they live, is for this user alone
+        (folder / name).mkdir(mode=0o700)
 
 
 def _is_filled(folder: Path) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from cinema.database.engine import DatabaseUnavailable
 from cinema.faults import Fault, of_disk, of_sqlite
 
-__all__ = ["of_database", "reached"]
+__all__ = ["causes_of", "of_database", "reached"]
 
 # By the class and code of PostgreSQL's errors (its manual, appendix A).
 _STATES = {
@@ -33,13 +33,14 @@ def reached(file: Path | None) -> Iterator[None]:
 
 def of_database(error: BaseException, file: Path | None = None) -> Fault:
     """Return what keeps a database from being used, from the first cause that says so; `file` is SQLite's."""
-    causes = _causes(error)
+    causes = causes_of(error)
     told = next(filter(None, (_told(one, file) for one in causes)), None)
     kind = type(causes[-1] if len(causes) == 1 else causes[1]).__name__
     return told or Fault(f"DATABASE_URL: the database does not answer ({kind})", os.EX_UNAVAILABLE)
 
 
-def _causes(error: BaseException) -> list[BaseException]:
+def causes_of(error: BaseException) -> list[BaseException]:
+    """Return an error and all that it came of, the nearest first."""
     found: list[BaseException] = []
     one: BaseException | None = error
     while one is not None and one not in found:

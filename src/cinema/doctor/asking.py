@@ -37,6 +37,11 @@ class Reply:
     told: float | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def why(self) -> str:
+        """Return why nothing came back, as it stands behind a sentence; "" where there is no more to say."""
+        return f" ({self.said})" if self.said else ""
+
     def json(self) -> Mapping[str, Any]:
         """Return the object in the body; an empty one if it holds none."""
         with suppress(ValueError):
@@ -48,19 +53,25 @@ class Reply:
 
 async def asked(url: str, fields: Mapping[str, str] | None = None) -> Reply:
     """Return the answer to a GET."""
+    lines: list[socket.socket] = []
     try:
         async with asyncio.timeout(SECONDS + 0.5):  # also of one that comes octet by octet
-            return await asyncio.to_thread(_ask, url, dict(fields or {}))
+            return await asyncio.to_thread(_ask, url, dict(fields or {}), lines)
     except TimeoutError:
+        for line in lines:
+            with suppress(OSError):
+                line.shutdown(socket.SHUT_RDWR)  # or the thread reads on, and is waited for at the end
         return Reply(lost="hung")
 
 
-def _ask(url: str, fields: Mapping[str, str]) -> Reply:
+def _ask(url: str, fields: Mapping[str, str], lines: list[socket.socket]) -> Reply:
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=SECONDS)
     try:
+        connection.connect()
+        lines.append(connection.sock)
         connection.request("GET", target, headers={"Connection": "close", **fields})
         answer = connection.getresponse()
         found = {name.lower(): value for name, value in answer.getheaders()}

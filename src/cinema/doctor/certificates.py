@@ -16,6 +16,7 @@ __all__ = ["of_certificates"]
 
 _SOON: Final = 14 * 86_400.0  # seconds; the alert CertificateExpires says the same
 _PORTS: Final = {"https": 443, "rediss": 6379}
+_ADDRESSES: Final = ("_url", "_endpoint", "_dsn")  # how settings are called that name one
 
 
 async def of_certificates(settings: Settings, doors: Sequence[str], now: float) -> Sequence[Finding]:
@@ -27,27 +28,41 @@ async def of_certificates(settings: Settings, doors: Sequence[str], now: float) 
 
 def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
     for field, value in settings:
-        if isinstance(value, str) and value.startswith(("https://", "rediss://")):
+        # Not the others that look like one: origins of pages, or who issues tokens.
+        if field.endswith(_ADDRESSES) and str(value).startswith(("https://", "rediss://")):
             yield field.upper(), value
 
 
 def _of(name: str, url: str, now: float) -> Finding | None:
-    parts = urlsplit(url)
-    port = parts.port or _PORTS.get(parts.scheme, 443)
+    place = _place_in(url)
+    if place is None:
+        remedy = "Name it as in --door https://cinema.example.com:8443"
+        return Finding(name, "setting", f"{url!r} is no address", remedy) if name == "door" else None
+    host, port = place
     try:
-        ends = _end_of(parts.hostname or "", port)
+        ends = _end_of(host, port)
     except (OSError, ValueError):
         if name != "door":
             return None  # whoever asks it says so
-        said = f"{parts.hostname}:{port} shows no certificate"
+        said = f"{host}:{port} shows no certificate"
         return Finding(name, "down", said, "Start it, or name another address after --door.")
     left = ends - now
     if left > _SOON:
         return None
     day = datetime.fromtimestamp(ends, UTC).date().isoformat()
     how = f"has ended ({day})" if left <= 0 else f"ends in {left / 86_400:.0f} days ({day})"
-    said = f"the certificate of {parts.hostname}:{port} {how}"
+    said = f"the certificate of {host}:{port} {how}"
     return Finding(name, "certificate", said, "Renew it, put it where the old one is, and reload the server.")
+
+
+def _place_in(url: str) -> tuple[str, int] | None:
+    """Return host and port of an address; None if it is none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or _PORTS.get(parts.scheme, 443)
+    except ValueError:
+        return None
+    return (parts.hostname, port) if parts.hostname else None
 
 
 def _end_of(host: str, port: int) -> float:

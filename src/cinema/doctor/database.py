@@ -12,6 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cinema.checks import sqlite_file
 from cinema.database import DatabaseUnavailable, open_database
+from cinema.database.faults import causes_of
+from cinema.database.faults import of_database as fault_of
 from cinema.database.migrate import head, is_current, lacks_tables, revision
 from cinema.doctor.asking import SECONDS
 from cinema.doctor.clocks import Clocks
@@ -109,7 +111,7 @@ _STATES: Final[dict[str, tuple[Kind, str, str]]] = {
 
 def _unreached(error: BaseException, file: Path | None) -> Finding:
     """Say why it cannot be used, from the first cause that tells."""
-    for cause in _causes(error):
+    for cause in causes_of(error):
         known = _STATES.get(str(getattr(cause, "sqlstate", None) or "")[:2])
         if known is not None:
             return Finding(_NAME, *known)
@@ -118,16 +120,5 @@ def _unreached(error: BaseException, file: Path | None) -> Finding:
             return Finding(_NAME, "damaged", said, "Move it away and restore a backup: cinema restore DIR")
         if isinstance(cause, TimeoutError):
             return Finding(_NAME, "hung", "it does not answer in time (DATABASE_URL)", _HUNG)
-    kind = type(_causes(error)[-1]).__name__
-    return Finding(
-        _NAME, "down", f"it does not answer ({kind})", "Start it, or correct the address in DATABASE_URL."
-    )
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    found: list[BaseException] = []
-    one: BaseException | None = error
-    while one is not None and one not in found:
-        found.append(one)
-        one = getattr(one, "orig", None) or one.__cause__ or one.__context__
-    return found
+    said = str(fault_of(error, file)).removeprefix("DATABASE_URL: ")
+    return Finding(_NAME, "down", said, "Start it, or correct the address in DATABASE_URL.")

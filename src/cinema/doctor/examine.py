@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from cinema.doctor.certificates import of_certificates
 from cinema.doctor.clocks import Clocks
 from cinema.doctor.database import of_database
-from cinema.doctor.finding import Finding, sorted_by_weight
+from cinema.doctor.finding import Finding, of_setting, sorted_by_weight
 from cinema.doctor.pictures import of_pictures
 from cinema.doctor.places import of_places
 from cinema.doctor.search import of_engine, of_index
 from cinema.doctor.services import of_gateway, of_services
 from cinema.doctor.shared_store import of_redis
+from cinema.faults import Fault
+from cinema.gateway.start import check_gateway
 from cinema.settings import Settings
 from stagedoor._clock import SystemClock
 
@@ -23,8 +25,9 @@ async def examine(settings: Settings, doors: Sequence[str] = ()) -> Sequence[Fin
     wall = SystemClock().wall
     clocks = Clocks(wall)
     if settings.docs_only:  # the gateway alone, which opens nothing
-        return await of_gateway(settings, clocks)
+        return [*_of_settings(settings), *await of_gateway(settings, clocks)]
     found = await asyncio.gather(
+        asyncio.to_thread(_of_settings, settings),
         asyncio.to_thread(lambda: [*of_places(settings)]),
         of_database(settings, clocks),
         of_redis(settings, clocks),
@@ -38,3 +41,12 @@ async def examine(settings: Settings, doors: Sequence[str] = ()) -> Sequence[Fin
     if not {one.subject for one in findings} & {"database", "search", "search index"}:
         findings += await of_index(settings)  # which asks them
     return sorted_by_weight([*findings, *clocks.findings()])
+
+
+def _of_settings(settings: Settings) -> Sequence[Finding]:
+    """Return what keeps the gateway from starting, as its start would say it."""
+    try:
+        check_gateway(settings)
+    except Fault as fault:
+        return [of_setting(fault)]
+    return []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Final, Literal, TypeAlias
 
-__all__ = ["Finding", "Kind", "exit_code", "lines_of", "sorted_by_weight"]
+__all__ = ["Finding", "Kind", "exit_code", "lines_of", "of_setting", "sorted_by_weight"]
 
 Kind: TypeAlias = Literal[
     "setting",
@@ -56,6 +56,11 @@ class Finding:
     kind: Kind
     said: str
     remedy: str
+
+
+def of_setting(error: Exception) -> Finding:
+    """Return the finding for a setting that no process starts with; the error names it."""
+    return Finding("settings", "setting", str(error), "Correct it in the environment, or in .env.")
 
 
 def sorted_by_weight(findings: Sequence[Finding]) -> Sequence[Finding]:

@@ -35,7 +35,8 @@ async def of_pictures(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
         remedy = "Look at its machine: disks, memory, network."
         return [Finding(_NAME, "hung", "it does not answer in time (MEDIA_S3_ENDPOINT)", remedy)]
     if reply.lost:
-        return [Finding(_NAME, "down", "it does not answer", "Start it, or correct MEDIA_S3_ENDPOINT.")]
+        remedy = "Start it, or correct MEDIA_S3_ENDPOINT."
+        return [Finding(_NAME, "down", f"it does not answer{reply.why}", remedy)]
     return await _of_bucket(settings)
 
 

@@ -6,12 +6,14 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from cinema.checks import sqlite_file
+from cinema.checks import nearest, refusal, sqlite_file
 from cinema.doctor.finding import Finding
+from cinema.faults import of_disk
 from cinema.settings import Settings
 
 __all__ = ["of_places"]
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LEAST = 256 * 2**20  # bytes: a rebuild of the index writes a second one beside the first
 
 
@@ -19,15 +21,16 @@ def of_places(settings: Settings, least: int = _LEAST) -> Iterator[Finding]:
     """Yield what is wrong with the folders that the settings name; of each disk that is full one is told."""
     full: set[int] = set()
     for setting, folder in _folders(settings):
-        found = _closed(setting, folder)
-        if found is not None:
-            yield found
+        number = _refusal(folder)
+        if number and number not in _FULL:
+            yield _closed(setting, folder, number)
             continue
-        there = _nearest(folder)
+        there = nearest(folder)
         left, disk = shutil.disk_usage(there).free, there.stat().st_dev
-        if left < least and disk not in full:
+        if (number or left < least) and disk not in full:
             full.add(disk)
-            said = f"the disk of {folder} has {left / 2**20:.0f} MB left ({setting})"
+            room = "no room for another file" if number else f"{left / 2**20:.0f} MB left"
+            said = f"the disk of {folder} has {room} ({setting})"
             yield Finding("disk", "disk_full", said, "Make room, or name a folder on another disk.")
 
 
@@ -42,39 +45,30 @@ def _folders(settings: Settings) -> Iterator[tuple[str, Path]]:
         yield "MEDIA_DIR", settings.media_dir
 
 
-def _closed(setting: str, folder: Path) -> Finding | None:
-    there = _nearest(folder)
-    if not there.is_dir():
-        said = f"{there} is a file, and {folder} must be a folder"
-        return Finding(setting, "setting", said, f"Name a folder in {setting}, or move the file away.")
-    if os.statvfs(there).f_flag & os.ST_RDONLY:
-        said = f"{folder} lies on a disk that is mounted read-only"
-        return Finding(
-            setting, "read_only", said, f"Mount it for writing, or name another folder in {setting}."
-        )
-    if not os.access(there, os.W_OK | os.X_OK) or not _may_write(there):
-        said = f"{folder} cannot be written by this user ({_user()})"
-        return Finding(setting, "read_only", said, f"Give it to that user: chown -R {_user()} {there}")
-    return None
-
-
-def _may_write(folder: Path) -> bool:
-    """Try it: what a user may do in a container is not all told by the mode of a folder."""
-    probe = folder / f".doctor-{os.getpid()}"
+def _refusal(folder: Path) -> int:
+    """Return what a start would find, else try it: a container's user may less than the mode of a folder tells."""
+    number = refusal(folder)
+    if number:
+        return number
+    probe = nearest(folder) / f".doctor-{os.getpid()}"
     try:
         probe.touch(exist_ok=True)
         probe.unlink()
     except OSError as error:
-        return error.errno in {errno.ENOSPC, errno.EDQUOT}  # which is told by what is left
-    return True
+        return error.errno or errno.EIO
+    return 0
 
 
-def _nearest(folder: Path) -> Path:
-    """Return a folder, or the nearest above it that is there."""
-    place = folder.absolute()
-    while not place.exists():
-        place = place.parent
-    return place
+def _closed(setting: str, folder: Path, number: int) -> Finding:
+    said = str(of_disk(OSError(number, os.strerror(number)), setting, folder)).removeprefix(f"{setting}: ")
+    if number == errno.EROFS:
+        remedy = f"Mount it for writing, or name another folder in {setting}."
+        return Finding(setting, "read_only", said, remedy)
+    if number in {errno.EACCES, errno.EPERM}:
+        remedy = f"Give it to that user: mkdir -p {folder} && chown -R {_user()} {folder}"
+        return Finding(setting, "read_only", said, remedy)
+    remedy = f"Name a folder in {setting}, or move away what is in its place."
+    return Finding(setting, "setting", said, remedy)
 
 
 def _user() -> str:

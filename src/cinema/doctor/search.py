@@ -63,9 +63,8 @@ def _unreached(reply: Reply) -> Finding | None:
         remedy = "Look at its node: memory, a long collection of garbage, a full disk."
         return Finding(_ENGINE, "hung", "the engine does not answer in time (SEARCH_URL)", remedy)
     if reply.lost:
-        why = f" ({reply.said})" if reply.said else ""
         return Finding(
-            _ENGINE, "down", f"the engine does not answer{why}", "Start it, or correct SEARCH_URL."
+            _ENGINE, "down", f"the engine does not answer{reply.why}", "Start it, or correct SEARCH_URL."
         )
     if reply.status in {401, 403}:
         said = "the engine refuses this user or password"

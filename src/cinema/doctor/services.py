@@ -10,12 +10,12 @@ from cinema.doctor.clocks import Clocks
 from cinema.doctor.finding import Finding
 from cinema.services import SERVICES, BackendService
 from cinema.settings import Settings, host_of
+from cinema.stack.parts import is_here, parts_of
 
 __all__ = ["of_gateway", "of_services"]
 
 # A name of our form that no picture has.
 _NOBODY: Final = "00000000-0000-4000-8000-000000000000.png"
-_HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 async def of_services(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
@@ -26,14 +26,15 @@ async def of_services(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
 
 async def of_gateway(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
     """Return what is wrong with the gateway at its own address."""
-    host = "127.0.0.1" if settings.gateway_host in {"0.0.0.0", "::"} else settings.gateway_host  # noqa: S104 - compared
-    place = f"[{host}]" if ":" in host else host
-    base = f"http://{place}:{settings.gateway_port}"
-    reply = await asked(f"{base}/", {"Accept": "application/json"})
+    base = parts_of(settings)[-1].url
+    # By another name than these it is nobody's: 421.
+    named = {"Host": settings.trusted_hosts[0]} if settings.trusted_hosts else {}
+    reply = await asked(f"{base}/", {"Accept": "application/json", **named})
     clocks.note("gateway", reply.told)
-    found = _unreached("gateway", "gateway", "GATEWAY_PORT", base, reply) or _foreign(
-        "gateway", "GATEWAY_PORT", base, reply, reply.json().get("service") == "api-gateway"
-    )
+    found = _unreached("gateway", "gateway", "GATEWAY_PORT", base, reply)
+    if found is None and not _refused(reply):
+        ours = reply.json().get("service") == "api-gateway"
+        found = _foreign("gateway", "GATEWAY_PORT", base, reply, ours)
     if found is not None:
         return [found]
     ready = await asked(f"{base}/health/ready")
@@ -71,9 +72,17 @@ def _unreached(name: str, command: str, setting: str, base: str, reply: Reply) -
         return _taken(name, setting, base)
     if reply.lost:
         return Finding(
-            name, "down", f"{base} does not answer", f"Start it: cinema {command}; or correct {setting}."
+            name,
+            "down",
+            f"{base} does not answer{reply.why}",
+            f"Start it: cinema {command}; or correct {setting}.",
         )
     return None
+
+
+def _refused(reply: Reply) -> bool:
+    """Tell whether a gateway of ours has no time for us now: asked too often, or busy."""
+    return str(reply.json().get("type")).startswith("urn:problem-type:cinema:")
 
 
 def _foreign(name: str, setting: str, base: str, reply: Reply, ours: bool) -> Finding | None:
@@ -88,14 +97,14 @@ def _foreign(name: str, setting: str, base: str, reply: Reply, ours: bool) -> Fi
 
 def _taken(name: str, setting: str, base: str) -> Finding:
     said = f"another program listens at {base}"
-    where = f"(here: ss -ltnp 'sport = :{base.rpartition(':')[2]}')" if host_of(base) in _HERE else ""
+    where = f"(here: ss -ltnp 'sport = :{base.rpartition(':')[2]}')" if is_here(host_of(base)) else ""
     return Finding(
         name, "port_taken", said, f"End that program {where}, or set {setting} to another address."
     )
 
 
 async def _let_in(base: str, token: str) -> Sequence[Finding]:
-    reply = await asked(f"{base}/api/files/{_NOBODY}", {"Authorization": f"Bearer {token}"})
+    reply = await asked(f"{base}/api/files/download/{_NOBODY}", {"Authorization": f"Bearer {token}"})
     if reply.status != 401:
         return []
     return [

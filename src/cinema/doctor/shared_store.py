@@ -75,9 +75,4 @@ def _unreached(said: str) -> Finding:
         return Finding(
             _NAME, "credentials", f"it does not take what REDIS_URL asks for ({said})", "Correct REDIS_URL."
         )
-    return Finding(
-        _NAME,
-        "down",
-        f"it does not answer ({said})",
-        "Start it, or correct REDIS_URL. Answers come from memory.",
-    )
+    return Finding(_NAME, "down", f"it does not answer ({said})", _START)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from cinema.checks import check_database, check_file, check_folder, sqlite_file
+from cinema.checks import check_database, check_index, sqlite_file
 from cinema.database import open_database
 from cinema.database.faults import reached
 from cinema.database.migrate import contents
@@ -15,7 +15,7 @@ from cinema.faults import Fault, of_disk
 from cinema.settings import Settings
 from stagedoor.search import WriterError
 
-__all__ = ["check_index", "filled"]
+__all__ = ["filled"]
 
 _LACKS = {
     "empty": "this database is empty: cinema migrate makes its tables, and cinema seed fills them",
@@ -23,13 +23,6 @@ _LACKS = {
     "older": "this database lacks tables of this release; cinema migrate",
     "whole": "the films of this database cannot be read as cinema's; its columns are others",
 }
-
-
-def check_index(settings: Settings) -> None:
-    """Raise `Fault` unless the index and its state can be written."""
-    check_file("SEARCH_ETL_STATE", settings.search_etl_state)
-    if settings.search_url is None:
-        check_folder("SEARCH_DIR", settings.search_dir)
 
 
 def filled(settings: Settings, *, watch: bool, anew: bool) -> None:

@@ -46,12 +46,13 @@ def page_answer(request: Request, page: ListPage) -> Response:
 
 def page_links(path: str, query: str, page: ListPage) -> str:
     """Return the value of `Link`: first, prev, next and last as far as they exist, other parameters kept."""
+    last = max(0, (page.total - 1) // page.limit * page.limit)
     targets = {"first": 0}
     if page.offset > 0:
-        targets["prev"] = max(0, page.offset - page.limit)
+        targets["prev"] = min(max(0, page.offset - page.limit), last)
     if page.offset + page.limit < page.total:
         targets["next"] = page.offset + page.limit
-    targets["last"] = max(0, (page.total - 1) // page.limit * page.limit)
+    targets["last"] = last
     kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in {"limit", "offset"}]
     return ", ".join(
         f'<{path}?{urlencode([*kept, ("limit", page.limit), ("offset", target)])}>; rel="{rel}"'

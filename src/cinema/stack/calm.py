@@ -39,13 +39,14 @@ class RotatedFile:
             self._file.flush()
 
     def _rotate(self) -> None:
-        self._file.close()
         for number in range(self._kept - 1, 0, -1):
             older = self.path.with_name(f"{self.path.name}.{number}")
             if older.exists():
                 older.replace(self.path.with_name(f"{self.path.name}.{number + 1}"))
-        self.path.replace(self.path.with_name(f"{self.path.name}.1"))
-        self._file = self.path.open("ab")
+        with suppress(FileNotFoundError):  # moved before; then no other could be made
+            self.path.replace(self.path.with_name(f"{self.path.name}.1"))
+        full, self._file = self._file, self.path.open("ab")
+        full.close()
 
     def close(self) -> None:
         """Write nothing more."""
@@ -78,11 +79,11 @@ def warning_of(line: bytes) -> str | None:
     text = line.decode(errors="replace").strip()
     try:
         record = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text[:_LONGEST] or None
     if not isinstance(record, dict):
         return text[:_LONGEST]
-    if record.get("level") not in _WARNING or record.get("event") == "request":
+    if str(record.get("level")) not in _WARNING or record.get("event") == "request":
         return None
-    said = [str(record[name]) for name in _SHOWN if record.get(name) not in {None, "", "-"}]
+    said = [str(record[name]) for name in _SHOWN if (record.get(name) or "-") != "-"]
     return " ".join([str(record.get("event", "")).replace("_", " "), *said])[:_LONGEST]

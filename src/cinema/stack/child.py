@@ -79,7 +79,7 @@ async def _is_ready(part: StackProcess) -> bool:
             reader, writer = await asyncio.open_connection(part.host, part.port)
             try:
                 writer.write(
-                    f"GET {part.ready} HTTP/1.1\r\nHost: {part.host}\r\nConnection: close\r\n\r\n".encode()
+                    f"GET {part.ready} HTTP/1.1\r\nHost: {part.authority}\r\nConnection: close\r\n\r\n".encode()
                 )
                 return b" 200 " in await reader.readline()
             finally:

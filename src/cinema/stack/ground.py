@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable
 
-from cinema.checks import check_database, check_file, check_folder
+from cinema.checks import check_database, check_folder, check_index
 from cinema.faults import Fault
 from cinema.settings import Settings
 from cinema.stack.parts import StackProcess
@@ -20,9 +20,7 @@ def check_ground(settings: Settings, parts: Iterable[StackProcess]) -> None:
         return
     here = {part.name for part in listening}
     check_database(settings)
-    check_file("SEARCH_ETL_STATE", settings.search_etl_state)
-    if settings.search_url is None:
-        check_folder("SEARCH_DIR", settings.search_dir)
+    check_index(settings)
     if "media" in here:
         _check_media(settings, next(part.host for part in listening if part.name == "media"))
     if _may_contradict(settings):

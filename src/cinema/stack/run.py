@@ -19,6 +19,7 @@ from contextlib import closing, suppress
 from functools import partial
 from time import monotonic
 
+from cinema.checks import check_file
 from cinema.settings import Settings
 from cinema.stack.calm import LOG_FILE, CalmOutput, RotatedFile
 from cinema.stack.child import Child, ending, late, start
@@ -65,6 +66,7 @@ def run(settings: Settings, *, restart: bool = True) -> int:
     check_ground(settings, parts)
     if not (sys.stdout.isatty() and "log_format" not in settings.model_fields_set):
         return asyncio.run(_Stack(settings, parts, restart=restart, calm=None).run())
+    check_file("the log", LOG_FILE)
     with closing(RotatedFile(LOG_FILE)) as file:
         say(f"starting; all that the processes log lies in {file.path}, warnings are shown here")
         return asyncio.run(_Stack(settings, parts, restart=restart, calm=CalmOutput(file)).run())

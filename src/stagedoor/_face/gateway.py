@@ -132,7 +132,7 @@ class Gateway(Declaration):
         blueprint = Blueprint(self)
         running = self.looked_at(reachable=False)
         web = running.web
-        notes = filter(None, [unshared(running.settings, self.name)])
+        notes = filter(None, [unshared(running.settings, running.redis_variable)])
         return Inspected(web.plans, web.upstreams, web.routes, tuple(blueprint.unseen()), tuple(notes))
 
     def looked_at(self, *, reachable: bool) -> Running:

@@ -42,6 +42,7 @@ class Declares(Protocol):
 
     place: Place
     name: str
+    settings: Any  # None: those of the environment
     deadline: float
     title: str
     version: str

@@ -35,7 +35,7 @@ from stagedoor._face.remote import Remote
 from stagedoor._face.roles import Declares
 from stagedoor._face.screens import Screen
 from stagedoor._face.service import Service
-from stagedoor._face.settings import Settings
+from stagedoor._face.settings import Settings, prefix_of
 from stagedoor._face.sources import Sourcing
 from stagedoor._face.stores import limits_of_routes, stores_of
 from stagedoor._face.streaming import Streaming, hands_on
@@ -77,6 +77,8 @@ class Running:
     ) -> None:
         self.name = declared.name
         self.settings = settings
+        # Settings that were given replace the environment.
+        self.redis_variable = "redis_url" if declared.settings else f"{prefix_of(declared.name)}REDIS_URL"
         self.world = world
         self.env = world.env
         self.guards = guards

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from stagedoor._face.settings import Settings, prefix_of
+from stagedoor._face.settings import Settings
 from stagedoor._transports.http import HttpTransport
 
 if TYPE_CHECKING:
@@ -18,12 +18,15 @@ __all__ = ["tell_unresolved", "unshared", "warned"]
 _LOGGER = logging.getLogger("stagedoor")
 
 
-def unshared(settings: Settings, gateway: str) -> str | None:
-    """Return what several processes of these settings would not share; None if they share what they keep."""
+def unshared(settings: Settings, variable: str) -> str | None:
+    """Return what several processes of these settings would not share; None if they share what they keep.
+
+    `variable` is what names a Redis.
+    """
     if settings.redis_url or settings.docs_only:
         return None
     limits = " and limits per client" if settings.rate_limit or settings.rate_limits else ""
-    return f"purges{limits} hold for one process only, unless {prefix_of(gateway)}REDIS_URL is set"
+    return f"purges{limits} hold for one process only, unless {variable} is set"
 
 
 async def tell_unresolved(hosts: Mapping[str, str]) -> None:
@@ -41,7 +44,7 @@ async def tell_unresolved(hosts: Mapping[str, str]) -> None:
 @asynccontextmanager
 async def warned(running: "Running") -> AsyncIterator[None]:
     """Warn in a block of what is so at its start, beside what goes on in it."""
-    note = unshared(running.settings, running.name)
+    note = unshared(running.settings, running.redis_variable)
     if note is not None and multiprocessing.parent_process() is not None:
         _LOGGER.warning("with several workers, %s", note)
     transports = {} if running.settings.docs_only else {one.name: one.transport for one in running.remotes}

@@ -323,3 +323,61 @@ def test_the_commands_say_what_they_did(films: Path, tmp_path: Path, monkeypatch
     assert said[0].stdout.startswith("backed up: ")
     assert said[1].stderr.startswith("cinema: one: not empty")
     assert said[4].stdout.startswith("restored: ")
+
+
+def test_a_database_that_cannot_be_read_is_told_as_everywhere(
+    postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 16: one line, what is wrong with it, and the code of that; nothing is left of what was begun."""
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(b"SQLite format 3\x00" + b"rubbish" * 1_000)
+    stranger = postgres.url.replace("postgres@", "stranger@")
+    said = []
+    for url in (f"sqlite+aiosqlite:///{damaged}", stranger):
+        monkeypatch.setenv("DATABASE_URL", url)
+        said.append(CliRunner().invoke(app, ["backup", str(tmp_path / "backup")]))
+
+    assert [(one.exit_code, one.stderr.count("\n")) for one in said] == [(78, 1), (78, 1)]
+    assert "is damaged" in said[0].stderr
+    assert "refuses this user or password" in said[1].stderr
+    assert [*(tmp_path / "backup").iterdir()] == []
+
+
+async def test_nobody_else_reads_a_backup_in_a_folder_that_was_there(films: Path, tmp_path: Path) -> None:
+    """Issue 15.5: it holds what people are called; the folder around it may be open to all."""
+    settings, folder = place(tmp_path / "source"), tmp_path / "backup"
+    await filled(settings, films, memes=1)
+    folder.mkdir(mode=0o755)
+    await take(settings, folder)
+
+    assert [(folder / name).stat().st_mode & 0o077 for name in ("tables", "pictures")] == [0, 0]
+
+
+async def test_of_two_backups_into_one_folder_one_is_whole(films: Path, tmp_path: Path) -> None:
+    """Issue 15.5: the one that comes too late leaves alone what the other has begun."""
+    settings = place(tmp_path / "source")
+    await filled(settings, films, memes=1)
+    both = (take(settings, tmp_path / "backup") for _ in range(2))
+    done = await asyncio.gather(*both, return_exceptions=True)
+
+    assert sorted(isinstance(one, Exception) for one in done) == [False, True]
+    read_manifest(tmp_path / "backup")
+
+
+def test_a_restore_names_the_setting_of_a_place_that_is_closed(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 16: of the database or of the pictures, before anything is put back."""
+    source = place(tmp_path / "source")
+    asyncio.run(filled(source, films, memes=1))
+    asyncio.run(take(source, tmp_path / "backup"))
+    said = []
+    for media, url in (("media", "/proc/nobody/cinema.db"), ("/proc/nobody", f"{tmp_path}/target.db")):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("MEDIA_DIR", media)
+        monkeypatch.setenv("DATABASE_URL", f"sqlite+aiosqlite:///{url}")
+        said.append(CliRunner().invoke(app, ["restore", str(tmp_path / "backup")]))
+
+    assert [one.exit_code for one in said] == [73, 73]
+    assert said[0].stderr.startswith("cinema: DATABASE_URL: '/proc/nobody/cinema.db' ")
+    assert "MEDIA_DIR: '/proc/nobody' " in said[1].stderr

@@ -1,6 +1,7 @@
 """What `cinema doctor` says of faults, each injected by itself, and that it says nothing else."""
 
 import asyncio
+import io
 import json
 import ssl
 import time
@@ -18,6 +19,7 @@ from cinema import __version__
 from cinema.cli import app
 from cinema.database import open_database
 from cinema.database.migrate import migrate, upgrade
+from cinema.doctor import asking
 from cinema.doctor.certificates import of_certificates
 from cinema.doctor.clocks import Clocks
 from cinema.doctor.database import of_database
@@ -31,9 +33,11 @@ from cinema.doctor.shared_store import of_redis
 from cinema.etl.manifest import Manifest, figures_key, text_of
 from cinema.etl.run import run as run_etl
 from cinema.services import SERVICES
+from cinema.services.media import app as media_app
 from cinema.settings import Settings
 from stagedoor._cache.redis import RedisServer
 from tests.cinema.doctor.backends import Talk, answering, http, speaking
+from tests.cinema.services.asking import started
 from tests.servers import LOOPBACK, S3_BUCKET, S3_KEY, S3_SECRET, Server, free_port
 
 WELL: list[tuple[str, str]] = []
@@ -81,7 +85,9 @@ async def test_a_database_that_is_down_or_refuses_us_is_named_so(postgres: Serve
     down = here(tmp_path, database_url=f"postgresql+asyncpg://a@{LOOPBACK}:{free_port()}/b")
     other = here(tmp_path, database_url=postgres.url.removesuffix("postgres") + "nowhere")
     stranger = here(tmp_path, database_url=postgres.url.replace("postgres@", "stranger@"))
+    unknown = await of_database(here(tmp_path, database_url="postgresql+asyncpg://a@h.invalid/b"), clocks())
 
+    assert (seen(unknown), unknown[0].said) == ([("database", "down")], "its host cannot be resolved")
     assert seen(await of_database(down, clocks())) == [("database", "down")]
     assert seen(await of_database(other, clocks())) == [("database", "missing")]
     assert seen(await of_database(stranger, clocks())) == [("database", "credentials")]
@@ -275,19 +281,64 @@ async def test_what_speaks_no_http_on_a_port_is_another_program(tmp_path: Path) 
     assert str(port) in found[0].remedy
 
 
+async def test_a_gateway_is_asked_by_a_name_that_it_serves(tmp_path: Path) -> None:
+    """Issue 15.5: by any other it answers 421, but for health, as if it were somebody else's."""
+    about = http(200, {"service": "api-gateway", "version": __version__})
+    named = (b"Host: b.example\r\n", b"GET /health/ready ")
+    with speaking(lambda piece: about if any(one in piece for one in named) else http(421, {})) as port:
+        settings = here(tmp_path, gateway_port=port, gateway_trusted_hosts="b.example,c.example")
+        found = await of_gateway(settings, clocks())
+
+    assert seen(found) == WELL
+
+
+async def test_a_gateway_that_is_asked_too_often_is_ours_all_the_same(tmp_path: Path) -> None:
+    """Issue 15.5: GATEWAY_RATE_LIMIT counts who looks at it as well."""
+    refusal = http(429, {"type": "urn:problem-type:cinema:rate-limited", "status": 429})
+    with speaking(lambda piece: refusal if piece.startswith(b"GET / ") else http(200, {})) as port:
+        found = await of_gateway(here(tmp_path, gateway_port=port), clocks())
+
+    assert seen(found) == WELL
+
+
+async def test_a_certificate_that_nobody_believes_is_named_as_the_reason(tmp_path: Path) -> None:
+    """Issue 15.5: it is not down, and starting it does not help."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert(LOOPBACK).configure_cert(context)
+    s3 = {f"media_s3_{name}": "a" for name in ("bucket", "region", "access_key", "secret_key")}
+    with speaking(lambda _: b"", context) as port:
+        url = f"https://{LOOPBACK}:{port}"
+        settings = here(tmp_path, gateway_users_url=url, media_store="s3", media_s3_endpoint=url, **s3)
+        found = [*await of_services(settings, clocks()), *await of_pictures(settings, clocks())]
+
+    said = {one.subject: one.said for one in found}
+    assert "certificate" in said["users"]
+    assert "certificate" in said["picture store"]
+
+
 async def test_a_token_that_the_media_service_refuses_is_named_so(tmp_path: Path) -> None:
     """Issue 15.5: wrong credentials among our own."""
-    title = SERVICES["media"].title
-    with speaking(_media(title)) as port:
+    title, asked = SERVICES["media"].title, list[str]()
+    with speaking(_media(title, asked)) as port:
         settings = here(tmp_path, media_url=f"http://{LOOPBACK}:{port}", media_token="wrong")
         found = await of_services(settings, clocks())
+    async with started(media_app.build(here(tmp_path, media_token="right"), stream=io.BytesIO())) as ask:
+        told = [
+            await ask(asked[-1], headers={"authorization": f"Bearer {one}"}) for one in ("wrong", "right")
+        ]
 
     assert [one for one in seen(found) if one[0] == "media"] == [("media", "credentials")]
+    assert [one.status for one in told] == [401, 404]  # as the service itself answers that question
 
 
-def _media(title: str) -> Talk:
+def _media(title: str, asked: list[str]) -> Talk:
     about, refusal = http(200, {"name": title, "version": __version__}), http(401, {})
-    return lambda piece: about if piece.startswith(b"GET / ") else refusal
+
+    def talk(piece: bytes) -> bytes:
+        asked.append(piece.split()[1].decode())
+        return about if asked[-1] == "/" else refusal
+
+    return talk
 
 
 # --- all at once ---------------------------------------------------------------------------------------------------
@@ -333,6 +384,18 @@ async def test_folders_that_cannot_be_written_and_full_disks_are_named(tmp_path:
     assert [exit_code(one) for one in (well, closed, full)] == [0, 73, 74]
 
 
+def test_a_folder_behind_a_link_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    """Issue 15.5: a start refuses it, so the doctor names it; what is above the link may well be written."""
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "away").symlink_to("nowhere")
+    found = [
+        seen([*of_places(here(tmp_path, media_dir=tmp_path / name / "media"), least=0)])
+        for name in ("loop", "away")
+    ]
+
+    assert found == [[("MEDIA_DIR", "setting")], [("MEDIA_DIR", "setting")]]
+
+
 def test_a_clock_that_is_off_is_named_and_ours_if_all_others_agree() -> None:
     """Issue 15.5: half a minute; a second is none."""
     one, all_of_them, well = (Clocks(lambda: 1_000.0) for _ in range(3))
@@ -366,6 +429,45 @@ async def test_a_certificate_that_ends_soon_is_named_with_its_day(tmp_path: Path
     assert [(one.kind, "has ended" in one.said) for one in late] == [("certificate", True)]
 
 
+async def test_an_address_that_is_none_is_named_and_what_only_looks_like_one_is_not_asked(
+    tmp_path: Path,
+) -> None:
+    """Issue 15.5: origins of pages are no servers of ours, nor is a list of them an address."""
+    doors = ["localhost:8443", "https://localhost:none"]
+    settings = here(
+        tmp_path,
+        gateway_cors_origins="https://one.example:8443,https://two.example",
+        sentry_dsn="https://key@sentry.example:none/1",
+    )
+    found = await of_certificates(settings, doors, 0.0)
+
+    assert seen(found) == [("door", "setting"), ("door", "setting")]
+    assert [one.said for one in found] == [f"{door!r} is no address" for door in doors]
+
+
+async def test_who_answers_without_end_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issue 15.5: in time, and nobody reads on behind it: a process ends only with its threads."""
+    monkeypatch.setattr(asking, "SECONDS", 0.2)
+    left = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        ending = asyncio.create_task(reader.read())
+        while not ending.done():
+            writer.write(b"x")
+            await asyncio.wait({ending}, timeout=0.05)
+        await asyncio.gather(ending, return_exceptions=True)
+        left.set()
+        writer.close()
+
+    async with await asyncio.start_server(answer, LOOPBACK, 0) as server:
+        reply = await asking.asked(f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}")
+
+        assert reply.lost == "hung"
+        await asyncio.wait_for(left.wait(), 2.0)
+
+
 # --- what is printed -----------------------------------------------------------------------------------------------
 
 
@@ -389,3 +491,12 @@ def test_a_setting_that_is_wrong_is_a_finding_too(tmp_path: Path, monkeypatch: p
     assert said.exit_code == 78
     assert json.loads(said.stdout)["findings"][0]["subject"] == "settings"
     assert "GATEWAY_PORT" in json.loads(said.stdout)["findings"][0]["said"]
+
+
+async def test_settings_with_which_the_gateway_cannot_start_are_named_first(tmp_path: Path) -> None:
+    """Issue 15.5, 16: each is right by itself; that nobody answers comes of it."""
+    settings = here(tmp_path, docs_only=True, gateway_port=free_port(), gateway_rate_limits="/nowhere=1/1")
+    found = await examine(settings)
+
+    assert seen(found) == [("settings", "setting"), ("gateway", "down")]
+    assert found[0].said.startswith("GATEWAY_RATE_LIMITS: ")

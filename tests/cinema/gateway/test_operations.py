@@ -130,6 +130,7 @@ async def test_x1_the_system_page_counts_what_must_return_to_rest(clock: ManualC
     counts = {name: said["runtime"][name] for name in ("requests", "flights", "permits", "probes")}
     assert counts == dict.fromkeys(counts, 0)
     assert said["api_gateway"]["redis_connected"] is False
+    assert [type(said["process"][name]) for name in ("pid", "threads", "connections")] == [int, int, int]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from stagedoor._face.start_warnings import tell_unresolved, unshared, warned
 )
 def test_g4_what_workers_do_not_share_is_said(settings: Settings, words: str | None) -> None:
     """G4: a purge reaches all workers, but not those that nothing joins."""
-    note = unshared(settings, "shop")
+    note = unshared(settings, "SHOP_REDIS_URL")
 
     assert (note is None) if words is None else (words in (note or "") and "SHOP_REDIS_URL" in (note or ""))
 
@@ -52,4 +52,6 @@ async def test_g4_every_worker_says_it_where_it_serves(
 def test_check_says_what_workers_do_not_share() -> None:
     """G4: before anything is served."""
     assert "purges hold" in Gateway("shop").inspected().notes[0]
+    assert "SHOP_REDIS_URL is set" in Gateway("shop").inspected().notes[0]
+    assert "unless redis_url is set" in Gateway("shop", settings=Settings()).inspected().notes[0]
     assert Gateway("shop", settings=Settings(redis_url="redis://h")).inspected().notes == ()

@@ -130,6 +130,9 @@ async def test_an_answer_that_is_no_value_is_the_services_fault(target: str, sta
         (Problem(418), 418, "urn:problem-type:shop:im-a-teapot", "i'm a teapot"),
         (Problem(499, "gone"), 499, "urn:problem-type:shop:error", "gone"),
         (Problem(402, type="/pay", price=3), 402, "/pay", "payment required"),
+        (Problem(414, "x"), 414, "urn:problem-type:shop:uri-too-long", "x"),
+        (Problem(416, "x"), 416, "urn:problem-type:shop:range-not-satisfiable", "x"),
+        (Problem(429, "x"), 429, "urn:problem-type:shop:rate-limited", "x"),
         (Problem(401), 401, "urn:problem-type:shop:unauthorized", "valid credentials are needed"),
     ],
 )

@@ -201,12 +201,13 @@ async def test_what_nobody_asked_for_is_garbled_and_a_refusal_is_ours(
 
 
 async def test_a_refused_range_tells_the_length(env: Env) -> None:
-    """RFC 9110 15.5.17."""
+    """RFC 9110 15.5.17; by the type that it has where the answer is kept (H10)."""
     files = Files(lambda _: HttpResponse(status=416, headers=((b"content-range", b"bytes */10"),)))
     async with pictures().build(env, transports={"files": files}) as running:
         said = await Client(running).ask("/pictures/a", headers=((b"range", b"bytes=99-"),))
 
     assert (said.status, said.header(b"content-range")) == (416, b"bytes */10")
+    assert b'"type":"urn:problem-type:shop:range-not-satisfiable"' in said.body
 
 
 async def test_a_condition_that_holds_elsewhere_is_handed_on(env: Env) -> None:

@@ -32,7 +32,7 @@ class SystemInfo(TypedDict):
     """The machine, this process, and what it holds: `runtime` must return to rest after faults."""
 
     system: dict[str, float]
-    process: dict[str, float]
+    process: dict[str, int | float]
     api_gateway: dict[str, Any]
     runtime: dict[str, int]
 

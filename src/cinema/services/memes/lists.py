@@ -77,10 +77,11 @@ def next_cursor(portion: MemePortion, cursors: Cursors) -> str:
 
 def _by_offset(asked: ListRequest, portion: MemePortion) -> dict[str, list[tuple[str, Any]]]:
     offset, limit = asked.offset or 0, asked.limit
+    last = max(0, (portion.total - 1) // limit * limit)
     found: dict[str, list[tuple[str, Any]]] = {"first": [("offset", 0)]}
     if offset > 0:
-        found["prev"] = [("offset", max(0, offset - limit))]
+        found["prev"] = [("offset", min(max(0, offset - limit), last))]
     if portion.more:
         found["next"] = [("offset", offset + limit)]
-    found["last"] = [("offset", max(0, (portion.total - 1) // limit * limit))]
+    found["last"] = [("offset", last)]
     return found

@@ -55,7 +55,8 @@ class Lifetimes(Provider):
     @provide(scope=Scope.APP)
     def page(self, cursors: Cursors) -> WallPage:
         """Give what shows the wall."""
-        return WallPage(self._database, cursors, self._settings.gateway_auth)
+        most, writers = self._settings.media_max_bytes, self._settings.gateway_auth
+        return WallPage(self._database, cursors, most, writers)
 
     @provide(scope=Scope.APP)
     def turns(self) -> Turns:

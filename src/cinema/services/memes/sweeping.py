@@ -6,8 +6,10 @@ Else this process does it, with the token of its own settings.
 
 import http.client
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from random import Random
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from cinema.database import open_database
 from cinema.services.memes.cleanup import Cleanup
@@ -18,7 +20,8 @@ from stagedoor._clock import SystemClock
 
 __all__ = ["SweepFailed", "swept"]
 
-_SECONDS = 600.0
+_SECONDS: Final = 600.0
+_FOREIGN: Final = "what listens there is no meme service"
 
 
 class SweepFailed(Exception):
@@ -39,18 +42,30 @@ async def swept(settings: Settings, older_than: float) -> Sequence[str]:
 
 
 def _asked(url: str, older_than: float) -> Sequence[str]:
-    connection = http.client.HTTPConnection(host_of(url), port_of(url), timeout=_SECONDS)
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(host_of(url), port_of(url), timeout=_SECONDS)
     try:
-        connection.request("POST", f"/sweep?older_than={older_than:g}")
+        connection.request("POST", f"{parts.path}/sweep?older_than={older_than:g}")
         answer = connection.getresponse()
         said = json.loads(answer.read())
     except (http.client.HTTPException, ValueError) as error:
-        raise SweepFailed("what listens there is no meme service") from error
+        raise SweepFailed(_FOREIGN) from error
+    except ConnectionRefusedError:
+        raise
+    except OSError as error:
+        raise SweepFailed(f"the meme service does not answer ({error.strerror or error})") from error
     finally:
         connection.close()
-    if answer.status != 200:
-        raise SweepFailed(str(said.get("detail", answer.status)))
-    names: Sequence[str] = said["removed"]
+    return _removed(answer.status, said if isinstance(said, dict) else {})
+
+
+def _removed(status: int, said: Mapping[str, Any]) -> Sequence[str]:
+    if status != 200:
+        raise SweepFailed(str(said.get("detail", f"status {status}")))
+    names = said.get("removed")
+    if not isinstance(names, list):
+        raise SweepFailed(_FOREIGN)
     return names
 
 

@@ -17,7 +17,7 @@ from cinema.texts import AROUND_PICTURE, TEXT_BYTES
 from stagedoor import _problems as problems
 from stagedoor._web.routes import RequestRefused
 
-__all__ = ["Uploaded", "body_of", "read_parts", "read_picture"]
+__all__ = ["Uploaded", "body_of", "plain_lines", "read_parts", "read_picture"]
 
 _ALSO: Final = {"meme_title": "title", "meme_description": "description"}  # the plain names win
 _IMAGE: Final = "image"
@@ -98,6 +98,11 @@ def _too_large(most: int) -> RequestRefused:
     return RequestRefused(problems.too_large(f"an image has at most {most:,} bytes"))
 
 
+def plain_lines(text: str) -> str:
+    """Return a text with lines that end as those of JSON do: a form of HTML spells each end as two characters."""
+    return text.replace("\r\n", "\n")
+
+
 class _Parts:
     """Takes the events of one body."""
 
@@ -138,7 +143,7 @@ class _Parts:
         if self._text is None:
             return
         try:
-            self.uploaded.said[self._name] = self._text.decode()
+            self.uploaded.said[self._name] = plain_lines(self._text.decode())
         except UnicodeDecodeError:
             row = wrong("body", self._name, msg="must be UTF-8", kind="string_unicode")
             raise RequestRefused(problems.validation(row)) from None

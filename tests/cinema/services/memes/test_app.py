@@ -191,6 +191,13 @@ async def test_texts_are_held_to_the_contract(memes: Asker) -> None:
         assert (reply.status, reply.json["status"]) == (status, status), body[:60]
 
 
+async def test_a_line_of_a_form_ends_as_one_of_json_does(memes: Asker) -> None:
+    """Contract 6: browsers send two characters for it and count one, of the thousand that a description may have."""
+    reply = await added(memes, description="one\r\n" + 996 * "x")
+
+    assert (reply.status, reply.json["description"]) == (201, "one\n" + 996 * "x")
+
+
 async def test_media_away_is_503_and_changes_nothing(memes: Asker, media: MediaStand) -> None:
     """Contract 6: POST and PATCH are 503, all else works, and what is to be removed is removed later."""
     made = (await added(memes)).json

@@ -5,12 +5,15 @@ import io
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, insert, select
+from typer.testing import CliRunner
 
+from cinema.cli import app
 from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.database.tables import media_cleanup, media_taken, meme
 from cinema.services.memes import app as memes_app
@@ -18,17 +21,19 @@ from cinema.services.memes import changes
 from cinema.services.memes.changes import Due, NameTaken
 from cinema.services.memes.cleanup import Cleanup, first_sweep
 from cinema.services.memes.media import Media
-from cinema.services.memes.sweeping import swept
+from cinema.services.memes.sweeping import SweepFailed, swept
 from cinema.settings import Settings
 from stagedoor._call import Env
 from stagedoor._clock import SystemClock
 from stagedoor.testing import ManualClock
+from tests.cinema.doctor.backends import answering
 from tests.cinema.services.asking import Asker, started
 from tests.cinema.services.memes.forms import added, parts, send
 from tests.cinema.services.memes.media import PNG, MediaStand
 from tests.servers import free_port
 
 NOW = datetime(2026, 1, 5, 10, tzinfo=UTC)
+FOREIGN = "what listens there is no meme service"
 
 
 @pytest.fixture
@@ -316,6 +321,30 @@ async def test_the_command_sweeps_also_where_no_service_runs(
 
     assert await swept(settings, 0) == [left]
     assert media.files == {}
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, {"ok": True}), (200, []), (404, []), (503, {"detail": "the database is away"})]
+)
+async def test_what_is_no_meme_service_or_cannot_sweep_is_told(status: int, body: Any) -> None:
+    """Issue 16: in one line, whoever listens at GATEWAY_MEMES_URL."""
+    with answering(status, body) as address, pytest.raises(SweepFailed) as told:
+        await swept(Settings(gateway_memes_url=address), 0)
+
+    said = str(told.value)
+    assert said == ("the database is away" if status == 503 else "status 404" if status == 404 else FOREIGN)
+
+
+def test_a_meme_service_that_is_not_reached_is_named_by_its_own_setting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 16: not by that of the database, which nobody has asked."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GATEWAY_MEMES_URL", "http://memes.invalid:8004")
+    told = CliRunner().invoke(app, ["sweep"])
+
+    assert told.exit_code == 69
+    assert told.stderr.startswith("cinema: GATEWAY_MEMES_URL: the meme service does not answer (")
 
 
 async def test_the_demo_hangs_where_nothing_hangs_and_goes_on_where_it_was(

@@ -106,6 +106,7 @@ async def test_offsets_count_and_all_four_links_carry_them(memes: Asker, databas
         "last": "/memes?limit=4&offset=8",
     }
     assert (past.status, past.json, target(past, "next")) == (200, [], None)
+    assert target(past, "prev") == target(past, "last") == "/memes?limit=100&offset=0"
     assert {one.headers["x-total-count"] for one in (whole, middle, past)} == {"12"}
 
 

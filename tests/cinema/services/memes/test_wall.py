@@ -141,9 +141,10 @@ async def test_programs_that_post_are_told_in_their_own_form(memes: Asker) -> No
 async def test_the_wall_hides_what_its_reader_may_not_do(
     memes_url: str, media_url: str, log: io.BytesIO, writers: str, needs: str
 ) -> None:
-    """Contract 16: where writing takes a subject, who has none sees the memes, no form, and why."""
+    """Contract 16: where writing takes a subject, who has none sees the memes, no form, and why; bounds are told."""
     auth: Any = {"gateway_auth": writers, "gateway_api_keys_file": "keys", "gateway_jwt_secret": "s" * 32}
-    settings = Settings(database_url=memes_url, media_url=media_url, media_token="secret", memes=0, **auth)
+    own: Any = {"media_token": "secret", "memes": 0, "media_max_bytes": 2_621_440}
+    settings = Settings(database_url=memes_url, media_url=media_url, **own, **auth)
     async with started(memes_app.build(settings, stream=log)) as memes:
         await added(memes)
         stranger = await memes("/memes", headers={"accept": BROWSER})
@@ -153,6 +154,7 @@ async def test_the_wall_hides_what_its_reader_may_not_do(
     assert [one.status for one in (stranger, faulty, known)] == [200, 422, 200]
     assert [len(Seen(one.body).forms) for one in (stranger, faulty, known)] == [0, 0, 4]
     assert b"Monday" in stranger.body
+    assert known.body.count(b"up to 2.5 MiB<") == 2
     assert f"Adding and changing memes needs {needs}.".encode() in stranger.body
     assert b"needs" not in known.body
     assert stranger.headers["etag"] != known.headers["etag"]

@@ -30,10 +30,12 @@ async def test_p8_an_unknown_user_is_not_found(users: Asker) -> None:
 async def test_users_come_in_pages(users: Asker) -> None:
     """Contract 1.3: the exact number, and links that keep other parameters."""
     reply = await users("/users?limit=2&offset=4&kept=yes")
+    past = await users("/users?limit=2&offset=20000")
 
     assert [user["id"] for user in reply.json] == ["user10003", "user10004"]
     assert reply.headers["x-total-count"] == "10002"
     assert '</users?kept=yes&limit=2&offset=6>; rel="next"' in reply.headers["link"]
+    assert '</users?limit=2&offset=10000>; rel="prev"' in past.headers["link"]
 
 
 async def test_an_id_may_hold_a_slash(users: Asker) -> None:

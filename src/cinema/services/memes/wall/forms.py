@@ -6,7 +6,7 @@ from fastapi import Request
 
 from cinema.services.memes.bodies import read_whole
 from cinema.services.memes.spool import Spool
-from cinema.services.memes.uploads import read_parts
+from cinema.services.memes.uploads import plain_lines, read_parts
 from stagedoor import _problems as problems
 from stagedoor._web.routes import RequestRefused
 
@@ -17,14 +17,11 @@ _FIELDS = 16
 
 
 async def read_form(request: Request, spool: Spool) -> dict[str, str]:
-    """Return the fields of a form; lines end as they do elsewhere. Raises `RequestRefused`: 400, 413, 415 or 422."""
+    """Return the fields of a form. Raises `RequestRefused`: 400, 413, 415 or 422."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/x-www-form-urlencoded":
-        said = _fields(await read_whole(request, _MOST))
-    else:
-        said = (await read_parts(request, spool, _MOST)).said
-    # A browser sends each line's end as two characters.
-    return {name: text.replace("\r\n", "\n") for name, text in said.items()}
+        return _fields(await read_whole(request, _MOST))
+    return (await read_parts(request, spool, _MOST)).said
 
 
 def _fields(body: bytes) -> dict[str, str]:
@@ -38,4 +35,4 @@ def _fields(body: bytes) -> dict[str, str]:
         )
     except ValueError:
         raise RequestRefused(problems.bad_request("the form cannot be read")) from None
-    return dict(pairs)
+    return {name: plain_lines(text) for name, text in pairs}

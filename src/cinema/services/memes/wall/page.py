@@ -43,6 +43,7 @@ class Wall:
     failed: str = ""  # the id of the meme whose form it was; "new" for the one that adds
     said: Mapping[str, str] = field(default_factory=dict)
     needs: str = ""  # what this reader lacks in order to write; "" for who may
+    most: int = 0  # octets of a picture
 
 
 def render(wall: Wall) -> bytes:
@@ -75,13 +76,14 @@ def _new(wall: Wall) -> str:
     is_open = " open" if wall.failed == "new" else ""
     return f"""<details class="panel"{is_open}><summary>Add a meme</summary>
 <form method="post" action="/memes" enctype="multipart/form-data" data-upload="/api/memes" data-method="POST">
-{_picture("new")}
+{_picture("new", wall.most)}
 {_texts(said.get("title", ""), said.get("description", ""), "new")}
 <button>Add it to the wall</button></form></details>"""
 
 
-def _picture(key: str) -> str:
-    return f"""<label class="wide">Picture <span class="hint">PNG, JPEG, WebP or GIF, up to 20 MiB</span>
+def _picture(key: str, most: int) -> str:
+    size = f"{most / 2**20:.4g} MiB" if most >= 2**20 else f"{most / 2**10:.4g} KiB"
+    return f"""<label class="wide">Picture <span class="hint">PNG, JPEG, WebP or GIF, up to {size}</span>
 <input type="file" name="image" required accept="image/png,image/jpeg,image/webp,image/gif"></label>
 <img class="preview wide" alt="Preview of the picture" hidden>
 <progress class="wide" max="1" value="0" aria-label="Upload" hidden></progress><p class="wide hint" role="status"
@@ -128,7 +130,7 @@ def _tools(row: Mapping[str, Any], wall: Wall) -> str:
 {_texts(said["title"], said["description"], meme_id)}<button>Save</button></form>
 <details><summary>Another picture</summary>
 <form method="post" action="/memes/{meme_id}/image" enctype="multipart/form-data"
-data-upload="/api/memes/{meme_id}/image" data-method="PATCH">{_picture(meme_id)}
+data-upload="/api/memes/{meme_id}/image" data-method="PATCH">{_picture(meme_id, wall.most)}
 <button>Replace the picture</button></form></details>
 <details><summary>Delete</summary><form method="post" action="/memes/{meme_id}/delete">
 <button class="quiet">Yes, delete it for ever</button></form></details></details>"""

@@ -46,6 +46,7 @@ class WallPage:
 
     database: Database
     cursors: Cursors
+    most: int  # octets of a picture
     writers: str = "off"  # who may write: everybody, or whom the gateway knows by a "key" or a "jwt"
 
     async def shown(self, request: Request, limit: int, offset: int) -> Response:
@@ -90,7 +91,7 @@ class WallPage:
         older = ""
         if portion.more:
             older = f"/memes?limit={asked.limit}&cursor={lists.next_cursor(portion, self.cursors)}"
-        return Wall(portion.rows, portion.total, older, **more)
+        return Wall(portion.rows, portion.total, older, most=self.most, **more)
 
 
 def declare_wall(router: APIRouter, most: int) -> None:
