@@ -15,7 +15,11 @@ _TIMES = "GATEWAY_DEADLINE_MS, GATEWAY_ATTEMPT_TIMEOUT_MS"
 _SETTINGS = {
     "rate_limits: ": "GATEWAY_RATE_LIMITS",
     "ApiKeySettings(keys_file=...): ": "GATEWAY_API_KEYS_FILE",
+    "Sentry: ": "SENTRY_DSN",
 }
+_VARIABLE = re.compile(
+    r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+: "
+)  # whose name everybody knows, such as SSL_CERT_FILE
 _PLACE = re.compile(r"\S+\.py:[0-9]+: ")  # of the declaration, which is ours and right
 
 
@@ -42,5 +46,7 @@ def told_of_settings() -> Iterator[None]:
         for said, name in _SETTINGS.items():
             if found.startswith(said):
                 raise Fault(f"{name}: {found.removeprefix(said)}") from error
+        if _VARIABLE.match(found):
+            raise Fault(found) from error
         # The plans are ours; only times can make them impossible.
         raise Fault(f"{_TIMES}: {found}") from error
