@@ -11,7 +11,6 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ from stagedoor._web.routed import RoutedRequest, figure_of
 from stagedoor._web.routes import RequestRefused, Route, Router
 from stagedoor._web.spans import spanned
 from stagedoor._web.stream import send_stream
-from stagedoor._web.throttle import Limiter, Quotas, pass_at_once
+from stagedoor._web.throttle import Limiter, Quotas, passing
 from stagedoor._web.trace import Parents
 from stagedoor.errors import ConfigError
 from stagedoor.policies._pressure import Pressure
@@ -385,7 +384,7 @@ class GatewayApp:
         quotas = None if route.live else self._quotas.get(route.path)
         if quotas is not None:
             return quotas.pass_at_once
-        return None if route.live or self._throttle is None else partial(pass_at_once, self._throttle)
+        return None if route.live or self._throttle is None else passing(self._throttle)
 
 
 def _raised_here(error: Exception) -> bool:

@@ -1,6 +1,6 @@
 """A body that is sent as it comes, and is let go of as soon as nobody wants the rest of it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from stagedoor._asgi import GONE, Message, Send
 from stagedoor._web.disconnect import ClientGone, while_connected
@@ -15,17 +15,21 @@ async def send_stream(
     """Send a head and a body; tell whether the client was there to the end.
 
     The stream is closed whatever happens: to its end, by an error, for HEAD, and at once when the client goes,
-    also before the first octet and while the next one is waited for (X1, D6).
+    also before the first octet and while the next one is waited for (X1, D6). One that has a `take_whole` is asked for
+    all of it first: what came whole leaves in one message.
     """
     ours = GONE in request.scope.get("extensions", {})
+    take_whole: Callable[[], bytes | memoryview | None] = getattr(chunks, "take_whole", _nothing)
 
     async def sending(request: Request) -> None:
         await send(start)
-        if request.method != "HEAD":
+        last: bytes | memoryview | None = b""
+        if request.method != "HEAD" and (last := take_whole()) is None:
             async for chunk in chunks:
                 body = chunk if ours else bytes(chunk)  # other servers may take nothing but bytes
                 await send({"type": "http.response.body", "body": body, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        last = last or b""
+        await send({"type": "http.response.body", "body": last if ours else bytes(last)})
 
     try:
         await while_connected(sending, request)
@@ -36,3 +40,7 @@ async def send_stream(
         if aclose is not None:
             await aclose()
     return True
+
+
+def _nothing() -> None:
+    """Have nothing of a body before it is asked for."""
