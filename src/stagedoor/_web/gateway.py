@@ -127,6 +127,7 @@ class GatewayApp:
         self.near: NearCache | None = None
         self.compression: Compression | None = None
         self.mistakes: Callable[[Exception], object] = _nobody_asks
+        self.waits_for: dict[str, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -324,7 +325,7 @@ class GatewayApp:
         self, exchange: RoutedRequest, problem: problems.ProblemDetails, error: BaseException | None = None
     ) -> WebAnswer:
         if problem.status >= 500:
-            exchange.cause = problems.cause_of(problem, error)
+            exchange.cause = problems.cause_of(problem, error, self.waits_for)
         # As it was asked for: unquoted it is no reference (RFC 9457 3.1.5), and `%3F` would begin a query.
         path = exchange.scope["raw_path"].decode("ascii", "replace")
         root = exchange.scope.get("root_path")
