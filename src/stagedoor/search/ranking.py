@@ -29,7 +29,17 @@ from typing import Final, TypeAlias
 from stagedoor._value import value
 from stagedoor.search.analysis import edits, forgiven
 from stagedoor.search.folding import in_english, other_layout
-from stagedoor.search.places import EXACT, WHOLE, WORDS, of_length, part, stops_of, wholes
+from stagedoor.search.places import (
+    EXACT,
+    FEW_LETTERS,
+    WHOLE,
+    WORDS,
+    first_letters,
+    of_length,
+    part,
+    stops_of,
+    wholes,
+)
 from stagedoor.search.query import Begins, Words
 from stagedoor.search.schema import Index, WordPlace
 from stagedoor.search.words import AnalysedText, Run, read_first
@@ -188,14 +198,28 @@ def _typed(text: AnalysedText, places: Sequence[WordPlace]) -> Ranking | None:
     starts += [Starts(name, "-" + last.folded) for name in exact]
     words = [(one,) for one in met[:-1]] + [(met[-1], Worth(each + _MAIN.stem, tuple(starts)))]
     own, other = ("".join(getattr(word, form) for word in text.words) for form in ("folded", "latin"))
-    whole = [
-        Starts(part(place.name, WHOLE), form)
-        for place in places
-        if place.title
-        for form in dict.fromkeys((own, other or own))
-    ]
+    titles = [place.name for place in places if place.title]
+    whole = [_begun(title, form) for title in titles for form in dict.fromkeys((own, other or own))]
     worth = Worth((each + _MAIN.exact) * len(text.words) + _WHOLE, tuple(whole))
-    return Ranking(tuple(words), (worth,) if whole else (), (), (), every=True)
+    return Ranking(tuple(words), (worth,) if whole else (), (), _spelled_so(text, exact), every=True)
+
+
+def _spelled_so(text: AnalysedText, exact: Iterable[str]) -> tuple[Worth, ...]:
+    """Return what it is worth to be spelled as it was typed, where that is not how words compare."""
+    *before, last = text.words
+    found = [
+        Worth(_SPELLED, _has(exact, ["=" + word.spelled])) for word in before if word.spelled != word.folded
+    ]
+    if last.spelled != last.folded:
+        found.append(Worth(_SPELLED, tuple(Starts(name, "=" + last.spelled) for name in exact)))
+    return tuple(found)
+
+
+def _begun(title: str, form: str) -> Condition:
+    """Return how a title is met that begins with this, in one."""
+    if len(form) <= FEW_LETTERS:
+        return Has(part(title, EXACT), first_letters(form))
+    return Starts(part(title, WHOLE), form)
 
 
 # --- words --------------------------------------------------------------------------------------------------------
@@ -209,15 +233,26 @@ def _words(
     made: dict[str, Word] = {}
     for position, word in enumerate(text.words):
         if word.stem and word.folded not in made:
-            made[word.folded] = tuple(
+            made[word.folded] = _each_once(
                 Worth(each + points, conditions)
                 for table, places in ((_MAIN, main), (_BESIDE, beside))
                 for points, conditions in _met(
                     word, joined.get(position, []), table, places, allowed[word.spelled]
                 )
-                if points and conditions
+                if points
             )
     return tuple(made.values())
+
+
+def _each_once(ways: Iterable[Worth]) -> Word:
+    """Return ways in which a word is met, the best first in each text, without what a better one is met by already."""
+    known: set[Condition] = set()
+    left = []
+    for way in ways:
+        if conditions := tuple(one for one in dict.fromkeys(way.conditions) if one not in known):
+            left.append(Worth(way.points, conditions))
+            known.update(conditions)
+    return tuple(left)
 
 
 def _met(
