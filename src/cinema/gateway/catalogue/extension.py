@@ -19,7 +19,12 @@ def catalogue(settings: Settings, search: Backend[Query, Result], running: Runni
     upstream = running.upstream(search)
     routes, pages = catalogue_routes(settings, upstream, running.stores.store, running.env)
     engine = cast(Engine, upstream.transport)
-    return Extension(routes=routes, upstreams=[pages], lives=[*_lives(settings, engine, running)])
+    return Extension(
+        routes=routes,
+        upstreams=[pages],
+        lives=[*_lives(settings, engine, running)],
+        waits_for={pages.name: search.name},
+    )
 
 
 def _lives(
