@@ -8,7 +8,7 @@ words, so there it is one edit.
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 
-from cinema.secret_files import is_file_name
+from cinema.secret_files import as_file_name, is_file_name
 from stagedoor._face.service_links import is_service_link
 from stagedoor._face.spelling import is_within
 
@@ -33,9 +33,11 @@ def nobodys(name: str, known: Collection[str]) -> str | None:
     if upper.startswith(_OURS):
         near = get_close_matches(upper, known, n=1, cutoff=0.5)
         return f"{name}: no such setting" + (f"; did you mean {near[0]}?" if near else "")
-    meant = next((one for one in known if _is_meant(upper, one)), None)
+    said = (form for one in known for form in (one, as_file_name(one)))
+    meant = next((one for one in said if _is_meant(upper, one)), None)
     return None if meant is None else f"{name}: no such setting; did you mean {meant}?"
 
 
 def _is_meant(upper: str, known: str) -> bool:
-    return is_within(_EDITS if len(known) > _SHORT else _EDITS_OF_SHORT, upper, known)
+    edits = _EDITS if len(known) > _SHORT else _EDITS_OF_SHORT
+    return abs(len(upper) - len(known)) <= edits and is_within(edits, upper, known)

@@ -95,7 +95,29 @@ WRONG: list[tuple[dict[str, str], str, int]] = [
     ({"GATEWAY_TRUSTED_PROXIES": "10.0.0.0/33"}, "GATEWAY_TRUSTED_PROXIES: must be addresses", SETTING),
     ({"MEDIA_STORE": "s3"}, "MEDIA_S3_ENDPOINT: must be set when MEDIA_STORE is s3", SETTING),
     ({"SENTRY_DSN": "sentry"}, "SENTRY_DSN: must be an address such as", SETTING),
+    (
+        {"SENTRY_DSN": "https://key@sentry.example.com/films"},
+        "SENTRY_DSN: must be an address such as",
+        SETTING,
+    ),
+    # names of files, and what libraries read
+    ({"REDIS_URL_FIEL": "x"}, "REDIS_URL_FIEL: no such setting; did you mean REDIS_URL_FILE?", SETTING),
+    (
+        {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_BSP_SCHEDULE_DELAY": "soon"},
+        "OTEL_BSP_SCHEDULE_DELAY: must",
+        SETTING,
+    ),
     # hosts and ports
+    (
+        {"CINEMA_PORTS": "", "GATEWAY_PORT": "8001"},
+        "GATEWAY_USERS_URL, GATEWAY_PORT: both say port 8001; give each process one of its own",
+        SETTING,
+    ),
+    (
+        {"CINEMA_PORTS": "", "MEDIA_URL": "http://localhost:8004"},
+        "GATEWAY_MEMES_URL, MEDIA_URL: both say port 8004",
+        SETTING,
+    ),
     ({"GATEWAY_HOST": "999.1.1.1"}, "GATEWAY_HOST: must be an address or a name of this machine", SETTING),
     ({"GATEWAY_HOST": "192.0.2.1"}, "GATEWAY_HOST: '192.0.2.1' is no address of this machine", SETTING),
     ({"GATEWAY_HOST": "nowhere.invalid"}, "GATEWAY_HOST: 'nowhere.invalid' cannot be resolved", SETTING),
@@ -298,6 +320,15 @@ def test_g2_what_the_system_says_of_a_place_is_told_in_its_words_at_least() -> N
         ("up", {}, b"FILMS=1\nFILMS\n", "cinema: .env:2: must be NAME=value", SETTING),
         ("media", {"MEDIA_URL": "http://0.0.0.0:1"}, b"", "cinema: MEDIA_TOKEN: must be set where", SETTING),
         ("etl", {}, b"", "cinema: DATABASE_URL: there is no file 'data/cinema.db'; cinema migrate", SETTING),
+        ("sweep", {}, b"", "cinema: DATABASE_URL: this database lacks tables; cinema migrate", SETTING),
+        (
+            *("gateway", {"GATEWAY_USERS_URL": "https://h", "SSL_CERT_FILE": "/nowhere"}, b""),
+            *("cinema: SSL_CERT_FILE: '/nowhere' must be a file of certificates", SETTING),
+        ),
+        (
+            *("gateway", {"PROMETHEUS_MULTIPROC_DIR": "/nowhere"}, b""),
+            *("cinema: PROMETHEUS_MULTIPROC_DIR: '/nowhere' must be a folder that is there", SETTING),
+        ),
         ("migrate", {"DATABASE_URL": "postgres://u@h.invalid/d"}, b"", "its host cannot be resolved", TAKEN),
     ],
 )

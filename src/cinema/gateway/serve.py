@@ -2,7 +2,7 @@
 
 import stagedoor
 from cinema.checks import check_listening
-from cinema.gateway.start import check_gateway
+from cinema.gateway.start import told_of_settings
 from cinema.settings import Settings
 
 __all__ = ["serve"]
@@ -17,7 +17,7 @@ def serve(settings: Settings, host: str | None = None) -> None:
     """
     address = (host or settings.gateway_host, settings.gateway_port)
     check_listening(*address, "--host" if host else "GATEWAY_HOST", "GATEWAY_PORT")
-    check_gateway(settings)
-    stagedoor.serve(
-        "cinema.gateway.app:app", host=address[0], port=address[1], workers=settings.gateway_workers
-    )
+    with told_of_settings():
+        stagedoor.serve(
+            "cinema.gateway.app:app", host=address[0], port=address[1], workers=settings.gateway_workers
+        )

@@ -109,6 +109,7 @@ class NearDoorProtocol(DoorProtocol):
         )
 
     def _give(self, whole: bytes) -> None:
-        self.write(whole)
+        self._timeouts.written += len(whole)
+        self._transport.write(whole)
         self._state.total_requests += 1
         self._timeouts.enter("idle", self._loop.time())

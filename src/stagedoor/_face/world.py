@@ -19,6 +19,7 @@ from stagedoor._observers.logs import Logs, LogStream
 from stagedoor._observers.sentry import Sentry
 from stagedoor._observers.tracing import tracing_of
 from stagedoor._web.access import AccessObserver
+from stagedoor.errors import ConfigError
 
 __all__ = ["World"]
 
@@ -112,14 +113,19 @@ def _sentry(settings: Settings, release: str, env: Env) -> Sentry | None:
 
 
 def _metrics(labels: Mapping[str, str], release: str) -> Any:  # noqa: ANN401 - `Metrics`, of an extra
-    """Return what counts; None, with a warning, where its library is missing."""
+    """Return what counts; None, with a warning, where its library is missing. Raises `ConfigError`."""
     try:
         from stagedoor._observers.build import Build  # noqa: PLC0415 - an extra: loaded where it is used
         from stagedoor._observers.metrics import Metrics  # noqa: PLC0415 - the same
     except ImportError:
         _LOGGER.warning("/metrics is not served: it needs prometheus-client: pip install stagedoor[metrics]")
         return None
-    metrics = Metrics({**labels, "redis": "redis"}, process=True)
+    try:
+        metrics = Metrics({**labels, "redis": "redis"}, process=True)
+    except OSError as error:
+        folder = os.environ.get(_SHARED_METRICS, "")
+        wanted = "must be a folder that is there and can be written"
+        raise ConfigError(f"{_SHARED_METRICS}: {folder!r} {wanted} ({error.strerror})") from error
     metrics.include(Build(release))
     return metrics
 
