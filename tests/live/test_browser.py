@@ -213,3 +213,28 @@ async def test_pages_of_documents_need_nobody_else(platform: Platform, browser: 
 
             assert page.faults == []
             assert foreign(page, platform) == []
+
+
+# How Swagger UI and ReDoc nest their controls and name their selects is theirs; colours, titles and language are ours.
+THEIRS = frozenset({"nested-interactive", "select-name"})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("path", "title"), [("/docs", "Try the API of"), ("/redoc", "The API of")])
+async def test_axe_finds_nothing_grave_in_documents_where_we_decide(
+    platform: Platform, browser: Browser, axe: str, path: str, title: str
+) -> None:
+    """Issue 16, B7: read by everybody; the dark mode turns the light round, which keeps its contrasts."""
+    for dark in (False, True):
+        async with browser.page(dark=dark) as page:
+            await page.go(url(platform, path))
+            await page.shows("/Show one meme|v1.films/.test(document.body.innerText)")
+            keep(f"{path.strip('/')}-{'dark' if dark else 'light'}", await page.drawn())
+            turned = await page.evaluate("getComputedStyle(document.querySelector('main')).filter !== 'none'")
+            await page.run("document.querySelector('main').style.filter = 'none'")
+            await page.run(axe)
+            found = [one for one in await page.evaluate(GRAVE) if one.partition(":")[0] not in THEIRS]
+
+            assert turned == dark
+            assert (await page.evaluate("document.title")).startswith(title)
+            assert (dark, found) == (dark, [])
