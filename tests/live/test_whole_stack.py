@@ -266,7 +266,8 @@ def told(whole: Whole, before: int, status: str) -> set[str]:
 
 def test_no_gateway_at_all_is_told_and_its_end_too(whole: Whole) -> None:
     """Issue 15.3: both workers hang, so nobody can say so but Prometheus."""
-    stopped = whole.processes("cinema", "gateway")
+    (head,) = whole.processes("cinema", "gateway")
+    stopped = [head, *head.children(recursive=True)]
     for process in stopped:
         process.suspend()
     until(lambda: "GatewayAway" in whole.alerts(), whole.alerts, 60.0)

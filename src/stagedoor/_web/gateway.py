@@ -316,8 +316,7 @@ class GatewayApp:
         """Say what an error means to the client; what is nobody's fault but ours is told to the log."""
         problem = problems.problem_of(error)
         if problem.status == 500:
-            said = f": {error}" if _raised_here(error) else ""
-            _LOGGER.error("%s failed%s", exchange.match.route.path, said, exc_info=error)
+            _LOGGER.error("%s failed%s", exchange.match.route.path, _told(error), exc_info=error)
             self.mistakes(error)
         return self._problem(exchange, problem, error)
 
@@ -387,11 +386,12 @@ class GatewayApp:
         return None if route.live or self._throttle is None else passing(self._throttle)
 
 
-def _raised_here(error: Exception) -> bool:
-    """Tell whether the kit itself names a mistake: what others write may hold secrets, and stays out of the log."""
-    if not isinstance(error, TypeError | RuntimeError | ConfigError):
-        return False
-    trace = error.__traceback__
+def _told(error: Exception) -> str:
+    """Return what the kit itself says of a mistake: what others write may hold secrets, and stays out of the log."""
+    if type(error).__name__ == "HTTPException":
+        return ": FastAPI's and Starlette's mean nothing here; raise NotFound() or Problem(...)"
+    trace = error.__traceback__ if isinstance(error, TypeError | RuntimeError | ConfigError) else None
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_code.co_filename.startswith(_KIT)
+    ours = trace is not None and trace.tb_frame.f_code.co_filename.startswith(_KIT)
+    return f": {error}" if ours else ""

@@ -1,6 +1,6 @@
 """A body that is sent as it comes, and is let go of as soon as nobody wants the rest of it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 from stagedoor._asgi import GONE, Message, Send
 from stagedoor._web.disconnect import ClientGone, while_connected
@@ -15,21 +15,23 @@ async def send_stream(
     """Send a head and a body; tell whether the client was there to the end.
 
     The stream is closed whatever happens: to its end, by an error, for HEAD, and at once when the client goes,
-    also before the first octet and while the next one is waited for (X1, D6). One that has a `take_whole` is asked for
-    all of it first: what came whole leaves in one message.
+    also before the first octet and while the next one is waited for (X1, D6). One with a `take_whole` is asked for all
+    of it first: what has come whole holds nothing any more, and leaves like any other body.
     """
     ours = GONE in request.scope.get("extensions", {})
-    take_whole: Callable[[], bytes | memoryview | None] = getattr(chunks, "take_whole", _nothing)
+    whole = getattr(chunks, "take_whole", _nothing)() if ours and request.method != "HEAD" else None
+    if whole is not None:
+        await send(start)
+        await send({"type": "http.response.body", "body": whole})
+        return True
 
     async def sending(request: Request) -> None:
         await send(start)
-        last: bytes | memoryview | None = b""
-        if request.method != "HEAD" and (last := take_whole()) is None:
+        if request.method != "HEAD":
             async for chunk in chunks:
                 body = chunk if ours else bytes(chunk)  # other servers may take nothing but bytes
                 await send({"type": "http.response.body", "body": body, "more_body": True})
-        last = last or b""
-        await send({"type": "http.response.body", "body": last if ours else bytes(last)})
+        await send({"type": "http.response.body", "body": b""})
 
     try:
         await while_connected(sending, request)

@@ -161,21 +161,26 @@ class Arrived(Upstream):
         return None if whole is None else memoryview(whole)
 
 
-@pytest.mark.parametrize("told", [True, False])
 @pytest.mark.parametrize(("whole", "pulled"), [(b"all", 0), (b"", 0), (None, 1)])
-async def test_what_has_come_whole_leaves_in_one_message(
-    env: Env, told: bool, whole: bytes | None, pulled: int
-) -> None:
-    """Issue 13: no turn for each of its pieces; whoever takes nothing but bytes gets bytes."""
-    peer, upstream = Peer("GET", told=told), Arrived(whole)
+async def test_what_has_come_whole_leaves_in_one_message(env: Env, whole: bytes | None, pulled: int) -> None:
+    """Issue 13: no turn for each of its pieces, and nobody waits for it."""
+    peer, upstream = Peer("GET", told=True), Arrived(whole)
     gateway = streaming(env, upstream)
 
     await gateway(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
 
     _, body = peer.sent
     assert (bytes(body["body"]), body.get("more_body", False)) == (whole or b"", False)
-    assert told or type(body["body"]) is bytes
     assert upstream.pulled == pulled
+
+
+async def test_another_server_gets_a_body_as_it_comes(env: Env) -> None:
+    """It may take nothing but bytes, and tells otherwise that its client has gone."""
+    peer, upstream = Peer("GET", told=False), Arrived(b"all")
+
+    await streaming(env, upstream)(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
+
+    assert upstream.pulled == 1
     assert upstream.closed.is_set()
 
 
