@@ -22,6 +22,7 @@ from stagedoor.search.schema import Index, WordPlace
 from stagedoor.search.words import LONGEST, AnalysedText, read, read_first
 
 __all__ = [
+    "ARTICLES",
     "EXACT",
     "FEW_LETTERS",
     "THRICE",
@@ -42,7 +43,7 @@ WORDS: Final = "words"
 EXACT: Final = "exact"
 WHOLE: Final = "whole"
 THRICE: Final = "words3"
-_ARTICLES: Final = frozenset(("the", "a", "an"))
+ARTICLES: Final = frozenset(("the", "a", "an"))
 _BEGINNINGS: Final = 6  # chunks of a title
 FEW_LETTERS: Final = 3
 
@@ -190,7 +191,7 @@ def _wholes(found: Columns) -> list[str]:
 
 def _forms(joined: Sequence[str], first: str) -> list[str]:
     forms = list(dict.fromkeys(joined))
-    if first in _ARTICLES:
+    if first in ARTICLES:
         forms += [form[len(first) :] for form in forms]
     return [form[:LONGEST] for form in forms if form]
 
@@ -200,7 +201,7 @@ def _beginnings(found: Columns, whole: Collection[str]) -> str:
     folded = found.folded
     first = found.counts.index(True)
     forms = [*accumulate(folded[:_BEGINNINGS])][first:]
-    article = folded[0] if folded[0] in _ARTICLES and len(folded) > 1 else ""
+    article = folded[0] if folded[0] in ARTICLES and len(folded) > 1 else ""
     without = [form[len(article) :] for form in forms] if article else []
     if found.latin != folded:
         forms += [*accumulate(found.latin[:_BEGINNINGS])][first:]

@@ -12,10 +12,11 @@ the same on every engine, since nothing depends on how frequent a word is, here 
 `each` is more than all that these can differ by, whatever the number of words. A title that is the text as a whole
 counts as every word met exactly, and 40; one that begins with it, and 12; one that is a single error away, as every
 word met with an error, and 10. What another keyboard layout makes of the text counts words exactly, and less than any
-word counts otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was typed,
-and of one word, for titles of one word that begin with its first letter, how likely it is that they were meant: 4 where
-two letters were left out, 3 for one, 2 for a wrong one, 3 where two neighbours were exchanged, 1 for one too many. Few
-ways lead to a letter left out, or an exchange, and 26 times as many to a wrong one.
+word counts otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was
+typed, 1 for a title that has the article that was typed before all of it, and of one word, for titles of one word
+that begin with its first letter, how likely it is that they were meant: 4 where two letters were left out, 3 for one,
+2 for a wrong one, 3 where two neighbours were exchanged, 1 for one too many. Few ways lead to a letter left out, or
+an exchange, and 26 times as many to a wrong one.
 
 A text of stop words alone, or of signs, is met by titles that equal it, and by nothing else.
 
@@ -30,6 +31,7 @@ from stagedoor._value import value
 from stagedoor.search.analysis import edits, forgiven
 from stagedoor.search.folding import in_english, other_layout
 from stagedoor.search.places import (
+    ARTICLES,
     EXACT,
     FEW_LETTERS,
     WHOLE,
@@ -154,7 +156,7 @@ def ranking_of(match: Words, index: Index) -> Ranking | None:
         words=_words(text, main, beside, each),
         whole=(*_whole(text, titles, each, count), *_whole_in_layout(other, titles)),
         layout=_other_layout(other, main, beside),
-        more=(*_more(text, main), *_likely(text, titles)),
+        more=(*_more(text, main), *_likely(text, titles), *_with_article(text, titles)),
     )
 
 
@@ -373,6 +375,14 @@ def _likely(text: AnalysedText, titles: Sequence[WordPlace]) -> tuple[Worth, ...
     if exchanged := _exchanged(word):
         found.append(Worth(_EXCHANGED, _has((part(place.name, WHOLE) for place in titles), exchanged)))
     return tuple(found)
+
+
+def _with_article(text: AnalysedText, titles: Sequence[WordPlace]) -> tuple[Worth, ...]:
+    """Return what a title is worth that was typed with its article: there may be another without."""
+    if not titles or len(text.words) < 2 or text.words[0].folded not in ARTICLES:
+        return ()
+    whole = "".join(word.folded for word in text.words)
+    return (Worth(_SPELLED, _has((part(place.name, WHOLE) for place in titles), [whole])),)
 
 
 def _exchanged(word: str) -> Sequence[str]:

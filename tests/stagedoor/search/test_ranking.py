@@ -48,6 +48,12 @@ async def test_of_titles_one_error_away_the_likelier_comes_first(typed: str, mea
     assert await first(typed, meant, other) == meant
 
 
+@pytest.mark.parametrize("typed", ["The Phantom of the Opera", "Phantom of the Opera"])
+async def test_a_title_typed_with_its_article_comes_before_one_without(typed: str) -> None:
+    """18: every title typed exactly comes first, though the article is left out as often as not."""
+    assert await first(typed, "The Phantom of the Opera", "Phantom of the Opera") == typed
+
+
 @pytest.mark.parametrize("typed", ["pani", "alln", "aline"])
 async def test_a_name_as_it_is_comes_before_a_title_that_is_near(typed: str) -> None:
     """A near word is below the same word exact, whatever makes it likely."""
