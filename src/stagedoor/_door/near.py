@@ -89,6 +89,8 @@ class NearDoorProtocol(DoorProtocol):
             if plain
             else None
         )
+        if whole is None and plain and head.method == "GET":
+            whole = near.refusal(target.raw_path, head.fields, self._state.default_headers)
         if whole is None:
             DoorProtocol.begin(self, head)
         else:

@@ -107,6 +107,7 @@ class GatewayApp:
         self.name = name
         self.ready = False
         self._router = Router(self.routes)
+        self.match = self._router.match
         self._now = env.clock.now
         self._observe = env.observe
         self.pressure = Pressure(target=min(deadline / _TURNS, _SLOWEST_TURN), most=_MOST)
