@@ -176,6 +176,9 @@ def lower_fields(headers: Mapping[str, str] | None) -> requests.Headers:
     """Return fields that were given by name, as they are sent; raises `TypeError` for a value that is no text."""
     if not headers:
         return ()
+    given: object = headers
+    if not isinstance(given, Mapping):
+        raise TypeError(f'headers are a mapping, as in {{"x-shop": "1"}}, not {given!r}')
     fields: list[tuple[bytes, bytes]] = []
     for name, said in headers.items():
         if not isinstance(said, str):

@@ -59,7 +59,8 @@ class Passing:
         guard = declared.guard
         self.rules = Rules(self.where, guard="" if guard is None else guard.name)
         guards = {one.header for one in (guard, declared.recognises) if one is not None}
-        self._kept_here = _CREDENTIALS | guards | {declared.subject_field}
+        self._kept_here = HOP | _CREDENTIALS | guards | {declared.subject_field}
+        self._kept_back = OWN_ANSWER | {declared.purge_field}
         self._deadline = deadline
         self._refusals = refusals
         self._store = store
@@ -137,8 +138,7 @@ class Passing:
 
     def _handed_on(self, response: HttpResponse, *, bodiless: bool) -> Written:
         """Return a service's answer as it leaves here; one without a body keeps its length (RFC 9110 9.3.2)."""
-        dropped = OWN_ANSWER | named(response.headers) | {self.declared.purge_field}
-        return _handed_on(response, dropped, bodiless=bodiless)
+        return _handed_on(response, _with(self._kept_back, named(response.headers)), bodiless=bodiless)
 
     def _target(self, request: Request) -> bytes:
         """Return path and query as they go on; refuses segments that would climb (T8)."""
@@ -211,15 +211,22 @@ def _target_of(declared: Passage, names: tuple[str, ...]) -> list[tuple[str, str
 
 def _validate_level(raw: bytes) -> None:
     """Refuse what would climb out of its place once somebody decodes it."""
+    if b"." not in raw and b"%" not in raw:
+        return
     text = unquote_to_bytes(raw).replace(b"\\", b"/")
     if any(piece in {b".", b".."} for piece in text.split(b"/")) or b"\0" in text:
         raise RequestRefused(problems.bad_request("a segment of the path must not be . or .."))
 
 
-def _onward(request: Request, credentials: frozenset[bytes]) -> requests.Headers:
+def _with(names: frozenset[bytes], more: AbstractSet[bytes]) -> AbstractSet[bytes]:
+    """Return all of these names; mostly there are no more."""
+    return names if more <= names else names | more
+
+
+def _onward(request: Request, kept_here: frozenset[bytes]) -> requests.Headers:
     """Return the fields of a request that go on."""
     fields = request.all_headers()
-    dropped = HOP | credentials | named(fields)
+    dropped = _with(kept_here, named(fields))
     kept = [field for field in fields if field[0] not in dropped]
     client = request.scope.get("client")
     hops = [said for name, said in fields if name == b"x-forwarded-for"]
@@ -231,7 +238,7 @@ def _onward(request: Request, credentials: frozenset[bytes]) -> requests.Headers
 
 
 def _handed_on(response: HttpResponse, dropped: AbstractSet[bytes], *, bodiless: bool) -> Written:
-    fields = tuple(field for field in response.headers if field[0] not in dropped)
+    fields = tuple([field for field in response.headers if field[0] not in dropped])
     if response.stream is None and bodiless:
         return Written(response.status, fields, stream=_nothing())
     if response.stream is None:

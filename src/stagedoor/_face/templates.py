@@ -109,6 +109,8 @@ def _text(value: object) -> str | None:
 
 def route_names(path: object, where: str) -> tuple[str, ...]:
     """Return the names in a route's path; raises `ConfigError` if it is none."""
+    if callable(path):
+        raise ConfigError(f"{where}: the path is missing: write it in parentheses, as in @app.get('/home')")
     if not isinstance(path, str) or not path.startswith("/"):
         raise ConfigError(f"{where}: a path begins with a slash, as in '/home/{{account_id}}', not {path!r}")
     names: list[str] = []

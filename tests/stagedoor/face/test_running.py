@@ -353,3 +353,9 @@ async def test_declared_fields_stand_in_every_answer_that_does_not_say_them() ->
     assert {one.header("referrer-policy") for one in answers} == {"no-referrer"}
     assert {one.header("x-content-type-options") for one in answers} == {"nosniff"}
     assert [one.header("x-frame-options") for one in answers] == ["SAMEORIGIN", "DENY", "DENY", "DENY"]
+
+
+def test_what_libraries_refuse_is_told_by_the_name_of_its_setting() -> None:
+    """Whoever sets it reads SHOP_SENTRY_DSN, not the words of a library."""
+    with pytest.raises(ConfigError, match=r"^SHOP_SENTRY_DSN: must be an address such as https://"):
+        Gateway("shop").made(environment={"SHOP_SENTRY_DSN": "https://key@sentry.example.com/films"})
