@@ -20,7 +20,7 @@ ARGS ?=
 
 .PHONY: help init hooks run stack start stop down restart rebuild ps logs shell ipython redis migrate test test-containers \
 	unit kit live cover deep hostile chaos lint format types layers reference promises dashboards wheel bin lock \
-	bench-hit bench-profile bench-proxy bench-client bench-overload bench-catalogue bench-search clean
+	bench-connections bench-hit bench-profile bench-proxy bench-client bench-overload bench-catalogue bench-search clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -206,6 +206,9 @@ bin: ## name the folder of the programs that were installed
 
 lock: $(VENV)/venv.stamp ## pin the dependencies again
 	@$(BIN)/python scripts/lock.py $(ARGS)
+
+bench-connections: $(VENV)/dev.stamp ## 10,000 open connections, 5,000 hits/s, over one worker and two
+	@$(BIN)/python -m bench.connections $(ARGS)
 
 bench-hit: $(VENV)/dev.stamp ## kept answers per second, beside nginx, Varnish, Fastify and FastAPI
 	@$(BIN)/python -m bench.hit $(ARGS)

@@ -3,7 +3,8 @@
 # the rest. usage: STACK_VERSION=2 sh deploy/roll.sh
 set -eu
 cd "$(dirname "$0")/.."
-COMPOSE=${COMPOSE:-$(command -v docker > /dev/null 2>&1 && echo "docker compose" || echo podman-compose)}
+PATH=$PATH:$PWD/.venv/bin # where `make init` puts podman-compose
+COMPOSE=${COMPOSE:-$(docker compose version > /dev/null 2>&1 && echo "docker compose" || echo podman-compose)}
 
 compose() {
     # shellcheck disable=SC2086

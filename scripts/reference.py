@@ -69,7 +69,7 @@ _INNER = {
     "Operation": "documentation parameters",
     "Problem": "said",
     "Running": "drain opened refused remote remotes screen source sourcings",
-    "Service": "pass_on",
+    "Service": "pass_on sees_credentials",
     "Settings": "form level networks quota quotas",
     "Stage": "failed",
     "Script": "hear word",
@@ -165,7 +165,7 @@ def entry(name: str, tree: ast.Module, source: str) -> Iterator[str]:
             behind = list(unlisted_bases(node, tree, source))
             told = "\n\n".join(prose(ast.get_docstring(one) or "") for one, _ in [(node, source), *behind])
             yield f"### `{name}`\n\n{code(outline(node, source, behind))}\n\n{told.strip()}\n"
-            yield from members(node)
+            yield from members(node, [base for base, _ in behind])
             return
         if name in assigned(node):
             yield f"### `{name}`\n\n{code(ast.get_source_segment(source, node) or '')}\n"
@@ -199,13 +199,13 @@ def unlisted_bases(node: ast.ClassDef, tree: ast.Module, source: str) -> Iterato
         if isinstance(item, ast.ImportFrom) and (item.module or "").startswith("stagedoor.")
         for one in item.names
     }
-    for name in {ast.unparse(base) for base in node.bases} - told_elsewhere():
+    for name in [name for name in map(ast.unparse, node.bases) if name not in told_elsewhere()]:
         text = file_of(places[name] or "").read_text() if name in places else source
-        yield from (
-            (item, text)
-            for item in ast.parse(text).body
-            if isinstance(item, ast.ClassDef) and item.name == name
-        )
+        module = ast.parse(text)
+        for item in module.body:
+            if isinstance(item, ast.ClassDef) and item.name == name:
+                yield item, text
+                yield from unlisted_bases(item, module, text)
 
 
 @cache
@@ -221,12 +221,11 @@ def outline(node: ast.ClassDef, source: str, behind: list[tuple[ast.ClassDef, st
     unlisted = {base.name for base, _ in behind}
     bases = ", ".join(name for name in map(ast.unparse, node.bases) if name not in unlisted)
     head = f"class {node.name}({bases}):".replace("():", ":")
-    made = [
-        f"    {line}"
-        for item in node.body
-        if called(item, "__init__") and node.name not in _MADE.split()
-        for line in signature(item).splitlines()
+    inits = [
+        item for one in [node, *(base for base, _ in behind)] for item in one.body if called(item, "__init__")
     ]
+    shown = inits[:1] if node.name not in _MADE.split() else []
+    made = [f"    {line}" for item in shown for line in signature(item).splitlines()]
     fields = [line for one, text in [*behind, (node, source)] for line in fields_of(one, text)]
     decorators = [f"@{ast.unparse(item)}" for item in node.decorator_list]
     return "\n".join([*decorators, head, *(fields + made or ["    ..."])])
@@ -250,11 +249,11 @@ def called(node: ast.stmt, name: str) -> bool:
     return isinstance(node, _Function) and node.name == name
 
 
-def members(node: ast.ClassDef) -> Iterator[str]:
+def members(node: ast.ClassDef, behind: list[ast.ClassDef]) -> Iterator[str]:
     """Yield the public methods that say something of themselves, with each way to call them."""
     ways: dict[str, list[str]] = {}
     inner = _INNER.get(node.name, "").split()
-    for item in node.body:
+    for item in [item for one in [*reversed(behind), node] for item in one.body]:
         if not isinstance(item, _Function) or (item.name.startswith("_") and item.name != "__call__"):
             continue
         if item.name in inner or (item.name in _PLUMBING and not is_protocol(node)):

@@ -11,6 +11,7 @@ change the modes of folders up to the root: only its binaries are used here, as 
 import contextlib
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import socket
@@ -75,6 +76,7 @@ class Recipe:
     farewell: signal.Signals
     port: Callable[[], int] | None = None  # where it may listen; any free port if it does not care
     patience: float = START_SECONDS  # how long it may take to start
+    leaves: Callable[[Path, int], list[Path]] = lambda _, __: []  # what it makes outside of its folder
 
 
 class Server:
@@ -182,6 +184,8 @@ class Server:
         self._process.wait()
         psutil.wait_procs(family, timeout=STOP_SECONDS)
         self._process = None
+        for left in self.recipe.leaves(self.folder, self.port):
+            left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -351,7 +355,8 @@ def s3() -> Recipe:
         keys = [f"AWS_ACCESS_KEY_ID={S3_KEY}", f"AWS_SECRET_ACCESS_KEY={S3_SECRET}"]
         options = ["-s3.port.iceberg=0", "-s3.port.lance=0", "-webdav=false", "-admin.ui=false"]
         where = [f"-dir={folder / 'data'}", f"-bucket={S3_BUCKET}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}"]
-        return [*parental(), "env", *keys, binary, "mini", *where, f"-s3.port={port}", *ports, *options]
+        logs = f"-logdir={folder}"
+        return [*parental(), "env", *keys, binary, logs, "mini", *where, f"-s3.port={port}", *ports, *options]
 
     return Recipe(
         name="SeaweedFS",
@@ -360,7 +365,14 @@ def s3() -> Recipe:
         command=command,
         answers=_has_bucket,
         farewell=signal.SIGKILL,  # on SIGTERM it takes a quarter of a minute
+        leaves=_sockets,
     )
+
+
+def _sockets(folder: Path, port: int) -> list[Path]:
+    """List the sockets that it makes beside its ports, of which most cannot be told to lie elsewhere."""
+    ports = [port, *map(int, re.findall(r"=(\d+)", (folder / "ports").read_text()))]
+    return [found for one in ports for found in DATA.glob(f"seaweedfs-*-{one}.sock")]
 
 
 def _has_bucket(port: int) -> bool:

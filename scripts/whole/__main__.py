@@ -12,8 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -22,6 +20,7 @@ from pathlib import Path
 from cinema.services import SERVICES
 from scripts.whole.data import data_servers, settings_for
 from scripts.whole.door import nginx
+from scripts.whole.ready import until_ready
 from scripts.whole.watch import FILES, Find, alertmanager, exporters, local, prometheus
 from tests.servers import LOOPBACK, Server, Unavailable, free_port, temporary
 
@@ -44,7 +43,6 @@ PORTS = {
     "redis-exporter": 9121,
     "postgres-exporter": 9187,
 }
-_READY_SECONDS = 180.0
 _STOP_SECONDS = 20.0
 
 
@@ -81,7 +79,7 @@ def _run(stack: ExitStack, ports: Mapping[str, int], said: argparse.Namespace) -
     _start(stack, found, "alertmanager", partial(alertmanager, ports["alertmanager"], said.receiver))
     config = local((FILES / "prometheus.yml").read_text(), _local_addresses(found, ports), FILES / "rules")
     _start(stack, found, "prometheus", partial(prometheus, config, ports["prometheus"]))
-    if not _until_ready(platform, ports["gateway"]):
+    if not until_ready(ports["gateway"], lambda: platform.poll() is None, _say):
         _say("the platform did not become ready; its last lines are above")
         return 1
     _show(found, settings, said.addresses)
@@ -139,19 +137,6 @@ def _local_addresses(found: Mapping[str, Server], ports: Mapping[str, int]) -> d
     there |= {"s3:8333": found["s3"].port} if "s3" in found else {}
     there |= {"opensearch:9200": found["search"].port} if "search" in found else {}
     return {name: f"{LOOPBACK}:{port}" for name, port in there.items()}
-
-
-def _until_ready(platform: "subprocess.Popen[bytes]", port: int) -> bool:
-    end = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < end and platform.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/health", timeout=5) as answer:
-                if json.load(answer)["status"] == "healthy":
-                    return True
-        except (OSError, ValueError):
-            pass
-        time.sleep(0.2)
-    return False
 
 
 def _show(found: Mapping[str, Server], settings: Mapping[str, str], file: Path | None) -> None:

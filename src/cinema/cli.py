@@ -21,6 +21,7 @@ from cinema import __version__
 from cinema.first_process import leave_in_order, obey_signals
 from cinema.parent import die_with_parent
 from stagedoor._commands.failures import OneLine
+from stagedoor._face.collector import hold_collector
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -66,12 +67,13 @@ def _told() -> Iterator[None]:
     """End the command with the line of a fault, whether a check finds it or the work does."""
     from cinema.faults import Fault
     from cinema.settings import SettingsError
+    from stagedoor.errors import ConfigError
 
     try:
         yield
     except Fault as fault:
         _fail(fault.code, fault)
-    except SettingsError as error:
+    except (SettingsError, ConfigError) as error:
         _fail(os.EX_CONFIG, error)
 
 
@@ -104,6 +106,7 @@ def up(restart: Annotated[bool, typer.Option(help="Start a service again when it
 @app.command()
 def gateway(host: Host = None) -> None:
     """Serve the gateway."""
+    hold_collector()
     settings = _settings()
     with _told():
         from cinema.gateway.serve import serve
@@ -177,17 +180,23 @@ def seed(
     if source is not None:
         print(_merged(settings, source))  # noqa: T201 - the answer
         return
-    from cinema.checks import sqlite_file
     from cinema.data.sowing import sow_films
-    from cinema.database.migrate import lacks_tables
     from cinema.seed import sow
+
+    _need_tables(settings)
+    shop = _write(settings, sow)
+    films = _write(settings, partial(sow_films, films=settings.films))
+    print("seeded" if shop or films else "nothing to seed")  # noqa: T201 - the answer
+
+
+def _need_tables(settings: "Settings") -> None:
+    """End the command where the database has not been brought to this release."""
+    from cinema.checks import sqlite_file
+    from cinema.database.migrate import lacks_tables
 
     file = sqlite_file(settings)
     if (file is not None and not file.exists()) or _write(settings, lacks_tables):
         _fail(os.EX_CONFIG, "DATABASE_URL: this database lacks tables; cinema migrate")
-    shop = _write(settings, sow)
-    films = _write(settings, partial(sow_films, films=settings.films))
-    print("seeded" if shop or films else "nothing to seed")  # noqa: T201 - the answer
 
 
 def _merged(settings: "Settings", folder: Path) -> str:
@@ -237,6 +246,7 @@ def sweep(
     from cinema.services.memes.sweeping import SweepFailed, swept
     from stagedoor.errors import UpstreamError
 
+    _need_tables(settings)
     removed: Sequence[str] = ()
     try:
         with _told(), reached(sqlite_file(settings)):

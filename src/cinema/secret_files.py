@@ -6,10 +6,15 @@ That is how container platforms hand over secrets, which then stand in no enviro
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-__all__ = ["is_file_name", "values_from_files"]
+__all__ = ["as_file_name", "is_file_name", "values_from_files"]
 
 _SUFFIX = "_FILE"
 _LONGEST = 65_536  # a setting is a line; whatever is larger was not meant
+
+
+def as_file_name(setting: str) -> str:
+    """Return the variable that names a file with the value of a setting."""
+    return setting + _SUFFIX
 
 
 def is_file_name(name: str, known: Collection[str]) -> bool:

@@ -177,7 +177,7 @@ def rates(value: str) -> str:
     return value
 
 
-_DSN = re.compile(r"https?://[^@/\s]+@[^@/\s]+/\S+", re.ASCII)
+_DSN = re.compile(r"https?://[^@/\s]+@[^@/\s]+/(?:\S+/)?[0-9]+", re.ASCII)
 
 
 def dsn(value: str) -> str:

@@ -123,6 +123,8 @@ def _address(node: str) -> str | None:
 @lru_cache(_KEPT)
 def client_key(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or the /64 of an IPv6 address."""
+    if ":" not in address:  # no IPv6 address: behind a mesh nearly each one is new
+        return address
     try:
         found = ip_address(address)
     except ValueError:

@@ -11,18 +11,16 @@ ATTR is a `Gateway`, or but for `run` a function without arguments that returns 
 one line on standard error, under an exit code of sysexits.h (`_commands/failures.py`).
 """
 
-import os
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from stagedoor._commands import failures
 from stagedoor._commands.failures import OneLine, fail
 from stagedoor._commands.targets import Target, gateway_of, inspected_of, told
+from stagedoor._face.collector import hold_collector
 
 __all__ = ["app"]
 
@@ -38,6 +36,8 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib import metadata
+
         print(f"stagedoor {metadata.version('stagedoor')}")  # noqa: T201 - what was asked for
         raise typer.Exit
 
@@ -94,25 +94,25 @@ def run(
     """Serve a gateway until a signal says stop."""
     from stagedoor._commands.listening import listening_fault
     from stagedoor._face import serving
-    from stagedoor._face.settings import prefix_of, settings_from
+    from stagedoor._face.settings import prefix_of
 
     if reload:
         command = [sys.executable, "-m", "stagedoor", "run", target]
         command += [*(["--host", host] if host else []), *(["--port", str(port)] if port is not None else [])]
         serving.reload(command)
         return
-    gateway = gateway_of(target)
+    hold_collector()
+    name = gateway_of(target).name
     with told():
-        gateway.looked_at(reachable=True)  # a port that is taken is no news beside what can never work
-        given = settings_from(os.environ, gateway.name, gateway.settings)
-        where = (host or given.host, given.port if port is None else port)
-        fault = listening_fault(*where)
+        ready = serving.prepared(target, host=host, port=port, workers=workers)
+        # Asked now: a port that is taken is no news beside what can never work.
+        fault = listening_fault(ready.host, ready.port)
         if fault is not None:
             said = {"host": host, "port": port}[fault.at] is not None
-            name = f"--{fault.at}" if said else f"{prefix_of(gateway.name)}{fault.at.upper()}"
-            fail(fault.code, [f"{name}: {fault.line}"])
-        Console(stderr=True).print(f"{gateway.name} at http://{where[0]}:{where[1]}", highlight=False)
-        serving.serve(target, host=host, port=port, workers=workers)
+            setting = f"--{fault.at}" if said else f"{prefix_of(name)}{fault.at.upper()}"
+            fail(fault.code, [f"{setting}: {fault.line}"])
+        print(f"{name} at http://{ready.host}:{ready.port}", file=sys.stderr)  # noqa: T201 - for the terminal
+        ready.serve()
 
 
 @app.command(epilog="Example: stagedoor check shop:app")

@@ -80,10 +80,14 @@ class ProblemDetails:
     members: Mapping[str, Any] = field(default_factory=dict)
 
 
-def cause_of(problem: ProblemDetails, error: BaseException | None) -> str:
-    """Return why an answer is a 5xx, for those who run it: the service and what is wrong, else the problem's kind."""
+def cause_of(problem: ProblemDetails, error: BaseException | None, waits_for: Mapping[str, str]) -> str:
+    """Return why an answer is a 5xx, for those who run it: the service and what is wrong, else the problem's kind.
+
+    `waits_for` names the service behind what is an upstream of the gateway's own, such as pages that are kept.
+    """
     if isinstance(error, UpstreamError):
-        return f"{error.operation.partition('.')[0]}: {error.reason}"
+        name = error.operation.partition(".")[0]
+        return f"{waits_for.get(name, name)}: {error.reason}"
     return problem.kind
 
 

@@ -84,6 +84,12 @@ WRONG: list[tuple[dict[str, str], str, int]] = [
     ({"FILMS": "many"}, "FILMS: must be a whole number from 1 to 10000000", SETTING),
     ({"CINEMA_PORTS": "65535"}, "CINEMA_PORTS: must be a whole number from 1 to 65529", SETTING),
     ({"GATEWAY_ADMIN_KEY": SECRET}, "GATEWAY_ADMIN_KEY: must be text of 16 to 1024 characters", SETTING),
+    (
+        {"GATEWAY_ADMIN_KEY": "\u00fc" * 20},
+        "GATEWAY_ADMIN_KEY: must be ASCII characters that can be",
+        SETTING,
+    ),
+    ({"SSL_CERT_FILE": "/nowhere", "SEARCH_URL": "https://h"}, "SSL_CERT_FILE: '/nowhere' must be", SETTING),
     ({"REDIS_PREFIX": "a b"}, "REDIS_PREFIX: must be 1 to 64 letters, digits, dots", SETTING),
     (
         {"GATEWAY_RATE_LIMIT": "many"},
@@ -95,7 +101,29 @@ WRONG: list[tuple[dict[str, str], str, int]] = [
     ({"GATEWAY_TRUSTED_PROXIES": "10.0.0.0/33"}, "GATEWAY_TRUSTED_PROXIES: must be addresses", SETTING),
     ({"MEDIA_STORE": "s3"}, "MEDIA_S3_ENDPOINT: must be set when MEDIA_STORE is s3", SETTING),
     ({"SENTRY_DSN": "sentry"}, "SENTRY_DSN: must be an address such as", SETTING),
+    (
+        {"SENTRY_DSN": "https://key@sentry.example.com/films"},
+        "SENTRY_DSN: must be an address such as",
+        SETTING,
+    ),
+    # names of files, and what libraries read
+    ({"REDIS_URL_FIEL": "x"}, "REDIS_URL_FIEL: no such setting; did you mean REDIS_URL_FILE?", SETTING),
+    (
+        {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_BSP_SCHEDULE_DELAY": "soon"},
+        "OTEL_BSP_SCHEDULE_DELAY: must",
+        SETTING,
+    ),
     # hosts and ports
+    (
+        {"CINEMA_PORTS": "", "GATEWAY_PORT": "8001"},
+        "GATEWAY_USERS_URL, GATEWAY_PORT: both say port 8001; give each process one of its own",
+        SETTING,
+    ),
+    (
+        {"CINEMA_PORTS": "", "MEDIA_URL": "http://localhost:8004"},
+        "GATEWAY_MEMES_URL, MEDIA_URL: both say port 8004",
+        SETTING,
+    ),
     ({"GATEWAY_HOST": "999.1.1.1"}, "GATEWAY_HOST: must be an address or a name of this machine", SETTING),
     ({"GATEWAY_HOST": "192.0.2.1"}, "GATEWAY_HOST: '192.0.2.1' is no address of this machine", SETTING),
     ({"GATEWAY_HOST": "nowhere.invalid"}, "GATEWAY_HOST: 'nowhere.invalid' cannot be resolved", SETTING),
@@ -298,6 +326,16 @@ def test_g2_what_the_system_says_of_a_place_is_told_in_its_words_at_least() -> N
         ("up", {}, b"FILMS=1\nFILMS\n", "cinema: .env:2: must be NAME=value", SETTING),
         ("media", {"MEDIA_URL": "http://0.0.0.0:1"}, b"", "cinema: MEDIA_TOKEN: must be set where", SETTING),
         ("etl", {}, b"", "cinema: DATABASE_URL: there is no file 'data/cinema.db'; cinema migrate", SETTING),
+        ("gateway", {"SEARCH_DIR": ".env"}, b"# x\n", "cinema: SEARCH_DIR: '.env' has a file where", PLACE),
+        ("sweep", {}, b"", "cinema: DATABASE_URL: this database lacks tables; cinema migrate", SETTING),
+        (
+            *("gateway", {"GATEWAY_USERS_URL": "https://h", "SSL_CERT_FILE": "/nowhere"}, b""),
+            *("cinema: SSL_CERT_FILE: '/nowhere' must be a file of certificates", SETTING),
+        ),
+        (
+            *("gateway", {"PROMETHEUS_MULTIPROC_DIR": "/nowhere"}, b""),
+            *("cinema: PROMETHEUS_MULTIPROC_DIR: '/nowhere' must be a folder that is there", SETTING),
+        ),
         ("migrate", {"DATABASE_URL": "postgres://u@h.invalid/d"}, b"", "its host cannot be resolved", TAKEN),
     ],
 )

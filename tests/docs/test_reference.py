@@ -108,7 +108,7 @@ def test_nothing_behind_the_public_names_is_in_the_reference(script: ModuleType)
     }
     assert re.findall(r"stagedoor\._\w+", told) == []
     assert [name for name in ("def made(", "def cost(", "def served(") if name in told] == []
-    assert len(told.splitlines()) < 3_000
+    assert len(told.splitlines()) < 3_300
 
 
 def test_every_public_name_says_in_a_table_what_it_is(script: ModuleType) -> None:

@@ -19,7 +19,7 @@ import pytest
 pytestmark = pytest.mark.live
 
 APP = """
-import asyncio, os, sys
+import asyncio, os, pathlib, sys, time
 from stagedoor._door import ServerHooks, serve
 
 async def app(scope, receive, send):
@@ -37,6 +37,8 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": body})
 
 def make():
+    slow = pathlib.Path(__file__).with_name("slow")  # how many seconds the next start takes
+    time.sleep(float(slow.read_text()) if slow.exists() else 0.0)
     return ServerHooks(app=app, drain=lambda: print("draining", flush=True))
 
 if __name__ == "__main__":

@@ -73,6 +73,18 @@ def test_a_stopped_server_leaves_no_process(server: Server) -> None:
     assert all(gone(pid) for pid in family)
 
 
+def test_a_stopped_object_store_leaves_nothing_beside_its_folder(s3: Server) -> None:
+    """SeaweedFS makes sockets and logs right in /tmp: hundreds of them after a day of tests."""
+    (head, *_) = s3.processes()
+    made = s3.recipe.leaves(s3.folder, s3.port)
+
+    s3.stop()
+
+    assert made
+    assert [one for one in made if one.exists()] == []
+    assert [*servers.DATA.glob(f"weed.*.{head.pid}")] == []
+
+
 def test_a_paused_server_accepts_and_says_nothing(server: Server) -> None:
     """A hang is not a refusal: the connection is made and no answer comes."""
     server.pause()

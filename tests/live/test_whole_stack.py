@@ -24,7 +24,7 @@ import pytest
 from scripts.dashboards.__main__ import written
 from tests.docs.pages import ROOT
 from tests.live.platform import until
-from tests.servers import LOOPBACK
+from tests.servers import DATA, LOOPBACK
 from tests.tools import tool_of
 
 pytestmark = [
@@ -43,6 +43,15 @@ PATHS = (
     "/api/memes?limit=3",
 )
 LOAD_SECONDS = 20.0
+# What hangs at one time, and the alert that each raises.
+TOGETHER = {
+    "PostgresAway": ("postgres",),
+    "SearchAway": ("java",),
+    "NginxAway": ("nginx",),
+    "EtlAway": ("cinema", "etl"),
+    "ServiceAway": ("cinema", "media"),
+    "ExporterAway": ("prometheus-node-exporter",),
+}
 # What a panel's variables stand for: a rate over a minute, and any instance.
 VARIABLES = {"$__rate_interval": "1m", "$instance": ".*"}
 
@@ -76,8 +85,11 @@ class _Taking(BaseHTTPRequestHandler):
 class Whole:
     """The stack as it runs."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", told: dict[str, Any], receiver: Receiver) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", told: dict[str, Any], receiver: Receiver, temporary: Path
+    ) -> None:
         self.process = process
+        self.temporary = temporary
         self.addresses: dict[str, str] = told["addresses"]
         self.settings: dict[str, str] = told["settings"]
         self.receiver = receiver
@@ -119,7 +131,7 @@ class Whole:
     def processes(self, *words: str) -> list[psutil.Process]:
         """Return the processes of the stack whose command has these words."""
         family = psutil.Process(self.process.pid).children(recursive=True)
-        return [one for one in family if all(word in one.cmdline() or word in one.name() for word in words)]
+        return [one for one in family if all(word in one.cmdline() or word == one.name() for word in words)]
 
 
 @pytest.fixture(scope="module")
@@ -128,20 +140,21 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
     for program in ("prometheus", "nginx", "prometheus-alertmanager", "prometheus-redis-exporter"):
         tool_of(program, "nginx-light" if program == "nginx" else program)
     folder, receiver = tmp_path_factory.mktemp("whole"), Receiver()
-    file, log = folder / "addresses", folder / "log"
+    file, log, temporary = folder / "addresses", folder / "log", folder / "tmp"
+    temporary.mkdir()
     options = ["--free-ports", "--addresses", str(file), "--receiver", receiver.url]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "scripts.whole", *options],
             cwd=ROOT,
-            env=os.environ | {"FILMS": "500", "MEMES": "5"},
+            env=os.environ | {"FILMS": "500", "MEMES": "5", "TMPDIR": str(temporary)},
             stdout=output,
             stderr=output,
         )
     try:
         until(lambda: file.exists() or process.poll() is not None, log.read_text, 240.0)
         assert process.poll() is None, log.read_text()
-        yield Whole(process, json.loads(file.read_text()), receiver)
+        yield Whole(process, json.loads(file.read_text()), receiver, temporary)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
@@ -230,3 +243,50 @@ def test_what_goes_away_is_told_once_and_its_end_too(
         (alert, "firing"),
         (alert, "resolved"),
     ]
+
+
+def test_everything_else_that_goes_away_is_told_and_its_end_too(whole: Whole) -> None:
+    """Issue 15.3: each server, service and exporter by the alert of its own, all at one time."""
+    before = len(whole.receiver.taken)
+    stopped = [one for words in TOGETHER.values() for one in whole.processes(*words)]
+    for process in stopped:
+        process.suspend()
+    until(lambda: told(whole, before, "firing") >= set(TOGETHER), whole.alerts, 150.0)
+    for process in stopped:
+        process.resume()
+    until(lambda: told(whole, before, "resolved") >= set(TOGETHER), whole.alerts, 90.0)
+
+    assert not set(TOGETHER) & whole.alerts()
+
+
+def told(whole: Whole, before: int, status: str) -> set[str]:
+    """Return the alerts of which the receiver has heard this since."""
+    return {name for name, state in whole.receiver.taken[before:] if state == status}
+
+
+def test_no_gateway_at_all_is_told_and_its_end_too(whole: Whole) -> None:
+    """Issue 15.3: both workers hang, so nobody can say so but Prometheus."""
+    (head,) = whole.processes("cinema", "gateway")
+    stopped = [head, *head.children(recursive=True)]
+    for process in stopped:
+        process.suspend()
+    until(lambda: "GatewayAway" in whole.alerts(), whole.alerts, 60.0)
+    for process in stopped:
+        process.resume()
+    until(lambda: "GatewayAway" not in whole.alerts(), whole.alerts, 60.0)
+
+    assert json.loads(whole.ask("gateway", "/health/live"))
+
+
+def test_ctrl_c_leaves_nothing(whole: Whole) -> None:
+    """Issue 15.4: no process, no folder, no socket. The last of these tests, as it ends what they use."""
+    family = whole.processes()
+    whole.process.send_signal(signal.SIGINT)
+    whole.process.wait(60)
+    _, late = psutil.wait_procs(family, timeout=10)
+    store = whole.addresses["s3"].rpartition(":")[2]
+
+    assert len(family) > 20
+    assert late == []
+    assert [*whole.temporary.iterdir()] == []
+    assert [*DATA.glob(f"seaweedfs-*-{store}.sock")] == []

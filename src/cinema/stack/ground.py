@@ -1,7 +1,7 @@
 """What `cinema up` looks at before it starts anything: ports, places to write, and what the settings say together."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from cinema.checks import check_database, check_folder, check_index
 from cinema.faults import Fault
@@ -10,6 +10,8 @@ from cinema.stack.parts import StackProcess
 from stagedoor._commands.listening import ListeningFault, listening_fault
 
 __all__ = ["check_ground"]
+
+_OF_LIBRARIES = ("PROMETHEUS_MULTIPROC_DIR", "SSL_CERT_FILE")
 
 
 def check_ground(settings: Settings, parts: Iterable[StackProcess]) -> None:
@@ -29,7 +31,8 @@ def check_ground(settings: Settings, parts: Iterable[StackProcess]) -> None:
         check_gateway(settings)
 
 
-def _check_ports(parts: Iterable[StackProcess]) -> None:
+def _check_ports(parts: Sequence[StackProcess]) -> None:
+    _check_apart(parts)
     found = [(part, fault) for part in parts if (fault := listening_fault(part.host, part.port)) is not None]
     wrong = next(((part, fault) for part, fault in found if fault.code != os.EX_UNAVAILABLE), None)
     if wrong:
@@ -40,6 +43,18 @@ def _check_ports(parts: Iterable[StackProcess]) -> None:
         are = "ports {} are" if len(found) > 1 else "port {} is"
         line = f"{names}: {are.format(ports)} taken; stop what listens there, or set CINEMA_PORTS=9000 to move all"
         raise Fault(line, os.EX_UNAVAILABLE)
+
+
+def _check_apart(parts: Iterable[StackProcess]) -> None:
+    """Raise `Fault` where two processes are told one port: each is free, until the other has it."""
+    told: dict[int, str] = {}
+    for part in parts:
+        other = told.setdefault(part.port, part.setting)
+        if other != part.setting:
+            line = (
+                f"both say port {part.port}; give each process one of its own, or set CINEMA_PORTS=9000 alone"
+            )
+            raise Fault(f"{other}, {part.setting}: {line}")
 
 
 def _setting_of(part: StackProcess, fault: ListeningFault) -> str:
@@ -57,6 +72,8 @@ def _check_media(settings: Settings, host: str) -> None:
 
 def _may_contradict(settings: Settings) -> bool:
     """Tell whether anything is set that only the gateway's own look at itself can judge: times, limits, keys."""
+    if any(os.environ.get(name) for name in _OF_LIBRARIES):
+        return True
     plain = ("_url", "_port", "_host", "_ttl_s", "_stale_s")
     said = [name for name in settings.model_fields_set if not name.endswith(plain)]
     return any(name.startswith("gateway_") or name == "search_timeout_ms" for name in said)

@@ -35,7 +35,8 @@ class PlanFinding:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.aggregate}.{self.part}: {self.text}"
+        name = f"{self.aggregate}.{self.part}" if self.part else self.aggregate
+        return f"{self.file}:{self.line}: {name}: {self.text}"
 
 
 class PlanError(ConfigError):

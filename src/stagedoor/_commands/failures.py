@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, NoReturn
 
 import typer
-from rich.console import Console
 from typer.core import TyperGroup
 
 __all__ = [
@@ -38,6 +37,8 @@ _UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
 
 def fail(code: int, lines: Iterable[str]) -> NoReturn:
     """Say what is wrong, a line each, and end with that code; findings are what was asked for, so they are output."""
+    from rich.console import Console  # noqa: PLC0415 - a command that works needs no colours
+
     console = Console(stderr=code != FINDINGS)
     for line in lines:
         console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)

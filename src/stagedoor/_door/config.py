@@ -66,6 +66,10 @@ class NearAnswers(Protocol):
         """
         ...
 
+    def refusal(self, path: bytes, fields: Fields, second: Fields) -> bytes | None:
+        """Return the refusal of a GET that there is no time for; None: ask the application."""
+        ...
+
 
 def _ignore(problem: ProblemDetails, request_id: str) -> None:
     """Tell nobody of a refusal."""

@@ -89,6 +89,8 @@ class NearDoorProtocol(DoorProtocol):
             if plain
             else None
         )
+        if whole is None and plain and head.method == "GET":
+            whole = near.refusal(target.raw_path, head.fields, self._state.default_headers)
         if whole is None:
             DoorProtocol.begin(self, head)
         else:
@@ -107,6 +109,7 @@ class NearDoorProtocol(DoorProtocol):
         )
 
     def _give(self, whole: bytes) -> None:
-        self.write(whole)
+        self._timeouts.written += len(whole)
+        self._transport.write(whole)
         self._state.total_requests += 1
         self._timeouts.enter("idle", self._loop.time())

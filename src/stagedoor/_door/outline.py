@@ -45,5 +45,5 @@ def _lines_of(names: frozenset[bytes]) -> re.Pattern[bytes]:
 
 def _spelled(name: bytes) -> bytes:
     """Return a pattern for a name in any case; `re.IGNORECASE` would try each name letter by letter, thrice as slow."""
-    letters = [f"[{letter}{letter.upper()}]" if letter.isalpha() else letter for letter in name.decode()]
-    return "".join(letters).replace("*", "[^:]*").encode()
+    each = [f"[{one}{one.upper()}]" if one.isalpha() else re.escape(one) for one in name.decode()]
+    return "".join(each).replace(r"\*", "[^:]*").encode()

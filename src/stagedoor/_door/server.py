@@ -104,9 +104,8 @@ class DoorServer(uvicorn.Server):
         return bool(self.server_state.connections or self.server_state.tasks)
 
     async def _close_listeners(self, sockets: Iterable[socket.socket]) -> None:
-        if self.config.workers == 1:  # others share the socket with its queue, and the parent ends it
-            for listener in self._listeners():
-                stop_arrivals(listener.fileno())
+        for listener in self._listeners():
+            stop_arrivals(listener.fileno())
         await asyncio.sleep(ARRIVE_SECONDS)
         for server in self.servers:
             server.close()

@@ -46,7 +46,7 @@ def serve(
         workers=workers,
     )
     if workers > 1:
-        Workers(config, config.bind_socket()).run()
+        Workers(config).run()
     else:
         DoorServer(config).run()
 

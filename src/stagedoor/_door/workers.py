@@ -1,38 +1,32 @@
-"""Keep several processes behind one listening socket: whoever dies is replaced, and a stop of one refuses nobody.
+"""Keep several processes that serve one port: whoever dies is replaced, and a stop of one refuses nobody.
 
-Theory. The parent binds the socket and answers nothing itself; each worker serves it, and the kernel gives a connection
-to one that takes it up. A worker that is told to stop leaves the queue to the others. SIGTERM to the parent stops all:
-while they still take up connections, it lets nobody more in (`arrivals`), so that the queue is empty when the last of
-them turns away. A second signal is passed on. SIGHUP replaces each worker once its successor serves.
+Theory. The parent binds a listening socket for each place (`queues`), keeps all of them, and answers nothing itself;
+a worker serves the one of its place (`worker`). A worker that is told to stop leaves its queue to the others and to
+whoever takes its place. SIGTERM to the parent stops all: while they still take up connections, it lets nobody more in
+(`arrivals`), so that the queues are empty when the last of them turns away. A second signal is passed on. SIGHUP
+replaces each worker once its successor serves.
 
-A worker says twice a second that it is there, from a thread of its own: one that the system has stopped is killed, and
-replaced. The pipe it says so through also tells it that the parent has gone, which it does not outlive.
+A worker that says nothing any more is one that the system has stopped: it is killed, and replaced.
 """
 
 import contextlib
 import logging
 import multiprocessing
-import os
 import signal
-import socket
-import threading
 import time
-from multiprocessing.connection import Connection
 from typing import Final
 
 from uvicorn.config import STARTUP_FAILURE
 
-from stagedoor._door.allocation import keep_freed_memory
 from stagedoor._door.arrivals import stop_arrivals
 from stagedoor._door.config import GRACE, DoorConfig
-from stagedoor._door.server import DoorServer
+from stagedoor._door.queues import Queues, open_queues
+from stagedoor._door.worker import TICK, work
 
 __all__ = ["Workers"]
 
 _LOGGER: Final = logging.getLogger("stagedoor._door")
 _SPAWN: Final = multiprocessing.get_context("spawn")
-_TICK: Final = 0.1
-_REPORT_SECONDS: Final = 0.5
 _SILENT_SECONDS: Final = 5.0
 _START_SECONDS: Final = 30.0
 _END_SECONDS: Final = GRACE + 2.0
@@ -42,9 +36,10 @@ _YOUNG_SECONDS: Final = 1.0
 class _Worker:
     """One process, and what the parent knows of it."""
 
-    def __init__(self, config: DoorConfig, listener: socket.socket) -> None:
+    def __init__(self, config: DoorConfig, queues: Queues, place: int) -> None:
+        self.place = place
         self._line, theirs = _SPAWN.Pipe(duplex=False)
-        self.process = _SPAWN.Process(target=_work, args=(config, listener, theirs))
+        self.process = _SPAWN.Process(target=work, args=(config, queues, place, theirs))
         self.process.start()
         theirs.close()
         self.began = self.told = self.leaves = time.monotonic()
@@ -77,9 +72,9 @@ class _Worker:
 class Workers:
     """The parent of as many workers as the configuration says; its `run` returns when all have stopped."""
 
-    def __init__(self, config: DoorConfig, listener: socket.socket) -> None:
+    def __init__(self, config: DoorConfig) -> None:
         self._config = config
-        self._listener = listener
+        self._queues, self._claim = open_queues(config, _SPAWN)
         self._workers: list[_Worker] = []
         self._leaving: list[_Worker] = []
         self._old: list[_Worker] = []  # to be replaced, in this order
@@ -91,11 +86,11 @@ class Workers:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._note)
         signal.signal(signal.SIGHUP, self._renew)
-        self._workers = [self._another() for _ in range(self._config.workers)]
+        self._workers = [self._another(place) for place in range(self._config.workers)]
         try:
             while not self._signals:
                 self._tend(time.monotonic())
-                time.sleep(_TICK)
+                time.sleep(TICK)
         finally:
             self._stop()
 
@@ -105,13 +100,15 @@ class Workers:
     def _renew(self, *_: object) -> None:
         self._old = list(self._workers)
 
-    def _another(self) -> _Worker:
-        return _Worker(self._config, self._listener)
+    def _another(self, place: int) -> _Worker:
+        return _Worker(self._config, self._queues, place)
 
     def _tend(self, now: float) -> None:
-        for place, worker in enumerate(self._workers):
-            if not worker.is_well(now) and now - worker.began > _YOUNG_SECONDS:
-                self._workers[place] = self._replaced(worker)
+        for worker in list(self._workers):
+            if not worker.is_well(now):
+                self._queues.note(worker.place, 0.0)
+                if now - worker.began > _YOUNG_SECONDS:
+                    self._workers[worker.place] = self._replaced(worker)
         for worker in list(self._leaving):
             if not worker.is_well(now) or now - worker.leaves > _END_SECONDS:
                 self._leaving.remove(worker)
@@ -119,7 +116,7 @@ class Workers:
         if self._successor is not None:
             self._succeed(self._successor, now)
         elif self._old:
-            self._successor = self._another()
+            self._successor = self._another(self._old[0].place)
 
     def _replaced(self, worker: _Worker) -> _Worker:
         code = worker.process.exitcode
@@ -127,7 +124,7 @@ class Workers:
             raise SystemExit(code)
         _LOGGER.warning("worker %s ended (%s); starting another", worker.process.pid, code)
         worker.end()
-        return self._another()
+        return self._another(worker.place)
 
     def _succeed(self, successor: _Worker, now: float) -> None:
         """Let a successor that serves take the place of the oldest; give the renewal up if it cannot."""
@@ -138,7 +135,7 @@ class Workers:
         elif successor.serves:
             self._successor, old = None, self._old.pop(0)
             if old in self._workers:
-                self._workers[self._workers.index(old)] = successor
+                self._workers[old.place] = successor
                 self._leaving.append(old)
                 old.terminate(now)
             else:  # it died, and was replaced, meanwhile
@@ -151,36 +148,17 @@ class Workers:
         began = time.monotonic()
         for worker in family:
             worker.process.terminate()
-        time.sleep(_TICK)  # they take up connections for longer than this
-        stop_arrivals(self._listener.fileno())
+        time.sleep(TICK)  # they take up connections for longer than this
+        for queue in self._queues.sockets:
+            stop_arrivals(queue.fileno())
         while any(worker.process.is_alive() for worker in family) and time.monotonic() - began < _END_SECONDS:
             if self._signals > passed_on:
                 passed_on = self._signals
                 for worker in family:
                     worker.process.terminate()
-            time.sleep(_TICK / 2)
+            time.sleep(TICK / 2)
         for worker in family:
             worker.end()
-        self._listener.close()
-
-
-def _work(config: DoorConfig, listener: socket.socket, line: Connection) -> None:
-    """Be a worker."""
-    for number in (
-        signal.SIGINT,
-        signal.SIGHUP,
-    ):  # a terminal sends them to all; the parent passes on what counts
-        signal.signal(number, signal.SIG_IGN)
-    keep_freed_memory()
-    server = DoorServer(config)
-    threading.Thread(target=_report, args=(server, line), daemon=True).start()
-    server.run(sockets=[listener])
-
-
-def _report(server: DoorServer, line: Connection) -> None:
-    try:
-        while True:
-            line.send(server.started)
-            time.sleep(_REPORT_SECONDS if server.started else _TICK)
-    except OSError:  # the parent has gone
-        os.kill(os.getpid(), signal.SIGTERM)
+        self._queues.close()
+        if self._claim is not None:
+            self._claim.close()

@@ -219,6 +219,12 @@ class Blueprint:
             self._seen[function] = used_by(function)
         return self._seen[function]
 
+    def waited_for(self) -> dict[str, str]:
+        """Return the one service whose call a handler's code shows, by the handler's name; it is why that fails."""
+        shown = {one.function.__name__: self.seen(one.function) for one in self.handlers}
+        names = {one.name for one in self.behind}
+        return {name: used[0].name for name, used in shown.items() if len(used) == 1 and name not in names}
+
     def uses_of(self, part: DeclaredPart) -> Sequence[Any]:
         """Return the services and sources of a part: as it says, else as its code shows."""
         found = self.seen(part.function) if part.uses is None else part.uses

@@ -23,7 +23,7 @@ class Cache:
     `max_age` is how long an answer is fresh; `stale_while_revalidate` and `stale_if_error` how long past that it may
     stand in, while a new one is fetched or when that fails. Tags may name inputs, as in `home:{account_id}`, whose
     values are escaped; parts may add tags of their values with `tag()`. `key` replaces the key by a readable one that
-    names every input of path and query in the same way; what identifies the caller stays part of it. `private` keeps
+    names inputs in the same way; what identifies the caller stays part of it. `private` keeps
     caches between here and the client from keeping it, also where nothing of the caller identifies it: the path may
     name a person.
 
@@ -66,15 +66,6 @@ class Cache:
         """Return the inputs that tags and key name."""
         key = () if self.key is None else self.key.names
         return frozenset([*key, *(name for tag in self.tags for name in tag.names)])
-
-    def lacking(self, inputs: Sequence[str]) -> str:
-        """Say which inputs its key does not name: answers to different ones would be one. "" if it names all."""
-        missing = () if self.key is None else [name for name in inputs if name not in self.key.names]
-        if self.key is None or not missing:
-            return ""
-        remedy = ":".join([self.key.text, *(f"{{{name}}}" for name in missing)])
-        names = ", ".join(map(repr, missing))
-        return f"Cache(key={self.key.text!r}) lacks {names}: say key={remedy!r}, or leave key= out"
 
     def key_of(self, values: Mapping[str, object]) -> str:
         """Return the readable key of these inputs; "" if none is declared."""

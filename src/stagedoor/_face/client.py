@@ -71,11 +71,13 @@ class ServiceClient:
 
     async def pass_on(self, caller: Caller, template: str, request: HttpRequest) -> HttpResponse:
         """Send a request that is somebody else's, and return the answer as it came."""
-        forwarded = self._forwarded(caller)
+        headers = request.headers
+        if not self._plain:
+            headers = _merged(headers, self.headers, self._forwarded(caller))
         whole = Asking(
             method=request.method,
             target=request.target,
-            headers=_merged(request.headers, self.headers, forwarded),
+            headers=headers,
             body=request.body,
             streamed=True,
             raw=True,

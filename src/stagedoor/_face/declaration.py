@@ -49,6 +49,7 @@ class Declaration(Upstreams, Routes):
         if not isinstance(given, str) or _NAME.fullmatch(given) is None:
             raise ConfigError(f"{self.place}: a gateway's name is lower case such as 'shop', not {name!r}")
         validate_seconds(deadline, "deadline", self.place)
+        self._validate_kinds(middleware, documents)
         self.name = name
         self.deadline = deadline
         self.settings = settings
@@ -61,6 +62,17 @@ class Declaration(Upstreams, Routes):
         self.headers = lower_fields(headers)
         self.extensions: list[Callable[[Running], Extension]] = []
         self.included: list[tuple[Declaration, str]] = []
+
+    def _validate_kinds(self, middleware: Sequence[object], documents: Sequence[object]) -> None:
+        """Raise `ConfigError` for what would fail later, without a place."""
+        for one in middleware:
+            if not callable(one):
+                raise ConfigError(
+                    f"{self.place}: middleware is called with an application, which {one!r} cannot be"
+                )
+        for one in documents:
+            if not isinstance(one, DocumentSet):
+                raise ConfigError(f"{self.place}: documents are DocumentSet(...), not {one!r}")
 
     def extend(self, make: Callable[[Running], Extension]) -> None:
         """Add routes of the engine's own kind, which the face has no word for: `make` is given the running gateway.

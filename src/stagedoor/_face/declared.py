@@ -196,6 +196,8 @@ def uses_of(
     uses: AbstractSet[Any] | None, place: Place, source_of: Callable[[Any], Any]
 ) -> tuple[Any, ...] | None:
     """Return the services and sources that `uses` names; raises `ConfigError` for anything else."""
+    if uses is not None and not isinstance(uses, AbstractSet | tuple | list):
+        raise ConfigError(f"{place}: uses is a set of services and sources, as in {{accounts}}, not {uses!r}")
     if uses is None:
         return None
     found: list[Any] = []

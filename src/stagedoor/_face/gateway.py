@@ -1,7 +1,6 @@
 """`Gateway`: the declaration of a gateway, and an ASGI application."""
 
 import asyncio
-import gc
 import os
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from stagedoor._call import Env, Transport
 from stagedoor._clock import SystemClock
 from stagedoor._face.authenticators import Guards, authenticators
 from stagedoor._face.blueprint import Blueprint
+from stagedoor._face.collector import spare_collector
 from stagedoor._face.declaration import Declaration
 from stagedoor._face.declared import Source
 from stagedoor._face.running import Running
@@ -47,8 +47,11 @@ class Gateway(Declaration):
     """
 
     @cached_property
-    def _serving(self) -> weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Running]:
-        """Return what serves, by its event loop: born with the first, since a declaration holds nothing at work."""
+    def _serving(self) -> weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[Running]]:
+        """Return what serves, by its event loop: born with the first, since a declaration holds nothing at work.
+
+        Of several in one loop the last that began answers, and they end in any order.
+        """
         return weakref.WeakKeyDictionary()
 
     @asynccontextmanager
@@ -145,7 +148,7 @@ class Gateway(Declaration):
 
         For jobs, GraphQL resolvers and other frameworks.
         """
-        serving = self._serving.get(asyncio.get_running_loop())
+        serving = self._here()
         if serving is not None:
             yield serving
             return
@@ -159,25 +162,26 @@ class Gateway(Declaration):
             yield
 
     @asynccontextmanager
-    async def served(self, *, all_logs: bool = False) -> AsyncIterator[Running]:
-        """Be the gateway that serves in this event loop."""
+    async def served(self, made: Running | None = None) -> AsyncIterator[Running]:
+        """Be the gateway that serves in this event loop: the one `made` of this declaration, or a new one."""
         loop = asyncio.get_running_loop()
-        async with self.made(all_logs=all_logs).opened() as running, warned(running):
-            self._serving[loop] = running
+        async with (made or self.made()).opened() as running, warned(running):
+            here = self._serving.setdefault(loop, [])
+            here.append(running)
             try:
                 yield running
             finally:
-                self._serving.pop(loop, None)
+                here.remove(running)
 
-    async def __call__(self, scope: Any, receive: Any, send: Any, *, alone: bool = False) -> None:  # noqa: ANN401
+    async def __call__(self, scope: Any, receive: Any, send: Any, *, alone: Running | None = None) -> None:  # noqa: ANN401
         """Serve one ASGI connection; raises `RuntimeError` where nobody ran the lifespan.
 
-        `alone`: the process is this gateway's; all its loggers lead to the gateway's log, and not the kit's only.
+        `alone` is what was made to serve where the process is this gateway's: once, before there was a connection.
         """
         if scope["type"] == "lifespan":
             await self._live(receive, send, alone)
             return
-        running = self._serving.get(asyncio.get_running_loop())
+        running = self._here()
         if running is None:
             raise RuntimeError(
                 f"the gateway {self.name!r} is not open: its lifespan did not run. Mounted, say "
@@ -187,18 +191,25 @@ class Gateway(Declaration):
 
     def serving(self) -> list[Running]:
         """Return what serves now, in whichever loop."""
-        return list(self._serving.values())
+        return [running for here in self._serving.values() for running in here]
 
-    async def _live(self, receive: Any, send: Any, alone: bool) -> None:  # noqa: ANN401 - ASGI's own types
+    def _here(self) -> Running | None:
+        """Return what serves in this event loop; None if nothing does."""
+        here = self._serving.get(asyncio.get_running_loop())
+        return here[-1] if here else None
+
+    async def _live(self, receive: Any, send: Any, alone: Running | None) -> None:  # noqa: ANN401 - ASGI's own types
         await receive()
+        phase = "startup"
         try:
-            async with self.served(all_logs=alone):
-                if alone:
-                    _spare_the_collector()
+            async with self.served(alone):
+                if alone is not None:
+                    spare_collector()
                 await send({"type": "lifespan.startup.complete"})
+                phase = "shutdown"
                 await receive()
         except Exception as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
             raise
         await send({"type": "lifespan.shutdown.complete"})
 
@@ -215,17 +226,6 @@ class Inspected:
     routes: Sequence[Any]
     doubts: Sequence[str]
     notes: Sequence[str] = ()  # what is right, and should be known before there are several processes
-
-
-def _spare_the_collector() -> None:
-    """Look for cycles rarely, and never among what lives as long as the process.
-
-    What a request makes goes by itself, as soon as nobody refers to it. At the default of 700 new objects the collector
-    runs several times per answer over all requests under way: a tenth of the CPU of a cold one.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def _half() -> float:

@@ -12,7 +12,7 @@ from stagedoor._face.aggregates import FALLBACK, Aggregate
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
-from stagedoor._face.inputs import UNVARIED, Input, input_of, is_model, markers_of, nearest
+from stagedoor._face.inputs import Input, input_of, is_model, markers_of, nearest, well_marked
 from stagedoor._face.places import place_of_code
 from stagedoor._face.templates import route_names
 from stagedoor.errors import ConfigError
@@ -59,7 +59,7 @@ class Layout(Generic[M]):
 
     def _arguments(self, function: Any) -> tuple[Argument, ...]:  # noqa: ANN401 - a function
         try:
-            return signature_of(function).arguments
+            return well_marked(signature_of(function)).arguments
         except ConfigError as error:
             place = place_of_code(function)
             finding = PlanFinding(place.file, place.line, self.declared.name, function.__name__, str(error))
@@ -69,6 +69,18 @@ class Layout(Generic[M]):
         self._findings.append(
             PlanFinding(part.place.file, part.place.line, self.declared.name, part.name, text)
         )
+
+    def _found_of_all(self, text: str) -> None:
+        place = self.declared.place
+        self._findings.append(PlanFinding(place.file, place.line, self.declared.name, "", text))
+
+    def _found_near(self, near: str, text: str) -> None:
+        """Note what is wrong with the screen, at the part that takes what was probably meant."""
+        for part in self.declared.parts:
+            if any(repr(one.name) in near for one in self._arguments(part.function)):
+                self._found(part, text)
+                return
+        self._found_of_all(text)
 
     def _validate_no_findings(self) -> None:
         if self._findings:
@@ -85,7 +97,7 @@ class Layout(Generic[M]):
             for name in self.path:
                 if name not in found:
                     near = nearest(name, found)
-                    self._found(self.declared.parts[0], f"the path names {name!r}, which no part takes{near}")
+                    self._found_near(near, f"the path names {name!r}, which no part takes{near}")
         return tuple(found.values())
 
     def _input(self, part: DeclaredPart, argument: Argument, found: dict[str, Input]) -> None:
@@ -124,20 +136,20 @@ class Layout(Generic[M]):
         try:
             return guard_of(self.declared.guard, self.claimed.values())
         except ConfigError as error:
-            self._found(self.declared.parts[0], str(error))
+            self._found_of_all(str(error))
             return None
 
     def _tags(self) -> None:
         """Find what tags and keys name that is no input."""
         inputs = [one.argument for one in self.inputs]
-        kept = [(part, part.cache) for part in self.declared.parts]
-        for part, cache in [(self.declared.parts[0], self.declared.cache), *kept]:
+        for part in [None, *self.declared.parts]:
+            cache = self.declared.cache if part is None else part.cache
             for name in sorted(() if cache is None else cache.names - set(inputs)):
-                self._found(part, f"Cache(...) names {name!r}, which is no input here{nearest(name, inputs)}")
-        asked = [one.argument for one in self.inputs if one.place in UNVARIED]
-        lacking = "" if self.declared.cache is None else self.declared.cache.lacking(asked)
-        if lacking:
-            self._found(self.declared.parts[0], lacking)
+                text = f"Cache(...) names {name!r}, which is no input here{nearest(name, inputs)}"
+                if part is None:
+                    self._found_of_all(text)
+                else:
+                    self._found(part, text)
 
     def _fields(self) -> dict[str, Any]:
         """Return the fields that parts or the summary fill; one that has neither needs a default."""
@@ -147,7 +159,7 @@ class Layout(Generic[M]):
         for name, info in self.declared.model.model_fields.items():
             if name not in filled and info.is_required():
                 near = nearest(name, filled - set(everything))
-                self._found(self.declared.parts[0], f"the field {name!r} has no part and no default{near}")
+                self._found_of_all(f"the field {name!r} has no part and no default{near}")
         for part in self._idle():
             if part.name not in everything:
                 near = nearest(part.name, everything)

@@ -59,7 +59,8 @@ class Passing:
         guard = declared.guard
         self.rules = Rules(self.where, guard="" if guard is None else guard.name)
         guards = {one.header for one in (guard, declared.recognises) if one is not None}
-        self._kept_here = _CREDENTIALS | guards | {declared.subject_field}
+        self._kept_here = HOP | _CREDENTIALS | guards | {declared.subject_field}
+        self._kept_back = OWN_ANSWER | {declared.purge_field}
         self._deadline = deadline
         self._refusals = refusals
         self._store = store
@@ -82,9 +83,25 @@ class Passing:
             headers=(*_onward(request, self._kept_here), *subject_of(caller, self.declared.subject_field)),
             body=await self._body(request),
         )
+        came: list[HttpResponse] = []
+        try:
+            return await self._passed(request, caller, outgoing, came)
+        except (
+            BaseException
+        ):  # whoever leaves while tags are dropped: the stream is given back all the same (X1)
+            for one in came:
+                if one.stream is not None:
+                    await one.stream.aclose()
+            raise
+
+    async def _passed(
+        self, request: Request, caller: Caller, outgoing: HttpRequest, came: list[HttpResponse]
+    ) -> Written:
+        """Send a request and drop what it has made untrue; `came` is told of the answer."""
         error: BaseException | None = None
         try:
             response = await self.declared.service.pass_on(caller, self.declared.path, outgoing)
+            came.append(response)
             if self.declared.operation is not None:
                 response = await self._promised(request, self.declared.operation, response)
             await self._purge_named(response)
@@ -103,19 +120,14 @@ class Passing:
 
     async def _promised(self, request: Request, operation: Operation, response: HttpResponse) -> HttpResponse:
         """Return an answer that is one the operation promises; what it is not is given up."""
-        try:
-            return await held(
-                operation,
-                f"{self.declared.service.name}.{request.method} {self.declared.path}",
-                response,
-                conditional=not _CONDITIONS.isdisjoint(request.headers),
-                bodiless=request.method == "HEAD",
-                wall=self._wall(),
-            )
-        except BaseException:
-            if response.stream is not None:
-                await response.stream.aclose()
-            raise
+        return await held(
+            operation,
+            f"{self.declared.service.name}.{request.method} {self.declared.path}",
+            response,
+            conditional=not _CONDITIONS.isdisjoint(request.headers),
+            bodiless=request.method == "HEAD",
+            wall=self._wall(),
+        )
 
     async def _purge_named(self, response: HttpResponse) -> None:
         """Drop the tags that the answer names (what a service removes, only the service knows)."""
@@ -126,8 +138,7 @@ class Passing:
 
     def _handed_on(self, response: HttpResponse, *, bodiless: bool) -> Written:
         """Return a service's answer as it leaves here; one without a body keeps its length (RFC 9110 9.3.2)."""
-        dropped = OWN_ANSWER | named(response.headers) | {self.declared.purge_field}
-        return _handed_on(response, dropped, bodiless=bodiless)
+        return _handed_on(response, _with(self._kept_back, named(response.headers)), bodiless=bodiless)
 
     def _target(self, request: Request) -> bytes:
         """Return path and query as they go on; refuses segments that would climb (T8)."""
@@ -200,15 +211,22 @@ def _target_of(declared: Passage, names: tuple[str, ...]) -> list[tuple[str, str
 
 def _validate_level(raw: bytes) -> None:
     """Refuse what would climb out of its place once somebody decodes it."""
+    if b"." not in raw and b"%" not in raw:
+        return
     text = unquote_to_bytes(raw).replace(b"\\", b"/")
     if any(piece in {b".", b".."} for piece in text.split(b"/")) or b"\0" in text:
         raise RequestRefused(problems.bad_request("a segment of the path must not be . or .."))
 
 
-def _onward(request: Request, credentials: frozenset[bytes]) -> requests.Headers:
+def _with(names: frozenset[bytes], more: AbstractSet[bytes]) -> AbstractSet[bytes]:
+    """Return all of these names; mostly there are no more."""
+    return names if more <= names else names | more
+
+
+def _onward(request: Request, kept_here: frozenset[bytes]) -> requests.Headers:
     """Return the fields of a request that go on."""
     fields = request.all_headers()
-    dropped = HOP | credentials | named(fields)
+    dropped = _with(kept_here, named(fields))
     kept = [field for field in fields if field[0] not in dropped]
     client = request.scope.get("client")
     hops = [said for name, said in fields if name == b"x-forwarded-for"]
@@ -220,7 +238,7 @@ def _onward(request: Request, credentials: frozenset[bytes]) -> requests.Headers
 
 
 def _handed_on(response: HttpResponse, dropped: AbstractSet[bytes], *, bodiless: bool) -> Written:
-    fields = tuple(field for field in response.headers if field[0] not in dropped)
+    fields = tuple([field for field in response.headers if field[0] not in dropped])
     if response.stream is None and bodiless:
         return Written(response.status, fields, stream=_nothing())
     if response.stream is None:

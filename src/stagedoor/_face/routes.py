@@ -214,7 +214,7 @@ class Routes:
         guard: Guard | None,
     ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
         place = here()
-        if status is not None and not 200 <= status <= 299:
+        if status is not None and not (type(status) is int and 200 <= status <= 299):
             raise ConfigError(f"{place}: status={status!r} is that of a success, 200 to 299")
         return self._handler(
             method,

@@ -134,6 +134,9 @@ class Running:
             entropy=world.entropy,
         )
         self.web.mistakes = mistakes
+        self.web.waits_for = blueprint.waited_for()
+        for extension in self._extensions:
+            self.web.waits_for |= extension.waits_for
         wrapped = (
             bool(declared.middleware) or self.env.tracer is not None
         )  # the span of a request is round it, too

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from stagedoor._asgi import Scope
 from stagedoor._door import ServerHooks
 from stagedoor._door import serve as serve_door
 from stagedoor._door.limits import DoorLimits
+from stagedoor._face.collector import hold_collector, spare_collector
 from stagedoor._face.gateway import Gateway
+from stagedoor._face.running import Running
 from stagedoor._face.settings import Settings, settings_from
 from stagedoor._face.watching import Watch
 from stagedoor._observers.tracing import exporters_in
@@ -25,7 +28,7 @@ from stagedoor._problems import ProblemDetails
 from stagedoor._web.near import NearCache
 from stagedoor.errors import ConfigError
 
-__all__ = ["found", "limits_of", "serve", "server_hooks"]
+__all__ = ["PreparedGateway", "found", "limits_of", "prepared", "serve", "server_hooks"]
 
 _TARGET = "STAGEDOOR_TARGET"
 _WATCHED = "STAGEDOOR_WATCH"
@@ -57,29 +60,55 @@ def serve(target: str, *, host: str | None = None, port: int | None = None, work
     Host and port are those of its settings unless given. Raises `ConfigError`, and `OSError` for an address that is
     taken.
     """
+    prepared(target, host=host, port=port, workers=workers).serve()
+
+
+def prepared(
+    target: str, *, host: str | None = None, port: int | None = None, workers: int = 1
+) -> "PreparedGateway":
+    """Return what `serve` is about to serve, with nothing opened; raises `ConfigError` for what is wrong with it."""
     gateway = found(target)
     settings = settings_from(os.environ, gateway.name, gateway.settings)
-    looked_at = gateway.looked_at(reachable=True)  # what is wrong is said here, once, and not by every worker
-    looked_at.guards.validate_workers(workers)
     exporters_in(os.environ)
+    # What is wrong is said here, once, and not by every worker. Made once, too, where this very process serves.
+    alone = workers == 1
+    running = gateway.made(all_logs=True) if alone else gateway.looked_at(reachable=True)
+    running.guards.validate_workers(workers)
     address = (host or settings.host, settings.port if port is None else port)
-    limits = limits_of(settings)
-    os.environ[_TARGET] = target
-    if workers == 1:
-        serve_door(
-            _server_hooks(gateway), host=address[0], port=address[1], limits=limits, namespace=gateway.name
-        )
-        return
-    with tempfile.TemporaryDirectory(prefix=f"{gateway.name}-metrics-") as numbers:
-        _share_numbers(Path(numbers))
-        serve_door(
-            factory=_FACTORY,
-            namespace=gateway.name,
-            host=address[0],
-            port=address[1],
-            limits=limits,
-            workers=workers,
-        )
+    return PreparedGateway(target, gateway, running if alone else None, settings, *address, workers)
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedGateway:
+    """A gateway that has been looked at, and where it is to be served; `running` serves it if it is there."""
+
+    target: str
+    gateway: Gateway
+    running: Running | None
+    settings: Settings
+    host: str
+    port: int
+    workers: int
+
+    def serve(self) -> None:
+        """Serve until a signal says stop; raises `OSError` for an address that is taken."""
+        os.environ[_TARGET] = self.target
+        limits = limits_of(self.settings)
+        if self.running is not None:
+            hooks = _server_hooks(self.gateway, self.running)
+            serve_door(hooks, host=self.host, port=self.port, limits=limits, namespace=self.gateway.name)
+            return
+        with tempfile.TemporaryDirectory(prefix=f"{self.gateway.name}-metrics-") as numbers:
+            _share_numbers(Path(numbers))
+            spare_collector()
+            serve_door(
+                factory=_FACTORY,
+                namespace=self.gateway.name,
+                host=self.host,
+                port=self.port,
+                limits=limits,
+                workers=self.workers,
+            )
 
 
 def _share_numbers(folder: Path) -> None:
@@ -102,19 +131,21 @@ def limits_of(settings: Settings) -> DoorLimits:
 
 def server_hooks() -> ServerHooks:
     """Return the entrance of one worker process."""
+    hold_collector()
     return _server_hooks(found(os.environ[_TARGET]))
 
 
-def _server_hooks(gateway: Gateway) -> ServerHooks:
-    app = _Served(gateway)
+def _server_hooks(gateway: Gateway, running: Running | None = None) -> ServerHooks:
+    app = _Served(gateway, running or gateway.made(all_logs=True))
     return ServerHooks(app=app, refused=app.refused, drain=app.drain, near=app.near)
 
 
 class _Served:
     """A gateway as the door serves it: with all logs of the process, and told of what the door turns away."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, running: Running) -> None:
         self._gateway = gateway
+        self._running = running
         self._app: Callable[[Any, Any, Any], Awaitable[None]] | None = None
 
     def __call__(self, scope: Scope, receive: Any, send: Any) -> Awaitable[None]:  # noqa: ANN401 - ASGI's own types
@@ -130,7 +161,7 @@ class _Served:
     async def _live(self, scope: Scope, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's own types
         """Serve the connection that lasts, watched where the command asked for it."""
         with watched():
-            await self._gateway(scope, receive, send, alone=True)
+            await self._gateway(scope, receive, send, alone=self._running)
 
     def refused(self, problem: ProblemDetails, request_id: str) -> None:
         """Count a request that the door turned away."""

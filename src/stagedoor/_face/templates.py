@@ -23,7 +23,6 @@ __all__ = ["Tag", "key_tag", "named_tag", "path_of", "query_of", "route_names"]
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986 2.3
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _DOTS = frozenset({".", ".."})
-_NOTHING = "%"  # in a tag or key: no text is escaped to it, and "None" is one
 _APART = re.compile(r"[^A-Za-z0-9._~%-]")  # what no escaped value holds
 
 
@@ -111,6 +110,8 @@ def _text(value: object) -> str | None:
 
 def route_names(path: object, where: str) -> tuple[str, ...]:
     """Return the names in a route's path; raises `ConfigError` if it is none."""
+    if callable(path):
+        raise ConfigError(f"{where}: the path is missing: write it in parentheses, as in @app.get('/home')")
     if not isinstance(path, str) or not path.startswith("/"):
         raise ConfigError(f"{where}: a path begins with a slash, as in '/home/{{account_id}}', not {path!r}")
     names: list[str] = []
@@ -203,7 +204,5 @@ def key_tag(text: object, where: str) -> Tag:
 def _escaped(value: object) -> str:
     if type(value) is str and _PLAIN.fullmatch(value) is not None:
         return value
-    if value is None:
-        return _NOTHING
     text = _text(value)
     return quote(str(value) if text is None else text, safe="", errors="replace")

@@ -76,6 +76,11 @@ class Upstreams:
         validate_seconds(attempt, "attempt", place)
         validate_unnamed(cache, place)
         validate_policies(policies, place)
+        said: object = headers
+        if said is not None and not isinstance(said, Mapping):
+            raise ConfigError(f'{place}: headers are a mapping, as in {{"x-shop": "1"}}, not {said!r}')
+        if type(connections) is not int or connections < 1:
+            raise ConfigError(f"{place}: connections={connections!r} is a whole number, 1 or more")
         service = Service(
             name,
             url,

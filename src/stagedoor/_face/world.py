@@ -12,13 +12,14 @@ from typing import Any, BinaryIO
 
 from stagedoor._call import Env
 from stagedoor._clock import SystemClock
-from stagedoor._face.settings import Settings
+from stagedoor._face.settings import Settings, prefix_of
 from stagedoor._ids import randbytes
 from stagedoor._observers import fan_out
 from stagedoor._observers.logs import Logs, LogStream
 from stagedoor._observers.sentry import Sentry
 from stagedoor._observers.tracing import tracing_of
 from stagedoor._web.access import AccessObserver
+from stagedoor.errors import ConfigError
 
 __all__ = ["World"]
 
@@ -70,7 +71,7 @@ class World:
             sinks.append(env.observe)
         self.env = Env(clock, rng, fan_out(*sinks), tracer)
         self.entropy: Callable[[int], bytes] = randbytes if env is None else _drawn(rng)
-        self.sentry = _sentry(settings, release, self.env)
+        self.sentry = _sentry(settings, name, release, self.env)
         told = (self.metrics, self.logs, self.sentry)
         self.traffic: tuple[AccessObserver, ...] = tuple(one for one in told if one is not None)
 
@@ -98,28 +99,36 @@ def _output() -> BinaryIO:
     return io.BytesIO() if found is None else found
 
 
-def _sentry(settings: Settings, release: str, env: Env) -> Sentry | None:
+def _sentry(settings: Settings, name: str, release: str, env: Env) -> Sentry | None:
     if not settings.sentry_dsn:
         return None
-    return Sentry(
-        settings.sentry_dsn,
-        environment=settings.sentry_environment,
-        release=release,
-        traces_rate=settings.sentry_traces_rate,
-        rng=env.rng,
-        clock=env.clock,
-    )
+    try:
+        return Sentry(
+            settings.sentry_dsn,
+            environment=settings.sentry_environment,
+            release=release,
+            traces_rate=settings.sentry_traces_rate,
+            rng=env.rng,
+            clock=env.clock,
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{prefix_of(name)}SENTRY_DSN: {error}") from None
 
 
 def _metrics(labels: Mapping[str, str], release: str) -> Any:  # noqa: ANN401 - `Metrics`, of an extra
-    """Return what counts; None, with a warning, where its library is missing."""
+    """Return what counts; None, with a warning, where its library is missing. Raises `ConfigError`."""
     try:
         from stagedoor._observers.build import Build  # noqa: PLC0415 - an extra: loaded where it is used
         from stagedoor._observers.metrics import Metrics  # noqa: PLC0415 - the same
     except ImportError:
         _LOGGER.warning("/metrics is not served: it needs prometheus-client: pip install stagedoor[metrics]")
         return None
-    metrics = Metrics({**labels, "redis": "redis"}, process=True)
+    try:
+        metrics = Metrics({**labels, "redis": "redis"}, process=True)
+    except OSError as error:
+        folder = os.environ.get(_SHARED_METRICS, "")
+        wanted = "must be a folder that is there and can be written"
+        raise ConfigError(f"{_SHARED_METRICS}: {folder!r} {wanted} ({error.strerror})") from error
     metrics.include(Build(release))
     return metrics
 

@@ -22,7 +22,11 @@ def read_file(path: Path) -> tuple[State, KeyTable]:
     state = _state_of(path)
     if state[1] > _MOST:
         raise ValueError("the file is too large")
-    return state, KeyTable(read_lines(path.read_text(encoding="utf-8").splitlines()))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("the file must be text in UTF-8") from None
+    return state, KeyTable(read_lines(text.splitlines()))
 
 
 def _state_of(path: Path) -> State:

@@ -5,10 +5,10 @@ one encode and one append to a bounded queue; a thread writes what has gathered 
 stream stops that thread and never the loop: what finds the queue full is dropped and counted.
 
 A storm must not drown the log. Trouble with a service repeats with each call, so each kind of such a line (event,
-service, reason) is written once a minute; other lines, changes of state among them, 10 times at once and once a second
-after that. The next line of the kind tells how many were `suppressed`. Requests are never held back: one line each, at
-INFO, or at WARNING if the answer was a 5xx, which then names its
-`cause`, unless a sample was asked for.
+service, reason, and why it is unavailable) is written once a minute; other lines, changes of state among them, 10 times
+at once and once a second after that. The next line of the kind tells how many were `suppressed`. Requests are never
+held back: one line each, at INFO, or at WARNING if the answer was a 5xx, which then names its `cause`, unless a sample
+was asked for.
 """
 
 import asyncio
@@ -239,7 +239,7 @@ class Logs:
         """Log one line of trouble within the allowance of its kind; the ids come from the current context."""
         if _LEVELS[level] < self._least:
             return
-        held = self._admit((event, service, str(fields.get("reason", ""))))
+        held = self._admit((event, service, _kind(fields)))
         if held is None:
             return
         request_id, trace_id, span_id = _ids()
@@ -318,6 +318,12 @@ class Logs:
             self._stream.flush()
         except Exception:  # noqa: BLE001 - a closed pipe, no memory: nobody is left to tell, and later lines may go out
             self.dropped += len(batch)
+
+
+def _kind(fields: Mapping[str, object]) -> str:
+    """Return which kind of its trouble this is: a service is unavailable for few reasons, and each is news."""
+    reason = str(fields.get("reason", ""))
+    return f"{reason}: {fields.get('detail', '')}" if reason == "unavailable" else reason
 
 
 def _ids() -> tuple[str, str, str]:

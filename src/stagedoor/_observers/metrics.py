@@ -2,22 +2,19 @@
 
 Every label is bounded: methods by the list below, endpoints by the routes (and by a ceiling, should a caller pass
 raw paths), services by the mapping the composition root gives. Children are looked up once and kept; a request
-costs about 1 microsecond (`numbers`). With several workers, prometheus_client keeps the numbers in files of
-PROMETHEUS_MULTIPROC_DIR and one scrape shows their sum: call `prepare_workers` in the parent before they start.
+costs about 1 microsecond (`numbers`). With several workers the numbers are in files of PROMETHEUS_MULTIPROC_DIR
+(`shared_numbers`) and one scrape shows their sum: call `prepare_workers` in the parent before they start.
 """
 
 import os
 from collections.abc import Callable, Iterable, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, cast, get_args
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
     ProcessCollector,
     generate_latest,
 )
@@ -29,7 +26,7 @@ from stagedoor._aggregate.plan import Plan
 from stagedoor._aggregate.verdict import Status
 from stagedoor._context import WEIGHTS
 from stagedoor._events import Event, Observer, upstream_of
-from stagedoor._observers import numbers
+from stagedoor._observers import numbers, shared_numbers
 from stagedoor._observers.worker_files import forget_the_dead
 from stagedoor.errors import UpstreamRejected
 
@@ -104,8 +101,9 @@ class Metrics:
         self._keepers: frozenset[str] = frozenset()
         self._endpoints: set[str] = set()
         self.registry = CollectorRegistry()
-        self._shared = _DIRECTORY in os.environ
-        if process and not self._shared:
+        folder = os.environ.get(_DIRECTORY)
+        self._files = None if folder is None else shared_numbers.NumberFiles(Path(folder))
+        if process and self._files is None:
             ProcessCollector(registry=self.registry)
         self._facts: list[Collector] = []
         self._handlers: dict[type[Any], Callable[[Any], None]] = {}
@@ -224,7 +222,7 @@ class Metrics:
         """Return the metrics as text, and its content type; with workers, the sum of all."""
         self._load()
         registry = self.registry
-        if self._shared:
+        if self._files is not None:
             forget_the_dead(Path(os.environ[_DIRECTORY]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
@@ -278,18 +276,18 @@ class Metrics:
         return _Children(child)
 
     def _counter(self, name: str, text: str, *labels: str) -> Labelled[Counting]:
-        if self._shared:
-            return Counter(name, text, labels, registry=self.registry)
+        if self._files is not None:
+            return shared_numbers.counters(self._files, name, text, labels)
         return numbers.counters(self.registry, name, text, labels)
 
     def _histogram(self, name: str, text: str, *labels: str) -> Labelled[Observing]:
-        if self._shared:
-            return Histogram(name, text, labels, registry=self.registry, buckets=_SHORT)
+        if self._files is not None:
+            return shared_numbers.histograms(self._files, name, text, labels, _SHORT)
         return numbers.histograms(self.registry, name, text, labels, _SHORT)
 
     def _gauge(self, name: str, text: str, *labels: str, mode: Mode = "livesum") -> Labelled[Gauging]:
-        if self._shared:
-            return Gauge(name, text, labels, registry=self.registry, multiprocess_mode=mode)
+        if self._files is not None:
+            return shared_numbers.gauges(self._files, name, text, labels, mode)
         return numbers.gauges(self.registry, name, text, labels)
 
     def _declare_requests(self) -> None:
@@ -375,8 +373,8 @@ def _nothing() -> None:
 
 
 def _only(metric: Labelled[C]) -> C:
-    """Return the one child of a metric without labels; the library's is the metric itself."""
-    return metric.labels() if isinstance(metric, numbers.Family) else cast("C", metric)
+    """Return the one child of a metric without labels."""
+    return metric.labels()
 
 
 def prepare_workers(directory: Path) -> None:

@@ -3,7 +3,7 @@
 prometheus_client's own children take a lock and walk the buckets at each step; with some twenty steps a request that
 was a twentieth of a cold aggregate's CPU. These are added to by the event loop's thread alone and are read by
 prometheus_client when it is asked for the page, so that the format stays the library's business. Several workers
-cannot share plain numbers: they use the library's own children, which have the same methods.
+cannot share plain numbers: theirs are in files (`shared_numbers`), and have the same methods.
 """
 
 from bisect import bisect_left

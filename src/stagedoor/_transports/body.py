@@ -91,6 +91,12 @@ class Body:
                 self._source.resume()
         return data
 
+    def take_whole(self) -> bytes | memoryview | None:
+        """Return the body if it is all here in one piece of which nothing was taken; None: iterate."""
+        if not self._ended or self._failure is not None or len(self._chunks) != 1:
+            return None
+        return self._chunks.popleft()
+
     def _ending(self) -> Exception:
         failure = self._failure
         if failure is None:

@@ -1,5 +1,6 @@
 """Base addresses of upstreams, read once at start."""
 
+import os
 import ssl
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -31,7 +32,7 @@ class Base:
         """Return the context for connections: the given one, or one that trusts what the system trusts."""
         if self.scheme != "https":
             return None
-        return context or ssl.create_default_context()
+        return context or _trusting()
 
 
 def read_base(base_url: str) -> Base:
@@ -61,3 +62,18 @@ def read_base(base_url: str) -> Base:
         authority=parts.netloc.encode(),
         prefix=parts.path.rstrip("/").encode(),
     )
+
+
+def _trusting() -> ssl.SSLContext:
+    """Return what believes the system's authorities, or those of SSL_CERT_FILE.
+
+    Raises `ConfigError` where that is no file of certificates: OpenSSL passes over it, and then nobody is believed.
+    """
+    context = ssl.create_default_context()
+    file = os.environ.get("SSL_CERT_FILE")
+    if file:
+        try:
+            context.load_verify_locations(file)
+        except OSError as error:
+            raise ConfigError(f"SSL_CERT_FILE: {file!r} must be a file of certificates") from error
+    return context

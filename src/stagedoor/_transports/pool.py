@@ -243,7 +243,8 @@ class Pool:
             try:
                 return await self._dial(now + (until - now) / (len(addresses) - index), address)
             except (OSError, ConnectTimeout) as error:
-                problem = error
+                # Who spoke, and was refused by us, tells more than an address where nobody is.
+                problem = problem if isinstance(problem, ssl.SSLError) else error
         raise problem
 
     async def _dial(self, until: float, address: str | None) -> Connection:

@@ -56,7 +56,8 @@ def framing(status: int, headers: Headers, *, to_head: bool, old: bool) -> Frami
             raise Garbled("a length beside a transfer coding")
     keep = not old
     if b"connection" in fields:
-        keep = _persistent(headers, old=old)
+        single = len(fields) == len(headers)
+        keep = (single and fields[b"connection"].lower() == b"keep-alive") or _persistent(headers, old=old)
     if status == 408:
         keep = False  # it means that the connection is closed, whatever its fields say (RFC 9110 15.5.9)
     if to_head or status == 304:

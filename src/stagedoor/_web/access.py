@@ -134,6 +134,14 @@ class RequestCounter:
             cause = problem.kind if problem.status >= 500 else ""
             sink.request_ended("OTHER", UNMATCHED, problem.status, 0.0, request_id, "", cause)
 
+    def turned_away(
+        self, endpoint: str, problem: ProblemDetails, seconds: float, request_id: str, trace_id: str
+    ) -> None:
+        """Count a GET of a route that was turned away before its application began."""
+        for sink in self._traffic:
+            sink.request_started()
+            sink.request_ended("GET", endpoint, problem.status, seconds, request_id, trace_id, problem.kind)
+
     def prepared(self, method: str, endpoint: str, status: int) -> Told:
         """Return what tells of one request of this kind that began and ended at once."""
         each = tuple([_prepared(sink, method, endpoint, status) for sink in self._traffic])

@@ -11,7 +11,6 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,7 @@ from stagedoor._web.routed import RoutedRequest, figure_of
 from stagedoor._web.routes import RequestRefused, Route, Router
 from stagedoor._web.spans import spanned
 from stagedoor._web.stream import send_stream
-from stagedoor._web.throttle import Limiter, Quotas, pass_at_once
+from stagedoor._web.throttle import Limiter, Quotas, passing
 from stagedoor._web.trace import Parents
 from stagedoor.errors import ConfigError
 from stagedoor.policies._pressure import Pressure
@@ -108,6 +107,7 @@ class GatewayApp:
         self.name = name
         self.ready = False
         self._router = Router(self.routes)
+        self.match = self._router.match
         self._now = env.clock.now
         self._observe = env.observe
         self.pressure = Pressure(target=min(deadline / _TURNS, _SLOWEST_TURN), most=_MOST)
@@ -128,6 +128,7 @@ class GatewayApp:
         self.near: NearCache | None = None
         self.compression: Compression | None = None
         self.mistakes: Callable[[Exception], object] = _nobody_asks
+        self.waits_for: dict[str, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -316,8 +317,7 @@ class GatewayApp:
         """Say what an error means to the client; what is nobody's fault but ours is told to the log."""
         problem = problems.problem_of(error)
         if problem.status == 500:
-            said = f": {error}" if _raised_here(error) else ""
-            _LOGGER.error("%s failed%s", exchange.match.route.path, said, exc_info=error)
+            _LOGGER.error("%s failed%s", exchange.match.route.path, _told(error), exc_info=error)
             self.mistakes(error)
         return self._problem(exchange, problem, error)
 
@@ -325,7 +325,7 @@ class GatewayApp:
         self, exchange: RoutedRequest, problem: problems.ProblemDetails, error: BaseException | None = None
     ) -> WebAnswer:
         if problem.status >= 500:
-            exchange.cause = problems.cause_of(problem, error)
+            exchange.cause = problems.cause_of(problem, error, self.waits_for)
         # As it was asked for: unquoted it is no reference (RFC 9457 3.1.5), and `%3F` would begin a query.
         path = exchange.scope["raw_path"].decode("ascii", "replace")
         root = exchange.scope.get("root_path")
@@ -384,14 +384,15 @@ class GatewayApp:
         quotas = None if route.live else self._quotas.get(route.path)
         if quotas is not None:
             return quotas.pass_at_once
-        return None if route.live or self._throttle is None else partial(pass_at_once, self._throttle)
+        return None if route.live or self._throttle is None else passing(self._throttle)
 
 
-def _raised_here(error: Exception) -> bool:
-    """Tell whether the kit itself names a mistake: what others write may hold secrets, and stays out of the log."""
-    if not isinstance(error, TypeError | RuntimeError | ConfigError):
-        return False
-    trace = error.__traceback__
+def _told(error: Exception) -> str:
+    """Return what the kit itself says of a mistake: what others write may hold secrets, and stays out of the log."""
+    if type(error).__name__ == "HTTPException":
+        return ": FastAPI's and Starlette's mean nothing here; raise NotFound() or Problem(...)"
+    trace = error.__traceback__ if isinstance(error, TypeError | RuntimeError | ConfigError) else None
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_code.co_filename.startswith(_KIT)
+    ours = trace is not None and trace.tb_frame.f_code.co_filename.startswith(_KIT)
+    return f": {error}" if ours else ""

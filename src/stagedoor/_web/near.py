@@ -32,6 +32,7 @@ from stagedoor._web.permissions import Ask, Fields, Form, Limit, Permission, Ren
 from stagedoor._web.request import listed
 from stagedoor._web.room import Room, Table
 from stagedoor._web.routes import Route
+from stagedoor._web.shedding import Refusing, Shedding
 from stagedoor._web.trace import trace_id_of
 from stagedoor.policies._pressure import Pressure
 
@@ -45,7 +46,7 @@ _PER_PERMISSION: Final = 4_000  # with the heads of its forms
 _METHODS: Final = frozenset({"GET", "HEAD"})
 
 
-class Answering(Protocol):
+class Answering(Refusing, Protocol):
     """The gateway, as far as it has a say in each answer."""
 
     env: Env
@@ -54,9 +55,6 @@ class Answering(Protocol):
     trusted: Trust
     cors: Cors | None
     entropy: Callable[[int], bytes]
-
-    def dress(self, fields: list[tuple[bytes, bytes]], request_id: bytes, origin: bytes | None, /) -> None:
-        """Add the fields that every answer carries."""
 
     def limit_of(self, route: Route, /) -> Limit | None:
         """Return what counts a request of a route that certainly may pass; None where nothing limits it."""
@@ -90,6 +88,7 @@ class NearCache:
         self._outlines: Table[KnownHead] = Table(room)
         self._permitted = self._permissions.get
         self._known = self._heads.get
+        self.refusal = Shedding(gateway, render).refusal
         self._outlined = self._outlines.get
         self.deciding = DECIDING
 

@@ -119,4 +119,6 @@ def why(error: Exception) -> str:
         return (
             "before Python 3.12 TypedDict is that of typing_extensions, not of typing: import it from there"
         )
+    if getattr(error, "code", None) == "schema-for-unknown-type":
+        return "it is no type that JSON is read into or written from; a handler returns a model, a value or an Answer"
     return str(error).strip().splitlines()[0]

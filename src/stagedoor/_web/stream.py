@@ -15,9 +15,15 @@ async def send_stream(
     """Send a head and a body; tell whether the client was there to the end.
 
     The stream is closed whatever happens: to its end, by an error, for HEAD, and at once when the client goes,
-    also before the first octet and while the next one is waited for (X1, D6).
+    also before the first octet and while the next one is waited for (X1, D6). One with a `take_whole` is asked for all
+    of it first: what has come whole holds nothing any more, and leaves like any other body.
     """
     ours = GONE in request.scope.get("extensions", {})
+    whole = getattr(chunks, "take_whole", _nothing)() if ours and request.method != "HEAD" else None
+    if whole is not None:
+        await send(start)
+        await send({"type": "http.response.body", "body": whole})
+        return True
 
     async def sending(request: Request) -> None:
         await send(start)
@@ -36,3 +42,7 @@ async def send_stream(
         if aclose is not None:
             await aclose()
     return True
+
+
+def _nothing() -> None:
+    """Have nothing of a body before it is asked for."""

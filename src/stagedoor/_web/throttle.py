@@ -13,6 +13,7 @@ recently, and no list has to be kept in order for it.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 from typing import Generic, Protocol, TypeVar
 
@@ -22,7 +23,7 @@ from stagedoor._requests import Headers
 from stagedoor._value import value
 from stagedoor.errors import ConfigError
 
-__all__ = ["Allowance", "Count", "Limiter", "Quota", "Quotas", "Recent", "Throttle", "pass_at_once"]
+__all__ = ["Allowance", "Count", "Limiter", "Quota", "Quotas", "Recent", "Throttle", "passing"]
 
 T = TypeVar("T")
 _LINES = b"ratelimit-policy: %b\r\nratelimit: %b\r\n"
@@ -191,6 +192,17 @@ class Throttle:
             return None
         return Allowance(False, 0, max(1, ceil(count.leaves(bucket) * self._width - now)))
 
+    def pass_at_once(self, key: str, /) -> bytes | None:
+        """Count a request and return its lines; None, and nothing counted, where it may not pass."""
+        now = self._now()
+        bucket = int((now + TICK) // self._width)
+        count = self._counts.of(key, now)
+        left = self.quota.requests - count.roll(bucket)
+        if left < 1:
+            return None
+        count.add(bucket)
+        return self.quota.lines(left - 1, max(1, ceil(count.leaves(bucket) * self._width - now)))
+
     async def ask(self, key: str, /) -> Allowance:
         """Do the same: a process that is alone knows at once."""
         return self.take(key)
@@ -243,8 +255,15 @@ class Quotas:
         return f"<Quotas {', '.join(one.quota.name for one in self._limiters)}>"
 
 
-def pass_at_once(limiter: Limiter, key: str) -> bytes | None:
-    """Count a request that may pass and return its lines; None, and nothing counted, where that is not certain."""
+def passing(limiter: Limiter) -> Callable[[str], bytes | None]:
+    """Return what counts a request that may pass, and returns its lines.
+
+    It returns None, and counts nothing, where that is not certain.
+    """
+    return limiter.pass_at_once if isinstance(limiter, Throttle) else partial(_pass_at_once, limiter)
+
+
+def _pass_at_once(limiter: Limiter, key: str) -> bytes | None:
     allowance = limiter.take(key)
     if allowance is None or not allowance.allowed:
         return None

@@ -40,10 +40,12 @@ class Pressure:
         "_delay",
         "_most",
         "_peak",
+        "_promised",
         "_target",
         "_turns",
         "_until",
         "limit",
+        "promised",
         "total",
         "under_way",
     )
@@ -58,9 +60,14 @@ class Pressure:
         self._ample = self._most * _ROOM["search"]  # below it there is room for everybody
         self.total = 0
         self.under_way: dict[context.Priority, int] = dict.fromkeys(context.WEIGHTS, 0)
+        self.promised = 0  # that were told they would be let in, and have not come yet
+        self._promised: dict[context.Priority, int] = dict.fromkeys(context.WEIGHTS, 0)
 
     def enter(self, priority: context.Priority) -> bool:
         """Count a request in; False if it is one too many."""
+        if self.promised and self._promised[priority]:
+            self._promised[priority] -= 1
+            self.promised -= 1
         under_way = self.under_way[priority]
         if self.total >= self._ample:
             limit = self.limit
@@ -69,6 +76,23 @@ class Pressure:
         self.under_way[priority] = under_way + 1
         self.total += 1
         return True
+
+    def promise(self, priority: context.Priority) -> bool:
+        """Tell whether a request that is about to `enter` would be let in; until it does, others reckon with it.
+
+        A promise that nobody redeems is forgotten with the next turn that is told of.
+        """
+        limit, total = self.limit, self.total + self.promised
+        of_its_own = self.under_way[priority] + self._promised[priority]
+        if total >= limit * _ROOM[priority] and of_its_own >= limit * _SHARE[priority]:
+            return False
+        self._promised[priority] += 1
+        self.promised += 1
+        return True
+
+    def is_tight(self) -> bool:
+        """Tell whether anybody may be refused."""
+        return self.limit < self._most or self.total >= self._ample
 
     def is_low(self) -> bool:
         """Tell whether there is room for everybody, whatever their priority."""
@@ -84,6 +108,8 @@ class Pressure:
         self._delay = min(self._delay, delay)
         self._peak = max(self._peak, self.total)
         self._turns += 1
+        if self.promised:
+            self.promised, self._promised = 0, dict.fromkeys(context.WEIGHTS, 0)
         if now >= self._until and self._turns >= _TURNS:
             self._close(now)
 

@@ -5,14 +5,14 @@ read as wholes.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from stagedoor.search.remembered import Remembered
 from stagedoor.search.words import AnalysedText, Run, read, run_of, stands_alone
 
-__all__ = ["Chunk", "Columns", "columns_of", "encoded", "in_one"]
+__all__ = ["Chunk", "Columns", "SharedWords", "columns_of", "encoded", "in_one", "words_of"]
 
 _LEAST_THRICE: Final = (
     4  # letters of a word that is two errors from one of six, which is the shortest that forgives two
@@ -25,7 +25,10 @@ _word_in: Final = re.compile(
 
 
 class Chunk(NamedTuple):
-    """What a chunk, or a text, has: in the order of `places`, and then as a part of a title."""
+    """What a chunk, or a text, has: in the order of `places`, and then as a part of a title.
+
+    The former are words with a blank behind each, so that they are joined by nothing.
+    """
 
     words: str
     exact: str
@@ -56,6 +59,15 @@ class Columns(NamedTuple):
     closes: Sequence[bool]
 
 
+class SharedWords(NamedTuple):
+    """What of a chunk, or of texts, is kept where several texts have one place."""
+
+    words: str
+    stems: str
+    thrice: str
+    alone: bool = False  # a letter stands alone at an end
+
+
 def encoded(word: str) -> str:
     """Return a word with its first letter three times."""
     return word[0] * 2 + word
@@ -72,6 +84,23 @@ def columns_of(texts: Sequence[str], *, plain: bool = False) -> Columns | None:
         words, exact, stems, thrice, *_ = zip(*wholes, strict=True)
         return columns._replace(words=words, exact=exact, stems=stems, thrice=thrice)
     return columns
+
+
+def words_of(texts: Sequence[str], known: Sequence[SharedWords] = (), *, plain: bool = False) -> SharedWords:
+    """Return the words of what is `known` and of texts, perhaps read `plain`ly.
+
+    Of each chunk no more is touched than is wanted: that of several texts there are many is what they cost.
+    """
+    chunks = " ".join(texts).split()
+    if not (chunks or known):
+        return SharedWords("", "", "")
+    words, stems, thrice, alone = zip(
+        *known, *map(_plain_words_of if plain else _words_of, chunks), strict=True
+    )
+    if sum(alone) > 1 and (found := columns_of(texts, plain=plain)):
+        own = SharedWords("".join(found.words), "".join(found.stems), "".join(found.thrice))
+        words, stems, thrice, _ = zip(*known, own, strict=True)
+    return SharedWords("".join(words), "".join(stems), "".join(thrice))
 
 
 def _letters_meet(chunks: Sequence[Chunk]) -> bool:
@@ -91,20 +120,27 @@ _chunk_of = Remembered(_chunk).__getitem__
 _plain_chunk_of = Remembered(_plain_chunk).__getitem__
 
 
+def _few(chunk: Chunk) -> SharedWords:
+    return SharedWords(chunk.words, chunk.stems, chunk.thrice, chunk.opens or chunk.closes)
+
+
+_words_of = Remembered(lambda text: _few(_chunk(text))).__getitem__
+_plain_words_of = Remembered(lambda text: _few(_plain_chunk(text))).__getitem__
+
+
 def _of_one(run: Run) -> Chunk:
     """Return what a chunk has that is one word of ASCII."""
     folded, stem, number = run.folded, run.stem, run.number
     own, alone = (folded, folded, number or folded, 1), stands_alone(run)
     numbered = f"#{number} " if number else ""
     if not stem:
-        return Chunk("", f"{numbered}-{folded}", "", "", *own, False, alone, alone)
-    spelled, other = f"{numbered}={folded}", "" if stem == folded else stem
-    exact = f"{spelled} {other}" if other else spelled
-    return Chunk(folded, exact, other, _thrice(folded), *own, True, alone, alone)
+        return Chunk("", f"{numbered}-{folded} ", "", "", *own, False, alone, alone)
+    spelled, other = f"{numbered}={folded} ", "" if stem == folded else f"{stem} "
+    return Chunk(f"{folded} ", spelled + other, other, _thrice(folded), *own, True, alone, alone)
 
 
 def _thrice(word: str) -> str:
-    return encoded(word) if len(word) >= _LEAST_THRICE else ""
+    return f"{encoded(word)} " if len(word) >= _LEAST_THRICE else ""
 
 
 def _of_text(found: AnalysedText) -> Chunk:
@@ -115,16 +151,20 @@ def _of_text(found: AnalysedText) -> Chunk:
         _add(run, words, exact, stems)
     said = found.words
     return Chunk(
-        " ".join(words),
-        " ".join(exact),
-        " ".join(stems),
-        " ".join(filter(None, map(_thrice, words))),
+        _divided(words),
+        _divided(exact),
+        _divided(stems),
+        "".join(map(_thrice, words)),
         *in_one(said),
         len(said),
         found.significant,
         bool(said) and stands_alone(said[0]),
         bool(said) and stands_alone(said[-1]),
     )
+
+
+def _divided(words: Iterable[str]) -> str:
+    return "".join([f"{word} " for word in words])
 
 
 def _add(run: Run, words: list[str], exact: list[str], stems: list[str]) -> None:

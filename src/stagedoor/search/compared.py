@@ -5,14 +5,24 @@ is 0 or 1. What is whole has 64 bits and a sign; bounds with a fraction are the 
 """
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from math import ceil, floor
 from typing import Any, Final
 
 from stagedoor.search.query import AnyOf, Between, Scalar, Term
 from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Number, single
 
-__all__ = ["LEAST", "MOST", "bounds_of", "comparable", "has_any", "lies_between", "moment", "values_in"]
+__all__ = [
+    "LEAST",
+    "MOST",
+    "as_text",
+    "bounds_of",
+    "comparable",
+    "has_any",
+    "lies_between",
+    "moment",
+    "values_in",
+]
 
 LEAST: Final = -(1 << 63)
 MOST: Final = (1 << 63) - 1
@@ -41,6 +51,12 @@ def moment(value: str | date) -> int:
         said = datetime(said.year, said.month, said.day, tzinfo=UTC)
     passed = (said if said.tzinfo else said.replace(tzinfo=UTC)) - _EPOCH
     return (passed.days * 86_400 + passed.seconds) * 1_000 + passed.microseconds // 1_000
+
+
+def as_text(passed: int) -> str:
+    """Return milliseconds since 1970 in ISO 8601; what lies beyond the years that it has is the nearest within."""
+    known = max(_FIRST, min(_LAST, passed))
+    return (_EPOCH + timedelta(milliseconds=known)).isoformat(timespec="milliseconds")
 
 
 def bounds_of(index: Index, path: str, low: Any, high: Any) -> tuple[Any, Any] | None:  # noqa: ANN401 - of any kind
@@ -75,6 +91,10 @@ def lies_between(index: Index, clause: Between, held: Any) -> bool:  # noqa: ANN
         return False
     (low, high), mine = bounds, comparable(index.paths[clause.field], held)
     return (low is None or mine >= low) and (high is None or mine <= high)
+
+
+_FIRST: Final = moment("0001-01-01")
+_LAST: Final = moment("9999-12-31T23:59:59.999")
 
 
 def _up(bound: float) -> int | None:

@@ -4,29 +4,33 @@ A place has up to three parts, each words divided by blanks, for engines that di
 
     words   what may be found with typing errors: every word but stop words, with those that join some of them
     exact   what is found as it is: stems that are not the word; and with a sign in front, so that they meet no other,
-            - stop words, = words as they are spelled, # numbers, ^ beginnings of a title, $ titles of stop words or
-            signs, % the first letter and the length of a title of one word
+            - stop words, = words as they are spelled, # numbers, ^ beginnings of a title, < its first letters (else
+            each title that begins with one would be a term to read), $ titles of stop words or signs, % the first
+            letter and the length of a title of one word
     whole   a title in one: "thematrix", and without its article, and with numbers as digits
 
 A place that several texts share has stems alone beside its words. What signs mean is told in `ranking`, which asks.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-from stagedoor.search.chunks import Columns, columns_of, in_one
+from stagedoor.search.chunks import Columns, SharedWords, columns_of, in_one, words_of
 from stagedoor.search.query import MAX_WORDS, Document
 from stagedoor.search.schema import Index, WordPlace
 from stagedoor.search.words import LONGEST, AnalysedText, read, read_first
 
 __all__ = [
+    "ARTICLES",
     "EXACT",
+    "FEW_LETTERS",
     "THRICE",
     "WHOLE",
     "WORDS",
     "Filled",
     "filler",
+    "first_letters",
     "of_length",
     "part",
     "parts",
@@ -39,8 +43,9 @@ WORDS: Final = "words"
 EXACT: Final = "exact"
 WHOLE: Final = "whole"
 THRICE: Final = "words3"
-_ARTICLES: Final = frozenset(("the", "a", "an"))
+ARTICLES: Final = frozenset(("the", "a", "an"))
 _BEGINNINGS: Final = 6  # chunks of a title
+FEW_LETTERS: Final = 3
 
 Filled: TypeAlias = dict[str, str]  # by part
 
@@ -65,6 +70,11 @@ def of_length(letter: str, length: int) -> str:
     return f"%{letter}{length}"
 
 
+def first_letters(letters: str) -> str:
+    """Return what a title has that begins with these, which are few."""
+    return f"<{letters}"
+
+
 def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled]:
     """Return what finds the words of a document, by the name of their part; empty parts are left out.
 
@@ -84,8 +94,7 @@ def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled
     return filled
 
 
-_Words: TypeAlias = tuple[str, str, str]  # words, stems that are none of them, words with three letters
-_Known: TypeAlias = dict[str, _Words]  # by field
+_Known: TypeAlias = dict[str, SharedWords]  # by field
 _Step: TypeAlias = Callable[[Filled, _Known, Document], None]
 
 
@@ -102,10 +111,10 @@ def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
         found = columns_of(texts, plain=plain) if texts else None
         if found is None:
             return
-        words, thrice = _joined(found.words), _joined(found.thrice)
-        known[field] = words, _joined(found.stems), thrice
-        starts, whole = _of_titles(texts, found, plain=plain) if title else ([], [])
-        _fill(made, names, words, _joined([*found.exact, *starts]), " ".join(whole), thrice)
+        own = SharedWords("".join(found.words), "".join(found.stems), "".join(found.thrice))
+        known[field] = own
+        starts, whole = _of_titles(texts, found, plain=plain) if title else ("", "")
+        _fill(made, names, own.words, "".join(found.exact) + starts, whole, own.thrice)
 
     return step
 
@@ -115,18 +124,14 @@ def _step_of_several(place: WordPlace, names: Sequence[str]) -> _Step:
 
     def step(made: Filled, known: _Known, document: Document) -> None:
         texts: list[str] = []
-        read: list[_Words] = []
+        read: list[SharedWords] = []
         for name in fields:
             if name in known:
                 read.append(known[name])
             else:
                 texts += _listed(document[name])
-        found = columns_of(texts, plain=plain) if texts else None
-        if found is not None:
-            read.append((_joined(found.words), _joined(found.stems), _joined(found.thrice)))
-        if read:
-            words, stems, thrice = map(_joined, zip(*read, strict=True))
-            _fill(made, names, words, stems, "", thrice)
+        words, stems, thrice, _ = words_of(texts, read, plain=plain)
+        _fill(made, names, words, stems, "", thrice)
 
     return step
 
@@ -138,37 +143,40 @@ def _listed(value: str | list[str] | None) -> list[str]:
 def _fill(made: Filled, names: Sequence[str], *found: str) -> None:
     for name, words in zip(names, found, strict=False):
         if words:
-            made[name] = words
-
-
-def _joined(words: Iterable[str]) -> str:
-    return " ".join(filter(None, words))
+            made[name] = words[:-1]  # without the blank behind the last
 
 
 # --- titles -------------------------------------------------------------------------------------------------------
 
 
-def _of_titles(texts: Sequence[str], found: Columns, *, plain: bool) -> tuple[list[str], list[str]]:
+def _of_titles(texts: Sequence[str], found: Columns, *, plain: bool) -> tuple[str, str]:
     """Return what titles begin with, as exact words, and each in one."""
     if len(texts) == 1:
         return _of_title(texts[0], found)
     each = [(text, columns) for text in texts if (columns := columns_of([text], plain=plain))]
     read = [_of_title(text, columns) for text, columns in each]
-    return [one for starts, _ in read for one in starts], [one for _, whole in read for one in whole]
+    return "".join([starts for starts, _ in read]), "".join([whole for _, whole in read])
 
 
-def _of_title(text: str, found: Columns) -> tuple[list[str], list[str]]:
-    """Return what a title begins with, and the title in one."""
+def _of_title(text: str, found: Columns) -> tuple[str, str]:
+    """Return what a title begins with, and the title in one; what it has as the latter, it need not begin with."""
     count = sum(found.length)
-    if True not in found.counts:
-        starts = ["$" + stops_of(read(text))]
-    elif count == 1 and len(found.folded) == 1:
+    if count == 1 and len(found.folded) == 1 and found.counts[0]:
         own, other, digits = found.folded[0], found.latin[0], found.digits[0]
-        starts = [*("^" + form for form in dict.fromkeys((own, other))), of_length(own[0], len(own))]
-        return starts, [*dict.fromkeys((own, other, digits))]
+        forms = [own] if own == other == digits else [*dict.fromkeys((own, other, digits))]
+        starts = f"{of_length(own[0], len(own))} "
     else:
-        starts = _beginnings(found)
-    return starts, _wholes(found) if count <= MAX_WORDS else wholes(read_first(text))
+        forms = _wholes(found) if count <= MAX_WORDS else wholes(read_first(text))
+        starts = _beginnings(found, forms) if True in found.counts else f"${stops_of(read(text))} "
+    return starts + _first_letters(forms), "".join([f"{form} " for form in forms])
+
+
+def _first_letters(forms: Sequence[str]) -> str:
+    if len(forms) == 1 and len(forms[0]) >= FEW_LETTERS:
+        (form,) = forms
+        return f"<{form[0]} <{form[:2]} <{form[:3]} "
+    few = dict.fromkeys(form[: count + 1] for form in forms for count in range(min(len(form), FEW_LETTERS)))
+    return "".join([f"{first_letters(letters)} " for letters in few])
 
 
 def wholes(text: AnalysedText) -> list[str]:
@@ -183,19 +191,21 @@ def _wholes(found: Columns) -> list[str]:
 
 def _forms(joined: Sequence[str], first: str) -> list[str]:
     forms = list(dict.fromkeys(joined))
-    if first in _ARTICLES:
+    if first in ARTICLES:
         forms += [form[len(first) :] for form in forms]
     return [form[:LONGEST] for form in forms if form]
 
 
-def _beginnings(found: Columns) -> list[str]:
-    """Return what a title begins with, in one, up to six chunks, from the first that counts."""
+def _beginnings(found: Columns, whole: Collection[str]) -> str:
+    """Return what a title begins with, in one, up to six chunks, from the first that counts; not all of it."""
+    folded = found.folded
     first = found.counts.index(True)
-    own = [*accumulate(found.folded[:_BEGINNINGS])][first:]
-    other = [*accumulate(found.latin[:_BEGINNINGS])][first:] if found.latin != found.folded else []
-    article = found.folded[0] if len(found.folded) > 1 and found.folded[0] in _ARTICLES else ""
-    without = [form[len(article) :] for form in own] if article else []
-    return ["^" + form[:LONGEST] for form in (*own, *other, *without)]
+    forms = [*accumulate(folded[:_BEGINNINGS])][first:]
+    article = folded[0] if folded[0] in ARTICLES and len(folded) > 1 else ""
+    without = [form[len(article) :] for form in forms] if article else []
+    if found.latin != folded:
+        forms += [*accumulate(found.latin[:_BEGINNINGS])][first:]
+    return "".join([f"^{form[:LONGEST]} " for form in (*forms, *without) if form[:LONGEST] not in whole])
 
 
 def stops_of(text: AnalysedText) -> str:

@@ -12,10 +12,11 @@ the same on every engine, since nothing depends on how frequent a word is, here 
 `each` is more than all that these can differ by, whatever the number of words. A title that is the text as a whole
 counts as every word met exactly, and 40; one that begins with it, and 12; one that is a single error away, as every
 word met with an error, and 10. What another keyboard layout makes of the text counts words exactly, and less than any
-word counts otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was typed,
-and of one word, for titles of one word that begin with its first letter, how likely it is that they were meant: 4 where
-two letters were left out, 3 for one, 2 for a wrong one, 3 where two neighbours were exchanged, 1 for one too many. Few
-ways lead to a letter left out, or an exchange, and 26 times as many to a wrong one.
+word counts otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was
+typed, 1 for a title that has the article that was typed before all of it, and of one word, for titles of one word
+that begin with its first letter, how likely it is that they were meant: 4 where two letters were left out, 3 for one,
+2 for a wrong one, 3 where two neighbours were exchanged, 1 for one too many. Few ways lead to a letter left out, or
+an exchange, and 26 times as many to a wrong one.
 
 A text of stop words alone, or of signs, is met by titles that equal it, and by nothing else.
 
@@ -29,7 +30,18 @@ from typing import Final, TypeAlias
 from stagedoor._value import value
 from stagedoor.search.analysis import edits, forgiven
 from stagedoor.search.folding import in_english, other_layout
-from stagedoor.search.places import EXACT, WHOLE, WORDS, of_length, part, stops_of, wholes
+from stagedoor.search.places import (
+    ARTICLES,
+    EXACT,
+    FEW_LETTERS,
+    WHOLE,
+    WORDS,
+    first_letters,
+    of_length,
+    part,
+    stops_of,
+    wholes,
+)
 from stagedoor.search.query import Begins, Words
 from stagedoor.search.schema import Index, WordPlace
 from stagedoor.search.words import AnalysedText, Run, read_first
@@ -144,7 +156,7 @@ def ranking_of(match: Words, index: Index) -> Ranking | None:
         words=_words(text, main, beside, each),
         whole=(*_whole(text, titles, each, count), *_whole_in_layout(other, titles)),
         layout=_other_layout(other, main, beside),
-        more=(*_more(text, main), *_likely(text, titles)),
+        more=(*_more(text, main), *_likely(text, titles), *_with_article(text, titles)),
     )
 
 
@@ -188,14 +200,28 @@ def _typed(text: AnalysedText, places: Sequence[WordPlace]) -> Ranking | None:
     starts += [Starts(name, "-" + last.folded) for name in exact]
     words = [(one,) for one in met[:-1]] + [(met[-1], Worth(each + _MAIN.stem, tuple(starts)))]
     own, other = ("".join(getattr(word, form) for word in text.words) for form in ("folded", "latin"))
-    whole = [
-        Starts(part(place.name, WHOLE), form)
-        for place in places
-        if place.title
-        for form in dict.fromkeys((own, other or own))
-    ]
+    titles = [place.name for place in places if place.title]
+    whole = [_begun(title, form) for title in titles for form in dict.fromkeys((own, other or own))]
     worth = Worth((each + _MAIN.exact) * len(text.words) + _WHOLE, tuple(whole))
-    return Ranking(tuple(words), (worth,) if whole else (), (), (), every=True)
+    return Ranking(tuple(words), (worth,) if whole else (), (), _spelled_so(text, exact), every=True)
+
+
+def _spelled_so(text: AnalysedText, exact: Iterable[str]) -> tuple[Worth, ...]:
+    """Return what it is worth to be spelled as it was typed, where that is not how words compare."""
+    *before, last = text.words
+    found = [
+        Worth(_SPELLED, _has(exact, ["=" + word.spelled])) for word in before if word.spelled != word.folded
+    ]
+    if last.spelled != last.folded:
+        found.append(Worth(_SPELLED, tuple(Starts(name, "=" + last.spelled) for name in exact)))
+    return tuple(found)
+
+
+def _begun(title: str, form: str) -> Condition:
+    """Return how a title is met that begins with this, in one."""
+    if len(form) <= FEW_LETTERS:
+        return Has(part(title, EXACT), first_letters(form))
+    return Starts(part(title, WHOLE), form)
 
 
 # --- words --------------------------------------------------------------------------------------------------------
@@ -209,15 +235,26 @@ def _words(
     made: dict[str, Word] = {}
     for position, word in enumerate(text.words):
         if word.stem and word.folded not in made:
-            made[word.folded] = tuple(
+            made[word.folded] = _each_once(
                 Worth(each + points, conditions)
                 for table, places in ((_MAIN, main), (_BESIDE, beside))
                 for points, conditions in _met(
                     word, joined.get(position, []), table, places, allowed[word.spelled]
                 )
-                if points and conditions
+                if points
             )
     return tuple(made.values())
+
+
+def _each_once(ways: Iterable[Worth]) -> Word:
+    """Return ways in which a word is met, the best first in each text, without what a better one is met by already."""
+    known: set[Condition] = set()
+    left = []
+    for way in ways:
+        if conditions := tuple(one for one in dict.fromkeys(way.conditions) if one not in known):
+            left.append(Worth(way.points, conditions))
+            known.update(conditions)
+    return tuple(left)
 
 
 def _met(
@@ -338,6 +375,14 @@ def _likely(text: AnalysedText, titles: Sequence[WordPlace]) -> tuple[Worth, ...
     if exchanged := _exchanged(word):
         found.append(Worth(_EXCHANGED, _has((part(place.name, WHOLE) for place in titles), exchanged)))
     return tuple(found)
+
+
+def _with_article(text: AnalysedText, titles: Sequence[WordPlace]) -> tuple[Worth, ...]:
+    """Return what a title is worth that was typed with its article: there may be another without."""
+    if not titles or len(text.words) < 2 or text.words[0].folded not in ARTICLES:
+        return ()
+    whole = "".join(word.folded for word in text.words)
+    return (Worth(_SPELLED, _has((part(place.name, WHOLE) for place in titles), [whole])),)
 
 
 def _exchanged(word: str) -> Sequence[str]:

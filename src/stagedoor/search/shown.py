@@ -13,12 +13,12 @@ from typing import Final
 from stagedoor.search.analysis import forgiven
 from stagedoor.search.folding import other_layout
 from stagedoor.search.nearness import is_near
-from stagedoor.search.words import AnalysedText, Run, read, read_first
+from stagedoor.search.words import MARKS, AnalysedText, Run, read, read_first
 
 __all__ = ["marked", "meant"]
 
 _PARTS: Final = re.compile(r"(\s+)")
-_RUNS: Final = re.compile(r"((?:[^\W_]|['\u2019\u0300-\u036f])+)")
+_RUNS: Final = re.compile(rf"((?:[^\W_]|['\u2019{MARKS}])+)")
 
 
 def marked(text: str, asked: str, *, before: str = "<em>", after: str = "</em>") -> str | None:

@@ -20,6 +20,7 @@ from stagedoor.search.query import MAX_WORDS
 
 __all__ = [
     "LONGEST",
+    "MARKS",
     "AnalysedText",
     "Join",
     "Run",
@@ -33,7 +34,7 @@ __all__ = [
 LONGEST: Final = 240  # signs of a word that count; what a node divides at blanks it also divides after 255
 _LONGEST_CHUNK: Final = 1_024  # of what is asked for
 
-_MARKS: Final = (
+MARKS: Final = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0610-\u061a\u064b-\u065f\u0670"
     "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u0900-\u0903\u093a-\u094f\u0951-\u0957\u0962\u0963"
     "\u0981-\u0983\u09bc\u09be-\u09cd\u0a01-\u0a03\u0a3c-\u0a51\u0a81-\u0a83\u0abc\u0abe-\u0acd\u0b01-\u0b03"
@@ -46,7 +47,7 @@ _IDEOGRAPHS: Final = (
     "\U00020000-\U0003ffff"
 )
 _ASCII_RUN: Final = re.compile(r"[a-z0-9]+")
-_RUN: Final = re.compile(rf"[{_IDEOGRAPHS}][{_MARKS}]*|(?:(?![{_IDEOGRAPHS}])[^\W_]|[{_MARKS}])+")
+_RUN: Final = re.compile(rf"[{_IDEOGRAPHS}][{MARKS}]*|(?:(?![{_IDEOGRAPHS}])[^\W_]|[{MARKS}])+")
 _IDEOGRAPH: Final = re.compile(f"[{_IDEOGRAPHS}]")
 
 _SPELLED: Final = (

@@ -36,14 +36,25 @@ from stagedoor.search import (
 from tests.contracts.search.conftest import House, opened, place_of
 
 LARGE = 9_007_199_254_740_993  # which no double tells from its neighbour
+LEAST, MOST = -(1 << 63), (1 << 63) - 1
+OLD = ("1969-12-31T23:59:59.999Z", "1899-12-31", "1970-01-01T00:00:00+03:00")
+SHELVES = ("a", "b", "\u00e9", "e\u0301", "\u0436 \U0001f3ac")
 SAID = ("To", "be", "or", "not", "Café", "cafe\u0301,", "Spider-Man", "O'Neill", "!")
 ROLES = ("author", "editor")
+WHOLE = (-LARGE, 20_240_101, LEAST, LEAST + 1, -1, 0, MOST - 1, MOST)
 Meets = Callable[[Document], bool]
 Maker = Callable[[random.Random, int], tuple[Clause, Meets]]
 
 
 def index_named(name: str) -> Index:
-    inner = (Keyword(name="id"), Keyword(name="role"), Integer(name="born"), Number(name="share"))
+    inner = (
+        Keyword(name="id"),
+        Keyword(name="role"),
+        Integer(name="born"),
+        Number(name="share"),
+        Date(name="since"),
+        Boolean(name="alive"),
+    )
     return Index(
         name,
         (
@@ -72,6 +83,8 @@ def book(rng: random.Random, number: int) -> Document:
             "role": rng.choice(ROLES),
             "born": rng.randrange(1900, 1910),
             "share": rng.choice([0.5, 1.0, None]),
+            "since": rng.choice([None, a_day(rng), rng.choice(OLD)]),
+            "alive": rng.choice([True, False, None]),
         }
         for _ in range(5_000 if number == 7 else rng.randrange(4))
     ]
@@ -80,10 +93,10 @@ def book(rng: random.Random, number: int) -> Document:
         "title": f"Book {number % 30}",
         "quotes": [quote(rng) for _ in range(rng.randrange(3))],
         "code": ("the running", "run it", "Rün")[number % 3],
-        "added": rng.choice([None, 1_700_000_000 + number, LARGE + rng.randrange(3), -LARGE, 20_240_101]),
-        "published": rng.choice([None, a_day(rng), a_day(rng) + "T10:00:00.250Z"]),
+        "added": rng.choice([None, 1_700_000_000 + number, LARGE + rng.randrange(3), *WHOLE]),
+        "published": rng.choice([None, a_day(rng), a_day(rng) + "T10:00:00.250Z", rng.choice(OLD)]),
         "lent": rng.choice([True, False, None]),
-        "shelf": rng.choice([None, "a", "b"]),
+        "shelf": rng.choice([None, *SHELVES]),
         "people": people,
     }
 
@@ -108,6 +121,7 @@ def a_clause(rng: random.Random, depth: int = 0) -> tuple[Clause, Meets]:
         a_date,
         a_boolean,
         missing,
+        a_keyword,
         same_object,
         a_phrase,
     ]
@@ -117,15 +131,17 @@ def a_clause(rng: random.Random, depth: int = 0) -> tuple[Clause, Meets]:
 
 
 def whole_number(rng: random.Random, _: int) -> tuple[Clause, Meets]:
-    one = rng.choice([LARGE, LARGE + 1, 1_700_000_003, -LARGE, 20_240_101])
+    one = rng.choice([LARGE, LARGE + 1, 1_700_000_003, *WHOLE])
     if rng.random() < 0.4:
         return Term("added", one), lambda book: book["added"] == one
-    low, high = rng.choice([None, one, one - 0.5]), rng.choice([None, one, one + 7])
+    low = rng.choice([None, one, one - 1, one - 0.5 if abs(one) < LARGE else one])
+    high = rng.choice([None, one, one + 7])
     return Between("added", low, high), lambda book: inside(book["added"], low, high)
 
 
 def a_date(rng: random.Random, _: int) -> tuple[Clause, Meets]:
-    low, high = rng.choice([None, a_day(rng)]), rng.choice([None, a_day(rng) + "T10:00:00.250+00:00"])
+    low = rng.choice([None, a_day(rng), rng.choice(OLD)])
+    high = rng.choice([None, a_day(rng) + "T10:00:00.250+00:00", rng.choice(OLD)])
     if rng.random() < 0.3 and low:
         return Term(
             "published", low
@@ -139,6 +155,13 @@ def a_date(rng: random.Random, _: int) -> tuple[Clause, Meets]:
 def a_boolean(rng: random.Random, _: int) -> tuple[Clause, Meets]:
     wanted = rng.random() < 0.5
     return Term("lent", wanted), lambda book: book["lent"] is wanted
+
+
+def a_keyword(rng: random.Random, _: int) -> tuple[Clause, Meets]:
+    few = tuple(rng.choice(SHELVES) for _ in range(rng.randrange(4)))  # of which some come twice
+    if rng.random() < 0.5 and few:
+        return Term("shelf", few[0]), lambda book: book["shelf"] == few[0]
+    return AnyOf("shelf", few), lambda book: book["shelf"] in few
 
 
 def missing(rng: random.Random, _: int) -> tuple[Clause, Meets]:
@@ -164,15 +187,26 @@ def plain(text: str) -> str:
 
 
 def same_object(rng: random.Random, _: int) -> tuple[Clause, Meets]:
-    ids, role, born = (
+    ids, day, born = (
         (f"p{rng.randrange(9)}", f"p{rng.randrange(9)}"),
-        rng.choice(ROLES),
+        when(rng.choice(OLD)),
         rng.randrange(1900, 1910),
     )
-    asked = Same("people", (AnyOf("id", ids), Term("role", role), Between("born", born, None)))
-    return asked, lambda book: any(
-        one["id"] in ids and one["role"] == role and one["born"] >= born for one in book["people"]
-    )
+    role, alive, share = rng.choice(ROLES), rng.random() < 0.5, rng.choice([0.5, 0.25, 1.0])
+    every: list[tuple[Term | AnyOf | Between, Meets]] = [
+        (AnyOf("id", ids), lambda one: one["id"] in ids),
+        (Term("role", role), lambda one: one["role"] == role),
+        (Between("born", born, None), lambda one: one["born"] >= born),
+        (
+            Between("since", None, day.isoformat()),
+            lambda one: bool(one["since"]) and when(one["since"]) <= day,
+        ),
+        (Term("alive", alive), lambda one: one["alive"] is alive),
+        (Term("share", share), lambda one: one["share"] == share),
+    ]
+    some = rng.sample(every, rng.randint(1, 4))
+    asked = Same("people", tuple(clause for clause, _ in some))
+    return asked, lambda book: any(all(meets(one) for _, meets in some) for one in book["people"])
 
 
 def alternatives(rng: random.Random, depth: int) -> tuple[Clause, Meets]:
@@ -192,7 +226,8 @@ def inside(value: Any, low: Any, high: Any) -> bool:
 def questions() -> Iterator[tuple[int, list[tuple[Clause, Meets]], Order]]:
     for number in range(300):
         rng = random.Random(number)
-        keys = [Order("added"), Order("published", descending=True), Order("title"), Order("id")]
+        names = ("added", "published", "title", "id")
+        keys = [Order(name, descending=down) for name in names for down in (False, True)]
         yield number, [a_clause(rng) for _ in range(rng.randrange(1, 3))], rng.choice(keys)
 
 
@@ -221,7 +256,7 @@ async def test_a_strangers_filters_are_exact(shelf: House) -> None:
 
 
 def in_order(found: list[Document], order: Order) -> list[Document]:
-    found = sorted(found, key=lambda book: book["id"])
+    found = sorted(found, key=lambda book: book["id"], reverse=order == Order("id", descending=True))
     there = [book for book in found if book[order.field] is not None]
     form = when if order.field == "published" else lambda value: value
     there.sort(key=lambda book: form(book[order.field]), reverse=order.descending)

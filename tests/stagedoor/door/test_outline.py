@@ -61,6 +61,13 @@ def test_only_lines_that_decide_are_in_it() -> None:
     )
 
 
+def test_a_name_may_hold_whatever_a_token_holds() -> None:
+    """RFC 9110 5.6.2: a mark in a name is no pattern."""
+    data = LINE + HOST + b"A+B.c|D$: 1\r\nA+B-c|D$: 2\r\n\r\n"
+
+    assert outline_of(data, DoorLimits(), frozenset({b"a+b.c|d$"})) == LINE + b"\r\nHost: a\r\nA+B.c|D$: 1"
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 import pytest
+from fastapi import HTTPException
 from pydantic import BaseModel
 
 from stagedoor import Answer, Cache, Gateway, Settings
@@ -216,11 +217,17 @@ async def test_the_log_of_production_has_place_and_remedy_too(capfd: pytest.Capt
     async def theirs() -> Thing:
         raise TypeError("secret")
 
+    @app.get("/foreign")
+    async def foreign() -> Thing:
+        raise HTTPException(404, "secret")
+
     async with app.build() as running:
-        said = [await Client(running).ask(path) for path in ("/ours", "/theirs")]
+        said = [await Client(running).ask(path) for path in ("/ours", "/theirs", "/foreign")]
 
     lines = [orjson.loads(line) for line in capfd.readouterr().out.splitlines() if '"level":"ERROR"' in line]
-    assert [one.status for one in said] == [500, 500]
+    assert [one.status for one in said] == [500, 500, 500]
     assert "test_mistakes_asked.py:" in lines[0]["message"]
     assert lines[0]["message"].endswith("GET /ours returned dict, its annotation promises Thing")
     assert (lines[1]["message"], "test_mistakes_asked.py:" in lines[1]["error"]) == ("/theirs failed", True)
+    assert lines[2]["message"].endswith("raise NotFound() or Problem(...)")
+    assert "secret" not in str(lines)

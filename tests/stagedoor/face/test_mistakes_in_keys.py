@@ -9,7 +9,7 @@ from stagedoor._face.overlaps import may_equal
 from stagedoor._face.templates import key_tag
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Stage
-from tests.stagedoor.face.mistakes import NAMED_BY_THE_CALL, Mistakes, Page, Thing, used
+from tests.stagedoor.face.mistakes import NAMED_BY_THE_CALL, Mistakes, used
 
 at_start = Mistakes()
 NAMED_BY_THE_CALL |= {
@@ -19,22 +19,6 @@ NAMED_BY_THE_CALL |= {
     "key_with_a_format",
     "keys_that_run_together",
 }
-
-
-@at_start(r"Cache\(key='p:{uid}'\) lacks 'offset': say key='p:{uid}:{offset}', or leave key= out")
-def key_of_a_screen_without_an_input(app: Gateway) -> None:
-    page = app.aggregate("/p/{uid}", Page, cache=Cache(max_age=60, key="p:{uid}"))
-
-    @page.part
-    async def thing(uid: str, offset: int = 0) -> Thing:
-        return Thing(name=f"{uid}{offset}")
-
-
-@at_start(r"GET /p/{uid}: Cache\(key='p'\) lacks 'uid': say key='p:{uid}'")
-def key_of_a_handler_without_an_input(app: Gateway) -> None:
-    @app.get("/p/{uid}", cache=Cache(max_age=60, key="p"))
-    async def person(uid: str) -> str:
-        return uid
 
 
 @at_start(r"Cache\(key=\.\.\.\) is for screens and handlers of values")

@@ -28,7 +28,7 @@ def limit_of_nothing(app: Gateway) -> None:
     app.aggregate("/page", Page).part(limit=0)
 
 
-@at_start(r"the path begins with|a path begins with a slash, as in '/home/{account_id}', not <function")
+@at_start(r"the path is missing: write it in parentheses, as in @app\.get\('/home'\)")
 def forgotten_path(app: Gateway) -> None:
     async def thing() -> Thing:
         return Thing(name="a")
@@ -128,6 +128,46 @@ def part_of_a_partial(app: Gateway) -> None:
         return Thing(name=name)
 
     app.aggregate("/page", Page).part(functools.partial(thing, "a"))
+
+
+@at_start(r"status='201' is that of a success, 200 to 299")
+def status_as_text(app: Gateway) -> None:
+    loose(app).post("/page", status="201")
+
+
+@at_start(r"uses is a set of services and sources, as in \{accounts\}, not <Service things>")
+def uses_without_a_set(app: Gateway) -> None:
+    page: Any = app.aggregate("/page", Page)
+    page.part(uses=app.service("things", "http://things"))
+
+
+@at_start(r"""headers are a mapping, as in \{"x-shop": "1"\}, not \['x-a: b'\]""")
+def headers_as_lines(app: Gateway) -> None:
+    loose(app).service("things", headers=["x-a: b"])
+
+
+@at_start(r"connections=0 is a whole number, 1 or more")
+def no_connections(app: Gateway) -> None:
+    app.service("things", connections=0)
+
+
+@at_start(r"documents are DocumentSet\(\.\.\.\), not '/openapi\.json'")
+def documents_as_paths(app: Gateway) -> None:
+    loose_gateway: Any = Gateway
+    loose_gateway("other", documents=["/openapi.json"])
+
+
+@at_start(r"middleware is called with an application, which <object object at .*> cannot be")
+def middleware_of_a_thing(app: Gateway) -> None:
+    loose_gateway: Any = Gateway
+    loose_gateway("other", middleware=[object()])
+
+
+@at_start(r"test_mistakes_in_options\.py:[0-9]+: page: the field 'thing' has no part and no default")
+def field_of_nobody(app: Gateway) -> None:
+    @app.aggregate("/page", Page).part
+    async def more() -> list[str]:
+        return []
 
 
 @pytest.mark.parametrize("name", at_start.names)

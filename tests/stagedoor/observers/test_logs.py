@@ -167,6 +167,18 @@ async def test_a_storm_is_told_in_few_lines_and_a_number() -> None:
     assert records[-1]["suppressed"] == 1_000
 
 
+async def test_a_service_that_is_unavailable_for_another_cause_is_told_at_once() -> None:
+    """A certificate that expires while a process restarts is no repetition of the refused connection before it."""
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    for _ in range(100):
+        for why in ("refused the connection", "its certificate has expired"):
+            logs.observe(AttemptEnded("users.get", 1, 0.01, UpstreamUnavailable("users.get", why)))
+    await logs.aclose()
+
+    assert [r["detail"] for r in sink.records()] == ["refused the connection", "its certificate has expired"]
+
+
 async def test_changes_of_state_are_told_as_they_come() -> None:
     """A breaker that opens twice in a minute must not seem closed."""
     sink = Sink()

@@ -34,6 +34,21 @@ def test_n1_an_exporter_or_a_place_for_it_switches_traces_on(
     assert exporters_in(said) == exporters
 
 
+def test_n1_what_the_library_can_read_passes() -> None:
+    """N1: else the names below would prove nothing."""
+    said = {
+        ENDPOINT: PLACE,
+        "OTEL_BSP_MAX_QUEUE_SIZE": "4096",
+        "OTEL_BSP_MAX_EXPORT_BATCH_SIZE": "4096",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "2.5",
+        "OTEL_EXPORTER_OTLP_HEADERS": "api-key=a%20b,x=",
+        "OTEL_EXPORTER_OTLP_CERTIFICATE": __file__,
+        "OTEL_RESOURCE_ATTRIBUTES": "service.name=shop,deployment.environment=test",
+    }
+
+    assert exporters_in(said) == ("otlp",)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -47,6 +62,15 @@ def test_n1_an_exporter_or_a_place_for_it_switches_traces_on(
         ("OTEL_TRACES_SAMPLER_ARG", "2"),
         ("OTEL_TRACES_SAMPLER_ARG", "nan"),
         ("OTEL_PROPAGATORS", "tracecontext,b3"),
+        ("OTEL_BSP_MAX_QUEUE_SIZE", "-1"),
+        ("OTEL_BSP_SCHEDULE_DELAY", "soon"),
+        ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "2049"),
+        ("OTEL_SPAN_EVENT_COUNT_LIMIT", "many"),
+        ("OTEL_EXPORTER_OTLP_TIMEOUT", "inf"),
+        ("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "lzma"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "canary"),
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", "/nowhere"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "=x"),
     ],
 )
 def test_n1_a_value_that_cannot_work_is_named_at_the_start(name: str, value: str) -> None:

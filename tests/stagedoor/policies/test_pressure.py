@@ -109,3 +109,37 @@ def test_every_priority_has_its_room_when_nothing_is_short() -> None:
 
     assert all(let_in)
     assert repr(pressure) == "<Pressure 0 under way of 100>"
+
+
+def test_o8_who_was_told_to_come_is_reckoned_with_until_it_is_here() -> None:
+    """O6, O8: a turn of the loop reads many requests before the first of them enters."""
+    pressure = Pressure(target=0.009, most=10)
+    assert not pressure.is_tight()
+    for _ in range(8):
+        pressure.enter("detail")
+    assert pressure.is_tight()
+    told = [pressure.promise("detail") for _ in range(4)]
+    entered = [pressure.enter("detail") for _ in range(3)]
+
+    assert told == [True, True, False, False]
+    assert entered == [True, True, False]
+    assert (pressure.total, pressure.promised) == (10, 0)
+
+
+def test_a_promise_that_nobody_redeems_is_forgotten_with_the_next_turn() -> None:
+    """X1: a client that is gone before its request begins takes no place from anybody."""
+    pressure = Pressure(target=0.009, most=10)
+    told = [pressure.promise("detail") for _ in range(11)]
+    pressure.turned(1.0, 0.001)
+
+    assert told == [True] * 10 + [False]
+    assert (pressure.total, pressure.promised, pressure.promise("detail")) == (0, 0, True)
+
+
+def test_o6_a_promise_keeps_the_share_of_each_priority() -> None:
+    """O6: searches are promised no more than their room, and details find theirs all the same."""
+    pressure = Pressure(target=0.009, most=10)
+    searches = [pressure.promise("search") for _ in range(20)].count(True)
+    details = [pressure.promise("detail") for _ in range(20)].count(True)
+
+    assert (searches, details) == (7, 3)

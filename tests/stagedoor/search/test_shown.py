@@ -1,8 +1,33 @@
 """What of a text met a question."""
 
+import re
+from html import unescape
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stagedoor.search.shown import marked, meant
+
+NAMASTE = "\u0928\u092e\u0938\u094d\u0924\u0947"  # ends with a vowel sign
+SHALOM = "\u05e9\u05c1\u05b8\u05dc\u05d5\u05b9\u05dd"  # with points
+_PIECES = (
+    "Star",
+    "e\u0301",
+    NAMASTE,
+    SHALOM,
+    "<em>",
+    "&",
+    "'",
+    "\u00ad",
+    "\U0001f3ac",
+    "-",
+    ".",
+    " ",
+    "\u00df",
+    "9",
+)
+_texts = st.lists(st.sampled_from(_PIECES) | st.text(max_size=3), max_size=8).map("".join)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +45,9 @@ from stagedoor.search.shown import marked, meant
         ("The Matrix", "\u044c\u0444\u0435\u043a\u0448\u0447", "The <em>Matrix</em>"),
         ("It", "it", "<em>It</em>"),
         ("Star Wars", "king", None),
+        (f"{NAMASTE} 2", NAMASTE, f"<em>{NAMASTE}</em> 2"),
+        (f"x {SHALOM}!", "\u05e9\u05dc\u05d5\u05dd", f"x <em>{SHALOM}</em>!"),
+        ("Spi\u00adder-Man", "spiderman", "<em>Spi\u00adder-Man</em>"),
     ],
 )
 def test_words_that_were_met_are_marked(text: str, asked: str, expected: str | None) -> None:
@@ -45,3 +73,13 @@ def test_a_question_is_put_right_where_only_near_words_were_met(
 ) -> None:
     """18: a question that was understood, if only in part, is left alone."""
     assert meant(asked, texts) == expected
+
+
+@given(_texts, _texts)
+def test_what_is_marked_is_the_text_and_marks_pair(text: str, asked: str) -> None:
+    """18: safe to insert, whatever the text has; nothing marked within another, nor nothing at all."""
+    said = marked(text, asked, before="\ue000", after="\ue001")
+
+    if said is not None and not set("\ue000\ue001") & set(text):
+        assert unescape(said.translate({0xE000: None, 0xE001: None})) == unescape(text.replace("&", "&amp;"))
+        assert re.fullmatch(r"([^\ue000\ue001]*\ue000[^\ue000\ue001]+\ue001)+[^\ue000\ue001]*", said)

@@ -17,6 +17,13 @@ from stagedoor._transports.failures import (
 from stagedoor.errors import Overloaded, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
 
 
+def refused(code: int) -> ssl.SSLCertVerificationError:
+    """Return what a certificate is refused with."""
+    error = ssl.SSLCertVerificationError("x")
+    error.verify_code = code
+    return error
+
+
 @pytest.mark.parametrize(
     ("failure", "kind", "detail"),
     [
@@ -28,6 +35,11 @@ from stagedoor.errors import Overloaded, UpstreamError, UpstreamGarbled, Upstrea
         (FileNotFoundError(errno.ENOENT, "/run/x"), UpstreamUnavailable, "its socket is not there"),
         (ssl.SSLError("x"), UpstreamUnavailable, "the TLS handshake failed"),
         (ssl.SSLCertVerificationError("x"), UpstreamUnavailable, "its certificate is not trusted"),
+        (refused(9), UpstreamUnavailable, "its certificate is not valid yet"),
+        (refused(10), UpstreamUnavailable, "its certificate has expired"),
+        (refused(20), UpstreamUnavailable, "its certificate is of an authority that is not known here"),
+        (refused(62), UpstreamUnavailable, "its certificate is for another name"),
+        (refused(1), UpstreamUnavailable, "its certificate is not trusted"),
         (OSError("Multiple exceptions"), UpstreamUnavailable, "could not be reached"),
         (
             Disconnected(silent=True, headless=True),

@@ -231,6 +231,13 @@ def test_r1_a_cut_tells_how_far_the_answer_had_come(said: bytes, silent: bool, h
             ReadStage.DONE,
             False,
         ),
+        (
+            200,
+            ((b"connection", b"close"), (b"connection", b"keep-alive"), (b"content-length", b"3")),
+            False,
+            ReadStage.COUNTED,
+            False,
+        ),
         (200, ((b"content-length", b"3"),), True, ReadStage.COUNTED, False),
         (200, ((b"content-length", b"3"), (b"connection", b"Keep-Alive")), True, ReadStage.COUNTED, True),
         (200, (), False, ReadStage.UNTIL_CLOSE, False),

@@ -10,7 +10,7 @@ from stagedoor import Gateway, Settings
 from stagedoor._requests import HttpResponse
 from stagedoor._web.gateway import GatewayApp
 from stagedoor._web.shared_throttle import SharedThrottle
-from stagedoor._web.throttle import Limiter, Quota, Quotas, Throttle, pass_at_once
+from stagedoor._web.throttle import Limiter, Quota, Quotas, Throttle, passing
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Client, ManualClock, Stage
 from stagedoor.testing.limit_counter import FakeLimitCounter
@@ -227,12 +227,13 @@ def test_several_quotas_count_at_once_or_not_at_all(clock: ManualClock) -> None:
     assert common.take("a").remaining == 8
 
 
-def test_one_quota_counts_at_once_or_not_at_all(clock: ManualClock) -> None:
-    """A refusal is told by whoever has the words for it."""
-    throttle = Throttle(Quota(requests=1, seconds=60), clock)
+@pytest.mark.parametrize("shared", [False, True])
+def test_one_quota_counts_at_once_or_not_at_all(clock: ManualClock, shared: bool) -> None:
+    """A refusal is told by whoever has the words for it, whoever counts."""
+    quota = Quota(requests=1, seconds=60)
+    limiter = SharedThrottle(quota, FakeLimitCounter(clock), clock) if shared else Throttle(quota, clock)
+    passes = passing(limiter)
 
-    assert (
-        pass_at_once(throttle, "a")
-        == b'ratelimit-policy: "default";q=1;w=60\r\nratelimit: "default";r=0;t=60\r\n'
-    )
-    assert pass_at_once(throttle, "a") is None
+    assert passes("a") == b'ratelimit-policy: "default";q=1;w=60\r\nratelimit: "default";r=0;t=60\r\n'
+    assert passes("a") is None
+    assert passes("b") is not None

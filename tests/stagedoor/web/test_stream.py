@@ -143,3 +143,52 @@ async def test_x1_a_stream_ends_when_the_door_loses_its_client(
         await asyncio.wait_for(upstream.closed.wait(), 2)
 
     assert upstream.pulled < 1_000
+
+
+class Arrived(Upstream):
+    """A body that is all here, as far as it was not taken."""
+
+    def __init__(self, whole: bytes | None) -> None:
+        super().__init__(0)
+        self._whole = whole
+
+    async def __anext__(self) -> bytes:
+        self.pulled += 1
+        raise StopAsyncIteration
+
+    def take_whole(self) -> memoryview | None:
+        whole, self._whole = self._whole, None
+        return None if whole is None else memoryview(whole)
+
+
+@pytest.mark.parametrize(("whole", "pulled"), [(b"all", 0), (b"", 0), (None, 1)])
+async def test_what_has_come_whole_leaves_in_one_message(env: Env, whole: bytes | None, pulled: int) -> None:
+    """Issue 13: no turn for each of its pieces, and nobody waits for it."""
+    peer, upstream = Peer("GET", told=True), Arrived(whole)
+    gateway = streaming(env, upstream)
+
+    await gateway(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
+
+    _, body = peer.sent
+    assert (bytes(body["body"]), body.get("more_body", False)) == (whole or b"", False)
+    assert upstream.pulled == pulled
+
+
+async def test_another_server_gets_a_body_as_it_comes(env: Env) -> None:
+    """It may take nothing but bytes, and tells otherwise that its client has gone."""
+    peer, upstream = Peer("GET", told=False), Arrived(b"all")
+
+    await streaming(env, upstream)(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
+
+    assert upstream.pulled == 1
+    assert upstream.closed.is_set()
+
+
+async def test_a_body_that_nobody_asks_for_is_not_taken(env: Env) -> None:
+    """RFC 9110 9.3.2: HEAD has none."""
+    peer, upstream = Peer("HEAD", told=True), Arrived(b"all")
+
+    await streaming(env, upstream)(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
+
+    assert [message.get("body") for message in peer.sent] == [None, b""]
+    assert bytes(upstream.take_whole() or b"") == b"all"

@@ -13,7 +13,7 @@ from typing import Any, Final, assert_never
 
 from stagedoor._value import value
 from stagedoor.search.analysis import first_words, forgiven, words_as_written
-from stagedoor.search.compared import bounds_of, comparable, moment, values_in
+from stagedoor.search.compared import as_text, bounds_of, comparable, moment, values_in
 from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, PRIOR, TEXT_BYTES
 from stagedoor.search.elastic.landmarks import Road
 from stagedoor.search.phrases import in_order, wanted
@@ -58,6 +58,7 @@ _EVERY: Final = {"term": {ALL: "1"}}
 _BEST_FIRST: Final = {"_score": {"order": "desc"}}
 _LONG: Final = 8  # words
 _KINDS: Final = {Integer: "long", Date: "date", Boolean: "boolean"}
+_ISO: Final = {"format": "strict_date_optional_time"}  # before 1970 a node reads no milliseconds
 _VALUES: Final = 65_000  # of a facet
 _MANY_WORDS: Final = 4  # from so many on a search that counts costs less than scores for all that match
 
@@ -147,7 +148,7 @@ def _is_long(query: Query) -> bool:
 
 
 def _plain_sort(query: Query, index: Index) -> list[Body]:
-    keys = [_plain_key(key, index) for key in query.sort_keys()]
+    keys = [one for key in query.sort_keys() for one in _plain_keys(key, index)]
     return [_BEST_FIRST, *keys] if query.by_relevance else keys
 
 
@@ -157,12 +158,14 @@ def _exact_sort(query: Query, index: Index, steps: tuple[Step, ...]) -> list[Bod
     return [_BEST_FIRST, _sorted(PRIOR), *keys[1:]] if query.by_relevance else [steps[0].keys[0], *keys]
 
 
-def _plain_key(key: Order, index: Index) -> Body:
+def _plain_keys(key: Order, index: Index) -> tuple[Body, ...]:
+    """Return what sorts by a field; of a long, nothing is the last number there is, but as a double it is beyond it."""
     number = index.is_number(key.field)
     leaf = index.paths[key.field]
     field = key.field + ".raw" if isinstance(leaf, Text) else key.field
     kind = "float" if number else _KINDS.get(type(leaf), "keyword")
-    return _sorted(field, kind, descending=key.descending)
+    first = _sorted(field, kind, descending=key.descending)
+    return (first, {field: first[field] | {"numeric_type": "double"}}) if kind == "long" else (first,)
 
 
 def _sorted(field: str, unmapped: str = "", *, descending: bool = False) -> Body:
@@ -193,7 +196,7 @@ def _step(key: Order, index: Index) -> Step:
     if key.field == ID:
         return Step((_sorted(ID_KEY, descending=key.descending),))
     if index.is_number(key.field) or index.is_whole(key.field):
-        return Step((_plain_key(key, index),), whole=True)
+        return Step(_plain_keys(key, index), whole=True)
     numbers = range(TEXT_BYTES // 8)
     parts = (_sorted(f"{OWN}.{key.field}_{part}", descending=key.descending) for part in numbers)
     return Step(tuple(parts), text=key.field, whole=True)
@@ -362,8 +365,8 @@ def _words(text: str, fields: list[str], **more: Any) -> Body:  # noqa: ANN401 -
 def _any_of(asked: Term | AnyOf, field: str, leaf: Leaf) -> Body:
     values: Sequence[Scalar] = values_in(asked)
     if isinstance(leaf, Date):  # a term of a date is the range of all that its text leaves open
-        moments = [moment(str(value)) for value in values]
-        when = [{"range": {field: {"gte": one, "lte": one, "format": "epoch_millis"}}} for one in moments]
+        moments = [as_text(moment(str(value))) for value in values]
+        when = [{"range": {field: {"gte": one, "lte": one, **_ISO}}} for one in moments]
         return _either(when) if when else {"match_none": {}}
     if isinstance(leaf, Integer):
         values = [one for one in (comparable(leaf, value) for value in values) if one is not None]
@@ -384,8 +387,9 @@ def _between(clause: Between, index: Index, field: str = "") -> Body:
     said = {name: bound for name, bound in zip(("gte", "lte"), bounds, strict=True) if bound is not None}
     if not said:
         return {"exists": {"field": field}}
-    form = {"format": "epoch_millis"} if isinstance(index.paths[clause.field], Date) else {}
-    return {"range": {field: said | form}}
+    if isinstance(index.paths[clause.field], Date):
+        said = {name: as_text(bound) for name, bound in said.items()} | _ISO
+    return {"range": {field: said}}
 
 
 def _in_objects(path: str, query: Body) -> Body:

@@ -9,7 +9,8 @@ forgives errors stands another with the first letter of each longer word three t
 keeps the first letter fixed by itself where two errors are forgiven.
 
 What can be sorted by has columns of its own. A text is compared by its first eight bytes as one number (`#`), then by
-the next eight (`##`), which is quick, and only within a group of equal ones as a whole (`@`). An id is two numbers,
+the next eight (`##`), which is quick, and only within a group of equal ones as a whole (`@`), which is left out where
+the numbers say all of it. An id is two numbers,
 `#` and `##`. A number is kept as its `rank`, and has two columns more: with the first bits of the id packed behind it,
 ascending (`+`) and descending (`-`), both to be read upwards, null last. A facet has a column of its values (`%`).
 
@@ -198,8 +199,9 @@ def _text_step(path: str) -> _Step:
         if value is None:
             return
         text = " ".join(value) if isinstance(value, list) else value
-        physical[first], physical[second] = text_keys(text, 2)
-        physical[whole] = text
+        physical[first], physical[second] = _, low = text_keys(text, 2)
+        if low & 0xFF:  # the two numbers do not tell all of it
+            physical[whole] = text
 
     return step
 

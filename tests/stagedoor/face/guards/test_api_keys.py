@@ -10,6 +10,7 @@ import pytest
 
 from stagedoor import ApiKeys, ApiKeySettings, Gateway
 from stagedoor._guards.apikeys import KeyTable, hash_of, read_lines
+from stagedoor._guards.keyfile import read_file
 from stagedoor.testing import Client, Stage
 
 KEYS = ApiKeys("keys")
@@ -177,3 +178,12 @@ async def test_settings_given_replace_the_environment() -> None:
     async with Stage(one) as stage:
         assert (await stage.get("/who", x_admin_key="k")).read(str) == "root"
         assert (await stage.get("/who", x_api_key="k")).status == 401
+
+
+def test_a_file_that_is_no_text_is_told_in_words(tmp_path: Path) -> None:
+    """What the decoder says of it helps nobody who has saved it in UTF-16."""
+    file = tmp_path / "keys"
+    file.write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(ValueError, match="the file must be text in UTF-8"):
+        read_file(file)

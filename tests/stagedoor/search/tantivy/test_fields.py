@@ -36,3 +36,21 @@ def test_what_comes_first_among_equals_weighs_more() -> None:
     assert priors == sorted(priors)
     assert len(set(priors)) == len(held)
     assert weights == sorted(weights, reverse=True)
+
+
+def test_a_title_has_no_word_that_only_says_again_what_another_says() -> None:
+    """14: each term of a title is somebody's alone, and costs what a word costs: as many nodes as it has letters."""
+    index = Index("titles", (Keyword(name="id"), Text(name="title", title=True, sortable=True)))
+    long, short, sixteen = (
+        orjson.loads(builder(index)({"id": "1", "title": title}))
+        for title in ("The Dog Days of Summer", "Dog", "Dogs and Old Men")
+    )
+
+    assert "^thedogdaysof" in long["title~exact"].split()
+    assert "^thedogdaysofsummer" not in long["title~exact"].split()  # which is `whole`
+    assert "^dog" not in short["title~exact"].split()
+    assert [one.get("title@") for one in (long, short, sixteen)] == [
+        "The Dog Days of Summer",
+        None,  # its first sixteen bytes are all of it
+        "Dogs and Old Men",
+    ]

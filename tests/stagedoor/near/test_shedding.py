@@ -1,0 +1,98 @@
+"""Where there is no time for a request, the door refuses it by itself: as the gateway would, and before it began."""
+
+import json
+import re
+
+import pytest
+
+from stagedoor._context import WEIGHTS
+from stagedoor.policies._pressure import Pressure
+from tests.stagedoor.near.doors import Behind, octets
+from tests.stagedoor.near.shops import shopping
+
+ENVIRONMENT = {"SHOP_CORS_ORIGINS": "https://a.example"}
+ASKED = [
+    octets("/now"),
+    octets("/now/?a=1"),
+    octets("/kept/%C3%A9", "Origin: https://a.example\nAccept-Encoding: gzip"),
+    octets("/asked?q=1", "X-Request-ID: mine\nOrigin: https://b.example"),
+    octets("/now", "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    octets("/nix"),
+    octets("/kept/a", method="HEAD"),
+    octets("/now", method="POST"),
+    octets("/now", "Connection: close"),
+    octets("/now", "X-Forwarded-Prefix: /a"),
+]
+
+
+def fill(served: Behind, *, left: int = 0) -> None:
+    """Let so many requests be under way that no more are let in, but for so many details."""
+    served.running.web.pressure = pressure = Pressure(target=0.009, most=12)
+    for priority in WEIGHTS:
+        while pressure.enter(priority):
+            pass
+    while pressure.total > 12 - left:
+        pressure.leave("operations" if pressure.total > 12 else "list")
+
+
+async def told(*, near: bool) -> tuple[list[bytes], list[str], list[dict[str, object]]]:
+    """Return what is answered, counted and logged, without what differs from time to time."""
+    async with shopping(near=near, environment=ENVIRONMENT) as served:
+        fill(served)
+        answers = [await served.connect().send(asked) for asked in ASKED]
+        assert served.running.world.logs is not None
+        await served.running.world.logs.aclose()
+        lines = [json.loads(line) for line in served.log.getvalue().splitlines()]
+        shown = [
+            {name: said for name, said in line.items() if name not in {"timestamp", "request_id", "trace_id"}}
+            for line in lines
+        ]
+        served.running.web.pressure = Pressure(target=0.009, most=12)
+        return [re.sub(rb"[0-9a-f]{32}", b"#", one) for one in answers], await served.numbers(), shown
+
+
+async def test_o8_a_refusal_at_the_door_is_the_gateways_to_the_octet() -> None:
+    """O8, H10: and it is counted and logged alike."""
+    door, gateway = await told(near=True), await told(near=False)
+
+    assert door == gateway
+    assert (len(door[1]), len(door[2])) == (10, len(ASKED))
+    assert all(b" 503 " in one.partition(b"\r\n")[0] for one in door[0])
+
+
+@pytest.mark.parametrize("asked", ASKED[:6])
+async def test_o8_it_leaves_before_anything_else_runs(asked: bytes) -> None:
+    """O8: no task is made for it, and the connection goes on."""
+    async with shopping(environment=ENVIRONMENT) as served:
+        fill(served)
+        connection = served.connect()
+        first, tasks = connection.at_once(asked), len(served.state.tasks)
+        connection.wire.written.clear()
+        second = connection.at_once(asked)
+
+    assert first.startswith(b"HTTP/1.1 503 ")
+    assert second.startswith(b"HTTP/1.1 503 ")
+    assert (tasks, connection.wire.closed) == (0, False)
+
+
+@pytest.mark.parametrize("target", ["/health/live", "/health", "/metrics"])
+async def test_o3_health_and_metrics_are_answered_at_every_stage(target: str) -> None:
+    """O3: whoever watches sees it."""
+    async with shopping() as served:
+        fill(served)
+        answer = await served.ask(target)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_o8_what_one_turn_reads_is_let_in_as_far_as_there_is_room() -> None:
+    """O6, O8: a turn reads many before the first begins; those beyond the room are refused at the door."""
+    async with shopping() as served:
+        fill(served, left=3)
+        connections = [served.connect() for _ in range(20)]
+        refused = [one.at_once(octets("/now")) for one in connections]
+        let_in = [one for one, said in zip(connections, refused, strict=True) if not said]
+        answers = [await one.send() for one in let_in]
+
+    assert len(let_in) == 3
+    assert all(one.startswith(b"HTTP/1.1 200 ") for one in answers)

@@ -1,0 +1,116 @@
+"""Numbers in files are told as the library's own would be, by the library."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from stagedoor._observers import shared_numbers as shared
+
+BOUNDS = (0.1, 0.5, 1.0)
+# What the library writes for the same: it chooses its files when it is imported.
+THEIRS: Final = """
+import sys
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+registry = CollectorRegistry()
+counter = Counter("x_total", "X, told.", ("l", "m"), registry=registry)
+counter.labels("a", 'b"c').inc()
+counter.labels("a", "ж").inc()
+Counter("bare_total", "Bare.", registry=registry)
+gauge = Gauge("g", "G.", registry=registry, multiprocess_mode="livesum")
+gauge.set(5); gauge.dec(); gauge.inc()
+Gauge("worst", "W.", ("l",), registry=registry, multiprocess_mode="livemax").labels("a").set(2)
+histogram = Histogram("h", "H.", ("l",), registry=registry, buckets=(0.1, 0.5, 1.0))
+for value in (0.1, 0.3, 7.0):
+    histogram.labels("a").observe(value)
+"""
+
+
+def page(folder: Path) -> list[str]:
+    """Return what the library makes of all files of a folder."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+    return sorted(generate_latest(registry).decode().splitlines())
+
+
+def test_a_page_reads_like_the_librarys(tmp_path: Path) -> None:
+    """Same names, labels, values and texts; what was never counted is 0."""
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    files = shared.NumberFiles(ours)
+    counter = shared.counters(files, "x_total", "X, told.", ("l", "m"))
+    counter.labels("a", 'b"c').inc()
+    counter.labels("a", "ж").inc()
+    shared.counters(files, "bare_total", "Bare.", ()).labels()
+    gauge = shared.gauges(files, "g", "G.", (), "livesum").labels()
+    gauge.set(5)
+    gauge.dec()
+    gauge.inc()
+    shared.gauges(files, "worst", "W.", ("l",), "livemax").labels("a").set(2)
+    histogram = shared.histograms(files, "h", "H.", ("l",), BOUNDS).labels("a")
+    for value in (0.1, 0.3, 7.0):
+        histogram.observe(value)
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(theirs)}
+    subprocess.run([sys.executable, "-c", THEIRS], check=True, env=environment, timeout=50)
+
+    assert page(ours) == page(theirs)
+
+
+@given(st.lists(st.floats(-1, 2) | st.sampled_from(BOUNDS), max_size=20))
+def test_any_observations_fall_into_the_same_buckets(
+    tmp_path_factory: pytest.TempPathFactory, values: list[float]
+) -> None:
+    """Against the library's own histogram of one process."""
+    folder = tmp_path_factory.mktemp("numbers")
+    registry = CollectorRegistry()
+    ours = shared.histograms(shared.NumberFiles(folder), "h", "H.", (), BOUNDS).labels()
+    theirs = Histogram("h", "H.", registry=registry, buckets=BOUNDS)
+    for value in values:
+        ours.observe(value)
+        theirs.observe(value)
+    lines = generate_latest(registry).decode().splitlines()
+
+    assert set(page(folder)) - {line for line in lines if "_created" not in line} <= {
+        "# HELP h Multiprocess metric"
+    }
+
+
+def test_numbers_stay_where_they_are_while_their_file_grows(tmp_path: Path) -> None:
+    """A page of the file that was mapped before is the same page afterwards."""
+    files = shared.NumberFiles(tmp_path)
+    family = shared.counters(files, "x_total", "X.", ("number",))
+    children = [family.labels(number) for number in range(2_000)]
+    for child in children:
+        child.inc()
+    children[0].inc()
+    (file,) = tmp_path.iterdir()
+
+    assert file.stat().st_size > 65_536
+    assert (
+        sum(float(line.rpartition(" ")[2]) for line in page(tmp_path) if line.startswith("x_total{")) == 2_001
+    )
+
+
+def test_a_process_that_has_the_id_of_a_dead_one_adds_to_its_counts(tmp_path: Path) -> None:
+    """Counts are for ever; what a dead one had under way is not."""
+    for _ in range(2):
+        files = shared.NumberFiles(tmp_path)
+        shared.counters(files, "x_total", "X.", ()).labels().inc()
+        shared.gauges(files, "g", "G.", (), "livesum").labels().inc()
+
+    assert {"x_total 2.0", "g 1.0"} <= set(page(tmp_path))
+
+
+def test_a_child_is_made_once(tmp_path: Path) -> None:
+    """Whatever its labels are written as."""
+    family = shared.counters(shared.NumberFiles(tmp_path), "x_total", "X.", ("l",))
+
+    assert family.labels(200) is family.labels("200")
