@@ -37,6 +37,23 @@ services() {
     sed -n '/^services:/,/^networks:/s/^  \([a-z0-9-]*\):$/\1/p' compose.yaml | grep -v '^grafana$'
 }
 
+asked() { # asked PATH: whether the gateway answers it with 200
+    compose exec -T gateway healthy 8000 "$1" > /dev/null 2>&1
+}
+
+# The first start of all writes the demo's data and builds its index while the gateway serves already.
+filled() {
+    tries=0
+    until asked /api/profile/user123 && asked "/api/v1/films?page_size=1" && asked "/api/memes?limit=1"; do
+        tries=$((tries + 1))
+        if [ "$tries" -gt 60 ]; then
+            echo "users, films or memes are not there yet: make logs c=seed CONTAINERS=1, make logs c=etl CONTAINERS=1" >&2
+            return
+        fi
+        sleep 1
+    done
+}
+
 start() {
     # shellcheck disable=SC2046
     compose up -d $(services)
@@ -49,6 +66,7 @@ start() {
         fi
         sleep 1
     done
+    filled
     at=${STACK_BIND:-127.0.0.1}
     cat << TABLE
 ready:

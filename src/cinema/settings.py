@@ -134,7 +134,9 @@ class Settings(BaseModel):
     gateway_jwt_audience: Text = ""
     gateway_jwt_issuer: Text = ""
     gateway_jwt_leeway_s: Annotated[float, Field(ge=0, le=600, allow_inf_nan=False)] = 0.0
-    gateway_admin_key: Annotated[str, Field(min_length=16, max_length=1_024)] | None = None
+    gateway_admin_key: (
+        Annotated[str, Field(min_length=16, max_length=1_024), AfterValidator(setting_values.token)] | None
+    ) = None
     gateway_trusted_hosts: Annotated[Text, AfterValidator(setting_values.hosts)] = ""
     docs_only: bool = False
     films: Annotated[int, Field(ge=1, le=10_000_000)] | None = None

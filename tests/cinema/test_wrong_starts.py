@@ -84,6 +84,12 @@ WRONG: list[tuple[dict[str, str], str, int]] = [
     ({"FILMS": "many"}, "FILMS: must be a whole number from 1 to 10000000", SETTING),
     ({"CINEMA_PORTS": "65535"}, "CINEMA_PORTS: must be a whole number from 1 to 65529", SETTING),
     ({"GATEWAY_ADMIN_KEY": SECRET}, "GATEWAY_ADMIN_KEY: must be text of 16 to 1024 characters", SETTING),
+    (
+        {"GATEWAY_ADMIN_KEY": "\u00fc" * 20},
+        "GATEWAY_ADMIN_KEY: must be ASCII characters that can be",
+        SETTING,
+    ),
+    ({"SSL_CERT_FILE": "/nowhere", "SEARCH_URL": "https://h"}, "SSL_CERT_FILE: '/nowhere' must be", SETTING),
     ({"REDIS_PREFIX": "a b"}, "REDIS_PREFIX: must be 1 to 64 letters, digits, dots", SETTING),
     (
         {"GATEWAY_RATE_LIMIT": "many"},
@@ -320,6 +326,7 @@ def test_g2_what_the_system_says_of_a_place_is_told_in_its_words_at_least() -> N
         ("up", {}, b"FILMS=1\nFILMS\n", "cinema: .env:2: must be NAME=value", SETTING),
         ("media", {"MEDIA_URL": "http://0.0.0.0:1"}, b"", "cinema: MEDIA_TOKEN: must be set where", SETTING),
         ("etl", {}, b"", "cinema: DATABASE_URL: there is no file 'data/cinema.db'; cinema migrate", SETTING),
+        ("gateway", {"SEARCH_DIR": ".env"}, b"# x\n", "cinema: SEARCH_DIR: '.env' has a file where", PLACE),
         ("sweep", {}, b"", "cinema: DATABASE_URL: this database lacks tables; cinema migrate", SETTING),
         (
             *("gateway", {"GATEWAY_USERS_URL": "https://h", "SSL_CERT_FILE": "/nowhere"}, b""),

@@ -192,7 +192,7 @@ def test_every_mounted_file_is_there(file: str) -> None:
 def test_the_examples_of_environments_name_settings_that_exist(name: str) -> None:
     """A misspelt one would stop every container at its start."""
     lines = (ROOT / "deploy/env" / name).read_text().splitlines()
-    known = [setting.upper() for setting in Settings.model_fields]
+    known = tuple(setting.upper() for setting in Settings.model_fields)
     said = [line.partition("=")[0] for line in lines if line[:1].isupper()]
 
     assert [wrong for one in said if (wrong := nobodys(one, known))] == []

@@ -11,8 +11,14 @@ from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
+from rich.console import Console
+from rich.terminal_theme import MONOKAI
+from rich.text import Text
 
 from bench import node
+from cinema.settings import Settings
+from cinema.stack.parts import parts_of
+from cinema.stack.terminal import table_of
 from tests.live.browser import Browser, Page
 from tests.live.platform import PATIENT, ROOT, Platform, seeded, until
 from tests.servers import LOOPBACK
@@ -213,3 +219,49 @@ async def test_pages_of_documents_need_nobody_else(platform: Platform, browser: 
 
             assert page.faults == []
             assert foreign(page, platform) == []
+
+
+# How Swagger UI and ReDoc nest their controls and name their selects is theirs; colours, titles and language are ours.
+THEIRS = frozenset({"nested-interactive", "select-name"})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("path", "title"), [("/docs", "Try the API of"), ("/redoc", "The API of")])
+async def test_axe_finds_nothing_grave_in_documents_where_we_decide(
+    platform: Platform, browser: Browser, axe: str, path: str, title: str
+) -> None:
+    """Issue 16, B7: read by everybody; the dark mode turns the light round, which keeps its contrasts."""
+    for dark in (False, True):
+        async with browser.page(dark=dark) as page:
+            await page.go(url(platform, path))
+            await page.shows("/Show one meme|v1.films/.test(document.body.innerText)")
+            keep(f"{path.strip('/')}-{'dark' if dark else 'light'}", await page.drawn())
+            turned = await page.evaluate("getComputedStyle(document.querySelector('main')).filter !== 'none'")
+            await page.run("document.querySelector('main').style.filter = 'none'")
+            await page.run(axe)
+            found = [one for one in await page.evaluate(GRAVE) if one.partition(":")[0] not in THEIRS]
+
+            assert turned == dark
+            assert (await page.evaluate("document.title")).startswith(title)
+            assert (dark, found) == (dark, [])
+
+
+@pytest.mark.long
+async def test_the_table_of_cinema_up_is_kept_as_a_picture(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 16, B6: calm, whole and in colours, as a terminal of 100 columns shows it."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    *services, gateway = parts_of(Settings())
+    states = dict.fromkeys((part.name for part in (gateway, *services)), "ready")
+    paper = Console(record=True, file=io.StringIO(), width=100)
+    paper.print(Text.from_ansi(table_of(gateway, services, states, "cinema is ready")))
+    (tmp_path / "table.html").write_text(paper.export_html(theme=MONOKAI))
+
+    async with browser.page(1_000, 420) as page:
+        await page.go((tmp_path / "table.html").as_uri())
+        keep("cinema-up", await page.drawn())
+        lines = (await page.evaluate("document.body.innerText")).splitlines()
+
+    assert [name for name in states if not any(name in line and "ready" in line for line in lines)] == []

@@ -87,10 +87,10 @@ async def test_no_worker_has_over_sixty_percent_of_a_thousand_connections(tmp_pa
     """Issue 17: neither who is quicker, nor who was there first: they begin together."""
     with running(tmp_path, workers=2) as process:  # until one has answered
         client = Client(process.port)
-        shots = []
+        shots: list[Shot] = []
         for _ in range(20):
             await client.open(50)
-            shots += [await client.get("/") for _ in range(50)]
+            shots += await asyncio.gather(*(client.get("/") for _ in range(50)))  # each over one of its own
             client.close()
     served = Counter(shot.body for shot in shots)
 

@@ -15,7 +15,7 @@ _TIMES = "GATEWAY_DEADLINE_MS, GATEWAY_ATTEMPT_TIMEOUT_MS"
 _SETTINGS = {
     "rate_limits: ": "GATEWAY_RATE_LIMITS",
     "ApiKeySettings(keys_file=...): ": "GATEWAY_API_KEYS_FILE",
-    "Sentry: ": "SENTRY_DSN",
+    "CINEMA_SENTRY_DSN: ": "SENTRY_DSN",
 }
 _VARIABLE = re.compile(
     r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+: "

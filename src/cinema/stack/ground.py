@@ -11,6 +11,8 @@ from stagedoor._commands.listening import ListeningFault, listening_fault
 
 __all__ = ["check_ground"]
 
+_OF_LIBRARIES = ("PROMETHEUS_MULTIPROC_DIR", "SSL_CERT_FILE")
+
 
 def check_ground(settings: Settings, parts: Iterable[StackProcess]) -> None:
     """Raise `Fault` for the first thing that keeps the platform from running; taken ports are told at once."""
@@ -70,6 +72,8 @@ def _check_media(settings: Settings, host: str) -> None:
 
 def _may_contradict(settings: Settings) -> bool:
     """Tell whether anything is set that only the gateway's own look at itself can judge: times, limits, keys."""
+    if any(os.environ.get(name) for name in _OF_LIBRARIES):
+        return True
     plain = ("_url", "_port", "_host", "_ttl_s", "_stale_s")
     said = [name for name in settings.model_fields_set if not name.endswith(plain)]
     return any(name.startswith("gateway_") or name == "search_timeout_ms" for name in said)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
-from stagedoor._face.fields import field_value, lower_fields
+from stagedoor._face.fields import OF_CONNECTION, field_value, lower_fields
 
-__all__ = ["Answer"]
+__all__ = ["NO_CONTENT", "Answer"]
+
+NO_CONTENT = frozenset({204, 205, 304})  # RFC 9110 15.3.5, 15.3.6, 15.4.5
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -13,8 +15,9 @@ T_co = TypeVar("T_co", covariant=True)
 class Answer(Generic[T_co]):
     """A value with a status (else the route's), header fields and Set-Cookie lines.
 
-    Raises `ValueError` for a status outside 200 to 399 and for characters that no field can hold, `TypeError` for
-    fields that are no text.
+    Raises `ValueError` for a status outside 200 to 399, for a value under one that has no content, for characters that
+    no field can hold and for fields that whoever sends it writes (`Content-Length`); `TypeError` for fields that are
+    no text.
     """
 
     __slots__ = ("lines", "status", "value")
@@ -29,8 +32,13 @@ class Answer(Generic[T_co]):
     ) -> None:
         if status is not None and not 200 <= status <= 399:
             raise ValueError(f"Answer(status={status!r}): between 200 and 399; an error is a Problem")
+        if status in NO_CONTENT and value is not None:
+            raise ValueError(f"Answer(status={status!r}) has no content: its value is None")
         if isinstance(cookies, str):
             raise TypeError("cookies is a list of Set-Cookie lines")
+        for name in headers or ():
+            if name.lower() in OF_CONNECTION:
+                raise ValueError(f"Answer(headers=...): {name!r} belongs to the connection: leave it out")
         self.value = value
         self.status = status
         self.lines = (

@@ -13,7 +13,7 @@ from stagedoor._web.disconnect import ClientGone
 from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused
 
-__all__ = ["chunks_of", "json_body", "too_large"]
+__all__ = ["chunks_of", "is_bodiless", "json_body", "too_large"]
 
 _BOM = b"\xef\xbb\xbf"
 _JSON_INVALID = "json_invalid"
@@ -22,6 +22,15 @@ _JSON_INVALID = "json_invalid"
 def too_large(limit: int) -> RequestRefused:
     """Return the refusal of a body that is over its bound, in bytes."""
     return RequestRefused(problems.too_large(f"a body has at most {limit:,} bytes here"))
+
+
+def is_bodiless(request: Request) -> bool:
+    """Tell whether a request brings no body at all (RFC 9110 8.6)."""
+    fields = request.headers
+    said = fields.get(b"content-length")
+    if said is None:
+        return b"transfer-encoding" not in fields and b"content-type" not in fields
+    return said == b"0"
 
 
 def validate_length(request: Request, limit: int) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from stagedoor import _requests as requests
 from stagedoor.errors import ConfigError
 
-__all__ = ["Cookie", "Header", "Headers", "Picker", "field_name", "lower_fields"]
+__all__ = ["OF_CONNECTION", "Cookie", "Header", "Headers", "Picker", "field_name", "lower_fields"]
 
 T = TypeVar("T")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
@@ -18,7 +18,7 @@ _UNSENDABLE = re.compile("[^\t\x20-\x7e\x80-\xff]")  # RFC 9110 5.5
 _ANYWAY = frozenset({"x-request-id", "traceparent", "tracestate"})
 _SECRET = re.compile(r"auth|cookie|token|api-?key|session|secret|credential|password|signature")
 # What belongs to one connection, or is written by whoever sends: it is nobody's to forward (RFC 9110 7.6.1).
-_OWN = frozenset(
+OF_CONNECTION = frozenset(
     [
         "connection",
         "content-length",
@@ -200,7 +200,7 @@ def _forwardable(name: str, where: str) -> str:
     lower = field_name(name)
     if lower in _ANYWAY:
         raise ConfigError(f"{where}: {name!r} goes on by itself: leave it out")
-    if lower in _OWN:
+    if lower in OF_CONNECTION:
         raise ConfigError(f"{where}: {name!r} belongs to one connection and cannot be forwarded or varied by")
     return lower
 

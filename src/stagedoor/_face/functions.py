@@ -7,16 +7,19 @@ from functools import partial
 from typing import Any, TypeAlias
 
 import pydantic_core
+from pydantic import TypeAdapter
+from pydantic.errors import PydanticInvalidForJsonSchema
 
 from stagedoor import _context as context
 from stagedoor._call import Call, Env
 from stagedoor._deadline import TimeoutScope
+from stagedoor._face.exact import exact
 from stagedoor._face.fields import digest
 from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.problems import Problem, carried
 from stagedoor._value import value
 from stagedoor._web.rendering import adapted
-from stagedoor.errors import StagedoorError, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.errors import ConfigError, StagedoorError, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.policies._decorators import BUGS
 
 __all__ = ["Calling", "FunctionCall", "Made", "MadeCodec", "asked"]
@@ -34,7 +37,10 @@ class FunctionCall:
 
 
 class Made:
-    """What a function returned: the value goes to the first who takes it, the others get copies."""
+    """What a function returned: the value goes to the first who takes it, the others get copies.
+
+    Of one that is shared all get copies: the first could change it before the next has come.
+    """
 
     __slots__ = ("_taken", "_value", "tags")
 
@@ -50,6 +56,10 @@ class Made:
         self._taken = True
         return self._value
 
+    def share(self) -> None:
+        """Let it be nobody's own."""
+        self._taken = True
+
     def look(self) -> Any:  # noqa: ANN401 - of any type
         """Return the value without taking it."""
         return self._value
@@ -60,6 +70,8 @@ class MadeCodec:
 
     def __init__(self, returns: Any, place: Place) -> None:  # noqa: ANN401 - a type form
         self._adapter = adapted(returns, f"{place}: what it returns cannot be kept")
+        if _holds_secret(self._adapter):
+            raise ConfigError(f"{place}: what it returns cannot be kept: a secret is written as stars")
         self.schema = f"made1 {returns!r}"
 
     def encode(self, value: Made, /) -> bytes:
@@ -69,6 +81,15 @@ class MadeCodec:
     def decode(self, body: bytes, /) -> Made:
         """Return the value."""
         return Made(self._adapter.validate_json(body, by_alias=False, by_name=True))
+
+
+def _holds_secret(adapter: TypeAdapter[Any]) -> bool:
+    """Tell whether a type has a part that pydantic hides when it writes it."""
+    try:
+        schema = adapter.json_schema(mode="serialization")
+    except PydanticInvalidForJsonSchema:
+        return False
+    return b'"writeOnly":true' in pydantic_core.to_json(schema)
 
 
 class Calling:
@@ -125,10 +146,8 @@ def asked(
     def key() -> bytes:
         bound = signature.bind(*given, **named)
         bound.apply_defaults()
-        # With their types: a Decimal and a text may be one JSON, and are two values.
-        told = [(name, type(value).__qualname__, value) for name, value in bound.arguments.items()]
         try:
-            said = pydantic_core.to_json(told, inf_nan_mode="constants")
+            said = exact(dict(bound.arguments))
         except pydantic_core.PydanticSerializationError as error:
             name = getattr(function, "__name__", "it")
             raise TypeError(

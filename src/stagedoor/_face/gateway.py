@@ -47,8 +47,11 @@ class Gateway(Declaration):
     """
 
     @cached_property
-    def _serving(self) -> weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Running]:
-        """Return what serves, by its event loop: born with the first, since a declaration holds nothing at work."""
+    def _serving(self) -> weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, list[Running]]:
+        """Return what serves, by its event loop: born with the first, since a declaration holds nothing at work.
+
+        Of several in one loop the last that began answers, and they end in any order.
+        """
         return weakref.WeakKeyDictionary()
 
     @asynccontextmanager
@@ -145,7 +148,7 @@ class Gateway(Declaration):
 
         For jobs, GraphQL resolvers and other frameworks.
         """
-        serving = self._serving.get(asyncio.get_running_loop())
+        serving = self._here()
         if serving is not None:
             yield serving
             return
@@ -163,11 +166,12 @@ class Gateway(Declaration):
         """Be the gateway that serves in this event loop: the one `made` of this declaration, or a new one."""
         loop = asyncio.get_running_loop()
         async with (made or self.made()).opened() as running, warned(running):
-            self._serving[loop] = running
+            here = self._serving.setdefault(loop, [])
+            here.append(running)
             try:
                 yield running
             finally:
-                self._serving.pop(loop, None)
+                here.remove(running)
 
     async def __call__(self, scope: Any, receive: Any, send: Any, *, alone: Running | None = None) -> None:  # noqa: ANN401
         """Serve one ASGI connection; raises `RuntimeError` where nobody ran the lifespan.
@@ -177,7 +181,7 @@ class Gateway(Declaration):
         if scope["type"] == "lifespan":
             await self._live(receive, send, alone)
             return
-        running = self._serving.get(asyncio.get_running_loop())
+        running = self._here()
         if running is None:
             raise RuntimeError(
                 f"the gateway {self.name!r} is not open: its lifespan did not run. Mounted, say "
@@ -187,18 +191,25 @@ class Gateway(Declaration):
 
     def serving(self) -> list[Running]:
         """Return what serves now, in whichever loop."""
-        return list(self._serving.values())
+        return [running for here in self._serving.values() for running in here]
+
+    def _here(self) -> Running | None:
+        """Return what serves in this event loop; None if nothing does."""
+        here = self._serving.get(asyncio.get_running_loop())
+        return here[-1] if here else None
 
     async def _live(self, receive: Any, send: Any, alone: Running | None) -> None:  # noqa: ANN401 - ASGI's own types
         await receive()
+        phase = "startup"
         try:
             async with self.served(alone):
                 if alone is not None:
                     spare_collector()
                 await send({"type": "lifespan.startup.complete"})
+                phase = "shutdown"
                 await receive()
         except Exception as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
             raise
         await send({"type": "lifespan.shutdown.complete"})
 

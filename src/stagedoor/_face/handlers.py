@@ -1,28 +1,31 @@
 """Handlers at work: read the inputs and the body, call the function, write what it returns, purge after writes."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, get_args, get_origin
 
+from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from stagedoor import _context as context
 from stagedoor._aggregate.hints import broken_promise, kinds
+from stagedoor._aggregate.part import ABSENT, Argument
 from stagedoor._cache.store import Store
 from stagedoor._call import Call, Env
 from stagedoor._context import Record
 from stagedoor._deadline import TimeoutScope
-from stagedoor._face.answers import Answer
+from stagedoor._face.answers import NO_CONTENT, Answer
 from stagedoor._face.arguments import Arguments
-from stagedoor._face.bodies import json_body
+from stagedoor._face.bodies import is_bodiless, json_body
 from stagedoor._face.caller import Caller, Rules, caller_here, entered
 from stagedoor._face.declared import Handler
 from stagedoor._face.docstrings import words_of
 from stagedoor._face.guarding import claimed_values, who_of
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.purging import Purging
+from stagedoor._face.readable import ReadableKey
 from stagedoor._face.remote import cached
-from stagedoor._face.templates import Tag
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._value import value
@@ -33,7 +36,7 @@ from stagedoor._web.freshness import NO_STORE, cache_status, provenance
 from stagedoor._web.rendering import adapter_of
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Documentation, RequestRefused, Route
-from stagedoor.errors import UpstreamError, UpstreamTimeout
+from stagedoor.errors import ConfigError, UpstreamError, UpstreamTimeout
 from stagedoor.policies._single_flight import SingleFlight
 
 __all__ = ["Handling"]
@@ -57,10 +60,9 @@ class _Visit:
     identity: bytes
 
 
-def _readable(key: Tag, call: Call[_Visit]) -> str:
-    """Return a key of the user's own choice; who asks stays part of it (T4)."""
-    who = call.payload.identity.hex()
-    return key.named(call.payload.values) + (f":{who}" if who else "")
+def _readable(key: ReadableKey, call: Call[_Visit]) -> str:
+    """Return a key of the user's own choice."""
+    return key.of(call.payload.values, call.payload.identity)
 
 
 class Handling:
@@ -87,6 +89,10 @@ class Handling:
         self._read, self._given = takes.read, takes.given
         self._body, self._body_adapter = takes.body, takes.body_adapter
         self._returns = _returned(takes.returns)
+        if declared.status in NO_CONTENT and self._returns is not type(None):
+            raise ConfigError(
+                f"{declared.place}: {self.where}: status={declared.status} has no content: it returns None"
+            )
         self._kinds = kinds(self._returns)
         self._write = adapter_of(
             self._returns, f"{declared.place}: what {self.where} returns"
@@ -107,7 +113,7 @@ class Handling:
             return None
         options: dict[str, Any] = {"storable": _shareable, "refresh_deadline": max(1.0, self._deadline)}
         if cache.key is not None:
-            options["key"] = partial(_readable, cache.key)
+            options["key"] = partial(_readable, ReadableKey(cache.key, self.inputs))
         policies = (cached(cache, store, KeptCodec(Page), **options), SingleFlight(shareable=_shareable))
         name = self.declared.function.__name__
         return Upstream(name, self, *policies, env=env, observed=False)
@@ -122,7 +128,7 @@ class Handling:
             if self._claimed:
                 values |= claimed_values(self._claimed, caller)
             if self._body is not None and self._body_adapter is not None:
-                values[self._body.name] = await json_body(request, self._body_adapter, self.declared.limit)
+                values[self._body.name] = await self._body_of_request(request, self._body, self._body_adapter)
             started = True
             caller.inputs = values
             written = await self._answered(values)
@@ -136,6 +142,12 @@ class Handling:
         finally:
             if started:
                 await self._purging.after(values, error, wrote=caller.wrote)
+
+    async def _body_of_request(self, request: Request, body: Argument, adapter: TypeAdapter[Any]) -> Any:  # noqa: ANN401
+        """Return the body as a value, or a default of its own where a request has none."""
+        if body.default is not ABSENT and is_bodiless(request):
+            return copy.deepcopy(body.default)
+        return await json_body(request, adapter, self.declared.limit)
 
     async def _answered(self, values: Mapping[str, Any]) -> Written:
         if self.upstream is None:
@@ -278,6 +290,7 @@ class Handling:
                 problems=self._problems(),
                 headers=_TAGGED if declared.etag else {},
                 body=None if self._body is None else self._body.hint,
+                body_required=self._body is None or self._body.default is ABSENT,
                 deprecated=declared.deprecated,
             ),
         )

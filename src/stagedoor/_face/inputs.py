@@ -22,6 +22,7 @@ from stagedoor import _requests as requests
 from stagedoor._aggregate.hints import format_hint
 from stagedoor._aggregate.part import ABSENT, Argument
 from stagedoor._face.choices import choices_of
+from stagedoor._face.exact import exact
 from stagedoor._face.fields import Cookie, Header, cookie_of, digest
 from stagedoor._face.unsaid import made_up, plain
 from stagedoor._parameters import InputFault, Invalid
@@ -117,16 +118,10 @@ class Input:
 
     def key(self, value: object) -> bytes:
         """Return what a value adds to a key; of a field, which may be secret, a digest."""
-        said = self.format_hint(value)
+        said = exact(value)
         if self.place in _SECRETIVE:
             said = digest(said)
         return b"%d:%b%d:%b" % (len(self.argument), self.argument.encode(), len(said), said)
-
-    def format_hint(self, said: object) -> bytes:
-        """Return bytes that are equal only for equal values of this input."""
-        if type(said) is str:
-            return b"'" + said.encode("utf-8", "surrogatepass")  # no JSON begins like this
-        return self.adapter.dump_json(said, by_alias=False, round_trip=True)
 
     def schema(self) -> Mapping[str, Any]:
         """Return its JSON Schema."""

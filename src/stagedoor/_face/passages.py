@@ -83,9 +83,25 @@ class Passing:
             headers=(*_onward(request, self._kept_here), *subject_of(caller, self.declared.subject_field)),
             body=await self._body(request),
         )
+        came: list[HttpResponse] = []
+        try:
+            return await self._passed(request, caller, outgoing, came)
+        except (
+            BaseException
+        ):  # whoever leaves while tags are dropped: the stream is given back all the same (X1)
+            for one in came:
+                if one.stream is not None:
+                    await one.stream.aclose()
+            raise
+
+    async def _passed(
+        self, request: Request, caller: Caller, outgoing: HttpRequest, came: list[HttpResponse]
+    ) -> Written:
+        """Send a request and drop what it has made untrue; `came` is told of the answer."""
         error: BaseException | None = None
         try:
             response = await self.declared.service.pass_on(caller, self.declared.path, outgoing)
+            came.append(response)
             if self.declared.operation is not None:
                 response = await self._promised(request, self.declared.operation, response)
             await self._purge_named(response)
@@ -104,19 +120,14 @@ class Passing:
 
     async def _promised(self, request: Request, operation: Operation, response: HttpResponse) -> HttpResponse:
         """Return an answer that is one the operation promises; what it is not is given up."""
-        try:
-            return await held(
-                operation,
-                f"{self.declared.service.name}.{request.method} {self.declared.path}",
-                response,
-                conditional=not _CONDITIONS.isdisjoint(request.headers),
-                bodiless=request.method == "HEAD",
-                wall=self._wall(),
-            )
-        except BaseException:
-            if response.stream is not None:
-                await response.stream.aclose()
-            raise
+        return await held(
+            operation,
+            f"{self.declared.service.name}.{request.method} {self.declared.path}",
+            response,
+            conditional=not _CONDITIONS.isdisjoint(request.headers),
+            bodiless=request.method == "HEAD",
+            wall=self._wall(),
+        )
 
     async def _purge_named(self, response: HttpResponse) -> None:
         """Drop the tags that the answer names (what a service removes, only the service knows)."""

@@ -26,11 +26,12 @@ from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered,
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.docstrings import words_of
 from stagedoor._face.fields_told import SCREEN_FIELDS
-from stagedoor._face.functions import Calling, MadeCodec, asked, through
+from stagedoor._face.functions import Calling, Made, MadeCodec, asked, through
 from stagedoor._face.guarding import Guarding, claimed_values, identified, validate_guarded, who_of
 from stagedoor._face.inputs import Reader, nearest
 from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
+from stagedoor._face.readable import ReadableKey
 from stagedoor._face.remote import Promised, cached, promising
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
@@ -110,9 +111,8 @@ class Screen(Generic[M]):
         self._head = b"%d:%b%d;" % (len(where), where, len(layout.inputs))
         self._who = who_of(layout.vary, layout.guard, self._claimed)
         self._varies = bool(layout.vary.wanted) or layout.guard is not None
-        self._named = (
-            None if declared.cache is None or declared.cache.key is None else declared.cache.key.named
-        )
+        key = None if declared.cache is None else declared.cache.key
+        self._named = None if key is None else ReadableKey(key, layout.inputs).of
         self._lifetime = 0.0 if declared.cache is None else declared.cache.max_age
         self._tagged = None if declared.cache is None or not declared.cache.tags else declared.cache.tagged
         private = layout.vary.secret or (declared.cache is not None and declared.cache.private)
@@ -184,9 +184,8 @@ class Screen(Generic[M]):
         known = inspect.signature(function)
         codec = MadeCodec(signature_of(function).returns, part.place)
         calling = Calling(name, self._env, safe=True, foreign=False)
-        upstream: Upstream[Any, Any] = Upstream(
-            name, calling, cached(cache, self._store, codec), SingleFlight(), env=self._env, observed=False
-        )
+        outer = cached(cache, self._store, codec), SingleFlight(sharing=Made.share)
+        upstream: Upstream[Any, Any] = Upstream(name, calling, *outer, env=self._env, observed=False)
         self._kept_parts.append(upstream)
         who = who_of(layout.vary, layout.guard, ())  # what else it is told of the caller is an argument
 
@@ -261,8 +260,7 @@ class Screen(Generic[M]):
     def _question(self, caller: Caller, values: Mapping[str, Any]) -> Question:
         identity = self._who(caller) if self._varies else b""
         if self._named is not None:
-            name = self._named(values)
-            name = f"{name}:{identity.hex()}" if identity else name
+            name = self._named(values, identity)
             return Question(values, name.encode("utf-8", "surrogatepass"), name)
         parts = [self._head, identity, *[one.key(values[one.argument]) for one in self.layout.inputs]]
         return Question(values, b"".join(parts))

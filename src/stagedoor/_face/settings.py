@@ -24,6 +24,8 @@ __all__ = ["RESERVED", "Setting", "Settings", "listed", "prefix_of", "settings_f
 _RATE = re.compile(r"([0-9]{1,9})/([0-9]{1,6})")
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]{2,45}\]")
 _PREFIX = re.compile(r"(?=.{1,64}\Z)[A-Za-z0-9._-]*(?:\{[A-Za-z0-9._-]+\}[A-Za-z0-9._-]*)?")
+_DSN = re.compile(r"https?://[^\s/@]+@[^\s/@?#]+/(?:[^\s?#]*/)?[0-9]+")
+_VISIBLE = re.compile(r"[!-~]+")
 _PATH = re.compile(r"/[\w/.{}:~-]*", re.ASCII)
 
 
@@ -123,6 +125,14 @@ def _decimal(text: str) -> float:
     return float(text) if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) else -1
 
 
+def _each(good: Callable[[str], bool]) -> Callable[[Any], bool]:
+    """Return what tells whether something is a list of texts that are each good."""
+    return lambda texts: (
+        isinstance(texts, list | tuple | frozenset | set)
+        and all(isinstance(text, str) and good(text) for text in texts)
+    )
+
+
 def _list(text: str) -> tuple[str, ...]:
     return tuple(one.strip() for one in text.split(",") if one.strip())
 
@@ -146,7 +156,7 @@ def _is_rate(text: Any) -> bool:  # noqa: ANN401 - whatever was given
 
 
 def _are_rates(texts: Any) -> bool:  # noqa: ANN401 - whatever was given
-    if isinstance(texts, str):
+    if not _each(bool)(texts):
         return False
     said = [text.rpartition("=") for text in texts]
     paths = [path.rstrip("/") for path, _, _ in said]
@@ -156,10 +166,9 @@ def _are_rates(texts: Any) -> bool:  # noqa: ANN401 - whatever was given
 
 def _are_networks(texts: Any) -> bool:  # noqa: ANN401 - whatever was given
     try:
-        networks_of(texts)
-    except (ValueError, TypeError):
+        return _each(lambda text: ip_network(text) is not None)(texts)
+    except ValueError:
         return False
-    return not isinstance(texts, str)
 
 
 def networks_of(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -255,7 +264,7 @@ _SETTINGS: Final = (
     Setting(
         "cors_origins",
         _list,
-        lambda texts: not isinstance(texts, str) and all(is_origin(text) for text in texts),
+        _each(is_origin),
         "exact origins such as https://app.example.com, separated by commas",
         "whose pages may read answers",
     ),
@@ -269,7 +278,7 @@ _SETTINGS: Final = (
     Setting(
         "trusted_hosts",
         _list,
-        lambda texts: not isinstance(texts, str) and all(is_host(text) for text in texts),
+        _each(is_host),
         "names of hosts such as shop.example.com, without ports, separated by commas",
         "the names under which it is served; a request for another is 421",
     ),
@@ -294,8 +303,8 @@ _SETTINGS: Final = (
     Setting(
         "sentry_dsn",
         str,
-        lambda text: isinstance(text, str),
-        "an address, or empty",
+        lambda text: text == "" or (isinstance(text, str) and _DSN.fullmatch(text) is not None),
+        "https://key@host/project, or empty",
         "who is told of our errors",
     ),
     Setting(
@@ -359,7 +368,8 @@ def validate_url(url: str, where: str) -> None:
     try:
         parts = urlsplit(url)
         good = (
-            parts.scheme in {"http", "https"}
+            _VISIBLE.fullmatch(url) is not None
+            and parts.scheme in {"http", "https"}
             and is_host_or_address(parts.hostname)
             and parts.port != 0
             and not parts.query

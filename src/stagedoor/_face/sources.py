@@ -10,7 +10,7 @@ from stagedoor._call import Env
 from stagedoor._deadline import DueTime
 from stagedoor._face.caller import caller_here, noted
 from stagedoor._face.declared import Source
-from stagedoor._face.functions import Calling, MadeCodec, asked, through
+from stagedoor._face.functions import Calling, Made, MadeCodec, asked, through
 from stagedoor._face.remote import AnyPolicy, cached
 from stagedoor._face.uses import SOURCE
 from stagedoor._upstream import Upstream
@@ -40,7 +40,7 @@ class Sourcing:
         self.name = declared.name
         # A flight that would be refused is not begun.
         outer: list[AnyPolicy] = (
-            [SingleFlight(gate=lambda call: self.upstream.check("call", call.deadline))]
+            [SingleFlight(gate=lambda call: self.upstream.check("call", call.deadline), sharing=Made.share)]
             if declared.safe
             else []
         )

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 from stagedoor._call import Env
 from stagedoor._clock import SystemClock
-from stagedoor._face.settings import Settings
+from stagedoor._face.settings import Settings, prefix_of
 from stagedoor._ids import randbytes
 from stagedoor._observers import fan_out
 from stagedoor._observers.logs import Logs, LogStream
@@ -71,7 +71,7 @@ class World:
             sinks.append(env.observe)
         self.env = Env(clock, rng, fan_out(*sinks), tracer)
         self.entropy: Callable[[int], bytes] = randbytes if env is None else _drawn(rng)
-        self.sentry = _sentry(settings, release, self.env)
+        self.sentry = _sentry(settings, name, release, self.env)
         told = (self.metrics, self.logs, self.sentry)
         self.traffic: tuple[AccessObserver, ...] = tuple(one for one in told if one is not None)
 
@@ -99,17 +99,20 @@ def _output() -> BinaryIO:
     return io.BytesIO() if found is None else found
 
 
-def _sentry(settings: Settings, release: str, env: Env) -> Sentry | None:
+def _sentry(settings: Settings, name: str, release: str, env: Env) -> Sentry | None:
     if not settings.sentry_dsn:
         return None
-    return Sentry(
-        settings.sentry_dsn,
-        environment=settings.sentry_environment,
-        release=release,
-        traces_rate=settings.sentry_traces_rate,
-        rng=env.rng,
-        clock=env.clock,
-    )
+    try:
+        return Sentry(
+            settings.sentry_dsn,
+            environment=settings.sentry_environment,
+            release=release,
+            traces_rate=settings.sentry_traces_rate,
+            rng=env.rng,
+            clock=env.clock,
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{prefix_of(name)}SENTRY_DSN: {error}") from None
 
 
 def _metrics(labels: Mapping[str, str], release: str) -> Any:  # noqa: ANN401 - `Metrics`, of an extra

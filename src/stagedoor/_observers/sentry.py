@@ -64,7 +64,7 @@ class Sentry(logging.Handler):
                 **options,
             )
         except BadDsn:
-            raise ConfigError("Sentry: the address (DSN) is not one") from None
+            raise ConfigError("must be an address such as https://key@sentry.example.com/1") from None
         self._describe = event_from_exception
         self._service = service
         self._loggers = tuple(map(logging.getLogger, loggers))

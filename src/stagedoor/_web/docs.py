@@ -38,8 +38,32 @@ _MOST_ROOTS = 8  # paths that a document is made for and kept
 # Neither page has a dark mode of its own: turning the light round keeps its contrasts, turning hues back its colours.
 _DARK = (
     "<style>@media (prefers-color-scheme: dark){html{background:#111}"
-    "#swagger-ui,#redoc{filter:invert(.92) hue-rotate(180deg);background:#fff}"
+    "#swagger-ui,#redoc{filter:invert(.92) hue-rotate(180deg);background:#fff;color-scheme:light}"
     "#swagger-ui img,#redoc img{filter:invert(1) hue-rotate(180deg)}}</style>"
+)
+# Their own colours are too pale to read (WCAG 2.2, 1.4.3: 4.5 to 1).
+_METHODS = {
+    "get": "1f63b4",
+    "post": "1d7a4c",
+    "put": "8f5300",
+    "delete": "c62828",
+    "patch": "0f766e",
+    "head": "6b21a8",
+}
+_CONTRAST = (
+    "<style>.swagger-ui .info .title small{background:#5b6472}"
+    ".swagger-ui .info .title small.version-stamp{background:#4d6b00}"
+    ".swagger-ui .info .link .url,.swagger-ui .info a{color:#1f63b4}"
+    ".swagger-ui .json-schema-2020-12-expand-deep-button{color:#545454}"
+    + "".join(
+        f".swagger-ui .opblock.opblock-{method} .opblock-summary-method{{background:#{colour}}}"
+        for method, colour in _METHODS.items()
+    )
+    + "#redoc h5{color:#595f62}#redoc .react-tabs__tab--selected.tab-error{color:#b3261e!important}</style>"
+)
+_THEME = (
+    '{colors: {warning: {main: "#8a5200"}, responses: {error: {tabTextColor: "#ff9b94"}}},'
+    ' typography: {code: {color: "#a3201c"}}}'
 )
 
 
@@ -154,7 +178,7 @@ def _swagger_page(title: str, openapi: str, assets: str, nonce: str) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Try the API of {title}: {openapi}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,"><link rel="stylesheet" href="{assets}/swagger-ui.css">{_DARK}</head>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="{assets}/swagger-ui.css">{_CONTRAST}{_DARK}</head>
 <body style="margin:0"><main id="swagger-ui"></main>
 <script nonce="{nonce}" src="{assets}/swagger-ui-bundle.js"></script>
 <script nonce="{nonce}">
@@ -167,8 +191,10 @@ def _redoc_page(title: str, openapi: str, assets: str, nonce: str) -> str:
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>The API of {title}: {openapi}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">
-<link rel="icon" href="data:,">{_DARK}</head>
+<link rel="icon" href="data:,">{_CONTRAST}{_DARK}</head>
 <body style="margin:0"><main id="redoc"></main>
 <script nonce="{nonce}" src="{assets}/redoc.standalone.js"></script>
-<script nonce="{nonce}">Redoc.init("{openapi}", {{hideLoading: true}}, document.getElementById("redoc"))</script>
+<script nonce="{nonce}">
+Redoc.init("{openapi}", {{hideLoading: true, theme: {_THEME}}}, document.getElementById("redoc"))
+</script>
 </body></html>"""

@@ -89,7 +89,7 @@ def document(
     for route, documentation in shown:
         operation = _operation(route, documentation, schemas.get(id(route)), components, namespace)
         if documentation.body is not None:
-            operation["requestBody"] = _request_body(documentation.body_type, bodies[id(route)])
+            operation["requestBody"] = _request_body(documentation, bodies[id(route)])
         paths.setdefault(route.path.replace(":path}", "}"), {})[route.method.lower()] = operation
     guards = {one.security.name: dict(one.security.scheme) for _, one in shown if one.security is not None}
     return {
@@ -136,8 +136,9 @@ def _spell_keys(schema: Any, components: Mapping[str, Any]) -> None:  # noqa: AN
             schema["propertyNames"] = {"type": "string", **({"enum": known} if known else {})}
 
 
-def _request_body(media_type: str, schema: object) -> dict[str, Any]:
-    return {"required": True, "content": {media_type: {"schema": schema}}}
+def _request_body(documentation: Documentation, schema: object) -> dict[str, Any]:
+    content = {documentation.body_type: {"schema": schema}}
+    return {"required": documentation.body_required, "content": content}
 
 
 def _operation(

@@ -68,6 +68,7 @@ class Documentation:
     headers: Mapping[str, str] = field(default_factory=dict)  # field name -> description
     body: Any = None  # the type of the request's body
     body_type: str = "application/json"  # its media type
+    body_required: bool = True
     deprecated: bool = False
     security: Security | None = None  # None: everybody may come in
     also: tuple[int, ...] = ()  # other statuses below 400, without a body that a program would read

@@ -37,13 +37,15 @@ class SingleFlight:
 
     `shareable` tells whether an answer may go to those who joined; if not, they ask for themselves (K5).
     Streams can be read once and belong to one reader: give a `shareable` that says so. `gate` is asked before a flight
-    begins, and raises to refuse it: a refusal then costs no task. Whoever joins passes no gate.
+    begins, and raises to refuse it: a refusal then costs no task. Whoever joins passes no gate. `sharing` is told of an
+    answer that several will get, before any of them has it.
     """
 
     keyed: ClassVar[bool] = True
 
     shareable: Callable[[Any], bool] | None = None  # None: every answer is
     gate: Callable[[Call[Any]], object] | None = None
+    sharing: Callable[[Any], object] | None = None
 
     def cost(self, inner: Cost, /) -> Cost:
         """Return what is inside: at worst nobody asks the same."""
@@ -107,6 +109,8 @@ class SingleFlightSend(Generic[P, R]):
             call = until(call, asked.route_deadline)
         try:
             flight.value = await self._send(call)
+            if self._rule.sharing is not None and len(flight.waiting) > 1:
+                self._rule.sharing(flight.value)
         except BaseException as error:
             flight.error, flight.trace = error, error.__traceback__
             if not isinstance(error, Exception):

@@ -404,3 +404,25 @@ async def test_k5_who_passes_waits_for_nobody_who_asks_the_same(env: Env) -> Non
         said = await asyncio.gather(*(client.ask("/files/x") for _ in range(2)))
 
     assert [(one.status, one.body) for one in said] == [(200, b"png")] * 2
+
+
+async def test_who_leaves_while_tags_are_dropped_leaves_no_stream_behind() -> None:
+    """X1: the answer had come, and nobody was there any more to close it."""
+    body = Body(b"x", stuck=True)
+
+    class Leaving(Files):
+        async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
+            task = asyncio.current_task()
+            assert task is not None
+            asyncio.get_running_loop().call_soon(task.cancel)
+            return await super().send(call)
+
+    app = Gateway("shop")
+    service = app.service("files", policies=[], coalesce=False)
+    app.proxy("/files/{name}", service, methods={"PUT"}, purges=["file:{name}"])
+    answer = HttpResponse(status=200, headers=((b"content-type", b"text/plain"),), stream=body)
+    async with app.build(transports={"files": Leaving(answer)}) as running:
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.create_task(Client(running).ask("/files/a", method="PUT"))
+
+    assert body.closed > 0

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -185,6 +185,50 @@ async def test_running_is_the_one_that_serves() -> None:
         assert own.serving() == []
 
 
+async def test_of_two_that_serve_in_one_loop_each_may_end_first() -> None:
+    """One declaration in two servers of a process: the end of the first left the second without a gateway."""
+    own = Gateway("own")
+    own.proxy("/", own.service("things", "http://127.0.0.1:9"))
+    async with AsyncExitStack() as first, AsyncExitStack() as second:
+        await first.enter_async_context(own.lifespan())
+        older = own.serving()
+        await second.enter_async_context(own.lifespan())
+        both = own.serving()
+        await first.aclose()
+        left = own.serving()
+        async with own.running() as used:
+            assert used is left[0]
+
+    assert (len(both), left, own.serving()) == (2, [one for one in both if one not in older], [])
+
+
+@pytest.mark.parametrize("phase", ["startup", "shutdown"])
+async def test_a_lifespan_that_fails_says_in_which_half(phase: str) -> None:
+    """ASGI's lifespan protocol: a start that is complete does not fail."""
+
+    @asynccontextmanager
+    async def life(_: Running) -> AsyncIterator[None]:
+        if phase == "startup":
+            raise OSError("no database")
+        yield
+        raise OSError("no database")
+
+    own = Gateway("own", lifespan=life)
+    own.proxy("/", own.service("things", "http://127.0.0.1:9"))
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with pytest.raises(OSError, match="no database"):
+        await own({"type": "lifespan"}, receive, send)
+
+    assert sent[-1] == {"type": f"lifespan.{phase}.failed", "message": "no database"}
+
+
 async def test_middleware_stands_round_the_gateway_outermost_first(env: Env) -> None:
     """ASGI as anywhere."""
     seen: list[str] = []
@@ -309,3 +353,9 @@ async def test_declared_fields_stand_in_every_answer_that_does_not_say_them() ->
     assert {one.header("referrer-policy") for one in answers} == {"no-referrer"}
     assert {one.header("x-content-type-options") for one in answers} == {"nosniff"}
     assert [one.header("x-frame-options") for one in answers] == ["SAMEORIGIN", "DENY", "DENY", "DENY"]
+
+
+def test_what_libraries_refuse_is_told_by_the_name_of_its_setting() -> None:
+    """Whoever sets it reads SHOP_SENTRY_DSN, not the words of a library."""
+    with pytest.raises(ConfigError, match=r"^SHOP_SENTRY_DSN: must be an address such as https://"):
+        Gateway("shop").made(environment={"SHOP_SENTRY_DSN": "https://key@sentry.example.com/films"})

@@ -56,6 +56,7 @@ BAD: dict[str, list[str]] = {
     "redis_prefix": ["a b", "a:b"],
     "redis_timeout": ["0", "-1", "fast"],
     "docs_only": ["maybe"],
+    "sentry_dsn": ["sentry.example", "https://sentry.example/1", "https://key@sentry.example/shop", " "],
     "sentry_traces_rate": ["2", "-0.5", "some"],
 }
 
@@ -355,3 +356,18 @@ def test_what_the_command_tells_its_processes_is_no_setting() -> None:
     app = Gateway("stagedoor")
 
     assert app.made(environment={"STAGEDOOR_TARGET": "a:b", "STAGEDOOR_WATCH": "1"}).name == "stagedoor"
+
+
+@pytest.mark.parametrize("name", ["rate_limits", "cors_origins", "trusted_proxies", "trusted_hosts"])
+@pytest.mark.parametrize("said", [5, None, "a.example", [5], [None]])
+def test_a_list_that_is_none_is_told_by_its_name(name: str, said: Any) -> None:
+    """It was a traceback, or a number that was taken for an address."""
+    with pytest.raises(ConfigError, match=rf"Settings\({name}=\.\.\.\): "):
+        Settings(**{name: said})
+
+
+@pytest.mark.parametrize("said", ["http://h:80/ ", "http://h:80\n", " http://h", "http://h/\u00e4"])
+def test_an_address_with_white_space_names_its_setting(said: str) -> None:
+    """A secret file ends in a line's end; which of many addresses it was is what has to be known."""
+    with pytest.raises(ConfigError, match="SHOP_ACCOUNTS_URL"):
+        url_from({"SHOP_ACCOUNTS_URL": said}, "shop", "accounts", "")

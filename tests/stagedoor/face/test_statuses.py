@@ -6,7 +6,8 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from stagedoor import Cache, Gateway, NotFound, Problem
+from stagedoor import Answer, Cache, Gateway, NotFound, Problem
+from stagedoor.errors import ConfigError
 from stagedoor.testing import Reply, Stage
 
 
@@ -202,3 +203,31 @@ async def test_a_segment_that_cannot_be_one_is_422() -> None:
         seen = [(await stage.get(f"/things/{name}")).status for name in ("%2E%2E", "%2e", "..")]
 
         assert (seen, stage[things].asked) == ([422, 422, 422], ())
+
+
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_a_status_without_content_takes_no_value(status: int) -> None:
+    """RFC 9110 15.3.5, 15.3.6, 15.4.5: what follows such a head is taken for the next answer."""
+    with pytest.raises(ValueError, match="has no content: its value is None"):
+        Answer("x", status=status)
+    assert Answer(None, status=status).status == status
+
+
+async def test_a_route_without_content_returns_none() -> None:
+    """It sent a body under 204; said at start, with place and remedy."""
+    app = Gateway("shop")
+
+    @app.post("/things", status=204)
+    async def things() -> str:
+        return "x"
+
+    with pytest.raises(ConfigError, match=r"POST /things: status=204 has no content: it returns None"):
+        async with Stage(app):
+            pass
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding", "Connection", "Upgrade"])
+def test_an_answer_says_nothing_of_the_connection(name: str) -> None:
+    """A second Content-Length ends the connection at best, and splits answers at worst (RFC 9112 6.3)."""
+    with pytest.raises(ValueError, match="belongs to the connection: leave it out"):
+        Answer("x", headers={name: "100"})

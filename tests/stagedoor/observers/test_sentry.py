@@ -150,5 +150,5 @@ def test_without_the_package_it_says_what_to_install(monkeypatch: pytest.MonkeyP
 
 def test_an_address_that_is_none_is_a_mistake() -> None:
     """And is not repeated: it holds a key."""
-    with pytest.raises(ConfigError, match=r"DSN\) is not one"):
+    with pytest.raises(ConfigError, match=r"^must be an address such as https:"):
         Sentry("https://sentry.example/1")

@@ -301,6 +301,19 @@ async def test_k5_an_answer_that_may_not_be_shared_sends_the_followers_themselve
     assert [task.result() for task in tasks] == ["private: 1", "private: 2", "private: 3"]
 
 
+async def test_who_gives_an_answer_hears_that_several_will_get_it(env: Env, clock: ManualClock) -> None:
+    """K4: before the first of them has it; of an answer for one alone it hears nothing."""
+    script = ScriptedTransport[int, str](clock).after(0.1, "one").after(0.1, "many")
+    told: list[str] = []
+    send = flights(script, env, SingleFlight(sharing=told.append))
+    for callers in (1, 2):
+        tasks = await together(send, [call_of(1)] * callers)
+        await clock.advance(0.1)
+        assert all(task.done() for task in tasks)
+
+    assert told == ["many"]
+
+
 async def test_x4_closing_ends_flights_and_waiters(env: Env, clock: ManualClock) -> None:
     """X4: background work is cancelled and awaited at shutdown, and nobody waits for what will not come."""
     script = ScriptedTransport[int, str](clock).hangs()
