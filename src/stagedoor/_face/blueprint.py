@@ -95,6 +95,7 @@ class Blueprint:
         yield from self._unvaried()
         yield from self._untagged()
         yield from self._unused()
+        yield from self._strangers()
         yield from self._guards()
         yield from self._tokens()
 
@@ -208,6 +209,15 @@ class Blueprint:
                 if service.name in hiding:
                     cure = f"the function of its name, at {hiding[service.name]}, hides it: name its variable otherwise"
                 yield f"{service.place}: the service {service.name!r} is used by no part, handler or proxy; {cure}"
+
+    def _strangers(self) -> Iterator[str]:
+        """Find parts that say they use what belongs to another gateway."""
+        known = set(map(id, self.behind))
+        for layout in self.layouts:
+            for part in layout.declared.parts:
+                for one in part.uses or ():
+                    if id(one) not in known:
+                        yield f"{part.place}: {layout.where}.{part.name}: {one.name!r} of uses= is another gateway's"
 
     def _functions(self) -> list[Callable[..., Any]]:
         parts = [part.function for part in self._parts.values()]

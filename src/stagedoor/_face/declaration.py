@@ -1,5 +1,6 @@
 """A gateway as it was declared: a name, what it asks, what it answers, and what it includes."""
 
+import inspect
 import re
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -9,7 +10,7 @@ from stagedoor._face.declared import Source, validate_seconds
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.guards import Guard, guards_in
-from stagedoor._face.places import here
+from stagedoor._face.places import Place, here
 from stagedoor._face.routes import Routes
 from stagedoor._face.running import Running
 from stagedoor._face.service import Service
@@ -50,6 +51,7 @@ class Declaration(Upstreams, Routes):
             raise ConfigError(f"{self.place}: a gateway's name is lower case such as 'shop', not {name!r}")
         validate_seconds(deadline, "deadline", self.place)
         self._validate_kinds(middleware, documents)
+        _validate_options(settings, lifespan, self.place)
         self.name = name
         self.deadline = deadline
         self.settings = settings
@@ -132,6 +134,20 @@ class Declaration(Upstreams, Routes):
         for other, below in self.included:
             found |= other.own_paths(prefix + below)
         return frozenset(found)
+
+
+def _validate_options(settings: object, lifespan: object, place: Place) -> None:
+    """Raise `TypeError` for settings that are none, `ConfigError` for a lifespan that nothing can enter."""
+    if settings is not None and not isinstance(settings, Settings):
+        raise TypeError(
+            f"{place}: settings is a Settings, as in Settings(port=8000), not {type(settings).__name__}"
+        )
+    plain = inspect.iscoroutinefunction(lifespan) or inspect.isasyncgenfunction(lifespan)
+    if lifespan is not None and (plain or not callable(lifespan)):
+        name = getattr(lifespan, "__name__", repr(lifespan))
+        raise ConfigError(
+            f"{place}: lifespan={name} cannot be entered: let it yield once, under @asynccontextmanager"
+        )
 
 
 @asynccontextmanager

@@ -171,10 +171,14 @@ def validate_unnamed(cache: Cache | None, place: Place) -> None:
         raise ConfigError(f"{place}: {UNNAMED}")
 
 
-def validate_policies(policies: object, place: Place) -> None:
-    """Raise `ConfigError` unless policies are a list of instances."""
+def validate_policies(policies: object, place: Place, attempt: Limit = None) -> None:
+    """Raise `ConfigError` unless policies are a list of instances, and the only word on attempts."""
     if policies is None:
         return
+    if attempt is not None:
+        raise ConfigError(
+            f"{place}: attempt={attempt:g} is ignored beside policies: say Timeout(attempt={attempt:g}) among them"
+        )
     if not isinstance(policies, list | tuple):
         raise ConfigError(
             f"{place}: policies is a list, outermost first, as in [Retry(), Timeout(attempt=0.1)]"

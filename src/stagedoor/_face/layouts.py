@@ -95,7 +95,11 @@ class Layout(Generic[M]):
                     self._input(part, argument, found)
         if not self._findings:
             for name in self.path:
-                if name not in found:
+                if name in self.parts:
+                    self._found(
+                        self.parts[name], f"the path names {name!r}, which is this part too: rename one"
+                    )
+                elif name not in found:
                     near = nearest(name, found)
                     self._found_near(near, f"the path names {name!r}, which no part takes{near}")
         return tuple(found.values())

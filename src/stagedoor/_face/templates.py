@@ -23,6 +23,8 @@ __all__ = ["Tag", "key_tag", "named_tag", "path_of", "query_of", "route_names"]
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986 2.3
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _DOTS = frozenset({".", ".."})
+_FOREIGN = re.compile(r"[<>*]|\A:")  # parameters as other frameworks write them
+_NO_NAME = re.compile(r"\W")
 _APART = re.compile(r"[^A-Za-z0-9._~%-]")  # what no escaped value holds
 
 
@@ -117,6 +119,7 @@ def route_names(path: object, where: str) -> tuple[str, ...]:
     names: list[str] = []
     segments = path.strip("/").split("/")
     for number, segment in enumerate(segments):
+        _validate_spelling(segment, path, where)
         if "{" not in segment and "}" not in segment:
             continue
         name = segment[1:-1].removesuffix(":path")
@@ -130,6 +133,14 @@ def route_names(path: object, where: str) -> tuple[str, ...]:
     if len(set(names)) != len(names):
         raise ConfigError(f"{where}: a path names each parameter once: {path!r}")
     return tuple(names)
+
+
+def _validate_spelling(segment: str, path: str, where: str) -> None:
+    """Raise `ConfigError` for a parameter as other frameworks write it: the segment would be taken literally."""
+    if _FOREIGN.search(segment) is not None:
+        name = _NO_NAME.sub("", segment.rpartition(":")[2]) or "rest"
+        right = f"{{{name}:path}}" if "*" in segment else f"{{{name}}}"
+        raise ConfigError(f"{where}: {segment!r} in {path!r} is no parameter: write {right}")
 
 
 class Tag:

@@ -75,7 +75,7 @@ class Upstreams:
             validate_url(url, f"{place}: service {name!r}")
         validate_seconds(attempt, "attempt", place)
         validate_unnamed(cache, place)
-        validate_policies(policies, place)
+        validate_policies(policies, place, attempt)
         said: object = headers
         if said is not None and not isinstance(said, Mapping):
             raise ConfigError(f'{place}: headers are a mapping, as in {{"x-shop": "1"}}, not {said!r}')
@@ -118,6 +118,7 @@ class Upstreams:
         if not isinstance(given, str) or not given.isidentifier():
             raise ConfigError(f"{place}: an upstream's name is an identifier such as 'search', not {name!r}")
         validate_seconds(attempt, "attempt", place)
+        validate_policies(policies, place, attempt)
         backend = Backend(
             name, make, label=label, health=health, attempt=attempt, policies=policies, place=place
         )
@@ -153,7 +154,7 @@ class Upstreams:
         place = here()
         validate_seconds(attempt, "attempt", place)
         validate_unnamed(cache, place)
-        validate_policies(policies, place)
+        validate_policies(policies, place, attempt)
         if cache is not None and not safe:
             raise ConfigError(f"{place}: only a safe source is kept: say safe=True")
 

@@ -1,0 +1,109 @@
+"""Mistakes of a new user in what surrounds screens: each ends at start, in one message with place and remedy."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from stagedoor import Gateway, Settings
+from stagedoor.policies import Retry
+from tests.stagedoor.face.mistakes import Mistakes, Page, Thing, loose, used
+
+at_start = Mistakes()
+loose_gateway: Any = Gateway
+
+
+@at_start(r"settings is a Settings, as in Settings\(port=8000\), not dict")
+def settings_as_a_dict(app: Gateway) -> None:
+    loose_gateway("other", settings={"port": 1})
+
+
+@at_start(r"lifespan=opened cannot be entered: let it yield once, under @asynccontextmanager")
+def lifespan_of_a_coroutine(app: Gateway) -> None:
+    async def opened(running: object) -> None:
+        """Open."""
+
+    loose_gateway("other", lifespan=opened)
+
+
+@at_start(r"lifespan=opened cannot be entered")
+def lifespan_without_its_decorator(app: Gateway) -> None:
+    async def opened(running: object) -> AsyncIterator[None]:
+        yield
+
+    loose_gateway("other", lifespan=opened)
+
+
+@at_start(r"lifespan=1 cannot be entered")
+def lifespan_of_a_number(app: Gateway) -> None:
+    loose_gateway("other", lifespan=1)
+
+
+@at_start(r"'<uid>' in '/home/<uid>' is no parameter: write {uid}")
+def parameter_in_angles(app: Gateway) -> None:
+    app.aggregate("/home/<uid>", Page)
+
+
+@at_start(r"'<int:uid>' in '/home/<int:uid>' is no parameter: write {uid}")
+def parameter_of_flask(app: Gateway) -> None:
+    app.get("/home/<int:uid>")
+
+
+@at_start(r"'\*' in '/f/\*' is no parameter: write {rest:path}")
+def wildcard(app: Gateway) -> None:
+    app.proxy("/f/*", used(app))
+
+
+@at_start(r"':uid' in '/home/:uid' is no parameter: write {uid}")
+def parameter_with_a_colon(app: Gateway) -> None:
+    app.get("/home/:uid")
+
+
+@at_start(r"GET /page\.thing: 'theirs' of uses= is another gateway's")
+def service_of_another_gateway(app: Gateway) -> None:
+    page = app.aggregate("/page", Page)
+
+    @page.part(uses={Gateway("other").service("theirs")})
+    async def thing() -> Thing:
+        return Thing(name="a")
+
+
+@at_start(r"attempt=0\.1 is ignored beside policies: say Timeout\(attempt=0\.1\) among them")
+def attempt_of_a_service_beside_policies(app: Gateway) -> None:
+    app.service("things", attempt=0.1, policies=[Retry()])
+
+
+@at_start(r"attempt=0\.1 is ignored beside policies")
+def attempt_of_a_source_beside_policies(app: Gateway) -> None:
+    app.source(attempt=0.1, policies=[Retry()])
+
+
+@at_start(r"attempt=0\.1 is ignored beside policies")
+def attempt_of_an_upstream_beside_policies(app: Gateway) -> None:
+    loose(app).upstream("things", None, attempt=0.1, policies=[Retry()])
+
+
+@at_start(r"the path names 'name', which is this part too: rename one")
+def part_and_path_of_one_name(app: Gateway) -> None:
+    class Named(BaseModel):
+        name: str
+
+    page = app.aggregate("/page/{name}", Named)
+
+    @page.part
+    async def name() -> str:
+        return "a"
+
+
+@pytest.mark.parametrize("name", at_start.names)
+def test_a_wrong_declaration_is_told_at_start_with_place_and_remedy(name: str) -> None:
+    """It was ignored, taken literally or told by a stack of the kit's own."""
+    said = at_start.told(name)
+
+    assert len(said.splitlines()) == 1, said
+
+
+def test_settings_of_their_kind_are_taken() -> None:
+    """The remedy that the message names."""
+    assert Gateway("other", settings=Settings(port=1)).settings == Settings(port=1)
