@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from stagedoor._face.backends import Backend
     from stagedoor._face.cache import Cache, tag
     from stagedoor._face.extension import Extension
-    from stagedoor._face.fields import Cookie, Header, Headers
+    from stagedoor._face.fields import Cookie, Header, Headers, Query
     from stagedoor._face.gateway import Gateway
     from stagedoor._face.guards import ApiKeys, Guard, Jwt
     from stagedoor._face.inputs import Last
@@ -64,6 +64,7 @@ __all__ = [
     "OrFallback",
     "Policy",
     "Problem",
+    "Query",
     "Report",
     "Response",
     "Result",
@@ -87,7 +88,7 @@ _PLACES = {
     "stagedoor._face.answers": ("Answer",),
     "stagedoor._face.backends": ("Backend",),
     "stagedoor._face.extension": ("Extension",),
-    "stagedoor._face.fields": ("Cookie", "Header", "Headers"),
+    "stagedoor._face.fields": ("Cookie", "Header", "Headers", "Query"),
     "stagedoor._face.gateway": ("Gateway",),
     "stagedoor._face.guards": ("ApiKeys", "Guard", "Jwt"),
     "stagedoor._face.inputs": ("Last",),

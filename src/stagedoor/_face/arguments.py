@@ -7,7 +7,7 @@ from stagedoor._aggregate.part import Argument, Signature, signature_of
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
-from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest, well_marked
+from stagedoor._face.inputs import Input, Reader, input_of, is_model, is_query, nearest, well_marked
 from stagedoor._face.templates import route_names
 from stagedoor._web.rendering import adapted
 from stagedoor.errors import ConfigError
@@ -73,6 +73,7 @@ class Arguments:
             if one.name not in self._path
             and input_of(one, self._path).place == "query"
             and is_model(one.hint)
+            and not is_query(one.hint)
         ]
         if not found:
             return None

@@ -10,7 +10,7 @@ from typing import TypeVar
 from stagedoor import _requests as requests
 from stagedoor.errors import ConfigError
 
-__all__ = ["OF_CONNECTION", "Cookie", "Header", "Headers", "Picker", "field_name", "lower_fields"]
+__all__ = ["OF_CONNECTION", "Cookie", "Header", "Headers", "Picker", "Query", "field_name", "lower_fields"]
 
 T = TypeVar("T")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
@@ -56,6 +56,22 @@ class Header:
     def __post_init__(self) -> None:
         if self.name:
             field_name(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An input from the query; its name from the argument unless given, as in `Query("from")`.
+
+    It also says that a query parameter is meant where a name is close to that of a part. Raises `ConfigError` for a
+    name that is no text.
+    """
+
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        name: object = self.name
+        if not isinstance(name, str):
+            raise ConfigError(f"Query({name!r}): the name of a query parameter is a text")
 
 
 class Headers(Mapping[str, str]):

@@ -23,7 +23,7 @@ from stagedoor._aggregate.hints import format_hint
 from stagedoor._aggregate.part import ABSENT, Argument, Signature
 from stagedoor._face.choices import choices_of
 from stagedoor._face.exact import exact
-from stagedoor._face.fields import Cookie, Header, cookie_of, digest
+from stagedoor._face.fields import Cookie, Header, Query, cookie_of, digest
 from stagedoor._face.unsaid import made_up, plain
 from stagedoor._parameters import InputFault, Invalid
 from stagedoor._web.rendering import adapted
@@ -48,11 +48,11 @@ Last = Annotated[T, LAST]
 """An input that may be given repeatedly: the last one counts. Without it a repeated one is refused (422)."""
 
 _SECRETIVE = frozenset({"header", "cookie"})
-_MARKERS = (Header, Cookie)
+_MARKERS = (Header, Cookie, Query)
 _SPELLED = {
     "Header": "Annotated[str, Header()], of stagedoor",
     "Cookie": 'Annotated[str, Cookie("sid")], of stagedoor',
-    "Query": "the argument alone, which is of the query",
+    "Query": 'Annotated[str, Query("from")], of stagedoor, or the argument alone',
     "Path": "its name in the path, as in /home/{uid}",
     "Body": "a model, which is the body",
     "Form": "a model, which is the body, as JSON",
@@ -326,6 +326,9 @@ def input_of(argument: Argument, path: Sequence[str]) -> Input:
             return Input(name, argument.name, "header", argument.hint, argument.default)
         if isinstance(marker, Cookie):
             return Input(marker.name, argument.name, "cookie", argument.hint, argument.default)
+        if isinstance(marker, Query):
+            name = marker.name or argument.name
+            return Input(name, argument.name, "query", argument.hint, argument.default)
     if argument.name in path:
         return Input(argument.name, argument.name, "path", argument.hint)
     return Input(argument.name, argument.name, "query", argument.hint, argument.default)
@@ -350,6 +353,22 @@ def is_model(hint: Any) -> bool:  # noqa: ANN401 - an annotation
     if isinstance(kind, type) and (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind)):
         return True
     return kind is not Literal and any(is_model(one) for one in get_args(hint))
+
+
+def is_query(hint: Any) -> bool:  # noqa: ANN401 - an annotation
+    """Tell whether an annotation says itself that a query parameter is meant."""
+    return any(isinstance(one, Query) for one in markers_of(hint))
+
+
+def is_slip(name: str, other: str) -> bool:
+    """Tell whether one edit makes a name the other: a letter more, less, other, or swapped with the next."""
+    before = 0
+    while before < min(len(name), len(other)) and name[before] == other[before]:
+        before += 1
+    ours, theirs = name[before:], other[before:]
+    edits = [(ours[1:], theirs), (ours, theirs[1:]), (ours[1:], theirs[1:])]
+    swapped = ours[:2] == theirs[1::-1] and ours[2:] == theirs[2:]
+    return swapped or any(one == two for one, two in edits)
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -12,7 +12,16 @@ from stagedoor._face.aggregates import FALLBACK, Aggregate
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
-from stagedoor._face.inputs import Input, input_of, is_model, markers_of, nearest, well_marked
+from stagedoor._face.inputs import (
+    Input,
+    input_of,
+    is_model,
+    is_query,
+    is_slip,
+    markers_of,
+    nearest,
+    well_marked,
+)
 from stagedoor._face.places import place_of_code
 from stagedoor._face.templates import route_names
 from stagedoor.errors import ConfigError
@@ -107,11 +116,16 @@ class Layout(Generic[M]):
     def _input(self, part: DeclaredPart, argument: Argument, found: dict[str, Input]) -> None:
         name = argument.name
         one = input_of(argument, self.path)
-        near = nearest(name, self.parts, 0.8)
-        if one.place == "query" and is_model(argument.hint):
+        near = "" if is_query(argument.hint) else nearest(name, self.parts, 0.8)
+        if argument.default is not ABSENT and not any(is_slip(name, part) for part in self.parts):
+            near = ""
+        if one.place == "query" and is_model(argument.hint) and not is_query(argument.hint):
             self._found(part, f"argument {name!r} is a model but no part{nearest(name, self.parts)}")
         elif one.place == "query" and near:
-            self._found(part, f"argument {name!r} is no part and would be an input{near}")
+            self._found(
+                part,
+                f"argument {name!r} is no part and would be an input{near} A query parameter is Annotated[..., Query()]",
+            )
         elif name in found and not _same(found[name], one):
             self._found(part, f"input {name!r} has another type or default in another part")
         else:
