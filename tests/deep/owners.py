@@ -38,7 +38,7 @@ class Named(BaseModel):
     room: str
 
 
-app = Gateway("owners", deadline=1.0)
+app = Gateway("owners", deadline=3.0)
 forward: set[str | Cookie] = {"authorization", Cookie("sid")}
 who = app.service("who", forward=forward, cache=Cache(max_age=LASTS))
 plain = app.service("plain")
