@@ -7,7 +7,7 @@ from stagedoor._aggregate.part import Argument, Signature, signature_of
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
-from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
+from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest, well_marked
 from stagedoor._face.templates import route_names
 from stagedoor._web.rendering import adapted
 from stagedoor.errors import ConfigError
@@ -48,7 +48,7 @@ class Arguments:
 
     def _signature(self) -> Signature:
         try:
-            return signature_of(self._declared.function)
+            return well_marked(signature_of(self._declared.function))
         except ConfigError as error:
             raise ConfigError(f"{self._where}: {error}") from error
 

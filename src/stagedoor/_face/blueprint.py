@@ -14,6 +14,7 @@ from stagedoor._face.declared import DeclaredPart, Handler, Passage, Source
 from stagedoor._face.extension import Extension
 from stagedoor._face.guards import Guard, guards_in
 from stagedoor._face.layouts import Layout
+from stagedoor._face.overlaps import may_equal
 from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.remote import AnyPolicy, default_policies
 from stagedoor._face.roles import Declares
@@ -166,10 +167,10 @@ class Blueprint:
         screens = [(one.declared.cache, one.declared.place) for one in self.layouts]
         for cache, place in [*screens, *((one.cache, one.place) for one in self.handlers)]:
             if cache is not None and cache.key is not None:
-                key = cache.key.shape
-                if key in known:
-                    yield f"{place}: Cache(key={cache.key.text!r}) is that of another answer, at {known[key]}"
-                known.setdefault(key, place)
+                other = next((at for key, at in known.items() if may_equal(key, cache.key.shape)), None)
+                if other is not None:
+                    yield f"{place}: Cache(key={cache.key.text!r}) is that of another answer, at {other}"
+                known.setdefault(cache.key.shape, place)
 
     def _unvaried(self) -> Iterator[str]:
         """Find calls that would forward what their answer does not vary by."""

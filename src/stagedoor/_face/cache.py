@@ -2,13 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import LiteralString
+from typing import Final, LiteralString
 
 from stagedoor._face.caller import caller_here
-from stagedoor._face.templates import Tag, tag_of
+from stagedoor._face.templates import key_tag, named_tag, tag_of
 from stagedoor.errors import ConfigError
 
 __all__ = ["Cache", "tag"]
+
+
+UNNAMED: Final = (
+    "Cache(key=...) is for screens and handlers of values: calls, parts, sources and streams are kept by "
+    "all that they are asked"
+)
 
 
 class Cache:
@@ -17,8 +23,9 @@ class Cache:
     `max_age` is how long an answer is fresh; `stale_while_revalidate` and `stale_if_error` how long past that it may
     stand in, while a new one is fetched or when that fails. Tags may name inputs, as in `home:{account_id}`, whose
     values are escaped; parts may add tags of their values with `tag()`. `key` replaces the key by a readable one that
-    names inputs in the same way; what identifies the caller stays part of it. `private` keeps caches between here and
-    the client from keeping it, also where nothing of the caller identifies it: the path may name a person.
+    names inputs in the same way; what identifies the caller stays part of it. `private` keeps
+    caches between here and the client from keeping it, also where nothing of the caller identifies it: the path may
+    name a person.
 
     `renew_after` is the age in seconds from which an answer that is used is renewed in the background, before it ends;
     until then all processes that share a Redis show this one. With `from_start` age counts from when asking began, not
@@ -50,9 +57,9 @@ class Cache:
         self.from_start = from_start
         if isinstance(tags, str):
             raise TypeError(f"Cache(tags={tags!r}): a list of tags, as in [{tags!r}]")
-        self.tags = tuple(Tag(text, "Cache(tags=...)") for text in tags)
+        self.tags = tuple(named_tag(text, "Cache(tags=...)") for text in tags)
         self.private = private
-        self.key = Tag(key, "Cache(key=...)") if key else None
+        self.key = key_tag(key, "Cache(key=...)") if key else None
 
     @property
     def names(self) -> frozenset[str]:

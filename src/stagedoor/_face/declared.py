@@ -8,14 +8,14 @@ from typing import Any, TypeAlias
 
 from stagedoor._context import Priority
 from stagedoor._face.backends import Backend
-from stagedoor._face.cache import Cache
+from stagedoor._face.cache import UNNAMED, Cache
 from stagedoor._face.fields import Cookie
 from stagedoor._face.guards import Guard
 from stagedoor._face.operation import Operation
 from stagedoor._face.places import Place
 from stagedoor._face.remote import AnyPolicy
 from stagedoor._face.service import Service
-from stagedoor._face.templates import Tag
+from stagedoor._face.templates import Tag, named_tag
 from stagedoor.errors import ConfigError
 
 __all__ = [
@@ -168,9 +168,7 @@ def validate_unnamed(cache: Cache | None, place: Place) -> None:
     """Raise `ConfigError` unless a cache is one that finds its own keys."""
     validate_cache(cache, place)
     if cache is not None and cache.key is not None:
-        raise ConfigError(
-            f"{place}: Cache(key=...) is for screens and handlers: a call is kept by all it sends"
-        )
+        raise ConfigError(f"{place}: {UNNAMED}")
 
 
 def validate_policies(policies: object, place: Place) -> None:
@@ -191,7 +189,7 @@ def tags_of(purges: Sequence[str], place: Place) -> tuple[Tag, ...]:
     """Return the tags that a write drops; raises `ConfigError` for what is none."""
     if isinstance(purges, str):
         raise ConfigError(f"{place}: purges is a list of tags, as in [{purges!r}]")
-    return tuple(Tag(text, f"{place}: purges") for text in purges)
+    return tuple(named_tag(text, f"{place}: purges") for text in purges)
 
 
 def uses_of(

@@ -206,9 +206,12 @@ class Handling:
         return made.status or self.declared.status or (204 if made.value is None else 200)
 
     def _body_of(self, made: Answer[Any]) -> bytes:
-        """Return bytes with a type of their own as they stand, anything else as JSON."""
-        if isinstance(made.value, bytes) and _typed(made.lines):
+        """Return bytes with a type of their own as they stand, a str of a text type as text, all else as JSON."""
+        said = dict(made.lines).get(_JSON[0])
+        if isinstance(made.value, bytes) and said is not None:
             return made.value
+        if isinstance(made.value, str) and said is not None and said.lower().startswith(b"text/"):
+            return made.value.encode()
         return b"" if made.value is None else self._rendered(made.value)
 
     def _rendered(self, said: object) -> bytes:
@@ -263,8 +266,7 @@ class Handling:
     def route(self) -> Route:
         """Return the route."""
         declared = self.declared
-        name = declared.function.__name__.replace("_", " ").capitalize()
-        summary, description = words_of(declared.function, name)
+        summary, description = words_of(declared.function)
         nothing = self._returns is type(None)
         status = declared.status or (204 if nothing else 200)
         return Route(

@@ -6,7 +6,7 @@ argument ─▶ a name of the path │ Annotated[..., Header()] │ Annotated[..
 import copy
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ from pydantic_core import PydanticSerializationError
 
 from stagedoor import _requests as requests
 from stagedoor._aggregate.hints import format_hint
-from stagedoor._aggregate.part import ABSENT, Argument
+from stagedoor._aggregate.part import ABSENT, Argument, Signature
 from stagedoor._face.choices import choices_of
 from stagedoor._face.exact import exact
 from stagedoor._face.fields import Cookie, Header, cookie_of, digest
@@ -48,6 +48,18 @@ Last = Annotated[T, LAST]
 """An input that may be given repeatedly: the last one counts. Without it a repeated one is refused (422)."""
 
 _SECRETIVE = frozenset({"header", "cookie"})
+_MARKERS = (Header, Cookie)
+_SPELLED = {
+    "Header": "Annotated[str, Header()], of stagedoor",
+    "Cookie": 'Annotated[str, Cookie("sid")], of stagedoor',
+    "Query": "the argument alone, which is of the query",
+    "Path": "its name in the path, as in /home/{uid}",
+    "Body": "a model, which is the body",
+    "Form": "a model, which is the body, as JSON",
+    "File": "a model, which is the body, as JSON",
+    "Depends": "a part, or a call in the function",
+    "Security": "a guard, as in guard=Jwt(...)",
+}
 _MANY = (list, tuple, set, frozenset, Sequence)
 
 
@@ -272,6 +284,38 @@ def _faults(
 def markers_of(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an annotation
     """Return what an `Annotated` carries beside its type."""
     return getattr(hint, "__metadata__", ())
+
+
+def well_marked(signature: Signature) -> Signature:
+    """Return what a function takes; raises `ConfigError` for a marker that would be overlooked."""
+    for one in signature.arguments:
+        _validate_markers(one)
+    return signature
+
+
+def _validate_markers(argument: Argument) -> None:
+    """Raise `ConfigError` for a marker that would be overlooked: a class itself, one inside a type, a stranger's."""
+    for marker in markers_of(argument.hint):
+        kind = marker if isinstance(marker, type) else type(marker)
+        ours = issubclass(kind, _MARKERS)
+        if (ours and kind is marker) or (not ours and kind.__name__ in _SPELLED):
+            own = "" if ours else f", of {kind.__module__.partition('.')[0]},"
+            right = _SPELLED.get(kind.__name__, "")
+            raise ConfigError(
+                f"argument {argument.name!r}: {kind.__name__}{own} marks nothing here: say {right}"
+            )
+    for inner in _within(argument.hint):
+        for marker in markers_of(inner):
+            if isinstance(marker, _MARKERS):
+                right = f"Annotated[... | None, {type(marker).__name__}(...)]"
+                raise ConfigError(f"argument {argument.name!r}: the marker stands inside a type: say {right}")
+
+
+def _within(hint: Any) -> Iterator[Any]:  # noqa: ANN401 - an annotation
+    """Yield the types inside a type, at any depth."""
+    for one in get_args(hint) if get_origin(hint) is not Literal else ():
+        yield one
+        yield from _within(one)
 
 
 def input_of(argument: Argument, path: Sequence[str]) -> Input:

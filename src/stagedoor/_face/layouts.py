@@ -12,7 +12,7 @@ from stagedoor._face.aggregates import FALLBACK, Aggregate
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
-from stagedoor._face.inputs import Input, input_of, is_model, markers_of, nearest
+from stagedoor._face.inputs import Input, input_of, is_model, markers_of, nearest, well_marked
 from stagedoor._face.places import place_of_code
 from stagedoor._face.templates import route_names
 from stagedoor.errors import ConfigError
@@ -59,7 +59,7 @@ class Layout(Generic[M]):
 
     def _arguments(self, function: Any) -> tuple[Argument, ...]:  # noqa: ANN401 - a function
         try:
-            return signature_of(function).arguments
+            return well_marked(signature_of(function)).arguments
         except ConfigError as error:
             place = place_of_code(function)
             finding = PlanFinding(place.file, place.line, self.declared.name, function.__name__, str(error))

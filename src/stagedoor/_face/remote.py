@@ -8,7 +8,7 @@ from stagedoor import _context as context
 from stagedoor._cache.store import Store
 from stagedoor._call import Call, Env, Policy, Send, Transport
 from stagedoor._deadline import DueTime
-from stagedoor._face.cache import Cache
+from stagedoor._face.cache import UNNAMED, Cache
 from stagedoor._face.fields import digest
 from stagedoor._face.replies import Asking, ReplyCodec, ServiceReply, reply_of
 from stagedoor._face.shapes import Shape, shape_of
@@ -180,6 +180,8 @@ class Remote:
         """Return a kind of calls, through the cache if there is one and they are safe; raises `TypeError`."""
         form = None if shape is None and method != "GET" else shape_of(shape)
         kept = (cache or self._cache) if safe else None
+        if kept is not None and kept.key is not None:
+            raise TypeError(f"{self.name}: {UNNAMED}")
         idempotent = safe or self._idempotent(Asking(method=method, target=b"/"))
         return CallKind(
             f"{self.name}.{method} {path}",

@@ -358,7 +358,7 @@ class Screen(Generic[M]):
     def route(self) -> Route:
         """Return the route."""
         declared = self.layout.declared
-        summary, description = words_of(declared.model, declared.model.__name__)
+        summary, description = words_of(declared.model)
         cache = declared.cache
         return Route(
             path=self.layout.template,

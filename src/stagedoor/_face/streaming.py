@@ -21,7 +21,7 @@ from stagedoor._call import Env
 from stagedoor._deadline import TimeoutScope
 from stagedoor._face.arguments import varied
 from stagedoor._face.caller import Rules, caller_here
-from stagedoor._face.declared import Handler
+from stagedoor._face.declared import Handler, validate_unnamed
 from stagedoor._face.docstrings import words_of
 from stagedoor._face.fields import digest
 from stagedoor._face.guarding import claimed_values
@@ -101,6 +101,7 @@ class Streaming:
             raise ConfigError(
                 f"{declared.place}: {self.where}: a stream that is kept is the same for everybody"
             )
+        validate_unnamed(declared.cache, declared.place)
         for name in sorted(declared.cache.names - {one.argument for one in self.inputs}):
             raise ConfigError(f"{declared.place}: {self.where}: a tag names {name!r}, which is no input here")
         return Keeping(declared.cache, store, env, declared.function.__name__)
@@ -171,7 +172,7 @@ class Streaming:
     def route(self) -> Route:
         """Return the route."""
         declared = self.declared
-        summary, description = words_of(declared.function, self._name.replace("_", " ").capitalize())
+        summary, description = words_of(declared.function)
         return Route(
             path=declared.path,
             handle=self.handle,

@@ -18,11 +18,12 @@ from uuid import UUID
 from stagedoor._face.problems import BadSegment
 from stagedoor.errors import ConfigError
 
-__all__ = ["Tag", "path_of", "query_of", "route_names"]
+__all__ = ["Tag", "key_tag", "named_tag", "path_of", "query_of", "route_names"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986 2.3
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
 _DOTS = frozenset({".", ".."})
+_APART = re.compile(r"[^A-Za-z0-9._~%-]")  # what no escaped value holds
 
 
 def path_of(template: str, segments: Sequence[object]) -> bytes:
@@ -134,40 +135,40 @@ def route_names(path: object, where: str) -> tuple[str, ...]:
 class Tag:
     """A tag with places for values: named as in `home:{account_id}`, or `{}` in order."""
 
-    __slots__ = ("_parts", "names", "text")
+    __slots__ = ("names", "parts", "text")
 
     def __init__(self, text: object, where: str) -> None:
         if not isinstance(text, str) or not text:
             raise ConfigError(f"{where}: a tag is a text such as 'home:{{account_id}}', not {text!r}")
         try:
-            self._parts = [(literal, name) for literal, name, _, _ in string.Formatter().parse(text)]
+            self.parts = [(literal, name) for literal, name, _, _ in string.Formatter().parse(text)]
         except ValueError as error:
             raise ConfigError(f"{where}: the tag {text!r} cannot be read: {error}") from error
         self.text = text
-        self.names = tuple(name for _, name in self._parts if name)
+        self.names = tuple(name for _, name in self.parts if name)
 
     @property
     def shape(self) -> str:
         """Return it without the names: two of one shape may give one text."""
-        return "".join([literal + ("" if name is None else "{}") for literal, name in self._parts])
+        return "".join([literal + ("" if name is None else "{}") for literal, name in self.parts])
 
     def named(self, values: Mapping[str, object]) -> str:
         """Return the tag of these values."""
-        if len(self._parts) == 1:  # most of them: a word, then one value
-            literal, name = self._parts[0]
+        if len(self.parts) == 1:  # most of them: a word, then one value
+            literal, name = self.parts[0]
             return literal if name is None else literal + _escaped(values[name])
         return "".join(
-            [literal + ("" if name is None else _escaped(values[name])) for literal, name in self._parts]
+            [literal + ("" if name is None else _escaped(values[name])) for literal, name in self.parts]
         )
 
     def placed(self, values: Sequence[object]) -> str:
         """Return the tag of values in order; raises `TypeError` if there are more or fewer than places."""
-        places = sum(name is not None for _, name in self._parts)
+        places = sum(name is not None for _, name in self.parts)
         if places != len(values):
             raise TypeError(f"the tag {self.text!r} takes {places} values, {len(values)} given")
         rest = iter(values)
         return "".join(
-            [literal + ("" if name is None else _escaped(next(rest))) for literal, name in self._parts]
+            [literal + ("" if name is None else _escaped(next(rest))) for literal, name in self.parts]
         )
 
 
@@ -175,6 +176,29 @@ class Tag:
 def tag_of(text: str) -> Tag:
     """Return a tag with places in order, read once."""
     return Tag(text, "tag")
+
+
+def named_tag(text: object, where: str) -> Tag:
+    """Return a tag whose places are inputs; raises `ConfigError` for one that names none: nothing would fill it."""
+    tag = Tag(text, where)
+    for literal, name, form, conversion in string.Formatter().parse(tag.text):
+        if name is not None and (form or conversion or not name.isidentifier()):
+            raise ConfigError(
+                f"{where}: a place of {tag.text!r} is no name alone: name an input, as in {literal + '{uid}'!r}"
+            )
+    return tag
+
+
+def key_tag(text: object, where: str) -> Tag:
+    """Return a readable key; raises `ConfigError` where the values of two places could run into one another."""
+    tag = named_tag(text, where)
+    for before, (literal, name) in enumerate(tag.parts):
+        if before and name is not None and not _APART.search(literal):
+            raise ConfigError(
+                f"{where}: nothing tells {{{tag.parts[before - 1][1]}}} and {{{name}}} of {tag.text!r} apart: "
+                "put ':' between them"
+            )
+    return tag
 
 
 def _escaped(value: object) -> str:

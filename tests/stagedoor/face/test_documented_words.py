@@ -1,0 +1,76 @@
+"""What documents say of a route is its author's: never a docstring that a class has from somebody else."""
+
+from typing import Any
+
+import orjson
+import pytest
+from pydantic import BaseModel
+
+from stagedoor import Gateway
+from stagedoor.testing import Stage
+
+
+class Base(BaseModel):
+    """What all screens have."""
+
+
+class HomeScreen(Base):
+    name: str = ""
+
+
+class Told(BaseModel):
+    """A screen that says what it is.
+
+    At length.
+    """
+
+    name: str = ""
+
+
+class HTMLPage(BaseModel):
+    name: str = ""
+
+
+async def operation_of(model: type[BaseModel]) -> dict[str, Any]:
+    app = Gateway("shop")
+    screen = app.aggregate("/page", model)
+
+    @screen.part
+    async def name() -> str:
+        return "a"
+
+    async with Stage(app) as stage:
+        document = orjson.loads((await stage.get("/openapi.json")).body)
+    told: dict[str, Any] = document["paths"]["/page"]["get"]
+    return told
+
+
+@pytest.mark.parametrize(
+    ("model", "summary", "description"),
+    [
+        (HomeScreen, "Home screen", ""),
+        (HTMLPage, "HTML page", ""),
+        (Told, "A screen that says what it is.", "At length."),
+    ],
+)
+async def test_a_screen_is_documented_by_its_own_docstring_else_by_its_name(
+    model: type[BaseModel], summary: str, description: str
+) -> None:
+    """`inspect.getdoc` inherits: pydantic's own pages stood in the document of a model without a docstring."""
+    told = await operation_of(model)
+
+    assert (told["summary"], told.get("description", "")) == (summary, description)
+
+
+async def test_a_handler_without_a_docstring_is_documented_by_its_name() -> None:
+    """Words of its name are more than none."""
+    app = Gateway("shop")
+
+    @app.get("/opening")
+    async def opening_hours() -> str:
+        return "9"
+
+    async with Stage(app) as stage:
+        document = orjson.loads((await stage.get("/openapi.json")).body)
+
+    assert document["paths"]["/opening"]["get"]["summary"] == "Opening hours"
