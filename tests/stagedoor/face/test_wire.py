@@ -42,7 +42,7 @@ async def listening() -> AsyncIterator[tuple[Upstream, str]]:
 
 def shop(url: str) -> Gateway:
     app = Gateway("shop", deadline=5.0)
-    things = app.service("things", url)
+    things = app.service("things", url, connect=5.0)
 
     @app.get("/thing")
     async def thing() -> str:
