@@ -97,6 +97,8 @@ def run(
     from stagedoor._face.settings import prefix_of
 
     if reload:
+        if workers > 1:
+            fail(failures.USAGE, ["--reload serves in one process: leave --workers out"])
         command = [sys.executable, "-m", "stagedoor", "run", target]
         command += [*(["--host", host] if host else []), *(["--port", str(port)] if port is not None else [])]
         serving.reload(command)

@@ -19,6 +19,7 @@ from stagedoor._cache.store import Lookup, Store, StoredEntry
 from stagedoor._cache.tags import tag as purge_name
 from stagedoor._call import Env
 from stagedoor._context import Record
+from stagedoor._deadline import TimeoutScope
 from stagedoor._events import CacheLookup
 from stagedoor._face.cache import Cache
 from stagedoor._face.replies import Stream
@@ -28,6 +29,7 @@ from stagedoor._web.answer import without_body
 from stagedoor._web.freshness import cache_status
 from stagedoor._web.ranges import Selected, content_range, selected
 from stagedoor._web.routes import RequestRefused
+from stagedoor.errors import UpstreamTimeout
 
 __all__ = ["Keeping", "partly"]
 
@@ -42,7 +44,7 @@ class Keeping:
         self._cache = cache
         self._store = store
         self._finding = store if isinstance(store, EntryFinder) else None
-        self._now = env.clock.now
+        self._clock, self._now = env.clock, env.clock.now
         self._observe = env.observe
         self._name = name
         self._codec = HttpCodec()
@@ -88,7 +90,7 @@ class Keeping:
         """Return an answer that is kept now, or a stream of one that is not."""
         waiting = self._flights.get(key)
         if waiting is not None:
-            await waiting.wait()
+            await self._wait(waiting)
         found, look = await self.find(key)
         if found is not None:
             return found
@@ -101,6 +103,14 @@ class Keeping:
             flight.set()
             if self._flights.get(key) is flight:
                 del self._flights[key]
+
+    async def _wait(self, flight: asyncio.Event) -> None:
+        """Wait for who fetches the same, no longer than one's own deadline; raises `UpstreamTimeout`."""
+        try:
+            with TimeoutScope(self._clock, context.current().deadline):
+                await flight.wait()
+        except TimeoutError as error:
+            raise UpstreamTimeout(f"{self._name}.call", "not done by the deadline") from error
 
     async def _kept(
         self, key: bytes, tags: tuple[str, ...], look: Lookup, stream: Stream, length: int

@@ -1,7 +1,8 @@
 """Lines of the standard library's loggers, led to the log of a gateway.
 
 Several gateways may run side by side in one process, and end in any order. Lines go to the one that asked last of those
-that still run; when none is left, a logger is as it was before the first.
+that still run; when none is left, a logger is as it was before the first. Handlers that somebody adds meanwhile, as
+for Sentry, stay.
 """
 
 import logging
@@ -47,7 +48,7 @@ class Capture:
         self._lead(logger)
 
     def _lead(self, logger: logging.Logger) -> None:
-        logger.handlers = [self._handler]
+        logger.handlers = [self._handler, *_added(logger, _CAPTURED[self._name])]
         logger.propagate = False
         logger.setLevel(self._least)
 
@@ -59,8 +60,14 @@ class Capture:
             before.captures[-1]._lead(logger)  # noqa: SLF001 - one of its own kind
             return
         del _CAPTURED[self._name]
-        logger.handlers, logger.propagate = before.handlers, before.propagate
+        logger.handlers, logger.propagate = [*before.handlers, *_added(logger, before)], before.propagate
         logger.setLevel(before.level)
+
+
+def _added(logger: logging.Logger, before: _Loggers) -> list[logging.Handler]:
+    """Return the handlers that somebody has added since the first capture."""
+    known = before.handlers
+    return [one for one in logger.handlers if one not in known and not isinstance(one, _QueueHandler)]
 
 
 class _QueueHandler(logging.Handler):

@@ -67,8 +67,10 @@ def _decorator(
             try:
                 found: T = await send(Call(name, lambda: function(*given, **named), b"", "", deadline, True))
             except _FunctionFailed as failed:
-                raise failed.__cause__ or failed from None
-            return found
+                own = failed.__cause__ or failed
+            else:
+                return found
+            raise own  # here, where nothing is added to it: it keeps its own cause
 
         return call
 

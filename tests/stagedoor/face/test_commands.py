@@ -251,3 +251,11 @@ def test_every_command_works_without_any_extra(written: Written, tmp_path: Path)
 
     assert "Traceback" not in done.stderr
     assert [line for line in done.stdout.splitlines() if line.startswith("[")] == ["[0, 0, 0, 0]", "[69, 69]"]
+
+
+def test_reload_and_workers_are_not_asked_for_together(written: Written) -> None:
+    """It served in one process and said nothing of it."""
+    result = run("run", f"{written(SHOP)}:app", "--reload", "--workers", "2")
+
+    assert result.exit_code == 64
+    assert result.output.strip() == "--reload serves in one process: leave --workers out"

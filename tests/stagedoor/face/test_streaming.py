@@ -11,7 +11,7 @@ from stagedoor._call import Call, Env
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor._transports import keys
 from stagedoor.errors import ConfigError, UpstreamRejected, UpstreamUnavailable
-from stagedoor.testing import Client, ManualClock
+from stagedoor.testing import Client, ManualClock, settle
 
 PICTURE = b"0123456789"
 FIELDS = (
@@ -437,3 +437,23 @@ async def test_a_handler_of_a_field_varies_by_it(env: Env) -> None:
 
     assert isinstance(running, Running)
     assert (said.status, said.body, service.asked[0].target) == (200, b"whole", b"/files/me")
+
+
+async def test_who_waits_for_anothers_picture_waits_no_longer_than_the_deadline(
+    env: Env, clock: ManualClock
+) -> None:
+    """D1: the other's body may take for ever; whoever joined had no end of its own."""
+    held = asyncio.Event()
+    files = Files(lambda _: HttpResponse(status=200, headers=FIELDS, stream=Body(PICTURE, wait=held)))
+    async with pictures(KEPT).build(env, transports={"files": files}) as running:
+        client = Client(running)
+        first = asyncio.create_task(client.ask("/pictures/a"))
+        await settle()
+        second = asyncio.create_task(client.ask("/pictures/a"))
+        await settle()
+        await clock.advance(1.1)
+        late = await second
+        held.set()
+        whole = await first
+
+    assert (late.status, whole.status, whole.body, len(files.asked)) == (504, 200, PICTURE, 1)

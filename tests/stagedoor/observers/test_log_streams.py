@@ -175,3 +175,20 @@ def test_a_line_that_comes_while_the_queue_is_emptied_wakes_the_writer_again() -
     logs.close()
 
     assert b"/late" in said
+
+
+def test_a_handler_that_is_added_meanwhile_stays_whoever_captures_or_ends() -> None:
+    """Sentry listens beside the log; it heard nothing any more once a second gateway of the process had begun."""
+    logger, added = logging.getLogger("tests.added"), logging.NullHandler()
+    first, second = (logs_into(Sink())[0] for _ in range(2))
+    first.capture("tests.added")
+    logger.addHandler(added)
+    seen = []
+    second.capture("tests.added")
+    seen.append(added in logger.handlers)
+    for one in (second, first):
+        one.close()
+        seen.append(added in logger.handlers)
+    logger.removeHandler(added)
+
+    assert (seen, logger.handlers) == ([True, True, True], [])

@@ -80,6 +80,19 @@ async def test_a_breaker_opens_round_a_function(env: Env, clock: ManualClock) ->
     assert flaky.calls == 2
 
 
+async def test_a_failure_keeps_its_own_cause(env: Env) -> None:
+    """It was taken away, and with it the only line of the traceback that says what went wrong."""
+
+    @retry(env=env, attempts=1)
+    async def rates() -> int:
+        raise ValueError("no rates") from KeyError("EUR")
+
+    with pytest.raises(ValueError, match="no rates") as caught:
+        await rates()
+
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
 def test_a_decorated_function_keeps_its_name_and_runs_on_the_real_clock() -> None:
     """Without an Env of one's own it is the process's clock and chance."""
 
