@@ -22,7 +22,7 @@ GROUPS = {  # in the order in which a reader meets them
     "stagedoor": {
         "Declare": "Gateway Service Aggregate Cache tag OrFallback batched Backend Extension",
         "Say who may come in": "Guard Jwt ApiKeys Sessions JwtSettings ApiKeySettings SessionSettings",
-        "Read what a client sent": "Header Cookie Headers Last",
+        "Read what a client sent": "Header Cookie Query Headers Last",
         "What a handler answers": "Answer Problem NotFound Response Stream Operation",
         "Serve and set": "serve Settings DocumentSet",
         "Look at a gateway at work": "Running Result Verdict Report Delivery Component",

@@ -124,7 +124,8 @@ class Layout(Generic[M]):
         elif one.place == "query" and near:
             self._found(
                 part,
-                f"argument {name!r} is no part and would be an input{near} A query parameter is Annotated[..., Query()]",
+                f"argument {name!r} is no part and would be an input{near} "
+                "A query parameter is Annotated[..., Query()]",
             )
         elif name in found and not _same(found[name], one):
             self._found(part, f"input {name!r} has another type or default in another part")
