@@ -7,7 +7,8 @@ from stagedoor._aggregate.part import Argument, Signature, signature_of
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
-from stagedoor._face.inputs import Input, Reader, input_of, is_model, is_query, nearest, well_marked
+from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
+from stagedoor._face.markers import is_query, well_marked
 from stagedoor._face.templates import route_names
 from stagedoor._web.rendering import adapted
 from stagedoor.errors import ConfigError

@@ -6,7 +6,7 @@ argument ─▶ a name of the path │ Annotated[..., Header()] │ Annotated[..
 import copy
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,10 +20,11 @@ from pydantic_core import PydanticSerializationError
 
 from stagedoor import _requests as requests
 from stagedoor._aggregate.hints import format_hint
-from stagedoor._aggregate.part import ABSENT, Argument, Signature
+from stagedoor._aggregate.part import ABSENT, Argument
 from stagedoor._face.choices import choices_of
 from stagedoor._face.exact import exact
 from stagedoor._face.fields import Cookie, Header, Query, cookie_of, digest
+from stagedoor._face.markers import markers_of
 from stagedoor._face.unsaid import made_up, plain
 from stagedoor._parameters import InputFault, Invalid
 from stagedoor._web.rendering import adapted
@@ -48,18 +49,6 @@ Last = Annotated[T, LAST]
 """An input that may be given repeatedly: the last one counts. Without it a repeated one is refused (422)."""
 
 _SECRETIVE = frozenset({"header", "cookie"})
-_MARKERS = (Header, Cookie, Query)
-_SPELLED = {
-    "Header": "Annotated[str, Header()], of stagedoor",
-    "Cookie": 'Annotated[str, Cookie("sid")], of stagedoor',
-    "Query": 'Annotated[str, Query("from")], of stagedoor, or the argument alone',
-    "Path": "its name in the path, as in /home/{uid}",
-    "Body": "a model, which is the body",
-    "Form": "a model, which is the body, as JSON",
-    "File": "a model, which is the body, as JSON",
-    "Depends": "a part, or a call in the function",
-    "Security": "a guard, as in guard=Jwt(...)",
-}
 _MANY = (list, tuple, set, frozenset, Sequence)
 
 
@@ -281,43 +270,6 @@ def _faults(
     return list(seen.values())
 
 
-def markers_of(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an annotation
-    """Return what an `Annotated` carries beside its type."""
-    return getattr(hint, "__metadata__", ())
-
-
-def well_marked(signature: Signature) -> Signature:
-    """Return what a function takes; raises `ConfigError` for a marker that would be overlooked."""
-    for one in signature.arguments:
-        _validate_markers(one)
-    return signature
-
-
-def _validate_markers(argument: Argument) -> None:
-    """Raise `ConfigError` for a marker that would be overlooked: a class itself, one inside a type, a stranger's."""
-    for marker in markers_of(argument.hint):
-        kind = marker if isinstance(marker, type) else type(marker)
-        ours = issubclass(kind, _MARKERS)
-        if (ours and kind is marker) or (not ours and kind.__name__ in _SPELLED):
-            own = "" if ours else f", of {kind.__module__.partition('.')[0]},"
-            right = _SPELLED.get(kind.__name__, "")
-            raise ConfigError(
-                f"argument {argument.name!r}: {kind.__name__}{own} marks nothing here: say {right}"
-            )
-    for inner in _within(argument.hint):
-        for marker in markers_of(inner):
-            if isinstance(marker, _MARKERS):
-                right = f"Annotated[... | None, {type(marker).__name__}(...)]"
-                raise ConfigError(f"argument {argument.name!r}: the marker stands inside a type: say {right}")
-
-
-def _within(hint: Any) -> Iterator[Any]:  # noqa: ANN401 - an annotation
-    """Yield the types inside a type, at any depth."""
-    for one in get_args(hint) if get_origin(hint) is not Literal else ():
-        yield one
-        yield from _within(one)
-
-
 def input_of(argument: Argument, path: Sequence[str]) -> Input:
     """Return where an argument comes from that is no part, guard or body."""
     for marker in markers_of(argument.hint):
@@ -353,22 +305,6 @@ def is_model(hint: Any) -> bool:  # noqa: ANN401 - an annotation
     if isinstance(kind, type) and (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind)):
         return True
     return kind is not Literal and any(is_model(one) for one in get_args(hint))
-
-
-def is_query(hint: Any) -> bool:  # noqa: ANN401 - an annotation
-    """Tell whether an annotation says itself that a query parameter is meant."""
-    return any(isinstance(one, Query) for one in markers_of(hint))
-
-
-def is_slip(name: str, other: str) -> bool:
-    """Tell whether one edit makes a name the other: a letter more, less, other, or swapped with the next."""
-    before = 0
-    while before < min(len(name), len(other)) and name[before] == other[before]:
-        before += 1
-    ours, theirs = name[before:], other[before:]
-    edits = [(ours[1:], theirs), (ours, theirs[1:]), (ours[1:], theirs[1:])]
-    swapped = ours[:2] == theirs[1::-1] and ours[2:] == theirs[2:]
-    return swapped or any(one == two for one, two in edits)
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -12,16 +12,8 @@ from stagedoor._face.aggregates import FALLBACK, Aggregate
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
-from stagedoor._face.inputs import (
-    Input,
-    input_of,
-    is_model,
-    is_query,
-    is_slip,
-    markers_of,
-    nearest,
-    well_marked,
-)
+from stagedoor._face.inputs import Input, input_of, is_model, nearest
+from stagedoor._face.markers import is_query, is_slip, markers_of, well_marked
 from stagedoor._face.places import place_of_code
 from stagedoor._face.templates import route_names
 from stagedoor.errors import ConfigError

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from stagedoor import Gateway, Query
-from stagedoor._face.inputs import is_slip
+from stagedoor._face.markers import is_slip
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Stage
 
