@@ -25,6 +25,11 @@ __all__ = ["build"]
 # No page of ours belongs into a frame, and none tells others where its reader was. Strict-Transport-Security is for
 # whoever speaks TLS, which is not this process.
 _SECURE = {"x-frame-options": "DENY", "referrer-policy": "no-referrer"}
+# What pages of other origins may read: CONTRACTS 17.
+_EXPOSED = (
+    *("X-Total-Count", "Link", "Did-You-Mean", "Location", "ETag", "Retry-After"),
+    *("RateLimit", "RateLimit-Policy", "X-Request-ID"),
+)
 
 
 def build(settings: Settings) -> Gateway:
@@ -37,6 +42,7 @@ def build(settings: Settings) -> Gateway:
         description=DESCRIPTION,
         documents=DOCUMENTS,
         headers=_SECURE,
+        exposed=_EXPOSED,
     )
     declare_profile(app, *services(app, settings), settings)
     declare_memes(app, memes(app, settings), settings)

@@ -8,7 +8,7 @@ from typing import Any, LiteralString, Self
 
 from stagedoor._face.declared import Source, validate_seconds
 from stagedoor._face.extension import Extension
-from stagedoor._face.fields import lower_fields
+from stagedoor._face.fields import field_name, lower_fields
 from stagedoor._face.guards import Guard, guards_in
 from stagedoor._face.places import Place, here
 from stagedoor._face.routes import Routes
@@ -16,6 +16,7 @@ from stagedoor._face.running import Running
 from stagedoor._face.service import Service
 from stagedoor._face.settings import Settings
 from stagedoor._face.upstreams import Upstreams
+from stagedoor._web.cors import EXPOSED
 from stagedoor._web.docs import DocumentSet
 from stagedoor.errors import ConfigError
 
@@ -42,6 +43,7 @@ class Declaration(Upstreams, Routes):
         description: str = "",
         documents: Sequence[DocumentSet] = (_WHOLE,),
         headers: Mapping[str, str] | None = None,
+        exposed: Sequence[str] = EXPOSED,
     ) -> None:
         Upstreams.__init__(self)
         Routes.__init__(self)
@@ -62,6 +64,7 @@ class Declaration(Upstreams, Routes):
         self.description = description
         self.documents = tuple(documents)
         self.headers = lower_fields(headers)
+        self.exposed = tuple(name for name in exposed if field_name(name))
         self.extensions: list[Callable[[Running], Extension]] = []
         self.included: list[tuple[Declaration, str]] = []
 

@@ -43,7 +43,8 @@ class Gateway(Declaration):
     over `url=`; `settings` given here replace the environment. `deadline` is the seconds of a request, `lifespan` what
     is entered while it runs, `middleware` ASGI applications round it, outermost first. `documents` are the OpenAPI
     documents and the pages that show them, `title`, `version` and `description` stand in each. `headers` stand in every
-    answer that does not say them itself, `X-Content-Type-Options: nosniff` anyhow. Raises `ConfigError`.
+    answer that does not say them itself, `X-Content-Type-Options: nosniff` anyhow. `exposed` are the fields of answers
+    that pages of `cors_origins` may read, all that the kit writes unless given. Raises `ConfigError`.
     """
 
     @cached_property

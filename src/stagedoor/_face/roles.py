@@ -50,6 +50,7 @@ class Declares(Protocol):
     documents: tuple[Any, ...]
     middleware: tuple[Callable[[Any], Any], ...]
     headers: Headers
+    exposed: tuple[str, ...]
     services: list[Any]
     sources: list[Any]
     backends: list[Any]

@@ -31,6 +31,7 @@ from stagedoor._face.mounts import unmounted
 from stagedoor._face.operations import operations_of, probes_of
 from stagedoor._face.passages import Passing
 from stagedoor._face.problems import Refusals
+from stagedoor._face.refused import refusable
 from stagedoor._face.remote import Remote
 from stagedoor._face.roles import Declares
 from stagedoor._face.screens import Screen
@@ -128,7 +129,7 @@ class Running:
             trusted=trust(settings.networks),
             throttle=self.stores.throttle,
             limits=limits_of_routes(self.stores.limits, routes),
-            cors=_cors(settings, routes),
+            cors=_cors(settings, routes, declared.exposed),
             always=declared.headers,
             lifespan=self.opened,
             entropy=world.entropy,
@@ -166,10 +167,13 @@ class Running:
             )
             self._screens[layout.declared] = screen
             if layout.template:
-                routes.append(self._entered(screen.route(), screen.rules, layout.guard))
+                used = [one for part in layout.declared.parts for one in blueprint.uses_of(part)]
+                routes.append(self._entered(refusable(screen.route(), used), screen.rules, layout.guard))
         routes += [route for one in self._extensions for route in one.routes]
         self.handlings = [self._handling(one, blueprint, passing) for one in blueprint.handlers]
-        handlers = [self._entered(one.route(), one.rules, one.guard) for one in self.handlings]
+        routed = [refusable(one.route(), blueprint.seen(one.declared.function)) for one in self.handlings]
+        told = zip(routed, self.handlings, strict=True)
+        handlers = [self._entered(route, one.rules, one.guard) for route, one in told]
         for passage in blueprint.passages:
             passed = Passing(
                 passage,
@@ -383,12 +387,12 @@ class Running:
         return f"<Running {self.name}>"
 
 
-def _cors(settings: Settings, routes: Sequence[Route]) -> Cors | None:
+def _cors(settings: Settings, routes: Sequence[Route], exposed: Sequence[str]) -> Cors | None:
     """Return whose pages may read answers; they may send every field that an answer varies by, but cookies."""
     if not settings.cors_origins:
         return None
     varied = {name.title() for route in routes for name in route.varies if name != "cookie"}
-    return Cors(settings.cors_origins, accepted=(*ACCEPTED, *sorted(varied - set(ACCEPTED))))
+    return Cors(settings.cors_origins, exposed=exposed, accepted=(*ACCEPTED, *sorted(varied - set(ACCEPTED))))
 
 
 async def _docs_only(_: Request) -> WebAnswer:

@@ -14,14 +14,17 @@ from typing import Final
 from stagedoor._requests import Headers
 from stagedoor.errors import ConfigError
 
-__all__ = ["ACCEPTED", "Cors", "is_foreign", "is_origin", "is_preflight"]
+__all__ = ["ACCEPTED", "EXPOSED", "Cors", "is_foreign", "is_origin", "is_preflight"]
 
 # As browsers write it (RFC 6454, 6.2): lower case, no port where it is the scheme's own, no path.
 _ORIGIN: Final = re.compile(
     r"(https?)://(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?", re.ASCII
 )
 _OWN_PORT: Final = {"http": "80", "https": "443"}
-_EXPOSED: Final = (
+EXPOSED: Final = (
+    "Stagedoor-Parts",
+    "Cache-Status",
+    "Server-Timing",
     "X-Total-Count",
     "Link",
     "Did-You-Mean",
@@ -53,7 +56,7 @@ class Cors:
         self,
         origins: Iterable[str],
         *,
-        exposed: Iterable[str] = _EXPOSED,
+        exposed: Iterable[str] = EXPOSED,
         accepted: Iterable[str] = ACCEPTED,
         max_age: int = 600,
     ) -> None:

@@ -31,7 +31,8 @@ def test_a_listed_origin_may_read(origin: str) -> None:
     assert fields == {
         b"vary": b"Origin",
         b"access-control-allow-origin": origin.encode(),
-        b"access-control-expose-headers": b"X-Total-Count, Link, Did-You-Mean, Location, ETag, Retry-After, RateLimit, "
+        b"access-control-expose-headers": b"Stagedoor-Parts, Cache-Status, Server-Timing, "
+        b"X-Total-Count, Link, Did-You-Mean, Location, ETag, Retry-After, RateLimit, "
         b"RateLimit-Policy, X-Request-ID",
     }
 
