@@ -1,6 +1,6 @@
 """The layout of a screen: its inputs, fields and parts, checked before anything is there to serve them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
@@ -214,6 +214,24 @@ class Layout(Generic[M]):
         arguments = self._arguments(part.function)
         return frozenset(one.name for one in arguments if FALLBACK in markers_of(one.hint))
 
+    def patience(self, part: DeclaredPart, weights: Mapping[str, int], budget: float) -> float | None:
+        """Return the seconds that a part may take: its own, or what those that take its fallback leave for it."""
+        if part.limit is not None or part.name in self.required:
+            return part.limit
+        takers = [one for one in self.declared.parts if part.name in self.tolerant(one)]
+        if not takers:
+            return None
+        known: dict[str, int] = {}
+        after = max(_chain(one.name, self._takers, weights, known) for one in takers)
+        before = (
+            _chain(part.name, lambda name: self.needs(self.parts[name]), weights, {}) - weights[part.name]
+        )
+        depth = self.depth(weights)
+        return budget * max(weights[part.name], depth - before - after) / depth
+
+    def _takers(self, name: str) -> list[str]:
+        return [one.name for one in self.declared.parts if name in self.needs(one)]
+
     def depth(self, weights: Mapping[str, int]) -> int:
         """Return how many calls have to follow one another on the longest path."""
         known: dict[str, int] = {}
@@ -227,6 +245,18 @@ class Layout(Generic[M]):
             return known[name]
 
         return max(1, *(deep(name, frozenset()) for name in self.parts))
+
+
+def _chain(
+    name: str, steps: Callable[[str], list[str]], weights: Mapping[str, int], known: dict[str, int]
+) -> int:
+    """Return how many calls have to follow one another from a part on, itself included."""
+    if name not in known:
+        known[name] = 0  # a cycle, which the plan refuses
+        known[name] = weights[name] + max(
+            (_chain(one, steps, weights, known) for one in steps(name)), default=0
+        )
+    return known[name]
 
 
 def _same(one: Input, other: Input) -> bool:

@@ -145,11 +145,12 @@ class Screen(Generic[M]):
     def _plan(self, layout: Layout[M], uses: Mapping[str, Sequence[NamedUpstream]], budget: float) -> Plan[M]:
         declared = layout.declared
         summary = declared.summarised
+        weights = {one.name: max(1, len(uses.get(one.name, ()))) for one in declared.parts}
         plan = make_plan(
             name=declared.name,
             model=declared.model,
             budget=budget,
-            parts=[self._part(layout, part, budget) for part in declared.parts],
+            parts=[self._part(layout, part, budget, weights) for part in declared.parts],
             summary=None if summary is None else Summary(summary.__name__, summary),
             sources={},
             values=layout.values,
@@ -158,7 +159,7 @@ class Screen(Generic[M]):
         )
         return plan if self._env.tracer is None else traced(plan, self._env.tracer)
 
-    def _part(self, layout: Layout[M], part: DeclaredPart, budget: float) -> Part:
+    def _part(self, layout: Layout[M], part: DeclaredPart, budget: float, weights: Mapping[str, int]) -> Part:
         if part.limit is not None and part.limit > budget:
             raise ConfigError(
                 f"{part.place}: {layout.declared.name}.{part.name}: limit={part.limit:g} is above the {budget:g} s "
@@ -171,7 +172,7 @@ class Screen(Generic[M]):
             call=call,  # type: ignore[arg-type]
             required=required,
             fallback=ABSENT if required else layout.fallback(part.name),
-            limit=part.limit,
+            limit=layout.patience(part, weights, budget),
             tolerant=layout.tolerant(part),
         )
 
