@@ -12,6 +12,7 @@ from stagedoor._face.backends import Backend
 from stagedoor._face.caller import unvaried
 from stagedoor._face.declared import DeclaredPart, Handler, Passage, Source
 from stagedoor._face.extension import Extension
+from stagedoor._face.formatted import formatted_in
 from stagedoor._face.guards import Guard, guards_in
 from stagedoor._face.layouts import Layout
 from stagedoor._face.overlaps import may_equal
@@ -251,6 +252,15 @@ class Blueprint:
                         "service or source: say uses={...}, or uses=set() if there is none"
                     )
         yield from self._unvaried_handlers()
+        for function in self._functions():
+            for text in formatted_in(function):
+                yield f"{place_of_code(function)}: {text}"
+        for passage in self.passages:
+            if passage.path != "/" and passage.path.endswith("/"):
+                yield (
+                    f"{passage.place}: proxy {passage.path} is that path alone: what is below it is "
+                    f"{passage.path}{{rest:path}}"
+                )
 
     def _unvaried_handlers(self) -> Iterator[str]:
         """Find handlers of GET that would forward what their answer does not vary by."""
