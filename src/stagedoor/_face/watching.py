@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -15,7 +16,10 @@ _KIT = str(Path(__file__).parent.parent)
 _LOOPS = ("asyncio/events.py", "asyncio/base_events.py", "asyncio/runners.py")
 _SERVERS = ("/uvloop/", "/uvicorn/")
 _EVERY = 0.05  # seconds between two looks
-_LOOKS = 3  # in one place, without a turn of the loop between them: that is no pause of the machine
+_LOOKS = 3  # in one place, without a turn of the loop between them
+_LATE = (
+    2 * _EVERY
+)  # a look that comes later says that the machine had no time for us, so that it is none of the code's
 
 
 class Watch:
@@ -50,8 +54,11 @@ class Watch:
 
     def _look(self, loop: asyncio.AbstractEventLoop, thread: int) -> None:
         seen: tuple[int, str] | None = None
-        times = 0
+        times, looked = 0, time.monotonic()
         while not self._stop.wait(_EVERY):
+            before, looked = looked, time.monotonic()
+            if looked - before > _EVERY + _LATE:
+                seen = None
             place = _theirs(sys._current_frames().get(thread))  # noqa: SLF001 - the documented way to look at a thread
             now = None if place is None else (self._beats, place)
             times = times + 1 if now is not None and now == seen else 0

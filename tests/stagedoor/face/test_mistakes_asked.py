@@ -110,7 +110,7 @@ def blocking_call_in_a_part(app: Gateway) -> None:
 
     @page.part
     async def thing() -> Thing:
-        time.sleep(0.3)  # noqa: ASYNC251 - that is the mistake
+        time.sleep(1.0)  # noqa: ASYNC251 - that is the mistake
         return Thing(name="a")
 
 

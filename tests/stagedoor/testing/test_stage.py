@@ -49,7 +49,7 @@ async def broken() -> Thing:
 
 @app.get("/blocking")
 async def blocking() -> Thing:
-    time.sleep(0.4)  # noqa: ASYNC251 - that is the mistake
+    time.sleep(1.0)  # noqa: ASYNC251 - that is the mistake
     return Thing(name="late")
 
 
