@@ -49,6 +49,7 @@ START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 # sun_path is short and `nobody` must get in: not the (deep, private) temporary folder of pytest.
 DATA = Path("/tmp")
+_GIVEN: set[int] = set()
 DEBIAN = Path("/usr/lib/postgresql")
 SCRIPTS = Path(sys.executable).parent
 _TRIES, _PAUSE = 20, 0.25
@@ -424,10 +425,14 @@ def unprivileged() -> list[str]:
 
 
 def free_port() -> int:
-    """Ask the kernel for a port that nobody has just now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Ask the kernel for a port that nobody has just now, and that was not given to anybody before."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((LOOPBACK, 0))
+            port = int(probe.getsockname()[1])
+        if port not in _GIVEN:
+            _GIVEN.add(port)
+            return port
 
 
 def ask(port: int, question: bytes) -> bytes:

@@ -341,6 +341,7 @@ def test_a_meme_service_that_is_not_reached_is_named_by_its_own_setting(
     """Issue 16: not by that of the database, which nobody has asked."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GATEWAY_MEMES_URL", "http://memes.invalid:8004")
+    assert CliRunner().invoke(app, ["migrate"]).exit_code == 0
     told = CliRunner().invoke(app, ["sweep"])
 
     assert told.exit_code == 69
