@@ -108,10 +108,10 @@ async def test_o8_refusals_alone_show_that_there_is_time_again(near: bool) -> No
             pressure.turned(turn / 20, 0.02)  # each is late
         while pressure.enter("detail"):
             pass
-        first = await served.ask("/now")
+        answers = []
         for _ in range(100):
+            answers.append(await served.ask("/now"))
             await served.advance(0.01)
-            last = await served.ask("/now")
 
-    assert first.startswith(b"HTTP/1.1 503 ")
-    assert last.startswith(b"HTTP/1.1 200 ")
+    assert answers[0].startswith(b"HTTP/1.1 503 ")
+    assert answers[-1].startswith(b"HTTP/1.1 200 ")
