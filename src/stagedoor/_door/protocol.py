@@ -96,19 +96,15 @@ class DoorProtocol(asyncio.Protocol):
         self._server = get_local_addr(transport)
         self._scheme = "https" if is_ssl(transport) else "http"
         self._timer = self._loop.call_later(self._limits.shortest, self._look)
-        too_many = (
-            self._limiter is not None
-            and self._client is not None
-            and not self._limiter.enter(self._client[0])
-        )
+        limiter, client = self._limiter, self._client
+        too_many = limiter is not None and client is not None and not limiter.enter(client[0])
         if too_many or len(self._connections) > self._limits.ceiling:
             self._answer(problems.overloaded())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody who waits, and forget the connection."""
         self._connections.discard(self)
-        if self._limiter is not None and self._client is not None:
-            self._limiter.leave(self._client[0])
+        self._leave()
         if self._timer is not None:
             self._timer.cancel()
         if self._writable is not None:
@@ -121,7 +117,14 @@ class DoorProtocol(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Let the transport close: a client that stops sending has gone, as far as one can tell (D6)."""
+        if not self._transport.get_write_buffer_size():
+            self._leave()  # at once: it may be back with another connection before this one is closed
         return False
+
+    def _leave(self) -> None:
+        limiter, self._limiter = self._limiter, None
+        if limiter is not None and self._client is not None:
+            limiter.leave(self._client[0])
 
     def shutdown(self) -> None:
         """Close if no request is under way: the time of a stop is up (called by the server)."""
@@ -351,14 +354,8 @@ class DoorProtocol(asyncio.Protocol):
             return
         asked = (exchange or reader).asked()
         request_id = asked.request_id() or self._config.new_id()
-        answer = problem_answer(
-            problem,
-            asked,
-            self._state.default_headers,
-            request_id=request_id,
-            namespace=self._config.namespace,
-        )
-        self.write(answer)
+        second, name = self._state.default_headers, self._config.namespace
+        self.write(problem_answer(problem, asked, second, request_id=request_id, namespace=name))
         if exchange is None or not exchange.begun:  # the application counts what it has seen
             self._config.refused(problem, request_id)
         self._linger()

@@ -52,6 +52,7 @@ _HEADERS: Final = {
 }
 _TOLD: Final = [b"age", b"cache-status"]
 _GIVEN: Final = frozenset({200, 206, 304})
+_LISTS: Final = frozenset({b"if-match", b"if-none-match"})  # several lines of one are one list
 
 
 def hands_on(declared: Handler) -> bool:
@@ -119,8 +120,8 @@ class Streaming:
                 values |= claimed_values(self._claimed, caller)
             caller.inputs = values
             fields = dict(caller.fields)
-            if b"if-none-match" in fields:
-                fields[b"if-none-match"] = request.listed(b"if-none-match") or b""
+            for name in _LISTS & fields.keys():
+                fields[name] = request.listed(name) or b""
             return await self._answered(request.method, fields, values)
         except (UpstreamError, Problem) as failed:
             raise RequestRefused(self._refusals(failed)) from failed

@@ -12,6 +12,7 @@ import mmap
 import os
 import struct
 import tempfile
+import weakref
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from math import inf
@@ -75,23 +76,47 @@ class NumberFile:
             return mmap.mmap(file.fileno(), size)
 
 
+_GAUGES: Final[dict[Path, NumberFile]] = {}  # of this process: the library finds them by its id
+
+
 class NumberFiles:
     """The files of this process in the folder of all workers, made when they are needed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._files: dict[str, NumberFile] = {}
+        self._gauges: list[_Place] = []
+        weakref.finalize(self, _reset, self._gauges).atexit = False
 
     def place(self, kind: str, *key: object) -> _Place:
         """Make room for a number; the key is what the library makes one of: metric, name, labels, values, text."""
+        gauge = kind.startswith("gauge")
+        place = (self._of_process if gauge else self._of_ours)(kind).place(mmap_key(*key))  # type: ignore[arg-type] # in the library's order
+        if gauge:
+            self._gauges.append(place)
+        return place
+
+    def _of_ours(self, kind: str) -> NumberFile:
+        """Return the file of what outlives a process, and another one of the same id."""
         file = self._files.get(kind)
         if file is None:
-            file = self._files[kind] = NumberFile(self._folder / f"{kind}_{self._owner(kind)}.db")
-        return file.place(mmap_key(*key))  # type: ignore[arg-type] # in the library's order
+            path = self._folder / f"{kind}_{os.getpid()}-{os.urandom(4).hex()}.db"
+            file = self._files[kind] = NumberFile(path)
+        return file
 
-    def _owner(self, kind: str) -> str:
-        """Return whose file it is: a gauge ends with its process, other numbers outlive one of the same id."""
-        return f"{os.getpid()}" if kind.startswith("gauge") else f"{os.getpid()}-{os.urandom(4).hex()}"
+    def _of_process(self, kind: str) -> NumberFile:
+        """Return the file of what ends with its process: one for all gateways of this process."""
+        path = self._folder / f"{kind}_{os.getpid()}.db"
+        file = _GAUGES.get(path)
+        if file is None or not path.exists():
+            file = _GAUGES[path] = NumberFile(path)
+        return file
+
+
+def _reset(gauges: list[_Place]) -> None:
+    """Let nothing be told of a gateway that is no more, in a process that goes on."""
+    for place in gauges:
+        place.write(0.0)
 
 
 class SharedNumber:

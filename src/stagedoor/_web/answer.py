@@ -1,6 +1,7 @@
 """What a handler returns, and how it is written: one head, one body, the same bytes each time."""
 
 import hashlib
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import field
 
@@ -27,6 +28,7 @@ __all__ = [
 
 _JSON: Headers = ((b"content-type", b"application/json"),)
 _HTML: Headers = ((b"content-type", b"text/html; charset=utf-8"),)
+_TAGS = re.compile(rb'(W/)?("[^"]*")')  # a comma may stand in a tag (RFC 9110 8.8.3)
 _NOT_ON_304 = frozenset({b"content-type", b"content-length", b"content-encoding"})
 
 
@@ -112,5 +114,4 @@ def matches(etag: bytes, field_value: bytes, *, weakly: bool = True) -> bool:
     """Tell whether a list of entity tags names this strong one: weakly for If-None-Match (RFC 9110 8.8.3.2)."""
     if field_value.strip() == b"*":
         return True
-    tags = [tag.strip() for tag in field_value.split(b",")]
-    return etag in ([tag.removeprefix(b"W/") for tag in tags] if weakly else tags)
+    return any(tag == etag and (weakly or not weak) for weak, tag in _TAGS.findall(field_value))

@@ -188,8 +188,7 @@ class GatewayApp:
 
     async def _admitted(self, exchange: RoutedRequest, route: Route) -> None:
         """Answer a request that there is time for, and refuse it at once where there is none."""
-        if exchange.started >= self._next_turn:
-            self._ask_for_turn(exchange.started)
+        self.ask_for_turn(exchange.started)
         if route.live or exchange.scope["method"] == "OPTIONS":
             await self._served(exchange)
         elif self.pressure.enter(route.priority):
@@ -201,10 +200,11 @@ class GatewayApp:
             self._observe(RequestShed(route.path, route.priority))
             await self._write(exchange, self._problem(exchange, problems.overloaded(1.0)))
 
-    def _ask_for_turn(self, now: float) -> None:
-        """See how long the loop lets one wait: that is how much it has to do."""
-        self._turn_asked, self._next_turn = now, inf
-        asyncio.get_running_loop().call_soon(self._turned)
+    def ask_for_turn(self, now: float) -> None:
+        """See now and then how long the loop lets one wait: that is how much it has to do."""
+        if now >= self._next_turn:
+            self._turn_asked, self._next_turn = now, inf
+            asyncio.get_running_loop().call_soon(self._turned)
 
     def _turned(self) -> None:
         now = self._now()

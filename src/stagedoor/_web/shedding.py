@@ -37,6 +37,10 @@ class Refusing(Protocol):
     pressure: Pressure
     entropy: Callable[[int], bytes]
 
+    def ask_for_turn(self, now: float, /) -> None:
+        """See now and then how long the loop lets one wait."""
+        ...
+
     def match(self, method: str, path: bytes, /) -> RouteMatch:
         """Return what a raw path means."""
         ...
@@ -64,6 +68,7 @@ class Shedding:
         route = self._gateway.match("GET", path).route
         if route.live or not route.counted or not is_plain(named) or pressure.promise(route.priority):
             return None
+        self._gateway.ask_for_turn(began)  # else nobody would see that there is time again
         fresh = self._gateway.entropy(32).hex()
         request_id = request_id_of(named.get(b"x-request-id"), fresh[32:])
         trace_id = trace_id_of(named, fields) or fresh[:32]

@@ -7,14 +7,23 @@ from ipaddress import ip_network
 from typing import Any, cast
 
 import pytest
+from uvicorn.server import ServerState
 
+from stagedoor._asgi import Receive, Scope, Send
+from stagedoor._door.config import DoorConfig
 from stagedoor._door.limits import DoorLimits
+from stagedoor._door.near import NearDoorProtocol
 from tests.stagedoor.door.conftest import Served, answers_in, serving
 from tests.stagedoor.door.requests import CHUNKED, CLOSE, END, POST, answering, body, connected, get, start
+from tests.stagedoor.near.doors import Wire
 
 # --- time and room ------------------------------------------------------------------------------------------------
 
 QUICK = DoorLimits(head_timeout=0.15, idle_timeout=0.15, body_timeout=0.15, write_timeout=0.15, linger=0.1)
+
+
+async def nobody(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise AssertionError("nobody asks")
 
 
 async def until_closed(door: Served, *pieces: bytes, pause: float = 0.05) -> tuple[bytes, float]:
@@ -195,6 +204,25 @@ async def test_t13_connections_of_one_client_are_bounded() -> None:
     assert refused.startswith(b"HTTP/1.1 503 ")
     assert b"retry-after: 1" in refused
     assert (again.status, through.status) == (200, 200)
+
+
+@pytest.mark.parametrize(("unsent", "left"), [(0, True), (1, False)])
+async def test_t13_who_has_said_goodbye_is_counted_no_more(unsent: int, left: bool) -> None:
+    """T13: its next connection may come before the last one is closed; while it takes an answer, it is here."""
+    config = DoorConfig(nobody, limits=DoorLimits(per_client=1), namespace="n", host="", port=0)
+    config.load()
+    first, second = (NearDoorProtocol(config, ServerState(), {}) for _ in range(2))
+    old, new = Wire("192.0.2.1"), Wire("192.0.2.1")
+    first.connection_made(old)
+    old.get_write_buffer_size = lambda: unsent  # type: ignore[method-assign]
+    first.eof_received()
+    second.connection_made(new)
+    for one in (first, second):
+        one.connection_lost(None)
+
+    assert (new.written == b"") is left
+    assert config.limiter is not None
+    assert repr(config.limiter) == "<ConnectionLimiter 0 connections of 0 clients>"
 
 
 async def test_o3_keep_alive_stops_before_requests_are_shed() -> None:

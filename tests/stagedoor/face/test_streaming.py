@@ -229,6 +229,20 @@ async def test_a_handler_refuses_in_its_own_words(env: Env, target: str, status:
     assert (said.status, files.asked) == (status, [])
 
 
+@pytest.mark.parametrize("name", [b"if-match", b"if-none-match"])
+async def test_a_list_of_tags_may_come_in_several_lines(env: Env, name: bytes) -> None:
+    """HC8: and each of them counts (RFC 9110 5.3), whichever comes last."""
+    async with pictures(KEPT).build(env, transports={"files": Files(whole)}) as running:
+        client, tags = Client(running), (b'"p"', b'"q"')
+        await client.ask("/pictures/a")
+        said = [
+            await client.ask("/pictures/a", headers=((name, first), (name, last)))
+            for first, last in (tags, tags[::-1])
+        ]
+
+    assert [one.status for one in said] == ([200, 200] if name == b"if-match" else [304, 304])
+
+
 async def test_what_is_small_and_whole_is_kept(env: Env, clock: ManualClock) -> None:
     """HC8 and HC11: conditions and ranges are answered here, with the age; each key is its own."""
     files = Files(whole)

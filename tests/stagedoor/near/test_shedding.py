@@ -96,3 +96,22 @@ async def test_o8_what_one_turn_reads_is_let_in_as_far_as_there_is_room() -> Non
 
     assert len(let_in) == 3
     assert all(one.startswith(b"HTTP/1.1 200 ") for one in answers)
+
+
+@pytest.mark.parametrize("near", [True, False])
+async def test_o8_refusals_alone_show_that_there_is_time_again(near: bool) -> None:
+    """O8, A11: who waits for a slow service keeps its place; where the loop is idle again others find one."""
+    async with shopping(near=near) as served:
+        served.running.web.pressure = pressure = Pressure(target=0.009, most=12)
+        for turn in range(7):
+            pressure.enter("detail")
+            pressure.turned(turn / 20, 0.02)  # each is late
+        while pressure.enter("detail"):
+            pass
+        answers = []
+        for _ in range(100):
+            answers.append(await served.ask("/now"))
+            await served.advance(0.01)
+
+    assert answers[0].startswith(b"HTTP/1.1 503 ")
+    assert answers[-1].startswith(b"HTTP/1.1 200 ")

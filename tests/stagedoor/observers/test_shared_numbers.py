@@ -109,6 +109,21 @@ def test_a_process_that_has_the_id_of_a_dead_one_adds_to_its_counts(tmp_path: Pa
     assert {"x_total 2.0", "g 1.0"} <= set(page(tmp_path))
 
 
+def test_gateways_of_one_process_are_added_up(tmp_path: Path) -> None:
+    """Several may be mounted in one application: none takes the gauges of another away, and each ends with its own."""
+    first, second = shared.NumberFiles(tmp_path), shared.NumberFiles(tmp_path)
+    shared.gauges(first, "worst", "W.", ("l",), "livemax").labels("a").set(2)
+    for files, count in ((first, 1), (second, 3)):
+        shared.gauges(files, "g", "G.", (), "livesum").labels().inc(count)
+    both = page(tmp_path)
+    del first, files
+
+    assert {"g 4.0", 'worst{l="a"} 2.0'} <= set(both)
+    assert {"g 3.0", 'worst{l="a"} 0.0'} <= set(page(tmp_path))
+    del second
+    assert "g 0.0" in page(tmp_path)
+
+
 def test_a_child_is_made_once(tmp_path: Path) -> None:
     """Whatever its labels are written as."""
     family = shared.counters(shared.NumberFiles(tmp_path), "x_total", "X.", ("l",))

@@ -86,6 +86,17 @@ def test_conditions_come_before_ranges(fields: dict[str, Any], status: int) -> N
     assert asked(**fields)[0] == status
 
 
+@pytest.mark.parametrize("tag", ['"a,b"', '","', '"a, b"', '""'])
+def test_a_tag_may_hold_a_comma(tag: str) -> None:
+    """RFC 9110 8.8.3: it is no end of a member; the service behind chooses its tags."""
+    lists = [tag, f'"x", {tag}', f'W/"y" ,{tag},"z"', f'"x",W/{tag}']
+    weak = [selected({b"if-none-match": one.encode()}, tag.encode(), 10).status for one in lists]
+    strong = [selected({b"if-match": one.encode()}, tag.encode(), 10).status for one in lists]
+    others = [selected({b"if-none-match": one}, tag.encode(), 10).status for one in (b'"a', b'b"', b"a,b")]
+
+    assert (weak, strong, others) == ([304] * 4, [200, 200, 200, 412], [200] * 3)
+
+
 def test_a_part_says_where_it_lies() -> None:
     """RFC 9110 14.4."""
     assert content_range(Selected(206, 4, 6), 10) == b"bytes 4-9/10"
