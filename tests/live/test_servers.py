@@ -21,9 +21,8 @@ from tests.servers import Server
 ROOT = Path(__file__).resolve().parents[2]
 # Starts a server, says which processes it has, and waits to be killed.
 RUN = """
-import signal, sys, time
+import sys, time
 from tests import servers
-signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the background of a shell ignores it
 with servers.temporary(getattr(servers, sys.argv[1])) as server:
     print(server.folder, *[member.pid for member in server.processes()], flush=True)
     time.sleep(30)
