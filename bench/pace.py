@@ -13,7 +13,6 @@ import math
 import random
 import selectors
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from typing import Self
 
 import httptools
 
-from bench.process import ROOT, Command, pinned
+from bench.process import reported
 
 __all__ = ["Paced", "moments", "pace", "quantile"]
 
@@ -42,16 +41,8 @@ class Paced:
 
 def pace(port: int, prefix: str, *, rate: float, seconds: float, cores: tuple[int, ...]) -> Paced:
     """Run the generator in a process of its own, on cores of its own."""
-    argv = (sys.executable, "-m", "bench.pace", str(port), prefix, f"{rate:g}", f"{seconds:g}")
-    done = subprocess.run(
-        pinned(Command(name="pace", argv=argv, cores=cores)),
-        capture_output=True,
-        check=True,
-        cwd=ROOT,
-        text=True,
-        timeout=seconds + PATIENCE + 15,
-    )
-    return Paced(**json.loads(done.stdout))
+    arguments = (str(port), prefix, f"{rate:g}", f"{seconds:g}")
+    return Paced(**reported("bench.pace", arguments, cores, seconds=seconds + PATIENCE + 15))
 
 
 def moments(rate: float, seconds: float, seed: int = 1) -> list[float]:

@@ -7,10 +7,12 @@ precise run time; they are counted in ticks of 10 ms, which over seconds of load
 Linux only.
 """
 
+import json
 import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -19,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 __all__ = [
     "Command",
@@ -30,6 +32,7 @@ __all__ = [
     "free_port",
     "parse_stat",
     "pinned",
+    "reported",
     "running",
     "usage_of",
 ]
@@ -148,6 +151,15 @@ def pinned(command: Command) -> list[str]:
     """Return the command line, pinned to its cores and bound to end with us, however we end."""
     cpus = ",".join(str(core) for core in command.cores)
     return ["setpriv", "--pdeathsig", "KILL", "taskset", "--cpu-list", cpus, *command.argv]
+
+
+def reported(module: str, arguments: Iterable[str], cores: tuple[int, ...], *, seconds: float) -> Any:  # noqa: ANN401
+    """Run a module of the benches to its end, in a process and on cores of its own; return the JSON it prints."""
+    command = Command(name=module, argv=(sys.executable, "-m", module, *arguments), cores=cores)
+    done = subprocess.run(
+        pinned(command), capture_output=True, check=True, cwd=ROOT, text=True, timeout=seconds
+    )
+    return json.loads(done.stdout)
 
 
 @contextmanager

@@ -4,12 +4,10 @@ python -m bench.connections [--rounds 3] [--seconds 8] [--connections 10000] [--
 """
 
 import argparse
-import json
 import os
 import resource
 import shlex
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,7 +20,7 @@ from bench.compare import rotated
 from bench.connections.crowd import Seen
 from bench.load import require
 from bench.pace import PATIENCE, Paced
-from bench.process import ROOT, Command, free_port, pinned, running
+from bench.process import ROOT, Command, free_port, reported, running
 from bench.table import machine, render
 
 # Workers, and the part of the crowd that comes: what each of two has, one has in the third row.
@@ -131,16 +129,8 @@ def gateway(port: int, workers: int, cores: tuple[int, ...], folder: Path) -> Co
 def come(port: int, session: int, cores: tuple[int, ...], part: float, asked: argparse.Namespace) -> Seen:
     """Run the crowd, or a part of it, in a process of its own."""
     numbers = (port, session, asked.rate * part, asked.seconds, int(asked.connections * part))
-    argv = (sys.executable, "-m", "bench.connections.crowd", *map(str, numbers))
-    done = subprocess.run(
-        pinned(Command(name="crowd", argv=argv, cores=cores)),
-        capture_output=True,
-        check=True,
-        cwd=ROOT,
-        text=True,
-        timeout=asked.seconds + asked.connections / 100 + PATIENCE + 30,
-    )
-    found = json.loads(done.stdout)
+    most = asked.seconds + asked.connections / 100 + PATIENCE + 30
+    found = reported("bench.connections.crowd", map(str, numbers), cores, seconds=most)
     return Seen(**{**found, "paced": Paced(**found["paced"]), "held": tuple(found["held"])})
 
 

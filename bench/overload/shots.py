@@ -11,7 +11,6 @@ import json
 import random
 import selectors
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 import httptools
 
 from bench.pace import moments, quantile
-from bench.process import ROOT, Command, pinned
+from bench.process import reported
 
 __all__ = ["Kind", "fire"]
 
@@ -43,16 +42,9 @@ class Kind:
 def fire(port: int, seconds: float, rates: Mapping[str, float], cores: tuple[int, ...]) -> dict[str, Kind]:
     """Run the generator in a process of its own; the kinds are prefixes of paths."""
     asked = [f"{prefix}={rate:g}" for prefix, rate in rates.items()]
-    argv = (sys.executable, "-m", "bench.overload.shots", str(port), f"{seconds:g}", *asked)
-    done = subprocess.run(
-        pinned(Command(name="shots", argv=argv, cores=cores)),
-        capture_output=True,
-        check=True,
-        cwd=ROOT,
-        text=True,
-        timeout=seconds + PATIENCE + 15,
-    )
-    return {prefix: Kind(**one) for prefix, one in json.loads(done.stdout).items()}
+    arguments = (str(port), f"{seconds:g}", *asked)
+    told = reported("bench.overload.shots", arguments, cores, seconds=seconds + PATIENCE + 15)
+    return {prefix: Kind(**one) for prefix, one in told.items()}
 
 
 class Connection:
