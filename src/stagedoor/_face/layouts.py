@@ -13,8 +13,9 @@ from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
 from stagedoor._face.inputs import Input, input_of, is_model, nearest
-from stagedoor._face.markers import is_query, is_slip, markers_of, well_marked
+from stagedoor._face.markers import is_query, markers_of, well_marked
 from stagedoor._face.places import place_of_code
+from stagedoor._face.spelling import is_within
 from stagedoor._face.templates import route_names
 from stagedoor.errors import ConfigError
 
@@ -109,7 +110,7 @@ class Layout(Generic[M]):
         name = argument.name
         one = input_of(argument, self.path)
         near = "" if is_query(argument.hint) else nearest(name, self.parts, 0.8)
-        if argument.default is not ABSENT and not any(is_slip(name, part) for part in self.parts):
+        if argument.default is not ABSENT and not any(is_within(1, name, part) for part in self.parts):
             near = ""
         if one.place == "query" and is_model(argument.hint) and not is_query(argument.hint):
             self._found(part, f"argument {name!r} is a model but no part{nearest(name, self.parts)}")

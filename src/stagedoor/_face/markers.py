@@ -7,7 +7,7 @@ from stagedoor._aggregate.part import Argument, Signature
 from stagedoor._face.fields import Cookie, Header, Query
 from stagedoor.errors import ConfigError
 
-__all__ = ["is_query", "is_slip", "markers_of", "well_marked"]
+__all__ = ["is_query", "markers_of", "well_marked"]
 
 _MARKERS = (Header, Cookie, Query)
 _SPELLED = {
@@ -63,14 +63,3 @@ def _within(hint: Any) -> Iterator[Any]:  # noqa: ANN401 - an annotation
 def is_query(hint: Any) -> bool:  # noqa: ANN401 - an annotation
     """Tell whether an annotation says itself that a query parameter is meant."""
     return any(isinstance(one, Query) for one in markers_of(hint))
-
-
-def is_slip(name: str, other: str) -> bool:
-    """Tell whether one edit makes a name the other: a letter more, less, other, or swapped with the next."""
-    before = 0
-    while before < min(len(name), len(other)) and name[before] == other[before]:
-        before += 1
-    ours, theirs = name[before:], other[before:]
-    edits = [(ours[1:], theirs), (ours, theirs[1:]), (ours[1:], theirs[1:])]
-    swapped = ours[:2] == theirs[1::-1] and ours[2:] == theirs[2:]
-    return swapped or any(one == two for one, two in edits)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from stagedoor import Gateway, Query
-from stagedoor._face.markers import is_slip
+from stagedoor._face.spelling import is_within
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Stage
 
@@ -79,7 +79,7 @@ def test_a_name_near_a_part_is_told_with_the_way_out() -> None:
 )
 def test_one_edit_is_a_slip(name: str, slip: bool) -> None:
     """With a default a name is spared unless one edit makes it a part's."""
-    assert is_slip(name, "account") is is_slip("account", name) is slip
+    assert is_within(1, name, "account") is is_within(1, "account", name) is slip
 
 
 def test_an_argument_with_a_default_is_spared_unless_it_is_a_slip() -> None:
