@@ -18,15 +18,18 @@ _WITHOUT = {
     "redis": "each worker keeps answers in its own memory",
     "postgres": "the database is a file of SQLite",
 }
+# As in compose.yaml: what is enough for tests is not for 200,000 films.
+_DATABASE = ("shared_buffers=128MB",)
+_NODE = ("-Xms1g", "-Xmx1g")
 
 
 def data_servers(stack: ExitStack) -> Iterator[tuple[str, Server | str]]:
     """Start PostgreSQL, Valkey, SeaweedFS and a search node; yield each, or why there is none."""
     recipes = {
-        "postgres": servers.postgres,
+        "postgres": partial(servers.postgres, *_DATABASE),
         "redis": servers.valkey,
         "s3": servers.s3,
-        "search": partial(search_nodes.opensearch, *search_nodes.QUICK),
+        "search": partial(search_nodes.opensearch, *_NODE),
     }
     for name, find in recipes.items():
         yield name, _started(stack, name, find)
