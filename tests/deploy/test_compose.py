@@ -79,7 +79,7 @@ def test_h10_what_nginx_refuses_has_the_form_of_the_gateways_refusals() -> None:
         status: json.loads(body)
         for status, body in re.findall(r"^ *(\w+) +'(.*)';$", table.replace("$instance", ""), re.MULTILINE)
     }
-    gateway = (ROOT / "deploy/nginx/gateway.conf").read_text()
+    gateway = (ROOT / "deploy/nginx/refusals.conf").read_text()
     (pages,) = re.findall(r"^error_page ([\d ]+) /.problem;", gateway, re.MULTILINE)
     answered = {*pages.split(), *re.findall(r"=(\d+) /.problem", gateway)}
 
@@ -90,19 +90,6 @@ def test_h10_what_nginx_refuses_has_the_form_of_the_gateways_refusals() -> None:
         usual = problems.method_not_allowed("") if one["status"] == 405 else problems.usual(one["status"])
         assert usual is not None
         assert (one["type"], one["title"]) == (f"urn:problem-type:cinema:{usual.kind}", usual.title)
-
-
-def test_every_answer_of_production_says_to_come_encrypted() -> None:
-    """RFC 6797 7.2: nginx' own refusals too, which inherit nothing; and no answer of development, on localhost."""
-    said = {
-        name: (ROOT / f"deploy/nginx/{name}.conf").read_text()
-        for name in ("production", "development", "gateway")
-    }
-    field = "add_header Strict-Transport-Security $transport always;"
-
-    assert 'map $host $transport { default "max-age=31536000"; }' in said["production"]
-    assert 'map $host $transport { default ""; }' in said["development"]
-    assert [said[name].count(field) for name in ("production", "development", "gateway")] == [1, 0, 1]
 
 
 def test_t5_nginx_lets_no_client_say_what_the_gateway_believes_of_it() -> None:
