@@ -159,6 +159,7 @@ deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; t
 	@$(BIN)/python -m tests.deep.etl --engine opensearch
 	@$(BIN)/python -m tests.deep.etl --database postgres
 	@$(BIN)/python -m tests.deep.etl --database postgres --engine opensearch
+	@$(BIN)/python -m tests.deep.whole
 
 hostile: $(VENV)/dev.stamp ## a thousand hostile connections beside a normal client; ARGS="--seconds 40"
 	@$(BIN)/python -m tests.deep.hostile $(ARGS)
