@@ -35,6 +35,7 @@ from tests.docs.pages import ROOT
 from tests.live.platform import ask, until
 
 BOUND: Final = 0.2
+NEEDED: Final = {"postgres", "redis", "s3", "search", "nginx"}  # the real ones: the stack would do without
 FILL_SECONDS: Final = 1800.0
 WARM_SECONDS: Final = 20.0  # a node compiles its code, and reads its files
 # How often each is asked for.
@@ -231,6 +232,8 @@ def main() -> int:
         file = options.addresses or stack.enter_context(started(options.films))
         took = f"filled within {time.monotonic() - began:.0f} s; " if options.addresses is None else ""
         told = json.loads(file.read_text())
+        if missing := NEEDED - told["addresses"].keys():
+            raise SystemExit(f"the stack runs without {', '.join(sorted(missing))}")
         port = int(told["addresses"]["nginx"].rpartition(":")[2])
         questions = Questions(asyncio.run(facts_of(told["settings"]["DATABASE_URL"])), port, options.seed)
         asked(questions, port, options.rate, WARM_SECONDS)
