@@ -14,7 +14,7 @@ from stagedoor import _problems as problems
 from tests.deploy.manifests import ROOT, compose
 
 FILES = ("compose.yaml", "compose.prod.yaml")
-JOBS = {"migrate", "seed", "certificate", "s3-bucket"}
+JOBS = {"migrate", "seed", "certificate", "s3-bucket", "backup", "restore"}
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -59,6 +59,45 @@ def test_t15_production_names_no_secret_but_by_its_file() -> None:
         assert [key for key in said if not key.endswith("_FILE")] == [], name
         words = [word for word in one.get("command", []) if secret.search(str(word))]
         assert words == [] or all("/run/secrets/" in word for word in words), name
+
+
+def test_t15_who_reads_a_secret_is_given_its_file_and_no_other() -> None:
+    """T15: a file that is not mounted stops the container; one that nobody reads there is shown for nothing."""
+    for name, one in compose("compose.prod.yaml")["services"].items():
+        if one["image"].startswith("cinema:"):
+            read = {value for key, value in one.get("environment", {}).items() if key.endswith("_FILE")}
+            assert read == {f"/run/secrets/{secret}" for secret in one.get("secrets", [])}, name
+
+
+def test_a_backup_of_production_has_the_keys_to_both_of_its_stores() -> None:
+    """Issue 15.5: the database that all use and the bucket of the media service; started only when asked for."""
+    services = compose("compose.prod.yaml")["services"]
+    media = services["media"]["environment"]
+    where = {name: value for name, value in media.items() if name.startswith("MEDIA_S")}
+    where["DATABASE_URL_FILE"] = services["memes"]["environment"]["DATABASE_URL_FILE"]
+
+    assert len(where) >= 7
+    for name in ("backup", "restore"):
+        assert services[name]["environment"] == where
+        assert services[name]["profiles"] == ["backup"]
+        assert services[name]["volumes"] == ["${STACK_BACKUPS:-./backups}:/backups"]
+
+
+@pytest.mark.parametrize(("words", "named"), [(["monday"], "monday"), ([], r"\d{4}-\d\d-\d\dT\d{6}Z")])
+def test_a_backup_without_a_name_is_named_after_its_moment(
+    tmp_path: Path, words: list[str], named: str
+) -> None:
+    """Issue 15.5: a line of cron is the same every day, and a backup wants a folder of its own."""
+    cinema = tmp_path / "cinema"
+    cinema.write_text('#!/bin/sh\necho "$@"\n')
+    cinema.chmod(0o755)
+    entry = [
+        word.replace("$$", "$") for word in compose("compose.prod.yaml")["services"]["backup"]["entrypoint"]
+    ]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run([*entry, *words], env={"PATH": path}, capture_output=True, text=True, check=True)
+
+    assert re.fullmatch(f"backup {named}\n", done.stdout)
 
 
 def test_the_wall_knows_who_may_write() -> None:
