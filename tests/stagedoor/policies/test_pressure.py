@@ -143,3 +143,13 @@ def test_o6_a_promise_keeps_the_share_of_each_priority() -> None:
     details = [pressure.promise("detail") for _ in range(20)].count(True)
 
     assert (searches, details) == (7, 3)
+
+
+def test_o8_a_look_whether_it_is_full_promises_nothing() -> None:
+    """O8: however often it is asked, and it says what a promise would."""
+    pressure = Pressure(target=0.009, most=10)
+    looks = [pressure.is_full("detail") for _ in range(30)]
+    promised = [(pressure.is_full("detail"), pressure.promise("detail")) for _ in range(12)]
+
+    assert looks == [False] * 30
+    assert promised == [(False, True)] * 10 + [(True, False)] * 2
