@@ -139,7 +139,7 @@ kit: $(VENV)/dev.stamp ## the kit's unit tests alone
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup tests/stagedoor $(ARGS)
 
 live: $(VENV)/dev.stamp ## the tests that time or load real processes, one after the other
-	@$(BIN)/python -m pytest -q -m "live$(LONG)" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "live$(LONG)" tests/bench tests/live $(ARGS)
 
 cover: ## hold the floors on what `CI=1 make unit` measured
 	@sh scripts/floors.sh $(BIN)/python
