@@ -1,6 +1,7 @@
 """What is a picture, and what of its file is kept (contract 6, T11)."""
 
 import io
+import re
 import struct
 import tempfile
 import zlib
@@ -96,6 +97,41 @@ def test_t11_a_truncated_file_is_no_picture(name: str, part: float) -> None:
 
     with pytest.raises(NotAPicture):
         judged(file[: min(int(len(file) * part), len(file) - 1)])
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("RGB", {}),
+        ("L", {}),
+        ("CMYK", {}),
+        ("RGB", {"subsampling": 0}),
+        ("RGB", {"restart_marker_blocks": 3}),
+    ],
+)
+def test_a_jpeg_that_is_cut_and_ended_properly_is_no_picture(mode: str, options: dict[str, int]) -> None:
+    """Contract 6: truncated; a decoder that meets the end draws the rest grey, and says nothing."""
+    picture = drawn.noise(90, 70).convert(mode)
+    file = drawn.saved("jpg", picture, **options)
+    start = file.index(b"\xff\xda") + 2
+    start += int.from_bytes(file[start : start + 2])
+    body = file[start:-2]
+
+    assert judged(file)[1] == file
+    for tenth in range(10):
+        with pytest.raises(NotAPicture):
+            judged(file[:start] + body[: len(body) * tenth // 10] + b"\xff\xd9")
+
+
+def test_a_jpeg_in_several_scans_brings_every_colour() -> None:
+    """Contract 6: one whose scans bring less than the frame has is not all of a picture."""
+    whole = drawn.saved("jpg", drawn.noise(90, 70), progressive=True)
+    scans = [found.start() for found in re.finditer(b"\xff\xda", whole)]
+    lonely = whole[: scans[0]] + b"\xff\xda\0\x08\x01\x01\0\0\0\x01" + bytes(200) + b"\xff\xd9"
+
+    assert judged(whole)[1] == whole
+    with pytest.raises(NotAPicture, match="not all of it"):
+        judged(lonely)
 
 
 def test_pieces_of_a_picture_in_the_right_frame_are_no_picture() -> None:
