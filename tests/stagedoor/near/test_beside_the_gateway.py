@@ -53,6 +53,7 @@ FIELDS = [
         "Accept-Encoding: gzip",
         "Accept-Encoding: gzip;q=0",
         "Accept-Encoding: br, *",
+        "Accept-Encoding: br;q=0.5, zstd",
         "User-Agent: x",
         "If-None-Match: *",
         "If-None-Match: ETAG",
