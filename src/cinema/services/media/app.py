@@ -66,7 +66,10 @@ class _Media:
         try:
             await self._objects.check()
         except SettingsError as error:
-            raise Outage("media_store", "the image store has no place for us") from error
+            told = str(error).partition(": ")[2]
+            raise Outage(
+                "media_store", "the image store has no place for us", ("unavailable", told)
+            ) from error
         await self._decoding.start()
 
     async def aclose(self) -> None:

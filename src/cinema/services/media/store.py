@@ -20,6 +20,7 @@ from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
 from cinema.services.frame import Outage
+from cinema.services.media.causes import why
 from cinema.services.media.names import is_name
 from cinema.settings import Settings, SettingsError
 
@@ -94,7 +95,7 @@ class Objects:
                     if self.ordered and len(found) >= limit:
                         break
         except (BaseError, OSError) as error:
-            raise _outage() from error
+            raise _outage(error) from error
         return nsmallest(limit, found, key=lambda one: one.name)
 
     async def check(self) -> None:
@@ -136,7 +137,7 @@ class S3(Objects):
         except (BaseError, OSError) as error:
             fault = _fault_of(str(error), self._bucket)
             if fault is None:
-                raise _outage() from error
+                raise _outage(error) from error
             raise SettingsError(fault) from None
 
 
@@ -149,6 +150,27 @@ class Local(Objects):
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         super().__init__(LocalStore(folder.resolve()))
+
+    async def put(self, name: str, body: memoryview) -> None:
+        self._look()  # else it would be made anew, on another disk than the one that is gone
+        await super().put(name, body)
+
+    async def size(self, name: str) -> int | None:
+        size = await super().size(name)
+        if size is None:
+            self._look()
+        return size
+
+    async def check(self) -> None:
+        self._look()
+        await super().check()
+
+    def _look(self) -> None:
+        """Raise `Outage` if the whole folder has gone."""
+        if not self._folder.is_dir():
+            raise Outage(
+                "media_store", "the image store does not answer", ("unavailable", "its folder is not there")
+            )
 
     async def read(self, name: str, first: int, size: int) -> AsyncIterator[bytes | memoryview] | None:
         return self._pieces(name, first, first + size) if await self.size(name) else None
@@ -199,8 +221,8 @@ def objects_of(settings: Settings) -> Objects:
     return S3(settings) if settings.media_store == "s3" else Local(settings.media_dir)
 
 
-def _outage() -> Outage:
-    return Outage("media_store", "the image store does not answer")
+def _outage(error: BaseException) -> Outage:
+    return Outage("media_store", "the image store does not answer", why(error))
 
 
 async def _answered(asked: Awaitable[T], seconds: float | None = None) -> T:
@@ -211,7 +233,7 @@ async def _answered(asked: Awaitable[T], seconds: float | None = None) -> T:
     except FileNotFoundError:
         raise
     except (BaseError, OSError) as error:
-        raise _outage() from error
+        raise _outage(error) from error
 
 
 async def _octets(found: Any) -> AsyncIterator[memoryview]:  # noqa: ANN401 - obstore's result
@@ -219,7 +241,7 @@ async def _octets(found: Any) -> AsyncIterator[memoryview]:  # noqa: ANN401 - ob
         async for piece in found.stream(min_chunk_size=_CHUNK):
             yield memoryview(piece)
     except (BaseError, OSError) as error:
-        raise _outage() from error
+        raise _outage(error) from error
 
 
 def _lying(row: Any, now: datetime) -> Lying:  # noqa: ANN401 - obstore's row
