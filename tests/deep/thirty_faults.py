@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.deep.faults.afflictions import FAULTS, Fault
 from tests.deep.faults.ground import GROUNDS, Ground, opened
+from tests.deep.faults.listed import FAULTS, Fault
 from tests.deep.faults.weather import Load
 
 SECONDS = 3.0
