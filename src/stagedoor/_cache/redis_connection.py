@@ -116,6 +116,4 @@ def _refusal(reply: hiredis.ReplyError) -> StoreDown:
     code = str(reply).partition(" ")[0]
     if _CROWDED in str(reply):
         return StoreDown(code, f"has too many clients ({code})")
-    return StoreDown(
-        code, f"{_REFUSALS[code]} ({code})" if code in _REFUSALS else f"refuses what it is asked ({code})"
-    )
+    return StoreDown(code, f"{_REFUSALS[code]} ({code})" if code in _REFUSALS else code)

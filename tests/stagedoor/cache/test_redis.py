@@ -64,7 +64,7 @@ async def saying(answer: bytes, *, unasked: bool = False) -> AsyncIterator[str]:
             "cannot save its data, and takes no more (MISCONF)",
         ),
         (b"-ERR max number of clients reached\r\n", "unavailable", "has too many clients (ERR)"),
-        (b"-ODD secret.internal\r\n", "unavailable", "refuses what it is asked (ODD)"),
+        (b"-ODD secret.internal\r\n", "unavailable", "ODD"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "garbled", "its answers cannot be understood"),
         (b"", "unavailable", "connection lost"),
     ],
