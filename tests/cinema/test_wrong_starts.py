@@ -337,7 +337,7 @@ def test_g2_what_the_system_says_of_a_place_is_told_in_its_words_at_least() -> N
             *("cinema: PROMETHEUS_MULTIPROC_DIR: '/nowhere' must be a folder that is there", SETTING),
         ),
         (
-            *("users", {"PROMETHEUS_MULTIPROC_DIR": "/dev/null"}, b""),
+            *("media", {"PROMETHEUS_MULTIPROC_DIR": "/dev/null"}, b""),
             *("cinema: PROMETHEUS_MULTIPROC_DIR: '/dev/null' must be a folder that is there", SETTING),
         ),
         (

@@ -54,7 +54,7 @@ def why(error: BaseException) -> tuple[Reason, str]:
     causes = causes_of(error)
     told = next(filter(None, map(_told, causes)), "")
     if told:
-        return "timeout" if told == _LATE else "unavailable", told
+        return ("timeout", "timeout") if told == _LATE else ("unavailable", told)
     return "garbled", f"what it says cannot be understood ({type(causes[-1]).__name__})"
 
 
@@ -62,7 +62,7 @@ def _told(error: BaseException) -> str:
     if isinstance(error, PoolTimeout):
         return "no connection of ours came free in time"
     if isinstance(error, ConnectionError) and "rejected SSL" in str(error):
-        return "it speaks no TLS, which sslmode demands"
+        return "it is no PostgreSQL, or speaks no TLS, which sslmode demands"
     if isinstance(error, OSError):
         return kept_by(error)
     code = str(getattr(error, "sqlstate", None) or "")

@@ -23,6 +23,7 @@ from starlette.responses import PlainTextResponse, Response
 from cinema import __version__
 from cinema.database import Database, DatabaseUnavailable, causes, open_database
 from cinema.services.answers import json_answer, problem_answer
+from cinema.services.lateness import WatchedDatabase
 from cinema.services.refusals import refusals
 from cinema.settings import Settings
 from cinema.telemetry import sentry_of
@@ -95,6 +96,10 @@ class Frame:
     tracer: Tracer | None
     sentry: Sentry | None
 
+    def is_late(self, store: str) -> None:
+        """Have the log name what the service stands on, and that it has not answered in time."""
+        self.logs.observe(StoreFailed(store, "timeout", "timeout"))
+
     def finish(self, body_bytes: int = BODY_BYTES) -> RequestMiddleware:
         """Return the whole service, whose requests may bring so many bytes."""
         _refuse_in_form(self)
@@ -120,7 +125,8 @@ def open_frame(
 
     `life` is entered while it runs, before the database is closed.
     """
-    database = open_database(settings.database_url, settings.database_pool_size)
+    opened = open_database(settings.database_url, settings.database_pool_size)
+    database: Database = WatchedDatabase(opened, lambda: bare.is_late("database"))
     probe = partial(_look, database, table)
     bare = new_frame(settings, stream, name, about, probe, "the database", database.close, life)
     parts = (

@@ -30,6 +30,7 @@ __all__ = [
     "SharedFamily",
     "SharedNumber",
     "SharedSpread",
+    "check_numbers",
     "counters",
     "gauges",
     "histograms",
@@ -89,6 +90,13 @@ class NumberFile:
 
 
 _GAUGES: Final[dict[Path, NumberFile]] = {}  # of this process: the library finds them by its id
+
+
+def check_numbers() -> None:
+    """Raise `ConfigError` where the numbers of several workers have a folder that takes none."""
+    folder = os.environ.get(DIRECTORY)
+    if folder:
+        NumberFiles(Path(folder))
 
 
 class NumberFiles:

@@ -188,7 +188,7 @@ _ON_SERVERS = [
     database("crowded", sql_told(*_CROWD), "too many connections"),
     store("garbled", garbled("s3"), _GARBLED),
     database("wants a password", password_is_wanted, "password"),
-    database("garbled", garbled("postgres"), "understood"),
+    database("garbled", garbled("postgres"), "understood|no PostgreSQL|closed"),
     store("full", leads_elsewhere("s3", lambda ground: ground.full_store), "disk is full"),
     database("not resolved", named("postgres", None), _NO_NAME, needs_rights=True),
     database(

@@ -19,7 +19,7 @@ _KINDS: Final[tuple[tuple[str, Reason, str], ...]] = (
     (r"NotValidForName", "unavailable", "its certificate is for another name"),
     (r"UnknownIssuer", "unavailable", "its certificate is of an authority that is not known here"),
     (r"InvalidCertificate", "unavailable", "its certificate is not trusted"),
-    (r"kind: Timeout|TimedOut", "timeout", "not answering in time"),
+    (r"kind: Timeout|TimedOut", "timeout", "timeout"),
     (r"StorageFull|QuotaExceeded|status: 507|[Nn]o space left", "unavailable", "its disk is full"),
     (r"ReadOnlyFilesystem", "unavailable", "its disk can only be read"),
     (r"kind: PermissionDenied", "unavailable", "its folder may not be used by this user"),
@@ -38,7 +38,7 @@ _KINDS: Final[tuple[tuple[str, Reason, str], ...]] = (
 def why(error: BaseException | None) -> tuple[Reason, str]:
     """Return of which kind the trouble is, and what it is in words."""
     if isinstance(error, TimeoutError):
-        return "timeout", "not answering in time"
+        return "timeout", "timeout"
     for pattern, reason, told in _KINDS:
         if found := re.search(pattern, f"{error}"):
             return reason, told.format(**found.groupdict())

@@ -23,7 +23,7 @@ STATUS = (
         (STATUS % (403, "<Code>SignatureDoesNotMatch</Code>"), "unavailable", "refuses our keys"),
         (STATUS % (404, "<Code>NoSuchBucket</Code>"), "unavailable", "has no bucket of this name"),
         (STATUS % (503, "<Code>SlowDown</Code>"), "unavailable", "answered 503"),
-        ("kind: Timeout, source: reqwest::Error", "timeout", "not answering in time"),
+        ("kind: Timeout, source: reqwest::Error", "timeout", "timeout"),
         ("dns error: failed to lookup address information", "unavailable", "its name cannot be resolved"),
         ("InvalidCertificate(Expired)", "unavailable", "its certificate has expired"),
         (
