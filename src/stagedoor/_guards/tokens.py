@@ -181,7 +181,7 @@ def token_of(fields: Headers) -> str:
 def read_head(token: str, algorithms: frozenset[str], types: frozenset[str] = _TYPES) -> TokenHeader:
     """Return the head of a token; raises `Denied` for another algorithm than is pinned, and for what we do not know."""
     first, dots, _ = token.partition(".")
-    if not dots or token.count(".") != 2:
+    if not dots or token.count(".") != 2 or "=" in token:  # RFC 7515 2: nothing is padded
         raise Denied("invalid", "the token is malformed")
     try:
         said: Any = orjson.loads(base64.b64decode(first + "=" * (-len(first) % 4), b"-_", validate=True))

@@ -184,11 +184,14 @@ class Logs:
             return
         record = self._record(level, method, endpoint, status, seconds, request_id, trace_id)
         if cause:
-            name, colon, reason = cause.partition(": ")
-            record["cause"] = f"{self._labels.get(name, name)}{colon}{reason}"
+            record["cause"] = self._labelled(cause)
         if self._spans:
             record["span_id"] = span_id
         self._put(record)
+
+    def _labelled(self, cause: str) -> str:
+        name, colon, reason = cause.partition(": ")
+        return f"{self._labels.get(name, name)}{colon}{reason}"
 
     def _record(
         self,
@@ -213,11 +216,13 @@ class Logs:
         }
         return {**record, "service": self._service} if self._service else record
 
-    def prepared(self, method: str, endpoint: str, status: int) -> Callable[[float, str, str], None]:
+    def prepared(
+        self, method: str, endpoint: str, status: int, cause: str = ""
+    ) -> Callable[[float, str, str], None]:
         """Return what logs one request of this kind, in the same line as `request_ended` would."""
-        template = self._template(method, endpoint, status)
+        template = self._template(method, endpoint, status, cause)
         if template is None:
-            return partial(self.request_ended, method, endpoint, status)
+            return partial(self.request_ended, method, endpoint, status, cause=cause)
         first, second, third, fourth, last = template
 
         def logged(seconds: float, request_id: str, trace_id: str) -> None:
@@ -227,16 +232,15 @@ class Logs:
 
         return logged
 
-    def _template(self, method: str, endpoint: str, status: int) -> list[str] | None:
+    def _template(self, method: str, endpoint: str, status: int, cause: str) -> list[str] | None:
         """Return what of a line of JSON stands between what differs; None where lines are of another kind, or drawn."""
-        if (
-            status >= 500
-            or self._least > _LEVELS["INFO"]
-            or self._encode is not as_json
-            or self._sample < 1.0
-        ):
+        level: Level = "INFO" if status < 500 else "WARNING"
+        drawn = self._sample < 1.0 and status < 400
+        if drawn or self._spans or self._least > _LEVELS[level] or self._encode is not as_json:
             return None
-        record = self._record("INFO", method, endpoint, status, _TOOK, "?", "?")
+        record = self._record(level, method, endpoint, status, _TOOK, "?", "?")
+        if cause:
+            record["cause"] = self._labelled(cause)
         line = as_json({**record, "timestamp": "?"}).decode()
         for name in ("timestamp", "request_id", "trace_id"):  # no text holds a bare quote, no line a NUL
             line = line.replace(f'"{name}":"?"', f'"{name}":"\0"')

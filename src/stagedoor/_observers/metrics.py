@@ -169,8 +169,11 @@ class Metrics:
         if status == 429:
             self._limited.inc()
 
-    def prepared(self, method: str, endpoint: str, status: int) -> Callable[[float, str, str], None]:
+    def prepared(
+        self, method: str, endpoint: str, status: int, cause: str = ""
+    ) -> Callable[[float, str, str], None]:
         """Return what counts one request of this kind that began and ended at once."""
+        del cause
         if method not in _METHODS:
             method = "OTHER"
         if endpoint not in self._endpoints:

@@ -55,7 +55,7 @@ _KIT = str(Path(__file__).parent.parent)
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GONE = WebAnswer(CLIENT_CLOSED, ())
 _MOST = 10_000  # requests under way at once, however much time the processor has
-_TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
+_TURNS = 30  # of the loop that an answer needs, with its waits: in time for its deadline if each is
 _SLOWEST_TURN = 0.1  # seconds, for deadlines of any length: health has to be answered too
 _BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is longer anyhow
 

@@ -354,13 +354,20 @@ def test_t10_redaction_is_linear(piece: str) -> None:
 @pytest.mark.parametrize("form", ["json", "text"])
 @pytest.mark.parametrize("status", [200, 304, 503])
 @pytest.mark.parametrize("endpoint", ["/films/{id}", '/a"timestamp":"%"/%s', "/ф", "/\x7f"])
-def test_a_prepared_line_is_the_line(form: Format, status: int, endpoint: str) -> None:
+@pytest.mark.parametrize("cause", ["", "overloaded", "users: timeout"])
+@pytest.mark.parametrize("spans", [True, False])
+def test_a_prepared_line_is_the_line(
+    form: Format, status: int, endpoint: str, cause: str, spans: bool
+) -> None:
     """Nobody can tell from the log who answered."""
     sink, other = Sink(), Sink()
-    clock = ManualClock()
-    one, two = (Logs(into, format=form, service="a%b", clock=clock) for into in (sink, other))
-    one.prepared("GET", endpoint, status)(0.0123456, "r1", "t1")
-    two.request_ended("GET", endpoint, status, 0.0123456, "r1", "t1")
+    clock, labels = ManualClock(), {"users": "user_service"}
+    one, two = (
+        Logs(into, format=form, service="a%b", clock=clock, labels=labels, spans=spans)
+        for into in (sink, other)
+    )
+    one.prepared("GET", endpoint, status, cause)(0.0123456, "r1", "t1")
+    two.request_ended("GET", endpoint, status, 0.0123456, "r1", "t1", cause)
     one.close()
     two.close()
 
@@ -368,13 +375,14 @@ def test_a_prepared_line_is_the_line(form: Format, status: int, endpoint: str) -
 
 
 def test_a_prepared_line_below_the_level_is_not_written() -> None:
-    """At WARNING only failures are."""
+    """At WARNING only failures are, whatever the sample."""
     sink = Sink()
-    logs = Logs(sink, level="WARNING")
+    logs = Logs(sink, level="WARNING", sample=0.0)
     logs.prepared("GET", "/", 200)(0.01, "r1", "t1")
+    logs.prepared("GET", "/", 503, "overloaded")(0.01, "r1", "t1")
     logs.close()
 
-    assert sink.getvalue() == b""
+    assert [one["status"] for one in sink.records()] == [503]
 
 
 def test_of_ordinary_requests_a_share_is_logged_and_of_others_all() -> None:

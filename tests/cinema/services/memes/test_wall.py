@@ -129,6 +129,37 @@ async def test_a_fault_comes_as_the_page_with_its_status(memes: Asker, media: Me
     assert away.headers["retry-after"] == "1"
 
 
+@pytest.mark.parametrize("image", [None, b""])
+async def test_what_was_written_is_kept_also_without_a_picture(memes: Asker, image: bytes | None) -> None:
+    """Contract 6: a browser sends a form without a chosen file as a part without octets; the texts are not lost."""
+    said = {"title": "Typed title", "description": "Typed description"}
+    reply = await send(memes, "/memes", parts(image, **said), accept=BROWSER)
+
+    assert reply.status == (422 if image is None else 415)
+    assert (b'value="Typed title"' in reply.body, b"\nTyped description<" in reply.body) == (True, True)
+
+
+async def test_a_fault_shows_the_form_of_a_meme_on_another_page(memes: Asker) -> None:
+    """Contract 6: what was written in it is on the page that is answered, and only there is it open."""
+    old = (await added(memes, title="The oldest")).json["id"]
+    for number in range(24):
+        await added(memes, title=f"Number {number}")
+    edit = await posted(memes, f"/memes/{old}/edit", title="Typed title", description="x")
+    image = await send(memes, f"/memes/{old}/image", parts(b"<svg/>"), accept=BROWSER)
+    await posted(memes, f"/memes/{old}/delete")
+    gone = await posted(memes, f"/memes/{old}/edit", title="Typed title", description="Typed words")
+    other = await send(memes, f"/memes/{old}/image", parts(), accept=BROWSER)
+
+    assert [one.status for one in (edit, image, gone, other)] == [422, 415, 404, 404]
+    assert f'id="meme-{old}"' in (page := edit.body.decode())
+    assert (page.count("<details open>"), page.count('value="Typed title"')) == (1, 1)
+    assert page.count('class="card"') == 25
+    assert image.body.count(b"<details open>") == 2
+    assert b'<details class="panel" open>' in gone.body
+    assert b"\nTyped words<" in gone.body
+    assert b" open>" not in other.body
+
+
 async def test_programs_that_post_are_told_in_their_own_form(memes: Asker) -> None:
     """Contract 6: the same path, without the wish for HTML."""
     made = await send(memes, "/memes", parts(**TEXTS))

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from cinema.services.memes.entities import tag_of
 
-__all__ = ["FIELDS", "Wall", "render"]
+__all__ = ["FIELDS", "NEW", "Wall", "render"]
+
+NEW: Final = "new"  # the form that adds a meme, where others have the id of theirs
 
 _STYLE: Final = Path(__file__).with_name("style.css").read_text("utf-8")
 _SCRIPT: Final = Path(__file__).with_name("script.js").read_text("utf-8")
@@ -40,7 +42,8 @@ class Wall:
     older: str = ""
     is_first: bool = True
     alert: str = ""
-    failed: str = ""  # the id of the meme whose form it was; "new" for the one that adds
+    failed: str = ""  # the id of the meme whose form it was, or `NEW`
+    pictured: bool = False  # whether it was the form for a picture
     said: Mapping[str, str] = field(default_factory=dict)
     needs: str = ""  # what this reader lacks in order to write; "" for who may
     most: int = 0  # octets of a picture
@@ -72,10 +75,11 @@ def _new(wall: Wall) -> str:
         return (
             f'<p class="hint">Everybody may look. Adding and changing memes needs {escape(wall.needs)}.</p>'
         )
-    said = wall.said if wall.failed == "new" else {}
-    is_open = " open" if wall.failed == "new" else ""
+    said = wall.said if wall.failed == NEW else {}
+    is_open = " open" if wall.failed == NEW else ""
     return f"""<details class="panel"{is_open}><summary>Add a meme</summary>
-<form method="post" action="/memes" enctype="multipart/form-data" data-upload="/api/memes" data-method="POST">
+<form method="post" action="/memes" enctype="multipart/form-data" data-upload="/api/memes" data-method="POST"
+data-most="{wall.most}">
 {_picture("new", wall.most)}
 {_texts(said.get("title", ""), said.get("description", ""), "new")}
 <button>Add it to the wall</button></form></details>"""
@@ -128,9 +132,9 @@ def _tools(row: Mapping[str, Any], wall: Wall) -> str:
 <form method="post" action="/memes/{meme_id}/edit">
 <input type="hidden" name="if_match" value="{escape(tag_of(dict(row)))}">
 {_texts(said["title"], said["description"], meme_id)}<button>Save</button></form>
-<details><summary>Another picture</summary>
+<details{" open" if failed and wall.pictured else ""}><summary>Another picture</summary>
 <form method="post" action="/memes/{meme_id}/image" enctype="multipart/form-data"
-data-upload="/api/memes/{meme_id}/image" data-method="PATCH">{_picture(meme_id, wall.most)}
+data-upload="/api/memes/{meme_id}/image" data-method="PATCH" data-most="{wall.most}">{_picture(meme_id, wall.most)}
 <button>Replace the picture</button></form></details>
 <details><summary>Delete</summary><form method="post" action="/memes/{meme_id}/delete">
 <button class="quiet">Yes, delete it for ever</button></form></details></details>"""
