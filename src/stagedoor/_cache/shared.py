@@ -11,6 +11,7 @@ The watch may take its time to connect. It judges an answer by the limit of oper
 than any operation would wait is down to the watch too, and is not turned on and off (`recovery`).
 What an operation is told about time is the server's own clock. Ours is never compared with it: between the server's
 answer and now only the time passed here is added, so entries end on time even if their bytes reach the server late.
+A server's clock that was set back would let them live longer by as much: that is seen, and purges everything.
 """
 
 import asyncio
@@ -37,6 +38,7 @@ __all__ = ["Shared", "SharedStats"]
 T = TypeVar("T")
 _LATE: Reason = "timeout"
 _UNTOLD = 10_000  # names waiting to be told; beyond that ALL is
+_SET_BACK = 0.05  # seconds: more than two clocks drift apart between two answers
 State: TypeAlias = Literal["starting", "up", "down"]
 
 
@@ -86,7 +88,7 @@ class Shared:
         self._limit = queue
         self._state: State = "starting"
         self._recovery = Recovery()
-        self._offset = 0.0  # seconds from our clock to the server's, at most
+        self._offset = float("-inf")  # seconds from our clock to the server's, at least
         self._waiting: set[StoreTimeout] = set()
         self._queue: OrderedDict[bytes, _Write] = OrderedDict()
         self._dropped = 0
@@ -211,7 +213,12 @@ class Shared:
 
     def _hear(self, invalidations: Invalidations, sent: float) -> None:
         """Note what an answer told; one that knows less than we do tells nothing."""
-        self._offset = invalidations.clock / 1e6 - self._clock.now()
+        clock = invalidations.clock / 1e6
+        if clock - sent < self._offset - _SET_BACK:
+            self._turn += 1
+            self._untold[ALL] = self._turn
+            self.purges.note((ALL,))
+        self._offset = clock - self._clock.now()
         heard = self.purges.mark.heard
         if invalidations.number < heard:
             return
