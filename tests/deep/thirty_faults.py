@@ -149,7 +149,7 @@ def judge_metrics(verdict: Verdict, before: dict[str, float], after: dict[str, f
     }
     breaker = after.get(f'circuit_breaker_state{{service_name="{fault.label}"}}', -1.0)
     verdict.metric = f"{errors.get(fault.label, 0):g} errors {reasons}, breaker {breaker:g}"
-    if not {*reasons} & {*fault.reasons}:
+    if fault.reasons and not {*reasons} & {*fault.reasons}:
         verdict.wrong.append(f"metrics name {reasons}, not {fault.reasons}")
     if verdict.busy <= BUSY and (strangers := {*errors} - fault.concerned):
         verdict.wrong.append(f"metrics blame {strangers}")
