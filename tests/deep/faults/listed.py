@@ -51,6 +51,7 @@ class Fault:
     component: str = ""  # which part of /health says it, if that is another
     also: Sequence[str] = ()
     needs_rights: bool = False
+    seconds: float = 3.0  # how long it stays
 
     @property
     def concerned(self) -> set[str]:
@@ -163,7 +164,7 @@ _ON_SERVERS = [
     of("memes", "killed", killed("memes"), _REFUSED, "unavailable"),
     tls("ghibli", "unknown"),
     redis("full", "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "out of memory"),
-    of("media", "hung", hung("media"), _LATE, "timeout"),
+    of("media", "hung", hung("media"), _LATE, "timeout", seconds=6.5),  # a picture may take five
     tls("ghibli", "plain"),
     redis("read only", f"REPLICAOF {LOOPBACK} 1", "REPLICAOF NO ONE", "can only be read"),
     of("media", "cut", weather("media", cut_after=300, reset=True), "closed|reset", "garbled unavailable"),
