@@ -8,7 +8,7 @@ from typing import Any
 from tests.deep.faults.afflictions import (
     Happens,
     certified,
-    database_is_damaged,
+    database_is_locked,
     disk_is_full,
     disk_is_read_only,
     garbled,
@@ -51,6 +51,7 @@ class Fault:
     component: str = ""  # which part of /health says it, if that is another
     also: Sequence[str] = ()
     needs_rights: bool = False
+    seconds: float = 3.0  # how long it stays
 
     @property
     def concerned(self) -> set[str]:
@@ -105,7 +106,7 @@ def database(what: str, happens: Happens, told: str, label: str = "user_service"
     """Return a fault of the database, which services tell of and the gateway hears of."""
     return Fault(
         name=f"database {what}", label=label, service="database", happens=happens, told=told,
-        reasons=("unavailable", "timeout"),
+        reasons=more.pop("reasons", ("unavailable", "timeout")),
         health=more.pop("health", told), also=_DATABASE, component="database", **more,
     )  # fmt: skip
 
@@ -115,7 +116,8 @@ def store(what: str, happens: Happens, told: str, label: str = "media_service", 
     also = ("memes_service", "media", "media_service", "database")
     return Fault(
         name=f"store {what}", label=label, service="media_store", happens=happens, told=told,
-        reasons=("unavailable", "timeout", "garbled"), health=more.pop("health", told), also=also, **more,
+        reasons=more.pop("reasons", ("unavailable", "timeout", "garbled")), also=also,
+        health=more.pop("health", told), **more,
     )  # fmt: skip
 
 
@@ -162,7 +164,7 @@ _ON_SERVERS = [
     of("memes", "killed", killed("memes"), _REFUSED, "unavailable"),
     tls("ghibli", "unknown"),
     redis("full", "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "out of memory"),
-    of("media", "hung", hung("media"), _LATE, "timeout"),
+    of("media", "hung", hung("media"), _LATE, "timeout", seconds=6.5),  # a picture may take five
     tls("ghibli", "plain"),
     redis("read only", f"REPLICAOF {LOOPBACK} 1", "REPLICAOF NO ONE", "can only be read"),
     of("media", "cut", weather("media", cut_after=300, reset=True), "closed|reset", "garbled unavailable"),
@@ -200,12 +202,10 @@ _ON_SERVERS = [
     ),
 ]
 _EMBEDDED = [
-    store("full", disk_is_full, "disk is full", needs_rights=True, health=None),
-    store("read only", disk_is_read_only, "only be read", needs_rights=True, health=None),
+    store("full", disk_is_full, "disk is full", needs_rights=True, reasons=()),
+    store("read only", disk_is_read_only, "only be read", needs_rights=True, reasons=()),
     store("away", moved("media"), "folder is not there"),
-    database("away", moved("cinema.db"), "not there"),
-    database("damaged", database_is_damaged, "damaged"),
-    of("search", "index away", moved("index"), "not there|no index|cannot be read", "unavailable"),
+    database("locked", database_is_locked, "timeout|locked", label="memes_service", health=None, reasons=()),
 ]
 _NODE = [
     of("search", "killed", killed("search"), _REFUSED, "unavailable"),
