@@ -152,6 +152,7 @@ deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; t
 	@$(BIN)/python -m tests.deep.identities
 	@$(BIN)/python -m tests.deep.kills
 	@$(BIN)/python -m tests.deep.kills --embedded
+	@$(BIN)/python -m tests.deep.thirty_faults
 	@$(BIN)/python -m tests.deep.uploads
 	@$(BIN)/python -m tests.deep.transfers
 	@$(BIN)/python -m tests.deep.transfers --store s3
@@ -159,6 +160,7 @@ deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; t
 	@$(BIN)/python -m tests.deep.etl --engine opensearch
 	@$(BIN)/python -m tests.deep.etl --database postgres
 	@$(BIN)/python -m tests.deep.etl --database postgres --engine opensearch
+	@$(BIN)/python -m tests.deep.whole
 
 hostile: $(VENV)/dev.stamp ## a thousand hostile connections beside a normal client; ARGS="--seconds 40"
 	@$(BIN)/python -m tests.deep.hostile $(ARGS)
