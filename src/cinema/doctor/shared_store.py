@@ -10,6 +10,7 @@ from cinema.doctor.clocks import Clocks
 from cinema.doctor.finding import Finding
 from cinema.settings import Settings
 from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.redis_connection import GARBLED
 from stagedoor._cache.server import StoreDown
 
 __all__ = ["of_redis"]
@@ -75,4 +76,7 @@ def _unreached(said: str) -> Finding:
         return Finding(
             _NAME, "credentials", f"it does not take what REDIS_URL asks for ({said})", "Correct REDIS_URL."
         )
+    if said == GARBLED:
+        remedy = "End that program, or correct REDIS_URL."
+        return Finding(_NAME, "port_taken", "what answers there is no Redis", remedy)
     return Finding(_NAME, "down", f"it does not answer ({said})", _START)

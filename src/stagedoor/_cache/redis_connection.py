@@ -12,8 +12,9 @@ import hiredis
 
 from stagedoor._cache.server import StoreDown
 
-__all__ = ["Argument", "RedisConnection"]
+__all__ = ["GARBLED", "Argument", "RedisConnection"]
 
+GARBLED: Final = "what answers is no Redis"
 _MOST_HELD: Final = 2**26
 # Its parser makes room for as many elements as are announced, and takes seconds to give that back.
 _HUGE: Final = re.compile(rb"[*%~>|][0-9]{7,}\r\n")
@@ -28,6 +29,7 @@ class RedisConnection(asyncio.Protocol):
         self._held = 0  # bytes of a reply that is not whole yet, at least
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._transport: asyncio.Transport | None = None
+        self._lost = "connection lost"
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -38,7 +40,7 @@ class RedisConnection(asyncio.Protocol):
     async def send(self, words: tuple[Argument, ...]) -> Any:  # noqa: ANN401 - depends on the command
         """Send a command and return its reply. Giving up is safe: the reply is dropped when it comes."""
         if self._transport is None:
-            raise StoreDown("connection lost")
+            raise StoreDown(self._lost)
         packed = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub means any tuple
         future = self._loop.create_future()
         self._waiting.append(future)  # after all that can fail: replies are told apart by their order alone
@@ -62,6 +64,7 @@ class RedisConnection(asyncio.Protocol):
         try:
             self._take(data)
         except Exception:  # noqa: BLE001 - octets from outside can break a parser in any way
+            self._lost = GARBLED
             self.close()
 
     def _take(self, data: bytes) -> None:
@@ -81,5 +84,5 @@ class RedisConnection(asyncio.Protocol):
         self._transport = None
         for future in self._waiting:
             if not future.done():
-                future.set_exception(StoreDown("connection lost"))
+                future.set_exception(StoreDown(self._lost))
         self._waiting.clear()
