@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cinema.database.causes import causes_of
 from cinema.database.engine import DatabaseUnavailable
 from cinema.faults import Fault, of_disk, of_sqlite
 
-__all__ = ["causes_of", "is_no_postgres", "of_database", "reached"]
+__all__ = ["is_no_postgres", "of_database", "reached"]
 
 # By the class and code of PostgreSQL's errors (its manual, appendix A).
 _STATES = {
@@ -37,16 +38,6 @@ def of_database(error: BaseException, file: Path | None = None) -> Fault:
     told = next(filter(None, (_told(one, file) for one in causes)), None)
     kind = type(causes[-1] if len(causes) == 1 else causes[1]).__name__
     return told or Fault(f"DATABASE_URL: the database does not answer ({kind})", os.EX_UNAVAILABLE)
-
-
-def causes_of(error: BaseException) -> list[BaseException]:
-    """Return an error and all that it came of, the nearest first."""
-    found: list[BaseException] = []
-    one: BaseException | None = error
-    while one is not None and one not in found:
-        found.append(one)
-        one = getattr(one, "orig", None) or one.__cause__ or one.__context__
-    return found
 
 
 def is_no_postgres(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from stagedoor._face.shapes import shape_of
 from stagedoor._requests import HttpResponse
 from stagedoor._transports.statuses import retry_after
 from stagedoor._web.routes import Documentation, RequestRefused
-from stagedoor.errors import UpstreamGarbled
+from stagedoor.errors import UpstreamGarbled, UpstreamUnavailable
 
 __all__ = ["Operation", "held"]
 
@@ -90,9 +90,8 @@ async def held(
     """
     status, kind = response.status, response.header(b"content-type") or b""
     if status >= 500:
-        raise RequestRefused(
-            problems.upstream_unavailable(retry_after(response.header(b"retry-after"), wall))
-        )
+        problem = problems.upstream_unavailable(retry_after(response.header(b"retry-after"), wall))
+        raise RequestRefused(problem) from UpstreamUnavailable(name, f"answered {status}")
     if status >= 400:
         if status not in operation.refusals:
             raise UpstreamGarbled(name, f"answered {status}, which nobody promised")

@@ -140,11 +140,13 @@ class SharedThrottle:
             account.asking -= 1
         now = self._now()
         bucket = int((now + TICK) // self._width)
-        account.count.roll(bucket)
+        spent = account.count.roll(bucket)
         if told is None:
             return self._alone(account, bucket, now)
         if not told[0].granted:
             return Allowance(False, 0, max(1, ceil(told[0].reset)))
+        if spent >= self.quota.requests:  # others have passed here alone meanwhile
+            return self._refused(account, bucket, now)
         account.count.add(bucket)
         return self._allowance(True, account, bucket, now)
 

@@ -7,7 +7,11 @@ import pytest
 from pydantic import BaseModel, Field
 
 from stagedoor import Gateway, Operation
+from stagedoor._face.operation import held
+from stagedoor._problems import cause_of
+from stagedoor._requests import HttpResponse
 from stagedoor._web.cors import Cors, is_foreign
+from stagedoor._web.routes import RequestRefused
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Stage
 
@@ -154,3 +158,15 @@ def test_t20_who_is_foreign(fields: dict[bytes, bytes], foreign: bool) -> None:
     """T20: what a browser says, and whether its origin is listed."""
     assert is_foreign(fields, Cors(["https://app.example"])) is foreign
     assert is_foreign(fields, None) is (fields.get(b"sec-fetch-site", b"").strip().lower() == b"cross-site")
+
+
+async def test_f6_a_failure_of_the_service_is_the_cause_that_the_log_names() -> None:
+    """F6: the line of such a request said "upstream-unavailable", and not whose fault that is."""
+    failed = HttpResponse(status=503, headers=((b"retry-after", b"1"),))
+    with pytest.raises(RequestRefused) as refused:
+        await held(
+            Operation(summary="x"), "carts.GET /cart", failed, conditional=False, bodiless=False, wall=0.0
+        )
+
+    problem, error = refused.value.problem, refused.value.__cause__
+    assert cause_of(problem, error, {}) == "carts: unavailable"

@@ -376,3 +376,19 @@ async def test_f1_an_answer_that_nobody_foresaw_is_an_outage_that_ends(clock: Ma
     assert "alone" in during
     assert "one of 1" in repr(throttle)
     await throttle.aclose()
+
+
+async def test_t17_what_passed_alone_counts_where_the_server_answers_after_all(clock: ManualClock) -> None:
+    """T17: questions under way as the server fails are answered late, and by then the limit of a process is used up."""
+    async with processes(clock, 2, Quota(requests=10, seconds=60)) as ((one, _), (tally, _two)):
+        tally.lag(0.010)
+        asking = [asyncio.ensure_future(asked(one)) for _ in range(10)]
+        await settle()
+        tally.fail()
+        alone = await passed(one, 30)
+        await clock.advance(0.011)
+        late = [await one for one in asking]
+        tally.heal()
+
+    assert alone + sum(one.allowed for one in late) == 10
+    assert all(one.reset >= 1 for one in late)

@@ -40,7 +40,7 @@ from stagedoor._observers import fan_out
 from stagedoor._observers.logs import LogStream
 from stagedoor._problems import problem_of
 from stagedoor._supervision import supervised
-from stagedoor._web.middleware import RequestMiddleware
+from stagedoor._web.middleware import CAUSE, RequestMiddleware
 from stagedoor.errors import UpstreamError
 
 __all__ = ["build"]
@@ -88,6 +88,7 @@ def build(settings: Settings, *, stream: LogStream | None = None) -> RequestMidd
 
 
 def _media_failed(request: Request, error: Exception) -> Response:
+    request.scope[CAUSE] = f"media_service: {error.reason}" if isinstance(error, UpstreamError) else ""
     # By `component` a gateway knows that it is not this service that is away.
     return problem_answer(request, replace(problem_of(error), members={"component": "media_service"}))
 
