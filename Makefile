@@ -152,6 +152,7 @@ deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; t
 	@$(BIN)/python -m tests.deep.identities
 	@$(BIN)/python -m tests.deep.kills
 	@$(BIN)/python -m tests.deep.kills --embedded
+	@$(BIN)/python -m tests.deep.thirty_faults
 	@$(BIN)/python -m tests.deep.uploads
 	@$(BIN)/python -m tests.deep.transfers
 	@$(BIN)/python -m tests.deep.transfers --store s3

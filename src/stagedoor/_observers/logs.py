@@ -48,7 +48,14 @@ _TROUBLE: Final = frozenset(
     {BreakerMoved, BudgetExhausted, CallShed, RefreshFailed, RetryScheduled, StoreFailed, StoreRestored}
 )
 _REPEATED: Final = frozenset(
-    {"call_shed", "refresh_failed", "retry_budget_exhausted", "retry_scheduled", "upstream_failed"}
+    {
+        "call_shed",
+        "refresh_failed",
+        "retry_budget_exhausted",
+        "retry_scheduled",
+        "store_failed",
+        "upstream_failed",
+    }
 )
 _BURST: Final = 10.0
 _EACH_MINUTE: Final = 1 / 60
@@ -343,7 +350,8 @@ def _told(event: Event) -> Told | None:
     match event:
         case AttemptEnded() | RetryScheduled() | RefreshFailed():
             return _of_error(event)
-        case BreakerMoved(operation, before, after):
+        case BreakerMoved(operation, before, after) if "closed" in (before, after):
+            # Between the two it looks, again and again, whether the same outage is over.
             return "breaker_moved", upstream_of(operation), {"reason": after, "before": before}
         case CallShed(operation, reason):
             return "call_shed", upstream_of(operation), {"reason": reason, "operation": operation}
@@ -358,7 +366,9 @@ def _of_error(event: AttemptEnded | RetryScheduled | RefreshFailed) -> Told | No
     error = event.error
     if error is None or error.reason == "rejected":
         return None
-    service, fields = upstream_of(event.operation), {"reason": error.reason, "operation": event.operation}
+    # What is kept may be of several services: the one to look at is the one that failed.
+    asked = error.operation if isinstance(event, RefreshFailed) and error.operation else event.operation
+    service, fields = upstream_of(asked), {"reason": error.reason, "operation": event.operation}
     match event:
         case AttemptEnded(_, attempt, seconds):
             took = {"attempt": attempt, "duration_ms": round(seconds * 1000, 3)}
@@ -372,5 +382,6 @@ def _of_error(event: AttemptEnded | RetryScheduled | RefreshFailed) -> Told | No
 
 def _of_store(event: StoreFailed | StoreRestored) -> Told:
     if isinstance(event, StoreFailed):
-        return "store_failed", event.store, {"reason": event.error}
+        detail = {"detail": event.error} if event.error != event.reason else {}
+        return "store_failed", event.store, {"reason": event.reason, **detail}
     return "store_restored", event.store, {}

@@ -73,6 +73,35 @@ async def test_k1_an_outage_costs_one_time_out_at_most_and_is_told_once(
     await process.store.aclose()
 
 
+async def test_k1_what_keeps_a_lost_store_away_is_told_as_soon_as_it_is_known() -> None:
+    """F6: that its connections ended is the least of it; the password that it wants since is the cause."""
+    process = await started()
+    process.server.fail("connection lost")
+    await process.get()
+    process.server.fail("NOAUTH")
+    await process.clock.advance(1.0)
+
+    assert process.outages() == ["connection lost", "NOAUTH"]
+    assert process.store.trouble == "NOAUTH"
+    process.server.heal()
+    await process.clock.advance(0.5)
+    assert process.store.trouble == ""
+    await process.store.aclose()
+
+
+async def test_k1_who_is_released_from_waiting_tells_of_no_trouble() -> None:
+    """F6: fifty look-ups that end with the connection are not fifty late answers."""
+    process = await started()
+    process.server.hang()
+    waiting = [asyncio.create_task(process.get(b"%d" % number)) for number in range(50)]
+    await settle()
+    process.server.fail("connection lost")
+    await asyncio.gather(*waiting)
+
+    assert process.outages() == ["connection lost"]
+    await process.store.aclose()
+
+
 async def test_k1_a_down_store_is_not_waited_for() -> None:
     """K1: a look-up that cannot be answered waits for nothing: it ends where it is first stepped."""
     process = await started()
