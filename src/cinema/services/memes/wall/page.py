@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cinema.services.memes.entities import tag_of
+from cinema.texts import MEDIA_AWAY
 
 __all__ = ["FIELDS", "NEW", "Wall", "render"]
 
@@ -45,6 +46,7 @@ class Wall:
     failed: str = ""  # the id of the meme whose form it was, or `NEW`
     pictured: bool = False  # whether it was the form for a picture
     said: Mapping[str, str] = field(default_factory=dict)
+    media_away: bool = False  # whether that is what went wrong
     needs: str = ""  # what this reader lacks in order to write; "" for who may
     most: int = 0  # octets of a picture
 
@@ -55,7 +57,7 @@ def render(wall: Wall) -> bytes:
     count = "" if wall.total is None else f"<p>{wall.total:,} {'meme' if wall.total == 1 else 'memes'}</p>"
     title = f"{'Not saved · ' if wall.alert else ''}Meme wall · cinema"
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<html lang="en"{MEDIA_AWAY if wall.media_away else ""}><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <style>{_STYLE}</style></head><body>
 <a class="skip" href="#wall">Skip to the memes</a>
@@ -96,9 +98,9 @@ id="status-{key}"></p>"""
 
 def _texts(title: str, description: str, key: str) -> str:
     return f"""<label for="title-{key}">Title <input id="title-{key}" name="title" required minlength="3"
-maxlength="100" value="{escape(title)}" autocomplete="off"></label>
+maxlength="100" dir="auto" value="{escape(title)}" autocomplete="off"></label>
 <label for="description-{key}">Description <textarea id="description-{key}" name="description" required minlength="3"
-maxlength="1000">
+maxlength="1000" dir="auto">
 {escape(description)}</textarea></label>"""
 
 
@@ -117,7 +119,7 @@ def _card(row: Mapping[str, Any], wall: Wall, *, eager: bool) -> str:
     return f"""<li class="card" id="meme-{meme_id}"><a href="{source}"><img src="{source}?width=320"
 srcset="{source}?width=320 320w, {source}?width=640 640w" sizes="(max-width: 40rem) 92vw, 20rem" width="320"
 height="240" alt="{title}"{loading} decoding="async"></a>
-<h2>{title}</h2><p>{escape(row["description"])}</p>
+<h2 dir="auto">{title}</h2><p dir="auto">{escape(row["description"])}</p>
 <time datetime="{moment.isoformat()}">{moment.day} {moment:%B %Y}</time>
 {_tools(row, wall)}</li>"""
 
