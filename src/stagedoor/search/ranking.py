@@ -11,12 +11,13 @@ the same on every engine, since nothing depends on how frequent a word is, here 
 
 `each` is more than all that these can differ by, whatever the number of words. A title that is the text as a whole
 counts as every word met exactly, and 40; one that begins with it, and 12; one that is a single error away, as every
-word met with an error, and 10. What another keyboard layout makes of the text counts words exactly, and less than any
-word counts otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was
-typed, 1 for a title that has the article that was typed before all of it, and of one word, for titles of one word
-that begin with its first letter, how likely it is that they were meant: 4 where two letters were left out, 3 for one,
-2 for a wrong one, 3 where two neighbours were exchanged, 1 for one too many. Few ways lead to a letter left out, or
-an exchange, and 26 times as many to a wrong one.
+word met with an error, and 10. A word that is a title without blanks, or begins one, is met as neighbours joined.
+What another keyboard layout makes of the text counts words exactly, and less than any word counts otherwise. Beside
+all that, without making a match: 4 for a stop word, 1 for a word spelled as it was typed, 1 for a title that has the
+article that was typed before all of it, and of one word, for titles of one word that begin with its first letter, how
+likely it is that they were meant: 4 where two letters were left out, 3 for one, 2 for a wrong one, 3 where two
+neighbours were exchanged, 1 for one too many. Few ways lead to a letter left out, or an exchange, and 26 times as
+many to a wrong one.
 
 A text of stop words alone, or of signs, is met by titles that equal it, and by nothing else.
 
@@ -44,19 +45,13 @@ from stagedoor.search.places import (
 )
 from stagedoor.search.query import Begins, Words
 from stagedoor.search.schema import Index, WordPlace
-from stagedoor.search.words import AnalysedText, Run, read_first
+from stagedoor.search.words import AnalysedText, Run, read_first, run_of
 
 __all__ = ["Condition", "Has", "Near", "Ranking", "Starts", "Word", "Worth", "members", "ranking_of"]
 
 _WHOLE, _BEGINNING, _WHOLE_NEAR = 40, 12, 10
 _STOP, _SPELLED = 4, 1
-_LENGTHS: Final = {
-    -2: 1,
-    -1: 1,
-    0: 2,
-    1: 3,
-    2: 4,
-}  # letters that a title of one word has more than the word: points
+_LENGTHS: Final = {-2: 1, -1: 1, 0: 2, 1: 3, 2: 4}  # letters that a title of one word has more: points
 _EXCHANGED: Final = 1
 _LAYOUT, _LAYOUT_BESIDE = 3, 2
 _LEAST: Final = 100
@@ -265,14 +260,22 @@ def _met(
     exact = [part(place.name, EXACT) for place in places]
     yield table.exact, _has(names, word.forms)
     yield table.joined, _has(names, [form for divided, run in joined if not divided for form in run.forms])
-    yield table.number, _has(exact, ["#" + word.number] if word.number else [])
+    numbers = dict.fromkeys(one.number for one in (word, *[run for _, run in joined]) if one.number)
+    yield table.number, _has(exact, ["#" + number for number in numbers])
     yield table.stem, _has([*names, *exact], word.stems)
     apart = [form for divided, run in joined if divided for form in run.forms]
-    yield table.neighbours, _has(names, [*_in_english(word), *apart])
+    yield table.neighbours, _has(names, [*_in_english(word), *apart]) + _blank_left_out(word, places)
     if errors:
         yield table.one, _near(names, _forgiving(word), 1)
     if errors > 1:
         yield table.two, _near(names, [form for form in _forgiving(word) if edits(form) > 1], 2)
+
+
+def _blank_left_out(word: Run, places: Sequence[WordPlace]) -> tuple[Condition, ...]:
+    """Return how a word is met that may be a title, or its beginning, without blanks: "killbill" for "Kill Bill 2"."""
+    titles = [place.name for place in places if place.title] if len(word.folded) >= _SHORTEST else []
+    beginnings = _has((part(name, EXACT) for name in titles), ["^" + form for form in word.forms])
+    return (*_has((part(name, WHOLE) for name in titles), word.forms), *beginnings)
 
 
 def _forgiving(word: Run) -> Sequence[str]:
@@ -297,7 +300,8 @@ def _joined(text: AnalysedText) -> dict[int, list[tuple[bool, Run]]]:
             found.setdefault(place, []).append((False, join.run))
     for place, (one, other) in enumerate(zip(text.words, text.words[1:], strict=False)):
         if one.stem and other.stem and (place, place + 2) not in spans:
-            run = Run("", one.folded + other.folded, one.latin + other.latin, "", "")
+            both = one.folded + other.folded
+            run = Run("", both, one.latin + other.latin, "", run_of(both).number)
             found.setdefault(place, []).append((True, run))
             found.setdefault(place + 1, []).append((True, run))
     return found
