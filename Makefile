@@ -139,7 +139,7 @@ kit: $(VENV)/dev.stamp ## the kit's unit tests alone
 	@$(BIN)/python -m pytest -q -m "not live" -n $(WORKERS) --dist loadgroup tests/stagedoor $(ARGS)
 
 live: $(VENV)/dev.stamp ## the tests that time or load real processes, one after the other
-	@$(BIN)/python -m pytest -q -m "live$(LONG)" $(ARGS)
+	@$(BIN)/python -m pytest -q -m "live$(LONG)" tests/bench tests/live $(ARGS)
 
 cover: ## hold the floors on what `CI=1 make unit` measured
 	@sh scripts/floors.sh $(BIN)/python
@@ -152,6 +152,7 @@ deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; t
 	@$(BIN)/python -m tests.deep.identities
 	@$(BIN)/python -m tests.deep.kills
 	@$(BIN)/python -m tests.deep.kills --embedded
+	@$(BIN)/python -m tests.deep.thirty_faults
 	@$(BIN)/python -m tests.deep.uploads
 	@$(BIN)/python -m tests.deep.transfers
 	@$(BIN)/python -m tests.deep.transfers --store s3
@@ -159,6 +160,7 @@ deep: $(VENV)/dev.stamp ## the tests again, with many more generated examples; t
 	@$(BIN)/python -m tests.deep.etl --engine opensearch
 	@$(BIN)/python -m tests.deep.etl --database postgres
 	@$(BIN)/python -m tests.deep.etl --database postgres --engine opensearch
+	@$(BIN)/python -m tests.deep.whole
 
 hostile: $(VENV)/dev.stamp ## a thousand hostile connections beside a normal client; ARGS="--seconds 40"
 	@$(BIN)/python -m tests.deep.hostile $(ARGS)

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import random
 import socket
+import ssl
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -67,10 +68,11 @@ CALM = Weather()
 
 
 class ChaosProxy:
-    """Stand on a port of its own in front of another port."""
+    """Stand on a port of its own in front of another port; with `tls` it is what speaks TLS."""
 
-    def __init__(self, target: int, *, seed: int = 0) -> None:
+    def __init__(self, target: int, *, seed: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.target = target
+        self.tls = tls
         self.requests = CALM
         self.answers = CALM
         self.accepted = 0
@@ -97,7 +99,7 @@ class ChaosProxy:
     async def up(self) -> None:
         """Listen, on the same port as before."""
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port)
+            self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port, ssl=self.tls)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def down(self) -> None:
@@ -163,7 +165,10 @@ class ChaosProxy:
             for piece in now().pieces(data):
                 passed += await deliver(now(), piece, passed, writer)
         await pause(now().slow_close)
-        writer.write_eof()
+        if writer.can_write_eof():
+            writer.write_eof()
+        else:  # TLS has no half that could end
+            raise EndOfLine
 
 
 class EndOfLine(Exception):
@@ -196,6 +201,6 @@ async def pause(seconds: float) -> None:
 def abort(writer: asyncio.StreamWriter) -> None:
     """Close a connection by a reset."""
     line = writer.get_extra_info("socket")
-    with contextlib.suppress(OSError):  # it is closed already
+    with contextlib.suppress(OSError, AttributeError):  # it is closed already; TLS has no socket then
         line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, ABRUPT)
     writer.transport.abort()

@@ -63,9 +63,9 @@ def node(name: str, java: list[str], libraries: Path, runner: str) -> Recipe:
 
     def command(folder: Path, port: int) -> list[str]:
         where = ["-basePath", str(folder / "node"), "-numOfNode", "1", "-baseHttpPort", str(port - 1)]
-        memory = ["-Xms512m", "-Xmx512m"]
+        memory = ["-Xms512m", "-Xmx512m"]  # unless an option says another: the last one wins
         classes = ["-cp", f"{libraries}/*", runner]
-        return [*parental(), *java, *memory, *classes, *where, "-clusterName", cluster]
+        return [*parental(), java[0], *memory, *java[1:], *classes, *where, "-clusterName", cluster]
 
     return Recipe(
         name=name,

@@ -237,8 +237,8 @@ def flush(server: Server) -> None:
 # --- PostgreSQL ---------------------------------------------------------------------------------------------
 
 
-def postgres() -> Recipe:
-    """Find PostgreSQL and say how it is run. Raise `Unavailable`."""
+def postgres(*settings: str) -> Recipe:
+    """Find PostgreSQL and say how it is run, with settings (`name=value`) of one's own. Raise `Unavailable`."""
     binaries = postgres_binaries()
 
     def prepare(folder: Path) -> None:
@@ -252,7 +252,7 @@ def postgres() -> Recipe:
 
     def command(folder: Path, port: int) -> list[str]:
         options = f"-h {LOOPBACK} -p {port} -c unix_socket_directories= -c fsync=off -c shared_buffers=32MB"
-        more = ["-c", "max_prepared_transactions=4"]
+        more = [word for one in ("max_prepared_transactions=4", *settings) for word in ("-c", one)]
         return [
             *unprivileged(),
             str(binaries / "postgres"),

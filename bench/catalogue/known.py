@@ -1,8 +1,8 @@
-"""What the film set holds, read from its SQLite file: what questions are made of, and what answers are held against."""
+"""What the film set holds, read from its database: what questions are made of, and what answers are held against."""
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stagedoor.search.analysis import words_as_written
 
-__all__ = ["Known", "read", "significant"]
+__all__ = ["Known", "known", "read", "significant"]
 
 SAMPLE = 40_000  # ids of each kind that questions draw from
 
@@ -35,21 +35,19 @@ class Known:
 
 
 def read(path: Path) -> Known:
-    """Read the facts from a database of the catalogue."""
+    """Read the facts from a file of SQLite."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
-        return _read(database)
+        return known(lambda asked: database.execute(asked).fetchall())
 
 
-def _read(database: sqlite3.Connection) -> Known:
-    def rows(asked: str) -> list[tuple[object, ...]]:
-        return database.execute(asked).fetchall()
-
+def known(rows: Callable[[str], Sequence[Sequence[object]]]) -> Known:
+    """Gather the facts by questions to SQLite or PostgreSQL, each answered with its rows."""
     titles = [str(title) for (title,) in rows("SELECT title FROM film_work ORDER BY id")]
     said = [str(text) for (text,) in rows("SELECT description FROM film_work WHERE description <> ''")]
     names = [str(name) for (name,) in rows("SELECT full_name FROM person")]
     title_words, film_words = _words(titles), _words(titles + said)
     name_words = _words(names)
-    ids = f"ORDER BY substr(id, 20) LIMIT {SAMPLE}"  # ids are drawn at random, and so is their end
+    ids = f"ORDER BY substr(CAST(id AS TEXT), 20) LIMIT {SAMPLE}"  # ids are drawn at random, and so is their end
     return Known(
         films=len(titles),
         persons=len(names),
@@ -57,7 +55,7 @@ def _read(database: sqlite3.Connection) -> Known:
         ties=[
             (float(str(rating)), int(str(count)))
             for rating, count in rows(
-                "SELECT rating, count(*) FROM film_work WHERE rating NOT NULL GROUP BY 1 ORDER BY 2 DESC"
+                "SELECT rating, count(*) FROM film_work WHERE rating IS NOT NULL GROUP BY 1 ORDER BY 2 DESC"
             )
         ],
         film_ids=[str(row[0]) for row in rows(f"SELECT id FROM film_work {ids}")],
@@ -87,7 +85,7 @@ def _read(database: sqlite3.Connection) -> Known:
     )
 
 
-def _counted(rows: Iterable[tuple[object, ...]]) -> list[tuple[str, int]]:
+def _counted(rows: Iterable[Sequence[object]]) -> list[tuple[str, int]]:
     return [(str(name), int(str(count))) for name, count in rows]
 
 

@@ -1,4 +1,4 @@
-"""Many open connections, few of which ask at a moment: one worker and two, under the same open loop.
+"""Many open connections, few of which ask at a moment: one worker and two, under the same open loop, beside nginx.
 
 python -m bench.connections [--rounds 3] [--seconds 8] [--connections 10000] [--rate 5000]
 """
@@ -6,7 +6,6 @@ python -m bench.connections [--rounds 3] [--seconds 8] [--connections 10000] [--
 import argparse
 import os
 import resource
-import shlex
 import signal
 import sys
 import tempfile
@@ -18,13 +17,12 @@ from typing import Final
 
 from bench.compare import rotated
 from bench.connections.crowd import Seen
+from bench.connections.targets import KINDS, Kind, present
 from bench.load import require
 from bench.pace import PATIENCE, Paced
-from bench.process import ROOT, Command, free_port, reported, running
+from bench.process import free_port, reported, running
 from bench.table import machine, render
 
-# Workers, and the part of the crowd that comes: what each of two has, one has in the third row.
-KINDS: Final = {"1": (1, 1.0), "2": (2, 1.0), "1, half the crowd": (1, 0.5)}
 TOOLS: Final = (("taskset", "util-linux"), ("setpriv", "util-linux"))
 SPARE: Final = 200  # descriptors that are not connections
 P99: Final = 0.010  # seconds
@@ -74,12 +72,12 @@ def main(options: Sequence[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # an exception, so that `with` stops what was started
         signal.signal(number, lambda code, _: sys.exit(128 + code))
     raise_descriptors(asked.connections + SPARE)
-    seen: dict[str, list[Seen]] = {name: [] for name in KINDS}
+    seen: dict[str, list[Seen]] = {name: [] for name in present()}
     for turn in range(asked.rounds):
-        for name in rotated(list(KINDS), turn):
-            seen[name].append(crowded(*KINDS[name], asked))
+        for name in rotated(list(seen), turn):
+            seen[name].append(crowded(KINDS[name], asked))
     return report(
-        [Row(name, each, int(asked.connections * KINDS[name][1])) for name, each in seen.items()], asked
+        [Row(name, each, int(asked.connections * KINDS[name].part)) for name, each in seen.items()], asked
     )
 
 
@@ -103,27 +101,15 @@ def raise_descriptors(least: int) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def crowded(workers: int, part: float, asked: argparse.Namespace) -> Seen:
-    """Start a gateway and let a part of the crowd come; each time a new one, which has seen none."""
+def crowded(kind: Kind, asked: argparse.Namespace) -> Seen:
+    """Start a target and let its part of the crowd come; each time a new one, which has seen none."""
     mine = sorted(os.sched_getaffinity(0))
     port = free_port()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
-        command = gateway(port, workers, tuple(mine[:workers]), Path(folder))
+        command = kind.make(port, kind.workers, tuple(mine[: kind.workers]), Path(folder))
         with running(command) as process:
             process.wait_until_answers(f"http://127.0.0.1:{port}/small")
-            return come(port, process.pid, tuple(mine[workers:] or mine[-1:]), part, asked)
-
-
-def gateway(port: int, workers: int, cores: tuple[int, ...], folder: Path) -> Command:
-    """Run it as an operator does, with its log in a file."""
-    program = [sys.executable, "-m", "stagedoor", "run", "bench.hit.shop:app", "--workers", str(workers)]
-    line = f"exec {shlex.join(program)} > {shlex.quote(str(folder / 'lines'))}"
-    environment = {
-        "SHOP_PORT": str(port),
-        "SHOP_MAX_CONNECTIONS": "20000",
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}",
-    }
-    return Command(name=f"{workers} workers", argv=("sh", "-c", line), cores=cores, environment=environment)
+            return come(port, process.pid, tuple(mine[kind.workers :] or mine[-1:]), kind.part, asked)
 
 
 def come(port: int, session: int, cores: tuple[int, ...], part: float, asked: argparse.Namespace) -> Seen:
@@ -141,7 +127,8 @@ def report(rows: Sequence[Row], asked: argparse.Namespace) -> int:
     )
     print(f"{machine()}\n")
     print(table(rows))
-    faults = [fault for row in rows for fault in missed(row, rows[0])]
+    by_name = {row.name: row for row in rows}
+    faults = [fault for row in rows if KINDS[row.name].bound for fault in missed(row, by_name["1"])]
     print("\n".join(["", *faults]) if faults else "")
     return 1 if faults else 0
 
@@ -160,7 +147,8 @@ def table(rows: Sequence[Row]) -> str:
         "of one",
         "crowd late p99 ms",
     ]
-    return render(heads, [cells(row, rows[0]) for row in rows])
+    by_name = {row.name: row for row in rows}
+    return render(heads, [cells(row, by_name[KINDS[row.name].one]) for row in rows])
 
 
 def cells(row: Row, one: Row) -> list[str]:
@@ -186,7 +174,8 @@ def missed(row: Row, one: Row) -> list[str]:
     if row.octets > OCTETS:
         found.append(f"{row.octets:,.0f} bytes a connection, bound {OCTETS:,}")
     return [
-        f"{row.name}: {fault}" for fault in (*found, *(shared(row, one) if KINDS[row.name][0] > 1 else ()))
+        f"{row.name}: {fault}"
+        for fault in (*found, *(shared(row, one) if KINDS[row.name].workers > 1 else ()))
     ]
 
 

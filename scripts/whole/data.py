@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 from tests import search_nodes, servers
@@ -18,18 +19,26 @@ _WITHOUT = {
     "redis": "each worker keeps answers in its own memory",
     "postgres": "the database is a file of SQLite",
 }
+# As in compose.yaml: what is enough for tests is not for 200,000 films.
+_DATABASE = ("shared_buffers=128MB",)
+_NODE = ("-Xms1g", "-Xmx1g")
+_NODE_SECONDS = 300.0  # on a machine with much else to do; what is there is not done without
 
 
 def data_servers(stack: ExitStack) -> Iterator[tuple[str, Server | str]]:
     """Start PostgreSQL, Valkey, SeaweedFS and a search node; yield each, or why there is none."""
     recipes = {
-        "postgres": servers.postgres,
+        "postgres": partial(servers.postgres, *_DATABASE),
         "redis": servers.valkey,
         "s3": servers.s3,
-        "search": partial(search_nodes.opensearch, *search_nodes.QUICK),
+        "search": _node,
     }
     for name, find in recipes.items():
         yield name, _started(stack, name, find)
+
+
+def _node() -> Recipe:
+    return replace(search_nodes.opensearch(*_NODE), patience=_NODE_SECONDS)
 
 
 def _started(stack: ExitStack, name: str, find: "partial[Recipe] | object") -> Server | str:

@@ -20,21 +20,22 @@ class Patience:
     """Tell when to stop waiting: all is well once it has been for a while."""
 
     def __init__(self, now: float) -> None:
-        self._begun = self._ill_at = now
+        self._begun = self._heard_at = now
+        self._well_since: float | None = None
         self._told = ""
 
     def hear(self, now: float, missing: str) -> str | None:
         """Take what is missing at an instant, "" for nothing; return what is worth a line, if it is."""
-        if missing:
-            self._ill_at = now
+        self._heard_at = now
+        self._well_since = None if missing else now if self._well_since is None else self._well_since
         if not missing or missing == self._told:
             return None
         self._told = missing
         return f"waiting for {missing}"
 
     def is_over(self, now: float) -> bool | None:
-        """Return True once all has been well for a while, False after far too long, else None."""
-        if now - self._ill_at >= _STEADY:
+        """Return True once nothing but well was heard for a while, False after far too long, else None."""
+        if self._well_since is not None and self._heard_at - self._well_since >= _STEADY:
             return True
         return False if now - self._begun >= _LONGEST else None
 

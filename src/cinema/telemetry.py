@@ -3,7 +3,7 @@
 import os
 import random
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from cinema import __version__
 from cinema.faults import Fault
@@ -11,13 +11,29 @@ from stagedoor._observers.sentry import Sentry
 from stagedoor._observers.tracing import exporters_in
 from stagedoor.errors import ConfigError
 
-if TYPE_CHECKING:
-    from cinema.settings import Settings
-
-__all__ = ["sentry_of", "share_variables"]
+__all__ = ["Reporting", "sentry_of", "share_variables"]
 
 
-def sentry_of(settings: "Settings", service: str) -> Sentry | None:
+class Reporting(Protocol):
+    """What the settings say of Sentry."""
+
+    @property
+    def sentry_dsn(self) -> str | None:
+        """Where to, if anywhere."""
+        ...
+
+    @property
+    def sentry_environment(self) -> str:
+        """Which installation this is."""
+        ...
+
+    @property
+    def sentry_traces_rate(self) -> float:
+        """Which share of requests to tell of, 0 to 1."""
+        ...
+
+
+def sentry_of(settings: Reporting, service: str) -> Sentry | None:
     """Return what tells Sentry of a process's own errors; None where nobody is to be told.
 
     Raises:

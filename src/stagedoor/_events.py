@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from stagedoor._context import Priority
 from stagedoor._value import value
-from stagedoor.errors import UpstreamError
+from stagedoor.errors import Reason, UpstreamError
 
 __all__ = [
     "AggregateEnded",
@@ -140,10 +140,14 @@ class StoreAnswered:
 
 @value()
 class StoreFailed:
-    """A shared store stopped answering; the cache goes on without it."""
+    """A shared store stopped answering, or is found to fail for another reason; the cache goes on without it.
+
+    `error` says in words why, `reason` of which kind that is.
+    """
 
     store: str
     error: str
+    reason: Reason = "unavailable"
 
 
 @value()

@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from bench.connections.__main__ import KINDS, Row, missed
+from bench.connections.__main__ import Row, missed
 from bench.connections.crowd import Crowd, Seen, length_of
+from bench.connections.targets import KINDS
 from bench.pace import Paced
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

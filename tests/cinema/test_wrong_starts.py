@@ -336,6 +336,14 @@ def test_g2_what_the_system_says_of_a_place_is_told_in_its_words_at_least() -> N
             *("gateway", {"PROMETHEUS_MULTIPROC_DIR": "/nowhere"}, b""),
             *("cinema: PROMETHEUS_MULTIPROC_DIR: '/nowhere' must be a folder that is there", SETTING),
         ),
+        (
+            *("media", {"PROMETHEUS_MULTIPROC_DIR": "/dev/null"}, b""),
+            *("cinema: PROMETHEUS_MULTIPROC_DIR: '/dev/null' must be a folder that is there", SETTING),
+        ),
+        (
+            *("ghibli", {"PROMETHEUS_MULTIPROC_DIR": "/proc"}, b""),
+            *("cinema: PROMETHEUS_MULTIPROC_DIR: '/proc' must be a folder that is there and can be", SETTING),
+        ),
         ("migrate", {"DATABASE_URL": "postgres://u@h.invalid/d"}, b"", "its host cannot be resolved", TAKEN),
     ],
 )

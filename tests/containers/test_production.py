@@ -9,15 +9,18 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import aiohttp
 import pytest
 
+from tests.cinema.pictures.drawn import saved
 from tests.containers.running import Set, copied, until
 from tests.deploy.manifests import compose
 from tests.servers import free_port
 
 SERVICES = compose("compose.prod.yaml")["services"]
+LATER = {"grafana", "backup", "restore"}  # whose image may be out of reach, and what runs when it is asked to
 PATHS = ("/health/live", "/api/v1/genres", "/api/v1/films?page_size=5")
 RATE = 300 if os.environ.get("DEEP") == "1" else 100  # requests a second, over both gateways
 UNTRUSTED = ssl._create_unverified_context()  # noqa: SLF001 - a certificate that nobody has signed
@@ -37,7 +40,7 @@ def started(engine: dict[str, str], https: int, tmp_path_factory: pytest.TempPat
     found = Set(folder, "compose.prod.yaml", engine, GATEWAY_RATE_LIMIT="0", STACK_VERSION="dev", **ports)
     found.run("sh", "deploy/secrets.sh")
     try:
-        found.compose("--profile", "demo", "up", "-d", *(set(SERVICES) - {"grafana"}), seconds=600)
+        found.compose("--profile", "demo", "up", "-d", *(set(SERVICES) - LATER), seconds=600)
         yield found
     finally:
         found.compose("--profile", "demo", "down", "-v")
@@ -67,6 +70,10 @@ def test_the_whole_answers_through_nginx(started: Set, https: int) -> None:
 
     assert [status(https, path) for path in ("/api/v1/films", "/movies", "/api/memes")] == [200] * 3
     assert [status(https, path) for path in ("/metrics", "/admin/purge")] == [404, 404]
+
+
+def _finds_films(port: int) -> bool:
+    return told(port, "/api/v1/films/search?query=star", "GET")[1].startswith(b"[{")
 
 
 def _health(port: int) -> bytes:
@@ -144,6 +151,59 @@ async def _load(port: int, done: threading.Event, went: Counter[str]) -> None:
             number = due
             await asyncio.sleep(0.01)
         await asyncio.gather(*asked)
+
+
+def test_a_restored_backup_equals_its_source(started: Set, https: int) -> None:
+    """Issue 15.5: PostgreSQL and S3, by the services of this file; and what came later is gone."""
+    until(400, "films are found", lambda: _finds_films(https))
+    folder = started.folder / "backups"
+    folder.mkdir(mode=0o700)
+    os.chown(folder, 10001, 10001)
+    kept = uploaded(https, "kept over the fire")
+    backup = ("--profile", "backup", "run", "--rm", "backup")
+    started.compose(*backup, "first")
+    assert told(https, f"/api/memes/{kept['id']}", "DELETE")[0] == 204
+    later = uploaded(https, "made after it")
+    started.compose("stop", "memes", "media")
+    try:
+        started.compose("--profile", "backup", "run", "--rm", "restore", "first", "--overwrite")
+        started.compose(*backup)  # named after its moment
+    finally:
+        started.compose("start", "memes", "media")
+
+    first, second = (
+        json.loads((one / "manifest.json").read_text()) for one in sorted(folder.iterdir())[::-1]
+    )
+    assert first["rows"]["film_work"] > 1000
+    assert any(name.endswith(kept["image_url"].rpartition("/")[2]) for name in first["files"])
+    assert (second["rows"], second["files"]) == (first["rows"], first["files"])
+    until(60, "its picture is back", lambda: status(https, kept["image_url"]) == 200)
+    until(60, "memes answer", lambda: status(https, f"/api/memes/{kept['id']}") == 200)
+    assert status(https, f"/api/memes/{later['id']}") == 404
+    until(400, "films are found", lambda: _finds_films(https))
+
+
+def uploaded(port: int, title: str) -> dict[str, Any]:
+    """Add a meme with a picture through nginx."""
+    parts = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name, title.encode())
+        for name in (b"title", b"description")
+    )
+    head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+    done, body = told(port, "/api/memes", "POST", parts + head + saved("png") + b"\r\n--x--\r\n")
+    assert done == 201, body
+    return dict(json.loads(body))
+
+
+def told(port: int, path: str, method: str, body: bytes = b"") -> tuple[int, bytes]:
+    """Send a request; return status and body."""
+    asked = urllib.request.Request(url(port, path), data=body or None, method=method)
+    asked.add_header("Content-Type", "multipart/form-data; boundary=x")
+    try:
+        with urllib.request.urlopen(asked, timeout=20, context=UNTRUSTED) as answer:
+            return int(answer.status), answer.read()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read()
 
 
 def test_it_stops_in_order(started: Set) -> None:

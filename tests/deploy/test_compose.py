@@ -11,10 +11,11 @@ import pytest
 from cinema.setting_names import nobodys
 from cinema.settings import Settings
 from stagedoor import _problems as problems
+from stagedoor._door.limits import DoorLimits
 from tests.deploy.manifests import ROOT, compose
 
 FILES = ("compose.yaml", "compose.prod.yaml")
-JOBS = {"migrate", "seed", "certificate", "s3-bucket"}
+JOBS = {"migrate", "seed", "certificate", "s3-bucket", "backup", "restore"}
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -61,6 +62,45 @@ def test_t15_production_names_no_secret_but_by_its_file() -> None:
         assert words == [] or all("/run/secrets/" in word for word in words), name
 
 
+def test_t15_who_reads_a_secret_is_given_its_file_and_no_other() -> None:
+    """T15: a file that is not mounted stops the container; one that nobody reads there is shown for nothing."""
+    for name, one in compose("compose.prod.yaml")["services"].items():
+        if one["image"].startswith("cinema:"):
+            read = {value for key, value in one.get("environment", {}).items() if key.endswith("_FILE")}
+            assert read == {f"/run/secrets/{secret}" for secret in one.get("secrets", [])}, name
+
+
+def test_a_backup_of_production_has_the_keys_to_both_of_its_stores() -> None:
+    """Issue 15.5: the database that all use and the bucket of the media service; started only when asked for."""
+    services = compose("compose.prod.yaml")["services"]
+    media = services["media"]["environment"]
+    where = {name: value for name, value in media.items() if name.startswith("MEDIA_S")}
+    where["DATABASE_URL_FILE"] = services["memes"]["environment"]["DATABASE_URL_FILE"]
+
+    assert len(where) >= 7
+    for name in ("backup", "restore"):
+        assert services[name]["environment"] == where
+        assert services[name]["profiles"] == ["backup"]
+        assert services[name]["volumes"] == ["${STACK_BACKUPS:-./backups}:/backups"]
+
+
+@pytest.mark.parametrize(("words", "named"), [(["monday"], "monday"), ([], r"\d{4}-\d\d-\d\dT\d{6}Z")])
+def test_a_backup_without_a_name_is_named_after_its_moment(
+    tmp_path: Path, words: list[str], named: str
+) -> None:
+    """Issue 15.5: a line of cron is the same every day, and a backup wants a folder of its own."""
+    cinema = tmp_path / "cinema"
+    cinema.write_text('#!/bin/sh\necho "$@"\n')
+    cinema.chmod(0o755)
+    entry = [
+        word.replace("$$", "$") for word in compose("compose.prod.yaml")["services"]["backup"]["entrypoint"]
+    ]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run([*entry, *words], env={"PATH": path}, capture_output=True, text=True, check=True)
+
+    assert re.fullmatch(f"backup {named}\n", done.stdout)
+
+
 def test_the_wall_knows_who_may_write() -> None:
     """The meme service shows its forms by the gateway's settings: else who may not write fills one in for nothing."""
     services = compose("compose.prod.yaml")["services"]
@@ -79,7 +119,7 @@ def test_h10_what_nginx_refuses_has_the_form_of_the_gateways_refusals() -> None:
         status: json.loads(body)
         for status, body in re.findall(r"^ *(\w+) +'(.*)';$", table.replace("$instance", ""), re.MULTILINE)
     }
-    gateway = (ROOT / "deploy/nginx/gateway.conf").read_text()
+    gateway = (ROOT / "deploy/nginx/refusals.conf").read_text()
     (pages,) = re.findall(r"^error_page ([\d ]+) /.problem;", gateway, re.MULTILINE)
     answered = {*pages.split(), *re.findall(r"=(\d+) /.problem", gateway)}
 
@@ -92,19 +132,6 @@ def test_h10_what_nginx_refuses_has_the_form_of_the_gateways_refusals() -> None:
         assert (one["type"], one["title"]) == (f"urn:problem-type:cinema:{usual.kind}", usual.title)
 
 
-def test_every_answer_of_production_says_to_come_encrypted() -> None:
-    """RFC 6797 7.2: nginx' own refusals too, which inherit nothing; and no answer of development, on localhost."""
-    said = {
-        name: (ROOT / f"deploy/nginx/{name}.conf").read_text()
-        for name in ("production", "development", "gateway")
-    }
-    field = "add_header Strict-Transport-Security $transport always;"
-
-    assert 'map $host $transport { default "max-age=31536000"; }' in said["production"]
-    assert 'map $host $transport { default ""; }' in said["development"]
-    assert [said[name].count(field) for name in ("production", "development", "gateway")] == [1, 0, 1]
-
-
 def test_t5_nginx_lets_no_client_say_what_the_gateway_believes_of_it() -> None:
     """T5: whose word counts because of where it comes from must not be what somebody else has written."""
     text = (ROOT / "deploy/nginx/gateway.conf").read_text()
@@ -115,6 +142,13 @@ def test_t5_nginx_lets_no_client_say_what_the_gateway_believes_of_it() -> None:
     assert (
         said["X-Forwarded-For"] == "$remote_addr"
     )  # not what the client has sent, and this address behind it
+
+
+def test_who_sends_a_body_too_slowly_hears_so_from_the_gateway() -> None:
+    """Contract 1.4: with nginx' limit at the same moment, some were told 408, and others were cut off."""
+    (seconds,) = re.findall(r"client_body_timeout (\d+)s;", (ROOT / "deploy/nginx/nginx.conf").read_text())
+
+    assert DoorLimits().body_timeout + 2 <= int(seconds) <= 30
 
 
 @pytest.mark.parametrize("file", FILES)

@@ -17,11 +17,23 @@ def test_it_is_healthy_when_no_worker_has_found_fault_for_a_while() -> None:
         (3.3, ""),
         (6.0, ""),
         (6.2, ""),
+        (6.4, ""),
     ):
         patience.hear(now, missing)
         over.append(patience.is_over(now))
 
-    assert over == [None] * 6 + [True]
+    assert over == [None] * 7 + [True]
+
+
+def test_time_in_which_nothing_was_heard_makes_nothing_well() -> None:
+    """Issue 15.4: a line that waits for its reader, or a slow answer, is no proof that an index has been built."""
+    patience = Patience(0.0)
+    patience.hear(1.0, "search")
+    silence = patience.is_over(9.0)
+    patience.hear(9.1, "")
+
+    assert silence is None
+    assert patience.is_over(9.2) is None
 
 
 def test_what_is_missing_is_told_once_until_it_is_another() -> None:

@@ -18,6 +18,7 @@ from tests import servers
 from tests.cinema.data.course import ACTION, GREG_CAMP, write_course
 from tests.contracts.search.asked import mistyped
 from tests.contracts.search.inputs import queries
+from tests.kinds import kinds
 from tests.live.course import Listing, Truth, course_lists, gateway_lists, ordered, query_of
 from tests.live.load import Shot
 from tests.live.questions import UNKNOWN, generated
@@ -46,7 +47,7 @@ def started(folder: Path, request: pytest.FixtureRequest) -> Iterator[Stages]:
     postgres = servers.create_database(request.getfixturevalue("postgres_server"), "course")
     with ExitStack() as stack:
         stages = {"tantivy": stack.enter_context(Stage(folder / "tantivy", sqlite))}
-        for node, database in (("opensearch", postgres), ("elasticsearch", sqlite)):
+        for node, database in kinds(("opensearch", postgres), ("elasticsearch", sqlite)):
             try:
                 server = request.getfixturevalue(node)
             except pytest.skip.Exception:  # the tests of that engine alone say what is missing

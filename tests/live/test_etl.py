@@ -23,6 +23,7 @@ from stagedoor.search import Engine
 from stagedoor.search.elastic import ElasticEngine
 from stagedoor.search.tantivy import TantivyEngine
 from tests.cinema.etl.sources import documents_in, whole
+from tests.kinds import kinds
 from tests.live.platform import clean, prepare, run, until
 from tests.servers import Server
 
@@ -164,7 +165,7 @@ def test_a_bare_update_shows_after_one_pass(place: Place) -> None:
 
 
 @pytest.mark.xdist_group("search nodes")
-@pytest.mark.parametrize("node", ["opensearch", "elasticsearch"])
+@pytest.mark.parametrize("node", kinds("opensearch", "elasticsearch"))
 @pytest.mark.timeout(400)
 async def test_a_node_is_filled_followed_and_waited_for(
     place: Place, node: str, request: pytest.FixtureRequest

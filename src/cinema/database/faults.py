@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cinema.database.causes import causes_of
 from cinema.database.engine import DatabaseUnavailable
 from cinema.faults import Fault, of_disk, of_sqlite
 
-__all__ = ["causes_of", "of_database", "reached"]
+__all__ = ["is_no_postgres", "of_database", "reached"]
 
 # By the class and code of PostgreSQL's errors (its manual, appendix A).
 _STATES = {
@@ -39,14 +40,9 @@ def of_database(error: BaseException, file: Path | None = None) -> Fault:
     return told or Fault(f"DATABASE_URL: the database does not answer ({kind})", os.EX_UNAVAILABLE)
 
 
-def causes_of(error: BaseException) -> list[BaseException]:
-    """Return an error and all that it came of, the nearest first."""
-    found: list[BaseException] = []
-    one: BaseException | None = error
-    while one is not None and one not in found:
-        found.append(one)
-        one = getattr(one, "orig", None) or one.__cause__ or one.__context__
-    return found
+def is_no_postgres(error: BaseException) -> bool:
+    """Tell whether a server was asked for TLS and said neither yes nor no; or no, where sslmode demands it."""
+    return isinstance(error, ConnectionError) and "rejected SSL" in str(error)
 
 
 def _told(error: BaseException, file: Path | None) -> Fault | None:
@@ -55,8 +51,8 @@ def _told(error: BaseException, file: Path | None) -> Fault | None:
     if isinstance(error, ssl.SSLError):
         reason = getattr(error, "verify_message", "") or error.reason or type(error).__name__
         return Fault(f"DATABASE_URL: TLS fails ({reason}); see sslmode and sslrootcert")
-    if isinstance(error, ConnectionError) and "rejected SSL" in str(error):
-        return Fault("DATABASE_URL: the server speaks no TLS, which its sslmode demands")
+    if is_no_postgres(error):
+        return Fault("DATABASE_URL: the server speaks no TLS, which its sslmode demands, or is no PostgreSQL")
     state = str(getattr(error, "sqlstate", None) or "")
     known = _STATES.get(state) or _STATES.get(state[:2])
     return of_sqlite(error, file) if known is None else Fault(f"DATABASE_URL: {known}")

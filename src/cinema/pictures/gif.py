@@ -9,6 +9,7 @@ SIGNATURE = b"GIF8"
 _IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
 _CONTROL, _APPLICATION = 0xF9, 0xFF
 _LOOPS = frozenset({b"NETSCAPE2.0", b"ANIMEXTS1.0"})
+_TIMES = b"\x03\x01"  # a sub-block of three octets that says how often
 _PROFILE = b"ICCRGBG1012"
 _MOST_BLOCKS = 1_000_000  # of one picture: ten times what 20 MiB are made of, if its blocks are full
 
@@ -57,8 +58,11 @@ def _extension(cursor: Cursor, pieces: Pieces, bounds: Bounds) -> None:
     first = bytes(cursor.take(size))
     if size:
         _pass_blocks(cursor)
-    if (label == _CONTROL and size == 4) or (label == _APPLICATION and first in _LOOPS):
-        pieces.keep(cursor.data[start : cursor.at])
+    behind = cursor.data[start + 3 + size : cursor.at]
+    if label == _CONTROL and size == 4:
+        pieces.keep(cursor.data[start : start + 7], b"\0")
+    elif label == _APPLICATION and first in _LOOPS and bytes(behind[:2]) == _TIMES and len(behind) > 4:
+        pieces.keep(cursor.data[start : start + 3 + size + 4], b"\0")
     elif label == _APPLICATION and first == _PROFILE:
         if cursor.at - start > bounds.profile:
             raise TooMuch(f"a colour profile has at most {bounds.profile:,} octets")

@@ -11,6 +11,10 @@ __all__ = ["SIGNATURE", "read"]
 
 SIGNATURE = b"\xff\xd8\xff"
 _SOI, _EOI, _SOS = b"\xff\xd8", 0xD9, 0xDA
+_PROGRESSIVE = 0xC2
+# A decoder that meets the end in the middle of a scan draws the rest grey and is content. One that meets zeros decodes
+# them, and asks for more where too little has come; where all has come it looks 8 octets ahead and at no more.
+_PROBE = bytes(16)
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended, progressive; nobody shows the others
 _TABLES = frozenset({0xC4, 0xDB, 0xDD})  # Huffman, quantisation, restart interval
 _ABOUT = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn and COM
@@ -31,6 +35,9 @@ class _JpegReading:
         self.orientation = 1
         self.scans = 0
         self.profile = 0
+        self._parts = 0  # components of the frame
+        self._drawn: set[int] = set()  # those that a scan has brought
+        self._at_once = False  # whether one scan brings all, and all of each
 
     def segment(self, marker: int) -> None:
         """Take what stands behind a marker; raises `NotAPicture` and `TooMuch`."""
@@ -44,9 +51,10 @@ class _JpegReading:
             self._about(marker, bytes(body), whole)
         elif marker in _FRAMES:
             self._frame(body)
+            self._at_once = marker != _PROGRESSIVE
             self.pieces.keep(*whole)
         elif marker == _SOS:
-            self._scan(whole)
+            self._scan(bytes(body), whole)
         elif marker in _TABLES:
             self.pieces.keep(*whole)
         else:
@@ -69,22 +77,34 @@ class _JpegReading:
     def _frame(self, body: memoryview | bytes) -> None:
         if self.pieces.frames or len(body) < 6:
             raise NotAPicture("a JPEG file has one frame")
-        precision, self.pieces.height, self.pieces.width, parts = struct.unpack(">BHHB", body[:6])
-        if precision != 8 or parts not in {1, 3, 4}:
+        precision, self.pieces.height, self.pieces.width, self._parts = struct.unpack(">BHHB", body[:6])
+        if precision != 8 or self._parts not in {1, 3, 4}:
             raise NotAPicture("a kind of JPEG that is not shown anywhere")
         self.pieces.frames = 1
         validate_canvas(self.pieces.width, self.pieces.height, 1, self.bounds)
 
-    def _scan(self, whole: tuple[bytes | memoryview, ...]) -> None:
+    def _scan(self, body: bytes, whole: tuple[bytes | memoryview, ...]) -> None:
         self.scans += 1
         if not self.pieces.frames:
             raise NotAPicture("a scan before the frame")
         if self.scans > self.bounds.scans:
             raise TooMuch(f"a JPEG file has at most {self.bounds.scans} scans")
+        components = set(body[1 : 1 + 2 * body[0] : 2]) if body else set[int]()
+        self._at_once = self._at_once and len(components) == self._parts
+        self._drawn |= components
         found = _MARKER.search(self.cursor.data, self.cursor.at)
         if found is None:
             raise NotAPicture("the file ends too early")
         self.pieces.keep(*whole, self.cursor.take(found.start() - self.cursor.at))
+
+    def finish(self) -> Pieces:
+        """Return what is kept; raises `NotAPicture` where a part of every pixel is missing."""
+        if len(self._drawn) < max(1, self._parts):
+            raise NotAPicture("there is no picture in it, or not all of it")
+        self.pieces.kept[:0] = [_SOI, *self.first, *_turned(self.orientation)]
+        self.pieces.end = b"\xff\xd9"
+        self.pieces.probe = _PROBE if self._at_once and self.scans == 1 else self.pieces.end
+        return self.pieces
 
 
 def read(data: memoryview, bounds: Bounds) -> Pieces:
@@ -93,12 +113,7 @@ def read(data: memoryview, bounds: Bounds) -> Pieces:
     while (marker := _next_marker(reading.cursor)) != _EOI:
         reading.cursor.count()
         reading.segment(marker)
-    if not reading.scans:
-        raise NotAPicture("there is no picture in it")
-    pieces = reading.pieces
-    pieces.kept[:0] = [_SOI, *reading.first, *_turned(reading.orientation)]
-    pieces.keep(b"\xff\xd9")
-    return pieces
+    return reading.finish()
 
 
 def _next_marker(cursor: Cursor) -> int:

@@ -10,12 +10,17 @@ __all__ = ["Cursor", "Pieces"]
 
 @dataclass(slots=True)
 class Pieces:
-    """What is kept of a file, in order, and the canvas that it says it fills."""
+    """What is kept of a file, in order, and the canvas that it says it fills.
+
+    `end` is kept too; while the file is judged, `probe` stands in its place.
+    """
 
     width: int = 0
     height: int = 0
     frames: int = 1
     kept: list[bytes | memoryview] = field(default_factory=list)
+    end: bytes = b""
+    probe: bytes = b""
 
     def keep(self, *pieces: bytes | memoryview) -> None:
         """Keep these as they stand."""

@@ -10,16 +10,18 @@ from cinema.pictures.pieces import Cursor, Pieces
 __all__ = ["SIGNATURE", "read"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# The picture, its animation, and what its colours mean. All else is about it, or for somebody else.
-_KEPT = frozenset(
-    {
-        b"IHDR", b"PLTE", b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"iCCP", b"cICP", b"mDCV", b"cLLI", b"acTL",
-        b"fcTL", b"fdAT", b"IDAT", b"IEND",
-    }
-)  # fmt: skip
+_PICTURE = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_ANIMATION = frozenset({b"acTL", b"fcTL", b"fdAT"})
+# What its colours mean, with the octets that it may have (11.3). All else is about the picture, or for somebody else.
+_COLOURS = {
+    b"tRNS": range(1, 257), b"gAMA": (4,), b"cHRM": (32,), b"sRGB": (1,), b"sBIT": range(1, 5), b"cICP": (4,),
+    b"mDCV": (24,), b"cLLI": (8,), b"iCCP": range(1 << 31),
+}  # fmt: skip
 
 _PORTION = 65_536
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type (11.2.1)
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_INDEXED = 3
 _PASSES = (
     (0, 8, 0, 8),
     (4, 8, 0, 8),
@@ -31,6 +33,40 @@ _PASSES = (
 )  # Adam7
 
 
+class _Rows:
+    """The rows of a picture, counted: a decoder leaves what is missing black, and looks at nothing behind them."""
+
+    def __init__(self, octets: int) -> None:
+        self._missing = octets
+        self._inflating = zlib.decompressobj()
+        self._ended = False
+
+    def add(self, body: memoryview) -> int:
+        """Take more of them; return how many of the octets are theirs. Raises `NotAPicture` and `TooMuch`."""
+        used = 0
+        for at in range(0, len(body), _PORTION):
+            if not self._ended:
+                used += self._inflate(body[at : at + _PORTION])
+        return used
+
+    def _inflate(self, portion: memoryview) -> int:
+        rest: bytes | memoryview = portion
+        try:
+            while rest and not self._ended:
+                self._missing -= len(self._inflating.decompress(rest, _PORTION))
+                rest, self._ended = self._inflating.unconsumed_tail, self._inflating.eof
+                if self._missing < -_PORTION:
+                    raise TooMuch("it inflates to more than its pixels")
+        except zlib.error as error:
+            raise NotAPicture("its rows cannot be inflated") from error
+        return len(portion) - len(self._inflating.unused_data)
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether all have come."""
+        return self._missing <= 0 and self._ended
+
+
 class _PngReading:
     """One file on its way: what is kept, and what it says of itself."""
 
@@ -39,10 +75,12 @@ class _PngReading:
         self.pieces = Pieces(kept=[SIGNATURE])
         self.orientation = 1
         self._seen: dict[bytes, int] = {}
+        self._header = b""
         self._promised = 0
         self._apart = 0  # a still picture that is no frame of the animation
-        self._rows = zlib.decompressobj()
-        self._missing = 0  # octets of rows that have not come yet
+        self._still = _Rows(0)
+        self._frame: _Rows | None = None  # of the animation, where it is not the still picture
+        self._whole = True  # all frames before that one
 
     @property
     def ended(self) -> bool:
@@ -53,62 +91,104 @@ class _PngReading:
         """Take a chunk; raises `NotAPicture` and `TooMuch`."""
         if not self._seen and kind != b"IHDR":
             raise NotAPicture("the first chunk is not IHDR")
+        if kind in _ANIMATION and not self._is_animation(kind):
+            return
         self._seen[kind] = self._seen.get(kind, 0) + 1
-        self._read(kind, body)
-        if kind in _KEPT:
+        used = self._read(kind, body)
+        if used < len(body):  # octets behind the end of what is deflated are no part of it
+            whole = memoryview(_written(kind, bytes(body[:used])))
+        if kind in _PICTURE | _ANIMATION or (self._seen[kind] == 1 and used in _COLOURS.get(kind, ())):
             self.pieces.keep(whole)
         elif not kind[0] & 0x20:
             raise NotAPicture("a critical chunk of an unknown kind")
 
-    def _read(self, kind: bytes, body: memoryview) -> None:
+    def _is_animation(self, kind: bytes) -> bool:
+        """Tell whether anybody will take it for one: acTL stands before the picture (APNG, or PNG 3, 11.3.2.1)."""
+        return b"acTL" in self._seen or (kind == b"acTL" and b"IDAT" not in self._seen)
+
+    def _read(self, kind: bytes, body: memoryview) -> int:
+        """Read a chunk; return how many of its octets are what it is for."""
         match kind:
             case b"IHDR":
-                self._header(body)
+                self._begin(body)
+            case b"PLTE":
+                self._palette(body)
             case b"IDAT":
-                self._inflate(body)
+                return self._rows(body)
+            case b"IEND":
+                return 0
+            case b"fdAT":
+                return self._more_of_frame(body)
             case b"fcTL":
-                self._frame()
-            case b"acTL":
-                self._promised = int.from_bytes(body[:4])
-            case b"iCCP":
-                _validate_profile(body, self.bounds)
-            case b"eXIf":
-                self.orientation = orientation_of(body)
+                self._next_frame(body)
+            case _:
+                return self._about(kind, body)
+        return len(body)
 
-    def _header(self, body: memoryview) -> None:
+    def _about(self, kind: bytes, body: memoryview) -> int:
+        if kind == b"iCCP":
+            return _profile_in(body, self.bounds)
+        if kind == b"eXIf":
+            self.orientation = orientation_of(body)
+        if kind == b"acTL":
+            if len(body) != 8:
+                raise NotAPicture("acTL has 8 octets")
+            self._promised = int.from_bytes(body[:4])
+        return len(body)
+
+    def _begin(self, body: memoryview) -> None:
         if self._seen[b"IHDR"] > 1 or len(body) != 13:
             raise NotAPicture("IHDR stands once and has 13 octets")
+        self._header = bytes(body)
+        depth, colours, compression, filters, interlace = self._header[8:]
+        if depth not in _DEPTHS.get(colours, ()) or compression or filters or interlace > 1:
+            raise NotAPicture("a kind of PNG that there is not")
         self.pieces.width, self.pieces.height = struct.unpack(">II", body[:8])
         validate_canvas(self.pieces.width, self.pieces.height, 1, self.bounds)
-        self._missing = _octets_of(
-            self.pieces.width, self.pieces.height, *body[8:10], interlaced=bool(body[12])
-        )
+        self._still = self._rows_of(self.pieces.width, self.pieces.height)
 
-    def _inflate(self, body: memoryview) -> None:
-        """Count the rows: a decoder leaves what is missing black, and looks at nothing behind them."""
-        try:
-            for at in range(0, len(body), _PORTION):
-                rest: bytes | memoryview = body[at : at + _PORTION]
-                while rest and not self._rows.eof:
-                    self._missing -= len(self._rows.decompress(rest, _PORTION))
-                    rest = self._rows.unconsumed_tail
-                    if self._missing < -_PORTION:
-                        raise TooMuch("it inflates to more than its pixels")
-        except zlib.error as error:
-            raise NotAPicture("its rows cannot be inflated") from error
+    def _rows_of(self, width: int, height: int) -> _Rows:
+        depth, colours, interlaced = self._header[8], self._header[9], bool(self._header[12])
+        return _Rows(_octets_of(width, height, depth * _SAMPLES[colours], interlaced=interlaced))
 
-    def _frame(self) -> None:
-        """Count a frame; a still picture before the first of them is one more."""
-        if self._seen[b"fcTL"] == 1 and b"IDAT" in self._seen:
-            self._apart = 1
-        self.pieces.frames = self._seen[b"fcTL"] + self._apart
-        validate_canvas(self.pieces.width, self.pieces.height, self.pieces.frames, self.bounds)
+    def _palette(self, body: memoryview) -> None:
+        if self._seen[b"PLTE"] > 1 or not 3 <= len(body) <= 768 or len(body) % 3:
+            raise NotAPicture("PLTE stands once and has 1 to 256 colours")
+
+    def _rows(self, body: memoryview) -> int:
+        if self._header[9] == _INDEXED and b"PLTE" not in self._seen:
+            raise NotAPicture("a palette is missing")
+        return self._still.add(body)
+
+    def _next_frame(self, body: memoryview) -> None:
+        """Begin a frame, and count it; a still picture before the first of them is one more."""
+        if len(body) != 26:
+            raise NotAPicture("fcTL has 26 octets")
+        behind, pieces = b"IDAT" in self._seen, self.pieces
+        if self._seen[b"fcTL"] == 1:
+            self._apart = int(behind)
+        pieces.frames = self._seen[b"fcTL"] + self._apart
+        validate_canvas(pieces.width, pieces.height, pieces.frames, self.bounds)
+        width, height = struct.unpack(">II", body[4:12])
+        if not 0 < width <= pieces.width or not 0 < height <= pieces.height:
+            raise NotAPicture("a frame that is no part of the picture")
+        self._end_frame()
+        self._frame = self._rows_of(width, height) if behind else None
+
+    def _more_of_frame(self, body: memoryview) -> int:
+        if self._frame is None or len(body) < 4:
+            raise NotAPicture("rows of no frame")
+        return 4 + self._frame.add(body[4:])  # behind its number
+
+    def _end_frame(self) -> None:
+        self._whole = self._whole and (self._frame is None or self._frame.whole)
 
     def finish(self) -> None:
         """Raise `NotAPicture` unless there is a picture, with the frames that it says it has."""
         if b"IDAT" not in self._seen:
             raise NotAPicture("there is no picture in it")
-        if self._missing > 0 or not self._rows.eof:
+        self._end_frame()
+        if not self._still.whole or not self._whole:
             raise NotAPicture("rows are missing")
         said = self._seen.get(b"acTL", 0)
         if said and (said > 1 or self._promised != self._seen.get(b"fcTL", 0)):
@@ -128,11 +208,8 @@ def read(data: memoryview, bounds: Bounds) -> Pieces:
     return reading.pieces
 
 
-def _octets_of(width: int, height: int, depth: int, colours: int, *, interlaced: bool) -> int:
+def _octets_of(width: int, height: int, bits: int, *, interlaced: bool) -> int:
     """Return how many octets the rows have, each with the octet that names its filter (7.2, 8.1)."""
-    bits = depth * _SAMPLES.get(colours, 0)
-    if not bits:
-        raise NotAPicture("a kind of colour that there is not")
     octets = 0
     for left, across, top, down in _PASSES if interlaced else ((0, 1, 0, 1),):
         columns, rows = -(-(width - left) // across), -(-(height - top) // down)
@@ -152,16 +229,19 @@ def _chunk(cursor: Cursor) -> tuple[bytes, memoryview, memoryview]:
     return kind, body, whole
 
 
-def _validate_profile(body: memoryview, bounds: Bounds) -> None:
+def _profile_in(body: memoryview, bounds: Bounds) -> int:
+    """Return how many of the octets are a colour profile and its name."""
     name, zero, rest = bytes(body).partition(b"\0")
     if not zero or not 1 <= len(name) <= 79:
         raise NotAPicture("a colour profile without a name")
+    inflating = zlib.decompressobj()
     try:
-        inflated = zlib.decompressobj().decompress(rest[1:], bounds.profile + 1)
+        inflated = inflating.decompress(rest[1:], bounds.profile + 1)
     except zlib.error as error:
         raise NotAPicture("a colour profile that cannot be inflated") from error
     if len(inflated) > bounds.profile:
         raise TooMuch(f"a colour profile has at most {bounds.profile:,} octets")
+    return len(body) - len(inflating.unused_data)
 
 
 def _written(kind: bytes, body: bytes) -> bytes:

@@ -13,6 +13,7 @@ _PROFILE, _EXIF, _XMP = 0x20, 0x08, 0x04  # flags of VP8X (2.7.1)
 _PICTURES = frozenset({b"VP8 ", b"VP8L"})
 _OF_A_FRAME = _PICTURES | {b"ALPH"}
 _KEPT = _OF_A_FRAME | {b"ICCP", b"ANIM"}
+_ANIM_BYTES = 6  # background and loops (2.7.1.1)
 
 
 def read(data: memoryview, bounds: Bounds) -> Pieces:
@@ -50,7 +51,7 @@ def _extended(cursor: Cursor, header: memoryview, bounds: Bounds) -> Pieces:
         elif kind in _KEPT:
             stills, profiles = stills + (kind in _PICTURES), profiles + (kind == b"ICCP")
             _validate_profile(kind, body, profiles, bounds)
-            chunks.append(_written(kind, body))
+            chunks.append(_written(kind, body[:_ANIM_BYTES] if kind == b"ANIM" else body))
     if stills + min(pieces.frames, 1) != 1:
         raise NotAPicture("there is no picture in it, or more than one")
     pieces.frames = max(pieces.frames, 1)

@@ -100,18 +100,25 @@ def judge(source: int, target: int, bounds: Bounds) -> str:
     if os.fstat(source).st_size == 0:
         raise NotAPicture("the file is empty")
     with os.fdopen(os.dup(target), "wb") as file:
-        name = _write_bare(source, file, bounds)
+        name, size, end = _write_bare(source, file, bounds)
     with os.fdopen(os.dup(target), "rb") as file:
         file.seek(0)
         decode(file, name, bounds)
+    with os.fdopen(os.dup(target), "r+b") as file:
+        file.truncate(size)
+        file.seek(size)
+        file.write(end)
     return name
 
 
-def _write_bare(source: int, file: BinaryIO, bounds: Bounds) -> str:
+def _write_bare(source: int, file: BinaryIO, bounds: Bounds) -> tuple[str, int, bytes]:
+    """Write a picture as it is to be judged; return its format, how much of that stays, and how it ends."""
     # Closed by whoever drops it last: errors on their way out still hold parts of it.
     bare = bared(memoryview(mmap.mmap(source, 0, access=mmap.ACCESS_READ)), bounds)
     file.writelines(bare.pieces.kept)
-    return bare.format
+    size = file.tell()
+    file.write(bare.pieces.probe)
+    return bare.format, size, bare.pieces.end
 
 
 def thumbnail(source: int, target: int, name: str, width: int) -> bool:

@@ -1,6 +1,7 @@
 """Build what every service has: about page, health, metrics, and refusals in one form.
 
-What a service stands on, a database or a store, is told by `probe`, which raises `DatabaseUnavailable` or `Outage`.
+What a service stands on, a database or a store, is told by `probe`, which raises `DatabaseUnavailable` or `Outage`,
+or returns `StoreFailed` where reading goes on and writing does not.
 """
 
 import logging
@@ -21,8 +22,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 
 from cinema import __version__
-from cinema.database import Database, DatabaseUnavailable, open_database
+from cinema.database import Database, DatabaseUnavailable, causes, open_database
 from cinema.services.answers import json_answer, problem_answer
+from cinema.services.lateness import WatchedDatabase
 from cinema.services.refusals import refusals
 from cinema.settings import Settings
 from cinema.telemetry import sentry_of
@@ -39,10 +41,12 @@ from stagedoor._tracing import Tracer
 from stagedoor._web.access import AccessObserver
 from stagedoor._web.middleware import CAUSE, Framework, RequestMiddleware
 from stagedoor._web.routes import RequestRefused
+from stagedoor.errors import Reason
 
 __all__ = ["DatabaseFrame", "Frame", "Outage", "new_frame", "open_frame", "problem_for"]
 
 BODY_BYTES = 2 * 1024 * 1024  # a full product batch of the longest ids, every character escaped
+_HEALTH = "/health"
 _FAULTS = 20  # of a body in one answer; a thousand bad ids need no thousand rows
 
 
@@ -54,12 +58,16 @@ def _nothing() -> AbstractAsyncContextManager[object]:
 
 
 class Outage(Exception):
-    """What a service stands on does not answer: 503. `store` is its name in the log, `detail` is for the caller."""
+    """What a service stands on does not answer: 503. `store` is its name in the log, `detail` is for the caller.
 
-    def __init__(self, store: str, detail: str) -> None:
+    The log says `why`, in words that name no address, and of which kind that is.
+    """
+
+    def __init__(self, store: str, detail: str, why: tuple[Reason, str]) -> None:
         super().__init__(store, detail)
         self.store = store
         self.detail = detail
+        self.why = why
 
 
 def _endpoint(scope: Scope) -> str:
@@ -89,6 +97,10 @@ class Frame:
     tracer: Tracer | None
     sentry: Sentry | None
 
+    def is_late(self, store: str) -> None:
+        """Have the log name what the service stands on, and that it has not answered in time."""
+        self.logs.observe(StoreFailed(store, "timeout", "timeout"))
+
     def finish(self, body_bytes: int = BODY_BYTES) -> RequestMiddleware:
         """Return the whole service, whose requests may bring so many bytes."""
         _refuse_in_form(self)
@@ -114,7 +126,8 @@ def open_frame(
 
     `life` is entered while it runs, before the database is closed.
     """
-    database = open_database(settings.database_url, settings.database_pool_size)
+    opened = open_database(settings.database_url, settings.database_pool_size)
+    database: Database = WatchedDatabase(opened, lambda: bare.is_late("database"))
     probe = partial(_look, database, table)
     bare = new_frame(settings, stream, name, about, probe, "the database", database.close, life)
     parts = (
@@ -147,6 +160,7 @@ def new_frame(
         level=settings.log_level,
         format=settings.log_format,
         service=name,
+        labels={"media": "media_service"},
         spans=tracer is not None,
         sample=settings.log_sample,
     )
@@ -193,10 +207,14 @@ def _operate(frame: Frame) -> None:
             {"name": name, "description": frame.about, "version": __version__, "endpoints": endpoints}
         )
 
-    @app.get("/health", summary=f"Whether {frame.stands_on} answers", responses=refusals(503))
+    @app.get(_HEALTH, summary=f"Whether {frame.stands_on} answers", responses=refusals(503))
     async def health() -> Response:
-        await frame.probe()
-        return json_answer({"status": "healthy", "service": name})
+        trouble = await frame.probe()
+        if not isinstance(trouble, StoreFailed):
+            return json_answer({"status": "healthy", "service": name})
+        frame.logs.observe(trouble)
+        told = {"component": trouble.store, "cause": trouble.error}
+        return json_answer({"status": "degraded", "service": name, **told})
 
     @app.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:
@@ -219,13 +237,13 @@ async def _look(database: Database, table: Table) -> None:
 
 def _refuse_in_form(frame: Frame) -> None:
     def refuse(request: Request, error: Exception) -> Response:
-        if isinstance(error, DatabaseUnavailable):
-            request.scope[CAUSE] = f"database: {_kind_of(error)}"
-            frame.logs.observe(StoreFailed("database", _kind_of(error)))
-        if isinstance(error, Outage):
-            request.scope[CAUSE] = f"{error.store}: {_kind_of(error)}"
-            frame.logs.observe(StoreFailed(error.store, _kind_of(error)))
-        return problem_answer(request, problem_for(error))
+        problem, trouble = problem_for(error), _trouble_of(error)
+        if trouble is not None:
+            request.scope[CAUSE] = f"{trouble.store}: {trouble.error}"
+            frame.logs.observe(trouble)
+            if request.url.path == _HEALTH:  # which only those ask who look after us
+                problem = replace(problem, members={"component": trouble.store, "cause": trouble.error})
+        return problem_answer(request, problem)
 
     for kind in (
         HTTPException,
@@ -238,11 +256,15 @@ def _refuse_in_form(frame: Frame) -> None:
         frame.app.add_exception_handler(kind, refuse)
 
 
-def _kind_of(error: BaseException) -> str:
-    """Return what the driver calls an error; its kind only, as the text may name hosts."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return type(error).__name__
+def _trouble_of(error: Exception) -> StoreFailed | None:
+    """Return what is wrong with what the service stands on; None for what is no fault of that."""
+    if isinstance(error, DatabaseUnavailable):
+        reason, told = causes.why(error)
+        return StoreFailed("database", told, reason)
+    if isinstance(error, Outage):
+        reason, told = error.why
+        return StoreFailed(error.store, told, reason)
+    return None
 
 
 def problem_for(error: Exception) -> ProblemDetails:

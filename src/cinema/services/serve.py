@@ -7,6 +7,7 @@ from cinema.services import SERVICES
 from cinema.settings import Settings
 from stagedoor._door import ServerHooks
 from stagedoor._door import serve as serve_door
+from stagedoor._observers.shared_numbers import check_numbers
 
 __all__ = ["serve"]
 
@@ -28,7 +29,8 @@ def serve(settings: Settings, name: str, host: str | None = None) -> None:
 
 
 def _check_ground(settings: Settings, name: str, host: str) -> None:
-    """Look at what a service stands on: a database, a store of pictures, or nothing."""
+    """Look at what a service stands on: a database, a store of pictures, or nothing; and where its numbers go."""
+    check_numbers()
     if name == "media":
         from cinema.services.media.start import validate_ready  # noqa: PLC0415 - its alone
 

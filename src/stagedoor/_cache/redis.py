@@ -16,7 +16,7 @@ from stagedoor._cache.redis_address import RedisAddress, tagged
 from stagedoor._cache.redis_connection import Argument, RedisConnection
 from stagedoor._cache.redis_route import connect
 from stagedoor._cache.redis_scripts import NEWS, PURGE, READ, WITHOUT, WRITE, invalidations_of
-from stagedoor._cache.server import Invalidations, StoreDown
+from stagedoor._cache.server import Invalidations, StoreDown, StoreGarbled
 
 __all__ = ["RedisServer"]
 
@@ -129,7 +129,7 @@ class RedisServer:
     async def _run(self, script: str, keys: list[bytes], *arguments: Argument) -> list[Any]:
         reply = await self.command("EVALSHA", self._scripts.get(script, b""), len(keys), *keys, *arguments)
         if not isinstance(reply, list):
-            raise StoreDown("not a reply of our scripts")
+            raise StoreGarbled("not a reply of our scripts")
         return reply
 
     def __repr__(self) -> str:
@@ -139,5 +139,5 @@ class RedisServer:
 def _digest(reply: object) -> bytes:
     """Return the name under which the server knows a script."""
     if not isinstance(reply, bytes):
-        raise StoreDown("not the name of a script")
+        raise StoreGarbled("not the name of a script")
     return reply

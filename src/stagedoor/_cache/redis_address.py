@@ -29,6 +29,7 @@ _KINDS: Final[dict[str, Literal["single", "sentinel", "cluster"]]] = {
     "redis+cluster": "cluster",
     "rediss+cluster": "cluster",
 }
+_SAME: Final = {"valkey": "redis", "valkeys": "rediss"}  # as providers of Valkey write them
 _OF_TLS: Final = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname"})
 _OF_SENTINELS: Final = frozenset({"sentinel_username", "sentinel_password"})
 _KNOWN: Final = tuple(sorted({"db", *_OF_TLS, *_OF_SENTINELS}))
@@ -97,6 +98,7 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url)
     except ValueError:
         raise ConfigError("must have an address in its brackets, such as [::1]") from None
+    parts = parts._replace(scheme=_SAME.get(parts.scheme, parts.scheme))
     if parts.scheme not in _KINDS:
         raise ConfigError(f"must be {_EXAMPLE}, rediss://, unix://, redis+sentinel:// or redis+cluster://")
     if parts.fragment or "@" in parts.path:

@@ -6,11 +6,12 @@ A caller that gives up leaves nothing behind: its reply is read and dropped, nev
 import asyncio
 import re
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, cast
 
 import hiredis
 
-from stagedoor._cache.server import StoreDown
+from stagedoor._cache.server import StoreDown, StoreGarbled
 
 __all__ = ["Argument", "RedisConnection"]
 
@@ -18,6 +19,22 @@ _MOST_HELD: Final = 2**26
 # Its parser makes room for as many elements as are announced, and takes seconds to give that back.
 _HUGE: Final = re.compile(rb"[*%~>|][0-9]{7,}\r\n")
 Argument: TypeAlias = bytes | str | int
+# What its refusals mean, by their first word; the rest may name hosts.
+_REFUSALS: Final[Mapping[str, str]] = {
+    "OOM": "is out of memory, and may drop nothing",
+    "READONLY": "can only be read: it is a replica",
+    "MASTERDOWN": "is a replica without its server",
+    "NOREPLICAS": "has too few replicas to be written",
+    "LOADING": "is loading its data",
+    "MISCONF": "cannot save its data, and takes no more",
+    "NOAUTH": "wants a password",
+    "WRONGPASS": "refuses this user or password",
+    "NOPERM": "does not let this user do that",
+    "CLUSTERDOWN": "is of a cluster that is not whole",
+    "BUSY": "is busy with a script",
+    "DENIED": "takes no clients from elsewhere without a password",
+}
+_CROWDED: Final = "max number of clients"
 
 
 class RedisConnection(asyncio.Protocol):
@@ -27,6 +44,7 @@ class RedisConnection(asyncio.Protocol):
         self._reader = hiredis.Reader()
         self._held = 0  # bytes of a reply that is not whole yet, at least
         self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._why: StoreDown | None = None  # it is of no more use, if there is more to say than that
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -38,19 +56,19 @@ class RedisConnection(asyncio.Protocol):
     async def send(self, words: tuple[Argument, ...]) -> Any:  # noqa: ANN401 - depends on the command
         """Send a command and return its reply. Giving up is safe: the reply is dropped when it comes."""
         if self._transport is None:
-            raise StoreDown("connection lost")
+            raise self._lost()
         packed = hiredis.pack_command(words)  # type: ignore[arg-type] # its stub means any tuple
         future = self._loop.create_future()
         self._waiting.append(future)  # after all that can fail: replies are told apart by their order alone
         self._transport.write(packed)
         reply = await future
         if isinstance(reply, hiredis.ReplyError):
-            # OOM, READONLY, LOADING ...: the rest may name hosts.
-            raise StoreDown(str(reply).partition(" ")[0]) from reply
+            raise _refusal(reply) from reply
         return reply
 
-    def close(self) -> None:
-        """Close at once; whoever waits is told."""
+    def close(self, why: StoreDown | None = None) -> None:
+        """Close at once; whoever waits is told why."""
+        self._why = self._why or why
         if self._transport is not None:
             self._transport.abort()
         self.connection_lost(None)
@@ -62,7 +80,7 @@ class RedisConnection(asyncio.Protocol):
         try:
             self._take(data)
         except Exception:  # noqa: BLE001 - octets from outside can break a parser in any way
-            self.close()
+            self.close(StoreGarbled("garbled", "its answers cannot be understood"))
 
     def _take(self, data: bytes) -> None:
         self._held += len(data)
@@ -73,6 +91,10 @@ class RedisConnection(asyncio.Protocol):
             self._held = 0
             if isinstance(reply, hiredis.PushNotification):  # no reply, whatever it tells
                 continue
+            if not self._waiting and isinstance(
+                reply, hiredis.ReplyError
+            ):  # who is not let in is told unasked
+                self._why = _refusal(reply)
             future = self._waiting.popleft()  # raises IndexError on a reply that nobody asked for
             if not future.done():
                 future.set_result(reply)
@@ -81,5 +103,17 @@ class RedisConnection(asyncio.Protocol):
         self._transport = None
         for future in self._waiting:
             if not future.done():
-                future.set_exception(StoreDown("connection lost"))
+                future.set_exception(self._lost())
         self._waiting.clear()
+
+    def _lost(self) -> StoreDown:
+        why = self._why
+        return StoreDown("connection lost") if why is None else type(why)(why.args[0], why.told)
+
+
+def _refusal(reply: hiredis.ReplyError) -> StoreDown:
+    """Return what a reply means that is an error."""
+    code = str(reply).partition(" ")[0]
+    if _CROWDED in str(reply):
+        return StoreDown(code, f"has too many clients ({code})")
+    return StoreDown(code, f"{_REFUSALS[code]} ({code})" if code in _REFUSALS else code)

@@ -11,7 +11,7 @@ from hashlib import sha1
 from typing import Any, Final, Protocol, TypeGuard
 
 from stagedoor._cache.limit_counter import BUCKETS, ClientCount, SharedLimit
-from stagedoor._cache.server import StoreDown
+from stagedoor._cache.server import StoreDown, StoreGarbled
 
 __all__ = ["Commands", "RedisLimitCounter"]
 
@@ -113,7 +113,7 @@ class RedisLimitCounter:
                 raise
             reply = await self._server.command("EVAL", _SETTLE, *words)
         if not _is_ours(reply, len(spent)):
-            raise StoreDown("not a reply of our script")
+            raise StoreGarbled("not a reply of our script")
         rows = zip(reply[1::3], reply[2::3], reply[3::3], strict=True)
         return reply[0], [ClientCount(granted == 1, total, reset / 1000) for granted, total, reset in rows]
 

@@ -12,6 +12,7 @@ from typing import Final
 from stagedoor._cache.redis_address import Credentials, RedisAddress
 from stagedoor._cache.redis_connection import RedisConnection
 from stagedoor._cache.server import StoreDown
+from stagedoor._reaching import kept_by
 
 __all__ = ["connect"]
 
@@ -40,7 +41,7 @@ async def _opened(address: RedisAddress, host: _Host | None) -> RedisConnection:
             return (await loop.create_unix_connection(RedisConnection, address.path))[1]
         return (await loop.create_connection(RedisConnection, *host, ssl=address.tls))[1]
     except (OSError, UnicodeError) as error:  # the second: a name that no resolver is asked for
-        raise StoreDown(type(error).__name__) from error
+        raise StoreDown(type(error).__name__, kept_by(error)) from error
 
 
 async def _greeted(address: RedisAddress, host: _Host | None) -> RedisConnection:

@@ -10,7 +10,7 @@ import math
 from contextlib import suppress
 from typing import Any, Final, TypeGuard
 
-from stagedoor._cache.server import Invalidations, StoreDown
+from stagedoor._cache.server import Invalidations, StoreGarbled
 
 __all__ = ["NEWS", "PURGE", "READ", "WITHOUT", "WRITE", "invalidations_of"]
 
@@ -108,12 +108,12 @@ return answer()
 
 
 def invalidations_of(reply: object, heard: int) -> Invalidations:
-    """Return what an answer brings; raises `StoreDown` unless it is one of our scripts'."""
+    """Return what an answer brings; raises `StoreGarbled` unless it is one of our scripts'."""
     if not isinstance(reply, list) or len(reply) < WITHOUT or not _are_purges(reply[3]):
-        raise StoreDown("not a reply of our scripts")
+        raise StoreGarbled("not a reply of our scripts")
     number, clock = _whole(reply[0]), _whole(reply[1]) * 1_000_000 + _whole(reply[2])
     if not 0 <= number <= max(clock, heard) + _BEYOND or not 0 <= clock <= 2**53:
-        raise StoreDown("a number that cannot be")
+        raise StoreGarbled("a number that cannot be")
     flat = reply[3]
     return Invalidations(
         number, clock, [(name, _whole(mark)) for name, mark in zip(flat[::2], flat[1::2], strict=True)]
@@ -129,7 +129,7 @@ def _whole(said: Any) -> int:  # noqa: ANN401 - whatever came
     for read in (int, _ceiling):
         with suppress(ValueError, TypeError, OverflowError):
             return read(said)
-    raise StoreDown("not a number")
+    raise StoreGarbled("not a number")
 
 
 def _ceiling(said: Any) -> int:  # noqa: ANN401 - whatever came

@@ -1,13 +1,30 @@
 """What a shared store asks of the server behind it: five questions."""
 
 from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
-__all__ = ["Invalidations", "Server", "StoreDown"]
+from stagedoor.errors import Reason
+
+__all__ = ["Invalidations", "Server", "StoreDown", "StoreGarbled"]
 
 
 class StoreDown(Exception):
-    """Tell why a server did not do what it was asked; carries no address."""
+    """Tell why a server did not do what it was asked, in words or by the server's own code; carries no address.
+
+    `told` is the same for people.
+    """
+
+    reason: ClassVar[Reason] = "unavailable"
+
+    def __init__(self, code: str, told: str = "") -> None:
+        super().__init__(code)
+        self.told = told or code
+
+
+class StoreGarbled(StoreDown):
+    """Tell that what a server said cannot be understood."""
+
+    reason: ClassVar[Reason] = "garbled"
 
 
 class Invalidations(NamedTuple):

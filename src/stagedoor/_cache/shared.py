@@ -11,6 +11,7 @@ The watch may take its time to connect. It judges an answer by the limit of oper
 than any operation would wait is down to the watch too, and is not turned on and off (`recovery`).
 What an operation is told about time is the server's own clock. Ours is never compared with it: between the server's
 answer and now only the time passed here is added, so entries end on time even if their bytes reach the server late.
+A server's clock that was set back would let them live longer by as much: that is seen, and purges everything.
 """
 
 import asyncio
@@ -30,12 +31,14 @@ from stagedoor._clock import Clock
 from stagedoor._deadline import DueTime
 from stagedoor._events import StoreAnswered, StoreFailed, StoreRestored
 from stagedoor._supervision import supervised
+from stagedoor.errors import Reason
 
 __all__ = ["Shared", "SharedStats"]
 
 T = TypeVar("T")
-_LATE = "timeout"
+_LATE: Reason = "timeout"
 _UNTOLD = 10_000  # names waiting to be told; beyond that ALL is
+_SET_BACK = 0.05  # seconds: more than two clocks drift apart between two answers
 State: TypeAlias = Literal["starting", "up", "down"]
 
 
@@ -75,6 +78,7 @@ class Shared:
         self.name = server.name
         self.purges = Purges()
         self.synced = float("-inf")  # when this process last knew of all purges
+        self.trouble = ""  # why it is down, in words
         self._server = server
         self._clock: Clock = env.clock
         self._observe = env.observe
@@ -84,7 +88,7 @@ class Shared:
         self._limit = queue
         self._state: State = "starting"
         self._recovery = Recovery()
-        self._offset = 0.0  # seconds from our clock to the server's, at most
+        self._offset = float("-inf")  # seconds from our clock to the server's, at least
         self._waiting: set[StoreTimeout] = set()
         self._queue: OrderedDict[bytes, _Write] = OrderedDict()
         self._dropped = 0
@@ -209,7 +213,12 @@ class Shared:
 
     def _hear(self, invalidations: Invalidations, sent: float) -> None:
         """Note what an answer told; one that knows less than we do tells nothing."""
-        self._offset = invalidations.clock / 1e6 - self._clock.now()
+        clock = invalidations.clock / 1e6
+        if clock - sent < self._offset - _SET_BACK:
+            self._turn += 1
+            self._untold[ALL] = self._turn
+            self.purges.note((ALL,))
+        self._offset = clock - self._clock.now()
         heard = self.purges.mark.heard
         if invalidations.number < heard:
             return
@@ -236,29 +245,37 @@ class Shared:
             self._observe(StoreAnswered(self.name, self._clock.now() - began))
             return answer  # noqa: TRY300 - what tells of it may not fail either
         except TimeoutError:
-            self._fail(_LATE)
+            self._fail(_LATE, _LATE, probe=probe)
         except StoreDown as error:
-            self._fail(str(error))
+            self._fail(error.told, error.reason, probe=probe)
         except Exception as error:  # noqa: BLE001 - nothing that comes of a server may reach a request
-            self._fail(type(error).__name__)
+            self._fail(type(error).__name__, "garbled", probe=probe)
         return None
 
-    def _fail(self, error: str) -> None:
-        if self._state == "down":
+    def _fail(self, error: str, reason: Reason, *, probe: bool) -> None:
+        if self._state != "down":
+            self._go_down(late=reason == _LATE)
+        else:
             self._recovery.missed()
-            return
+            if not probe or error == self.trouble:  # who waited is released, and knows nothing
+                return
+        # That it was lost is but the beginning: the next question finds out why.
+        self.trouble = error
+        self._observe(StoreFailed(self.name, error, reason))
+
+    def _go_down(self, *, late: bool) -> None:
         self._state = "down"
-        self._recovery.failed(self._clock.now(), late=error == _LATE)
+        self._recovery.failed(self._clock.now(), late=late)
         self._dropped += len(self._queue)
         self._queue.clear()
         for limit in tuple(self._waiting):
             limit.release()
-        self._observe(StoreFailed(self.name, error))
 
     def _restore(self) -> None:
         if self._state == "down" and not self._recovery.answered(self._clock.now()):
             return
         before, self._state = self._state, "up"
+        self.trouble = ""
         if before == "down":
             self._observe(StoreRestored(self.name))
 

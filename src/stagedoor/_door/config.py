@@ -27,6 +27,25 @@ Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
 Peer: TypeAlias = tuple[str, int] | None
 
 
+class Refusals(Protocol):
+    """Who knows whole refusals of what there is no time for; whoever returns one has counted it."""
+
+    def may_refuse(self) -> bool:
+        """Tell whether anybody may be refused now, so that it is worth while to ask."""
+        ...
+
+    def refusal_alike(self, outline: bytes, path: bytes, octets: bytes, second: Fields) -> bytes | None:
+        """Return the refusal of a GET whose outline, its request line apart, came before; None: read it."""
+        ...
+
+    def refusal(self, path: bytes, fields: Fields, outline: bytes | None, second: Fields) -> bytes | None:
+        """Return the refusal of a GET that was read and found good; None: ask the application.
+
+        With an outline, its request line apart, it speaks for all heads that have it.
+        """
+        ...
+
+
 class NearAnswers(Protocol):
     """Who knows whole answers that the door may give without asking the application.
 
@@ -36,6 +55,11 @@ class NearAnswers(Protocol):
     """
 
     deciding: frozenset[bytes]
+
+    @property
+    def shedding(self) -> Refusals:
+        """Who refuses."""
+        ...
 
     def known(self, octets: bytes, peer: Peer, second: Fields) -> bytes | None:
         """Return the answer to a head that came before just so; None: read it."""
@@ -64,10 +88,6 @@ class NearAnswers(Protocol):
 
         With an outline, it speaks for all heads that have it.
         """
-        ...
-
-    def refusal(self, path: bytes, fields: Fields, second: Fields) -> bytes | None:
-        """Return the refusal of a GET that there is no time for; None: ask the application."""
         ...
 
 

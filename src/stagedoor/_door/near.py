@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
 from stagedoor._door.config import DoorConfig, NearAnswers
+from stagedoor._door.guards import split_target
 from stagedoor._door.outline import outline_of
 from stagedoor._door.protocol import DoorProtocol
 from stagedoor._door.reader import Head
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["NearDoorProtocol"]
 
 _METHODS: Final = frozenset({"GET", "HEAD"})
+_END_OF_LINE: Final = b"\r\n"
+_VERSION: Final = b" HTTP/1.1"
 
 
 class NearDoorProtocol(DoorProtocol):
@@ -60,12 +63,27 @@ class NearDoorProtocol(DoorProtocol):
     def _alike(self, near: NearAnswers, data: bytes) -> bytes | None:
         """Return the answer to a head of a known outline; what no answer is known for costs one look."""
         self._outline = None
-        if not data.startswith(b"GET ") or not near.permits(data[4 : data.find(b" ", 4)]):
+        if not data.startswith(b"GET "):
+            return None
+        permitted, tight = near.permits(data[4 : data.find(b" ", 4)]), near.shedding.may_refuse()
+        if not (permitted or tight):
             return None
         self._outline = outline = outline_of(data, self._limits, near.deciding)
         if outline is None:
             return None
-        return near.alike(outline, data, self._client, self._state.default_headers)
+        second = self._state.default_headers
+        whole = near.alike(outline, data, self._client, second) if permitted else None
+        return self._refused(near, outline, data) if whole is None and tight else whole
+
+    def _refused(self, near: NearAnswers, outline: bytes, data: bytes) -> bytes | None:
+        """Return the refusal of a head that is like one that was refused, wherever each of them leads."""
+        line, end, others = outline.partition(_END_OF_LINE)
+        if not line.endswith(_VERSION) or len(line) + len(end) > self._limits.request_line:
+            return None
+        target = split_target(line[4 : -len(_VERSION)])
+        if target is None or not line.startswith(b"GET /"):
+            return None
+        return near.shedding.refusal_alike(others, target.raw_path, data, self._state.default_headers)
 
     def begin(self, head: Head) -> None:
         """Answer a request that is alone and known, or serve it."""
@@ -90,11 +108,19 @@ class NearDoorProtocol(DoorProtocol):
             else None
         )
         if whole is None and plain and head.method == "GET":
-            whole = near.refusal(target.raw_path, head.fields, self._state.default_headers)
+            whole = near.shedding.refusal(
+                target.raw_path, head.fields, self._others(target.raw_path), self._state.default_headers
+            )
         if whole is None:
             DoorProtocol.begin(self, head)
         else:
             self._give(whole)
+
+    def _others(self, path: bytes) -> bytes | None:
+        """Return the outline without the request line; None if it speaks for no other path: probes name any host."""
+        if self._outline is None or path.startswith(self._limits.exempt):
+            return None
+        return self._outline.partition(_END_OF_LINE)[2]
 
     def _is_free(self) -> bool:
         """Tell whether an answer may leave at once, and the connection goes on after it."""

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from stagedoor._aggregate.part import PlanError, signature_of
 from stagedoor._events import upstream_of
+from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.arguments import varied
 from stagedoor._face.backends import Backend
 from stagedoor._face.caller import unvaried
@@ -231,10 +232,17 @@ class Blueprint:
         return self._seen[function]
 
     def waited_for(self) -> dict[str, str]:
-        """Return the one service whose call a handler's code shows, by the handler's name; it is why that fails."""
-        shown = {one.function.__name__: self.seen(one.function) for one in self.handlers}
+        """Return the one service that stands behind a screen or a handler, by its name; it is why that fails."""
+        screens = {id(one.declared): self._names_behind(one) for one in self.layouts}
+        shown = {one.declared.name: screens[id(one.declared)] for one in self.layouts}
+        for one in self.handlers:
+            used = used_by(one.function, Aggregate)
+            shown[one.function.__name__] = set().union(*(screens.get(id(each), {each.name}) for each in used))
         names = {one.name for one in self.behind}
-        return {name: used[0].name for name, used in shown.items() if len(used) == 1 and name not in names}
+        return {name: min(used) for name, used in shown.items() if len(used) == 1 and name not in names}
+
+    def _names_behind(self, layout: Layout[Any]) -> set[str]:
+        return {one.name for part in layout.declared.parts for one in self.uses_of(part)}
 
     def uses_of(self, part: DeclaredPart) -> Sequence[Any]:
         """Return the services and sources of a part: as it says, else as its code shows."""

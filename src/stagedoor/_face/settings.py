@@ -38,9 +38,9 @@ class Settings:
     `trusted_proxies` are addresses and networks whose word on the client counts. `trusted_hosts` are the names under
     which it is served, any if empty: a request for another is 421, but for health and metrics. `max_connections` and
     `connections_per_client` bound the door. `cache_bytes` is what answers may take in memory; with `near_cache` the
-    door gives kept answers again by itself, with `compression` text and JSON leave as gzip where they may. `docs_only`
-    serves documents, health and what asks no service; all else is 503, and nothing is opened. `sentry_dsn` is told of
-    errors of ours, and of a share of all requests (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
+    door gives kept answers again by itself, with `compression` text and JSON leave compressed where they may.
+    `docs_only` serves documents, health and what asks no service; all else is 503, and nothing is opened. `sentry_dsn`
+    is told of errors of ours, and of a share of all requests (`sentry_traces_rate`, 0 to 1). Raises `ConfigError`.
     """
 
     host: str = "127.0.0.1"
@@ -297,7 +297,7 @@ _SETTINGS: Final = (
         "cache_bytes", _number, _is_whole(2**16, 2**53), "bytes, 65536 or more", "what kept answers may take"
     ),
     _switched("near_cache", "whether the door gives kept answers again by itself"),
-    _switched("compression", "whether text and JSON leave as gzip where they may"),
+    _switched("compression", "whether text and JSON leave compressed where they may"),
     _switched("docs_only", "serve documents, and no data"),
     Setting(
         "sentry_dsn",

@@ -29,6 +29,7 @@ __all__ = ["Stores", "limits_of_routes", "stores_of"]
 _SHOWN_KEYS = 10
 _SCAN_COUNT = 1000
 _SCAN_ROUNDS = 200
+_SILENT = frozenset(("", "connection lost", "refused the connection", "timeout"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,13 @@ class Stores:
         """Return how Redis is, as the store itself knows it."""
         if self.in_use == "redis":
             return Component("healthy")
-        return Component("unhealthy", detail="not answering; memory cache in use")
+        return Component("unhealthy", detail=f"{self.trouble}; memory cache in use")
+
+    @property
+    def trouble(self) -> str:
+        """Say why Redis is not in use; that nothing comes of it is one thing, whoever found out."""
+        told = "" if self.tiers is None else self.tiers.far.trouble
+        return "not answering" if told in _SILENT else told
 
     def counts(self) -> Mapping[str, int]:
         """Return the tasks of the store itself."""
@@ -91,7 +98,7 @@ class Stores:
         Raises `UpstreamUnavailable` where there is none, or it does not answer; `UpstreamGarbled` for nonsense.
         """
         if self.server is None or self.in_use != "redis":
-            raise UpstreamUnavailable("redis.figures", "not answering; memory cache in use")
+            raise UpstreamUnavailable("redis.figures", f"{self.trouble}; memory cache in use")
         try:
             info = _info(await self.server.command("INFO"))
             hits, misses = int(info.get("keyspace_hits", 0)), int(info.get("keyspace_misses", 0))

@@ -23,10 +23,13 @@ _DEEPEST = 12
 _MOST = 100  # members of a container that are looked at
 
 
-def used_by(function: Callable[..., object]) -> list[Any]:
-    """Return the services and sources that a function may use, each once, in order of appearance."""
+def used_by(function: Callable[..., object], *kinds: type) -> list[Any]:
+    """Return the services and sources that a function may use, each once, in order of appearance.
+
+    With `kinds` of the kit's, such as a screen, also what it uses of these.
+    """
     found: dict[int, Any] = {}
-    for one in _reached(function, set(), 0):
+    for one in _reached(function, set(), 0, *kinds):
         found.setdefault(id(one), one)
     return list(found.values())
 

@@ -51,8 +51,8 @@ class KeySource(Protocol):
         """Look again, for a token without an id that no key fits; raises `Denied`."""
         ...
 
-    def used(self) -> None:
-        """Hear that keys which are here were used: they may be old."""
+    def used(self) -> bool:
+        """Hear that keys which are here are used; False if they are so old that `keys` has to be asked."""
         ...
 
     def start(self) -> None:
@@ -82,8 +82,8 @@ class FixedKeys:
     async def other(self, kid: str | None, algorithm: str, deadline: DueTime) -> list[PyJWK]:
         return []
 
-    def used(self) -> None:
-        """Stay as it is."""
+    def used(self) -> bool:
+        return True
 
     def start(self) -> None:
         """Wait for nothing."""
@@ -112,8 +112,7 @@ class Tokens:
 
     async def authenticate(self, fields: Headers, deadline: DueTime) -> Known:
         recognised, self._recognised = self._recognised, None
-        if recognised is not None and recognised[0] is fields:
-            self._source.used()
+        if recognised is not None and recognised[0] is fields and self._source.used():
             return recognised[1]
         token = token_of(fields)
         head = read_head(token, self._rules.algorithms)
@@ -181,7 +180,7 @@ def token_of(fields: Headers) -> str:
 def read_head(token: str, algorithms: frozenset[str], types: frozenset[str] = _TYPES) -> TokenHeader:
     """Return the head of a token; raises `Denied` for another algorithm than is pinned, and for what we do not know."""
     first, dots, _ = token.partition(".")
-    if not dots or token.count(".") != 2:
+    if not dots or token.count(".") != 2 or "=" in token:  # RFC 7515 2: nothing is padded
         raise Denied("invalid", "the token is malformed")
     try:
         said: Any = orjson.loads(base64.b64decode(first + "=" * (-len(first) % 4), b"-_", validate=True))

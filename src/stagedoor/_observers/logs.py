@@ -48,7 +48,14 @@ _TROUBLE: Final = frozenset(
     {BreakerMoved, BudgetExhausted, CallShed, RefreshFailed, RetryScheduled, StoreFailed, StoreRestored}
 )
 _REPEATED: Final = frozenset(
-    {"call_shed", "refresh_failed", "retry_budget_exhausted", "retry_scheduled", "upstream_failed"}
+    {
+        "call_shed",
+        "refresh_failed",
+        "retry_budget_exhausted",
+        "retry_scheduled",
+        "store_failed",
+        "upstream_failed",
+    }
 )
 _BURST: Final = 10.0
 _EACH_MINUTE: Final = 1 / 60
@@ -177,11 +184,14 @@ class Logs:
             return
         record = self._record(level, method, endpoint, status, seconds, request_id, trace_id)
         if cause:
-            name, colon, reason = cause.partition(": ")
-            record["cause"] = f"{self._labels.get(name, name)}{colon}{reason}"
+            record["cause"] = self._labelled(cause)
         if self._spans:
             record["span_id"] = span_id
         self._put(record)
+
+    def _labelled(self, cause: str) -> str:
+        name, colon, reason = cause.partition(": ")
+        return f"{self._labels.get(name, name)}{colon}{reason}"
 
     def _record(
         self,
@@ -206,11 +216,13 @@ class Logs:
         }
         return {**record, "service": self._service} if self._service else record
 
-    def prepared(self, method: str, endpoint: str, status: int) -> Callable[[float, str, str], None]:
+    def prepared(
+        self, method: str, endpoint: str, status: int, cause: str = ""
+    ) -> Callable[[float, str, str], None]:
         """Return what logs one request of this kind, in the same line as `request_ended` would."""
-        template = self._template(method, endpoint, status)
+        template = self._template(method, endpoint, status, cause)
         if template is None:
-            return partial(self.request_ended, method, endpoint, status)
+            return partial(self.request_ended, method, endpoint, status, cause=cause)
         first, second, third, fourth, last = template
 
         def logged(seconds: float, request_id: str, trace_id: str) -> None:
@@ -220,16 +232,15 @@ class Logs:
 
         return logged
 
-    def _template(self, method: str, endpoint: str, status: int) -> list[str] | None:
+    def _template(self, method: str, endpoint: str, status: int, cause: str) -> list[str] | None:
         """Return what of a line of JSON stands between what differs; None where lines are of another kind, or drawn."""
-        if (
-            status >= 500
-            or self._least > _LEVELS["INFO"]
-            or self._encode is not as_json
-            or self._sample < 1.0
-        ):
+        level: Level = "INFO" if status < 500 else "WARNING"
+        drawn = self._sample < 1.0 and status < 400
+        if drawn or self._spans or self._least > _LEVELS[level] or self._encode is not as_json:
             return None
-        record = self._record("INFO", method, endpoint, status, _TOOK, "?", "?")
+        record = self._record(level, method, endpoint, status, _TOOK, "?", "?")
+        if cause:
+            record["cause"] = self._labelled(cause)
         line = as_json({**record, "timestamp": "?"}).decode()
         for name in ("timestamp", "request_id", "trace_id"):  # no text holds a bare quote, no line a NUL
             line = line.replace(f'"{name}":"?"', f'"{name}":"\0"')
@@ -339,7 +350,8 @@ def _told(event: Event) -> Told | None:
     match event:
         case AttemptEnded() | RetryScheduled() | RefreshFailed():
             return _of_error(event)
-        case BreakerMoved(operation, before, after):
+        case BreakerMoved(operation, before, after) if "closed" in (before, after):
+            # Between the two it looks, again and again, whether the same outage is over.
             return "breaker_moved", upstream_of(operation), {"reason": after, "before": before}
         case CallShed(operation, reason):
             return "call_shed", upstream_of(operation), {"reason": reason, "operation": operation}
@@ -354,7 +366,9 @@ def _of_error(event: AttemptEnded | RetryScheduled | RefreshFailed) -> Told | No
     error = event.error
     if error is None or error.reason == "rejected":
         return None
-    service, fields = upstream_of(event.operation), {"reason": error.reason, "operation": event.operation}
+    # What is kept may be of several services: the one to look at is the one that failed.
+    asked = error.operation if isinstance(event, RefreshFailed) and error.operation else event.operation
+    service, fields = upstream_of(asked), {"reason": error.reason, "operation": event.operation}
     match event:
         case AttemptEnded(_, attempt, seconds):
             took = {"attempt": attempt, "duration_ms": round(seconds * 1000, 3)}
@@ -368,5 +382,6 @@ def _of_error(event: AttemptEnded | RetryScheduled | RefreshFailed) -> Told | No
 
 def _of_store(event: StoreFailed | StoreRestored) -> Told:
     if isinstance(event, StoreFailed):
-        return "store_failed", event.store, {"reason": event.error}
+        detail = {"detail": event.error} if event.error != event.reason else {}
+        return "store_failed", event.store, {"reason": event.reason, **detail}
     return "store_restored", event.store, {}

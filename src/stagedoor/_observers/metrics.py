@@ -36,7 +36,6 @@ _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "O
 _STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 _MOST_ENDPOINTS: Final = 500
 _SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1.0, 2.5, 5.0, 10.0)
-_DIRECTORY = "PROMETHEUS_MULTIPROC_DIR"
 
 K = TypeVar("K")
 C = TypeVar("C")
@@ -101,8 +100,8 @@ class Metrics:
         self._keepers: frozenset[str] = frozenset()
         self._endpoints: set[str] = set()
         self.registry = CollectorRegistry()
-        folder = os.environ.get(_DIRECTORY)
-        self._files = None if folder is None else shared_numbers.NumberFiles(Path(folder))
+        folder = os.environ.get(shared_numbers.DIRECTORY)
+        self._files = None if not folder else shared_numbers.NumberFiles(Path(folder))
         if process and self._files is None:
             ProcessCollector(registry=self.registry)
         self._facts: list[Collector] = []
@@ -170,8 +169,11 @@ class Metrics:
         if status == 429:
             self._limited.inc()
 
-    def prepared(self, method: str, endpoint: str, status: int) -> Callable[[float, str, str], None]:
+    def prepared(
+        self, method: str, endpoint: str, status: int, cause: str = ""
+    ) -> Callable[[float, str, str], None]:
         """Return what counts one request of this kind that began and ended at once."""
+        del cause
         if method not in _METHODS:
             method = "OTHER"
         if endpoint not in self._endpoints:
@@ -223,7 +225,7 @@ class Metrics:
         self._load()
         registry = self.registry
         if self._files is not None:
-            forget_the_dead(Path(os.environ[_DIRECTORY]))
+            forget_the_dead(Path(os.environ[shared_numbers.DIRECTORY]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             for collector in self._facts:
@@ -240,10 +242,12 @@ class Metrics:
         self._attempts[event.operation].observe(event.seconds)
         if event.error is not None and not isinstance(event.error, UpstreamRejected):
             self._errors[event.operation].inc()
+            self._failures[event.operation, event.error.reason].inc()
 
     def _store_failed(self, event: events.StoreFailed) -> None:
         # What fails is not asked until its watch has an answer: a breaker in all but name.
         self._errors[event.store].inc()
+        self._failures[event.store, event.reason].inc()
         self._breaker[event.store].set(_STATES["open"])
 
     def _cache_lookup(self, event: events.CacheLookup) -> None:
@@ -336,6 +340,12 @@ class Metrics:
             return self._by_service(self._counter(name, text, "service_name"))
 
         self._errors = count("service_errors_total", "Attempts and stores that failed.")
+        failures = self._counter("upstream_failures_total", "The same, by reason.", "service_name", "reason")
+        for label, reason in product(self._names.values(), ("timeout", "unavailable", "garbled")):
+            failures.labels(label, reason)
+        self._failures: _Children[tuple[str, str], Counting] = _Children(
+            lambda key: failures.labels(self._service(key[0]), key[1])
+        )
         self._retries = count("upstream_retries_total", "Attempts after the first.")
         self._exhausted = count("retry_budget_exhausted_total", "Retries that the budget refused.")
         self._hedges = count("upstream_hedges_total", "Further copies of slow calls.")
@@ -382,4 +392,4 @@ def prepare_workers(directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     for file in directory.glob("*.db"):
         file.unlink()
-    os.environ[_DIRECTORY] = str(directory)
+    os.environ[shared_numbers.DIRECTORY] = str(directory)

@@ -61,6 +61,7 @@ class Sentry(logging.Handler):
                 server_name="",
                 traces_sample_rate=None,  # we choose; the library only carries
                 before_send=_bare,
+                _experiments={"transport_compression_level": 9},  # of gzip, whatever is installed
                 **options,
             )
         except BadDsn:

@@ -22,9 +22,22 @@ from typing import Final, Generic, TypeVar
 from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.utils import floatToGoString
 
-__all__ = ["NumberFiles", "SharedFamily", "SharedNumber", "SharedSpread", "counters", "gauges", "histograms"]
+from stagedoor.errors import ConfigError
+
+__all__ = [
+    "DIRECTORY",
+    "NumberFiles",
+    "SharedFamily",
+    "SharedNumber",
+    "SharedSpread",
+    "check_numbers",
+    "counters",
+    "gauges",
+    "histograms",
+]
 
 C = TypeVar("C")
+DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
 _SIZE: Final = 65_536  # of a new file
 _BEGIN: Final = 8
 _USED: Final = struct.Struct("i")
@@ -79,11 +92,24 @@ class NumberFile:
 _GAUGES: Final[dict[Path, NumberFile]] = {}  # of this process: the library finds them by its id
 
 
+def check_numbers() -> None:
+    """Raise `ConfigError` where the numbers of several workers have a folder that takes none."""
+    folder = os.environ.get(DIRECTORY)
+    if folder:
+        NumberFiles(Path(folder))
+
+
 class NumberFiles:
     """The files of this process in the folder of all workers, made when they are needed."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        """Raise `ConfigError` where nothing can be written there."""
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                self._folder = folder
+        except OSError as error:
+            wanted = "must be a folder that is there and can be written"
+            raise ConfigError(f"{DIRECTORY}: {str(folder)!r} {wanted} ({error.strerror})") from error
         self._files: dict[str, NumberFile] = {}
         self._gauges: list[_Place] = []
         weakref.finalize(self, _reset, self._gauges).atexit = False

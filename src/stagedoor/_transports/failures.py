@@ -5,34 +5,15 @@ No detail names a host, port or path (T21): such facts are in the cause only.
 """
 
 import errno
-import socket
 import ssl
-from collections.abc import Mapping
 
+from stagedoor._reaching import kept_by
 from stagedoor.errors import Overloaded, UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
 
 __all__ = ["ConnectTimeout", "Disconnected", "Failure", "Garbled", "Late", "PoolTimeout", "translated"]
 
 # Our own shortage, not the upstream's fault (C9).
 _LOCAL = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL))
-
-_AWAY = frozenset((errno.EHOSTUNREACH, errno.ENETUNREACH))
-_REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
-    (ConnectionRefusedError, "refused the connection"),
-    ((ConnectionResetError, ConnectionAbortedError, BrokenPipeError), "reset the connection"),
-    (socket.gaierror, "its name cannot be resolved"),
-    (ssl.SSLError, "the TLS handshake failed"),
-    (FileNotFoundError, "its socket is not there"),
-)
-# By the number that OpenSSL gives (x509_vfy.h): each is mended by somebody else.
-_REFUSED: Mapping[int, str] = {
-    9: "its certificate is not valid yet",
-    10: "its certificate has expired",
-    **dict.fromkeys((18, 19, 20, 21), "its certificate is of an authority that is not known here"),
-    23: "its certificate has been revoked",
-    **dict.fromkeys((62, 64), "its certificate is for another name"),
-}
-_NO_TLS = frozenset(("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"))
 
 
 class Failure(Exception):
@@ -72,6 +53,8 @@ def translated(operation: str, failure: Exception) -> UpstreamError:
     match failure:
         case PoolTimeout():
             return Overloaded(operation, "no connection came free in time")
+        case ConnectTimeout():
+            return UpstreamTimeout(operation, "no connection in time", retryable=True)
         case Late() | TimeoutError():
             return UpstreamTimeout(operation, retryable=True)
         case Garbled():
@@ -85,17 +68,7 @@ def _unreachable(operation: str, failure: Exception) -> UpstreamError:
     if isinstance(failure, Disconnected):
         return UpstreamUnavailable(operation, "closed before the head of an answer", retryable=True)
     if isinstance(failure, ssl.SSLCertVerificationError):
-        told = _REFUSED.get(getattr(failure, "verify_code", 0), "its certificate is not trusted")
-        return UpstreamUnavailable(operation, told)
+        return UpstreamUnavailable(operation, kept_by(failure))
     if isinstance(failure, OSError) and failure.errno in _LOCAL:
         return Overloaded(operation, "no descriptor or port left")
-    return UpstreamUnavailable(operation, _why(failure), retryable=True)
-
-
-def _why(failure: Exception) -> str:
-    """Say what an operator looks for next: the process, the name, the network or the certificate."""
-    if isinstance(failure, OSError) and failure.errno in _AWAY:
-        return "there is no route to it"
-    if isinstance(failure, ssl.SSLError) and getattr(failure, "reason", "") in _NO_TLS:
-        return "it speaks no TLS on this port"
-    return next((told for kinds, told in _REASONS if isinstance(failure, kinds)), "could not be reached")
+    return UpstreamUnavailable(operation, kept_by(failure), retryable=True)

@@ -49,7 +49,7 @@ class AccessObserver(Protocol):
 class Preparing(Protocol):
     """Who is told of requests and can get ready for many of one kind."""
 
-    def prepared(self, method: str, endpoint: str, status: int) -> Told:
+    def prepared(self, method: str, endpoint: str, status: int, cause: str = "") -> Told:
         """Return what does for one request what `request_started` and `request_ended` do together."""
         ...
 
@@ -134,17 +134,9 @@ class RequestCounter:
             cause = problem.kind if problem.status >= 500 else ""
             sink.request_ended("OTHER", UNMATCHED, problem.status, 0.0, request_id, "", cause)
 
-    def turned_away(
-        self, endpoint: str, problem: ProblemDetails, seconds: float, request_id: str, trace_id: str
-    ) -> None:
-        """Count a GET of a route that was turned away before its application began."""
-        for sink in self._traffic:
-            sink.request_started()
-            sink.request_ended("GET", endpoint, problem.status, seconds, request_id, trace_id, problem.kind)
-
-    def prepared(self, method: str, endpoint: str, status: int) -> Told:
+    def prepared(self, method: str, endpoint: str, status: int, cause: str = "") -> Told:
         """Return what tells of one request of this kind that began and ended at once."""
-        each = tuple([_prepared(sink, method, endpoint, status) for sink in self._traffic])
+        each = tuple([_prepared(sink, method, endpoint, status, cause) for sink in self._traffic])
         if len(each) == 1:
             return each[0]
 
@@ -155,10 +147,10 @@ class RequestCounter:
         return tell
 
 
-def _prepared(sink: AccessObserver, method: str, endpoint: str, status: int) -> Told:
+def _prepared(sink: AccessObserver, method: str, endpoint: str, status: int, cause: str) -> Told:
     if isinstance(sink, Preparing):
-        return sink.prepared(method, endpoint, status)
-    return partial(_tell, sink, method, endpoint, status)
+        return sink.prepared(method, endpoint, status, cause)
+    return partial(_tell, sink, method, endpoint, status, cause)
 
 
 def _tell(
@@ -166,9 +158,10 @@ def _tell(
     method: str,
     endpoint: str,
     status: int,
+    cause: str,
     seconds: float,
     request_id: str,
     trace_id: str,
 ) -> None:
     sink.request_started()
-    sink.request_ended(method, endpoint, status, seconds, request_id, trace_id)
+    sink.request_ended(method, endpoint, status, seconds, request_id, trace_id, cause)

@@ -19,6 +19,7 @@ __all__ = [
     "conditional",
     "etag_of",
     "html",
+    "is_another",
     "json",
     "matches",
     "repeat_of",
@@ -103,6 +104,12 @@ def resolved(answer: WebAnswer) -> WebAnswer:
     if answer.etag is None or answer.condition is None or not matches(answer.etag, answer.condition):
         return answer
     return WebAnswer(304, without_body(answer.headers), b"", None, answer.repeat)
+
+
+def is_another(answer: WebAnswer, if_match: bytes | None) -> bool:
+    """Tell whether an answer is none of those that its client demands (RFC 9110 13.1.1)."""
+    etag = answer.etag
+    return not (etag is None or if_match is None or matches(etag, if_match, weakly=False))
 
 
 def without_body(fields: Headers) -> Headers:

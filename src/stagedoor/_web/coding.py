@@ -6,14 +6,13 @@ are coded only where their route asks for it; problems never are.
 """
 
 import re
-import zlib
-from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final
 
 from stagedoor._requests import Headers
+from stagedoor._web.coders import CODERS
 
-__all__ = ["CODERS", "coded_etag", "is_compressible", "selected", "varied"]
+__all__ = ["coded_etag", "is_compressible", "selected", "varied"]
 
 _LEAST: Final = 1_024  # octets: below, a head is most of what is sent
 _TEXT: Final = re.compile(
@@ -37,25 +36,23 @@ _MEMBER: Final = re.compile(
     rb"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?"
 )
 _REMEMBERED: Final = 256  # values of a field: browsers send some ten of Accept-Encoding
+_LONGEST: Final = (
+    1_024  # octets of one: a longer one is no browser's, and what is remembered has to be bounded
+)
 _ALIASES: Final = {"x-gzip": "gzip"}  # RFC 9110 8.4.1.3
 
 
-def _gzip(body: bytes) -> bytes:
-    """Return the body as gzip, the same each time: without a name and a date."""
-    packer = zlib.compressobj(6, zlib.DEFLATED, 31)
-    return packer.compress(body) + packer.flush()
-
-
-# By preference, where a client has none.
-CODERS: Final[Mapping[str, Callable[[bytes], bytes]]] = {"gzip": _gzip}
-
-
-@lru_cache(_REMEMBERED)
 def selected(accepted: bytes) -> str:
     """Return the coding that a client likes best of those there are; "" for the answer as it is.
 
     A member that is none is passed over; of those with one weight ours is the first, and a coding comes before none.
+    What is not named but means any (`*`) is gzip, which everybody reads. Of a list that is too long nothing is read.
     """
+    return _best(accepted) if len(accepted) <= _LONGEST else ""
+
+
+@lru_cache(_REMEMBERED)
+def _best(accepted: bytes) -> str:
     weights: dict[str, float] = {}
     for member in accepted.split(b","):
         found = _MEMBER.fullmatch(member)
@@ -63,7 +60,8 @@ def selected(accepted: bytes) -> str:
             name = found[1].decode().lower()
             weights.setdefault(_ALIASES.get(name, name), 1.0 if found[2] is None else float(found[2]))
     others = weights.get("*", 0.0)
-    best = max(CODERS, key=lambda name: weights.get(name, others))  # the first of the best
+    meant = [name for name in CODERS if name in weights or name == "gzip"]
+    best = max(meant, key=lambda name: weights.get(name, others))  # the first of the best
     weight = weights.get(best, others)
     return best if weight > 0.0 and weight >= weights.get("identity", 0.0) else ""
 

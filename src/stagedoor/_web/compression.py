@@ -17,7 +17,8 @@ from stagedoor._cache.entry import Entry
 from stagedoor._cache.memory import MemoryStore
 from stagedoor._cache.store import StoredEntry
 from stagedoor._web.answer import Repeat, WebAnswer, resolved
-from stagedoor._web.coding import CODERS, coded_etag, is_compressible, selected, varied
+from stagedoor._web.coders import CODERS
+from stagedoor._web.coding import coded_etag, is_compressible, selected, varied
 
 __all__ = ["Compression", "has_forms"]
 

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from stagedoor import _context as context
 from stagedoor import _problems as problems
-from stagedoor._addresses import Trust, client_key, client_of
+from stagedoor._addresses import Trust, client_key, client_of, trust
 from stagedoor._aggregate.plan import Plan
 from stagedoor._asgi import Receive, Scope, Send
 from stagedoor._call import Env
@@ -30,7 +30,7 @@ from stagedoor._parameters import BeyondWindow, Invalid
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._web.access import CLIENT_CLOSED, AccessObserver, RequestCounter, signed
-from stagedoor._web.answer import WebAnswer, resolved
+from stagedoor._web.answer import WebAnswer, is_another, resolved
 from stagedoor._web.compression import Compression, has_forms
 from stagedoor._web.cors import Cors, is_foreign, is_preflight
 from stagedoor._web.disconnect import ClientGone, while_connected
@@ -52,16 +52,13 @@ __all__ = ["GatewayApp"]
 
 _LOGGER = logging.getLogger("stagedoor._web")
 _KIT = str(Path(__file__).parent.parent)
+_NOBODY = trust(())
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GONE = WebAnswer(CLIENT_CLOSED, ())
 _MOST = 10_000  # requests under way at once, however much time the processor has
-_TURNS = 20  # of the loop that an answer needs at most: in time for its deadline if each is
+_TURNS = 30  # of the loop that an answer needs, with its waits: in time for its deadline if each is
 _SLOWEST_TURN = 0.1  # seconds, for deadlines of any length: health has to be answered too
 _BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is longer anyhow
-
-
-def _nobody(_: str) -> bool:
-    return False
 
 
 def _nobody_asks(_: Exception) -> None:
@@ -93,7 +90,7 @@ class GatewayApp:
         traffic: Sequence[AccessObserver] = (),
         upstreams: Sequence[Upstream[Any, Any]] = (),
         plans: Sequence[Plan[Any]] = (),
-        trusted: Trust = _nobody,
+        trusted: Trust = _NOBODY,
         throttle: Limiter | None = None,
         limits: Mapping[str, Limiter] | None = None,
         cors: Cors | None = None,
@@ -364,6 +361,10 @@ class GatewayApp:
         if self.compression is not None and has_forms(answer, asked):
             accepted = listed(b"accept-encoding", exchange.headers, exchange.scope["headers"])
             answer = await self.compression.coded(answer, asked, accepted)
+        if answer.etag is not None and b"if-match" in exchange.headers:
+            demanded = listed(b"if-match", exchange.headers, exchange.scope["headers"])
+            if is_another(answer, demanded):
+                return self._problem(exchange, problems.precondition_failed())
         return answer if answer.condition is None else resolved(answer)
 
     def dress(self, fields: list[tuple[bytes, bytes]], request_id: bytes, origin: bytes | None) -> None:

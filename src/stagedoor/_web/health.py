@@ -5,12 +5,13 @@ A probe goes straight to a transport, round all policies: it moves no breaker an
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from stagedoor._call import Call, Transport
 from stagedoor._clock import Clock
 from stagedoor._deadline import DueTime, TimeoutScope
+from stagedoor._requests import HttpResponse
 from stagedoor._upstream import Upstream
 from stagedoor.errors import UpstreamError
 
@@ -23,11 +24,15 @@ _SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """How one thing behind the gateway is: `ms` is the probe's duration, `detail` says what is wrong."""
+    """How one thing behind the gateway is: `ms` is the probe's duration, `detail` says what is wrong.
+
+    `response` is what it said, where it is asked over HTTP.
+    """
 
     status: Status
     ms: float | None = None
     detail: str | None = None
+    response: HttpResponse | None = field(default=None, compare=False, repr=False)
 
     def as_json(self) -> dict[str, Any]:
         """Write it as the health answer does; what is None is left out."""
@@ -88,19 +93,27 @@ def probe_of(
     async def probe() -> Component:
         started = now()
         call = Call(f"{upstream.name}.health", payload, b"", "", DueTime(started + _SECONDS), True)
+        answer: object = None
         try:
-            await transport.send(call)
+            answer = await transport.send(call)
         except UpstreamError as error:
             if error.reason != "rejected" or not tolerant:
-                return Component("unhealthy", detail=_WORDS[error.reason])
+                return Component("unhealthy", detail=_why(error), response=error.response)
         ms = round((now() - started) * 1000, 1)
         if "half_open" in upstream.circuits():
             return Component("degraded", ms, "returning: the circuit breaker is half open")
-        return Component("healthy", ms)
+        return Component("healthy", ms, response=answer if isinstance(answer, HttpResponse) else None)
 
     return probe
 
 
+def _why(error: UpstreamError) -> str:
+    """Say what the log says of such a failure (T21: a detail names no host)."""
+    words = _WORDS[error.reason]
+    return f"{words}: {error.detail[:_LONGEST]}" if error.detail else words
+
+
+_LONGEST = 200
 _WORDS = {
     "timeout": "not answering in time",
     "unavailable": "not reachable, or failing",

@@ -88,8 +88,8 @@ class NearCache:
         self._outlines: Table[KnownHead] = Table(room)
         self._permitted = self._permissions.get
         self._known = self._heads.get
-        self.refusal = Shedding(gateway, render).refusal
         self._outlined = self._outlines.get
+        self.shedding = Shedding(gateway, render, room)
         self.deciding = DECIDING
 
     # --- what the door asks ---------------------------------------------------------------------------------------

@@ -21,8 +21,9 @@ def forwarded_prefix(said: bytes) -> str:
     steps = [step.strip() for step in said.split(b",")]
     if len(said) > _LONGEST or not all(map(_PREFIX.fullmatch, steps)):
         return ""
-    whole = b"".join(step.rstrip(b"/") for step in steps).decode("ascii")
-    return "" if {".", ".."} & set(unquote(whole).split("/")) else unquote(whole)
+    whole = unquote(b"".join(step.rstrip(b"/") for step in steps).decode("ascii"))
+    # `/%2Fother.example` would lead away: to `//other.example`, which is another host (RFC 3986 4.2).
+    return "" if {"", ".", ".."} & set(whole.split("/")[1:]) else whole
 
 
 def below(root: str, fields: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

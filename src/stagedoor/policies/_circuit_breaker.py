@@ -17,7 +17,14 @@ from stagedoor import _context as context
 from stagedoor._call import Call, Env, Send
 from stagedoor._deadline import is_late
 from stagedoor._events import BreakerMoved, BreakerState, CallShed, upstream_of
-from stagedoor.errors import CircuitOpen, Overloaded, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.errors import (
+    CircuitOpen,
+    Overloaded,
+    UpstreamGarbled,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from stagedoor.policies._circuit import Circuit, CircuitRule, Hold
 from stagedoor.policies._cost import Cost
 from stagedoor.policies._notice import Notice
@@ -120,6 +127,8 @@ class CircuitBreakerSend(Generic[P, R]):
         shortened = waited or asked.record.waited > 0 or asked.route_deadline is not None
         if is_failure(error, shortened=shortened):
             self._failed(ticket, began)
+        elif isinstance(error, UpstreamRejected) and self.circuit.state == "half_open":
+            self.succeeded(ticket, began, self._now())  # they say no: they are back
         else:
             self.circuit.release(ticket)
             self._news.tell()

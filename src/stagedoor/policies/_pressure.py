@@ -82,13 +82,19 @@ class Pressure:
 
         A promise that nobody redeems is forgotten with the next turn that is told of.
         """
-        limit, total = self.limit, self.total + self.promised
-        of_its_own = self.under_way[priority] + self._promised[priority]
-        if total >= limit * _ROOM[priority] and of_its_own >= limit * _SHARE[priority]:
+        if self.is_full(priority):
             return False
         self._promised[priority] += 1
         self.promised += 1
         return True
+
+    def is_full(self, priority: context.Priority) -> bool:
+        """Tell whether one more would be refused now."""
+        limit = self.limit
+        return (
+            self.total + self.promised >= limit * _ROOM[priority]
+            and self.under_way[priority] + self._promised[priority] >= limit * _SHARE[priority]
+        )
 
     def is_tight(self) -> bool:
         """Tell whether anybody may be refused."""

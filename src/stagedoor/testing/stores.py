@@ -22,6 +22,7 @@ class _StoreData:
         default_factory=dict
     )  # bytes, and the millisecond of their end
     log: dict[bytes, int] = field(default_factory=dict)
+    epoch: float = _EPOCH
     limit: int = 10_000
 
 
@@ -87,6 +88,10 @@ class FakeServer:
             if not future.done():
                 future.set_result(answer)
 
+    def set_clock(self, seconds: float) -> None:
+        """Move the server's clock by so much, forward or back."""
+        self._data.epoch += seconds
+
     def lose(self) -> None:
         """Forget everything, as a restart without persistence does."""
         self._data.entries.clear()
@@ -133,7 +138,7 @@ class FakeServer:
         return act()
 
     def _now(self) -> int:
-        return int((self._clock.now() + _EPOCH) * 1e6)
+        return int((self._clock.now() + self._data.epoch) * 1e6)
 
     def _newest(self) -> int:
         return max(self._data.log.values(), default=0)
@@ -153,7 +158,7 @@ class FakeServer:
         if self._newest() != heard:
             return self._answer(heard), False
         old = self.entries().get(key)
-        if old is None or int(old[BORN]) <= int(data[BORN]):
+        if old is None or int(old[BORN]) <= int(data[BORN]) or self._age(old) < 0:
             self._data.entries[key] = (data, until)
         return self._answer(heard), True
 
@@ -161,10 +166,14 @@ class FakeServer:
         self, key: bytes, data: bytes, until: int, heard: int, young: int
     ) -> tuple[Invalidations, bool, bytes | None, float]:
         old = self.entries().get(key)
-        if old is None or self._newest() != heard or self._now() / 1000 - int(old[BORN]) >= young:
+        if old is None or self._newest() != heard or not 0 <= self._age(old) < young:
             return (*self._write(key, data, until, heard), None, 0.0)
         left = self._data.entries[key][1] / 1000 - self._now() / 1e6
         return self._answer(heard), True, self._change(old) if self._change else old, left
+
+    def _age(self, data: bytes) -> float:
+        """Return the milliseconds since an entry was born; less than 0 if the clock was set back since."""
+        return self._now() / 1000 - int(data[BORN])
 
     def _purge(self, names: Iterable[bytes], heard: int) -> Invalidations:
         log = self._data.log

@@ -6,7 +6,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select, text
 
 from cinema.data.sowing import has_catalogue, sow_films
-from cinema.database import Database
+from cinema.database import Database, open_database
+from cinema.database.migrate import migrate
 from cinema.database.tables import change_log, film_work, genre, person, person_film_work
 
 
@@ -82,3 +83,19 @@ async def test_indexes_are_there_again(catalogue: Database) -> None:
 
     assert await catalogue.read(names) == before
     assert {"ix_person_film_work_person_id", "ix_genre_film_work_genre_id"} < before
+
+
+async def test_postgres_knows_at_once_how_much_there_is(database_url: str) -> None:
+    """Issue 15: it looks by itself after a minute, and plans until then as if each table had a few rows."""
+    asked = text(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'content'::regnamespace AND reltuples > 0"
+    )
+    database = open_database(database_url, 1)
+    try:
+        await database.write(migrate)
+        await database.write(partial(sow_films, films=300))
+        known = await database.read(lambda connection: set(connection.execute(asked).scalars()))
+    finally:
+        await database.close()
+
+    assert {"film_work", "genre", "person", "genre_film_work", "person_film_work"} <= known

@@ -397,6 +397,24 @@ async def test_a_client_that_holds_an_answer_is_told_so(films: Films) -> None:
     assert again.parts == {"films": "cached", "people": "cached"}
 
 
+@pytest.mark.parametrize(
+    ("demanded", "status"),
+    [("{}", 200), ("*", 200), ('"x", {}', 200), ('"x"', 412), ("W/{}", 412), ("x", 412)],
+)
+async def test_a_client_that_demands_another_answer_gets_none(
+    films: Films, demanded: str, status: int
+) -> None:
+    """RFC 9110 13.1.1: If-Match compares strongly, and comes before If-None-Match (13.2.2)."""
+    films.have()
+    etag = (await films.stage.get("/movies/")).header("etag")
+    said = {"if-match": demanded.format(etag)}
+    answer = await films.stage.get("/movies/", **said)
+    both = await films.stage.get("/movies/", **said, **{"if-none-match": etag})
+
+    assert answer.status == status
+    assert both.status == (304 if status == 200 else 412)
+
+
 def film(number: str, *, title: str = "") -> dict[str, str]:
     said = dict.fromkeys(("director", "producer", "release_date"), "x")
     return {"id": number, "title": title or number, **said, "url": f"https://ghibli.example/films/{number}"}

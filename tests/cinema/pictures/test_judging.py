@@ -1,6 +1,7 @@
 """What is a picture, and what of its file is kept (contract 6, T11)."""
 
 import io
+import re
 import struct
 import tempfile
 import zlib
@@ -98,6 +99,41 @@ def test_t11_a_truncated_file_is_no_picture(name: str, part: float) -> None:
         judged(file[: min(int(len(file) * part), len(file) - 1)])
 
 
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("RGB", {}),
+        ("L", {}),
+        ("CMYK", {}),
+        ("RGB", {"subsampling": 0}),
+        ("RGB", {"restart_marker_blocks": 3}),
+    ],
+)
+def test_a_jpeg_that_is_cut_and_ended_properly_is_no_picture(mode: str, options: dict[str, int]) -> None:
+    """Contract 6: truncated; a decoder that meets the end draws the rest grey, and says nothing."""
+    picture = drawn.noise(90, 70).convert(mode)
+    file = drawn.saved("jpg", picture, **options)
+    start = file.index(b"\xff\xda") + 2
+    start += int.from_bytes(file[start : start + 2])
+    body = file[start:-2]
+
+    assert judged(file)[1] == file
+    for tenth in range(10):
+        with pytest.raises(NotAPicture):
+            judged(file[:start] + body[: len(body) * tenth // 10] + b"\xff\xd9")
+
+
+def test_a_jpeg_in_several_scans_brings_every_colour() -> None:
+    """Contract 6: one whose scans bring less than the frame has is not all of a picture."""
+    whole = drawn.saved("jpg", drawn.noise(90, 70), progressive=True)
+    scans = [found.start() for found in re.finditer(b"\xff\xda", whole)]
+    lonely = whole[: scans[0]] + b"\xff\xda\0\x08\x01\x01\0\0\0\x01" + bytes(200) + b"\xff\xd9"
+
+    assert judged(whole)[1] == whole
+    with pytest.raises(NotAPicture, match="not all of it"):
+        judged(lonely)
+
+
 def test_pieces_of_a_picture_in_the_right_frame_are_no_picture() -> None:
     """Decoded, not believed: the structure is whole, the pixels are not."""
     lossless, indexed = drawn.saved("webp", lossless=True), drawn.saved("gif")
@@ -110,6 +146,134 @@ def test_pieces_of_a_picture_in_the_right_frame_are_no_picture() -> None:
     ):
         with pytest.raises(NotAPicture):
             judged(file)
+
+
+def animated(*more: bytes, rows: bytes = b"\0\0", promised: int = 2) -> bytes:
+    """Return an APNG of 1 x 1: its first frame, the head of the second, and what comes then."""
+    control = [drawn.chunk(b"fcTL", struct.pack(">5I2H2B", n, 1, 1, 0, 0, 1, 1, 0, 0)) for n in range(2)]
+    file = drawn.png_of(1, 1, drawn.chunk(b"acTL", struct.pack(">II", promised, 0)), control[0], rows=rows)
+    return b"".join((file[:-12], control[1], *more, file[-12:]))
+
+
+def frame_rows(octets: bytes, number: int = 2) -> bytes:
+    """Return rows of the second frame."""
+    return drawn.chunk(b"fdAT", struct.pack(">I", number) + octets)
+
+
+def test_every_frame_of_an_apng_is_whole() -> None:
+    """T11: decided by all of it; a decoder shows what has not come of a frame as black, and inflates no more."""
+    rows = zlib.compress(b"\0\0")
+
+    assert judged(animated(frame_rows(rows)))[0] == "png"
+    assert judged(animated(*[frame_rows(rows[at : at + 1], at + 2) for at in range(len(rows))]))[0] == "png"
+    for more in ([], [frame_rows(rows[:-1])], [frame_rows(zlib.compress(b""))], [frame_rows(b"")]):
+        with pytest.raises(NotAPicture, match="rows are missing"):
+            judged(animated(*more))
+    with pytest.raises(TooMuch, match="inflates"):
+        judged(animated(frame_rows(zlib.compress(bytes(1 << 20)))))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [drawn.chunk(b"fdAT", b"\0\0\0")],
+        [drawn.chunk(b"fcTL", b"\0\0\0\x02")],
+        [drawn.chunk(b"acTL", struct.pack(">II", 2, 0) + SECRET)],
+        [drawn.chunk(b"fcTL", struct.pack(">5I2H2B", 2, 2, 1, 0, 0, 1, 1, 0, 0))],
+        [drawn.chunk(b"fcTL", struct.pack(">5I2H2B", 2, 1, 0, 0, 0, 1, 1, 0, 0))],
+    ],
+)
+def test_frames_that_cannot_be_are_no_picture(more: list[bytes]) -> None:
+    """T11: larger than the picture, without area, or without a place."""
+    with pytest.raises(NotAPicture):
+        judged(animated(frame_rows(zlib.compress(b"\0\0")), *more))
+
+
+def test_rows_before_any_frame_are_no_picture() -> None:
+    """T11: a decoder would pass them over, so nobody would have judged them."""
+    rows = frame_rows(zlib.compress(b"\0\0"))
+    claimed = drawn.chunk(b"acTL", struct.pack(">II", 1, 0))
+
+    with pytest.raises(NotAPicture, match="no frame"):
+        judged(drawn.png_of(1, 1, claimed, rows, rows=b"\0\0"))
+
+
+def test_an_animation_that_nobody_plays_is_not_kept() -> None:
+    """Contract 6: frames without acTL before the picture are shown nowhere: they are not the picture."""
+    rows = frame_rows(SECRET)
+    plain = drawn.png_of(1, 1, rows=b"\0\0")
+    late = drawn.chunk(b"acTL", struct.pack(">II", 1, 0))
+
+    assert judged(drawn.with_chunks(plain, rows))[1] == plain
+    assert judged(plain[:-12] + late + rows + plain[-12:])[1] == plain
+
+
+def test_nothing_rides_in_a_png_beside_its_picture() -> None:
+    """Contract 6: neither behind what is deflated, nor in a chunk of colours that has another size, or comes again."""
+    hidden = zlib.compress(b"\0\0") + SECRET
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 0, 0, 0, 0)
+    gamma = drawn.chunk(b"gAMA", struct.pack(">I", 45_455))
+    profile = drawn.chunk(b"iCCP", b"x\0\0" + zlib.compress(drawn.profile()) + SECRET)
+    others = [drawn.chunk(kind, SECRET) for kind in (b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"cICP", b"tRNS")]
+    again = drawn.chunk(b"gAMA", SECRET[:4])
+    chunks = [drawn.chunk(b"IHDR", header), gamma, profile, again, *others[:5]]
+    data = [drawn.chunk(b"IDAT", hidden), drawn.chunk(b"IDAT", SECRET), drawn.chunk(b"IEND", SECRET)]
+
+    _, kept = judged(b"".join((b"\x89PNG\r\n\x1a\n", *chunks, *data)))
+
+    assert SECRET[:4] not in kept
+    assert gamma in kept
+    assert Image.open(io.BytesIO(kept)).info["icc_profile"] == drawn.profile()
+    assert SECRET not in judged(animated(frame_rows(hidden)))[1]
+
+
+def test_nothing_rides_in_a_gif_beside_its_picture() -> None:
+    """Contract 6: extensions that say how it moves say nothing else."""
+    others = [Image.new("RGB", (8, 8), color) for color in ("red", "blue")]
+    file = drawn.saved("gif", Image.new("RGB", (8, 8)), save_all=True, append_images=others, loop=3)
+    ride = bytes([len(SECRET)]) + SECRET + b"\0"
+    times, control = file.index(b"\x03\x01"), file.index(b"!\xf9\x04")
+    more = b"!\xff\x0bNETSCAPE2.0" + ride
+    laden = b"".join(
+        (file[: times + 4], ride, more, file[times + 5 : control + 7], ride, file[control + 8 :])
+    )
+
+    assert judged(laden)[1] == judged(file)[1] == file
+
+
+def test_nothing_rides_in_a_webp_beside_its_picture() -> None:
+    """Contract 6: ANIM has six octets."""
+    file = drawn.frames("webp", 3)
+    at = file.index(b"ANIM")
+    laden = file[8 : at + 4] + struct.pack("<I", 6 + len(SECRET) + 1) + file[at + 8 : at + 14] + SECRET + b"."
+    laden += file[at + 14 :]
+
+    assert judged(b"RIFF" + struct.pack("<I", len(laden)) + laden)[1] == judged(file)[1]
+
+
+@pytest.mark.parametrize(
+    ("header", "more"),
+    [
+        ((3, 0, 0, 0, 0), b""),
+        ((16, 3, 0, 0, 0), drawn.chunk(b"PLTE", bytes(3))),
+        ((8, 1, 0, 0, 0), b""),
+        ((8, 0, 1, 0, 0), b""),
+        ((8, 0, 0, 1, 0), b""),
+        ((8, 0, 0, 0, 2), b""),
+        ((8, 3, 0, 0, 0), b""),
+        ((8, 3, 0, 0, 0), drawn.chunk(b"PLTE", b"")),
+        ((8, 3, 0, 0, 0), drawn.chunk(b"PLTE", bytes(4))),
+        ((8, 3, 0, 0, 0), drawn.chunk(b"PLTE", bytes(771))),
+        ((8, 3, 0, 0, 0), drawn.chunk(b"PLTE", bytes(3)) * 2),
+    ],
+)
+def test_what_no_browser_shows_is_no_picture(header: tuple[int, ...], more: bytes) -> None:
+    """Contract 6: decoded; Pillow overlooks what makes others refuse a PNG, which would hang on the wall broken."""
+    said = drawn.chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, *header))
+    rows = drawn.chunk(b"IDAT", zlib.compress(bytes(8)))
+
+    with pytest.raises(NotAPicture):
+        judged(b"".join((b"\x89PNG\r\n\x1a\n", said, more, rows, drawn.chunk(b"IEND", b""))))
 
 
 def test_t11_rows_without_end_are_too_much() -> None:

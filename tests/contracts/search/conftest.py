@@ -18,13 +18,13 @@ from stagedoor.search.memory import MemorySearch
 from stagedoor.search.tantivy import TantivyEngine, TantivyOptions, TantivyWriter
 from stagedoor.testing import Events, call_of
 from tests.contracts.search.films import films, index_named
+from tests.kinds import kinds
 
-KINDS = [
-    "memory",
-    "tantivy",
-    pytest.param("opensearch", marks=[pytest.mark.xdist_group("search nodes"), pytest.mark.timeout(400)]),
-    pytest.param("elasticsearch", marks=[pytest.mark.xdist_group("search nodes"), pytest.mark.timeout(400)]),
+NODES = [
+    pytest.param(name, marks=[pytest.mark.xdist_group("search nodes"), pytest.mark.timeout(400)])
+    for name in kinds("opensearch", "elasticsearch")
 ]
+KINDS = ["memory", "tantivy", *NODES]
 
 
 @dataclass

@@ -13,7 +13,7 @@ from stagedoor.search.elastic.fields import OWN
 from stagedoor.search.elastic.mapping import body_of
 from stagedoor.search.memory import MemorySearch
 from stagedoor.testing import call_of
-from tests.contracts.search.conftest import KINDS, House, opened
+from tests.contracts.search.conftest import NODES, House, opened
 from tests.contracts.search.films import films, index_named
 from tests.contracts.search.test_differential import generated, ids
 
@@ -36,7 +36,7 @@ def plain_mapping(house: House) -> dict[str, Any]:
     return body
 
 
-@pytest.fixture(params=KINDS[2:])
+@pytest.fixture(params=NODES)
 async def foreign(request: pytest.FixtureRequest) -> AsyncIterator[House]:
     """Give an engine over an index that was filled without the kit's writer."""
     kind, url = request.param, request.getfixturevalue(request.param).url

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from stagedoor.search import Put, WriterError
-from tests.contracts.search.conftest import KINDS, House, opened
+from tests.contracts.search.conftest import NODES, House, opened
 from tests.contracts.search.films import films, index_named
 
 FILMS = films(6, seed=1)
@@ -29,7 +29,7 @@ class Node:
             pass
 
 
-@pytest.fixture(params=KINDS[2:])
+@pytest.fixture(params=NODES)
 async def node(request: pytest.FixtureRequest) -> AsyncIterator[Node]:
     url = request.getfixturevalue(request.param).url
     async with opened(request.param, index_named(f"films{uuid.uuid4().hex}"), url) as house:

@@ -99,6 +99,7 @@ MEMES = Source(
         "media.py:aclose": "the end of the process",
         "wall/routes.py:shown": "reads",
         "writing.py:_winners": "of two processes, which the platform does not have",
+        "wall/routes.py:_with": "reads, after a refusal",
         "wall/routes.py:failed": "reads, after a refusal",
     },
     frozenset({"failed", "_winners"}),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -30,3 +31,68 @@ async def test_f1_a_server_that_names_no_script_is_down() -> None:
 
         await server.aclose()
         await over.wait()
+
+
+@contextlib.asynccontextmanager
+async def saying(answer: bytes, *, unasked: bool = False) -> AsyncIterator[str]:
+    """Say one thing to whoever connects, and hang up; yield the address."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            if not unasked:
+                await reader.read(65_536)
+            writer.write(answer)
+            await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with listening:
+        yield f"redis://127.0.0.1:{listening.sockets[0].getsockname()[1]}/0"
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "told"),
+    [
+        (b"-OOM command not allowed\r\n", "unavailable", "is out of memory, and may drop nothing (OOM)"),
+        (b"-READONLY You can't write\r\n", "unavailable", "can only be read: it is a replica (READONLY)"),
+        (b"-NOAUTH Authentication required.\r\n", "unavailable", "wants a password (NOAUTH)"),
+        (b"-WRONGPASS secret.internal\r\n", "unavailable", "refuses this user or password (WRONGPASS)"),
+        (b"-LOADING data\r\n", "unavailable", "is loading its data (LOADING)"),
+        (
+            b"-MISCONF Errors writing to disk\r\n",
+            "unavailable",
+            "cannot save its data, and takes no more (MISCONF)",
+        ),
+        (b"-ERR max number of clients reached\r\n", "unavailable", "has too many clients (ERR)"),
+        (b"-ODD secret.internal\r\n", "unavailable", "ODD"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "garbled", "its answers cannot be understood"),
+        (b"", "unavailable", "connection lost"),
+    ],
+)
+async def test_f6_what_a_server_refuses_is_told_in_words(answer: bytes, reason: str, told: str) -> None:
+    """F6: without a look at Redis' manual, and without what else it said (T21)."""
+    async with saying(answer) as url:
+        with pytest.raises(StoreDown) as down:
+            await RedisServer(url).invalidations(0)
+
+    assert (down.value.reason, down.value.told) == (reason, told)
+
+
+async def test_f6_who_is_not_let_in_is_told_so_before_anything_was_asked() -> None:
+    """F6: a server with too many clients says so and hangs up."""
+    async with saying(b"-ERR max number of clients reached\r\n", unasked=True) as url:
+        with pytest.raises(StoreDown) as down:
+            await RedisServer(url).invalidations(0)
+
+    assert down.value.told in {"has too many clients (ERR)", "connection lost", "reset the connection"}
+
+
+async def test_f6_what_keeps_a_connection_from_being_made_is_told_in_words() -> None:
+    """F6: the process, the name or the certificate: each is mended by somebody else."""
+    told = []
+    for url in ("redis://127.0.0.1:1/0", "redis://no.such.name.invalid:6379/0"):
+        with pytest.raises(StoreDown) as down:
+            await RedisServer(url).invalidations(0)
+        told.append(down.value.told)
+
+    assert told == ["refused the connection", "its name cannot be resolved"]

@@ -22,6 +22,7 @@ def authority(tmp_path: Path) -> Path:
     [
         ("redis://h", [("h", 6379)], []),
         ("redis://h:1/3", [("h", 1)], [("SELECT", 3)]),
+        ("valkey://:pw@h:1/3", [("h", 1)], [("AUTH", "pw"), ("SELECT", 3)]),
         ("redis://[::1]:1/0", [("::1", 1)], []),
         ("redis://:p%2Fw@h", [("h", 6379)], [("AUTH", "p/w")]),
         ("redis://ann:pw@h?db=2", [("h", 6379)], [("AUTH", "ann", "pw"), ("SELECT", 2)]),

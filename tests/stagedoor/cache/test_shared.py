@@ -13,7 +13,7 @@ from stagedoor._clock import Timer
 from stagedoor._events import StoreAnswered, StoreFailed, StoreRestored
 from stagedoor.testing import ManualClock, settle
 from stagedoor.testing.stores import FakeServer
-from tests.stagedoor.cache.processes import FAULTS, Process, started
+from tests.stagedoor.cache.processes import FAULTS, Process, beside, started
 
 
 async def test_k1_before_the_first_answer_nothing_is_asked() -> None:
@@ -70,6 +70,35 @@ async def test_k1_an_outage_costs_one_time_out_at_most_and_is_told_once(
     assert len(process.server.asked) == asked
     assert len(process.outages()) == 1
     assert process.store.stats() == SharedStats("down", waiting=0, queued=0, dropped=0)
+    await process.store.aclose()
+
+
+async def test_k1_what_keeps_a_lost_store_away_is_told_as_soon_as_it_is_known() -> None:
+    """F6: that its connections ended is the least of it; the password that it wants since is the cause."""
+    process = await started()
+    process.server.fail("connection lost")
+    await process.get()
+    process.server.fail("NOAUTH")
+    await process.clock.advance(1.0)
+
+    assert process.outages() == ["connection lost", "NOAUTH"]
+    assert process.store.trouble == "NOAUTH"
+    process.server.heal()
+    await process.clock.advance(0.5)
+    assert process.store.trouble == ""
+    await process.store.aclose()
+
+
+async def test_k1_who_is_released_from_waiting_tells_of_no_trouble() -> None:
+    """F6: fifty look-ups that end with the connection are not fifty late answers."""
+    process = await started()
+    process.server.hang()
+    waiting = [asyncio.create_task(process.get(b"%d" % number)) for number in range(50)]
+    await settle()
+    process.server.fail("connection lost")
+    await asyncio.gather(*waiting)
+
+    assert process.outages() == ["connection lost"]
     await process.store.aclose()
 
 
@@ -187,4 +216,50 @@ async def test_k8_an_entry_that_lives_longer_than_it_should_is_a_miss() -> None:
     await process.server.write(b"k", encode(Entry(b"k", b"v", 1.0), 1, heard), 2**60, heard)
 
     assert await process.get() is None
+    await process.store.aclose()
+
+
+@pytest.mark.parametrize("back", [0.5, 12.0, 29.0, 3_600.0])
+async def test_k3_an_entry_outlives_its_end_by_no_clock_that_is_set_back(back: float) -> None:
+    """K3, contract 7: the server would keep it for as much longer; who sees that purges everything, for all."""
+    process = await started()
+    other = await beside(process)
+    await process.keep()
+    await process.clock.advance(29.9)
+    process.server.set_clock(-back)
+    await process.clock.advance(0.5)
+    old = [await process.get(), await other.get()]
+    await process.keep(b"new")
+    new = [await process.get(), await other.get()]
+
+    assert old == [None, None]
+    assert new == [b"new", b"new"]
+    await process.store.aclose()
+    await other.store.aclose()
+
+
+async def test_k3_the_first_answer_after_the_clock_was_set_back_is_no_entry() -> None:
+    """K3: before the next beat, too."""
+    process = await started()
+    await process.keep()
+    process.server.set_clock(-10.0)
+
+    assert await process.get() is None
+    await process.store.aclose()
+
+
+async def test_k3_late_answers_are_no_clock_that_is_set_back() -> None:
+    """K3: neither a slow way there, nor a process that sleeps between two answers, purges anything."""
+    process = await started()
+    await process.keep()
+    process.server.lag(0.015)
+    slow = asyncio.ensure_future(process.get())
+    await process.clock.advance(0.015)
+    process.server.heal()
+    await process.clock.advance(20.0)
+    process.server.set_clock(0.03)
+    await process.clock.advance(0.5)
+
+    assert await slow == b"v"
+    assert await process.get() == b"v"
     await process.store.aclose()

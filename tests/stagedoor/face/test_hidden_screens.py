@@ -4,6 +4,7 @@ import pytest
 from pydantic import BaseModel
 
 from stagedoor import Answer, Cache, Gateway, NotFound
+from stagedoor._face.blueprint import Blueprint
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Stage
 
@@ -91,3 +92,8 @@ def test_a_renewal_that_cannot_be_is_refused(seconds: float) -> None:
     """With what would be right."""
     with pytest.raises(ConfigError, match="renew_after"):
         Cache(max_age=60, renew_after=seconds)
+
+
+def test_f6_what_fails_a_screen_is_named_by_the_service_behind_it() -> None:
+    """F6: the log gave the screen's own name as the cause of a 504, which nobody can mend."""
+    assert Blueprint(library()).waited_for() == {"shelf": "store", "every": "store", "one": "store"}

@@ -7,7 +7,11 @@ import pytest
 from pydantic import BaseModel, Field
 
 from stagedoor import Gateway, Operation
+from stagedoor._face.operation import held
+from stagedoor._problems import cause_of
+from stagedoor._requests import HttpResponse
 from stagedoor._web.cors import Cors, is_foreign
+from stagedoor._web.routes import RequestRefused
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Stage
 
@@ -70,6 +74,29 @@ async def test_answers_are_held_to_what_is_promised(said: dict[str, Any], status
     page = said.get("headers", {}).get("content-type") == "text/html"
     assert status < 400 or page or answer.header("content-type") == "application/problem+json"
     assert status != 503 or answer.header("retry-after")
+
+
+@pytest.mark.parametrize(
+    ("pages", "status", "kind", "page"),
+    [
+        (True, 503, "text/html; charset=utf-8", True),
+        (True, 504, "text/html", True),
+        (True, 500, "text/html", False),
+        (True, 503, "application/json", False),
+        (False, 503, "text/html", False),
+    ],
+)
+async def test_a_page_that_tells_of_an_outage_passes_where_pages_do(
+    pages: bool, status: int, kind: str, page: bool
+) -> None:
+    """Contract 6: faults of a form come as the page; never as 500, and never a foreign page elsewhere."""
+    form = Operation(summary="A form", inputs={"name": str}, status=303, pages=pages)
+    answer = await asked(
+        files(form), value=b"<p>", status=status, headers={"content-type": kind, "retry-after": "7"}
+    )
+
+    assert (answer.status, answer.body == b"<p>") == (status if page else 503, page)
+    assert answer.header("retry-after") == "7"
 
 
 async def test_a_304_that_was_asked_for_passes() -> None:
@@ -154,3 +181,15 @@ def test_t20_who_is_foreign(fields: dict[bytes, bytes], foreign: bool) -> None:
     """T20: what a browser says, and whether its origin is listed."""
     assert is_foreign(fields, Cors(["https://app.example"])) is foreign
     assert is_foreign(fields, None) is (fields.get(b"sec-fetch-site", b"").strip().lower() == b"cross-site")
+
+
+async def test_f6_a_failure_of_the_service_is_the_cause_that_the_log_names() -> None:
+    """F6: the line of such a request said "upstream-unavailable", and not whose fault that is."""
+    failed = HttpResponse(status=503, headers=((b"retry-after", b"1"),))
+    with pytest.raises(RequestRefused) as refused:
+        await held(
+            Operation(summary="x"), "carts.GET /cart", failed, conditional=False, bodiless=False, wall=0.0
+        )
+
+    problem, error = refused.value.problem, refused.value.__cause__
+    assert cause_of(problem, error, {}) == "carts: unavailable"

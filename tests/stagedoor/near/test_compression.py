@@ -4,7 +4,9 @@ import asyncio
 import gzip
 import zlib
 
+import brotli
 import pytest
+from backports import zstd
 
 from tests.stagedoor.near.doors import Behind, octets
 from tests.stagedoor.near.shops import shopping
@@ -80,6 +82,23 @@ async def test_the_door_gives_each_coding_again() -> None:
         assert gzip.decompress(coded.body) == plain.body
         assert coded.fields[b"vary"] == b"Accept-Encoding"
         assert connection.at_once(octets("/kept/a", GZIP)) == b""
+
+
+async def test_each_client_gets_the_coding_it_likes_best() -> None:
+    """By the gateway and then by the door, each with a tag of its own."""
+    liked = {"gzip, deflate, br, zstd": b"zstd", "gzip, deflate, br": b"br", "gzip, deflate": b"gzip"}
+    async with shopping() as door:
+        turns = [
+            {said: await ask(door, "/kept/a", f"Accept-Encoding: {said}") for said in liked} for _ in range(5)
+        ]
+
+        for answers in turns:
+            assert {said: one.fields[b"content-encoding"] for said, one in answers.items()} == liked
+            assert len({one.fields[b"etag"] for one in answers.values()}) == 3
+            assert len({one.body for one in answers.values()}) == 3
+        assert brotli.decompress(turns[4]["gzip, deflate, br"].body) == zstd.decompress(
+            turns[4]["gzip, deflate, br, zstd"].body
+        )
 
 
 async def test_a_coding_is_prepared_once() -> None:

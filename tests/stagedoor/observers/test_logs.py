@@ -82,7 +82,11 @@ def test_a_named_process_says_its_name_where_no_upstream_is_named() -> None:
         (BreakerMoved("users.get", "closed", "open"), "breaker_moved", {"reason": "open"}),
         (CallShed("users.get", "circuit_open"), "call_shed", {"reason": "circuit_open"}),
         (RefreshFailed("users.get", LATE), "refresh_failed", {"reason": "timeout"}),
-        (StoreFailed("redis", "refused"), "store_failed", {"service": "redis", "reason": "refused"}),
+        (
+            StoreFailed("redis", "refused"),
+            "store_failed",
+            {"service": "redis", "reason": "unavailable", "detail": "refused"},
+        ),
         (StoreRestored("redis"), "store_restored", {"service": "redis"}),
     ],
 )
@@ -177,6 +181,48 @@ async def test_a_service_that_is_unavailable_for_another_cause_is_told_at_once()
     await logs.aclose()
 
     assert [r["detail"] for r in sink.records()] == ["refused the connection", "its certificate has expired"]
+
+
+async def test_a_store_that_fails_is_told_once_a_minute_for_each_cause() -> None:
+    """F6: a service tells of its database with each request that it cannot answer."""
+    sink = Sink()
+    logs, clock = logs_into(sink)
+    for _ in range(500):
+        logs.observe(StoreFailed("database", "refused the connection"))
+        logs.observe(StoreFailed("database", "its disk is full"))
+        logs.observe(StoreFailed("database", "timeout", "timeout"))
+    await clock.advance(60.0)
+    logs.observe(StoreFailed("database", "its disk is full"))
+    await logs.aclose()
+
+    told = [(record["reason"], record.get("detail")) for record in sink.records()]
+    full = ("unavailable", "its disk is full")
+    assert told == [("unavailable", "refused the connection"), full, ("timeout", None), full]
+
+
+async def test_one_outage_is_one_opening_however_often_the_breaker_looks() -> None:
+    """F6: between open and half open it only asks whether the same trouble is over."""
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    logs.observe(BreakerMoved("users.get", "closed", "open"))
+    for _ in range(20):
+        logs.observe(BreakerMoved("users.get", "open", "half_open"))
+        logs.observe(BreakerMoved("users.get", "half_open", "open"))
+    logs.observe(BreakerMoved("users.get", "half_open", "closed"))
+    await logs.aclose()
+
+    assert [record["reason"] for record in sink.records()] == ["open", "closed"]
+
+
+async def test_a_refresh_that_fails_names_the_service_that_failed_it() -> None:
+    """F6: what is kept goes by a name of its own, which nobody can mend."""
+    sink = Sink()
+    logs, _ = logs_into(sink)
+    logs.observe(RefreshFailed("snapshot.run", LATE))
+    await logs.aclose()
+
+    (record,) = sink.records()
+    assert (record["service"], record["operation"]) == ("users", "snapshot.run")
 
 
 async def test_changes_of_state_are_told_as_they_come() -> None:
@@ -308,13 +354,20 @@ def test_t10_redaction_is_linear(piece: str) -> None:
 @pytest.mark.parametrize("form", ["json", "text"])
 @pytest.mark.parametrize("status", [200, 304, 503])
 @pytest.mark.parametrize("endpoint", ["/films/{id}", '/a"timestamp":"%"/%s', "/ф", "/\x7f"])
-def test_a_prepared_line_is_the_line(form: Format, status: int, endpoint: str) -> None:
+@pytest.mark.parametrize("cause", ["", "overloaded", "users: timeout"])
+@pytest.mark.parametrize("spans", [True, False])
+def test_a_prepared_line_is_the_line(
+    form: Format, status: int, endpoint: str, cause: str, spans: bool
+) -> None:
     """Nobody can tell from the log who answered."""
     sink, other = Sink(), Sink()
-    clock = ManualClock()
-    one, two = (Logs(into, format=form, service="a%b", clock=clock) for into in (sink, other))
-    one.prepared("GET", endpoint, status)(0.0123456, "r1", "t1")
-    two.request_ended("GET", endpoint, status, 0.0123456, "r1", "t1")
+    clock, labels = ManualClock(), {"users": "user_service"}
+    one, two = (
+        Logs(into, format=form, service="a%b", clock=clock, labels=labels, spans=spans)
+        for into in (sink, other)
+    )
+    one.prepared("GET", endpoint, status, cause)(0.0123456, "r1", "t1")
+    two.request_ended("GET", endpoint, status, 0.0123456, "r1", "t1", cause)
     one.close()
     two.close()
 
@@ -322,13 +375,14 @@ def test_a_prepared_line_is_the_line(form: Format, status: int, endpoint: str) -
 
 
 def test_a_prepared_line_below_the_level_is_not_written() -> None:
-    """At WARNING only failures are."""
+    """At WARNING only failures are, whatever the sample."""
     sink = Sink()
-    logs = Logs(sink, level="WARNING")
+    logs = Logs(sink, level="WARNING", sample=0.0)
     logs.prepared("GET", "/", 200)(0.01, "r1", "t1")
+    logs.prepared("GET", "/", 503, "overloaded")(0.01, "r1", "t1")
     logs.close()
 
-    assert sink.getvalue() == b""
+    assert [one["status"] for one in sink.records()] == [503]
 
 
 def test_of_ordinary_requests_a_share_is_logged_and_of_others_all() -> None:

@@ -295,6 +295,20 @@ def test_what_screens_keep_and_join_is_counted_under_their_names() -> None:
     assert 'coalesced_calls_total{service_name="other"} 1.0' in page
 
 
+def test_failures_are_counted_by_the_reason_that_the_log_gives() -> None:
+    """F6: what fails is one figure, why it does another; both are there from the start."""
+    metrics = Metrics(NAMES)
+    metrics.observe(AttemptEnded("users.get", 1, 0.01, LATE))
+    metrics.observe(AttemptEnded("users.get", 1, 0.01, UpstreamRejected("users.get")))
+    metrics.observe(StoreFailed("redis", "cannot be understood", "garbled"))
+    found = text(metrics)
+
+    assert 'upstream_failures_total{reason="timeout",service_name="user_service"} 1.0' in found
+    assert 'upstream_failures_total{reason="garbled",service_name="redis"} 1.0' in found
+    assert 'upstream_failures_total{reason="unavailable",service_name="order_service"} 0.0' in found
+    assert "rejected" not in found
+
+
 def test_k1_a_store_that_fails_moves_its_breaker_and_its_times() -> None:
     """K1: what health and the log say of Redis, metrics say as well."""
     metrics = Metrics(NAMES)

@@ -79,6 +79,18 @@ def test_d5_an_attempt_that_was_late_by_itself_counts_for_impatient_callers_too(
     assert is_failure(UpstreamTimeout("users.get", retryable=True), shortened=True)
 
 
+async def test_c7_a_probe_that_hears_no_finds_the_service_back(env: Env, clock: ManualClock) -> None:
+    """C7: a service that is asked for what it does not have alone stayed half open, one call at a time."""
+    script = ScriptedTransport[int, str](clock).fails(UpstreamTimeout).fails(UpstreamTimeout)
+    breaker = guarded(script.fails(UpstreamRejected), env)
+    await fail(breaker, 2)
+    await clock.advance(1.0)
+    with pytest.raises(UpstreamRejected):
+        await breaker(call_of(1))
+
+    assert (breaker.state, breaker.counts()["probes"]) == ("closed", 0)
+
+
 async def test_c8_an_open_breaker_answers_without_a_call(
     env: Env, clock: ManualClock, events: Events
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from stagedoor._context import WEIGHTS, Priority
 from stagedoor.policies._pressure import Pressure
+from tests.stagedoor.policies.loops import SharedLoop
 
 TURNS = 8  # of the loop that an answer takes
 
@@ -143,3 +144,34 @@ def test_o6_a_promise_keeps_the_share_of_each_priority() -> None:
     details = [pressure.promise("detail") for _ in range(20)].count(True)
 
     assert (searches, details) == (7, 3)
+
+
+def test_o8_a_look_whether_it_is_full_promises_nothing() -> None:
+    """O8: however often it is asked, and it says what a promise would."""
+    pressure = Pressure(target=0.009, most=10)
+    looks = [pressure.is_full("detail") for _ in range(30)]
+    promised = [(pressure.is_full("detail"), pressure.promise("detail")) for _ in range(12)]
+
+    assert looks == [False] * 30
+    assert promised == [(False, True)] * 10 + [(True, False)] * 2
+
+
+@pytest.mark.parametrize(
+    ("service", "taken", "least"),
+    [
+        ((0.0003, 0.0008), None, 0.88),
+        ((0.005, 0.02), None, 0.88),
+        ((0.0003, 0.0008), (0.1, 0.03), 0.8),
+        ((0.005, 0.02), (0.1, 0.03), 0.55),
+    ],
+)
+def test_o8_at_twice_what_the_processor_carries_most_of_it_is_answered_in_time(
+    service: tuple[float, float], taken: tuple[float, float] | None, least: float
+) -> None:
+    """O8: turns of a thirtieth of the deadline. With a twentieth the last row was 35 %: the rest came too late."""
+    assert SharedLoop(target=0.006, times=2.0, service=service, taken=taken).share(3.0) > least
+
+
+def test_o8_what_the_processor_carries_is_not_refused() -> None:
+    """O8: at half the load, in the pauses of a machine that others use as well."""
+    assert SharedLoop(target=0.006, times=0.5, service=(0.005, 0.02)).share(2.0) > 0.48

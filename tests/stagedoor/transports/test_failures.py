@@ -51,7 +51,7 @@ def refused(code: int) -> ssl.SSLCertVerificationError:
         (OSError(errno.EMFILE, "x"), Overloaded, "no descriptor or port left"),
         (PoolTimeout(), Overloaded, "no connection came free in time"),
         (Late(), UpstreamTimeout, ""),
-        (ConnectTimeout(), UpstreamTimeout, ""),
+        (ConnectTimeout(), UpstreamTimeout, "no connection in time"),
     ],
 )
 def test_a_failure_says_what_to_look_for(failure: Exception, kind: type[UpstreamError], detail: str) -> None:

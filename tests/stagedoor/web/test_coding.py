@@ -1,12 +1,16 @@
 """Which coding a client gets, and which answers get any."""
 
 import gzip
+import tracemalloc
 
+import brotli
 import pytest
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stagedoor._web.coding import CODERS, coded_etag, is_compressible, selected, varied
+from stagedoor._web.coders import CODERS, _is_there, coders
+from stagedoor._web.coding import coded_etag, is_compressible, selected, varied
 
 JSON = (b"content-type", b"application/json")
 
@@ -17,7 +21,11 @@ JSON = (b"content-type", b"application/json")
         (b"gzip", "gzip"),
         (b"GZIP", "gzip"),
         (b"x-gzip", "gzip"),
-        (b"br, gzip;q=0.8, *;q=0.1", "gzip"),
+        (b"br, gzip;q=0.8, *;q=0.1", "br"),
+        (b"gzip, deflate, br, zstd", "zstd"),
+        (b"gzip, deflate, br", "br"),
+        (b"gzip, br;q=0.9, zstd;q=0.9", "gzip"),
+        (b"br;q=0, zstd;q=0, *", "gzip"),
         (b"deflate, gzip;q=1.0, *;q=0.5", "gzip"),
         (b"*", "gzip"),
         (b"gzip ; q=0.001", "gzip"),
@@ -27,7 +35,8 @@ JSON = (b"content-type", b"application/json")
         (b"gzip;q=0", ""),
         (b"gzip;q=0.000, *", ""),
         (b"*;q=0", ""),
-        (b"br", ""),
+        (b"br", "br"),
+        (b"compress, deflate", ""),
         (b"", ""),
         (b"gzip;q=2", ""),
         (b"gzip;q=0.1234", ""),
@@ -38,6 +47,16 @@ JSON = (b"content-type", b"application/json")
 def test_the_coding_that_is_liked_best(accepted: bytes, coding: str) -> None:
     """RFC 9110 12.5.3: weights, `*`, `identity`; what is no member is passed over."""
     assert selected(accepted) == coding
+
+
+def test_long_lists_are_not_remembered() -> None:
+    """B2: one connection that sends another list with each request keeps less than 4 MB."""
+    tracemalloc.start()
+    chosen = {selected(b"gzip, x%d" % number + b"x" * 60_000) for number in range(256)}
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (chosen, held < 1_000_000) == ({""}, True)
 
 
 @given(st.binary(max_size=60))
@@ -114,9 +133,30 @@ def test_an_answer_says_what_it_depends_on_in_one_field() -> None:
     assert len(fields) == 4
 
 
-def test_gzip_is_the_same_each_time() -> None:
-    """A strong entity tag names octets: without a date in them."""
-    coded = CODERS["gzip"](b"x" * 5_000)
+def read_as(coding: str, body: bytes) -> bytes:
+    if coding == "gzip":
+        return gzip.decompress(body)
+    plain: bytes = brotli.decompress(body) if coding == "br" else zstd.decompress(body)
+    return plain
 
-    assert coded == CODERS["gzip"](b"x" * 5_000)
-    assert gzip.decompress(coded) == b"x" * 5_000
+
+@pytest.mark.parametrize("coding", ["zstd", "br", "gzip"])
+def test_a_coding_is_the_same_each_time(coding: str) -> None:
+    """A strong entity tag names octets: without a date in them."""
+    body = "Ёлки, ёлки. ".encode() * 500
+    coded = CODERS[coding](body)
+
+    assert coded == CODERS[coding](body)
+    assert len(coded) < len(body) / 10
+    assert read_as(coding, coded) == body
+
+
+def test_without_its_packages_a_gateway_has_gzip() -> None:
+    """They come with an extra, and a gateway starts without."""
+    assert list(coders(lambda _: False)) == ["gzip"]
+    assert list(coders(lambda module: module == "brotli")) == ["br", "gzip"]
+
+
+def test_a_package_round_a_coding_may_be_missing_too() -> None:
+    """`find_spec` of a module inside a package that is not there raises."""
+    assert not _is_there("nobody.has.this")

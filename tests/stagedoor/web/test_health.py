@@ -13,7 +13,7 @@ from stagedoor._web.answer import WebAnswer
 from stagedoor._web.health import Component, Health, overall, probe_of
 from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused
-from stagedoor.errors import UpstreamTimeout
+from stagedoor.errors import UpstreamTimeout, UpstreamUnavailable
 from stagedoor.policies._circuit_breaker import CircuitBreaker
 from stagedoor.testing import Events, ManualClock, ScriptedTransport
 
@@ -32,6 +32,19 @@ async def test_a_probe_moves_no_breaker_and_counts_as_no_attempt(
 
     assert found == Component("unhealthy", detail="not answering in time")
     assert list(events) == []
+
+
+async def test_what_is_not_well_says_why_in_the_words_of_the_log(clock: ManualClock, env: Env) -> None:
+    """F6: who looks at health while it is dark need not look for the log."""
+    said = HttpResponse(status=503, body=b"{}")
+    error = UpstreamUnavailable("users.health", "its certificate has expired", response=said)
+    script = ScriptedTransport[HttpRequest, HttpResponse](clock).fails(error)
+
+    found = await probe_of(Upstream("users", script, env=env), script, ASKED, clock)()
+
+    assert found.detail == "not reachable, or failing: its certificate has expired"
+    assert found.response is said
+    assert "response" not in found.as_json()
 
 
 async def test_all_probes_together_take_a_second_at_most(clock: ManualClock) -> None:

@@ -97,7 +97,7 @@ class Slow(ManualClock):
 
 
 async def test_the_loop_is_asked_how_long_it_lets_one_wait(events: Events) -> None:
-    """A turn takes 20 ms and more, above a twentieth of the deadline: fewer are let in."""
+    """A turn takes 20 ms and more, above a thirtieth of the deadline: fewer are let in."""
     clock = Slow()
     ground = Ground(Env(clock, lambda: 0.5, events))
     ground.gateway.pressure = pressure = Pressure(target=0.009, most=10_000)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from cinema import __version__
 from cinema.gateway.operations.models import CacheStats, HealthAnswer, StartAnswer, SystemInfo
+from cinema.gateway.operations.reported import reported
 from cinema.gateway.operations.start import DOCS, HTML, MONITORING, page, prefers_html
 from cinema.gateway.operations.system import Measured, system_info
 from stagedoor import Answer, Gateway, Header, Running
@@ -66,9 +67,7 @@ async def _cache_stats(running: Running) -> CacheStats:
 
 
 async def _health(running: Running) -> HealthAnswer:
-    components = dict(await running.components())
-    if "memes_service" in components:  # which says that it is well if its database answers
-        components["database"] = components["memes_service"]
+    components = reported(await running.components())
     states = {name: one.status for name, one in components.items()}
     return HealthAnswer(
         status=_all_in_all(states.values()),

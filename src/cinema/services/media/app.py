@@ -2,6 +2,7 @@
 
 import asyncio
 import mmap
+from functools import partial
 from tempfile import TemporaryFile
 from typing import Annotated, Any, BinaryIO, Final, Literal
 
@@ -22,6 +23,7 @@ from cinema.services.media.upload import ROOM, receive
 from cinema.services.refusals import refusals
 from cinema.settings import Settings, SettingsError
 from stagedoor import _problems as problems
+from stagedoor._events import StoreFailed
 from stagedoor._observers.logs import LogStream
 from stagedoor._web.middleware import RequestMiddleware
 from stagedoor._web.routes import RequestRefused
@@ -46,6 +48,7 @@ def build(settings: Settings, *, stream: LogStream | None = None) -> RequestMidd
     media = _Media(settings)
     about = "Pictures by names that are made here; private, for the gateway and the meme service"
     frame = new_frame(settings, stream, "media-service", about, media.probe, "the image store", media.aclose)
+    media.objects.tell = partial(frame.is_late, "media_store")
     frame.app.include_router(_routes(media, asking_for(settings.media_token)))
     return frame.finish(settings.media_max_bytes + ROOM)
 
@@ -54,20 +57,25 @@ class _Media:
     """What the routes do."""
 
     def __init__(self, settings: Settings) -> None:
-        self._objects: Objects = objects_of(settings)
+        self.objects: Objects = objects_of(settings)
         self._decoding = Decoding(float(settings.gateway_upload_timeout_s))
-        self._thumbnails = Thumbnails(self._objects, self._decoding)
+        self._thumbnails = Thumbnails(self.objects, self._decoding)
         self._most, self._pixels = settings.media_max_bytes, settings.media_max_pixels
         # A picture on its way to S3 is in memory twice: large ones go one after the other.
         self._writing, self._writing_large = asyncio.Semaphore(8), asyncio.Semaphore(1)
 
-    async def probe(self) -> None:
-        """Look whether the store is there, and the process that decodes."""
+    async def probe(self) -> StoreFailed | None:
+        """Look whether the store is there, and the process that decodes; return what keeps it from taking pictures."""
         try:
-            await self._objects.check()
+            await self.objects.check()
         except SettingsError as error:
-            raise Outage("media_store", "the image store has no place for us") from error
+            told = str(error).partition(": ")[2]
+            raise Outage(
+                "media_store", "the image store has no place for us", ("unavailable", told)
+            ) from error
         await self._decoding.start()
+        told = await self.objects.closed()
+        return StoreFailed("media_store", told) if told else None
 
     async def aclose(self) -> None:
         """End the process that decodes."""
@@ -80,14 +88,14 @@ class _Media:
             name = new_name(await self._decoding.judge(received.fileno(), bare.fileno(), self._pixels))
             octets = await asyncio.to_thread(_mapped, bare)
             async with self._writing_large if len(octets) > _LARGE else self._writing:
-                await self._objects.put(name, octets)
+                await self.objects.put(name, octets)
         answer = json_answer({"filename": name})
         answer.status_code = 201
         return answer
 
     async def download(self, request: Request, filename: str, width: int | None) -> Response:
         """Hand a picture out."""
-        length = await self._objects.size(filename) if is_name(filename) else None
+        length = await self.objects.size(filename) if is_name(filename) else None
         if length is None:
             raise _no_such_file()
         if width is not None:
@@ -99,7 +107,7 @@ class _Media:
         fields = fields_of(filename, etag, part, length)
         if part.status == 304:
             return Response(None, 304, fields)
-        octets = await self._objects.read(filename, part.first, part.size)
+        octets = await self.objects.read(filename, part.first, part.size)
         if octets is None:
             raise _no_such_file()
         return Streamed(octets, part.status, fields)
@@ -114,13 +122,13 @@ class _Media:
         """Remove a picture."""
         if is_name(filename):
             self._thumbnails.drop(filename)
-            await self._objects.delete(filename)
+            await self.objects.delete(filename)
             self._thumbnails.drop(filename)  # of one that was drawn from it meanwhile
         return Response(None, 204)
 
     async def names(self, after: str, limit: int) -> Response:
         """List what lies there."""
-        rows = await self._objects.names(after, limit)
+        rows = await self.objects.names(after, limit)
         return json_answer([{"filename": row.name, "age": row.age} for row in rows])
 
 

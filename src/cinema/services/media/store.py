@@ -6,8 +6,9 @@ under the name it would have had, and goes with it.
 """
 
 import asyncio
+import errno
 import re
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,10 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
+from cinema.checks import refusal
 from cinema.services.frame import Outage
+from cinema.services.lateness import told_when_late
+from cinema.services.media.causes import why
 from cinema.services.media.names import is_name
 from cinema.settings import Settings, SettingsError
 
@@ -34,6 +38,11 @@ _RETRIES: Final = 2
 _ANSWER_SECONDS = 8.0  # retries included; the gateway waits for ten
 _WRITE_SECONDS: Final = 30.0
 _LIST_SECONDS: Final = 25.0
+_CLOSED: Final = {
+    errno.ENOSPC: "its disk is full",
+    errno.EROFS: "its disk can only be read",
+    errno.EACCES: "its folder may not be used by this user",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +60,29 @@ class Objects:
 
     def __init__(self, store: Any) -> None:  # noqa: ANN401 - obstore has a class for each kind, and no base class
         self._store = store
+        self.tell: Callable[[], object] = _nobody  # called when an answer is late
 
     @property
     def raw(self) -> Any:  # noqa: ANN401 - as above
         """Return obstore's own object, for who asks what is wrong with it."""
         return self._store
 
+    async def _asked(self, asked: Awaitable[T]) -> T:
+        return await _answered(asked, _ANSWER_SECONDS, self.tell)
+
     async def put(self, name: str, body: memoryview) -> None:
         """Keep a picture; afterwards it is there whole."""
-        await _answered(obstore.put_async(self._store, name, body, use_multipart=False), _WRITE_SECONDS)
+        written = obstore.put_async(self._store, name, body, use_multipart=False)
+        await _answered(written, _WRITE_SECONDS, _nobody)  # a large one takes its time
+
+    async def closed(self) -> str:
+        """Say what keeps the store from taking pictures; "" if nothing does, or nobody knows without asking."""
+        return ""
 
     async def size(self, name: str) -> int | None:
         """Return how many octets a picture has, None if there is none of this name."""
         with suppress(FileNotFoundError):
-            return int((await _answered(obstore.head_async(self._store, name)))["size"])
+            return int((await self._asked(obstore.head_async(self._store, name)))["size"])
         return None
 
     async def read(self, name: str, first: int, size: int) -> AsyncIterator[bytes | memoryview] | None:
@@ -73,14 +91,14 @@ class Objects:
             return None
         with suppress(FileNotFoundError):
             options: Any = {"range": (first, first + size)}
-            found = await _answered(obstore.get_async(self._store, name, options=options))
+            found = await self._asked(obstore.get_async(self._store, name, options=options))
             return _octets(found)
         return None
 
     async def delete(self, name: str) -> None:
         """Remove a picture; one that is not there is none the less removed."""
         with suppress(FileNotFoundError):
-            await _answered(obstore.delete_async(self._store, name))
+            await self._asked(obstore.delete_async(self._store, name))
 
     async def names(self, after: str, limit: int) -> Sequence[Lying]:
         """Return the pictures whose names come after another, in order, at most so many."""
@@ -94,7 +112,7 @@ class Objects:
                     if self.ordered and len(found) >= limit:
                         break
         except (BaseError, OSError) as error:
-            raise _outage() from error
+            raise _outage(error) from error
         return nsmallest(limit, found, key=lambda one: one.name)
 
     async def check(self) -> None:
@@ -105,7 +123,7 @@ class Objects:
             Outage: it does not answer.
 
         """
-        await _answered(obstore.list_with_delimiter_async(self._store, prefix="check"))
+        await self._asked(obstore.list_with_delimiter_async(self._store, prefix="check"))
 
 
 class S3(Objects):
@@ -132,11 +150,12 @@ class S3(Objects):
     async def check(self) -> None:
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):
-                await obstore.list_with_delimiter_async(self._store, prefix="check")
+                with told_when_late(self.tell):
+                    await obstore.list_with_delimiter_async(self._store, prefix="check")
         except (BaseError, OSError) as error:
             fault = _fault_of(str(error), self._bucket)
             if fault is None:
-                raise _outage() from error
+                raise _outage(error) from error
             raise SettingsError(fault) from None
 
 
@@ -150,6 +169,30 @@ class Local(Objects):
         self._folder = folder
         super().__init__(LocalStore(folder.resolve()))
 
+    async def put(self, name: str, body: memoryview) -> None:
+        await self._look()  # else it would be made anew, on another disk than the one that is gone
+        await super().put(name, body)
+
+    async def size(self, name: str) -> int | None:
+        size = await super().size(name)
+        if size is None:
+            await self._look()
+        return size
+
+    async def check(self) -> None:
+        await self._look()
+        await super().check()
+
+    async def closed(self) -> str:
+        return _CLOSED.get(await self._asked(asyncio.to_thread(refusal, self._folder)), "")
+
+    async def _look(self) -> None:
+        """Raise `Outage` if the whole folder has gone."""
+        if not await self._asked(asyncio.to_thread(self._folder.is_dir)):  # a disk far away may hang
+            raise Outage(
+                "media_store", "the image store does not answer", ("unavailable", "its folder is not there")
+            )
+
     async def read(self, name: str, first: int, size: int) -> AsyncIterator[bytes | memoryview] | None:
         return self._pieces(name, first, first + size) if await self.size(name) else None
 
@@ -158,7 +201,7 @@ class Local(Objects):
         while first < end:
             upto = min(first + _CHUNK, end)
             asked = obstore.get_range_async(self._store, name, start=first, end=upto)
-            yield memoryview(await _answered(asked))
+            yield memoryview(await self._asked(asked))
             first = upto
 
     async def delete(self, name: str) -> None:
@@ -199,19 +242,24 @@ def objects_of(settings: Settings) -> Objects:
     return S3(settings) if settings.media_store == "s3" else Local(settings.media_dir)
 
 
-def _outage() -> Outage:
-    return Outage("media_store", "the image store does not answer")
+def _outage(error: BaseException) -> Outage:
+    return Outage("media_store", "the image store does not answer", why(error))
 
 
-async def _answered(asked: Awaitable[T], seconds: float | None = None) -> T:
+def _nobody() -> None:
+    """Tell nobody."""
+
+
+async def _answered(asked: Awaitable[T], seconds: float, tell: Callable[[], object]) -> T:
     """Wait for the store; what it does not have is `FileNotFoundError`, any other failure an outage."""
     try:
-        async with asyncio.timeout(seconds or _ANSWER_SECONDS):
-            return await asked
+        async with asyncio.timeout(seconds):
+            with told_when_late(tell):
+                return await asked
     except FileNotFoundError:
         raise
     except (BaseError, OSError) as error:
-        raise _outage() from error
+        raise _outage(error) from error
 
 
 async def _octets(found: Any) -> AsyncIterator[memoryview]:  # noqa: ANN401 - obstore's result
@@ -219,7 +267,7 @@ async def _octets(found: Any) -> AsyncIterator[memoryview]:  # noqa: ANN401 - ob
         async for piece in found.stream(min_chunk_size=_CHUNK):
             yield memoryview(piece)
     except (BaseError, OSError) as error:
-        raise _outage() from error
+        raise _outage(error) from error
 
 
 def _lying(row: Any, now: datetime) -> Lying:  # noqa: ANN401 - obstore's row

@@ -53,14 +53,18 @@ async def body_of(request: Request) -> AsyncIterator[bytes]:
             return
 
 
-async def read_picture(request: Request, spool: Spool, most: int) -> Uploaded:
+async def read_picture(
+    request: Request, spool: Spool, most: int, uploaded: Uploaded | None = None
+) -> Uploaded:
     """Read a body that must hold a picture of at most so many octets into the spool.
+
+    `uploaded` is filled as the body comes, for who wants to know what was said before a refusal.
 
     Raises:
         RequestRefused: 400, 413, 415 or 422, as the contract's table of faults says.
 
     """
-    uploaded = await read_parts(request, spool, most)
+    uploaded = await read_parts(request, spool, most, uploaded)
     if not uploaded.pictured:
         raise RequestRefused(problems.validation(wrong("body", _IMAGE, msg="Field required", kind="missing")))
     if not spool.size:
@@ -68,14 +72,14 @@ async def read_picture(request: Request, spool: Spool, most: int) -> Uploaded:
     return uploaded
 
 
-async def read_parts(request: Request, spool: Spool, most: int) -> Uploaded:
+async def read_parts(request: Request, spool: Spool, most: int, uploaded: Uploaded | None = None) -> Uploaded:
     """Read a body of parts, with or without a picture; raises `RequestRefused` as `read_picture` does."""
     _validate_length(request.headers, most)
     try:
         boundary = boundary_of(request.headers.get("content-type", ""))
         if boundary is None:
             raise RequestRefused(problems.unsupported_media("the body must be multipart/form-data"))
-        parser, parts = Parser(boundary), _Parts(spool, most)
+        parser, parts = Parser(boundary), _Parts(spool, most, uploaded or Uploaded())
         async for octets in body_of(request):
             for event in parser.feed(octets):
                 await parts.take(event)
@@ -106,8 +110,8 @@ def plain_lines(text: str) -> str:
 class _Parts:
     """Takes the events of one body."""
 
-    def __init__(self, spool: Spool, most: int) -> None:
-        self.uploaded = Uploaded()
+    def __init__(self, spool: Spool, most: int, uploaded: Uploaded) -> None:
+        self.uploaded = uploaded
         self._spool = spool
         self._most = most
         self._name = ""

@@ -78,6 +78,16 @@ async def test_t2_what_a_meme_says_is_text_and_nothing_else(memes: Asker) -> Non
     assert policy.startswith("default-src 'none';")
 
 
+async def test_texts_run_the_way_that_they_are_written(memes: Asker) -> None:
+    """A title in Hebrew or Arabic stands to the right, with its signs in their places, and is typed like that."""
+    await added(memes, title="שלום עולם!", description="مرحبا!")
+    page = (await memes("/memes", headers={"accept": BROWSER})).body.decode()
+
+    assert '<h2 dir="auto">שלום עולם!</h2><p dir="auto">مرحبا!</p>' in page
+    assert page.count('dir="auto" value=') == 2
+    assert page.count('maxlength="1000" dir="auto"') == 2
+
+
 async def test_pages_follow_one_another(memes: Asker) -> None:
     """Contract 6: by cursor; thumbnails only."""
     for number in range(5):
@@ -86,7 +96,7 @@ async def test_pages_follow_one_another(memes: Asker) -> None:
     (older,) = re.findall(r'href="([^"]+)" rel="next"', first)
     second = (await memes(older.replace("&amp;", "&"), headers={"accept": BROWSER})).body.decode()
 
-    assert re.findall(r"<h2>Number (\d)</h2>", first + second) == list("43210")
+    assert re.findall(r">Number (\d)</h2>", first + second) == list("43210")
     assert 'rel="next"' not in second
     assert "?width=320" in first
 
@@ -127,6 +137,37 @@ async def test_a_fault_comes_as_the_page_with_its_status(memes: Asker, media: Me
     assert {one.headers["content-type"] for one in replies} == {"text/html; charset=utf-8"}
     assert (b"A description" in short.body, b"Kept words" in edit.body) == (True, True)
     assert away.headers["retry-after"] == "1"
+
+
+@pytest.mark.parametrize("image", [None, b""])
+async def test_what_was_written_is_kept_also_without_a_picture(memes: Asker, image: bytes | None) -> None:
+    """Contract 6: a browser sends a form without a chosen file as a part without octets; the texts are not lost."""
+    said = {"title": "Typed title", "description": "Typed description"}
+    reply = await send(memes, "/memes", parts(image, **said), accept=BROWSER)
+
+    assert reply.status == (422 if image is None else 415)
+    assert (b'value="Typed title"' in reply.body, b"\nTyped description<" in reply.body) == (True, True)
+
+
+async def test_a_fault_shows_the_form_of_a_meme_on_another_page(memes: Asker) -> None:
+    """Contract 6: what was written in it is on the page that is answered, and only there is it open."""
+    old = (await added(memes, title="The oldest")).json["id"]
+    for number in range(24):
+        await added(memes, title=f"Number {number}")
+    edit = await posted(memes, f"/memes/{old}/edit", title="Typed title", description="x")
+    image = await send(memes, f"/memes/{old}/image", parts(b"<svg/>"), accept=BROWSER)
+    await posted(memes, f"/memes/{old}/delete")
+    gone = await posted(memes, f"/memes/{old}/edit", title="Typed title", description="Typed words")
+    other = await send(memes, f"/memes/{old}/image", parts(), accept=BROWSER)
+
+    assert [one.status for one in (edit, image, gone, other)] == [422, 415, 404, 404]
+    assert f'id="meme-{old}"' in (page := edit.body.decode())
+    assert (page.count("<details open>"), page.count('value="Typed title"')) == (1, 1)
+    assert page.count('class="card"') == 25
+    assert image.body.count(b"<details open>") == 2
+    assert b'<details class="panel" open>' in gone.body
+    assert b"\nTyped words<" in gone.body
+    assert b" open>" not in other.body
 
 
 async def test_programs_that_post_are_told_in_their_own_form(memes: Asker) -> None:

@@ -59,6 +59,8 @@ ATTACKS = {
     ),
     "no signature": f"{HEAD}.{BODY}.",
     "a signature that is cut": GOOD[:-4],
+    "a signature that is padded": f"{GOOD}==",  # RFC 7515 2: all trailing "=" omitted
+    "a signature that is padded beyond need": f"{GOOD}====",
     "other claims under a good signature": f"{HEAD}.{part({**CLAIMS, 'sub': 'bob'})}.{SIGN}",
     "another head over a good signature": f"{part(head(alg='RS256', typ='at+jwt'))}.{BODY}.{SIGN}",
     "the key of a stranger": STRANGER.token(),

@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from cinema.services.memes.entities import tag_of
+from cinema.texts import MEDIA_AWAY
 
-__all__ = ["FIELDS", "Wall", "render"]
+__all__ = ["FIELDS", "NEW", "Wall", "render"]
+
+NEW: Final = "new"  # the form that adds a meme, where others have the id of theirs
 
 _STYLE: Final = Path(__file__).with_name("style.css").read_text("utf-8")
 _SCRIPT: Final = Path(__file__).with_name("script.js").read_text("utf-8")
@@ -40,8 +43,10 @@ class Wall:
     older: str = ""
     is_first: bool = True
     alert: str = ""
-    failed: str = ""  # the id of the meme whose form it was; "new" for the one that adds
+    failed: str = ""  # the id of the meme whose form it was, or `NEW`
+    pictured: bool = False  # whether it was the form for a picture
     said: Mapping[str, str] = field(default_factory=dict)
+    media_away: bool = False  # whether that is what went wrong
     needs: str = ""  # what this reader lacks in order to write; "" for who may
     most: int = 0  # octets of a picture
 
@@ -52,7 +57,7 @@ def render(wall: Wall) -> bytes:
     count = "" if wall.total is None else f"<p>{wall.total:,} {'meme' if wall.total == 1 else 'memes'}</p>"
     title = f"{'Not saved · ' if wall.alert else ''}Meme wall · cinema"
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<html lang="en"{MEDIA_AWAY if wall.media_away else ""}><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <style>{_STYLE}</style></head><body>
 <a class="skip" href="#wall">Skip to the memes</a>
@@ -72,10 +77,11 @@ def _new(wall: Wall) -> str:
         return (
             f'<p class="hint">Everybody may look. Adding and changing memes needs {escape(wall.needs)}.</p>'
         )
-    said = wall.said if wall.failed == "new" else {}
-    is_open = " open" if wall.failed == "new" else ""
+    said = wall.said if wall.failed == NEW else {}
+    is_open = " open" if wall.failed == NEW else ""
     return f"""<details class="panel"{is_open}><summary>Add a meme</summary>
-<form method="post" action="/memes" enctype="multipart/form-data" data-upload="/api/memes" data-method="POST">
+<form method="post" action="/memes" enctype="multipart/form-data" data-upload="/api/memes" data-method="POST"
+data-most="{wall.most}">
 {_picture("new", wall.most)}
 {_texts(said.get("title", ""), said.get("description", ""), "new")}
 <button>Add it to the wall</button></form></details>"""
@@ -92,9 +98,9 @@ id="status-{key}"></p>"""
 
 def _texts(title: str, description: str, key: str) -> str:
     return f"""<label for="title-{key}">Title <input id="title-{key}" name="title" required minlength="3"
-maxlength="100" value="{escape(title)}" autocomplete="off"></label>
+maxlength="100" dir="auto" value="{escape(title)}" autocomplete="off"></label>
 <label for="description-{key}">Description <textarea id="description-{key}" name="description" required minlength="3"
-maxlength="1000">
+maxlength="1000" dir="auto">
 {escape(description)}</textarea></label>"""
 
 
@@ -113,7 +119,7 @@ def _card(row: Mapping[str, Any], wall: Wall, *, eager: bool) -> str:
     return f"""<li class="card" id="meme-{meme_id}"><a href="{source}"><img src="{source}?width=320"
 srcset="{source}?width=320 320w, {source}?width=640 640w" sizes="(max-width: 40rem) 92vw, 20rem" width="320"
 height="240" alt="{title}"{loading} decoding="async"></a>
-<h2>{title}</h2><p>{escape(row["description"])}</p>
+<h2 dir="auto">{title}</h2><p dir="auto">{escape(row["description"])}</p>
 <time datetime="{moment.isoformat()}">{moment.day} {moment:%B %Y}</time>
 {_tools(row, wall)}</li>"""
 
@@ -128,9 +134,9 @@ def _tools(row: Mapping[str, Any], wall: Wall) -> str:
 <form method="post" action="/memes/{meme_id}/edit">
 <input type="hidden" name="if_match" value="{escape(tag_of(dict(row)))}">
 {_texts(said["title"], said["description"], meme_id)}<button>Save</button></form>
-<details><summary>Another picture</summary>
+<details{" open" if failed and wall.pictured else ""}><summary>Another picture</summary>
 <form method="post" action="/memes/{meme_id}/image" enctype="multipart/form-data"
-data-upload="/api/memes/{meme_id}/image" data-method="PATCH">{_picture(meme_id, wall.most)}
+data-upload="/api/memes/{meme_id}/image" data-method="PATCH" data-most="{wall.most}">{_picture(meme_id, wall.most)}
 <button>Replace the picture</button></form></details>
 <details><summary>Delete</summary><form method="post" action="/memes/{meme_id}/delete">
 <button class="quiet">Yes, delete it for ever</button></form></details></details>"""

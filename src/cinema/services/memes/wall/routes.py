@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from dishka.integrations.fastapi import FromDishka
@@ -12,14 +13,15 @@ from starlette.responses import Response
 from cinema.accept import prefers_html
 from cinema.database import Database, DatabaseUnavailable
 from cinema.services.frame import problem_for
-from cinema.services.memes import lists, replies
+from cinema.services.memes import lists, queries, replies
 from cinema.services.memes.cursors import Cursors
+from cinema.services.memes.keys import scope_of
 from cinema.services.memes.lists import ListRequest
 from cinema.services.memes.models import MemeId, checked_texts
 from cinema.services.memes.queries import MemePortion
 from cinema.services.memes.uploads import Uploaded, read_picture
 from cinema.services.memes.wall.forms import read_form
-from cinema.services.memes.wall.page import FIELDS, Wall, render
+from cinema.services.memes.wall.page import FIELDS, NEW, Wall, render
 from cinema.services.memes.writing import Writing
 from cinema.subjects import subject_in
 from stagedoor._problems import ProblemDetails, fields_of, problem_of
@@ -69,16 +71,24 @@ class WallPage:
         failed: str = "",
         said: Mapping[str, str] | None = None,
         *,
+        pictured: bool = False,
         needs: str = "",
     ) -> Response:
-        """Answer the first page with what went wrong on it; without memes where the database is what went wrong."""
+        """Answer the first page with what went wrong on it; without memes where the database is what went wrong.
+
+        `failed` is whose form it was, `pictured` tells whether that for a picture. A meme that is on another page is
+        shown first, so that what was written is there; of one that is gone it stands in the form that adds one.
+        """
+        said = said or {}
         problem = _problem_of(error)
         asked, portion = ListRequest(_SHOWN, None, None), MemePortion([], more=False, total=0)
         if not isinstance(error, DatabaseUnavailable):
             with suppress(DatabaseUnavailable):  # one fault is told
                 portion = await lists.read(self.database, asked)
-        alert = _sentence(problem)
-        wall = self._wall(asked, portion, alert=alert, failed=failed, said=said or {}, needs=needs)
+                portion, failed = await self._with(failed, portion, NEW if said else "")
+        away = isinstance(error, UpstreamError)
+        more: dict[str, Any] = {"failed": failed, "said": said, "pictured": pictured, "media_away": away}
+        wall = self._wall(asked, portion, alert=_sentence(problem), needs=needs, **more)
         waits = {
             name.decode().title(): said.decode()
             for name, said in fields_of(problem)
@@ -86,6 +96,15 @@ class WallPage:
         }
         headers = {**FIELDS, "Cache-Control": "no-store", **waits}
         return Response(render(wall), problem.status, headers, media_type="text/html")
+
+    async def _with(self, meme_id: str, portion: MemePortion, instead: str) -> tuple[MemePortion, str]:
+        """Return a page that has a meme on it, and whose form is open there: if there is no such meme, the other."""
+        if meme_id in {"", NEW, *(row["id"] for row in portion.rows)}:
+            return portion, meme_id
+        row = await self.database.read(partial(queries.find, meme_id=meme_id))
+        if row is None:
+            return portion, instead
+        return replace(portion, rows=[row, *portion.rows]), meme_id
 
     def _wall(self, asked: ListRequest, portion: MemePortion, **more: Any) -> Wall:  # noqa: ANN401 - fields of the wall
         older = ""
@@ -124,7 +143,7 @@ def declare_wall(router: APIRouter, most: int) -> None:
             await read_picture(request, writing.spool, most)
             _, old = await writing.replace(meme_id, None)
         except _FAULTS as error:
-            return await page.failed(error, meme_id)
+            return await page.failed(error, meme_id, pictured=True)
         return _to_the_wall(old)
 
     @router.post("/memes/{meme_id}/delete", include_in_schema=False)
@@ -140,10 +159,11 @@ async def added(request: Request, writing: Writing, page: WallPage, most: int) -
     """Take the form that adds a meme."""
     uploaded = Uploaded()
     try:
-        uploaded = await read_picture(request, writing.spool, most)
-        await writing.create(uploaded.texts(), None)
+        scope = scope_of(request.headers)
+        await read_picture(request, writing.spool, most, uploaded)
+        await writing.create(uploaded.texts(), scope)
     except _FAULTS as error:
-        return await page.failed(error, "new", uploaded.said)
+        return await page.failed(error, NEW, uploaded.said)
     return _to_the_wall()
 
 
