@@ -87,6 +87,14 @@ def test_clauses_are_said_as_the_contract_says(clause: Clause, query: Any) -> No
     assert asked(clause) == query
 
 
+def test_a_zero_is_asked_for_with_either_sign() -> None:
+    """18: a node tells them apart, other engines and SQL do not. Python compares them as one: so by what is sent."""
+    said = str(asked(All((Between("imdb_rating", 0, -0.0), Term("imdb_rating", 0)))))
+
+    assert "{'gte': -0.0, 'lte': 0.0}" in said
+    assert "{'imdb_rating': [0, 0.0, -0.0]}" in said
+
+
 def test_a_text_forgives_typing_errors_and_puts_exact_words_first() -> None:
     """The first letter is fixed, no near word is left out, and each significant word is asked for once."""
     (said,) = asked(Match((("title", 3.0),), "The Stars, star: X"))["bool"]["must"]
