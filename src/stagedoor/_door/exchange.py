@@ -212,13 +212,13 @@ class Exchange:
             self.keep_alive = False
         fields = [(name.lower(), value) for name, value in headers]
         named = dict(reversed(fields))  # the first of each name
+        length = named.get(b"content-length")
+        if length is not None and (status == 204 or len(named) < len(fields) or not length.isdigit()):
+            fields = _with_one_length(fields, status)
         if b"date" not in named:
             fields[:0] = connection.common_fields()
         if not _OURS.isdisjoint(named):
             fields = self._taken_over(fields)
-        length = named.get(b"content-length")
-        if length is not None and (status == 204 or len(named) < len(fields) or not length.isdigit()):
-            fields = _with_one_length(fields, status)
         fields += self._framing(status, length)
         self._head = head_of(status, fields) + b"\r\n"
 
@@ -300,4 +300,4 @@ def _with_one_length(fields: list[tuple[bytes, bytes]], status: int) -> list[tup
     if said or not length.isdigit():
         raise ValueError("an answer has one length, a whole number")
     others = [field for field in fields if field[0] != b"content-length"]
-    return others if status == 204 else [*others, (b"content-length", length)]
+    return others if status == 204 else [(b"content-length", length), *others]
