@@ -88,6 +88,16 @@ async def test_texts_run_the_way_that_they_are_written(memes: Asker) -> None:
     assert page.count('maxlength="1000" dir="auto"') == 2
 
 
+async def test_a_long_text_is_folded_and_can_be_unfolded(memes: Asker) -> None:
+    """Issue 13: one long caption does not make a whole row of cards tall; all of it is there, without script."""
+    for text in ("x" * 201, "a\n" * 6 + "b", "x" * 200, "a\n" * 5 + "b"):
+        await added(memes, description=text)
+    page = (await memes("/memes", headers={"accept": BROWSER})).body.decode()
+
+    assert page.count('<details class="more">') == page.count('<p dir="auto" class="long">') == 2
+    assert "x" * 201 in page
+
+
 async def test_pages_follow_one_another(memes: Asker) -> None:
     """Contract 6: by cursor; thumbnails only."""
     for number in range(5):
