@@ -448,6 +448,7 @@ async def test_t17_who_has_come_to_the_limit_gains_nothing_by_a_late_answer(cloc
         await clock.advance(61.0)
         used = await passed(one, 1_100) + await passed(two, 1_100)
         tally.fail()
+        await clock.advance(1.0)  # by now it has been noticed
         refused = await asked(two)
         alone = [await asked(two) for _ in range(50)]
         told = two.refusal("a")
