@@ -186,7 +186,7 @@ _ON_SERVERS = [
     database("killed", killed("postgres"), _REFUSED),
     store("killed", killed("s3"), _REFUSED),
     database("hung", hung("postgres"), _LATE, health=_LATE),
-    store("hung", hung("s3"), _LATE, health=_LATE),
+    store("hung", hung("s3"), _LATE, health=_LATE, seconds=6.5),
     database("crowded", sql_told(*_CROWD), "too many connections"),
     store("garbled", garbled("s3"), _GARBLED),
     database("wants a password", password_is_wanted, "password"),
