@@ -85,7 +85,8 @@ def judge_log(verdict: Verdict, ground: Ground, load: Load, began: float) -> Non
     failed = load.first_failure(began)
     judge_cause(verdict, ground, trouble, began, began + KEPT if failed is None else failed)
     moves = [one for one in lines if one["event"] == "breaker_moved"]
-    counts = Counter((one["_from"], *kind_of(one)) for one in (*trouble, *moves))
+    counted = (*trouble, *(moves if verdict.busy <= BUSY else ()))
+    counts = Counter((one["_from"], *kind_of(one)) for one in counted)
     verdict.wrong += [f"{count} x {kind}" for kind, count in counts.items() if count > 1]
     judge_blame(verdict, lines, trouble)
 

@@ -8,6 +8,7 @@ from typing import Any
 from tests.deep.faults.afflictions import (
     Happens,
     certified,
+    cut_off,
     database_is_locked,
     disk_is_full,
     disk_is_read_only,
@@ -51,7 +52,7 @@ class Fault:
     component: str = ""  # which part of /health says it, if that is another
     also: Sequence[str] = ()
     needs_rights: bool = False
-    seconds: float = 3.0  # how long it stays
+    seconds: float = 2.7  # how long it stays
 
     @property
     def concerned(self) -> set[str]:
@@ -208,7 +209,7 @@ _EMBEDDED = [
     database("locked", database_is_locked, "timeout|locked", label="memes_service", health=None, reasons=()),
 ]
 _NODE = [
-    of("search", "killed", killed("search"), _REFUSED, "unavailable"),
+    of("search", "cut off", cut_off("search"), _REFUSED, "unavailable"),
     of("search", "hung", hung("search"), _LATE, "timeout"),
     of("search", "garbled", garbled("search"), _GARBLED, "garbled"),
     of("search", "slow", weather("search", latency=1.2), _LATE, "timeout"),
