@@ -38,6 +38,9 @@ _DATABASE = (
 )
 
 
+_TELLING = {"store_failed", "upstream_failed"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One fault. `told` is what the log's line must match, `health` what the detail must; `also` may be ill with it."""
@@ -62,7 +65,8 @@ class Fault:
     def is_told_by(self, line: Mapping[str, Any]) -> bool:
         """Tell whether a line of a log names backend and cause."""
         said = f"{line.get('reason', '')}: {line.get('detail', '')}"
-        return line.get("service") == (self.service or self.label) and bool(re.search(self.told, said))
+        names = line.get("event") in _TELLING and line.get("service") == (self.service or self.label)
+        return names and bool(re.search(self.told, said))
 
 
 _LABELS = {
@@ -213,6 +217,14 @@ _NODE = [
     of("search", "hung", hung("search"), _LATE, "timeout"),
     of("search", "garbled", garbled("search"), _GARBLED, "garbled"),
     of("search", "slow", weather("search", latency=1.2), _LATE, "timeout"),
-    of("search", "cut", weather("search", cut_after=300, reset=True), "closed|reset", "garbled unavailable"),
+    # What cannot be understood is of one kind, whatever it is.
+    of(
+        "search",
+        "cut",
+        weather("search", cut_after=300, reset=True),
+        "before the end|garbled",
+        "garbled",
+        "before the end",
+    ),
 ]
 FAULTS: Mapping[str, Sequence[Fault]] = {"servers": _ON_SERVERS, "embedded": _EMBEDDED, "node": _NODE}
