@@ -78,6 +78,26 @@ async def test_t2_what_a_meme_says_is_text_and_nothing_else(memes: Asker) -> Non
     assert policy.startswith("default-src 'none';")
 
 
+async def test_texts_run_the_way_that_they_are_written(memes: Asker) -> None:
+    """A title in Hebrew or Arabic stands to the right, with its signs in their places, and is typed like that."""
+    await added(memes, title="שלום עולם!", description="مرحبا!")
+    page = (await memes("/memes", headers={"accept": BROWSER})).body.decode()
+
+    assert '<h2 dir="auto">שלום עולם!</h2><p dir="auto">مرحبا!</p>' in page
+    assert page.count('dir="auto" value=') == 2
+    assert page.count('maxlength="1000" dir="auto"') == 2
+
+
+async def test_a_long_text_is_folded_and_can_be_unfolded(memes: Asker) -> None:
+    """Issue 13: one long caption does not make a whole row of cards tall; all of it is there, without script."""
+    for text in ("x" * 201, "a\n" * 6 + "b", "x" * 200, "a\n" * 5 + "b"):
+        await added(memes, description=text)
+    page = (await memes("/memes", headers={"accept": BROWSER})).body.decode()
+
+    assert page.count('<details class="more">') == page.count('<p dir="auto" class="long">') == 2
+    assert "x" * 201 in page
+
+
 async def test_pages_follow_one_another(memes: Asker) -> None:
     """Contract 6: by cursor; thumbnails only."""
     for number in range(5):
@@ -86,7 +106,7 @@ async def test_pages_follow_one_another(memes: Asker) -> None:
     (older,) = re.findall(r'href="([^"]+)" rel="next"', first)
     second = (await memes(older.replace("&amp;", "&"), headers={"accept": BROWSER})).body.decode()
 
-    assert re.findall(r"<h2>Number (\d)</h2>", first + second) == list("43210")
+    assert re.findall(r">Number (\d)</h2>", first + second) == list("43210")
     assert 'rel="next"' not in second
     assert "?width=320" in first
 

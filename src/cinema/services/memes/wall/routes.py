@@ -15,6 +15,7 @@ from cinema.database import Database, DatabaseUnavailable
 from cinema.services.frame import problem_for
 from cinema.services.memes import lists, queries, replies
 from cinema.services.memes.cursors import Cursors
+from cinema.services.memes.keys import scope_of
 from cinema.services.memes.lists import ListRequest
 from cinema.services.memes.models import MemeId, checked_texts
 from cinema.services.memes.queries import MemePortion
@@ -85,7 +86,8 @@ class WallPage:
             with suppress(DatabaseUnavailable):  # one fault is told
                 portion = await lists.read(self.database, asked)
                 portion, failed = await self._with(failed, portion, NEW if said else "")
-        more: dict[str, Any] = {"failed": failed, "said": said, "pictured": pictured}
+        away = isinstance(error, UpstreamError)
+        more: dict[str, Any] = {"failed": failed, "said": said, "pictured": pictured, "media_away": away}
         wall = self._wall(asked, portion, alert=_sentence(problem), needs=needs, **more)
         waits = {
             name.decode().title(): said.decode()
@@ -157,8 +159,9 @@ async def added(request: Request, writing: Writing, page: WallPage, most: int) -
     """Take the form that adds a meme."""
     uploaded = Uploaded()
     try:
+        scope = scope_of(request.headers)
         await read_picture(request, writing.spool, most, uploaded)
-        await writing.create(uploaded.texts(), None)
+        await writing.create(uploaded.texts(), scope)
     except _FAULTS as error:
         return await page.failed(error, NEW, uploaded.said)
     return _to_the_wall()
