@@ -172,7 +172,7 @@ _ON_SERVERS = [
     of("media", "hung", hung("media"), _LATE, "timeout", seconds=6.5),  # a picture may take five
     tls("ghibli", "plain"),
     redis("read only", f"REPLICAOF {LOOPBACK} 1", "REPLICAOF NO ONE", "can only be read"),
-    of("media", "cut", weather("media", cut_after=300, reset=True), "closed|reset", "garbled unavailable"),
+    of("media", "cut", weather("media", cut_after=200, reset=True), "closed|reset", "garbled unavailable"),
     redis(
         "wants a password",
         f"CONFIG SET requirepass x{_ENDED}",
