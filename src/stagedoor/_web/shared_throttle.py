@@ -119,8 +119,8 @@ class SharedThrottle:
         bucket = int((now + TICK) // self._width)
         account = self._accounts.of(key, now)
         spent = account.count.roll(bucket)
-        shut = self._joined and account.shut > now
-        return self._refused(account, bucket, now) if shut or spent >= self.quota.requests else None
+        full = account.shut > now or spent >= self.quota.requests
+        return self._refused(account, bucket, now) if full else None
 
     def _refused(self, account: _ClientCount, bucket: int, now: float) -> Allowance:
         """Refuse until there is room at the server and here, whose buckets begin at other moments.
@@ -159,12 +159,12 @@ class SharedThrottle:
         return account.said == self._stay or (account.said == _NEVER and now >= self._calm)
 
     def _alone(self, account: _ClientCount, bucket: int, now: float) -> Allowance:
-        """Decide by what passed here."""
-        allowed = account.count.total < self.quota.requests
-        if allowed:
-            account.count.add(bucket)
+        """Decide by what passed here. Who had come to the limit of all waits on: a late answer makes no room."""
+        if account.shut > now or account.count.total >= self.quota.requests:
+            return self._refused(account, bucket, now)
+        account.count.add(bucket)
         left = self.quota.requests - account.count.total
-        return Allowance(allowed, left, self._reset(account, bucket, now))
+        return Allowance(True, left, self._reset(account, bucket, now))
 
     def _allowance(self, allowed: bool, account: _ClientCount, bucket: int, now: float) -> Allowance:
         left = min(

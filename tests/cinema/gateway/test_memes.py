@@ -209,6 +209,22 @@ async def test_t20_a_page_of_another_site_cannot_write(
         assert orjson.loads(answered.body)["type"] == "urn:problem-type:cinema:forbidden"
 
 
+async def test_a_page_of_a_listed_origin_may_send_what_writes_take(clock: ManualClock) -> None:
+    """Contract 6 and 17: a browser asks first; without leave neither a key nor a condition could be sent."""
+    house = House(clock, gateway_cors_origins="https://app.example.com")
+    asks = (
+        (b"origin", b"https://app.example.com"),
+        (b"access-control-request-method", b"PATCH"),
+        (b"access-control-request-headers", b"idempotency-key,if-match"),
+    )
+    answered = await house.client.ask(f"/api/memes/{MEME_ID}/image", method="OPTIONS", headers=asks)
+
+    assert answered.status == 204
+    assert "PATCH" in header(answered, "access-control-allow-methods")
+    leave = header(answered, "access-control-allow-headers").lower().split(", ")
+    assert {"idempotency-key", "if-match", "content-type", "range"} <= set(leave)
+
+
 async def test_every_method_of_a_path_is_named(house: House) -> None:
     """Contract 1.2."""
     allowed = [

@@ -17,6 +17,7 @@ from tests.servers import LOOPBACK, ask
 __all__ = [
     "Happens",
     "certified",
+    "cut_off",
     "database_is_locked",
     "disk_is_full",
     "disk_is_read_only",
@@ -48,6 +49,18 @@ def killed(name: str) -> Happens:
         yield
         one.begin()
         await asyncio.to_thread(one.until_up if name in ground.servers else one.until_ready)  # type: ignore[union-attr]
+        await ground.proxies[name].up()
+
+    return happens
+
+
+def cut_off(name: str) -> Happens:
+    """Let nobody reach what takes long to start again."""
+
+    @asynccontextmanager
+    async def happens(ground: Ground) -> AsyncIterator[None]:
+        await ground.proxies[name].down()
+        yield
         await ground.proxies[name].up()
 
     return happens

@@ -8,6 +8,7 @@ from typing import Any
 from tests.deep.faults.afflictions import (
     Happens,
     certified,
+    cut_off,
     database_is_locked,
     disk_is_full,
     disk_is_read_only,
@@ -37,6 +38,9 @@ _DATABASE = (
 )
 
 
+_TELLING = {"store_failed", "upstream_failed"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One fault. `told` is what the log's line must match, `health` what the detail must; `also` may be ill with it."""
@@ -51,7 +55,7 @@ class Fault:
     component: str = ""  # which part of /health says it, if that is another
     also: Sequence[str] = ()
     needs_rights: bool = False
-    seconds: float = 3.0  # how long it stays
+    seconds: float = 2.7  # how long it stays
 
     @property
     def concerned(self) -> set[str]:
@@ -61,7 +65,8 @@ class Fault:
     def is_told_by(self, line: Mapping[str, Any]) -> bool:
         """Tell whether a line of a log names backend and cause."""
         said = f"{line.get('reason', '')}: {line.get('detail', '')}"
-        return line.get("service") == (self.service or self.label) and bool(re.search(self.told, said))
+        names = line.get("event") in _TELLING and line.get("service") == (self.service or self.label)
+        return names and bool(re.search(self.told, said))
 
 
 _LABELS = {
@@ -167,7 +172,7 @@ _ON_SERVERS = [
     of("media", "hung", hung("media"), _LATE, "timeout", seconds=6.5),  # a picture may take five
     tls("ghibli", "plain"),
     redis("read only", f"REPLICAOF {LOOPBACK} 1", "REPLICAOF NO ONE", "can only be read"),
-    of("media", "cut", weather("media", cut_after=300, reset=True), "closed|reset", "garbled unavailable"),
+    of("media", "cut", weather("media", cut_after=200, reset=True), "closed|reset", "garbled unavailable"),
     redis(
         "wants a password",
         f"CONFIG SET requirepass x{_ENDED}",
@@ -186,7 +191,7 @@ _ON_SERVERS = [
     database("killed", killed("postgres"), _REFUSED),
     store("killed", killed("s3"), _REFUSED),
     database("hung", hung("postgres"), _LATE, health=_LATE),
-    store("hung", hung("s3"), _LATE, health=_LATE),
+    store("hung", hung("s3"), _LATE, health=_LATE, seconds=6.5),
     database("crowded", sql_told(*_CROWD), "too many connections"),
     store("garbled", garbled("s3"), _GARBLED),
     database("wants a password", password_is_wanted, "password"),
@@ -208,10 +213,18 @@ _EMBEDDED = [
     database("locked", database_is_locked, "timeout|locked", label="memes_service", health=None, reasons=()),
 ]
 _NODE = [
-    of("search", "killed", killed("search"), _REFUSED, "unavailable"),
+    of("search", "cut off", cut_off("search"), _REFUSED, "unavailable"),
     of("search", "hung", hung("search"), _LATE, "timeout"),
     of("search", "garbled", garbled("search"), _GARBLED, "garbled"),
     of("search", "slow", weather("search", latency=1.2), _LATE, "timeout"),
-    of("search", "cut", weather("search", cut_after=300, reset=True), "closed|reset", "garbled unavailable"),
+    # What cannot be understood is of one kind, whatever it is.
+    of(
+        "search",
+        "cut",
+        weather("search", cut_after=300, reset=True),
+        "before the end|garbled",
+        "garbled",
+        "before the end",
+    ),
 ]
 FAULTS: Mapping[str, Sequence[Fault]] = {"servers": _ON_SERVERS, "embedded": _EMBEDDED, "node": _NODE}

@@ -440,3 +440,23 @@ async def test_t17_a_process_that_is_back_has_its_share_again(clock: ManualClock
     await two.aclose()
 
     assert told is not None
+
+
+async def test_t17_who_has_come_to_the_limit_gains_nothing_by_a_late_answer(clock: ManualClock) -> None:
+    """T17: a server that is in time now and then would else give each process's limit out, over and over."""
+    async with processes(clock, 2) as ((one, two), (_one, tally)):
+        await clock.advance(61.0)
+        used = await passed(one, 1_100) + await passed(two, 1_100)
+        tally.fail()
+        await clock.advance(1.0)  # by now it has been noticed
+        refused = await asked(two)
+        alone = [await asked(two) for _ in range(50)]
+        told = two.refusal("a")
+        await clock.advance(refused.reset)
+        later = await passed(two, 1_100)
+        tally.heal()
+
+    assert used == 1_000
+    assert not any(one.allowed for one in (refused, *alone))
+    assert told is not None
+    assert later == 1_000

@@ -88,6 +88,16 @@ async def test_texts_run_the_way_that_they_are_written(memes: Asker) -> None:
     assert page.count('maxlength="1000" dir="auto"') == 2
 
 
+async def test_a_long_text_is_folded_and_can_be_unfolded(memes: Asker) -> None:
+    """Issue 13: one long caption does not make a whole row of cards tall; all of it is there, without script."""
+    for text in ("x" * 201, "a\n" * 6 + "b", "x" * 200, "a\n" * 5 + "b"):
+        await added(memes, description=text)
+    page = (await memes("/memes", headers={"accept": BROWSER})).body.decode()
+
+    assert page.count('<details class="more">') == page.count('<p dir="auto" class="long">') == 2
+    assert "x" * 201 in page
+
+
 async def test_pages_follow_one_another(memes: Asker) -> None:
     """Contract 6: by cursor; thumbnails only."""
     for number in range(5):
@@ -168,6 +178,19 @@ async def test_a_fault_shows_the_form_of_a_meme_on_another_page(memes: Asker) ->
     assert b'<details class="panel" open>' in gone.body
     assert b"\nTyped words<" in gone.body
     assert b" open>" not in other.body
+
+
+async def test_what_was_written_is_kept_while_the_database_is_away(media_url: str, log: io.BytesIO) -> None:
+    """Contract 6: the page has no memes then, and so no form of theirs; what was written is not lost for it."""
+    nowhere: Any = {"database_url": "postgresql+asyncpg://nobody@127.0.0.1:1/none", "memes": 0}
+    async with started(memes_app.build(Settings(media_url=media_url, **nowhere), stream=log)) as memes:
+        meme = "/memes/3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff"
+        edit = await posted(memes, f"{meme}/edit", title="Typed title", description="Typed words")
+        page = await memes("/memes", headers={"accept": BROWSER})
+
+    assert [(one.status, Seen(one.body).alerts) for one in (edit, page)] == [(503, 1)] * 2
+    assert (b'value="Typed title"' in edit.body, b"\nTyped words<" in edit.body) == (True, True)
+    assert b" open>" not in page.body
 
 
 async def test_programs_that_post_are_told_in_their_own_form(memes: Asker) -> None:

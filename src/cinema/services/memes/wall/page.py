@@ -13,6 +13,8 @@ from cinema.texts import MEDIA_AWAY
 
 __all__ = ["FIELDS", "NEW", "Wall", "render"]
 
+_FOLDED, _FOLDED_LINES = 200, 6  # characters, and ends of lines
+_MORE: Final = '<details class="more"><summary><span>Read on</span><span>Show less</span></summary></details>'
 NEW: Final = "new"  # the form that adds a meme, where others have the id of theirs
 
 _STYLE: Final = Path(__file__).with_name("style.css").read_text("utf-8")
@@ -119,9 +121,16 @@ def _card(row: Mapping[str, Any], wall: Wall, *, eager: bool) -> str:
     return f"""<li class="card" id="meme-{meme_id}"><a href="{source}"><img src="{source}?width=320"
 srcset="{source}?width=320 320w, {source}?width=640 640w" sizes="(max-width: 40rem) 92vw, 20rem" width="320"
 height="240" alt="{title}"{loading} decoding="async"></a>
-<h2 dir="auto">{title}</h2><p dir="auto">{escape(row["description"])}</p>
+<h2 dir="auto">{title}</h2>{_description(row["description"])}
 <time datetime="{moment.isoformat()}">{moment.day} {moment:%B %Y}</time>
 {_tools(row, wall)}</li>"""
+
+
+def _description(text: str) -> str:
+    """Write what a meme says; a long text is folded, so that the cards beside it need not be as tall."""
+    is_long = len(text) > _FOLDED or text.count("\n") >= _FOLDED_LINES
+    kind, more = (' class="long"', _MORE) if is_long else ("", "")
+    return f'<p dir="auto"{kind}>{escape(text)}</p>{more}'
 
 
 def _tools(row: Mapping[str, Any], wall: Wall) -> str:

@@ -77,17 +77,19 @@ class WallPage:
         """Answer the first page with what went wrong on it; without memes where the database is what went wrong.
 
         `failed` is whose form it was, `pictured` tells whether that for a picture. A meme that is on another page is
-        shown first, so that what was written is there; of one that is gone it stands in the form that adds one.
+        shown first, so that what was written is there; of one that is gone, or cannot be read, it stands in the form
+        that adds one.
         """
         said = said or {}
         problem = _problem_of(error)
         asked, portion = ListRequest(_SHOWN, None, None), MemePortion([], more=False, total=0)
+        shown = NEW if said or failed == NEW else ""
         if not isinstance(error, DatabaseUnavailable):
             with suppress(DatabaseUnavailable):  # one fault is told
                 portion = await lists.read(self.database, asked)
-                portion, failed = await self._with(failed, portion, NEW if said else "")
+                portion, shown = await self._with(failed, portion, shown)
         away = isinstance(error, UpstreamError)
-        more: dict[str, Any] = {"failed": failed, "said": said, "pictured": pictured, "media_away": away}
+        more: dict[str, Any] = {"failed": shown, "said": said, "pictured": pictured, "media_away": away}
         wall = self._wall(asked, portion, alert=_sentence(problem), needs=needs, **more)
         waits = {
             name.decode().title(): said.decode()
