@@ -23,7 +23,7 @@ MOVIES = Index(
         Text(name="title", sortable=True, title=True),
         Text(name="description", together=_BESIDE),
         Number(name="imdb_rating"),
-        Keyword(name="genres", many=True),
+        Keyword(name="genres", many=True, asked=False),
         Keyword(name="genre_ids", many=True, kept=False, facet=True),
         Keyword(name="person_ids", many=True, kept=False),
         _named("genre"),

@@ -2,11 +2,22 @@
 
 from typing import Any, Final
 
-__all__ = ["AROUND_PICTURE", "DESCRIPTION", "FORM_NAMES", "PICTURE", "TEXT_BYTES", "TITLE", "trimmed_pattern"]
+__all__ = [
+    "AROUND_PICTURE",
+    "DESCRIPTION",
+    "FORM_NAMES",
+    "MEDIA_AWAY",
+    "PICTURE",
+    "TEXT_BYTES",
+    "TITLE",
+    "trimmed_pattern",
+]
 
 TEXT_BYTES: Final = 64 * 1024  # of one text of a form
 # Octets of a form beside its picture: fifteen texts, and the headers of sixteen parts.
 AROUND_PICTURE: Final = 15 * TEXT_BYTES + 16 * 8 * 1024 + 4 * 1024
+# How a page of the wall tells the gateway that it is media which is away, as `component` does in a problem.
+MEDIA_AWAY: Final = ' data-component="media_service"'
 
 # What Python's `str.strip` takes off, written out, so that every reader of a pattern means the same by a blank.
 _BLANK: Final = r"\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"

@@ -31,7 +31,7 @@ _MOST_HOPS = 64
 
 def trust(networks: Iterable[IPv4Network | IPv6Network]) -> Trust:
     """Return what tells whether an address lies in one of the networks; what is no address does not."""
-    listed = tuple(networks)
+    listed = tuple(map(_plain, networks))
 
     @lru_cache(_KEPT)
     def trusted(address: str) -> bool:
@@ -43,6 +43,14 @@ def trust(networks: Iterable[IPv4Network | IPv6Network]) -> Trust:
         return any(plain in network for network in listed)
 
     return trusted
+
+
+def _plain(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """Return a network of mapped addresses as what it maps (RFC 4291 2.5.5.2): so they are looked up."""
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    return (
+        network if mapped is None or network.prefixlen < 96 else IPv4Network((mapped, network.prefixlen - 96))
+    )
 
 
 def client_of(peer: str, fields: Headers, trusted: Trust) -> str:

@@ -45,9 +45,10 @@ class ConfigError(StagedoorError):
 class UpstreamError(StagedoorError):
     """A call that brought no usable value.
 
-    `operation` is the call's name ("users.get"). `retryable` says whether another attempt may help and is safe to
-    make as far as the failure goes. `retry_after` is the wait in seconds that upstream, or the breaker, asked for.
-    `response` is what upstream said, where it said something: a pass-through route hands it on.
+    `operation` is the call's name ("users.get"). `detail` says in words what went wrong, in the log and in /health: no
+    address, nothing secret. `retryable` says whether another attempt may help and is safe to make as far as the failure
+    goes. `retry_after` is the wait in seconds that upstream, or the breaker, asked for. `response` is what upstream
+    said, where it said something: a pass-through route hands it on.
     """
 
     reason: ClassVar[Reason] = "unavailable"

@@ -11,6 +11,7 @@ import pytest
 from cinema.setting_names import nobodys
 from cinema.settings import Settings
 from stagedoor import _problems as problems
+from stagedoor._door.limits import DoorLimits
 from tests.deploy.manifests import ROOT, compose
 
 FILES = ("compose.yaml", "compose.prod.yaml")
@@ -141,6 +142,13 @@ def test_t5_nginx_lets_no_client_say_what_the_gateway_believes_of_it() -> None:
     assert (
         said["X-Forwarded-For"] == "$remote_addr"
     )  # not what the client has sent, and this address behind it
+
+
+def test_who_sends_a_body_too_slowly_hears_so_from_the_gateway() -> None:
+    """Contract 1.4: with nginx' limit at the same moment, some were told 408, and others were cut off."""
+    (seconds,) = re.findall(r"client_body_timeout (\d+)s;", (ROOT / "deploy/nginx/nginx.conf").read_text())
+
+    assert DoorLimits().body_timeout + 2 <= int(seconds) <= 30
 
 
 @pytest.mark.parametrize("file", FILES)

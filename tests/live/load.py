@@ -84,20 +84,21 @@ class Line(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(complete)
 
-    async def send(self, shot: Shot, request: bytes) -> None:
+    async def send(self, shot: Shot, request: bytes, patience: float = PATIENCE) -> None:
         """Send a request and wait for its answer, or for the end of the connection."""
         self._shot = shot
         self._parser = httptools.HttpResponseParser(self)
         self._answer = asyncio.get_running_loop().create_future()
         self.transport.write(request)
-        await asyncio.wait_for(self._answer, PATIENCE)
+        await asyncio.wait_for(self._answer, patience)
 
 
 class Client:
     """Connections to one port."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, patience: float = PATIENCE) -> None:
         self.port = port
+        self.patience = patience
         self.opened = 0
         self._idle: list[Line] = []
 
@@ -109,7 +110,7 @@ class Client:
         try:
             line = await self._line()
             began = loop.time()
-            await line.send(shot, request)
+            await line.send(shot, request, self.patience)
         except (OSError, TimeoutError):
             return shot
         shot.seconds = loop.time() - began

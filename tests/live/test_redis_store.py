@@ -100,7 +100,7 @@ async def test_k1_a_server_that_is_not_there_at_start_is_used_when_it_comes(valk
 
     assert before == b"v"
     told = [event for event in process.events if not isinstance(event, StoreAnswered)]
-    assert told == [StoreFailed("redis", "ConnectionRefusedError"), StoreRestored("redis")]
+    assert told == [StoreFailed("redis", "refused the connection"), StoreRestored("redis")]
     await process.store.aclose()
 
 

@@ -88,6 +88,24 @@ def test_t17_a_client_cannot_choose_who_it_is(tale: str, form: object) -> None:
     assert client_of(PROXY, fields, TRUSTED) in {"192.0.2.7", PROXY}
 
 
+@pytest.mark.parametrize(
+    ("network", "believed"),
+    [
+        ("::ffff:10.0.0.1", {"10.0.0.1", "::ffff:10.0.0.1"}),
+        ("::ffff:10.0.0.0/120", {"10.0.0.1", "::ffff:10.0.0.1", "10.0.0.2"}),
+        ("::ffff:0:0/96", {"10.0.0.1", "::ffff:10.0.0.1", "10.0.0.2", "192.0.2.1"}),
+        ("10.0.0.1", {"10.0.0.1", "::ffff:10.0.0.1"}),
+        ("::/0", {"::1"}),
+    ],
+)
+def test_h8_a_proxy_may_be_named_by_its_mapped_address(network: str, believed: set[str]) -> None:
+    """H8: as the log of a socket for both families shows it; before, it was taken and nobody was believed."""
+    trusted = trust([ip_network(network)])
+    asked = {"10.0.0.1", "::ffff:10.0.0.1", "10.0.0.2", "192.0.2.1", "::1"}
+
+    assert {one for one in asked if trusted(one)} == believed
+
+
 def test_a_mapped_address_is_the_address_that_it_maps() -> None:
     """A socket that listens on both families shows IPv4 peers as `::ffff:10.0.0.1`."""
     assert client_of("::ffff:10.0.0.1", listed("192.0.2.7"), TRUSTED) == "192.0.2.7"

@@ -11,7 +11,7 @@ from cinema.database.causes import causes_of
 from cinema.database.engine import DatabaseUnavailable
 from cinema.faults import Fault, of_disk, of_sqlite
 
-__all__ = ["of_database", "reached"]
+__all__ = ["is_no_postgres", "of_database", "reached"]
 
 # By the class and code of PostgreSQL's errors (its manual, appendix A).
 _STATES = {
@@ -40,14 +40,19 @@ def of_database(error: BaseException, file: Path | None = None) -> Fault:
     return told or Fault(f"DATABASE_URL: the database does not answer ({kind})", os.EX_UNAVAILABLE)
 
 
+def is_no_postgres(error: BaseException) -> bool:
+    """Tell whether a server was asked for TLS and said neither yes nor no; or no, where sslmode demands it."""
+    return isinstance(error, ConnectionError) and "rejected SSL" in str(error)
+
+
 def _told(error: BaseException, file: Path | None) -> Fault | None:
     if isinstance(error, socket.gaierror):
         return Fault("DATABASE_URL: its host cannot be resolved", os.EX_UNAVAILABLE)
     if isinstance(error, ssl.SSLError):
         reason = getattr(error, "verify_message", "") or error.reason or type(error).__name__
         return Fault(f"DATABASE_URL: TLS fails ({reason}); see sslmode and sslrootcert")
-    if isinstance(error, ConnectionError) and "rejected SSL" in str(error):
-        return Fault("DATABASE_URL: the server speaks no TLS, which its sslmode demands")
+    if is_no_postgres(error):
+        return Fault("DATABASE_URL: the server speaks no TLS, which its sslmode demands, or is no PostgreSQL")
     state = str(getattr(error, "sqlstate", None) or "")
     known = _STATES.get(state) or _STATES.get(state[:2])
     return of_sqlite(error, file) if known is None else Fault(f"DATABASE_URL: {known}")

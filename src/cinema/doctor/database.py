@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from cinema.checks import sqlite_file
 from cinema.database import DatabaseUnavailable, open_database
 from cinema.database.causes import causes_of
+from cinema.database.faults import is_no_postgres
 from cinema.database.faults import of_database as fault_of
 from cinema.database.migrate import head, is_current, lacks_tables, revision
 from cinema.doctor.asking import SECONDS
@@ -49,7 +50,7 @@ async def of_database(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
     except TimeoutError:
         return [Finding(_NAME, "hung", f"it has not answered for {SECONDS:g} s (DATABASE_URL)", _HUNG)]
     except (DatabaseUnavailable, SQLAlchemyError, OSError) as error:
-        return [_unreached(error, file)]
+        return [_unreached(error, file, settings.database_url)]
     finally:
         await database.close()
     clocks.note(_NAME, seen.clock)
@@ -109,7 +110,7 @@ _STATES: Final[dict[str, tuple[Kind, str, str]]] = {
 }
 
 
-def _unreached(error: BaseException, file: Path | None) -> Finding:
+def _unreached(error: BaseException, file: Path | None, url: str) -> Finding:
     """Say why it cannot be used, from the first cause that tells."""
     for cause in causes_of(error):
         known = _STATES.get(str(getattr(cause, "sqlstate", None) or "")[:2])
@@ -120,5 +121,10 @@ def _unreached(error: BaseException, file: Path | None) -> Finding:
             return Finding(_NAME, "damaged", said, "Move it away and restore a backup: cinema restore DIR")
         if isinstance(cause, TimeoutError):
             return Finding(_NAME, "hung", "it does not answer in time (DATABASE_URL)", _HUNG)
+    if (
+        any(map(is_no_postgres, causes_of(error))) and "sslmode" not in url
+    ):  # who insists on TLS may be told no
+        remedy = "End that program, or correct the address in DATABASE_URL."
+        return Finding(_NAME, "port_taken", "what answers there is no PostgreSQL", remedy)
     said = str(fault_of(error, file)).removeprefix("DATABASE_URL: ")
     return Finding(_NAME, "down", said, "Start it, or correct the address in DATABASE_URL.")

@@ -1,6 +1,7 @@
 """Ask whether the store of pictures is there, and lets us in."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -60,4 +61,7 @@ def _refused(said: str, bucket: str | None) -> Finding:
     if any(one in said for one in _KEYS):
         remedy = "Correct MEDIA_S3_ACCESS_KEY and MEDIA_S3_SECRET_KEY, or give them the bucket."
         return Finding(_NAME, "credentials", f"it refuses these keys for the bucket {bucket!r}", remedy)
+    if failing := re.search(r"\b50[0-9] [A-Z][a-z]+", said):
+        remedy = "Look at its log; if a proxy answers for it, start what stands behind that."
+        return Finding(_NAME, "ill", f"it answers, and fails ({failing[0]})", remedy)
     return Finding(_NAME, "version", "what answers is no store that speaks S3", "Correct MEDIA_S3_ENDPOINT.")

@@ -30,6 +30,9 @@ _ENGINE: Final = "search"
 _INDEX: Final = "search index"
 _LEAST: Final = {"elasticsearch": (7, 10), "opensearch": (2, 0)}
 _BUILD: Final = "Run: cinema etl (or keep cinema etl --watch running)."
+_RED: Final = (
+    "Look which (GET /_cat/shards): bring their node back, or build the index anew: cinema etl --rebuild"
+)
 _SILENT: Final = 4 * LIVE_SECONDS
 
 
@@ -43,6 +46,9 @@ async def of_engine(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
     found = _unreached(reply) or _of_version(reply)
     if found is not None:
         return [found]
+    state = (await asked(f"{settings.search_url}/_cluster/health", fields)).json().get("status")
+    if state == "red":
+        return [Finding(_ENGINE, "ill", "its cluster is red: parts of an index are nowhere to be had", _RED)]
     missing = [
         one.name
         for one in INDICES
@@ -69,6 +75,9 @@ def _unreached(reply: Reply) -> Finding | None:
     if reply.status in {401, 403}:
         said = "the engine refuses this user or password"
         return Finding(_ENGINE, "credentials", said, "Correct SEARCH_USER and SEARCH_PASSWORD.")
+    if reply.status >= 500:
+        remedy = "Look at its log; if a proxy answers for it, start what stands behind that."
+        return Finding(_ENGINE, "ill", f"the engine answers, and fails (status {reply.status})", remedy)
     return None
 
 

@@ -14,6 +14,7 @@ from cinema.stack.parts import is_here, parts_of
 
 __all__ = ["of_gateway", "of_services"]
 
+_AWAY: Final = frozenset({502, 503, 504})
 # A name of our form that no picture has.
 _NOBODY: Final = "00000000-0000-4000-8000-000000000000.png"
 
@@ -86,6 +87,9 @@ def _refused(reply: Reply) -> bool:
 
 
 def _foreign(name: str, setting: str, base: str, reply: Reply, ours: bool) -> Finding | None:
+    if not ours and reply.status in _AWAY:
+        said = f"a proxy at {base} says that it does not answer (status {reply.status})"
+        return Finding(name, "down", said, f"Start it: cinema {name}; or correct {setting}.")
     if not ours:
         return _taken(name, setting, base)
     version = reply.json().get("version")

@@ -10,7 +10,7 @@ from cinema.doctor.clocks import Clocks
 from cinema.doctor.finding import Finding
 from cinema.settings import Settings
 from stagedoor._cache.redis import RedisServer
-from stagedoor._cache.server import StoreDown
+from stagedoor._cache.server import StoreDown, StoreGarbled
 
 __all__ = ["of_redis"]
 
@@ -36,7 +36,10 @@ async def of_redis(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
                 _NAME, "hung", said, "Look at its machine; a script or a fork may hold it, or the network."
             )
         ]
-    except (StoreDown, ValueError, TypeError) as error:  # the last two: what answers is no Redis
+    except (StoreGarbled, ValueError, TypeError):
+        remedy = "End that program, or correct REDIS_URL."
+        return [Finding(_NAME, "port_taken", "what answers there is no Redis", remedy)]
+    except StoreDown as error:
         return [_unreached(str(error))]
     clocks.note(_NAME, int(seconds) + int(micros) / 1e6)
     return _of_version(told if isinstance(told, bytes) else b"") or await _of_scripts(settings)

@@ -2,13 +2,16 @@
 
 Theory. A moment is milliseconds since 1970, or null where a value is none: SQLite keeps whatever text or number was put
 there, so text is read as ISO 8601 with any offset and any fraction, in UTC if it has none, and a number as seconds, or
-as the smaller unit that its size says. PostgreSQL's own types need no reading; what is text there is no moment.
+as the smaller unit that its size says. Eight digits are a day and fourteen a second of it, if they spell one: read as a
+number they would lie in 1970 or in another millennium, and SQLite makes a number of such text in some columns.
+PostgreSQL's own types need no reading; what is text there is no moment.
 A sum is made of a digest of each row, so that the order of rows does not count, and for each of 4,096 groups of ids, so
 that a change is found among few. SQLite has no digests, and borrows ours.
 """
 
 import hashlib
 import math
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -64,6 +67,7 @@ _UNITS: Final = (
     (1e17, 1e-3),
     (1e20, 1e-6),
 )  # up to which a number counts in which unit
+_DIGITS: Final = re.compile(r"((?:19|20|21)[0-9]{6})([0-9]{6})?")
 _AT: Final = "CAST(round((julianday({}) - 2440587.5) * 86400000) AS INTEGER)"
 
 
@@ -250,6 +254,10 @@ def milliseconds(kind: str, value: bytes | None) -> int | None:
         return None
     try:
         text = value.decode().strip()
+        spelled = None if kind == "real" else _DIGITS.fullmatch(text)
+        if spelled is not None:
+            with suppress(ValueError):  # no day of the calendar, and so a number
+                return _of_text("T".join(filter(None, spelled.groups())))
         number = text if kind != "text" else text.removeprefix("-").replace(".", "", 1)
         return _of_number(float(text)) if kind != "text" or number.isdecimal() else _of_text(text)
     except (ValueError, OverflowError):

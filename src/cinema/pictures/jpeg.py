@@ -89,9 +89,10 @@ class _JpegReading:
             raise NotAPicture("a scan before the frame")
         if self.scans > self.bounds.scans:
             raise TooMuch(f"a JPEG file has at most {self.bounds.scans} scans")
-        components = set(body[1 : 1 + 2 * body[0] : 2]) if body else set[int]()
-        self._at_once = self._at_once and len(components) == self._parts
-        self._drawn |= components
+        count = body[0] if body else 0
+        self._at_once = self._at_once and count == self._parts
+        # Of all together nobody needs the names, which some programs give twice.
+        self._drawn |= set(range(count) if count == self._parts else body[1 : 1 + 2 * count : 2])
         found = _MARKER.search(self.cursor.data, self.cursor.at)
         if found is None:
             raise NotAPicture("the file ends too early")

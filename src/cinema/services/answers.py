@@ -20,9 +20,10 @@ def json_answer(value: object, headers: Mapping[str, str] | None = None) -> Resp
 
 def problem_answer(request: Request, problem: ProblemDetails) -> Response:
     """Answer a refusal or a fault."""
-    body = render(
-        problem, instance=request.scope["path"], request_id=request.scope["request_id"], namespace="cinema"
-    )
+    # As it was asked for, as at the gateway: unquoted it is no reference (RFC 9457 3.1.5).
+    raw: bytes = request.scope["raw_path"]
+    path = raw.decode("ascii", "replace")
+    body = render(problem, instance=path, request_id=request.scope["request_id"], namespace="cinema")
     # The middleware says nosniff on every answer.
     fields = {
         name.decode(): value.decode()

@@ -1,6 +1,7 @@
 """Build what every service has: about page, health, metrics, and refusals in one form.
 
-What a service stands on, a database or a store, is told by `probe`, which raises `DatabaseUnavailable` or `Outage`.
+What a service stands on, a database or a store, is told by `probe`, which raises `DatabaseUnavailable` or `Outage`,
+or returns `StoreFailed` where reading goes on and writing does not.
 """
 
 import logging
@@ -208,8 +209,12 @@ def _operate(frame: Frame) -> None:
 
     @app.get(_HEALTH, summary=f"Whether {frame.stands_on} answers", responses=refusals(503))
     async def health() -> Response:
-        await frame.probe()
-        return json_answer({"status": "healthy", "service": name})
+        trouble = await frame.probe()
+        if not isinstance(trouble, StoreFailed):
+            return json_answer({"status": "healthy", "service": name})
+        frame.logs.observe(trouble)
+        told = {"component": trouble.store, "cause": trouble.error}
+        return json_answer({"status": "degraded", "service": name, **told})
 
     @app.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def metrics() -> Response:

@@ -11,7 +11,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-__all__ = ["BORN", "Entry", "decode", "encode"]
+__all__ = ["BORN", "Entry", "born_of", "decode", "encode"]
 
 _MAGIC = b"SD1 "  # the last digit is the version of this format
 BORN = slice(4, 20)  # milliseconds of the store's own clock
@@ -71,6 +71,12 @@ def decode(data: bytes, key: bytes) -> tuple[Entry, int] | None:
     if at + body_size != end or not 0.0 < keep < math.inf:
         return None
     return Entry(key, data[at:end], keep, schema.decode(errors="replace"), names), purges
+
+
+def born_of(data: bytes) -> float:
+    """Return the second of the store's clock at which an entry was born; not a number if its bytes tell none."""
+    digits = data[BORN]
+    return int(digits) / 1000 if digits.isdigit() else math.nan
 
 
 def _names(data: bytes, at: int, count: int) -> tuple[tuple[bytes, ...], int]:

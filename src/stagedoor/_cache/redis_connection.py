@@ -16,8 +16,10 @@ from stagedoor._cache.server import StoreDown, StoreGarbled
 __all__ = ["Argument", "RedisConnection"]
 
 _MOST_HELD: Final = 2**26
-# Its parser makes room for as many elements as are announced, and takes seconds to give that back.
-_HUGE: Final = re.compile(rb"[*%~>|][0-9]{7,}\r\n")
+# Its parser makes room for as many elements as are announced, and takes seconds to give that back. Only the beginning
+# of a reply is looked at, which none but the server writes: further on may stand whatever somebody has had kept.
+_HUGE: Final = re.compile(rb"(?:\A|\r\n)[*%~>|][0-9]{7,}")
+_BEGINNING: Final = 48
 Argument: TypeAlias = bytes | str | int
 # What its refusals mean, by their first word; the rest may name hosts.
 _REFUSALS: Final[Mapping[str, str]] = {
@@ -43,6 +45,7 @@ class RedisConnection(asyncio.Protocol):
     def __init__(self) -> None:
         self._reader = hiredis.Reader()
         self._held = 0  # bytes of a reply that is not whole yet, at least
+        self._beginning = b""  # of that reply
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._why: StoreDown | None = None  # it is of no more use, if there is more to say than that
         self._transport: asyncio.Transport | None = None
@@ -83,8 +86,10 @@ class RedisConnection(asyncio.Protocol):
             self.close(StoreGarbled("garbled", "its answers cannot be understood"))
 
     def _take(self, data: bytes) -> None:
+        if self._held < _BEGINNING:
+            self._beginning = (self._beginning[: self._held] + data)[:_BEGINNING]
         self._held += len(data)
-        if self._held > _MOST_HELD or _HUGE.match(data):
+        if self._held > _MOST_HELD or _HUGE.search(self._beginning):
             raise ValueError("more than any reply to us can be")
         self._reader.feed(data)
         while (reply := self._reader.gets()) is not False:
@@ -98,6 +103,8 @@ class RedisConnection(asyncio.Protocol):
             future = self._waiting.popleft()  # raises IndexError on a reply that nobody asked for
             if not future.done():
                 future.set_result(reply)
+        if not self._held and self._reader.has_data():
+            self._held = _BEGINNING  # of a reply whose beginning came behind another one
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None

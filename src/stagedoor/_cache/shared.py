@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
-from stagedoor._cache.entry import Entry, decode, encode
+from stagedoor._cache.entry import Entry, born_of, decode, encode
 from stagedoor._cache.recovery import Recovery
 from stagedoor._cache.server import Invalidations, Server, StoreDown
 from stagedoor._cache.store import Lookup, StoredEntry
@@ -38,6 +38,7 @@ __all__ = ["Shared", "SharedStats"]
 T = TypeVar("T")
 _LATE: Reason = "timeout"
 _UNTOLD = 10_000  # names waiting to be told; beyond that ALL is
+_ASKEW = 1.0  # seconds that an entry's age and what is left of it may miss the whole by
 _SET_BACK = 0.05  # seconds: more than two clocks drift apart between two answers
 State: TypeAlias = Literal["starting", "up", "down"]
 
@@ -120,7 +121,9 @@ class Shared:
         invalidations, data, left = answer
         self._hear(invalidations, sent)
         held = (
-            None if data is None or invalidations.number < mark.heard else self._other(key, data, left, sent)
+            None
+            if data is None or invalidations.number < mark.heard
+            else self._other(key, data, left, sent, invalidations.clock)
         )
         return Lookup(held, "redis", self.purges.mark)
 
@@ -325,19 +328,25 @@ class Shared:
             self._hear(invalidations, sent)
             if agreed and there is None:
                 return StoredEntry(entry, born, sent, self.purges.mark.position)
-            other = None if there is None else self._other(entry.key, there, left, sent)
+            clock = invalidations.clock
+            other = None if there is None else self._other(entry.key, there, left, sent, clock)
             if other is not None:
                 return other
             if agreed:  # what is there is of no use to anybody
                 young = 0
         return None
 
-    def _other(self, key: bytes, data: bytes, left: float, sent: float) -> StoredEntry | None:
-        """Return what another wrote; None if it is no entry, or a purge has reached it."""
+    def _other(self, key: bytes, data: bytes, left: float, sent: float, clock: int) -> StoredEntry | None:
+        """Return what another wrote; None if it is no entry, or a purge has reached it.
+
+        One that came with the life of another, as an older entry of its key may from a confused connection, is none.
+        """
         found = decode(data, key)
         if found is None or not 0.0 < left <= found[0].keep:
             return None
         entry, seen = found
+        if not abs(born_of(data) + entry.keep - left - clock / 1e6) < _ASKEW:
+            return None
         if self.purges.reached_shared(key, entry.names, seen):
             return None
         # The age is that of the moment we asked: the way to the server and back is no time won.

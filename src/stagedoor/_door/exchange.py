@@ -112,13 +112,13 @@ class Exchange:
                 return
             self.begun = True
             await app(scope, self.receive, self.send)
-        except asyncio.CancelledError:
-            self._fail(problems.overloaded())
-            raise
-        except Exception:
+        except (Exception, BaseExceptionGroup):
             if not self.disconnected:
                 _LOGGER.exception("the application failed")
             self._fail(problems.internal())
+        except BaseException:  # cancelled, or what the loop shall hear: nobody else would answer
+            self._fail(problems.overloaded())
+            raise
         else:
             if not (self.complete or self.disconnected):
                 _LOGGER.error("the application returned without a complete answer")
@@ -212,11 +212,14 @@ class Exchange:
             self.keep_alive = False
         fields = [(name.lower(), value) for name, value in headers]
         named = dict(reversed(fields))  # the first of each name
+        length = named.get(b"content-length")
+        if length is not None and (status == 204 or len(named) < len(fields) or not length.isdigit()):
+            fields = _with_one_length(fields, status)
         if b"date" not in named:
             fields[:0] = connection.common_fields()
         if not _OURS.isdisjoint(named):
             fields = self._taken_over(fields)
-        fields += self._framing(status, named.get(b"content-length"))
+        fields += self._framing(status, length)
         self._head = head_of(status, fields) + b"\r\n"
 
     def _taken_over(self, fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -288,3 +291,13 @@ class Exchange:
             return (body,)
         end = b"" if more else b"0\r\n\r\n"
         return (b"%x\r\n" % len(body), body, b"\r\n" + end) if body else (end,)
+
+
+def _with_one_length(fields: list[tuple[bytes, bytes]], status: int) -> list[tuple[bytes, bytes]]:
+    """Return the fields with one Content-Length, none for a 204 (RFC 9110 8.6); raises ValueError if it is in doubt."""
+    said = {value.strip(b" \t") for name, value in fields if name == b"content-length"}
+    length = said.pop()
+    if said or not length.isdigit():
+        raise ValueError("an answer has one length, a whole number")
+    others = [field for field in fields if field[0] != b"content-length"]
+    return others if status == 204 else [(b"content-length", length), *others]

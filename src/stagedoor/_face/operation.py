@@ -18,6 +18,7 @@ __all__ = ["Operation", "held"]
 _PROBLEM: Final = b"application/problem+json"
 _PAGE: Final = b"text/html"
 _LONGEST: Final = 1_048_576
+_AWAY: Final = frozenset({502, 503, 504})
 _OURS: Final = (429, 500, 502, 503, 504)
 
 
@@ -31,7 +32,7 @@ class Operation:
 
     `inputs` are the types of path and query parameters, `body` and `body_type` that of the request's body, `headers`
     the fields of the answer, by name with what they mean. `listed` is False for what no document shows; `pages` says
-    that it answers with pages as well.
+    that it answers with pages as well: then those pass too by which it tells a person that it cannot (502, 503, 504).
     """
 
     summary: str
@@ -89,6 +90,8 @@ async def held(
 
     """
     status, kind = response.status, response.header(b"content-type") or b""
+    if status in _AWAY and operation.pages and kind.startswith(_PAGE):
+        return response
     if status >= 500:
         problem = problems.upstream_unavailable(retry_after(response.header(b"retry-after"), wall))
         raise RequestRefused(problem) from UpstreamUnavailable(name, f"answered {status}")

@@ -4,6 +4,8 @@ Three rules say when to fetch (`due`): nothing is there yet; a token names an id
 old. The first waits a second after a failure. The second is what anybody can cause with a made-up id, so it happens
 once a cooldown, however many ask; fetches for other reasons do not use the cooldown up, so that a key which is new
 costs no request. The third goes on behind whoever caused it, with the old keys: an outage changes nothing for those.
+Where nobody has asked for so long that nobody has tried to fetch them either, it is waited for, half of the time that
+is left: else whoever holds a key that was taken back long ago would be believed once more.
 
 A fetch belongs to no request: it has its own time-out, carries no request's id, and goes on if its causer leaves.
 """
@@ -61,8 +63,9 @@ def due(past: Fetches, now: float, *, known: bool) -> Due:
         return "wait" if now >= past.asked + RETRY else "no"
     if not known:
         return "wait" if now >= past.searched + COOLDOWN else "no"
-    old = now >= past.had + LIFETIME and now >= past.asked + COOLDOWN
-    return "behind" if old else "no"
+    if now >= max(past.had, past.asked) + LIFETIME + COOLDOWN:
+        return "wait"
+    return "behind" if now >= past.had + LIFETIME and now >= past.asked + COOLDOWN else "no"
 
 
 class PublishedKeys:
@@ -76,14 +79,15 @@ class PublishedKeys:
         self._keys: Keys | None = None
         self._past = Fetches()
         self._flight: asyncio.Task[None] | None = None
+        self._awaited = False  # whether the flight is waited for by who brings keys that are here, too
 
     async def keys(self, kid: str | None, algorithm: str, deadline: DueTime) -> list[PyJWK]:
         """Return the keys for a token; raises `Denied`."""
         found = self._found(kid, algorithm)
         if found is None:
             found = await self._searched(kid, algorithm, deadline)
-        else:
-            self.used()
+        elif not self.used():
+            found = await self._renewed(kid, algorithm, deadline)
         if found:
             return found
         if self._keys is None:
@@ -99,10 +103,12 @@ class PublishedKeys:
         """Return those that are here already."""
         return self._found(kid, algorithm) or []
 
-    def used(self) -> None:
-        """Fetch them again where they are old, behind whoever uses them."""
-        if due(self._past, self._clock.now(), known=True) == "behind":
+    def used(self) -> bool:
+        """Fetch them again where they are old, behind whoever uses them; False: nobody has for long, so wait for it."""
+        wanted = due(self._past, self._clock.now(), known=True)
+        if wanted == "behind":
             self._begin(search=False)
+        return wanted != "wait" and not self._awaited
 
     def start(self) -> None:
         """Begin to fetch: who asks first need not wait so long."""
@@ -128,6 +134,14 @@ class PublishedKeys:
                 return found
         return None
 
+    async def _renewed(self, kid: str | None, algorithm: str, deadline: DueTime) -> list[PyJWK] | None:
+        """Fetch them again before they are used, in half of the time that is left; after that they go on."""
+        self._awaited = True
+        self._begin(search=False)
+        now = self._clock.now()
+        await self._arrived(DueTime(now + deadline.remaining(now) / 2))
+        return self._found(kid, algorithm)
+
     async def _look(self, deadline: DueTime) -> bool:
         """Join the fetch that is under way, or begin one if it is due; tell whether there was any."""
         if self._flight is None:
@@ -148,7 +162,7 @@ class PublishedKeys:
         self._flight.add_done_callback(self._landed)
 
     def _landed(self, _: "asyncio.Task[None]") -> None:
-        self._flight = None
+        self._flight, self._awaited = None, False
 
     async def _arrived(self, deadline: DueTime) -> None:
         """Wait for the fetch that is under way; a deadline that passes ends the wait and not the fetch."""

@@ -51,8 +51,8 @@ class KeySource(Protocol):
         """Look again, for a token without an id that no key fits; raises `Denied`."""
         ...
 
-    def used(self) -> None:
-        """Hear that keys which are here were used: they may be old."""
+    def used(self) -> bool:
+        """Hear that keys which are here are used; False if they are so old that `keys` has to be asked."""
         ...
 
     def start(self) -> None:
@@ -82,8 +82,8 @@ class FixedKeys:
     async def other(self, kid: str | None, algorithm: str, deadline: DueTime) -> list[PyJWK]:
         return []
 
-    def used(self) -> None:
-        """Stay as it is."""
+    def used(self) -> bool:
+        return True
 
     def start(self) -> None:
         """Wait for nothing."""
@@ -112,8 +112,7 @@ class Tokens:
 
     async def authenticate(self, fields: Headers, deadline: DueTime) -> Known:
         recognised, self._recognised = self._recognised, None
-        if recognised is not None and recognised[0] is fields:
-            self._source.used()
+        if recognised is not None and recognised[0] is fields and self._source.used():
             return recognised[1]
         token = token_of(fields)
         head = read_head(token, self._rules.algorithms)

@@ -22,6 +22,7 @@ _Lines: TypeAlias = tuple[bytes, frozenset[bytes], bool, tuple[bytes, bytes] | N
 _METHODS = {
     name: name.encode() for name in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 }
+_LONG = 4_096  # octets of lines
 FOREVER = 1e9  # seconds: a deadline this far away is none
 _BODILESS = frozenset(("GET", "HEAD", "DELETE", "OPTIONS", "TRACE"))
 # RFC 9110 7.6.1 and its predecessors; then fields whose truth only this hop knows.
@@ -104,7 +105,8 @@ def _method(method: str) -> bytes:
 
 
 # An upstream is asked with the same few fields again and again, and one request forwards the same to each of its calls.
-# Few are remembered, and so for a moment only: among them are credentials.
+# Few are remembered, and so for a moment only: among them are credentials. What is long takes the place of all others:
+# by turns, the requests of one connection could fill the table with 64 heads of 64 KiB, in several copies each.
 @lru_cache(maxsize=64)
 def _lines(fields: Headers) -> _Lines:
     """Return checked fields as lines, with what is known of them."""
@@ -115,8 +117,10 @@ def _lines(fields: Headers) -> _Lines:
     if _PARENT in names:
         at = names.index(_PARENT)
         around = b"".join(lines[:at]) + _PARENT + b": ", b"\r\n" + b"".join(lines[at + 1 :])
-    known = frozenset(names)
-    return b"".join(lines), known, known.isdisjoint(_DROPPED), around
+    known, joined = frozenset(names), b"".join(lines)
+    if len(joined) > _LONG:
+        _lines.cache_clear()
+    return joined, known, known.isdisjoint(_DROPPED), around
 
 
 def lines_to_send(headers: Headers, forward: Headers, parent: Callable[[], bytes] | None = None) -> bytes:

@@ -36,16 +36,23 @@ _MEMBER: Final = re.compile(
     rb"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?"
 )
 _REMEMBERED: Final = 256  # values of a field: browsers send some ten of Accept-Encoding
+_LONGEST: Final = (
+    1_024  # octets of one: a longer one is no browser's, and what is remembered has to be bounded
+)
 _ALIASES: Final = {"x-gzip": "gzip"}  # RFC 9110 8.4.1.3
 
 
-@lru_cache(_REMEMBERED)
 def selected(accepted: bytes) -> str:
     """Return the coding that a client likes best of those there are; "" for the answer as it is.
 
     A member that is none is passed over; of those with one weight ours is the first, and a coding comes before none.
-    What is not named but means any (`*`) is gzip, which everybody reads.
+    What is not named but means any (`*`) is gzip, which everybody reads. Of a list that is too long nothing is read.
     """
+    return _best(accepted) if len(accepted) <= _LONGEST else ""
+
+
+@lru_cache(_REMEMBERED)
+def _best(accepted: bytes) -> str:
     weights: dict[str, float] = {}
     for member in accepted.split(b","):
         found = _MEMBER.fullmatch(member)

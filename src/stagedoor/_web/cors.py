@@ -35,7 +35,17 @@ EXPOSED: Final = (
     "RateLimit-Policy",
     "X-Request-ID",
 )
-ACCEPTED: Final = ("Content-Type", "If-None-Match", "X-Request-ID", "Traceparent", "Tracestate")
+ACCEPTED: Final = (
+    "Content-Type",
+    "If-Match",
+    "If-None-Match",
+    "Range",  # its simple forms need no leave (Fetch 2.2.2), those from the end do
+    "If-Range",
+    "Idempotency-Key",
+    "X-Request-ID",
+    "Traceparent",
+    "Tracestate",
+)
 _VARY: Final = (b"vary", b"Origin")
 
 

@@ -26,7 +26,7 @@ _SECONDS = 1.0
 class Component:
     """How one thing behind the gateway is: `ms` is the probe's duration, `detail` says what is wrong.
 
-    `response` is what it said where it said by itself that it is not well.
+    `response` is what it said, where it is asked over HTTP.
     """
 
     status: Status
@@ -93,15 +93,16 @@ def probe_of(
     async def probe() -> Component:
         started = now()
         call = Call(f"{upstream.name}.health", payload, b"", "", DueTime(started + _SECONDS), True)
+        answer: object = None
         try:
-            await transport.send(call)
+            answer = await transport.send(call)
         except UpstreamError as error:
             if error.reason != "rejected" or not tolerant:
                 return Component("unhealthy", detail=_why(error), response=error.response)
         ms = round((now() - started) * 1000, 1)
         if "half_open" in upstream.circuits():
             return Component("degraded", ms, "returning: the circuit breaker is half open")
-        return Component("healthy", ms)
+        return Component("healthy", ms, response=answer if isinstance(answer, HttpResponse) else None)
 
     return probe
 

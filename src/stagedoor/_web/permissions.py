@@ -136,7 +136,10 @@ class Permission:
             fields[:0] = second
         if not _FRAMING.isdisjoint(names) or names.count(b"content-length") > 1:
             return False
-        head = render(form.status, fields)
+        try:
+            head = render(form.status, fields)
+        except ValueError:  # no such field can be: the gateway's answer fails of it, at its own cost
+            return False
         form.before, gap, form.after = head.partition(_GAP)
         if not gap or _GAP in form.after:
             return False

@@ -19,7 +19,8 @@ ask takes 0.4 milliseconds and 87 microseconds of CPU; to tell of many clients t
 
 A process that joins does not know what clients have spent, so for one window it asks before the first request of each.
 One that gets no answer in time decides alone from that moment on: an outage costs one time-out, and each process gives
-out the limit by itself until then. It tries again twice a second, in the background.
+out the limit by itself until then. It tries again twice a second, in the background. One that was stopped for so long
+that the others have given its share away joins anew.
 """
 
 import asyncio
@@ -38,6 +39,7 @@ __all__ = ["SharedThrottle"]
 _BATCH = 100  # clients told of at once
 _RETRY = 0.5  # seconds between attempts to join
 _KNOWN_AFTER = 2.0  # seconds until all others have heard of a process that joined; they ask once a second
+_GONE_AFTER = 9.0  # seconds since it last asked: after ten the others take a process for gone
 _NEVER, _NOT_FREE = 0, -1
 
 
@@ -85,7 +87,7 @@ class SharedThrottle:
         self._untold: dict[str, _ClientCount] = {}
         self._joined = False
         self._stay = 0  # counts how often we joined
-        self._since = self._calm = 0.0
+        self._since = self._calm = self._heard = 0.0
         self._processes = 1
         self._share = 0
         self._teller: asyncio.Task[None] | None = None
@@ -117,8 +119,8 @@ class SharedThrottle:
         bucket = int((now + TICK) // self._width)
         account = self._accounts.of(key, now)
         spent = account.count.roll(bucket)
-        shut = self._joined and account.shut > now
-        return self._refused(account, bucket, now) if shut or spent >= self.quota.requests else None
+        full = account.shut > now or spent >= self.quota.requests
+        return self._refused(account, bucket, now) if full else None
 
     def _refused(self, account: _ClientCount, bucket: int, now: float) -> Allowance:
         """Refuse until there is room at the server and here, whose buckets begin at other moments.
@@ -140,27 +142,29 @@ class SharedThrottle:
             account.asking -= 1
         now = self._now()
         bucket = int((now + TICK) // self._width)
-        account.count.roll(bucket)
+        spent = account.count.roll(bucket)
         if told is None:
             return self._alone(account, bucket, now)
         if not told[0].granted:
             return Allowance(False, 0, max(1, ceil(told[0].reset)))
+        if spent >= self.quota.requests:  # others have passed here alone meanwhile
+            return self._refused(account, bucket, now)
         account.count.add(bucket)
         return self._allowance(True, account, bucket, now)
 
     def _free(self, account: _ClientCount, now: float) -> bool:
         """Tell whether a request of this client may pass untold."""
-        if account.owed >= self._share or account.asking:
+        if account.owed >= self._share or account.asking or now > self._heard + _GONE_AFTER:
             return False
         return account.said == self._stay or (account.said == _NEVER and now >= self._calm)
 
     def _alone(self, account: _ClientCount, bucket: int, now: float) -> Allowance:
-        """Decide by what passed here."""
-        allowed = account.count.total < self.quota.requests
-        if allowed:
-            account.count.add(bucket)
+        """Decide by what passed here. Who had come to the limit of all waits on: a late answer makes no room."""
+        if account.shut > now or account.count.total >= self.quota.requests:
+            return self._refused(account, bucket, now)
+        account.count.add(bucket)
         left = self.quota.requests - account.count.total
-        return Allowance(allowed, left, self._reset(account, bucket, now))
+        return Allowance(True, left, self._reset(account, bucket, now))
 
     def _allowance(self, allowed: bool, account: _ClientCount, bucket: int, now: float) -> Allowance:
         left = min(
@@ -224,14 +228,16 @@ class SharedThrottle:
         finally:
             for key, account in accounts.items():
                 account.owed -= spent[key]
-        self._hear(processes)
+        self._hear(processes, sent)
         self._learn(accounts.values(), told, sent)
         return told
 
-    def _hear(self, processes: int) -> None:
+    def _hear(self, processes: int, sent: float) -> None:
         """Note how many share the limit, and that we are one of them."""
         now = self._now()
-        if not self._joined:
+        gone = sent > self._heard + _GONE_AFTER
+        self._heard = max(self._heard, sent)
+        if gone or not self._joined:
             self._joined = True
             self._stay += 1
             self._since, self._calm = now, now + self._window

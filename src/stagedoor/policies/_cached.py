@@ -134,7 +134,7 @@ class CachedSend(Generic[P, R]):
         self._renewals: dict[bytes, asyncio.Task[None]] = {}
         self._ending: dict[bytes, asyncio.Task[bool]] = {}
         self._kept: tuple[bytes, R | None, float, bool] = (b"", None, 0.0, False)
-        self._agreeing: tuple[bytes, R | None, asyncio.Task[Agreed[R]] | None] = (b"", None, None)
+        self._agreeing: tuple[Fetched[R] | None, asyncio.Task[Agreed[R]] | None] = (None, None)
 
     async def __call__(self, call: Call[P], /) -> R:
         key = self._policy.name_of(call)
@@ -233,11 +233,11 @@ class CachedSend(Generic[P, R]):
         """Keep what was fetched, or take what somebody else has kept meanwhile."""
         if self._policy.renew_after is None:
             return self._keep(*fetched)
-        value, key, mark, began = fetched
-        last_key, last_value, task = self._agreeing
-        if task is None or value is not last_value or key != last_key:
-            task = asyncio.ensure_future(self._agree(value, key, mark, began))
-            self._agreeing = (key, value, task)
+        last, task = self._agreeing
+        # The same object may come again much later, as small numbers do: it is another answer then.
+        if task is None or last is None or fetched[0] is not last[0] or fetched[1:] != last[1:]:
+            task = asyncio.ensure_future(self._agree(*fetched))
+            self._agreeing = (fetched, task)
         value, ttl = await asyncio.shield(task)  # it is for all who shared the flight
         record = context.current().record
         record.lookup, record.stored, record.ttl, record.kept = "miss", ttl is not None, ttl, None
@@ -324,7 +324,7 @@ class CachedSend(Generic[P, R]):
         tasks = list(self._renewals.values())
         for task in tasks:
             task.cancel()
-        agreeing = filter(None, self._agreeing[2:])
+        agreeing = filter(None, self._agreeing[1:])
         await asyncio.gather(*tasks, *agreeing, *self._ending.values(), return_exceptions=True)
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ read as wholes.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -12,7 +13,16 @@ from typing import Final, NamedTuple
 from stagedoor.search.remembered import Remembered
 from stagedoor.search.words import AnalysedText, Run, read, run_of, stands_alone
 
-__all__ = ["Chunk", "Columns", "SharedWords", "columns_of", "encoded", "in_one", "words_of"]
+__all__ = [
+    "Chunk",
+    "Columns",
+    "SharedWords",
+    "columns_of",
+    "encoded",
+    "in_one",
+    "spelled_otherwise",
+    "words_of",
+]
 
 _LEAST_THRICE: Final = (
     4  # letters of a word that is two errors from one of six, which is the shortest that forgives two
@@ -34,6 +44,7 @@ class Chunk(NamedTuple):
     exact: str
     stems: str  # of `exact`
     thrice: str
+    brief: str  # `exact`, which says by exception how words are spelled
     folded: str  # all words in one
     latin: str  # in Latin letters
     digits: str  # with numbers as digits
@@ -50,6 +61,7 @@ class Columns(NamedTuple):
     exact: Sequence[str]
     stems: Sequence[str]
     thrice: Sequence[str]
+    brief: Sequence[str]
     folded: Sequence[str]
     latin: Sequence[str]
     digits: Sequence[str]
@@ -81,8 +93,8 @@ def columns_of(texts: Sequence[str], *, plain: bool = False) -> Columns | None:
     columns = Columns._make(zip(*chunks, strict=True))
     if True in columns.opens and _letters_meet([one for one in chunks if one.length]):
         wholes = [_of_text(read(text, plain=plain)) for text in texts]
-        words, exact, stems, thrice, *_ = zip(*wholes, strict=True)
-        return columns._replace(words=words, exact=exact, stems=stems, thrice=thrice)
+        words, exact, stems, thrice, brief, *_ = zip(*wholes, strict=True)
+        return columns._replace(words=words, exact=exact, stems=stems, thrice=thrice, brief=brief)
     return columns
 
 
@@ -134,9 +146,11 @@ def _of_one(run: Run) -> Chunk:
     own, alone = (folded, folded, number or folded, 1), stands_alone(run)
     numbered = f"#{number} " if number else ""
     if not stem:
-        return Chunk("", f"{numbered}-{folded} ", "", "", *own, False, alone, alone)
-    spelled, other = f"{numbered}={folded} ", "" if stem == folded else f"{stem} "
-    return Chunk(f"{folded} ", spelled + other, other, _thrice(folded), *own, True, alone, alone)
+        stop = f"{numbered}-{folded} "
+        return Chunk("", stop, "", "", stop, *own, False, alone, alone)
+    other = "" if stem == folded else f"{stem} "
+    exact, brief = f"{numbered}={folded} {other}", numbered + other
+    return Chunk(f"{folded} ", exact, other, _thrice(folded), brief, *own, True, alone, alone)
 
 
 def _thrice(word: str) -> str:
@@ -147,14 +161,17 @@ def _of_text(found: AnalysedText) -> Chunk:
     words: list[str] = []
     exact: list[str] = []
     stems: list[str] = []
+    brief: list[str] = []
     for run in found.runs:
         _add(run, words, exact, stems)
+        brief += _in_brief(run)
     said = found.words
     return Chunk(
         _divided(words),
         _divided(exact),
         _divided(stems),
         "".join(map(_thrice, words)),
+        _divided(brief),
         *in_one(said),
         len(said),
         found.significant,
@@ -179,6 +196,25 @@ def _add(run: Run, words: list[str], exact: list[str], stems: list[str]) -> None
     others = [stem for stem in run.stems if stem not in forms]
     exact += others
     stems += others
+
+
+def _in_brief(run: Run) -> Iterable[str]:
+    """Yield the exact words of one word, but that it is spelled as it is compared; the others tell (`!`)."""
+    if run.number:
+        yield "#" + run.number
+    if not run.stem:
+        yield "-" + run.folded
+        return
+    if run.spelled != run.folded:
+        yield "=" + run.spelled
+    yield from [f"!{form}" for form in run.forms if form != run.spelled]
+    yield from [stem for stem in run.stems if stem not in run.forms]
+
+
+def spelled_otherwise(words: Sequence[str], brief: Sequence[str]) -> list[str]:
+    """Return exact words in brief, without `!` before a word that the same text also spells as it is compared."""
+    held, told = Counter(words), Counter(brief)
+    return [one for one in brief if not one.startswith("!") or held[one[1:]] == told[one]]
 
 
 def in_one(words: Sequence[Run]) -> tuple[str, str, str]:

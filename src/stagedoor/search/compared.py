@@ -65,6 +65,8 @@ def bounds_of(index: Index, path: str, low: Any, high: Any) -> tuple[Any, Any] |
     whole = isinstance(leaf, Integer)
     least = None if low is None else _up(low) if whole else comparable(leaf, low)
     most = None if high is None else _down(high) if whole else comparable(leaf, high)
+    if isinstance(leaf, Number):  # of zeros, which are one, a node tells the one below from the one above
+        least, most = -0.0 if least == 0 else least, 0.0 if most == 0 else most
     if (whole and (least == MOST + 1 or most == LEAST - 1)) or (
         least is not None and most is not None and least > most
     ):

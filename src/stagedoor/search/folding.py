@@ -102,14 +102,14 @@ def latin(word: str) -> str:
     return word if word.isascii() else word.translate(_LATIN)
 
 
-_ENGLISH: Final = (("dzh", "j"), ("kh", "h"), ("ks", "x"), ("ts", "c"), ("k", "c"))
+_ENGLISH: Final = (("dzh", "j"), ("kk", "cK"), ("kh", "h"), ("ks", "x"), ("ts", "c"), ("k", "c"))
 
 
 def in_english(word: str) -> str:
     """Return how English may have a word that `latin` gives: "casablanca" for "kasablanka"."""
     for ours, theirs in _ENGLISH:
         word = word.replace(ours, theirs)
-    return word
+    return word.lower()
 
 
 def other_layout(text: str) -> str:

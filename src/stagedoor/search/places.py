@@ -6,7 +6,7 @@ A place has up to three parts, each words divided by blanks, for engines that di
     exact   what is found as it is: stems that are not the word; and with a sign in front, so that they meet no other,
             - stop words, = words as they are spelled, # numbers, ^ beginnings of a title, < its first letters (else
             each title that begins with one would be a term to read), $ titles of stop words or signs, % the first
-            letter and the length of a title of one word
+            letter and the length of a title of one word; in brief also ! forms of words that are spelled otherwise
     whole   a title in one: "thematrix", and without its article, and with numbers as digits
 
 A place that several texts share has stems alone beside its words. What signs mean is told in `ranking`, which asks.
@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-from stagedoor.search.chunks import Columns, SharedWords, columns_of, in_one, words_of
+from stagedoor.search.chunks import Columns, SharedWords, columns_of, in_one, spelled_otherwise, words_of
 from stagedoor.search.query import MAX_WORDS, Document
 from stagedoor.search.schema import Index, WordPlace
 from stagedoor.search.words import LONGEST, AnalysedText, read, read_first
@@ -43,6 +43,7 @@ WORDS: Final = "words"
 EXACT: Final = "exact"
 WHOLE: Final = "whole"
 THRICE: Final = "words3"
+_ALL_PARTS: Final = (WORDS, EXACT, WHOLE, THRICE)
 ARTICLES: Final = frozenset(("the", "a", "an"))
 _BEGINNINGS: Final = 6  # chunks of a title
 FEW_LETTERS: Final = 3
@@ -78,8 +79,9 @@ def first_letters(letters: str) -> str:
 def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled]:
     """Return what finds the words of a document, by the name of their part; empty parts are left out.
 
-    With `thrice` there is a part more: the longer words, with the first letter of each three times. The function raises
-    `TypeError` for a value that is no text.
+    With `thrice` there is a part more: the longer words, with the first letter of each three times; and words say
+    `=` only if they are spelled otherwise than they are compared, and then `!` with each form in which they are, which
+    is a seventh of all words less. The function raises `TypeError` for a value that is no text.
     """
     # What a place of its own has read of a text is there for the one that shares it.
     steps = [_step(place, thrice=thrice) for place in sorted(index.places, key=lambda one: one.shared)]
@@ -99,12 +101,12 @@ _Step: TypeAlias = Callable[[Filled, _Known, Document], None]
 
 
 def _step(place: WordPlace, *, thrice: bool) -> _Step:
-    names = [part(place.name, name) for name in (WORDS, EXACT, WHOLE, THRICE)][: 4 if thrice else 3]
+    names = [part(place.name, name) for name in (_ALL_PARTS if thrice else _ALL_PARTS[:-1])]
     return _step_of_several(place, names) if place.shared else _step_of_one(place, names)
 
 
 def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
-    (field,), title, plain = place.fields, place.title, place.plain
+    (field,), title, plain, brief = place.fields, place.title, place.plain, len(names) == len(_ALL_PARTS)
 
     def step(made: Filled, known: _Known, document: Document) -> None:
         texts = _listed(document[field])
@@ -114,7 +116,8 @@ def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
         own = SharedWords("".join(found.words), "".join(found.stems), "".join(found.thrice))
         known[field] = own
         starts, whole = _of_titles(texts, found, plain=plain) if title else ("", "")
-        _fill(made, names, own.words, "".join(found.exact) + starts, whole, own.thrice)
+        exact = _brief(found) if brief else "".join(found.exact)
+        _fill(made, names, own.words, exact + starts, whole, own.thrice)
 
     return step
 
@@ -130,10 +133,18 @@ def _step_of_several(place: WordPlace, names: Sequence[str]) -> _Step:
                 read.append(known[name])
             else:
                 texts += _listed(document[name])
-        words, stems, thrice, _ = words_of(texts, read, plain=plain)
+        # Who writes often directs, too: what a name has once, it need not have again.
+        words, stems, thrice, _ = words_of([*dict.fromkeys(texts)], read, plain=plain)
         _fill(made, names, words, stems, "", thrice)
 
     return step
+
+
+def _brief(found: Columns) -> str:
+    exact = "".join(found.brief)
+    if "!" not in exact:
+        return exact
+    return " ".join([*spelled_otherwise("".join(found.words).split(), exact.split()), ""])
 
 
 def _listed(value: str | list[str] | None) -> list[str]:

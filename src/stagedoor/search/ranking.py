@@ -11,17 +11,18 @@ the same on every engine, since nothing depends on how frequent a word is, here 
 
 `each` is more than all that these can differ by, whatever the number of words. A title that is the text as a whole
 counts as every word met exactly, and 40; one that begins with it, and 12; one that is a single error away, as every
-word met with an error, and 10. What another keyboard layout makes of the text counts words exactly, and less than any
-word counts otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was
-typed, 1 for a title that has the article that was typed before all of it, and of one word, for titles of one word
-that begin with its first letter, how likely it is that they were meant: 4 where two letters were left out, 3 for one,
-2 for a wrong one, 3 where two neighbours were exchanged, 1 for one too many. Few ways lead to a letter left out, or
-an exchange, and 26 times as many to a wrong one.
+word met with an error, and 10. Of four words or fewer, one that is a title without blanks, or begins one, is met as
+neighbours joined. What another keyboard layout makes of the text counts words exactly, and less than any word counts
+otherwise. Beside all that, without making a match: 4 for a stop word, 1 for a word spelled as it was typed, 1 for a
+title that has the article that was typed before all of it, and of one word, for titles of one word that begin with its
+first letter, how likely it is that they were meant: 4 where two letters were left out, 3 for one, 2 for a wrong one, 3
+where two neighbours were exchanged, 1 for one too many. Few ways lead to a letter left out, 26 times as many to a wrong
+one.
 
 A text of stop words alone, or of signs, is met by titles that equal it, and by nothing else.
 
-What is met is said by three kinds of condition (`Has`, `Near`, `Starts`), which an engine translates; what
-a document has, in `places`. Equal scores are told apart by the index's `ties`.
+What is met is said by three kinds of condition, which an engine translates; what a document has, in `places`. Equal
+scores are told apart by the index's `ties`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,24 +45,19 @@ from stagedoor.search.places import (
 )
 from stagedoor.search.query import Begins, Words
 from stagedoor.search.schema import Index, WordPlace
-from stagedoor.search.words import AnalysedText, Run, read_first
+from stagedoor.search.words import AnalysedText, Run, read_first, run_of
 
 __all__ = ["Condition", "Has", "Near", "Ranking", "Starts", "Word", "Worth", "members", "ranking_of"]
 
 _WHOLE, _BEGINNING, _WHOLE_NEAR = 40, 12, 10
 _STOP, _SPELLED = 4, 1
-_LENGTHS: Final = {
-    -2: 1,
-    -1: 1,
-    0: 2,
-    1: 3,
-    2: 4,
-}  # letters that a title of one word has more than the word: points
+_LENGTHS: Final = {-2: 1, -1: 1, 0: 2, 1: 3, 2: 4}  # letters that a title of one word has more: points
 _EXCHANGED: Final = 1
 _LAYOUT, _LAYOUT_BESIDE = 3, 2
 _LEAST: Final = 100
 _LEAST_LATIN: Final = 5  # letters of a Cyrillic word
-_SHORTEST, _LONGEST = 6, 16  # letters of a joined text that forgives an error
+_SHORTEST, _LONGEST = 6, 16  # letters of a joined text that forgives an error, or may be a title
+_FEW: Final = 4  # words of a text of which one may be such a title
 
 
 @value()
@@ -234,15 +230,18 @@ def _words(
     joined = _joined(text)
     made: dict[str, Word] = {}
     for position, word in enumerate(text.words):
-        if word.stem and word.folded not in made:
-            made[word.folded] = _each_once(
-                Worth(each + points, conditions)
-                for table, places in ((_MAIN, main), (_BESIDE, beside))
-                for points, conditions in _met(
-                    word, joined.get(position, []), table, places, allowed[word.spelled]
-                )
-                if points
-            )
+        if not word.stem or word.folded in made:
+            continue
+        runs, errors = joined.get(position, []), allowed[word.spelled]
+        ways = [
+            Worth(each + points, conditions)
+            for table, places in ((_MAIN, main), (_BESIDE, beside))
+            for points, conditions in _met(word, runs, table, places, errors)
+            if points
+        ]
+        if len(text.words) <= _FEW:
+            ways.append(_blank_left_out(word, main, each))
+        made[word.folded] = _each_once(ways)
     return tuple(made.values())
 
 
@@ -265,7 +264,8 @@ def _met(
     exact = [part(place.name, EXACT) for place in places]
     yield table.exact, _has(names, word.forms)
     yield table.joined, _has(names, [form for divided, run in joined if not divided for form in run.forms])
-    yield table.number, _has(exact, ["#" + word.number] if word.number else [])
+    numbers = dict.fromkeys(one.number for one in (word, *[run for _, run in joined]) if one.number)
+    yield table.number, _has(exact, ["#" + number for number in numbers])
     yield table.stem, _has([*names, *exact], word.stems)
     apart = [form for divided, run in joined if divided for form in run.forms]
     yield table.neighbours, _has(names, [*_in_english(word), *apart])
@@ -273,6 +273,14 @@ def _met(
         yield table.one, _near(names, _forgiving(word), 1)
     if errors > 1:
         yield table.two, _near(names, [form for form in _forgiving(word) if edits(form) > 1], 2)
+
+
+def _blank_left_out(word: Run, places: Sequence[WordPlace], each: int) -> Worth:
+    """Return how a word is met that may be a title, or its beginning, without blanks: "killbill" for "Kill Bill 2"."""
+    titles = [place.name for place in places if place.title] if len(word.folded) >= _SHORTEST else []
+    beginnings = _has((part(name, EXACT) for name in titles), ["^" + form for form in word.forms])
+    whole = _has((part(name, WHOLE) for name in titles), word.forms)
+    return Worth(each + _MAIN.neighbours, (*whole, *beginnings))
 
 
 def _forgiving(word: Run) -> Sequence[str]:
@@ -297,7 +305,8 @@ def _joined(text: AnalysedText) -> dict[int, list[tuple[bool, Run]]]:
             found.setdefault(place, []).append((False, join.run))
     for place, (one, other) in enumerate(zip(text.words, text.words[1:], strict=False)):
         if one.stem and other.stem and (place, place + 2) not in spans:
-            run = Run("", one.folded + other.folded, one.latin + other.latin, "", "")
+            both = one.folded + other.folded
+            run = Run("", both, one.latin + other.latin, "", run_of(both).number)
             found.setdefault(place, []).append((True, run))
             found.setdefault(place + 1, []).append((True, run))
     return found
@@ -345,13 +354,8 @@ def _other_layout(
     names = [part(place.name, WORDS) for place in main]
     others = [part(place.name, WORDS) for place in beside]
     words = dict.fromkeys(word.folded for word in read.words if word.stem)
-    return tuple(
-        (
-            Worth(_LAYOUT, _has(names, [word])),
-            *([Worth(_LAYOUT_BESIDE, _has(others, [word]))] if others else []),
-        )
-        for word in words
-    )
+    ways = [(_LAYOUT, names), *([(_LAYOUT_BESIDE, others)] if others else [])]
+    return tuple(tuple(Worth(points, _has(texts, [word])) for points, texts in ways) for word in words)
 
 
 def _more(text: AnalysedText, main: Sequence[WordPlace]) -> tuple[Worth, ...]:
@@ -368,10 +372,8 @@ def _likely(text: AnalysedText, titles: Sequence[WordPlace]) -> tuple[Worth, ...
     if len(text.words) > 1 or not titles or len(word) > _LONGEST:
         return ()
     exact = [part(place.name, EXACT) for place in titles]
-    found = [
-        Worth(points, _has(exact, [of_length(word[0], len(word) + more)]))
-        for more, points in _LENGTHS.items()
-    ]
+    lengths = ((of_length(word[0], len(word) + more), points) for more, points in _LENGTHS.items())
+    found = [Worth(points, _has(exact, [length])) for length, points in lengths]
     if exchanged := _exchanged(word):
         found.append(Worth(_EXCHANGED, _has((part(place.name, WHOLE) for place in titles), exchanged)))
     return tuple(found)

@@ -43,10 +43,14 @@ class _Named:
 
 @dataclass(frozen=True, kw_only=True)
 class Keyword(_Named):
-    """Exact values: an id, a name to compare as a whole; `many` is a list of them. Those of a `facet` are counted."""
+    """Exact values: an id, a name to compare as a whole; `many` is a list of them. Those of a `facet` are counted.
+
+    One that is not `asked` for is only kept, and costs nothing more.
+    """
 
     many: bool = False
     facet: bool = False
+    asked: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +176,8 @@ class Index:
         leaves: dict[str, Leaf] = {}
         for field in self.fields:
             if not isinstance(field, Nested):
-                leaves[field.name] = field
+                if not isinstance(field, Keyword) or field.asked:
+                    leaves[field.name] = field
                 continue
             for inner in field.fields:
                 if field.asked and isinstance(inner, Keyword):

@@ -51,21 +51,39 @@ _RUN: Final = re.compile(rf"[{_IDEOGRAPHS}][{MARKS}]*|(?:(?![{_IDEOGRAPHS}])[^\W
 _IDEOGRAPH: Final = re.compile(f"[{_IDEOGRAPHS}]")
 
 _SPELLED: Final = (
-    *(
-        "zero nol",
-        "one odin",
-        "two dva ii",
-        "three tri iii",
-        "four chetyre iv",
-        "five pyat v",
-        "six shest vi",
-    ),
-    *("seven sem vii", "eight vosem viii", "nine devyat ix", "ten desyat x", "eleven odinnadtsat"),
-    *("twelve dvenadtsat", "thirteen trinadtsat", "fourteen chetyrnadtsat", "fifteen pyatnadtsat"),
-    *("sixteen shestnadtsat", "seventeen semnadtsat", "eighteen vosemnadtsat", "nineteen devyatnadtsat"),
-    "twenty dvadtsat",
+    *("zero nol", "one odin first", "two dva ii second", "three tri iii third", "four chetyre iv fourth"),
+    *("five pyat v fifth", "six shest vi sixth", "seven sem vii seventh", "eight vosem viii eighth"),
+    *("nine devyat ix ninth", "ten desyat x tenth", "eleven odinnadtsat eleventh"),
+    *("twelve dvenadtsat twelfth", "thirteen trinadtsat thirteenth", "fourteen chetyrnadtsat fourteenth"),
+    *("fifteen pyatnadtsat fifteenth", "sixteen shestnadtsat sixteenth", "seventeen semnadtsat seventeenth"),
+    *("eighteen vosemnadtsat eighteenth", "nineteen devyatnadtsat nineteenth", "twenty dvadtsat twentieth"),
 )
-_NUMBERS: Final = {word: str(number) for number, words in enumerate(_SPELLED) for word in words.split()}
+_TENS: Final = {20: "twenty", 30: "thirty", 40: "forty", 50: "fifty", 60: "sixty"} | {
+    70: "seventy",
+    80: "eighty",
+    90: "ninety",
+}
+# What is written short as often as not, in its short form.
+_SHORT: Final = {
+    word: words.split()[0]
+    for words in (
+        *("dr doctor doktor", "mr mister", "mrs missis missus", "st saint", "vs versus", "sgt sergeant"),
+        *("capt captain", "lt lieutenant", "jr junior", "prof professor", "vol volume", "pt part"),
+    )
+    for word in words.split()
+}
+_NUMBERS: Final = (
+    {word: str(number) for number, words in enumerate(_SPELLED) for word in words.split()}
+    | {word: str(tens) for tens, word in _TENS.items()}
+    | {
+        word + unit: str(tens + number)
+        for tens, word in _TENS.items()
+        for number, units in enumerate(_SPELLED[1:10], 1)
+        for unit in {units.split()[0], units.split()[-1]}
+    }
+    | _SHORT
+)
+_ORDINAL: Final = re.compile(r"([0-9]+)(?:st|nd|rd|th)")
 _MORE_NUMBERS: Final = {"одна": "1", "одно": "1", "две": "2", "трое": "3"}
 
 
@@ -73,7 +91,8 @@ _MORE_NUMBERS: Final = {"одна": "1", "одно": "1", "две": "2", "тро
 class Run:
     """One word in all its forms: as it is spelled, folded, in Latin letters, its stem, its number.
 
-    `stem` is "" for a stop word, `number` its digits, or "" for a word that is no number.
+    `stem` is "" for a stop word, `number` the digits of a number, in order or not, the short form of a title such as
+    "doctor", or "" for any other word.
     """
 
     spelled: str
@@ -183,6 +202,8 @@ def stands_alone(word: Run) -> bool:
 
 def runs_of(chunk: str) -> tuple[tuple[Run, ...], Run | None]:
     """Return the words of a clean chunk in order, and what several are together; initials are together anyway."""
+    if chunk == "&":
+        chunk = "and"
     spelled = (_ASCII_RUN if chunk.isascii() else _RUN).findall(chunk)
     if len(spelled) < 2:
         return _runs(spelled), None
@@ -215,8 +236,15 @@ def run_of(spelled: str) -> Run:
     spelled = spelled[:LONGEST]
     folded = fold(spelled)[:LONGEST]
     other = latin(folded)[:LONGEST]
-    number = folded if folded.isdecimal() else _NUMBERS.get(other) or _MORE_NUMBERS.get(folded, "")
-    return Run(spelled, folded, other, _stem(spelled, folded), number)
+    return Run(spelled, folded, other, _stem(spelled, folded), _number(folded, other))
+
+
+def _number(folded: str, other: str) -> str:
+    if folded.isdecimal():
+        return folded
+    if ordinal := _ORDINAL.fullmatch(folded):
+        return ordinal[1]
+    return _NUMBERS.get(other) or _MORE_NUMBERS.get(folded, "")
 
 
 def _stem(spelled: str, folded: str) -> str:

@@ -118,6 +118,17 @@ async def test_a_file_that_is_missing_or_damaged_is_named_so(tmp_path: Path) -> 
     assert seen(await of_database(settings, clocks())) == [("database", "damaged")]
 
 
+@pytest.mark.parametrize(("query", "kind"), [("", "port_taken"), ("?sslmode=require", "down")])
+async def test_what_is_no_postgresql_is_another_program(query: str, kind: str, tmp_path: Path) -> None:
+    """Issue 15.5: port taken. Asked for TLS it said neither yes nor no, which was told as a matter of sslmode."""
+    with speaking(lambda _: http(400, {})) as port:
+        settings = here(tmp_path, database_url=f"postgresql+asyncpg://a@{LOOPBACK}:{port}/b{query}")
+        found = await of_database(settings, clocks())
+
+    assert seen(found) == [("database", kind)]
+    assert "no PostgreSQL" in found[0].said
+
+
 # --- Redis ---------------------------------------------------------------------------------------------------------
 
 
@@ -149,6 +160,14 @@ async def test_a_redis_that_is_too_old_is_named_so(tmp_path: Path) -> None:
     assert seen(found) == [("redis", "version")]
 
 
+async def test_what_is_no_redis_is_another_program(tmp_path: Path) -> None:
+    """Issue 15.5: port taken; it answers, and so is not down."""
+    with speaking(lambda _: http(400, {})) as port:
+        found = await of_redis(here(tmp_path, redis_url=f"redis://{LOOPBACK}:{port}/0"), clocks())
+
+    assert seen(found) == [("redis", "port_taken")]
+
+
 # --- search --------------------------------------------------------------------------------------------------------
 
 NODE = {"version": {"number": "3.8.0", "distribution": "opensearch"}}
@@ -164,6 +183,9 @@ NODE = {"version": {"number": "3.8.0", "distribution": "opensearch"}}
         (200, {"version": {"number": "1.3.0", "distribution": "opensearch"}}, "version"),
         (200, {"hello": "world"}, "version"),
         (200, {"version": "8"}, "version"),
+        (200, {**NODE, "status": "red"}, "ill"),
+        (200, {**NODE, "status": "yellow"}, None),
+        (503, {}, "ill"),
     ],
 )
 async def test_an_engine_is_named_for_what_it_says(
@@ -250,6 +272,17 @@ async def test_the_store_of_pictures_is_named_for_what_it_says(s3: Server, tmp_p
     assert seen(await of_pictures(here(tmp_path), clocks())) == WELL
 
 
+@pytest.mark.parametrize("status", [500, 502, 503])
+async def test_a_store_that_fails_is_named_so_and_not_something_else(status: int, tmp_path: Path) -> None:
+    """Issue 15.5: nginx answers for both nodes of the store, also where neither is there."""
+    s3 = {f"media_s3_{name}": "a" for name in ("bucket", "region", "access_key", "secret_key")}
+    with answering(status, {}) as url:
+        found = await of_pictures(here(tmp_path, media_store="s3", media_s3_endpoint=url, **s3), clocks())
+
+    assert seen(found) == [("picture store", "ill")]
+    assert str(status) in found[0].said
+
+
 # --- processes -----------------------------------------------------------------------------------------------------
 
 
@@ -269,6 +302,21 @@ async def test_services_are_named_for_what_they_say(tmp_path: Path) -> None:
         ("users", "version"),
         ("products", "down"),
     ]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(502, "down"), (503, "down"), (404, "port_taken")])
+async def test_a_proxy_that_answers_for_a_service_that_is_down_is_no_other_program(
+    status: int, kind: str, tmp_path: Path
+) -> None:
+    """Issue 15.5: behind an ingress nobody refuses a connection; the service is down all the same."""
+    about = {name: {"name": one.title, "version": __version__} for name, one in SERVICES.items()}
+    with ExitStack() as stack:
+        urls = {name: stack.enter_context(answering(200, told)) for name, told in about.items()}
+        urls["orders"] = stack.enter_context(answering(status, {}))
+        settings = here(tmp_path, **{SERVICES[name].setting.lower(): url for name, url in urls.items()})
+        found = await of_services(settings, clocks())
+
+    assert seen(found) == [("orders", kind)]
 
 
 async def test_what_speaks_no_http_on_a_port_is_another_program(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
+from cinema.gateway.memes.policies import names_media
+from cinema.services.memes.wall.page import Wall, render
+from cinema.texts import MEDIA_AWAY
 from stagedoor._cache.tags import tag
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
@@ -127,6 +130,27 @@ async def test_media_that_is_away_opens_no_breaker(house: House) -> None:
     assert len(house.memes.calls) == 30
 
 
+@pytest.mark.parametrize("path", ["/memes", f"/memes/{MEME_ID}/image"])
+async def test_the_wall_says_itself_that_media_is_away_and_that_opens_no_breaker(
+    house: House, path: str
+) -> None:
+    """Contract 6: faults of its forms come as the page, with what was typed; the list and all else still work."""
+    page = render(Wall(alert="Away.", media_away=True))
+    other = render(Wall(alert=f"<p{MEDIA_AWAY}>"))
+    headers = ((b"content-type", b"text/html; charset=utf-8"), (b"retry-after", b"1"))
+
+    def act(call: Any) -> HttpResponse:
+        response = HttpResponse(status=503, headers=headers, body=page)
+        raise UpstreamUnavailable(call.operation, response=response)
+
+    house.memes.does(act)
+    answers = [await house.client.ask(path, method="POST", headers=FORM, body=b"x") for _ in range(30)]
+
+    assert {(one.status, one.body, header(one, "retry-after")) for one in answers} == {(503, page, "1")}
+    assert len(house.memes.calls) == 30
+    assert (names_media(page), names_media(other)) == (True, False)
+
+
 async def test_a_write_names_what_is_to_be_dropped_and_the_field_ends_here(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +207,22 @@ async def test_t20_a_page_of_another_site_cannot_write(
     if status == 403:
         house.memes.then(said(200, [MEME]))
         assert orjson.loads(answered.body)["type"] == "urn:problem-type:cinema:forbidden"
+
+
+async def test_a_page_of_a_listed_origin_may_send_what_writes_take(clock: ManualClock) -> None:
+    """Contract 6 and 17: a browser asks first; without leave neither a key nor a condition could be sent."""
+    house = House(clock, gateway_cors_origins="https://app.example.com")
+    asks = (
+        (b"origin", b"https://app.example.com"),
+        (b"access-control-request-method", b"PATCH"),
+        (b"access-control-request-headers", b"idempotency-key,if-match"),
+    )
+    answered = await house.client.ask(f"/api/memes/{MEME_ID}/image", method="OPTIONS", headers=asks)
+
+    assert answered.status == 204
+    assert "PATCH" in header(answered, "access-control-allow-methods")
+    leave = header(answered, "access-control-allow-headers").lower().split(", ")
+    assert {"idempotency-key", "if-match", "content-type", "range"} <= set(leave)
 
 
 async def test_every_method_of_a_path_is_named(house: House) -> None:

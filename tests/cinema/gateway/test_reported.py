@@ -27,6 +27,16 @@ def test_f6_health_names_what_a_service_stands_on_and_why_that_fails() -> None:
     assert found["ghibli_api"] == WELL
 
 
+def test_f6_a_service_that_takes_no_more_is_degraded_and_says_why() -> None:
+    """F6: pictures are shown and none is taken: the disk is full."""
+    said = {"status": "degraded", "component": "media_store", "cause": "its disk is full"}
+    full = Component("healthy", 1.0, response=HttpResponse(status=200, body=orjson.dumps(said)))
+    found = reported({"media_service": full, "ghibli_api": full})
+
+    assert found["media_service"] == Component("degraded", 1.0, "media_store: its disk is full")
+    assert found["ghibli_api"].status == "healthy"  # a third party has no say in this
+
+
 def test_f6_a_service_that_is_away_says_nothing_of_its_database() -> None:
     """F6: health blamed the database for a meme service that was killed."""
     found = reported({"user_service": WELL, "order_service": SILENT, "memes_service": SILENT})

@@ -2,6 +2,7 @@
 
 import random
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -33,6 +34,7 @@ from stagedoor.search import (
     Term,
     Text,
 )
+from stagedoor.search.schema import single
 from tests.contracts.search.conftest import House, opened, place_of
 
 LARGE = 9_007_199_254_740_993  # which no double tells from its neighbour
@@ -41,6 +43,18 @@ OLD = ("1969-12-31T23:59:59.999Z", "1899-12-31", "1970-01-01T00:00:00+03:00")
 SHELVES = ("a", "b", "\u00e9", "e\u0301", "\u0436 \U0001f3ac")
 SAID = ("To", "be", "or", "not", "Café", "cafe\u0301,", "Spider-Man", "O'Neill", "!")
 ROLES = ("author", "editor")
+TAGS = (*SHELVES, "", "A", "null", "-1", "*", "\u65e5\u672c", "x" * 300)  # of which a list may have one twice
+PRICES = (
+    0.0,
+    -0.0,
+    0.1,
+    -0.1,
+    1e-45,
+    3.4e38,
+    -3.4e38,
+    16_777_217.0,
+    2.5,
+)  # one of them no single precision has
 WHOLE = (-LARGE, 20_240_101, LEAST, LEAST + 1, -1, 0, MOST - 1, MOST)
 Meets = Callable[[Document], bool]
 Maker = Callable[[random.Random, int], tuple[Clause, Meets]]
@@ -66,6 +80,8 @@ def index_named(name: str) -> Index:
             Date(name="published"),
             Boolean(name="lent"),
             Keyword(name="shelf"),
+            Keyword(name="tags", many=True, facet=True),
+            Number(name="price"),
             Nested(name="people", fields=inner, asked=True),
         ),
     )
@@ -97,6 +113,8 @@ def book(rng: random.Random, number: int) -> Document:
         "published": rng.choice([None, a_day(rng), a_day(rng) + "T10:00:00.250Z", rng.choice(OLD)]),
         "lent": rng.choice([True, False, None]),
         "shelf": rng.choice([None, *SHELVES]),
+        "tags": [rng.choice(TAGS) for _ in range(rng.randrange(5))],
+        "price": rng.choice([None, *PRICES]),
         "people": people,
     }
 
@@ -122,6 +140,8 @@ def a_clause(rng: random.Random, depth: int = 0) -> tuple[Clause, Meets]:
         a_boolean,
         missing,
         a_keyword,
+        a_tag,
+        a_price,
         same_object,
         a_phrase,
     ]
@@ -164,8 +184,28 @@ def a_keyword(rng: random.Random, _: int) -> tuple[Clause, Meets]:
     return AnyOf("shelf", few), lambda book: book["shelf"] in few
 
 
+def a_tag(rng: random.Random, _: int) -> tuple[Clause, Meets]:
+    few = {rng.choice(TAGS) for _ in range(rng.randrange(4))}
+    one = rng.choice(TAGS)
+    if rng.random() < 0.5:
+        return Term("tags", one), lambda book: one in book["tags"]
+    return AnyOf("tags", tuple(sorted(few))), lambda book: not few.isdisjoint(book["tags"])
+
+
+def a_price(rng: random.Random, _: int) -> tuple[Clause, Meets]:
+    low, high = rng.choice([None, *PRICES]), rng.choice([None, *PRICES])
+    if rng.random() < 0.3 and low is not None:
+        return Term(
+            "price", low
+        ), lambda book: book["price"] is not None and single(book["price"]) == single(low)
+    least, most = low and single(low), high and single(high)
+    return Between("price", low, high), lambda book: inside(
+        book["price"] and single(book["price"]), least, most
+    )
+
+
 def missing(rng: random.Random, _: int) -> tuple[Clause, Meets]:
-    name = rng.choice(["added", "published", "lent", "shelf", "people", "quotes"])
+    name = rng.choice(["added", "published", "lent", "shelf", "people", "quotes", "tags", "price"])
     return Exists(name), lambda book: book[name] not in (None, [])
 
 
@@ -226,7 +266,7 @@ def inside(value: Any, low: Any, high: Any) -> bool:
 def questions() -> Iterator[tuple[int, list[tuple[Clause, Meets]], Order]]:
     for number in range(300):
         rng = random.Random(number)
-        names = ("added", "published", "title", "id")
+        names = ("added", "published", "price", "title", "id")
         keys = [Order(name, descending=down) for name in names for down in (False, True)]
         yield number, [a_clause(rng) for _ in range(rng.randrange(1, 3))], rng.choice(keys)
 
@@ -247,18 +287,23 @@ async def test_a_strangers_filters_are_exact(shelf: House) -> None:
     for number, parts, order in questions():
         expected = [book for book in BOOKS if all(meets(book) for _, meets in parts)]
         clause = All(tuple(one for one, _ in parts))
-        query = Query(index=shelf.index.name, clause=clause, order=(order,), offset=3, limit=20)
+        query = Query(
+            index=shelf.index.name, clause=clause, order=(order,), offset=3, limit=20, facets=("tags",)
+        )
         found = await shelf.ask(query)
         ids = [one["id"] for one in found.documents]
+        tags = Counter(tag for book in expected for tag in {*book["tags"]})
 
         assert (number, found.total) == (number, len(expected)), clause
         assert ids == [book["id"] for book in in_order(expected, order)][3:23], (number, query)
+        assert dict(found.facets[0][1]) == tags, (number, query)
 
 
 def in_order(found: list[Document], order: Order) -> list[Document]:
     found = sorted(found, key=lambda book: book["id"], reverse=order == Order("id", descending=True))
     there = [book for book in found if book[order.field] is not None]
-    form = when if order.field == "published" else lambda value: value
+    forms: dict[str, Callable[[Any], Any]] = {"published": when, "price": single}
+    form = forms.get(order.field, lambda value: value)
     there.sort(key=lambda book: form(book[order.field]), reverse=order.descending)
     return there + [book for book in found if book[order.field] is None]
 

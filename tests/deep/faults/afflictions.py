@@ -3,9 +3,10 @@
 import asyncio
 import datetime as dt
 import signal
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from functools import partial
 from typing import Any
 
@@ -16,7 +17,8 @@ from tests.servers import LOOPBACK, ask
 __all__ = [
     "Happens",
     "certified",
-    "database_is_damaged",
+    "cut_off",
+    "database_is_locked",
     "disk_is_full",
     "disk_is_read_only",
     "garbled",
@@ -47,6 +49,18 @@ def killed(name: str) -> Happens:
         yield
         one.begin()
         await asyncio.to_thread(one.until_up if name in ground.servers else one.until_ready)  # type: ignore[union-attr]
+        await ground.proxies[name].up()
+
+    return happens
+
+
+def cut_off(name: str) -> Happens:
+    """Let nobody reach what takes long to start again."""
+
+    @asynccontextmanager
+    async def happens(ground: Ground) -> AsyncIterator[None]:
+        await ground.proxies[name].down()
+        yield
         await ground.proxies[name].up()
 
     return happens
@@ -232,11 +246,9 @@ def moved(name: str) -> Happens:
 
 
 @asynccontextmanager
-async def database_is_damaged(ground: Ground) -> AsyncIterator[None]:
-    file = ground.folder / "disk" / "cinema.db"
-    whole = file.read_bytes()
-    with file.open("r+b") as out:
-        out.write(b"no database any more" * 400)
-    yield
-    with file.open("r+b") as out:
-        out.write(whole)
+async def database_is_locked(ground: Ground) -> AsyncIterator[None]:
+    """Hold it as somebody does who writes for long."""
+    with closing(sqlite3.connect(ground.folder / "disk" / "cinema.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")

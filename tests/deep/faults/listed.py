@@ -8,7 +8,8 @@ from typing import Any
 from tests.deep.faults.afflictions import (
     Happens,
     certified,
-    database_is_damaged,
+    cut_off,
+    database_is_locked,
     disk_is_full,
     disk_is_read_only,
     garbled,
@@ -37,6 +38,9 @@ _DATABASE = (
 )
 
 
+_TELLING = {"store_failed", "upstream_failed"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One fault. `told` is what the log's line must match, `health` what the detail must; `also` may be ill with it."""
@@ -51,6 +55,7 @@ class Fault:
     component: str = ""  # which part of /health says it, if that is another
     also: Sequence[str] = ()
     needs_rights: bool = False
+    seconds: float = 2.7  # how long it stays
 
     @property
     def concerned(self) -> set[str]:
@@ -60,7 +65,8 @@ class Fault:
     def is_told_by(self, line: Mapping[str, Any]) -> bool:
         """Tell whether a line of a log names backend and cause."""
         said = f"{line.get('reason', '')}: {line.get('detail', '')}"
-        return line.get("service") == (self.service or self.label) and bool(re.search(self.told, said))
+        names = line.get("event") in _TELLING and line.get("service") == (self.service or self.label)
+        return names and bool(re.search(self.told, said))
 
 
 _LABELS = {
@@ -105,7 +111,7 @@ def database(what: str, happens: Happens, told: str, label: str = "user_service"
     """Return a fault of the database, which services tell of and the gateway hears of."""
     return Fault(
         name=f"database {what}", label=label, service="database", happens=happens, told=told,
-        reasons=("unavailable", "timeout"),
+        reasons=more.pop("reasons", ("unavailable", "timeout")),
         health=more.pop("health", told), also=_DATABASE, component="database", **more,
     )  # fmt: skip
 
@@ -115,7 +121,8 @@ def store(what: str, happens: Happens, told: str, label: str = "media_service", 
     also = ("memes_service", "media", "media_service", "database")
     return Fault(
         name=f"store {what}", label=label, service="media_store", happens=happens, told=told,
-        reasons=("unavailable", "timeout", "garbled"), health=more.pop("health", told), also=also, **more,
+        reasons=more.pop("reasons", ("unavailable", "timeout", "garbled")), also=also,
+        health=more.pop("health", told), **more,
     )  # fmt: skip
 
 
@@ -162,10 +169,10 @@ _ON_SERVERS = [
     of("memes", "killed", killed("memes"), _REFUSED, "unavailable"),
     tls("ghibli", "unknown"),
     redis("full", "CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0", "out of memory"),
-    of("media", "hung", hung("media"), _LATE, "timeout"),
+    of("media", "hung", hung("media"), _LATE, "timeout", seconds=6.5),  # a picture may take five
     tls("ghibli", "plain"),
     redis("read only", f"REPLICAOF {LOOPBACK} 1", "REPLICAOF NO ONE", "can only be read"),
-    of("media", "cut", weather("media", cut_after=300, reset=True), "closed|reset", "garbled unavailable"),
+    of("media", "cut", weather("media", cut_after=200, reset=True), "closed|reset", "garbled unavailable"),
     redis(
         "wants a password",
         f"CONFIG SET requirepass x{_ENDED}",
@@ -184,7 +191,7 @@ _ON_SERVERS = [
     database("killed", killed("postgres"), _REFUSED),
     store("killed", killed("s3"), _REFUSED),
     database("hung", hung("postgres"), _LATE, health=_LATE),
-    store("hung", hung("s3"), _LATE, health=_LATE),
+    store("hung", hung("s3"), _LATE, health=_LATE, seconds=6.5),
     database("crowded", sql_told(*_CROWD), "too many connections"),
     store("garbled", garbled("s3"), _GARBLED),
     database("wants a password", password_is_wanted, "password"),
@@ -200,18 +207,24 @@ _ON_SERVERS = [
     ),
 ]
 _EMBEDDED = [
-    store("full", disk_is_full, "disk is full", needs_rights=True, health=None),
-    store("read only", disk_is_read_only, "only be read", needs_rights=True, health=None),
+    store("full", disk_is_full, "disk is full", needs_rights=True, reasons=()),
+    store("read only", disk_is_read_only, "only be read", needs_rights=True, reasons=()),
     store("away", moved("media"), "folder is not there"),
-    database("away", moved("cinema.db"), "not there"),
-    database("damaged", database_is_damaged, "damaged"),
-    of("search", "index away", moved("index"), "not there|no index|cannot be read", "unavailable"),
+    database("locked", database_is_locked, "timeout|locked", label="memes_service", health=None, reasons=()),
 ]
 _NODE = [
-    of("search", "killed", killed("search"), _REFUSED, "unavailable"),
+    of("search", "cut off", cut_off("search"), _REFUSED, "unavailable"),
     of("search", "hung", hung("search"), _LATE, "timeout"),
     of("search", "garbled", garbled("search"), _GARBLED, "garbled"),
     of("search", "slow", weather("search", latency=1.2), _LATE, "timeout"),
-    of("search", "cut", weather("search", cut_after=300, reset=True), "closed|reset", "garbled unavailable"),
+    # What cannot be understood is of one kind, whatever it is.
+    of(
+        "search",
+        "cut",
+        weather("search", cut_after=300, reset=True),
+        "before the end|garbled",
+        "garbled",
+        "before the end",
+    ),
 ]
 FAULTS: Mapping[str, Sequence[Fault]] = {"servers": _ON_SERVERS, "embedded": _EMBEDDED, "node": _NODE}

@@ -18,6 +18,7 @@ from tests.live.platform import Reply, ask
 __all__ = ["Load"]
 
 RATE = 30.0
+PATIENCE = 12.0  # seconds: a picture may take ten
 PROFILES = ("/api/profile/user123", "/api/profile/user456")
 FALLBACKS: dict[str, Any] = {"orders": [], "products": {}}
 STEADY = (
@@ -46,7 +47,7 @@ class Load:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._client = Client(port)
+        self._client = Client(port, PATIENCE)
         self._right: dict[str, bytes] = {}
         self._seen: list[Seen] = []
         self._late: list[tuple[float, float]] = []

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from stagedoor._cache.redis import RedisServer
+from stagedoor._cache.redis_connection import RedisConnection
 from stagedoor._cache.server import StoreDown
 
 
@@ -96,3 +97,42 @@ async def test_f6_what_keeps_a_connection_from_being_made_is_told_in_words() -> 
         told.append(down.value.told)
 
     assert told == ["refused the connection", "its name cannot be resolved"]
+
+
+class Line(asyncio.Transport):
+    """Where commands go that nobody reads."""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Take a command."""
+
+    def abort(self) -> None:
+        """End."""
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [[b"*9999999\r\n"], [b"*1\r\n*9999999\r\n"], [b"*99", b"99999\r\n"], [b"*2\r\n:1\r", b"\n%9999999\r\n"]],
+)
+async def test_f1_a_reply_that_announces_too_much_reaches_no_parser(pieces: list[bytes]) -> None:
+    """F1: room for a thousand million elements takes seconds to give back, nested or cut as it may be."""
+    connection = RedisConnection()
+    connection.connection_made(Line())
+    for piece in pieces:
+        connection.data_received(piece)
+
+    assert connection.closed
+
+
+async def test_f1_what_somebody_had_kept_announces_nothing() -> None:
+    """F1: a body may hold what looks like an announcement, wherever its octets are cut."""
+    connection = RedisConnection()
+    connection.connection_made(Line())
+    body = b"x" * 60 + b"\r\n*9999999\r\n" * 4
+    asked = [asyncio.ensure_future(connection.send(("GET", "k"))) for _ in range(2)]
+    await asyncio.sleep(0)
+    reply = b"$%d\r\n%b\r\n" % (len(body), body)
+    cut = reply.rindex(b"*")
+    for piece in (reply[:cut], reply[cut:] + reply[:cut], reply[cut:]):
+        connection.data_received(piece)
+
+    assert await asyncio.gather(*asked) == [body, body]

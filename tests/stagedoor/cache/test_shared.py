@@ -1,11 +1,12 @@
 """A shared store that may be away: outages, garbage, cancelled callers."""
 
 import asyncio
+import zlib
 from collections.abc import Callable
 
 import pytest
 
-from stagedoor._cache.entry import Entry, encode
+from stagedoor._cache.entry import BORN, Entry, encode
 from stagedoor._cache.shared import SharedStats
 from stagedoor._cache.store import Lookup
 from stagedoor._cache.tags import TagVersion
@@ -216,6 +217,36 @@ async def test_k8_an_entry_that_lives_longer_than_it_should_is_a_miss() -> None:
     await process.server.write(b"k", encode(Entry(b"k", b"v", 1.0), 1, heard), 2**60, heard)
 
     assert await process.get() is None
+    await process.store.aclose()
+
+
+@pytest.mark.parametrize("hours", [1, 24])
+async def test_k8_an_older_entry_with_the_life_of_a_newer_one_is_a_miss(hours: int) -> None:
+    """K6, K8, F1: somebody has restored it, or a connection mixed two answers about one key."""
+    process = await started()
+    await process.keep()
+    (older,) = process.server.entries().values()
+    await process.clock.advance(hours * 3_600.0)
+    await process.keep()
+    process.server.garble(lambda _: older)
+
+    assert await process.get() is None
+    await process.store.aclose()
+
+
+async def test_k8_an_entry_without_a_moment_of_birth_is_a_miss() -> None:
+    """K8, F1: whoever wrote it knew how to end an entry, and not how to begin one."""
+    process = await started()
+    await process.keep()
+
+    def nameless(data: bytes) -> bytes:
+        changed = data[: BORN.start] + b"yesterday, 10:00" + data[BORN.stop : -4]
+        return changed + zlib.crc32(changed).to_bytes(4)
+
+    process.server.garble(nameless)
+
+    assert await process.get() is None
+    assert process.store.up
     await process.store.aclose()
 
 

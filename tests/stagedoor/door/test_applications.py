@@ -53,6 +53,11 @@ FAILING = {
     "sends a strange message": ({"type": "http.response.strange"},),
     "sends too much": (start(200, (b"content-length", b"1")), body(b"ab")),
     "sends a crooked length": (start(200, (b"content-length", b"x")), body(b"ab")),
+    "sends a signed length": (start(200, (b"content-length", b"+2")), body(b"ab")),
+    "sends a negative length": (start(200, (b"content-length", b"-1")), body()),
+    "sends a divided length": (start(200, (b"content-length", b"1_0")), body(b"0123456789")),
+    "sends two lengths": (start(200, (b"content-length", b"2"), (b"Content-Length", b"3")), body(b"ab")),
+    "sends two lengths in one": (start(200, (b"content-length", b"2, 2")), body(b"ab")),
 }
 
 
@@ -75,6 +80,48 @@ async def test_t2_an_application_that_fails_before_its_answer_gives_500(
     assert (answer.status, answer.json()["type"]) == (500, "urn:problem-type:cinema:internal")
     assert b"canary" not in raw
     assert b"Set-Cookie" not in raw
+
+
+@pytest.mark.parametrize(
+    ("status", "lengths", "told"),
+    [
+        (200, [b"2", b"2"], [b"2"]),
+        (200, [b" 2\t"], [b"2"]),
+        (204, [b"0"], []),
+        (204, [b"2", b"2"], []),
+        (304, [b"7"], [b"7"]),
+    ],
+)
+async def test_a_length_stands_once_and_never_on_a_204(
+    status: int, lengths: list[bytes], told: list[bytes]
+) -> None:
+    """H7, RFC 9110 8.6: strict clients, ours among them, refuse an answer with two; a 204 has none."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        fields = [(b"content-length", length) for length in lengths]
+        await answering(scope, receive, send, start(status, *fields), body(b"ab" if status == 200 else b""))
+
+    async with serving(app) as door:
+        raw = await door.raw(get())
+
+    lines = raw.partition(END + END)[0].split(END)
+    assert [line.partition(b":")[2] for line in lines if line.startswith(b"content-length")] == [
+        b" " + one for one in told
+    ]
+
+
+@pytest.mark.parametrize(("several", "status"), [(False, 503), (True, 500)])
+async def test_h10_whatever_an_application_raises_its_client_is_answered(several: bool, status: int) -> None:
+    """H10: what is no `Exception` would leave the connection open, and nobody to answer on it."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        raise BaseExceptionGroup("several", [GeneratorExit()]) if several else GeneratorExit
+
+    async with serving(app) as door:
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # it hears of what is for the loop
+        (answer,) = await door.ask(get())
+
+    assert answer.status == status
 
 
 @pytest.mark.parametrize(

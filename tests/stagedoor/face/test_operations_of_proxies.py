@@ -76,6 +76,29 @@ async def test_answers_are_held_to_what_is_promised(said: dict[str, Any], status
     assert status != 503 or answer.header("retry-after")
 
 
+@pytest.mark.parametrize(
+    ("pages", "status", "kind", "page"),
+    [
+        (True, 503, "text/html; charset=utf-8", True),
+        (True, 504, "text/html", True),
+        (True, 500, "text/html", False),
+        (True, 503, "application/json", False),
+        (False, 503, "text/html", False),
+    ],
+)
+async def test_a_page_that_tells_of_an_outage_passes_where_pages_do(
+    pages: bool, status: int, kind: str, page: bool
+) -> None:
+    """Contract 6: faults of a form come as the page; never as 500, and never a foreign page elsewhere."""
+    form = Operation(summary="A form", inputs={"name": str}, status=303, pages=pages)
+    answer = await asked(
+        files(form), value=b"<p>", status=status, headers={"content-type": kind, "retry-after": "7"}
+    )
+
+    assert (answer.status, answer.body == b"<p>") == (status if page else 503, page)
+    assert answer.header("retry-after") == "7"
+
+
 async def test_a_304_that_was_asked_for_passes() -> None:
     """RFC 9110 15.4.5."""
     app = files()

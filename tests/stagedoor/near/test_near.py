@@ -119,6 +119,17 @@ async def test_what_a_handler_says_of_the_framing_is_looked_at(query: str) -> No
             assert all(answer.startswith(b"HTTP/1.1 200 ") for answer in told[0])
 
 
+@pytest.mark.parametrize("query", ["name=a%0d%0ab&said=x", "name=a&said=x%0d%0ay:z", "name=&said=x"])
+async def test_t2_what_cannot_be_a_field_fails_its_answer_and_not_the_connection(query: str) -> None:
+    """T2: kept or not, it is a 500 with an id, as without a near cache; an error in the door would tell nobody why."""
+    async with shopping() as on, shopping(near=False) as off:
+        answers = [[await side.ask(f"/framed?{query}") for _ in range(5)] for side in (on, off)]
+
+        told = [[re.sub(rb"[0-9a-f]{32}", b"#", answer) for answer in each] for each in answers]
+        assert told[0] == told[1]
+        assert all(answer.startswith(b"HTTP/1.1 500 ") for answer in told[0])
+
+
 async def test_a_date_stands_once() -> None:
     """RFC 9110 6.6.1: a handler that says its own is believed here as elsewhere."""
     target = "/framed?name=date&said=Thu%2C%2001%20Jan%202026%2000%3A00%3A00%20GMT"

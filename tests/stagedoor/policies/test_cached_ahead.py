@@ -219,6 +219,29 @@ async def test_an_answer_that_another_renewed_is_taken_at_once(pair: tuple[Proce
     assert two.asked == 0
 
 
+async def test_the_same_object_fetched_later_is_kept_anew(one: Process) -> None:
+    """K8: upstreams may answer with one object again and again, as with small numbers and True."""
+    one.says = b"yes"
+    await one.value()
+    await one.clock.advance(60.1)
+    values = [await one.answer() for _ in range(2)]
+
+    assert [(value, record.lookup) for value, record in values] == [(b"yes", "miss"), (b"yes", "hit")]
+    assert (values[0][1].ttl, one.asked) == (60.0, 2)
+
+
+async def test_an_agreement_is_about_one_fetch(pair: tuple[Process, Process]) -> None:
+    """K8: what another process said a minute ago is no answer to the fetch of now."""
+    one, two = pair
+    one.says, two.says = b"yes", b"no"
+    one.taking, two.taking = 0.2, 0.1
+    first = await one.clock.run(asyncio.gather(one.ask(), two.ask()))
+    await one.clock.advance(61.0)
+
+    assert [value for value, _ in first] == [b"no", b"no"]
+    assert await one.value() == b"yes"
+
+
 async def test_an_agreement_that_nobody_can_read_is_none(pair: tuple[Process, Process]) -> None:
     """K8: another form of the value is a miss, and is replaced."""
     one, _ = pair

@@ -130,3 +130,21 @@ async def test_what_is_typed_with_an_accent_suggests_it_first(typed: str, first:
     found = await engine.send(call_of(Query(index="films", clause=Begins((("title", 1.0),), typed))))
 
     assert found.documents[0]["id"] == first
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant", "other"),
+    [
+        ("killbill 2", "Kill Bill: Volume 2", "Don 2"),
+        ("beethoven 2", "Beethoven's 2nd", "Beethoven"),
+        ("friday 13", "Friday the 13th", "Friday"),
+        ("forty seven ronin", "47 Ronin", "The Last Seven"),
+        ("doctor strangelove", "Dr. Strangelove", "The Doctor"),
+        ("alien versus predator", "Alien vs. Predator", "Alien"),
+        ("in and out", "In & Out", "Three and Out"),
+        ("рокки", "Rocky", "Rocco"),
+    ],
+)
+async def test_titles_are_found_as_people_type_them(typed: str, meant: str, other: str) -> None:
+    """18: blanks left out, ordinals, numbers in words, short forms, the sign for "and", names by their sound."""
+    assert await first(typed, other, meant) == meant

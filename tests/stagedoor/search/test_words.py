@@ -57,6 +57,35 @@ def test_numbers_are_one_however_they_are_written(word: str, number: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("word", "number"),
+    [("2nd", "2"), ("Thirteenth", "13"), ("34th", "34"), ("forty", "40"), ("twentyone", "21"), ("th", "")],
+)
+def test_numbers_are_one_in_order_and_in_words_beyond_twenty(word: str, number: str) -> None:
+    """18: "Beethoven's 2nd" is what is meant by "beethoven 2"."""
+    (found,) = read(word).words
+
+    assert found.number == number
+
+
+@pytest.mark.parametrize(
+    ("long", "short"),
+    [("Doctor", "Dr."), ("mister", "Mr"), ("versus", "vs."), ("Volume", "vol"), ("Saint", "St")],
+)
+def test_what_is_written_short_is_one_with_what_is_not(long: str, short: str) -> None:
+    """18: people type the one and the other, whatever a title has."""
+    ((one,), (other,)) = (read(text).words for text in (long, short))
+
+    assert one.number == other.number != ""
+
+
+def test_a_sign_for_and_is_the_word() -> None:
+    """18: where it stands by itself; inside of a word it divides what are initials."""
+    words = [[one.folded for one in read(text).words] for text in ("In & Out", "In and Out", "Q&A")]
+
+    assert words == [["in", "and", "out"], ["in", "and", "out"], ["qa"]]
+
+
+@pytest.mark.parametrize(
     ("word", "expected"),
     [("щука", "shchuka"), ("хоббит", "khobbit"), ("Ёлки", "elki"), ("їжак", "izhak"), ("star", "star")],
 )

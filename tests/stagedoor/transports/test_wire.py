@@ -1,5 +1,6 @@
 """Request heads, byte for byte."""
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -154,3 +155,16 @@ def test_b9_lines_are_those_of_the_fields_under_a_parent_of_their_own(
     fields = fields_to_send(headers, under_parent(forward, parent))
 
     assert lines_to_send(headers, forward, parent) == b"".join(b"%b: %b\r\n" % field for field in fields)
+
+
+def test_b2_long_fields_are_not_remembered_beside_each_other() -> None:
+    """B2: one connection whose requests bring a long field each keeps less than 4 MB."""
+    tracemalloc.start()
+    for number in range(64):
+        lines_to_send(
+            (), ((b"authorization", b"%d" % number + b"x" * 60_000), (b"traceparent", b"t")), lambda: OWN
+        )
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 1_000_000

@@ -1,6 +1,7 @@
 """Which coding a client gets, and which answers get any."""
 
 import gzip
+import tracemalloc
 
 import brotli
 import pytest
@@ -46,6 +47,16 @@ JSON = (b"content-type", b"application/json")
 def test_the_coding_that_is_liked_best(accepted: bytes, coding: str) -> None:
     """RFC 9110 12.5.3: weights, `*`, `identity`; what is no member is passed over."""
     assert selected(accepted) == coding
+
+
+def test_long_lists_are_not_remembered() -> None:
+    """B2: one connection that sends another list with each request keeps less than 4 MB."""
+    tracemalloc.start()
+    chosen = {selected(b"gzip, x%d" % number + b"x" * 60_000) for number in range(256)}
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (chosen, held < 1_000_000) == ({""}, True)
 
 
 @given(st.binary(max_size=60))

@@ -71,7 +71,10 @@ def test_a_preflight_names_the_methods_of_the_route() -> None:
         (b"access-control-allow-methods", b"GET, HEAD"),
         (
             b"access-control-allow-headers",
-            b"Content-Type, If-None-Match, X-Request-ID, Traceparent, Tracestate",
+            (
+                b"Content-Type, If-Match, If-None-Match, Range, If-Range, Idempotency-Key, "
+                b"X-Request-ID, Traceparent, Tracestate"
+            ),
         ),
         (b"access-control-max-age", b"600"),
     )

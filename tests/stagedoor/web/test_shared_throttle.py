@@ -376,3 +376,87 @@ async def test_f1_an_answer_that_nobody_foresaw_is_an_outage_that_ends(clock: Ma
     assert "alone" in during
     assert "one of 1" in repr(throttle)
     await throttle.aclose()
+
+
+async def test_t17_what_passed_alone_counts_where_the_server_answers_after_all(clock: ManualClock) -> None:
+    """T17: questions under way as the server fails are answered late, and by then the limit of a process is used up."""
+    async with processes(clock, 2, Quota(requests=10, seconds=60)) as ((one, _), (tally, _two)):
+        tally.lag(0.010)
+        asking = [asyncio.ensure_future(asked(one)) for _ in range(10)]
+        await settle()
+        tally.fail()
+        alone = await passed(one, 30)
+        await clock.advance(0.011)
+        late = [await one for one in asking]
+        tally.heal()
+
+    assert alone + sum(one.allowed for one in late) == 10
+    assert all(one.reset >= 1 for one in late)
+
+
+class Asleep(ManualClock):
+    """The clock of a process that can be stopped: nothing of it runs until some time after it goes on."""
+
+    def wake(self, seconds: float) -> None:
+        self._now += seconds
+
+
+async def test_t17_a_process_that_was_stopped_passes_nothing_untold(clock: ManualClock) -> None:
+    """T17: the others have taken it for gone, and given out its share as well (SIGSTOP, a machine that is moved)."""
+    own, first = Asleep(), FakeLimitCounter(clock)
+    one, two = SharedThrottle(LIMIT, first, own), SharedThrottle(LIMIT, first.partner(), clock)
+    await one.start()
+    await two.start()
+    for _ in range(65):
+        await clock.advance(1.0)
+        await own.advance(1.0)
+    awake = one.take("b") is not None
+    await clock.advance(12.0)
+    used = await passed(two, 1_100)
+    own.wake(12.0)
+    more = await passed(one, 100)
+    untold = one.take("c")
+    await one.aclose()
+    await two.aclose()
+
+    assert awake
+    assert (used, more) == (1_000, 0)
+    assert untold is None
+
+
+async def test_t17_a_process_that_is_back_has_its_share_again(clock: ManualClock) -> None:
+    """T17: as soon as the others have heard of it."""
+    own, first = Asleep(), FakeLimitCounter(clock)
+    one, two = SharedThrottle(LIMIT, first, own), SharedThrottle(LIMIT, first.partner(), clock)
+    await one.start()
+    await two.start()
+    await clock.advance(12.0)
+    own.wake(12.0)
+    for _ in range(65):
+        await clock.advance(1.0)
+        await own.advance(1.0)
+    told = one.take("b")
+    await one.aclose()
+    await two.aclose()
+
+    assert told is not None
+
+
+async def test_t17_who_has_come_to_the_limit_gains_nothing_by_a_late_answer(clock: ManualClock) -> None:
+    """T17: a server that is in time now and then would else give each process's limit out, over and over."""
+    async with processes(clock, 2) as ((one, two), (_one, tally)):
+        await clock.advance(61.0)
+        used = await passed(one, 1_100) + await passed(two, 1_100)
+        tally.fail()
+        await clock.advance(1.0)  # by now it has been noticed
+        refused = await asked(two)
+        alone = [await asked(two) for _ in range(50)]
+        told = two.refusal("a")
+        await clock.advance(refused.reset)
+        later = await passed(two, 1_100)
+        tally.heal()
+
+    assert used == 1_000
+    assert not any(one.allowed for one in (refused, *alone))
+    assert told is not None
+    assert later == 1_000

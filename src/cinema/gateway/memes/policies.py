@@ -1,14 +1,17 @@
 """What is special about calls of the meme service: writes, which take long, and another service behind it."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import orjson
 
+from cinema.texts import MEDIA_AWAY
 from stagedoor import Call, Env, Send
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
 
 __all__ = ["MediaAway", "Reads"]
+
+_HEAD: Final = 64  # octets of a page before anything that people have written
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,9 @@ class MediaAway:
 
 
 def names_media(body: bytes) -> bool:
-    """Tell whether a problem says that it is the media service that is away."""
+    """Tell whether a problem, or a page, says that it is the media service that is away."""
+    if MEDIA_AWAY.encode() in body[:_HEAD]:
+        return True
     try:
         said = orjson.loads(body)
     except ValueError:

@@ -188,6 +188,7 @@ def _declare_forms(app: Gateway, memes: Service, upload: _Bounds, guard: Guard |
         inputs={"meme_id": MemeId},
         refusals=frozenset({400, 404, 412, 413, 415, 422}),
         listed=False,
+        pages=True,
     )
     for path in ("/memes/{meme_id}/edit", "/memes/{meme_id}/delete"):
         app.proxy(

@@ -11,12 +11,13 @@ from stagedoor import Component
 __all__ = ["reported"]
 
 _ON_DATABASE: Final = ("user_service", "order_service", "product_service")
+_OURS: Final = (*_ON_DATABASE, "memes_service", "media_service")
 _LONGEST: Final = 200
 
 
 def reported(components: Mapping[str, Component]) -> dict[str, Component]:
     """Return the components, the database among them, with the causes that services name in their own health."""
-    shown = {name: _with_cause(one) for name, one in components.items()}
+    shown = {name: _with_cause(one) if name in _OURS else one for name, one in components.items()}
     if "memes_service" in shown:
         shown["database"] = _database(shown)
     return shown
@@ -24,7 +25,10 @@ def reported(components: Mapping[str, Component]) -> dict[str, Component]:
 
 def _with_cause(one: Component) -> Component:
     behind, cause = _told(one)
-    return replace(one, detail=f"{behind}: {cause}") if cause else one
+    if not cause:
+        return one
+    status = "degraded" if one.status == "healthy" else one.status  # reading goes on
+    return replace(one, status=status, detail=f"{behind}: {cause}")
 
 
 def _told(one: Component) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from cinema.services.media.upload import ROOM, receive
 from cinema.services.refusals import refusals
 from cinema.settings import Settings, SettingsError
 from stagedoor import _problems as problems
+from stagedoor._events import StoreFailed
 from stagedoor._observers.logs import LogStream
 from stagedoor._web.middleware import RequestMiddleware
 from stagedoor._web.routes import RequestRefused
@@ -63,8 +64,8 @@ class _Media:
         # A picture on its way to S3 is in memory twice: large ones go one after the other.
         self._writing, self._writing_large = asyncio.Semaphore(8), asyncio.Semaphore(1)
 
-    async def probe(self) -> None:
-        """Look whether the store is there, and the process that decodes."""
+    async def probe(self) -> StoreFailed | None:
+        """Look whether the store is there, and the process that decodes; return what keeps it from taking pictures."""
         try:
             await self.objects.check()
         except SettingsError as error:
@@ -73,6 +74,8 @@ class _Media:
                 "media_store", "the image store has no place for us", ("unavailable", told)
             ) from error
         await self._decoding.start()
+        told = await self.objects.closed()
+        return StoreFailed("media_store", told) if told else None
 
     async def aclose(self) -> None:
         """End the process that decodes."""

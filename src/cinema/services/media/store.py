@@ -6,6 +6,7 @@ under the name it would have had, and goes with it.
 """
 
 import asyncio
+import errno
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, S3Store
 
+from cinema.checks import refusal
 from cinema.services.frame import Outage
 from cinema.services.lateness import told_when_late
 from cinema.services.media.causes import why
@@ -36,6 +38,11 @@ _RETRIES: Final = 2
 _ANSWER_SECONDS = 8.0  # retries included; the gateway waits for ten
 _WRITE_SECONDS: Final = 30.0
 _LIST_SECONDS: Final = 25.0
+_CLOSED: Final = {
+    errno.ENOSPC: "its disk is full",
+    errno.EROFS: "its disk can only be read",
+    errno.EACCES: "its folder may not be used by this user",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,10 @@ class Objects:
         """Keep a picture; afterwards it is there whole."""
         written = obstore.put_async(self._store, name, body, use_multipart=False)
         await _answered(written, _WRITE_SECONDS, _nobody)  # a large one takes its time
+
+    async def closed(self) -> str:
+        """Say what keeps the store from taking pictures; "" if nothing does, or nobody knows without asking."""
+        return ""
 
     async def size(self, name: str) -> int | None:
         """Return how many octets a picture has, None if there is none of this name."""
@@ -159,22 +170,25 @@ class Local(Objects):
         super().__init__(LocalStore(folder.resolve()))
 
     async def put(self, name: str, body: memoryview) -> None:
-        self._look()  # else it would be made anew, on another disk than the one that is gone
+        await self._look()  # else it would be made anew, on another disk than the one that is gone
         await super().put(name, body)
 
     async def size(self, name: str) -> int | None:
         size = await super().size(name)
         if size is None:
-            self._look()
+            await self._look()
         return size
 
     async def check(self) -> None:
-        self._look()
+        await self._look()
         await super().check()
 
-    def _look(self) -> None:
+    async def closed(self) -> str:
+        return _CLOSED.get(await self._asked(asyncio.to_thread(refusal, self._folder)), "")
+
+    async def _look(self) -> None:
         """Raise `Outage` if the whole folder has gone."""
-        if not self._folder.is_dir():
+        if not await self._asked(asyncio.to_thread(self._folder.is_dir)):  # a disk far away may hang
             raise Outage(
                 "media_store", "the image store does not answer", ("unavailable", "its folder is not there")
             )

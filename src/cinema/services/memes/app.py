@@ -26,14 +26,13 @@ from cinema.services.memes.entities import as_json, as_meme, not_found
 from cinema.services.memes.keys import scope_of
 from cinema.services.memes.media import Media
 from cinema.services.memes.methods import refuse_other_methods
-from cinema.services.memes.models import Meme, MemeId
+from cinema.services.memes.models import PLAIN, Meme, MemeId
 from cinema.services.memes.providers import Lifetimes
 from cinema.services.memes.uploads import read_picture
 from cinema.services.memes.wall.routes import WallPage, added, declare_wall, is_for_people
 from cinema.services.memes.writing import Writing
 from cinema.services.refusals import refusals
 from cinema.settings import Settings
-from cinema.subjects import subject_in
 from cinema.texts import AROUND_PICTURE
 from stagedoor._clock import SystemClock
 from stagedoor._observers import fan_out
@@ -46,8 +45,10 @@ from stagedoor.errors import UpstreamError
 __all__ = ["build"]
 
 _GRACE = 5.0  # seconds for what is under way in the background
-Limit = Annotated[int, Query(ge=1, le=100, description="How many at most", examples=[20])]
-Offset = Annotated[int, Query(ge=0, le=2_147_483_647, description="How many to pass over", examples=[0])]
+Limit = Annotated[int, PLAIN, Query(ge=1, le=100, description="How many at most", examples=[20])]
+Offset = Annotated[
+    int, PLAIN, Query(ge=0, le=2_147_483_647, description="How many to pass over", examples=[0])
+]
 
 
 def build(settings: Settings, *, stream: LogStream | None = None) -> RequestMiddleware:
@@ -150,8 +151,7 @@ def _declare_writing(router: APIRouter, most: int) -> None:
         """Add a picture with its texts. `Idempotency-Key` makes it safe to send again, for 24 hours."""
         if is_for_people(request):
             return await added(request, writing, page, most)
-        subject = subject_in(request.headers)
-        scope = scope_of(request.headers.get("idempotency-key"), "POST /memes", subject)
+        scope = scope_of(request.headers)
         texts = (await read_picture(request, writing.spool, most)).texts()
         return replies.created(await writing.create(texts, scope))
 

@@ -10,7 +10,7 @@ same request comes out the same, and after an outage the client is to try again.
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,6 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cinema.database.tables import meme_key
 from cinema.services.memes.models import Texts, wrong
+from cinema.subjects import subject_in
 from stagedoor import _problems as problems
 from stagedoor._web.routes import RequestRefused
 
@@ -63,13 +64,14 @@ class Kept:
     answer: str
 
 
-def scope_of(key: str | None, route: str, subject: str = "") -> Scope | None:
-    """Return the scope of a request; None if it names no key.
+def scope_of(headers: Mapping[str, str]) -> Scope | None:
+    """Return the scope of a request that adds a meme, however it wants to be answered; None if it names no key.
 
     Raises:
         RequestRefused: 422, the field holds no key: 1 to 255 visible characters.
 
     """
+    key = headers.get("idempotency-key")
     if key is None:
         return None
     plain = key.strip(" \t")
@@ -78,7 +80,7 @@ def scope_of(key: str | None, route: str, subject: str = "") -> Scope | None:
         raise RequestRefused(
             problems.validation(wrong("header", "Idempotency-Key", msg=said, kind="idempotency_key"))
         )
-    return Scope(plain, route, subject)
+    return Scope(plain, "POST /memes", subject_in(headers))
 
 
 def fingerprint_of(texts: Texts, octets: str) -> str:

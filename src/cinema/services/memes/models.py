@@ -1,8 +1,9 @@
 """What a meme is: the fields that are answered, and the texts that are taken."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Path
@@ -15,11 +16,24 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
+from pydantic_core import PydanticCustomError
 
 from stagedoor import _problems as problems
 from stagedoor._web.routes import RequestRefused
 
-__all__ = ["TEXTS", "Meme", "MemeId", "Texts", "checked_texts", "wrong"]
+__all__ = ["PLAIN", "TEXTS", "Meme", "MemeId", "Texts", "checked_texts", "wrong"]
+
+_DIGITS: Final = re.compile(r"-?[0-9]+")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str) and not _DIGITS.fullmatch(value):
+        raise PydanticCustomError("int_parsing", "must be an integer")
+    return value
+
+
+# Pydantic would also take blanks around a number, and underscores and a plus in it.
+PLAIN: Final = BeforeValidator(_plain)
 
 
 def _trimmed(value: object) -> object:

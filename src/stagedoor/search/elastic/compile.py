@@ -40,7 +40,7 @@ from stagedoor.search.query import (
     texts_of,
 )
 from stagedoor.search.ranking import Condition, Has, Ranking, Starts, Word, Worth, members, ranking_of
-from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Text
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Number, Text
 from stagedoor.search.words import read_first
 
 __all__ = ["Body", "Quick", "Step", "everything", "plain", "quick"]
@@ -370,6 +370,8 @@ def _any_of(asked: Term | AnyOf, field: str, leaf: Leaf) -> Body:
         return _either(when) if when else {"match_none": {}}
     if isinstance(leaf, Integer):
         values = [one for one in (comparable(leaf, value) for value in values) if one is not None]
+    if isinstance(leaf, Number) and 0 in values:  # of which a node knows two
+        return {"terms": {field: [*values, 0.0, -0.0]}}
     if isinstance(asked, Term) and values:
         return {"term": {field: values[0]}}
     return {"terms": {field: list(values)}}

@@ -9,9 +9,10 @@ from tantivy import FieldType, Occur, Query
 
 from stagedoor.search.chunks import encoded
 from stagedoor.search.compared import bounds_of, comparable, values_in
+from stagedoor.search.folding import fold
 from stagedoor.search.keys import rank
 from stagedoor.search.phrases import in_order, wanted
-from stagedoor.search.places import thrice
+from stagedoor.search.places import EXACT, WORDS, thrice
 from stagedoor.search.query import (
     ID,
     All,
@@ -106,7 +107,10 @@ def _any_of(field: str, values: tuple[Scalar, ...], index: Index, schema: tantiv
     if index.is_whole(field):
         keys = [comparable(leaf, value) for value in values]
         return _either(Query.term_query(schema, field, whole_key(one)) for one in keys if one is not None)
-    return any_term(field, [value for value in values if isinstance(value, str)], schema)
+    texts = [value for value in values if isinstance(value, str)]
+    if index.is_facet(field):
+        return _either(Query.term_query(schema, field + "%", text, "basic") for text in texts)
+    return any_term(field, texts, schema)
 
 
 def any_term(field: str, values: Iterable[str], schema: tantivy.Schema) -> Query:
@@ -169,7 +173,7 @@ def _worth(worth: Worth, schema: tantivy.Schema) -> Query:
 def _condition(condition: Condition, schema: tantivy.Schema) -> Query:
     match condition:
         case Has():
-            return Query.term_query(schema, condition.part, condition.word, "basic")
+            return _has(condition.part, condition.word, schema)
         case Starts():
             return Query.fuzzy_term_query(schema, condition.part, condition.word, 0, prefix=True)
         case Near(errors=1):
@@ -177,6 +181,15 @@ def _condition(condition: Condition, schema: tantivy.Schema) -> Query:
         case Near():
             return Query.fuzzy_term_query(schema, thrice(condition.part), encoded(condition.word), 2)
     assert_never(condition)
+
+
+def _has(name: str, word: str, schema: tantivy.Schema) -> Query:
+    """Return who has a word; one that is spelled as it is compared is told of by nothing but its place (`places`)."""
+    if not word.startswith("=") or fold(word) != word:
+        return Query.term_query(schema, name, word, "basic")
+    held = Query.term_query(schema, name.removesuffix(EXACT) + WORDS, word[1:], "basic")
+    otherwise = Query.term_query(schema, name, "!" + word[1:], "basic")
+    return Query.boolean_query([(Occur.Must, held), (Occur.MustNot, otherwise)])
 
 
 def _either(queries: Iterable[Query]) -> Query:

@@ -12,7 +12,7 @@ What can be sorted by has columns of its own. A text is compared by its first ei
 the next eight (`##`), which is quick, and only within a group of equal ones as a whole (`@`), which is left out where
 the numbers say all of it. An id is two numbers,
 `#` and `##`. A number is kept as its `rank`, and has two columns more: with the first bits of the id packed behind it,
-ascending (`+`) and descending (`-`), both to be read upwards, null last. A facet has a column of its values (`%`).
+ascending (`+`) and descending (`-`), both to be read upwards, null last. A facet is found and counted by one (`%`).
 
 Relevance is a score, of which thousands may be equal. What decides then is a number (`_prior`), and after it the id.
 `_early` is larger the smaller that number; scores are weighted with it by less than their smallest difference, so that
@@ -68,10 +68,10 @@ def schema_of(index: Index) -> tantivy.Schema:
 
 def _add_columns(build: tantivy.SchemaBuilder, path: str, leaf: Leaf) -> None:
     match leaf:
+        case Keyword(facet=True) if "." not in path:
+            build.add_text_field(path + "%", tokenizer_name="raw", index_option="basic", fast=True)
         case Keyword():
             build.add_bytes_field(path, indexed=True)
-            if leaf.facet:
-                build.add_text_field(path + "%", tokenizer_name="raw", index_option="basic", fast=True)
         case Number():
             build.add_unsigned_field(path, indexed=True, fast=True)
             build.add_unsigned_field(path + "+", fast=True)
@@ -156,7 +156,9 @@ _Step: TypeAlias = Callable[[_Physical, Document, int], None]
 def _step(path: str, leaf: Leaf) -> _Step:
     match leaf:
         case Keyword():
-            return _inner_keyword_step(path) if "." in path else _keyword_step(path, facet=leaf.facet)
+            if "." in path:
+                return _inner_keyword_step(path)
+            return _facet_step(path) if leaf.facet else _keyword_step(path)
         case Text():
             return _text_step(path)
         case Number():
@@ -165,13 +167,25 @@ def _step(path: str, leaf: Leaf) -> _Step:
             return _whole_step(path, leaf)
 
 
-def _keyword_step(path: str, *, facet: bool) -> _Step:
-    counted, terms = path + "%", in_json()
+def _facet_step(path: str) -> _Step:
+    name = path + "%"
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
-        if facet and value:
-            physical[counted] = list(dict.fromkeys(value)) if isinstance(value, list) else value
+        if isinstance(value, list):
+            "".join(value)  # raises where one of them is no text
+            physical[name] = list(dict.fromkeys(value))
+        elif value is not None:
+            physical[name] = str.__str__(value)  # which raises for what is no text
+
+    return step
+
+
+def _keyword_step(path: str) -> _Step:
+    terms = in_json()
+
+    def step(physical: _Physical, document: Document, _: int) -> None:
+        value = document[path]
         if isinstance(value, list):
             physical[path] = terms(value)
         elif value is not None:

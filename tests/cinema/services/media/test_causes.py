@@ -1,5 +1,6 @@
 """What is told of an image store that cannot be used, by what obstore says."""
 
+import errno
 from pathlib import Path
 
 import obstore
@@ -7,6 +8,7 @@ import pytest
 from obstore.store import LocalStore, S3Store
 
 from cinema.services.frame import Outage
+from cinema.services.media import store as store_module
 from cinema.services.media.causes import why
 from cinema.services.media.store import Local
 
@@ -68,6 +70,19 @@ async def test_f6_what_obstore_says_of_a_file_in_the_way_is_known(tmp_path: Path
         await obstore.put_async(store, "x/y", b"octets", use_multipart=False)
 
     assert why(refused.value)[0] == "unavailable"
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(0, ""), (errno.ENOSPC, "its disk is full"), (errno.EROFS, "its disk can only be read")],
+)
+async def test_f6_a_store_that_takes_no_more_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, told: str
+) -> None:
+    """F6: reading goes on, so that health says "degraded"."""
+    monkeypatch.setattr(store_module, "refusal", lambda _: number)
+
+    assert await Local(tmp_path).closed() == told
 
 
 async def test_f6_a_folder_that_has_gone_is_an_outage(tmp_path: Path) -> None:

@@ -218,3 +218,10 @@ async def test_media_away_is_503_and_changes_nothing(memes: Asker, media: MediaS
     assert (put.status, len(listed.json), deleted.status) == (200, 1, 204)
     assert listed.json[0]["image_url"] == made["image_url"]
     assert len(media.files) == 1
+
+
+async def test_a_problem_names_the_path_as_it_was_asked_for(memes: Asker) -> None:
+    """Contract 1.4, RFC 9457 3.1.5: unquoted it is no reference; the gateway says it in the same way."""
+    paths = ["/api/memes/a%20b", "/api/memes/%D0%B6", "/nowhere%3Fx"]
+
+    assert [(await memes(path)).json["instance"] for path in paths] == paths

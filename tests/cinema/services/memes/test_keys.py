@@ -60,6 +60,19 @@ async def test_h12_two_subjects_with_one_key_do_not_meet(memes: Asker, media: Me
     assert again.body == made[0].body
 
 
+async def test_a_key_holds_however_the_answer_is_to_look(memes: Asker, media: MediaStand) -> None:
+    """Contract 6, on POST: who prefers the page is not answered twice with another meme either."""
+    made = [
+        await send(memes, "/memes", parts(**TEXTS), idempotency_key="k1", accept=accept)
+        for accept in ("text/html", "application/json", "text/html")
+    ]
+    other = await send(memes, "/memes", parts(PNG + b"!", **TEXTS), idempotency_key="k1", accept="text/html")
+
+    assert [one.status for one in (*made, other)] == [303, 201, 303, 422]
+    assert "text/html" in other.headers["content-type"]
+    assert (len((await memes("/memes")).json), media.uploads) == (1, 1)
+
+
 async def test_what_is_no_key_is_refused(memes: Asker, media: MediaStand) -> None:
     """H12: before anything is stored."""
     replies = [

@@ -133,3 +133,14 @@ def test_t9_a_cursor_that_was_changed_is_none(index: int, letter: str) -> None:
 def test_whatever_is_no_cursor_is_told_from_one(text: str) -> None:
     """Contract 6: malformed is 422, so it is told and never fails otherwise."""
     assert Cursors("a secret").read(text) is None
+
+
+@pytest.mark.parametrize(
+    "said", ["1_0", "%201", "1%20", "%2B1", "+1", "1.0", "1e1", "0x1", "", "%D9%A1", "--1"]
+)
+async def test_a_number_is_digits_and_nothing_else(memes: Asker, said: str) -> None:
+    """Contract 6: 422 for what is no integer; Pydantic reads more into a text than people do."""
+    for name in ("limit", "offset"):
+        answer = await memes(f"/api/memes?{name}={said}")
+
+        assert (answer.status, answer.json["errors"][0]["loc"]) == (422, ["query", name])

@@ -78,6 +78,26 @@ async def test_t2_what_a_meme_says_is_text_and_nothing_else(memes: Asker) -> Non
     assert policy.startswith("default-src 'none';")
 
 
+async def test_texts_run_the_way_that_they_are_written(memes: Asker) -> None:
+    """A title in Hebrew or Arabic stands to the right, with its signs in their places, and is typed like that."""
+    await added(memes, title="שלום עולם!", description="مرحبا!")
+    page = (await memes("/memes", headers={"accept": BROWSER})).body.decode()
+
+    assert '<h2 dir="auto">שלום עולם!</h2><p dir="auto">مرحبا!</p>' in page
+    assert page.count('dir="auto" value=') == 2
+    assert page.count('maxlength="1000" dir="auto"') == 2
+
+
+async def test_a_long_text_is_folded_and_can_be_unfolded(memes: Asker) -> None:
+    """Issue 13: one long caption does not make a whole row of cards tall; all of it is there, without script."""
+    for text in ("x" * 201, "a\n" * 6 + "b", "x" * 200, "a\n" * 5 + "b"):
+        await added(memes, description=text)
+    page = (await memes("/memes", headers={"accept": BROWSER})).body.decode()
+
+    assert page.count('<details class="more">') == page.count('<p dir="auto" class="long">') == 2
+    assert "x" * 201 in page
+
+
 async def test_pages_follow_one_another(memes: Asker) -> None:
     """Contract 6: by cursor; thumbnails only."""
     for number in range(5):
@@ -86,7 +106,7 @@ async def test_pages_follow_one_another(memes: Asker) -> None:
     (older,) = re.findall(r'href="([^"]+)" rel="next"', first)
     second = (await memes(older.replace("&amp;", "&"), headers={"accept": BROWSER})).body.decode()
 
-    assert re.findall(r"<h2>Number (\d)</h2>", first + second) == list("43210")
+    assert re.findall(r">Number (\d)</h2>", first + second) == list("43210")
     assert 'rel="next"' not in second
     assert "?width=320" in first
 
@@ -158,6 +178,19 @@ async def test_a_fault_shows_the_form_of_a_meme_on_another_page(memes: Asker) ->
     assert b'<details class="panel" open>' in gone.body
     assert b"\nTyped words<" in gone.body
     assert b" open>" not in other.body
+
+
+async def test_what_was_written_is_kept_while_the_database_is_away(media_url: str, log: io.BytesIO) -> None:
+    """Contract 6: the page has no memes then, and so no form of theirs; what was written is not lost for it."""
+    nowhere: Any = {"database_url": "postgresql+asyncpg://nobody@127.0.0.1:1/none", "memes": 0}
+    async with started(memes_app.build(Settings(media_url=media_url, **nowhere), stream=log)) as memes:
+        meme = "/memes/3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff"
+        edit = await posted(memes, f"{meme}/edit", title="Typed title", description="Typed words")
+        page = await memes("/memes", headers={"accept": BROWSER})
+
+    assert [(one.status, Seen(one.body).alerts) for one in (edit, page)] == [(503, 1)] * 2
+    assert (b'value="Typed title"' in edit.body, b"\nTyped words<" in edit.body) == (True, True)
+    assert b" open>" not in page.body
 
 
 async def test_programs_that_post_are_told_in_their_own_form(memes: Asker) -> None:

@@ -22,8 +22,9 @@ class Counted(FixedKeys):
         self.looked += 1
         return super().held(kid, algorithm)
 
-    def used(self) -> None:
+    def used(self) -> bool:
         self.told += 1
+        return True
 
 
 def fields(subject: str) -> tuple[tuple[bytes, bytes], ...]:

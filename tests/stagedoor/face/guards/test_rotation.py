@@ -100,6 +100,44 @@ async def test_keys_once_fetched_go_on_in_an_outage(outage: str, caplog: pytest.
         assert statuses == [200, 401, 200] * 3
 
 
+async def test_a_key_that_was_taken_back_is_not_believed_once_more_after_a_silence() -> None:
+    """Issue 14: nobody asked for an hour, so nobody has fetched; then who holds the key asks, twenty times at once."""
+    async with Stage(app, environment=ENVIRONMENT) as stage:
+        stage[members].says(published(OLD.jwk()))
+        stage[bookings].says([])
+        await ask(stage, OLD)
+        stage[members].after(0.05).says(published(NEW.jwk()))
+        before = len(stage[members].asked)
+        await stage.advance(3_600)
+        stolen = [bearer(OLD.token(exp=LONG, sub=f"ann{n}")) for n in range(20)]
+        replies = await ask_at_once(stage, stolen)
+        good = await ask(stage, NEW)
+
+        assert {one.status for one in replies} == {401}
+        assert good.status == 200
+        assert len(stage[members].asked) == before + 1
+
+
+async def test_after_a_silence_an_outage_is_waited_for_once_and_half_the_time() -> None:
+    """Issue 14: keys once fetched go on being used; what hangs costs the first one 150 of its 300 ms, nobody else."""
+    async with Stage(app, environment=ENVIRONMENT) as stage:
+        stage[members].says(published(OLD.jwk()))
+        stage[bookings].says([])
+        await ask(stage, OLD)
+        _break(stage, "hangs")
+        await stage.advance(3_600)
+        began = stage.clock.now()
+        first = await ask(stage, OLD)
+        took = stage.clock.now() - began
+        await stage.advance(10)
+        began = stage.clock.now()
+        second = await ask(stage, OLD, sub="bob")
+
+        assert (first.status, second.status) == (200, 200)
+        assert 0.1 < took < 0.2
+        assert stage.clock.now() - began < 0.01
+
+
 @pytest.mark.parametrize("outage", ["refused", "hangs", "500", "no JSON", "no keys", "redirect", "unusable"])
 async def test_a_gateway_that_never_had_keys_answers_503(outage: str) -> None:
     """Issue 14: nobody can tell whose fault it is; a second after they come, it is whole."""
@@ -201,6 +239,10 @@ NEVER = float("-inf")
         (Fetches(10.0, 10.0, 10.0), 10.0 + LIFETIME - 0.1, True, "no"),
         (Fetches(10.0, 10.0, 10.0), 10.0 + LIFETIME, True, "behind"),
         (Fetches(10.0 + LIFETIME, 10.0, 10.0), 10.0 + LIFETIME, True, "no"),
+        (Fetches(10.0, 10.0, 10.0), 10.0 + LIFETIME + COOLDOWN - 0.1, True, "behind"),
+        (Fetches(10.0, 10.0, 10.0), 10.0 + LIFETIME + COOLDOWN, True, "wait"),
+        (Fetches(500.0, 10.0, 10.0), 500.0 + COOLDOWN, True, "behind"),
+        (Fetches(500.0, 10.0, 10.0), 500.0 + LIFETIME + COOLDOWN, True, "wait"),
     ],
 )
 def test_when_keys_are_fetched(past: Fetches, now: float, known: bool, expected: str) -> None:

@@ -119,7 +119,7 @@ async def test_a_query_that_does_not_fit_is_not_sent() -> None:
 # --- physical fields ----------------------------------------------------------------------------------------
 
 NO_KEYS = {
-    "error": {"root_cause": [{"reason": "No mapping found for [own4.full_name_0] in order to sort on"}]}
+    "error": {"root_cause": [{"reason": "No mapping found for [own5.full_name_0] in order to sort on"}]}
 }
 LONG = "The same twenty-four bytes, "
 
@@ -169,7 +169,7 @@ async def test_a_page_that_ends_among_equal_numbers_is_asked_for_by_values(other
     found = await ask(node, by_name())
 
     assert [document["id"] for document in found.documents] == ["0", "2"]
-    assert [next(iter(key)) for key in bodies(node)[1]["sort"]] == ["own4.full_name_0", "full_name.raw", "id"]
+    assert [next(iter(key)) for key in bodies(node)[1]["sort"]] == ["own5.full_name_0", "full_name.raw", "id"]
 
 
 async def test_equal_short_names_are_told_apart_by_the_keys_of_their_ids() -> None:
@@ -190,7 +190,7 @@ async def test_an_index_of_others_is_asked_plainly_from_the_first_refusal_on() -
         assert found.total == 9
 
     assert [next(iter(body["sort"][0])) for body in bodies(node)] == [
-        "own4.full_name_0",
+        "own5.full_name_0",
         "full_name.raw",
         "full_name.raw",
     ]
@@ -208,7 +208,7 @@ async def test_an_index_of_ours_is_noticed_when_the_name_is_switched_to_it(*, re
     await (engine.reload() if reloaded else engine.send(call_of(by_name(), operation="search.persons")))
     await engine.send(call_of(by_name(), operation="search.persons"))
 
-    assert next(iter(bodies(node)[-1]["sort"][0])) == "own4.full_name_0"
+    assert next(iter(bodies(node)[-1]["sort"][0])) == "own5.full_name_0"
 
 
 # --- two searches at once -----------------------------------------------------------------------------------

@@ -1,9 +1,10 @@
 """Documents in their physical form."""
 
 import orjson
+import pytest
 
 from stagedoor.search.schema import Higher, Index, Keyword, Number, Shorter, Text
-from stagedoor.search.tantivy.fields import EARLY, PRIOR, builder
+from stagedoor.search.tantivy.fields import EARLY, PRIOR, SOURCE, builder
 
 _INDEX = Index(
     "texts",
@@ -54,3 +55,43 @@ def test_a_title_has_no_word_that_only_says_again_what_another_says() -> None:
         None,  # its first sixteen bytes are all of it
         "Dogs and Old Men",
     ]
+
+
+def test_how_a_word_is_spelled_is_told_only_where_it_is_compared_otherwise() -> None:
+    """18: nearly every word is compared as it is spelled, and costs no second one for that."""
+    plain, accented, both = (
+        orjson.loads(_build({"id": "1", "text": text, "texts": [], "number": None}))["text~exact"].split()
+        for text in ("Dogs and 7 Amelies", "Am\u00e9lie", "Am\u00e9lie, Amelie")
+    )
+
+    assert plain == ["dog", "-and", "#7", "ame"]
+    assert {"=am\u00e9lie", "!amelie"} <= {*accented}
+    assert "!amelie" not in both
+
+
+def test_a_facet_is_found_by_what_counts_it() -> None:
+    """18: its values are indexed once."""
+    index = Index("kinds", (Keyword(name="id"), Keyword(name="kinds", many=True, facet=True)))
+    physical = orjson.loads(builder(index)({"id": "1", "kinds": ["b", "a", "b"]}))
+
+    assert physical["kinds%"] == ["b", "a"]
+    assert "kinds" not in physical
+
+
+def test_a_keyword_that_is_not_asked_for_is_only_kept() -> None:
+    """18: as with objects that are only kept."""
+    index = Index("films", (Keyword(name="id"), Keyword(name="genres", many=True, asked=False)))
+    physical = orjson.loads(builder(index)({"id": "1", "genres": ["Drama"]}))
+
+    assert index.paths.keys() == {"id"}
+    assert "genres" not in physical
+    assert physical[SOURCE]
+
+
+@pytest.mark.parametrize("value", [[1], 1, [None], [["a"]]])
+def test_a_facet_of_something_else_than_texts_is_refused(value: object) -> None:
+    """E1: the writer would lose what it has not committed if the engine found out."""
+    index = Index("kinds", (Keyword(name="id"), Keyword(name="kinds", many=True, facet=True)))
+
+    with pytest.raises(TypeError):
+        builder(index)({"id": "1", "kinds": value})

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from cinema.services.memes.entities import tag_of
+from cinema.texts import MEDIA_AWAY
 
 __all__ = ["FIELDS", "NEW", "Wall", "render"]
 
+_FOLDED, _FOLDED_LINES = 200, 6  # characters, and ends of lines
+_MORE: Final = '<details class="more"><summary><span>Read on</span><span>Show less</span></summary></details>'
 NEW: Final = "new"  # the form that adds a meme, where others have the id of theirs
 
 _STYLE: Final = Path(__file__).with_name("style.css").read_text("utf-8")
@@ -45,6 +48,7 @@ class Wall:
     failed: str = ""  # the id of the meme whose form it was, or `NEW`
     pictured: bool = False  # whether it was the form for a picture
     said: Mapping[str, str] = field(default_factory=dict)
+    media_away: bool = False  # whether that is what went wrong
     needs: str = ""  # what this reader lacks in order to write; "" for who may
     most: int = 0  # octets of a picture
 
@@ -55,7 +59,7 @@ def render(wall: Wall) -> bytes:
     count = "" if wall.total is None else f"<p>{wall.total:,} {'meme' if wall.total == 1 else 'memes'}</p>"
     title = f"{'Not saved · ' if wall.alert else ''}Meme wall · cinema"
     return f"""<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<html lang="en"{MEDIA_AWAY if wall.media_away else ""}><head><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <style>{_STYLE}</style></head><body>
 <a class="skip" href="#wall">Skip to the memes</a>
@@ -96,9 +100,9 @@ id="status-{key}"></p>"""
 
 def _texts(title: str, description: str, key: str) -> str:
     return f"""<label for="title-{key}">Title <input id="title-{key}" name="title" required minlength="3"
-maxlength="100" value="{escape(title)}" autocomplete="off"></label>
+maxlength="100" dir="auto" value="{escape(title)}" autocomplete="off"></label>
 <label for="description-{key}">Description <textarea id="description-{key}" name="description" required minlength="3"
-maxlength="1000">
+maxlength="1000" dir="auto">
 {escape(description)}</textarea></label>"""
 
 
@@ -117,9 +121,16 @@ def _card(row: Mapping[str, Any], wall: Wall, *, eager: bool) -> str:
     return f"""<li class="card" id="meme-{meme_id}"><a href="{source}"><img src="{source}?width=320"
 srcset="{source}?width=320 320w, {source}?width=640 640w" sizes="(max-width: 40rem) 92vw, 20rem" width="320"
 height="240" alt="{title}"{loading} decoding="async"></a>
-<h2>{title}</h2><p>{escape(row["description"])}</p>
+<h2 dir="auto">{title}</h2>{_description(row["description"])}
 <time datetime="{moment.isoformat()}">{moment.day} {moment:%B %Y}</time>
 {_tools(row, wall)}</li>"""
+
+
+def _description(text: str) -> str:
+    """Write what a meme says; a long text is folded, so that the cards beside it need not be as tall."""
+    is_long = len(text) > _FOLDED or text.count("\n") >= _FOLDED_LINES
+    kind, more = (' class="long"', _MORE) if is_long else ("", "")
+    return f'<p dir="auto"{kind}>{escape(text)}</p>{more}'
 
 
 def _tools(row: Mapping[str, Any], wall: Wall) -> str:

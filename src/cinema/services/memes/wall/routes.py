@@ -15,6 +15,7 @@ from cinema.database import Database, DatabaseUnavailable
 from cinema.services.frame import problem_for
 from cinema.services.memes import lists, queries, replies
 from cinema.services.memes.cursors import Cursors
+from cinema.services.memes.keys import scope_of
 from cinema.services.memes.lists import ListRequest
 from cinema.services.memes.models import MemeId, checked_texts
 from cinema.services.memes.queries import MemePortion
@@ -76,16 +77,19 @@ class WallPage:
         """Answer the first page with what went wrong on it; without memes where the database is what went wrong.
 
         `failed` is whose form it was, `pictured` tells whether that for a picture. A meme that is on another page is
-        shown first, so that what was written is there; of one that is gone it stands in the form that adds one.
+        shown first, so that what was written is there; of one that is gone, or cannot be read, it stands in the form
+        that adds one.
         """
         said = said or {}
         problem = _problem_of(error)
         asked, portion = ListRequest(_SHOWN, None, None), MemePortion([], more=False, total=0)
+        shown = NEW if said or failed == NEW else ""
         if not isinstance(error, DatabaseUnavailable):
             with suppress(DatabaseUnavailable):  # one fault is told
                 portion = await lists.read(self.database, asked)
-                portion, failed = await self._with(failed, portion, NEW if said else "")
-        more: dict[str, Any] = {"failed": failed, "said": said, "pictured": pictured}
+                portion, shown = await self._with(failed, portion, shown)
+        away = isinstance(error, UpstreamError)
+        more: dict[str, Any] = {"failed": shown, "said": said, "pictured": pictured, "media_away": away}
         wall = self._wall(asked, portion, alert=_sentence(problem), needs=needs, **more)
         waits = {
             name.decode().title(): said.decode()
@@ -157,8 +161,9 @@ async def added(request: Request, writing: Writing, page: WallPage, most: int) -
     """Take the form that adds a meme."""
     uploaded = Uploaded()
     try:
+        scope = scope_of(request.headers)
         await read_picture(request, writing.spool, most, uploaded)
-        await writing.create(uploaded.texts(), None)
+        await writing.create(uploaded.texts(), scope)
     except _FAULTS as error:
         return await page.failed(error, NEW, uploaded.said)
     return _to_the_wall()
