@@ -34,9 +34,13 @@ UPSTREAMS = Board(
                 ),
                 lines(
                     "Failed attempts",
-                    "Answers that say no are none.",
+                    "Answers that say no are none; by what was wrong.",
                     "ops",
                     Query(rate("service_errors_total", "service_name"), "{{service_name}}"),
+                    Query(
+                        rate("upstream_failures_total", "service_name, reason"),
+                        "{{service_name}}: {{reason}}",
+                    ),
                 ),
             ),
         ),
