@@ -18,7 +18,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -30,6 +30,7 @@ __all__ = [
     "Usage",
     "cores",
     "free_port",
+    "give_way",
     "parse_stat",
     "pinned",
     "reported",
@@ -157,9 +158,22 @@ def reported(module: str, arguments: Iterable[str], cores: tuple[int, ...], *, s
     """Run a module of the benches to its end, in a process and on cores of its own; return the JSON it prints."""
     command = Command(name=module, argv=(sys.executable, "-m", module, *arguments), cores=cores)
     done = subprocess.run(
-        pinned(command), capture_output=True, check=True, cwd=ROOT, text=True, timeout=seconds
+        pinned(command),
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        text=True,
+        timeout=seconds,
+        start_new_session=True,
     )
     return json.loads(done.stdout)
+
+
+def give_way() -> None:
+    """Let all others on this process's cores go first, within its session and beside it (sched(7), autogroup)."""
+    os.nice(10)
+    with suppress(OSError):  # another kernel, or none of groups
+        Path("/proc/self/autogroup").write_text("10")
 
 
 @contextmanager
