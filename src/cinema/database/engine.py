@@ -14,6 +14,7 @@ IMMEDIATE, so that two writers wait for each other at the door instead of failin
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -48,6 +49,7 @@ T = TypeVar("T")
 
 _READERS = 2  # one reads faster than two; the second keeps a long list from holding up the rest
 _BUSY_SECONDS = 5.0
+_BUSY_PAUSE = 0.02
 _CONNECT_SECONDS = 2.0
 _STATEMENT_SECONDS = 30.0
 
@@ -251,9 +253,22 @@ def _sqlite_engine(path: Path, pool_size: int) -> Engine:
 
 def _set_up(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     # WAL: readers and the writer do not wait for each other; NORMAL is safe with it when a process dies.
-    connection.executescript(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
-    )
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    end = time.monotonic() + _BUSY_SECONDS
+    while not _has_log(connection, last=time.monotonic() >= end):
+        time.sleep(_BUSY_PAUSE)
+
+
+def _has_log(connection: sqlite3.Connection, *, last: bool) -> bool:
+    """Change a file to WAL, once for all; False while another is at a new file: SQLite then waits for nobody."""
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True
 
 
 def _refuse_writes(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:

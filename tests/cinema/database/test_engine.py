@@ -1,6 +1,8 @@
 """The database seam: what holds on SQLite holds on PostgreSQL."""
 
 import asyncio
+import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -66,6 +68,21 @@ async def test_two_starts_at_once_migrate_once(url: str) -> None:
     await second.close()
 
     assert sorted(changed) == [False, True]
+
+
+async def test_whoever_comes_to_a_new_file_while_another_writes_it_waits(tmp_path: Path) -> None:
+    """Services started side by side: SQLite changes no journal meanwhile, and refuses at once, time-out or not."""
+    first = sqlite3.connect(tmp_path / "cinema.db", isolation_level=None, check_same_thread=False)
+    first.execute("CREATE TABLE t (a)")
+    first.execute("BEGIN IMMEDIATE")
+    ends = threading.Timer(0.1, first.rollback)
+    ends.start()
+    second = open_database(f"sqlite+aiosqlite:///{tmp_path / 'cinema.db'}")
+
+    assert await second.write(lambda connection: connection.exec_driver_sql("SELECT 1").scalar()) == 1
+    await second.close()
+    ends.join()
+    first.close()
 
 
 async def test_migrations_arrive_at_the_tables_we_declare(database: Database) -> None:

@@ -88,6 +88,16 @@ async def test_f6_who_is_not_let_in_is_told_so_before_anything_was_asked() -> No
     assert down.value.told in {"has too many clients (ERR)", "connection lost", "reset the connection"}
 
 
+async def test_f6_what_is_said_unasked_is_why_nothing_can_be_asked() -> None:
+    """F6: however soon it comes; a question on the same connection is answered by it, and not by what it broke."""
+    connection = RedisConnection()
+    connection.data_received(b"-ERR max number of clients reached\r\n")
+
+    with pytest.raises(StoreDown) as down:
+        await connection.send((b"PING",))
+    assert down.value.told == "has too many clients (ERR)"
+
+
 async def test_f6_what_keeps_a_connection_from_being_made_is_told_in_words() -> None:
     """F6: the process, the name or the certificate: each is mended by somebody else."""
     told = []
