@@ -96,9 +96,8 @@ class RedisConnection(asyncio.Protocol):
             self._held = 0
             if isinstance(reply, hiredis.PushNotification):  # no reply, whatever it tells
                 continue
-            if not self._waiting and isinstance(
-                reply, hiredis.ReplyError
-            ):  # who is not let in is told unasked
+            # Who is not let in is told so unasked.
+            if not self._waiting and isinstance(reply, hiredis.ReplyError):
                 self._why = _refusal(reply)
             future = self._waiting.popleft()  # raises IndexError on a reply that nobody asked for
             if not future.done():
