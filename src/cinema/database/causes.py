@@ -8,7 +8,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from stagedoor._reaching import kept_by
 from stagedoor.errors import Reason
 
-__all__ = ["causes_of", "why"]
+__all__ = ["causes_of", "is_no_postgres", "why"]
 
 # By the class and code of PostgreSQL's errors (its manual, appendix A); the longer one first.
 _STATES: Final = {
@@ -49,6 +49,11 @@ def causes_of(error: BaseException) -> list[BaseException]:
     return found
 
 
+def is_no_postgres(error: BaseException) -> bool:
+    """Tell whether a server was asked for TLS and said neither yes nor no; or no, where sslmode demands it."""
+    return isinstance(error, ConnectionError) and "rejected SSL" in str(error)
+
+
 def why(error: BaseException) -> tuple[Reason, str]:
     """Return of which kind the trouble is, and what it is in words."""
     causes = causes_of(error)
@@ -61,7 +66,7 @@ def why(error: BaseException) -> tuple[Reason, str]:
 def _told(error: BaseException) -> str:
     if isinstance(error, PoolTimeout):
         return "no connection of ours came free in time"
-    if isinstance(error, ConnectionError) and "rejected SSL" in str(error):
+    if is_no_postgres(error):
         return "it is no PostgreSQL, or speaks no TLS, which sslmode demands"
     if isinstance(error, OSError):
         return kept_by(error)

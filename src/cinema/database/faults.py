@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cinema.database.causes import causes_of
+from cinema.database.causes import causes_of, is_no_postgres
 from cinema.database.engine import DatabaseUnavailable
 from cinema.faults import Fault, of_disk, of_sqlite
 
-__all__ = ["is_no_postgres", "of_database", "reached"]
+__all__ = ["of_database", "reached"]
 
 # By the class and code of PostgreSQL's errors (its manual, appendix A).
 _STATES = {
@@ -38,11 +38,6 @@ def of_database(error: BaseException, file: Path | None = None) -> Fault:
     told = next(filter(None, (_told(one, file) for one in causes)), None)
     kind = type(causes[-1] if len(causes) == 1 else causes[1]).__name__
     return told or Fault(f"DATABASE_URL: the database does not answer ({kind})", os.EX_UNAVAILABLE)
-
-
-def is_no_postgres(error: BaseException) -> bool:
-    """Tell whether a server was asked for TLS and said neither yes nor no; or no, where sslmode demands it."""
-    return isinstance(error, ConnectionError) and "rejected SSL" in str(error)
 
 
 def _told(error: BaseException, file: Path | None) -> Fault | None:

@@ -12,8 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cinema.checks import sqlite_file
 from cinema.database import DatabaseUnavailable, open_database
-from cinema.database.causes import causes_of
-from cinema.database.faults import is_no_postgres
+from cinema.database.causes import causes_of, is_no_postgres
 from cinema.database.faults import of_database as fault_of
 from cinema.database.migrate import head, is_current, lacks_tables, revision
 from cinema.doctor.asking import SECONDS

@@ -36,9 +36,7 @@ _MEMBER: Final = re.compile(
     rb"\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*(?:;\s*[qQ]=(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*)?"
 )
 _REMEMBERED: Final = 256  # values of a field: browsers send some ten of Accept-Encoding
-_LONGEST: Final = (
-    1_024  # octets of one: a longer one is no browser's, and what is remembered has to be bounded
-)
+_LONGEST: Final = 1_024  # octets of one: no browser's is longer, and what is remembered has to be bounded
 _ALIASES: Final = {"x-gzip": "gzip"}  # RFC 9110 8.4.1.3
 
 
