@@ -19,8 +19,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ import psutil
 
 from tests import servers
 from tests.chaos import CALM, ChaosProxy, Weather
+from tests.deep.answering import answering
 from tests.live.load import Client, Shot
 from tests.live.platform import SERVICES, Platform, prepare, run
 from tests.servers import LOOPBACK, Server, create_database
@@ -291,25 +292,6 @@ class Chaos:
         return [f"not at rest: {held}"]
 
 
-@asynccontextmanager
-async def babbling(rng: random.Random) -> AsyncIterator[int]:
-    """Answer whatever is asked with octets of no meaning; yield the port."""
-
-    async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await reader.read(65_536):
-                writer.write(rng.randbytes(rng.randrange(1, 400)))
-                await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(babble, LOOPBACK, 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
-
-
 async def ran(chaos: Chaos, seconds: float) -> list[str]:
     """Put the proxies up, run, and return what is out of bounds."""
     platform, database = chaos.platform, chaos.platform.environment["DATABASE_URL"]
@@ -318,7 +300,9 @@ async def ran(chaos: Chaos, seconds: float) -> list[str]:
         targets |= {"redis": chaos.redis.port, "database": chaos.database.port}
         for name, port in targets.items():
             chaos.proxies[name] = await stack.enter_async_context(ChaosProxy(port))
-        chaos.garbage = await stack.enter_async_context(babbling(chaos.rng))
+        chaos.garbage = await stack.enter_async_context(
+            answering(lambda: chaos.rng.randbytes(chaos.rng.randrange(1, 400)))
+        )
         platform.environment["DATABASE_URL"] = database.replace(
             str(chaos.database.port), str(chaos.proxies["database"].port)
         )

@@ -16,6 +16,7 @@ import trustme
 from tests import search_nodes, servers
 from tests.chaos import ChaosProxy
 from tests.cinema.services.media.conftest import of_s3
+from tests.deep.answering import answering
 from tests.live.load import Client
 from tests.live.platform import Platform, Program, prepare, run
 from tests.servers import LOOPBACK, Server
@@ -218,8 +219,8 @@ async def opened(ground: Ground) -> AsyncIterator[None]:
     _mount(ground)
     _filled(ground)
     async with AsyncExitStack() as stack:
-        ground.babble = await stack.enter_async_context(_answering(_NONSENSE))
-        ground.full_store = await stack.enter_async_context(_answering(_FULL))
+        ground.babble = await stack.enter_async_context(answering(lambda: _NONSENSE))
+        ground.full_store = await stack.enter_async_context(answering(lambda: _FULL))
         database = ground.database(proxied=False)
         ground.platform = ground.stack.enter_context(Platform(ground.folder, database, **_of(ground)))
         targets = {name: ground.platform.ports[name] for name in SERVED}
@@ -301,22 +302,3 @@ _FULL = (
         _NO_ROOM,
     )
 )
-
-
-@asynccontextmanager
-async def _answering(octets: bytes) -> AsyncIterator[int]:
-    """Answer the same whatever is asked; yield the port."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while await reader.read(65_536):
-                writer.write(octets)
-                await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(answer, LOOPBACK, 0)
-    async with server:
-        yield server.sockets[0].getsockname()[1]
