@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -198,6 +199,7 @@ class Stage:
                 self._hinder(write, process)
                 status = await asyncio.to_thread(self.send, write, meme_id)
                 assert status == write.status, (write, status)
+                await asyncio.to_thread(_rested, process.pid)
                 been = set(await asyncio.to_thread(_lines, notes))
                 found = {
                     place: number for place in self.places() if f"{place.file}:{place.line}" in been
@@ -261,6 +263,16 @@ class Stage:
         size = await self.objects.size(name)
         read = None if size is None else await self.objects.read(name, 0, size)
         return b"" if read is None else b"".join([piece async for piece in read])
+
+
+def _rested(pid: int) -> None:
+    """Wait until a process has done what it does after an answer, so that no later write is noted for it."""
+    process, looks, before = psutil.Process(pid), 0, None
+    while looks < 10:
+        time.sleep(0.02)
+        now = process.cpu_times()[:2]
+        quiet = now == before and process.status() == psutil.STATUS_SLEEPING
+        looks, before = looks + 1 if quiet else 0, now
 
 
 def _lines(file: Path) -> list[str]:
