@@ -41,6 +41,9 @@ def started(engine: dict[str, str], https: int, tmp_path_factory: pytest.TempPat
     found.run("sh", "deploy/secrets.sh")
     try:
         found.compose("--profile", "demo", "up", "-d", *(set(SERVICES) - LATER), seconds=600)
+        until(180, "all is well", lambda: b'"status":"healthy"' in _health(https))
+        until(180, "the shop is seeded", lambda: status(https, "/api/profile/user123") == 200)
+        until(60, "a search that has just started is late", lambda: status(https, "/api/v1/films") == 200)
         yield found
     finally:
         found.compose("--profile", "demo", "down", "-v")
@@ -64,10 +67,6 @@ def status(port: int, path: str) -> int:
 
 def test_the_whole_answers_through_nginx(started: Set, https: int) -> None:
     """Contract 1.1: with secrets from files, a Redis that wants a password, and two gateways."""
-    until(180, "all is well", lambda: b'"status":"healthy"' in _health(https))
-    until(180, "the shop is seeded", lambda: status(https, "/api/profile/user123") == 200)
-    until(60, "a search that has just started is late", lambda: status(https, "/api/v1/films") == 200)
-
     assert [status(https, path) for path in ("/api/v1/films", "/movies", "/api/memes")] == [200] * 3
     assert [status(https, path) for path in ("/metrics", "/admin/purge")] == [404, 404]
 
@@ -134,8 +133,8 @@ async def _load(port: int, done: threading.Event, went: Counter[str]) -> None:
         async def one(number: int) -> None:
             try:
                 async with client.get(url(port, PATHS[number % len(PATHS)])) as answer:
-                    await answer.read()
-                    went[str(answer.status)] += 1
+                    said = await answer.read()
+                    went[str(answer.status) if answer.ok else f"{answer.status} {said!r}"] += 1
             except (aiohttp.ClientError, TimeoutError) as error:
                 went[repr(error)] += 1
 
