@@ -28,6 +28,7 @@ __all__ = [
     "moved",
     "named",
     "password_is_wanted",
+    "redis_is_crowded",
     "redis_told",
     "sql_told",
     "weather",
@@ -168,6 +169,21 @@ def redis_told(words: str, after: str) -> Happens:
         await asyncio.to_thread(ask, port, after.encode() + b"\r\n")
 
     return happens
+
+
+@asynccontextmanager
+async def redis_is_crowded(ground: Ground) -> AsyncIterator[None]:
+    """Let one connection in, which is this one."""
+    reader, writer = await asyncio.open_connection(LOOPBACK, ground.servers["redis"].port)
+    try:
+        for words in ("CONFIG SET maxclients 1", "CLIENT KILL TYPE normal SKIPME yes"):
+            writer.write(words.encode() + b"\r\n")
+            await reader.readline()
+        yield
+        writer.write(b"CONFIG SET maxclients 10000\r\n")
+        await reader.readline()
+    finally:
+        writer.close()
 
 
 def sql_told(before: str, after: str) -> Happens:
