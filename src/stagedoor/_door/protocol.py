@@ -107,8 +107,7 @@ class DoorProtocol(asyncio.Protocol):
         self._leave()
         if self._timer is not None:
             self._timer.cancel()
-        if self._writable is not None:
-            self._writable.set()
+        self.resume_writing()  # a lost transport never says so, and whoever looks again would wait for ever
         self._reader.release()
         active, self._active, self._newest = self._active, None, None
         if active is not None:

@@ -11,7 +11,7 @@ import pytest
 from stagedoor._door.exchange import Exchange
 from stagedoor._door.protocol import DoorProtocol
 from tests.stagedoor.door.conftest import Served, answers_in, serving
-from tests.stagedoor.door.requests import CHUNKED, CLOSE, END, POST, H, answering, body, get, start
+from tests.stagedoor.door.requests import CHUNKED, CLOSE, END, POST, H, answering, body, connected, get, start
 
 
 @pytest.mark.parametrize("status", [0, 99, 100, 101, 600, 999])
@@ -240,6 +240,26 @@ async def test_d6_the_application_hears_at_once_that_the_client_has_gone() -> No
         await asyncio.wait_for(over.wait(), 5)
 
     assert told == ["callback", "http.disconnect"]
+
+
+async def test_x1_an_answer_that_waits_for_its_reader_ends_with_the_connection() -> None:
+    """X1: in one piece above 256 KiB it waited for ever, with all that it held, and so did every stop for its grace."""
+    over = asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, start(), body(b"x" * 16_000_000))
+        over.set()
+
+    async with serving(app) as door:
+        client = await connected(door)
+        client.send(get())
+        async with asyncio.timeout(20):
+            while not any(connection.paused for connection in door.state.connections):  # noqa: ASYNC110 - nothing tells
+                await asyncio.sleep(0.01)
+        client.close()
+        await asyncio.wait_for(over.wait(), 20)
+
+    assert door.state.tasks == set()
 
 
 async def test_a_large_body_waits_for_the_application(door: Served) -> None:
