@@ -12,6 +12,7 @@ from pathlib import Path
 from cinema.faults import Fault, of_disk, of_sqlite
 from cinema.settings import Settings
 from stagedoor._commands.listening import listening_fault
+from stagedoor._door.descriptors import too_few
 
 __all__ = [
     "check_database",
@@ -19,6 +20,7 @@ __all__ = [
     "check_folder",
     "check_index",
     "check_listening",
+    "check_open_files",
     "nearest",
     "refusal",
     "sqlite_file",
@@ -34,6 +36,13 @@ def check_listening(host: str, port: int, host_setting: str, port_setting: str) 
     if fault is not None:
         name = host_setting if fault.at == "host" else port_setting
         raise Fault(f"{name}: {fault.line}", fault.code)
+
+
+def check_open_files() -> None:
+    """Raise `Fault` where the system lets a process open too few files to serve anybody."""
+    line = too_few()
+    if line is not None:
+        raise Fault(line)
 
 
 def check_folder(setting: str, folder: Path, shown: Path | None = None) -> None:

@@ -344,6 +344,17 @@ def test_g2_what_the_system_says_of_a_place_is_told_in_its_words_at_least() -> N
             *("ghibli", {"PROMETHEUS_MULTIPROC_DIR": "/proc"}, b""),
             *("cinema: PROMETHEUS_MULTIPROC_DIR: '/proc' must be a folder that is there and can be", SETTING),
         ),
+        (
+            "users",
+            {"GATEWAY_USERS_URL": "http://h:1\n"},
+            b"",
+            "cinema: GATEWAY_USERS_URL: must be one",
+            SETTING,
+        ),
+        (
+            *("media", {"MEDIA_STORE": "s3", "MEDIA_S3_BUCKET": "  "}, b""),
+            *("cinema: MEDIA_S3_BUCKET: must not be blank", SETTING),
+        ),
         ("migrate", {"DATABASE_URL": "postgres://u@h.invalid/d"}, b"", "its host cannot be resolved", TAKEN),
     ],
 )
@@ -366,3 +377,53 @@ def test_g2_a_process_ends_with_the_line_and_the_code(
     assert line in done.stderr
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1)
     assert [one.name for one in tmp_path.iterdir()] == ([".env"] if file else [])
+
+
+@pytest.mark.parametrize("words", ["gateway", "users", "media", "up"])
+def test_g2_a_process_that_may_open_hardly_any_file_does_not_begin(tmp_path: Path, words: str) -> None:
+    """G2: whatever it opened last would be blamed, in a traceback."""
+    done = started(tmp_path, f"ulimit -n 40; exec {sys.executable} -m cinema {words}")
+
+    assert done.stderr == (
+        "cinema: ulimit -n: this process may open 40 files, and needs 128 at least; 65536 is a good limit\n"
+    )
+    assert done.returncode == SETTING
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", ["--version", "--help"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_g2_output_that_cannot_be_written_is_told_once(tmp_path: Path, words: str, unbuffered: str) -> None:
+    """G2: 74, as for every disk that is full; Python says it in two lines and as 120."""
+    command = f"PYTHONUNBUFFERED={unbuffered} exec {sys.executable} -m cinema {words} > /dev/full"
+    done = started(tmp_path, command)
+
+    assert (done.stderr, done.returncode) == ("output cannot be written (No space left on device)\n", DISK)
+
+
+def test_g2_who_has_seen_enough_is_told_nothing(tmp_path: Path) -> None:
+    """G2: the other end of a pipe may leave, as `head` does; and a script may close what it does not need."""
+    gone = started(tmp_path, f"sleep 0 | {sys.executable} -m cinema --version | :")
+    closed = started(tmp_path, f"exec {sys.executable} -m cinema migrate <&- >&-")
+
+    assert (gone.stderr, closed.stderr, closed.returncode) == ("", "", 0)
+    assert (tmp_path / "data" / "cinema.db").exists()
+
+
+def started(folder: Path, line: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["/bin/sh", "-c", line],
+        cwd=folder,
+        env={**os.environ, "CINEMA_PORTS": str(free_row())},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+def test_g2_too_many_open_files_are_told_as_that(tmp_path: Path) -> None:
+    """G2: it is no fault of the file that came last."""
+    fault = of_disk(OSError(errno.EMFILE, "Too many open files"), "SEARCH_DIR", tmp_path)
+
+    assert str(fault).startswith("ulimit -n: ")
