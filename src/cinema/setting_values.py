@@ -14,7 +14,6 @@ from stagedoor._web.cors import is_origin
 from stagedoor.errors import ConfigError
 
 __all__ = [
-    "authorities",
     "bucket",
     "database_url",
     "dsn",
@@ -25,6 +24,7 @@ __all__ = [
     "networks",
     "one_line",
     "origins",
+    "place",
     "rate",
     "rates",
     "redis_prefix",
@@ -131,6 +131,7 @@ def _sqlite_path(rest: str) -> str:
         raise ValueError(
             "must name a file that several processes can open, such as sqlite+aiosqlite:///./data/cinema.db"
         )
+    place(Path(rest.removeprefix("/")))
     if "?" in rest:
         raise ValueError("must have no parameters where it names a file")
     return rest
@@ -213,12 +214,19 @@ def dsn(value: str) -> str:
     return value
 
 
+def place(value: Path) -> Path:
+    """Return the path of a file or folder."""
+    if value.parts and value.parts[0].startswith("~"):
+        raise ValueError("must be a path as it is: what ~ means only a shell knows")
+    return value
+
+
 def replaceable(value: Path) -> Path:
     """Return the path of a file that may be replaced."""
     # By `os.path`, which takes what may not be looked at for absent: that is for whoever writes it to find out.
     if not value.name or (os.path.exists(value) and not os.path.isfile(value)):  # noqa: PTH110, PTH113
         raise ValueError("must name a file that may be replaced, such as ./data/etl-state.json")
-    return value
+    return place(value)
 
 
 _TOKEN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
@@ -236,19 +244,14 @@ def bucket(value: str) -> str:
     return value
 
 
-def authorities(value: Path) -> Path:
-    """Return the path of a file of certificates."""
-    if not is_certificates(value):
-        raise ValueError("must be a file of certificates, such as /etc/ssl/certs/ca-certificates.crt")
-    return value
-
-
 def with_authorities(url: str, file: str) -> str:
     """Return the address of a Redis that is believed by whom a file names."""
     if not url.startswith(("rediss", "valkeys")):
         raise ValueError("REDIS_CA_FILE: must have rediss:// in REDIS_URL beside it, which is TLS")
     if "ssl_ca_certs=" in url:
         raise ValueError("REDIS_CA_FILE: must not be set beside ssl_ca_certs in REDIS_URL")
+    if not is_certificates(Path(file)):
+        raise ValueError("REDIS_CA_FILE: must be a file of certificates, such as /etc/ssl/ca.pem")
     return f"{url}{'&' if '?' in url else '?'}{urlencode({'ssl_ca_certs': file})}"
 
 

@@ -75,6 +75,7 @@ Deadline = Annotated[int, Field(ge=1, le=30_000)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 Lifetime = Annotated[int, Field(ge=0, le=31_536_000)]
 HttpUrl = Annotated[str, AfterValidator(setting_values.http_url)]
+Place = Annotated[Path, AfterValidator(setting_values.place)]
 Text = Annotated[str, Field(max_length=4_096)]
 
 
@@ -129,7 +130,7 @@ class Settings(BaseModel):
     gateway_trusted_proxies: Annotated[Text, AfterValidator(setting_values.networks)] = ""
     gateway_cors_origins: Annotated[Text, AfterValidator(setting_values.origins)] = ""
     gateway_auth: Literal["off", "key", "jwt"] = "off"
-    gateway_api_keys_file: Path | None = None
+    gateway_api_keys_file: Place | None = None
     gateway_jwt_jwks_url: Text = ""
     gateway_jwt_secret: Text = ""
     gateway_jwt_algorithms: Text = ""
@@ -143,13 +144,12 @@ class Settings(BaseModel):
     docs_only: bool = False
     films: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     memes: Annotated[int, Field(ge=0, le=10_000)] = 300
-    # Before the address, which it becomes a part of: what is wrong with the file is told first.
-    redis_ca_file: Annotated[Path, AfterValidator(setting_values.authorities)] | None = None
     redis_url: Annotated[Text, AfterValidator(setting_values.redis_url)] | None = None
+    redis_ca_file: Place | None = None  # becomes a part of the address
     redis_prefix: Annotated[str, AfterValidator(setting_values.redis_prefix)] = "cinema"
     redis_timeout_ms: Milliseconds = 20
     search_url: HttpUrl | None = None
-    search_dir: Path = Path("./data/index")
+    search_dir: Place = Path("./data/index")
     search_user: Annotated[Text, AfterValidator(setting_values.user)] | None = None
     search_password: Text | None = None
     search_timeout_ms: Milliseconds = 140
@@ -165,7 +165,7 @@ class Settings(BaseModel):
     media_url: HttpUrl = "http://127.0.0.1:8005"
     media_token: Annotated[Text, AfterValidator(setting_values.token)] | None = None
     media_store: Literal["local", "s3"] = "local"
-    media_dir: Path = Path("./data/media")
+    media_dir: Place = Path("./data/media")
     media_s3_endpoint: HttpUrl | None = None
     media_s3_bucket: Annotated[Text, AfterValidator(setting_values.bucket)] | None = None
     media_s3_region: Annotated[Text, AfterValidator(setting_values.bucket)] | None = None

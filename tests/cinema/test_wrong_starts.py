@@ -16,7 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cinema.checks import check_database, check_file, check_folder
+from cinema.checks import check_database, check_file, check_folder, sqlite_file
 from cinema.faults import Fault, of_disk, of_sqlite
 from cinema.settings import Settings, SettingsError, load
 from cinema.stack.ground import check_ground
@@ -158,6 +158,19 @@ WRONG: list[tuple[dict[str, str], str, int]] = [
     ({"SEARCH_ETL_STATE": "/dev/null/state"}, "SEARCH_ETL_STATE: '/dev/null/state' has a file", PLACE),
     ({"MEDIA_DIR": "/dev/null"}, "MEDIA_DIR: '/dev/null' has a file where a folder must be", PLACE),
     ({"DATABASE_URL": "sqlite:////dev/null/c.db"}, "DATABASE_URL: '/dev/null/c.db' has a file", PLACE),
+    (
+        {"DATABASE_URL": "sqlite:////dev/null"},
+        "'/dev/null' must be a file, not a pipe, socket or device",
+        PLACE,
+    ),
+    ({"DATABASE_URL": f"sqlite:///./{'x' * 300}"}, "x' has too long a name", PLACE),
+    ({"DATABASE_URL": "sqlite:///~/c.db"}, "DATABASE_URL: must be a path as it is", SETTING),
+    (
+        {"MEDIA_DIR": "~/media"},
+        "MEDIA_DIR: must be a path as it is: what ~ means only a shell knows",
+        SETTING,
+    ),
+    ({"SEARCH_ETL_STATE": "~root/s"}, "SEARCH_ETL_STATE: must be a path as it is", SETTING),
     ({"DATABASE_URL": "sqlite:////proc/c.db"}, "DATABASE_URL: '/proc/c.db' lies on a disk that can", PLACE),
 ]
 
@@ -252,6 +265,41 @@ def test_g2_a_folder_is_no_file(tmp_path: Path) -> None:
         check_file("SEARCH_ETL_STATE", tmp_path)
 
     assert caught.value.code == PLACE
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a socket", "a link to itself", "a link to nowhere"])
+def test_g2_what_is_no_file_is_no_database(tmp_path: Path, kind: str) -> None:
+    """G2: each was told as a full disk, in a traceback of 178 lines, or by no service at all."""
+    file = tmp_path / "cinema.db"
+    match kind:
+        case "a pipe":
+            os.mkfifo(file)
+        case "a socket":
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(str(file))
+        case _:
+            file.symlink_to(file if kind == "a link to itself" else tmp_path / "nowhere" / "cinema.db")
+
+    with pytest.raises(
+        Fault, match=r"DATABASE_URL: '.*cinema\.db' (must be a file|is a link|cannot be made)"
+    ) as caught:
+        check_database(Settings(database_url=f"sqlite+aiosqlite:///{file}"))
+
+    assert caught.value.code == PLACE
+
+
+def test_g2_a_link_to_a_file_that_is_still_to_be_made_is_well(tmp_path: Path) -> None:
+    """G2: data may lie on another disk."""
+    (tmp_path / "cinema.db").symlink_to(tmp_path / "real.db")
+
+    check_database(Settings(database_url=f"sqlite+aiosqlite:///{tmp_path}/cinema.db"))
+
+
+def test_a_name_that_an_address_has_to_escape_is_one_file_to_all(tmp_path: Path) -> None:
+    """G2: the migration made "a b.db", and the ETL missed "a%20b.db"."""
+    found = sqlite_file(Settings(database_url=f"sqlite+aiosqlite:///{tmp_path}/a%20b.db"))
+
+    assert found == tmp_path / "a b.db"
 
 
 @pytest.mark.parametrize("damage", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 4_080])
