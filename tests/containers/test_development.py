@@ -318,7 +318,7 @@ def test_data_survives_down_and_the_next_version(started: Set) -> None:
 def test_the_makefiles_words_reach_the_containers(started: Set, tmp_path: Path) -> None:
     """`make logs c=app` is what users of an older project type; `app` is the gateway."""
     logs = started.run(
-        "sh", "-c", "timeout 5 sh scripts/containers.sh logs app 2>&1 | head -n 50", check=False
+        "sh", "-c", "timeout 60 sh scripts/containers.sh logs app 2>&1 | head -n 50", check=False
     )
     shown = started.run("sh", "scripts/containers.sh", "ps")
     migrated = started.run("sh", "scripts/containers.sh", "migrate")

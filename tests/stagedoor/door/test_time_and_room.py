@@ -14,7 +14,7 @@ from stagedoor._door.config import DoorConfig
 from stagedoor._door.limits import DoorLimits
 from stagedoor._door.near import NearDoorProtocol
 from tests.stagedoor.door.conftest import Served, answers_in, serving
-from tests.stagedoor.door.requests import CHUNKED, CLOSE, END, POST, answering, body, connected, get, start
+from tests.stagedoor.door.requests import CHUNKED, CLOSE, END, POST, H, answering, body, connected, get, start
 from tests.stagedoor.near.doors import Wire
 
 # --- time and room ------------------------------------------------------------------------------------------------
@@ -134,6 +134,34 @@ async def test_t13_a_client_that_does_not_read_is_cut_off(keeps: bytes) -> None:
         await door.until_guests(1)
         await door.until_guests(0)
         client.close()
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_d6_who_goes_behind_a_request_that_waits_is_missed_too(reset: bool) -> None:
+    """D6, X1: while more waits than is read, no loop sees an end; an application that waits for it waited for ever."""
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        begun.set()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        over.set()
+
+    async with serving(app, QUICK) as door:
+        client = await connected(door)
+        waits = POST + b"Content-Length: 1000000\r\n\r\n"
+        sending = asyncio.get_running_loop().sock_sendall(
+            client, b"GET / HTTP/1.1\r\n" + H + END + waits + b"x" * 900_000
+        )
+        upload = asyncio.ensure_future(sending)
+        await asyncio.wait_for(begun.wait(), 20)
+        await asyncio.sleep(0.05)
+        upload.cancel()
+        await asyncio.gather(upload, return_exceptions=True)
+        if reset:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        await asyncio.wait_for(over.wait(), 20)
 
 
 async def test_t13_who_sends_much_waits_for_the_others(door: Served) -> None:
