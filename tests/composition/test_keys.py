@@ -210,6 +210,25 @@ def test_a_transport_that_makes_no_key_is_an_error() -> None:
         keyed(call)
 
 
+@pytest.mark.parametrize("odd", ["user:1", bytearray(b"1"), memoryview(b"1"), 1])
+def test_a_key_that_is_not_bytes_is_an_error_that_says_so(odd: Any) -> None:
+    """K10: it failed with a word of Python's for each policy, or was joined with what is no equal of it."""
+    own: Call[int] = Call("users.get", 1, odd, "", NEVER, True)
+    made: Call[int] = Call("users.get", 1, b"", "", NEVER, True, key_of=lambda _: odd)
+    for call in (own, made):
+        with pytest.raises(ConfigError, match="is bytes, not"):
+            keyed(call)
+
+
+@pytest.mark.parametrize("odd", [b"user:1", None, 1])
+async def test_a_readable_key_that_is_no_text_is_an_error_that_says_so(env: Env, odd: Any) -> None:
+    """K10: `key=lambda call: b"k"` ended in "no attribute 'encode'"."""
+    send = kept(env, key=lambda _: odd).wrap(script_of(ManualClock()).send, env)
+
+    with pytest.raises(ConfigError, match="returns a str, not"):
+        await send(Call("users.get", 1, b"k", "", NEVER, True))
+
+
 def test_a_key_is_made_once() -> None:
     """Who asks next gets the same call."""
     call = keyed(Call("users.get", 1, b"", "", NEVER, True, key_of=lambda payload: b"%d" % payload))

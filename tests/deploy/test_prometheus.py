@@ -83,7 +83,7 @@ def test_what_is_away_is_told_after_15_seconds() -> None:
     """Issue 15.3: availability alerts `for: 15s`."""
     away = {rule["alert"]: rule["for"] for rule in ALERTS if rule["alert"].endswith("Away")}
 
-    assert len(away) >= 9
+    assert len(away) >= 10
     assert set(away.values()) == {"15s"}
 
 

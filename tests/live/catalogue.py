@@ -146,5 +146,5 @@ def took(platform: Platform, shots: Sequence[Shot]) -> list[float]:
         found.update({line["request_id"]: line["duration_ms"] for line in lines})
         return found.keys() >= set(wanted)
 
-    until(logged, lambda: "not every request was logged", 5)
+    until(logged, lambda: "not every request was logged")
     return [found[one] for one in wanted]

@@ -36,6 +36,6 @@ async def process(valkey: Server) -> AsyncIterator[Process]:
     """Give a process whose store is up on a server of its own."""
     made = Process(valkey.url)
     await made.store.start()
-    await until(lambda: made.far.up, 5.0)
+    await until(lambda: made.far.up)
     yield made
     await made.store.aclose()

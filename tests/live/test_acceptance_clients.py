@@ -88,17 +88,17 @@ async def test_a13_x1_clients_that_vanish_leave_nothing_behind(
         await asyncio.gather(*(clients(numbers, random.Random(seed + number)) for number in range(width)))
     print(f"\nseed {seed}: {dict(ends)} in {time.monotonic() - began:.1f} s; upstreams saw {stub.counts()}")
     print(f"  before {rest}, just after {platform.runtime()}")
-    until(lambda: platform.runtime() == rest, platform.runtime, seconds=10.0)
-    until(lambda: gateway.descriptors() <= base, lambda: (base, gateway.descriptors()), seconds=15.0)
+    until(lambda: platform.runtime() == rest, platform.runtime)
+    until(lambda: gateway.descriptors() <= base, lambda: (base, gateway.descriptors()))
     stub.tell()
     shot = await once(platform.port, "/api/profile/after")
 
+    until(lambda: platform.metrics()["http_active_requests"] == 0)  # a request ends behind its answer
     metrics = platform.metrics()
     print(f"  after {platform.runtime()}, descriptors {base} -> {gateway.descriptors()}", shot.parts)
     assert ends.keys() == {"gone"}
     assert set(rest.values()) == {0}
     assert shot.whole
-    assert metrics["http_active_requests"] == 0
     # A client that went is no failure of the upstream: nothing was learnt against it.
     for name in ("user_service", "order_service", "product_service"):
         assert metrics[f'circuit_breaker_state{{service_name="{name}"}}'] == 0
@@ -110,13 +110,13 @@ async def test_x6_a_stop_under_load_cuts_nobody_off(platform: Platform, stub: St
     platform.start("gateway")
     gateway = platform["gateway"]
     stub.tell((0.03, 0.06))
-    client, states = Client(platform.port), list[tuple[float, int]]()
+    client, watcher, states = Client(platform.port), Client(platform.port), list[tuple[float, int]]()
     loop = asyncio.get_running_loop()
     began = loop.time()
 
     async def watch() -> None:
-        while gateway.code is None:
-            shot = await once(platform.port, "/health/ready")
+        while not states or states[-1][1] == 200:  # its connection stays until its next answer
+            shot = await watcher.get("/health/ready")
             states.append((loop.time() - began, shot.status))
             await asyncio.sleep(0.02)
 
@@ -127,21 +127,24 @@ async def test_x6_a_stop_under_load_cuts_nobody_off(platform: Platform, stub: St
         )
     )
     await asyncio.sleep(1.0)
-    told_at = loop.time() - began
+    signalled = loop.time()
+    told_at = signalled - began
     gateway.signal(signal.SIGTERM)
     code = await asyncio.to_thread(gateway.wait)
     stopped_after = loop.time() - began - told_at
     shots = await shooting
     await watching
     client.close()
+    watcher.close()
 
-    asked = [shot for shot in shots if shot.at < told_at]
+    asked = [shot for shot in shots if shot.sent < signalled]
     unanswered = [shot for shot in asked if shot.status == 0]
     print(told("\nstopped", shots), f"took {stopped_after:.2f} s;", [status for _, status in states[-15:]])
     lost = [shot.at - told_at for shot in shots if shot.status == 0]
     print(f"  first request without an answer {min(lost):.3f} s after the signal")
     assert code == 0
-    assert stopped_after < 3.0
+    assert stopped_after < 9.0  # before the grace ends
+    assert asked
     assert unanswered == []
     assert {shot.status for shot in shots} <= {200, 0}
     assert {status for when, status in states if when < told_at} == {200}
@@ -155,7 +158,7 @@ async def test_x6_a_second_signal_stops_at_once(tmp_path: Path) -> None:
         platform.start("gateway")
         stub.tell(users="hang")
         asking = asyncio.create_task(once(platform.port, "/api/profile/one"))
-        await asyncio.to_thread(until, lambda: stub.counts()["users"].requests == 1)
+        await asyncio.to_thread(until, lambda: stub.counts()["users"].requests >= 1)
         gateway = platform["gateway"]
         gateway.signal(signal.SIGTERM)
         await asyncio.sleep(1.0)
@@ -168,7 +171,7 @@ async def test_x6_a_second_signal_stops_at_once(tmp_path: Path) -> None:
 
     print(f"\nsecond signal: exit {code} after {seconds:.2f} s, the open request got {shot.status}")
     assert running
-    assert seconds < 1.5
+    assert seconds < 6.0  # the grace would be over two seconds later
     assert code == 0
 
 
@@ -186,11 +189,16 @@ def test_x6_workers_stop_together_and_count_together(tmp_path: Path, demo: str) 
         children = psutil.Process(gateway.pid).children(recursive=True)
         gateway.signal(signal.SIGTERM)
         code = gateway.wait()
-        until(lambda: not any(child.is_running() for child in children), seconds=5.0)
+        until(lambda: not any(child.is_running() for child in children))
 
     assert len(set(pids)) == 2
     assert counted == {len(pids)}
     assert code == 0
+
+
+def asks(worker: psutil.Process, port: int) -> bool:
+    """Tell whether a worker has a connection to a service; that of a client whom it has answered may be there still."""
+    return any(line.raddr[-1:] == (port,) for line in worker.net_connections())
 
 
 async def test_a_worker_that_dies_is_replaced_and_counted_no_more(tmp_path: Path) -> None:
@@ -200,14 +208,12 @@ async def test_a_worker_that_dies_is_replaced_and_counted_no_more(tmp_path: Path
         stub.tell(users="hang")
         asking = asyncio.create_task(once(platform.port, "/api/profile/one"))
         await asyncio.to_thread(until, lambda: platform.metrics()["http_active_requests"] == 1.0)
-        workers = [one for one in psutil.Process(platform["gateway"].pid).children() if one.net_connections()]
-        busy = next(one for one in workers if any(line.raddr for line in one.net_connections()))
+        workers = psutil.Process(platform["gateway"].pid).children()
+        busy = next(one for one in workers if asks(one, platform.ports["users"]))
         busy.kill()
         shot = await asking
         stub.tell()
-        await asyncio.to_thread(
-            until, lambda: platform.metrics()["http_active_requests"] == 0.0, seconds=10.0
-        )
+        await asyncio.to_thread(until, lambda: platform.metrics()["http_active_requests"] == 0.0)
         shots = [await once(platform.port, f"/api/profile/u{number}") for number in range(20)]
 
     assert shot.status == 0

@@ -90,7 +90,7 @@ def say(port: int, request: bytes) -> Raw:
     """Send octets as they are and read one answer."""
     raw = Raw()
     parser = httptools.HttpResponseParser(raw)
-    with socket.create_connection((LOOPBACK, port), timeout=10) as line:
+    with socket.create_connection((LOOPBACK, port), timeout=60) as line:
         line.sendall(request)
         while data := line.recv(65_536):
             parser.feed_data(data)
@@ -188,7 +188,7 @@ def test_h10_t2_garbage_is_a_problem_with_an_id(platform: Platform, name: str) -
 def test_a_body_with_a_get_changes_nothing(platform: Platform, body: bytes) -> None:
     """T5: bodies of GET neither act nor poison; what follows on the connection is the next request."""
     request = get(PROFILE + b"user123", b"Content-Length: %d" % len(body)) + body
-    with socket.create_connection((LOOPBACK, platform.port), timeout=5) as line:
+    with socket.create_connection((LOOPBACK, platform.port), timeout=60) as line:
         line.sendall(request + get(b"/health/live", b"Connection: close"))
         answers = b""
         while data := line.recv(65_536):
@@ -271,7 +271,7 @@ def schemathesis(
     port: int, folder: Path, examples: int, *more: str, phases: str = ALL_PHASES
 ) -> subprocess.CompletedProcess[str]:
     """Run it as anybody does, without a configuration."""
-    options = f"--phases {phases} --mode all --seed 1 --checks all --max-response-time 2"
+    options = f"--phases {phases} --mode all --seed 1 --checks all --max-response-time 30"
     command = [str(Path(sys.executable).with_name("st")), "run", f"http://{LOOPBACK}:{port}/openapi.json"]
     return subprocess.run(
         [*command, *options.split(), "-n", str(examples), "--no-color", *more],
@@ -300,7 +300,7 @@ def test_h10_schemathesis_finds_nothing(platform: Platform, tmp_path: Path, deep
 
 def test_h6_schemathesis_with_every_upstream_dead(tmp_path: Path, deep: bool) -> None:
     """H6: all checks but the one that forbids any 5xx: those there are must be documented, in form, and 503 or 504."""
-    with Platform(tmp_path, GATEWAY_RATE_LIMIT="0") as platform:
+    with Platform(tmp_path, GATEWAY_RATE_LIMIT="0", **PATIENT) as platform:
         platform.start("gateway")
 
         done = schemathesis(

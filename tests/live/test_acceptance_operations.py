@@ -51,9 +51,13 @@ def test_every_path_has_head_and_the_other_slash_and_refuses_the_rest(platform: 
 
 def the_line_of(request_id: str, program: Program) -> dict[str, Any]:
     """Return the one line about a request, once it has been written."""
-    until(lambda: request_id in program.says(), program.says, seconds=5.0)
-    (line,) = [line for line in program.lines() if line.get("request_id") == request_id]
+    until(lambda: lines_of(request_id, program), program.says)
+    (line,) = lines_of(request_id, program)
     return line
+
+
+def lines_of(request_id: str, program: Program) -> list[dict[str, Any]]:
+    return [line for line in program.lines() if line.get("request_id") == request_id]
 
 
 def test_one_request_has_one_id_in_the_logs_of_all_processes(platform: Platform) -> None:
@@ -75,17 +79,21 @@ def test_one_request_has_one_id_in_the_logs_of_all_processes(platform: Platform)
 
 def test_an_outage_is_told_with_service_attempt_and_reason(tmp_path: Path) -> None:
     """Contract 15: upstream events name them; nothing but JSON is on standard output or standard error."""
-    with Platform(tmp_path) as platform:
+    with Platform(tmp_path, **PATIENT) as platform:
         platform.start("gateway")
         assert platform.get("/api/profile/user123").status == 503
         gateway = platform["gateway"]
-        until(lambda: '"upstream_failed"' in gateway.says(), gateway.says, seconds=5.0)
-        lines = [line for line in gateway.lines() if line["event"] == "upstream_failed"]
+        until(lambda: failures(gateway), gateway.says)
+        lines = failures(gateway)
 
     assert {line["service"] for line in lines} >= {"user_service"}
     assert {line["reason"] for line in lines} == {"unavailable"}
     assert {line["attempt"] for line in lines} <= {1, 2}
     assert all(line["request_id"] for line in lines)
+
+
+def failures(gateway: Program) -> list[dict[str, Any]]:
+    return [line for line in gateway.lines() if line["event"] == "upstream_failed"]
 
 
 @pytest.mark.parametrize("options", [(), ("--reload",)], ids=["plain", "reload"])

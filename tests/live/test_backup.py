@@ -26,5 +26,5 @@ def test_a_backup_that_is_stopped_leaves_nothing(tmp_path: Path, number: signal.
         process.send_signal(number)
         until(lambda: not (tmp_path / "backup/tables").exists() or process.poll() is not None)
 
-    assert process.wait(20) == 128 + number
+    assert process.wait(60) == 128 + number
     assert [*(tmp_path / "backup").iterdir()] == []

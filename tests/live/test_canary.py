@@ -81,7 +81,7 @@ def send(
 
 
 def crude(port: int, text: bytes) -> bytes:
-    with socket.create_connection((LOOPBACK, port), timeout=5) as sent:
+    with socket.create_connection((LOOPBACK, port), timeout=60) as sent:
         try:
             sent.sendall(text.replace(b"%s", CANARY.encode()))
             sent.shutdown(socket.SHUT_WR)
@@ -93,7 +93,7 @@ def crude(port: int, text: bytes) -> bytes:
 def test_t15_a_secret_stays_with_who_sent_it(platform: Platform, collector: Collector) -> None:
     """T15, N4: in no problem, metric, line, trace or report of any process, whoever answers or refuses."""
     told: list[bytes] = []
-    connection = http.client.HTTPConnection(LOOPBACK, platform.port, timeout=5)
+    connection = http.client.HTTPConnection(LOOPBACK, platform.port, timeout=60)
     for path in PATHS:
         for behind, fields, body in attempts(("page_size", "query", "sort", "imdb_rating")):
             method = "POST" if body else "GET"

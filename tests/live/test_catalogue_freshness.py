@@ -15,11 +15,11 @@ from tests.live.catalogue import Catalogue
 from tests.live.platform import PATIENT, Program, Reply, ask, run, until
 from tests.servers import Server, flush, free_port
 
-pytestmark = [pytest.mark.xdist_group("freshness"), pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.xdist_group("freshness"), pytest.mark.slow, pytest.mark.timeout(240)]
 
-INTERVAL = 1.0
-PURGED = 1.0  # seconds in which every process hears of a purge (G4)
-SLACK = 1.5
+PASS_SECONDS = (
+    45.0  # a pass a second, and a second until every process hears of a purge (G4), on a busy machine
+)
 OLD, NEW = "Quentin Quagmire", "Zebulon Zyxwvut"
 SLOWLY = PATIENT | {"SEARCH_TIMEOUT_MS": 2400}
 
@@ -43,6 +43,10 @@ class House:
         """Tell whether both gateways answer, with a text in it or without."""
         replies = self.get(path)
         return all(one.status == 200 and (text.encode() in one.body) is there for one in replies)
+
+    def until_seen(self, path: str, text: str, *, there: bool = True) -> None:
+        """Wait for a pass of the ETL and a purge; what nobody purges is kept for minutes, and is not met."""
+        until(lambda: self.seen(path, text, there=there), lambda: path, PASS_SECONDS)
 
 
 @pytest.fixture(params=["manifest", "redis"], scope="module")
@@ -78,7 +82,7 @@ def house(
 
 def ended(process: "subprocess.Popen[bytes]") -> None:
     process.send_signal(signal.SIGTERM)
-    assert process.wait(15) == 0
+    assert process.wait(60) == 0
 
 
 def person_of(catalogue: Catalogue) -> str:
@@ -114,19 +118,18 @@ def test_a_bare_update_is_seen_in_both_dialects_kept_or_not(house: House) -> Non
 
     catalogue.sql("UPDATE person SET full_name = ? WHERE id = ?", NEW, person)
     changed = time.monotonic()
-    until(lambda: house.seen(f"/v1/persons/{person}", NEW), seconds=INTERVAL + PURGED + SLACK)
-    print(f"\nseen {time.monotonic() - changed:.2f} s after the update")
-    time.sleep(PURGED)
-
-    assert empty == [{b"[]"}]
     for path in pages:
         if "search" in path or "name=" in path:
-            assert house.seen(path, person, there=False), path
+            house.until_seen(path, person, there=False)
         else:
-            assert house.seen(path, NEW), path
+            house.until_seen(path, NEW)
             assert house.seen(path, OLD, there=False), path
+    print(f"\nseen {time.monotonic() - changed:.2f} s after the update")
+
+    assert empty == [{b"[]"}]
     for path in by_new[:2]:
-        assert house.seen(path, person), path
+        house.until_seen(path, person)
+    until(lambda: all(len(one.body) > 2 for one in house.get(by_new[2])), lambda: by_new[2], PASS_SECONDS)
     for one in house.get(by_new[2]):
         assert {film["uuid"] for film in one.json()} <= set(films)
         assert one.json()
@@ -153,16 +156,11 @@ def test_a_deletion_and_a_changed_link_are_seen(house: House) -> None:
 
     catalogue.delete("film_work", gone)
     catalogue.delete("person_film_work", link)
-    until(
-        lambda: house.seen(mine[0], film, there=False) and house.seen(mine[0], gone, there=False),
-        seconds=INTERVAL + PURGED + SLACK,
-    )
-    time.sleep(PURGED)
 
-    assert {one.status for one in house.get(f"/api/v1/films/{gone}")} == {404}
-    assert {one.status for one in house.get(f"/v1/films/{gone}")} == {404}
-    assert house.seen(f"/v1/films?id={gone}", '{"results":[]}')
-    assert house.seen(f"/v1/films/{film}", person, there=False)
     for path in mine:
-        assert house.seen(path, film, there=False)
-        assert house.seen(path, gone, there=False)
+        house.until_seen(path, film, there=False)
+        house.until_seen(path, gone, there=False)
+    for path in (f"/api/v1/films/{gone}", f"/v1/films/{gone}"):
+        until(lambda: {one.status for one in house.get(path)} == {404}, lambda: path, PASS_SECONDS)  # noqa: B023 - at once
+    house.until_seen(f"/v1/films?id={gone}", '{"results":[]}')
+    house.until_seen(f"/v1/films/{film}", person, there=False)

@@ -45,11 +45,11 @@ class Line:
         self.writer.write(data)
         await self.writer.drain()
 
-    async def hear(self, count: int, within: float = 2.0) -> bytes:
+    async def hear(self, count: int, within: float = 30.0) -> bytes:
         """Wait for exactly so many bytes."""
         return await asyncio.wait_for(self.reader.readexactly(count), within)
 
-    async def hear_all(self, within: float = 2.0) -> bytes:
+    async def hear_all(self, within: float = 30.0) -> bytes:
         """Wait for the end of the stream."""
         return await asyncio.wait_for(self.reader.read(-1), within)
 
@@ -99,7 +99,7 @@ async def test_the_slicer_hands_out_small_pieces(proxy: ChaosProxy, line: Line) 
     """A head that arrives byte by byte is what parsers fail on."""
     proxy.answers = Weather(slicer=1, slicer_pause=0.01)
     await line.say(b"abc")
-    first = await asyncio.wait_for(line.reader.read(100), 1)
+    first = await asyncio.wait_for(line.reader.read(100), 30)
 
     assert first == b"a"
     assert await line.hear(2) == b"bc"
@@ -194,7 +194,7 @@ async def test_a_missing_server_resets_its_callers() -> None:
     async with ChaosProxy(1) as proxy:
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
         with pytest.raises(ConnectionResetError):
-            await asyncio.wait_for(reader.read(), 2)
+            await asyncio.wait_for(reader.read(), 30)
         writer.close()
 
 

@@ -127,7 +127,7 @@ async def test_two_at_once_take_turns(place: Place) -> None:
     """Contract 14.7: one writer at a time, and neither fails."""
     first, second = place.begin(), place.begin("--rebuild")
 
-    assert (first.wait(60), second.wait(60)) == (0, 0)
+    assert (first.wait(100), second.wait(100)) == (0, 0)
     await place.assert_equal()
 
 
@@ -141,7 +141,7 @@ async def test_a_watching_etl_follows_and_ends_with_0(place: Place) -> None:
 
     until(lambda: read_manifest(manifest).batch > before)
     process.send_signal(signal.SIGTERM)
-    code = process.wait(10)
+    code = process.wait(60)
 
     assert code == 0
     json.loads((place.folder / "state.json").read_text())
@@ -181,7 +181,7 @@ async def test_a_node_is_filled_followed_and_waited_for(
     assert process.poll() is None
     server.resume()
 
-    assert process.wait(60) == 0
+    assert process.wait(100) == 0
     await place.assert_equal(ElasticEngine(HttpTransport(server.url, connect_timeout=5), INDICES))
 
 

@@ -120,7 +120,7 @@ async def test_a_film_api_that_hangs_is_given_up_in_time() -> None:
         took = asyncio.get_running_loop().time() - began
 
     assert got.status == 504
-    assert took < 5.0
+    assert took < 20.0
 
 
 def test_two_gateways_over_redis_show_one_snapshot(tmp_path: Path, valkey: Server) -> None:

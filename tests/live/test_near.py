@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live.test_door import free_port
+from tests.servers import free_port
 
 pytestmark = pytest.mark.live
 
@@ -46,7 +46,7 @@ def serving(folder: Path) -> Iterator[int]:
             yield port
         finally:
             child.terminate()
-            assert child.wait(15) == 0
+            assert child.wait(60) == 0
 
 
 def _wait(port: int, seconds: float = 60.0) -> None:
@@ -85,7 +85,7 @@ def test_answers_lines_and_counts_are_equal_in_number(tmp_path: Path) -> None:
     """Issue 17: nothing is dropped, whoever answers, and a line has the id that came in."""
     with serving(tmp_path) as port:
         statuses = asyncio.run(_asked(port))
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
             metrics = page.read().decode()
     lines = [json.loads(line) for line in (tmp_path / "log").read_bytes().splitlines()]
     told = [line for line in lines if line.get("route") == "/kept/{name}"]

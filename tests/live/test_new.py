@@ -37,7 +37,7 @@ def done(project: Path, *words: str) -> "subprocess.CompletedProcess[str]":
         capture_output=True,
         text=True,
         check=False,
-        timeout=55,
+        timeout=170,
     )
 
 
@@ -49,14 +49,14 @@ def served(project: Path) -> Iterator[str]:
     process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL)
     address = f"http://{LOOPBACK}:{port}"
     try:
-        for _ in range(200):
+        for _ in range(1_200):
             with suppress(OSError), urlopen(f"{address}/health/ready"):
                 break
             time.sleep(0.05)
         yield address
     finally:
         process.terminate()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_its_own_tests_pass(project: Path) -> None:

@@ -68,7 +68,7 @@ class Door:
         return b""
 
     def _line(self, port: str) -> socket.socket:
-        line = socket.create_connection((LOOPBACK, self.ports[port]), timeout=10)
+        line = socket.create_connection((LOOPBACK, self.ports[port]), timeout=60)
         if port == "http":
             return line
         return ssl._create_unverified_context().wrap_socket(line)  # noqa: SLF001 - nobody has signed it

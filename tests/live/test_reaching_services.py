@@ -54,8 +54,8 @@ def certified(authority: trustme.CA, *names: str, **options: Any) -> ssl.SSLCont
 @asynccontextmanager
 async def asked(url: str) -> AsyncIterator[tuple[Client, io.BytesIO]]:
     """Run a gateway whose one route asks a service there; yield its client and its log."""
-    app = Gateway("shop", deadline=3.0)
-    carts = app.service("carts", url=url, attempt=1.0, connect=1.0, label="cart_service")
+    app = Gateway("shop", deadline=30.0)
+    carts = app.service("carts", url=url, attempt=10.0, connect=10.0, label="cart_service")
 
     @app.get("/")
     async def root() -> dict[str, str]:
@@ -71,7 +71,9 @@ async def told(client: Client, log: io.BytesIO) -> tuple[list[Mapping[str, Any]]
     answers = await asyncio.gather(*(client.ask("/") for _ in range(CALLS)))
     metrics = (await client.ask("/metrics")).body.decode()
     health = json.loads((await client.ask("/health")).body)["components"]["cart_service"]["status"]
-    await asyncio.sleep(0.1)  # the writer of the log gathers for 20 ms
+    async with asyncio.timeout(30):
+        while log.getvalue().count(b'"event":"request"') < CALLS:  # noqa: ASYNC110 - written by a thread
+            await asyncio.sleep(0.02)
     assert {one.status for one in answers} == {503}
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert {one["cause"] for one in lines if one["event"] == "request" and one["status"] == 503} == {

@@ -65,7 +65,7 @@ async def test_scripts_that_were_flushed_are_loaded_again(process: Process) -> N
     """An operator's SCRIPT FLUSH is a short outage, no lasting one."""
     await process.server.command("SCRIPT", "FLUSH")
     await process.far_body()
-    await until(lambda: process.far.up, 2.0)
+    await until(lambda: process.far.up)
     await process.keep()
 
     assert await process.far_body() == b"v"
@@ -113,8 +113,8 @@ def test_an_address_that_cannot_be_is_refused_without_showing_it(url: str) -> No
     assert url not in str(refused.value)
 
 
-async def worked(url: str, patience: float = 5.0) -> bytes | None:
-    process = Process(url, timeout=0.5)
+async def worked(url: str, patience: float = 20.0) -> bytes | None:
+    process = Process(url, timeout=5.0)
     await process.store.start()
     with contextlib.suppress(AssertionError):
         await until(lambda: process.far.up, patience)

@@ -1,6 +1,7 @@
 """A stop in the middle of traffic loses nobody: one worker, several, and each way one of them is replaced (F2)."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ class Clients:
         self.seen: Counter[str] = Counter()
         self.pids: Counter[int] = Counter()
         self.stopped = False
+        self.met: set[asyncio.StreamWriter] = set()  # the connections that have been answered
         self._clients = [asyncio.create_task(self._visit()) for _ in range(size)]
 
     async def _visit(self) -> None:
@@ -52,9 +54,16 @@ class Clients:
         self.pids[int(await reader.readexactly(int(length)))] += 1
         last = b"connection: close" in head
         self.seen["last" if last else "answered"] += 1
+        self.met.add(writer)
         return not last
 
-    async def gone(self, *, seconds: float = 12.0) -> None:
+    async def served(self) -> None:
+        """Wait until each has been answered."""
+        async with asyncio.timeout(60.0):
+            while len(self.met) < len(self._clients):  # noqa: ASYNC110 - the other side is another process
+                await asyncio.sleep(0.02)
+
+    async def gone(self, *, seconds: float = 60.0) -> None:
         """Wait until all have left."""
         async with asyncio.timeout(seconds):
             await asyncio.gather(*self._clients)
@@ -73,7 +82,7 @@ def serves(child: psutil.Process) -> bool:
 
 
 async def stopped(process: Process) -> int:
-    return await asyncio.to_thread(process.popen.wait, 15)
+    return await asyncio.to_thread(process.popen.wait, 60)
 
 
 @pytest.mark.parametrize(("workers", "size"), kinds((2, 48), (1, 16)))
@@ -81,7 +90,7 @@ async def test_f2_a_stop_cuts_nobody(tmp_path: Path, workers: int, size: int) ->
     """F2: 16 of 16 were cut with one worker, 48 of 48 with two; each is told, and refused when it comes again."""
     with running(tmp_path, workers) as process:
         clients = Clients(process.port, size)
-        await asyncio.sleep(0.5)
+        await clients.served()
         process.popen.send_signal(signal.SIGTERM)
         await clients.gone()
         code = await stopped(process)
@@ -96,7 +105,7 @@ async def test_f2_one_process_that_is_hung_up_on_cuts_nobody(tmp_path: Path) -> 
     """Issue 15.5: it has no successor, but ends in order: a SIGHUP that nobody heard would cut whoever is waiting."""
     with running(tmp_path) as process:
         clients = Clients(process.port, 8)
-        await asyncio.sleep(0.5)
+        await clients.served()
         process.popen.send_signal(signal.SIGHUP)
         await clients.gone()
         code = await stopped(process)
@@ -121,7 +130,7 @@ async def test_f2_x6_a_worker_that_is_replaced_loses_and_refuses_nobody(
         before = {worker.pid for worker in workers_of(process)}
         clients = Clients(process.port, 24)
         act(process)
-        until = time.monotonic() + 10
+        until = time.monotonic() + 50
         while len(before & {worker.pid for worker in workers_of(process)}) > 2 - replaced:
             assert time.monotonic() < until
             await asyncio.sleep(0.05)
@@ -140,16 +149,25 @@ async def test_f2_x6_a_worker_that_is_replaced_loses_and_refuses_nobody(
     assert len(after) == 2
 
 
+def until_refused(port: int) -> None:
+    """Wait until nobody new is let in."""
+    end = time.monotonic() + 8.0  # in the grace
+    with contextlib.suppress(ConnectionRefusedError):
+        while True:
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+
 async def test_f2_an_idle_connection_is_answered_until_the_grace_ends(tmp_path: Path) -> None:
     """Contract 17: it stays until its next answer, seconds into the stop; nobody new is let in meanwhile."""
     with running(tmp_path) as process:
         reader, writer = await asyncio.open_connection("127.0.0.1", process.port)
         process.popen.send_signal(signal.SIGTERM)
-        await asyncio.sleep(1.5)
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", process.port), timeout=2)
+        await asyncio.to_thread(until_refused, process.port)
+        await asyncio.sleep(1.0)
         writer.write(ASKED)
-        answer = await asyncio.wait_for(reader.read(), 5)
+        answer = await asyncio.wait_for(reader.read(), 60)
         writer.close()
         began = time.monotonic()
         code = await stopped(process)
@@ -157,7 +175,7 @@ async def test_f2_an_idle_connection_is_answered_until_the_grace_ends(tmp_path: 
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"connection: close" in answer
     assert code == 0
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 6.0  # the grace has more left
 
 
 @pytest.mark.long
@@ -169,16 +187,17 @@ def test_f2_the_grace_bounds_a_stop_that_nobody_lets_end(tmp_path: Path) -> None
         idle.recv(65_536)
         busy = socket.create_connection(("127.0.0.1", process.port))
         busy.sendall(b"GET /slow?60 HTTP/1.1\r\nHost: a\r\n\r\n")
-        time.sleep(0.2)
+        assert process.popen.stdout is not None
+        assert process.popen.stdout.readline() == "slow\n"
         began = time.monotonic()
         process.popen.send_signal(signal.SIGTERM)
-        code = process.popen.wait(15)
+        code = process.popen.wait(60)
         took = time.monotonic() - began
         with idle, busy:
             heard = [idle.recv(65_536), busy.recv(65_536)]
 
     assert code == 0
-    assert 9.5 < took < 12.0
+    assert 9.5 < took < 40.0
     assert heard[0] == b""
     assert heard[1].startswith(b"HTTP/1.1 503 ")
 
@@ -189,7 +208,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
         workers = workers_of(process)
         process.popen.kill()
         process.popen.wait()
-        _, left = psutil.wait_procs(workers, timeout=10)
+        _, left = psutil.wait_procs(workers, timeout=60)
 
     assert left == []
 
@@ -200,7 +219,7 @@ def test_a_worker_that_the_system_has_stopped_is_replaced(tmp_path: Path) -> Non
         hung = psutil.Process(int(fetch(process.port)))  # it has answered: it is not about to begin
         time.sleep(0.6)  # and has said so
         hung.suspend()
-        _, left = psutil.wait_procs([hung], timeout=9)
+        _, left = psutil.wait_procs([hung], timeout=60)
         served = int(fetch(process.port))
 
     assert left == []

@@ -19,7 +19,7 @@ MARK = "@@ next command"
 # Both servers of a step are up before the next is typed: people are slower than this.
 WAIT = """for port in $PORTS; do
   python -c "import socket, sys, time
-for _ in range(200):
+for _ in range(1_000):
     try: sys.exit(socket.create_connection(('127.0.0.1', $port)).close())
     except OSError: time.sleep(0.05)"
 done"""
@@ -83,7 +83,7 @@ def test_followed_by_the_letter_it_prints_what_it_says(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=55,
+        timeout=170,
     )
     said = [part.strip() for part in done.stdout.split(MARK)]
 

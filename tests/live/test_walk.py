@@ -58,7 +58,7 @@ def test_a_request_goes_through_the_files_of_the_walk_in_their_order(tmp_path: P
     write("walked", tmp_path)
 
     command = [sys.executable, "-c", WALKED, str(free_port())]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=55)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170)
     assert done.returncode == 0, done.stderr
     taken = done.stdout.partition("FILES ")[2].split()
     steps = iter(taken)

@@ -24,6 +24,7 @@ _PIECE: Final = 262_144
 _COPIED: Final = 16_384  # octets of a body that are copied, to be one piece with what is round them
 _ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
 _BODILESS: Final = -1
+_RESET: Final = 205
 _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
 
 
@@ -184,7 +185,8 @@ class Exchange:
         kind = message["type"]
         if kind == "http.response.body":
             more = message.get("more_body", False)
-            body = self._checked(message.get("body", b""), more)
+            body = message.get("body", b"")
+            body = self._checked(body if type(body) is bytes else _octets(body), more)
             if len(body) > _PIECE:
                 if not more:
                     self._stop_listening()
@@ -213,7 +215,9 @@ class Exchange:
         fields = [(name.lower(), value) for name, value in headers]
         named = dict(reversed(fields))  # the first of each name
         length = named.get(b"content-length")
-        if length is not None and (status == 204 or len(named) < len(fields) or not length.isdigit()):
+        if status == _RESET:
+            fields = _without_length(fields)
+        elif length is not None and (status == 204 or len(named) < len(fields) or not length.isdigit()):
             fields = _with_one_length(fields, status)
         if b"date" not in named:
             fields[:0] = connection.common_fields()
@@ -233,6 +237,9 @@ class Exchange:
         framing: list[tuple[bytes, bytes]] = []
         if self.head.method == "HEAD" or status in {204, 304}:
             self._left = _BODILESS
+        elif status == _RESET:  # RFC 9110 15.3.6: no content, but unlike 204 it is framed as if there were
+            self._left = _BODILESS
+            framing.append((b"content-length", b"0"))
         elif length is not None:
             self._left = int(length)
         elif self.head.version == "1.0":
@@ -299,5 +306,18 @@ def _with_one_length(fields: list[tuple[bytes, bytes]], status: int) -> list[tup
     length = said.pop()
     if said or not length.isdigit():
         raise ValueError("an answer has one length, a whole number")
-    others = [field for field in fields if field[0] != b"content-length"]
+    others = _without_length(fields)
     return others if status == 204 else [(b"content-length", length), *others]
+
+
+def _without_length(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    return [field for field in fields if field[0] != b"content-length"]
+
+
+def _octets(body: object) -> bytes | memoryview:
+    """Return a body that is not bytes as what is counted in octets and does not change; raises TypeError for text."""
+    if isinstance(body, memoryview):
+        return body if body.nbytes == len(body) and body.c_contiguous else bytes(body)
+    if isinstance(body, bytes | bytearray):
+        return bytes(body)
+    raise TypeError(f"the body of an answer is bytes, not {type(body).__name__}")

@@ -17,6 +17,7 @@ from stagedoor import _problems as problems
 from stagedoor._asgi import GONE
 from stagedoor._door.config import DoorConfig
 from stagedoor._door.exchange import Exchange
+from stagedoor._door.gone import has_gone
 from stagedoor._door.limits import KEEP_ALIVE_UNTIL, occupancy
 from stagedoor._door.pipeline import Pipeline
 from stagedoor._door.reader import Head, RequestReader
@@ -107,8 +108,7 @@ class DoorProtocol(asyncio.Protocol):
         self._leave()
         if self._timer is not None:
             self._timer.cancel()
-        if self._writable is not None:
-            self._writable.set()
+        self.resume_writing()  # a lost transport never says so, and whoever looks again would wait for ever
         self._reader.release()
         active, self._active, self._newest = self._active, None, None
         if active is not None:
@@ -381,12 +381,11 @@ class DoorProtocol(asyncio.Protocol):
 
     def _look(self) -> None:
         """See whether the peer's time is up."""
-        verdict, again = self._timeouts.look(
-            self._loop.time(),
-            load=occupancy(len(self._connections), self._limits),
-            reading=self._transport.is_reading(),
-            buffered=self._transport.get_write_buffer_size(),
-        )
+        transport, load = self._transport, occupancy(len(self._connections), self._limits)
+        reading, buffered = transport.is_reading(), transport.get_write_buffer_size()
+        verdict, again = self._timeouts.look(self._loop.time(), load=load, reading=reading, buffered=buffered)
+        if not reading and has_gone(transport):  # nobody else would notice
+            verdict = "abort"
         if verdict in _LATE:
             self._refuse(problems.request_timeout(f"{_LATE[verdict]} of the request did not arrive in time"))
         elif verdict == "close":

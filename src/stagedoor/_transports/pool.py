@@ -153,7 +153,11 @@ class Pool:
         except BaseException as error:
             self._waiting.pop(waiter, None)
             if waiter.done() and not waiter.cancelled():
-                self._pass_on(waiter.result())
+                given = waiter.result()
+                if (
+                    given is None or not given.closed
+                ):  # one that has closed meanwhile gave its place back itself
+                    self._pass_on(given)
             if isinstance(error, TimeoutError):
                 raise PoolTimeout from error
             raise

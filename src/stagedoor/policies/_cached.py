@@ -17,7 +17,7 @@ from stagedoor._call import Call, Env, Send
 from stagedoor._deadline import DueTime
 from stagedoor._events import CacheLookup, RefreshFailed
 from stagedoor._value import MaybePartial
-from stagedoor.errors import UpstreamError, UpstreamRejected
+from stagedoor.errors import ConfigError, UpstreamError, UpstreamRejected
 from stagedoor.policies._cost import Cost
 from stagedoor.policies._keys import keyed
 from stagedoor.policies._options import validate
@@ -87,12 +87,17 @@ class Cached(Generic[P, R]):
         return CachedSend(self, send, env)
 
     def name_of(self, call: Call[P]) -> bytes:
-        """Return the whole cache key of a call; raises `ConfigError` if nothing tells it from others."""
+        """Return the whole cache key of a call; raises `ConfigError` if nothing tells it from others, or no text."""
         if self.key is None or call.key_of is not None:
             call = keyed(call)
         if self.key is None:
             return full_key(call.operation.encode(), call.identity.encode(), call.key)
-        return readable_key(self.key(call), call.identity)
+        readable = self.key(call)
+        if not isinstance(readable, str):
+            raise ConfigError(
+                f"{call.operation}: Cached(key=...) returns a str, not {type(readable).__name__}"
+            )
+        return readable_key(readable, call.identity)
 
     def tags_of(self, value: R) -> tuple[bytes, ...]:
         """Return the names by which a purge finds this value."""

@@ -16,11 +16,13 @@ P = TypeVar("P")
 
 
 def keyed(call: Call[P]) -> Call[P]:
-    """Return the call with the key of the payload it carries now; raises `ConfigError` if it has none.
+    """Return the call with the key of the payload it carries now; raises `ConfigError` if it has none of bytes.
 
     A payload that was changed on the way is keyed anew; what a policy put into the key by itself stays part of it.
     """
     before, make = call.key, call.key_of
+    if type(before) is not bytes:
+        raise _no_bytes(call, before)
     if before and (make is None or call.keyed is call.payload):
         return call
     made = b"" if make is None else make(call.payload)
@@ -29,6 +31,8 @@ def keyed(call: Call[P]) -> Call[P]:
             f"{call.operation}: the call has no key, so it cannot be told from others; "
             "make calls by an Upstream, or give them a key"
         )
+    if type(made) is not bytes:
+        raise _no_bytes(call, made)
     key = b"%d:%b%b" % (len(before), before, made) if before else made
     # By position, for every call that is joined: `replace` takes ten times as long.
     return Call(
@@ -42,3 +46,7 @@ def keyed(call: Call[P]) -> Call[P]:
         call.key_of,
         call.payload,
     )
+
+
+def _no_bytes(call: Call[P], key: object) -> ConfigError:
+    return ConfigError(f"{call.operation}: the key of a call is bytes, not {type(key).__name__}")

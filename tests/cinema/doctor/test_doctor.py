@@ -513,7 +513,7 @@ async def test_who_answers_without_end_is_not_waited_for(monkeypatch: pytest.Mon
         reply = await asking.asked(f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}")
 
         assert reply.lost == "hung"
-        await asyncio.wait_for(left.wait(), 2.0)
+        await asyncio.wait_for(left.wait(), 30.0)
 
 
 # --- what is printed -----------------------------------------------------------------------------------------------

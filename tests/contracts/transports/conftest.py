@@ -24,9 +24,8 @@ async def lived_in(kind: str) -> AsyncIterator[House]:
     await built.transport.aclose()
     if isinstance(built.server, RawServer):
         await built.server.stop()
-    await asyncio.sleep(0.01)
-    left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    assert not left
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not left or not (await asyncio.wait(left, timeout=20))[1]
 
 
 @pytest.fixture(params=["http", "http2", "asgi"])

@@ -1,5 +1,6 @@
 """A transport with an upstream behind it, and what the transport says it cannot do."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterable, Callable
 from dataclasses import dataclass
@@ -55,6 +56,12 @@ class House:
         """Return the connections in use, as the transport counts them."""
         counted: Any = self.transport
         return int(counted.counts()["upstream_connections"])
+
+    async def until_free(self) -> None:
+        """Wait until no connection is in use: what was given up is let go in a later turn of the loop."""
+        async with asyncio.timeout(30):
+            while self.in_use():  # noqa: ASYNC110 - no event tells
+                await asyncio.sleep(0.001)
 
     async def call(
         self,

@@ -89,7 +89,7 @@ async def test_d7_a_connection_that_does_not_come_is_late_by_its_own_time_out() 
         with pytest.raises(UpstreamTimeout) as caught:
             await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
 
-        assert asyncio.get_running_loop().time() - started < 1.0
+        assert asyncio.get_running_loop().time() - started < 4.5
         assert caught.value.retryable
         assert transport.counts() == {"upstream_connections": 0}
         for filler in fillers:

@@ -147,7 +147,7 @@ class Stage:
             yield process
         finally:
             process.kill()
-            await asyncio.to_thread(process.wait, 30)
+            await asyncio.to_thread(process.wait, 120)
 
     def _began(self, command: list[str]) -> "subprocess.Popen[bytes]":
         with (self.folder / "log").open("ab") as log:
@@ -182,7 +182,7 @@ class Stage:
             status = await asyncio.to_thread(self.send, write, meme_id)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 # Some places are reached after the answer.
-                patience = 0.5 if status == write.status and mode == "during" else 30
+                patience = 0.5 if status == write.status and mode == "during" else 120
                 await asyncio.to_thread(process.wait, patience)
             return status, process.poll()
 
@@ -212,10 +212,10 @@ class Stage:
         if write.undecoded and media is not None:
             for child in psutil.Process(media.pid).children():
                 child.suspend()
-                threading.Timer(0.3, child.kill).start()
+                threading.Timer(0.3, _kill, [child]).start()
 
     def send(self, write: Write, meme_id: str) -> int:
-        connection = http.client.HTTPConnection(LOOPBACK, self.ports["memes"], timeout=30)
+        connection = http.client.HTTPConnection(LOOPBACK, self.ports["memes"], timeout=120)
         try:
             path = write.path.replace("{id}", meme_id)
             connection.request(write.method, path, body=write.body, headers=dict(write.headers))
@@ -263,6 +263,11 @@ class Stage:
         size = await self.objects.size(name)
         read = None if size is None else await self.objects.read(name, 0, size)
         return b"" if read is None else b"".join([piece async for piece in read])
+
+
+def _kill(process: psutil.Process) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):  # it goes with its service, if that was first
+        process.kill()
 
 
 def _rested(pid: int) -> None:

@@ -86,9 +86,15 @@ class Served:
                 await asyncio.sleep(0.001)
             if end:
                 writer.write_eof()
-            return await asyncio.wait_for(reader.read(), 10)
+            return await asyncio.wait_for(reader.read(), 30)
         finally:
             writer.close()
+
+    async def until_guests(self, count: int) -> None:
+        """Wait until there are so many connections: the loop takes them up one by one."""
+        async with asyncio.timeout(30):
+            while len(self.state.connections) != count or (self.state.tasks and not count):  # noqa: ASYNC110 - its turn
+                await asyncio.sleep(0.001)
 
     async def ask(self, *pieces: bytes) -> list[Answer]:
         return answers_in(await self.raw(*pieces))

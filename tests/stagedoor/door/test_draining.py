@@ -10,7 +10,7 @@ GET = b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n"
 
 async def next_answer(reader: asyncio.StreamReader) -> Answer:
     """Read one answer that may not be the connection's last."""
-    raw = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+    raw = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
     raw += await reader.readexactly(int(answers_in(raw)[0].field(b"content-length") or 0))
     return answers_in(raw)[0]
 
@@ -23,7 +23,7 @@ async def test_f2_an_idle_connection_stays_and_its_next_answer_says_close(door: 
     door.config.draining = True
     writer.write(GET)
     second = await next_answer(reader)
-    rest = await asyncio.wait_for(reader.read(), 5)
+    rest = await asyncio.wait_for(reader.read(), 30)
     writer.close()
 
     assert (first.status, first.field(b"connection")) == (200, None)
@@ -73,7 +73,7 @@ async def test_f2_an_answer_under_way_is_sent_to_its_end() -> None:
     async with serving(app) as door:
         reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
         writer.write(GET)
-        begun = await asyncio.wait_for(reader.readuntil(b"\r\n\r\no"), 5)
+        begun = await asyncio.wait_for(reader.readuntil(b"\r\n\r\no"), 30)
         door.config.draining = True
         go.set()
         begun += await reader.readexactly(1)
@@ -103,9 +103,9 @@ async def test_f2_at_the_end_of_the_grace_idle_connections_close_and_busy_ones_d
         door.config.draining = True
         for connection in list(door.state.connections):
             connection.shutdown()
-        gone = await asyncio.wait_for(idle_reader.read(), 5)
+        gone = await asyncio.wait_for(idle_reader.read(), 30)
         go.set()
-        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 5))
+        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 30))
         writer.close()
         idle_writer.close()
 

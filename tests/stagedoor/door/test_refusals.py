@@ -102,7 +102,7 @@ async def test_a_client_that_still_sends_gets_its_refusal(door: Served) -> None:
     writer.write(b"GET / HTTP/1.1\r\n\r\n")
     for _ in range(50):
         writer.write(b"x" * 20_000)
-    raw = await asyncio.wait_for(reader.read(), 5)
+    raw = await asyncio.wait_for(reader.read(), 30)
     writer.close()
 
     assert raw.startswith(b"HTTP/1.1 400 ")
@@ -131,7 +131,7 @@ async def test_a_client_that_sends_more_gets_its_last_answer_whole(case: str, mo
         sending = asyncio.ensure_future(asyncio.get_running_loop().sock_sendall(client, more))
         await asyncio.sleep(0.02)
         reader, writer = await asyncio.open_connection(sock=client)
-        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 5))
+        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 30))
         await sending
         writer.close()
 
@@ -156,9 +156,9 @@ async def test_a_client_that_sends_before_it_reads_gets_its_last_answer(case: st
     async with serving(app) as door:
         client = await connected(door)
         raw = before + POST + b"Content-Length: 8000000\r\n\r\n" + b"x" * 8_000_000
-        await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(client, raw), 1.5)
+        await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(client, raw), 30)
         reader, writer = await asyncio.open_connection(sock=client)
-        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 5))
+        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 30))
         writer.close()
 
     assert (answer.complete, len(answer.body)) == (True, size)
@@ -179,7 +179,7 @@ async def test_a_body_that_breaks_under_a_whole_answer_does_not_cut_it_off() -> 
             client.send(rest)
             await asyncio.sleep(0.2)
             reader, writer = await asyncio.open_connection(sock=client)
-            (answer,) = answers_in(await asyncio.wait_for(reader.read(), 5))
+            (answer,) = answers_in(await asyncio.wait_for(reader.read(), 30))
             lengths.append(len(answer.body))
             writer.close()
 
@@ -198,12 +198,11 @@ async def test_lingering_ends_with_its_time_and_not_before_the_answer_has_left()
         await asyncio.sleep(0.3)  # longer than it lingers, with most of the answer not taken
         during = len(door.state.connections)
         reader, writer = await asyncio.open_connection(sock=client)
-        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 5))
-        await asyncio.sleep(0.3)
-        after = len(door.state.connections)
+        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 30))
+        await door.until_guests(0)
         writer.close()
 
-    assert (during, len(answer.body), after) == (1, 8_000_000, 0)
+    assert (during, len(answer.body)) == (1, 8_000_000)
 
 
 async def test_a_client_that_sends_for_ever_is_cut_off() -> None:
@@ -218,5 +217,5 @@ async def test_a_client_that_sends_for_ever_is_cut_off() -> None:
                 await writer.drain()
 
         with pytest.raises(ConnectionError):
-            await asyncio.wait_for(write_on(), 5)
+            await asyncio.wait_for(write_on(), 30)
         writer.transport.abort()

@@ -41,7 +41,7 @@ def by(seconds: float) -> DueTime:
 
 async def rested(threads: Threads) -> None:
     """Wait until every thread is back."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while threads.counts() != {"permits": 0, "waiting": 0}:  # noqa: ASYNC110 - a thread tells no event
             await asyncio.sleep(0.001)
 

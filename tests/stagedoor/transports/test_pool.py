@@ -93,6 +93,25 @@ async def test_a_place_passed_to_somebody_cancelled_is_passed_on(pool: Pool) -> 
     assert pool.in_use() == 1
 
 
+@pytest.mark.parametrize("others", [0, 1])
+async def test_x1_a_connection_that_closes_in_the_moment_of_a_cancellation_is_not_kept(
+    pool: Pool, others: int
+) -> None:
+    """X1: it lay among the idle ones, closed, and its place was counted twice."""
+    held = await pool.acquire(FAR)
+    first = await waiting(pool)
+    rest = [await waiting(pool) for _ in range(others)]
+
+    pool.give_back(held)
+    held.close()
+    first.cancel()
+    got = [await one for one in rest]
+
+    assert (await asyncio.gather(first, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+    assert [one.closed for one in got] == [False] * others
+    assert pool.statistics() == PoolStatistics(size=1, in_use=others, idle=0, waiting=0, opened=1 + others)
+
+
 async def test_nobody_waits_beyond_the_deadline(pool: Pool) -> None:
     held = await pool.acquire(FAR)
 

@@ -96,7 +96,7 @@ async def test_g4_nothing_is_called_out_before_the_engine_sees_it(
     seen = []
     for _ in range(3):
         await clock.advance(0.25)
-        async with asyncio.timeout(5):  # the manifest is read by a thread
+        async with asyncio.timeout(30):  # the manifest is read by a thread
             await engine.looked.wait()
         engine.looked.clear()
         seen.append(await held(store))

@@ -228,7 +228,7 @@ async def test_a_failed_commit_removes_the_upload(
 
     monkeypatch.setattr(changes, "create", failing)
     reply = await added(memes)
-    for _ in range(100):
+    for _ in range(3_000):
         if not media.files:
             break
         await asyncio.sleep(0.01)
@@ -357,7 +357,7 @@ async def test_the_demo_hangs_where_nothing_hangs_and_goes_on_where_it_was(
     async def hung(wanted: int, more: Settings) -> list[dict[str, Any]]:
         async with started(memes_app.build(more, stream=log)) as ask:
             found: list[dict[str, Any]] = []
-            for _ in range(500):
+            for _ in range(3_000):
                 found = (await ask("/memes")).json
                 if len(found) >= wanted:
                     break

@@ -112,6 +112,17 @@ async def test_a_change_of_the_file_counts_a_second_later(file: Path) -> None:
         assert (old.status, new.status) == (401, 200)
 
 
+@pytest.mark.parametrize("kind", ["a pipe", "a device"])
+def test_what_is_no_file_of_keys_holds_nobody_up(tmp_path: Path, kind: str) -> None:
+    """G2: a pipe is waited at for ever, and a device has no end."""
+    path = Path("/dev/zero") if kind == "a device" else tmp_path / "keys"
+    if kind == "a pipe":
+        os.mkfifo(path)
+
+    with pytest.raises(ValueError, match=r"must be a file, not a pipe|must hold at most 4194304 octets"):
+        read_file(path)
+
+
 @pytest.mark.parametrize("change", ["gone", "bad", "latin", "huge"])
 async def test_a_file_that_has_become_unreadable_changes_nothing(
     file: Path, change: str, caplog: pytest.LogCaptureFixture
