@@ -23,14 +23,15 @@ from cinema.stack.ground import check_ground
 from cinema.stack.parts import parts_of
 from cinema.stack.run import run
 from stagedoor._commands.listening import listening_fault
+from tests import servers
 
 SETTING, COMMAND, TAKEN, PLACE, DISK = 78, 64, 69, 73, 74
 
 
 def free_row() -> int:
-    """Return the first of seven free ports in a row, below those that connections go out from."""
+    """Return the first of seven free ports in a row, below those that tests are given and connections go out from."""
     while True:
-        first = random.randrange(15_000, 30_000)
+        first = random.randrange(10_000, servers.ROWS.start - 7)
         if all(listening_fault("127.0.0.1", first + number) is None for number in range(7)):
             return first
 
