@@ -11,6 +11,7 @@ change the modes of folders up to the root: only its binaries are used here, as 
 import contextlib
 import importlib.util
 import os
+import random
 import re
 import shutil
 import signal
@@ -49,7 +50,9 @@ START_SECONDS = 20.0
 STOP_SECONDS = 5.0
 # sun_path is short and `nobody` must get in: not the (deep, private) temporary folder of pytest.
 DATA = Path("/tmp")
-_GIVEN: set[int] = set()
+# Below those that the kernel hands out: between our look at a port and its use, nobody's socket gets it by chance.
+ROWS = range(16_384, 32_640, 64)
+_ROW: list[int] = []
 DEBIAN = Path("/usr/lib/postgresql")
 SCRIPTS = Path(sys.executable).parent
 _TRIES, _PAUSE = 20, 0.25
@@ -425,14 +428,26 @@ def unprivileged() -> list[str]:
 
 
 def free_port() -> int:
-    """Ask the kernel for a port that nobody has just now, and that was not given to anybody before."""
+    """Give a port that nobody has, and that nobody else is given before it is used, nor twice."""
     while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port = int(probe.getsockname()[1])
-        if port not in _GIVEN:
-            _GIVEN.add(port)
+        port = (_ROW or _new_row()).pop()
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((LOOPBACK, port))
             return port
+
+
+def _new_row() -> list[int]:
+    """Make a row of ports ours: no other run of tests takes one of them while its first is bound."""
+    for first in random.sample(ROWS, len(ROWS)):
+        with socket.socket() as holder:
+            try:
+                holder.bind((LOOPBACK, first))
+            except OSError:
+                continue
+            holder.detach()  # until this process ends
+            _ROW.extend(range(first + 1, first + ROWS.step))
+            return _ROW
+    raise Unavailable(f"every port from {ROWS.start} to {ROWS.stop} is taken")
 
 
 def ask(port: int, question: bytes) -> bytes:

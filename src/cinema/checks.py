@@ -6,12 +6,15 @@ What may come right later, a database or a service that does not answer yet, is 
 import errno
 import os
 import sqlite3
+import stat
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import unquote
 
 from cinema.faults import Fault, of_disk, of_sqlite
 from cinema.settings import Settings
 from stagedoor._commands.listening import listening_fault
+from stagedoor._door.descriptors import too_few
 
 __all__ = [
     "check_database",
@@ -19,6 +22,7 @@ __all__ = [
     "check_folder",
     "check_index",
     "check_listening",
+    "check_open_files",
     "nearest",
     "refusal",
     "sqlite_file",
@@ -34,6 +38,13 @@ def check_listening(host: str, port: int, host_setting: str, port_setting: str) 
     if fault is not None:
         name = host_setting if fault.at == "host" else port_setting
         raise Fault(f"{name}: {fault.line}", fault.code)
+
+
+def check_open_files() -> None:
+    """Raise `Fault` where the system lets a process open too few files to serve anybody."""
+    line = too_few()
+    if line is not None:
+        raise Fault(line)
 
 
 def check_folder(setting: str, folder: Path, shown: Path | None = None) -> None:
@@ -65,10 +76,30 @@ def refusal(folder: Path) -> int:
 def check_file(setting: str, file: Path) -> None:
     """Raise `Fault` unless a file can be written or made; one that is there may be replaced."""
     check_folder(setting, file.parent, file)
+    try:
+        kind = _kind_of(file)
+    except OSError as error:  # too long a name, a link to itself or to nowhere
+        raise of_disk(error, setting, file) from error
+    if not stat.S_ISREG(kind) and not stat.S_ISDIR(kind):
+        raise Fault(f"{setting}: {str(file)!r} must be a file, not a pipe, socket or device", os.EX_CANTCREAT)
     closed = file.exists() and not os.access(file, os.R_OK | os.W_OK)
-    number = errno.EISDIR if file.is_dir() else errno.EACCES if closed else 0
+    number = errno.EISDIR if stat.S_ISDIR(kind) else errno.EACCES if closed else 0
     if number:
         raise of_disk(OSError(number, os.strerror(number)), setting, file)
+
+
+def _kind_of(file: Path) -> int:
+    """Return the mode of a file, that of a new one where it is still to be made; raises `OSError` if it cannot be."""
+    try:
+        file.lstat()
+    except FileNotFoundError:
+        return stat.S_IFREG
+    try:
+        return file.stat().st_mode
+    except FileNotFoundError:  # a link to where it is to be made: on another disk, say
+        if file.readlink().parent.is_dir():
+            return stat.S_IFREG
+        raise
 
 
 def check_index(settings: Settings) -> None:
@@ -98,7 +129,7 @@ def check_database(settings: Settings) -> None:
 def sqlite_file(settings: Settings) -> Path | None:
     """Return the file that is the database; None if it is a server."""
     url = settings.database_url
-    return Path(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+    return Path(unquote(url.removeprefix(_SQLITE))) if url.startswith(_SQLITE) else None
 
 
 def nearest(folder: Path) -> Path:

@@ -191,9 +191,11 @@ def seed(
 
 def _need_tables(settings: "Settings") -> None:
     """End the command where the database has not been brought to this release."""
-    from cinema.checks import sqlite_file
+    from cinema.checks import check_database, sqlite_file
     from cinema.database.migrate import lacks_tables
 
+    with _told():
+        check_database(settings)
     file = sqlite_file(settings)
     if (file is not None and not file.exists()) or _write(settings, lacks_tables):
         _fail(os.EX_CONFIG, "DATABASE_URL: this database lacks tables; cinema migrate")

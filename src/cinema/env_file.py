@@ -8,7 +8,11 @@ from pathlib import Path
 from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 
+from stagedoor._guards.plain_file import read_plain
+
 __all__ = ["EnvFile", "EnvFileError", "read_env_file"]
+
+_LARGEST = 2**20  # octets; whatever is larger was not meant
 
 
 class EnvFileError(ValueError):
@@ -31,11 +35,13 @@ def read_env_file(path: Path | None) -> EnvFile:
 
     """
     try:
-        data = b"" if path is None else path.read_bytes()
+        data = b"" if path is None else read_plain(path, _LARGEST)
     except FileNotFoundError:
         return EnvFile({}, {})
     except OSError as error:
         raise EnvFileError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise EnvFileError(f"{path}: {error}") from error
     text = _decoded(path, data)
     lines = dict(_lines(path, text))
     found = dotenv_values(stream=StringIO(text))

@@ -12,6 +12,7 @@ from pathlib import Path
 __all__ = ["Fault", "of_disk", "of_sqlite"]
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_MANY = frozenset({errno.EMFILE, errno.ENFILE})
 _CLOSED = {
     errno.EROFS: "lies on a disk that can only be read",
     errno.EACCES: "may not be written by this user",
@@ -44,6 +45,8 @@ def of_disk(error: OSError, setting: str, place: object) -> Fault:
     """Return what an error of the system means for the file or folder that a setting names."""
     if error.errno in _FULL:
         return Fault(f"{setting}: the disk that {str(place)!r} lies on is full", os.EX_IOERR)
+    if error.errno in _MANY:
+        return Fault("ulimit -n: this process may open no further file; 65536 is a good limit")
     known = _CLOSED.get(error.errno or 0)
     if known is None:
         return Fault(f"{setting}: {str(place)!r} cannot be used ({error.strerror or error})", os.EX_IOERR)

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from stagedoor._guards.plain_file import read_plain
+
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-__all__ = ["KNOWN", "arguments_of", "one_host", "wrong_address", "wrong_parameter"]
+__all__ = ["KNOWN", "arguments_of", "is_certificates", "one_host", "wrong_address", "wrong_parameter"]
 
+_LARGEST: Final = 2**24  # octets: those of the system hold a quarter of a megabyte
 _MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _SESSIONS: Final = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
 _OWN_SETTINGS: Final = frozenset(
@@ -84,15 +87,16 @@ def wrong_parameter(query: str) -> str | None:
             return f"must have as {name} one of {', '.join(_WORDS[name])}"
         if name == "connect_timeout" and not (said.isascii() and said.isdigit()):
             return "must have a connect_timeout of whole seconds"
-        if name == "sslrootcert" and said != "system" and not _is_readable(Path(said)):
+        if name == "sslrootcert" and said != "system" and not is_certificates(Path(said)):
             return f"must have as sslrootcert the word system, or a file of certificates, not {said!r}"
     return None
 
 
-def _is_readable(path: Path) -> bool:
+def is_certificates(path: Path) -> bool:
+    """Tell whether a file holds certificates."""
     try:
-        return b"-----BEGIN CERTIFICATE-----" in path.read_bytes()
-    except OSError:
+        return b"-----BEGIN CERTIFICATE-----" in read_plain(path, _LARGEST)
+    except (OSError, ValueError):
         return False
 
 

@@ -6,6 +6,8 @@ That is how container platforms hand over secrets, which then stand in no enviro
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from stagedoor._guards.plain_file import read_plain
+
 __all__ = ["as_file_name", "is_file_name", "values_from_files"]
 
 _SUFFIX = "_FILE"
@@ -42,13 +44,11 @@ def values_from_files(said: Mapping[str, str], known: Collection[str]) -> dict[s
 def _content(name: str, path: Path) -> str:
     """Return what stands in a file, less the end of its line."""
     try:
-        with path.open("rb") as file:
-            octets = file.read(_LONGEST + 1)
-        text = octets.decode()
+        text = read_plain(path, _LONGEST).decode("utf-8-sig")
     except OSError as error:
         raise ValueError(f"{name}{_SUFFIX}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ValueError(f"{name}{_SUFFIX}: must hold UTF-8") from None
-    if len(octets) > _LONGEST:
-        raise ValueError(f"{name}{_SUFFIX}: must hold at most {_LONGEST} octets")
+    except ValueError as error:
+        raise ValueError(f"{name}{_SUFFIX}: {error}") from None
     return text.rstrip("\r\n")

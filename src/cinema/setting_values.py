@@ -5,15 +5,16 @@ import re
 from importlib.util import find_spec
 from ipaddress import ip_network
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
-from cinema.libpq import one_host, wrong_address
+from cinema.libpq import is_certificates, one_host, wrong_address
 from stagedoor._cache.redis_address import RedisAddress
 from stagedoor._face.settings import is_host_or_address, is_redis_prefix
 from stagedoor._web.cors import is_origin
 from stagedoor.errors import ConfigError
 
 __all__ = [
+    "bucket",
     "database_url",
     "dsn",
     "host",
@@ -21,7 +22,9 @@ __all__ = [
     "http_url",
     "items",
     "networks",
+    "one_line",
     "origins",
+    "place",
     "rate",
     "rates",
     "redis_prefix",
@@ -29,6 +32,8 @@ __all__ = [
     "replaceable",
     "token",
     "upper",
+    "user",
+    "with_authorities",
 ]
 
 
@@ -41,16 +46,35 @@ def _split(url: str) -> SplitResult | None:
     return parts
 
 
+# Surrogates are how Python tells octets of the environment that are no UTF-8.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def one_line(value: object) -> object:
+    """Return whatever may be a value at all: what says nothing, or holds what nobody sees, was not meant."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        raise ValueError("must not be blank; leave it empty for its default")
+    if _UNSEEN.search(value):
+        raise ValueError("must be one line of text, without control characters")
+    return value
+
+
+_VISIBLE = re.compile(r"[!-~]+")
+
+
 def http_url(value: str) -> str:
     """Return the address of a service, without a last slash."""
     parts = _split(value)
     if (
         parts is None
+        or not _VISIBLE.fullmatch(value)
+        or "?" in value
+        or "#" in value
         or parts.scheme not in {"http", "https"}
         or not is_host_or_address(parts.hostname)
         or parts.port == 0
-        or parts.query
-        or parts.fragment
     ):
         raise ValueError("must be an address such as http://127.0.0.1:8001")
     if parts.username is not None:
@@ -107,6 +131,7 @@ def _sqlite_path(rest: str) -> str:
         raise ValueError(
             "must name a file that several processes can open, such as sqlite+aiosqlite:///./data/cinema.db"
         )
+    place(Path(rest.removeprefix("/")))
     if "?" in rest:
         raise ValueError("must have no parameters where it names a file")
     return rest
@@ -189,15 +214,55 @@ def dsn(value: str) -> str:
     return value
 
 
+def place(value: Path) -> Path:
+    """Return the path of a file or folder."""
+    if value.parts and value.parts[0].startswith("~"):
+        raise ValueError("must be a path as it is: what ~ means only a shell knows")
+    return value
+
+
 def replaceable(value: Path) -> Path:
     """Return the path of a file that may be replaced."""
     # By `os.path`, which takes what may not be looked at for absent: that is for whoever writes it to find out.
     if not value.name or (os.path.exists(value) and not os.path.isfile(value)):  # noqa: PTH110, PTH113
         raise ValueError("must name a file that may be replaced, such as ./data/etl-state.json")
-    return value
+    return place(value)
 
 
 _TOKEN = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+
+_BUCKET = re.compile(r"[A-Za-z0-9][\w.-]{0,254}", re.ASCII)
+
+
+def bucket(value: str) -> str:
+    """Return the name of a bucket or a region: it is a part of addresses."""
+    if not _BUCKET.fullmatch(value):
+        raise ValueError(
+            "must be letters, digits, dots, hyphens and underscores, such as memes or eu-central-1"
+        )
+    return value
+
+
+def with_authorities(url: str, file: str) -> str:
+    """Return the address of a Redis that is believed by whom a file names."""
+    if not url.startswith(("rediss", "valkeys")):
+        raise ValueError("REDIS_CA_FILE: must have rediss:// in REDIS_URL beside it, which is TLS")
+    if "ssl_ca_certs=" in url:
+        raise ValueError("REDIS_CA_FILE: must not be set beside ssl_ca_certs in REDIS_URL")
+    if not is_certificates(Path(file)):
+        raise ValueError("REDIS_CA_FILE: must be a file of certificates, such as /etc/ssl/ca.pem")
+    return f"{url}{'&' if '?' in url else '?'}{urlencode({'ssl_ca_certs': file})}"
+
+
+_USER = re.compile(r"[^:]+")
+
+
+def user(value: str) -> str:
+    """Return a user's name, as it is sent before a colon (RFC 7617 2)."""
+    if not _USER.fullmatch(value):
+        raise ValueError("must have no colon")
+    return value
 
 
 def token(value: str) -> str:

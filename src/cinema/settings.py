@@ -24,6 +24,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
@@ -33,6 +34,7 @@ from cinema.env_file import EnvFileError, read_env_file
 from cinema.secret_files import values_from_files
 from cinema.setting_faults import SECRET, told
 from cinema.setting_names import nobodys, without_links
+from cinema.setting_pairs import without_effect
 from cinema.telemetry import share_variables
 from stagedoor import JwtSettings
 from stagedoor.errors import ConfigError
@@ -73,6 +75,7 @@ Deadline = Annotated[int, Field(ge=1, le=30_000)]
 Seconds = Annotated[int, Field(ge=1, le=86_400)]
 Lifetime = Annotated[int, Field(ge=0, le=31_536_000)]
 HttpUrl = Annotated[str, AfterValidator(setting_values.http_url)]
+Place = Annotated[Path, AfterValidator(setting_values.place)]
 Text = Annotated[str, Field(max_length=4_096)]
 
 
@@ -127,7 +130,7 @@ class Settings(BaseModel):
     gateway_trusted_proxies: Annotated[Text, AfterValidator(setting_values.networks)] = ""
     gateway_cors_origins: Annotated[Text, AfterValidator(setting_values.origins)] = ""
     gateway_auth: Literal["off", "key", "jwt"] = "off"
-    gateway_api_keys_file: Path | None = None
+    gateway_api_keys_file: Place | None = None
     gateway_jwt_jwks_url: Text = ""
     gateway_jwt_secret: Text = ""
     gateway_jwt_algorithms: Text = ""
@@ -142,11 +145,12 @@ class Settings(BaseModel):
     films: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
     memes: Annotated[int, Field(ge=0, le=10_000)] = 300
     redis_url: Annotated[Text, AfterValidator(setting_values.redis_url)] | None = None
+    redis_ca_file: Place | None = None  # becomes a part of the address
     redis_prefix: Annotated[str, AfterValidator(setting_values.redis_prefix)] = "cinema"
     redis_timeout_ms: Milliseconds = 20
     search_url: HttpUrl | None = None
-    search_dir: Path = Path("./data/index")
-    search_user: Text | None = None
+    search_dir: Place = Path("./data/index")
+    search_user: Annotated[Text, AfterValidator(setting_values.user)] | None = None
     search_password: Text | None = None
     search_timeout_ms: Milliseconds = 140
     search_etl_interval_s: Seconds = 60
@@ -161,12 +165,12 @@ class Settings(BaseModel):
     media_url: HttpUrl = "http://127.0.0.1:8005"
     media_token: Annotated[Text, AfterValidator(setting_values.token)] | None = None
     media_store: Literal["local", "s3"] = "local"
-    media_dir: Path = Path("./data/media")
+    media_dir: Place = Path("./data/media")
     media_s3_endpoint: HttpUrl | None = None
-    media_s3_bucket: Text | None = None
-    media_s3_region: Text | None = None
-    media_s3_access_key: Text | None = None
-    media_s3_secret_key: Text | None = None
+    media_s3_bucket: Annotated[Text, AfterValidator(setting_values.bucket)] | None = None
+    media_s3_region: Annotated[Text, AfterValidator(setting_values.bucket)] | None = None
+    media_s3_access_key: Annotated[Text, AfterValidator(setting_values.token)] | None = None
+    media_s3_secret_key: Annotated[Text, AfterValidator(setting_values.token)] | None = None
     media_max_bytes: Positive = 20_971_520
     media_max_pixels: Positive = 50_000_000
     ghibli_base_url: HttpUrl = "http://127.0.0.1:8006"
@@ -186,13 +190,28 @@ class Settings(BaseModel):
     @classmethod
     def _with_ports(cls, said: dict[str, Any]) -> dict[str, Any]:
         """Let what is not said follow `CINEMA_PORTS`; what that must be is told where it is checked."""
-        first = str(said.get("cinema_ports") or "")
-        if not first.isdecimal() or not first.isascii():
+        try:
+            first = int(
+                str(said.get("cinema_ports") or "")
+            )  # as it is read there: with blanks around it, too
+        except ValueError:
             return said
-        addresses = {
-            name: f"http://127.0.0.1:{number}" for number, name in enumerate(_IN_A_ROW, int(first) + 1)
-        }
+        addresses = {name: f"http://127.0.0.1:{number}" for number, name in enumerate(_IN_A_ROW, first + 1)}
         return {"gateway_port": first, **addresses, **said}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_authorities(cls, said: dict[str, Any]) -> dict[str, Any]:
+        """Let Redis be believed by whom `REDIS_CA_FILE` names; what both must be is told where they are checked."""
+        url, file = said.get("redis_url"), said.get("redis_ca_file")
+        if not (url and file):
+            return said
+        return {**said, "redis_url": setting_values.with_authorities(str(url), str(file))}
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _must_be_one_line(cls, value: object) -> object:
+        return setting_values.one_line(value)
 
     @model_validator(mode="after")
     def _must_agree(self) -> Self:
@@ -207,6 +226,9 @@ class Settings(BaseModel):
                 if not getattr(self, f"media_s3_{name}"):
                     raise ValueError(f"MEDIA_S3_{name.upper()}: must be set when MEDIA_STORE is s3")
         self._must_know_callers()
+        idle = without_effect(self.model_fields_set)
+        if idle is not None:
+            raise ValueError(idle)
         return self
 
     def _must_know_callers(self) -> None:

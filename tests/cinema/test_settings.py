@@ -1,13 +1,17 @@
 """Settings: every fault is one line that names the variable and what would be right."""
 
+import os
 from ipaddress import ip_network
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
+import certifi
 import pytest
 from pydantic import ValidationError
 
 from cinema.setting_names import nobodys
 from cinema.settings import RateLimit, Settings, SettingsError, host_of, load, port_of
+from stagedoor._cache.redis_address import RedisAddress
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +91,7 @@ def test_the_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp
         ("GHIBLI_TIMEOUT_MS", "30001", "a whole number from 1 to 30000"),
         ("MEDIA_STORE", "ftp", "one of local, s3"),
         ("MEDIA_TOKEN", "clé", "ASCII characters that can be seen"),
-        ("MEDIA_TOKEN", "two\nlines", "ASCII characters that can be seen"),
+        ("MEDIA_TOKEN", "two\nlines", "one line of text"),
         ("DATABASE_URL", "mysql://h/d", "postgresql+asyncpg://"),
         ("DATABASE_URL", "sqlite+aiosqlite:///:memory:", "a file"),
         ("REDIS_URL", "http://h", "redis://"),
@@ -106,6 +110,114 @@ def test_a_bad_value_is_refused_in_one_line(
     assert line.startswith(f"{name}: must ")
     assert right in line
     assert "\n" not in line
+
+
+@pytest.mark.parametrize("name", sorted(name.upper() for name in Settings.model_fields))
+@pytest.mark.parametrize("value", ["  ", "8000\n", "a\tb", "\x1b[0m", "\udcff"])
+def test_g2_what_nobody_sees_is_no_value(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """G2: the end of a line that a secret has brought along is found at the start, and not by what stands behind."""
+    line = refusal(monkeypatch, **{name: value})
+
+    assert line.startswith(f"{name}: must ")
+    assert "\n" not in line
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("name", ["GATEWAY_USERS_URL", "SEARCH_URL", "MEDIA_S3_ENDPOINT", "GHIBLI_BASE_URL"])
+@pytest.mark.parametrize(
+    "value", [" http://h:1", "http://h:1/a b", "http://h:1?", "http://h:1#", "http://h:1 "]
+)
+def test_g2_an_address_is_one_as_it_stands(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """G2: what comes behind it would be no path; the gateway said so, by the names of its times."""
+    assert refusal(monkeypatch, **{name: value}).startswith(f"{name}: must be an address such as ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "right"),
+    [
+        ("MEDIA_S3_BUCKET", "memes/../users", "must be letters, digits, dots"),
+        ("MEDIA_S3_REGION", "eu central", "must be letters, digits, dots"),
+        ("MEDIA_S3_ACCESS_KEY", "cl\u00e9", "must be ASCII characters"),
+        ("MEDIA_S3_SECRET_KEY", "cl\u00e9", "must be ASCII characters"),
+        ("SEARCH_USER", "ann:b", "must have no colon"),
+    ],
+)
+def test_g2_what_another_cannot_be_told_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, right: str
+) -> None:
+    """G2: of it a library makes a header field or an address, and a traceback of 60 lines."""
+    assert refusal(monkeypatch, **{name: value}).startswith(f"{name}: {right}")
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"GATEWAY_API_KEYS_FILE": "keys"}, "GATEWAY_API_KEYS_FILE: does nothing without GATEWAY_AUTH=key"),
+        (
+            {"GATEWAY_JWT_JWKS_URL": "https://h/k"},
+            "GATEWAY_JWT_JWKS_URL: does nothing without GATEWAY_AUTH=jwt",
+        ),
+        ({"GATEWAY_JWT_SECRET": "s" * 32}, "GATEWAY_JWT_SECRET: does nothing without GATEWAY_AUTH=jwt"),
+        ({"MEDIA_S3_BUCKET": "memes"}, "MEDIA_S3_BUCKET: does nothing without MEDIA_STORE=s3; set both"),
+    ],
+)
+def test_g2_half_of_a_pair_is_refused_unless_the_other_is_said(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], line: str
+) -> None:
+    """G2: who has a file of keys believes that only their owners write."""
+    assert refusal(monkeypatch, **given).startswith(line)
+
+    monkeypatch.setenv("GATEWAY_AUTH", "off")
+    monkeypatch.setenv("MEDIA_STORE", "local")
+    assert load(None).gateway_auth == "off"
+
+
+def test_redis_may_be_believed_by_an_authority_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Contract 16: REDIS_CA_FILE, which nobody read; the address is what everything is built from."""
+    roots = certifi.where()
+    monkeypatch.setenv("REDIS_CA_FILE", roots)
+    monkeypatch.setenv("REDIS_URL", "rediss://h:6379/0?ssl_check_hostname=false")
+
+    url = load(None).redis_url or ""
+
+    assert parse_qs(urlsplit(url).query) == {"ssl_check_hostname": ["false"], "ssl_ca_certs": [roots]}
+    assert RedisAddress.of(url).tls is not None
+
+
+@pytest.mark.parametrize(
+    ("url", "file", "line"),
+    [
+        ("redis://h", "", "REDIS_CA_FILE: must have rediss:// in REDIS_URL beside it"),
+        ("rediss://h?ssl_ca_certs=/x", "", "REDIS_CA_FILE: must not be set beside ssl_ca_certs"),
+        ("rediss://h", "/nowhere", "REDIS_CA_FILE: must be a file of certificates"),
+        ("rediss://h", "/dev/zero", "REDIS_CA_FILE: must be a file of certificates"),
+    ],
+)
+def test_an_authority_that_cannot_be_meant_is_refused(
+    monkeypatch: pytest.MonkeyPatch, url: str, file: str, line: str
+) -> None:
+    """Contract 16: in one line, by its own name."""
+    assert refusal(monkeypatch, REDIS_URL=url, REDIS_CA_FILE=file or certifi.where()).startswith(line)
+
+
+@pytest.mark.parametrize("variable", ["REDIS_URL_FILE", ".env"])
+def test_nobody_waits_at_a_pipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str) -> None:
+    """G2: opening one waits for somebody who writes, for ever."""
+    pipe = tmp_path / ".env"
+    os.mkfifo(pipe)
+    if variable != ".env":
+        monkeypatch.setenv(variable, str(pipe))
+
+    with pytest.raises(SettingsError, match="must be a file, not a pipe") as caught:
+        load(pipe if variable == ".env" else None)
+
+    assert variable in str(caught.value)
+
+
+def test_a_file_without_an_end_is_not_read_to_its_end() -> None:
+    """G2: it may be a device, or a log that somebody took for settings."""
+    with pytest.raises(SettingsError, match=r"^/dev/zero: must hold at most 1048576 octets$"):
+        load(Path("/dev/zero"))
 
 
 def test_several_faults_still_make_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -450,6 +562,16 @@ def test_a_file_from_windows_is_read(tmp_path: Path) -> None:
     file.write_bytes("\ufeffGATEWAY_PORT=8200\r\nFILMS=7\r\n".encode())
 
     assert (load(file).gateway_port, load(file).films) == (8200, 7)
+
+
+@pytest.mark.parametrize("said", ["9000 ", "+9000", " 9000"])
+def test_one_setting_moves_all_ports_however_it_is_written(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    """Contract 16: it was taken as 9000, and moved nothing."""
+    monkeypatch.setenv("CINEMA_PORTS", said)
+
+    assert (load(None).gateway_port, port_of(load(None).gateway_users_url)) == (9000, 9001)
 
 
 def test_one_setting_moves_all_ports(monkeypatch: pytest.MonkeyPatch) -> None:

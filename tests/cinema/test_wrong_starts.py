@@ -16,21 +16,22 @@ from types import SimpleNamespace
 
 import pytest
 
-from cinema.checks import check_database, check_file, check_folder
+from cinema.checks import check_database, check_file, check_folder, sqlite_file
 from cinema.faults import Fault, of_disk, of_sqlite
 from cinema.settings import Settings, SettingsError, load
 from cinema.stack.ground import check_ground
 from cinema.stack.parts import parts_of
 from cinema.stack.run import run
 from stagedoor._commands.listening import listening_fault
+from tests import servers
 
 SETTING, COMMAND, TAKEN, PLACE, DISK = 78, 64, 69, 73, 74
 
 
 def free_row() -> int:
-    """Return the first of seven free ports in a row, below those that connections go out from."""
+    """Return the first of seven free ports in a row, below those that tests are given and connections go out from."""
     while True:
-        first = random.randrange(15_000, 30_000)
+        first = random.randrange(10_000, servers.ROWS.start - 7)
         if all(listening_fault("127.0.0.1", first + number) is None for number in range(7)):
             return first
 
@@ -158,6 +159,19 @@ WRONG: list[tuple[dict[str, str], str, int]] = [
     ({"SEARCH_ETL_STATE": "/dev/null/state"}, "SEARCH_ETL_STATE: '/dev/null/state' has a file", PLACE),
     ({"MEDIA_DIR": "/dev/null"}, "MEDIA_DIR: '/dev/null' has a file where a folder must be", PLACE),
     ({"DATABASE_URL": "sqlite:////dev/null/c.db"}, "DATABASE_URL: '/dev/null/c.db' has a file", PLACE),
+    (
+        {"DATABASE_URL": "sqlite:////dev/null"},
+        "'/dev/null' must be a file, not a pipe, socket or device",
+        PLACE,
+    ),
+    ({"DATABASE_URL": f"sqlite:///./{'x' * 300}"}, "x' has too long a name", PLACE),
+    ({"DATABASE_URL": "sqlite:///~/c.db"}, "DATABASE_URL: must be a path as it is", SETTING),
+    (
+        {"MEDIA_DIR": "~/media"},
+        "MEDIA_DIR: must be a path as it is: what ~ means only a shell knows",
+        SETTING,
+    ),
+    ({"SEARCH_ETL_STATE": "~root/s"}, "SEARCH_ETL_STATE: must be a path as it is", SETTING),
     ({"DATABASE_URL": "sqlite:////proc/c.db"}, "DATABASE_URL: '/proc/c.db' lies on a disk that can", PLACE),
 ]
 
@@ -254,6 +268,41 @@ def test_g2_a_folder_is_no_file(tmp_path: Path) -> None:
     assert caught.value.code == PLACE
 
 
+@pytest.mark.parametrize("kind", ["a pipe", "a socket", "a link to itself", "a link to nowhere"])
+def test_g2_what_is_no_file_is_no_database(tmp_path: Path, kind: str) -> None:
+    """G2: each was told as a full disk, in a traceback of 178 lines, or by no service at all."""
+    file = tmp_path / "cinema.db"
+    match kind:
+        case "a pipe":
+            os.mkfifo(file)
+        case "a socket":
+            with socket.socket(socket.AF_UNIX) as listener:
+                listener.bind(str(file))
+        case _:
+            file.symlink_to(file if kind == "a link to itself" else tmp_path / "nowhere" / "cinema.db")
+
+    with pytest.raises(
+        Fault, match=r"DATABASE_URL: '.*cinema\.db' (must be a file|is a link|cannot be made)"
+    ) as caught:
+        check_database(Settings(database_url=f"sqlite+aiosqlite:///{file}"))
+
+    assert caught.value.code == PLACE
+
+
+def test_g2_a_link_to_a_file_that_is_still_to_be_made_is_well(tmp_path: Path) -> None:
+    """G2: data may lie on another disk."""
+    (tmp_path / "cinema.db").symlink_to(tmp_path / "real.db")
+
+    check_database(Settings(database_url=f"sqlite+aiosqlite:///{tmp_path}/cinema.db"))
+
+
+def test_a_name_that_an_address_has_to_escape_is_one_file_to_all(tmp_path: Path) -> None:
+    """G2: the migration made "a b.db", and the ETL missed "a%20b.db"."""
+    found = sqlite_file(Settings(database_url=f"sqlite+aiosqlite:///{tmp_path}/a%20b.db"))
+
+    assert found == tmp_path / "a b.db"
+
+
 @pytest.mark.parametrize("damage", [b"no database at all", b"SQLite format 3\0" + b"\xff" * 4_080])
 def test_g2_a_damaged_database_is_said_with_its_file(tmp_path: Path, damage: bytes) -> None:
     """G2: it is not a database that does not answer, and waiting does not help."""
@@ -344,6 +393,17 @@ def test_g2_what_the_system_says_of_a_place_is_told_in_its_words_at_least() -> N
             *("ghibli", {"PROMETHEUS_MULTIPROC_DIR": "/proc"}, b""),
             *("cinema: PROMETHEUS_MULTIPROC_DIR: '/proc' must be a folder that is there and can be", SETTING),
         ),
+        (
+            "users",
+            {"GATEWAY_USERS_URL": "http://h:1\n"},
+            b"",
+            "cinema: GATEWAY_USERS_URL: must be one",
+            SETTING,
+        ),
+        (
+            *("media", {"MEDIA_STORE": "s3", "MEDIA_S3_BUCKET": "  "}, b""),
+            *("cinema: MEDIA_S3_BUCKET: must not be blank", SETTING),
+        ),
         ("migrate", {"DATABASE_URL": "postgres://u@h.invalid/d"}, b"", "its host cannot be resolved", TAKEN),
     ],
 )
@@ -366,3 +426,53 @@ def test_g2_a_process_ends_with_the_line_and_the_code(
     assert line in done.stderr
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (code, "", 1)
     assert [one.name for one in tmp_path.iterdir()] == ([".env"] if file else [])
+
+
+@pytest.mark.parametrize("words", ["gateway", "users", "media", "up"])
+def test_g2_a_process_that_may_open_hardly_any_file_does_not_begin(tmp_path: Path, words: str) -> None:
+    """G2: whatever it opened last would be blamed, in a traceback."""
+    done = started(tmp_path, f"ulimit -n 40; exec {sys.executable} -m cinema {words}")
+
+    assert done.stderr == (
+        "cinema: ulimit -n: this process may open 40 files, and needs 128 at least; 65536 is a good limit\n"
+    )
+    assert done.returncode == SETTING
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", ["--version", "--help"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_g2_output_that_cannot_be_written_is_told_once(tmp_path: Path, words: str, unbuffered: str) -> None:
+    """G2: 74, as for every disk that is full; Python says it in two lines and as 120."""
+    command = f"PYTHONUNBUFFERED={unbuffered} exec {sys.executable} -m cinema {words} > /dev/full"
+    done = started(tmp_path, command)
+
+    assert (done.stderr, done.returncode) == ("output cannot be written (No space left on device)\n", DISK)
+
+
+def test_g2_who_has_seen_enough_is_told_nothing(tmp_path: Path) -> None:
+    """G2: the other end of a pipe may leave, as `head` does; and a script may close what it does not need."""
+    gone = started(tmp_path, f"sleep 0 | {sys.executable} -m cinema --version | :")
+    closed = started(tmp_path, f"exec {sys.executable} -m cinema migrate <&- >&-")
+
+    assert (gone.stderr, closed.stderr, closed.returncode) == ("", "", 0)
+    assert (tmp_path / "data" / "cinema.db").exists()
+
+
+def started(folder: Path, line: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["/bin/sh", "-c", line],
+        cwd=folder,
+        env={**os.environ, "CINEMA_PORTS": str(free_row())},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+
+
+def test_g2_too_many_open_files_are_told_as_that(tmp_path: Path) -> None:
+    """G2: it is no fault of the file that came last."""
+    fault = of_disk(OSError(errno.EMFILE, "Too many open files"), "SEARCH_DIR", tmp_path)
+
+    assert str(fault).startswith("ulimit -n: ")

@@ -129,7 +129,7 @@ def test_two_gateways_over_redis_show_one_snapshot(tmp_path: Path, valkey: Serve
     settings: dict[str, str | float] = {
         "REDIS_URL": valkey.url,
         "GHIBLI_TTL_S": 3,
-        "REDIS_TIMEOUT_MS": 500,
+        "REDIS_TIMEOUT_MS": 2000,
         "GATEWAY_RATE_LIMIT": "0",
     }
     one, two = (Platform(tmp_path / name, **settings, **PATIENT) for name in ("one", "two"))

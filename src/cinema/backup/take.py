@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 from cinema import __version__
 from cinema.backup.manifest import BackupManifest, BackupRefused, digest_of, write_manifest
@@ -96,7 +97,7 @@ async def _tables(settings: Settings, folder: Path) -> Mapping[str, int]:
     snapshot = folder / "tables" / _SNAPSHOT
     try:
         await asyncio.to_thread(_copy, file, snapshot)
-        return await _exported(f"sqlite+aiosqlite:///{snapshot}", folder, write=False)
+        return await _exported(f"sqlite+aiosqlite:///{quote(str(snapshot))}", folder, write=False)
     finally:
         await asyncio.to_thread(_remove_snapshot, snapshot.parent)
 

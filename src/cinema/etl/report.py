@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
@@ -138,7 +139,8 @@ def report_for(clock: Clock, *, text: bool, least: str) -> EtlReport:
         return Terminal()
 
     def write(line: bytes) -> None:
-        sys.stdout.buffer.write(line)
-        sys.stdout.buffer.flush()
+        with suppress(OSError):  # a line that cannot be written ends no work
+            sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
 
     return Lines(write, clock, least=least.lower(), text=text)

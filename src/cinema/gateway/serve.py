@@ -3,7 +3,7 @@
 import errno
 
 import stagedoor
-from cinema.checks import check_listening
+from cinema.checks import check_listening, check_open_files
 from cinema.faults import of_disk
 from cinema.gateway.start import told_of_settings
 from cinema.settings import Settings
@@ -19,6 +19,7 @@ def serve(settings: Settings, host: str | None = None) -> None:
 
     """
     address = (host or settings.gateway_host, settings.gateway_port)
+    check_open_files()
     check_listening(*address, "--host" if host else "GATEWAY_HOST", "GATEWAY_PORT")
     if settings.search_url is None and settings.search_dir.exists() and not settings.search_dir.is_dir():
         raise of_disk(NotADirectoryError(errno.ENOTDIR, ""), "SEARCH_DIR", settings.search_dir)

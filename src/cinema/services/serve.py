@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from cinema.checks import check_database, check_folder, check_listening
+from cinema.checks import check_database, check_folder, check_listening, check_open_files
 from cinema.services import SERVICES
 from cinema.settings import Settings
 from stagedoor._door import ServerHooks
@@ -21,6 +21,7 @@ def serve(settings: Settings, name: str, host: str | None = None) -> None:
     """
     service = SERVICES[name]
     bound, port = service.address(settings)
+    check_open_files()
     check_listening(host or bound, port, "--host" if host else service.setting, service.setting)
     _check_ground(settings, name, host or bound)
     app = import_module(service.module).build(settings)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Sequence
 
-from cinema.checks import check_database, check_folder, check_index
+from cinema.checks import check_database, check_folder, check_index, check_open_files
 from cinema.faults import Fault
 from cinema.settings import Settings
 from cinema.stack.parts import StackProcess
@@ -16,6 +16,7 @@ _OF_LIBRARIES = ("PROMETHEUS_MULTIPROC_DIR", "SSL_CERT_FILE")
 
 def check_ground(settings: Settings, parts: Iterable[StackProcess]) -> None:
     """Raise `Fault` for the first thing that keeps the platform from running; taken ports are told at once."""
+    check_open_files()
     listening = [part for part in parts if part.port]
     _check_ports(listening)
     if settings.docs_only:

@@ -3,6 +3,8 @@
 The codes are those of sysexits.h, so that scripts can tell them apart.
 """
 
+import errno
+import signal
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NoReturn
@@ -10,10 +12,13 @@ from typing import Any, Final, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from stagedoor._commands.streams import open_streams, written
+
 __all__ = [
     "CANNOT_CREATE",
     "CONFIG",
     "DATA",
+    "DISK",
     "FINDINGS",
     "MISSING",
     "SYSTEM",
@@ -30,6 +35,7 @@ MISSING: Final = 66  # there is no such module, or nothing of that name in it
 TAKEN: Final = 69  # another process listens there
 SYSTEM: Final = 71  # the system refuses
 CANNOT_CREATE: Final = 73  # a file or folder cannot be written
+DISK: Final = 74  # what is written to is full, or fails
 CONFIG: Final = 78  # a declaration or a setting cannot work
 
 _UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
@@ -50,9 +56,10 @@ class OneLine(TyperGroup):
 
     def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as typer has it
         """Run a command and end the process; without arguments, show what there is."""
+        open_streams()
         given = args[0] if args else options.pop("args", None)
         words = list(sys.argv[1:] if given is None else given) or ["--help"]
-        sys.exit(self._code(words, options | {"standalone_mode": False}))
+        sys.exit(written(self._code(words, options | {"standalone_mode": False})))
 
     def _code(self, words: Sequence[str], options: dict[str, Any]) -> int:
         try:
@@ -62,8 +69,19 @@ class OneLine(TyperGroup):
         except typer.Abort:
             return _told(SYSTEM, "stopped")
         except OSError as error:
-            return _told(SYSTEM, str(error))
+            return _of_system(error)
         return ended if isinstance(ended, int) else 0
+
+
+def _of_system(error: OSError) -> int:
+    """Tell what the system refused; what has no name is most often the output."""
+    if error.filename is not None:
+        return _told(SYSTEM, f"{error.filename}: {error.strerror}")
+    if error.errno == errno.EPIPE:  # who reads has seen enough
+        return 128 + signal.SIGPIPE
+    if error.errno in {errno.ENOSPC, errno.EIO}:
+        return _told(DISK, f"output cannot be written ({error.strerror})")
+    return _told(SYSTEM, str(error))
 
 
 def _told(code: int, line: str) -> int:

@@ -1,14 +1,13 @@
 """Serve an application behind the door, in this process or in several."""
 
-import contextlib
-import resource
-
 from stagedoor._asgi import Application
 from stagedoor._door.allocation import keep_freed_memory
 from stagedoor._door.config import DoorConfig, ServerHooks
+from stagedoor._door.descriptors import raise_descriptor_limit, too_few
 from stagedoor._door.limits import DoorLimits
 from stagedoor._door.server import DoorServer
 from stagedoor._door.workers import Workers
+from stagedoor.errors import ConfigError
 
 __all__ = ["serve"]
 
@@ -31,11 +30,16 @@ def serve(
     Several `workers` are processes and need `factory`, "module:function", which makes the application (or an
     `ServerHooks`) in each of them. One process takes either. A worker that dies is replaced; SIGHUP replaces all,
     one after the other, and refuses nobody.
+
+    Raises `ConfigError` where the system lets a process open too few files to serve anybody.
     """
     made = factory or app
     if made is None or (workers > 1 and factory is None):
         raise ValueError("serve: give an application, or a factory if there are several workers")
-    _raise_descriptor_limit()
+    raise_descriptor_limit()
+    wrong = too_few()
+    if wrong is not None:
+        raise ConfigError(wrong)
     keep_freed_memory()
     config = DoorConfig(
         made,
@@ -49,11 +53,3 @@ def serve(
         Workers(config).run()
     else:
         DoorServer(config).run()
-
-
-def _raise_descriptor_limit() -> None:
-    """Allow as many open descriptors as the system lets us: each connection is one."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

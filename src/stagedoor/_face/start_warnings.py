@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import multiprocessing
+import resource
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from stagedoor._transports.http import HttpTransport
 if TYPE_CHECKING:
     from stagedoor._face.running import Running
 
-__all__ = ["tell_unresolved", "unshared", "warned"]
+__all__ = ["crowded", "tell_unresolved", "unshared", "warned"]
 
 _LOGGER = logging.getLogger("stagedoor")
 
@@ -27,6 +28,15 @@ def unshared(settings: Settings, variable: str) -> str | None:
         return None
     limits = " and limits per client" if settings.rate_limit or settings.rate_limits else ""
     return f"purges{limits} hold for one process only, unless {variable} is set"
+
+
+def crowded(settings: Settings, most: int) -> str | None:
+    """Return what a limit of open files means for these settings; None if it lets in all that they do."""
+    if most == resource.RLIM_INFINITY or most > settings.max_connections:
+        return None
+    return (
+        f"at most {most} files may be open (ulimit -n), fewer than max_connections={settings.max_connections}"
+    )
 
 
 async def tell_unresolved(hosts: Mapping[str, str]) -> None:
@@ -47,6 +57,9 @@ async def warned(running: "Running") -> AsyncIterator[None]:
     note = unshared(running.settings, running.redis_variable)
     if note is not None and multiprocessing.parent_process() is not None:
         _LOGGER.warning("with several workers, %s", note)
+    few = crowded(running.settings, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    if few is not None:
+        _LOGGER.warning("%s: who comes when all are in use waits", few)
     transports = {} if running.settings.docs_only else {one.name: one.transport for one in running.remotes}
     hosts = {
         name: one.host for name, one in transports.items() if isinstance(one, HttpTransport) and one.host

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from stagedoor._clock import Clock
 from stagedoor._guards.apikeys import KeyTable, read_lines
+from stagedoor._guards.plain_file import read_plain
 
 __all__ = ["KeyFile", "read_file"]
 
@@ -20,10 +21,8 @@ _GONE: State = (0, 0, 0)
 def read_file(path: Path) -> tuple[State, KeyTable]:
     """Return what a file holds, and by what a change shows; raises `OSError`, and `ValueError` for a bad line."""
     state = _state_of(path)
-    if state[1] > _MOST:
-        raise ValueError("the file is too large")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_plain(path, _MOST).decode()
     except UnicodeDecodeError:
         raise ValueError("the file must be text in UTF-8") from None
     return state, KeyTable(read_lines(text.splitlines()))
@@ -64,9 +63,11 @@ class KeyFile:
         state = _GONE
         try:
             state = _state_of(self._path)
-            if state in {self._state, self._told}:
+            if state == self._told:
                 return
-            self._state, self._table = read_file(self._path)
+            self._told = None  # what is wrong after that is told again
+            if state != self._state:
+                self._state, self._table = read_file(self._path)
         except (OSError, ValueError) as error:
             if state == _GONE == self._told:
                 return

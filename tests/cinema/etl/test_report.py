@@ -1,9 +1,25 @@
 """What the ETL says of a walk."""
 
 import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
-from cinema.etl.report import Lines
+import pytest
+
+from cinema.etl.report import Lines, report_for
 from stagedoor.testing import ManualClock
+
+
+def test_a_line_that_cannot_be_written_ends_no_work(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G2: a full disk under the log was told as one under the index."""
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr(sys, "stdout", SimpleNamespace(buffer=full, isatty=lambda: False))
+        report = report_for(clock, text=False, least="info")
+        report.note("info", "etl_rebuild", reason="there is no state yet")
+        report.close()
 
 
 async def test_a_walk_says_how_far_it_is_and_how_fast_it_was(clock: ManualClock) -> None:

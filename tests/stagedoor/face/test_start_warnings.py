@@ -2,11 +2,12 @@
 
 import logging
 import multiprocessing
+import resource
 
 import pytest
 
 from stagedoor import Gateway, Settings
-from stagedoor._face.start_warnings import tell_unresolved, unshared, warned
+from stagedoor._face.start_warnings import crowded, tell_unresolved, unshared, warned
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,16 @@ def test_g4_what_workers_do_not_share_is_said(settings: Settings, words: str | N
     note = unshared(settings, "SHOP_REDIS_URL")
 
     assert (note is None) if words is None else (words in (note or "") and "SHOP_REDIS_URL" in (note or ""))
+
+
+@pytest.mark.parametrize(("most", "said"), [(256, True), (12_001, False), (resource.RLIM_INFINITY, False)])
+def test_a_limit_of_open_files_below_ours_is_said(most: int, said: bool) -> None:
+    """Contract 17: 10,000 connections are not there where the system allows 256 files."""
+    told = crowded(Settings(max_connections=12_000), most)
+
+    assert told == (
+        "at most 256 files may be open (ulimit -n), fewer than max_connections=12000" if said else None
+    )
 
 
 async def test_a_host_that_cannot_be_resolved_yet_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:

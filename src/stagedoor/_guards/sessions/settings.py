@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from stagedoor._cache.redis_address import RedisAddress
+from stagedoor._guards.plain_file import read_plain
 from stagedoor._guards.settings import ASYMMETRIC, Rows, listed_words
 from stagedoor.errors import ConfigError
 
@@ -36,6 +37,7 @@ NEEDED: Final = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET", "BASE_URL")
 _USUAL: Final = ("RS256", "PS256", "ES256", "EdDSA")
 _LONGEST: Final = 366 * 86_400.0
 _LEEWAY: Final = 600.0
+_LARGEST: Final = 65_536  # octets of a secret's file
 _ARGUMENT = re.compile(r"SessionSettings\((\w+)=\.\.\.\)")
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 3.3
@@ -119,7 +121,7 @@ def _secret(said: str, file: str, name: str) -> str:
     if not file:
         return said
     try:
-        found = Path(file).read_text(encoding="utf-8").strip()
+        found = read_plain(Path(file), _LARGEST).decode().strip()
     except (OSError, ValueError) as error:
         raise ConfigError(f"{name}_FILE: the file cannot be read ({type(error).__name__})") from error
     if not found:

@@ -112,6 +112,17 @@ async def test_a_change_of_the_file_counts_a_second_later(file: Path) -> None:
         assert (old.status, new.status) == (401, 200)
 
 
+@pytest.mark.parametrize("kind", ["a pipe", "a device"])
+def test_what_is_no_file_of_keys_holds_nobody_up(tmp_path: Path, kind: str) -> None:
+    """G2: a pipe is waited at for ever, and a device has no end."""
+    path = Path("/dev/zero") if kind == "a device" else tmp_path / "keys"
+    if kind == "a pipe":
+        os.mkfifo(path)
+
+    with pytest.raises(ValueError, match=r"must be a file, not a pipe|must hold at most 4194304 octets"):
+        read_file(path)
+
+
 @pytest.mark.parametrize("change", ["gone", "bad", "latin", "huge"])
 async def test_a_file_that_has_become_unreadable_changes_nothing(
     file: Path, change: str, caplog: pytest.LogCaptureFixture
@@ -131,6 +142,21 @@ async def test_a_file_that_has_become_unreadable_changes_nothing(
         write(file, line("k9", "nine"))
         await stage.advance(1.0)
         assert (await stage.get("/who", x_api_key="k9")).status == 200
+
+
+async def test_a_file_that_is_lost_again_is_told_again(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Moved away and back as it was, or written anew: the next time is news, whoever looked at the log before."""
+    caplog.set_level(logging.WARNING, "stagedoor.guards")
+    aside = file.with_name("aside")
+    told = []
+    async with Stage(app, environment=environment(file)) as stage:
+        for there, here in ((file, aside), (aside, file), (file, aside), (aside, file)):
+            there.rename(here)
+            await stage.advance(1.0)
+            assert (await stage.get("/who", x_api_key="k1")).status == 200
+            told.append(len(caplog.records))
+
+    assert told == [1, 1, 2, 2]
 
 
 @pytest.mark.parametrize(
