@@ -44,9 +44,10 @@ def directly(ask: Ask) -> Request:
     """Return the request that the gateway would make of a node for a question."""
     query = _query(ask)
     asked = quick(query, _INDICES[query.index])
-    if asked.count is None:
+    beside = [body for body in (asked.count, asked.apart) if body is not None]
+    if not beside:
         return f"/{query.index}/_search", orjson.dumps(asked.page).decode()
-    lines = (f"{{}}\n{orjson.dumps(body).decode()}\n" for body in (asked.page, asked.count))
+    lines = (f"{{}}\n{orjson.dumps(body).decode()}\n" for body in (asked.page, *beside))
     return f"/{query.index}/_msearch", "".join(lines)
 
 

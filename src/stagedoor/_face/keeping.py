@@ -144,27 +144,23 @@ def _length_of(stream: Stream) -> int | None:
 
 
 def partly(response: HttpResponse, headers: Mapping[bytes, bytes], method: str) -> Written:
-    """Return what of a whole answer a request asks for.
+    """Return what of a whole answer a request asks for; conditions of the whole are judged as it leaves, in its coding.
 
     Raises:
         Refused: 412 and 416.
 
     """
     whole = cast(bytes, response.header(b"etag"))
-    part = selected(headers, whole, len(response.body), method=method)
+    fields = tuple(field for field in response.headers if field[0] != b"content-length")
+    length = len(response.body)
+    part = Selected(200) if b"range" not in headers else selected(headers, whole, length, method=method)
     if part.status == 412:
         raise RequestRefused(problems.precondition_failed())
     if part.status == 416:
-        raise RequestRefused(problems.range_not_satisfiable(len(response.body)))
+        raise RequestRefused(problems.range_not_satisfiable(length))
     if part.status == 304:
         return Written(304, without_body(response.headers))
-    return Written(
-        part.status, _fields_of(response, part), response.body[part.first : part.first + part.size]
-    )
-
-
-def _fields_of(response: HttpResponse, part: Selected) -> requests.Headers:
-    fields = tuple(field for field in response.headers if field[0] != b"content-length")
     if part.status == 206:
-        fields += ((b"content-range", content_range(part, len(response.body))),)
-    return fields
+        fields += ((b"content-range", content_range(part, length)),)
+        return Written(206, fields, response.body[part.first : part.first + part.size])
+    return Written(200, fields, response.body, etag=whole, condition=headers.get(b"if-none-match"))

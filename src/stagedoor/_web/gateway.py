@@ -357,14 +357,15 @@ class GatewayApp:
 
     async def _coded(self, exchange: RoutedRequest, answer: WebAnswer) -> WebAnswer:
         """Return an answer in the coding that is asked for, or 304 to who has it so."""
-        asked = exchange.match.route.compress
-        if self.compression is not None and has_forms(answer, asked):
-            accepted = listed(b"accept-encoding", exchange.headers, exchange.scope["headers"])
-            answer = await self.compression.coded(answer, asked, accepted)
-        if answer.etag is not None and b"if-match" in exchange.headers:
-            demanded = listed(b"if-match", exchange.headers, exchange.scope["headers"])
-            if is_another(answer, demanded):
-                return self._problem(exchange, problems.precondition_failed())
+        route, headers, fields = exchange.match.route, exchange.headers, exchange.scope["headers"]
+        if self.compression is not None and route.compress is not False:
+            if answer.stream is not None or (route.foreign and answer.etag is None):
+                answer = self.compression.passed(answer, route, exchange.scope["method"], headers, fields)
+            elif has_forms(answer, route.compress):
+                accepted = listed(b"accept-encoding", headers, fields)
+                answer = await self.compression.coded(answer, route.compress, accepted)
+        if answer.etag is not None and is_another(answer, listed(b"if-match", headers, fields)):
+            return self._problem(exchange, problems.precondition_failed())
         return answer if answer.condition is None else resolved(answer)
 
     def dress(self, fields: list[tuple[bytes, bytes]], request_id: bytes, origin: bytes | None) -> None:

@@ -4,9 +4,9 @@ A place has up to three parts, each words divided by blanks, for engines that di
 
     words   what may be found with typing errors: every word but stop words, with those that join some of them
     exact   what is found as it is: stems that are not the word; and with a sign in front, so that they meet no other,
-            - stop words, = words as they are spelled, # numbers, ^ beginnings of a title, < its first letters (else
-            each title that begins with one would be a term to read), $ titles of stop words or signs, % the first
-            letter and the length of a title of one word; in brief also ! forms of words that are spelled otherwise
+            - stop words, = words as they are spelled, ! forms of words that are spelled otherwise, # numbers,
+            ^ beginnings of a title, < its first letters (else each title that begins with one would be a term to
+            read), $ titles of stop words or signs, % the first letter and the length of a title of one word
     whole   a title in one: "thematrix", and without its article, and with numbers as digits
 
 A place that several texts share has stems alone beside its words. What signs mean is told in `ranking`, which asks.
@@ -80,8 +80,8 @@ def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled
     """Return what finds the words of a document, by the name of their part; empty parts are left out.
 
     With `thrice` there is a part more: the longer words, with the first letter of each three times; and words say
-    `=` only if they are spelled otherwise than they are compared, and then `!` with each form in which they are, which
-    is a seventh of all words less. The function raises `TypeError` for a value that is no text.
+    `=` only if they are spelled otherwise than they are compared, which is a seventh of all words less. The function
+    raises `TypeError` for a value that is no text.
     """
     # What a place of its own has read of a text is there for the one that shares it.
     steps = [_step(place, thrice=thrice) for place in sorted(index.places, key=lambda one: one.shared)]
@@ -116,7 +116,7 @@ def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
         own = SharedWords("".join(found.words), "".join(found.stems), "".join(found.thrice))
         known[field] = own
         starts, whole = _of_titles(texts, found, plain=plain) if title else ("", "")
-        exact = _brief(found) if brief else "".join(found.exact)
+        exact = _brief(found) if brief else "".join(found.exact) + _spelled_otherwise(found)
         _fill(made, names, own.words, exact + starts, whole, own.thrice)
 
     return step
@@ -145,6 +145,11 @@ def _brief(found: Columns) -> str:
     if "!" not in exact:
         return exact
     return " ".join([*spelled_otherwise("".join(found.words).split(), exact.split()), ""])
+
+
+def _spelled_otherwise(found: Columns) -> str:
+    brief = _brief(found)
+    return "".join([f"{one} " for one in brief.split() if one.startswith("!")]) if "!" in brief else ""
 
 
 def _listed(value: str | list[str] | None) -> list[str]:

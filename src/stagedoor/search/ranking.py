@@ -359,11 +359,11 @@ def _other_layout(
 
 
 def _more(text: AnalysedText, main: Sequence[WordPlace]) -> tuple[Worth, ...]:
-    exact = [part(place.name, EXACT) for place in main]
+    exact = [part(place.name, EXACT) for place in main if not place.shared]  # which has neither
     said = dict.fromkeys(
         ("=" + word.spelled, _SPELLED) if word.stem else ("-" + word.folded, _STOP) for word in text.words
     )
-    return tuple(Worth(points, _has(exact, [word])) for word, points in said)
+    return tuple(Worth(points, _has(exact, [word])) for word, points in said if exact)
 
 
 def _likely(text: AnalysedText, titles: Sequence[WordPlace]) -> tuple[Worth, ...]:

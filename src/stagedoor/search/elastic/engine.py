@@ -109,13 +109,17 @@ class ElasticEngine:
         return await self._settled(call, asked, page, total, window.narrowed(asked.exact), index)
 
     async def _throughout(self, call: Call[Query], asked: Quick, index: Index) -> Result:
-        if asked.count is None:
+        beside = [body for body in (asked.count, asked.apart) if body is not None]
+        if not beside:
             found = found_in(call.operation, await self._search(call, asked.page), index)
             return await self._settled(call, asked, found, found.total, asked.exact, index)
-        page, counted = await self._searches(call, asked.page, asked.count)
-        found = found_in(call.operation, page, index)
-        total = found_in(call.operation, counted, index).total
-        return await self._settled(call, asked, found, total, asked.exact, index)
+        parts = [
+            found_in(call.operation, part, index) for part in await self._searches(call, asked.page, *beside)
+        ]
+        if asked.other is not None and parts[-1].total:
+            return await self._throughout(call, asked.other, index)
+        total = parts[0 if asked.count is None else 1].total
+        return await self._settled(call, asked, parts[0], total, asked.exact, index)
 
     async def _settled(
         self, call: Call[Query], asked: Quick, found: Found, total: int, exact: Body, index: Index
