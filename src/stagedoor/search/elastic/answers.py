@@ -19,7 +19,7 @@ from stagedoor.search.order import in_facet_order, in_order, narrowed
 from stagedoor.search.query import Document, Query, Result
 from stagedoor.search.schema import Index
 
-__all__ = ["Found", "found_in", "page_of", "parts_of", "result_of", "sure"]
+__all__ = ["Found", "found_in", "lacks_some", "page_of", "parts_of", "result_of", "sure"]
 
 
 class Found:
@@ -65,6 +65,12 @@ def parts_of(operation: str, answer: Any, count: int) -> list[Any]:  # noqa: ANN
             said = HttpResponse(status=status, body=orjson.dumps(part))
             raise UpstreamRejected(operation, f"a search was answered {status}", response=said)
     return parts
+
+
+def lacks_some(asked: Quick, found: Found, total: int) -> bool:
+    """Tell whether there are documents that a sum does not find, and they belong to the page: behind all the others."""
+    seen: int = asked.page["from"] + len(found.documents)
+    return asked.summed and len(found.documents) < asked.page["size"] and seen < total
 
 
 def sure(asked: Quick, query: Query, found: Found) -> bool:
