@@ -42,7 +42,7 @@ from stagedoor.search.query import (
     texts_in,
     texts_of,
 )
-from stagedoor.search.ranking import Ranking, ranking_of
+from stagedoor.search.ranking import LEAST, Ranking, ranking_of
 from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Number, Text
 from stagedoor.search.words import read_first
 
@@ -91,7 +91,9 @@ class Quick:
     lead: int  # hits before the page
     steps: tuple[Step, ...]
     road: Road | None  # along which the page lies, if it is one of all documents
-    summed: bool = False  # who meets the text in another keyboard layout alone is not found
+    least: int = (
+        0  # points of a match, if scores are a sum: who meets the other layout alone is not found, others are
+    )
 
 
 def plain(query: Query, index: Index) -> Body:
@@ -120,7 +122,8 @@ def quick(query: Query, index: Index, *, summed: bool = True) -> Quick:
         page["track_total_hits"] = False
         count = _counted(replace(clauses, ranked=False).whole(query.clause))
     road = _road(query, steps[0].keys[0])
-    return Quick(page=page, exact=exact, count=count, lead=lead, steps=steps, road=road, summed=summed)
+    least = LEAST if summed else 0
+    return Quick(page=page, exact=exact, count=count, lead=lead, steps=steps, road=road, least=least)
 
 
 def everything() -> Body:

@@ -113,7 +113,7 @@ class ElasticEngine:
             found = found_in(call.operation, await self._search(call, asked.page), index)
             return await self._settled(call, asked, found, found.total, asked.exact, index)
         page, counted = await self._searches(call, asked.page, asked.count)
-        found = found_in(call.operation, page, index)
+        found = found_in(call.operation, page, index, asked.least)
         total = found_in(call.operation, counted, index).total
         if lacks_some(asked, found, total):
             return await self._throughout(call, quick(call.payload, index, summed=False), index)
@@ -128,7 +128,7 @@ class ElasticEngine:
             self._landmarks.learn(asked.road, query.offset - asked.lead, found.keys)
         if sure(asked, query, found):
             return result_of(total, found, page_of(asked, query, found, index), query, index)
-        found = found_in(call.operation, await self._search(call, exact), index)
+        found = found_in(call.operation, await self._search(call, exact), index, asked.least)
         return result_of(total, found, found.documents, query, index)
 
     async def _plainly(self, call: Call[Query], index: Index) -> Result:

@@ -4,7 +4,7 @@ What is the best of several sums a node finds by scoring every document that mee
 by leaving out who cannot be on the page (Lucene's MAXSCORE), in a fifth of the time. So the texts that cost most, those
 of many words, are asked for as one sum where that is the same: a title met whole meets every word exactly, and has its
 points beside. Who meets what the other keyboard layout makes of a text, and no more, is not found by that sum, and
-would come behind all whom it finds.
+would come behind all whom it finds; who has its stop words alone is found, and has less than `LEAST` points.
 
 That a word is spelled as it was typed is worth a point beside those for the word. It is asked for as one way more to
 meet it, for a sum of twice as many terms takes twice as long: by those who spell it so, and by those who spell it
@@ -66,7 +66,7 @@ def sum_of(ranking: Ranking) -> Body:
     beside = (
         [_best([_worth(Worth(worth.points - least, worth.conditions)) for worth in whole])] if whole else []
     )
-    return _beside(either([*words, *beside, *map(_worth, spelled)]), more)
+    return either([*words, *beside, *map(_worth, (*spelled, *more))])
 
 
 def _sorted_out(ranking: Ranking) -> tuple[dict[str, Worth], list[Worth], list[Worth]]:

@@ -16,7 +16,7 @@ from stagedoor.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.search import Delete, Index, Keyword, Match, Order, Put, Query, Term, Text, WriterError
+from stagedoor.search import Delete, Index, Keyword, Match, Order, Put, Query, Result, Term, Text, WriterError
 from stagedoor.search.elastic import ElasticEngine, ElasticWriter
 from stagedoor.search.elastic.fields import id_key
 from stagedoor.search.keys import text_keys
@@ -220,8 +220,8 @@ def both(*parts: Any) -> HttpResponse:
     return said({"responses": [*parts]})
 
 
-def part(*ids: str, total: int | None = None) -> Any:
-    held = [{"_source": {"id": one, "full_name": "Ann"}, "sort": [1.0, id_key(one)]} for one in ids]
+def part(*ids: str, total: int | None = None, score: float = 134.0) -> Any:
+    held = [{"_source": {"id": one, "full_name": "Ann"}, "sort": [score, id_key(one)]} for one in ids]
     counted = {} if total is None else {"total": {"value": total}}
     return {"timed_out": False, "_shards": {"failed": 0}, "hits": {"hits": held, **counted}, "status": 200}
 
@@ -252,6 +252,13 @@ async def test_a_page_that_lacks_some_who_match_is_asked_for_otherwise(
 
     assert len(node.calls) == asked
     assert [document["id"] for document in answer.documents] == (["3"] if asked == 2 else [*found][:1])
+
+
+async def test_who_has_stop_words_alone_is_no_match() -> None:
+    """A sum finds such documents, too, behind all others: a stop word alone never makes a match."""
+    node = Node(ManualClock()).then(both(part("1", "2", score=61.0), part(total=0)))
+
+    assert await ask(node, MANY) == Result(total=0, documents=())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from stagedoor.search.memory import IndexedDocument, Scores, Vocabulary
 from stagedoor.search.nearness import is_near
 from stagedoor.search.places import filler
 from stagedoor.search.query import Match
-from stagedoor.search.ranking import Ranking, ranking_of
+from stagedoor.search.ranking import LEAST, Ranking, ranking_of
 from stagedoor.search.schema import Index, Keyword, Text
 
 FILMS = Index(
@@ -34,6 +34,8 @@ TITLES = (
     "12 Angry Men and a Lantern",
     "Двенадцать разгневанных мужчин и фонарь",
     "Wolf",
+    "The Wolf and a Tiger",
+    "The and",
 )
 TEXTS = (
     FOUR_WORDS,
@@ -109,8 +111,8 @@ def test_many_words_score_the_same_as_one_sum(text: str) -> None:
     best = [score(best_of(ranking), words) for words in ALL]
     pairs = list(zip(summed, best, strict=True))
 
-    assert all(one == other for one, other in pairs if one is not None)
-    assert all(other is None or other < 100 for one, other in pairs if one is None)
+    assert all(one == other for one, other in pairs if (one or 0) >= LEAST)
+    assert all(other is None or other < LEAST for one, other in pairs if (one or 0) < LEAST)
 
 
 def test_who_meets_the_other_layout_alone_is_in_no_sum() -> None:
