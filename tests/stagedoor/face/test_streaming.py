@@ -356,6 +356,42 @@ async def test_k4_who_asks_for_the_same_waits(env: Env) -> None:
     assert (len(small.asked), len(large.asked)) == (1, 5)
 
 
+@pytest.mark.parametrize("leaves", [1, 3])
+async def test_k4_who_leaves_is_followed_by_one_of_those_who_wait(env: Env, leaves: int) -> None:
+    """K4: all of them asked at once for what one client no longer wanted."""
+    release = asyncio.Event()
+    files = Files(lambda _: HttpResponse(status=200, headers=FIELDS, stream=Body(PICTURE, wait=release)))
+    async with pictures(KEPT).build(env, transports={"files": files}) as running:
+        client = Client(running)
+        asking = [asyncio.create_task(client.ask("/pictures/a")) for _ in range(20)]
+        for gone in asking[:leaves]:
+            await settle()
+            gone.cancel()
+        await settle()
+        release.set()
+        said = await asyncio.gather(*asking[leaves:])
+
+    assert {(one.status, one.body) for one in said} == {(200, PICTURE)}
+    assert len(files.asked) == 1 + leaves
+    assert files.closed == [1] * (1 + leaves)
+
+
+async def test_k4_what_cannot_be_fetched_is_asked_for_once(env: Env) -> None:
+    """K4: all who waited asked anew, each on its own, of a service that was in trouble."""
+    release = asyncio.Event()
+    broken = Files(lambda _: HttpResponse(status=200, headers=FIELDS, stream=Body(wait=release, broken=True)))
+    async with pictures(KEPT).build(env, transports={"files": broken}) as running:
+        client = Client(running)
+        asking = [asyncio.create_task(client.ask("/pictures/a")) for _ in range(20)]
+        await settle()
+        release.set()
+        said = await asyncio.gather(*asking)
+        again = await client.ask("/pictures/a")
+
+    assert {one.status for one in (*said, again)} == {503}
+    assert len(broken.asked) == 2
+
+
 async def test_a_head_that_does_not_come_in_time_is_late(env: Env, clock: ManualClock) -> None:
     """D3: the deadline holds until the head is there."""
     app = Gateway("shop", deadline=1.0)
