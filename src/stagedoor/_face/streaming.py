@@ -136,7 +136,7 @@ class Streaming:
                 fields[name] = request.listed(name) or b""
             if self._codes and not CONDITIONS.isdisjoint(fields):
                 coding = accepted_coding(request.headers, request.scope["headers"])
-                caller.fields = asked_by_own(caller.fields, safe=True, coding=coding)
+                caller.fields = tuple(asked_by_own(caller.fields, coding))
             return await self._answered(request.method, fields, values)
         except (UpstreamError, Problem) as failed:
             raise RequestRefused(self._refusals(failed)) from failed
