@@ -10,7 +10,7 @@ __all__ = ["told_of"]
 _KIT: Final = str(Path(__file__).parent.parent)
 
 
-def told_of(error: Exception) -> str:
+def told_of(error: BaseException) -> str:
     """Return what the kit itself says of a mistake: what others write may hold secrets, and stays out of the log."""
     if type(error).__name__ == "HTTPException":
         return ": FastAPI's and Starlette's mean nothing here; raise NotFound() or Problem(...)"

@@ -146,6 +146,29 @@ async def test_redis_is_named_down_or_refusing_and_else_not_at_all(valkey: Serve
     assert seen(await of_redis(down, clocks())) == [("redis", "down")]
 
 
+@pytest.mark.parametrize(
+    ("rights", "said"),
+    [
+        ("+@all -@dangerous", WELL),
+        ("+@all -info", WELL),
+        ("+@all -@scripting", [("redis", "credentials")]),
+    ],
+)
+async def test_a_user_of_redis_needs_the_rights_of_a_gateway_and_no_others(
+    valkey: Server, tmp_path: Path, rights: str, said: list[tuple[str, str]]
+) -> None:
+    """Issue 15.5: INFO is among the dangerous ones, which nobody gives a gateway; that is no finding."""
+    server = RedisServer(valkey.url)
+    await server.told(("ACL", "SETUSER", "ann", "reset", "on", ">hidden", "~*", "&*", *rights.split()))
+    try:
+        settings = here(tmp_path, redis_url=valkey.url.replace("://", "://ann:hidden@"))
+        found = await of_redis(settings, clocks())
+    finally:
+        await server.told(("ACL", "DELUSER", "ann"))
+
+    assert seen(found) == said
+
+
 async def test_a_redis_that_is_too_old_is_named_so(tmp_path: Path) -> None:
     """Issue 15.5: wrong version; the commands that are used came with 6.2."""
 
@@ -196,6 +219,18 @@ async def test_an_engine_is_named_for_what_it_says(
         found = await of_engine(here(tmp_path, search_url=url), clocks())
 
     assert [one.kind for one in found] == ([kind] if kind else [])
+
+
+@pytest.mark.parametrize(("status", "said"), [(200, WELL), (403, [("search", "credentials")])])
+async def test_a_user_of_the_engine_may_be_let_into_the_indices_alone(
+    tmp_path: Path, status: int, said: list[tuple[str, str]]
+) -> None:
+    """Issue 15.5: managed engines tell a reader nothing of themselves; that is no finding."""
+    of_index = http(status, {})
+    with speaking(lambda piece: of_index if b"_search" in piece else http(403, {})) as port:
+        found = await of_engine(here(tmp_path, search_url=f"http://{LOOPBACK}:{port}"), clocks())
+
+    assert seen(found) == said
 
 
 async def test_an_engine_that_is_down_is_named_so(tmp_path: Path) -> None:
