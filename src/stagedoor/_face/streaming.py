@@ -224,8 +224,8 @@ def _bare(response: HttpResponse) -> HttpResponse:
 
 
 def _repeated(written: Written, answer: HttpResponse, keeping: Keeping) -> Written:
-    """Return an answer that may be given again, if all of it was kept: its last fields tell the time."""
-    if written.status not in {200, 304} or [name for name, _ in answer.headers[-2:]] != _TOLD:
+    """Return an answer that may be given again, if all of it was kept and asked for: its last fields tell the time."""
+    if written.status != 200 or [name for name, _ in answer.headers[-2:]] != _TOLD:
         return written
     fields = tuple(field for field in answer.headers[:-2] if field[0] != b"content-length")
     repeat = repeat_of(context.current().record, fields, keeping.told, answer.body)

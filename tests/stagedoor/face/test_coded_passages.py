@@ -572,6 +572,20 @@ async def test_the_door_gives_kept_texts_again_in_each_coding() -> None:
     assert again.octets == first["br"].octets
 
 
+async def test_a_condition_beside_a_range_permits_the_door_no_form_of_its_own() -> None:
+    """It is judged by the service's own tag; who asks next gets the coding that is liked best."""
+    fields = ((b"content-length", b"20000"), *(field for field in TAGGED if field[0] != b"content-length"))
+    async with reading(Texts(fields, LONG[:20_000])) as door:
+        connection = door.connect()
+        for _ in range(4):
+            await connection.send(request("/kept/a"))
+        for _ in range(3):
+            await connection.send(request("/kept/a", "", "Range: bytes=0-9", 'If-None-Match: "v1"'))
+        got = Read(await connection.send(request("/kept/a", "gzip")))
+
+    assert got["content-encoding"] == b"gzip"
+
+
 async def test_a_tag_that_looks_like_ours_is_the_services_own() -> None:
     """Behind such a gateway, or Apache (`-gzip`): it hears what it said, and ours is told apart."""
     own: Headers = (*TEXT, (b"content-encoding", b"zstd"), (b"etag", b'"v1~zstd"'))
