@@ -78,11 +78,11 @@ class CodedStream:
         """Take the next piece of the source; False if there is none."""
         if self._pieces is None:
             self._pieces = aiter(self._source)
-        piece = await anext(self._pieces, None)
-        if piece is not None:
-            self._rest = memoryview(piece)
-            self._came += len(piece)
-        self._ended = piece is None
+        try:
+            self._rest = memoryview(await anext(self._pieces))
+        except StopAsyncIteration:
+            self._ended = True
+        self._came += len(self._rest)
         if self._length is not None and (
             self._came > self._length or (self._ended and self._came < self._length)
         ):
