@@ -136,7 +136,7 @@ class Streaming:
                 fields[name] = request.listed(name) or b""
             if self._codes and not CONDITIONS.isdisjoint(fields):
                 coding = accepted_coding(request.headers, request.scope["headers"])
-                caller.fields = asked_by_own(caller.fields, safe=True, coding=coding)
+                caller.fields = tuple(asked_by_own(caller.fields, coding))
             return await self._answered(request.method, fields, values)
         except (UpstreamError, Problem) as failed:
             raise RequestRefused(self._refusals(failed)) from failed
@@ -224,8 +224,8 @@ def _bare(response: HttpResponse) -> HttpResponse:
 
 
 def _repeated(written: Written, answer: HttpResponse, keeping: Keeping) -> Written:
-    """Return an answer that may be given again, if all of it was kept: its last fields tell the time."""
-    if written.status not in {200, 304} or [name for name, _ in answer.headers[-2:]] != _TOLD:
+    """Return an answer that may be given again, if all of it was kept and asked for: its last fields tell the time."""
+    if written.status != 200 or [name for name, _ in answer.headers[-2:]] != _TOLD:
         return written
     fields = tuple(field for field in answer.headers[:-2] if field[0] != b"content-length")
     repeat = repeat_of(context.current().record, fields, keeping.told, answer.body)
