@@ -44,10 +44,9 @@ def directly(ask: Ask) -> Request:
     """Return the request that the gateway would make of a node for a question."""
     query = _query(ask)
     asked = quick(query, _INDICES[query.index])
-    beside = [body for body in (asked.count, asked.apart) if body is not None]
-    if not beside:
+    if asked.count is None:
         return f"/{query.index}/_search", orjson.dumps(asked.page).decode()
-    lines = (f"{{}}\n{orjson.dumps(body).decode()}\n" for body in (asked.page, *beside))
+    lines = (f"{{}}\n{orjson.dumps(body).decode()}\n" for body in (asked.page, asked.count))
     return f"/{query.index}/_msearch", "".join(lines)
 
 

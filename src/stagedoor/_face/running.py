@@ -73,7 +73,7 @@ class Running:
         transports: Mapping[str, Transport[Any, Any]],
         *,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]],
-        mistakes: Callable[[Exception], object],
+        mistakes: Callable[[BaseException], object],
         guards: Guards,
     ) -> None:
         self.name = declared.name

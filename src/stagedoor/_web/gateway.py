@@ -61,7 +61,7 @@ _SLOWEST_TURN = 0.1  # seconds, for deadlines of any length: health has to be an
 _BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is longer anyhow
 
 
-def _nobody_asks(_: Exception) -> None:
+def _nobody_asks(_: BaseException) -> None:
     """Leave our own failures to the log."""
 
 
@@ -124,7 +124,7 @@ class GatewayApp:
         self.env = env
         self.near: NearCache | None = None
         self.compression: Compression | None = None
-        self.mistakes: Callable[[Exception], object] = _nobody_asks
+        self.mistakes: Callable[[BaseException], object] = _nobody_asks
         self.waits_for: dict[str, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -270,7 +270,7 @@ class GatewayApp:
             return self._problem(exchange, problems.beyond_window(str(beyond)))
         except ClientGone:
             return _GONE
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a problem and no trace of it
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - a problem for the client, and no trace of it
             return self._failed(exchange, error)
         finally:
             context.leave(token)
@@ -310,7 +310,7 @@ class GatewayApp:
             return whole
         return whole.narrowed(exchange.started + asked / 1000)
 
-    def _failed(self, exchange: RoutedRequest, error: Exception) -> WebAnswer:
+    def _failed(self, exchange: RoutedRequest, error: BaseException) -> WebAnswer:
         """Say what an error means to the client; what is nobody's fault but ours is told to the log."""
         problem = problems.problem_of(error)
         if problem.status == 500:
@@ -389,7 +389,7 @@ class GatewayApp:
         return None if route.live or self._throttle is None else passing(self._throttle)
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """Return what the kit itself says of a mistake: what others write may hold secrets, and stays out of the log."""
     if type(error).__name__ == "HTTPException":
         return ": FastAPI's and Starlette's mean nothing here; raise NotFound() or Problem(...)"

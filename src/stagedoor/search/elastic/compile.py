@@ -18,7 +18,7 @@ from stagedoor.search.analysis import first_words, forgiven, words_as_written
 from stagedoor.search.compared import as_text, bounds_of, comparable, moment, values_in
 from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, PRIOR, TEXT_BYTES
 from stagedoor.search.elastic.landmarks import Road
-from stagedoor.search.elastic.scores import Body, apart, best_of, constant, either, is_sum, met, sum_of
+from stagedoor.search.elastic.scores import Body, best_of, constant, either, is_sum, met, sum_of
 from stagedoor.search.phrases import in_order, wanted
 from stagedoor.search.query import (
     ID,
@@ -42,7 +42,7 @@ from stagedoor.search.query import (
     texts_in,
     texts_of,
 )
-from stagedoor.search.ranking import Ranking, ranking_of
+from stagedoor.search.ranking import LEAST, Ranking, ranking_of
 from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Number, Text
 from stagedoor.search.words import read_first
 
@@ -91,8 +91,9 @@ class Quick:
     lead: int  # hits before the page
     steps: tuple[Step, ...]
     road: Road | None  # along which the page lies, if it is one of all documents
-    apart: Body | None = None  # what to ask for documents that the page has in a wrong place, or not at all
-    other: "Quick | None" = None  # what to ask if there are any
+    least: int = (
+        0  # points of a match, if scores are a sum: who meets the other layout alone is not found, others are
+    )
 
 
 def plain(query: Query, index: Index) -> Body:
@@ -100,21 +101,15 @@ def plain(query: Query, index: Index) -> Body:
     return _body(query, _Clauses(index, ranked=query.by_relevance), _plain_sort(query, index))
 
 
-def quick(query: Query, index: Index) -> Quick:
-    """Return how to ask an index that has the physical fields."""
+def quick(query: Query, index: Index, *, summed: bool = True) -> Quick:
+    """Return how to ask an index that has the physical fields, with the score as a sum if that may be."""
+    texts = texts_of(query.clause)
     rankings = {text: ranking_of(text, index) for text in texts_in(query.clause)}
-    ranked = _Clauses(index, ranked=query.by_relevance, rankings=rankings)
-    best = _quick(query, ranked)
-    if not query.by_relevance or not any(map(is_sum, ranked.scored(query.clause))):
-        return best
-    summed = _quick(query, replace(ranked, summed=True))
-    others = [one for ranking in ranked.scored(query.clause) if is_sum(ranking) for one in apart(ranking)]
-    return replace(summed, apart=_counted(either(others)), other=best) if others else summed
-
-
-def _quick(query: Query, clauses: "_Clauses") -> Quick:
-    steps = _steps(query, clauses.index)
-    exact = _body(query, clauses, _exact_sort(query, clauses.index, steps))
+    ranking = rankings[texts[0]] if query.by_relevance and len(texts) == 1 and not query.facets else None
+    summed = summed and ranking is not None and is_sum(ranking)
+    clauses = _Clauses(index, ranked=query.by_relevance, rankings=rankings, summed=summed)
+    steps = _steps(query, index)
+    exact = _body(query, clauses, _exact_sort(query, index, steps))
     lead = 1 if query.offset and query.limit else 0
     page: Body = {
         **exact,
@@ -126,9 +121,9 @@ def _quick(query: Query, clauses: "_Clauses") -> Quick:
     if _is_long(query):
         page["track_total_hits"] = False
         count = _counted(replace(clauses, ranked=False).whole(query.clause))
-    return Quick(
-        page=page, exact=exact, count=count, lead=lead, steps=steps, road=_road(query, steps[0].keys[0])
-    )
+    road = _road(query, steps[0].keys[0])
+    least = LEAST if summed else 0
+    return Quick(page=page, exact=exact, count=count, lead=lead, steps=steps, road=road, least=least)
 
 
 def everything() -> Body:
@@ -223,20 +218,15 @@ def _step(key: Order, index: Index) -> Step:
 
 @value()
 class _Clauses:
-    """Clauses for one index: `ranked` if texts give scores; with how texts rank if it has the physical fields.
+    """Clauses for one index: `ranked` if texts give scores, `summed` if these are one sum.
 
-    If `summed`, a text is scored as a sum where that is one.
+    With how texts rank, if it has the physical fields.
     """
 
     index: Index
     ranked: bool
     rankings: Mapping[Words, Ranking | None] | None = None
     summed: bool = False
-
-    def scored(self, clause: Clause) -> list[Ranking]:
-        """Return how the texts rank that give scores."""
-        found = [self.rankings[text] for text in texts_of(clause)] if self.rankings else []
-        return [ranking for ranking in found if ranking is not None]
 
     def whole(self, clause: Clause) -> Body:
         parts: dict[str, list[Body]] = {"must": [], "filter": [], "must_not": []}
@@ -309,7 +299,7 @@ class _Clauses:
             return {"match_none": {}}
         if not (self.ranked or ranking.every):
             return met(ranking)
-        return sum_of(ranking) if self.summed and is_sum(ranking) else best_of(ranking)
+        return sum_of(ranking) if self.summed else best_of(ranking)
 
     def _foreign(self, clause: Match) -> Body:
         """Ask for words as they are divided here, not for the text: a node would find more, and without a bound (T9).

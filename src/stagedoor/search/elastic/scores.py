@@ -3,8 +3,8 @@
 What is the best of several sums a node finds by scoring every document that meets any of them. What is one sum it finds
 by leaving out who cannot be on the page (Lucene's MAXSCORE), in a fifth of the time. So the texts that cost most, those
 of many words, are asked for as one sum where that is the same: a title met whole meets every word exactly, and has its
-points beside. What the other keyboard layout makes of a text is no part of that sum: those who ask must see that
-nothing is met so (`apart`), or ask for the best of all.
+points beside. Who meets what the other keyboard layout makes of a text, and no more, is not found by that sum, and
+would come behind all whom it finds; who has its stop words alone is found, and has less than `LEAST` points.
 
 That a word is spelled as it was typed is worth a point beside those for the word. It is asked for as one way more to
 meet it, for a sum of twice as many terms takes twice as long: by those who spell it so, and by those who spell it
@@ -19,11 +19,11 @@ from stagedoor.search.folding import fold
 from stagedoor.search.places import EXACT, WORDS
 from stagedoor.search.ranking import Condition, Has, Near, Ranking, Starts, Word, Worth, members
 
-__all__ = ["Body", "apart", "best_of", "constant", "either", "is_sum", "met", "sum_of"]
+__all__ = ["Body", "best_of", "constant", "either", "is_sum", "met", "sum_of"]
 
 Body = dict[str, Any]
 
-_MANY: Final = 4  # significant words, from which on a sum is worth a look for what is apart
+_MANY: Final = 4  # significant words
 
 
 def met(ranking: Ranking) -> Body:
@@ -47,42 +47,26 @@ def best_of(ranking: Ranking) -> Body:
 
 
 def is_sum(ranking: Ranking) -> bool:
-    """Tell whether `sum_of` scores as `best_of` does, but for who is `apart`: what is near a whole title is no sum."""
+    """Tell whether `sum_of` scores as `best_of` does all whom it finds: what is near a whole title is no sum."""
     near = any(isinstance(one, Near) for worth in ranking.whole for one in worth.conditions)
     return len(ranking.words) >= _MANY and not (ranking.every or near)
 
 
 def sum_of(ranking: Ranking) -> Body:
-    """Return how documents score that are not `apart`."""
+    """Return how documents score that meet a text otherwise than in the other keyboard layout."""
     plain, spelled, more = _sorted_out(ranking)
     every = ranking.words[0][0].points
-    whole, _ = _whole(ranking)
+    least = every * len(ranking.words)
+    whole = [worth for worth in ranking.whole if worth.points > least]
     conditions = tuple(one for worth in whole for one in worth.conditions)
     words = [
         _best(_ways((Worth(every, (*word[0].conditions, *conditions)), *word[1:]), plain))
         for word in ranking.words
     ]
-    least = every * len(ranking.words)
     beside = (
         [_best([_worth(Worth(worth.points - least, worth.conditions)) for worth in whole])] if whole else []
     )
-    return _beside(either([*words, *beside, *map(_worth, spelled)]), more)
-
-
-def apart(ranking: Ranking) -> list[Body]:
-    """Return who may score by the other keyboard layout: any of these."""
-    _, others = _whole(ranking)
-    worths = [*others, *(worth for word in ranking.layout for worth in word)]
-    return [_condition(one) for one in dict.fromkeys(one for worth in worths for one in worth.conditions)]
-
-
-def _whole(ranking: Ranking) -> tuple[list[Worth], list[Worth]]:
-    """Return how a title is met by every word exactly, and more; and how else."""
-    least = ranking.words[0][0].points * len(ranking.words)
-    return (
-        [worth for worth in ranking.whole if worth.points > least],
-        [worth for worth in ranking.whole if worth.points <= least],
-    )
+    return either([*words, *beside, *map(_worth, (*spelled, *more))])
 
 
 def _sorted_out(ranking: Ranking) -> tuple[dict[str, Worth], list[Worth], list[Worth]]:

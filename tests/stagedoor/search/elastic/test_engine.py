@@ -16,7 +16,7 @@ from stagedoor.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from stagedoor.search import Delete, Index, Keyword, Match, Order, Put, Query, Term, Text, WriterError
+from stagedoor.search import Delete, Index, Keyword, Match, Order, Put, Query, Result, Term, Text, WriterError
 from stagedoor.search.elastic import ElasticEngine, ElasticWriter
 from stagedoor.search.elastic.fields import id_key
 from stagedoor.search.keys import text_keys
@@ -213,22 +213,22 @@ async def test_an_index_of_ours_is_noticed_when_the_name_is_switched_to_it(*, re
 
 # --- two searches at once -----------------------------------------------------------------------------------
 
-MANY = Query(index="persons", clause=Match((("full_name", 1.0),), "ann bob cid дан"), limit=1)
+MANY = Query(index="persons", clause=Match((("full_name", 1.0),), "ann bob cid dan"), limit=1)
 
 
 def both(*parts: Any) -> HttpResponse:
     return said({"responses": [*parts]})
 
 
-def part(*ids: str, total: int | None = None) -> Any:
-    held = [{"_source": {"id": one, "full_name": "Ann"}, "sort": [1.0, id_key(one)]} for one in ids]
+def part(*ids: str, total: int | None = None, score: float = 134.0) -> Any:
+    held = [{"_source": {"id": one, "full_name": "Ann"}, "sort": [score, id_key(one)]} for one in ids]
     counted = {} if total is None else {"total": {"value": total}}
     return {"timed_out": False, "_shards": {"failed": 0}, "hits": {"hits": held, **counted}, "status": 200}
 
 
 async def test_a_page_and_its_total_are_asked_for_at_once() -> None:
     """One request, two searches; a total that was counted a moment before is at least what is on the page."""
-    node = Node(ManualClock()).then(both(part("1"), part(total=0)))
+    node = Node(ManualClock()).then(both(part("1", "2"), part(total=0)))
     found = await ask(node, MANY)
     (call,) = node.calls
     assert isinstance(call.payload.body, bytes)
@@ -238,15 +238,27 @@ async def test_a_page_and_its_total_are_asked_for_at_once() -> None:
     assert call.payload.body.count(b"\n") == 4
 
 
-@pytest.mark.parametrize(("others", "shown"), [(0, "1"), (1, "2")])
-async def test_a_page_that_may_lack_documents_is_asked_for_otherwise(others: int, shown: str) -> None:
-    """18: many words are asked for as one sum, with a look for those who meet them in the other keyboard layout."""
-    latin = Query(index="persons", clause=Match((("full_name", 1.0),), "ann bob cid dan"), limit=1)
-    node = Node(ManualClock()).then(both(part("1"), part(total=9), part(total=others)))
-    found = await ask(node.then(both(part("2"), part(total=9))), latin)
+@pytest.mark.parametrize(
+    ("found", "total", "asked"),
+    [(("1", "2"), 9, 1), (("1",), 1, 1), (("1",), 9, 2), ((), 9, 2), ((), 0, 1)],
+    ids=["a full page", "all", "some are missing", "none of them", "none at all"],
+)
+async def test_a_page_that_lacks_some_who_match_is_asked_for_otherwise(
+    found: tuple[str, ...], total: int, asked: int
+) -> None:
+    """18: many words are asked for as one sum, which does not find who meets them in the other keyboard layout."""
+    node = Node(ManualClock()).then(both(part(*found), part(total=total)))
+    answer = await ask(node.then(both(part("3"), part(total=total))), MANY)
 
-    assert (found.total, [document["id"] for document in found.documents]) == (9, [shown])
-    assert len(node.calls) == 1 + others
+    assert len(node.calls) == asked
+    assert [document["id"] for document in answer.documents] == (["3"] if asked == 2 else [*found][:1])
+
+
+async def test_who_has_stop_words_alone_is_no_match() -> None:
+    """A sum finds such documents, too, behind all others: a stop word alone never makes a match."""
+    node = Node(ManualClock()).then(both(part("1", "2", score=61.0), part(total=0)))
+
+    assert await ask(node, MANY) == Result(total=0, documents=())
 
 
 @pytest.mark.parametrize(
