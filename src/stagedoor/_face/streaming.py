@@ -53,7 +53,8 @@ _HEADERS: Final = {
     "Cache-Status": "Whether the answer was kept (RFC 9211)",
 }
 _TOLD: Final = [b"age", b"cache-status"]
-_GIVEN: Final = frozenset({200, 206, 304})
+# What a service may answer, and the fields of a client of which one must have asked for it (RFC 9110 13.2.2, 14.2).
+_GIVEN: Final = {200: frozenset[bytes](), 206: frozenset({b"range"}), 304: PARTIAL}
 _LISTS: Final = frozenset({b"if-match", b"if-none-match"})  # several lines of one are one list
 
 
@@ -170,8 +171,8 @@ class Streaming:
             raise TypeError(
                 f"{self.declared.place}: {self.where} returned no Stream but {type(stream).__name__}"
             )
-        asked = stream.status != 304 or not PARTIAL.isdisjoint(fields)
-        if stream.status not in _GIVEN or not asked:
+        asked_by = _GIVEN.get(stream.status)
+        if asked_by is None or (asked_by and asked_by.isdisjoint(fields)):
             await stream.aclose()
             raise UpstreamGarbled(f"{self._name}.call", f"answered {stream.status}, which nobody asked for")
         return stream
