@@ -5,12 +5,13 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from backports import zstd
+from pydantic import BaseModel
 
-from stagedoor import Cache, Cookie, Gateway, Stream
+from stagedoor import Cache, Cookie, Gateway, Header, Operation, Stream
 from stagedoor._call import Call
 from stagedoor._requests import Headers, HttpRequest, HttpResponse
 from stagedoor._transports import keys
@@ -73,7 +74,8 @@ class Texts:
         self.asked.append(call.payload)
         said, own = dict(call.payload.headers), dict(self.fields).get(b"etag")
         if own is not None and own in said.get(b"if-none-match", b""):
-            return HttpResponse(status=304, headers=((b"etag", own),), stream=Body())
+            fields = self.fields if self.status == 304 else ((b"etag", own),)
+            return HttpResponse(status=304, headers=fields, stream=Body())
         body = Body(*([] if call.payload.method == "HEAD" else self.pieces), **self.options)
         self.bodies.append(body)
         return HttpResponse(status=self.status, headers=self.fields, stream=body)
@@ -88,25 +90,45 @@ class Texts:
         """Hold nothing."""
 
 
+class Words(BaseModel):
+    words: list[str]
+
+
 def library() -> Gateway:
     app = Gateway("shop", deadline=1.0)
     texts = app.service("texts", forward={"x-tongue", Cookie("sid")}, coalesce=False)
     methods: Any = {"GET", "PUT"}
     app.proxy("/texts/{name}", texts, methods=methods)
-    app.proxy("/asks/{name}", texts, compress=True)
+    app.proxy("/asks/{name}", texts, methods={"GET", "POST"}, compress=True)
     app.proxy("/refuses/{name}", texts, compress=False)
 
     @app.get("/handed/{name}", vary={"x-tongue", Cookie("sid")})
     async def handed(name: str) -> Stream:
         return await texts.open("/{}", name)
 
+    @app.put("/texts/{name}/words")
+    async def rewrite(
+        name: str, if_match: Annotated[str, Header()] = "", if_none_match: Annotated[str, Header()] = ""
+    ) -> None:
+        conditions = {"if-match": if_match, "if-none-match": if_none_match}
+        said = {field: tag for field, tag in conditions.items() if tag}
+        await texts.request("PUT", "/texts/{}/words", name, headers=said)
+
+    app.proxy("/words", texts, operation=Operation(summary="Show words", answers=Words))
+    _declare_kept(app)
+    return app
+
+
+def _declare_kept(app: Gateway) -> None:
     others = app.service("others", coalesce=False)
 
     @app.get("/kept/{name}", cache=Cache(max_age=10, tags=["text:{name}"]))
     async def kept(name: str) -> Stream:
         return await others.open("/{}", name)
 
-    return app
+    @app.get("/long", compress=True, etag=True)
+    async def long() -> list[str]:
+        return ["x" * 1_100_000]
 
 
 def reading(texts: Texts, **environment: str) -> AbstractAsyncContextManager[Behind]:
@@ -466,14 +488,16 @@ async def test_who_has_another_form_gets_this_one(target: str) -> None:
     assert [(one.status, one.coded.plain) for one in got] == [(200, LONG), (200, LONG)]
 
 
-async def test_a_writer_names_what_it_has_read_in_any_coding() -> None:
-    """The service hears its own tag, byte for byte; whatever it answers is its own."""
-    texts = Texts((*TAGGED, (b"etag", b'"v1"'))[:4])
+@pytest.mark.parametrize("target", ["/texts/a", "/texts/a/words"])
+@pytest.mark.parametrize("field", ["If-Match", "If-None-Match"])
+async def test_a_writer_names_what_it_has_read_in_any_coding(target: str, field: str) -> None:
+    """Through a passage or a handler, the service hears its own tag, whatever coding is wanted now."""
+    texts = Texts(TAGGED)
     async with reading(texts) as door:
         tag = ((await ask(door, "/texts/a", "zstd"))["etag"] or b"").decode()
-        await ask(door, "/texts/a", "gzip", f"If-Match: {tag}", "Content-Length: 0", method="PUT")
+        await ask(door, target, "gzip", f"{field}: {tag}", "Content-Length: 0", method="PUT")
 
-    assert dict(texts.asked[-1].headers)[b"if-match"] == b'"v1"'
+    assert dict(texts.asked[-1].headers)[field.lower().encode()] == b'"v1"'
 
 
 @pytest.mark.parametrize("target", ["/texts/a", "/handed/a"])
@@ -548,6 +572,20 @@ async def test_the_door_gives_kept_texts_again_in_each_coding() -> None:
     assert again.octets == first["br"].octets
 
 
+async def test_a_condition_beside_a_range_permits_the_door_no_form_of_its_own() -> None:
+    """It is judged by the service's own tag; who asks next gets the coding that is liked best."""
+    fields = ((b"content-length", b"20000"), *(field for field in TAGGED if field[0] != b"content-length"))
+    async with reading(Texts(fields, LONG[:20_000])) as door:
+        connection = door.connect()
+        for _ in range(4):
+            await connection.send(request("/kept/a"))
+        for _ in range(3):
+            await connection.send(request("/kept/a", "", "Range: bytes=0-9", 'If-None-Match: "v1"'))
+        got = Read(await connection.send(request("/kept/a", "gzip")))
+
+    assert got["content-encoding"] == b"gzip"
+
+
 async def test_a_tag_that_looks_like_ours_is_the_services_own() -> None:
     """Behind such a gateway, or Apache (`-gzip`): it hears what it said, and ours is told apart."""
     own: Headers = (*TEXT, (b"content-encoding", b"zstd"), (b"etag", b'"v1~zstd"'))
@@ -609,3 +647,62 @@ async def test_pictures_pass_with_their_tags() -> None:
 
     assert {name: got.fields[name] for name, _ in fields} == dict(fields)
     assert got.octets == LONG
+
+
+async def test_an_answer_that_was_read_whole_is_coded_too() -> None:
+    """What an operation promises is read before it leaves; the tag is the service's all the same."""
+    plain = b'{"words": [%b]}' % b", ".join([b'"word"'] * 1_000)
+    texts = Texts(((b"content-type", b"application/json"), (b"etag", b'"v1"')), plain)
+    async with reading(texts) as door:
+        got = await ask(door, "/words", "gzip")
+        head = await ask(door, "/words", "gzip", method="HEAD")
+        back = await ask(door, "/words", "gzip", f"If-None-Match: {(got['etag'] or b'').decode()}")
+
+    assert (got["content-encoding"], got.coded) == (b"gzip", (plain, True))
+    assert (got["etag"], got["content-length"], got["vary"]) == (b'"v1~gzip"', None, b"Accept-Encoding")
+    assert [head[name] for name in ("etag", "content-encoding")] == [b'"v1~gzip"', b"gzip"]
+    assert (back.status, back["etag"]) == (304, b'"v1~gzip"')
+
+
+async def test_an_answer_to_a_post_is_coded_and_a_refusal_is_not() -> None:
+    """A search that is posted, and what went wrong with it."""
+    for status, coded in ((200, b"gzip"), (422, None)):
+        async with reading(Texts(TEXT, status=status)) as door:
+            got = await ask(door, "/asks/a", "gzip", "Content-Length: 0", method="POST")
+
+        assert (got.status, got["content-encoding"]) == (status, coded)
+
+
+@pytest.mark.parametrize(
+    ("fields", "vary"),
+    [
+        ((), b"Accept-Encoding"),
+        (((b"cache-control", b"private, max-age=5"),), None),
+        (((b"content-type", b"image/png"),), None),
+    ],
+)
+async def test_a_304_of_a_service_depends_on_what_its_200_may_depend_on(
+    fields: Headers, vary: bytes | None
+) -> None:
+    """RFC 9110 15.4.5: it tells no type, so it may be that of a text, unless it says more."""
+    async with reading(Texts(((b"etag", b'"v2"'), *fields), b"", status=304)) as door:
+        got = await ask(door, "/texts/a", "gzip", 'If-None-Match: "v2"')
+
+    assert (got.status, got["etag"], got["vary"]) == (304, b'"v2"', vary)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("coding", ACCEPTED)
+async def test_a_long_answer_of_our_own_is_coded_as_it_is_sent(coding: str, method: str) -> None:
+    """Above what any store keeps nothing is prepared whole; tags and conditions are as for all others."""
+    async with reading(Texts()) as door:
+        got = await ask(door, "/long", coding, method=method)
+        back = await ask(door, "/long", coding, f"If-None-Match: {(got['etag'] or b'').decode()}")
+        other = await ask(door, "/long", coding, 'If-Match: "other"')
+        kept = door.running.stores.near.stats().items
+
+    assert (got["content-encoding"] or b"").decode() == coding
+    assert (got["content-length"] is None) == bool(coding)
+    assert method == "HEAD" or got.coded == (b'["%b"]' % (b"x" * 1_100_000), True)
+    assert (back.status, back["etag"], back["vary"]) == (304, got["etag"], b"Accept-Encoding")
+    assert (other.status, kept) == (412, 0)

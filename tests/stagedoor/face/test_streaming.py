@@ -182,6 +182,7 @@ async def test_head_takes_no_octet_and_no_range(env: Env, cache: Cache | None) -
         (saying((b"content-type", b"text/html"), status=302), 502),
         (saying(status=204), 502),
         (saying(status=304), 502),
+        (saying((b"content-range", b"bytes 0-9/20"), status=206), 502),
         (lambda _: HttpResponse(status=404), 404),
         (lambda _: HttpResponse(status=401), 502),
         (lambda _: HttpResponse(status=418), 418),
@@ -191,7 +192,7 @@ async def test_head_takes_no_octet_and_no_range(env: Env, cache: Cache | None) -
 async def test_what_nobody_asked_for_is_garbled_and_a_refusal_is_ours(
     env: Env, answer: Callable[[HttpRequest], HttpResponse], status: int, cache: Cache | None
 ) -> None:
-    """H6: a redirect, or a 304 without a condition, is no answer; X1: it is given back."""
+    """H6: a redirect, a 304 without a condition or a part without a range is no answer; X1: it is given back."""
     files = Files(answer)
     async with pictures(cache).build(env, transports={"files": files}) as running:
         said = await Client(running).ask("/pictures/a")
