@@ -23,7 +23,7 @@ from cinema.doctor import asking
 from cinema.doctor.certificates import of_certificates
 from cinema.doctor.clocks import Clocks
 from cinema.doctor.database import of_database
-from cinema.doctor.examine import examine
+from cinema.doctor.examine import examine, of_workers
 from cinema.doctor.finding import Finding, exit_code, lines_of, sorted_by_weight
 from cinema.doctor.pictures import of_pictures
 from cinema.doctor.places import of_places
@@ -574,6 +574,24 @@ def test_a_setting_that_is_wrong_is_a_finding_too(tmp_path: Path, monkeypatch: p
     assert said.exit_code == 78
     assert json.loads(said.stdout)["findings"][0]["subject"] == "settings"
     assert "GATEWAY_PORT" in json.loads(said.stdout)["findings"][0]["said"]
+
+
+@pytest.mark.parametrize(
+    ("said", "notes"),
+    [
+        ({"gateway_workers": 2}, 1),
+        ({"gateway_workers": 2, "redis_url": "redis://h"}, 0),
+        ({"gateway_workers": 2, "docs_only": True}, 0),
+        ({}, 0),
+    ],
+)
+def test_what_workers_do_not_share_is_noted_and_is_no_fault(said: dict[str, object], notes: int) -> None:
+    """Issue 16.A6: purges and limits are per process; whoever has chosen that is not woken for it."""
+    found = [*of_workers(Settings.model_validate(said))]
+
+    assert [one.kind for one in found] == ["note"] * notes
+    assert all("one process only, unless REDIS_URL" in one.said for one in found)
+    assert exit_code(found) == 0
 
 
 async def test_settings_with_which_the_gateway_cannot_start_are_named_first(tmp_path: Path) -> None:
