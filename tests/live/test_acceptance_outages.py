@@ -14,7 +14,7 @@ from tests.kinds import kinds
 from tests.live.load import Client, Shot, told
 from tests.live.platform import Platform, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 USERS = 10_000
 # The contract's own times under DEEP=1; a machine with other things to do gets five times as much.

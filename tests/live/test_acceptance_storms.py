@@ -16,7 +16,7 @@ from tests.live.platform import PATIENT, Platform, until
 from tests.live.stub import Seen, Stub
 from tests.servers import LOOPBACK
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(400)]
 
 SERVICES = ("users", "orders", "products")
 WIDTH = 50

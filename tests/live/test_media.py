@@ -22,7 +22,7 @@ from tests.cinema.pictures import drawn
 from tests.live.platform import PATIENT, Platform, Program, Reply, ask
 from tests.servers import LOOPBACK
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(400)]
 
 TOKEN = "shared"
 BOUNDARY = "a7c3"

@@ -17,7 +17,7 @@ import pytest
 from tests.live.platform import PATIENT, until
 from tests.servers import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 SERVICES = ("users", "orders", "products", "memes", "media")
 

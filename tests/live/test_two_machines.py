@@ -25,7 +25,7 @@ from tests.servers import Recipe, Server, free_port, temporary
 pytestmark = [
     pytest.mark.live,
     pytest.mark.slow,
-    pytest.mark.timeout(180),
+    pytest.mark.timeout(400),
     pytest.mark.skipif(len(kinds("", "deep")) == 1, reason="in CI and with DEEP=1"),
     pytest.mark.skipif(os.geteuid() != 0 or shutil.which("ip") is None, reason="needs root and iproute2"),
 ]

@@ -57,8 +57,11 @@ class ServerConnection(Protocol):
     def finished(self, exchange: "Exchange") -> None:
         """Go on: the answer is complete."""
 
-    def cut(self) -> None:
-        """End the connection so that the peer cannot take the answer for whole."""
+    def cut(self, *, reset: bool = False) -> None:
+        """End the connection so that the peer cannot take the answer for whole.
+
+        `reset` where an end of the connection is the end of the answer.
+        """
 
 
 class Exchange:
@@ -132,7 +135,7 @@ class Exchange:
         if self.complete or self.disconnected:
             return
         if self.started:
-            self._connection.cut()
+            self._connection.cut(reset=self._left > _ENDLESS // 2)
         else:
             self._connection.answer_problem(self, problem)
 

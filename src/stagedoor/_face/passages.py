@@ -148,15 +148,11 @@ class Passing:
         return _handed_on(response, _with(self._kept_back, named(response.headers)), bodiless=bodiless)
 
     def _onward(self, request: Request) -> requests.Headers:
-        """Return the fields of a request that go on; conditions name what the service knows."""
+        """Return the fields of a request that go on; conditions name what the service knows, a write's do already."""
         fields = _onward(request, self._kept_here)
-        if not self._codes or CONDITIONS.isdisjoint(request.headers):
+        if not self._codes or CONDITIONS.isdisjoint(request.headers) or request.method not in _SAFE:
             return fields
-        return asked_by_own(
-            fields,
-            safe=request.method in _SAFE,
-            coding=accepted_coding(request.headers, request.scope["headers"]),
-        )
+        return tuple(asked_by_own(fields, accepted_coding(request.headers, request.scope["headers"])))
 
     def _target(self, request: Request) -> bytes:
         """Return path and query as they go on; refuses segments that would climb (T8)."""

@@ -53,7 +53,8 @@ _HEADERS: Final = {
     "Cache-Status": "Whether the answer was kept (RFC 9211)",
 }
 _TOLD: Final = [b"age", b"cache-status"]
-_GIVEN: Final = frozenset({200, 206, 304})
+# What a service may answer, and the fields of a client of which one must have asked for it (RFC 9110 13.2.2, 14.2).
+_GIVEN: Final = {200: frozenset[bytes](), 206: frozenset({b"range"}), 304: PARTIAL}
 _LISTS: Final = frozenset({b"if-match", b"if-none-match"})  # several lines of one are one list
 
 
@@ -136,7 +137,7 @@ class Streaming:
                 fields[name] = request.listed(name) or b""
             if self._codes and not CONDITIONS.isdisjoint(fields):
                 coding = accepted_coding(request.headers, request.scope["headers"])
-                caller.fields = asked_by_own(caller.fields, safe=True, coding=coding)
+                caller.fields = tuple(asked_by_own(caller.fields, coding))
             return await self._answered(request.method, fields, values)
         except (UpstreamError, Problem) as failed:
             raise RequestRefused(self._refusals(failed)) from failed
@@ -170,8 +171,8 @@ class Streaming:
             raise TypeError(
                 f"{self.declared.place}: {self.where} returned no Stream but {type(stream).__name__}"
             )
-        asked = stream.status != 304 or not PARTIAL.isdisjoint(fields)
-        if stream.status not in _GIVEN or not asked:
+        asked_by = _GIVEN.get(stream.status)
+        if asked_by is None or (asked_by and asked_by.isdisjoint(fields)):
             await stream.aclose()
             raise UpstreamGarbled(f"{self._name}.call", f"answered {stream.status}, which nobody asked for")
         return stream
@@ -224,8 +225,8 @@ def _bare(response: HttpResponse) -> HttpResponse:
 
 
 def _repeated(written: Written, answer: HttpResponse, keeping: Keeping) -> Written:
-    """Return an answer that may be given again, if all of it was kept: its last fields tell the time."""
-    if written.status not in {200, 304} or [name for name, _ in answer.headers[-2:]] != _TOLD:
+    """Return an answer that may be given again, if all of it was kept and asked for: its last fields tell the time."""
+    if written.status != 200 or [name for name, _ in answer.headers[-2:]] != _TOLD:
         return written
     fields = tuple(field for field in answer.headers[:-2] if field[0] != b"content-length")
     repeat = repeat_of(context.current().record, fields, keeping.told, answer.body)

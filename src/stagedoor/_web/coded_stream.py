@@ -2,10 +2,10 @@
 
     source ─▶ slices of 32 KiB, or less where a piece ends ─▶ coder, on a thread if it takes long ─▶ client
 
-Each slice leaves when it is coded. What has no length known before is being made while it is sent: a slice ends where a
-piece does. What has one was all there: its slices are the same whatever the network made of it, so that one strong
-entity tag names one content. A source that fails, or is not as long as it said, ends without the coding's own end: half
-a content never looks whole.
+Each slice leaves when it is coded, and ends where a piece does: a reader has each piece when it was sent. Only of what
+is `fixed`, which has a length and a strong entity tag before it is sent, slices are the same whatever the network made
+of it: such a tag names octets (RFC 9110 8.8.1). A source that fails, or is not as long as it said, ends without the
+coding's own end: half a content never looks whole.
 """
 
 import asyncio
@@ -33,6 +33,8 @@ class CodedStream:
         make: Callable[[], Piecewise],
         length: int | None,
         closed: Callable[["CodedStream"], object],
+        *,
+        fixed: bool = False,
     ) -> None:
         self._source = source
         self._closed = closed
@@ -40,6 +42,7 @@ class CodedStream:
         self._make = make
         self._coder: Piecewise | None = None
         self._length = length
+        self._fixed = fixed
         self._came = 0
         self._rest = memoryview(b"")  # of the piece that came last
         self._ended = False
@@ -59,10 +62,10 @@ class CodedStream:
         raise StopAsyncIteration
 
     async def _slice(self) -> bytes:
-        """Return what is coded next: at most a slice, and where the length is not known no more than one piece."""
+        """Return what is coded next: at most a slice, and no more than one piece of what is not fixed."""
         parts: list[memoryview] = []
         room = _SLICE
-        while room and not (parts and self._length is None and not self._rest):
+        while room and not (parts and not self._fixed and not self._rest):
             if not self._rest and not await self._take():
                 break
             part, self._rest = self._rest[:room], self._rest[room:]
@@ -75,11 +78,11 @@ class CodedStream:
         """Take the next piece of the source; False if there is none."""
         if self._pieces is None:
             self._pieces = aiter(self._source)
-        piece = await anext(self._pieces, None)
-        if piece is not None:
-            self._rest = memoryview(piece)
-            self._came += len(piece)
-        self._ended = piece is None
+        try:
+            self._rest = memoryview(await anext(self._pieces))
+        except StopAsyncIteration:
+            self._ended = True
+        self._came += len(self._rest)
         if self._length is not None and (
             self._came > self._length or (self._ended and self._came < self._length)
         ):

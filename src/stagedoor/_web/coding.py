@@ -129,8 +129,12 @@ def _forbids(cache_control: bytes, asked: bool) -> bool:
     )
 
 
-@lru_cache(_REMEMBERED)
 def _is_text(media_type: bytes) -> bool:
+    return len(media_type) <= _LONGEST and _gets_shorter(media_type)
+
+
+@lru_cache(_REMEMBERED)
+def _gets_shorter(media_type: bytes) -> bool:
     return _TEXT.fullmatch(media_type) is not None
 
 
@@ -146,7 +150,7 @@ def is_text(media_type: bytes, asked: bool | None) -> bool:
 def _is_stream_of_text(media_type: bytes, asked: bool) -> bool:
     if _ONLY_ASKED.match(media_type) is not None:
         return asked
-    return _is_text(media_type) and not media_type.lower().startswith(b"image/")
+    return _gets_shorter(media_type) and not media_type.lower().startswith(b"image/")
 
 
 def varied(fields: Headers, coding: str) -> Headers:

@@ -107,10 +107,11 @@ class Compression:
         """Return an answer that is coded as it is sent, while there is room for one more such."""
         if len(self._streams) >= self._most:
             return replace(answer, headers=varied(answer.headers, ""), repeat=None)
-        stream = CodedStream(source, PIECEWISE[coding], length, self._streams.discard)
-        self._streams.add(stream)
         etag = answer.etag and coded_etag(answer.etag, coding)
         headers = varied(answer.headers, coding)
+        fixed = length is not None and any(name == b"etag" and tag[:1] == b'"' for name, tag in headers)
+        stream = CodedStream(source, PIECEWISE[coding], length, self._streams.discard, fixed=fixed)
+        self._streams.add(stream)
         return WebAnswer(answer.status, headers, b"", stream, None, etag, answer.condition)
 
     async def _prepared(self, answer: WebAnswer, coding: str, *, shared: bool) -> WebAnswer:

@@ -7,13 +7,12 @@ be such a gateway too. Weak ones are the same for all codings (RFC 9110 8.8.3.3)
 """
 
 import re
-from collections.abc import Iterable
-from typing import Final
-
-from stagedoor._requests import Headers
+from collections.abc import Iterable, Sequence
+from typing import Final, TypeAlias
 
 __all__ = ["CONDITIONS", "asked_by_own", "coded_etag"]
 
+Fields: TypeAlias = Sequence[tuple[bytes, bytes]]
 CONDITIONS: Final = frozenset({b"if-match", b"if-none-match", b"if-range"})
 _TAG: Final = re.compile(rb'(W/)?"([^"]*)"')  # a comma may stand in a tag (RFC 9110 8.8.3)
 _AS_IT_CAME: Final = "identity"
@@ -30,11 +29,12 @@ def coded_etag(tag: bytes, coding: str) -> bytes | None:
     return tag[:-1] + b'~identity"' if _OURS.fullmatch(found[2]) else tag
 
 
-def asked_by_own(fields: Headers, *, safe: bool, coding: str) -> Headers:
+def asked_by_own(fields: Fields, coding: str | None) -> Fields:
     """Return the fields of a request as a service understands them: conditions name tags of its own.
 
-    `coding` is the one that a safe request is answered in: a form in another is none that If-None-Match means
-    (RFC 9110 13.1.2). If-Range with a tag of ours would join two contents: the whole is asked for.
+    `coding` is the one that a question is answered in: a form in another is none that If-None-Match means (RFC 9110
+    13.1.2). It is None for a write, which may name what was read in any. If-Range with a tag of ours would join two
+    contents: the whole is asked for.
     """
     if not any(name in CONDITIONS and _names_ours(said) for name, said in fields):
         return fields
@@ -44,7 +44,7 @@ def asked_by_own(fields: Headers, *, safe: bool, coding: str) -> Headers:
         if name not in CONDITIONS or not _names_ours(said):
             kept.append((name, said))
             continue
-        meant = {_AS_IT_CAME, coding} if safe and name == b"if-none-match" else None
+        meant = None if coding is None or name == b"if-match" else {_AS_IT_CAME, coding}
         owned = _own(said, {_AS_IT_CAME} if name == b"if-range" else meant)
         whole |= name == b"if-range" and not owned
         if owned:

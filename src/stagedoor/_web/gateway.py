@@ -12,7 +12,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from math import inf
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +34,7 @@ from stagedoor._web.compression import Compression, has_forms
 from stagedoor._web.cors import Cors, is_foreign, is_preflight
 from stagedoor._web.disconnect import ClientGone, while_connected
 from stagedoor._web.identity import credentials_of
+from stagedoor._web.mistakes import told_of
 from stagedoor._web.near import NearCache
 from stagedoor._web.permissions import Limit, Render
 from stagedoor._web.prefix import below, forwarded_prefix
@@ -45,13 +45,11 @@ from stagedoor._web.spans import spanned
 from stagedoor._web.stream import send_stream
 from stagedoor._web.throttle import Limiter, Quotas, passing
 from stagedoor._web.trace import Parents
-from stagedoor.errors import ConfigError
 from stagedoor.policies._pressure import Pressure
 
 __all__ = ["GatewayApp"]
 
 _LOGGER = logging.getLogger("stagedoor._web")
-_KIT = str(Path(__file__).parent.parent)
 _NOBODY = trust(())
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GONE = WebAnswer(CLIENT_CLOSED, ())
@@ -214,8 +212,11 @@ class GatewayApp:
             wait = await self._wait(exchange)
             if wait:
                 return self._problem(exchange, problems.rate_limited(wait))
-        if exchange.scope["method"] not in _SAFE and is_foreign(exchange.headers, self.cors):
-            return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
+        if exchange.scope["method"] not in _SAFE:
+            if is_foreign(exchange.headers, self.cors):
+                return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
+            if self.compression is not None:
+                exchange.name_own_tags()
         return await self._handled(exchange)
 
     async def _wait(self, exchange: RoutedRequest) -> int:
@@ -314,7 +315,7 @@ class GatewayApp:
         """Say what an error means to the client; what is nobody's fault but ours is told to the log."""
         problem = problems.problem_of(error)
         if problem.status == 500:
-            _LOGGER.error("%s failed%s", exchange.match.route.path, _told(error), exc_info=error)
+            _LOGGER.error("%s failed%s", exchange.match.route.path, told_of(error), exc_info=error)
             self.mistakes(error)
         return self._problem(exchange, problem, error)
 
@@ -387,14 +388,3 @@ class GatewayApp:
         if quotas is not None:
             return quotas.pass_at_once
         return None if route.live or self._throttle is None else passing(self._throttle)
-
-
-def _told(error: BaseException) -> str:
-    """Return what the kit itself says of a mistake: what others write may hold secrets, and stays out of the log."""
-    if type(error).__name__ == "HTTPException":
-        return ": FastAPI's and Starlette's mean nothing here; raise NotFound() or Problem(...)"
-    trace = error.__traceback__ if isinstance(error, TypeError | RuntimeError | ConfigError) else None
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    ours = trace is not None and trace.tb_frame.f_code.co_filename.startswith(_KIT)
-    return f": {error}" if ours else ""

@@ -34,7 +34,7 @@ from cinema.settings import Settings
 from tests.kinds import kinds
 from tests.servers import S3_BUCKET, S3_KEY, S3_SECRET, Server, create_database
 
-pytestmark = pytest.mark.timeout(180)  # tables are made and filled, on a machine with other things to do
+pytestmark = pytest.mark.timeout(400)  # tables are made and filled, on a machine with other things to do
 S3_STORE = {
     "media_store": "s3",
     "media_s3_bucket": S3_BUCKET,

@@ -165,6 +165,20 @@ async def test_t18_an_answer_that_breaks_off_is_never_ended_cleanly(
     assert not any(answer.complete for answer in answers_in(raw))
 
 
+async def test_t18_where_the_end_of_the_connection_ends_the_body_a_break_is_no_orderly_end() -> None:
+    """T18, RFC 9112 8: to HTTP/1.0 half an answer of unknown length would be all of it."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, start(), body(b"ab", more=True))
+
+    async with serving(app) as door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+
+
 @pytest.mark.parametrize(
     ("request_line", "expected"),
     [

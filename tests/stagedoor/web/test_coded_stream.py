@@ -45,8 +45,10 @@ def coded(
     coding: str = "gzip",
     length: int | None = None,
     make: Callable[[], Piecewise] | None = None,
+    *,
+    fixed: bool = False,
 ) -> CodedStream:
-    return CodedStream(source, make or PIECEWISE[coding], length, lambda _: None)
+    return CodedStream(source, make or PIECEWISE[coding], length, lambda _: None, fixed=fixed)
 
 
 async def into(pieces: list[bytes], stream: CodedStream) -> None:
@@ -60,10 +62,12 @@ def text(size: int) -> bytes:
 
 
 @pytest.mark.parametrize("coding", CODINGS)
-async def test_each_piece_leaves_when_it_came(coding: str) -> None:
-    """A reader of NDJSON has each line before the next one is asked for."""
+@pytest.mark.parametrize("known", [False, True])
+async def test_each_piece_leaves_when_it_came(coding: str, known: bool) -> None:
+    """A reader of NDJSON has each line before the next one is asked for, if the whole has a length or not."""
     lines = [b'{"line":%d}\n' % number for number in range(5)]
-    stream, read, got = coded(Source(*lines), coding), READ_AS[coding], b""
+    length = len(b"".join(lines)) if known else None
+    stream, read, got = coded(Source(*lines), coding, length), READ_AS[coding], b""
 
     for number in range(5):
         got += await anext(stream)
@@ -76,12 +80,15 @@ async def test_each_piece_leaves_when_it_came(coding: str) -> None:
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("length", [0, 1, 2_047, 2_049, SLICE - 1, SLICE, SLICE + 1, 100_000])
 @pytest.mark.parametrize("known", [False, True])
-async def test_whatever_its_length_it_is_read_back(coding: str, length: int, known: bool) -> None:
+@pytest.mark.parametrize("fixed", [False, True])
+async def test_whatever_its_length_it_is_read_back(
+    coding: str, length: int, known: bool, fixed: bool
+) -> None:
     """Also an empty one, which is no empty content in a coding; with empty pieces between."""
     body = text(length) if length > 2 else b"x" * length
     source = Source(b"", body[: length // 2], b"", memoryview(body)[length // 2 :])
 
-    got = b"".join([piece async for piece in coded(source, coding, length if known else None)])
+    got = b"".join([piece async for piece in coded(source, coding, length if known else None, fixed=fixed)])
 
     assert READ_AS[coding](got) == (body, True)
 
@@ -90,12 +97,12 @@ async def test_whatever_its_length_it_is_read_back(coding: str, length: int, kno
 @settings(max_examples=20, deadline=None)
 @given(cuts=st.lists(st.integers(0, 60_000), max_size=8))
 async def test_one_content_has_one_form_whatever_the_network_made_of_it(coding: str, cuts: list[int]) -> None:
-    """RFC 9110 8.8.1: a strong entity tag names octets; a length says that all of it is there."""
+    """RFC 9110 8.8.1: a strong entity tag names octets; a length beside it says that all of it is there."""
     body, ends = text(60_000), [0, *sorted(cuts), 60_000]
     pieces = [body[start:end] for start, end in pairwise(ends)]
 
-    once = b"".join([piece async for piece in coded(Source(body), coding, len(body))])
-    again = b"".join([piece async for piece in coded(Source(*pieces), coding, len(body))])
+    once = b"".join([piece async for piece in coded(Source(body), coding, len(body), fixed=True)])
+    again = b"".join([piece async for piece in coded(Source(*pieces), coding, len(body), fixed=True)])
 
     assert once == again
 
@@ -105,7 +112,7 @@ async def test_one_content_has_one_form_whatever_the_network_made_of_it(coding: 
 async def test_what_breaks_in_the_middle_has_no_end(coding: str, known: bool) -> None:
     """Half a content never reads as a whole one."""
     source = Source(text(40_000), error=OSError("cut"))
-    stream, pieces = coded(source, coding, 80_000 if known else None), list[bytes]()
+    stream, pieces = coded(source, coding, 80_000 if known else None, fixed=known), list[bytes]()
 
     with pytest.raises(OSError, match="cut"):
         await into(pieces, stream)

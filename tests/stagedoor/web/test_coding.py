@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagedoor._web.coders import CODERS, _is_there, coders
-from stagedoor._web.coding import is_compressible, selected, varied
+from stagedoor._web.coding import is_compressible, is_text, selected, varied
 from stagedoor._web.etags import coded_etag
 
 JSON = (b"content-type", b"application/json")
@@ -58,6 +58,20 @@ def test_long_lists_are_not_remembered() -> None:
     tracemalloc.stop()
 
     assert (chosen, held < 1_000_000) == ({""}, True)
+
+
+def test_types_and_directives_of_services_are_remembered_only_if_they_are_short() -> None:
+    """B2: whoever names the type of a file would fill a process with names."""
+    tracemalloc.start()
+    for number in range(256):
+        long = b"text/plain; x=%d" % number + b"x" * 60_000
+        assert not is_text(long, None)
+        assert not is_compressible(((b"content-type", long),), 2_000, None)
+        assert not is_compressible((JSON, (b"cache-control", long)), 2_000, None)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 1_000_000
 
 
 @given(st.binary(max_size=60))
