@@ -11,6 +11,7 @@ change the modes of folders up to the root: only its binaries are used here, as 
 import contextlib
 import importlib.util
 import os
+import random
 import re
 import shutil
 import signal
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,14 +47,19 @@ __all__ = [
 ]
 
 LOOPBACK = "127.0.0.1"
-START_SECONDS = 20.0
-STOP_SECONDS = 5.0
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
 # sun_path is short and `nobody` must get in: not the (deep, private) temporary folder of pytest.
 DATA = Path("/tmp")
-_GIVEN: set[int] = set()
+# Below those that the kernel hands out: between our look at a port and its use, nobody's socket gets it by chance.
+ROWS = range(16_384, 32_640, 64)
+_ROW: list[int] = []
 DEBIAN = Path("/usr/lib/postgresql")
 SCRIPTS = Path(sys.executable).parent
 _TRIES, _PAUSE = 20, 0.25
+# prctl(2), PR_SET_PDEATHSIG: the parent is the thread that has started a process. One of a loop's own ends with its
+# test, and would take the server with it a moment later, in the middle of the next one.
+_STARTER = ThreadPoolExecutor(1, "servers")
 S3_BUCKET, S3_KEY, S3_SECRET = "memes", "test-key", "test-secret"
 NOBODY = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"]
 
@@ -115,9 +122,12 @@ class Server:
             raise Unavailable(f"{self.recipe.name} did not start: {last_words(self.folder)}")
 
     def begin(self) -> None:
-        """Start without waiting. It dies with the thread that does this: no worker's, if it is to outlive that."""
+        """Start without waiting."""
+        self._process = _STARTER.submit(self._begun).result()
+
+    def _begun(self) -> "subprocess.Popen[bytes]":
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 self.recipe.command(self.folder, self.port),
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
@@ -140,7 +150,7 @@ class Server:
             time.sleep(0.01)
 
     def stop(self) -> None:
-        """End it the polite way, by force after five seconds."""
+        """End it the polite way, by force after ten seconds."""
         self.resume()
         self._end(self.recipe.farewell)
 
@@ -230,7 +240,7 @@ def valkey() -> Recipe:
 
 def flush(server: Server) -> None:
     """Empty a Valkey."""
-    if ask(server.port, b"FLUSHALL\r\n") != b"+OK\r\n":
+    if ask(server.port, b"FLUSHALL\r\n", START_SECONDS) != b"+OK\r\n":
         raise Unavailable(f"{server!r} was not emptied")
 
 
@@ -425,20 +435,32 @@ def unprivileged() -> list[str]:
 
 
 def free_port() -> int:
-    """Ask the kernel for a port that nobody has just now, and that was not given to anybody before."""
+    """Give a port that nobody has, and that nobody else is given before it is used, nor twice."""
     while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
-            port = int(probe.getsockname()[1])
-        if port not in _GIVEN:
-            _GIVEN.add(port)
+        port = (_ROW or _new_row()).pop()
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind((LOOPBACK, port))
             return port
 
 
-def ask(port: int, question: bytes) -> bytes:
-    """Send a few bytes and return the first five of the answer; nothing if nobody answers."""
+def _new_row() -> list[int]:
+    """Make a row of ports ours: no other run of tests takes one of them while its first is bound."""
+    for first in random.sample(ROWS, len(ROWS)):
+        with socket.socket() as holder:
+            try:
+                holder.bind((LOOPBACK, first))
+            except OSError:
+                continue
+            holder.detach()  # until this process ends
+            _ROW.extend(range(first + 1, first + ROWS.step))
+            return _ROW
+    raise Unavailable(f"every port from {ROWS.start} to {ROWS.stop} is taken")
+
+
+def ask(port: int, question: bytes, seconds: float = 0.5) -> bytes:
+    """Send a few bytes and return the first five of the answer; nothing if nobody answers in time."""
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=0.5) as line:
+        with socket.create_connection((LOOPBACK, port), timeout=seconds) as line:
             line.sendall(question)
             return line.recv(5)
     except OSError:

@@ -38,10 +38,17 @@ _DRIVERS: Final = frozenset(
     }
 )
 _WORDS: Final = {
+    "ssl": _MODES,
     "sslmode": _MODES,
     "target_session_attrs": _SESSIONS,
     "channel_binding": ("disable", "prefer"),
     "gssencmode": ("disable", "prefer"),
+}
+_WHOLE: Final = {
+    "command_timeout": "seconds",
+    "connect_timeout": "seconds",
+    "timeout": "seconds",
+    "prepared_statement_cache_size": "statements",
 }
 # What changes nothing that can be seen here: the driver keeps connections alive, and names servers, by itself.
 _WITHOUT_EFFECT: Final = frozenset(
@@ -85,8 +92,8 @@ def wrong_parameter(query: str) -> str | None:
             return f"must not have the parameter {name!r}; known are {', '.join(KNOWN)}"
         if name in _WORDS and said not in _WORDS[name]:
             return f"must have as {name} one of {', '.join(_WORDS[name])}"
-        if name == "connect_timeout" and not (said.isascii() and said.isdigit()):
-            return "must have a connect_timeout of whole seconds"
+        if name in _WHOLE and not re.fullmatch(r"[0-9]{1,9}", said):
+            return f"must have a {name} of whole {_WHOLE[name]}"
         if name == "sslrootcert" and said != "system" and not is_certificates(Path(said)):
             return f"must have as sslrootcert the word system, or a file of certificates, not {said!r}"
     return None

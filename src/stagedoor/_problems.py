@@ -132,7 +132,7 @@ def _whole_seconds(wait: float) -> int:
     return math.ceil(max(1.0, min(wait, 86_400.0)))
 
 
-def problem_of(error: Exception) -> ProblemDetails:
+def problem_of(error: BaseException) -> ProblemDetails:
     """Return what a client is told about an error that left a handler.
 
     A 4xx that a route expects of its upstream is mapped by that route; one that arrives here is a surprise.

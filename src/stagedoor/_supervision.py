@@ -12,7 +12,7 @@ from typing import Final
 
 from stagedoor._clock import Clock
 
-__all__ = ["next_pause", "supervised", "tell_fall"]
+__all__ = ["is_stray", "next_pause", "supervised", "tell_fall"]
 
 _LOGGER: Final = logging.getLogger("stagedoor._supervision")
 _FIRST: Final = 0.1  # seconds
@@ -38,7 +38,7 @@ async def supervised(
         try:
             return await work()
         except (Exception, asyncio.CancelledError) as error:
-            if _is_ours(error):
+            if isinstance(error, asyncio.CancelledError) and not is_stray(error):
                 raise
             lived = clock.now() - began
             pause = next_pause(pause, lived)
@@ -61,7 +61,7 @@ def tell_fall(name: str, error: BaseException) -> None:
     _LOGGER.error("%s fell of %s and is started again", name, type(error).__name__, exc_info=error)
 
 
-def _is_ours(error: BaseException) -> bool:
-    """Tell whether somebody wants this task gone; what was awaited may have been cancelled by itself."""
+def is_stray(error: BaseException) -> bool:
+    """Tell whether an error is a cancellation of what was awaited alone: nobody wants this task gone."""
     task = asyncio.current_task()
-    return isinstance(error, asyncio.CancelledError) and (task is None or task.cancelling() > 0)
+    return isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling()

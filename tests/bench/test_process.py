@@ -59,7 +59,7 @@ def test_the_cpu_time_of_a_forked_child_belongs_to_the_tree(burning: Process) ->
     while burning.log().count("done") < 2:
         os.sched_yield()
 
-    assert 0.35 < burning.usage().cpu < 1.0
+    assert 0.35 < burning.usage().cpu < 4.0
 
 
 @pytest.mark.live

@@ -141,6 +141,7 @@ def test_a_state_that_cannot_be_written_is_said_in_one_line(
         "?connect_timeout=5",
         "?target_session_attrs=read-write&application_name=cinema&channel_binding=prefer&keepalives_idle=30",
         "?options=-c%20statement_timeout%3D5s&gssencmode=disable&sslsni=1",
+        "?command_timeout=5&timeout=5&prepared_statement_cache_size=0",
         "?sslmode=verify-full&sslrootcert=system",
     ],
 )

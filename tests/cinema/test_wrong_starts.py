@@ -23,14 +23,15 @@ from cinema.stack.ground import check_ground
 from cinema.stack.parts import parts_of
 from cinema.stack.run import run
 from stagedoor._commands.listening import listening_fault
+from tests import servers
 
 SETTING, COMMAND, TAKEN, PLACE, DISK = 78, 64, 69, 73, 74
 
 
 def free_row() -> int:
-    """Return the first of seven free ports in a row, below those that connections go out from."""
+    """Return the first of seven free ports in a row, below those that tests are given and connections go out from."""
     while True:
-        first = random.randrange(15_000, 30_000)
+        first = random.randrange(10_000, servers.ROWS.start - 7)
         if all(listening_fault("127.0.0.1", first + number) is None for number in range(7)):
             return first
 
@@ -142,6 +143,7 @@ WRONG: list[tuple[dict[str, str], str, int]] = [
     ({"REDIS_URL": f"redis://:{SECRET}@h:x"}, "REDIS_URL: must have hosts with ports", SETTING),
     ({"REDIS_URL": f"redis://:{SECRET}#@h"}, "REDIS_URL: must have # / ? and @ of its password", SETTING),
     ({"REDIS_URL": "rediss://h?ssl_ca_certs=/nowhere"}, "a file of certificates, not '/nowhere'", SETTING),
+    ({"REDIS_URL": "rediss://h?ssl_keyfile=/k"}, "must have ssl_certfile where ssl_keyfile is said", SETTING),
     ({"DATABASE_URL": f"mysql://u:{SECRET}@h/d"}, "DATABASE_URL: must be sqlite+aiosqlite", SETTING),
     ({"DATABASE_URL": f"postgres://u:{SECRET}@h/d?sslmode=on"}, "must have as sslmode one of", SETTING),
     ({"DATABASE_URL": f"postgres://u:{SECRET}@h/d?x=1"}, "must not have the parameter 'x'", SETTING),
@@ -369,6 +371,8 @@ def test_g2_what_the_system_says_of_a_place_is_told_in_its_words_at_least() -> N
     ("words", "said", "file", "line", "code"),
     [
         ("gatway", {}, b"", "No such command 'gatway'. Did you mean 'gateway'?; see ", COMMAND),
+        ("gateway --host ::ffff:127.0.0.1", {}, b"", "cinema: --host: nobody can listen on ::ffff:", SETTING),
+        ("seed --from", {}, b"", "Option '--from' requires an argument; see cinema --help", COMMAND),
         ("gateway --prt 1", {}, b"", "No such option: --prt", COMMAND),
         ("gateway --host 192.0.2.1", {}, b"", "cinema: --host: '192.0.2.1' is no address", SETTING),
         ("up", {}, b"FILMS=1\nFILMS\n", "cinema: .env:2: must be NAME=value", SETTING),

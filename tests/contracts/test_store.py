@@ -36,7 +36,7 @@ async def nothing() -> None:
 
 @asynccontextmanager
 async def shared(server: Server, env: Env, wait: Callable[[float], Awaitable[None]]) -> AsyncIterator[Bench]:
-    store = Shared(server, env=env, timeout=0.5)
+    store = Shared(server, env=env, timeout=5.0)
     await store.start()
     yield Bench(store, store.idle, wait)
     await store.aclose()
@@ -162,10 +162,10 @@ async def test_what_a_purge_has_reached_is_not_agreed_on(bench: Bench) -> None:
 
 async def test_an_entry_ends_with_its_life(bench: Bench) -> None:
     """However it is kept, no entry outlives what it was given."""
-    await kept(bench, Entry(b"k", b"v", 0.3))
+    await kept(bench, Entry(b"k", b"v", 1.0))
     await bench.wait(0.1)
     before = await body(bench)
-    await bench.wait(0.21)
+    await bench.wait(0.91)
 
     assert before == b"v"
     assert await body(bench) is None
@@ -175,12 +175,12 @@ async def test_the_age_is_known(bench: Bench) -> None:
     """Whoever reads must know how old an answer is, whichever process fetched it."""
     await kept(bench, Entry(b"k", b"v", 30.0))
     first = (await bench.store.get(b"k", 30.0)).held
-    await bench.wait(0.2)
+    await bench.wait(0.5)
     second = (await bench.store.get(b"k", 30.0)).held
 
     assert first is not None
     assert second is not None
-    assert second.born == pytest.approx(first.born, abs=0.05)
+    assert second.born == pytest.approx(first.born, abs=0.4)
 
 
 @pytest.mark.parametrize("names", [[tag("films")], [tag("other"), tag("film:1")], [key_name(b"k")], [ALL]])

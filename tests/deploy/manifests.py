@@ -39,8 +39,8 @@ def containers_of(overlay: str) -> list[tuple[str, dict[str, Any], dict[str, Any
     """Return each container with its owner's name and its pod's specification."""
     found = []
     for one in built(overlay):
-        if one["kind"] in {"Deployment", "StatefulSet", "Job"}:
-            pod = one["spec"]["template"]["spec"]
+        if one["kind"] in {"Deployment", "StatefulSet", "CronJob"}:
+            pod = one["spec"].get("jobTemplate", one)["spec"]["template"]["spec"]
             found += [
                 (one["metadata"]["name"], container, pod)
                 for container in [*pod.get("initContainers", []), *pod["containers"]]

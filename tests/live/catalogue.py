@@ -80,12 +80,12 @@ class Catalogue(Platform):
 
     def sql(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Run one bare statement, the way a program without any idea of the platform does."""
-        with closing(sqlite3.connect(self.database, timeout=10)) as database, database:
+        with closing(sqlite3.connect(self.database, timeout=60)) as database, database:
             return database.execute(statement, values).fetchall()
 
     def delete(self, table: str, key: str) -> None:
         """Delete one row, and what hangs on it."""
-        with closing(sqlite3.connect(self.database, timeout=10)) as database, database:
+        with closing(sqlite3.connect(self.database, timeout=60)) as database, database:
             database.execute("PRAGMA foreign_keys = ON")
             database.execute(f"DELETE FROM {table} WHERE id = ?", (key,))
 

@@ -81,5 +81,5 @@ async def serving(
     async with listener:
         yield address
     if tasks:
-        await asyncio.wait(tasks, timeout=5.0)
+        await asyncio.wait(tasks, timeout=30.0)
     gc.collect()  # Python 3.11 takes a TLS stream that was aborted for an open one, unless it goes before its loop

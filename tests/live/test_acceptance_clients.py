@@ -18,7 +18,7 @@ from tests.live.platform import ALL, PATIENT, Platform, until
 from tests.live.stub import Stub
 from tests.servers import LOOPBACK
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 ABRUPT = struct.pack("ii", 1, 0)
 

@@ -24,7 +24,7 @@ from tests.conftest import must_not_skip
 from tests.live.platform import ALL, PATIENT, Platform, ask, run, until
 from tests.servers import LOOPBACK
 
-pytestmark = [pytest.mark.xdist_group("garbage"), pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("garbage"), pytest.mark.slow, pytest.mark.timeout(400)]
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.live.platform import PATIENT, SERVICES, Platform, Program, ask, until
 
-pytestmark = [pytest.mark.xdist_group("operations"), pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.xdist_group("operations"), pytest.mark.slow, pytest.mark.timeout(400)]
 
 DOCUMENTS = (
     "/docs",

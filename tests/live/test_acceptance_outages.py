@@ -5,7 +5,7 @@ import json
 import math
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,14 @@ from tests.kinds import kinds
 from tests.live.load import Client, Shot, told
 from tests.live.platform import Platform, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 USERS = 10_000
 # The contract's own times under DEEP=1; a machine with other things to do gets five times as much.
 CONTRACT = {"GATEWAY_DEADLINE_MS": 180, "GATEWAY_ATTEMPT_TIMEOUT_MS": 80, "GATEWAY_CONNECT_TIMEOUT_MS": 50}
 # The generator was late by this much: the machine was busy, and what was under way then says little about the code.
 BUSY = 0.02
+OUTAGES = 4  # at most, until there is one in which the machine was calm
 MOST = 20_000  # requests of one outage, however busy the machine stays
 REASONS = {"timeout", "unavailable", "circuit_open"}
 
@@ -51,8 +52,9 @@ def verdicts(shot: Shot) -> dict[str, tuple[str, str]]:
 
 
 def deadline(platform: Platform) -> float:
-    """Return the seconds in which an answer has to leave, and a little for the machine."""
-    return int(platform.environment["GATEWAY_DEADLINE_MS"]) / 1000 * 1.2
+    """Return the seconds in which an answer has to leave, and a little for the machine, or more if it is busy."""
+    contract = int(platform.environment["GATEWAY_DEADLINE_MS"])
+    return contract / 1000 * (1.2 if contract == CONTRACT["GATEWAY_DEADLINE_MS"] else 3.0)
 
 
 def bare(shot: Shot) -> bool:
@@ -72,10 +74,23 @@ class Outage:
         self.back = math.inf
 
     async def run(self) -> list[Shot]:
+        """Return what was asked over an outage in which the machine was calm for a moment."""
+        for seed in range(OUTAGES - 1):
+            shots = await self._once(7 + seed)
+            if self.away(judged(shots)):
+                return shots
+        return await self._once(7 + OUTAGES)
+
+    def away(self, shots: Sequence[Shot]) -> list[Shot]:
+        """Return what was asked while it was away."""
+        return [shot for shot in shots if self.killed + 0.3 < shot.at < self.killed + self.seconds * 0.3]
+
+    async def _once(self, seed: int) -> list[Shot]:
+        self.back = math.inf
         client, time = Client(self.platform.port), asyncio.get_running_loop().time
         began = time()
         shooting = asyncio.create_task(
-            client.load(all_over(20_000, 7), self.rate, stop=lambda: time() - began > self.end())
+            client.load(all_over(20_000, seed), self.rate, stop=lambda: time() - began > self.end())
         )
         await asyncio.sleep(self.seconds * 0.25)
         await asyncio.to_thread(self.platform[self.name].kill)
@@ -86,7 +101,7 @@ class Outage:
         shots = await shooting
         while not self.seen_back(shots) and len(shots) < MOST:
             later = time() - began
-            more = await client.load(all_over(100, 8), self.rate)
+            more = await client.load(all_over(100, seed + 20), self.rate)
             for shot in more:
                 shot.at += later
             shots += more
@@ -120,7 +135,7 @@ async def test_p1_p8_an_optional_service_may_die(
     shots = await outage.run()
 
     fair = judged(shots)
-    away = [shot for shot in fair if outage.killed + 0.3 < shot.at < outage.killed + seconds * 0.3]
+    away = outage.away(fair)
     after = [shot for shot in fair if shot.at > outage.back + 2.0]
     print(
         told(f"\n{name} killed", shots), f"fair {len(fair)}", told("\n  away", away), told("\n  after", after)
@@ -171,7 +186,7 @@ async def test_p8_the_required_service_may_die(platform: Platform, deep: bool) -
     shots = await outage.run()
 
     fair = judged(shots)
-    away = [shot for shot in fair if outage.killed + 0.3 < shot.at < outage.killed + seconds * 0.3]
+    away = outage.away(fair)
     after = [shot for shot in fair if shot.at > outage.back + 2.0]
     print(told("\nusers killed", shots), told("\n  away", away), told("\n  after", after))
     durations = [line["duration_ms"] for line in platform["gateway"].lines() if line["event"] == "request"]

@@ -11,7 +11,7 @@ from tests.live.load import Client, Shot, told
 from tests.live.platform import PATIENT, Platform, prepare, until
 from tests.servers import Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 BUSY = 0.02
 REDIS_TIMEOUT = 0.02

@@ -14,7 +14,7 @@ from tests.live.platform import PATIENT, Platform, until
 from tests.otlp import Collector
 from tests.servers import LOOPBACK
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 PATHS = (
     "/api/profile/user123",

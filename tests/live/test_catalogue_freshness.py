@@ -15,7 +15,7 @@ from tests.live.catalogue import Catalogue
 from tests.live.platform import PATIENT, Program, Reply, ask, run, until
 from tests.servers import Server, flush, free_port
 
-pytestmark = [pytest.mark.xdist_group("freshness"), pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.xdist_group("freshness"), pytest.mark.slow, pytest.mark.timeout(400)]
 
 PASS_SECONDS = (
     45.0  # a pass a second, and a second until every process hears of a purge (G4), on a busy machine

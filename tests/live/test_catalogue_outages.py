@@ -22,7 +22,7 @@ from tests.live.platform import PATIENT, SERVICES, until
 from tests.live.stub import Stub
 from tests.servers import LOOPBACK, Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 RATE = 50.0
 TTL, STALE = 2, 5

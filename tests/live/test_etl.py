@@ -27,7 +27,7 @@ from tests.kinds import kinds
 from tests.live.platform import clean, prepare, run, until
 from tests.servers import Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 FILMS = 600
 KILLS = 20
@@ -61,7 +61,7 @@ class Place:
 
     def change(self, rng: random.Random) -> None:
         """Change something of every kind, as another program would."""
-        with sqlite3.connect(self.folder / "cinema.db", timeout=10) as database:
+        with sqlite3.connect(self.folder / "cinema.db", timeout=60) as database:
             database.execute("PRAGMA foreign_keys = ON")
             for table in ("film_work", "person", "genre"):
                 keys = [key for (key,) in database.execute(f"SELECT id FROM {table}")]

@@ -67,6 +67,10 @@ SAYS: dict[str, tuple[Callable[[str], bytes], int]] = {
     "no JSON": (lambda kind: answer(facts(kind)[:-1]), 502),
     "a redirect": (lambda _: answer(b"", "location: https://elsewhere.example/", status="301 Moved"), 502),
     "304 unasked": (lambda _: b"HTTP/1.1 304 Not Modified\r\n\r\n", 502),
+    "a part unasked": (
+        lambda kind: answer(facts(kind), "content-range: bytes 0-9/*", status="206 Part"),
+        502,
+    ),
     "no answer": (lambda _: b"", 503),
     "an impossible status": (lambda _: answer(b"[]", status="999 What"), 502),
 }
@@ -94,7 +98,7 @@ async def film_api(say: Callable[[str], bytes | None]) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
-async def asked(base: str, patience: int = 3_000) -> HttpResponse:
+async def asked(base: str, patience: int = 30_000) -> HttpResponse:
     app = build(Settings(ghibli_base_url=base, ghibli_timeout_ms=patience, log_level="ERROR"))
     async with app.build() as running:
         return await Client(running.web).ask("/movies/")
@@ -129,7 +133,7 @@ def test_two_gateways_over_redis_show_one_snapshot(tmp_path: Path, valkey: Serve
     settings: dict[str, str | float] = {
         "REDIS_URL": valkey.url,
         "GHIBLI_TTL_S": 3,
-        "REDIS_TIMEOUT_MS": 500,
+        "REDIS_TIMEOUT_MS": 2000,
         "GATEWAY_RATE_LIMIT": "0",
     }
     one, two = (Platform(tmp_path / name, **settings, **PATIENT) for name in ("one", "two"))

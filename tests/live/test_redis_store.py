@@ -41,13 +41,13 @@ async def is_paused(process: Process, valkey: Server) -> Callable[[], Awaitable[
 
 async def is_out_of_memory(process: Process, valkey: Server) -> Callable[[], Awaitable[object]]:
     await process.server.command("CONFIG", "SET", "maxmemory", 1)
-    return lambda: asyncio.to_thread(servers.ask, valkey.port, b"CONFIG SET maxmemory 0\r\n")
+    return lambda: asyncio.to_thread(servers.ask, valkey.port, b"CONFIG SET maxmemory 0\r\n", 20.0)
 
 
 async def is_a_replica(process: Process, valkey: Server) -> Callable[[], Awaitable[object]]:
     await process.server.command("CONFIG", "SET", "replica-serve-stale-data", "yes")
     await process.server.command("REPLICAOF", "127.0.0.1", 1)
-    return lambda: asyncio.to_thread(servers.ask, valkey.port, b"REPLICAOF NO ONE\r\n")
+    return lambda: asyncio.to_thread(servers.ask, valkey.port, b"REPLICAOF NO ONE\r\n", 20.0)
 
 
 @pytest.mark.live

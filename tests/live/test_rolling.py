@@ -15,7 +15,7 @@ import pytest
 from tests.live.load import Client, told
 from tests.live.platform import PATIENT, Platform
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(400)]
 
 RATE = 300.0  # a second
 PATHS = ("/api/profile/user123", "/api/profile/user456", "/health/live")

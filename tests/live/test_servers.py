@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -60,6 +61,17 @@ def test_a_killed_server_refuses_and_comes_back_on_its_port(server: Server) -> N
 
     assert hears(server)
     assert server.url == url
+
+
+def test_a_server_that_another_thread_has_started_outlives_it(server: Server) -> None:
+    """The kernel takes the thread for the parent: what a test had begun again in a thread died in the next test."""
+    server.kill()
+    starting = threading.Thread(target=server.start)
+    starting.start()
+    starting.join()
+    time.sleep(0.3)
+
+    assert hears(server)
 
 
 def test_a_stopped_server_leaves_no_process(server: Server) -> None:

@@ -217,10 +217,10 @@ async def mended(valkey: Server, fault: object) -> None:
     await asyncio.to_thread(valkey.resume)
     await asyncio.to_thread(valkey.start)
     if fault is cut_off:
-        servers.ask(valkey.port, b'AUTH other\r\nCONFIG SET requirepass ""\r\n')
+        servers.ask(valkey.port, b'AUTH other\r\nCONFIG SET requirepass ""\r\n', 20.0)
         await asyncio.sleep(0.05)
     if fault is a_replica:
-        servers.ask(valkey.port, b"REPLICAOF NO ONE\r\n")
+        servers.ask(valkey.port, b"REPLICAOF NO ONE\r\n", 20.0)
 
 
 @pytest.mark.parametrize("fault", [paused, killed, cut_off, a_replica])

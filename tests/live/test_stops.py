@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from tests.kinds import kinds
-from tests.live.test_door import Process, fetch, running
+from tests.live.test_door import Process, ask_slowly, fetch, running
 
 pytestmark = pytest.mark.live
 
@@ -200,6 +200,46 @@ def test_f2_the_grace_bounds_a_stop_that_nobody_lets_end(tmp_path: Path) -> None
     assert 9.5 < took < 40.0
     assert heard[0] == b""
     assert heard[1].startswith(b"HTTP/1.1 503 ")
+
+
+TWICE = {
+    "a group of workers": (2, True, (signal.SIGTERM,)),
+    "a terminal that closes": (1, False, (signal.SIGHUP, signal.SIGHUP)),
+    "systemd with SendSIGHUP": (1, True, (signal.SIGTERM, signal.SIGHUP)),
+}
+
+
+@pytest.mark.parametrize("case", kinds(*TWICE))
+def test_f2_a_stop_that_is_told_twice_cuts_nobody(tmp_path: Path, case: str) -> None:
+    """F2, X6: who signals a group tells the workers as well, as their parent does; that was taken for "at once"."""
+    workers, group, numbers = TWICE[case]
+    with running(tmp_path, workers=workers) as process:
+        client = ask_slowly(process, 1.5)
+        for number in numbers:
+            (os.killpg if group else os.kill)(process.popen.pid, number)
+            time.sleep(0.2)
+        answer = client.recv(65_536)
+        client.close()
+        code = process.popen.wait(timeout=60)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert code == 0
+
+
+def test_x6_a_second_signal_ends_workers_at_once_too(tmp_path: Path) -> None:
+    """X6: also where both came before the parent had looked at the first; the grace is two seconds longer."""
+    with running(tmp_path, workers=2) as process:
+        client = ask_slowly(process, 100.0)
+        for number in (signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGCONT):
+            process.popen.send_signal(number)
+        began = time.monotonic()
+        answer = client.recv(65_536)
+        took = time.monotonic() - began
+        client.close()
+        code = process.popen.wait(timeout=60)
+
+    assert (answer[:13], code) == (b"HTTP/1.1 503 ", 0)
+    assert took < 8.0
 
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:

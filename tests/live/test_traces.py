@@ -13,7 +13,7 @@ from tests.live.platform import PATIENT, Platform, until
 from tests.otlp import Collector, attributes, ids
 from tests.servers import LOOPBACK, free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 PARENT = f"00-{TRACE}-{CALLER}-01"

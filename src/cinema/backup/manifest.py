@@ -61,6 +61,7 @@ def read_manifest(folder: Path) -> BackupManifest:
         if held.pop("format") != _FORMAT:
             raise BackupRefused(f"{folder}: a backup of another form; use the release that took it")
         manifest = BackupManifest(**held)
+        _validate(manifest)
     except FileNotFoundError:
         raise BackupRefused(f"{folder}: no backup, or one that was not finished: it has no {_FILE}") from None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -70,3 +71,12 @@ def read_manifest(folder: Path) -> BackupManifest:
         if not file.is_file() or digest_of(file) != digest:
             raise BackupRefused(f"{file}: missing, or not what was taken")
     return manifest
+
+
+def _validate(manifest: BackupManifest) -> None:
+    """Raise `TypeError` unless a manifest is of its types: somebody may have written into it."""
+    texts = (manifest.version, manifest.revision, manifest.taken, *manifest.files, *manifest.files.values())
+    if not all(isinstance(one, str) for one in texts):
+        raise TypeError
+    if not all(type(count) is int for count in manifest.rows.values()):
+        raise TypeError

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from cinema.backup.manifest import BackupManifest, BackupRefused, read_manifest
 from cinema.backup.pictures import put_all
-from cinema.backup.rows import holds_data, put_back
+from cinema.backup.rows import TABLES, file_of, holds_data, put_back
 from cinema.checks import check_database
 from cinema.database import open_database
 from cinema.database.migrate import head, migrate
@@ -36,6 +36,9 @@ async def restore(settings: Settings, folder: Path, *, overwrite: bool = False) 
     manifest = read_manifest(folder)
     if manifest.revision > head():
         raise BackupRefused(f"{folder}: of a newer release ({manifest.version}); restore it with that one")
+    lacking = [name for name in map(file_of, TABLES) if name not in manifest.files]
+    if lacking and manifest.revision == head():
+        raise BackupRefused(f"{folder}: it has no {lacking[0]}; it was not finished, or somebody has cut it")
     pictures = [Path(name).name for name in manifest.files if name.startswith("pictures/")]
     if not all(map(is_name, pictures)):  # what somebody has written into it reaches no store
         raise BackupRefused(f"{folder}: it names pictures that are none of ours")

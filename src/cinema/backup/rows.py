@@ -6,13 +6,16 @@ database that was restored says in its log that everything may have changed, and
 
 import gzip
 import json
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Date, Exists, Table, delete, exists, insert, literal, select
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, StatementError
 
+from cinema.backup.manifest import BackupRefused
 from cinema.data.rows import COLUMNS, Rows
 from cinema.database.bulk import fill, quiet
 from cinema.database.columns import Instant
@@ -24,6 +27,7 @@ __all__ = ["TABLES", "amend", "export", "file_of", "holds_data", "memes_now", "p
 _OWN: Final = frozenset({change_log.name, change_log_mark.name, change_log_pruned.name})
 TABLES: Final[Sequence[Table]] = [one for one in metadata.sorted_tables if one.name not in _OWN]
 _PORTION: Final = 2_000
+_UNREADABLE: Final = (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError)
 
 
 def file_of(table: Table) -> str:
@@ -88,13 +92,26 @@ def _any_of(table: Table) -> Exists:
 
 
 def put_back(connection: Connection, folder: Path) -> None:
-    """Replace what the tables hold by what a backup holds, in the caller's transaction."""
+    """Replace what the tables hold by what a backup holds, in the caller's transaction; raises `BackupRefused`."""
     with quiet(connection):
         for table in reversed(TABLES):
             connection.execute(delete(table))
         for table in TABLES:
-            for portion in _portions(table, folder / file_of(table)):
-                _insert(connection, table, portion)
+            file = folder / file_of(table)
+            if file.exists():  # an older release had fewer tables
+                _fill(connection, table, file)
+
+
+def _fill(connection: Connection, table: Table, file: Path) -> None:
+    """Put the rows of a file into its table; raises `BackupRefused`, without any of them in its line."""
+    try:
+        for portion in _portions(table, file):
+            _insert(connection, table, portion)
+    except (OperationalError, InterfaceError, InternalError):  # the database's own trouble
+        raise
+    except (*_UNREADABLE, StatementError) as error:
+        line = f"{file}: holds what table {table.name} cannot take ({type(error).__name__})"
+        raise BackupRefused(line) from None
 
 
 def _insert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
 """Look at everything side by side, change nothing, and return what is wrong."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from cinema.doctor.certificates import of_certificates
 from cinema.doctor.clocks import Clocks
@@ -13,11 +13,13 @@ from cinema.doctor.search import of_engine, of_index
 from cinema.doctor.services import of_gateway, of_services
 from cinema.doctor.shared_store import of_redis
 from cinema.faults import Fault
+from cinema.gateway.admission import admission
 from cinema.gateway.start import check_gateway
 from cinema.settings import Settings
 from stagedoor._clock import SystemClock
+from stagedoor._face.start_warnings import unshared
 
-__all__ = ["examine"]
+__all__ = ["examine", "of_workers"]
 
 
 async def examine(settings: Settings, doors: Sequence[str] = ()) -> Sequence[Finding]:
@@ -40,7 +42,15 @@ async def examine(settings: Settings, doors: Sequence[str] = ()) -> Sequence[Fin
     findings = [one for many in found for one in many]
     if not {one.subject for one in findings} & {"database", "search", "search index"}:
         findings += await of_index(settings)  # which asks them
-    return sorted_by_weight([*findings, *clocks.findings()])
+    return sorted_by_weight([*findings, *clocks.findings(), *of_workers(settings)])
+
+
+def of_workers(settings: Settings) -> Iterator[Finding]:
+    """Yield what several gateways of these settings do not share."""
+    note = unshared(admission(settings), "REDIS_URL")
+    if settings.gateway_workers > 1 and note is not None:
+        said = f"there are {settings.gateway_workers}, and {note}"
+        yield Finding("workers", "note", said, "Set REDIS_URL, or GATEWAY_WORKERS=1.")
 
 
 def _of_settings(settings: Settings) -> Sequence[Finding]:

@@ -25,6 +25,7 @@ Kind: TypeAlias = Literal[
     "ill",
     "clock_off",
     "certificate",
+    "note",
 ]
 # sysexits.h: a setting or a file, a place that cannot be written, a disk, what is not to be had now. In this order
 # they are told: what is named first is often the reason of the rest.
@@ -45,6 +46,7 @@ _CODES: Final[dict[Kind, int]] = {
     "ill": os.EX_UNAVAILABLE,
     "clock_off": os.EX_UNAVAILABLE,
     "certificate": os.EX_CONFIG,
+    "note": os.EX_OK,  # what works, and not as one might think
 }
 
 

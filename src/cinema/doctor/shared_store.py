@@ -17,6 +17,8 @@ __all__ = ["of_redis"]
 _NAME: Final = "redis"
 _LEAST: Final = (6, 2)  # SET with PXAT, ZADD with GT
 _REFUSED: Final = frozenset({"WRONGPASS", "NOAUTH", "NOPERM"})
+# A user may lack INFO, which `-@dangerous` takes away, or find it renamed: the gateway does not ask for it.
+_OF_COMMANDS: Final = ("NOPERM", "ERR")
 _START: Final = "Start it, or correct REDIS_URL. Until then each process answers from its own memory."
 _FULL: Final = frozenset({"OOM", "MISCONF", "READONLY"})
 
@@ -40,6 +42,8 @@ async def of_redis(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
         remedy = "End that program, or correct REDIS_URL."
         return [Finding(_NAME, "port_taken", "what answers there is no Redis", remedy)]
     except StoreDown as error:
+        if str(error).startswith(_OF_COMMANDS):
+            return await _of_scripts(settings)
         return [_unreached(str(error))]
     clocks.note(_NAME, int(seconds) + int(micros) / 1e6)
     return _of_version(told if isinstance(told, bytes) else b"") or await _of_scripts(settings)

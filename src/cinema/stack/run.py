@@ -93,8 +93,9 @@ class _Stack:
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop, 0)
+        loop.add_signal_handler(signal.SIGHUP, self._hang_up)
         await prepare(self._settings)
         if not await build_index(self._settings, self._stopping):
             return max(self._code, 0 if self._stopping.is_set() else 1)
@@ -117,6 +118,11 @@ class _Stack:
             say("stopping")
         self._code = max(self._code, code)
         self._stopping.set()
+
+    def _hang_up(self) -> None:
+        """Stop; a terminal that closes says so twice, by its shell and by the kernel."""
+        if not self._stopping.is_set():
+            self._stop(0)
 
     async def _keep(self, part: StackProcess) -> None:
         """Start a child, and again as often as it dies."""

@@ -7,6 +7,7 @@
 A user without a password is an ACL user with `nopass`. Sentinels may have a user and a password of their own.
 """
 
+import os
 import re
 import ssl
 from collections.abc import Mapping
@@ -144,20 +145,32 @@ def _path_of(path: str, query: Mapping[str, str], kind: str, *, own: bool) -> tu
 
 
 def _tls(query: Mapping[str, str]) -> ssl.SSLContext:
-    roots, own = query.get("ssl_ca_certs"), query.get("ssl_certfile")
+    roots, own, key = (query.get(name) for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile"))
     checks = query.get("ssl_check_hostname", "true").lower()
     if checks not in {"true", "false"}:
         raise ConfigError("must have true or false as ssl_check_hostname")
+    if key and not own:
+        raise ConfigError("must have ssl_certfile where ssl_keyfile is said")
     try:
+        _must_be_files(roots)
         context = ssl.create_default_context(cafile=roots)
     except OSError:  # `ssl.SSLError` is one
         raise ConfigError(f"must have as ssl_ca_certs a file of certificates, not {roots!r}") from None
     try:
         if own:
-            context.load_cert_chain(own, query.get("ssl_keyfile"))
+            _must_be_files(own, key)
+            # Without a word, a key that has one asks whoever sits at the terminal for it.
+            context.load_cert_chain(own, key, password=b"")
     except OSError:
         raise ConfigError(
             f"must have as ssl_certfile and ssl_keyfile a certificate and its key, not {own!r}"
         ) from None
     context.check_hostname = checks == "true"
     return context
+
+
+def _must_be_files(*paths: str | None) -> None:
+    """Raise `OSError` for what is no file: a pipe would be waited at for ever."""
+    for path in filter(None, paths):
+        if not os.path.isfile(path):  # noqa: PTH113 - no error of its own
+            raise FileNotFoundError(path)

@@ -65,7 +65,7 @@ class OneLine(TyperGroup):
         try:
             ended = super().main(words, **options)
         except _UsageError as error:
-            return _told(USAGE, _line(error))
+            return _told(USAGE, _line(error, self.name or ""))
         except typer.Abort:
             return _told(SYSTEM, "stopped")
         except OSError as error:
@@ -91,6 +91,6 @@ def _told(code: int, line: str) -> int:
         return code
 
 
-def _line(error: Any) -> str:  # noqa: ANN401 - an error of the library that typer brings along
-    path = error.ctx.command_path if error.ctx else "stagedoor"
+def _line(error: Any, name: str) -> str:  # noqa: ANN401 - an error of the library that typer brings along
+    path = error.ctx.command_path if error.ctx else name
     return f"{' '.join(error.format_message().split()).rstrip('.')}; see {path} --help"

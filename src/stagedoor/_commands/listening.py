@@ -40,6 +40,8 @@ def _tried(family: int, kind: int, protocol: int, address: object) -> OSError | 
     try:
         with socket.socket(family, kind, protocol) as listener:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server does it
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # the same
             listener.bind(address)  # type: ignore[arg-type] # of its family
     except OSError as error:
         return error

@@ -14,6 +14,7 @@ from stagedoor import _problems as problems
 from stagedoor._door.reader import Head
 from stagedoor._door.wire import STATUS_LINES, RequestOutline, head_of
 from stagedoor._problems import ProblemDetails
+from stagedoor._supervision import is_stray
 
 __all__ = ["Exchange", "ServerConnection"]
 
@@ -56,8 +57,11 @@ class ServerConnection(Protocol):
     def finished(self, exchange: "Exchange") -> None:
         """Go on: the answer is complete."""
 
-    def cut(self) -> None:
-        """End the connection so that the peer cannot take the answer for whole."""
+    def cut(self, *, reset: bool = False) -> None:
+        """End the connection so that the peer cannot take the answer for whole.
+
+        `reset` where an end of the connection is the end of the answer.
+        """
 
 
 class Exchange:
@@ -113,13 +117,15 @@ class Exchange:
                 return
             self.begun = True
             await app(scope, self.receive, self.send)
-        except (Exception, BaseExceptionGroup):
+        except BaseException as error:
+            if not (isinstance(error, Exception | BaseExceptionGroup) or is_stray(error)):
+                self._fail(
+                    problems.overloaded()
+                )  # cancelled, or what the loop shall hear: nobody else would answer
+                raise
             if not self.disconnected:
                 _LOGGER.exception("the application failed")
             self._fail(problems.internal())
-        except BaseException:  # cancelled, or what the loop shall hear: nobody else would answer
-            self._fail(problems.overloaded())
-            raise
         else:
             if not (self.complete or self.disconnected):
                 _LOGGER.error("the application returned without a complete answer")
@@ -129,7 +135,7 @@ class Exchange:
         if self.complete or self.disconnected:
             return
         if self.started:
-            self._connection.cut()
+            self._connection.cut(reset=self._left > _ENDLESS // 2)
         else:
             self._connection.answer_problem(self, problem)
 

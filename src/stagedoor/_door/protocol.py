@@ -23,7 +23,7 @@ from stagedoor._door.pipeline import Pipeline
 from stagedoor._door.reader import Head, RequestReader
 from stagedoor._door.scope import scope_of
 from stagedoor._door.timeouts import ConnectionTimeouts
-from stagedoor._door.wire import problem_answer, write_all
+from stagedoor._door.wire import problem_answer, reset_at_close, write_all
 from stagedoor._problems import ProblemDetails
 
 if TYPE_CHECKING:
@@ -303,9 +303,11 @@ class DoorProtocol(asyncio.Protocol):
         self._active = None
         self._answer(problem, exchange)
 
-    def cut(self) -> None:
+    def cut(self, *, reset: bool = False) -> None:
         """End the connection in the middle of an answer."""
         self._reader.done = True
+        if reset:
+            reset_at_close(self._transport)
         self._transport.abort()
 
     # --- ends ---------------------------------------------------------------------------------------------------

@@ -12,19 +12,21 @@ from types import FrameType
 from typing import Any, Final
 
 import uvicorn
+from uvicorn.lifespan.on import LifespanOn
 
 from stagedoor._asgi import Application
 from stagedoor._door.arrivals import bound_unsent, stop_arrivals
 from stagedoor._door.config import ARRIVE_SECONDS, GRACE, DoorConfig, ServerHooks
 from stagedoor._door.limits import DoorLimits
 
-__all__ = ["DoorServer", "server_for"]
+__all__ = ["AT_ONCE", "DoorServer", "server_for"]
 
 _LOGGER: Final = logging.getLogger("stagedoor._door")
 _LAME: Final = 0.2
 _TICK: Final = 0.05
 _AT_ONCE: Final = 8  # connections that are let in within a turn of the loop, for each listening socket
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AT_ONCE: Final = signal.SIGQUIT  # what a parent tells a worker whose time is over
 
 
 class DoorServer(uvicorn.Server):
@@ -33,10 +35,24 @@ class DoorServer(uvicorn.Server):
     config: DoorConfig
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop gracefully at the first signal, at once at the second (X6)."""
-        if self.should_exit:
+        """Stop gracefully at the first signal, at once at the second (X6), if that asks for it.
+
+        A hang-up comes twice where a terminal closes, and behind SIGTERM from systemd. Workers get SIGTERM from whoever
+        signals their group, and from their parent as well, which says by another signal that there was a second.
+        """
+        if sig == AT_ONCE or (self.should_exit and self.config.workers == 1 and sig != signal.SIGHUP):
             self.force_exit = True
+            with contextlib.suppress(RuntimeError):  # no loop runs yet, or any more
+                asyncio.get_running_loop().call_soon_threadsafe(self._give_up)
         self.should_exit = True
+
+    def _give_up(self) -> None:
+        """Wait no longer for what an application does before and after it serves, and say nothing of its end."""
+        lifespan = getattr(self, "lifespan", None)
+        if isinstance(lifespan, LifespanOn):
+            lifespan.startup_failed = lifespan.shutdown_failed = True
+            lifespan.startup_event.set()
+            lifespan.shutdown_event.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -44,8 +60,8 @@ class DoorServer(uvicorn.Server):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        # Workers are stopped by their parent: a terminal's SIGINT reaches them too, and would be their second signal.
-        heard = _SIGNALS if self.config.workers == 1 else (signal.SIGTERM,)
+        # Workers are stopped by their parent: a terminal's SIGINT reaches them too.
+        heard = _SIGNALS if self.config.workers == 1 else (signal.SIGTERM, AT_ONCE)
         before = {number: signal.signal(number, self.handle_exit) for number in heard}
         try:
             yield
@@ -55,7 +71,12 @@ class DoorServer(uvicorn.Server):
 
     async def startup(self, sockets: Any = None) -> None:  # noqa: ANN401 - as the base class has it
         """Listen, with a bound on what the kernel keeps for each client that does not read."""
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit:  # the application has not started
+            if not self.force_exit:
+                raise
+            return
         for listener in tuple(self._listeners()):
             bound_unsent(listener.fileno())
             await self._listen_more(listener)

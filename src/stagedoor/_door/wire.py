@@ -3,6 +3,8 @@
 import asyncio
 import http
 import re
+import socket
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -10,7 +12,7 @@ from stagedoor._door.guards import instance_of
 from stagedoor._ids import request_id_of
 from stagedoor._problems import ProblemDetails, fields_of, render
 
-__all__ = ["STATUS_LINES", "RequestOutline", "head_of", "problem_answer", "write_all"]
+__all__ = ["STATUS_LINES", "RequestOutline", "head_of", "problem_answer", "reset_at_close", "write_all"]
 
 _INSTANCE: Final = 2_048
 # 1xx are interim and never an application's answer.
@@ -74,3 +76,10 @@ def write_all(transport: asyncio.Transport, pieces: Sequence[bytes | memoryview]
         transport.write(b"".join(pieces))
     else:
         transport.writelines(pieces)
+
+
+def reset_at_close(transport: asyncio.Transport) -> None:
+    """Let the end of a connection be no orderly one: HTTP/1.0 takes that for the end of the body (RFC 9112 8)."""
+    peer = transport.get_extra_info("socket")
+    if peer is not None:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

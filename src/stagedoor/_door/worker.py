@@ -39,6 +39,8 @@ class _WorkerServer(DoorServer):
     async def startup(self, sockets: Any = None) -> None:  # noqa: ANN401 - as the base class has it
         """Listen once all others could: the first would be dealt every connection until they do."""
         await super().startup([])
+        if self.force_exit:
+            return
         self.started = False
         end = time.monotonic() + _TOGETHER_SECONDS
         self._queues.note(self._place, time.monotonic())

@@ -3,8 +3,9 @@
 Theory. The parent binds a listening socket for each place (`queues`), keeps all of them, and answers nothing itself;
 a worker serves the one of its place (`worker`). A worker that is told to stop leaves its queue to the others and to
 whoever takes its place. SIGTERM to the parent stops all: while they still take up connections, it lets nobody more in
-(`arrivals`), so that the queues are empty when the last of them turns away. A second signal is passed on. SIGHUP
-replaces each worker once its successor serves.
+(`arrivals`), so that the queues are empty when the last of them turns away. A second signal is passed on, as another
+one, since whoever signals a whole group tells the workers SIGTERM too. SIGHUP replaces each worker once its successor
+serves.
 
 A worker that says nothing any more is one that the system has stopped: it is killed, and replaced.
 """
@@ -12,6 +13,7 @@ A worker that says nothing any more is one that the system has stopped: it is ki
 import contextlib
 import logging
 import multiprocessing
+import os
 import signal
 import time
 from typing import Final
@@ -21,6 +23,7 @@ from uvicorn.config import STARTUP_FAILURE
 from stagedoor._door.arrivals import stop_arrivals
 from stagedoor._door.config import GRACE, DoorConfig
 from stagedoor._door.queues import Queues, open_queues
+from stagedoor._door.server import AT_ONCE
 from stagedoor._door.worker import TICK, work
 
 __all__ = ["Workers"]
@@ -61,6 +64,11 @@ class _Worker:
         """Ask it to stop."""
         self.leaves = now
         self.process.terminate()
+
+    def hurry(self) -> None:
+        """Tell it that it is to end at once."""
+        if self.process.is_alive() and self.process.pid is not None:
+            os.kill(self.process.pid, AT_ONCE)
 
     def end(self) -> None:
         """End it, if it has not ended, and forget it."""
@@ -144,7 +152,7 @@ class Workers:
 
     def _stop(self) -> None:
         family = [*self._workers, *self._leaving, *filter(None, (self._successor,))]
-        passed_on = self._signals
+        passed_on = 1
         began = time.monotonic()
         for worker in family:
             worker.process.terminate()
@@ -155,7 +163,7 @@ class Workers:
             if self._signals > passed_on:
                 passed_on = self._signals
                 for worker in family:
-                    worker.process.terminate()
+                    worker.hurry()
             time.sleep(TICK / 2)
         for worker in family:
             worker.end()

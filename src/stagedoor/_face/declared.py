@@ -94,6 +94,7 @@ class Passage:
     purge_field: bytes = b""
     recognises: Guard | None = None
     subject_field: bytes = b""
+    compress: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ T = TypeVar("T")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
 _UNSENDABLE = re.compile("[^\t\x20-\x7e\x80-\xff]")  # RFC 9110 5.5
 _ANYWAY = frozenset({"x-request-id", "traceparent", "tracestate"})
-_SECRET = re.compile(r"auth|cookie|token|api-?key|session|secret|credential|password|signature")
+_SECRET = re.compile(rb"auth|cookie|token|api-?key|session|secret|credential|password|signature")
 # What belongs to one connection, or is written by whoever sends: it is nobody's to forward (RFC 9110 7.6.1).
 OF_CONNECTION = frozenset(
     [
@@ -153,7 +153,7 @@ class Picker:
     @property
     def secret(self) -> bool:
         """Tell whether anything that is picked may be a credential."""
-        return any(isinstance(one, Cookie) or _SECRET.search(one) for one in self.wanted)
+        return any(isinstance(one, Cookie) or may_be_secret(one.encode()) for one in self.wanted)
 
     @property
     def repeats(self) -> tuple[bytes, ...] | None:
@@ -165,6 +165,11 @@ class Picker:
         """Return the field names, as `Vary` lists them."""
         found = {"cookie" if isinstance(one, Cookie) else one for one in self.wanted}
         return tuple(sorted(found))
+
+
+def may_be_secret(name: bytes) -> bool:
+    """Tell whether the field of a name, in lower case, is likely to hold a credential."""
+    return _SECRET.search(name) is not None
 
 
 def digest(said: bytes) -> bytes:

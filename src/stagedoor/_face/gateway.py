@@ -76,7 +76,7 @@ class Gateway(Declaration):
         all_logs: bool = False,
         reachable: bool = True,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]] | None = None,
-        mistakes: Callable[[Exception], object] | None = None,
+        mistakes: Callable[[BaseException], object] | None = None,
         stream: LogStream | None = None,
         believed: Believed | None = None,
     ) -> Running:
@@ -237,5 +237,5 @@ def _unobserved(_: object) -> None:
     """Tell nobody."""
 
 
-def _ignore(_: Exception) -> None:
+def _ignore(_: BaseException) -> None:
     """Leave a mistake to the log."""

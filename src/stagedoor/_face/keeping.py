@@ -2,11 +2,13 @@
 
 Kept is an answer 200 with a strong entity tag, a length, no cookies and nothing to vary by, to a request without
 conditions and ranges. While it is fetched, whoever asks for the same waits; if it turns out not to be kept, each goes
-for itself. What was computed before a purge is not kept after it.
+for itself; if fetching fails, that is what all get, and if who began leaves, the next one fetches (K4). What was
+computed before a purge is not kept after it.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
 from typing import Final, cast
 
 from stagedoor import _context as context
@@ -37,6 +39,18 @@ _LARGEST: Final = 1_048_576 - 8_192  # the body; its fields need room as well
 _NOT_KEPT: Final = frozenset({b"set-cookie", b"vary"})
 
 
+class _Flight:
+    """What becomes of a fetch, for those who wait for it."""
+
+    __slots__ = ("error", "landed", "trace", "unkept")
+
+    def __init__(self) -> None:
+        self.landed = asyncio.Event()
+        self.unkept = False
+        self.error: Exception | None = None
+        self.trace: TracebackType | None = None
+
+
 class Keeping:
     """The kept answers of one route."""
 
@@ -48,7 +62,7 @@ class Keeping:
         self._observe = env.observe
         self._name = name
         self._codec = HttpCodec()
-        self._flights: dict[bytes, asyncio.Event] = {}
+        self._flights: dict[bytes, _Flight] = {}
 
     async def find(self, key: bytes) -> tuple[HttpResponse | None, Lookup]:
         """Return what is kept under a key, and the look; the answer bears its age."""
@@ -88,21 +102,43 @@ class Keeping:
         self, key: bytes, tags: tuple[str, ...], make: Callable[[], Awaitable[Stream]]
     ) -> HttpResponse | Stream:
         """Return an answer that is kept now, or a stream of one that is not."""
-        waiting = self._flights.get(key)
-        if waiting is not None:
-            await self._wait(waiting)
-        found, look = await self.find(key)
+        found, look = await self._landed(key)
         if found is not None:
             return found
-        flight = self._flights.setdefault(key, asyncio.Event())
+        if look is None:
+            return await make()
+        flight = self._flights[key] = _Flight()
         try:
             stream = await make()
             length = _length_of(stream)
+            flight.unkept = length is None
             return stream if length is None else await self._kept(key, tags, look, stream, length)
+        except UpstreamTimeout:
+            raise  # of who began: others may have longer
+        except Exception as error:
+            flight.error, flight.trace = error, error.__traceback__
+            raise
         finally:
-            flight.set()
-            if self._flights.get(key) is flight:
-                del self._flights[key]
+            flight.landed.set()
+            del self._flights[key]
+
+    async def _landed(self, key: bytes) -> tuple[HttpResponse | None, Lookup | None]:
+        """Wait while others fetch this; return what is kept then, or the look of who goes next, none of who goes alone.
+
+        Raises what they raised: nobody tries again on its own (K4). One that left is followed by one of those who wait.
+        """
+        look: Lookup | None = None
+        while (flight := self._flights.get(key)) is not None or look is None:
+            if flight is not None:
+                await self._wait(flight.landed)
+                if flight.error is not None:
+                    raise flight.error.with_traceback(flight.trace)
+                if flight.unkept:
+                    return None, None
+            found, look = await self.find(key)
+            if found is not None:
+                return found, look
+        return None, look
 
     async def _wait(self, flight: asyncio.Event) -> None:
         """Wait for who fetches the same, no longer than one's own deadline; raises `UpstreamTimeout`."""
@@ -144,27 +180,23 @@ def _length_of(stream: Stream) -> int | None:
 
 
 def partly(response: HttpResponse, headers: Mapping[bytes, bytes], method: str) -> Written:
-    """Return what of a whole answer a request asks for.
+    """Return what of a whole answer a request asks for; conditions of the whole are judged as it leaves, in its coding.
 
     Raises:
         Refused: 412 and 416.
 
     """
     whole = cast(bytes, response.header(b"etag"))
-    part = selected(headers, whole, len(response.body), method=method)
+    fields = tuple(field for field in response.headers if field[0] != b"content-length")
+    length = len(response.body)
+    part = Selected(200) if b"range" not in headers else selected(headers, whole, length, method=method)
     if part.status == 412:
         raise RequestRefused(problems.precondition_failed())
     if part.status == 416:
-        raise RequestRefused(problems.range_not_satisfiable(len(response.body)))
+        raise RequestRefused(problems.range_not_satisfiable(length))
     if part.status == 304:
         return Written(304, without_body(response.headers))
-    return Written(
-        part.status, _fields_of(response, part), response.body[part.first : part.first + part.size]
-    )
-
-
-def _fields_of(response: HttpResponse, part: Selected) -> requests.Headers:
-    fields = tuple(field for field in response.headers if field[0] != b"content-length")
     if part.status == 206:
-        fields += ((b"content-range", content_range(part, len(response.body))),)
-    return fields
+        fields += ((b"content-range", content_range(part, length)),)
+        return Written(206, fields, response.body[part.first : part.first + part.size])
+    return Written(200, fields, response.body, etag=whole, condition=headers.get(b"if-none-match"))

@@ -5,7 +5,7 @@ Path and query go on byte for byte (H5); connection-level fields end here (H1), 
 """
 
 import string
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from collections.abc import Set as AbstractSet
 from typing import Final, cast
 from urllib.parse import unquote_to_bytes
@@ -18,6 +18,7 @@ from stagedoor._cache.tags import tag as purge_name
 from stagedoor._face.bodies import chunks_of, validate_length
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.declared import Passage
+from stagedoor._face.fields import may_be_secret
 from stagedoor._face.guarding import Guarding
 from stagedoor._face.hops import HOP, OWN_ANSWER, named, passed_by
 from stagedoor._face.inputs import Input, nearest
@@ -28,6 +29,8 @@ from stagedoor._face.recognising import recognising, subject_of
 from stagedoor._face.templates import route_names
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor._web.answer import WebAnswer as Written
+from stagedoor._web.coding import accepted_coding
+from stagedoor._web.etags import CONDITIONS, asked_by_own
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Documentation, RequestRefused, Route
 from stagedoor.errors import ConfigError, UpstreamError
@@ -37,6 +40,7 @@ __all__ = ["Passing"]
 _CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"x-api-key", b"proxy-authorization"})
 _WHOLE = 65_536
 _CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
+_SAFE: Final = frozenset({"GET", "HEAD"})
 
 
 class Passing:
@@ -51,15 +55,18 @@ class Passing:
         refusals: Refusals,
         store: Store,
         wall: Callable[[], float],
+        codes: bool = False,
         recognises: Guarding | None = None,
     ) -> None:
         self.declared = declared
+        self._codes = codes and declared.compress is not False
         self._recognises = recognises
         self.where = f"proxy {declared.path}"
         guard = declared.guard
         self.rules = Rules(self.where, guard="" if guard is None else guard.name)
         guards = {one.header for one in (guard, declared.recognises) if one is not None}
         self._kept_here = HOP | _CREDENTIALS | guards | {declared.subject_field}
+        self._forwarded = frozenset(name.encode() for name in declared.service.forward.names)
         self._kept_back = OWN_ANSWER | {declared.purge_field}
         self._deadline = deadline
         self._refusals = refusals
@@ -80,7 +87,7 @@ class Passing:
         outgoing = HttpRequest(
             method=request.method,
             target=self._target(request),
-            headers=(*_onward(request, self._kept_here), *subject_of(caller, self.declared.subject_field)),
+            headers=(*self._onward(request), *subject_of(caller, self.declared.subject_field)),
             body=await self._body(request),
         )
         came: list[HttpResponse] = []
@@ -115,7 +122,7 @@ class Passing:
             error = failed
             raise
         finally:
-            if request.method not in {"GET", "HEAD"}:
+            if request.method not in _SAFE:
                 await self._purging.after(request.params, error)
 
     async def _promised(self, request: Request, operation: Operation, response: HttpResponse) -> HttpResponse:
@@ -140,6 +147,13 @@ class Passing:
         """Return a service's answer as it leaves here; one without a body keeps its length (RFC 9110 9.3.2)."""
         return _handed_on(response, _with(self._kept_back, named(response.headers)), bodiless=bodiless)
 
+    def _onward(self, request: Request) -> requests.Headers:
+        """Return the fields of a request that go on; conditions name what the service knows, a write's do already."""
+        fields = _onward(request, self._kept_here)
+        if not self._codes or CONDITIONS.isdisjoint(request.headers) or request.method not in _SAFE:
+            return fields
+        return tuple(asked_by_own(fields, accepted_coding(request.headers, request.scope["headers"])))
+
     def _target(self, request: Request) -> bytes:
         """Return path and query as they go on; refuses segments that would climb (T8)."""
         for raw in request.raw.values():
@@ -161,6 +175,11 @@ class Passing:
         if said is not None and said.isdigit() and int(said) <= _WHOLE:
             return b"".join([chunk async for chunk in chunks])
         return chunks
+
+    def _is_secret(self, names: Iterable[bytes]) -> bool:
+        """Tell whether fields of these names hold a credential that the service sees."""
+        gone = self._kept_here - self._forwarded
+        return any(may_be_secret(name) for name in names if name not in gone)
 
     def routes(self) -> list[Route]:
         """Return a route for each method."""
@@ -186,7 +205,9 @@ class Passing:
                 deadline=self._deadline,
                 varies=declared.service.forward.names,
                 raw=True,
-                compress=False,  # it has entity tags of its own
+                compress=declared.compress,
+                foreign=True,
+                secret=self._is_secret,
                 documentation=documentation,
             )
             for method in sorted(declared.methods)

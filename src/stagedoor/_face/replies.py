@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 ABSENT_STATUSES = frozenset({404, 410})
+# RFC 9110 15.3.5, 15.3.7: a part may well look whole, as a shorter list does.
+_NOT_WHOLE = {204: "there is no content", 206: "it is a part, and all was asked for"}
 UNREAD: Any = object()
 _LOGGER = logging.getLogger("stagedoor.face")
 
@@ -110,13 +112,13 @@ def reply_of(call: Call[Asking], response: HttpResponse) -> ServiceReply:
     """Read what a transport brought; raises `UpstreamGarbled` for an answer that is not of the shape."""
     asking, status = call.payload, response.status
     shape = asking.shape
-    if shape is not None and status < 300 and status != 204:
+    if shape is not None and status < 300 and status not in _NOT_WHOLE:
         return ServiceReply(response, shape, shape.read(call.operation, response), asking.tags)
     if status >= 300 and not asking.raw:
         raise UpstreamGarbled(call.operation, _redirect(response), response=response)
     if shape is None or (status == 204 and asking.absent):
         return ServiceReply(response, tags=asking.tags)
-    raise UpstreamGarbled(call.operation, "answered 204: there is no content", response=response)
+    raise UpstreamGarbled(call.operation, f"answered {status}: {_NOT_WHOLE[status]}", response=response)
 
 
 def _redirect(response: HttpResponse) -> str:

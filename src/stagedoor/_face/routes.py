@@ -264,6 +264,7 @@ class Routes:
         purge_field: str = "",
         recognises: Guard | None = None,
         subject_field: str = "",
+        compress: bool | None = None,
     ) -> None:
         """Pass requests through, streamed both ways, to the path `to` (the same unless given).
 
@@ -272,7 +273,7 @@ class Routes:
         what it promises. `purge_field` names a field of the answer that lists tags to drop, and goes no further.
         `priority` as for a screen; `guard` says who may come in. Instead of it, `recognises` lets everybody in. Whom
         either knows is told to the service by `subject_field`, as a digest that no two subjects share; what a client
-        sends under that name is dropped. Raises `ConfigError`.
+        sends under that name is dropped. `compress` as for `get`. Raises `ConfigError`.
         """
         place = here()
         _validate_priority(priority, place)
@@ -303,6 +304,7 @@ class Routes:
                 purge_field=field_name(purge_field).encode() if purge_field else b"",
                 recognises=recognises,
                 subject_field=field_name(subject_field).encode() if subject_field else b"",
+                compress=compress,
             )
         )
 

@@ -73,7 +73,7 @@ class Running:
         transports: Mapping[str, Transport[Any, Any]],
         *,
         functions: Mapping[Source, Callable[..., Awaitable[Any]]],
-        mistakes: Callable[[Exception], object],
+        mistakes: Callable[[BaseException], object],
         guards: Guards,
     ) -> None:
         self.name = declared.name
@@ -138,9 +138,8 @@ class Running:
         self.web.waits_for = blueprint.waited_for()
         for extension in self._extensions:
             self.web.waits_for |= extension.waits_for
-        wrapped = (
-            bool(declared.middleware) or self.env.tracer is not None
-        )  # the span of a request is round it, too
+        # The span of a request is round it, too.
+        wrapped = bool(declared.middleware) or self.env.tracer is not None
         equip(self.web, settings, self.stores.near, wrapped=wrapped)
         if world.metrics is not None:
             keepers = (one.name for one in self.web.upstreams)
@@ -182,6 +181,7 @@ class Running:
                 refusals=passing,
                 store=store,
                 wall=env.clock.wall,
+                codes=self.settings.compression,
                 recognises=None if passage.recognises is None else self.guards.of(passage.recognises),
             )
             routes += [self._entered(route, passed.rules, passage.guard) for route in passed.routes()]
@@ -196,10 +196,11 @@ class Running:
 
     def _handling(self, one: Handler, blueprint: Blueprint, refusals: Refusals) -> Handling | Streaming:
         """Return a handler at work; raises `ConfigError`."""
-        deadline, store, env = blueprint.deadline_of(one.deadline), self.stores.store, self.env
+        wired: Any = {"deadline": blueprint.deadline_of(one.deadline), "store": self.stores.store}
+        wired |= {"refusals": refusals, "env": self.env}
         if hands_on(one):
-            return Streaming(one, name=self.name, deadline=deadline, refusals=refusals, store=store, env=env)
-        return Handling(one, deadline=deadline, refusals=refusals, store=store, env=env, running=self)
+            return Streaming(one, name=self.name, codes=self.settings.compression, **wired)
+        return Handling(one, running=self, **wired)
 
     def _entered(self, route: Route, rules: Rules, guard: Guard | None) -> Route:
         """Return a route whose handler knows who asks, behind its guard."""

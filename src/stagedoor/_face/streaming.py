@@ -23,7 +23,7 @@ from stagedoor._face.arguments import varied
 from stagedoor._face.caller import Rules, caller_here
 from stagedoor._face.declared import Handler, validate_unnamed
 from stagedoor._face.docstrings import words_of
-from stagedoor._face.fields import digest
+from stagedoor._face.fields import digest, may_be_secret
 from stagedoor._face.guarding import claimed_values
 from stagedoor._face.guards import claimed_of, guard_of
 from stagedoor._face.hops import OWN_ANSWER, PARTIAL, named, passed_by
@@ -35,6 +35,8 @@ from stagedoor._face.templates import route_names
 from stagedoor._requests import HttpResponse
 from stagedoor._web.answer import WebAnswer as Written
 from stagedoor._web.answer import repeat_of
+from stagedoor._web.coding import accepted_coding
+from stagedoor._web.etags import CONDITIONS, asked_by_own
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Documentation, RequestRefused, Route
 from stagedoor.errors import ConfigError, UpstreamError, UpstreamGarbled, UpstreamTimeout
@@ -51,7 +53,8 @@ _HEADERS: Final = {
     "Cache-Status": "Whether the answer was kept (RFC 9211)",
 }
 _TOLD: Final = [b"age", b"cache-status"]
-_GIVEN: Final = frozenset({200, 206, 304})
+# What a service may answer, and the fields of a client of which one must have asked for it (RFC 9110 13.2.2, 14.2).
+_GIVEN: Final = {200: frozenset[bytes](), 206: frozenset({b"range"}), 304: PARTIAL}
 _LISTS: Final = frozenset({b"if-match", b"if-none-match"})  # several lines of one are one list
 
 
@@ -69,7 +72,15 @@ class Streaming:
     upstream = None  # what is kept is kept by itself
 
     def __init__(
-        self, declared: Handler, *, name: str, deadline: float, refusals: Refusals, store: Store, env: Env
+        self,
+        declared: Handler,
+        *,
+        name: str,
+        deadline: float,
+        refusals: Refusals,
+        store: Store,
+        env: Env,
+        codes: bool = False,
     ) -> None:
         self.declared = declared
         self.where = f"{declared.method} {declared.path}"
@@ -87,6 +98,8 @@ class Streaming:
         self._refusals = refusals
         self._clock = env.clock
         self._keeping = self._kept(store, env)
+        self._codes = codes and declared.compress is not False
+        self._secrets = frozenset(name for name in map(str.encode, self.vary.names) if may_be_secret(name))
 
     def _kept(self, store: Store, env: Env) -> Keeping | None:
         declared = self.declared
@@ -122,6 +135,9 @@ class Streaming:
             fields = dict(caller.fields)
             for name in _LISTS & fields.keys():
                 fields[name] = request.listed(name) or b""
+            if self._codes and not CONDITIONS.isdisjoint(fields):
+                coding = accepted_coding(request.headers, request.scope["headers"])
+                caller.fields = tuple(asked_by_own(caller.fields, coding))
             return await self._answered(request.method, fields, values)
         except (UpstreamError, Problem) as failed:
             raise RequestRefused(self._refusals(failed)) from failed
@@ -155,8 +171,8 @@ class Streaming:
             raise TypeError(
                 f"{self.declared.place}: {self.where} returned no Stream but {type(stream).__name__}"
             )
-        asked = stream.status != 304 or not PARTIAL.isdisjoint(fields)
-        if stream.status not in _GIVEN or not asked:
+        asked_by = _GIVEN.get(stream.status)
+        if asked_by is None or (asked_by and asked_by.isdisjoint(fields)):
             await stream.aclose()
             raise UpstreamGarbled(f"{self._name}.call", f"answered {stream.status}, which nobody asked for")
         return stream
@@ -183,7 +199,9 @@ class Streaming:
             priority=declared.priority,
             kind="stream",
             repeats=() if self._keeping is not None else None,
-            compress=False,  # it has entity tags of its own
+            compress=declared.compress,
+            foreign=True,
+            secret=lambda names: not self._secrets.isdisjoint(names),
             cached=None if declared.cache is None else declared.cache.max_age,
             deadline=self._deadline,
             varies=self.vary.names,
@@ -207,8 +225,8 @@ def _bare(response: HttpResponse) -> HttpResponse:
 
 
 def _repeated(written: Written, answer: HttpResponse, keeping: Keeping) -> Written:
-    """Return an answer that may be given again, if all of it was kept: its last fields tell the time."""
-    if written.status not in {200, 304} or [name for name, _ in answer.headers[-2:]] != _TOLD:
+    """Return an answer that may be given again, if all of it was kept and asked for: its last fields tell the time."""
+    if written.status != 200 or [name for name, _ in answer.headers[-2:]] != _TOLD:
         return written
     fields = tuple(field for field in answer.headers[:-2] if field[0] != b"content-length")
     repeat = repeat_of(context.current().record, fields, keeping.told, answer.body)

@@ -74,6 +74,8 @@ class Upstreams:
         if url:
             validate_url(url, f"{place}: service {name!r}")
         validate_seconds(attempt, "attempt", place)
+        unsaid: object = connect
+        validate_seconds(0.0 if unsaid is None else connect, "connect", place)
         validate_unnamed(cache, place)
         validate_policies(policies, place, attempt)
         said: object = headers

@@ -63,9 +63,11 @@ class KeyFile:
         state = _GONE
         try:
             state = _state_of(self._path)
-            if state in {self._state, self._told}:
+            if state == self._told:
                 return
-            self._state, self._table = read_file(self._path)
+            self._told = None  # what is wrong after that is told again
+            if state != self._state:
+                self._state, self._table = read_file(self._path)
         except (OSError, ValueError) as error:
             if state == _GONE == self._told:
                 return

@@ -166,7 +166,7 @@ class _ApplicationCall:
             self._fail(failure)
         except Exception as error:  # noqa: BLE001 - a remote may fail in any way
             self._fail(_raised(self._operation, error) if self._head is None else None)
-        else:
+        finally:  # also of what is no `Exception`: nobody else would tell who waits
             self._fail(None)
 
     @property

@@ -43,8 +43,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_bare_at", "_body", "_clock", "_create_future", "_future", "_home", "_idle", "_moment", "_paused", "_reader",
-        "_sent_all", "_streamed", "_timer", "_timer_at", "_transport", "_writable", "_write", "born", "closed", "poll",
-        "used",
+        "_sent_all", "_streamed", "_timer", "_timer_at", "_transport", "_upload", "_writable", "_write", "born",
+        "closed", "poll", "used",
     )  # fmt: skip
 
     def __init__(self, home: PoolCallbacks, limits: Limits, clock: Clock, idle: float) -> None:
@@ -54,6 +54,7 @@ class Connection(asyncio.Protocol):
         self._reader = ResponseReader(limits)
         self._future: asyncio.Future[HttpResponse] | None = None
         self._body: Body | None = None
+        self._upload: asyncio.Task[None] | None = None  # of a request whose answer has begun
         self._transport: asyncio.Transport | None = None
         self._write: Callable[[bytes], None]  # the transport's
         # Asked once: before Python 3.12 each look for the running loop costs a system call.
@@ -101,6 +102,13 @@ class Connection(asyncio.Protocol):
         if not self.closed:
             self._write(data)
 
+    def accompany(self, upload: "asyncio.Task[None]") -> None:
+        """Let an upload go on beside its answer; it ends with the connection, and one that fails ends the answer."""
+        if self.closed:
+            upload.cancel()
+        self._upload = upload
+        upload.add_done_callback(self._uploaded)
+
     def abandon(self, future: "asyncio.Future[HttpResponse]") -> None:
         """Give a call up: the connection is closed if the call still holds it."""
         if self._future is future or (self._body is not None and _stream_of(future) is self._body):
@@ -120,6 +128,8 @@ class Connection(asyncio.Protocol):
             if self._transport is not None:
                 self._transport.abort()
             self._release_writer()
+            if self._upload is not None:
+                self._upload.cancel()
             self._end(
                 failure or Disconnected(silent=not self._reader.started, headless=self._reader.headless)
             )
@@ -190,6 +200,12 @@ class Connection(asyncio.Protocol):
         self._release_writer()
 
     # -- inside
+
+    def _uploaded(self, upload: "asyncio.Task[None]") -> None:
+        if self._upload is upload:
+            self._upload = None
+        if not upload.cancelled() and upload.exception() is not None:
+            self.close()
 
     def _ended(self, *, properly: bool) -> None:
         if self.closed:

@@ -44,7 +44,8 @@ class HttpTransport:
     a target with spaces) is `UpstreamRejected` without a response, before a byte goes out.
 
     A streamed answer is bound to the deadline until its head is there; from then on to `options.rest` between two
-    moves (D3). Whoever gets the stream reads it to its end or calls `aclose`.
+    moves (D3), those of an upload that goes on among them. Whoever gets the stream reads it to its end or calls
+    `aclose`.
 
     A body that ends with its connection is whole after a proper end only: after a reset, or TLS without close_notify,
     it is garbled (RFC 9112 8). A connection is not kept after a 408, nor after a 204, a 304 or an answer to HEAD that
@@ -197,20 +198,32 @@ def _name(stream: BodyStream, operation: str) -> None:
 async def _upload(
     connection: Connection, body: AsyncIterable[bytes], future: "asyncio.Future[HttpResponse]"
 ) -> HttpResponse:
-    """Send a body chunk by chunk while the answer may come early; an early answer ends the upload."""
+    """Send a body chunk by chunk while the answer may come early.
+
+    One that is all here, or no success, ends the upload. Behind the head of one that streams it goes on, since the rest
+    of the answer may be made of it; then it ends with the connection.
+    """
     sender = asyncio.ensure_future(_send_chunks(connection, body))
     try:
         await asyncio.wait((sender, future), return_when=asyncio.FIRST_COMPLETED)
         if sender.done() and not future.done():
             sender.result()  # what the body's source raised is its reader's business
-        return await future
+        response = await future
     except BaseException:
         future.cancel()  # nobody will ask how it ended
         connection.abandon(future)
+        await _end(sender)
         raise
-    finally:
-        sender.cancel()
-        await asyncio.gather(sender, return_exceptions=True)
+    if response.stream is None:
+        await _end(sender)
+    else:
+        connection.accompany(sender)
+    return response
+
+
+async def _end(sender: "asyncio.Task[None]") -> None:
+    sender.cancel()
+    await asyncio.gather(sender, return_exceptions=True)
 
 
 async def _send_chunks(connection: Connection, body: AsyncIterable[bytes]) -> None:
@@ -219,4 +232,5 @@ async def _send_chunks(connection: Connection, body: AsyncIterable[bytes]) -> No
             return
         if chunk:
             await connection.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+            connection.progress()
     connection.finish(b"0\r\n\r\n")

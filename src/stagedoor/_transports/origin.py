@@ -69,8 +69,10 @@ def _trusting() -> ssl.SSLContext:
 
     Raises `ConfigError` where that is no file of certificates: OpenSSL passes over it, and then nobody is believed.
     """
-    context = ssl.create_default_context()
     file = os.environ.get("SSL_CERT_FILE")
+    if file and not os.path.isfile(file):  # noqa: PTH113 - a pipe would be waited at for ever
+        raise ConfigError(f"SSL_CERT_FILE: {file!r} must be a file of certificates")
+    context = ssl.create_default_context()
     if file:
         try:
             context.load_verify_locations(file)

@@ -2,6 +2,9 @@
 
 The door tells at once, through a scope extension: a callable that takes what to run when the connection is lost.
 Under another server the `receive` channel is watched instead, which costs a task per request.
+
+What a handler awaits may be cancelled by itself, such as a task of a library that closes. That is a failure like any
+other: taken for a client that left, it would be answered by nobody, and told to nobody.
 """
 
 import asyncio
@@ -9,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias, TypeVar
 
 from stagedoor._asgi import GONE, OnGone
+from stagedoor._supervision import is_stray
 from stagedoor._web.request import Request
 
 __all__ = ["ClientGone", "while_connected"]
@@ -16,6 +20,7 @@ __all__ = ["ClientGone", "while_connected"]
 T = TypeVar("T")
 Work: TypeAlias = Callable[[Request], Awaitable[T]]  # a handler, or what sends its answer
 
+_STRAY = "what the request waited for was cancelled, and nobody had asked for that"
 # Methods whose request has no body that the handler may want to receive itself.
 _BODILESS = frozenset({"GET", "HEAD"})
 
@@ -31,7 +36,7 @@ def while_connected(work: Work[T], request: Request) -> Awaitable[T]:
         return _told(on_gone, work, request)
     if request.method in _BODILESS:
         return _watched(work, request)
-    return work(request)
+    return _unwatched(work, request)
 
 
 class _Leash:
@@ -59,13 +64,24 @@ async def _told(on_gone: OnGone, work: Work[T], request: Request) -> T:
         if leash.pulled:  # the client had gone before: the cancellation is due now, not at the first wait
             await asyncio.sleep(0)
         return await work(request)
-    except asyncio.CancelledError:
+    except asyncio.CancelledError as cancelled:
         # X3: somebody else may have cancelled the task as well; then theirs goes on.
         if leash.pulled and task.uncancel() == 0:
             raise ClientGone from None
+        if is_stray(cancelled):
+            raise RuntimeError(_STRAY) from cancelled
         raise
     finally:
         leash.task = None
+
+
+async def _unwatched(work: Work[T], request: Request) -> T:
+    try:
+        return await work(request)
+    except asyncio.CancelledError as cancelled:
+        if is_stray(cancelled):
+            raise RuntimeError(_STRAY) from cancelled
+        raise
 
 
 async def _watched(work: Work[T], request: Request) -> T:
@@ -74,11 +90,14 @@ async def _watched(work: Work[T], request: Request) -> T:
     try:
         await asyncio.wait((working, watch), return_when=asyncio.FIRST_COMPLETED)
     finally:
+        gone = watch.done()
         watch.cancel()
         if not working.done():
             working.cancel()
             await asyncio.wait((working,))
     if working.cancelled():
+        if not gone:
+            raise RuntimeError(_STRAY)
         raise ClientGone
     return working.result()
 

@@ -12,7 +12,6 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from math import inf
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -35,6 +34,7 @@ from stagedoor._web.compression import Compression, has_forms
 from stagedoor._web.cors import Cors, is_foreign, is_preflight
 from stagedoor._web.disconnect import ClientGone, while_connected
 from stagedoor._web.identity import credentials_of
+from stagedoor._web.mistakes import told_of
 from stagedoor._web.near import NearCache
 from stagedoor._web.permissions import Limit, Render
 from stagedoor._web.prefix import below, forwarded_prefix
@@ -45,13 +45,11 @@ from stagedoor._web.spans import spanned
 from stagedoor._web.stream import send_stream
 from stagedoor._web.throttle import Limiter, Quotas, passing
 from stagedoor._web.trace import Parents
-from stagedoor.errors import ConfigError
 from stagedoor.policies._pressure import Pressure
 
 __all__ = ["GatewayApp"]
 
 _LOGGER = logging.getLogger("stagedoor._web")
-_KIT = str(Path(__file__).parent.parent)
 _NOBODY = trust(())
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GONE = WebAnswer(CLIENT_CLOSED, ())
@@ -61,7 +59,7 @@ _SLOWEST_TURN = 0.1  # seconds, for deadlines of any length: health has to be an
 _BETWEEN_TURNS = 0.005  # seconds between two looks: under load each turn is longer anyhow
 
 
-def _nobody_asks(_: Exception) -> None:
+def _nobody_asks(_: BaseException) -> None:
     """Leave our own failures to the log."""
 
 
@@ -124,7 +122,7 @@ class GatewayApp:
         self.env = env
         self.near: NearCache | None = None
         self.compression: Compression | None = None
-        self.mistakes: Callable[[Exception], object] = _nobody_asks
+        self.mistakes: Callable[[BaseException], object] = _nobody_asks
         self.waits_for: dict[str, str] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -214,8 +212,11 @@ class GatewayApp:
             wait = await self._wait(exchange)
             if wait:
                 return self._problem(exchange, problems.rate_limited(wait))
-        if exchange.scope["method"] not in _SAFE and is_foreign(exchange.headers, self.cors):
-            return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
+        if exchange.scope["method"] not in _SAFE:
+            if is_foreign(exchange.headers, self.cors):
+                return self._problem(exchange, problems.forbidden("a page of another site asked for this"))
+            if self.compression is not None:
+                exchange.name_own_tags()
         return await self._handled(exchange)
 
     async def _wait(self, exchange: RoutedRequest) -> int:
@@ -270,7 +271,7 @@ class GatewayApp:
             return self._problem(exchange, problems.beyond_window(str(beyond)))
         except ClientGone:
             return _GONE
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets a problem and no trace of it
+        except (Exception, BaseExceptionGroup) as error:  # noqa: BLE001 - a problem for the client, and no trace of it
             return self._failed(exchange, error)
         finally:
             context.leave(token)
@@ -310,11 +311,11 @@ class GatewayApp:
             return whole
         return whole.narrowed(exchange.started + asked / 1000)
 
-    def _failed(self, exchange: RoutedRequest, error: Exception) -> WebAnswer:
+    def _failed(self, exchange: RoutedRequest, error: BaseException) -> WebAnswer:
         """Say what an error means to the client; what is nobody's fault but ours is told to the log."""
         problem = problems.problem_of(error)
         if problem.status == 500:
-            _LOGGER.error("%s failed%s", exchange.match.route.path, _told(error), exc_info=error)
+            _LOGGER.error("%s failed%s", exchange.match.route.path, told_of(error), exc_info=error)
             self.mistakes(error)
         return self._problem(exchange, problem, error)
 
@@ -357,14 +358,15 @@ class GatewayApp:
 
     async def _coded(self, exchange: RoutedRequest, answer: WebAnswer) -> WebAnswer:
         """Return an answer in the coding that is asked for, or 304 to who has it so."""
-        asked = exchange.match.route.compress
-        if self.compression is not None and has_forms(answer, asked):
-            accepted = listed(b"accept-encoding", exchange.headers, exchange.scope["headers"])
-            answer = await self.compression.coded(answer, asked, accepted)
-        if answer.etag is not None and b"if-match" in exchange.headers:
-            demanded = listed(b"if-match", exchange.headers, exchange.scope["headers"])
-            if is_another(answer, demanded):
-                return self._problem(exchange, problems.precondition_failed())
+        route, headers, fields = exchange.match.route, exchange.headers, exchange.scope["headers"]
+        if self.compression is not None and route.compress is not False:
+            if answer.stream is not None or (route.foreign and answer.etag is None):
+                answer = self.compression.passed(answer, route, exchange.scope["method"], headers, fields)
+            elif has_forms(answer, route.compress):
+                accepted = listed(b"accept-encoding", headers, fields)
+                answer = await self.compression.coded(answer, route.compress, accepted)
+        if answer.etag is not None and is_another(answer, listed(b"if-match", headers, fields)):
+            return self._problem(exchange, problems.precondition_failed())
         return answer if answer.condition is None else resolved(answer)
 
     def dress(self, fields: list[tuple[bytes, bytes]], request_id: bytes, origin: bytes | None) -> None:
@@ -386,14 +388,3 @@ class GatewayApp:
         if quotas is not None:
             return quotas.pass_at_once
         return None if route.live or self._throttle is None else passing(self._throttle)
-
-
-def _told(error: Exception) -> str:
-    """Return what the kit itself says of a mistake: what others write may hold secrets, and stays out of the log."""
-    if type(error).__name__ == "HTTPException":
-        return ": FastAPI's and Starlette's mean nothing here; raise NotFound() or Problem(...)"
-    trace = error.__traceback__ if isinstance(error, TypeError | RuntimeError | ConfigError) else None
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    ours = trace is not None and trace.tb_frame.f_code.co_filename.startswith(_KIT)
-    return f": {error}" if ours else ""

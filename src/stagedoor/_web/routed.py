@@ -3,6 +3,7 @@
 from stagedoor._asgi import Receive, Scope, Send
 from stagedoor._requests import Headers
 from stagedoor._web.access import ActiveRequest
+from stagedoor._web.etags import CONDITIONS, asked_by_own
 from stagedoor._web.request import Request
 from stagedoor._web.routes import RouteMatch
 
@@ -30,6 +31,14 @@ class RoutedRequest(ActiveRequest):
             params, raw = self.match.params(), self.match.raw()
             self._request = Request(self.scope, self.receive, params, self.headers, self.request_id, raw)
         return self._request
+
+    def name_own_tags(self) -> None:
+        """Let the conditions of a write name tags as services and handlers know them, not those of coded forms."""
+        if self.match.route.compress is False or CONDITIONS.isdisjoint(self.headers):
+            return
+        fields = asked_by_own(self.scope["headers"], None)
+        if fields is not self.scope["headers"]:
+            self.scope, self.headers = {**self.scope, "headers": fields}, dict(fields)
 
 
 def figure_of(raw: bytes | None) -> int | None:

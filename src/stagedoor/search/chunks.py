@@ -122,7 +122,7 @@ class Reading:
     def told(self, columns: Columns) -> str:
         """Return all exact words of a text, each with a blank behind."""
         exact = "".join(columns.exact)
-        if not self._brief or "!" not in exact:
+        if "!" not in exact:
             return exact
         return _divided(_spelled_otherwise("".join(columns.words).split(), exact.split()))
 
@@ -184,7 +184,7 @@ def _thrice(word: str) -> str:
 def _of_text(found: AnalysedText, *, brief: bool) -> Chunk:
     runs, said = found.runs, found.words
     words = [form for run in runs if run.stem for form in run.forms]
-    exact = [one for run in runs for one in (_in_brief(run) if brief else _in_full(run))]
+    exact = [one for run in runs for one in _exact(run, brief=brief)]
     stems = [stem for run in runs if run.stem for stem in _other_stems(run)]
     opens, closes = (bool(said) and stands_alone(said[place]) for place in (0, -1))
     piece = Piece(*in_one(said), len(said), found.significant, opens, closes)
@@ -200,32 +200,23 @@ def _other_stems(run: Run) -> list[str]:
     return [stem for stem in run.stems if stem not in run.forms]
 
 
-def _in_full(run: Run) -> Iterable[str]:
-    """Yield the exact words of one word."""
+def _exact(run: Run, *, brief: bool) -> Iterable[str]:
+    """Yield the exact words of one word; in brief not that it is spelled as it is compared: others say `!`."""
     if run.number:
         yield "#" + run.number
     if not run.stem:
         yield "-" + run.folded
         return
-    yield "=" + run.spelled
+    if not brief or run.spelled != run.folded:
+        yield "=" + run.spelled
+    yield from [f"!{form}" for form in run.forms if form != run.spelled]
     yield from _other_stems(run)
 
 
-def _in_brief(run: Run) -> Iterable[str]:
-    """Yield the exact words of one word, but that it is spelled as it is compared; the others tell (`!`)."""
-    for one in _in_full(run):
-        if not one.startswith("="):
-            yield one
-            continue
-        if run.spelled != run.folded:
-            yield one
-        yield from [f"!{form}" for form in run.forms if form != run.spelled]
-
-
-def _spelled_otherwise(words: Sequence[str], brief: Sequence[str]) -> list[str]:
-    """Return exact words in brief, without `!` before a word that the same text also spells as it is compared."""
-    held, told = Counter(words), Counter(brief)
-    return [one for one in brief if not one.startswith("!") or held[one[1:]] == told[one]]
+def _spelled_otherwise(words: Sequence[str], exact: Sequence[str]) -> list[str]:
+    """Return exact words without `!` before a word that the same text also spells as it is compared."""
+    held, told = Counter(words), Counter(exact)
+    return [one for one in exact if not one.startswith("!") or held[one[1:]] == told[one]]
 
 
 def in_one(words: Sequence[Run]) -> tuple[str, str, str]:

@@ -4,9 +4,9 @@ A place has up to three parts, each words divided by blanks, for engines that di
 
     words   what may be found with typing errors: every word but stop words, with those that join some of them
     exact   what is found as it is: stems that are not the word; and with a sign in front, so that they meet no other,
-            - stop words, = words as they are spelled, # numbers, ^ beginnings of a title, < its first letters (else
-            each title that begins with one would be a term to read), $ titles of stop words or signs, % the first
-            letter and the length of a title of one word; in brief also ! forms of words that are spelled otherwise
+            - stop words, = words as they are spelled, ! forms of words that are spelled otherwise, # numbers,
+            ^ beginnings of a title, < its first letters (else each title that begins with one would be a term to
+            read), $ titles of stop words or signs, % the first letter and the length of a title of one word
     whole   a title in one: "thematrix", and without its article, and with numbers as digits
 
 A place that several texts share has stems alone beside its words. What signs mean is told in `ranking`, which asks.
@@ -80,8 +80,8 @@ def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled
     """Return what finds the words of a document, by the name of their part; empty parts are left out.
 
     With `thrice` there is a part more: the longer words, with the first letter of each three times; and words say
-    `=` only if they are spelled otherwise than they are compared, and then `!` with each form in which they are, which
-    is a seventh of all words less. The function raises `TypeError` for a value that is no text.
+    `=` only if they are spelled otherwise than they are compared, which is a seventh of all words less. The function
+    raises `TypeError` for a value that is no text.
     """
     # What a place of its own has read of a text is there for the one that shares it.
     shared = {name for place in index.places if place.shared for name in place.fields}

@@ -47,14 +47,14 @@ from stagedoor.search.query import Begins, Words
 from stagedoor.search.schema import Index, WordPlace
 from stagedoor.search.words import AnalysedText, Run, read_first, run_of
 
-__all__ = ["Condition", "Has", "Near", "Ranking", "Starts", "Word", "Worth", "members", "ranking_of"]
+__all__ = ["LEAST", "Condition", "Has", "Near", "Ranking", "Starts", "Word", "Worth", "members", "ranking_of"]
 
 _WHOLE, _BEGINNING, _WHOLE_NEAR = 40, 12, 10
 _STOP, _SPELLED = 4, 1
 _LENGTHS: Final = {-2: 1, -1: 1, 0: 2, 1: 3, 2: 4}  # letters that a title of one word has more: points
 _EXCHANGED: Final = 1
 _LAYOUT, _LAYOUT_BESIDE = 3, 2
-_LEAST: Final = 100
+LEAST: Final = 100  # points of a word that is met
 _LEAST_LATIN: Final = 5  # letters of a Cyrillic word
 _SHORTEST, _LONGEST = 6, 16  # letters of a joined text that forgives an error, or may be a title
 _FEW: Final = 4  # words of a text of which one may be such a title
@@ -146,7 +146,7 @@ def ranking_of(match: Words, index: Index) -> Ranking | None:
     if not text.significant:
         return _whole_of_stops(text, titles)
     count = len({word.folded for word in text.words if word.stem})
-    each = max(_LEAST, _SPREAD * count + _STOP * (len(text.words) - count) + _BEGINNING)
+    each = max(LEAST, _SPREAD * count + _STOP * (len(text.words) - count) + _BEGINNING)
     other = read_first(other_layout(match.text), plain=plain)
     return Ranking(
         words=_words(text, main, beside, each),
@@ -172,7 +172,7 @@ def _whole_of_stops(text: AnalysedText, titles: Sequence[WordPlace]) -> Ranking 
     if not (said and titles):
         return None
     has = tuple(Has(part(place.name, EXACT), "$" + said) for place in titles)
-    return Ranking((), (Worth(_LEAST, has),), (), ())
+    return Ranking((), (Worth(LEAST, has),), (), ())
 
 
 def _typed(text: AnalysedText, places: Sequence[WordPlace]) -> Ranking | None:
@@ -180,7 +180,7 @@ def _typed(text: AnalysedText, places: Sequence[WordPlace]) -> Ranking | None:
     names, exact = ([part(place.name, one) for place in places] for one in (WORDS, EXACT))
     if not text.words:
         return None
-    each = max(_LEAST, _SPREAD * len(text.words))
+    each = max(LEAST, _SPREAD * len(text.words))
     met = [
         Worth(
             each + _MAIN.exact,
@@ -359,11 +359,11 @@ def _other_layout(
 
 
 def _more(text: AnalysedText, main: Sequence[WordPlace]) -> tuple[Worth, ...]:
-    exact = [part(place.name, EXACT) for place in main]
+    exact = [part(place.name, EXACT) for place in main if not place.shared]  # which has neither
     said = dict.fromkeys(
         ("=" + word.spelled, _SPELLED) if word.stem else ("-" + word.folded, _STOP) for word in text.words
     )
-    return tuple(Worth(points, _has(exact, [word])) for word, points in said)
+    return tuple(Worth(points, _has(exact, [word])) for word, points in said if exact)
 
 
 def _likely(text: AnalysedText, titles: Sequence[WordPlace]) -> tuple[Worth, ...]:

@@ -23,7 +23,7 @@ from cinema.doctor import asking
 from cinema.doctor.certificates import of_certificates
 from cinema.doctor.clocks import Clocks
 from cinema.doctor.database import of_database
-from cinema.doctor.examine import examine
+from cinema.doctor.examine import examine, of_workers
 from cinema.doctor.finding import Finding, exit_code, lines_of, sorted_by_weight
 from cinema.doctor.pictures import of_pictures
 from cinema.doctor.places import of_places
@@ -146,6 +146,29 @@ async def test_redis_is_named_down_or_refusing_and_else_not_at_all(valkey: Serve
     assert seen(await of_redis(down, clocks())) == [("redis", "down")]
 
 
+@pytest.mark.parametrize(
+    ("rights", "said"),
+    [
+        ("+@all -@dangerous", WELL),
+        ("+@all -info", WELL),
+        ("+@all -@scripting", [("redis", "credentials")]),
+    ],
+)
+async def test_a_user_of_redis_needs_the_rights_of_a_gateway_and_no_others(
+    valkey: Server, tmp_path: Path, rights: str, said: list[tuple[str, str]]
+) -> None:
+    """Issue 15.5: INFO is among the dangerous ones, which nobody gives a gateway; that is no finding."""
+    server = RedisServer(valkey.url)
+    await server.told(("ACL", "SETUSER", "ann", "reset", "on", ">hidden", "~*", "&*", *rights.split()))
+    try:
+        settings = here(tmp_path, redis_url=valkey.url.replace("://", "://ann:hidden@"))
+        found = await of_redis(settings, clocks())
+    finally:
+        await server.told(("ACL", "DELUSER", "ann"))
+
+    assert seen(found) == said
+
+
 async def test_a_redis_that_is_too_old_is_named_so(tmp_path: Path) -> None:
     """Issue 15.5: wrong version; the commands that are used came with 6.2."""
 
@@ -196,6 +219,18 @@ async def test_an_engine_is_named_for_what_it_says(
         found = await of_engine(here(tmp_path, search_url=url), clocks())
 
     assert [one.kind for one in found] == ([kind] if kind else [])
+
+
+@pytest.mark.parametrize(("status", "said"), [(200, WELL), (403, [("search", "credentials")])])
+async def test_a_user_of_the_engine_may_be_let_into_the_indices_alone(
+    tmp_path: Path, status: int, said: list[tuple[str, str]]
+) -> None:
+    """Issue 15.5: managed engines tell a reader nothing of themselves; that is no finding."""
+    of_index = http(status, {})
+    with speaking(lambda piece: of_index if b"_search" in piece else http(403, {})) as port:
+        found = await of_engine(here(tmp_path, search_url=f"http://{LOOPBACK}:{port}"), clocks())
+
+    assert seen(found) == said
 
 
 async def test_an_engine_that_is_down_is_named_so(tmp_path: Path) -> None:
@@ -539,6 +574,24 @@ def test_a_setting_that_is_wrong_is_a_finding_too(tmp_path: Path, monkeypatch: p
     assert said.exit_code == 78
     assert json.loads(said.stdout)["findings"][0]["subject"] == "settings"
     assert "GATEWAY_PORT" in json.loads(said.stdout)["findings"][0]["said"]
+
+
+@pytest.mark.parametrize(
+    ("said", "notes"),
+    [
+        ({"gateway_workers": 2}, 1),
+        ({"gateway_workers": 2, "redis_url": "redis://h"}, 0),
+        ({"gateway_workers": 2, "docs_only": True}, 0),
+        ({}, 0),
+    ],
+)
+def test_what_workers_do_not_share_is_noted_and_is_no_fault(said: dict[str, object], notes: int) -> None:
+    """Issue 16.A6: purges and limits are per process; whoever has chosen that is not woken for it."""
+    found = [*of_workers(Settings.model_validate(said))]
+
+    assert [one.kind for one in found] == ["note"] * notes
+    assert all("one process only, unless REDIS_URL" in one.said for one in found)
+    assert exit_code(found) == 0
 
 
 async def test_settings_with_which_the_gateway_cannot_start_are_named_first(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ if __name__ == "__main__":
     input()
 """
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(400)
 
 
 @pytest.fixture

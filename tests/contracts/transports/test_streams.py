@@ -1,7 +1,9 @@
 """Bodies that flow: at the pace of the reader, whole or visibly cut, and nothing left behind."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -211,6 +213,94 @@ async def test_a_slow_upstream_makes_the_request_body_wait() -> None:
     await transport.aclose()
     listener.close()
     await asyncio.sleep(0.01)
+
+
+async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer each request with its chunks, as they come."""
+    with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError):
+        while await reader.readuntil(b"\r\n\r\n"):
+            writer.write(OK + b"Transfer-Encoding: chunked\r\n\r\n")
+            size = 1
+            while size:
+                size = int(await reader.readline(), 16)
+                writer.write(b"%x\r\n" % size + await reader.readexactly(size + 2))
+                await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def echoing() -> AsyncIterator[HttpTransport]:
+    listener = await asyncio.start_server(echo, "127.0.0.1", 0)
+    transport = HttpTransport(
+        f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}", connect_timeout=20.0
+    )
+    yield transport
+    await transport.aclose()
+    listener.close()
+    await asyncio.sleep(0.01)
+
+
+def upload(source: AsyncIterator[bytes]) -> HttpRequest:
+    return HttpRequest(method="POST", target=b"/", body=source, streamed=True)
+
+
+async def test_g10_an_upload_goes_on_behind_the_head_of_its_answer() -> None:
+    """G10: a service that answers as it reads got no more of the body, and the answer ended 20 s later, cut."""
+    got: list[int] = []
+
+    async def source() -> AsyncIterator[bytes]:
+        for _ in range(100):
+            yield b"x" * 65536
+            await asyncio.sleep(0)
+
+    async with echoing() as transport:
+        for _ in range(2):
+            response = await transport.send(call_of(transport, upload(source()), within=30.0))
+            got.append(sum([len(chunk) async for chunk in stream_of(response)]))
+        opened = transport.statistics().opened
+
+    assert got == [6_553_600, 6_553_600]
+    assert opened == 1
+
+
+async def test_g10_an_upload_that_fails_behind_the_head_cuts_its_answer() -> None:
+    """X1: and takes its connection along."""
+
+    async def source() -> AsyncIterator[bytes]:
+        yield b"x"
+        await asyncio.sleep(0.01)
+        raise RuntimeError("the client went")
+
+    async with echoing() as transport:
+        response = await transport.send(call_of(transport, upload(source()), within=30.0))
+        stream = aiter(stream_of(response))
+        first = await anext(stream)
+
+        assert first == b"x"
+        with pytest.raises(UpstreamGarbled):
+            await anext(stream)
+        assert transport.counts() == {"upstream_connections": 0}
+
+
+async def test_x1_an_upload_ends_with_the_answer_that_nobody_wants() -> None:
+    """X1: no task is left that reads of a client."""
+    ended = asyncio.Event()
+
+    async def source() -> AsyncIterator[bytes]:
+        try:
+            while True:
+                yield b"x"
+                await asyncio.sleep(0.001)
+        finally:
+            ended.set()
+
+    async with echoing() as transport:
+        response = await transport.send(call_of(transport, upload(source()), within=30.0))
+        await anext(aiter(stream_of(response)))
+        await stream_of(response).aclose()
+        await asyncio.wait_for(ended.wait(), 30)
+
+        assert transport.counts() == {"upstream_connections": 0}
 
 
 async def test_a_source_that_fails_ends_the_call_with_its_own_error(ours: House) -> None:

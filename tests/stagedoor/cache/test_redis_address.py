@@ -1,9 +1,12 @@
 """Addresses of Redis: what a URL says, and what is wrong with one, without its secrets."""
 
+import os
 from pathlib import Path
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
 from stagedoor._cache.redis_address import RedisAddress, tagged
 from stagedoor.errors import ConfigError
@@ -100,6 +103,29 @@ def test_an_own_authority_stands_in_for_the_systems(authority: Path) -> None:
     assert systems is not None
     assert (own.cert_store_stats()["x509_ca"], own.check_hostname) == (1, False)
     assert systems.check_hostname
+
+
+@pytest.mark.parametrize("name", ["ssl_ca_certs", "ssl_certfile"])
+def test_nobody_waits_at_a_pipe_for_a_certificate(tmp_path: Path, name: str) -> None:
+    """G2: OpenSSL opens it, and the start hangs."""
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(ConfigError, match=name):
+        RedisAddress.of(f"rediss://h?{name}={tmp_path / 'pipe'}")
+
+
+def test_nobody_is_asked_at_a_terminal_for_the_word_of_a_key(
+    authority: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """G2: there is no one; OpenSSL asks whoever sits there, and waits."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    word = BestAvailableEncryption(b"hidden")
+    sealed = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, word)
+    (tmp_path / "key.pem").write_bytes(sealed)
+
+    with pytest.raises(ConfigError, match="a certificate and its key"):
+        RedisAddress.of(f"rediss://h?ssl_certfile={authority / 'me.pem'}&ssl_keyfile={tmp_path / 'key.pem'}")
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 from array import array
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -114,12 +115,21 @@ async def test_a_length_stands_once_and_never_on_a_204(
     ]
 
 
-@pytest.mark.parametrize(("several", "status"), [(False, 503), (True, 500)])
-async def test_h10_whatever_an_application_raises_its_client_is_answered(several: bool, status: int) -> None:
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (GeneratorExit, 503),
+        (lambda: BaseExceptionGroup("several", [GeneratorExit()]), 500),
+        (asyncio.CancelledError, 500),  # of what it waited for: nobody wants the request gone
+    ],
+)
+async def test_h10_whatever_an_application_raises_its_client_is_answered(
+    kind: Callable[[], BaseException], status: int
+) -> None:
     """H10: what is no `Exception` would leave the connection open, and nobody to answer on it."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        raise BaseExceptionGroup("several", [GeneratorExit()]) if several else GeneratorExit
+        raise kind()
 
     async with serving(app) as door:
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # it hears of what is for the loop
@@ -153,6 +163,20 @@ async def test_t18_an_answer_that_breaks_off_is_never_ended_cleanly(
         writer.close()
 
     assert not any(answer.complete for answer in answers_in(raw))
+
+
+async def test_t18_where_the_end_of_the_connection_ends_the_body_a_break_is_no_orderly_end() -> None:
+    """T18, RFC 9112 8: to HTTP/1.0 half an answer of unknown length would be all of it."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await answering(scope, receive, send, start(), body(b"ab", more=True))
+
+    async with serving(app) as door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            await asyncio.wait_for(reader.read(), 30)
+        writer.close()
 
 
 @pytest.mark.parametrize(

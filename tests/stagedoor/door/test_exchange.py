@@ -39,8 +39,8 @@ class Line:
     def finished(self, exchange: Exchange) -> None:
         """Have nothing further to serve."""
 
-    def cut(self) -> None:
-        raise AssertionError
+    def cut(self, *, reset: bool = False) -> None:
+        raise AssertionError(reset)
 
 
 def exchange(line: Line) -> Exchange:

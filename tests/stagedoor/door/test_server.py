@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import signal
 import socket
 from typing import Any
 
@@ -56,6 +57,37 @@ async def test_a_server_runs_inside_a_loop_of_ones_own() -> None:
     await server.serve()
 
     assert closed == ["draining", "lifespan"]
+
+
+@pytest.mark.parametrize("hangs", ["lifespan.startup", "lifespan.shutdown"])
+async def test_x6_a_second_signal_waits_for_no_application(
+    hangs: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X6: one that does not come to its start, or to its end, kept the process whatever it was told."""
+    hung = asyncio.Event()
+
+    async def living(scope: Any, receive: Any, send: Any) -> None:
+        while True:
+            kind = (await receive())["type"]
+            if kind == hangs:
+                hung.set()
+                await asyncio.Event().wait()
+            await send({"type": f"{kind}.complete"})
+
+    before = asyncio.all_tasks()
+    server = server_for(ServerHooks(app=living), port=0)
+    serving = asyncio.create_task(server.serve())
+    if hangs == "lifespan.shutdown":
+        server.should_exit = True
+    await asyncio.wait_for(hung.wait(), 20)
+    for _ in range(2):
+        server.handle_exit(signal.SIGTERM, None)
+    await asyncio.wait_for(serving, 20)
+    for task in asyncio.all_tasks() - before:  # as a runner does at the end
+        task.cancel()
+    await asyncio.sleep(0)
+
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_many_connections_are_let_in_within_a_turn_of_the_loop() -> None:

@@ -1,6 +1,7 @@
 """Mistakes of a new user in a single word or option: each ends at start, in one message with place and remedy."""
 
 import functools
+import math
 from typing import Any
 
 import pytest
@@ -144,6 +145,21 @@ def uses_without_a_set(app: Gateway) -> None:
 @at_start(r"""headers are a mapping, as in \{"x-shop": "1"\}, not \['x-a: b'\]""")
 def headers_as_lines(app: Gateway) -> None:
     loose(app).service("things", headers=["x-a: b"])
+
+
+@at_start(r"connect=0.0 is seconds, above 0")
+def no_time_to_connect(app: Gateway) -> None:
+    loose(app).service("things", connect=None)
+
+
+@at_start(r"connect=nan is seconds, above 0")
+def no_number_to_connect(app: Gateway) -> None:
+    app.service("things", connect=math.nan)
+
+
+@at_start(r"connect is seconds, not '50ms'")
+def connect_as_text(app: Gateway) -> None:
+    loose(app).service("things", connect="50ms")
 
 
 @at_start(r"connections=0 is a whole number, 1 or more")

@@ -87,6 +87,15 @@ async def test_absent_is_what_nothing_means(status: int) -> None:
             await stage.run(items.get(Item, "/x"))
 
 
+async def test_a_part_is_no_whole_however_whole_it_looks() -> None:
+    """T18, RFC 9110 15.3.7: nobody has asked for a range, and what is missing would be kept as missing."""
+    async with Stage(app) as stage, stage.running.request():
+        stage[items].says({"sku": "a"}, status=206)
+
+        with pytest.raises(UpstreamGarbled, match="answered 206: it is a part"):
+            await stage.run(items.get(Item, "/x"))
+
+
 async def test_absent_stands_in_for_no_failure() -> None:
     """P8: an outage is none, and neither is a refusal."""
     async with Stage(app) as stage, stage.running.request():

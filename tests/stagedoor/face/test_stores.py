@@ -44,7 +44,8 @@ class Things:
 
 
 def shop(**options: Any) -> Gateway:
-    app = Gateway("shop", settings=Settings(**options), deadline=2.0)
+    """Declare a gateway; a busy machine does not pass for a Redis that is away."""
+    app = Gateway("shop", settings=Settings(**{"redis_timeout": 5.0, **options}), deadline=20.0)
     things = app.service("things")
     page = app.aggregate("/page/{name}", Page, cache=Cache(max_age=600, tags=["thing:{name}"]))
 

@@ -182,6 +182,7 @@ async def test_head_takes_no_octet_and_no_range(env: Env, cache: Cache | None) -
         (saying((b"content-type", b"text/html"), status=302), 502),
         (saying(status=204), 502),
         (saying(status=304), 502),
+        (saying((b"content-range", b"bytes 0-9/20"), status=206), 502),
         (lambda _: HttpResponse(status=404), 404),
         (lambda _: HttpResponse(status=401), 502),
         (lambda _: HttpResponse(status=418), 418),
@@ -191,7 +192,7 @@ async def test_head_takes_no_octet_and_no_range(env: Env, cache: Cache | None) -
 async def test_what_nobody_asked_for_is_garbled_and_a_refusal_is_ours(
     env: Env, answer: Callable[[HttpRequest], HttpResponse], status: int, cache: Cache | None
 ) -> None:
-    """H6: a redirect, or a 304 without a condition, is no answer; X1: it is given back."""
+    """H6: a redirect, a 304 without a condition or a part without a range is no answer; X1: it is given back."""
     files = Files(answer)
     async with pictures(cache).build(env, transports={"files": files}) as running:
         said = await Client(running).ask("/pictures/a")
@@ -354,6 +355,42 @@ async def test_k4_who_asks_for_the_same_waits(env: Env) -> None:
 
     assert {one.body for one in said} == {PICTURE}
     assert (len(small.asked), len(large.asked)) == (1, 5)
+
+
+@pytest.mark.parametrize("leaves", [1, 3])
+async def test_k4_who_leaves_is_followed_by_one_of_those_who_wait(env: Env, leaves: int) -> None:
+    """K4: all of them asked at once for what one client no longer wanted."""
+    release = asyncio.Event()
+    files = Files(lambda _: HttpResponse(status=200, headers=FIELDS, stream=Body(PICTURE, wait=release)))
+    async with pictures(KEPT).build(env, transports={"files": files}) as running:
+        client = Client(running)
+        asking = [asyncio.create_task(client.ask("/pictures/a")) for _ in range(20)]
+        for gone in asking[:leaves]:
+            await settle()
+            gone.cancel()
+        await settle()
+        release.set()
+        said = await asyncio.gather(*asking[leaves:])
+
+    assert {(one.status, one.body) for one in said} == {(200, PICTURE)}
+    assert len(files.asked) == 1 + leaves
+    assert files.closed == [1] * (1 + leaves)
+
+
+async def test_k4_what_cannot_be_fetched_is_asked_for_once(env: Env) -> None:
+    """K4: all who waited asked anew, each on its own, of a service that was in trouble."""
+    release = asyncio.Event()
+    broken = Files(lambda _: HttpResponse(status=200, headers=FIELDS, stream=Body(wait=release, broken=True)))
+    async with pictures(KEPT).build(env, transports={"files": broken}) as running:
+        client = Client(running)
+        asking = [asyncio.create_task(client.ask("/pictures/a")) for _ in range(20)]
+        await settle()
+        release.set()
+        said = await asyncio.gather(*asking)
+        again = await client.ask("/pictures/a")
+
+    assert {one.status for one in (*said, again)} == {503}
+    assert len(broken.asked) == 2
 
 
 async def test_a_head_that_does_not_come_in_time_is_late(env: Env, clock: ManualClock) -> None:

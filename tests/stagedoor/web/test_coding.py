@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stagedoor._web.coders import CODERS, _is_there, coders
-from stagedoor._web.coding import coded_etag, is_compressible, selected, varied
+from stagedoor._web.coding import is_compressible, is_text, selected, varied
+from stagedoor._web.etags import coded_etag
 
 JSON = (b"content-type", b"application/json")
 
@@ -57,6 +58,20 @@ def test_long_lists_are_not_remembered() -> None:
     tracemalloc.stop()
 
     assert (chosen, held < 1_000_000) == ({""}, True)
+
+
+def test_types_and_directives_of_services_are_remembered_only_if_they_are_short() -> None:
+    """B2: whoever names the type of a file would fill a process with names."""
+    tracemalloc.start()
+    for number in range(256):
+        long = b"text/plain; x=%d" % number + b"x" * 60_000
+        assert not is_text(long, None)
+        assert not is_compressible(((b"content-type", long),), 2_000, None)
+        assert not is_compressible((JSON, (b"cache-control", long)), 2_000, None)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert held < 1_000_000
 
 
 @given(st.binary(max_size=60))
@@ -118,8 +133,8 @@ def test_some_answers_are_never_coded(fields: tuple[tuple[bytes, bytes], ...]) -
 
 def test_each_coding_has_an_entity_tag_of_its_own() -> None:
     """RFC 9110 8.8.3.3: strong tags differ where octets do; weak ones stay weak."""
-    assert coded_etag(b'"a"', "gzip") == b'"a-gzip"'
-    assert coded_etag(b'W/"a"', "gzip") == b'W/"a-gzip"'
+    assert coded_etag(b'"a"', "gzip") == b'"a~gzip"'
+    assert coded_etag(b'W/"a"', "gzip") == b'W/"a"'
     assert coded_etag(b'"a"', "") == b'"a"'
 
 
@@ -128,7 +143,7 @@ def test_an_answer_says_what_it_depends_on_in_one_field() -> None:
     fields = varied((JSON, (b"vary", b"accept-language"), (b"etag", b'"a"')), "gzip")
 
     assert dict(fields)[b"vary"] == b"accept-language, Accept-Encoding"
-    assert dict(fields)[b"etag"] == b'"a-gzip"'
+    assert dict(fields)[b"etag"] == b'"a~gzip"'
     assert dict(fields)[b"content-encoding"] == b"gzip"
     assert len(fields) == 4
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from stagedoor import _context as context
+from stagedoor._asgi import GONE, Receive, Scope, Send
 from stagedoor._call import Env
 from stagedoor._web.answer import WebAnswer, json
 from stagedoor._web.identity import ANONYMOUS
@@ -84,6 +85,32 @@ async def test_t21_a_bug_of_ours_tells_the_client_nothing_and_the_log_everything
     assert answer.status == 500
     assert b"hunter2" not in answer.body
     assert caplog.records[0].exc_info is not None
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("told", [True, False])
+async def test_x2_what_is_cancelled_by_itself_is_a_failure_of_ours(
+    env: Env, told: bool, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """X2: it was taken for a client that left: 499 in the metrics, 503 on the wire, and no word in the log."""
+
+    async def handle(_: Request) -> WebAnswer:
+        lost = asyncio.get_running_loop().create_future()
+        lost.cancel()
+        await lost
+        raise AssertionError
+
+    seen = Remembering()
+    app = gateway(env, Route(path="/a", handle=handle, method=method), traffic=(seen,))
+
+    async def served(scope: Scope, receive: Receive, send: Send) -> None:
+        extensions = {GONE: lambda _: None} if told else {}
+        await app({**scope, "extensions": extensions}, receive, send)
+
+    answer = await Client(served).ask("/a", method=method)
+
+    assert (answer.status, seen.ended) == (500, [(method, "/a", 500)])
+    assert [record.exc_info is not None for record in caplog.records] == [True]
 
 
 async def test_every_answer_has_a_request_id_and_nosniff(env: Env) -> None:

@@ -48,6 +48,8 @@ class Cursors:
         plain, signature = raw[:24], raw[24:]
         if len(raw) != _SIZE or not compare_digest(signature, self._signature(plain)):
             return None
+        if base64.urlsafe_b64encode(raw).decode() != text:  # the decoder passes over what is no letter of it
+            return None
         moment = _EPOCH + int.from_bytes(plain[:8], "big", signed=True) * _MICROSECOND
         return CursorPlace(moment, str(UUID(bytes=plain[8:])))
 

@@ -10,7 +10,7 @@ same request comes out the same, and after an outage the client is to try again.
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select
 from sqlalchemy.exc import IntegrityError
+from starlette.datastructures import Headers
 
 from cinema.database.tables import meme_key
 from cinema.services.memes.models import Texts, wrong
@@ -64,17 +65,17 @@ class Kept:
     answer: str
 
 
-def scope_of(headers: Mapping[str, str]) -> Scope | None:
+def scope_of(headers: Headers) -> Scope | None:
     """Return the scope of a request that adds a meme, however it wants to be answered; None if it names no key.
 
     Raises:
         RequestRefused: 422, the field holds no key: 1 to 255 visible characters.
 
     """
-    key = headers.get("idempotency-key")
-    if key is None:
+    lines = headers.getlist("idempotency-key")
+    if not lines:
         return None
-    plain = key.strip(" \t")
+    plain = ", ".join(lines).strip(" \t")  # RFC 9110 5.3: what stands on two lines is a list, and no key
     if not plain or len(plain) > _LONGEST or not all("\x21" <= one <= "\x7e" for one in plain):
         said = f"must be 1 to {_LONGEST} visible ASCII characters"
         raise RequestRefused(

@@ -20,6 +20,7 @@ from stagedoor._web.routes import RequestRefused
 __all__ = ["Uploaded", "body_of", "plain_lines", "read_parts", "read_picture"]
 
 _ALSO: Final = {"meme_title": "title", "meme_description": "description"}  # the plain names win
+_TEXTS: Final = frozenset({*_ALSO, *_ALSO.values(), "if_match"})  # the last is of the wall's form
 _IMAGE: Final = "image"
 
 
@@ -144,7 +145,9 @@ class _Parts:
             await self._spool.write(octets)
 
     def _end(self) -> None:
-        if self._text is None:
+        if (
+            self._text is None or self._name not in _TEXTS
+        ):  # a name of the client's own is repeated nowhere (T15)
             return
         try:
             self.uploaded.said[self._name] = plain_lines(self._text.decode())

@@ -19,16 +19,19 @@ from stagedoor.search.order import in_facet_order, in_order, narrowed
 from stagedoor.search.query import Document, Query, Result
 from stagedoor.search.schema import Index
 
-__all__ = ["Found", "found_in", "page_of", "parts_of", "result_of", "sure"]
+__all__ = ["Found", "found_in", "lacks_some", "page_of", "parts_of", "result_of", "sure"]
 
 
 class Found:
-    """The hits of one search: declared documents, their sort values, the total if it was counted, whose they are."""
+    """The hits of one search: declared documents, their sort values, the total if it was counted, whose they are.
+
+    Where a match has so many points at `least`, a hit with fewer is none.
+    """
 
     __slots__ = ("documents", "facets", "keys", "total", "version")
 
-    def __init__(self, answer: Any, index: Index) -> None:  # noqa: ANN401 - JSON
-        hits = answer["hits"]["hits"]
+    def __init__(self, answer: Any, index: Index, least: int) -> None:  # noqa: ANN401 - JSON
+        hits = [hit for hit in answer["hits"]["hits"] if not least or hit["sort"][0] >= least]
         self.documents = [as_declared(hit["_source"], index) for hit in hits]
         self.keys = [hit.get("sort", ()) for hit in hits]
         self.total: int = answer["hits"]["total"]["value"] if "total" in answer["hits"] else 0
@@ -39,12 +42,12 @@ class Found:
         self.version: str = hits[0].get("_index", "") if hits else ""
 
 
-def found_in(operation: str, answer: Any, index: Index) -> Found:  # noqa: ANN401 - JSON
+def found_in(operation: str, answer: Any, index: Index, least: int = 0) -> Found:  # noqa: ANN401 - JSON
     """Return the hits of a whole answer; raises `UpstreamUnavailable` for a part of one, `UpstreamGarbled` for none."""
     try:
         if answer["timed_out"] or answer["_shards"]["failed"]:
             raise UpstreamUnavailable(operation, "a part of the index did not answer", retryable=True)
-        return Found(answer, index)
+        return Found(answer, index, least)
     except (AttributeError, KeyError, TypeError) as error:
         raise UpstreamGarbled(operation, "the answer is not that of a search") from error
 
@@ -65,6 +68,12 @@ def parts_of(operation: str, answer: Any, count: int) -> list[Any]:  # noqa: ANN
             said = HttpResponse(status=status, body=orjson.dumps(part))
             raise UpstreamRejected(operation, f"a search was answered {status}", response=said)
     return parts
+
+
+def lacks_some(asked: Quick, found: Found, total: int) -> bool:
+    """Tell whether there are documents that a sum does not find, and they belong to the page: behind all the others."""
+    seen: int = asked.page["from"] + len(found.documents)
+    return bool(asked.least) and len(found.documents) < asked.page["size"] and seen < total
 
 
 def sure(asked: Quick, query: Query, found: Found) -> bool:

@@ -5,10 +5,12 @@ numbers, and sees one hit more on either side of the page: whoever reads the ans
 and ends where the order is sure. `exact` asks the same of the values themselves: slower, always right.
 
 A node that need not count may leave out what cannot be on the page. One term it counts without looking; a text of many
-words is counted by a search of its own (`count`), which has no scores and is remembered by the node.
+words is counted by a search of its own (`count`), which has no scores and is remembered by the node. Of several texts
+nothing can be left out. How texts are scored is told in `scores`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, assert_never
 
 from stagedoor._value import value
@@ -16,6 +18,7 @@ from stagedoor.search.analysis import first_words, forgiven, words_as_written
 from stagedoor.search.compared import as_text, bounds_of, comparable, moment, values_in
 from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, PRIOR, TEXT_BYTES
 from stagedoor.search.elastic.landmarks import Road
+from stagedoor.search.elastic.scores import Body, best_of, constant, either, is_sum, met, sum_of
 from stagedoor.search.phrases import in_order, wanted
 from stagedoor.search.query import (
     ID,
@@ -39,13 +42,11 @@ from stagedoor.search.query import (
     texts_in,
     texts_of,
 )
-from stagedoor.search.ranking import Condition, Has, Ranking, Starts, Word, Worth, members, ranking_of
+from stagedoor.search.ranking import LEAST, Ranking, ranking_of
 from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Number, Text
 from stagedoor.search.words import read_first
 
 __all__ = ["Body", "Quick", "Step", "everything", "plain", "quick"]
-
-Body = dict[str, Any]
 
 # For an index filled by others: the number of exact words decides, then that of near ones (at most 16), then BM25.
 _EXACT: Final = 100.0
@@ -90,6 +91,9 @@ class Quick:
     lead: int  # hits before the page
     steps: tuple[Step, ...]
     road: Road | None  # along which the page lies, if it is one of all documents
+    least: int = (
+        0  # points of a match, if scores are a sum: who meets the other layout alone is not found, others are
+    )
 
 
 def plain(query: Query, index: Index) -> Body:
@@ -97,10 +101,13 @@ def plain(query: Query, index: Index) -> Body:
     return _body(query, _Clauses(index, ranked=query.by_relevance), _plain_sort(query, index))
 
 
-def quick(query: Query, index: Index) -> Quick:
-    """Return how to ask an index that has the physical fields."""
+def quick(query: Query, index: Index, *, summed: bool = True) -> Quick:
+    """Return how to ask an index that has the physical fields, with the score as a sum if that may be."""
+    texts = texts_of(query.clause)
     rankings = {text: ranking_of(text, index) for text in texts_in(query.clause)}
-    clauses = _Clauses(index, ranked=query.by_relevance, rankings=rankings)
+    ranking = rankings[texts[0]] if query.by_relevance and len(texts) == 1 and not query.facets else None
+    summed = summed and ranking is not None and is_sum(ranking)
+    clauses = _Clauses(index, ranked=query.by_relevance, rankings=rankings, summed=summed)
     steps = _steps(query, index)
     exact = _body(query, clauses, _exact_sort(query, index, steps))
     lead = 1 if query.offset and query.limit else 0
@@ -113,16 +120,19 @@ def quick(query: Query, index: Index) -> Quick:
     count = None
     if _is_long(query):
         page["track_total_hits"] = False
-        unranked = _Clauses(index, ranked=False, rankings=rankings)
-        count = {"query": unranked.whole(query.clause), "size": 0, "track_total_hits": True}
-    return Quick(
-        page=page, exact=exact, count=count, lead=lead, steps=steps, road=_road(query, steps[0].keys[0])
-    )
+        count = _counted(replace(clauses, ranked=False).whole(query.clause))
+    road = _road(query, steps[0].keys[0])
+    least = LEAST if summed else 0
+    return Quick(page=page, exact=exact, count=count, lead=lead, steps=steps, road=road, least=least)
 
 
 def everything() -> Body:
     """Ask how many documents there are in all."""
-    return {"query": {"bool": {"filter": [_EVERY]}}, "size": 0, "track_total_hits": True}
+    return _counted({"bool": {"filter": [_EVERY]}})
+
+
+def _counted(query: Body) -> Body:
+    return {"query": query, "size": 0, "track_total_hits": True}
 
 
 def _body(query: Query, clauses: "_Clauses", sort: list[Body]) -> Body:
@@ -141,7 +151,8 @@ def _body(query: Query, clauses: "_Clauses", sort: list[Body]) -> Body:
 
 
 def _is_long(query: Query) -> bool:
-    return any(len(read_first(text.text).words) >= _MANY_WORDS for text in texts_of(query.clause))
+    texts = texts_of(query.clause)
+    return len(texts) == 1 and len(read_first(texts[0].text).words) >= _MANY_WORDS
 
 
 # --- order ------------------------------------------------------------------------------------------------------
@@ -207,11 +218,15 @@ def _step(key: Order, index: Index) -> Step:
 
 @value()
 class _Clauses:
-    """Clauses for one index: `ranked` if texts give scores; with how texts rank if it has the physical fields."""
+    """Clauses for one index: `ranked` if texts give scores, `summed` if these are one sum.
+
+    With how texts rank, if it has the physical fields.
+    """
 
     index: Index
     ranked: bool
     rankings: Mapping[Words, Ranking | None] | None = None
+    summed: bool = False
 
     def whole(self, clause: Clause) -> Body:
         parts: dict[str, list[Body]] = {"must": [], "filter": [], "must_not": []}
@@ -229,7 +244,7 @@ class _Clauses:
         return "must" if self.ranked and texts_of(clause) else "filter"
 
     def _unranked(self, clause: Clause) -> Body:
-        return _Clauses(self.index, ranked=False, rankings=self.rankings)._simple(clause)  # noqa: SLF001 - of itself
+        return replace(self, ranked=False)._simple(clause)  # noqa: SLF001 - of itself
 
     def _simple(self, clause: Clause) -> Body:
         match clause:
@@ -237,7 +252,7 @@ class _Clauses:
                 return self.whole(clause)
             case Either():
                 parts = [self._unranked(part) for part in clause.clauses]
-                return _either(parts) if parts else {"match_none": {}}
+                return either(parts) if parts else {"match_none": {}}
             case Match() | Begins():
                 return self._match(clause)
             case _:
@@ -283,11 +298,8 @@ class _Clauses:
         if ranking is None:
             return {"match_none": {}}
         if not (self.ranked or ranking.every):
-            return _either([_condition(one) for one in members(ranking)])
-        best = [_worth(worth) for worth in ranking.whole]
-        best += [_sum(words, every=ranking.every) for words in (ranking.words, ranking.layout) if words]
-        more = {"should": [_worth(worth) for worth in ranking.more]} if ranking.more else {}
-        return {"bool": {"must": [_best(best)], **more}}
+            return met(ranking)
+        return sum_of(ranking) if self.summed else best_of(ranking)
 
     def _foreign(self, clause: Match) -> Body:
         """Ask for words as they are divided here, not for the text: a node would find more, and without a bound (T9).
@@ -302,17 +314,12 @@ class _Clauses:
         near = [_words(asked[stem], names, **_FUZZY) for stem in asked if errors[stem]]
         if not self.ranked:
             sure = [_words(asked[stem], names) for stem in asked if not errors[stem]]
-            return _either([*sure, *near])
-        should = [_constant(_words(word, names), _EXACT) for word in asked.values()]
-        should += [_constant(query, _NEAR) for query in near]
+            return either([*sure, *near])
+        should = [constant(_words(word, names), _EXACT) for word in asked.values()]
+        should += [constant(query, _NEAR) for query in near]
         if weighted := _weighted(clause, len(asked)):
             should.append(_words(" ".join(asked.values()), weighted, type="most_fields", boost=_FINE))
-        return _either(should)
-
-
-def _sum(words: Sequence[Word], *, every: bool) -> Body:
-    parts = [_best([_worth(worth) for worth in word]) for word in words]
-    return {"bool": {"must": parts}} if every else _either(parts)
+        return either(should)
 
 
 def _typed(clause: Begins) -> Body:
@@ -320,25 +327,6 @@ def _typed(clause: Begins) -> Body:
     if not words:
         return {"match_none": {}}
     return _words(" ".join(words), [name for name, _ in clause.fields], type="bool_prefix", operator="and")
-
-
-def _best(queries: list[Body]) -> Body:
-    return queries[0] if len(queries) == 1 else {"dis_max": {"queries": queries}}
-
-
-def _worth(worth: Worth) -> Body:
-    conditions = [_condition(one) for one in worth.conditions]
-    return _constant(conditions[0] if len(conditions) == 1 else _either(conditions), worth.points)
-
-
-def _condition(condition: Condition) -> Body:
-    field = f"{OWN}.{condition.part}"
-    if isinstance(condition, Has):
-        return {"term": {field: condition.word}}
-    if isinstance(condition, Starts):
-        return {"prefix": {field: {"value": condition.word, "rewrite": "constant_score"}}}
-    near = {"value": condition.word, "fuzziness": condition.errors, "rewrite": "constant_score"}
-    return {"fuzzy": {field: near | {"prefix_length": condition.errors - 1}}}
 
 
 def _weighted(clause: Match, words: int) -> list[str]:
@@ -350,14 +338,6 @@ def _weighted(clause: Match, words: int) -> list[str]:
     return [f"{field}^{weight:g}" for field, weight in clause.fields if weight > lightest]
 
 
-def _either(should: list[Body]) -> Body:
-    return {"bool": {"should": should, "minimum_should_match": 1}}
-
-
-def _constant(query: Body, score: float) -> Body:
-    return {"constant_score": {"filter": query, "boost": score}}
-
-
 def _words(text: str, fields: list[str], **more: Any) -> Body:  # noqa: ANN401 - their options
     return {"multi_match": {"query": text, "fields": fields, **more}}
 
@@ -367,7 +347,7 @@ def _any_of(asked: Term | AnyOf, field: str, leaf: Leaf) -> Body:
     if isinstance(leaf, Date):  # a term of a date is the range of all that its text leaves open
         moments = [as_text(moment(str(value))) for value in values]
         when = [{"range": {field: {"gte": one, "lte": one, **_ISO}}} for one in moments]
-        return _either(when) if when else {"match_none": {}}
+        return either(when) if when else {"match_none": {}}
     if isinstance(leaf, Integer):
         values = [one for one in (comparable(leaf, value) for value in values) if one is not None]
     if isinstance(leaf, Number) and 0 in values:  # of which a node knows two

@@ -19,7 +19,7 @@ from stagedoor._call import Call, Transport
 from stagedoor._capabilities import InUseGauges
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
-from stagedoor.search.elastic.answers import Found, found_in, page_of, parts_of, result_of, sure
+from stagedoor.search.elastic.answers import Found, found_in, lacks_some, page_of, parts_of, result_of, sure
 from stagedoor.search.elastic.compile import Body, Quick, everything, plain, quick
 from stagedoor.search.elastic.fields import OWN
 from stagedoor.search.elastic.landmarks import STRETCH, Landmarks, Window
@@ -113,8 +113,10 @@ class ElasticEngine:
             found = found_in(call.operation, await self._search(call, asked.page), index)
             return await self._settled(call, asked, found, found.total, asked.exact, index)
         page, counted = await self._searches(call, asked.page, asked.count)
-        found = found_in(call.operation, page, index)
+        found = found_in(call.operation, page, index, asked.least)
         total = found_in(call.operation, counted, index).total
+        if lacks_some(asked, found, total):
+            return await self._throughout(call, quick(call.payload, index, summed=False), index)
         return await self._settled(call, asked, found, total, asked.exact, index)
 
     async def _settled(
@@ -126,7 +128,7 @@ class ElasticEngine:
             self._landmarks.learn(asked.road, query.offset - asked.lead, found.keys)
         if sure(asked, query, found):
             return result_of(total, found, page_of(asked, query, found, index), query, index)
-        found = found_in(call.operation, await self._search(call, exact), index)
+        found = found_in(call.operation, await self._search(call, exact), index, asked.least)
         return result_of(total, found, found.documents, query, index)
 
     async def _plainly(self, call: Call[Query], index: Index) -> Result:

@@ -28,7 +28,7 @@ from stagedoor.search.schema import Field, Index, Number, Text
 
 __all__ = ["ALL", "FORMAT", "ID_KEY", "OWN", "PRIOR", "TEXT_BYTES", "keys_of", "mapping_of"]
 
-FORMAT: Final = 5  # another form of these fields is another format: an index is known by it, and asked by it
+FORMAT: Final = 6  # another form of these fields is another format: an index is known by it, and asked by it
 OWN: Final = f"own{FORMAT}"
 ALL: Final = f"{OWN}.all"
 PRIOR: Final = f"{OWN}.prior"

@@ -22,7 +22,6 @@ Documents are handed over as JSON, which Tantivy reads without the interpreter's
 by value, costs twice as much. Its reader of JSON may be a bit off with fractions, which is why numbers are ranks.
 """
 
-from binascii import b2a_base64
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -36,7 +35,7 @@ from stagedoor.search.phrases import in_order, ordered
 from stagedoor.search.places import THRICE, filler, part, parts
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Number, Text
-from stagedoor.search.tantivy.keywords import key, keys_of, uuid_in
+from stagedoor.search.tantivy.keywords import base64, in_json, key, uuid_in
 
 __all__ = ["DIVIDED", "EARLY", "PRIOR", "SOURCE", "THERE", "builder", "schema_of", "whole_key"]
 
@@ -72,7 +71,7 @@ def _add_columns(build: tantivy.SchemaBuilder, path: str, leaf: Leaf) -> None:
         case Keyword(facet=True) if "." not in path:
             build.add_text_field(path + "%", tokenizer_name="raw", index_option="basic", fast=True)
         case Keyword():
-            build.add_unsigned_field(path, indexed=True)
+            build.add_bytes_field(path, indexed=True)
         case Number():
             build.add_unsigned_field(path, indexed=True, fast=True)
             build.add_unsigned_field(path + "+", fast=True)
@@ -95,17 +94,15 @@ def _parts_of(index: Index) -> Iterator[str]:
         yield part(place.name, THRICE)
 
 
-def id_keys(keyword: str) -> tuple[int, int]:
-    """Return an id as two numbers that order as ids do; raises `ValueError` for one that does not fit.
+def id_keys(term: bytes) -> tuple[int, int]:
+    """Return the term of an id as two numbers that order as ids do; raises `ValueError` for one that does not fit.
 
-    It fits if it is a UUID, whose hyphens at fixed places order nothing, or at most 16 bytes.
+    It fits if it is of a UUID, whose hyphens at fixed places order nothing, or at most 16 bytes.
     """
-    number = uuid_in(keyword)
-    if number is None:
-        raw = keyword.encode()
-        if not 0 < len(raw) <= 16:
-            raise ValueError(f"the id {keyword!r} is neither a UUID in lower case nor 1 to 16 bytes")
-        number = int.from_bytes(raw.ljust(16, b"\0"))
+    raw = uuid_in(term) or term
+    if not 0 < len(raw) <= 16:
+        raise ValueError(f"the id {term!r} is neither a UUID in lower case nor 1 to 16 bytes")
+    number = int.from_bytes(raw.ljust(16, b"\0"))
     return number >> 64, number & _LOW
 
 
@@ -132,12 +129,13 @@ def builder(index: Index) -> Callable[[Document], str]:
         if reason := refusal(document, index):
             raise ValueError(reason)
         document = as_declared(document, index)
-        high, low = id_keys(document[ID])
+        term = key(document[ID])
+        high, low = id_keys(term)
         source = orjson.dumps({name: document[name] for name in kept})
         place, level = prior(document) if index.ties else (0, high * LEVELS >> 64)
         physical: _Physical = {
-            SOURCE: b2a_base64(source, newline=False).decode(),
-            ID: key(document[ID]),
+            SOURCE: base64(source),
+            ID: base64(term),
             _HIGH: high,
             _LOW_HALF: low,
             PRIOR: place,
@@ -184,22 +182,25 @@ def _facet_step(path: str) -> _Step:
 
 
 def _keyword_step(path: str) -> _Step:
+    terms = in_json()
+
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
         if isinstance(value, list):
-            physical[path] = keys_of(value)
+            physical[path] = terms(value)
         elif value is not None:
-            physical[path] = key(value)
+            physical[path] = base64(key(value))
 
     return step
 
 
 def _inner_keyword_step(path: str) -> _Step:
     head, _, tail = path.partition(".")
+    terms = in_json()
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         values = (one.get(tail) for one in document[head] or ())
-        physical[path] = keys_of([value for value in values if value is not None])
+        physical[path] = terms([value for value in values if value is not None])
 
     return step
 

@@ -18,7 +18,7 @@ from stagedoor.search.schema import Index
 
 __all__ = ["Folder"]
 
-_FORMAT: Final = "10"  # raised when the physical fields of an index change their meaning
+_FORMAT: Final = "11"  # raised when the physical fields of an index change their meaning
 _VERSION = re.compile(r"(?P<name>.+)-(?P<number>\d{6,})")
 
 

@@ -1,40 +1,80 @@
-"""Keywords as they are indexed: numbers of 64 bits.
+"""Keywords as they are indexed: bytes, of which a UUID takes half as many as its text.
 
-Almost every keyword is the UUID of something, and half a million different ones cost by their length: Tantivy's
-dictionary makes a node of each byte in which a term differs from the one before, which for terms of 16 random bytes was
-half of the time that writing out an index takes. So a keyword is a large number, its 16 bytes or its UTF-8, of which
-the remainder by a prime is kept. UUIDs that share their first half are never taken for each other; among a million
-random ones, two are in one of thirty million indices. The prime is the first one below the first 64 bits of pi: what
-has no pattern itself makes no pattern in ids meet.
+Almost every keyword is the UUID of something, and half a million different ones cost by their length wherever terms
+are hashed, sorted and written. A UUID in lower case is kept as its 16 bytes behind two that no text in UTF-8 begins
+with; every other keyword is its UTF-8. Terms are handed over in base64, in which these 18 bytes are 24 signs without
+padding: a list of UUIDs is turned as a whole, and divided after. `bytes.fromhex` passes over spaces.
 """
 
 import re
-from collections.abc import Sequence
+from binascii import a2b_hex, b2a_base64
+from collections.abc import Callable, Sequence
 from typing import Final
 
-__all__ = ["key", "keys_of", "uuid_in"]
+from stagedoor.search.remembered import Remembered
 
-_PRIME: Final = 0xC90FDAA22168C201
-_TEXT: Final = b"\1"  # before UTF-8, so that leading zeros count
+__all__ = ["all_in_json", "base64", "in_json", "key", "uuid_in"]
+
+_TAG: Final = "ffff"
+_TAGGED: Final = a2b_hex(_TAG)
+_EVERY: Final = len(_TAG) + 37  # letters of a UUID with the tag before and the space behind it
+_HYPHENS: Final = (12, 17, 22, 27)  # where they are in it
+_BYTES: Final = 18
+_FEW: Final = 4_096
 _is_uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
-_DIGITS: Final = bytes.maketrans(b"0123456789abcdef", b"0" * 16)
-_SHAPE: Final = b"00000000-0000-0000-0000-000000000000"  # of a UUID, when all its digits are one
+_terms_in = re.compile(".{24}").findall
 
 
-def uuid_in(keyword: str) -> int | None:
-    """Return the number that a UUID in lower case is; None of another text. Raises `TypeError` for what is no text."""
-    return int(keyword.replace("-", ""), 16) if _is_uuid(keyword) else None
-
-
-def key(keyword: str) -> int:
+def key(keyword: str) -> bytes:
     """Return the term of a keyword; raises `TypeError` for what is no text."""
-    number = uuid_in(keyword)
-    return (int.from_bytes(_TEXT + keyword.encode()) if number is None else number) % _PRIME
+    return a2b_hex(_TAG + keyword.replace("-", "")) if _is_uuid(keyword) else keyword.encode()
 
 
-def keys_of(keywords: Sequence[str]) -> list[int]:
-    """Return the terms of keywords, quicker where all are UUIDs; raises `TypeError` for what is no text."""
-    joined = " ".join(keywords).encode()
-    if joined.translate(_DIGITS) != b" ".join([_SHAPE] * len(keywords)):
-        return [key(keyword) for keyword in keywords]
-    return [int(number, 16) % _PRIME for number in joined.replace(b"-", b"").split()]
+def uuid_in(term: bytes) -> bytes | None:
+    """Return the bytes of the UUID that a term stands for; None if it stands for another text."""
+    return term[2:] if term.startswith(_TAGGED) else None
+
+
+def base64(term: bytes) -> str:
+    """Return bytes as they are handed over in JSON."""
+    return b2a_base64(term, newline=False).decode()
+
+
+def all_in_json(keywords: Sequence[str]) -> list[str]:
+    """Return the terms of keywords as they are handed over; raises `TypeError` for what is no text."""
+    raw = _of_uuids(_TAG + f" {_TAG}".join(keywords), len(keywords))
+    return [_one(keyword) for keyword in keywords] if raw is None else _terms_in(base64(raw))
+
+
+def _of_uuids(tagged: str, count: int) -> bytes | None:
+    """Return the terms of UUIDs that a tag stands before, in one; None if not all of them are such."""
+    hyphens = "-" * count
+    if len(tagged) != _EVERY * count - 1 or not tagged.islower():
+        return None
+    if tagged[_EVERY - 1 :: _EVERY] != " " * (count - 1):  # else two of other lengths may be as long together
+        return None
+    if any([tagged[place::_EVERY] != hyphens for place in _HYPHENS]):  # noqa: C419 - a list is quicker
+        return None
+    try:
+        raw = bytes.fromhex(tagged.replace("-", ""))
+    except ValueError:
+        return None
+    return raw if len(raw) == _BYTES * count else None
+
+
+def _one(keyword: str) -> str:
+    return base64(key(keyword))
+
+
+def in_json() -> Callable[[Sequence[str]], list[str]]:
+    """Return what turns the keywords of one field into terms as they are handed over.
+
+    As long as they seem to be few different ones, what was made of each is remembered.
+    """
+    known = Remembered(_one)
+    find = known.__getitem__
+
+    def made(keywords: Sequence[str]) -> list[str]:
+        return [*map(find, keywords)] if len(known) < _FEW else all_in_json(keywords)
+
+    return made

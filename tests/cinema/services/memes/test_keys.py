@@ -83,6 +83,15 @@ async def test_what_is_no_key_is_refused(memes: Asker, media: MediaStand) -> Non
     assert media.uploads == 0
 
 
+async def test_two_keys_are_none(memes: Asker, media: MediaStand) -> None:
+    """H12: which of them would count is anybody's guess, and whoever guesses otherwise adds it twice."""
+    lines = {"idempotency-key": "k1", "Idempotency-Key": "k2"}  # two of one name
+    reply = await send(memes, "/api/memes", parts(**TEXTS), **lines)
+
+    assert (reply.status, reply.json["errors"][0]["loc"]) == (422, ["header", "Idempotency-Key"])
+    assert media.uploads == 0
+
+
 async def test_a_key_is_free_again_after_an_outage(memes: Asker, media: MediaStand) -> None:
     """Contract 6: nothing was created, so the same request may succeed later."""
     media.away = True

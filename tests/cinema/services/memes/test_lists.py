@@ -129,6 +129,15 @@ def test_t9_a_cursor_that_was_changed_is_none(index: int, letter: str) -> None:
     assert changed == cursor or Cursors("a secret").read(changed) is None
 
 
+@pytest.mark.parametrize("more", ["=", "==", "!", "\n", "%", "AAAA"])
+@pytest.mark.parametrize("place", [0, 20, 48])
+def test_t9_a_cursor_with_something_added_is_none(place: int, more: str) -> None:
+    """T9: the decoder passes over what is no letter of its alphabet, and over padding."""
+    cursor = Cursors("a secret").write(CursorPlace(MOMENT, str(UUID(int=7))))
+
+    assert Cursors("a secret").read(cursor[:place] + more + cursor[place:]) is None
+
+
 @given(st.text())
 def test_whatever_is_no_cursor_is_told_from_one(text: str) -> None:
     """Contract 6: malformed is 422, so it is told and never fails otherwise."""

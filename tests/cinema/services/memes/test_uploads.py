@@ -97,6 +97,21 @@ async def test_a_multipart_body_inside_a_part_is_content(memes: Asker, media: Me
     assert reply.status == 415
 
 
+@pytest.mark.parametrize("accept", ["application/json", "text/html"])
+async def test_t15_a_part_of_another_name_is_passed_over_and_its_name_repeated_nowhere(
+    memes: Asker, media: MediaStand, accept: str
+) -> None:
+    """T15: whatever octets are in it; it once came back in the problem and on the page."""
+    odd = piece('form-data; name="c4narY"', b"\xff\xfe\xfd")
+    replies = [
+        await send(memes, "/memes", odd + parts(**TEXTS), accept=accept),
+        await send(memes, "/memes", odd + parts(title="x", description="abc"), accept=accept),
+    ]
+
+    assert [one.status for one in replies] == [303 if "html" in accept else 201, 422]
+    assert not any(b"c4nary" in one.body.lower() for one in replies)
+
+
 async def test_exactly_the_limit_is_allowed_and_one_octet_more_is_not(
     memes: Asker, media: MediaStand
 ) -> None:

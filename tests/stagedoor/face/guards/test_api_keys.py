@@ -144,6 +144,21 @@ async def test_a_file_that_has_become_unreadable_changes_nothing(
         assert (await stage.get("/who", x_api_key="k9")).status == 200
 
 
+async def test_a_file_that_is_lost_again_is_told_again(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Moved away and back as it was, or written anew: the next time is news, whoever looked at the log before."""
+    caplog.set_level(logging.WARNING, "stagedoor.guards")
+    aside = file.with_name("aside")
+    told = []
+    async with Stage(app, environment=environment(file)) as stage:
+        for there, here in ((file, aside), (aside, file), (file, aside), (aside, file)):
+            there.rename(here)
+            await stage.advance(1.0)
+            assert (await stage.get("/who", x_api_key="k1")).status == 200
+            told.append(len(caplog.records))
+
+    assert told == [1, 1, 2, 2]
+
+
 @pytest.mark.parametrize(
     ("lines", "fault"),
     [

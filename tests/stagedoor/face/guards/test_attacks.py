@@ -61,6 +61,9 @@ ATTACKS = {
     "a signature that is cut": GOOD[:-4],
     "a signature that is padded": f"{GOOD}==",  # RFC 7515 2: all trailing "=" omitted
     "a signature that is padded beyond need": f"{GOOD}====",
+    "a signature with a letter of no alphabet": f"{GOOD}!",  # RFC 4648 3.3: decoders pass over it
+    "a signature with a blank in it": f"{HEAD}.{BODY}.{SIGN[:9]} {SIGN[9:]}",
+    "a signature in the other alphabet": GOOD[: -len(SIGN)] + SIGN.replace("-", "+").replace("_", "/"),
     "other claims under a good signature": f"{HEAD}.{part({**CLAIMS, 'sub': 'bob'})}.{SIGN}",
     "another head over a good signature": f"{part(head(alg='RS256', typ='at+jwt'))}.{BODY}.{SIGN}",
     "the key of a stranger": STRANGER.token(),

@@ -165,7 +165,7 @@ def test_order_is_total_and_by_raw_values() -> None:
 
 def keys(*order: Order, **more: Any) -> list[str]:
     asked = quick(Query(index="movies", order=order, **more), INDEX)
-    return [next(iter(key)).removeprefix("own5.") for key in asked.page["sort"]]
+    return [next(iter(key)).removeprefix("own6.") for key in asked.page["sort"]]
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_page_is_seen_with_its_neighbours(offset: int, limit: int, window: tup
 
 def test_everything_is_a_term_that_all_documents_have() -> None:
     """Objects of lists are documents too, and a filter for each question keeps them out of `match_all`."""
-    every = {"term": {"own5.all": "1"}}
+    every = {"term": {"own6.all": "1"}}
 
     assert quick(Query(index="movies"), INDEX).page["query"] == {"bool": {"filter": [every]}}
     assert quick(Query(index="movies", clause=Not(Term("id", "a"))), INDEX).page["query"] == {
@@ -227,12 +227,12 @@ def test_texts_kept_together_are_asked_as_one_field() -> None:
     text = Match((("title", 3.0), ("actors", 1.0), ("writers", 1.0)), "star")
     said = repr(quick(Query(index="movies", clause=text), index).page["query"])
 
-    assert set(re.findall(r"own5\.\w+~\w+", said)) == {
-        "own5.title~words",
-        "own5.title~exact",
-        "own5.title~whole",
-        "own5.names~words",
-        "own5.names~exact",
+    assert set(re.findall(r"own6\.\w+~\w+", said)) == {
+        "own6.title~words",
+        "own6.title~exact",
+        "own6.title~whole",
+        "own6.names~words",
+        "own6.names~exact",
     }
     with pytest.raises(ValueError, match="not asked for alone"):
         quick(Query(index="movies", clause=Match((("writers", 1.0),), "star")), index)
@@ -247,6 +247,33 @@ def test_many_words_are_counted_by_a_search_of_their_own() -> None:
     assert many.page["track_total_hits"] is False
     assert many.count is not None
     assert (many.count["size"], many.count["track_total_hits"]) == (0, True)
+
+
+def test_several_texts_are_counted_with_their_page() -> None:
+    """Nothing can be left out where each has to be met: a count of their own would only keep another core busy."""
+    texts = All((Match((("title", 1.0),), "star war king ring"), Match((("names", 1.0),), "ann bob cid dan")))
+    asked = quick(Query(index="movies", clause=texts), INDEX)
+
+    assert (asked.count, asked.page["track_total_hits"]) == (None, True)
+
+
+def test_many_words_are_asked_for_as_one_sum() -> None:
+    """18: a node leaves out who cannot be on the page only where all that scores is one sum."""
+    query = Query(index="movies", clause=Match((("title", 1.0),), "star war king ring"))
+    asked, other = quick(query, INDEX), quick(query, INDEX, summed=False)
+    ((kind, words),) = asked.page["query"]["bool"]["must"][0].items()
+
+    assert (asked.least, kind, len(words["should"])) == (100, "bool", 4)
+    assert "ыефк" not in repr(asked.page)
+    assert (other.least, "ыефк" in repr(other.page)) == (0, True)
+
+
+@pytest.mark.parametrize("more", [{"facets": ("id",)}, {"order": (Order("title"),)}])
+def test_what_is_counted_or_ordered_otherwise_is_no_sum(more: Any) -> None:
+    """Facets count every match, those too that a sum does not find."""
+    query = Query(index="movies", clause=Match((("title", 1.0),), "star war king ring"), **more)
+
+    assert quick(query, INDEX).least == 0
 
 
 @pytest.mark.parametrize(

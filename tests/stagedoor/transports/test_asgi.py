@@ -1,0 +1,61 @@
+"""An application in this process that ends in a way which is no `Exception`."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from stagedoor._call import Call
+from stagedoor._clock import SystemClock
+from stagedoor._deadline import DueTime
+from stagedoor._requests import HttpRequest
+from stagedoor._transports.asgi import AsgiTransport
+from stagedoor.errors import UpstreamGarbled, UpstreamUnavailable
+
+ENDS: list[Callable[[], BaseException]] = [
+    asyncio.CancelledError,
+    lambda: BaseExceptionGroup("several", [asyncio.CancelledError()]),
+]
+
+
+def asked(*, streamed: bool = False) -> Call[HttpRequest]:
+    payload = HttpRequest(method="GET", target=b"/", streamed=streamed)
+    return Call("shop.get", payload, b"k", "", DueTime(SystemClock.now() + 60), True)
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_x2_an_application_whose_work_is_cancelled_is_unavailable_at_once(
+    end: Callable[[], BaseException],
+) -> None:
+    """X2: what it awaits may be cancelled by itself; whoever had asked it waited for the deadline, or for ever."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # it hears of what is for the loop
+
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise end()
+
+    transport = AsgiTransport(app)
+    with pytest.raises(UpstreamUnavailable):
+        await asyncio.wait_for(transport.send(asked()), 20)
+
+    assert transport.counts() == {"upstream_connections": 0}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_x2_a_stream_of_such_an_application_is_cut(end: Callable[[], BaseException]) -> None:
+    """X2, HC11: its reader waited for ever."""
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        raise end()
+
+    response = await AsgiTransport(app).send(asked(streamed=True))
+    assert response.stream is not None
+    stream = aiter(response.stream)
+    first = await anext(stream)
+
+    assert first == b"a"
+    with pytest.raises(UpstreamGarbled):
+        await asyncio.wait_for(anext(stream), 20)
