@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from stagedoor._asgi import GONE
+from stagedoor._cache.memory import MemoryStore
 from stagedoor._call import Env
+from stagedoor._requests import Headers
 from stagedoor._web.answer import WebAnswer
+from stagedoor._web.compression import Compression
 from stagedoor._web.gateway import GatewayApp
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Route
@@ -54,6 +57,21 @@ class Upstream:
 
     async def aclose(self) -> None:
         self.closed.set()
+
+
+class Ending:
+    """A body in one piece."""
+
+    def __init__(self, body: bytes) -> None:
+        self.pieces = [body]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self.pieces:
+            raise StopAsyncIteration
+        return self.pieces.pop()
 
 
 class Peer:
@@ -262,3 +280,24 @@ async def test_a_body_that_nobody_asks_for_is_not_taken(env: Env) -> None:
 
     assert [message.get("body") for message in peer.sent] == [None, b""]
     assert bytes(upstream.take_whole() or b"") == b"all"
+
+
+@pytest.mark.parametrize(("tag", "coding"), [(None, b"gzip"), (b'"v1"', None), (b'"v1~gzip"', None)])
+async def test_a_stream_with_a_tag_that_nobody_knows_again_leaves_as_it_is(
+    env: Env, tag: bytes | None, coding: bytes | None
+) -> None:
+    """Only a route of a service's asks by the service's own tag (`Route.foreign`)."""
+    fields: Headers = ((b"content-type", b"text/plain"), *([(b"etag", tag)] if tag else []))
+
+    async def handle(_: Request) -> WebAnswer:
+        return WebAnswer(200, fields, stream=Ending(b"x" * 3_000))
+
+    app = GatewayApp([Route(path="/s", handle=handle)], env=env, name="s")
+    app.compression = Compression(MemoryStore(env=env))
+    peer = Peer("GET", told=True)
+    peer.scope["headers"] = [(b"accept-encoding", b"gzip")]
+    await app(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
+
+    said = dict(peer.sent[0]["headers"])
+    assert (said.get(b"content-encoding"), said.get(b"etag")) == (coding, tag)
+    assert (said.get(b"vary") is None) == (coding is None)
