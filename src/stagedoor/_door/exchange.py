@@ -125,7 +125,7 @@ class Exchange:
                 )  # cancelled, or what the loop shall hear: nobody else would answer
                 raise
             self._tell(error)
-            self._fail(problems.internal())
+            self._fail(problems.problem_of(error))
         else:
             if not (self.complete or self.disconnected):
                 _LOGGER.error("the application returned without a complete answer")
@@ -134,8 +134,8 @@ class Exchange:
     def _tell(self, error: BaseException) -> None:
         if self.disconnected:
             return
-        if self.started and isinstance(error, UpstreamError):  # their fault, not ours
-            _LOGGER.warning("an answer was cut off: %s", error)
+        if isinstance(error, UpstreamError):  # their fault, not ours (H6)
+            _LOGGER.warning("an answer broke off: %s", error)
         else:
             _LOGGER.error("the application failed", exc_info=error)
 

@@ -134,9 +134,29 @@ async def test_x1_a_stream_ends_at_once_when_its_client_goes(env: Env, method: s
     assert traffic.ended == [(method, "/s", 499)]
 
 
-async def _broken(error: Callable[[], Exception]) -> AsyncIterator[bytes]:
-    yield b"x"
+async def _broken(error: Callable[[], Exception], *before: bytes) -> AsyncIterator[bytes]:
+    for chunk in before:
+        yield chunk
     raise error()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(partial(UpstreamGarbled, "files.GET", "cut"), 502), (ValueError, 500)]
+)
+async def test_h6_a_stream_that_breaks_before_its_first_octet_is_no_failure_of_ours(
+    env: Env, error: Callable[[], Exception], status: int
+) -> None:
+    """H6: head and first octet leave together, so that a body which never began was answered 500."""
+
+    async def handle(_: Request) -> WebAnswer:
+        return WebAnswer(200, (), stream=_broken(error))
+
+    seen = Remembering()
+    app = GatewayApp((Route(path="/s", handle=handle),), env=env, name="test", traffic=(seen,))
+    async with serving(app) as door:
+        (answer,) = await door.ask(b"GET /s HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert (answer.status, seen.ended) == (status, [("GET", "/s", status)])
 
 
 @pytest.mark.parametrize(
@@ -157,7 +177,7 @@ async def test_h6_a_stream_that_breaks_is_counted_and_told_as_whose_fault_it_is(
     """H6: a service that cut its answer was an error of ours in log and reports, and in the metrics its client's."""
 
     async def handle(_: Request) -> WebAnswer:
-        return WebAnswer(200, (), stream=_broken(error))
+        return WebAnswer(200, (), stream=_broken(error, b"x"))
 
     seen = Causes()
     app = GatewayApp((Route(path="/s", handle=handle),), env=env, name="test", traffic=(seen,))
