@@ -101,6 +101,10 @@ def library() -> Gateway:
     async def handed(name: str) -> Stream:
         return await texts.open("/{}", name)
 
+    @app.get("/plain/{name}", compress=False, vary={"x-tongue", Cookie("sid")})
+    async def plain(name: str) -> Stream:
+        return await texts.open("/{}", name)
+
     @app.put("/texts/{name}/words")
     async def rewrite(
         name: str, if_match: Annotated[str, Header()] = "", if_none_match: Annotated[str, Header()] = ""
