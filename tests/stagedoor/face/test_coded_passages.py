@@ -348,3 +348,13 @@ async def test_a_long_answer_of_our_own_is_coded_as_it_is_sent(coding: str, meth
     assert method == "HEAD" or got.coded == (b'["%b"]' % (b"x" * 1_100_000), True)
     assert (back.status, back["etag"], back["vary"]) == (304, got["etag"], b"Accept-Encoding")
     assert (other.status, kept) == (412, 0)
+
+
+@pytest.mark.parametrize("target", ["/texts/a", "/handed/a"])
+@pytest.mark.parametrize("coding", ACCEPTED)
+async def test_what_a_service_had_whole_is_coded_as_what_it_streams(target: str, coding: str) -> None:
+    """A transport in process hands over bytes."""
+    async with reading(Texts(TAGGED, whole=True)) as door:
+        got = await ask(door, target, coding)
+
+    assert ((got["content-encoding"] or b"").decode(), got.coded) == (coding, (LONG, True))
