@@ -207,6 +207,17 @@ async def test_what_is_written_is_asked_for_by_its_own_tag_once() -> None:
         assert dict(texts.asked[0].headers)[b"if-match"] == own
 
 
+@pytest.mark.parametrize("target", ["/refuses/a", "/plain/a"])
+async def test_a_route_that_leaves_all_as_it_is_leaves_conditions_too(target: str) -> None:
+    """Its tags are the service's, whatever they end in."""
+    texts = Texts(TAGGED)
+    async with reading(texts) as door:
+        got = await ask(door, target, "gzip", 'If-None-Match: "v1~gzip"')
+
+    assert dict(texts.asked[0].headers)[b"if-none-match"] == b'"v1~gzip"'
+    assert (got.octets, got["etag"], got["vary"]) == (LONG, b'"v1"', None)
+
+
 async def test_a_reader_may_demand_what_it_has_in_any_coding() -> None:
     """RFC 9110 13.1.1: the service judges, by its own tag."""
     texts = Texts(TAGGED)

@@ -57,10 +57,13 @@ class Body:
 class Texts:
     """A service of texts, which answers anew each time, and judges conditions by its own tag as services do."""
 
-    def __init__(self, fields: Headers = TEXT, *pieces: bytes, status: int = 200, **options: Any) -> None:
+    def __init__(
+        self, fields: Headers = TEXT, *pieces: bytes, status: int = 200, whole: bool = False, **options: Any
+    ) -> None:
         self.fields = fields
         self.pieces = pieces or (LONG,)
         self.status = status
+        self.whole = whole
         self.options = options
         self.asked: list[HttpRequest] = []
         self.bodies: list[Body] = []
@@ -71,6 +74,8 @@ class Texts:
         if own is not None and own in said.get(b"if-none-match", b""):
             fields = self.fields if self.status == 304 else ((b"etag", own),)
             return HttpResponse(status=304, headers=fields, stream=Body())
+        if self.whole:
+            return HttpResponse(status=self.status, headers=self.fields, body=b"".join(self.pieces))
         body = Body(*([] if call.payload.method == "HEAD" else self.pieces), **self.options)
         self.bodies.append(body)
         return HttpResponse(status=self.status, headers=self.fields, stream=body)
@@ -99,6 +104,10 @@ def library() -> Gateway:
 
     @app.get("/handed/{name}", vary={"x-tongue", Cookie("sid")})
     async def handed(name: str) -> Stream:
+        return await texts.open("/{}", name)
+
+    @app.get("/plain/{name}", compress=False, vary={"x-tongue", Cookie("sid")})
+    async def plain(name: str) -> Stream:
         return await texts.open("/{}", name)
 
     @app.put("/texts/{name}/words")
