@@ -3,7 +3,7 @@
 Almost every keyword is the UUID of something, and half a million different ones cost by their length wherever terms
 are hashed, sorted and written. A UUID in lower case is kept as its 16 bytes behind two that no text in UTF-8 begins
 with; every other keyword is its UTF-8. Terms are handed over in base64, in which these 18 bytes are 24 signs without
-padding: a list of UUIDs is turned as a whole, and divided after. `bytes.fromhex` passes over spaces.
+padding: a list of UUIDs is turned as a whole, and divided after.
 """
 
 import re
@@ -17,9 +17,8 @@ __all__ = ["all_in_json", "base64", "in_json", "key", "uuid_in"]
 
 _TAG: Final = "ffff"
 _TAGGED: Final = a2b_hex(_TAG)
-_EVERY: Final = len(_TAG) + 37  # letters of a UUID with the tag before and the space behind it
-_HYPHENS: Final = (12, 17, 22, 27)  # where they are in it
-_BYTES: Final = 18
+_DIGITS: Final = bytes.maketrans(b"0123456789abcdef", b"0" * 16)
+_SHAPE: Final = b"000000000000-0000-0000-0000-000000000000"  # of a tag and a UUID, when all digits are one
 _FEW: Final = 4_096
 _is_uuid = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}").fullmatch
 _terms_in = re.compile(".{24}").findall
@@ -48,18 +47,10 @@ def all_in_json(keywords: Sequence[str]) -> list[str]:
 
 def _of_uuids(tagged: str, count: int) -> bytes | None:
     """Return the terms of UUIDs that a tag stands before, in one; None if not all of them are such."""
-    hyphens = "-" * count
-    if len(tagged) != _EVERY * count - 1 or not tagged.islower():
+    raw = tagged.encode()
+    if raw.translate(_DIGITS) != b" ".join([_SHAPE] * count):
         return None
-    if tagged[_EVERY - 1 :: _EVERY] != " " * (count - 1):  # else two of other lengths may be as long together
-        return None
-    if any([tagged[place::_EVERY] != hyphens for place in _HYPHENS]):  # noqa: C419 - a list is quicker
-        return None
-    try:
-        raw = bytes.fromhex(tagged.replace("-", ""))
-    except ValueError:
-        return None
-    return raw if len(raw) == _BYTES * count else None
+    return a2b_hex(raw.translate(None, b"- "))
 
 
 def _one(keyword: str) -> str:

@@ -28,6 +28,8 @@ def test_different_keywords_are_different_terms(one: str, other: str) -> None:
 @example([_UUID[:-2], "00" + _UUID])
 @example([_UUID + " " + _UUID])
 @example([_UUID + " "])
+@example([_UUID, ""])
+@example([_UUID[:-1] + "\u0660"])
 @example([])
 def test_lists_are_turned_as_their_members_are(keywords: list[str]) -> None:
     """UUIDs are turned all at once, which must not join what stands by itself."""
