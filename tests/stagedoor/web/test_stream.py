@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,9 +16,23 @@ from stagedoor._web.compression import Compression
 from stagedoor._web.gateway import GatewayApp
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Route
+from stagedoor.errors import UpstreamGarbled
 from stagedoor.testing import settle
 from tests.stagedoor.door.conftest import serving
 from tests.stagedoor.web.test_gateway import Remembering
+
+
+class Causes(Remembering):
+    """Remembers why, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.causes: list[str] = []
+
+    def request_ended(self, *told: Any) -> None:
+        super().request_ended(*told)
+        self.causes.append(told[6])
+
 
 METHODS = ["GET", "HEAD", "POST", "PUT"]
 
@@ -117,6 +132,41 @@ async def test_x1_a_stream_ends_at_once_when_its_client_goes(env: Env, method: s
 
     assert (upstream.pulled, upstream.closed.is_set()) == (3, True)
     assert traffic.ended == [(method, "/s", 499)]
+
+
+async def _broken(error: Callable[[], Exception]) -> AsyncIterator[bytes]:
+    yield b"x"
+    raise error()
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "cause", "level"),
+    [
+        (partial(UpstreamGarbled, "files.GET", "cut"), 502, "files: garbled", "WARNING"),
+        (ValueError, 500, "internal", "ERROR"),
+    ],
+)
+async def test_h6_a_stream_that_breaks_is_counted_and_told_as_whose_fault_it_is(
+    env: Env,
+    caplog: pytest.LogCaptureFixture,
+    error: Callable[[], Exception],
+    status: int,
+    cause: str,
+    level: str,
+) -> None:
+    """H6: a service that cut its answer was an error of ours in log and reports, and in the metrics its client's."""
+
+    async def handle(_: Request) -> WebAnswer:
+        return WebAnswer(200, (), stream=_broken(error))
+
+    seen = Causes()
+    app = GatewayApp((Route(path="/s", handle=handle),), env=env, name="test", traffic=(seen,))
+    async with serving(app) as door:
+        raw = await door.raw(b"GET /s HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert b"0\r\n\r\n" not in raw
+    assert (seen.ended, seen.causes) == ([("GET", "/s", status)], [cause])
+    assert [record.levelname for record in caplog.records] == [level]
 
 
 @pytest.mark.parametrize("method", METHODS)
