@@ -9,9 +9,9 @@ import os
 import sqlite3
 from pathlib import Path
 
-__all__ = ["Fault", "of_disk", "of_sqlite"]
+__all__ = ["FULL", "Fault", "of_disk", "of_sqlite"]
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _MANY = frozenset({errno.EMFILE, errno.ENFILE})
 _CLOSED = {
     errno.EROFS: "lies on a disk that can only be read",
@@ -43,7 +43,7 @@ class Fault(Exception):
 
 def of_disk(error: OSError, setting: str, place: object) -> Fault:
     """Return what an error of the system means for the file or folder that a setting names."""
-    if error.errno in _FULL:
+    if error.errno in FULL:
         return Fault(f"{setting}: the disk that {str(place)!r} lies on is full", os.EX_IOERR)
     if error.errno in _MANY:
         return Fault("ulimit -n: this process may open no further file; 65536 is a good limit")

@@ -17,6 +17,7 @@ from cinema.database.faults import of_database as fault_of
 from cinema.database.migrate import head, is_current, lacks_tables, revision
 from cinema.doctor.asking import SECONDS
 from cinema.doctor.clocks import Clocks
+from cinema.doctor.database_file import of_file
 from cinema.doctor.finding import Finding, Kind
 from cinema.settings import Settings
 
@@ -39,9 +40,10 @@ class _Seen:
 async def of_database(settings: Settings, clocks: Clocks) -> Sequence[Finding]:
     """Return what is wrong with the database."""
     file = sqlite_file(settings)
-    if file is not None and not file.exists():
-        said = f"there is no file {file} (DATABASE_URL)"
-        return [Finding(_NAME, "missing", said, "Make it: cinema migrate, then cinema seed.")]
+    if file is not None:
+        found = await asyncio.to_thread(of_file, settings, file)
+        if found is not None:
+            return found
     database = open_database(settings.database_url, 1)
     try:
         async with asyncio.timeout(SECONDS):
@@ -90,6 +92,10 @@ def _of_tables(seen: _Seen) -> Iterator[Finding]:
         if seen.revision
         else "it has none of ours"
     )
+    if seen.current:
+        said = f"tables are missing, and it stands at {seen.revision} all the same: somebody has dropped them"
+        yield Finding(_NAME, "damaged", said, "Restore a backup into a new database: cinema restore DIR")
+        return
     yield Finding(_NAME, "migrations", f"tables are missing: {at}", "Run: cinema migrate")
 
 

@@ -17,6 +17,7 @@ from cinema.gateway.admission import admission
 from cinema.gateway.start import check_gateway
 from cinema.settings import Settings
 from stagedoor._clock import SystemClock
+from stagedoor._door.descriptors import too_few
 from stagedoor._face.start_warnings import unshared
 
 __all__ = ["examine", "of_workers"]
@@ -55,6 +56,10 @@ def of_workers(settings: Settings) -> Iterator[Finding]:
 
 def _of_settings(settings: Settings) -> Sequence[Finding]:
     """Return what keeps the gateway from starting, as its start would say it."""
+    few = too_few()
+    if few is not None:
+        remedy = "Raise it where the process starts: ulimit -n, LimitNOFILE= of systemd, --ulimit of docker."
+        return [Finding("settings", "setting", few, remedy)]
     try:
         check_gateway(settings)
     except Fault as fault:

@@ -6,14 +6,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from cinema.checks import nearest, refusal, sqlite_file
+from cinema.checks import check_file, nearest, refusal, sqlite_file
 from cinema.doctor.finding import Finding
-from cinema.faults import of_disk
+from cinema.faults import FULL, Fault, of_disk
 from cinema.settings import Settings
 
 __all__ = ["of_places"]
 
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _LEAST = 256 * 2**20  # bytes: a rebuild of the index writes a second one beside the first
 
 
@@ -22,7 +21,7 @@ def of_places(settings: Settings, least: int = _LEAST) -> Iterator[Finding]:
     full: set[int] = set()
     for setting, folder in _folders(settings):
         number = _refusal(folder)
-        if number and number not in _FULL:
+        if number and number not in FULL:
             yield _closed(setting, folder, number)
             continue
         there = nearest(folder)
@@ -32,6 +31,18 @@ def of_places(settings: Settings, least: int = _LEAST) -> Iterator[Finding]:
             room = "no room for another file" if number else f"{left / 2**20:.0f} MB left"
             said = f"the disk of {folder} has {room} ({setting})"
             yield Finding("disk", "disk_full", said, "Make room, or name a folder on another disk.")
+    yield from _of_state(settings.search_etl_state)
+
+
+def _of_state(file: Path) -> Iterator[Finding]:
+    """Yield what stands where the ETL's state has to be written; of its folder is told already."""
+    if _refusal(file.parent):
+        return
+    try:
+        check_file("SEARCH_ETL_STATE", file)
+    except Fault as fault:
+        said = str(fault).removeprefix("SEARCH_ETL_STATE: ")
+        yield Finding("SEARCH_ETL_STATE", "setting", said, "Move it away, or name another file.")
 
 
 def _folders(settings: Settings) -> Iterator[tuple[str, Path]]:

@@ -2,12 +2,14 @@
 
 import asyncio
 import base64
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from cinema.checks import refusal
 from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.doctor.asking import SECONDS, Reply, asked
 from cinema.doctor.clocks import Clocks
@@ -17,6 +19,7 @@ from cinema.etl.checkpoints import consumer_beside
 from cinema.etl.manifest import Manifest, figures_key, manifest_of, manifest_path, read_manifest
 from cinema.etl.run import LIVE_SECONDS
 from cinema.etl.state import StateBroken, read_state
+from cinema.faults import FULL
 from cinema.indices import INDICES
 from cinema.settings import Settings
 from stagedoor._cache.redis import RedisServer
@@ -105,7 +108,10 @@ def _of_version(reply: Reply) -> Finding | None:
 async def _of_folder(settings: Settings) -> Sequence[Finding]:
     from stagedoor.search.tantivy import TantivyWriter  # noqa: PLC0415 - only where it is in use
 
-    if not settings.search_dir.exists():
+    number = refusal(settings.search_dir)
+    if number and number not in FULL:  # of which the places' own finding tells
+        return []
+    if not await asyncio.to_thread(os.path.exists, settings.search_dir):  # also where one may not look
         return [_lacking([one.name for one in INDICES])]
     writer = TantivyWriter(settings.search_dir, INDICES)
     try:

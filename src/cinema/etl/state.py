@@ -12,11 +12,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from stagedoor._guards.plain_file import read_plain
+
 __all__ = ["Position", "State", "StateBroken", "read_state", "replace_file", "write_state"]
 
 Position: TypeAlias = Mapping[str, Any]  # of a feed, which alone knows what is in it; JSON
 
 _FORMAT = 1
+_LARGEST = 2**30  # bytes: what is set aside stands in it
 
 
 class StateBroken(ValueError):
@@ -42,7 +45,7 @@ class State:
 def read_state(path: Path) -> State | None:
     """Return the state; None if there is none. Raises `StateBroken` for a file that is something else."""
     try:
-        held = json.loads(path.read_text())
+        held = json.loads(read_plain(path, _LARGEST))
         if held.pop("format") != _FORMAT:
             raise StateBroken("it is of another release")
         state = State(**held | {"untold": tuple(held["untold"])})

@@ -15,6 +15,7 @@ from stagedoor._door.reader import Head
 from stagedoor._door.wire import STATUS_LINES, RequestOutline, head_of
 from stagedoor._problems import ProblemDetails
 from stagedoor._supervision import is_stray
+from stagedoor.errors import UpstreamError
 
 __all__ = ["Exchange", "ServerConnection"]
 
@@ -123,13 +124,20 @@ class Exchange:
                     problems.overloaded()
                 )  # cancelled, or what the loop shall hear: nobody else would answer
                 raise
-            if not self.disconnected:
-                _LOGGER.exception("the application failed")
-            self._fail(problems.internal())
+            self._tell(error)
+            self._fail(problems.problem_of(error))
         else:
             if not (self.complete or self.disconnected):
                 _LOGGER.error("the application returned without a complete answer")
                 self._fail(problems.internal())
+
+    def _tell(self, error: BaseException) -> None:
+        if self.disconnected:
+            return
+        if isinstance(error, UpstreamError):  # their fault, not ours (H6)
+            _LOGGER.warning("an answer broke off: %s", error)
+        else:
+            _LOGGER.error("the application failed", exc_info=error)
 
     def _fail(self, problem: ProblemDetails) -> None:
         if self.complete or self.disconnected:
@@ -166,7 +174,7 @@ class Exchange:
 
     async def receive(self) -> dict[str, Any]:
         """Return the next piece of the request's body, or that the client has gone."""
-        if self.expects_continue and not self.started:
+        if self.expects_continue and not (self.started or self.disconnected):
             self.expects_continue = False
             self._connection.write(_CONTINUE)
         while not (self.disconnected or self.complete):

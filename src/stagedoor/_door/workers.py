@@ -86,7 +86,8 @@ class Workers:
         self._workers: list[_Worker] = []
         self._leaving: list[_Worker] = []
         self._old: list[_Worker] = []  # to be replaced, in this order
-        self._successor: _Worker | None = None
+        self._successor: _Worker | None = None  # of the first of them
+        self._hung_up = False
         self._signals = 0
 
     def run(self) -> None:
@@ -106,7 +107,7 @@ class Workers:
         self._signals += 1
 
     def _renew(self, *_: object) -> None:
-        self._old = list(self._workers)
+        self._hung_up = True
 
     def _another(self, place: int) -> _Worker:
         return _Worker(self._config, self._queues, place)
@@ -121,8 +122,13 @@ class Workers:
             if not worker.is_well(now) or now - worker.leaves > _END_SECONDS:
                 self._leaving.remove(worker)
                 worker.end()
+        self._go_on_renewing(now)
+
+    def _go_on_renewing(self, now: float) -> None:
         if self._successor is not None:
             self._succeed(self._successor, now)
+        elif self._hung_up:  # during a renewal, too: who began before it is old as well
+            self._hung_up, self._old = False, list(self._workers)
         elif self._old:
             self._successor = self._another(self._old[0].place)
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from stagedoor._asgi import Receive, Scope, Send
-from stagedoor._problems import ProblemDetails
+from stagedoor._problems import ProblemDetails, cause_of, problem_of
 from stagedoor._web.routes import UNMATCHED
 from stagedoor._web.trace import identify
 
@@ -111,12 +111,17 @@ class RequestCounter:
         self.active = 0
 
     async def count(self, request: ActiveRequest, answering: Awaitable[None]) -> None:
-        """Wait until a request is answered, and tell how it ended; without a status its client has gone."""
+        """Wait until a request is answered, and tell how it ended; without a status or an error its client has gone."""
         self.active += 1
         for sink in self._traffic:
             sink.request_started()
         try:
             await answering
+        except (Exception, BaseExceptionGroup) as error:
+            if not request.status:  # whoever serves cuts it, or answers in its place
+                problem = problem_of(error)
+                request.status, request.cause = problem.status, cause_of(problem, error, {})
+            raise
         finally:
             self.active -= 1
             seconds, status = self._now() - request.started, request.status or CLIENT_CLOSED

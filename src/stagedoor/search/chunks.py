@@ -2,11 +2,16 @@
 
 But for letters that stand alone side by side, which are initials: where the letters of two chunks meet, the texts are
 read as wholes.
+
+A build of everything looks up twenty chunks a document, and more time goes to fetching what is remembered of them than
+to anything that is done with it: so of each chunk no more is touched than is wanted. Words that several texts share are
+remembered apart (`SharedWords`), and what only titles want stands in a tuple of its own (`Piece`).
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -16,12 +21,12 @@ from stagedoor.search.words import AnalysedText, Run, read, run_of, stands_alone
 __all__ = [
     "Chunk",
     "Columns",
+    "Piece",
+    "Reading",
     "SharedWords",
-    "columns_of",
     "encoded",
     "in_one",
-    "spelled_otherwise",
-    "words_of",
+    "reading",
 ]
 
 _LEAST_THRICE: Final = (
@@ -34,17 +39,9 @@ _word_in: Final = re.compile(
 ).fullmatch
 
 
-class Chunk(NamedTuple):
-    """What a chunk, or a text, has: in the order of `places`, and then as a part of a title.
+class Piece(NamedTuple):
+    """What a chunk is as a part of a title."""
 
-    The former are words with a blank behind each, so that they are joined by nothing.
-    """
-
-    words: str
-    exact: str
-    stems: str  # of `exact`
-    thrice: str
-    brief: str  # `exact`, which says by exception how words are spelled
     folded: str  # all words in one
     latin: str  # in Latin letters
     digits: str  # with numbers as digits
@@ -54,6 +51,17 @@ class Chunk(NamedTuple):
     closes: bool  # the same
 
 
+class Chunk(NamedTuple):
+    """What a chunk, or a text, has: words with a blank behind each, so that they are joined by nothing."""
+
+    words: str
+    exact: str
+    stems: str  # of `exact`
+    thrice: str
+    alone: bool  # a letter stands alone at an end
+    piece: Piece
+
+
 class Columns(NamedTuple):
     """What chunks have, side by side."""
 
@@ -61,14 +69,8 @@ class Columns(NamedTuple):
     exact: Sequence[str]
     stems: Sequence[str]
     thrice: Sequence[str]
-    brief: Sequence[str]
-    folded: Sequence[str]
-    latin: Sequence[str]
-    digits: Sequence[str]
-    length: Sequence[int]
-    counts: Sequence[bool]
-    opens: Sequence[bool]
-    closes: Sequence[bool]
+    alone: Sequence[bool]
+    pieces: Sequence[Piece]
 
 
 class SharedWords(NamedTuple):
@@ -77,7 +79,7 @@ class SharedWords(NamedTuple):
     words: str
     stems: str
     thrice: str
-    alone: bool = False  # a letter stands alone at an end
+    alone: bool = False
 
 
 def encoded(word: str) -> str:
@@ -85,136 +87,136 @@ def encoded(word: str) -> str:
     return word[0] * 2 + word
 
 
-def columns_of(texts: Sequence[str], *, plain: bool = False) -> Columns | None:
-    """Return what the chunks of texts have, in order, perhaps read `plain`ly; None if there are none."""
-    chunks = [*map(_plain_chunk_of if plain else _chunk_of, " ".join(texts).split())]
-    if not chunks:
-        return None
-    columns = Columns._make(zip(*chunks, strict=True))
-    if True in columns.opens and _letters_meet([one for one in chunks if one.length]):
-        wholes = [_of_text(read(text, plain=plain)) for text in texts]
-        words, exact, stems, thrice, brief, *_ = zip(*wholes, strict=True)
-        return columns._replace(words=words, exact=exact, stems=stems, thrice=thrice, brief=brief)
-    return columns
+class Reading:
+    """One way to read texts: `plain`ly or not, and `brief` about how words are spelled, which is told by exception."""
+
+    def __init__(self, *, plain: bool, brief: bool) -> None:
+        self._plain = plain
+        self._brief = brief
+        self._chunk_of = Remembered(self._chunk).__getitem__
+        self._words_of = Remembered(self._words).__getitem__
+
+    def columns(self, texts: Sequence[str]) -> Columns | None:
+        """Return what the chunks of texts have, in order; None if there are none."""
+        chunks = [*map(self._chunk_of, " ".join(texts).split())]
+        if not chunks:
+            return None
+        columns = Columns._make(zip(*chunks, strict=True))
+        if columns.alone.count(True) > 1 and _letters_meet(columns.pieces):
+            wholes = [self._whole(text) for text in texts]
+            words, exact, stems, thrice, *_ = zip(*wholes, strict=True)
+            return columns._replace(words=words, exact=exact, stems=stems, thrice=thrice)
+        return columns
+
+    def words(self, texts: Sequence[str], known: Sequence[SharedWords]) -> tuple[str, str, str]:
+        """Return the words of what is `known` and of texts: themselves, stems, and with the first letter thrice."""
+        chunks = [*known, *map(self._words_of, " ".join(texts).split())]
+        if not chunks:
+            return "", "", ""
+        words, stems, thrice, alone = zip(*chunks, strict=True)
+        if alone.count(True) > 1 and (found := self.columns(texts)):
+            own = SharedWords("".join(found.words), "".join(found.stems), "".join(found.thrice))
+            words, stems, thrice, _ = zip(*known, own, strict=True)
+        return "".join(words), "".join(stems), "".join(thrice)
+
+    def told(self, columns: Columns) -> str:
+        """Return all exact words of a text, each with a blank behind."""
+        exact = "".join(columns.exact)
+        if "!" not in exact:
+            return exact
+        return _divided(_spelled_otherwise("".join(columns.words).split(), exact.split()))
+
+    def _chunk(self, text: str) -> Chunk:
+        run = None if self._plain else _word_of(text)
+        return self._whole(text) if run is None else _of_one(run, brief=self._brief)
+
+    def _words(self, text: str) -> SharedWords:
+        run = None if self._plain else _word_of(text)
+        if run is not None:
+            return _shared_of_one(run)
+        found = self._whole(text)
+        return SharedWords(found.words, found.stems, found.thrice, found.alone)
+
+    def _whole(self, text: str) -> Chunk:
+        return _of_text(read(text, plain=self._plain), brief=self._brief)
 
 
-def words_of(texts: Sequence[str], known: Sequence[SharedWords] = (), *, plain: bool = False) -> SharedWords:
-    """Return the words of what is `known` and of texts, perhaps read `plain`ly.
-
-    Of each chunk no more is touched than is wanted: that of several texts there are many is what they cost.
-    """
-    chunks = " ".join(texts).split()
-    if not (chunks or known):
-        return SharedWords("", "", "")
-    words, stems, thrice, alone = zip(
-        *known, *map(_plain_words_of if plain else _words_of, chunks), strict=True
-    )
-    if sum(alone) > 1 and (found := columns_of(texts, plain=plain)):
-        own = SharedWords("".join(found.words), "".join(found.stems), "".join(found.thrice))
-        words, stems, thrice, _ = zip(*known, own, strict=True)
-    return SharedWords("".join(words), "".join(stems), "".join(thrice))
+@cache
+def reading(*, plain: bool, brief: bool) -> Reading:
+    """Return a way to read texts, which remembers what it has read."""
+    return Reading(plain=plain, brief=brief)
 
 
-def _letters_meet(chunks: Sequence[Chunk]) -> bool:
-    return any(one.closes and other.opens for one, other in pairwise(chunks))
+def _letters_meet(pieces: Sequence[Piece]) -> bool:
+    return any(one.closes and other.opens for one, other in pairwise([one for one in pieces if one.length]))
 
 
-def _chunk(text: str) -> Chunk:
+_fresh_run_of = run_of.__wrapped__  # what is made of it is remembered already
+
+
+def _word_of(text: str) -> Run | None:
+    """Return the word that a chunk is, if it is one word of ASCII."""
     found = _word_in(text)
-    return _of_text(read(text)) if found is None else _of_one(run_of(found[1].lower()))
+    return None if found is None else _fresh_run_of(found[1].lower())
 
 
-def _plain_chunk(text: str) -> Chunk:
-    return _of_text(read(text, plain=True))
-
-
-_chunk_of = Remembered(_chunk).__getitem__
-_plain_chunk_of = Remembered(_plain_chunk).__getitem__
-
-
-def _few(chunk: Chunk) -> SharedWords:
-    return SharedWords(chunk.words, chunk.stems, chunk.thrice, chunk.opens or chunk.closes)
-
-
-_words_of = Remembered(lambda text: _few(_chunk(text))).__getitem__
-_plain_words_of = Remembered(lambda text: _few(_plain_chunk(text))).__getitem__
-
-
-def _of_one(run: Run) -> Chunk:
-    """Return what a chunk has that is one word of ASCII."""
-    folded, stem, number = run.folded, run.stem, run.number
-    own, alone = (folded, folded, number or folded, 1), stands_alone(run)
-    numbered = f"#{number} " if number else ""
+def _shared_of_one(run: Run) -> SharedWords:
+    folded, stem, alone = run.folded, run.stem, stands_alone(run)
     if not stem:
-        stop = f"{numbered}-{folded} "
-        return Chunk("", stop, "", "", stop, *own, False, alone, alone)
-    other = "" if stem == folded else f"{stem} "
-    exact, brief = f"{numbered}={folded} {other}", numbered + other
-    return Chunk(f"{folded} ", exact, other, _thrice(folded), brief, *own, True, alone, alone)
+        return SharedWords("", "", "", alone)
+    return SharedWords(f"{folded} ", "" if stem == folded else f"{stem} ", _thrice(folded), alone)
+
+
+def _of_one(run: Run, *, brief: bool) -> Chunk:
+    """Return what a chunk has that is one word of ASCII."""
+    words, stems, thrice, alone = _shared_of_one(run)
+    folded, number = run.folded, run.number
+    numbered = f"#{number} " if number else ""
+    spelled = "" if brief and words else f"{'=' if words else '-'}{folded} "
+    piece = Piece(folded, folded, number or folded, 1, bool(words), alone, alone)
+    return Chunk(words, f"{numbered}{spelled}{stems}", stems, thrice, alone, piece)
 
 
 def _thrice(word: str) -> str:
     return f"{encoded(word)} " if len(word) >= _LEAST_THRICE else ""
 
 
-def _of_text(found: AnalysedText) -> Chunk:
-    words: list[str] = []
-    exact: list[str] = []
-    stems: list[str] = []
-    brief: list[str] = []
-    for run in found.runs:
-        _add(run, words, exact, stems)
-        brief += _in_brief(run)
-    said = found.words
-    return Chunk(
-        _divided(words),
-        _divided(exact),
-        _divided(stems),
-        "".join(map(_thrice, words)),
-        _divided(brief),
-        *in_one(said),
-        len(said),
-        found.significant,
-        bool(said) and stands_alone(said[0]),
-        bool(said) and stands_alone(said[-1]),
-    )
+def _of_text(found: AnalysedText, *, brief: bool) -> Chunk:
+    runs, said = found.runs, found.words
+    words = [form for run in runs if run.stem for form in run.forms]
+    exact = [one for run in runs for one in _exact(run, brief=brief)]
+    stems = [stem for run in runs if run.stem for stem in _other_stems(run)]
+    opens, closes = (bool(said) and stands_alone(said[place]) for place in (0, -1))
+    piece = Piece(*in_one(said), len(said), found.significant, opens, closes)
+    thrice = "".join(map(_thrice, words))
+    return Chunk(_divided(words), _divided(exact), _divided(stems), thrice, opens or closes, piece)
 
 
 def _divided(words: Iterable[str]) -> str:
     return "".join([f"{word} " for word in words])
 
 
-def _add(run: Run, words: list[str], exact: list[str], stems: list[str]) -> None:
-    if run.number:
-        exact.append("#" + run.number)
-    if not run.stem:
-        exact.append("-" + run.folded)
-        return
-    exact.append("=" + run.spelled)
-    forms = run.forms
-    words += forms
-    others = [stem for stem in run.stems if stem not in forms]
-    exact += others
-    stems += others
+def _other_stems(run: Run) -> list[str]:
+    return [stem for stem in run.stems if stem not in run.forms]
 
 
-def _in_brief(run: Run) -> Iterable[str]:
-    """Yield the exact words of one word, but that it is spelled as it is compared; the others tell (`!`)."""
+def _exact(run: Run, *, brief: bool) -> Iterable[str]:
+    """Yield the exact words of one word; in brief not that it is spelled as it is compared: others say `!`."""
     if run.number:
         yield "#" + run.number
     if not run.stem:
         yield "-" + run.folded
         return
-    if run.spelled != run.folded:
+    if not brief or run.spelled != run.folded:
         yield "=" + run.spelled
     yield from [f"!{form}" for form in run.forms if form != run.spelled]
-    yield from [stem for stem in run.stems if stem not in run.forms]
+    yield from _other_stems(run)
 
 
-def spelled_otherwise(words: Sequence[str], brief: Sequence[str]) -> list[str]:
-    """Return exact words in brief, without `!` before a word that the same text also spells as it is compared."""
-    held, told = Counter(words), Counter(brief)
-    return [one for one in brief if not one.startswith("!") or held[one[1:]] == told[one]]
+def _spelled_otherwise(words: Sequence[str], exact: Sequence[str]) -> list[str]:
+    """Return exact words without `!` before a word that the same text also spells as it is compared."""
+    held, told = Counter(words), Counter(exact)
+    return [one for one in exact if not one.startswith("!") or held[one[1:]] == told[one]]
 
 
 def in_one(words: Sequence[Run]) -> tuple[str, str, str]:

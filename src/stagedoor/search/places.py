@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import accumulate
 from typing import Final, TypeAlias
 
-from stagedoor.search.chunks import Columns, SharedWords, columns_of, in_one, spelled_otherwise, words_of
+from stagedoor.search.chunks import Columns, Reading, SharedWords, in_one, reading
 from stagedoor.search.query import MAX_WORDS, Document
 from stagedoor.search.schema import Index, WordPlace
 from stagedoor.search.words import LONGEST, AnalysedText, read, read_first
@@ -84,7 +84,10 @@ def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled
     raises `TypeError` for a value that is no text.
     """
     # What a place of its own has read of a text is there for the one that shares it.
-    steps = [_step(place, thrice=thrice) for place in sorted(index.places, key=lambda one: one.shared)]
+    shared = {name for place in index.places if place.shared for name in place.fields}
+    steps = [
+        _step(place, shared, thrice=thrice) for place in sorted(index.places, key=lambda one: one.shared)
+    ]
 
     def filled(document: Document) -> Filled:
         made: Filled = {}
@@ -100,30 +103,33 @@ _Known: TypeAlias = dict[str, SharedWords]  # by field
 _Step: TypeAlias = Callable[[Filled, _Known, Document], None]
 
 
-def _step(place: WordPlace, *, thrice: bool) -> _Step:
+def _step(place: WordPlace, shared: Collection[str], *, thrice: bool) -> _Step:
     names = [part(place.name, name) for name in (_ALL_PARTS if thrice else _ALL_PARTS[:-1])]
-    return _step_of_several(place, names) if place.shared else _step_of_one(place, names)
+    how = reading(plain=place.plain, brief=thrice)
+    if place.shared:
+        return _step_of_several(place, names, how)
+    return _step_of_one(place, names, how, kept=place.fields[0] in shared)
 
 
-def _step_of_one(place: WordPlace, names: Sequence[str]) -> _Step:
-    (field,), title, plain, brief = place.fields, place.title, place.plain, len(names) == len(_ALL_PARTS)
+def _step_of_one(place: WordPlace, names: Sequence[str], how: Reading, *, kept: bool) -> _Step:
+    (field,), title = place.fields, place.title
 
     def step(made: Filled, known: _Known, document: Document) -> None:
         texts = _listed(document[field])
-        found = columns_of(texts, plain=plain) if texts else None
+        found = how.columns(texts) if texts else None
         if found is None:
             return
-        own = SharedWords("".join(found.words), "".join(found.stems), "".join(found.thrice))
-        known[field] = own
-        starts, whole = _of_titles(texts, found, plain=plain) if title else ("", "")
-        exact = _brief(found) if brief else "".join(found.exact) + _spelled_otherwise(found)
-        _fill(made, names, own.words, exact + starts, whole, own.thrice)
+        words, thrice = "".join(found.words), "".join(found.thrice)
+        if kept:
+            known[field] = SharedWords(words, "".join(found.stems), thrice)
+        starts, whole = _of_titles(texts, found, how) if title else ("", "")
+        _fill(made, names, words, how.told(found) + starts, whole, thrice)
 
     return step
 
 
-def _step_of_several(place: WordPlace, names: Sequence[str]) -> _Step:
-    fields, plain = place.fields, place.plain
+def _step_of_several(place: WordPlace, names: Sequence[str], how: Reading) -> _Step:
+    fields = place.fields
 
     def step(made: Filled, known: _Known, document: Document) -> None:
         texts: list[str] = []
@@ -134,22 +140,10 @@ def _step_of_several(place: WordPlace, names: Sequence[str]) -> _Step:
             else:
                 texts += _listed(document[name])
         # Who writes often directs, too: what a name has once, it need not have again.
-        words, stems, thrice, _ = words_of([*dict.fromkeys(texts)], read, plain=plain)
+        words, stems, thrice = how.words([*dict.fromkeys(texts)], read)
         _fill(made, names, words, stems, "", thrice)
 
     return step
-
-
-def _brief(found: Columns) -> str:
-    exact = "".join(found.brief)
-    if "!" not in exact:
-        return exact
-    return " ".join([*spelled_otherwise("".join(found.words).split(), exact.split()), ""])
-
-
-def _spelled_otherwise(found: Columns) -> str:
-    brief = _brief(found)
-    return "".join([f"{one} " for one in brief.split() if one.startswith("!")]) if "!" in brief else ""
 
 
 def _listed(value: str | list[str] | None) -> list[str]:
@@ -165,34 +159,32 @@ def _fill(made: Filled, names: Sequence[str], *found: str) -> None:
 # --- titles -------------------------------------------------------------------------------------------------------
 
 
-def _of_titles(texts: Sequence[str], found: Columns, *, plain: bool) -> tuple[str, str]:
+def _of_titles(texts: Sequence[str], found: Columns, how: Reading) -> tuple[str, str]:
     """Return what titles begin with, as exact words, and each in one."""
     if len(texts) == 1:
         return _of_title(texts[0], found)
-    each = [(text, columns) for text in texts if (columns := columns_of([text], plain=plain))]
+    each = [(text, columns) for text in texts if (columns := how.columns([text]))]
     read = [_of_title(text, columns) for text, columns in each]
     return "".join([starts for starts, _ in read]), "".join([whole for _, whole in read])
 
 
 def _of_title(text: str, found: Columns) -> tuple[str, str]:
     """Return what a title begins with, and the title in one; what it has as the latter, it need not begin with."""
-    count = sum(found.length)
-    if count == 1 and len(found.folded) == 1 and found.counts[0]:
-        own, other, digits = found.folded[0], found.latin[0], found.digits[0]
-        forms = [own] if own == other == digits else [*dict.fromkeys((own, other, digits))]
-        starts = f"{of_length(own[0], len(own))} "
+    folded, latin, digits, length, counts, *_ = zip(*found.pieces, strict=True)
+    count = sum(length)
+    if count == 1 and len(folded) == 1 and counts[0]:
+        forms = [*dict.fromkeys((folded[0], latin[0], digits[0]))]
+        starts = f"{of_length(forms[0][0], len(forms[0]))} "
     else:
-        forms = _wholes(found) if count <= MAX_WORDS else wholes(read_first(text))
-        starts = _beginnings(found, forms) if True in found.counts else f"${stops_of(read(text))} "
+        forms = _wholes(folded, latin, digits) if count <= MAX_WORDS else wholes(read_first(text))
+        first = counts.index(True) if True in counts else None
+        starts = f"${stops_of(read(text))} " if first is None else _beginnings(folded, latin, first, forms)
     return starts + _first_letters(forms), "".join([f"{form} " for form in forms])
 
 
 def _first_letters(forms: Sequence[str]) -> str:
-    if len(forms) == 1 and len(forms[0]) >= FEW_LETTERS:
-        (form,) = forms
-        return f"<{form[0]} <{form[:2]} <{form[:3]} "
-    few = dict.fromkeys(form[: count + 1] for form in forms for count in range(min(len(form), FEW_LETTERS)))
-    return "".join([f"{first_letters(letters)} " for letters in few])
+    few = dict.fromkeys([form[:count] for form in forms for count in range(1, FEW_LETTERS + 1)])
+    return "".join([f"<{letters} " for letters in few])
 
 
 def wholes(text: AnalysedText) -> list[str]:
@@ -200,9 +192,9 @@ def wholes(text: AnalysedText) -> list[str]:
     return _forms(in_one(text.words), text.words[0].folded if len(text.words) > 1 else "")
 
 
-def _wholes(found: Columns) -> list[str]:
-    joined = "".join(found.folded), "".join(found.latin), "".join(found.digits)
-    return _forms(joined, found.folded[0] if len(found.folded) > 1 else "")
+def _wholes(folded: Sequence[str], latin: Sequence[str], digits: Sequence[str]) -> list[str]:
+    columns = (folded,) if folded == latin == digits else (folded, latin, digits)
+    return _forms(["".join(column) for column in columns], folded[0] if len(folded) > 1 else "")
 
 
 def _forms(joined: Sequence[str], first: str) -> list[str]:
@@ -212,15 +204,13 @@ def _forms(joined: Sequence[str], first: str) -> list[str]:
     return [form[:LONGEST] for form in forms if form]
 
 
-def _beginnings(found: Columns, whole: Collection[str]) -> str:
+def _beginnings(folded: Sequence[str], latin: Sequence[str], first: int, whole: Collection[str]) -> str:
     """Return what a title begins with, in one, up to six chunks, from the first that counts; not all of it."""
-    folded = found.folded
-    first = found.counts.index(True)
     forms = [*accumulate(folded[:_BEGINNINGS])][first:]
     article = folded[0] if folded[0] in ARTICLES and len(folded) > 1 else ""
     without = [form[len(article) :] for form in forms] if article else []
-    if found.latin != folded:
-        forms += [*accumulate(found.latin[:_BEGINNINGS])][first:]
+    if latin != folded:
+        forms += [*accumulate(latin[:_BEGINNINGS])][first:]
     return "".join([f"^{form[:LONGEST]} " for form in (*forms, *without) if form[:LONGEST] not in whole])
 
 

@@ -62,26 +62,30 @@ def _meeting(asked: str) -> Callable[[Run], bool]:
     """Return what tells whether a word was met, as it is or with errors; stop words where there is no other."""
     question = read_first(asked)
     runs = [run for run in question.runs if run.stem or not question.significant]
-    allowed = forgiven(run.spelled for run in runs if run.stem)
+    forms, stems = ({one for run in runs for one in getattr(run, name)} for name in ("forms", "stems"))
+    numbers = {run.number for run in runs if run.number}
+    near = _by_length(runs)
 
     @lru_cache(4_096)
     def meets(one: Run) -> bool:
-        return any(
-            _same(run, one)
-            or (
-                one.stem != ""
-                and any(
-                    is_near(form, one.folded, errors) for form in run.forms for errors in _steps(allowed, run)
-                )
-            )
-            for run in runs
-        )
+        if one.number in numbers or not (forms.isdisjoint(one.forms) and stems.isdisjoint(one.stems)):
+            return True
+        likely = near.get(len(one.folded), ()) if one.stem else ()
+        return any(is_near(form, one.folded, errors) for form, errors in likely)
 
     return meets
 
 
-def _steps(allowed: dict[str, int], run: Run) -> range:
-    return range(1, allowed.get(run.spelled, 0) + 1)
+def _by_length(runs: Iterable[Run]) -> dict[int, list[tuple[str, int]]]:
+    """Return, by the length of a word, which forms it may be near, and with how many errors."""
+    allowed = forgiven(run.spelled for run in runs if run.stem)
+    found: dict[int, list[tuple[str, int]]] = {}
+    for run in runs:
+        for errors in range(1, allowed.get(run.spelled, 0) + 1):
+            for form in run.forms:
+                for length in range(len(form) - errors, len(form) + errors + 1):
+                    found.setdefault(length, []).append((form, errors))
+    return found
 
 
 def _same(word: Run, one: Run) -> bool:

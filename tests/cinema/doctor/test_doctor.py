@@ -1,8 +1,10 @@
 """What `cinema doctor` says of faults, each injected by itself, and that it says nothing else."""
 
 import asyncio
+import errno
 import io
 import json
+import os
 import ssl
 import time
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ from cinema import __version__
 from cinema.cli import app
 from cinema.database import open_database
 from cinema.database.migrate import migrate, upgrade
-from cinema.doctor import asking
+from cinema.doctor import asking, database_file, search
 from cinema.doctor.certificates import of_certificates
 from cinema.doctor.clocks import Clocks
 from cinema.doctor.database import of_database
@@ -32,6 +34,7 @@ from cinema.doctor.services import of_gateway, of_services
 from cinema.doctor.shared_store import of_redis
 from cinema.etl.manifest import Manifest, figures_key, text_of
 from cinema.etl.run import run as run_etl
+from cinema.etl.state import StateBroken, read_state
 from cinema.services import SERVICES
 from cinema.services.media import app as media_app
 from cinema.settings import Settings
@@ -116,6 +119,58 @@ async def test_a_file_that_is_missing_or_damaged_is_named_so(tmp_path: Path) -> 
 
     assert seen(missing) == [("database", "missing")]
     assert seen(await of_database(settings, clocks())) == [("database", "damaged")]
+
+
+async def test_a_page_that_is_none_is_named_and_so_are_tables_that_somebody_dropped(tmp_path: Path) -> None:
+    """Issue 15.5: the file opens, and a migration finds nothing to do; both were told by nobody, or in vain."""
+    settings = here(tmp_path)
+    await migrated(settings.database_url)
+    whole = (tmp_path / "cinema.db").read_bytes()
+    (tmp_path / "cinema.db").write_bytes(whole[:8_192] + bytes(8_192) + whole[16_384:])
+    spoilt = await of_database(settings, clocks())
+    (tmp_path / "cinema.db").write_bytes(whole)
+    database = open_database(settings.database_url, 1)
+    await database.write(lambda one: one.exec_driver_sql("DROP TABLE meme"))
+    await database.close()
+    dropped = await of_database(settings, clocks())
+
+    assert (seen(spoilt), spoilt[0].said[-22:]) == (
+        [("database", "damaged")],
+        "part of it cannot be read"[-22:],
+    )
+    assert seen(dropped) == [("database", "damaged")]
+    assert "cinema migrate" not in dropped[0].remedy
+
+
+async def test_what_is_no_file_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    """Issue 15.5: a pipe in the place of a file is waited at for ever."""
+    settings = here(tmp_path)
+    os.mkfifo(tmp_path / "cinema.db")
+    os.mkfifo(tmp_path / "state.json")
+
+    assert seen(await of_database(settings, clocks())) == [("database", "read_only")]
+    assert seen([*of_places(settings, least=0)]) == [("SEARCH_ETL_STATE", "setting")]
+    with pytest.raises(StateBroken, match="not a pipe"):
+        read_state(tmp_path / "state.json")
+
+
+async def test_what_may_not_be_looked_at_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 15.5: the doctor ended with the system's words, and without JSON."""
+    settings = here(tmp_path / "closed")
+    monkeypatch.setattr(database_file, "refusal", lambda _: errno.EACCES)
+
+    assert await of_database(settings, clocks()) == []
+
+
+async def test_an_index_that_may_not_be_written_is_not_said_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Issue 15.5: it is there; building it anew was the remedy."""
+    monkeypatch.setattr(search, "refusal", lambda _: errno.EROFS)
+
+    assert await of_engine(here(tmp_path), clocks()) == []
 
 
 @pytest.mark.parametrize(("query", "kind"), [("", "port_taken"), ("?sslmode=require", "down")])

@@ -286,6 +286,32 @@ async def test_expect_is_answered_when_the_application_wants_the_body(door: Serv
     assert answer.json()["body"] == "abc"
 
 
+async def test_d6_who_goes_before_its_body_is_wanted_gets_no_100() -> None:
+    """D6: uvloop raises for what is written to a connection that is closed, in the application's `receive`."""
+    heard: list[str] = []
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        gone = asyncio.Event()
+        scope["extensions"]["stagedoor.gone"](gone.set)
+        begun.set()
+        await gone.wait()
+        await asyncio.sleep(0.01)
+        try:
+            heard.append((await receive())["type"])
+        finally:
+            over.set()
+
+    async with serving(app) as door:
+        _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(POST + b"Expect: 100-continue\r\nContent-Length: 3\r\n" + END)
+        await asyncio.wait_for(begun.wait(), 20)
+        writer.close()
+        await asyncio.wait_for(over.wait(), 20)
+
+    assert heard == ["http.disconnect"]
+
+
 async def test_d6_the_application_hears_at_once_that_the_client_has_gone() -> None:
     """D6: through the extension and through `receive`, within a tick of the loss."""
     told: list[str] = []

@@ -2,19 +2,37 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from stagedoor._asgi import GONE
+from stagedoor._cache.memory import MemoryStore
 from stagedoor._call import Env
+from stagedoor._requests import Headers
 from stagedoor._web.answer import WebAnswer
+from stagedoor._web.compression import Compression
 from stagedoor._web.gateway import GatewayApp
 from stagedoor._web.request import Request
 from stagedoor._web.routes import Route
+from stagedoor.errors import UpstreamGarbled
 from stagedoor.testing import settle
 from tests.stagedoor.door.conftest import serving
 from tests.stagedoor.web.test_gateway import Remembering
+
+
+class Causes(Remembering):
+    """Remembers why, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.causes: list[str] = []
+
+    def request_ended(self, *told: Any) -> None:
+        super().request_ended(*told)
+        self.causes.append(told[6])
+
 
 METHODS = ["GET", "HEAD", "POST", "PUT"]
 
@@ -39,6 +57,21 @@ class Upstream:
 
     async def aclose(self) -> None:
         self.closed.set()
+
+
+class Ending:
+    """A body in one piece."""
+
+    def __init__(self, body: bytes) -> None:
+        self.pieces = [body]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self.pieces:
+            raise StopAsyncIteration
+        return self.pieces.pop()
 
 
 class Peer:
@@ -99,6 +132,61 @@ async def test_x1_a_stream_ends_at_once_when_its_client_goes(env: Env, method: s
 
     assert (upstream.pulled, upstream.closed.is_set()) == (3, True)
     assert traffic.ended == [(method, "/s", 499)]
+
+
+async def _broken(error: Callable[[], Exception], *before: bytes) -> AsyncIterator[bytes]:
+    for chunk in before:
+        yield chunk
+    raise error()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(partial(UpstreamGarbled, "files.GET", "cut"), 502), (ValueError, 500)]
+)
+async def test_h6_a_stream_that_breaks_before_its_first_octet_is_no_failure_of_ours(
+    env: Env, error: Callable[[], Exception], status: int
+) -> None:
+    """H6: head and first octet leave together, so that a body which never began was answered 500."""
+
+    async def handle(_: Request) -> WebAnswer:
+        return WebAnswer(200, (), stream=_broken(error))
+
+    seen = Remembering()
+    app = GatewayApp((Route(path="/s", handle=handle),), env=env, name="test", traffic=(seen,))
+    async with serving(app) as door:
+        (answer,) = await door.ask(b"GET /s HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert (answer.status, seen.ended) == (status, [("GET", "/s", status)])
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "cause", "level"),
+    [
+        (partial(UpstreamGarbled, "files.GET", "cut"), 502, "files: garbled", "WARNING"),
+        (ValueError, 500, "internal", "ERROR"),
+    ],
+)
+async def test_h6_a_stream_that_breaks_is_counted_and_told_as_whose_fault_it_is(
+    env: Env,
+    caplog: pytest.LogCaptureFixture,
+    error: Callable[[], Exception],
+    status: int,
+    cause: str,
+    level: str,
+) -> None:
+    """H6: a service that cut its answer was an error of ours in log and reports, and in the metrics its client's."""
+
+    async def handle(_: Request) -> WebAnswer:
+        return WebAnswer(200, (), stream=_broken(error, b"x"))
+
+    seen = Causes()
+    app = GatewayApp((Route(path="/s", handle=handle),), env=env, name="test", traffic=(seen,))
+    async with serving(app) as door:
+        raw = await door.raw(b"GET /s HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert b"0\r\n\r\n" not in raw
+    assert (seen.ended, seen.causes) == ([("GET", "/s", status)], [cause])
+    assert [record.levelname for record in caplog.records] == [level]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -192,3 +280,24 @@ async def test_a_body_that_nobody_asks_for_is_not_taken(env: Env) -> None:
 
     assert [message.get("body") for message in peer.sent] == [None, b""]
     assert bytes(upstream.take_whole() or b"") == b"all"
+
+
+@pytest.mark.parametrize(("tag", "coding"), [(None, b"gzip"), (b'"v1"', None), (b'"v1~gzip"', None)])
+async def test_a_stream_with_a_tag_that_nobody_knows_again_leaves_as_it_is(
+    env: Env, tag: bytes | None, coding: bytes | None
+) -> None:
+    """Only a route of a service's asks by the service's own tag (`Route.foreign`)."""
+    fields: Headers = ((b"content-type", b"text/plain"), *([(b"etag", tag)] if tag else []))
+
+    async def handle(_: Request) -> WebAnswer:
+        return WebAnswer(200, fields, stream=Ending(b"x" * 3_000))
+
+    app = GatewayApp([Route(path="/s", handle=handle)], env=env, name="s")
+    app.compression = Compression(MemoryStore(env=env))
+    peer = Peer("GET", told=True)
+    peer.scope["headers"] = [(b"accept-encoding", b"gzip")]
+    await app(peer.scope, peer.receive, peer.send)  # type: ignore[arg-type]
+
+    said = dict(peer.sent[0]["headers"])
+    assert (said.get(b"content-encoding"), said.get(b"etag")) == (coding, tag)
+    assert (said.get(b"vary") is None) == (coding is None)

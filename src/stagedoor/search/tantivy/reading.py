@@ -51,7 +51,10 @@ class Opened:
             keys = query.sort_keys()
             found = pages.sorted(steps_of(keys, self.index), query.offset, query.limit)
             documents = in_order(self.stored.at(found), keys, self.index)
-        counted = tuple((name, self._counted(name, asked)) for name in query.facets)
+        members = asked
+        if query.facets and query.by_relevance:
+            members = compiled(query.clause, self.index, schema, found=self._having)
+        counted = tuple((name, self._counted(name, members)) for name in query.facets)
         shown = narrowed(documents, query.fields, self.index)
         return Result(total=pages.total, documents=shown, facets=counted)
 
