@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
@@ -48,7 +48,8 @@ def main() -> None:
 
 
 def _fail(code: int, line: object) -> None:
-    print(f"cinema: {line}", file=sys.stderr)  # noqa: T201 - a refusal to start is for the terminal
+    with suppress(OSError):  # the code says it, too
+        print(f"cinema: {line}", file=sys.stderr)  # noqa: T201 - a refusal to start is for the terminal
     raise typer.Exit(code)
 
 

@@ -191,9 +191,8 @@ class Settings(BaseModel):
     def _with_ports(cls, said: dict[str, Any]) -> dict[str, Any]:
         """Let what is not said follow `CINEMA_PORTS`; what that must be is told where it is checked."""
         try:
-            first = int(
-                str(said.get("cinema_ports") or "")
-            )  # as it is read there: with blanks around it, too
+            # As it is read there: with blanks around it, too.
+            first = int(str(said.get("cinema_ports") or ""))
         except ValueError:
             return said
         addresses = {name: f"http://127.0.0.1:{number}" for number, name in enumerate(_IN_A_ROW, first + 1)}

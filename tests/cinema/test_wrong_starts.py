@@ -453,6 +453,17 @@ def test_g2_output_that_cannot_be_written_is_told_once(tmp_path: Path, words: st
     assert (done.stderr, done.returncode) == ("output cannot be written (No space left on device)\n", DISK)
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(("words", "code"), [("migrate", SETTING), ("nope", COMMAND)])
+def test_g2_the_code_is_right_where_the_line_cannot_be_written(
+    tmp_path: Path, words: str, code: int, unbuffered: str
+) -> None:
+    """G2: the disk of the log is full as well, mostly; scripts go by the code."""
+    command = f"FILMS=x PYTHONUNBUFFERED={unbuffered} exec {sys.executable} -m cinema {words} 2> /dev/full"
+
+    assert started(tmp_path, command).returncode == code
+
+
 def test_g2_who_has_seen_enough_is_told_nothing(tmp_path: Path) -> None:
     """G2: the other end of a pipe may leave, as `head` does; and a script may close what it does not need."""
     gone = started(tmp_path, f"sleep 0 | {sys.executable} -m cinema --version | :")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from cinema.doctor.asking import SECONDS
 from cinema.doctor.finding import Finding
 from cinema.settings import Settings
+from stagedoor._cache.redis_address import RedisAddress
 
 __all__ = ["of_certificates"]
 
@@ -29,8 +30,11 @@ async def of_certificates(settings: Settings, doors: Sequence[str], now: float) 
 def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
     for field, value in settings:
         # Not the others that look like one: origins of pages, or who issues tokens.
-        if field.endswith(_ADDRESSES) and str(value).startswith(("https://", "rediss://")):
+        if field.endswith(_ADDRESSES) and str(value).startswith("https://"):
             yield field.upper(), value
+    redis = RedisAddress.of(settings.redis_url) if settings.redis_url else None
+    for host, port in redis.hosts if redis is not None and redis.tls is not None else ():
+        yield "REDIS_URL", f"rediss://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _of(name: str, url: str, now: float) -> Finding | None:

@@ -7,6 +7,7 @@ import errno
 import signal
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 import typer
@@ -46,8 +47,9 @@ def fail(code: int, lines: Iterable[str]) -> NoReturn:
     from rich.console import Console  # noqa: PLC0415 - a command that works needs no colours
 
     console = Console(stderr=code != FINDINGS)
-    for line in lines:
-        console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+    with suppress(OSError):  # the code says it, too
+        for line in lines:
+            console.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
 

@@ -3,7 +3,8 @@
 import errno
 import os
 import sys
-from typing import Final
+from contextlib import suppress
+from typing import Final, TextIO
 
 __all__ = ["open_streams", "written"]
 
@@ -27,12 +28,20 @@ def written(code: int) -> int:
 
     Who has left a pipe (`check | head -1`) has seen enough, and is told nothing.
     """
-    try:
-        sys.stdout.flush()
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the rest goes nowhere, without further words
-        if error.errno == errno.EPIPE or code == _IOERR:
-            return code
-        print(f"output cannot be written ({error.strerror})", file=sys.stderr)  # noqa: T201 - for the terminal
-        return code or _IOERR
+    lost = _lost(sys.stdout)
+    if lost is not None and lost.errno != errno.EPIPE and code != _IOERR:
+        with suppress(OSError):
+            print(f"output cannot be written ({lost.strerror})", file=sys.stderr)  # noqa: T201 - for the terminal
+        code = code or _IOERR
+    _lost(sys.stderr)  # of which nobody is left to be told
     return code
+
+
+def _lost(stream: TextIO) -> OSError | None:
+    """Return what keeps a stream from being written; the rest of it goes nowhere, without further words."""
+    try:
+        stream.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return error
+    return None

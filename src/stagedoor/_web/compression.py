@@ -20,12 +20,12 @@ from stagedoor._cache.entry import Entry
 from stagedoor._cache.memory import MemoryStore
 from stagedoor._cache.store import StoredEntry
 from stagedoor._requests import Headers
-from stagedoor._web.answer import Repeat, WebAnswer, resolved
+from stagedoor._web.answer import Repeat, WebAnswer, resolved, without_body
 from stagedoor._web.coded_stream import CodedStream
 from stagedoor._web.coders import CODERS, PIECEWISE
 from stagedoor._web.coding import accepted_coding, is_compressible, selected, varied
 from stagedoor._web.etags import coded_etag
-from stagedoor._web.passed import as_passed, has_passed_forms, known_length, not_modified
+from stagedoor._web.passed import as_passed, has_passed_forms, is_held, known_length
 from stagedoor._web.request import listed
 from stagedoor._web.routes import Route
 
@@ -89,13 +89,14 @@ class Compression:
         `headers` are one of each of the request's fields, `fields` all lines.
         """
         said = dict(answer.headers)
+        if answer.status == 304 and route.foreign:
+            coding, condition = accepted_coding(headers, fields), listed(b"if-none-match", headers, fields)
+            if is_held(said, coding, condition):
+                return replace(answer, headers=without_body(varied(answer.headers, coding)))
         if not has_passed_forms(answer, said, route, headers):
             told = as_passed(answer.headers, said, route)
             return answer if told is answer.headers else replace(answer, headers=told)
-        coding = "" if answer.status == 206 else accepted_coding(headers, fields)
-        if answer.status == 304:
-            condition = listed(b"if-none-match", headers, fields)
-            return replace(answer, headers=not_modified(answer.headers, said, coding, condition))
+        coding = accepted_coding(headers, fields) if answer.status == 200 else ""
         if not coding or method == "HEAD":
             return replace(answer, headers=varied(answer.headers, coding))
         source = _whole(answer.body) if answer.stream is None else answer.stream

@@ -10,11 +10,11 @@ from typing import Final
 
 from stagedoor._requests import Headers
 from stagedoor._web.answer import WebAnswer, matches
-from stagedoor._web.coding import has_coded_form, is_text, varied
+from stagedoor._web.coding import has_coded_form, is_text
 from stagedoor._web.etags import coded_etag
 from stagedoor._web.routes import Route
 
-__all__ = ["as_passed", "has_passed_forms", "known_length", "not_modified"]
+__all__ = ["as_passed", "has_passed_forms", "is_held", "known_length"]
 
 _TYPE: Final = b"content-type"
 _OF_PART: Final = re.compile(rb"bytes [0-9]{1,18}-[0-9]{1,18}/([0-9]{1,18})")
@@ -35,7 +35,7 @@ def has_passed_forms(
         return False
     if not (answer.status == 200 or (route.foreign and answer.status in {206, 304})):
         return False
-    if b"etag" in said and not route.foreign:
+    if (b"etag" in said and not route.foreign) or (b"content-range" in said and answer.status != 206):
         return False
     secret = route.secret is not None and route.secret(asked_with)
     return has_coded_form(said, answer.headers, _size(answer, said), route.compress, secret=secret)
@@ -57,14 +57,10 @@ def known_length(answer: WebAnswer, said: Mapping[bytes, bytes]) -> int | None:
     return int(length) if length.isdigit() and len(length) < 19 else None
 
 
-def not_modified(
-    fields: Headers, said: Mapping[bytes, bytes], coding: str, condition: bytes | None
-) -> Headers:
-    """Return the fields of a 304: it has the tag of the coding, if that is what the client has."""
-    tag = coded_etag(said.get(b"etag", b""), coding) if coding and condition is not None else None
-    if tag is None or condition is None or not matches(tag, condition):
-        return varied(fields, "")
-    return tuple(field for field in varied(fields, coding) if field[0] != b"content-encoding")
+def is_held(said: Mapping[bytes, bytes], coding: str, condition: bytes | None) -> bool:
+    """Tell whether a client names the form in a coding of what a 304 is about."""
+    tag = coded_etag(said.get(b"etag", b""), coding) if coding else None
+    return tag is not None and condition is not None and condition.strip() != b"*" and matches(tag, condition)
 
 
 def as_passed(fields: Headers, said: Mapping[bytes, bytes], route: Route) -> Headers:

@@ -567,6 +567,20 @@ async def test_a_certificate_that_ends_soon_is_named_with_its_day(tmp_path: Path
     assert [(one.kind, "has ended" in one.said) for one in late] == [("certificate", True)]
 
 
+@pytest.mark.parametrize("kind", ["rediss://", "valkeys://", "rediss+cluster://", "rediss+sentinel://"])
+async def test_a_certificate_of_redis_is_looked_at_however_it_is_addressed(kind: str, tmp_path: Path) -> None:
+    """Issue 15.5: of every node of a cluster, and of sentinels."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert(LOOPBACK, not_after=ENDS).configure_cert(context)
+    with speaking(lambda _: b"", context) as port:
+        path = "/films/0" if "sentinel" in kind else ""
+        settings = here(tmp_path, redis_url=f"{kind}:hidden@{LOOPBACK}:{port}{path}")
+        found = await of_certificates(settings, [], ENDS.timestamp() + 60)
+
+    assert seen(found) == [("REDIS_URL", "certificate")]
+    assert "hidden" not in lines_of(found, as_json=True)
+
+
 async def test_an_address_that_is_none_is_named_and_what_only_looks_like_one_is_not_asked(
     tmp_path: Path,
 ) -> None:

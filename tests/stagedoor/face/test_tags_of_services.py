@@ -218,6 +218,21 @@ async def test_a_route_that_leaves_all_as_it_is_leaves_conditions_too(target: st
     assert (got.octets, got["etag"], got["vary"]) == (LONG, b'"v1"', None)
 
 
+@pytest.mark.parametrize(
+    ("lines", "tag"),
+    [
+        (("Cookie: sid=1", 'If-None-Match: "v1~gzip"'), b'"v1~gzip"'),
+        (("If-None-Match: *",), b'"v1"'),
+    ],
+)
+async def test_a_304_has_the_tag_that_its_client_has(lines: tuple[str, ...], tag: bytes) -> None:
+    """RFC 9111 4.3.4: also where it does not say again what its 200 said (`public`); `*` names no form."""
+    async with reading(Texts(((b"etag", b'"v1"'),), b"", status=304)) as door:
+        got = await ask(door, "/texts/a", "gzip", *lines)
+
+    assert (got.status, got["etag"]) == (304, tag)
+
+
 async def test_a_reader_may_demand_what_it_has_in_any_coding() -> None:
     """RFC 9110 13.1.1: the service judges, by its own tag."""
     texts = Texts(TAGGED)
