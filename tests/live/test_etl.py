@@ -30,7 +30,7 @@ from tests.servers import Server
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 FILMS = 600
-KILLS = 20
+KILLS = max(kinds(6, 20))  # few by default
 
 
 class Place:
@@ -102,7 +102,7 @@ def place(tmp_path: Path, sown: Path) -> Place:
 
 
 async def test_an_etl_killed_at_any_moment_leaves_an_index_equal_to_the_source(place: Place) -> None:
-    """Issue 4: SIGKILL at 20 random moments, of rebuilds and of changes; nothing lost, nothing doubled."""
+    """Issue 4: SIGKILL at random moments of rebuilds and of changes, in CI 20; nothing lost, nothing doubled."""
     seed = random.randrange(2**32)
     print("seed", seed)
     rng = random.Random(seed)
