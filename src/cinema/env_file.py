@@ -8,7 +8,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 from dotenv.parser import Binding, parse_stream
 
-from stagedoor._guards.plain_file import read_plain
+from stagedoor._plain_file import read_plain
 
 __all__ = ["EnvFile", "EnvFileError", "read_env_file"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
-from stagedoor._guards.plain_file import read_plain
+from stagedoor._plain_file import read_plain
 
 if TYPE_CHECKING:
     from ssl import SSLContext

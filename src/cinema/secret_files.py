@@ -6,7 +6,7 @@ That is how container platforms hand over secrets, which then stand in no enviro
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from stagedoor._guards.plain_file import read_plain
+from stagedoor._plain_file import read_plain
 
 __all__ = ["as_file_name", "is_file_name", "values_from_files"]
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from stagedoor._guards.plain_file import read_plain
+from stagedoor._plain_file import read_plain
 
 __all__ = ["Position", "State", "StateBroken", "read_state", "replace_file", "write_state"]
 

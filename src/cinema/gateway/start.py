@@ -17,9 +17,8 @@ _SETTINGS = {
     "ApiKeySettings(keys_file=...): ": "GATEWAY_API_KEYS_FILE",
     "CINEMA_SENTRY_DSN: ": "SENTRY_DSN",
 }
-_VARIABLE = re.compile(
-    r"(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|ulimit -n): "
-)  # whose name everybody knows, such as SSL_CERT_FILE
+# Whose name everybody knows, such as SSL_CERT_FILE.
+_VARIABLE = re.compile(r"(?:[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|ulimit -n): ")
 _PLACE = re.compile(r"\S+\.py:[0-9]+: ")  # of the declaration, which is ours and right
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from stagedoor._commands.streams import open_streams, written
+from stagedoor._commands.streams import DISK, open_streams, written
 
 __all__ = [
     "CANNOT_CREATE",
@@ -36,7 +36,6 @@ MISSING: Final = 66  # there is no such module, or nothing of that name in it
 TAKEN: Final = 69  # another process listens there
 SYSTEM: Final = 71  # the system refuses
 CANNOT_CREATE: Final = 73  # a file or folder cannot be written
-DISK: Final = 74  # what is written to is full, or fails
 CONFIG: Final = 78  # a declaration or a setting cannot work
 
 _UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]

@@ -6,9 +6,9 @@ import sys
 from contextlib import suppress
 from typing import Final, TextIO
 
-__all__ = ["open_streams", "written"]
+__all__ = ["DISK", "open_streams", "written"]
 
-_IOERR: Final = 74  # of sysexits.h: a disk, or whatever else is written to
+DISK: Final = 74  # of sysexits.h: what is written to is full, or fails
 _STREAMS: Final = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
@@ -29,10 +29,10 @@ def written(code: int) -> int:
     Who has left a pipe (`check | head -1`) has seen enough, and is told nothing.
     """
     lost = _lost(sys.stdout)
-    if lost is not None and lost.errno != errno.EPIPE and code != _IOERR:
+    if lost is not None and lost.errno != errno.EPIPE and code != DISK:
         with suppress(OSError):
             print(f"output cannot be written ({lost.strerror})", file=sys.stderr)  # noqa: T201 - for the terminal
-        code = code or _IOERR
+        code = code or DISK
     _lost(sys.stderr)  # of which nobody is left to be told
     return code
 

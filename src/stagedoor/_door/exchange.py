@@ -120,9 +120,8 @@ class Exchange:
             await app(scope, self.receive, self.send)
         except BaseException as error:
             if not (isinstance(error, Exception | BaseExceptionGroup) or is_stray(error)):
-                self._fail(
-                    problems.overloaded()
-                )  # cancelled, or what the loop shall hear: nobody else would answer
+                # Cancelled, or what the loop shall hear: nobody else would answer.
+                self._fail(problems.overloaded())
                 raise
             self._tell(error)
             self._fail(problems.problem_of(error))

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, LiteralString, TypeVar
 
 from stagedoor import _context as context
@@ -196,11 +197,11 @@ class Running:
 
     def _handling(self, one: Handler, blueprint: Blueprint, refusals: Refusals) -> Handling | Streaming:
         """Return a handler at work; raises `ConfigError`."""
-        wired: Any = {"deadline": blueprint.deadline_of(one.deadline), "store": self.stores.store}
-        wired |= {"refusals": refusals, "env": self.env}
+        deadline, store, env = blueprint.deadline_of(one.deadline), self.stores.store, self.env
         if hands_on(one):
-            return Streaming(one, name=self.name, codes=self.settings.compression, **wired)
-        return Handling(one, running=self, **wired)
+            made = partial(Streaming, one, name=self.name, codes=self.settings.compression)
+            return made(deadline=deadline, refusals=refusals, store=store, env=env)
+        return Handling(one, deadline=deadline, refusals=refusals, store=store, env=env, running=self)
 
     def _entered(self, route: Route, rules: Rules, guard: Guard | None) -> Route:
         """Return a route whose handler knows who asks, behind its guard."""
@@ -370,12 +371,9 @@ class Running:
         yield from (remote.aclose for remote in self.at_work.values())
         yield from (source.upstream.aclose for source in self._sources.values())
         yield from (one.upstream.aclose for one in self.handlings if one.upstream is not None)
-        yield from (upstream.aclose for upstream in (*self._backends.values(), *self._added()))
+        yield from (upstream.aclose for upstream in self._backends.values())
+        yield from (one.aclose for extension in self._extensions for one in extension.upstreams)
         yield self.guards.aclose
-
-    def _added(self) -> Iterator[Upstream[Any, Any]]:
-        for extension in self._extensions:
-            yield from extension.upstreams
 
     async def _enter_lives(self, stack: AsyncExitStack) -> None:
         for extension in self._extensions:

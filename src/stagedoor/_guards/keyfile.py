@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from stagedoor._clock import Clock
 from stagedoor._guards.apikeys import KeyTable, read_lines
-from stagedoor._guards.plain_file import read_plain
+from stagedoor._plain_file import read_plain
 
 __all__ = ["KeyFile", "read_file"]
 

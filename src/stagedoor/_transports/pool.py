@@ -154,9 +154,8 @@ class Pool:
             self._waiting.pop(waiter, None)
             if waiter.done() and not waiter.cancelled():
                 given = waiter.result()
-                if (
-                    given is None or not given.closed
-                ):  # one that has closed meanwhile gave its place back itself
+                # One that has closed meanwhile gave its place back itself.
+                if given is None or not given.closed:
                     self._pass_on(given)
             if isinstance(error, TimeoutError):
                 raise PoolTimeout from error

@@ -101,9 +101,8 @@ class Route:
     # it may be given again without asking the handler; None where more than that decides, or it is not to be.
     repeats: tuple[bytes, ...] | None = None
     compress: bool | None = None  # as a rule (`coding`), always where it can be, or never
-    foreign: bool = (
-        False  # its answers are a service's, their entity tags too, and it asks by the service's own
-    )
+    # Its answers are a service's, their entity tags too, and it asks by the service's own.
+    foreign: bool = False
     # Tells by the names of a request's fields whether its answer may be somebody's own, though no guard knows of it.
     secret: Callable[[Iterable[bytes]], bool] | None = None
     raw: bool = False  # the handler wants the path's parameters as they came too

@@ -145,9 +145,8 @@ class _Parts:
             await self._spool.write(octets)
 
     def _end(self) -> None:
-        if (
-            self._text is None or self._name not in _TEXTS
-        ):  # a name of the client's own is repeated nowhere (T15)
+        # A name of the client's own is repeated nowhere (T15).
+        if self._text is None or self._name not in _TEXTS:
             return
         try:
             self.uploaded.said[self._name] = plain_lines(self._text.decode())

@@ -12,8 +12,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from stagedoor._cache.redis_address import RedisAddress
-from stagedoor._guards.plain_file import read_plain
 from stagedoor._guards.settings import ASYMMETRIC, Rows, listed_words
+from stagedoor._plain_file import read_plain
 from stagedoor.errors import ConfigError
 
 __all__ = ["SESSIONS", "SessionSettings", "is_secure_address", "key_of", "session_settings"]

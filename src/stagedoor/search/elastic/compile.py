@@ -91,9 +91,8 @@ class Quick:
     lead: int  # hits before the page
     steps: tuple[Step, ...]
     road: Road | None  # along which the page lies, if it is one of all documents
-    least: int = (
-        0  # points of a match, if scores are a sum: who meets the other layout alone is not found, others are
-    )
+    # Points of a match, if scores are a sum: who meets the other layout alone is not found, others are.
+    least: int = 0
 
 
 def plain(query: Query, index: Index) -> Body:
