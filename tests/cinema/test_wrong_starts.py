@@ -6,6 +6,7 @@ The line names the setting or the file, what is wrong and what would be right; t
 import errno
 import os
 import random
+import shlex
 import socket
 import sqlite3
 import subprocess
@@ -26,6 +27,8 @@ from stagedoor._commands.listening import listening_fault
 from tests import servers
 
 SETTING, COMMAND, TAKEN, PLACE, DISK = 78, 64, 69, 73, 74
+PYTHON = shlex.quote(sys.executable)
+"""For lines of a shell: the folder may have a blank in its name."""
 
 
 def free_row() -> int:
@@ -434,7 +437,7 @@ def test_g2_a_process_ends_with_the_line_and_the_code(
 @pytest.mark.parametrize("words", ["gateway", "users", "media", "up"])
 def test_g2_a_process_that_may_open_hardly_any_file_does_not_begin(tmp_path: Path, words: str) -> None:
     """G2: whatever it opened last would be blamed, in a traceback."""
-    done = started(tmp_path, f"ulimit -n 40; exec {sys.executable} -m cinema {words}")
+    done = started(tmp_path, f"ulimit -n 40; exec {PYTHON} -m cinema {words}")
 
     assert done.stderr == (
         "cinema: ulimit -n: this process may open 40 files, and needs 128 at least; 65536 is a good limit\n"
@@ -447,7 +450,7 @@ def test_g2_a_process_that_may_open_hardly_any_file_does_not_begin(tmp_path: Pat
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 def test_g2_output_that_cannot_be_written_is_told_once(tmp_path: Path, words: str, unbuffered: str) -> None:
     """G2: 74, as for every disk that is full; Python says it in two lines and as 120."""
-    command = f"PYTHONUNBUFFERED={unbuffered} exec {sys.executable} -m cinema {words} > /dev/full"
+    command = f"PYTHONUNBUFFERED={unbuffered} exec {PYTHON} -m cinema {words} > /dev/full"
     done = started(tmp_path, command)
 
     assert (done.stderr, done.returncode) == ("output cannot be written (No space left on device)\n", DISK)
@@ -459,15 +462,15 @@ def test_g2_the_code_is_right_where_the_line_cannot_be_written(
     tmp_path: Path, words: str, code: int, unbuffered: str
 ) -> None:
     """G2: the disk of the log is full as well, mostly; scripts go by the code."""
-    command = f"FILMS=x PYTHONUNBUFFERED={unbuffered} exec {sys.executable} -m cinema {words} 2> /dev/full"
+    command = f"FILMS=x PYTHONUNBUFFERED={unbuffered} exec {PYTHON} -m cinema {words} 2> /dev/full"
 
     assert started(tmp_path, command).returncode == code
 
 
 def test_g2_who_has_seen_enough_is_told_nothing(tmp_path: Path) -> None:
     """G2: the other end of a pipe may leave, as `head` does; and a script may close what it does not need."""
-    gone = started(tmp_path, f"sleep 0 | {sys.executable} -m cinema --version | :")
-    closed = started(tmp_path, f"exec {sys.executable} -m cinema migrate <&- >&-")
+    gone = started(tmp_path, f"sleep 0 | {PYTHON} -m cinema --version | :")
+    closed = started(tmp_path, f"exec {PYTHON} -m cinema migrate <&- >&-")
 
     assert (gone.stderr, closed.stderr, closed.returncode) == ("", "", 0)
     assert (tmp_path / "data" / "cinema.db").exists()
