@@ -107,12 +107,12 @@ class Writer(Protocol):
     changes nothing. Blocking work is done off the event loop.
     """
 
-    @staticmethod
-    def prepare(index: Index, /) -> Callable[[Document], Change]:
-        """Make the function that turns a document into a change, and spares `write` as much work as it can.
+    @property
+    def prepare(self) -> Prepare:
+        """What makes the function that turns a document into a change, and spares `write` as much work as it can.
 
-        This function and the changes can be pickled: a process that reads a source may prepare what another writes.
-        A document that the index does not take becomes a change that `write` refuses.
+        It and the changes can be pickled: a process that reads a source may prepare what another writes, into a version
+        that this writer has created. A document that the index does not take becomes a change that `write` refuses.
         """
         ...
 

@@ -15,7 +15,7 @@ from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.etl.extract import PIPELINES, IndexPipeline
 from cinema.etl.load import Item
 from cinema.etl.pages import DocumentPages, InProcess, Subprocess
-from cinema.indices import MOVIES
+from cinema.indices import INDICES, MOVIES
 from stagedoor.search import Prepare, Put
 from stagedoor.search.memory import MemorySearch
 from stagedoor.search.tantivy import TantivyWriter
@@ -69,15 +69,17 @@ async def test_another_process_reads_the_same(catalogue: Database, apart: Subpro
 
 
 async def test_another_process_prepares_for_the_embedded_engine(
-    catalogue: Database, catalogue_url: str
+    catalogue: Database, catalogue_url: str, tmp_path: Path
 ) -> None:
     """That is what it is for: nothing of a film is left to be done here."""
     await catalogue.write(plant)
-    pages = opened(catalogue_url, TantivyWriter.prepare)
+    writer = TantivyWriter(tmp_path, INDICES)
+    pages = opened(catalogue_url, writer.prepare)
     try:
         changes = [change for page in await walk(catalogue, pages, PIPELINES[0]) for change in page]
     finally:
         await pages.aclose()
+        await writer.aclose()
 
     assert [change.id for change in changes] == sorted(FILMS)
     assert not any(isinstance(change, Put) for change in changes)

@@ -107,14 +107,15 @@ class TantivyEngine:
         known = self._opened.get(name)
         with readable():
             version = self._folder.current(name)
-            if version is None or not self._folder.is_current(version, index):
+            secret = None if version is None else self._folder.secret(version, index)
+            if version is None or secret is None:
                 if known is not None:
                     return known
                 raise LookupError(name)
             if known is not None and known.version == version:
                 fresh = known.renewed()
             else:
-                fresh = opened(self._folder.path(version), version, index)
+                fresh = opened(self._folder.path(version), version, index, secret)
         self._opened[name] = fresh
         return fresh
 

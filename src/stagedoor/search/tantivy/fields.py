@@ -22,6 +22,7 @@ Documents are handed over as JSON, which Tantivy reads without the interpreter's
 by value, costs twice as much. Its reader of JSON may be a bit off with fractions, which is why numbers are ranks.
 """
 
+from binascii import b2a_base64
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -35,7 +36,7 @@ from stagedoor.search.phrases import in_order, ordered
 from stagedoor.search.places import THRICE, filler, part, parts
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Number, Text
-from stagedoor.search.tantivy.keywords import base64, in_json, key, uuid_in
+from stagedoor.search.tantivy.keywords import Terms, uuid_number
 
 __all__ = ["DIVIDED", "EARLY", "PRIOR", "SOURCE", "THERE", "builder", "schema_of", "whole_key"]
 
@@ -71,7 +72,7 @@ def _add_columns(build: tantivy.SchemaBuilder, path: str, leaf: Leaf) -> None:
         case Keyword(facet=True) if "." not in path:
             build.add_text_field(path + "%", tokenizer_name="raw", index_option="basic", fast=True)
         case Keyword():
-            build.add_bytes_field(path, indexed=True)
+            build.add_unsigned_field(path, indexed=True)
         case Number():
             build.add_unsigned_field(path, indexed=True, fast=True)
             build.add_unsigned_field(path + "+", fast=True)
@@ -94,16 +95,19 @@ def _parts_of(index: Index) -> Iterator[str]:
         yield part(place.name, THRICE)
 
 
-def id_keys(term: bytes) -> tuple[int, int]:
-    """Return the term of an id as two numbers that order as ids do; raises `ValueError` for one that does not fit.
+def _id_keys(document_id: str, terms: Terms) -> tuple[int, int, int]:
+    """Return the term of an id, and two numbers that order as ids do; raises `ValueError` for one that does not fit.
 
-    It fits if it is of a UUID, whose hyphens at fixed places order nothing, or at most 16 bytes.
+    It fits if it is a UUID in lower case, whose hyphens at fixed places order nothing, or at most 16 bytes.
     """
-    raw = uuid_in(term) or term
-    if not 0 < len(raw) <= 16:
-        raise ValueError(f"the id {term!r} is neither a UUID in lower case nor 1 to 16 bytes")
+    number = uuid_number(document_id)
+    if number is not None:
+        return terms.of_uuid(number), number >> 64, number & _LOW
+    raw = document_id.encode()
+    if len(raw) > 16:
+        raise ValueError(f"the id {document_id!r} is neither a UUID in lower case nor 1 to 16 bytes")
     number = int.from_bytes(raw.ljust(16, b"\0"))
-    return number >> 64, number & _LOW
+    return terms.of_text(document_id), number >> 64, number & _LOW
 
 
 def earliness(level: int) -> float:
@@ -111,10 +115,10 @@ def earliness(level: int) -> float:
     return (LEVELS - 1 - level) * 2.0**-22
 
 
-def builder(index: Index) -> Callable[[Document], str]:
+def builder(index: Index, terms: Terms) -> Callable[[Document], str]:
     """Return what turns a document into its physical form, as JSON; that raises for a document of another shape."""
     steps = [
-        _step(path, leaf)
+        _step(path, leaf, terms)
         for path, leaf in index.paths.items()
         if path != ID and (not isinstance(leaf, Text) or leaf.sortable)
     ]
@@ -129,13 +133,12 @@ def builder(index: Index) -> Callable[[Document], str]:
         if reason := refusal(document, index):
             raise ValueError(reason)
         document = as_declared(document, index)
-        term = key(document[ID])
-        high, low = id_keys(term)
+        term, high, low = _id_keys(document[ID], terms)
         source = orjson.dumps({name: document[name] for name in kept})
         place, level = prior(document) if index.ties else (0, high * LEVELS >> 64)
         physical: _Physical = {
-            SOURCE: base64(source),
-            ID: base64(term),
+            SOURCE: b2a_base64(source, newline=False).decode(),
+            ID: term,
             _HIGH: high,
             _LOW_HALF: low,
             PRIOR: place,
@@ -153,12 +156,12 @@ _Physical: TypeAlias = dict[str, Any]
 _Step: TypeAlias = Callable[[_Physical, Document, int], None]
 
 
-def _step(path: str, leaf: Leaf) -> _Step:
+def _step(path: str, leaf: Leaf, terms: Terms) -> _Step:
     match leaf:
         case Keyword():
             if "." in path:
-                return _inner_keyword_step(path)
-            return _facet_step(path) if leaf.facet else _keyword_step(path)
+                return _inner_keyword_step(path, terms)
+            return _facet_step(path) if leaf.facet else _keyword_step(path, terms)
         case Text():
             return _text_step(path)
         case Number():
@@ -181,26 +184,23 @@ def _facet_step(path: str) -> _Step:
     return step
 
 
-def _keyword_step(path: str) -> _Step:
-    terms = in_json()
-
+def _keyword_step(path: str, terms: Terms) -> _Step:
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
         if isinstance(value, list):
-            physical[path] = terms(value)
+            physical[path] = terms.many(value)
         elif value is not None:
-            physical[path] = base64(key(value))
+            physical[path] = terms.one(value)
 
     return step
 
 
-def _inner_keyword_step(path: str) -> _Step:
+def _inner_keyword_step(path: str, terms: Terms) -> _Step:
     head, _, tail = path.partition(".")
-    terms = in_json()
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         values = (one.get(tail) for one in document[head] or ())
-        physical[path] = terms([value for value in values if value is not None])
+        physical[path] = terms.many([value for value in values if value is not None])
 
     return step
 

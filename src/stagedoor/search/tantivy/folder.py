@@ -1,6 +1,7 @@
 """What lies in the folder of the embedded engine, and who may change it.
 
-    movies-000003/      one version of an index: Tantivy's files, `format` that names what it was made for, and `mark`
+    movies-000003/      one version of an index: Tantivy's files, `format` that names what it was made for and the
+                        secret of its keywords, and `mark`
     movies.name         the version that the name "movies" stands for; replaced whole, so that readers see old or new
     generation          replaced after each commit and each switch: readers look at it to know that they must look again
 
@@ -15,10 +16,12 @@ from pathlib import Path
 from typing import Final
 
 from stagedoor.search.schema import Index
+from stagedoor.search.tantivy.keywords import SECRET_BYTES
 
 __all__ = ["Folder"]
 
-_FORMAT: Final = "11"  # raised when the physical fields of an index change their meaning
+_FORMAT: Final = "12"  # raised when the physical fields of an index change their meaning
+_is_secret = re.compile(rb"[0-9a-f]{%d}" % (2 * SECRET_BYTES)).fullmatch
 _VERSION = re.compile(r"(?P<name>.+)-(?P<number>\d{6,})")
 
 
@@ -40,7 +43,7 @@ class Folder:
         mine = [match for match in found if match["name"] == name]
         return tuple(match[0] for match in sorted(mine, key=lambda match: int(match["number"])))
 
-    def create(self, index: Index) -> str:
+    def create(self, index: Index, secret: bytes) -> str:
         """Make an empty folder for a new version and return the version's name."""
         name = self.root / f"{index.name}.name"
         if name.is_dir():
@@ -49,7 +52,7 @@ class Folder:
         number = int(newest[-1].rpartition("-")[2]) if newest else 0
         version = f"{index.name}-{number + 1:06}"
         self.path(version).mkdir(parents=True)
-        (self.path(version) / "format").write_text(f"{_FORMAT} {index.fingerprint}")
+        (self.path(version) / "format").write_text(f"{_made_for(index)} {secret.hex()}")
         return version
 
     def current(self, name: str) -> str | None:
@@ -63,10 +66,18 @@ class Folder:
 
     def is_current(self, version: str, index: Index) -> bool:
         """Tell whether a version was made for this declaration, by this release's rules."""
+        return self.secret(version, index) is not None
+
+    def secret(self, version: str, index: Index) -> bytes | None:
+        """Return what a version's keywords are drawn by; None if it was made for another declaration or release."""
         try:
-            return (self.path(version) / "format").read_bytes() == f"{_FORMAT} {index.fingerprint}".encode()
+            said = (self.path(version) / "format").read_bytes()
         except FileNotFoundError:
-            return False
+            return None
+        made_for, _, secret = said.rpartition(b" ")
+        if made_for != _made_for(index).encode() or not _is_secret(secret):
+            return None
+        return bytes.fromhex(secret.decode())
 
     def switch(self, name: str, version: str) -> None:
         """Let a name stand for a version, in one step."""
@@ -102,6 +113,10 @@ class Folder:
         with contextlib.suppress(FileNotFoundError, ValueError):
             count = int(path.read_text())
         _replace(path, str(count + 1))
+
+
+def _made_for(index: Index) -> str:
+    return f"{_FORMAT} {index.fingerprint}"
 
 
 def _replace(path: Path, text: str) -> None:

@@ -10,8 +10,9 @@ from stagedoor.search.objects import meets_same
 from stagedoor.search.order import in_facet_order, in_order, narrowed
 from stagedoor.search.query import ID, All, Query, Result, Same
 from stagedoor.search.schema import Index
-from stagedoor.search.tantivy.compile import compiled
+from stagedoor.search.tantivy.compile import Version, compiled
 from stagedoor.search.tantivy.fields import DIVIDED
+from stagedoor.search.tantivy.keywords import Terms
 from stagedoor.search.tantivy.landmarks import Landmarks
 from stagedoor.search.tantivy.mapped import Stored, newest
 from stagedoor.search.tantivy.pages import Pages, steps_of
@@ -32,15 +33,17 @@ class Opened:
     stored: Stored
     landmarks: Landmarks
     path: Path
+    terms: Terms
 
     def renewed(self) -> "Opened":
         """Return the newest committed state of the same version."""
-        return state(self.index, self.version, self.files, self.path)
+        return state(self.index, self.version, self.files, self.path, self.terms)
 
     def search(self, query: Query) -> Result:
         """Answer a query that fits the index."""
         schema = self.files.schema
-        asked = compiled(query.clause, self.index, schema, ranked=query.by_relevance, found=self._having)
+        version = Version(self.index, schema, self.terms)
+        asked = compiled(query.clause, version, ranked=query.by_relevance, found=self._having)
         pages = Pages(
             self.searcher, self.stored, schema, asked, self.landmarks if query.clause == All() else None
         )
@@ -53,7 +56,7 @@ class Opened:
             documents = in_order(self.stored.at(found), keys, self.index)
         members = asked
         if query.facets and query.by_relevance:
-            members = compiled(query.clause, self.index, schema, found=self._having)
+            members = compiled(query.clause, version, found=self._having)
         counted = tuple((name, self._counted(name, members)) for name in query.facets)
         shown = narrowed(documents, query.fields, self.index)
         return Result(total=pages.total, documents=shown, facets=counted)
@@ -71,18 +74,18 @@ class Opened:
         return in_facet_order([(one["key"], int(one["doc_count"])) for one in buckets])
 
 
-def opened(path: Path, version: str, index: Index) -> Opened:
+def opened(path: Path, version: str, index: Index, secret: bytes) -> Opened:
     """Open a version for reading."""
     files = tantivy.Index.open(str(path))
     files.register_tokenizer(DIVIDED, divider())
     files.config_reader("manual")
-    return state(index, version, files, path)
+    return state(index, version, files, path, Terms(secret))
 
 
-def state(index: Index, version: str, files: tantivy.Index, path: Path) -> Opened:
+def state(index: Index, version: str, files: tantivy.Index, path: Path, terms: Terms) -> Opened:
     """Return the newest committed state of a version that is open."""
     searcher, stored = newest(files, path)
-    return Opened(index, version, files, searcher, stored, Landmarks(searcher, files.schema), path)
+    return Opened(index, version, files, searcher, stored, Landmarks(searcher, files.schema), path, terms)
 
 
 def divider() -> tantivy.TextAnalyzer:

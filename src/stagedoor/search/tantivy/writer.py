@@ -8,7 +8,9 @@ import asyncio
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from secrets import token_bytes
 from typing import TypeVar
 
 import tantivy
@@ -16,9 +18,10 @@ import tantivy
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index
-from stagedoor.search.tantivy.compile import any_term
+from stagedoor.search.tantivy.compile import Version, any_term
 from stagedoor.search.tantivy.fields import DIVIDED, builder, schema_of
 from stagedoor.search.tantivy.folder import Folder
+from stagedoor.search.tantivy.keywords import SECRET_BYTES, Terms
 from stagedoor.search.tantivy.reading import divider, opened
 from stagedoor.search.tantivy.torn import Unreadable, readable
 
@@ -35,17 +38,23 @@ class _Open:
     """One version that is being written; Tantivy lets only one writer in, of all processes.
 
     To put a document is to delete the one of its id and to add it. A walk in the order of ids into a version that was
-    `created` here has nothing to delete, and says so by its ids: what is `behind` all of them is new.
+    `created` here has nothing to delete, and says so by its ids: what is `behind` all of them is new. Forms that were
+    `prepared` by another secret than the version's would never be found.
     """
 
-    def __init__(self, path: Path, index: Index, heap: int, *, created: bool = False) -> None:
+    def __init__(
+        self, path: Path, index: Index, secret: bytes, heap: int, *, prepared: bytes, created: bool = False
+    ) -> None:
+        self.takes_ready = secret == prepared
         self.behind: str | None = "" if created else None
         self.files = tantivy.Index(schema_of(index), path=str(path))
         self.files.register_tokenizer(DIVIDED, divider())
         self.writer = self.files.writer(heap, 1)
         # A commit that died has left files without a note of them, under names that the next one may want.
         self.writer.garbage_collect_files()
-        self.build: Callable[[Document], str] = builder(index)
+        terms = Terms(secret)
+        self.version = Version(index, self.files.schema, terms)
+        self.build: Callable[[Document], str] = builder(index, terms)
 
     def apply(self, changes: Sequence[Change]) -> tuple[Refused, ...]:
         # The last change of a document decides, so that one deletion in front serves the whole batch.
@@ -54,7 +63,7 @@ class _Open:
         for document_id, change in last.items():
             try:
                 if not isinstance(change, Delete):
-                    added.append(change.form if isinstance(change, Ready) else self.build(change.document))
+                    added.append(self._form(change))
             except _WRONG as error:
                 refused.append(Refused(document_id, f"{type(error).__name__}: {error}"))
         self._delete(last.keys() - {item.id for item in refused})
@@ -62,13 +71,20 @@ class _Open:
             self.writer.add_json(physical)
         return tuple(refused)
 
+    def _form(self, change: Put | Ready) -> str:
+        if not isinstance(change, Ready):
+            return self.build(change.document)
+        if not self.takes_ready:
+            raise ValueError("it was prepared for another version")
+        return str(change.form)
+
     def _delete(self, gone: Collection[str]) -> None:
         """Delete what is there already, and note what there is from now on, before any of it is added."""
         if not gone:
             return
         new = self.behind is not None and min(gone) > self.behind
         if not new:
-            self.writer.delete_documents_by_query(any_term(ID, gone, self.files.schema))
+            self.writer.delete_documents_by_query(any_term(ID, gone, self.version))
         if self.behind is not None:
             self.behind = max(self.behind, *gone)
 
@@ -83,28 +99,17 @@ class TantivyWriter:
         self._folder = Folder(folder)
         self._indices = {index.name: index for index in indices}
         self._heap = heap
+        self._secret = token_bytes(SECRET_BYTES)  # of the versions that are created here
+        self.prepare = partial(_prepared_by, self._secret)
         self._open: dict[str, _Open] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="index")
         self._committing = ThreadPoolExecutor(1, thread_name_prefix="commit")
 
-    @staticmethod
-    def prepare(index: Index, /) -> Callable[[Document], Change]:
-        build = builder(index)
-
-        def prepared(document: Document) -> Change:
-            try:
-                return Ready(document[ID], build(document))
-            except _WRONG:
-                return Put(document)  # which `write` refuses, and says why
-
-        return prepared
-
     async def create(self, index: Index, /) -> str:
         def work() -> str:
-            version = self._folder.create(index)
+            version = self._folder.create(index, self._secret)
             self._indices[index.name] = index
-            fresh = self._open[version] = _Open(self._folder.path(version), index, self._heap, created=True)
-            fresh.writer.commit()
+            self._begin(version, index, self._secret, created=True).writer.commit()
             return version
 
         return await self._run(work)
@@ -189,10 +194,11 @@ class TantivyWriter:
         """Tell whether readers can open a version: nothing but filling another one mends torn files."""
         if version in self._open:
             return True
-        if not self._folder.is_current(version, index):
+        secret = self._folder.secret(version, index)
+        if secret is None:
             return False
         with suppress(Unreadable), readable():
-            opened(self._folder.path(version), version, index)
+            opened(self._folder.path(version), version, index, secret)
             return True
         return False
 
@@ -200,10 +206,17 @@ class TantivyWriter:
         found = self._open.get(version)
         if found is None:
             index = self._indices[version.rpartition("-")[0]]
-            if not self._folder.is_current(version, index):
+            secret = self._folder.secret(version, index)
+            if secret is None:
                 raise WriterError(f"{version} was made for another declaration", retryable=False)
-            found = self._open[version] = _Open(self._folder.path(version), index, self._heap)
+            found = self._begin(version, index, secret)
         return found
+
+    def _begin(self, version: str, index: Index, secret: bytes, *, created: bool = False) -> _Open:
+        path = self._folder.path(version)
+        fresh = _Open(path, index, secret, self._heap, prepared=self._secret, created=created)
+        self._open[version] = fresh
+        return fresh
 
     def _close(self, version: str) -> None:
         """Forget what was not committed, and let the version's lock go."""
@@ -218,3 +231,15 @@ class TantivyWriter:
 def _id_of(change: Change) -> str:
     document_id = change.document.get(ID) if isinstance(change, Put) else change.id
     return str(document_id)
+
+
+def _prepared_by(secret: bytes, index: Index) -> Callable[[Document], Change]:
+    build = builder(index, Terms(secret))
+
+    def prepared(document: Document) -> Change:
+        try:
+            return Ready(document[ID], build(document))
+        except _WRONG:
+            return Put(document)  # which `write` refuses, and says why
+
+    return prepared

@@ -5,13 +5,15 @@ import pytest
 
 from stagedoor.search.schema import Higher, Index, Keyword, Number, Shorter, Text
 from stagedoor.search.tantivy.fields import EARLY, PRIOR, SOURCE, builder
+from stagedoor.search.tantivy.keywords import SECRET_BYTES, Terms
 
 _INDEX = Index(
     "texts",
     (Keyword(name="id"), Text(name="text"), Text(name="texts", many=True), Number(name="number")),
     ties=(Shorter("text"), Higher("number")),
 )
-_build = builder(_INDEX)
+_TERMS = Terms(bytes(SECRET_BYTES))
+_build = builder(_INDEX, _TERMS)
 
 
 def test_words_stand_beside_themselves_with_their_first_letter_three_times() -> None:
@@ -43,7 +45,7 @@ def test_a_title_has_no_word_that_only_says_again_what_another_says() -> None:
     """14: each term of a title is somebody's alone, and costs what a word costs: as many nodes as it has letters."""
     index = Index("titles", (Keyword(name="id"), Text(name="title", title=True, sortable=True)))
     long, short, sixteen = (
-        orjson.loads(builder(index)({"id": "1", "title": title}))
+        orjson.loads(builder(index, _TERMS)({"id": "1", "title": title}))
         for title in ("The Dog Days of Summer", "Dog", "Dogs and Old Men")
     )
 
@@ -72,7 +74,7 @@ def test_how_a_word_is_spelled_is_told_only_where_it_is_compared_otherwise() -> 
 def test_a_facet_is_found_by_what_counts_it() -> None:
     """18: its values are indexed once."""
     index = Index("kinds", (Keyword(name="id"), Keyword(name="kinds", many=True, facet=True)))
-    physical = orjson.loads(builder(index)({"id": "1", "kinds": ["b", "a", "b"]}))
+    physical = orjson.loads(builder(index, _TERMS)({"id": "1", "kinds": ["b", "a", "b"]}))
 
     assert physical["kinds%"] == ["b", "a"]
     assert "kinds" not in physical
@@ -81,7 +83,7 @@ def test_a_facet_is_found_by_what_counts_it() -> None:
 def test_a_keyword_that_is_not_asked_for_is_only_kept() -> None:
     """18: as with objects that are only kept."""
     index = Index("films", (Keyword(name="id"), Keyword(name="genres", many=True, asked=False)))
-    physical = orjson.loads(builder(index)({"id": "1", "genres": ["Drama"]}))
+    physical = orjson.loads(builder(index, _TERMS)({"id": "1", "genres": ["Drama"]}))
 
     assert index.paths.keys() == {"id"}
     assert "genres" not in physical
@@ -94,4 +96,4 @@ def test_a_facet_of_something_else_than_texts_is_refused(value: object) -> None:
     index = Index("kinds", (Keyword(name="id"), Keyword(name="kinds", many=True, facet=True)))
 
     with pytest.raises(TypeError):
-        builder(index)({"id": "1", "kinds": value})
+        builder(index, _TERMS)({"id": "1", "kinds": value})

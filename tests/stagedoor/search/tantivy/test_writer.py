@@ -99,6 +99,29 @@ async def test_what_a_commit_that_died_has_left_stands_in_nobodys_way(tmp_path: 
     await after.aclose()
 
 
+async def test_what_was_prepared_for_another_version_is_refused(tmp_path: Path) -> None:
+    """Its keywords were drawn by another secret: nobody would find it, nor could it be deleted."""
+    first, other = (TantivyWriter(tmp_path / name, [_INDEX]) for name in ("first", "other"))
+    version = await first.create(_INDEX)
+    await first.write(version, _batch("a"))
+    await first.commit(version)
+    await first.aclose()
+    after = TantivyWriter(tmp_path / "first", [_INDEX])
+
+    refused = [
+        await after.write(version, [writer.prepare(_INDEX)({"id": "a", "text": "word"})])
+        for writer in (other, after)
+    ]
+    assert [[one.reason for one in some] for some in refused] == [
+        ["ValueError: it was prepared for another version"]
+    ] * 2
+    assert await after.write(version, _batch("a", "b")) == ()
+    await after.commit(version)
+    assert await after.count(version) == 2
+    await after.aclose()
+    await other.aclose()
+
+
 def _tear(path: Path) -> None:
     path.write_bytes(b"\xeb\x00" * 1_000)
 
