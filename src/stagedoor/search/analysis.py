@@ -131,7 +131,7 @@ def analyze(text: str) -> list[str]:
 
 def analyze_word(word: str) -> list[str]:
     """Return the stem of a word of ASCII letters and digits; nothing for a stop word."""
-    return _analyzers()[0].analyze(word)
+    return _english().analyze(word)
 
 
 def _is_plain(text: str) -> bool:
@@ -173,6 +173,15 @@ def forgiven(words: Iterable[str]) -> dict[str, int]:
         left -= len(word) if errors else 0
         allowed[word] = errors
     return allowed
+
+
+@cache
+def _english() -> _Analyzer:
+    """Return what analyses a word in small ASCII letters, which the Russian half leaves as it is."""
+    from tantivy import Filter, TextAnalyzerBuilder, Tokenizer  # noqa: PLC0415 - only where search is used
+
+    builder = TextAnalyzerBuilder(Tokenizer.raw())
+    return builder.filter(Filter.stopword("english")).filter(Filter.stemmer("english")).build()
 
 
 @cache

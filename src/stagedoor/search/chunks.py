@@ -16,7 +16,15 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from stagedoor.search.remembered import Remembered
-from stagedoor.search.words import AnalysedText, Run, read, run_of, stands_alone
+from stagedoor.search.words import (
+    LONGEST,
+    AnalysedText,
+    Run,
+    number_of,
+    read,
+    stands_alone,
+    stem_of,
+)
 
 __all__ = [
     "Chunk",
@@ -35,7 +43,7 @@ _LEAST_THRICE: Final = (
 
 # A word of ASCII between other signs, but for apostrophes, which divide nothing: nearly all chunks are such.
 _word_in: Final = re.compile(
-    "[^0-9A-Za-z'`\x80-\U0010ffff]*([0-9A-Za-z]+)[^0-9A-Za-z'`\x80-\U0010ffff]*"
+    f"[^0-9A-Za-z'`\x80-\U0010ffff]*([0-9A-Za-z]{{1,{LONGEST}}})[^0-9A-Za-z'`\x80-\U0010ffff]*"
 ).fullmatch
 
 
@@ -127,15 +135,20 @@ class Reading:
         return _divided(_spelled_otherwise("".join(columns.words).split(), exact.split()))
 
     def _chunk(self, text: str) -> Chunk:
-        run = None if self._plain else _word_of(text)
-        return self._whole(text) if run is None else _of_one(run, brief=self._brief)
+        found = None if self._plain else _word_in(text)
+        if found is None:
+            return self._whole(text)
+        word = found[1]
+        if word.isdecimal():
+            return _of_digits(word, brief=self._brief)
+        return _of_one(word.lower(), brief=self._brief)
 
     def _words(self, text: str) -> SharedWords:
-        run = None if self._plain else _word_of(text)
-        if run is not None:
-            return _shared_of_one(run)
-        found = self._whole(text)
-        return SharedWords(found.words, found.stems, found.thrice, found.alone)
+        found = None if self._plain else _word_in(text)
+        if found is None:
+            whole = self._whole(text)
+            return SharedWords(whole.words, whole.stems, whole.thrice, whole.alone)
+        return _shared_of_one(found[1].lower())
 
     def _whole(self, text: str) -> Chunk:
         return _of_text(read(text, plain=self._plain), brief=self._brief)
@@ -151,30 +164,30 @@ def _letters_meet(pieces: Sequence[Piece]) -> bool:
     return any(one.closes and other.opens for one, other in pairwise([one for one in pieces if one.length]))
 
 
-_fresh_run_of = run_of.__wrapped__  # what is made of it is remembered already
-
-
-def _word_of(text: str) -> Run | None:
-    """Return the word that a chunk is, if it is one word of ASCII."""
-    found = _word_in(text)
-    return None if found is None else _fresh_run_of(found[1].lower())
-
-
-def _shared_of_one(run: Run) -> SharedWords:
-    folded, stem, alone = run.folded, run.stem, stands_alone(run)
+def _shared_of_one(word: str) -> SharedWords:
+    """Return what a chunk has that is one word of ASCII, in small letters."""
+    stem, alone = stem_of(word), len(word) == 1 and word.isalpha()
     if not stem:
         return SharedWords("", "", "", alone)
-    return SharedWords(f"{folded} ", "" if stem == folded else f"{stem} ", _thrice(folded), alone)
+    return SharedWords(f"{word} ", "" if stem == word else f"{stem} ", _thrice(word), alone)
 
 
-def _of_one(run: Run, *, brief: bool) -> Chunk:
+def _of_one(word: str, *, brief: bool) -> Chunk:
     """Return what a chunk has that is one word of ASCII."""
-    words, stems, thrice, alone = _shared_of_one(run)
-    folded, number = run.folded, run.number
+    words, stems, thrice, alone = _shared_of_one(word)
+    number = number_of(word)
     numbered = f"#{number} " if number else ""
-    spelled = "" if brief and words else f"{'=' if words else '-'}{folded} "
-    piece = Piece(folded, folded, number or folded, 1, bool(words), alone, alone)
+    spelled = "" if brief and words else f"{'=' if words else '-'}{word} "
+    piece = Piece(word, word, number or word, 1, bool(words), alone, alone)
     return Chunk(words, f"{numbered}{spelled}{stems}", stems, thrice, alone, piece)
+
+
+def _of_digits(digits: str, *, brief: bool) -> Chunk:
+    """Return what a chunk has that is one number in digits, of which a document has many that no other has."""
+    words = f"{digits} "
+    exact = f"#{words}" if brief else f"#{words}={words}"
+    piece = Piece(digits, digits, digits, 1, True, False, False)
+    return Chunk(words, exact, "", _thrice(digits), False, piece)
 
 
 def _thrice(word: str) -> str:

@@ -24,11 +24,13 @@ __all__ = [
     "AnalysedText",
     "Join",
     "Run",
+    "number_of",
     "plain_run",
     "read",
     "read_first",
     "run_of",
     "stands_alone",
+    "stem_of",
 ]
 
 LONGEST: Final = 240  # signs of a word that count; what a node divides at blanks it also divides after 255
@@ -237,6 +239,17 @@ def run_of(spelled: str) -> Run:
     folded = fold(spelled)[:LONGEST]
     other = latin(folded)[:LONGEST]
     return Run(spelled, folded, other, _stem(spelled, folded), _number(folded, other))
+
+
+def stem_of(word: str) -> str:
+    """Return the stem of a word of small ASCII letters and digits; "" for a stop word."""
+    stems = analyze_word(word)
+    return stems[0] if stems else ""
+
+
+def number_of(word: str) -> str:
+    """Return the number of a word of small ASCII letters and digits, or ""."""
+    return _NUMBERS.get(word, "") if word.isalpha() else _number(word, word)
 
 
 def _number(folded: str, other: str) -> str:

@@ -1,9 +1,12 @@
 """Text in, words to compare out."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stagedoor.search.analysis import (
     analyze,
+    analyze_word,
     edits,
     first_words,
     forgiven,
@@ -33,6 +36,12 @@ from tests.growth import QUADRATIC, growth
 def test_words_are_those_of_lucene(text: str, words: list[str]) -> None:
     """What the standard tokenizer, the stop words and Snowball make of it; seen on real nodes."""
     assert analyze(text) == words
+
+
+@given(st.from_regex(r"[a-z0-9]{1,12}", fullmatch=True) | st.sampled_from(("the", "running", "an", "7th")))
+def test_a_word_of_ascii_is_analysed_as_any_text(word: str) -> None:
+    """Nothing of it is Russian, so that half of the work is left out."""
+    assert analyze_word(word) == analyze(word)
 
 
 def test_t9_words_after_the_sixteenth_are_ignored() -> None:

@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stagedoor.search.chunks import reading
-from stagedoor.search.words import read
+from stagedoor.search.words import LONGEST, read
 
 _PIECES = ("a", "Q", "&", "x-Men", "Foo-x", "5", "J.J.", "The", "Ёлки", "王", "-", "don't", "8½", "2010,")
 _FULL, _BRIEF = (reading(plain=False, brief=brief) for brief in (False, True))
@@ -33,6 +33,12 @@ def test_letters_of_two_texts_are_no_initials(one: str, other: str) -> None:
 
 
 @given(st.from_regex(r"[ -/:-@_]{0,2}[A-Za-z0-9'`]{1,8}[!-/:-@_]{0,2}", fullmatch=True))
+@example("100000,")
+@example("9" * LONGEST)
+@example("9" * (LONGEST + 1))
+@example("x" * (LONGEST + 1))
+@example("21st")
+@example("Fourteen")
 def test_a_word_of_ascii_is_read_as_any_other(word: str) -> None:
     """Nearly all chunks are such words, which take a shorter way."""
     for how in (_FULL, _BRIEF):
