@@ -12,12 +12,13 @@ A place has up to three parts, each words divided by blanks, for engines that di
 A place that several texts share has stems alone beside its words. What signs mean is told in `ranking`, which asks.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from itertools import accumulate
 from typing import Final, TypeAlias
 
 from stagedoor.search.chunks import Columns, Reading, SharedWords, in_one, reading
 from stagedoor.search.query import MAX_WORDS, Document
+from stagedoor.search.remembered import Remembered
 from stagedoor.search.schema import Index, WordPlace
 from stagedoor.search.words import LONGEST, AnalysedText, read, read_first
 
@@ -43,7 +44,6 @@ WORDS: Final = "words"
 EXACT: Final = "exact"
 WHOLE: Final = "whole"
 THRICE: Final = "words3"
-_ALL_PARTS: Final = (WORDS, EXACT, WHOLE, THRICE)
 ARTICLES: Final = frozenset(("the", "a", "an"))
 _BEGINNINGS: Final = 6  # chunks of a title
 FEW_LETTERS: Final = 3
@@ -101,17 +101,19 @@ def filler(index: Index, *, thrice: bool = False) -> Callable[[Document], Filled
 
 _Known: TypeAlias = dict[str, SharedWords]  # by field
 _Step: TypeAlias = Callable[[Filled, _Known, Document], None]
+_Names: TypeAlias = tuple[str, str, str, str]  # of parts: words, exact, whole, and thrice or ""
 
 
 def _step(place: WordPlace, shared: Collection[str], *, thrice: bool) -> _Step:
-    names = [part(place.name, name) for name in (_ALL_PARTS if thrice else _ALL_PARTS[:-1])]
+    words, exact, whole = (part(place.name, name) for name in (WORDS, EXACT, WHOLE))
+    names = words, exact, whole, part(place.name, THRICE) if thrice else ""
     how = reading(plain=place.plain, brief=thrice)
     if place.shared:
         return _step_of_several(place, names, how)
     return _step_of_one(place, names, how, kept=place.fields[0] in shared)
 
 
-def _step_of_one(place: WordPlace, names: Sequence[str], how: Reading, *, kept: bool) -> _Step:
+def _step_of_one(place: WordPlace, names: _Names, how: Reading, *, kept: bool) -> _Step:
     (field,), title = place.fields, place.title
 
     def step(made: Filled, known: _Known, document: Document) -> None:
@@ -128,7 +130,7 @@ def _step_of_one(place: WordPlace, names: Sequence[str], how: Reading, *, kept: 
     return step
 
 
-def _step_of_several(place: WordPlace, names: Sequence[str], how: Reading) -> _Step:
+def _step_of_several(place: WordPlace, names: _Names, how: Reading) -> _Step:
     fields = place.fields
 
     def step(made: Filled, known: _Known, document: Document) -> None:
@@ -150,10 +152,17 @@ def _listed(value: str | list[str] | None) -> list[str]:
     return value if isinstance(value, list) else [] if value is None else [value]
 
 
-def _fill(made: Filled, names: Sequence[str], *found: str) -> None:
-    for name, words in zip(names, found, strict=False):
-        if words:
-            made[name] = words[:-1]  # without the blank behind the last
+def _fill(made: Filled, names: _Names, words: str, exact: str, whole: str, thrice: str) -> None:
+    """Set the parts that have words, without the blank behind the last."""
+    in_words, in_exact, in_whole, in_thrice = names
+    if words:
+        made[in_words] = words[:-1]
+    if exact:
+        made[in_exact] = exact[:-1]
+    if whole:
+        made[in_whole] = whole[:-1]
+    if thrice and in_thrice:
+        made[in_thrice] = thrice[:-1]
 
 
 # --- titles -------------------------------------------------------------------------------------------------------
@@ -170,7 +179,7 @@ def _of_titles(texts: Sequence[str], found: Columns, how: Reading) -> tuple[str,
 
 def _of_title(text: str, found: Columns) -> tuple[str, str]:
     """Return what a title begins with, and the title in one; what it has as the latter, it need not begin with."""
-    folded, latin, digits, length, counts, *_ = zip(*found.pieces, strict=True)
+    folded, latin, digits, length, counts, *_ = zip(*found.pieces)  # noqa: B905 - they are of one length
     count = sum(length)
     if count == 1 and len(folded) == 1 and counts[0]:
         forms = [*dict.fromkeys((folded[0], latin[0], digits[0]))]
@@ -183,8 +192,18 @@ def _of_title(text: str, found: Columns) -> tuple[str, str]:
 
 
 def _first_letters(forms: Sequence[str]) -> str:
+    """Return the first letters of the forms of a title, each once."""
+    if len(forms) == 1:
+        return _few_of(forms[0][:FEW_LETTERS])
+    return _few_of_all(forms)
+
+
+def _few_of_all(forms: Iterable[str]) -> str:
     few = dict.fromkeys([form[:count] for form in forms for count in range(1, FEW_LETTERS + 1)])
     return "".join([f"<{letters} " for letters in few])
+
+
+_few_of: Final = Remembered(lambda letters: _few_of_all([letters])).__getitem__
 
 
 def wholes(text: AnalysedText) -> list[str]:
@@ -193,8 +212,10 @@ def wholes(text: AnalysedText) -> list[str]:
 
 
 def _wholes(folded: Sequence[str], latin: Sequence[str], digits: Sequence[str]) -> list[str]:
-    columns = (folded,) if folded == latin == digits else (folded, latin, digits)
-    return _forms(["".join(column) for column in columns], folded[0] if len(folded) > 1 else "")
+    own, first = "".join(folded), folded[0] if len(folded) > 1 else ""
+    if own and folded == latin == digits and first not in ARTICLES:  # as most titles
+        return [own[:LONGEST]]
+    return _forms((own, "".join(latin), "".join(digits)), first)
 
 
 def _forms(joined: Sequence[str], first: str) -> list[str]:
