@@ -19,6 +19,7 @@ _LENGTH = 10  # of what may be nothing, with blanks round it
 Named: TypeAlias = tuple[str, str]  # name and id of a genre
 Credit: TypeAlias = tuple[str, str, str]  # role, name and id of a person
 Appearance: TypeAlias = tuple[str, str, str, float | None]  # id of a film, role, title, rating
+_People: TypeAlias = tuple[list[Document], list[str]]  # of one role, and their names
 
 
 def movie_document(
@@ -30,49 +31,47 @@ def movie_document(
     people: Iterable[Credit],
 ) -> Document:
     """Return a film with its genres and, by role, its people."""
-    genres = sorted(genres)
-    named = [(name, genre) for name, genre in genres if len(name) > _LENGTH or known(name)]
-    document: dict[str, Any] = {
+    genre_ids: list[str] = []
+    genre_objects: list[Document] = []
+    genre_names: list[str] = []
+    for name, genre in sorted(genres):
+        genre_ids.append(genre)
+        if len(name) > _LENGTH or known(name):
+            genre_objects.append({"id": genre, "name": name})
+            genre_names.append(name)
+    person_ids, actors, writers, directors = _cast(people)
+    return {
         "id": key,
         "title": known(title),
         "description": known(description),
         "imdb_rating": number(rating),
-        "genres": [name for name, _ in named],
-        "genre_ids": [genre for _, genre in genres],
-        "genre": [{"id": genre, "name": name} for name, genre in named],
+        "genres": genre_names,
+        "genre_ids": genre_ids,
+        "genre": genre_objects,
+        "person_ids": person_ids,
+        "actors": actors[0],
+        "actors_names": actors[1],
+        "writers": writers[0],
+        "writers_names": writers[1],
+        "directors": directors[0],
+        "directors_names": directors[1],
     }
-    document.update(_cast(people))
-    return document
 
 
-def _cast(people: Iterable[Credit]) -> Document:
+def _cast(people: Iterable[Credit]) -> tuple[list[str], _People, _People, _People]:
+    """Return the ids of all people, and actors, writers and directors."""
     ids: dict[str, None] = {}
-    actors: list[Document] = []
-    writers: list[Document] = []
-    directors: list[Document] = []
-    actors_names: list[str] = []
-    writers_names: list[str] = []
-    directors_names: list[str] = []
-    lists = {
-        "actor": (actors, actors_names),
-        "writer": (writers, writers_names),
-        "director": (directors, directors_names),
-    }
+    actors: _People = ([], [])
+    writers: _People = ([], [])
+    directors: _People = ([], [])
+    lists = {"actor": actors, "writer": writers, "director": directors}
     for role, name, key in sorted(people):
         ids[key] = None  # a person's films are all of theirs, whether or not their name is known
         if (len(name) > _LENGTH or known(name)) and role in lists:
             objects, names = lists[role]
             objects.append({"id": key, "name": name})
             names.append(name)
-    return {
-        "person_ids": list(ids),
-        "actors": actors,
-        "actors_names": actors_names,
-        "writers": writers,
-        "writers_names": writers_names,
-        "directors": directors,
-        "directors_names": directors_names,
-    }
+    return [*ids], actors, writers, directors
 
 
 def genre_document(key: str, name: str, description: str | None) -> Document:
