@@ -146,7 +146,10 @@ def _filters(known: Known) -> Iterator[Candidate]:
         "two keys, title first": ([("order", "-title"), ("order", "imdb_rating")], 0, 0),
         "two keys, id falling": ([("order", "-imdb_rating"), ("order", "-id")], 0, 0),
         "id falling": ([("order", "-id")], 0, 0),
+        "counted by genre": ([("facet", "genres")], 0, 0),
         "two texts of 16 words": (texts, 0, 0),
+        "two texts of 16 words, counted by genre": ([*texts, ("facet", "genres")], 0, 0),
+        "two texts of 16 words, highlighted": ([*texts, ("highlight", "true")], 0, 0),
         "everything at once": ([*texts, *open_range, *two], 0, 500),
     }
     for name, (pairs, ids, excluded) in shapes.items():

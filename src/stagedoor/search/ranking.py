@@ -26,6 +26,7 @@ scores are told apart by the index's `ties`.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from stagedoor._value import value
@@ -131,8 +132,9 @@ _BESIDE: Final = _Table(exact=24, joined=23, number=0, stem=16, neighbours=0, on
 _SPREAD: Final = _MAIN.exact - _BESIDE.two + _SPELLED + max(_LENGTHS.values())
 
 
+@lru_cache(64)
 def ranking_of(match: Words, index: Index) -> Ranking | None:
-    """Return how documents of an index meet a text; None if none can."""
+    """Return how documents of an index meet a text, which is remembered for what counts them; None if none can."""
     places = index.places_of(name for name, _ in match.fields)
     plain = any(place.plain for place in places)  # then all are
     text = read_first(match.text, plain=plain)
