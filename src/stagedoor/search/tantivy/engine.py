@@ -7,6 +7,7 @@ be opened, whatever has become of the folder.
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ class TantivyEngine:
         self._generation = -1
         self._looked = float("-inf")
         self._threads = Threads(self._options.threads, self._options.queue, self._clock, "search")
+        self._counting = ThreadPoolExecutor(1, thread_name_prefix="facets")
 
     async def send(self, call: Call[Query], /) -> Result:
         query = call.payload
@@ -89,7 +91,7 @@ class TantivyEngine:
             with self._looking:
                 found = self._opened.get(query.index) or self._open(query.index)
         with readable():
-            return found.search(query)
+            return found.search(query, self._counting)
 
     def _look(self) -> None:
         """See what was committed or switched since, if anything was; raises `Unreadable` if not all of it can be."""
@@ -137,6 +139,7 @@ class TantivyEngine:
 
     async def aclose(self) -> None:
         await self._threads.aclose()
+        self._counting.shutdown()
 
     def __repr__(self) -> str:
         return f"TantivyEngine({', '.join(self._indices)})"

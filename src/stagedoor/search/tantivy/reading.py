@@ -1,6 +1,7 @@
 """Searching one open version of an index: blocking, for a thread."""
 
 from collections.abc import Iterable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,11 +40,15 @@ class Opened:
         """Return the newest committed state of the same version."""
         return state(self.index, self.version, self.files, self.path, self.terms)
 
-    def search(self, query: Query) -> Result:
-        """Answer a query that fits the index."""
+    def search(self, query: Query, beside: Executor) -> Result:
+        """Answer a query that fits the index; what is counted is counted `beside`, while the page is looked for."""
         schema = self.files.schema
         version = Version(self.index, schema, self.terms)
         asked = compiled(query.clause, version, ranked=query.by_relevance, found=self._having)
+        members = asked
+        if query.facets and query.by_relevance:
+            members = compiled(query.clause, version, found=self._having)
+        counting = [(name, beside.submit(self._counted, name, members)) for name in query.facets]
         pages = Pages(
             self.searcher, self.stored, schema, asked, self.landmarks if query.clause == All() else None
         )
@@ -54,10 +59,7 @@ class Opened:
             keys = query.sort_keys()
             found = pages.sorted(steps_of(keys, self.index), query.offset, query.limit)
             documents = in_order(self.stored.at(found), keys, self.index)
-        members = asked
-        if query.facets and query.by_relevance:
-            members = compiled(query.clause, version, found=self._having)
-        counted = tuple((name, self._counted(name, members)) for name in query.facets)
+        counted = tuple((name, counts.result()) for name, counts in counting)
         shown = narrowed(documents, query.fields, self.index)
         return Result(total=pages.total, documents=shown, facets=counted)
 
