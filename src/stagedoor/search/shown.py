@@ -23,11 +23,11 @@ _RUNS: Final = re.compile(rf"((?:[^\W_]|['\u2019{MARKS}])+)")
 
 def marked(text: str, asked: str, *, before: str = "<em>", after: str = "</em>") -> str | None:
     """Return a text with the words marked that a question met, escaped for HTML; None if it met none."""
-    for said in (asked, other_layout(asked)):
-        meets = _meeting(said)
-        parts = [_marked_chunk(part, meets, before, after) for part in _PARTS.split(text)]
+    chunks = _PARTS.split(text)
+    for read_as in (str, other_layout):
+        parts = [*map(_marking(read_as(asked), before, after), chunks)]
         if any(found for _, found in parts):
-            return "".join(part for part, _ in parts)
+            return "".join([part for part, _ in parts])
     return None
 
 
@@ -58,6 +58,12 @@ def _nearest(word: Run, known: list[Run], errors: int) -> str:
 
 
 @lru_cache(16)  # one question is asked of all the texts of a page, in which words come again
+def _marking(asked: str, before: str, after: str) -> Callable[[str], tuple[str, bool]]:
+    """Return what marks a chunk between blanks, and tells whether there was anything to mark."""
+    meets = _meeting(asked)
+    return lru_cache(4_096)(lambda chunk: _marked_chunk(chunk, meets, before, after))
+
+
 def _meeting(asked: str) -> Callable[[Run], bool]:
     """Return what tells whether a word was met, as it is or with errors; stop words where there is no other."""
     question = read_first(asked)

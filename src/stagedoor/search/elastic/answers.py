@@ -109,8 +109,8 @@ def page_of(asked: Quick, query: Query, found: Found, index: Index) -> list[Docu
     return documents if query.by_relevance else in_order(documents, query.sort_keys(), index)
 
 
-def result_of(total: int, found: Found, documents: list[Document], query: Query, index: Index) -> Result:
+def result_of(counted: Found, documents: list[Document], query: Query, index: Index) -> Result:
     """Return a page; a total that was counted a moment earlier is at least what the page proves."""
     seen = query.offset + len(documents) if documents else 0
     shown = narrowed(documents, query.fields, index)
-    return Result(total=max(total, seen), documents=shown, facets=found.facets)
+    return Result(total=max(counted.total, seen), documents=shown, facets=counted.facets)

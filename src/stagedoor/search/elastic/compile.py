@@ -87,7 +87,7 @@ class Quick:
 
     page: Body
     exact: Body
-    count: Body | None  # what to ask for the total, if the page does not say it
+    count: Body | None  # what to ask for the total and facets, if the page does not say them
     lead: int  # hits before the page
     steps: tuple[Step, ...]
     road: Road | None  # along which the page lies, if it is one of all documents
@@ -97,7 +97,8 @@ class Quick:
 
 def plain(query: Query, index: Index) -> Body:
     """Return the body of a search that fits the index, without physical fields."""
-    return _body(query, _Clauses(index, ranked=query.by_relevance), _plain_sort(query, index))
+    clauses = _Clauses(index, ranked=query.by_relevance)
+    return _body(query, clauses, _plain_sort(query, index)) | _facets(query)
 
 
 def quick(query: Query, index: Index, *, summed: bool = True) -> Quick:
@@ -117,9 +118,11 @@ def quick(query: Query, index: Index, *, summed: bool = True) -> Quick:
         "size": query.limit + lead + (1 if query.limit else 0),
     }
     count = None
-    if _is_long(query):
+    if _is_counted_apart(query):
         page["track_total_hits"] = False
-        count = _counted(replace(clauses, ranked=False).whole(query.clause))
+        count = _counted(replace(clauses, ranked=False).whole(query.clause)) | _facets(query)
+    else:
+        page |= _facets(query)
     road = _road(query, steps[0].keys[0])
     least = LEAST if summed else 0
     return Quick(page=page, exact=exact, count=count, lead=lead, steps=steps, road=road, least=least)
@@ -142,15 +145,21 @@ def _body(query: Query, clauses: "_Clauses", sort: list[Body]) -> Body:
         "size": query.limit,
         "track_total_hits": True,
     }
-    if query.facets:
-        body["aggs"] = {name: {"terms": {"field": name, "size": _VALUES}} for name in query.facets}
     if query.fields:  # and what the order within a page is made of
         body["_source"] = list(dict.fromkeys((*query.fields, *(key.field for key in query.sort_keys()))))
     return body
 
 
-def _is_long(query: Query) -> bool:
+def _facets(query: Query) -> Body:
+    named = {name: {"terms": {"field": name, "size": _VALUES}} for name in query.facets}
+    return {"aggs": named} if named else {}
+
+
+def _is_counted_apart(query: Query) -> bool:
+    """Tell whether a search of its own counts, which needs no scores; with facets two texts are found in its time."""
     texts = texts_of(query.clause)
+    if query.facets and query.by_relevance:
+        return True
     return len(texts) == 1 and len(read_first(texts[0].text).words) >= _MANY_WORDS
 
 

@@ -100,36 +100,36 @@ class ElasticEngine:
         """Ask for a page where it should be; None if it is not there any more."""
         bodies = [window.narrowed(asked.page), everything(), *([window.before] if window.before else [])]
         parts = [found_in(call.operation, part, index) for part in await self._searches(call, *bodies)]
-        page, total, before = parts[0], parts[1].total, parts[2].total if window.low else 0
+        page, counted, before = parts[0], parts[1], parts[2].total if window.low else 0
         if len(page.documents) < asked.page["size"]:
             self._landmarks.mistrust(window)
             return None
         if not self._landmarks.correct(window, before):
             return None
-        return await self._settled(call, asked, page, total, window.narrowed(asked.exact), index)
+        return await self._settled(call, asked, page, counted, window.narrowed(asked.exact), index)
 
     async def _throughout(self, call: Call[Query], asked: Quick, index: Index) -> Result:
         if asked.count is None:
             found = found_in(call.operation, await self._search(call, asked.page), index)
-            return await self._settled(call, asked, found, found.total, asked.exact, index)
-        page, counted = await self._searches(call, asked.page, asked.count)
+            return await self._settled(call, asked, found, found, asked.exact, index)
+        page, count = await self._searches(call, asked.page, asked.count)
         found = found_in(call.operation, page, index, asked.least)
-        total = found_in(call.operation, counted, index).total
-        if lacks_some(asked, found, total):
+        counted = found_in(call.operation, count, index)
+        if lacks_some(asked, found, counted.total):
             return await self._throughout(call, quick(call.payload, index, summed=False), index)
-        return await self._settled(call, asked, found, total, asked.exact, index)
+        return await self._settled(call, asked, found, counted, asked.exact, index)
 
     async def _settled(
-        self, call: Call[Query], asked: Quick, found: Found, total: int, exact: Body, index: Index
+        self, call: Call[Query], asked: Quick, found: Found, counted: Found, exact: Body, index: Index
     ) -> Result:
         """Return what was found, or if that is not sure to be the page, what is found by the values themselves."""
         query = call.payload
         if asked.road is not None:
             self._landmarks.learn(asked.road, query.offset - asked.lead, found.keys)
         if sure(asked, query, found):
-            return result_of(total, found, page_of(asked, query, found, index), query, index)
+            return result_of(counted, page_of(asked, query, found, index), query, index)
         found = found_in(call.operation, await self._search(call, exact), index, asked.least)
-        return result_of(total, found, found.documents, query, index)
+        return result_of(counted, found.documents, query, index)
 
     async def _plainly(self, call: Call[Query], index: Index) -> Result:
         """Ask an index that others have filled, and remember which: the name may stand for one of ours later."""
@@ -139,7 +139,7 @@ class ElasticEngine:
             known = self._foreign.setdefault(index.name, found.version)
             if known != found.version:
                 del self._foreign[index.name]
-        return result_of(found.total, found, found.documents, query, index)
+        return result_of(found, found.documents, query, index)
 
     async def _search(self, call: Call[Query], body: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON
         return await self._ask(call, f"/{quote(call.payload.index)}/_search", body)
