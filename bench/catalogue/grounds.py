@@ -75,7 +75,9 @@ class Grounds:
     def _fits(self) -> bool:
         folder = Folder(self.folder / "index")
         current = [(folder.current(index.name), index) for index in INDICES]
-        return all(version is not None and folder.is_current(version, index) for version, index in current)
+        return all(
+            version is not None and folder.secret(version, index) is not None for version, index in current
+        )
 
     def _step(self, name: str, words: Sequence[str], settings: dict[str, str]) -> None:
         print(f"{name}: cinema {' '.join(words)} ...", flush=True)

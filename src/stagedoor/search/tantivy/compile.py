@@ -36,15 +36,15 @@ from stagedoor.search.schema import Index, Keyword
 from stagedoor.search.tantivy.fields import THERE, whole_key
 from stagedoor.search.tantivy.keywords import Terms
 
-__all__ = ["Version", "any_term", "compiled", "everything"]
+__all__ = ["Layout", "any_term", "compiled", "everything"]
 
 everything = Query.all_query
 Found: TypeAlias = Callable[[Same, Query], Iterable[str]]  # ids of documents, of candidates
 
 
 @value()
-class Version:
-    """One version of an index, as it is asked."""
+class Layout:
+    """How one version of an index is laid out: what it declares, its physical fields, and what draws its keywords."""
 
     index: Index
     schema: tantivy.Schema
@@ -55,9 +55,9 @@ def _unknown(clause: Same, _: Query) -> Iterable[str]:
     raise ValueError(f"{clause.path!r} is asked object by object, which only a reader can")
 
 
-def compiled(clause: Clause, version: Version, *, ranked: bool = False, found: Found = _unknown) -> Query:
+def compiled(clause: Clause, layout: Layout, *, ranked: bool = False, found: Found = _unknown) -> Query:
     """Return a clause that fits the index as a query; its scores say something only if `ranked`, which costs."""
-    must, must_not, scored = _sorted_out(clause, version, ranked=ranked, found=found)
+    must, must_not, scored = _sorted_out(clause, layout, ranked=ranked, found=found)
     parts = [(Occur.Must, Query.const_score_query(query, 0.0)) for query in must]
     parts += [(Occur.MustNot, query) for query in must_not]
     parts += [(Occur.Must, query) for query in scored]
@@ -69,36 +69,36 @@ def compiled(clause: Clause, version: Version, *, ranked: bool = False, found: F
 
 
 def _sorted_out(
-    clause: Clause, version: Version, *, ranked: bool, found: Found
+    clause: Clause, layout: Layout, *, ranked: bool, found: Found
 ) -> tuple[list[Query], list[Query], list[Query]]:
     """Return what filters, what excludes and what also ranks, from a conjunction of any depth."""
     match clause:
         case All():
-            inner = [_sorted_out(part, version, ranked=ranked, found=found) for part in clause.clauses]
+            inner = [_sorted_out(part, layout, ranked=ranked, found=found) for part in clause.clauses]
             must, must_not, scored = ([*chain.from_iterable(part[i] for part in inner)] for i in range(3))
             return must, must_not, scored
         case Not():
-            return [], [compiled(clause.clause, version, found=found)], []
+            return [], [compiled(clause.clause, layout, found=found)], []
         case Match() | Begins():
-            return [], [], [_match(clause, version, ranked=ranked)]
+            return [], [], [_match(clause, layout, ranked=ranked)]
         case Either():
-            return [_either(compiled(part, version, found=found) for part in clause.clauses)], [], []
+            return [_either(compiled(part, layout, found=found) for part in clause.clauses)], [], []
         case Same():
-            return [_same(clause, version, found)], [], []
+            return [_same(clause, layout, found)], [], []
         case _:
-            return [_value(clause, version)], [], []
+            return [_value(clause, layout)], [], []
 
 
-def _value(clause: Term | AnyOf | Between | Exists | Phrase, version: Version) -> Query:
+def _value(clause: Term | AnyOf | Between | Exists | Phrase, layout: Layout) -> Query:
     match clause:
         case Term() | AnyOf():
-            return _any_of(clause.field, values_in(clause), version)
+            return _any_of(clause.field, values_in(clause), layout)
         case Between():
-            return _between(clause, version)
+            return _between(clause, layout)
         case Exists():
-            return Query.term_query(version.schema, THERE, clause.field, "basic")
+            return Query.term_query(layout.schema, THERE, clause.field, "basic")
         case Phrase():
-            return _phrase(in_order(clause.field), wanted(clause.text), version.schema)
+            return _phrase(in_order(clause.field), wanted(clause.text), layout.schema)
     assert_never(clause)
 
 
@@ -108,8 +108,8 @@ def _phrase(field: str, words: Sequence[str], schema: tantivy.Schema) -> Query:
     return _either(Query.term_query(schema, field, word, "position") for word in words)
 
 
-def _any_of(field: str, values: tuple[Scalar, ...], version: Version) -> Query:
-    index, schema = version.index, version.schema
+def _any_of(field: str, values: tuple[Scalar, ...], layout: Layout) -> Query:
+    index, schema = layout.index, layout.schema
     leaf = index.paths[field]
     if index.is_number(field):
         return _either(Query.term_query(schema, field, rank(float(value))) for value in values)
@@ -119,17 +119,17 @@ def _any_of(field: str, values: tuple[Scalar, ...], version: Version) -> Query:
     texts = [value for value in values if isinstance(value, str)]
     if index.is_facet(field):
         return _either(Query.term_query(schema, field + "%", text, "basic") for text in texts)
-    return any_term(field, texts, version)
+    return any_term(field, texts, layout)
 
 
-def any_term(field: str, values: Iterable[str], version: Version) -> Query:
+def any_term(field: str, values: Iterable[str], layout: Layout) -> Query:
     """Return the documents with any of these keywords: as single terms, which is four times as fast as a term set."""
-    terms = map(version.terms.one, values)
-    return _either(Query.term_query(version.schema, field, term) for term in terms)
+    terms = map(layout.terms.one, values)
+    return _either(Query.term_query(layout.schema, field, term) for term in terms)
 
 
-def _between(clause: Between, version: Version) -> Query:
-    index, schema = version.index, version.schema
+def _between(clause: Between, layout: Layout) -> Query:
+    index, schema = layout.index, layout.schema
     bounds = bounds_of(index, clause.field, clause.low, clause.high)
     if bounds is None:
         return Query.empty_query()
@@ -140,20 +140,20 @@ def _between(clause: Between, version: Version) -> Query:
     return Query.range_query(schema, clause.field, FieldType.Unsigned, low, high)
 
 
-def _same(clause: Same, version: Version, found: Found) -> Query:
+def _same(clause: Same, layout: Layout, found: Found) -> Query:
     """Return the documents that `found` sees to have such an object, of those that may have one."""
-    inner = version.index.objects[clause.path].paths
+    inner = layout.index.objects[clause.path].paths
     may = [
-        _any_of(f"{clause.path}.{one.field}", values_in(one), version)
+        _any_of(f"{clause.path}.{one.field}", values_in(one), layout)
         for one in clause.clauses
         if not isinstance(one, Between) and isinstance(inner[one.field], Keyword)
     ]
     candidates = Query.boolean_query([(Occur.Must, one) for one in may]) if may else everything()
-    return any_term(ID, found(clause, candidates), version)
+    return any_term(ID, found(clause, candidates), layout)
 
 
-def _match(clause: Words, version: Version, *, ranked: bool) -> Query:
-    index, schema = version.index, version.schema
+def _match(clause: Words, layout: Layout, *, ranked: bool) -> Query:
+    index, schema = layout.index, layout.schema
     ranking = ranking_of(clause, index)
     if ranking is None:
         return Query.empty_query()

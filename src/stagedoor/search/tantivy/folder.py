@@ -64,10 +64,6 @@ class Folder:
         match = _VERSION.fullmatch(version)
         return version if match and match["name"] == name and self.path(version).is_dir() else None
 
-    def is_current(self, version: str, index: Index) -> bool:
-        """Tell whether a version was made for this declaration, by this release's rules."""
-        return self.secret(version, index) is not None
-
     def secret(self, version: str, index: Index) -> bytes | None:
         """Return what a version's keywords are drawn by; None if it was made for another declaration or release."""
         try:

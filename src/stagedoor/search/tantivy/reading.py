@@ -11,7 +11,7 @@ from stagedoor.search.objects import meets_same
 from stagedoor.search.order import in_facet_order, in_order, narrowed
 from stagedoor.search.query import ID, All, Query, Result, Same
 from stagedoor.search.schema import Index
-from stagedoor.search.tantivy.compile import Version, compiled
+from stagedoor.search.tantivy.compile import Layout, compiled
 from stagedoor.search.tantivy.fields import DIVIDED
 from stagedoor.search.tantivy.keywords import Terms
 from stagedoor.search.tantivy.landmarks import Landmarks
@@ -27,27 +27,25 @@ _MOST = 65_000  # values of a facet
 class Opened:
     """One state of one version: searches see it unchanged while they run."""
 
-    index: Index
+    layout: Layout
     version: str
     files: tantivy.Index
     searcher: tantivy.Searcher
     stored: Stored
     landmarks: Landmarks
     path: Path
-    terms: Terms
 
     def renewed(self) -> "Opened":
         """Return the newest committed state of the same version."""
-        return state(self.index, self.version, self.files, self.path, self.terms)
+        return state(self.layout, self.version, self.files, self.path)
 
     def search(self, query: Query, beside: Executor) -> Result:
         """Answer a query that fits the index; what is counted is counted `beside`, while the page is looked for."""
-        schema = self.files.schema
-        version = Version(self.index, schema, self.terms)
-        asked = compiled(query.clause, version, ranked=query.by_relevance, found=self._having)
+        index, schema = self.layout.index, self.layout.schema
+        asked = compiled(query.clause, self.layout, ranked=query.by_relevance, found=self._having)
         members = asked
         if query.facets and query.by_relevance:
-            members = compiled(query.clause, version, found=self._having)
+            members = compiled(query.clause, self.layout, found=self._having)
         counting = [(name, beside.submit(self._counted, name, members)) for name in query.facets]
         pages = Pages(
             self.searcher, self.stored, schema, asked, self.landmarks if query.clause == All() else None
@@ -57,10 +55,10 @@ class Opened:
             documents = self.stored.at(found)
         else:
             keys = query.sort_keys()
-            found = pages.sorted(steps_of(keys, self.index), query.offset, query.limit)
-            documents = in_order(self.stored.at(found), keys, self.index)
+            found = pages.sorted(steps_of(keys, index), query.offset, query.limit)
+            documents = in_order(self.stored.at(found), keys, index)
         counted = tuple((name, counts.result()) for name, counts in counting)
-        shown = narrowed(documents, query.fields, self.index)
+        shown = narrowed(documents, query.fields, index)
         return Result(total=pages.total, documents=shown, facets=counted)
 
     def _having(self, clause: Same, candidates: tantivy.Query) -> Iterable[str]:
@@ -68,7 +66,7 @@ class Opened:
         most = max(1, self.searcher.num_docs)
         hits = self.searcher.search(candidates, most, count=False).hits
         held = (self.stored.at([address])[0] for _, address in hits)
-        return [one[ID] for one in held if meets_same(one, clause, self.index)]
+        return [one[ID] for one in held if meets_same(one, clause, self.layout.index)]
 
     def _counted(self, path: str, asked: tantivy.Query) -> tuple[tuple[str, int], ...]:
         terms = {"terms": {"field": path + "%", "size": _MOST, "segment_size": _MOST}}
@@ -81,13 +79,14 @@ def opened(path: Path, version: str, index: Index, secret: bytes) -> Opened:
     files = tantivy.Index.open(str(path))
     files.register_tokenizer(DIVIDED, divider())
     files.config_reader("manual")
-    return state(index, version, files, path, Terms(secret))
+    return state(Layout(index, files.schema, Terms(secret)), version, files, path)
 
 
-def state(index: Index, version: str, files: tantivy.Index, path: Path, terms: Terms) -> Opened:
+def state(layout: Layout, version: str, files: tantivy.Index, path: Path) -> Opened:
     """Return the newest committed state of a version that is open."""
     searcher, stored = newest(files, path)
-    return Opened(index, version, files, searcher, stored, Landmarks(searcher, files.schema), path, terms)
+    landmarks = Landmarks(searcher, files.schema)
+    return Opened(layout, version, files, searcher, stored, landmarks, path)
 
 
 def divider() -> tantivy.TextAnalyzer:

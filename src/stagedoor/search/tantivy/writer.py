@@ -18,7 +18,7 @@ import tantivy
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index
-from stagedoor.search.tantivy.compile import Version, any_term
+from stagedoor.search.tantivy.compile import Layout, any_term
 from stagedoor.search.tantivy.fields import DIVIDED, builder, schema_of
 from stagedoor.search.tantivy.folder import Folder
 from stagedoor.search.tantivy.keywords import SECRET_BYTES, Terms
@@ -53,7 +53,7 @@ class _Open:
         # A commit that died has left files without a note of them, under names that the next one may want.
         self.writer.garbage_collect_files()
         terms = Terms(secret)
-        self.version = Version(index, self.files.schema, terms)
+        self.layout = Layout(index, self.files.schema, terms)
         self.build: Callable[[Document], str] = builder(index, terms)
 
     def apply(self, changes: Sequence[Change]) -> tuple[Refused, ...]:
@@ -84,7 +84,7 @@ class _Open:
             return
         new = self.behind is not None and min(gone) > self.behind
         if not new:
-            self.writer.delete_documents_by_query(any_term(ID, gone, self.version))
+            self.writer.delete_documents_by_query(any_term(ID, gone, self.layout))
         if self.behind is not None:
             self.behind = max(self.behind, *gone)
 
