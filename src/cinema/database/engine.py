@@ -218,8 +218,13 @@ def _reaching() -> Iterator[None]:
 
 
 def _judge(context: ExceptionContext) -> None:
-    """Hear of each error on a connection: `DatabaseUnavailable` for an outage, and no pool keeps what was lost."""
+    """Hear of each error on a connection: `DatabaseUnavailable` for an outage, and no pool keeps what was lost.
+
+    To SQLAlchemy a statement that is cancelled has lost its connection, too: whoever was told to leave has to leave.
+    """
     error = context.original_exception
+    if not isinstance(error, Exception):
+        return
     sent = context.execution_context is not None or hasattr(error, "sqlstate")  # it is the driver who says it
     if context.connection is None or not sent:
         return

@@ -241,3 +241,31 @@ async def test_a_fault_of_the_work_itself_passes_as_it_is(database: Database, fa
     for way in (database.read, database.write):
         with pytest.raises(fault):
             await way(failing)
+
+
+@pytest.mark.parametrize("how", ["read", "write"])
+async def test_who_is_told_to_leave_leaves_wherever_the_statement_is(database_url: str, how: str) -> None:
+    """T1: SQLAlchemy calls a cancelled statement a connection that was lost; that was asked again, and nobody left."""
+    database = open_database(database_url, 1)
+    work = getattr(database, how)
+    await work(lambda connection: connection.execute(text("SELECT 1")).all())
+    for turns in range(40):  # of the loop, each of them another await of the statement
+        asking = asyncio.create_task(
+            work(lambda connection: connection.execute(text("SELECT pg_sleep(0.05)")).all())
+        )
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    for seconds in (0.001, 0.01, 0.03):
+        asking = asyncio.create_task(
+            work(lambda connection: connection.execute(text("SELECT pg_sleep(0.05)")).all())
+        )
+        await asyncio.sleep(seconds)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    assert await work(lambda connection: connection.execute(text("SELECT 2")).scalar_one()) == 2
+    await database.close()
