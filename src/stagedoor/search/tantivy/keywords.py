@@ -13,7 +13,7 @@ beside it: who can read that can read the index, and nobody else can make ids th
 import re
 from binascii import a2b_hex
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from hashlib import blake2b
 from struct import Struct
 from typing import Final
@@ -63,7 +63,7 @@ class Terms:
         return int.from_bytes(blake2b(keyword.encode(), digest_size=8, key=self._secret).digest())
 
 
-@cache
+@lru_cache(64)  # a list of thousands takes 100 KB
 def _terms_in(count: int) -> Struct:
     """Return where the terms stand in so many products of 256 bits."""
     return Struct(">" + "16xQ8x" * count)
