@@ -23,6 +23,10 @@ before anything is lost. Ours differs where theirs fail in a gateway with time-o
   long as there is a pause every other second.
 - A fall is a measurement too: where a quarter less under way leaves calls as slow as they were, they do not wait for
   one another there, and the time without a queue has become longer.
+- A call that is not answered although nearly nothing else is under way says nothing of how many may be: so ask the
+  probes of a breaker. And where nothing at all was answered, the first answer ends it: the service did not queue, it
+  was away. What was lost then is forgotten, what a call takes is what it took before, and the limit is at least that
+  of a service nobody knows yet, if so much was in time (cf. the restart window, RFC 5681 4.1).
 - It begins small and doubles while calls are in time, as it does on its way back (slow start, RFC 5681 3.1).
 """
 
@@ -50,6 +54,7 @@ _PLATEAU: Final = (
 _PAUSE: Final = 0.25  # the same after a fall that was not of our making
 _KEPT: Final = 0.85  # of the limit before such a fall: so far the way back is short
 _COLLAPSE: Final = 0.5  # of a window's calls lost: more is no matter of a few calls too many
+_ALONE: Final = 1.5  # calls under way on average, and less: they did not wait for one another
 _LESS: Final = 0.75  # of the places at which a fall began: if calls take ...
 _AS_SLOW: Final = 0.9  # ... as long as there, they do not wait for one another
 _BOLD: Final = 1.25  # how it grows where no delay is seen, until calls were late for the first time
@@ -86,8 +91,8 @@ class Gradient:
 
     __slots__ = (
         "_base", "_before", "_begun", "_count", "_doubted", "_dropped", "_due", "_falling", "_from", "_known", "_least",
-        "_load", "_most", "_patient", "_settling", "_start", "_sum", "_target", "_tried", "_wanted", "limit", "places",
-        "rtt",
+        "_load", "_most", "_patient", "_settling", "_silent", "_start", "_sum", "_target", "_tried", "_wanted", "limit",
+        "places", "rtt",
     )  # fmt: skip
 
     def __init__(self, *, target: float, most: int, least: int = 1, start: int = 10) -> None:
@@ -107,6 +112,7 @@ class Gradient:
         self._tried = False  # the last window raised it above what was known to be in time
         self._settling = False  # it dips
         self._doubted = math.inf  # when the base is measured again
+        self._silent = False  # nothing was answered in the window before
         self._begin(-math.inf, 0.0)
 
     def ended(self, now: float, began: float, under_way: int, *, dropped: bool = False) -> None:
@@ -116,6 +122,9 @@ class Gradient:
         """
         if began < self._begun:  # under another limit
             return
+        if not dropped and (self._silent or (self._dropped and self._is_silent())):
+            self._answered_again(now, now - began)
+            return
         self._load += under_way
         self._count += 1
         self._sum += now - began
@@ -123,6 +132,22 @@ class Gradient:
             self._dropped += 1
         if now >= self._due and self._count >= self._wanted:
             self._close(now)
+
+    def _is_silent(self) -> bool:
+        """Tell whether half of a window has gone by and nothing was answered."""
+        return self._dropped == self._count and 2 * self._count >= self._wanted
+
+    def _answered_again(self, now: float, seconds: float) -> None:
+        """Begin again after a time in which nothing was answered.
+
+        What the first answer took tells little: the rest of that time is in it.
+        """
+        self._silent = self._settling = False
+        self.rtt = min(seconds, self._base) if self._base else seconds
+        if seconds <= self.in_time:
+            self.limit = max(self.limit, min(self._start, self._known))
+        self.places = int(self.limit)
+        self._begin(now, self.rtt)
 
     def _begin(self, now: float, seconds: float) -> None:
         self._begun = now
@@ -134,6 +159,10 @@ class Gradient:
     def _close(self, now: float) -> None:
         """Learn from a window, and begin the next."""
         mean, used = self._sum / self._count, self._load / (self._count * self.places)
+        self._silent = self._dropped == self._count
+        if self._dropped and self._load < _ALONE * self._count:  # fewer would have fared no better
+            self._begin(now, mean)
+            return
         self.rtt = (self.rtt + mean) / 2 if self.rtt else mean
         if self._settling:
             self._settling, self._doubted = False, math.inf
