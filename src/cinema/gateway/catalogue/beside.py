@@ -5,12 +5,13 @@ from typing import Any
 
 from cinema.gateway.catalogue.views import Document, name_of, objects_in
 from stagedoor._upstream import Upstream
-from stagedoor.search.query import AnyOf, Query, Result, Words, texts_of
+from stagedoor.search.query import All, AnyOf, Clause, Query, Result, Words, texts_of
 from stagedoor.search.shown import marked, meant
 from stagedoor.search.words import read_first
 
-__all__ = ["counted", "did_you_mean", "display_string", "highlight", "suggested"]
+__all__ = ["counted", "did_you_mean", "display_string", "genres_of", "highlight", "suggested"]
 
+FIRST = 100  # genres whose names are asked for while it is not yet known which are counted
 _PEOPLE = {"actors_names": "actors", "writers_names": "writers", "directors_names": "directors"}
 
 
@@ -50,17 +51,26 @@ def display_string(text: str) -> bytes:
     return b'%"' + b"".join(said) + b'"'
 
 
-async def counted(search: Upstream[Query, Result], result: Result) -> dict[str, Any]:
-    """Return the genres that were counted, with their names."""
+async def genres_of(search: Upstream[Query, Result], *ids: str) -> Result:
+    """Return the ids and names of genres: of these, or without any of the first."""
+    clause: Clause = AnyOf("id", ids) if ids else All()
+    asked = Query(index="genres", clause=clause, limit=len(ids) or FIRST, fields=("id", "name"))
+    return await search.call("facets", asked)
+
+
+async def counted(search: Upstream[Query, Result], result: Result, first: Result) -> dict[str, Any]:
+    """Return the genres that were counted, with their names; those that are not among the first are asked for."""
     if not result.facets:
         return {}
     ((_, counts),) = result.facets
-    ids = tuple(one for one, _ in counts)
-    asked = Query(index="genres", clause=AnyOf("id", ids), limit=len(ids), fields=("id", "name"))
-    found = (await search.call("facets", asked)).documents if ids else ()
-    names = {genre["id"]: genre.get("name") or "" for genre in found}
-    genres = [{"id": one, "name": names.get(one, ""), "count": count} for one, count in counts]
-    return {"facets": {"genres": genres}}
+    genres = list(first.documents)
+    if first.total > len(genres):
+        known = {genre["id"] for genre in genres}
+        if further := [one for one, _ in counts if one not in known]:
+            genres += (await genres_of(search, *further)).documents
+    names = {genre["id"]: genre.get("name") or "" for genre in genres}
+    said = [{"id": one, "name": names.get(one, ""), "count": count} for one, count in counts]
+    return {"facets": {"genres": said}}
 
 
 def suggested(typed: str, films: Sequence[Document], persons: Sequence[Document]) -> list[dict[str, str]]:

@@ -4,7 +4,14 @@ from asyncio import gather
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeAlias
 
-from cinema.gateway.catalogue.beside import counted, did_you_mean, display_string, highlight, suggested
+from cinema.gateway.catalogue.beside import (
+    counted,
+    did_you_mean,
+    display_string,
+    genres_of,
+    highlight,
+    suggested,
+)
 from cinema.gateway.catalogue.paging import Paging, Pairs, links
 from cinema.gateway.catalogue.views import Document, objects_in
 from stagedoor._requests import Headers
@@ -79,14 +86,13 @@ class ListQuestion:
 
     async def page(self) -> Page:
         """Ask the index; raises `NotHere`."""
-        result = await self.find(self.search, self.filters, self.id)
+        result, more = await self._found()
         shape = self.shape
         items = [shape.view(document) for document in result.documents]
         texts = texts_of(self.filters.to_query().clause)
         if self.highlighted and texts:
             for item, document in zip(items, result.documents, strict=True):
                 item["highlight"] = highlight(texts, document)
-        more = await counted(self.search, result)
         fields = [(_TOTAL, b"%d" % result.total)]
         if said := did_you_mean(self.filters.to_query(), result.documents):
             more["did_you_mean"] = said
@@ -97,6 +103,14 @@ class ListQuestion:
             *tags_of_all(shape.kind, result.documents),
         )
         return page_of(shape.whole(items, more), fields=tuple(fields), tags=tags)
+
+    async def _found(self) -> tuple[Result, dict[str, Any]]:
+        """Return what was found, and what is said beside it of how many there are of each genre."""
+        finding = self.find(self.search, self.filters, self.id)
+        if not self.filters.to_query().facets:
+            return await finding, {}
+        result, genres = await gather(finding, genres_of(self.search))
+        return result, await counted(self.search, result, genres)
 
     def fields(self, page: Page, /) -> Headers:
         """Return the links to other pages, with the parameters as they were given."""

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from cinema.gateway.catalogue import beside
 from cinema.gateway.catalogue.beside import display_string
 from tests.cinema.gateway.catalogue.films import ACTION, DRAMA, HAMILL, LUCAS, STAR_WARS, uid
 from tests.cinema.gateway.services import House
@@ -73,6 +74,19 @@ async def test_genres_are_counted_over_all_matches(house: House) -> None:
     }
     assert none == {"results": [], "facets": {"genres": []}}
     assert (await house.client.ask("/v1/films?facet=actors")).status == 422
+
+
+async def test_genres_that_are_not_among_the_first_are_named_too(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """18: names are asked for before it is known which are counted, of so many as there usually are."""
+    monkeypatch.setattr(beside, "FIRST", 1)
+    found = await said(house, "/v1/films?facet=genres")
+
+    assert {(genre["id"], genre["name"]) for genre in found["facets"]["genres"]} == {
+        (DRAMA, "Drama"),
+        (ACTION, "Action"),
+    }
 
 
 @pytest.mark.parametrize(
