@@ -32,7 +32,8 @@ class CircuitRule:
     """When a circuit opens, for how long, and how it closes. Times are seconds.
 
     Three triggers, each enough: `consecutive` failures in a row (None: off); at least `failure_rate` of the calls
-    in the window failed; at least `slow_rate` of them took longer than `slow_after`. Rates are not computed below
+    in the window failed; at least `slow_rate` of them took longer than `slow_after`. A time-out is none of a row if
+    another call was answered meanwhile: then there is a queue, and nobody away. Rates are not computed below
     `minimum` calls (C1). The first probe goes out `probe_after` after opening; each one that fails doubles the wait,
     up to `open_for`. A wait is shortened by up to `jitter` of itself, so that workers that opened together do not
     probe together.
@@ -70,6 +71,7 @@ class Circuit:
     """The state of one circuit: `admit` each call, then `record` or `release` its ticket, exactly once."""
 
     __slots__ = (
+        "_answered",
         "_held",
         "_passed",
         "_rule",
@@ -85,6 +87,7 @@ class Circuit:
     def __init__(self, rule: CircuitRule) -> None:
         self._rule = rule
         self.generation = 0
+        self._answered = -math.inf  # when a call was answered last
         self._held = False  # an operator keeps it closed
         self._passed = 0  # probes that succeeded
         self._streak = 0  # failures in a row
@@ -107,13 +110,21 @@ class Circuit:
         self.out += 1
         return self.generation
 
-    def record(self, ticket: int, now: float, failed: bool, slow: bool, roll: float) -> None:
-        """Learn how the call of a ticket ended; `roll`, uniform in [0, 1), shortens the open time."""
+    def record(
+        self, ticket: int, now: float, failed: bool, slow: bool, roll: float, began: float = math.inf
+    ) -> None:
+        """Learn how the call of a ticket ended; `roll`, uniform in [0, 1), shortens the open time.
+
+        `began` is when a call was sent that had no answer in time.
+        """
         if ticket != self.generation:
             return
         if self.state == "closed":
             self.window.add(now, failed, slow)
-            self._streak = self._streak + 1 if failed else 0
+            if not failed:
+                self._streak, self._answered = 0, now
+            elif began >= self._answered:  # none was answered meanwhile
+                self._streak += 1
             if self._tripped() and not self._held:
                 self._open(now, roll)
         elif failed or slow:

@@ -126,7 +126,7 @@ class CircuitBreakerSend(Generic[P, R]):
         asked = context.current()
         shortened = waited or asked.record.waited > 0 or asked.route_deadline is not None
         if is_failure(error, shortened=shortened):
-            self._failed(ticket, began)
+            self._failed(ticket, began, late=isinstance(error, (UpstreamTimeout, asyncio.CancelledError)))
         elif isinstance(error, UpstreamRejected) and self.circuit.state == "half_open":
             self.succeeded(ticket, began, self._now())  # they say no: they are back
         else:
@@ -150,10 +150,11 @@ class CircuitBreakerSend(Generic[P, R]):
         left = None if circuit.until == math.inf else max(circuit.until - now, 0.0)
         return CircuitOpen(call.operation, f"the breaker is {circuit.state}", retry_after=left)
 
-    def _failed(self, ticket: int, began: float) -> None:
+    def _failed(self, ticket: int, began: float, *, late: bool) -> None:
         circuit, now = self.circuit, self._now()
         before = circuit.state
-        circuit.record(ticket, now, True, self._slow(now - began), self._env.rng())
+        slow, roll = self._slow(now - began), self._env.rng()
+        circuit.record(ticket, now, True, slow, roll, began if late else math.inf)
         if circuit.state != before:
             self._moved(before)
 

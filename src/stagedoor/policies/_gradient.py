@@ -24,9 +24,8 @@ before anything is lost. Ours differs where theirs fail in a gateway with time-o
 - A fall is a measurement too: where a quarter less under way leaves calls as slow as they were, they do not wait for
   one another there, and the time without a queue has become longer.
 - A call that is not answered although nearly nothing else is under way says nothing of how many may be: so ask the
-  probes of a breaker. And where nothing at all was answered, the first answer ends it: the service did not queue, it
-  was away. What was lost then is forgotten, what a call takes is what it took before, and the limit is at least that
-  of a service nobody knows yet, if so much was in time (cf. the restart window, RFC 5681 4.1).
+  probes of a breaker. And where nothing at all was answered meanwhile, the first answer ends it: the service did not
+  queue, it was away. What was lost then is forgotten, and what a call takes is what it took before.
 - It begins small and doubles while calls are in time, as it does on its way back (slow start, RFC 5681 3.1).
 """
 
@@ -90,9 +89,9 @@ class Gradient:
     """
 
     __slots__ = (
-        "_base", "_before", "_begun", "_count", "_doubted", "_dropped", "_due", "_falling", "_from", "_known", "_least",
-        "_load", "_most", "_patient", "_settling", "_silent", "_start", "_sum", "_target", "_tried", "_wanted", "limit",
-        "places", "rtt",
+        "_answered", "_base", "_before", "_begun", "_count", "_doubted", "_dropped", "_due", "_falling", "_from",
+        "_known", "_least", "_load", "_most", "_patient", "_settling", "_silent", "_start", "_sum", "_target", "_tried",
+        "_unheard", "_wanted", "limit", "places", "rtt",
     )  # fmt: skip
 
     def __init__(self, *, target: float, most: int, least: int = 1, start: int = 10) -> None:
@@ -112,7 +111,8 @@ class Gradient:
         self._tried = False  # the last window raised it above what was known to be in time
         self._settling = False  # it dips
         self._doubted = math.inf  # when the base is measured again
-        self._silent = False  # nothing was answered in the window before
+        self._answered = -math.inf  # when a call was answered last
+        self._silent = False  # nothing was answered while the calls of the window before were under way
         self._begin(-math.inf, 0.0)
 
     def ended(self, now: float, began: float, under_way: int, *, dropped: bool = False) -> None:
@@ -120,22 +120,25 @@ class Gradient:
 
         `dropped` says that the service did not answer.
         """
+        if not dropped:
+            self._answered = now
         if began < self._begun:  # under another limit
             return
-        if not dropped and (self._silent or (self._dropped and self._is_silent())):
+        if dropped:
+            self._dropped += 1
+            self._unheard += began >= self._answered
+        elif self._silent or (self._unheard and self._is_silent()):
             self._answered_again(now, now - began)
             return
         self._load += under_way
         self._count += 1
         self._sum += now - began
-        if dropped:
-            self._dropped += 1
         if now >= self._due and self._count >= self._wanted:
             self._close(now)
 
     def _is_silent(self) -> bool:
-        """Tell whether half of a window has gone by and nothing was answered."""
-        return self._dropped == self._count and 2 * self._count >= self._wanted
+        """Tell whether half of a window has gone by, and nothing was answered while its calls were under way."""
+        return self._unheard == self._count and 2 * self._count >= self._wanted
 
     def _answered_again(self, now: float, seconds: float) -> None:
         """Begin again after a time in which nothing was answered.
@@ -144,8 +147,6 @@ class Gradient:
         """
         self._silent = self._settling = False
         self.rtt = min(seconds, self._base) if self._base else seconds
-        if seconds <= self.in_time:
-            self.limit = max(self.limit, min(self._start, self._known))
         self.places = int(self.limit)
         self._begin(now, self.rtt)
 
@@ -153,13 +154,13 @@ class Gradient:
         self._begun = now
         self._due = now + max(_SHORTEST, seconds)
         self._wanted = max(2, min(_ENOUGH, self.places))
-        self._count = self._dropped = self._load = 0
+        self._count = self._dropped = self._unheard = self._load = 0
         self._sum = 0.0
 
     def _close(self, now: float) -> None:
         """Learn from a window, and begin the next."""
         mean, used = self._sum / self._count, self._load / (self._count * self.places)
-        self._silent = self._dropped == self._count
+        self._silent = self._unheard == self._count
         if self._dropped and self._load < _ALONE * self._count:  # fewer would have fared no better
             self._begin(now, mean)
             return

@@ -84,10 +84,10 @@ def orders_of(call: Call[HttpRequest]) -> HttpResponse:
 class Ground:
     """The gateway of the platform, over services of so many places."""
 
-    def __init__(self, places: int, seconds: float, **settings: Any) -> None:
+    def __init__(self, places: int, seconds: float, seed: int = 1, **settings: Any) -> None:
         self.clock = ManualClock()
         self.log = BytesIO()
-        rng = random.Random(1)
+        rng = random.Random(seed)
         kinds = {"users": user_of, "orders": orders_of, "products": known}
         self.services = {
             name: Service(self.clock, places, seconds, kind, seed)
@@ -133,19 +133,26 @@ class Ground:
                 yield said["duration_ms"]
 
 
+@pytest.mark.parametrize("seed", [1, 2, 5])
 @pytest.mark.parametrize(("places", "seconds"), [(20, 0.05), (10, 0.02), (5, 0.04)])
 async def test_a11_saturated_services_go_on_answering_and_refusals_take_no_time(
-    places: int, seconds: float
+    places: int, seconds: float, seed: int
 ) -> None:
-    """A11, O8: at five times what they carry nine of ten are answered whole, and well again when it is over."""
-    ground, carried = Ground(places, seconds), places / seconds
-    await ground.offer(carried, 1.0)
-    peak = ground.moment()
-    seen = await ground.offer(5 * carried, 1.0)
-    after = await ground.offer(0.7 * carried, 0.5)
-    refused = sorted(ground.refusals(since=peak))
+    """A11, O8: at five times what they carry nine of ten are answered whole, and well again when it is over.
 
+    It takes half a second to learn what they carry: then it is two of three, and some refusals come late.
+    """
+    ground, carried = Ground(places, seconds, seed), places / seconds
+    await ground.offer(carried, 1.0)
+    at_first = await ground.offer(5 * carried, 0.5)
+    learned = ground.moment()
+    seen = await ground.offer(5 * carried, 1.0)
+    at_once, after = [await ground.offer(0.7 * carried, 0.5) for _ in range(2)]
+    refused = sorted(ground.refusals(since=learned))
+
+    assert at_first["200"] >= 0.66 * 0.5 * carried
     assert seen["200"] >= 0.9 * carried
-    assert after["200"] >= 0.95 * sum(after.values())
+    assert at_once["200"] >= 0.85 * sum(at_once.values())
+    assert after["200"] >= 0.99 * sum(after.values())
     assert refused[int(0.99 * len(refused))] <= 2.0
     assert sum(ground.running.held().values()) == 0

@@ -68,6 +68,38 @@ def test_c7_what_is_no_failure_of_the_upstream_does_not_count(error: BaseExcepti
     assert not is_failure(error, shortened=False)
 
 
+@pytest.mark.parametrize(("answered", "state"), [(0.06, "closed"), (0.02, "open")])
+async def test_c1_time_outs_beside_an_answer_are_none_of_a_row(
+    env: Env, clock: ManualClock, answered: float, state: str
+) -> None:
+    """C1, A11: who answers another call meanwhile has a queue and is not away; an answer before says nothing."""
+    script = ScriptedTransport[int, str](clock).after(answered, "Ann")
+    for _ in range(2):
+        script.fails(UpstreamTimeout, after=0.05)
+    breaker = guarded(script, env)
+    answer = asyncio.ensure_future(breaker(call_of(1)))
+    await clock.advance(0.03)
+    late = [asyncio.ensure_future(breaker(call_of(1))) for _ in range(2)]
+    await clock.advance(0.1)
+    outcomes = await asyncio.gather(answer, *late, return_exceptions=True)
+
+    assert [type(one) for one in outcomes] == [str, UpstreamTimeout, UpstreamTimeout]
+    assert breaker.state == state
+
+
+async def test_c1_what_failed_beside_an_answer_is_one_of_a_row(env: Env, clock: ManualClock) -> None:
+    """C1: only who waits in vain may have stood in a queue."""
+    script = ScriptedTransport[int, str](clock).after(0.02, "Ann")
+    for _ in range(2):
+        script.fails(said(500), after=0.05)
+    breaker = guarded(script, env)
+    asked = [asyncio.ensure_future(breaker(call_of(1))) for _ in range(3)]
+    await clock.advance(0.1)
+    await asyncio.gather(*asked, return_exceptions=True)
+
+    assert breaker.state == "open"
+
+
 @pytest.mark.parametrize("error", [NOT_IN_TIME, asyncio.CancelledError(LATE)], ids=repr)
 def test_d5_an_attempt_that_a_caller_cut_short_teaches_nothing(error: BaseException) -> None:
     """D5: a caller with little patience must not open the breaker for all others."""
