@@ -5,9 +5,25 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, TypeAlias
 
 from stagedoor.errors import ConfigError
+from stagedoor.search.declarations import faults_of
+from stagedoor.search.leaves import (
+    Boolean,
+    Date,
+    Field,
+    Higher,
+    Integer,
+    Keyword,
+    Leaf,
+    More,
+    Nested,
+    Number,
+    Shorter,
+    Text,
+    Tie,
+    Whole,
+)
 from stagedoor.search.query import ID
 
 __all__ = [
@@ -34,97 +50,6 @@ _SINGLE = struct.Struct("f")
 _LARGEST = 3.4028234663852886e38
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Named:
-    name: str
-    also: tuple[str, ...] = ()  # names under which indices filled by others may hold it
-    kept: bool = True  # False: only to be asked for, not part of the documents in answers
-
-
-@dataclass(frozen=True, kw_only=True)
-class Keyword(_Named):
-    """Exact values: an id, a name to compare as a whole; `many` is a list of them. Those of a `facet` are counted.
-
-    One that is not `asked` for is only kept, and costs nothing more.
-    """
-
-    many: bool = False
-    facet: bool = False
-    asked: bool = True
-
-
-@dataclass(frozen=True, kw_only=True)
-class Text(_Named):
-    """Words for `Match`; `sortable` keeps the raw value beside them, for order. `many` is a list of texts.
-
-    A `title` is also found as a whole, and by what it begins with. Texts of the same `together` have a place for all
-    their words, which is quicker to ask than each of theirs; one that is never asked for by itself is not `alone`.
-    One that keeps the order of its words may be asked for `phrases`. The `analyzer` is of English and Russian (`ru_en`,
-    with stems, and small words that do not count alone) or of no language (`plain`: every word counts, as it is).
-    """
-
-    many: bool = False
-    sortable: bool = False
-    title: bool = False
-    together: str = ""
-    alone: bool = True
-    phrases: bool = False
-    analyzer: Literal["ru_en", "plain"] = "ru_en"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Number(_Named):
-    """A number or null, compared in single precision: as the index keeps it, on every engine."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Integer(_Named):
-    """A whole number of 64 bits, or null, compared exactly."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Date(_Named):
-    """A date, with or without a time, as ISO 8601 has it, or null; compared to the millisecond."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Boolean(_Named):
-    """True, false, or null."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Nested(_Named):
-    """A list of objects; `asked` if their fields are asked for, keywords by dotted paths, else they are only kept."""
-
-    fields: tuple[Keyword | Text | Number | Integer | Date | Boolean, ...]
-    asked: bool = False
-
-
-@dataclass(frozen=True)
-class Shorter:
-    """Of equally relevant documents, those whose text here is shorter come first."""
-
-    field: str
-
-
-@dataclass(frozen=True)
-class Higher:
-    """Of equally relevant documents, those whose number here is higher come first; `most` is about the highest."""
-
-    field: str
-    most: float = 10.0
-
-
-@dataclass(frozen=True)
-class More:
-    """Of equally relevant documents, those that hold more of these values come first."""
-
-    fields: tuple[str, ...]
-
-
-Tie: TypeAlias = Shorter | Higher | More
-
-
 @dataclass(frozen=True)
 class WordPlace:
     """Where the words of one text are kept, or of several that are asked for together."""
@@ -134,12 +59,6 @@ class WordPlace:
     title: bool = False
     shared: bool = False
     plain: bool = False
-
-
-Whole: TypeAlias = Integer | Date | Boolean
-Leaf: TypeAlias = Keyword | Text | Number | Whole
-Field: TypeAlias = Leaf | Nested
-"""How one field of a document is indexed and compared."""
 
 
 @dataclass(frozen=True)
@@ -156,8 +75,8 @@ class Index:
     exists: bool = True  # whether fields have a value may be asked
 
     def __post_init__(self) -> None:
-        if not isinstance(self.paths.get(ID), Keyword):
-            raise ConfigError(f"index {self.name!r}: the keyword {ID!r} is missing from its fields")
+        if faults := [*faults_of(self.name, self.fields, self.ties)]:
+            raise ConfigError(f"index {self.name!r}: {'; '.join(faults)}")
         for name in {leaf.together for leaf in self.paths.values() if isinstance(leaf, Text)} - {""}:
             self._validate_alike(name)
         if taken := {place.name for place in self.places if place.shared} & self.paths.keys():
@@ -221,10 +140,7 @@ class Index:
     @cached_property
     def objects(self) -> dict[str, "Index"]:
         """Name the lists of objects that are asked for, with the fields of their objects as an index."""
-        return {
-            name: Index(name, (Keyword(name=ID), *(field for field in nested.fields if field.name != ID)))
-            for name, nested in self.nested.items()
-        }
+        return {name: _Objects(name, nested.fields) for name, nested in self.nested.items()}
 
     @cached_property
     def phrases(self) -> tuple[str, ...]:
@@ -267,6 +183,13 @@ class Index:
     def is_number(self, path: str) -> bool:
         """Tell whether a field holds numbers."""
         return isinstance(self.paths.get(path), Number)
+
+
+class _Objects(Index):
+    """The fields of the objects of a list, which need no id, and may have one of any kind."""
+
+    def __post_init__(self) -> None:
+        pass  # with the index that they are a part of they were judged
 
 
 def _is_plain(text: Text) -> bool:
