@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
@@ -82,6 +82,12 @@ class ValueParameter:
     def schema(self) -> Mapping[str, Any]:
         """Return its JSON Schema."""
         return self.described
+
+    @property
+    def texts(self) -> Sequence[str]:
+        """Return the example as a query string has it."""
+        shown = self.example if isinstance(self.example, list) else [self.example]
+        return [str(one) for one in shown]
 
 
 def parameter_of(kind: Kind[Any], name: str, description: str, **more: Any) -> ValueParameter:  # noqa: ANN401

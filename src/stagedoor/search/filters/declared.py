@@ -1,6 +1,6 @@
 """What every filter is: a class attribute that reads parameters, says what they contribute, and documents itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, Protocol, Self, TypeAlias, TypeVar, cast, overload
 
 from stagedoor._parameters import InputFault, Invalid
@@ -80,6 +80,10 @@ class Declared(Generic[T]):
     def contribution(self, held: T) -> Contribution:
         """Return what a value adds to the query."""
         raise NotImplementedError
+
+    def trials(self) -> Iterator[Contribution]:
+        """Yield what it adds to a query where its examples are given: what an index has to be able to answer."""
+        yield self.contribution(self.read({shown.name: shown.texts for shown in self.parameters()}))
 
     def parameters(self) -> tuple[ValueParameter, ...]:
         """Return how the documentation shows it."""

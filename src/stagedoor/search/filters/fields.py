@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, cast
 
 from stagedoor.errors import ConfigError
+from stagedoor.search.filters.annotated import at_least, take_annotation
 from stagedoor.search.filters.declared import Contribution, Declared, Given, last, pair, read_all
 from stagedoor.search.query import (
     AnyOf,
@@ -89,27 +90,33 @@ class Filter(Declared[T | None]):
         return (parameter_of(self.kind, self.name, text, required=self.required),)
 
 
-class InFilter(Declared[tuple[str, ...]]):
-    """The field has any of these values, of which there are at most `most`. Repeated; none given: no filter."""
+class InFilter(Declared[tuple[T, ...]]):
+    """The field has any of these values, of which there are at most `most`. Repeated; none given: no filter.
+
+    What values are is said by `kind`, or by the annotation (`InFilter[int]`): UUIDs where neither is given.
+    """
 
     meaning = "Only with any of these"
 
     def __init__(
-        self, field: str = "", *, kind: Kind[str] | None = None, most: int = 500, description: str = ""
+        self, field: str = "", *, kind: Kind[Any] | None = None, most: int = 500, description: str = ""
     ) -> None:
+        if most < 1:
+            raise ConfigError(f"at most {most} values are none at all")
         self.field = field
-        self.kind = kind or UuidValue()
+        self.annotated = kind is None
+        self.kind: Kind[Any] = kind or UuidValue()
         self.most = most
         self.description = description
 
-    def read(self, given: Given) -> tuple[str, ...]:
+    def read(self, given: Given) -> tuple[T, ...]:
         raws = given.get(self.name, ())
         if len(raws) > self.most:
             raise fault(self.name, f"must be given at most {self.most} times", "count")
         return tuple(dict.fromkeys(self.kind.read(self.name, raw) for raw in raws))
 
-    def contribution(self, held: tuple[str, ...]) -> Contribution:
-        return AnyOf(self.field or self.name, held) if held else None
+    def contribution(self, held: tuple[T, ...]) -> Contribution:
+        return AnyOf(self.field or self.name, cast("tuple[Scalar, ...]", held)) if held else None
 
     def parameters(self) -> tuple[ValueParameter, ...]:
         text = self.description or f"{self.meaning} values of {self.field or self.name}; up to {self.most}"
@@ -119,13 +126,13 @@ class InFilter(Declared[tuple[str, ...]]):
         return (parameter_of(self.kind, self.name, text, described=described, example=[self.kind.example]),)
 
 
-class NotInFilter(InFilter):
+class NotInFilter(InFilter[T]):
     """The field has none of these values."""
 
     meaning = "Only with none of these"
 
-    def contribution(self, held: tuple[str, ...]) -> Contribution:
-        return Not(AnyOf(self.field or self.name, held)) if held else None
+    def contribution(self, held: tuple[T, ...]) -> Contribution:
+        return Not(AnyOf(self.field or self.name, cast("tuple[Scalar, ...]", held))) if held else None
 
 
 class RangeFilter(Declared[tuple[T | None, T | None]]):
@@ -144,8 +151,9 @@ class RangeFilter(Declared[tuple[T | None, T | None]]):
         description: str = "",
     ) -> None:
         self.field = field
-        self.annotated = kind is None and least is None
-        self.kind: Kind[Any] = kind or NumberValue(least=least)
+        self.annotated = kind is None
+        self.least = least
+        self.kind: Kind[Any] = kind or at_least(least)
         self.description = description
 
     def read(self, given: Given) -> tuple[T | None, T | None]:
@@ -169,10 +177,9 @@ class RangeFilter(Declared[tuple[T | None, T | None]]):
         )
         items = {"anyOf": [dict(self.kind.schema()), {"type": "string", "maxLength": 0}]}
         described = {"type": "array", "items": items, "minItems": 2, "maxItems": 2}
-        most = 10.0 if isinstance(self.kind, NumberValue) else self.kind.example
-        return (
-            parameter_of(self.kind, self.name, text, described=described, example=[self.kind.example, most]),
-        )
+        least = self.kind.example
+        most = max(10.0, self.kind.example) if isinstance(self.kind, NumberValue) else least
+        return (parameter_of(self.kind, self.name, text, described=described, example=[least, most]),)
 
 
 class SearchFilter(Declared[str]):
@@ -279,8 +286,11 @@ class _Joined(Declared[dict[str, Any]]):
     """Several filters under names of their own, whose clauses become one."""
 
     def __init__(self, **filters: Declared[Any]) -> None:
+        if not filters:
+            raise ConfigError(f"{type(self).__name__}: there are no filters in it")
         for name, one in filters.items():
             one.__set_name__(type(self), name)
+            take_annotation(one, type(self), name)
         self.filters = filters
 
     @property

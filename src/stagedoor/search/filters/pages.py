@@ -7,10 +7,11 @@ the rule exactly, so that whoever reads the document, person or program, can tel
 asking. (Positively, as `anyOf` the rectangles inside, it would be as exact; documentation pages would list them all.)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from stagedoor._parameters import InputFault, Invalid, Place
+from stagedoor.errors import ConfigError
 from stagedoor.search.filters.declared import (
     Contribution,
     Declared,
@@ -49,6 +50,14 @@ class _OrderValue:
     __slots__ = ("example", "keys")
 
     def __init__(self, fields: Sequence[OrderingField], example: str) -> None:
+        if not fields:
+            raise ConfigError("an order needs a field to sort by")
+        if strange := [one.name for one in fields if not one.name or one.name.startswith("-")]:
+            raise ConfigError(
+                f"{strange[0]!r} cannot be a sort key: a minus in front is for descending order"
+            )
+        if len({one.name for one in fields}) < len(fields):
+            raise ConfigError(f"a sort key is named twice: {', '.join(one.name for one in fields)}")
         self.keys = {
             sign + one.name: Order(one.field, descending=bool(sign)) for one in fields for sign in ("", "-")
         }
@@ -62,6 +71,15 @@ class _OrderValue:
 
     def schema(self) -> Mapping[str, Any]:
         return {"type": "string", "enum": list(self.keys)}
+
+
+def _size_of(size: Any, most: Any) -> IntegerValue:  # noqa: ANN401 - anybody may have declared it
+    """Return how many results there may be, `size` where nobody says; raises `ConfigError` where that cannot be."""
+    if not (isinstance(size, int) and isinstance(most, int) and 1 <= size <= most <= WINDOW):
+        raise ConfigError(
+            f"{size!r} results of at most {most!r}: wanted are 1 to as many, and at most {WINDOW:,}"
+        )
+    return IntegerValue(least=1, greatest=most, example=size)
 
 
 class OrderingFilter(Declared[tuple[Order, ...]]):
@@ -90,6 +108,9 @@ class OrderingFilter(Declared[tuple[Order, ...]]):
     def contribution(self, held: tuple[Order, ...]) -> Contribution:
         return held
 
+    def trials(self) -> Iterator[Contribution]:
+        yield tuple(self.kind.keys.values())
+
     def parameters(self) -> tuple[ValueParameter, ...]:
         text = self.description or (
             "Sort keys, applied in this order; a minus in front for descending"
@@ -109,7 +130,7 @@ class LimitOffsetFilter(Declared[Window]):
         self.default = Window(0, limit)
         self.max_limit = max_limit
         self.offset = IntegerValue(least=0, example=0)
-        self.limit = IntegerValue(least=1, greatest=max_limit, example=limit)
+        self.limit = _size_of(limit, max_limit)
         self.description = description
 
     def read(self, given: Given) -> Window:
@@ -164,7 +185,7 @@ class LimitFilter(Declared[Window]):
     """How many results to give, of the first ones."""
 
     def __init__(self, *, limit: int = 10, max_limit: int = 100, description: str = "") -> None:
-        self.kind = IntegerValue(least=1, greatest=max_limit, example=limit)
+        self.kind = _size_of(limit, max_limit)
         self.description = description or f"How many results to give, 1 to {max_limit}; not given: {limit}"
 
     def read(self, given: Given) -> Window:
@@ -183,6 +204,8 @@ class FacetFilter(Declared[Facets]):
     """Keywords whose values are counted over all matches, by what clients call them; repeated."""
 
     def __init__(self, *, description: str = "", **fields: str) -> None:
+        if not fields:
+            raise ConfigError("facets need a keyword to count")
         self.fields = fields
         self.kind = ChoiceValue(tuple(fields))
         self.description = description or "Values that are counted over all matches"
@@ -193,6 +216,9 @@ class FacetFilter(Declared[Facets]):
 
     def contribution(self, held: Facets) -> Contribution:
         return held
+
+    def trials(self) -> Iterator[Contribution]:
+        yield Facets(tuple(self.fields.values()))
 
     def parameters(self) -> tuple[ValueParameter, ...]:
         described = {"type": "array", "items": dict(self.kind.schema())}
@@ -215,7 +241,7 @@ class PageNumberFilter(Declared[Window]):
         size_name: str = "page_size",
     ) -> None:
         self.number = IntegerValue(least=1, example=1)
-        self.size = IntegerValue(least=1, greatest=max_size, example=size)
+        self.size = _size_of(size, max_size)
         self.max_size = max_size
         self.number_name = number_name
         self.size_name = size_name

@@ -24,7 +24,9 @@ from stagedoor.errors import ConfigError
 from stagedoor.search.engine import key_of
 from stagedoor.search.filters.annotated import take_annotation
 from stagedoor.search.filters.declared import Declared, Facets, Window, read_all
+from stagedoor.search.filters.fitting import default_of, validate_apart, validate_fit
 from stagedoor.search.query import WINDOW, All, Clause, Order, Query, texts_of
+from stagedoor.search.schema import Index
 from stagedoor.search.values import ValueParameter
 
 __all__ = ["FilterSet", "given_by"]
@@ -33,7 +35,8 @@ __all__ = ["FilterSet", "given_by"]
 class FilterSet:
     """Filters of one index, declared as class attributes; inherited ones are kept unless declared anew.
 
-    `index` names the index; `default` is the order where none is asked for and no text ranks, as in "-imdb_rating".
+    `index` is the index, or its name; given the index itself, a class that does not fit it is refused, not each of its
+    questions. `default` is the order where none is asked for and no text ranks, as in "-imdb_rating".
     A set is made by `parse`, or by name inside a program: `Films(title="star")`; names of no filter contribute
     nothing.
     """
@@ -42,11 +45,12 @@ class FilterSet:
     index: ClassVar[str] = ""
     default: ClassVar[tuple[Order, ...]] = ()
     known: ClassVar[frozenset[str]] = frozenset()  # the names it reads in a query string
+    _whole: ClassVar[Index | None] = None  # the index itself, if it is known
     bound: ClassVar[str] = ""  # what its window must keep to, in words
 
     __slots__ = ("_query", "values")
 
-    def __init_subclass__(cls, *, index: str = "", default: Sequence[str] = ()) -> None:
+    def __init_subclass__(cls, *, index: str | Index = "", default: Sequence[str] = ()) -> None:
         super().__init_subclass__()
         own = {name: one for name, one in vars(cls).items() if isinstance(one, Declared)}
         for name, one in own.items():
@@ -62,8 +66,19 @@ class FilterSet:
         cls.declared = kept | own
         cls.bound = "".join(one.bound for one in cls.declared.values())
         cls.known = frozenset(name for one in cls.declared.values() for name in one.names)
-        cls.index = index or cls.index
-        cls.default = tuple(Order(key.lstrip("-"), key.startswith("-")) for key in default) or cls.default
+        cls.default = default_of(cls.__name__, default) or cls.default
+        validate_apart(cls.__name__, cls.declared)
+        cls._take_index(index)
+
+    @classmethod
+    def _take_index(cls, index: str | Index) -> None:
+        """Note the index, and raise `ConfigError` if it is known and cannot answer these filters."""
+        if isinstance(index, Index):
+            cls._whole, cls.index = index, index.name
+        elif index and index != cls.index:
+            cls._whole, cls.index = None, index
+        if cls._whole is not None:
+            validate_fit(cls.__name__, cls.declared, cls.default, cls._whole)
 
     def __init__(self, **values: Any) -> None:  # noqa: ANN401 - each filter's value has a type of its own
         self.values: Mapping[str, Any] = {
