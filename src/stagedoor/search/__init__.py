@@ -11,6 +11,19 @@ from stagedoor.search.engine import (
     Writer,
     WriterError,
 )
+from stagedoor.search.leaves import (
+    Boolean,
+    Date,
+    Field,
+    Higher,
+    Integer,
+    Keyword,
+    More,
+    Nested,
+    Number,
+    Shorter,
+    Text,
+)
 from stagedoor.search.query import (
     ID,
     WINDOW,
@@ -32,20 +45,7 @@ from stagedoor.search.query import (
     Scalar,
     Term,
 )
-from stagedoor.search.schema import (
-    Boolean,
-    Date,
-    Field,
-    Higher,
-    Index,
-    Integer,
-    Keyword,
-    More,
-    Nested,
-    Number,
-    Shorter,
-    Text,
-)
+from stagedoor.search.schema import Index
 
 __all__ = [
     "ID",

@@ -4,9 +4,10 @@ A date is text in ISO 8601, with or without a time: the milliseconds since 1970 
 is 0 or 1. What is whole has 64 bits and a sign; bounds with a fraction are the nearest whole numbers inside.
 """
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from math import ceil, floor
+from math import ceil, floor, isnan
 from typing import Any, Final
 
 from stagedoor.search.query import AnyOf, Between, Scalar, Term
@@ -27,25 +28,51 @@ __all__ = [
 LEAST: Final = -(1 << 63)
 MOST: Final = (1 << 63) - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_is_moment = re.compile(
+    r"\d{4}-\d\d-\d\d(?:T\d\d(?::\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
+).fullmatch
 
 
 def comparable(leaf: Leaf | None, value: Any) -> Any:  # noqa: ANN401 - a value of any kind
-    """Return a value in the form that is compared; None if nothing can equal it. Raises `TypeError` or `ValueError`."""
+    """Return a value in the form that is compared; None if nothing can equal it. Raises `ValueError`."""
     match leaf:
         case Number():
-            return single(value)
+            return single(_number(value))
         case Integer():
-            return int(value) if value == int(value) and LEAST <= value <= MOST else None
+            return _whole(_number(value))
         case Date():
             return moment(value)
         case Boolean():
-            return int(bool(value))
+            return _yes_or_no(value)
         case _:
             return value
 
 
-def moment(value: str | date) -> int:
-    """Return the milliseconds since 1970 of a date or a time; raises `ValueError`."""
+def _number(value: Any) -> float:  # noqa: ANN401 - a value of any kind
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{value!r} is no number")  # noqa: TRY004 - as for a date that is none
+    if isinstance(value, float) and isnan(value):
+        raise ValueError("nan is no number")
+    return value
+
+
+def _whole(value: float) -> int | None:
+    return int(value) if LEAST <= value <= MOST and value == int(value) else None
+
+
+def _yes_or_no(value: Any) -> int:  # noqa: ANN401 - a value of any kind
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither true nor false")  # noqa: TRY004 - as for a date that is none
+    return int(value)
+
+
+def moment(value: Any) -> int:  # noqa: ANN401 - documents hold JSON
+    """Return the milliseconds since 1970 of a date or a time; raises `ValueError`.
+
+    A text is in the form that all engines read alike: of the others, one takes 20010517 for a time of 1970.
+    """
+    if not (isinstance(value, date) or (isinstance(value, str) and _is_moment(value))):
+        raise ValueError(f"{value!r} is no date")
     said = datetime.fromisoformat(value) if isinstance(value, str) else value
     if not isinstance(said, datetime):
         said = datetime(said.year, said.month, said.day, tzinfo=UTC)
@@ -63,8 +90,8 @@ def bounds_of(index: Index, path: str, low: Any, high: Any) -> tuple[Any, Any] |
     """Return bounds in the form that is compared, None for an open one; None for bounds that nothing is between."""
     leaf = index.paths.get(path)
     whole = isinstance(leaf, Integer)
-    least = None if low is None else _up(low) if whole else comparable(leaf, low)
-    most = None if high is None else _down(high) if whole else comparable(leaf, high)
+    least = None if low is None else _up(_number(low)) if whole else comparable(leaf, low)
+    most = None if high is None else _down(_number(high)) if whole else comparable(leaf, high)
     if isinstance(leaf, Number):  # of zeros, which are one, a node tells the one below from the one above
         least, most = -0.0 if least == 0 else least, 0.0 if most == 0 else most
     if (whole and (least == MOST + 1 or most == LEAST - 1)) or (

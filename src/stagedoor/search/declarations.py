@@ -7,7 +7,7 @@ a node refuses is a name like any other to the embedded engine.
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 from stagedoor.search.leaves import (
     Field,
@@ -29,7 +29,7 @@ __all__ = ["faults_of"]
 _LONGEST: Final = 200  # octets of an index's name, behind which its version has room: nodes take 255
 _FIELDS: Final = (*get_args(Leaf), Nested)
 # What nodes refuse in the name of an index, and what would not be one name in a folder or an address.
-_is_unfit_index = re.compile(r"[-_+.].*|.*[\\/*?\"<>|\s,#:\x00-\x1f].*|.*-\d{6,}|", re.DOTALL).fullmatch
+_is_unfit_index = re.compile(r"[-_+.].*|.*[\\/*?\"<>|\s,#:\x00-\x1f].*|", re.DOTALL).fullmatch
 # What nodes keep for themselves, and what engines put behind the name of a field for fields of their own.
 _is_unfit_field = re.compile(r"_.*|own\d+|.*[.~#@%*,\x00-\x1f].*|.*[-+]||\s.*|.*\s", re.DOTALL).fullmatch
 
@@ -50,17 +50,17 @@ def faults_of(name: str, fields: Sequence[Field], ties: Sequence[Tie]) -> Iterat
     yield from _of_ties(ties, {field.name: field for field in fields})
 
 
-def _of_name(name: str) -> Iterator[str]:
+def _of_name(name: Any) -> Iterator[str]:  # noqa: ANN401 - anybody may have declared it
     if not isinstance(name, str):
         yield "its name is to be a text"
     elif _is_unfit_index(name) or name != name.lower() or len(name.encode(errors="replace")) > _LONGEST:
         yield (
             "its name is to be in small letters, without blanks and signs but hyphens, underscores and dots behind the "
-            f"first letter, of at most {_LONGEST} octets, and not to end like a version"
+            f"first letter, of at most {_LONGEST} octets"
         )
 
 
-def _of_names(names: Sequence[str], inside: str = "") -> Iterator[str]:
+def _of_names(names: Sequence[Any], inside: str = "") -> Iterator[str]:
     for name in names:
         if not isinstance(name, str) or _is_unfit_field(name):
             yield (

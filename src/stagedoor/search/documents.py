@@ -7,19 +7,70 @@ wanted, a person's name under another field, optional fields left out. This is t
 from collections.abc import Mapping
 from typing import Any
 
+from stagedoor.search.compared import comparable
+from stagedoor.search.keys import rank
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Boolean, Field, Index, Integer, Keyword, Nested, Number, Text
 
-__all__ = ["as_declared", "refusal"]
+__all__ = ["as_declared", "misfit", "refusal", "validate_value"]
 
 
 def refusal(document: Document, index: Index) -> str | None:
-    """Return why an index cannot take a document; None if it can, as far as names go."""
+    """Return why an index cannot take a document; None if it can, as far as names go.
+
+    One that leaves fields out is brought into the declared form, which reads much; so its values are looked at too, for
+    what is wrong is not to depend on what else there is.
+    """
     if not (isinstance(document.get(ID), str) and document[ID]):
         return "it has no id"
-    if document.keys() <= index.names:
+    if document.keys() == index.names:
         return None
+    if document.keys() <= index.names:
+        return misfit(document, index)
     return f"the index declares no field {min(document.keys() - index.names)!r}"
+
+
+def misfit(document: Document, index: Index) -> str | None:
+    """Return which value of a document is not what its field declares, and why; None if all are."""
+    for field in index.fields:
+        try:
+            validate_value(field, document.get(field.name))
+        except (TypeError, ValueError) as error:
+            return f"{field.name!r}: {error}"
+    return None
+
+
+def validate_value(field: Field, value: Any) -> None:  # noqa: ANN401 - documents hold JSON
+    """Raise `TypeError` or `ValueError` for what a field cannot have; None it can."""
+    if value is None:
+        return
+    match field:
+        case Nested():
+            _validate_objects(field, value)
+        case Keyword() | Text():
+            for one in listed(value):
+                if not isinstance(one, str):
+                    raise TypeError(f"{one!r} is no text")
+                one.encode()  # raises for half of a pair
+        case Number():
+            comparable(field, value)
+            rank(value)
+        case _:
+            if comparable(field, value) is None:
+                raise ValueError(f"{value!r} is no whole number of 64 bits")
+
+
+def _validate_objects(nested: Nested, value: Any) -> None:  # noqa: ANN401 - documents hold JSON
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list of objects")
+    for one in value:
+        if not isinstance(one, Mapping):
+            raise TypeError(f"{one!r} is no object")
+        for field in nested.fields if nested.asked else ():
+            try:
+                validate_value(field, one.get(field.name))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{field.name!r}: {error}") from error
 
 
 def as_declared(document: Document, index: Index) -> Document:
@@ -40,10 +91,9 @@ def read(field: Field, held: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911
                 if isinstance(one, Mapping)
             ]
         case Keyword(many=True):
-            parts = value.split(",") if isinstance(value, str) else listed(value)
-            return [name for part in parts if (name := named(part))]
+            return _names(_parts(value) if isinstance(value, str) else value)
         case Text(many=True):
-            return [name for part in listed(value) if (name := named(part))]
+            return _names(value)
         case Number():
             return number(value)
         case Integer():
@@ -59,6 +109,18 @@ def listed(value: Any) -> list[Any]:  # noqa: ANN401 - documents hold JSON
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
+
+
+def _parts(text: str) -> list[str]:
+    """Return the names in a text that commas divide."""
+    return [name for part in text.split(",") if (name := part.strip())]
+
+
+def _names(value: Any) -> list[str]:  # noqa: ANN401 - documents hold JSON
+    """Return names; a list of texts is in its declared form, and remains as it is, blanks and empty texts too."""
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return value
+    return [name for part in listed(value) if (name := named(part))]
 
 
 def named(part: Any) -> str:  # noqa: ANN401 - documents hold JSON
@@ -79,6 +141,7 @@ def number(value: Any) -> float | None:  # noqa: ANN401 - documents hold JSON
 def whole(value: Any) -> int | None:  # noqa: ANN401 - documents hold JSON
     """Return a whole number that may be written as text; None for anything else."""
     try:
-        return None if isinstance(value, bool) else int(value)
+        found = None if isinstance(value, bool) else int(value)
+        return None if isinstance(value, float) and found != value else found
     except (OverflowError, TypeError, ValueError):
         return None

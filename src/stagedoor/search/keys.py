@@ -8,6 +8,7 @@ Which of equally relevant documents comes first is a number too (`prior_of`).
 import struct
 from collections.abc import Callable
 from functools import lru_cache
+from math import inf
 from typing import Final
 
 from stagedoor.search.query import Document
@@ -25,7 +26,12 @@ _BITS: Final = struct.Struct(">f"), struct.Struct(">I")
 
 @lru_cache(4_096)
 def rank(number: float) -> int:
-    """Return the bits of a number in single precision, turned so that they order as numbers do: below 2^32 - 1."""
+    """Return the bits of a number in single precision, turned so that they order as numbers do: below 2^32 - 1.
+
+    Raises `ValueError` for what is no number, or without end: JSON has no word for it, and answers would say null.
+    """
+    if not -inf < number < inf:
+        raise ValueError(f"{number} is not finite")
     bits: int = _BITS[1].unpack(_BITS[0].pack(single(number) + 0.0))[0]  # + 0.0: minus zero is zero
     return bits ^ _NULL if bits >> 31 else bits | 0x80000000
 

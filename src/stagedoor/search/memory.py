@@ -9,7 +9,7 @@ from stagedoor._clock import Clock, SystemClock
 from stagedoor._value import value
 from stagedoor.errors import UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.search.compared import has_any, lies_between
-from stagedoor.search.documents import as_declared, refusal
+from stagedoor.search.documents import as_declared, misfit, refusal
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError, key_of
 from stagedoor.search.keys import prior_of
 from stagedoor.search.nearness import is_near
@@ -109,7 +109,7 @@ class MemorySearch:
     @staticmethod
     def prepare(index: Index, /) -> Callable[[Document], Change]:
         def prepared(document: Document) -> Change:
-            if refusal(document, index):
+            if _refusal(document, index):
                 return Put(document)  # which `write` refuses, and says why
             return Ready(document[ID], as_declared(document, index))
 
@@ -135,7 +135,7 @@ class MemorySearch:
                 target.written.pop(change.id, None)
             elif isinstance(change, Ready):
                 target.put(change.form)
-            elif reason := refusal(change.document, target.index):
+            elif reason := _refusal(change.document, target.index):
                 refused.append(Refused(str(change.document.get(ID)), reason))
             else:
                 target.put(as_declared(change.document, target.index))
@@ -169,6 +169,10 @@ class MemorySearch:
         if found is None:
             raise WriterError(f"there is no version {version}", retryable=False)
         return found
+
+
+def _refusal(document: Document, index: Index) -> str | None:
+    return refusal(document, index) or misfit(document, index)
 
 
 def _answer(query: Query, index: Index, held: Iterable[IndexedDocument], vocabulary: "Vocabulary") -> Result:
@@ -248,7 +252,12 @@ def values_at(document: Mapping[str, Any], path: str) -> list[Any]:
     head, _, tail = path.partition(".")
     found = document.get(head)
     values = found if isinstance(found, list) else [found]
-    return [value.get(tail) if tail else value for value in values if value is not None]
+    if not tail:
+        return [value for value in values if value is not None]
+    inside = (value.get(tail) for value in values if value is not None)
+    return [
+        one for value in inside for one in (value if isinstance(value, list) else [value]) if one is not None
+    ]
 
 
 # --- relevance ----------------------------------------------------------------------------------------------------

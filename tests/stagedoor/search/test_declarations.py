@@ -13,7 +13,7 @@ ID = Keyword(name="id")
 
 @pytest.mark.parametrize(
     "name",
-    ["", "Books", "a b", "a/b", "../books", "-books", "_books", "books*", "a,b", "books-000001", "b" * 201],
+    ["", "Books", "a b", "a/b", "../books", "-books", "_books", "books*", "a,b", "b" * 201],
 )
 def test_a_name_that_no_engine_takes_is_refused(name: str) -> None:
     """A node refuses it at the first fill; in a folder it is another index's, or lies beside it."""

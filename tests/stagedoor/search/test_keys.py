@@ -7,7 +7,7 @@ from stagedoor.search.keys import packed, prior_of, rank, text_keys
 from stagedoor.search.schema import Index, Keyword, More, Shorter, Text, single
 
 _TEXTS = st.text(max_size=40) | st.text("\0-/09:`afgz\u0451\uffff\U0001f3ac", max_size=30)
-_NUMBERS = st.floats(allow_nan=False)
+_NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 _PAIRS = st.tuples(st.none() | _NUMBERS | st.sampled_from([0.0, -0.0, 8.65, 1e39]), st.integers(0, 2**32 - 1))
 
 

@@ -43,7 +43,7 @@ from stagedoor.search.query import (
     texts_of,
 )
 from stagedoor.search.ranking import LEAST, Ranking, ranking_of
-from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Number, Text
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Nested, Number, Text
 from stagedoor.search.words import read_first
 
 __all__ = ["Body", "Quick", "Step", "everything", "plain", "quick"]
@@ -184,7 +184,7 @@ def _plain_keys(key: Order, index: Index) -> tuple[Body, ...]:
     field = key.field + ".raw" if isinstance(leaf, Text) else key.field
     kind = "float" if number else _KINDS.get(type(leaf), "keyword")
     first = _sorted(field, kind, descending=key.descending)
-    return (first, {field: first[field] | {"numeric_type": "double"}}) if kind == "long" else (first,)
+    return (first, _as_double(first)) if kind == "long" else (first,)
 
 
 def _sorted(field: str, unmapped: str = "", *, descending: bool = False) -> Body:
@@ -217,8 +217,15 @@ def _step(key: Order, index: Index) -> Step:
     if index.is_number(key.field) or index.is_whole(key.field):
         return Step(_plain_keys(key, index), whole=True)
     numbers = range(TEXT_BYTES // 8)
-    parts = (_sorted(f"{OWN}.{key.field}_{part}", descending=key.descending) for part in numbers)
-    return Step(tuple(parts), text=key.field, whole=True)
+    first, *others = (_sorted(f"{OWN}.{key.field}_{part}", descending=key.descending) for part in numbers)
+    # Downwards nothing is the least number there is, which an empty text has; as a double it is below it.
+    apart = [_as_double(first)] if key.descending else []
+    return Step((first, *apart, *others), text=key.field, whole=True)
+
+
+def _as_double(key: Body) -> Body:
+    """Return what sorts by a long so that nothing is no long: only where it is the last number there is."""
+    return {field: said | {"numeric_type": "double"} for field, said in key.items()}
 
 
 # --- clauses ----------------------------------------------------------------------------------------------------
@@ -272,7 +279,7 @@ class _Clauses:
                 return _nested(clause.field, _any_of(clause, clause.field, self.index.paths[clause.field]))
             case Between():
                 return _between(clause, self.index)
-            case Exists() if clause.field in self.index.nested:
+            case Exists() if _is_nested(clause.field, self.index):
                 return _in_objects(clause.field, {"match_all": {}})
             case Exists():
                 return {"exists": {"field": clause.field}}
@@ -380,6 +387,11 @@ def _between(clause: Between, index: Index, field: str = "") -> Body:
     if isinstance(index.paths[clause.field], Date):
         said = {name: as_text(bound) for name, bound in said.items()} | _ISO
     return {"range": {field: said}}
+
+
+def _is_nested(field: str, index: Index) -> bool:
+    """Tell whether a field holds objects, asked for or not: to a node these are documents of their own."""
+    return any(isinstance(one, Nested) for one in index.fields if one.name == field)
 
 
 def _in_objects(path: str, query: Body) -> Body:

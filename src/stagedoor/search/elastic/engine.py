@@ -27,7 +27,7 @@ from stagedoor.search.elastic.requests import credentials, json_of, request
 from stagedoor.search.engine import key_of
 from stagedoor.search.query import Query, Result
 from stagedoor.search.schema import Index
-from stagedoor.search.validation import validate_query
+from stagedoor.search.validation import known, validate_query
 
 __all__ = ["ElasticEngine"]
 
@@ -58,8 +58,8 @@ class ElasticEngine:
 
     async def send(self, call: Call[Query], /) -> Result:
         query = call.payload
-        index = self._indices[query.index]
         try:
+            index = known(query, self._indices)
             validate_query(query, index)
             asked = None if index.name in self._foreign else quick(query, index)
         except (TypeError, ValueError) as error:

@@ -4,20 +4,22 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
+from math import copysign
 from typing import Any, Final, Protocol
 
 import orjson
 
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamTimeout
-from stagedoor.search.documents import refusal
+from stagedoor.search.documents import misfit, refusal
 from stagedoor.search.elastic.bulk import ALWAYS_FITS, GONE, PASSING, Line, Room, judged
 from stagedoor.search.elastic.fields import OWN, keys_of
 from stagedoor.search.elastic.mapping import SERVING, body_of, declaration
 from stagedoor.search.elastic.requests import credentials, json_of, request
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Index
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Number
 
 __all__ = ["ElasticWriter"]
 
@@ -215,15 +217,29 @@ class ElasticWriter:
 
 def _lines_of(index: Index) -> Callable[[Document], bytes]:
     """Return what makes the lines of a document in a bulk request; raises `TypeError` or `ValueError`."""
-    keys = keys_of(index)
+    keys, numbers = keys_of(index), [field.name for field in index.fields if isinstance(field, Number)]
+    strict = _is_strict(index)
 
     def lines(document: Document) -> bytes:
-        if reason := refusal(document, index):
+        if reason := refusal(document, index) or (misfit(document, index) if strict else None):
             raise ValueError(reason)
         head = {"index": {"_id": document[ID]}}
-        return orjson.dumps(head) + b"\n" + orjson.dumps({**document, OWN: keys(document)}) + b"\n"
+        said = {**document, **_zeros(document, numbers), OWN: keys(document)}
+        return orjson.dumps(head) + b"\n" + orjson.dumps(said) + b"\n"
 
     return lines
+
+
+def _is_strict(index: Index) -> bool:
+    """Tell whether there are values that a node would read its own way: "5" or 5.5 as a number, 2001 as a date."""
+    leaves = chain(index.fields, *(nested.fields for nested in index.nested.values()))
+    return any(isinstance(leaf, Integer | Date | Boolean) for leaf in leaves)
+
+
+def _zeros(document: Document, numbers: Iterable[str]) -> dict[str, float]:
+    """Return zeros with a minus as the ones without, which they equal: a node sorts them apart."""
+    zeros = [name for name in numbers if document.get(name) == 0]
+    return {name: 0.0 for name in zeros if copysign(1, document[name]) < 0}
 
 
 def _said(change: Change, lines: Callable[[Document], bytes]) -> bytes:

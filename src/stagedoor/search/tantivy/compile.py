@@ -112,7 +112,7 @@ def _any_of(field: str, values: tuple[Scalar, ...], layout: Layout) -> Query:
     index, schema = layout.index, layout.schema
     leaf = index.paths[field]
     if index.is_number(field):
-        return _either(Query.term_query(schema, field, rank(float(value))) for value in values)
+        return _either(Query.term_query(schema, field, rank(comparable(leaf, value))) for value in values)
     if index.is_whole(field):
         keys = [comparable(leaf, value) for value in values]
         return _either(Query.term_query(schema, field, whole_key(one)) for one in keys if one is not None)

@@ -24,7 +24,7 @@ from stagedoor.search.tantivy.folder import Folder
 from stagedoor.search.tantivy.reading import Opened, opened
 from stagedoor.search.tantivy.torn import Unreadable, readable
 from stagedoor.search.threads import Threads
-from stagedoor.search.validation import validate_query
+from stagedoor.search.validation import known, validate_query
 
 __all__ = ["TantivyEngine", "TantivyOptions"]
 
@@ -68,7 +68,7 @@ class TantivyEngine:
     async def send(self, call: Call[Query], /) -> Result:
         query = call.payload
         try:
-            validate_query(query, self._indices[query.index])
+            validate_query(query, known(query, self._indices))
         except ValueError as error:
             raise UpstreamRejected(call.operation, "the query does not fit the index") from error
         now = self._clock.now()

@@ -30,12 +30,12 @@ import orjson
 import tantivy
 
 from stagedoor.search.compared import LEAST, comparable
-from stagedoor.search.documents import as_declared, refusal
+from stagedoor.search.documents import as_declared, refusal, validate_value
 from stagedoor.search.keys import LEVELS, packed, prior_of, rank, text_keys
 from stagedoor.search.phrases import in_order, ordered
 from stagedoor.search.places import THRICE, filler, part, parts
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Number, Text
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Nested, Number, Text, Whole
 from stagedoor.search.tantivy.keywords import Terms, uuid_number
 
 __all__ = ["DIVIDED", "EARLY", "PRIOR", "SOURCE", "THERE", "builder", "schema_of", "whole_key"]
@@ -45,6 +45,10 @@ EARLY: Final = "_early"
 PRIOR: Final = "_prior"
 THERE: Final = "_there"  # the names of the fields that have a value
 DIVIDED: Final = "divided"  # the tokenizer that divides at blanks
+_LONGEST: Final = (
+    32_766  # bytes of one term: Lucene refuses longer ones, Tantivy leaves them out from 65,531 on
+)
+_SHORT: Final = _LONGEST // 4  # letters that are no more bytes than that
 _LOW: Final = (1 << 64) - 1
 _HIGH: Final = ID + "#"
 _LOW_HALF: Final = ID + "##"
@@ -123,6 +127,7 @@ def builder(index: Index, terms: Terms) -> Callable[[Document], str]:
         if path != ID and (not isinstance(leaf, Text) or leaf.sortable)
     ]
     steps += map(_order_step, index.phrases)
+    steps += [_objects_step(nested) for nested in index.nested.values() if _is_compared(nested)]
     if index.exists:
         steps.append(_exists_step([field.name for field in index.fields]))
     kept = [field.name for field in index.fields if field.kept]
@@ -176,9 +181,12 @@ def _facet_step(path: str) -> _Step:
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
         if isinstance(value, list):
-            "".join(value)  # raises where one of them is no text
+            if len("".join(value)) > _SHORT:  # raises where one of them is no text
+                _validate_lengths(path, value)
             physical[name] = list(dict.fromkeys(value))
         elif value is not None:
+            if len(value) > _SHORT:
+                _validate_lengths(path, [value])
             physical[name] = str.__str__(value)  # which raises for what is no text
 
     return step
@@ -199,8 +207,22 @@ def _inner_keyword_step(path: str, terms: Terms) -> _Step:
     head, _, tail = path.partition(".")
 
     def step(physical: _Physical, document: Document, _: int) -> None:
-        values = (one.get(tail) for one in document[head] or ())
-        physical[path] = terms.many([value for value in values if value is not None])
+        values = [value for one in document[head] or () if (value := one.get(tail)) is not None]
+        if list in map(type, values):
+            values = [one for value in values for one in (value if isinstance(value, list) else [value])]
+        physical[path] = terms.many(values)
+
+    return step
+
+
+def _is_compared(nested: Nested) -> bool:
+    """Tell whether objects hold what is looked at only when asked for: wrong there, it would fail each question."""
+    return any(isinstance(field, Number | Whole) for field in nested.fields)
+
+
+def _objects_step(nested: Nested) -> _Step:
+    def step(_: _Physical, document: Document, __: int) -> None:
+        validate_value(nested, document[nested.name])
 
     return step
 
@@ -215,9 +237,18 @@ def _text_step(path: str) -> _Step:
         text = " ".join(value) if isinstance(value, list) else value
         physical[first], physical[second] = _, low = text_keys(text, 2)
         if low & 0xFF:  # the two numbers do not tell all of it
+            if len(text) > _SHORT:
+                _validate_lengths(path, [text])
             physical[whole] = text
 
     return step
+
+
+def _validate_lengths(path: str, values: Sequence[str]) -> None:
+    """Raise for a value that is too long to be counted or sorted by, and would be missing there without a word."""
+    for value in values:
+        if (length := len(value.encode())) > _LONGEST:
+            raise ValueError(f"{path!r}: a value of {length:,} bytes is too long: at most {_LONGEST:,}")
 
 
 def _order_step(path: str) -> _Step:
@@ -254,6 +285,8 @@ def _number_step(path: str) -> _Step:
 
     def step(physical: _Physical, document: Document, id_key: int) -> None:
         value = document[path]
+        if value.__class__ is bool:
+            raise TypeError(f"{value!r} is no number")
         place = None if value is None else rank(value)
         physical[upwards], physical[downwards] = packed(place, id_key >> 32)
         if place is not None:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import tantivy
 
+from stagedoor.search.documents import misfit
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError
 from stagedoor.search.query import ID, Document
 from stagedoor.search.schema import Index
@@ -65,11 +66,15 @@ class _Open:
                 if not isinstance(change, Delete):
                     added.append(self._form(change))
             except _WRONG as error:
-                refused.append(Refused(document_id, f"{type(error).__name__}: {error}"))
+                refused.append(Refused(document_id, self._why(change) or f"{type(error).__name__}: {error}"))
         self._delete(last.keys() - {item.id for item in refused})
         for physical in added:
             self.writer.add_json(physical)
         return tuple(refused)
+
+    def _why(self, change: Change) -> str | None:
+        """Return which value of a document is at fault, if it is one: what raised may not know its field."""
+        return misfit(change.document, self.layout.index) if isinstance(change, Put) else None
 
     def _form(self, change: Put | Ready) -> str:
         if not isinstance(change, Ready):
