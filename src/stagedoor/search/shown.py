@@ -11,7 +11,7 @@ from html import escape
 from typing import Final
 
 from stagedoor.search.analysis import forgiven
-from stagedoor.search.folding import other_layout
+from stagedoor.search.folding import in_english, other_layout
 from stagedoor.search.nearness import is_near
 from stagedoor.search.words import MARKS, AnalysedText, Run, read, read_first
 
@@ -23,6 +23,8 @@ _RUNS: Final = re.compile(rf"((?:[^\W_]|['\u2019{MARKS}])+)")
 
 def marked(text: str, asked: str, *, before: str = "<em>", after: str = "</em>") -> str | None:
     """Return a text with the words marked that a question met, escaped for HTML; None if it met none."""
+    if signs := _signs_of(asked):
+        return f"{before}{escape(text)}{after}" if read(text).signs == signs else None
     chunks = _PARTS.split(text)
     for read_as in (str, other_layout):
         parts = [*map(_marking(read_as(asked), before, after), chunks)]
@@ -52,12 +54,18 @@ def meant(asked: str, texts: Iterable[str]) -> str | None:
 def _nearest(word: Run, known: list[Run], errors: int) -> str:
     for allowed in range(1, errors + 1):
         for one in known:
-            if one.stem and any(is_near(form, one.folded, allowed) for form in word.forms):
+            if one.stem and any(is_near(form, held, allowed) for form in word.forms for held in one.forms):
                 return one.spelled
     return ""
 
 
 @lru_cache(16)  # one question is asked of all the texts of a page, in which words come again
+def _signs_of(asked: str) -> str:
+    """Return the signs of a question without a word, which only a text of the same ones meets."""
+    return read_first(asked).signs
+
+
+@lru_cache(16)
 def _marking(asked: str, before: str, after: str) -> Callable[[str], tuple[str, bool]]:
     """Return what marks a chunk between blanks, and tells whether there was anything to mark."""
     meets = _meeting(asked)
@@ -68,7 +76,7 @@ def _meeting(asked: str) -> Callable[[Run], bool]:
     """Return what tells whether a word was met, as it is or with errors; stop words where there is no other."""
     question = read_first(asked)
     runs = [run for run in question.runs if run.stem or not question.significant]
-    forms, stems = ({one for run in runs for one in getattr(run, name)} for name in ("forms", "stems"))
+    forms, stems = {one for run in runs for one in _asked_as(run)}, {one for run in runs for one in run.stems}
     numbers = {run.number for run in runs if run.number}
     near = _by_length(runs)
 
@@ -76,10 +84,16 @@ def _meeting(asked: str) -> Callable[[Run], bool]:
     def meets(one: Run) -> bool:
         if one.number in numbers or not (forms.isdisjoint(one.forms) and stems.isdisjoint(one.stems)):
             return True
-        likely = near.get(len(one.folded), ()) if one.stem else ()
-        return any(is_near(form, one.folded, errors) for form, errors in likely)
+        return bool(one.stem) and any(
+            is_near(form, held, errors) for held in one.forms for form, errors in near.get(len(held), ())
+        )
 
     return meets
+
+
+def _asked_as(run: Run) -> Sequence[str]:
+    """Return the forms of a word in a question, with how English may have a Cyrillic one."""
+    return (*run.forms, in_english(run.latin)) if len(run.forms) > 1 else run.forms
 
 
 def _by_length(runs: Iterable[Run]) -> dict[int, list[tuple[str, int]]]:
@@ -88,7 +102,7 @@ def _by_length(runs: Iterable[Run]) -> dict[int, list[tuple[str, int]]]:
     found: dict[int, list[tuple[str, int]]] = {}
     for run in runs:
         for errors in range(1, allowed.get(run.spelled, 0) + 1):
-            for form in run.forms:
+            for form in _asked_as(run):
                 for length in range(len(form) - errors, len(form) + errors + 1):
                     found.setdefault(length, []).append((form, errors))
     return found
