@@ -17,7 +17,7 @@ import tantivy
 
 from stagedoor.search.documents import misfit
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError
-from stagedoor.search.query import ID, Document
+from stagedoor.search.query import ID, All, Clause, Document, Match, Not, Query
 from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.compile import Layout, any_term
 from stagedoor.search.tantivy.fields import DIVIDED, builder, schema_of
@@ -196,14 +196,15 @@ class TantivyWriter:
             raise WriterError(f"the index cannot be written: {error}") from error
 
     def _is_sound(self, version: str, index: Index) -> bool:
-        """Tell whether readers can open a version: nothing but filling another one mends torn files."""
+        """Tell whether readers can ask a version: nothing but filling another one mends torn files."""
         if version in self._open:
             return True
         secret = self._folder.secret(version, index)
         if secret is None:
             return False
         with suppress(Unreadable), readable():
-            opened(self._folder.path(version), version, index, secret)
+            asked = Query(index=index.name, clause=_of_all_files(index), limit=1)
+            opened(self._folder.path(version), version, index, secret).search(asked, self._committing)
             return True
         return False
 
@@ -231,6 +232,12 @@ class TantivyWriter:
             self._committing.submit(int).result()
             found.writer.rollback()
             found.writer.wait_merging_threads()
+
+
+def _of_all_files(index: Index) -> Clause:
+    """Return what finds everything and looks into files that are not opened before: those of words and their places."""
+    words = next((tuple((name, 1.0) for name in place.fields) for place in index.places), None)
+    return All() if words is None else Not(Match(words, "x"))
 
 
 def _id_of(change: Change) -> str:

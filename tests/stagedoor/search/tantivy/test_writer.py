@@ -152,6 +152,29 @@ async def test_a_version_that_cannot_be_read_is_nobody_s(tmp_path: Path, torn: s
     await after.aclose()
 
 
+@pytest.mark.parametrize(("torn", "kept"), [("*.pos", None), ("*.store", 64)])
+async def test_a_version_that_opens_and_cannot_be_asked_is_nobody_s_either(
+    tmp_path: Path, torn: str, kept: int | None
+) -> None:
+    """A file that is gone, or wrong at its beginning, is found by a question alone: each one would fail, for ever."""
+    writer = TantivyWriter(tmp_path, [_INDEX])
+    version = await writer.create(_INDEX)
+    await writer.write(version, _batch(*(f"{place:03}" for place in range(300))))
+    await writer.commit(version)
+    await writer.switch("texts", version)
+    await writer.aclose()
+    for path in (tmp_path / version).glob(torn):
+        if kept is None:
+            path.unlink()
+        else:
+            path.write_bytes(b"\xeb\x00" * (kept // 2) + path.read_bytes()[kept:])
+
+    after = TantivyWriter(tmp_path, [_INDEX])
+
+    assert await after.current("texts") is None
+    await after.aclose()
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "others-000001", "texts-1", "texts-000009"])
 async def test_a_name_stands_for_a_version_or_for_nothing(tmp_path: Path, name: str) -> None:
     """A file that was cut short must not name the folder itself."""
