@@ -13,8 +13,10 @@ from stagedoor.search import (
     AnyOf,
     Between,
     Boolean,
+    Change,
     Clause,
     Date,
+    Delete,
     Document,
     Exists,
     Index,
@@ -163,6 +165,20 @@ async def test_a_value_too_long_to_be_counted_or_sorted_by_is_refused(books: Hou
 
     assert refused.id == "long"
     assert field in refused.reason
+
+
+async def test_what_was_right_counts_though_the_next_change_was_wrong(books: House) -> None:
+    """E1: changes are applied in order, and the others count."""
+    version = await books.fill([{**EMPTY, "id": "0"}, {**EMPTY, "id": "1"}])
+    first, second, wrong = ({**EMPTY, "id": "1", "shelf": shelf} for shelf in ("a", "b", 5))
+    gone: list[Change] = [Delete("0"), Put({**wrong, "id": "0"})]
+
+    refused = await books.writer.write(version, [Put(first), Put(wrong), Put(second), Put(wrong), *gone])
+
+    assert {one.id for one in refused} == {"0", "1"}
+    await books.writer.commit(version)
+    await books.engine.reload()
+    assert await ids(books, All()) == await ids(books, Term("shelf", "b")) == ["1"]
 
 
 async def test_objects_may_have_several_keywords(books: House) -> None:

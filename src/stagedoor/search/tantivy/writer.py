@@ -58,19 +58,34 @@ class _Open:
         self.build: Callable[[Document], str] = builder(index, terms)
 
     def apply(self, changes: Sequence[Change]) -> tuple[Refused, ...]:
-        # The last change of a document decides, so that one deletion in front serves the whole batch.
-        last = {_id_of(change): change for change in changes}
-        added, refused = [], []
-        for document_id, change in last.items():
-            try:
-                if not isinstance(change, Delete):
-                    added.append(self._form(change))
-            except _WRONG as error:
-                refused.append(Refused(document_id, self._why(change) or f"{type(error).__name__}: {error}"))
-        self._delete(last.keys() - {item.id for item in refused})
-        for physical in added:
-            self.writer.add_json(physical)
+        forms: dict[str, str | None] = {}  # None: deleted
+        refused: list[Refused] = []
+        while wrong := self._formed(changes, forms, refused):
+            changes = [change for change in changes if id(change) not in wrong]
+        self._delete(forms.keys())
+        for physical in forms.values():
+            if physical is not None:
+                self.writer.add_json(physical)
         return tuple(refused)
+
+    def _formed(
+        self, changes: Sequence[Change], forms: dict[str, str | None], refused: list[Refused]
+    ) -> Collection[int]:
+        """Find the form of each document; return the changes that were wrong, before which another may count.
+
+        The last change of a document decides, so that one deletion in front serves the whole batch.
+        """
+        wrong = set()
+        last = {_id_of(change): change for change in changes}
+        for document_id in last.keys() - forms.keys() if forms else last:
+            change = last[document_id]
+            try:
+                forms[document_id] = None if isinstance(change, Delete) else self._form(change)
+            except _WRONG as error:
+                reason = self._why(change) or f"{type(error).__name__}: {error}"
+                refused.append(Refused(document_id, reason))
+                wrong.add(id(change))
+        return wrong
 
     def _why(self, change: Change) -> str | None:
         """Return which value of a document is at fault, if it is one: what raised may not know its field."""
