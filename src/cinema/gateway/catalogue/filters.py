@@ -1,6 +1,7 @@
 """Which filters films, genres and persons have, in each dialect. One line is a parameter, its rules and its query."""
 
 from cinema.gateway.catalogue import samples
+from cinema.indices import GENRES, MOVIES, PERSONS
 from stagedoor.search.filters import (
     FacetFilter,
     Filter,
@@ -71,7 +72,7 @@ _FILM_TEXTS = (
 )
 
 
-class CourseFilmsOf(FilterSet, index="movies", default=_BEST_FIRST):
+class CourseFilmsOf(FilterSet, index=MOVIES, default=_BEST_FIRST):
     """The films of something: a page of them, best rated first."""
 
     pages = PageNumberFilter()
@@ -104,7 +105,7 @@ class CourseFilmsSearch(CourseFilms):
     )
 
 
-class CourseGenres(FilterSet, index="genres", default=("name",)):
+class CourseGenres(FilterSet, index=GENRES, default=("name",)):
     """Genres of the course dialect."""
 
     pages = PageNumberFilter()
@@ -117,7 +118,7 @@ class CourseGenresSearch(CourseGenres):
     query = SearchFilter("name", required=True, description=_WORDS.format("the name"), example="action")
 
 
-class CoursePersons(FilterSet, index="persons", default=("full_name",)):
+class CoursePersons(FilterSet, index=PERSONS, default=("full_name",)):
     """Persons of the course dialect."""
 
     pages = PageNumberFilter()
@@ -134,7 +135,7 @@ class CoursePersonsSearch(CoursePersons):
     )
 
 
-class CourseSuggest(FilterSet, index="movies"):
+class CourseSuggest(FilterSet, index=MOVIES):
     """Films whose titles are being typed."""
 
     query = PrefixFilter(
@@ -145,14 +146,14 @@ class CourseSuggest(FilterSet, index="movies"):
     limit = LimitFilter(limit=10, max_limit=20)
 
 
-class CourseSuggestPersons(FilterSet, index="persons"):
+class CourseSuggestPersons(FilterSet, index=PERSONS):
     """Persons whose names are being typed."""
 
     query = PrefixFilter("full_name", required=True)
     limit = LimitFilter(limit=10, max_limit=20)
 
 
-class FilmFilters(FilterSet, index="movies", default=_BEST_FIRST):
+class FilmFilters(FilterSet, index=MOVIES, default=_BEST_FIRST):
     """Films of the gateway dialect."""
 
     id = Filter(kind=_FILM, description="Only the film with this id")
@@ -178,7 +179,7 @@ class FilmFilters(FilterSet, index="movies", default=_BEST_FIRST):
     )
 
 
-class GenreFilters(FilterSet, index="genres", default=("name",)):
+class GenreFilters(FilterSet, index=GENRES, default=("name",)):
     """Genres of the gateway dialect."""
 
     id = Filter(kind=_GENRE, description="Only the genre with this id")
@@ -190,7 +191,7 @@ class GenreFilters(FilterSet, index="genres", default=("name",)):
     order = OrderingFilter("id", "name", description=_NAME_SORT.format(_MANY_KEYS), example="name")
 
 
-class PersonFilters(FilterSet, index="persons", default=("full_name",)):
+class PersonFilters(FilterSet, index=PERSONS, default=("full_name",)):
     """Persons of the gateway dialect."""
 
     id = Filter(kind=_PERSON, description="Only the person with this id")
