@@ -6,7 +6,7 @@ is 0 or 1. What is whole has 64 bits and a sign; bounds with a fraction are the 
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from math import ceil, floor, isnan
 from typing import Any, Final
 
@@ -28,6 +28,7 @@ __all__ = [
 LEAST: Final = -(1 << 63)
 MOST: Final = (1 << 63) - 1
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FURTHEST: Final = 18  # hours of a zone from UTC, as nodes have it
 _is_moment = re.compile(
     r"\d{4}-\d\d-\d\d(?:T\d\d(?::\d\d(?::\d\d(?:[.,]\d{1,9})?)?)?(?:Z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
 ).fullmatch
@@ -81,9 +82,14 @@ def moment(value: Any) -> int:  # noqa: ANN401 - documents hold JSON
 
 
 def as_text(passed: int) -> str:
-    """Return milliseconds since 1970 in ISO 8601; what lies beyond the years that it has is the nearest within."""
-    known = max(_FIRST, min(_LAST, passed))
-    return (_EPOCH + timedelta(milliseconds=known)).isoformat(timespec="milliseconds")
+    """Return milliseconds since 1970 in ISO 8601; what only another zone has in its years is told in that zone's time.
+
+    Of what lies further beyond these years than zones do, it is the nearest.
+    """
+    hours = _FURTHEST if passed < _FIRST else -_FURTHEST if passed > _LAST else 0
+    there = max(_FIRST, min(_LAST, passed + hours * 3_600_000))
+    said = (_EPOCH + timedelta(milliseconds=there)).replace(tzinfo=timezone(timedelta(hours=hours)))
+    return said.isoformat(timespec="milliseconds")
 
 
 def bounds_of(index: Index, path: str, low: Any, high: Any) -> tuple[Any, Any] | None:  # noqa: ANN401 - of any kind

@@ -119,6 +119,19 @@ async def test_an_empty_text_comes_before_none(books: House, descending: bool) -
     assert [one for page in pages for one in page] == [*empty, *none]
 
 
+async def test_the_first_and_the_last_day_of_every_zone_are_told_apart(books: House) -> None:
+    """18: in UTC they lie beyond the years that dates have."""
+    ends = ["0001-01-01T00:00:00+18:00", "0001-01-01T00:00:00+05:00", "0001-01-01"]
+    ends += ["9999-12-31T23:59:59.999Z", "9999-12-31T23:59:59.999-05:00", "9999-12-31T23:59:59.999-18:00"]
+    await books.fill([{**EMPTY, "id": str(place), "due": due} for place, due in enumerate(ends)])
+
+    for place, due in enumerate(ends):
+        assert await ids(books, Term("due", due)) == [str(place)]
+        assert await ids(books, Between("due", due, None)) == [str(one) for one in range(place, len(ends))]
+        assert await ids(books, Between("due", None, due)) == [str(one) for one in range(place + 1)]
+    assert await ids(books, All(), Order("due", descending=True)) == ["5", "4", "3", "2", "1", "0"]
+
+
 WRONG: list[tuple[str, Any]] = [
     *(("pages", one) for one in ("5", 5.5, 1 << 63, True, nan)),
     *(("price", one) for one in ("7.5", nan, inf, True, "abc")),
