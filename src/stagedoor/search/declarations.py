@@ -26,10 +26,10 @@ from stagedoor.search.query import ID
 
 __all__ = ["faults_of"]
 
-_LONGEST: Final = 200  # octets of an index's name, behind which its version has room: nodes take 255
+_LONGEST: Final = 200  # letters of an index's name, behind which its version has room: nodes take 255
 _FIELDS: Final = (*get_args(Leaf), Nested)
-# What nodes refuse in the name of an index, and what would not be one name in a folder or an address.
-_is_unfit_index = re.compile(r"[-_+.].*|.*[\\/*?\"<>|\s,#:\x00-\x1f].*|", re.DOTALL).fullmatch
+# What a node takes as the name of an index, and what is one name in a folder, in a pattern of names and in an address.
+_is_index = re.compile(r"[a-z0-9][a-z0-9_.-]*", re.ASCII).fullmatch
 # What nodes keep for themselves, and what engines put behind the name of a field for fields of their own.
 _is_unfit_field = re.compile(r"_.*|own\d+|.*[.~#@%*,\x00-\x1f].*|.*[-+]||\s.*|.*\s", re.DOTALL).fullmatch
 
@@ -53,10 +53,10 @@ def faults_of(name: str, fields: Sequence[Field], ties: Sequence[Tie]) -> Iterat
 def _of_name(name: Any) -> Iterator[str]:  # noqa: ANN401 - anybody may have declared it
     if not isinstance(name, str):
         yield "its name is to be a text"
-    elif _is_unfit_index(name) or name != name.lower() or len(name.encode(errors="replace")) > _LONGEST:
+    elif not _is_index(name) or len(name) > _LONGEST:
         yield (
-            "its name is to be in small letters, without blanks and signs but hyphens, underscores and dots behind the "
-            f"first letter, of at most {_LONGEST} octets"
+            "its name is to be of small letters of English and digits, and behind the first also of hyphens, "
+            f"underscores and dots, at most {_LONGEST} in all"
         )
 
 

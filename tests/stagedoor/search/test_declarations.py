@@ -13,7 +13,21 @@ ID = Keyword(name="id")
 
 @pytest.mark.parametrize(
     "name",
-    ["", "Books", "a b", "a/b", "../books", "-books", "_books", "books*", "a,b", "b" * 201],
+    [
+        "",
+        "Books",
+        "a b",
+        "a/b",
+        "../books",
+        "-books",
+        "_books",
+        "books*",
+        "a,b",
+        "a[b]",
+        "a%2f",
+        "b\u00fccher",
+        "b" * 201,
+    ],
 )
 def test_a_name_that_no_engine_takes_is_refused(name: str) -> None:
     """A node refuses it at the first fill; in a folder it is another index's, or lies beside it."""
