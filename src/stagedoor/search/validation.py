@@ -1,7 +1,7 @@
 """Whether a query fits an index: asked before any engine is, so that all refuse the same."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, TypeAlias, assert_never
+from typing import Any, Final, TypeAlias, assert_never
 
 from stagedoor.search.compared import bounds_of, comparable, values_in
 from stagedoor.search.query import (
@@ -17,7 +17,6 @@ from stagedoor.search.query import (
     Phrase,
     Query,
     Same,
-    Scalar,
     Term,
     texts_in,
 )
@@ -143,11 +142,12 @@ def _validate_values(said: Term | AnyOf | Between, index: Index) -> None:
         raise ValueError(f"index {index.name!r}, {said.field!r}: {error}") from error
 
 
-def _validate_texts(values: Sequence[Scalar]) -> None:
-    for value in values:
-        if not isinstance(value, str):
-            raise TypeError(f"{value!r} is no text")
-    _validate_text("".join(map(str, values)))
+def _validate_texts(values: Sequence[Any]) -> None:
+    try:
+        _validate_text("".join(values))
+    except TypeError:
+        strange = next(value for value in values if not isinstance(value, str))
+        raise TypeError(f"{strange!r} is no text") from None
 
 
 def _validate_text(text: str) -> None:

@@ -44,7 +44,10 @@ class TantivyOptions:
 
 
 class TantivyEngine:
-    """An `Engine` over a folder that a `TantivyWriter` fills, in this process or another."""
+    """An `Engine` over a folder that a `TantivyWriter` fills, in this process or another.
+
+    Readers have to be allowed to write into the folder too: Tantivy locks it by a file while it opens a state.
+    """
 
     def __init__(
         self,
