@@ -51,11 +51,14 @@ def read_state(path: Path) -> State | None:
         state = State(**held | {"untold": tuple(held["untold"])})
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
         raise StateBroken(f"{type(error).__name__}: {error}") from error
     parts = (state.position, state.versions, state.set_aside, state.marks)
     if not all(isinstance(part, dict) for part in parts):
         raise StateBroken("its parts are no objects")
+    texts = (state.source, *state.untold, *state.versions.values(), *state.set_aside.values())
+    if not all(isinstance(one, str) for one in texts):
+        raise StateBroken("there is no text where one stands")
     return state
 
 

@@ -1,5 +1,6 @@
 """State and manifest: whole or not at all."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from cinema.etl.manifest import (
     write_manifest,
 )
 from cinema.etl.purge import EVERYTHING, WithManifest, WithRedis
-from cinema.etl.state import State, read_state, write_state
+from cinema.etl.state import State, StateBroken, read_state, write_state
 from stagedoor._cache.redis import RedisServer
 from stagedoor._cache.shared import Shared
 from stagedoor._cache.tags import tag
@@ -47,6 +48,32 @@ def test_a_state_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) ->
         write_state(path, State("s", {}, {}))
 
     assert [file.name for file in tmp_path.iterdir()] == ["state.json"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "[" * 100_000,
+        '{"a":' * 100_000,
+        *(
+            json.dumps({"format": 1, "source": "s", "position": {}, "versions": {}, "untold": [], **part})
+            for part in (
+                {"untold": [{"a": 1}]},
+                {"untold": [None]},
+                {"source": 5},
+                {"versions": {"movies": ["m"]}},
+                {"set_aside": {"movies/1": 5}},
+            )
+        ),
+    ],
+    ids=lambda said: said[-60:],
+)
+def test_f1_a_state_of_other_types_is_broken(tmp_path: Path, said: str) -> None:
+    """Contract 14.5: it begins anew with a warning, and does not stop the ETL."""
+    (tmp_path / "state.json").write_text(said)
+
+    with pytest.raises(StateBroken):
+        read_state(tmp_path / "state.json")
 
 
 def test_no_state_is_none(tmp_path: Path) -> None:
