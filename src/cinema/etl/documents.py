@@ -18,7 +18,7 @@ _LENGTH = 10  # of what may be nothing, with blanks round it
 
 Named: TypeAlias = tuple[str, str]  # name and id of a genre
 Credit: TypeAlias = tuple[str, str, str]  # role, name and id of a person
-Appearance: TypeAlias = tuple[str, str, str, float | None]  # id of a film, role, title, rating
+Appearance: TypeAlias = tuple[str, str | None, str, float | None]  # id of a film, role, title, rating
 _People: TypeAlias = tuple[list[Document], list[str]]  # of one role, and their names
 
 
@@ -80,15 +80,17 @@ def genre_document(key: str, name: str, description: str | None) -> Document:
 
 
 def person_document(key: str, name: str, rows: Iterable[Appearance]) -> Document:
-    """Return a person with their films: one entry a film with all its roles, best rated first."""
+    """Return a person with their films: one entry a film with all roles that are known, best rated first."""
     films: dict[str, dict[str, Any]] = {}
     for film, role, title, rating in rows:
+        roles = [role] if role else []
         if film in films:
-            films[film]["roles"].append(role)
+            films[film]["roles"] += roles
             films[film]["roles"].sort()
         else:
-            entry = {"id": film, "title": known(title), "imdb_rating": number(rating), "roles": [role]}
-            films[film] = entry
+            films[film] = {
+                "id": film, "title": known(title), "imdb_rating": number(rating), "roles": roles,
+            }  # fmt: skip
     return {"id": key, "full_name": known(name), "films": sorted(films.values(), key=_place)}
 
 

@@ -9,7 +9,7 @@ be. Of another table's row that is unreadable a document has what it has of one 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from sqlalchemy import (
@@ -33,6 +33,7 @@ from cinema.etl.documents import genre_document, movie_document, person_document
 from cinema.etl.gathered import rows_as_json, rows_in
 from cinema.etl.linked import Form, Linked, as_it_is
 from cinema.etl.unread import (
+    NULL,
     ODD,
     Unread,
     UnreadableCell,
@@ -60,6 +61,7 @@ __all__ = [
 ]
 
 Span: TypeAlias = tuple[str | None, str | None]  # ids behind the first, up to the last; without one, no bound
+_NOBODY: Final[Span] = (NULL, NULL)  # rows whose id is none, which stand in no order
 Scope: TypeAlias = Callable[[ColumnElement[str]], ColumnElement[bool]]
 Found: TypeAlias = Document | Unread
 
@@ -90,8 +92,10 @@ class IndexPipeline:
         placed = select(key, func.row_number().over(order_by=key).label("place")).subquery()
         ends = select(placed.c.id).where(placed.c.place % size == 0).order_by(placed.c.id)
         # An id that is no text is no bound: it stays within a page that is larger.
-        readable = [end for end in _keys(connection, ends) if not octets_of([end])]
-        return [*pairwise([None, *readable, None])]
+        readable = [end for end in _keys(connection, ends) if end != NULL and not octets_of([end])]
+        spans: list[Span] = [*pairwise([None, *readable, None])]
+        nobody = connection.execute(select(key).where(key.is_(None)).limit(1)).first()
+        return spans if nobody is None else [_NOBODY, *spans]
 
     def page(self, connection: Connection, span: Span) -> Iterator[Found]:
         """Yield the documents of a span, made one at a time: what is done with each finds it in the cache."""
@@ -99,7 +103,7 @@ class IndexPipeline:
 
     def those(self, connection: Connection, ids: Collection[str]) -> list[Found]:
         """Return the documents of these ids, as far as they are there."""
-        return [*self._found(connection, among(_asked(connection, ids)))]
+        return [*self._found(connection, among(_asked(connection, ids), null=NULL in ids))]
 
     def _found(self, connection: Connection, scope: Scope) -> Iterator[Found]:
         try:
@@ -110,6 +114,9 @@ class IndexPipeline:
             yield from self._carefully(connection, scope)
             return
         for row in rows:
+            if row[0] is None:
+                yield self._nobody()
+                continue
             try:
                 document = self.document(row)
             except ODD:
@@ -137,14 +144,20 @@ class IndexPipeline:
 
     def _one_by_one(self, connection: Connection, scope: Scope, error: Exception) -> Iterator[Found]:
         """Find the row with which a statement fails, of a view for instance."""
-        keys = _keys(connection, select(self.table.c.id).where(scope(self.table.c.id)))
+        keys = {*_keys(connection, select(self.table.c.id).where(scope(self.table.c.id)))}
         if len(keys) == 1:
-            yield Unread(self.name, keys[0], type(error.__cause__ or error).__name__)
+            yield Unread(self.name, keys.pop(), type(error.__cause__ or error).__name__)
             return
-        for key in keys:
-            yield from self._carefully(connection, among([key]))
+        for key in sorted(keys):
+            yield from self._found(connection, among(_asked(connection, [key]), null=key == NULL))
+
+    def _nobody(self) -> Unread:
+        return Unread(self.name, NULL, "id: it is NULL")
 
     def _read(self, cells: Sequence[Any]) -> Iterator[Found]:
+        if cells[0] is None:
+            yield self._nobody()
+            return
         unread: list[Unread] = []
         try:
             row = [value_in(told, column) for told, column in zip(cells, self.columns, strict=False)]
@@ -165,16 +178,23 @@ def between(after: str | None, last: str | None) -> Scope:
     """Mean the ids behind one up to another; without one, from the first, and to the last."""
 
     def scope(column: ColumnElement[str]) -> ColumnElement[bool]:
+        if (after, last) == _NOBODY:
+            return column.is_(None)
         behind = true() if after is None else column > after
         return behind if last is None else and_(behind, column <= last)
 
     return scope
 
 
-def among(ids: Collection[str]) -> Scope:
-    """Mean these ids, as they are told."""
+def among(ids: Collection[str], *, null: bool = False) -> Scope:
+    """Mean these ids, as they are told, and at will those that are none."""
     odd = octets_of(ids)
-    return lambda column: or_(column.in_(ids), octets(column).in_(odd)) if odd else column.in_(ids)
+
+    def scope(column: ColumnElement[str]) -> ColumnElement[bool]:
+        those = or_(column.in_(ids), octets(column).in_(odd)) if odd else column.in_(ids)
+        return or_(those, column.is_(None)) if null else those
+
+    return scope
 
 
 def films_of(connection: Connection, table: Table, ids: Sequence[str]) -> Sequence[str]:

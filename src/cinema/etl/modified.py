@@ -23,6 +23,7 @@ from cinema.database.tables import film_work, genre, genre_film_work, person, pe
 from cinema.etl.feed import Change, Portion, Waiting
 from cinema.etl.moments import (
     Sums,
+    are_sums,
     counts,
     digest,
     key_as,
@@ -75,12 +76,10 @@ class Modified:
         return await _read(database, work)
 
     async def valid(self, database: Database, position: Position, /) -> bool:
-        try:
-            known = {table: position[table.name]["rows"] for table in _CONTENT}
-            latest = max(position["as_of"], *(position[table.name]["at"] for table in _CONTENT))
-            _ = [position[table.name][end.name] for table, (ends, _) in _ENDS.items() for end in ends]
-        except (KeyError, TypeError):
+        if not _is_whole(position):
             return False
+        known = {table: position[table.name]["rows"] for table in _CONTENT}
+        latest = max(position["as_of"], *(position[table.name]["at"] for table in _CONTENT))
 
         def work(connection: Connection) -> bool:
             if latest > now_in(connection) + _OVERLAP:
@@ -125,6 +124,22 @@ class Modified:
         return 0
 
 
+def _is_whole(position: Position) -> bool:
+    """Tell whether a position has all its parts: whoever can write the state can write anything."""
+    try:
+        places = [position[table.name] for table in _CONTENT]
+        moments = [position["as_of"], *(place["at"] for place in places)]
+        found = [place[part] for place in places for part in ("seen", "odd", "rows")]
+        found += [position[table.name][end.name] for table, (ends, _) in _ENDS.items() for end in ends]
+        return (
+            all(type(moment) is int and abs(moment) <= -_NEVER for moment in moments)
+            and all(isinstance(place["id"], str) for place in places)
+            and all(are_sums(one) for one in found)
+        )
+    except (KeyError, TypeError):
+        return False
+
+
 async def _read(database: Database, work: Callable[[Connection], T]) -> T:
     def lent(connection: Connection) -> T:
         lend(connection)
@@ -135,7 +150,7 @@ async def _read(database: Database, work: Callable[[Connection], T]) -> T:
 
 
 class _Entity(NamedTuple):
-    """One table of entities, as it is now."""
+    """One table of entities, as it is now; a row without an id has no place behind a cursor."""
 
     connection: Connection
     table: Table
@@ -152,7 +167,7 @@ class _Entity(NamedTuple):
 
     def end(self) -> Place:
         """Return the place behind everything there is."""
-        newest = select(self.moment, self.key).where(self.moment <= self.now)
+        newest = select(self.moment, self.key).where(self.moment <= self.now, self.key.is_not(None))
         found = self.connection.execute(newest.order_by(self.moment.desc(), self.key.desc()).limit(1)).first()
         at, key = found or (_NEVER, "")
         return {
@@ -189,13 +204,14 @@ class _Entity(NamedTuple):
 
     def _odd(self) -> Sums:
         """Look at what no cursor reaches yet, or ever."""
-        return self._sums(or_(self.moment.is_(None), self.moment > self.now))
+        return self._sums(or_(self.moment.is_(None), self.moment > self.now, self.key.is_(None)))
 
     def _sums(self, *where: ColumnElement[bool]) -> Sums:
         return sums(self.connection, self.table.c.id, digest(*_CONTENT[self.table]), *where)
 
     def _behind(self, at: int, key: str) -> ColumnElement[bool]:
-        return or_(self.moment > at, and_(self.moment == at, self.key > key_as(self.connection, key)))
+        later = and_(self.moment > at, self.key.is_not(None))
+        return or_(later, and_(self.moment == at, self.key > key_as(self.connection, key)))
 
 
 def _links(connection: Connection, table: Table) -> Mapping[str, Sums]:

@@ -45,6 +45,7 @@ from cinema.etl.unread import key_of as told
 
 __all__ = [
     "Sums",
+    "are_sums",
     "counts",
     "digest",
     "group_of",
@@ -60,6 +61,7 @@ __all__ = [
 
 Sums: TypeAlias = Mapping[str, int]  # by group; JSON
 _GROUPS: Final = 4_096
+_NAMES: Final = frozenset(map(str, range(_GROUPS)))
 _DIGEST: Final = (1 << 40) - 1  # sums of eight million rows fit an integer of SQLite
 _UNITS: Final = (
     (1e11, 1e3),
@@ -102,7 +104,7 @@ def _group_here(element: group_of, compiler: SQLCompiler, **kw: Any) -> str:  # 
 
 @compiles(group_of, "postgresql")
 def _group_there(element: group_of, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401 - the same
-    return f"(hashtext(({compiler.process(element.clauses, **kw)})::text) & {_GROUPS - 1})"
+    return f"(hashtext(coalesce(({compiler.process(element.clauses, **kw)})::text, '')) & {_GROUPS - 1})"
 
 
 @compiles(digest, "sqlite")
@@ -175,7 +177,10 @@ def moment_of(connection: Connection, table: Table) -> ColumnElement[int]:
     if isinstance(kind, DateTime | Date):
         return _typed(f"CASE WHEN isfinite({name}) THEN floor(extract(epoch FROM {name}) * 1000)::bigint END")
     if isinstance(kind, Integer | Numeric):
-        units = " ".join(f"WHEN abs({name}) < {most} THEN floor({name} * {unit})" for most, unit in _UNITS)
+        number = f"{name}::numeric"  # the least of its own kind has no abs()
+        units = " ".join(
+            f"WHEN abs({number}) < {most} THEN floor({number} * {unit})" for most, unit in _UNITS
+        )
         return _typed(f"(CASE {units} END)::bigint")
     return _no_moment()
 
@@ -199,10 +204,10 @@ def key_as(connection: Connection, key: str) -> ColumnElement[Any]:
     return literal(key.encode(), LargeBinary()) if here else literal(key, Text())
 
 
-def key_read(key: str | bytes) -> str:
+def key_read(key: str | bytes | None) -> str:
     """Return an id that `key_of` has read, as it is told (`unread`)."""
     try:
-        return key.decode() if isinstance(key, bytes) else key
+        return key.decode() if isinstance(key, bytes) else told(key)
     except UnicodeDecodeError:
         return told(key)
 
@@ -226,6 +231,13 @@ def sums_by(connection: Connection, key: ColumnElement[str], *columns: ColumnEle
         row = row.concat(func.coalesce(column, "")).concat(" ")
     gathered = select(key.label("key"), func.group_concat(row).label("rows")).group_by(key).subquery()
     return sums(connection, gathered.c.key, digest(gathered.c.key, gathered.c.rows))
+
+
+def are_sums(found: object) -> bool:
+    """Tell whether something is numbers by groups."""
+    return isinstance(found, dict) and all(
+        str(group) in _NAMES and type(number) is int for group, number in found.items()
+    )
 
 
 def counts(connection: Connection, table: Table) -> Sums:

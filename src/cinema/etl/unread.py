@@ -3,7 +3,7 @@
 Theory. Rows are read by the page, so that one cell which no JSON can carry, or whose octets are no UTF-8, fails the
 whole statement. Then the page is read once more in a form that nothing can spoil: of each cell what kind of value it is
 and its octets as hexadecimal digits. SQLite keeps any value in any column; PostgreSQL keeps any octets in a database
-whose encoding is SQL_ASCII. An id that is no text is told as SQLite writes a BLOB: x'00FF41'.
+whose encoding is SQL_ASCII. An id that is no text is told as SQLite writes it: x'00FF41', or NULL.
 """
 
 import re
@@ -19,6 +19,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 __all__ = [
+    "NULL",
     "ODD",
     "Unread",
     "UnreadableCell",
@@ -32,6 +33,7 @@ __all__ = [
     "value_in",
 ]
 
+NULL: Final = "NULL"  # an id that is none, as it is told
 ODD: Final = (
     ArithmeticError,
     AttributeError,
@@ -39,6 +41,7 @@ ODD: Final = (
     TypeError,
     ValueError,
 )  # raised for values of other kinds
+_SPOILT: Final = frozenset({sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG})
 _LABEL: Final = re.compile("x'((?:[0-9A-F]{2})*)'")
 # Octets of a SQL_ASCII database have no encoding: they are handed over as they are.
 _PLAIN: Final = "(CASE getdatabaseencoding() WHEN 'SQL_ASCII' THEN 'SQL_ASCII' ELSE 'UTF8' END)::name"
@@ -57,12 +60,15 @@ class UnreadableCell(ValueError):
 
 
 def is_spoilt(error: Exception) -> bool:
-    """Tell whether a statement may have failed for what is in a row; else it is an outage, or a fault of ours."""
+    """Tell whether a statement may have failed for what is in a row; else it is an outage, or a fault of ours.
+
+    A page of rows, or a row, may also be more than fits one value of the database.
+    """
     if not isinstance(error, DBAPIError):
         return isinstance(error, ODD)
     if isinstance(error.orig, sqlite3.Error):
         # Octets that are no UTF-8 are noticed by Python, which gives no code.
-        return getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) == sqlite3.SQLITE_ERROR
+        return getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_ERROR) in _SPOILT
     return not (error.connection_invalidated or isinstance(error, OperationalError | InterfaceError))
 
 
@@ -152,7 +158,7 @@ def value_in(told: str | None, column: Column[Any]) -> str | float | None:
 def key_in(told: str | None) -> str:
     """Return the id in a cell, as it is told."""
     if told is None:
-        return "NULL"
+        return NULL
     octets = told[1:].encode() if told[0] == "n" else bytes.fromhex(told[1:])
     try:
         return key_of(octets if told[0] == "b" else octets.decode())
@@ -162,6 +168,8 @@ def key_in(told: str | None) -> str:
 
 def key_of(value: object) -> str:
     """Return an id as it is told, whatever it is."""
+    if value is None:
+        return NULL
     return f"x'{value.hex().upper()}'" if isinstance(value, bytes) else str(value)
 
 

@@ -12,7 +12,7 @@ import pytest
 from cinema.database import open_database
 from cinema.etl.modified import Modified
 from cinema.etl.moments import milliseconds
-from tests.cinema.etl.sources import GENRES, Bench
+from tests.cinema.etl.sources import FILMS, GENRES, PEOPLE, Bench, link
 from tests.cinema.etl.unlogged import PAST, add, create, followed, retitle
 
 # --- moments ------------------------------------------------------------------------------------------------
@@ -168,6 +168,25 @@ async def test_e3_moments_of_any_type_are_read_on_postgresql(
     assert came == [1, 0, 1, 0, 1, 0]
 
 
+@pytest.mark.parametrize("kind", ["smallint", "integer", "bigint"])
+async def test_e2_the_least_number_in_place_of_a_moment_stops_nothing(
+    database_url: str, tmp_path: Path, kind: str
+) -> None:
+    """E2, E3: it has no absolute value of its own kind."""
+    least = {"smallint": -(2**15), "integer": -(2**31), "bigint": -(2**63)}[kind]
+    database = open_database(database_url)
+    await database.write(partial(create, moment=kind))
+    foreign_bench = Bench(database, tmp_path, database_url, feed=Modified())
+    await add(foreign_bench, 0, str(least))
+    await foreign_bench.run()
+    await add(foreign_bench, 1, str(least))
+    await retitle(foreign_bench, 0, "New")
+    came = await followed(foreign_bench)
+    await database.close()
+
+    assert came == [2, 0]
+
+
 async def test_e3_a_source_without_moments_is_followed(either: Bench) -> None:
     """Rows of tables that have no such column are compared as a whole."""
     for table in ("film_work", "genre", "person"):
@@ -218,3 +237,46 @@ async def test_e3_a_row_whose_id_is_no_text_is_set_aside(foreign_bench: Bench) -
 
     assert written == 1
     assert list(state["set_aside"]) == ["movies/x'FF'"]
+
+
+@pytest.mark.parametrize("moment", [f"'{PAST}'", "'2026-03-01 10:00:00'", "NULL"])
+async def test_e2_a_row_without_an_id_is_set_aside(either: Bench, moment: str) -> None:
+    """E2: databases keep such rows where nothing forbids it; it is told once, and what comes behind it goes on."""
+    await _forbid_nothing(either)
+    for title in ("One", "Two"):
+        await either.write(f"INSERT INTO content.film_work (title, modified) VALUES ('{title}', {moment})")
+    await add(either, 2, "'2026-03-01 10:00:01'")
+    came = [await either.run(), await either.run()]
+    rebuilt = await either.run(anew=True)
+    told = [line["id"] for line in map(json.loads, either.lines) if line["event"] == "etl_set_aside"]
+    set_aside = list(json.loads(either.state.read_text())["set_aside"])
+    await either.write("DELETE FROM content.film_work WHERE id IS NULL")
+    await either.run()
+
+    assert came == [1, 0]
+    assert rebuilt == 7
+    assert told == ["NULL", "NULL"]  # the second time it is a rebuild that says so
+    assert set_aside == ["movies/NULL"]
+    assert json.loads(either.state.read_text())["set_aside"] == {}
+    await either.assert_equal()
+
+
+async def test_e2_a_link_without_ends_or_a_role_stops_nothing(either: Bench) -> None:
+    """E2: it links nobody; a role that is none is no role, and never null (contract 14.4)."""
+    parts = "INSERT INTO content.person_film_work (id, film_work_id, person_id, role) VALUES"
+    await either.write(f"{parts} ('{link(20)}', NULL, '{PEOPLE[0]}', 'actor')")
+    await either.write(f"{parts} ('{link(21)}', '{FILMS[0]}', NULL, 'actor')")
+    await either.write(f"{parts} ('{link(22)}', '{FILMS[0]}', '{PEOPLE[1]}', NULL)")
+    came = await followed(either)
+    films = (await either.held("persons"))[PEOPLE[1]]["films"]
+
+    assert came[0] > 0
+    assert came[1] == 0
+    assert [film["roles"] for film in films] == [[], ["actor"]]
+
+
+async def _forbid_nothing(either: Bench) -> None:
+    """Let the ids of films be none: SQLite has done so all the time."""
+    if "Postgres" in repr(either.database):
+        await either.write("ALTER TABLE content.film_work DROP CONSTRAINT film_work_pkey")
+        await either.write("ALTER TABLE content.film_work ALTER COLUMN id DROP NOT NULL")

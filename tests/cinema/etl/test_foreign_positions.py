@@ -163,3 +163,21 @@ async def test_e3_a_position_of_another_release_begins_anew(
 ) -> None:
     """Its form has changed."""
     assert not await Modified().valid(foreign_bench.database, position)
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, True, "x", 1.5, [], {"x": 1}, {"5000": 1}, {"1": "x"}, 2**70], ids=repr
+)
+async def test_f1_a_position_of_other_types_begins_anew(foreign_bench: Bench, wrong: object) -> None:
+    """Contract 14.5: whoever can write the state can write anything, and no part of it stops the ETL."""
+    feed, database = Modified(), foreign_bench.database
+    position = await feed.now(database)
+    parts = [(table, part) for table in ("film_work", "genre", "person") for part in position[table]]
+    parts += [(table, part) for table in ("genre_film_work", "person_film_work") for part in position[table]]
+
+    assert await feed.valid(database, position)
+    assert not await feed.valid(database, {**position, "as_of": wrong})
+    for table, part in parts:
+        if not (part == "id" and isinstance(wrong, str)):
+            spoilt = {**position, table: {**position[table], part: wrong}}
+            assert not await feed.valid(database, spoilt), part

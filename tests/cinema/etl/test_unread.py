@@ -4,13 +4,15 @@ import json
 import sqlite3
 import subprocess
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import event
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import Pool
 
 from cinema.database import open_database
 from cinema.database.migrate import migrate
@@ -296,6 +298,34 @@ async def test_e2_a_row_of_a_view_that_fails_is_set_aside(bench: Bench) -> None:
 
     assert set(await bench.held("movies")) == {FILMS[0], FILMS[1], FILMS[3]}
     assert names(told(bench)) == {f"movies/{FILMS[2]}", f"persons/{PEOPLE[2]}"}
+
+
+@pytest.fixture
+def narrow() -> Iterator[None]:
+    """Let SQLite read no value of more than 100,000 octets, in place of a billion."""
+
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+
+    event.listen(Pool, "connect", limit)
+    yield
+    event.remove(Pool, "connect", limit)
+
+
+@pytest.mark.usefixtures("narrow")
+async def test_e2_rows_that_are_too_much_for_one_value_are_read_one_by_one(lenient: Bench) -> None:
+    """E2: a page is one value, and a row may be too long for one with all that it is read in."""
+    bench = lenient
+    await bench.run()
+    sql(bench, *(f"UPDATE film_work SET description = '{'x' * 40_000}' WHERE id = '{key}'" for key in FILMS))
+    sql(bench, f"UPDATE film_work SET description = '{'x' * 99_990}' WHERE id = '{FILMS[3]}'")
+    await bench.run()
+    held = await bench.held("movies")
+    await bench.run(anew=True)
+
+    assert [len(held[key]["description"] or "") for key in FILMS] == [40_000, 40_000, 40_000, 0]
+    assert names(told(bench)) == {f"movies/{FILMS[3]}"}
+    assert set(await bench.held("movies")) == set(FILMS[:3])
 
 
 async def test_e2_a_table_that_lacks_a_column_is_no_rows_fault(bench: Bench) -> None:
