@@ -52,6 +52,7 @@ _BUSY_SECONDS = 5.0
 _BUSY_PAUSE = 0.02
 _CONNECT_SECONDS = 2.0
 _STATEMENT_SECONDS = 30.0
+_LOOK_SECONDS = 1.0
 
 
 class DatabaseUnavailable(Exception):
@@ -101,7 +102,7 @@ class SqliteDatabase:
     def __init__(self, path: Path, readers: int, *, mapped: bool = False) -> None:
         self._path = path
         self._reading = _sqlite_engine(path, readers)
-        self._readers = [_ReadingConnection(self._reading) for _ in range(readers)]
+        self._readers = [_ReadingConnection(self._reading, path) for _ in range(readers)]
         self._lanes = Lanes([Lane(reader, "sqlite-read") for reader in self._readers])
         self._writer = ThreadPoolExecutor(1, "sqlite-write")
         self._writing = _sqlite_engine(path, 1)
@@ -109,6 +110,8 @@ class SqliteDatabase:
         if mapped:
             event.listen(self._reading, "connect", _map)
         event.listen(self._writing, "begin", _begin_immediate)
+        event.listen(self._writing, "connect", partial(_note_file, path))
+        event.listen(self._writing, "checkout", partial(_refuse_another, path))
 
     def __repr__(self) -> str:
         return f"<SqliteDatabase {self._reading.pool.status()}>"
@@ -288,22 +291,63 @@ def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-class _ReadingConnection:
-    """One connection, kept open from read to read; a read that fails closes it, and the next opens another."""
+def _file_at(path: Path) -> tuple[int, int] | None:
+    """Return which file lies there; None if none does."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
-    def __init__(self, engine: Engine) -> None:
+
+def _is_another(file: tuple[int, int] | None, path: Path) -> bool:
+    """Tell whether another file has been put in the place of one; none at all is on its way, and not to be made."""
+    there = _file_at(path)
+    return there is not None and there != file
+
+
+def _note_file(path: Path, _: object, record: ConnectionPoolEntry) -> None:
+    record.info["file"] = _file_at(path)
+
+
+def _refuse_another(path: Path, _: object, record: ConnectionPoolEntry, __: object) -> None:
+    if _is_another(record.info["file"], path):
+        raise DisconnectionError
+
+
+class _ReadingConnection:
+    """One connection, kept open from read to read; a read that fails closes it, and the next opens another.
+
+    So does the first read behind a second after another file, such as a backup, was put in the place of this one.
+    """
+
+    def __init__(self, engine: Engine, path: Path) -> None:
         self._engine = engine
+        self._path = path
         self._connection: Connection | None = None
+        self._file: tuple[int, int] | None = None
+        self._looked = 0.0
 
     def __call__(self, work: Callable[[Connection], T]) -> T:
         with outages():
+            self._look()
             if self._connection is None:
+                self._file = _file_at(self._path)
                 self._connection = self._engine.connect()
             try:
                 return work(self._connection)
             except BaseException:
                 self.close()
                 raise
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if self._connection is None or now - self._looked < _LOOK_SECONDS:
+            return
+        self._looked = now
+        if _is_another(self._file, self._path):
+            self._connection.invalidate()
+            self.close()
 
     def close(self) -> None:
         """Give the connection back, if one is open."""

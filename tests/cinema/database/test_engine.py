@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, func, insert, select, text
 from sqlalchemy.exc import DBAPIError
 
-from cinema.database import Database, DatabaseUnavailable, open_database
+from cinema.database import Database, DatabaseUnavailable, engine, open_database
 from cinema.database.migrate import head, is_current, migrate
 from cinema.database.tables import metadata, user
 from tests.servers import Server
@@ -269,3 +269,34 @@ async def test_who_is_told_to_leave_leaves_wherever_the_statement_is(database_ur
 
     assert await work(lambda connection: connection.execute(text("SELECT 2")).scalar_one()) == 2
     await database.close()
+
+
+async def test_e6_a_file_that_is_put_in_the_place_of_another_is_read_and_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """E6: a backup is moved to where a process has its database open; it would go on with the file that is gone."""
+    monkeypatch.setattr(engine, "_LOOK_SECONDS", 0.0)
+    database, backup = (open_database(f"sqlite+aiosqlite:///{tmp_path}/{name}.db") for name in ("one", "two"))
+    await database.write(migrate)
+    await backup.write(migrate)
+    await backup.write(add)
+    await backup.close()
+    before = await database.read(count)
+    for rest in ("-wal", "-shm", ""):
+        (tmp_path / f"one.db{rest}").unlink(missing_ok=True)
+    gone = await database.read(count)
+    made = (tmp_path / "one.db").exists()
+    (tmp_path / "two.db").rename(tmp_path / "one.db")
+    found = await database.read(count)
+    await database.write(partial(add, user_id="u2"))
+    await database.close()
+
+    assert (before, gone, found) == (0, 0, 1)
+    assert not made  # an empty file in the way of the backup
+    assert [row["id"] for row in rows_of(tmp_path / "one.db")] == ["u1", "u2"]
+
+
+def rows_of(path: Path) -> list[sqlite3.Row]:
+    with sqlite3.connect(path) as connection:
+        connection.row_factory = sqlite3.Row
+        return connection.execute("SELECT id FROM user ORDER BY id").fetchall()
