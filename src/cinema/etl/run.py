@@ -239,10 +239,13 @@ def _writer_of(settings: Settings, env: Env) -> Callable[[], Writer]:
 
 
 def run(settings: Settings, *, watch: bool = False, anew: bool = False) -> None:
-    """Run one pass, or one after the other until a signal."""
+    """Run one pass, or one after the other until a signal; one pass that a signal ends was none, and says so."""
     collect_rarely()
-    with suppress(asyncio.CancelledError):
+    try:
         asyncio.run(_run(settings, watch=watch, anew=anew))
+    except asyncio.CancelledError:
+        if not watch:
+            raise SystemExit(128 + signal.SIGTERM) from None
 
 
 async def _run(settings: Settings, *, watch: bool, anew: bool) -> None:

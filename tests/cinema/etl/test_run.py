@@ -1,17 +1,23 @@
 """The ETL as a process: what ends it, and what does not."""
 
 import asyncio
+import fcntl
 import json
 import shutil
+import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
+
+import pytest
 
 from cinema.etl.report import Lines
 from cinema.etl.run import job_of
 from cinema.settings import Settings
 from stagedoor._clock import SystemClock
 from stagedoor.testing import ManualClock
+from tests.live.platform import clean, run
 
 
 class Heard:
@@ -91,3 +97,27 @@ async def test_f1_an_error_that_nobody_foresaw_ends_no_watch(tmp_path: Path) -> 
     assert str(told["reason"]).startswith("ZeroDivisionError < test_run.py")
     assert "secret" not in str(told)
     assert heard.lines == []
+
+
+@pytest.mark.parametrize(("words", "code"), [((), 128 + signal.SIGTERM), (("--watch",), 0)])
+def test_a_pass_that_a_signal_ends_does_not_end_well(
+    tmp_path: Path, words: tuple[str, ...], code: int
+) -> None:
+    """Whoever starts the gateway behind a whole pass must not take half of one for it; a watch ends by no other way."""
+    (tmp_path / "state.json.lock").touch()
+    environment = clean() | {
+        "DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/cinema.db",
+        "SEARCH_DIR": f"{tmp_path}/index",
+        "SEARCH_ETL_STATE": f"{tmp_path}/state.json",
+    }
+    subprocess.run(run("migrate"), env=environment, cwd=tmp_path, check=True, capture_output=True)
+    with (tmp_path / "state.json.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # so that there is a moment before the pass
+        etl = subprocess.Popen(run("etl", *words), env=environment, cwd=tmp_path, stdout=subprocess.PIPE)
+        assert etl.stdout is not None
+        assert b"etl_queues" in etl.stdout.readline()
+        etl.send_signal(signal.SIGTERM)
+        etl.communicate(timeout=30)
+
+    assert etl.returncode == code
+    assert not (tmp_path / "state.json").exists()
