@@ -8,23 +8,24 @@ nothing, because documents are read anew and put by id. Nothing is passed over, 
 reading.
 """
 
+import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from cinema.database import Database, DatabaseUnavailable
 from cinema.database.tables import person_film_work
 from cinema.etl.carried import Carried, carried_in, text_of
 from cinema.etl.dirty import Dirty, chunks, completed, dirty_of, indices_of
 from cinema.etl.extract import PIPELINES, IndexPipeline, unread_among
-from cinema.etl.feed import Feed, Portion
+from cinema.etl.feed import Feed, Portion, Waiting
 from cinema.etl.load import Loader
 from cinema.etl.manifest import FinishedBatch
 from cinema.etl.purge import Invalidator
@@ -34,11 +35,12 @@ from cinema.etl.state import Position, State, StateBroken, read_state, write_sta
 from cinema.etl.unread import Unread
 from stagedoor.search import Delete, Put, Writer, WriterError
 
-__all__ = ["Etl", "clear", "found", "update"]
+__all__ = ["Etl", "clear", "found", "telling", "update"]
 
 T = TypeVar("T")
 
 PORTION = 10_000  # changes at a time
+_TELL_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ async def _elsewhere(writer: Writer, state: State) -> Mapping[str, Position] | N
 
 async def update(etl: Etl, loader: Loader, state: State) -> State:
     """Follow the changes behind a state to the end, and forget what was confirmed long ago."""
-    state = await _try_again(etl, loader, state)
+    async with telling(etl, state.position):
+        state = await _try_again(etl, loader, state)
     more = True
     while more:
         portion = await etl.ask(partial(etl.feed.read, etl.database, state.position, PORTION))
@@ -151,6 +154,30 @@ async def update(etl: Etl, loader: Loader, state: State) -> State:
     except (DatabaseUnavailable, DBAPIError) as error:  # the next pass does it, or who may write
         etl.report.note("warning", "etl_not_pruned", reason=type(error.__cause__ or error).__name__)
     return state
+
+
+@asynccontextmanager
+async def telling(etl: Etl, position: Position) -> AsyncIterator[None]:
+    """Show meanwhile how long the changes behind a position wait, which nobody reads before the end of the block."""
+    showing = asyncio.Lock()
+
+    async def tell() -> None:
+        while True:
+            await etl.retrying.env.clock.sleep(_TELL_SECONDS)
+            with suppress(
+                DatabaseUnavailable, SQLAlchemyError, OSError
+            ):  # a figure, which the next one replaces
+                waiting = await etl.feed.waiting(etl.database, position)
+                async with showing:
+                    await _show(etl, waiting)
+
+    task = asyncio.create_task(tell(), name="etl lag")
+    try:
+        yield
+    finally:
+        async with showing:  # a thread in the middle of it would go on, and write over what comes next
+            task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def clear(writer: Writer) -> None:
@@ -233,13 +260,17 @@ async def _refresh(etl: Etl, loader: Loader, pipeline: IndexPipeline, version: s
 async def _tell_what_waits(etl: Etl, state: State, *, last: bool = False) -> None:
     """Show how long changes wait that are not read yet; at the end of a pass, also what holds them up."""
     waiting = await etl.ask(lambda: etl.feed.waiting(etl.database, state.position))
+    await _show(etl, waiting)
+    if last and waiting.obstacle:
+        etl.report.note("warning", "etl_held_up", **waiting.obstacle)
+
+
+async def _show(etl: Etl, waiting: Waiting) -> None:
     since: dict[str, float] = {}
     for change, moment in waiting.since.items():
         since |= {index: min(moment, since.get(index, moment)) for index in indices_of(change)}
     if since:
         await etl.invalidator.wait(since)
-    if last and waiting.obstacle:
-        etl.report.note("warning", "etl_held_up", **waiting.obstacle)
 
 
 def _lags(etl: Etl, since: Mapping[str, float]) -> Mapping[str, float]:

@@ -18,30 +18,40 @@ from cinema.etl.carried import Carried, text_of
 from cinema.etl.extract import PIPELINES, IndexPipeline, Span
 from cinema.etl.load import Item, Loader
 from cinema.etl.pages import READERS, DocumentPages, InProcess, Subprocess
-from cinema.etl.passes import Etl, clear
+from cinema.etl.passes import Etl, clear, telling
 from cinema.etl.purge import EVERYTHING
-from cinema.etl.state import State
+from cinema.etl.state import Position, State
 from stagedoor.search import WriterError
 
 __all__ = ["rebuild"]
 
 
-async def rebuild(etl: Etl, loader: Loader, source: str) -> State:
-    """Fill new versions of all indices, switch over to them, and return the state."""
+async def rebuild(etl: Etl, loader: Loader, source: str, shown: Position | None = None) -> State:
+    """Fill new versions of all indices, switch over to them, and return the state.
+
+    Readers see the source as of the position `shown` until then, if that is known.
+    """
     position = await etl.ask(lambda: etl.feed.now(etl.database))
+    async with telling(etl, position if shown is None else shown):
+        versions = await _built(etl, loader, source, position)
+    carried = etl.feed.carried(position)
+    marks = dict.fromkeys(versions, carried)
+    state = State(source, position, versions, set_aside=dict(loader.set_aside), marks=marks)
+    return await etl.confirm(state, [EVERYTHING], loader.written, dict.fromkeys(versions, 0.0))
+
+
+async def _built(etl: Etl, loader: Loader, source: str, position: Position) -> Mapping[str, str]:
+    """Return the versions, filled and switched over to."""
     totals = {pipeline.name: await etl.read(pipeline.count) for pipeline in PIPELINES}
     async with _opened(etl, loader, max(totals.values())) as pages:
         await clear(loader.writer)
         versions = {one.name: await loader.ask(partial(loader.writer.create, one.index)) for one in PIPELINES}
         await _fill_all(etl, loader, pages, versions, totals)
-    carried = etl.feed.carried(position)
-    mark = text_of(Carried(source, carried))
+    mark = text_of(Carried(source, etl.feed.carried(position)))
     for name, version in versions.items():
         await loader.ask(partial(loader.writer.mark, version, mark))
         await loader.ask(partial(loader.writer.switch, name, version))
-    marks = dict.fromkeys(versions, carried)
-    state = State(source, position, versions, set_aside=dict(loader.set_aside), marks=marks)
-    return await etl.confirm(state, [EVERYTHING], loader.written, dict.fromkeys(versions, 0.0))
+    return versions
 
 
 @asynccontextmanager

@@ -157,7 +157,7 @@ class Job:
         state, reason, source = await found(etl, writer)
         if state is None or anew:
             self.report.note("warning" if reason else "info", "etl_rebuild", reason=reason or "asked for")
-            state = await rebuild(etl, loader, source)
+            state = await rebuild(etl, loader, source, state.position if state else None)
         else:
             loader.set_aside.update(state.set_aside)
             await clear(writer)

@@ -120,7 +120,7 @@ class Bench:
         loader = Loader(writer, etl.retrying, etl.report)
         state, _, source = await found(etl, writer)
         if state is None or anew:
-            state = await rebuild(etl, loader, source)
+            state = await rebuild(etl, loader, source, state.position if state else None)
         else:
             loader.set_aside.update(state.set_aside)
             await clear(writer)

@@ -277,3 +277,34 @@ def test_pauses_grow_up_to_ten_seconds(attempt: int, roll: float) -> None:
 
     assert 0.125 <= pause <= LONGEST
     assert pause <= 0.25 * 2 ** min(attempt - 1, 30)
+
+
+@pytest.mark.parametrize("anew", [True, False])
+async def test_e5_the_lag_grows_while_nobody_reads_what_waits(bench: Bench, anew: bool) -> None:
+    """E5, contract 15: also what comes while a build, or what was set aside, waits for the index."""
+    clock = ManualClock()
+    bench.clock, bench.engine = clock, Moody(clock, poison=FILMS[1])
+    await run(bench)
+    bench.engine.shy = 1_000_000
+    passing = asyncio.ensure_future(bench.run(anew=anew))
+    await _until(clock, lambda: bench.engine.shy < 1_000_000)
+    before = bench.manifest().behind
+    await bench.write(f"UPDATE content.film_work SET title = 'Waits' WHERE id = '{FILMS[0]}'")
+    await _until(clock, lambda: bool(bench.manifest().behind))
+    behind = bench.manifest().behind
+    bench.engine.shy, bench.engine.poison = 0, ""
+    await _until(clock, passing.done)
+    await passing
+
+    assert before == {}
+    assert set(behind) == {"movies", "persons"}
+    assert bench.manifest().behind == {}
+    await bench.assert_equal()
+
+
+async def _until(clock: ManualClock, there: Callable[[], bool]) -> None:
+    """Let time go by until something has come about."""
+    async with asyncio.timeout(20):
+        while not there():
+            await asyncio.sleep(0.005)
+            await clock.advance(1)
