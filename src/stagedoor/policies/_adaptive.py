@@ -171,6 +171,10 @@ class ConcurrencyLimiter(Generic[P, R]):
         lost = lesson(error, now - began, self._rule.attempt)
         if lost is not None:
             self.gradient.ended(now, began, self.permits.taken, dropped=lost)
+        elif isinstance(error, UpstreamTimeout) or (
+            isinstance(error, asyncio.CancelledError) and is_late(error)
+        ):
+            self.gradient.cut_short(now - began)
         self.back(call)
 
     def back(self, call: Call[P]) -> None:

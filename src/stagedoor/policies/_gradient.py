@@ -25,7 +25,8 @@ before anything is lost. Ours differs where theirs fail in a gateway with time-o
   one another there, and the time without a queue has become longer.
 - A call that is not answered although nearly nothing else is under way says nothing of how many may be: so ask the
   probes of a breaker. And where nothing at all was answered meanwhile, the first answer ends it: the service did not
-  queue, it was away. What was lost then is forgotten, and what a call takes is what it took before.
+  queue, it was away. What was lost then is forgotten, and what a call takes is what it took before. That is so once:
+  a service that is silent because it drowns is silent again at once, and then its silence counts.
 - It begins small and doubles while calls are in time, as it does on its way back (slow start, RFC 5681 3.1).
 """
 
@@ -42,6 +43,7 @@ _FULL: Final = 0.8  # of the limit in use on average: more is wanted
 _HALF: Final = 0.5  # less of it in use: nobody queues, and the limit is forgotten a little with each window
 _FORGET: Final = 0.97
 _LEARN: Final = 0.2  # the weight of a new measurement of the time without a queue
+_HINT: Final = 0.1  # the weight of a call that was cut short: it is no measurement, but there may be no other
 _CLEARLY: Final = 0.9  # of that time: what was measured before had a queue in it
 _REMEASURE: Final = 5.0  # seconds under load after which that time is doubted, at least ...
 _AND_CALLS: Final = 50.0  # ... and so many times as long as a call takes
@@ -89,9 +91,9 @@ class Gradient:
     """
 
     __slots__ = (
-        "_answered", "_base", "_before", "_begun", "_count", "_doubted", "_dropped", "_due", "_falling", "_from",
-        "_known", "_least", "_load", "_most", "_patient", "_settling", "_silent", "_start", "_sum", "_target", "_tried",
-        "_unheard", "_wanted", "limit", "places", "rtt",
+        "_anew", "_answered", "_base", "_before", "_begun", "_count", "_doubted", "_dropped", "_due", "_falling",
+        "_from", "_known", "_least", "_load", "_most", "_patient", "_settling", "_silent", "_start", "_sum", "_target",
+        "_tried", "_unheard", "_wanted", "limit", "places", "rtt",
     )  # fmt: skip
 
     def __init__(self, *, target: float, most: int, least: int = 1, start: int = 10) -> None:
@@ -111,6 +113,7 @@ class Gradient:
         self._tried = False  # the last window raised it above what was known to be in time
         self._settling = False  # it dips
         self._doubted = math.inf  # when the base is measured again
+        self._anew = False  # it began again after a silence, and no window has been in time since
         self._answered = -math.inf  # when a call was answered last
         self._silent = False  # nothing was answered while the calls of the window before were under way
         self._begin(-math.inf, 0.0)
@@ -127,7 +130,7 @@ class Gradient:
         if dropped:
             self._dropped += 1
             self._unheard += began >= self._answered
-        elif self._silent or (self._unheard and self._is_silent()):
+        elif not self._anew and (self._silent or (self._unheard and self._is_silent())):
             self._answered_again(now, now - began)
             return
         self._load += under_way
@@ -135,6 +138,15 @@ class Gradient:
         self._sum += now - began
         if now >= self._due and self._count >= self._wanted:
             self._close(now)
+
+    def cut_short(self, seconds: float) -> None:
+        """Learn that a call would have taken longer than it had.
+
+        That says nothing of the limit, but of the wait for it: were it forgotten, all who wait could come too late for
+        ever, each with too little time left to say so.
+        """
+        if seconds > self.rtt:
+            self.rtt += _HINT * (seconds - self.rtt)
 
     def _is_silent(self) -> bool:
         """Tell whether half of a window has gone by, and nothing was answered while its calls were under way."""
@@ -145,8 +157,8 @@ class Gradient:
 
         What the first answer took tells little: the rest of that time is in it.
         """
-        self._silent = self._settling = False
-        self.rtt = min(seconds, self._base) if self._base else seconds
+        self._silent, self._settling, self._anew = False, False, True
+        self.rtt = self._base or seconds
         self.places = int(self.limit)
         self._begin(now, self.rtt)
 
@@ -195,7 +207,7 @@ class Gradient:
             else:
                 self._lower(now, mean, lost)
         else:
-            self._falling = self._tried = False
+            self._falling = self._tried = self._anew = False
             if used >= _FULL:
                 self._raise(now, mean)
             elif used < _HALF and self.limit > self._start:
