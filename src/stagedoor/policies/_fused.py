@@ -130,13 +130,13 @@ class Fused(Generic[P, R]):
             value: R = await self._send(inner)
             if self._read is not None:
                 value = self._read(inner, value)
+            now = self._now()
+            self._observe(AttemptEnded(call.operation, call.attempt, now - began, None))
         except BaseException as error:
             wait = self._failed(call, inner.deadline, ticket, began, error)
             if wait is None:
                 raise
         else:
-            now = self._now()
-            self._observe(AttemptEnded(call.operation, call.attempt, now - began, None))
             limiter.succeeded(call, began, now)
             self._breaker.succeeded(ticket, began, now)
             return value
@@ -147,11 +147,13 @@ class Fused(Generic[P, R]):
         self, call: Call[P], deadline: DueTime, ticket: int, began: float, error: BaseException
     ) -> float | None:
         """Let every layer learn of an error, the innermost first; return the wait before a repetition, if any."""
-        self._attempt.failed(call, began, error)
-        if isinstance(error, UpstreamTimeout):
-            error.retryable = repeatable(error, deadline, call.deadline, self._now())
-        self._limiter.failed(call, began, error)
-        self._breaker.failed(ticket, began, error)
+        try:
+            self._attempt.failed(call, began, error)
+        finally:  # whatever becomes of telling it, the place is free again
+            if isinstance(error, UpstreamTimeout):
+                error.retryable = repeatable(error, deadline, call.deadline, self._now())
+            self._limiter.failed(call, began, error)
+            self._breaker.failed(ticket, began, error)
         return self._retry.wait(call, call, error) if isinstance(error, UpstreamError) else None
 
     def __repr__(self) -> str:

@@ -239,3 +239,31 @@ async def test_a_call_that_was_promised_is_there() -> None:
     assert await upstream.call("get", 1) == "Ann"
     assert upstream.limiter is not None
     assert upstream.limiter.promised == 0
+
+
+@pytest.mark.parametrize("end", ["answer", "down", "late"])
+@pytest.mark.parametrize("layered", [False, True])
+async def test_x1_an_observer_that_fails_keeps_no_place(end: str, *, layered: bool) -> None:
+    """X1: an attempt that cannot be told is over all the same."""
+    clock = ManualClock()
+    script = ScriptedTransport[int, str](clock)
+    ENDS[end](script)
+    script.then("Ann")
+    told: list[object] = []
+
+    def broken(event: object) -> None:
+        told.append(event)
+        if len(told) == 1:
+            raise RuntimeError("the sink is full")
+
+    policies: tuple[Any, ...] = (
+        Retry(), CircuitBreaker(), AdaptiveLimit(attempt=ATTEMPT, start=1, most=1), Timeout(attempt=ATTEMPT),
+    )  # fmt: skip
+    if layered:
+        policies = (*policies, Through())
+    upstream = Upstream[int, str]("users", script, *policies, env=Env(clock, Random(7).random, broken))
+    with pytest.raises(RuntimeError):
+        await clock.run(upstream.call("get", 1))
+
+    assert not any(upstream.counts().values())
+    assert await upstream.call("get", 1) == "Ann"
