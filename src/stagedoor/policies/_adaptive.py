@@ -188,7 +188,7 @@ class ConcurrencyLimiter(Generic[P, R]):
     async def _waited(self, call: Call[P]) -> None:
         """Wait for a permit; raises `Overloaded` where there is none in time."""
         latest, began = self._latest(call.deadline), self._now()
-        if latest is None or not await self.permits.wait(latest, self.gradient.places):
+        if latest is None or not await self.permits.wait(latest):
             raise self._refusal(call.operation)
         context.note_wait(self._now() - began)
 

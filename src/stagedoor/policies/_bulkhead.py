@@ -89,7 +89,7 @@ class BulkheadSend(Generic[P, R]):
         if permits.waiting >= rule.queue:
             permits.turn_away()
         began = self._env.clock.now()
-        granted = await permits.wait(call.deadline.narrowed(began + rule.max_wait).at, rule.limit)
+        granted = await permits.wait(call.deadline.narrowed(began + rule.max_wait).at)
         context.note_wait(self._env.clock.now() - began)
         return granted
 

@@ -38,11 +38,8 @@ class Permits:
         self.taken = 0
         self.waiting = 0
 
-    async def wait(self, end: float, limit: int) -> bool:
-        """Wait for a permit; False if there is none by `end`, a moment of the clock, or if it was turned away.
-
-        `limit` is how many there are, for whoever has to hand one on.
-        """
+    async def wait(self, end: float) -> bool:
+        """Wait for a permit; False if there is none by `end`, a moment of the clock, or if it was turned away."""
         priority = context.current().priority
         place: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         timer = None if end == math.inf else self._clock.call_at(end, lambda: _answer(place, granted=False))
@@ -50,8 +47,9 @@ class Permits:
         try:
             return await place
         except asyncio.CancelledError as error:
-            if not place.cancelled() and place.result():
-                self.give_back(limit)
+            # This one alone: how many there are may have changed since the wait began.
+            if not place.cancelled() and place.result() and not self._hand_on():
+                self.taken -= 1
             if is_late(error):
                 return (
                     False  # the same moment seen by a guard outside: still our shedding, not their lateness

@@ -70,7 +70,7 @@ class Threads:
             raise Overloaded(call.operation, "too many searches wait", retry_after=1.0)
         if call.deadline.passed(began + ahead * self._seconds / self._size):
             raise Overloaded(call.operation, "no search would end in time", retry_after=1.0)
-        if not await permits.wait(call.deadline.at, self._size):
+        if not await permits.wait(call.deadline.at):
             raise Overloaded(call.operation, "no search ended in time", retry_after=1.0)
         context.note_wait(self._clock.now() - began)
 

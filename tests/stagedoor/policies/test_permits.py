@@ -26,7 +26,7 @@ class Lines:
 
     async def _waiting(self, name: str, priority: Priority, end: float) -> None:
         context.enter(RequestContext(priority=priority))
-        self.order.append(name if await self.permits.wait(end, AT_ONCE) else f"no {name}")
+        self.order.append(name if await self.permits.wait(end) else f"no {name}")
 
     async def served(self, times: int) -> list[str]:
         for _ in range(times):
@@ -104,6 +104,22 @@ async def test_more_places_are_given_out_as_soon_as_there_are_more(clock: Manual
     assert await lines.served(1) == ["a", "b", "c"]
     lines.tasks[3].cancel()
     await settle()
+
+
+async def test_o1_who_goes_in_the_tick_of_its_turn_hands_on_one_place_however_many_there_once_were(
+    clock: ManualClock,
+) -> None:
+    """O1, X1: the limit fell while they waited; a cancellation must not let in as many as there were places before."""
+    lines = Lines(clock)
+    for name in ("a", "b", "c", "d"):
+        lines.wait(name)
+    await settle()
+    lines.permits.give_back(1)
+    lines.tasks[0].cancel()
+    await settle()
+
+    assert lines.order == ["b"]
+    assert (lines.permits.taken, lines.permits.waiting) == (1, 2)
 
 
 async def test_the_oldest_of_the_least_urgent_is_turned_away(clock: ManualClock) -> None:
