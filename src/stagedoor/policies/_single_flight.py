@@ -116,12 +116,15 @@ class SingleFlightSend(Generic[P, R]):
             if not isinstance(error, Exception):
                 raise
         finally:
-            flight.landed = True
-            # The last to leave takes it from the table, where its successor may stand now.
-            if flight.waiting:
-                del self._flights[key]
-            for waiter in flight.waiting:
-                _wake(waiter, landed=True)
+            self._land(key, flight)
+
+    def _land(self, key: Key, flight: _Flight[R]) -> None:
+        flight.landed = True
+        # The last to leave takes it from the table, where its successor may stand now.
+        if flight.waiting:
+            del self._flights[key]
+        for waiter in flight.waiting:
+            _wake(waiter, landed=True)
 
     async def _wait(self, key: Key, flight: _Flight[R], call: Call[P]) -> R:
         waiter: asyncio.Future[bool] = flight.task.get_loop().create_future()
@@ -152,10 +155,14 @@ class SingleFlightSend(Generic[P, R]):
 
     async def aclose(self) -> None:
         """Cancel what is under way and wait until it has ended; called once, at shutdown."""
-        tasks = [flight.task for flight in self._flights.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        flights = dict(self._flights)
+        for flight in flights.values():
+            flight.task.cancel()
+        await asyncio.gather(*[flight.task for flight in flights.values()], return_exceptions=True)
+        for key, flight in flights.items():
+            if not flight.landed:  # a task that is cancelled before its first turn never has one
+                flight.error = asyncio.CancelledError()
+                self._land(key, flight)
 
     def __repr__(self) -> str:
         waiting = sum(len(flight.waiting) for flight in self._flights.values())

@@ -327,6 +327,19 @@ async def test_x4_closing_ends_flights_and_waiters(env: Env, clock: ManualClock)
     assert [waiter.cancelled() for waiter in waiters] == [True] * 3
 
 
+async def test_x4_closing_ends_a_flight_that_has_not_begun(env: Env, clock: ManualClock) -> None:
+    """X1, X4: a task that is cancelled before its first turn runs nothing of it, nor what would wake its waiters."""
+    script = ScriptedTransport[int, str](clock).hangs()
+    send = flights(script, env)
+    waiter = asyncio.ensure_future(send(call_of(1)))
+    await asyncio.sleep(0)
+    await send.aclose()
+    await settle()
+
+    assert (script.calls, dict(send.counts())) == ([], AT_REST)
+    assert waiter.cancelled()
+
+
 async def test_an_answer_in_the_tick_of_the_deadline_is_taken(env: Env, clock: ManualClock) -> None:
     """It is there: throwing it away helps nobody, and its waiter is woken once."""
     gate = asyncio.get_running_loop().create_future()
