@@ -3,6 +3,7 @@
 Each check yields findings and assumes nothing of the others, so that a start-up error tells everything at once.
 """
 
+import copy
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -169,8 +170,17 @@ def _fallbacks(design: Design) -> Iterator[PlanFinding]:
             wanted = design.fields.get(part.name, design.signatures[part.name].returns)
             if not is_instance(part.fallback, wanted):
                 yield design.finding(part, f"the fallback {part.fallback!r} is no {format_hint(wanted)}")
+            yield from _uncopied(design, part)
         elif not part.required and part.name in design.fields:
             yield design.finding(part, "fills a field: say required=True, or give a fallback")
+
+
+def _uncopied(design: Design, part: Part) -> Iterator[PlanFinding]:
+    """Find a fallback of which no answer could have a copy of its own."""
+    try:
+        copy.deepcopy(part.fallback)
+    except Exception as error:  # noqa: BLE001 - a value of somebody else's can break a copy in any way
+        yield design.finding(part, f"the fallback {part.fallback!r} cannot be copied: {error}")
 
 
 def _tolerated(design: Design) -> Iterator[PlanFinding]:

@@ -181,27 +181,32 @@ class _Run:
     async def _parts(self, first: PartStep) -> None:
         """Run a part, and whatever it leaves for its own task to go on with."""
         step: PartStep | None = first
-        while step is not None and not self._closed:  # closed: a required part was refused in this very tick
-            index, record = step.index, self._records[step.index]
-            self._starts[index] = started = self._now()
-            context.enter(self._context(step, record, started))
-            try:
-                value = await step.call(*step.arguments(self._slots))
-                if step.kinds and not isinstance(value, step.kinds):
-                    _refuse(self._schedule.name, step, value)
-            except UpstreamError as error:
-                self._failed(step, error)
-                return
-            except BaseException as error:  # noqa: BLE001 - it is raised again where the caller waits
-                self._broke(step, error)
-                return
-            if self._over(index):
-                return
-            self._slots[step.slot] = value
-            task = self._tasks[index]
-            step = self._settle(step, judge.answered(record, self._now() - started))
-            if step is not None and task is not None:
-                self._enlist(step, task)
+        try:
+            while (
+                step is not None and not self._closed
+            ):  # closed: a required part was refused in this very tick
+                index, record = step.index, self._records[step.index]
+                self._starts[index] = started = self._now()
+                context.enter(self._context(step, record, started))
+                try:
+                    value = await step.call(*step.arguments(self._slots))
+                    if step.kinds and not isinstance(value, step.kinds):
+                        _refuse(self._schedule.name, step, value)
+                except UpstreamError as error:
+                    self._failed(step, error)
+                    return
+                except BaseException as error:  # noqa: BLE001 - it is raised again where the caller waits
+                    self._broke(step, error)
+                    return
+                if self._over(index):
+                    return
+                self._slots[step.slot] = value
+                task = self._tasks[index]
+                step = self._settle(step, judge.answered(record, self._now() - started))
+                if step is not None and task is not None:
+                    self._enlist(step, task)
+        except BaseException as error:  # noqa: BLE001 - of the run's own, so that nobody else would end it
+            self._end_with(error)
 
     def _context(self, step: PartStep, record: Record, started: float) -> RequestContext:
         """Return the request's context as one part sees it: its own record, its own share of the time."""
@@ -266,7 +271,10 @@ class _Run:
             return
         task.cancel(LATE)
         operation = f"{self._schedule.name}.{step.name}"
-        self._failed(step, UpstreamTimeout(operation, "no value by the part's deadline"))
+        try:
+            self._failed(step, UpstreamTimeout(operation, "no value by the part's deadline"))
+        except Exception as error:  # noqa: BLE001 - a timer has nobody to raise it to
+            self._end_with(error)
 
     def _stand_in(self, step: PartStep, verdict: PartVerdict, blame: str) -> None:
         if step.fallback is not ABSENT:

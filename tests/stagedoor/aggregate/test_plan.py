@@ -136,6 +136,18 @@ def test_an_optional_field_has_a_fallback_of_its_type() -> None:
     assert told(aggregate) == ["right: the fallback () is no list[str]"]
 
 
+def test_a_fallback_has_to_be_copied_for_each_answer() -> None:
+    """G3: one that holds a lock, say, cannot; that is found at start, not when an upstream is away."""
+
+    class Counted(list[str]):
+        def __deepcopy__(self, memo: object) -> "Counted":
+            raise TypeError("there is but one")
+
+    aggregate = declared(left)
+    aggregate.part(fallback=Counted())(right)
+    assert told(aggregate) == ["right: the fallback [] cannot be copied: there is but one"]
+
+
 def test_g3_an_unreachable_fallback_is_an_error() -> None:
     """G3: of a required part, and of one that a required part waits for."""
     aggregate = declared(left)

@@ -124,3 +124,46 @@ async def test_x5_a_bug_in_a_part_leaves_as_itself(stage: Stage) -> None:
         await stage.run(profile(stage.world))
 
     assert stage.world.cancelled == ["user"]
+
+
+class Copied:
+    """A value that can be copied."""
+
+    copied = False
+
+
+class CopiedOnce(Copied):
+    """One that can be copied when it is declared, and not when it is wanted."""
+
+    def __deepcopy__(self, memo: object) -> "CopiedOnce":
+        if self.copied:
+            raise ZeroDivisionError("a bug")
+        self.copied = True
+        return self
+
+
+@pytest.mark.parametrize("seconds", [0.01, 9.0], ids=["failed", "late"])
+@pytest.mark.parametrize("last", [False, True], ids=["its own", "of what waited for it"])
+async def test_x5_a_bug_in_a_fallback_ends_the_run(stage: Stage, seconds: float, *, last: bool) -> None:
+    """P1, X5: nothing that goes wrong while a part is settled may leave its run waiting, or turning, for ever."""
+
+    @dataclass
+    class Model:
+        one: Copied
+        two: Copied
+
+    aggregate = Aggregate(Model, budget=BUDGET)
+
+    @aggregate.part(fallback=Copied() if last else CopiedOnce())
+    async def one() -> Copied:
+        await stage.clock.sleep(seconds)
+        raise UpstreamUnavailable("x")
+
+    @aggregate.part(fallback=CopiedOnce())
+    async def two(one: Copied) -> Copied:
+        raise AssertionError
+
+    plan = aggregate.plan(sources={}, values={"user_id": str})
+
+    with nothing_left(), pytest.raises(ZeroDivisionError):
+        await stage.run(plan)
