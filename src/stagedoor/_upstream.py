@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from typing import Any, Generic, Literal, TypeVar
 
 from stagedoor import _context as context
@@ -130,10 +131,11 @@ class Upstream(Generic[P, R]):
     async def aclose(self) -> None:
         """Close the layers that hold work of their own, outermost first, then the transport."""
         layers: Iterable[object] = self.layers
-        for layer in layers:
-            if isinstance(layer, Closing):
-                await layer.aclose()
-        await self.transport.aclose()
+        async with AsyncExitStack() as closing:  # whatever becomes of one, the others are closed
+            closing.push_async_callback(self.transport.aclose)
+            for layer in reversed(tuple(layers)):
+                if isinstance(layer, Closing):
+                    closing.push_async_callback(layer.aclose)
 
     def __repr__(self) -> str:
         stack = " ▸ ".join(repr(item) for item in (*self.policies, self.transport))

@@ -1,6 +1,7 @@
 """A remote with its policies: the order, the call it makes, what it tells and what it holds."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -239,6 +240,35 @@ async def test_x4_closing_ends_what_the_layers_do_and_then_the_transport(
     await settle()
 
     assert (script.active, script.closed, waiter.cancelled()) == (0, True, True)
+
+
+async def test_x4_the_transport_is_closed_whatever_becomes_of_a_layer(env: Env, clock: ManualClock) -> None:
+    """X4, X6: a layer of one's own that cannot be closed leaves no connection open, nor does a stop cut short."""
+
+    class Stuck:
+        def __init__(self, end: Callable[[], Awaitable[None]]) -> None:
+            self.aclose = end
+
+        def wrap(self, send: Send[int, str], env: Env, /) -> Send[int, str]:
+            return self
+
+        async def __call__(self, call: Call[int]) -> str:
+            raise AssertionError
+
+    async def broken() -> None:
+        raise ZeroDivisionError
+
+    failing, hanging = ScriptedTransport[int, str](clock), ScriptedTransport[int, str](clock)
+    with pytest.raises(ZeroDivisionError):
+        await Upstream("users", failing, Stuck(broken), env=env).aclose()
+    closing = asyncio.create_task(
+        Upstream("users", hanging, Stuck(lambda: clock.sleep(9.0)), env=env).aclose()
+    )
+    await settle()
+    closing.cancel()
+    await settle()
+
+    assert (failing.closed, hanging.closed, closing.cancelled()) == (True, True, True)
 
 
 @pytest.mark.parametrize("name", ["", "user service", "users.get", "1st"])
