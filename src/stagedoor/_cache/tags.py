@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-__all__ = ["ALL", "Purges", "TagVersion", "key_name", "tag"]
+__all__ = ["ALL", "Purges", "TagVersion", "key_name", "octets", "tag"]
 
 ALL = b""  # every entry has this name
 
@@ -34,7 +34,12 @@ _NONE = TagVersion(0, 0)
 
 def tag(name: str) -> bytes:
     """Return the name under which a purge finds all entries with this tag."""
-    return b"#" + name.encode()
+    return b"#" + octets(name)
+
+
+def octets(name: str) -> bytes:
+    """Return a name's bytes, also of one that is no proper text: it may be what an upstream or a caller sent."""
+    return name.encode("utf-8", "surrogatepass")
 
 
 def key_name(key: bytes) -> bytes:

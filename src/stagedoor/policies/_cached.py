@@ -12,7 +12,7 @@ from stagedoor._cache.entry import Entry
 from stagedoor._cache.freshness import Fresh, FreshnessRule, Miss, Stale, judge
 from stagedoor._cache.kept import EntryFinder, Kept
 from stagedoor._cache.store import Lookup, Store, StoredEntry, Tier
-from stagedoor._cache.tags import TagVersion, key_name, tag
+from stagedoor._cache.tags import TagVersion, key_name, octets, tag
 from stagedoor._call import Call, Env, Send
 from stagedoor._deadline import DueTime
 from stagedoor._events import CacheLookup, RefreshFailed
@@ -91,7 +91,7 @@ class Cached(Generic[P, R]):
         if self.key is None or call.key_of is not None:
             call = keyed(call)
         if self.key is None:
-            return full_key(call.operation.encode(), call.identity.encode(), call.key)
+            return full_key(call.operation.encode(), octets(call.identity), call.key)
         readable = self.key(call)
         if not isinstance(readable, str):
             raise ConfigError(
@@ -346,10 +346,10 @@ def readable_key(key: str, identity: str) -> bytes:
 
     A readable key that begins like a full one is wrapped, so that no two of either kind are ever equal.
     """
-    name = key.encode()
+    name = octets(key)
     if not identity and not name.startswith(b"\0"):
         return name
-    return full_key(b"", identity.encode(), name)
+    return full_key(b"", octets(identity), name)
 
 
 def ends(error: UpstreamError) -> bool:

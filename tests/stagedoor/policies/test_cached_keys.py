@@ -83,6 +83,18 @@ async def test_t4_identities_never_share_an_answer() -> None:
         assert answers == [b"v1", b"v2", b"v3", b"v2"]
 
 
+@pytest.mark.parametrize("key", [None, lambda _: "film:\ud800"])
+async def test_t6_names_that_are_no_proper_text_are_names(key: Any) -> None:
+    """T6, G4: JSON may spell half of a pair, in an id as in a subject; that fails no call, and no two are equal."""
+    stage = Stage()
+    send = stage.cached(tags=lambda _: ["film:\ud800"], key=key)
+    answers = [await send(call(identity=who)) for who in ("\ud800", "\ud801", "\ud800")]
+    await stage.store.purge([tag("film:\ud800")])
+
+    assert answers == [b"v1", b"v2", b"v1"]
+    assert await send(call(identity="\ud800")) == b"v3"
+
+
 async def test_k8_a_value_of_another_schema_is_a_miss() -> None:
     """K8: an older release wrote it."""
     stage = Stage()
