@@ -11,13 +11,14 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-__all__ = ["BORN", "Entry", "born_of", "decode", "encode"]
+__all__ = ["BORN", "Entry", "born_of", "decode", "encode", "fits"]
 
 _MAGIC = b"SD1 "  # the last digit is the version of this format
 BORN = slice(4, 20)  # milliseconds of the store's own clock
 _HEAD = struct.Struct(">4s16sQdIIHH")  # magic, born, purges, keep, key, body, schema, tags
 _TAG = struct.Struct(">H")
 _SUM = struct.Struct(">I")
+_MOST = 2**16 - 1  # names of an entry, and bytes of each
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Entry:
     schema: str = ""
     names: tuple[bytes, ...] = ()
     age: float = 0.0
+
+
+def fits(entry: Entry) -> bool:
+    """Tell whether there is room for an entry's names: they are made of what an upstream sent, whatever that was."""
+    return len(entry.names) <= _MOST and max(map(len, entry.names), default=0) <= _MOST
 
 
 def encode(entry: Entry, born: int, purges: int) -> bytes:

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
-from stagedoor._cache.entry import Entry, born_of, decode, encode
+from stagedoor._cache.entry import Entry, born_of, decode, encode, fits
 from stagedoor._cache.recovery import Recovery
 from stagedoor._cache.server import Invalidations, Server, StoreDown
 from stagedoor._cache.store import Lookup, StoredEntry
@@ -129,7 +129,7 @@ class Shared:
 
     def set(self, entry: Entry, mark: TagVersion, /) -> bool:
         self._watch()
-        if self._state != "up":
+        if self._state != "up" or not fits(entry):
             return False
         self._queue.pop(entry.key, None)
         if len(self._queue) >= self._limit:
@@ -142,7 +142,7 @@ class Shared:
 
     async def settle(self, entry: Entry, mark: TagVersion, young: float, /) -> StoredEntry | None:
         self._watch()
-        if self._state != "up":
+        if self._state != "up" or not fits(entry):
             return None
         return await self._settle(_Write(entry, self._clock.now() - entry.age, mark), int(young * 1000))
 

@@ -37,6 +37,20 @@ async def test_what_cannot_be_read_is_replaced_by_the_agreement() -> None:
     assert (held.entry.body, await process.get()) == (b"v", b"v")
 
 
+@pytest.mark.parametrize("names", [(b"#" + b"x" * 65_535,), tuple(b"#%d" % n for n in range(65_536))])
+async def test_k1_an_entry_with_too_long_or_too_many_names_is_kept_nowhere_and_fails_nobody(
+    names: tuple[bytes, ...],
+) -> None:
+    """K1, K8: names are drawn from what an upstream says; a store never raises."""
+    process = await started()
+    mark = process.store.purges.mark
+    settled = await process.store.settle(Entry(b"k", b"v", 30.0, "", names), mark, 20.0)
+
+    assert (settled, process.store.set(Entry(b"k", b"v", 30.0, "", names), mark)) == (None, False)
+    assert process.store.counts() == {"tasks": 0, "store_operations": 0}
+    assert await process.keep(names=(b"#" + b"x" * 65_534, *names[2:]))
+
+
 async def test_an_agreement_gives_up_where_purges_never_end() -> None:
     """Three tries, as for any write: the answer is its caller's own."""
 
