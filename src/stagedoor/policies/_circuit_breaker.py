@@ -101,34 +101,39 @@ class CircuitBreakerSend(Generic[P, R]):
         if ticket is None:
             ticket, before, began = await self._admitted(call)
         self.operation = call.operation
+        record = context.current().record
+        stood = record.waited
         try:
             if circuit.state != before:
                 self._moved(before)
             value = await self._send(call)
         except BaseException as error:
-            self.failed(ticket, began, error, waited=waited)
+            self.failed(ticket, began, error, waited=waited, stood=record.waited - stood)
             raise
-        self.succeeded(ticket, began, self._now())
+        self.succeeded(ticket, began, self._now(), record.waited - stood)
         return value
 
-    def succeeded(self, ticket: int, began: float, now: float) -> None:
-        """Learn of a call that was answered."""
+    def succeeded(self, ticket: int, began: float, now: float, stood: float = 0.0) -> None:
+        """Learn of a call that was answered; a wait for a place of our own, `stood`, is no slowness of theirs."""
         circuit = self.circuit
         before = circuit.state
-        slow = now - began > self._rule.slow_after and self._slow(now - began)
+        slow = now - began - stood > self._rule.slow_after
         circuit.record(ticket, now, False, slow, self._env.rng())
         if circuit.state != before:
             self._moved(before)
 
-    def failed(self, ticket: int, began: float, error: BaseException, *, waited: bool = False) -> None:
+    def failed(
+        self, ticket: int, began: float, error: BaseException, *, waited: bool = False, stood: float = 0.0
+    ) -> None:
         """Learn of a call that was not; `waited` says that it waited here before it went."""
         # Who has waited, here or for a place, has less time than the upstream may take.
         asked = context.current()
         shortened = waited or asked.record.waited > 0 or asked.route_deadline is not None
         if is_failure(error, shortened=shortened):
-            self._failed(ticket, began, late=isinstance(error, (UpstreamTimeout, asyncio.CancelledError)))
+            late = isinstance(error, (UpstreamTimeout, asyncio.CancelledError))
+            self._failed(ticket, began, stood, late=late)
         elif isinstance(error, UpstreamRejected) and self.circuit.state == "half_open":
-            self.succeeded(ticket, began, self._now())  # they say no: they are back
+            self.succeeded(ticket, began, self._now(), stood)  # they say no: they are back
         else:
             self.circuit.release(ticket)
             self._news.tell()
@@ -150,17 +155,13 @@ class CircuitBreakerSend(Generic[P, R]):
         left = None if circuit.until == math.inf else max(circuit.until - now, 0.0)
         return CircuitOpen(call.operation, f"the breaker is {circuit.state}", retry_after=left)
 
-    def _failed(self, ticket: int, began: float, *, late: bool) -> None:
+    def _failed(self, ticket: int, began: float, stood: float, *, late: bool) -> None:
         circuit, now = self.circuit, self._now()
         before = circuit.state
-        slow, roll = self._slow(now - began), self._env.rng()
+        slow, roll = now - began - stood > self._rule.slow_after, self._env.rng()
         circuit.record(ticket, now, True, slow, roll, began if late else math.inf)
         if circuit.state != before:
             self._moved(before)
-
-    def _slow(self, seconds: float) -> bool:
-        """Tell whether they were slow: a wait for a place of our own is no slowness of theirs."""
-        return seconds - context.current().record.waited > self._rule.slow_after
 
     def _moved(self, before: BreakerState) -> None:
         self._news.tell()  # first: an observer that fails must keep nobody waiting

@@ -1,15 +1,17 @@
 """What counts against an upstream, and what an open breaker does."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from stagedoor import _context as context
 from stagedoor._call import Env
-from stagedoor._context import RequestContext
+from stagedoor._context import Record, RequestContext
 from stagedoor._deadline import LATE, DueTime
 from stagedoor._events import BreakerMoved, CallShed
 from stagedoor._requests import HttpResponse
+from stagedoor._upstream import Upstream
 from stagedoor.errors import (
     CircuitOpen,
     Overloaded,
@@ -19,8 +21,11 @@ from stagedoor.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from stagedoor.policies._adaptive import AdaptiveLimit
 from stagedoor.policies._bulkhead import Bulkhead
 from stagedoor.policies._circuit_breaker import CircuitBreaker, is_failure
+from stagedoor.policies._retry import Retry
+from stagedoor.policies._timeout import Timeout
 from stagedoor.testing import Events, ManualClock, ScriptedTransport, call_of, settle
 from tests.stagedoor.policies.broken import fail, guarded
 
@@ -291,6 +296,26 @@ async def test_c7_what_waited_for_a_place_of_ours_is_no_slowness_of_theirs(
 
     assert [task.exception() is None for task in tasks] == [True, False, True]
     assert breaker.state == "closed"
+
+
+@pytest.mark.parametrize("fused", [False, True])
+async def test_c1_the_wait_of_one_call_hides_no_slowness_of_the_next(
+    env: Env, clock: ManualClock, *, fused: bool
+) -> None:
+    """C1: what is taken off is the call's own wait, not those of all calls that its request made before."""
+    script = ScriptedTransport[int, str](clock).after(0.02, "Ann")
+    policies: tuple[Any, ...] = (
+        Retry(),
+        CircuitBreaker(slow_rate=1.0, slow_after=0.015, minimum=3),
+        AdaptiveLimit(attempt=0.1),
+        Timeout(attempt=0.1),
+    )
+    upstream = Upstream[int, str]("users", script, *policies[not fused :], env=env)
+    context.enter(RequestContext(record=Record(waited=5.0)))
+    for _ in range(3):
+        await clock.run(upstream.call("get", 1))
+
+    assert upstream.circuits() == {"open"}
 
 
 async def test_a_breaker_is_held_by_hand_and_says_so() -> None:
