@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from typing import ClassVar, Generic, TypeAlias, TypeVar
 
@@ -139,7 +140,8 @@ class CachedSend(Generic[P, R]):
         self._renewals: dict[bytes, asyncio.Task[None]] = {}
         self._ending: dict[bytes, asyncio.Task[bool]] = {}
         self._kept: tuple[bytes, R | None, float, bool] = (b"", None, 0.0, False)
-        self._agreeing: tuple[Fetched[R] | None, asyncio.Task[Agreed[R]] | None] = (None, None)
+        self._agreeing: dict[bytes, tuple[Fetched[R], asyncio.Task[Agreed[R]]]] = {}  # the newest of each key
+        self._agreements: set[asyncio.Task[Agreed[R]]] = set()
 
     async def __call__(self, call: Call[P], /) -> R:
         key = self._policy.name_of(call)
@@ -238,12 +240,13 @@ class CachedSend(Generic[P, R]):
         """Keep what was fetched, or take what somebody else has kept meanwhile."""
         if self._policy.renew_after is None:
             return self._keep(*fetched)
-        last, task = self._agreeing
-        # The same object may come again much later, as small numbers do: it is another answer then.
-        if task is None or last is None or fetched[0] is not last[0] or fetched[1:] != last[1:]:
+        last = self._agreeing.get(fetched[1])
+        if last is None or fetched[0] is not last[0][0] or fetched[1:] != last[0][1:]:
             task = asyncio.ensure_future(self._agree(*fetched))
-            self._agreeing = (fetched, task)
-        value, ttl = await asyncio.shield(task)  # it is for all who shared the flight
+            self._agreements.add(task)
+            last = self._agreeing[fetched[1]] = (fetched, task)
+            task.add_done_callback(partial(self._agreed, fetched[1]))
+        value, ttl = await asyncio.shield(last[1])  # it is for all who shared the flight
         record = context.current().record
         record.lookup, record.stored, record.ttl, record.kept = "miss", ttl is not None, ttl, None
         return value
@@ -259,6 +262,12 @@ class CachedSend(Generic[P, R]):
                 return found[0], found[1].left
             self._store.set(entry, mark)  # what is there cannot be used
         return value, max(0.0, self._policy.lifetime - entry.age)
+
+    def _agreed(self, key: bytes, task: asyncio.Task[Agreed[R]]) -> None:
+        self._agreements.discard(task)
+        last = self._agreeing.get(key)
+        if last is not None and last[1] is task:
+            del self._agreeing[key]
 
     def _keep(self, value: R, key: bytes, mark: TagVersion, began: float) -> R:
         now = self._now()
@@ -321,16 +330,15 @@ class CachedSend(Generic[P, R]):
             task.add_done_callback(lambda _: self._ending.pop(key))
 
     def counts(self) -> Mapping[str, int]:
-        """Return how many renewals run now, and how many ends are still to be told."""
-        return {"tasks": len(self._renewals) + len(self._ending)}
+        """Return how many renewals and agreements run now, and how many ends are still to be told."""
+        return {"tasks": len(self._renewals) + len(self._agreements) + len(self._ending)}
 
     async def aclose(self) -> None:
         """Cancel the renewals and wait for their end; what has ended is still told."""
         tasks = list(self._renewals.values())
         for task in tasks:
             task.cancel()
-        agreeing = filter(None, self._agreeing[1:])
-        await asyncio.gather(*tasks, *agreeing, *self._ending.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, *self._agreements, *self._ending.values(), return_exceptions=True)
 
     def __repr__(self) -> str:
         return f"<Caching {self._policy.lifetime} s, {len(self._renewals)} renewals>"

@@ -1,7 +1,7 @@
 """Cached, before an answer ends: renewal ahead of time, age from the start, and one answer for several processes."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -277,6 +277,34 @@ async def test_a_caller_that_leaves_takes_no_agreement_along(pair: tuple[Process
     assert value == b"one 1"
     assert leaving.cancelled()
     assert one.send.counts() == {"tasks": 0}
+
+
+@pytest.mark.parametrize("keys", [(b"a", b"b", b"c"), (b"a", b"a", b"a")])
+async def test_x4_every_agreement_is_counted_and_waited_for(
+    pair: tuple[Process, Process], keys: tuple[bytes, ...]
+) -> None:
+    """X1, X4: also where its callers have left, and where others have begun since, for this key or another."""
+    one, _ = pair
+    assert isinstance(one.store, Tiered)
+    server = one.store.far._server  # noqa: SLF001 - the fault is the server's
+    assert isinstance(server, FakeServer)
+    one.taking = 0.001
+    send = CachedSend(one.send._policy, one.upstream, one.env)  # noqa: SLF001 - without flights: each has a value
+    callers = []
+    for key in keys:
+        server.lag(0.0)
+        callers.append(asyncio.create_task(send(replace(CALL, key=key))))
+        await settle()
+        server.lag(0.015)  # for the agreement alone
+        await one.clock.advance(0.001)
+    for caller in callers:
+        caller.cancel()
+    await settle()
+    counts = dict(send.counts())
+    await one.clock.run(send.aclose())
+
+    assert counts == {"tasks": 3}
+    assert send.counts() == {"tasks": 0}
 
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, 60.0, 61.0])
