@@ -48,22 +48,16 @@ def validate_value(field: Field, value: Any) -> None:  # noqa: ANN401 - document
         case Nested():
             _validate_objects(field, value)
         case Keyword() | Text():
-            _validate_texts(field, value)
+            for one in listed(value):
+                if not isinstance(one, str):
+                    raise TypeError(f"{one!r} is no text")
+                one.encode()  # raises for half of a pair
         case Number():
             comparable(field, value)
             rank(value)
         case _:
             if comparable(field, value) is None:
                 raise ValueError(f"{value!r} is no whole number of 64 bits")
-
-
-def _validate_texts(field: Keyword | Text, value: Any) -> None:  # noqa: ANN401 - documents hold JSON
-    if isinstance(field, Keyword) and field.many and isinstance(value, str):
-        raise TypeError(f"{value!r} is no list of texts")
-    for one in listed(value):
-        if not isinstance(one, str):
-            raise TypeError(f"{one!r} is no text")
-        one.encode()  # raises for half of a pair
 
 
 def _validate_objects(nested: Nested, value: Any) -> None:  # noqa: ANN401 - documents hold JSON

@@ -142,7 +142,7 @@ WRONG: list[tuple[str, Any]] = [
     ),
     *(("due", one) for one in ("2001-02-30", "2001-05-17T24:00:00", "990000000000", 20010517)),
     *(("shelf", one) for one in (5, "\ud800")),
-    *(("tags", one) for one in ("a,b", [1], [None, "a"], [["a"]])),
+    *(("tags", one) for one in ([1], [None, "a"], [["a"]])),
     *(("people", one) for one in ({"name": "a"}, ["a"], [None], [{"id": "5"}], [{"name": 5}])),
     ("title", 5),
 ]

@@ -19,7 +19,7 @@ from stagedoor.search.elastic.mapping import SERVING, body_of, declaration
 from stagedoor.search.elastic.requests import credentials, json_of, request
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Number
+from stagedoor.search.schema import Boolean, Date, Index, Integer, Number
 
 __all__ = ["ElasticWriter"]
 
@@ -218,14 +218,10 @@ class ElasticWriter:
 def _lines_of(index: Index) -> Callable[[Document], bytes]:
     """Return what makes the lines of a document in a bulk request; raises `TypeError` or `ValueError`."""
     keys, numbers = keys_of(index), [field.name for field in index.fields if isinstance(field, Number)]
-    lists = [field.name for field in index.fields if isinstance(field, Keyword) and field.many]
     strict = _is_strict(index)
 
     def lines(document: Document) -> bytes:
-        reason = refusal(document, index)
-        if reason is None and (strict or str in [document.get(name).__class__ for name in lists]):
-            reason = misfit(document, index)
-        if reason:
+        if reason := refusal(document, index) or (misfit(document, index) if strict else None):
             raise ValueError(reason)
         head = {"index": {"_id": document[ID]}}
         said = {**document, **_zeros(document, numbers), OWN: keys(document)}

@@ -166,7 +166,7 @@ def _step(path: str, leaf: Leaf, terms: Terms) -> _Step:
         case Keyword():
             if "." in path:
                 return _inner_keyword_step(path, terms)
-            return _facet_step(path, leaf) if leaf.facet else _keyword_step(path, terms, leaf)
+            return _facet_step(path) if leaf.facet else _keyword_step(path, terms)
         case Text():
             return _text_step(path)
         case Number():
@@ -175,8 +175,8 @@ def _step(path: str, leaf: Leaf, terms: Terms) -> _Step:
             return _whole_step(path, leaf)
 
 
-def _facet_step(path: str, leaf: Keyword) -> _Step:
-    name, many = path + "%", leaf.many
+def _facet_step(path: str) -> _Step:
+    name = path + "%"
 
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
@@ -185,8 +185,6 @@ def _facet_step(path: str, leaf: Keyword) -> _Step:
                 _validate_lengths(path, value)
             physical[name] = list(dict.fromkeys(value))
         elif value is not None:
-            if many:
-                raise TypeError(f"{value!r} is no list of texts")
             if len(value) > _SHORT:
                 _validate_lengths(path, [value])
             physical[name] = str.__str__(value)  # which raises for what is no text
@@ -194,16 +192,12 @@ def _facet_step(path: str, leaf: Keyword) -> _Step:
     return step
 
 
-def _keyword_step(path: str, terms: Terms, leaf: Keyword) -> _Step:
-    many = leaf.many
-
+def _keyword_step(path: str, terms: Terms) -> _Step:
     def step(physical: _Physical, document: Document, _: int) -> None:
         value = document[path]
         if isinstance(value, list):
             physical[path] = terms.many(value)
         elif value is not None:
-            if many:
-                raise TypeError(f"{value!r} is no list of texts")
             physical[path] = terms.one(value)
 
     return step
