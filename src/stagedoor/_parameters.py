@@ -61,7 +61,7 @@ class Parameter(Protocol):
 
     @property
     def example(self) -> object:
-        """Return a value that works."""
+        """Return a value that works; None where none is known."""
         ...
 
     def parse(self, raw: str) -> Any:  # noqa: ANN401 - each parameter has a type of its own

@@ -6,7 +6,8 @@ argument ─▶ a name of the path │ Annotated[..., Header()] │ Annotated[..
 import copy
 import dataclasses
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,8 +15,17 @@ from types import UnionType
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 from urllib.parse import unquote_to_bytes
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
-from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Json,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    WrapValidator,
+)
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic_core import PydanticSerializationError
 
 from stagedoor import _requests as requests
@@ -25,6 +35,7 @@ from stagedoor._face.choices import choices_of
 from stagedoor._face.exact import exact
 from stagedoor._face.fields import Cookie, Header, Query, cookie_of, digest
 from stagedoor._face.markers import markers_of
+from stagedoor._face.schemas import example_of, inlined, is_readable, spelled
 from stagedoor._face.unsaid import made_up, plain
 from stagedoor._parameters import InputFault, Invalid
 from stagedoor._web.rendering import adapted
@@ -50,6 +61,9 @@ Last = Annotated[T, LAST]
 
 _SECRETIVE = frozenset({"header", "cookie"})
 _MANY = (list, tuple, set, frozenset, Sequence)
+_JSON: type = Json  # type checkers know it as an annotation only
+_READING = (BeforeValidator, PlainValidator, WrapValidator)
+_FINITE = ConfigDict(allow_inf_nan=False)
 
 
 @dataclass(frozen=True)
@@ -74,8 +88,13 @@ class Input:
 
     @property
     def example(self) -> object:
-        """Return a value that works, as far as its type tells."""
-        return _example(self.json_schema)
+        """Return a value that works; None where its type does not tell one."""
+        value = example_of(self.json_schema)
+        try:
+            self.read([spelled(one) for one in (value if isinstance(value, list) else [value])])
+        except Invalid:
+            return None
+        return value
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -83,14 +102,27 @@ class Input:
         unreadable = f"{format_hint(self.hint)} cannot be read from a request"
         adapter = adapted(self.hint, unreadable)
         try:
-            schema = adapter.json_schema(mode="validation")
+            schema = inlined(adapter.json_schema(mode="validation"))
         except PydanticInvalidForJsonSchema as error:
             raise ConfigError(unreadable) from error
-        if schema.get("type") == "object":
-            raise ConfigError(f"{format_hint(self.hint)} cannot be read from a {self.place} parameter")
+        self._validate_readable(schema)
         if self.default is not ABSENT:
             self._validate_default(adapter)
-        return adapter
+        return self._finite(adapter)
+
+    def _finite(self, adapter: TypeAdapter[Any]) -> TypeAdapter[Any]:
+        """Return what reads it and takes no number that JSON has not: documents say of a float that it is one."""
+        try:
+            return TypeAdapter(self.hint, config=_FINITE)
+        except PydanticUserError:  # a model has a say of its own
+            return adapter
+
+    def _validate_readable(self, schema: Mapping[str, Any]) -> None:
+        """Raise `ConfigError` for a type that no text can be, unless a validator of its own reads texts."""
+        if any(isinstance(one, _READING) for one in markers_of(self.hint)):
+            return
+        if schema.get("type") == "object" or not is_readable(schema, many=self.many):
+            raise ConfigError(f"{format_hint(self.hint)} cannot be read from a {self.place} parameter")
 
     def _validate_default(self, adapter: TypeAdapter[Any]) -> None:
         """Raise `ConfigError` for a default of another type: documents show it, and handlers get it as it is."""
@@ -105,10 +137,9 @@ class Input:
     @cached_property
     def json_schema(self) -> Mapping[str, Any]:
         """Return its JSON Schema without references and titles."""
-        schema = self.adapter.json_schema(mode="validation")
-        plain: dict[str, Any] = _inlined(schema, schema.get("$defs", {}))
-        plain.pop("$defs", None)
-        if self.default is not ABSENT:
+        plain = inlined(self.adapter.json_schema(mode="validation"))
+        odd = isinstance(self.default, float) and not math.isfinite(self.default)  # JSON has no such number
+        if self.default is not ABSENT and not odd:
             plain["default"] = self.adapter.dump_python(self.default, mode="json")
         return plain
 
@@ -288,7 +319,10 @@ def input_of(argument: Argument, path: Sequence[str]) -> Input:
 
 def _is_many(hint: Any) -> bool:  # noqa: ANN401 - an annotation
     if hasattr(hint, "__metadata__"):
-        return _is_many(get_args(hint)[0])
+        return not _is_json(hint) and _is_many(get_args(hint)[0])
+    inner = getattr(hint, "__supertype__", None) or getattr(hint, "__value__", None)
+    if inner is not None:  # a NewType, a type alias
+        return _is_many(inner)
     kind = get_origin(hint)
     if kind in {Union, UnionType}:
         return any(map(_is_many, get_args(hint)))
@@ -297,6 +331,8 @@ def _is_many(hint: Any) -> bool:  # noqa: ANN401 - an annotation
 
 def is_model(hint: Any) -> bool:  # noqa: ANN401 - an annotation
     """Tell whether a type is, or holds, a model: a thing with fields of its own."""
+    if _is_json(hint):
+        return False
     if hasattr(hint, "__metadata__"):
         hint = get_args(hint)[0]
     kind = get_origin(hint) or hint
@@ -307,48 +343,35 @@ def is_model(hint: Any) -> bool:  # noqa: ANN401 - an annotation
     return kind is not Literal and any(is_model(one) for one in get_args(hint))
 
 
+def _is_json(hint: Any) -> bool:  # noqa: ANN401 - an annotation
+    """Tell whether it is one text of JSON, whatever that holds."""
+    return any(isinstance(one, _JSON) for one in markers_of(hint))
+
+
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
     """Return a hint at the known name that was probably meant."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:  # noqa: ANN401 - it is JSON
-    """Return a schema with its references replaced; parameters share no definitions."""
-    if isinstance(schema, list):
-        return [_inlined(one, definitions) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    reference = schema.get("$ref", "")
-    if reference.startswith("#/$defs/"):
-        return _inlined(definitions[reference.removeprefix("#/$defs/")], definitions)
-    return {
-        name: _inlined(one, definitions) for name, one in schema.items() if name not in {"title", "$defs"}
-    }
+def untaken(name: str, inputs: Iterable[Input]) -> str:
+    """Return a hint at why no input takes a name of the path: one of the name says itself that it is none."""
+    named = {one.argument: one.place for one in inputs}
+    if name in named:
+        return f": the argument of that name is from the {named[name]}"
+    return nearest(name, named)
 
 
-_EXAMPLES: Mapping[str, object] = {
-    "integer": 1,
-    "number": 1.5,
-    "boolean": True,
-    "string": "1",
-    "array": ["1"],
-}
+def twice(inputs: Iterable[Input]) -> Iterator[Input]:
+    """Yield the inputs that read what one before them reads already."""
+    seen = set[tuple[Source, str]]()
+    for one in inputs:
+        known = (one.place, one.name.lower() if one.place == "header" else one.name)
+        if known in seen:
+            yield one
+        seen.add(known)
 
 
-def _example(schema: Mapping[str, Any]) -> object:
-    for name in ("examples", "enum"):
-        if schema.get(name):
-            return schema[name][0]
-    for name in ("const", "default", "minimum"):
-        if schema.get(name) is not None:
-            return schema[name]
-    options = schema.get("anyOf", ())
-    if options:
-        return _example(options[0])
-    formats = {
-        "uuid": "3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff",
-        "date": "2026-01-05",
-        "date-time": "2026-01-05T10:00:00Z",
-    }
-    return formats.get(schema.get("format", ""), _EXAMPLES.get(schema.get("type", ""), "1"))
+def already(one: Input) -> str:
+    """Say that another argument reads the same."""
+    return f"another argument reads the {one.place} parameter {one.name!r} already: take it once"

@@ -181,9 +181,9 @@ def _parameter(item: Parameter, components: dict[str, Any]) -> dict[str, Any]:
         "required": item.required or item.place == "path",
         "description": item.description,
         "schema": _shared(dict(item.schema()), components),
-        "example": item.example,
     }
-    return described | _STYLES.get(item.place, {})
+    example = item.example
+    return described | ({} if example is None else {"example": example}) | _STYLES.get(item.place, {})
 
 
 def _shared(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
@@ -255,5 +255,7 @@ def _rendered(problem: problems.ProblemDetails, path: str, namespace: str) -> An
 def _example_path(route: Route) -> str:
     path = route.path
     for item in route.parameters:
-        path = path.replace(f"{{{item.name}}}", str(item.example))
+        example = item.example
+        if example is not None:
+            path = path.replace(f"{{{item.name}}}", str(example))
     return path

@@ -108,9 +108,13 @@ def adapter_of(shape: Any, name: str) -> TypeAdapter[Any]:  # noqa: ANN401 - a t
 def adapted(shape: Any, what: str) -> TypeAdapter[Any]:  # noqa: ANN401 - a type form
     """Return the adapter of a type; raises `ConfigError` in one line for one that pydantic does not know."""
     try:
-        return TypeAdapter(shape)
+        adapter = TypeAdapter(shape)
+        adapter.rebuild(
+            raise_errors=True
+        )  # else a name that nobody defined would be told by the first request
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:
         raise ConfigError(f"{what}: {why(error)}") from error
+    return adapter
 
 
 def why(error: Exception) -> str:
