@@ -7,7 +7,7 @@ from stagedoor._aggregate.part import Argument, Signature, signature_of
 from stagedoor._face.declared import Handler
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
-from stagedoor._face.inputs import Input, Reader, input_of, is_model, nearest
+from stagedoor._face.inputs import Input, Reader, already, input_of, is_model, nearest, twice, untaken
 from stagedoor._face.markers import is_query, well_marked
 from stagedoor._face.templates import route_names
 from stagedoor._web.rendering import adapted
@@ -91,10 +91,12 @@ class Arguments:
                 _ = one.adapter
             except ConfigError as error:
                 raise ConfigError(f"{self._where}: argument {one.argument!r}: {error}") from error
+        for one in twice(found):
+            raise ConfigError(f"{self._where}: argument {one.argument!r}: {already(one)}")
         taken = {one.name for one in found if one.place == "path"}
         for name in self._path:
             if name not in taken:
-                near = nearest(name, [one.argument for one in found])
+                near = untaken(name, found)
                 raise ConfigError(f"{self._where}: the path names {name!r}, which no argument takes{near}")
         return found
 

@@ -12,7 +12,7 @@ from stagedoor._face.aggregates import FALLBACK, Aggregate
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.guards import Claimed, Guard, claimed_of, guard_of
-from stagedoor._face.inputs import Input, input_of, is_model, nearest
+from stagedoor._face.inputs import Input, already, input_of, is_model, nearest, twice, untaken
 from stagedoor._face.markers import is_query, markers_of, well_marked
 from stagedoor._face.places import place_of_code
 from stagedoor._face.spelling import is_within
@@ -95,16 +95,21 @@ class Layout(Generic[M]):
             for argument in self._arguments(part.function):
                 if argument.name not in self.parts and not self._claim(part, argument):
                     self._input(part, argument, found)
+        for one in twice(found.values()):
+            self._found_of_all(f"argument {one.argument!r}: {already(one)}")
         if not self._findings:
-            for name in self.path:
-                if name in self.parts:
-                    self._found(
-                        self.parts[name], f"the path names {name!r}, which is this part too: rename one"
-                    )
-                elif name not in found:
-                    near = nearest(name, found)
-                    self._found_near(near, f"the path names {name!r}, which no part takes{near}")
+            self._validate_path(found)
         return tuple(found.values())
+
+    def _validate_path(self, found: Mapping[str, Input]) -> None:
+        """Find what the path names that no part takes, or that is a part itself."""
+        taken = {one.argument for one in found.values() if one.place == "path"}
+        for name in self.path:
+            if name in self.parts:
+                self._found(self.parts[name], f"the path names {name!r}, which is this part too: rename one")
+            elif name not in taken:
+                near = untaken(name, found.values())
+                self._found_near(near, f"the path names {name!r}, which no part takes{near}")
 
     def _input(self, part: DeclaredPart, argument: Argument, found: dict[str, Input]) -> None:
         name = argument.name

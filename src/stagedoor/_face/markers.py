@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
+from pydantic.fields import FieldInfo
+
 from stagedoor._aggregate.part import Argument, Signature
 from stagedoor._face.fields import Cookie, Header, Query
 from stagedoor.errors import ConfigError
@@ -46,11 +48,26 @@ def _validate_markers(argument: Argument) -> None:
             raise ConfigError(
                 f"argument {argument.name!r}: {kind.__name__}{own} marks nothing here: say {right}"
             )
+    _validate_alone(argument)
     for inner in _within(argument.hint):
         for marker in markers_of(inner):
             if isinstance(marker, _MARKERS):
                 right = f"Annotated[... | None, {type(marker).__name__}(...)]"
                 raise ConfigError(f"argument {argument.name!r}: the marker stands inside a type: say {right}")
+
+
+def _validate_alone(argument: Argument) -> None:
+    """Raise `ConfigError` for two markers on one argument, and for what a `Field` says that only models hear."""
+    markers = markers_of(argument.hint)
+    ours = [f"{type(one).__name__}(...)" for one in markers if isinstance(one, _MARKERS)]
+    if len(ours) > 1:
+        raise ConfigError(f"argument {argument.name!r}: {' and '.join(ours)}: an input comes from one place")
+    for one in markers:
+        if isinstance(one, FieldInfo) and not one.is_required():
+            raise ConfigError(f"argument {argument.name!r}: Field(...) has no default here: say it after a =")
+        if isinstance(one, FieldInfo) and (one.alias or one.validation_alias):
+            right = f'Annotated[..., Query("{one.alias or "from"}")]'
+            raise ConfigError(f"argument {argument.name!r}: Field(...) gives no other name here: say {right}")
 
 
 def _within(hint: Any) -> Iterator[Any]:  # noqa: ANN401 - an annotation

@@ -22,6 +22,8 @@ __all__ = ["Tag", "key_tag", "named_tag", "path_of", "query_of", "route_names"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]+")  # RFC 3986 2.3
 _LITERAL = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*")
+_SEGMENT = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*")  # RFC 3986 3.3
+_SAFE = "!$&'()*+,;=:@"
 _DOTS = frozenset({".", ".."})
 _FOREIGN = re.compile(r"[<>*]|\A:")  # parameters as other frameworks write them
 _NO_NAME = re.compile(r"\W")
@@ -121,6 +123,7 @@ def route_names(path: object, where: str) -> tuple[str, ...]:
     for number, segment in enumerate(segments):
         _validate_spelling(segment, path, where)
         if "{" not in segment and "}" not in segment:
+            _validate_encoded(segment, path, where)
             continue
         name = segment[1:-1].removesuffix(":path")
         last = number == len(segments) - 1
@@ -141,6 +144,13 @@ def _validate_spelling(segment: str, path: str, where: str) -> None:
         name = _NO_NAME.sub("", segment.rpartition(":")[2]) or "rest"
         right = f"{{{name}:path}}" if "*" in segment else f"{{{name}}}"
         raise ConfigError(f"{where}: {segment!r} in {path!r} is no parameter: write {right}")
+
+
+def _validate_encoded(segment: str, path: str, where: str) -> None:
+    """Raise `ConfigError` for a segment that no URL holds as it stands: nobody could ever ask for it."""
+    if _SEGMENT.fullmatch(segment) is None:
+        right = quote(segment, safe=_SAFE)
+        raise ConfigError(f"{where}: {segment!r} in {path!r} is no segment of a URL: write {right!r}")
 
 
 class Tag:
