@@ -109,22 +109,36 @@ class Declaration(Upstreams, Routes):
 
     def all_services(self) -> list[Service]:
         """Return its services and those of all that it includes."""
-        return [*self.services, *(one for other, _ in self.included for one in other.all_services())]
+        return [service for one in self._family() for service in one.services]
 
     def all_sources(self) -> list[Source]:
         """Return its sources and those of all that it includes."""
-        return [*self.sources, *(one for other, _ in self.included for one in other.all_sources())]
+        return [source for one in self._family() for source in one.sources]
 
     def all_guards(self) -> list[Guard]:
         """Return the guards of its routes and of all that it includes, as far as their declarations name them."""
+        found = [guard for one in self._family() for guard in one.own_guards()]
+        return list(dict.fromkeys(guard for guard in found if guard is not None))
+
+    def own_guards(self) -> list[Guard | None]:
+        """Return the guards of its own routes; None where there is none."""
         own = [one.guard for one in self.aggregates]
         own += [one.guard for one in self.handlers]
         own += [guard for one in self.passages for guard in (one.guard, one.recognises)]
         functions = [part.function for one in self.aggregates for part in one.parts]
         functions += [one.function for one in self.handlers]
-        own += [guard for function in functions for guard in guards_in(function)]
-        inner = [guard for other, _ in self.included for guard in other.all_guards()]
-        return list(dict.fromkeys(one for one in (*own, *inner) if one is not None))
+        return own + [guard for function in functions for guard in guards_in(function)]
+
+    def _family(self) -> list["Declaration"]:
+        """Return itself and all that it includes, each once: a circle is refused where the whole is checked."""
+        found: list[Declaration] = []
+        left: list[Declaration] = [self]
+        while left:
+            one = left.pop(0)
+            if one not in found:
+                found.append(one)
+                left[:0] = [other for other, _ in one.included]
+        return found
 
     def own_paths(self, prefix: str = "") -> frozenset[str]:
         """Return the paths that are declared, so that nothing else is put there."""

@@ -219,6 +219,8 @@ def field_value(name: str, said: str) -> bytes:
 
 def _forwardable(name: str, where: str) -> str:
     lower = field_name(name)
+    if lower == "*":
+        raise ConfigError(f"{where}: '*' is no field: name each that counts")
     if lower in _ANYWAY:
         raise ConfigError(f"{where}: {name!r} goes on by itself: leave it out")
     if lower in OF_CONNECTION:

@@ -94,6 +94,17 @@ def test_a_gateway_does_not_include_itself() -> None:
         app.inspected()
 
 
+async def test_a_circle_of_gateways_is_told_on_a_stage_too() -> None:
+    """It was a RecursionError of the kit's own."""
+    app, other = Gateway("shop"), Gateway("other")
+    app.include(other)
+    other.include(app)
+
+    with pytest.raises(ConfigError, match="the gateway 'shop' includes itself"):
+        async with Stage(app):
+            pass
+
+
 def test_names_and_paths_of_both_are_one() -> None:
     """A service declared in both, a path declared in both: with both places."""
     app = Gateway("shop")

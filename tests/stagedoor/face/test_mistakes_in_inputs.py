@@ -142,6 +142,15 @@ def fragment_in_a_path(app: Gateway) -> None:
     handler(app, str, "/page#top")
 
 
+@at_start(r"'\*' is no field: name each that counts")
+def every_field_at_once(app: Gateway) -> None:
+    app.get("/page", vary={"*"})(several)
+
+
+async def several() -> str:
+    return ""
+
+
 @pytest.mark.parametrize("name", at_start.names)
 def test_an_input_that_could_never_be_given_is_told_at_start(name: str) -> None:
     """G3: it was 422, 404 or 500 for every client, or what was said of it was ignored without a word."""
