@@ -7,7 +7,7 @@ text of an exception (T21). The `type` of a problem is `urn:problem-type:<namesp
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import orjson
@@ -48,6 +48,7 @@ __all__ = [
     "sessions_unavailable",
     "too_large",
     "unauthorized",
+    "unsupported_coding",
     "unsupported_media",
     "upstream_garbled",
     "upstream_timeout",
@@ -219,6 +220,12 @@ def uri_too_long(most: int = 32_768) -> ProblemDetails:
 def unsupported_media(detail: str = "this kind of body is not accepted here") -> ProblemDetails:
     """415: a body of another kind than the route takes."""
     return ProblemDetails(415, "unsupported-media", "Unsupported media type", detail)
+
+
+def unsupported_coding() -> ProblemDetails:
+    """415: a body in a coding, where bodies are read as they are; the field says which is taken (RFC 9110 12.5.3)."""
+    problem = unsupported_media("the body is read as it is here: send it without Content-Encoding")
+    return replace(problem, fields=((b"accept-encoding", b"identity"),))
 
 
 def range_not_satisfiable(size: int | None = None) -> ProblemDetails:

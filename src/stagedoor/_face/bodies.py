@@ -16,6 +16,7 @@ from stagedoor._web.routes import RequestRefused
 __all__ = ["chunks_of", "is_bodiless", "json_body", "too_large"]
 
 _BOM = b"\xef\xbb\xbf"
+_PLAIN = frozenset({b"", b"identity"})  # no coding at all (RFC 9110 8.4)
 _JSON_INVALID = "json_invalid"
 
 
@@ -63,6 +64,8 @@ async def json_body(request: Request, adapter: TypeAdapter[Any], limit: int) -> 
         raise RequestRefused(
             problems.unsupported_media("the body is JSON here: say Content-Type: application/json")
         )
+    if request.headers.get(b"content-encoding", b"identity").strip().lower() not in _PLAIN:
+        raise RequestRefused(problems.unsupported_coding())
     validate_length(request, limit)
     body = b"".join([chunk async for chunk in chunks_of(request, limit)]).removeprefix(_BOM)
     odd = odd_number(body)

@@ -1,5 +1,6 @@
 """The body of a request: what it must say of itself, how large it may be, what is wrong in it."""
 
+import gzip
 from typing import Annotated, Any
 
 import pytest
@@ -82,6 +83,16 @@ async def test_a_body_of_another_kind_is_415(fields: tuple[tuple[bytes, bytes], 
 
     assert answer.status == 415
     assert "application/json" in answer.read(dict[str, Any])["detail"]
+
+
+async def test_a_body_in_a_coding_is_415_with_what_is_taken() -> None:
+    """RFC 9110 12.5.3, 15.5.16: a packed body was "no JSON" (400), which it is; `identity` is no coding."""
+    packed = await send(gzip.compress(b'{"items":[]}'), JSON, (b"content-encoding", b"gzip"))
+    plain = await send(b'{"items":[]}', JSON, (b"content-encoding", b"Identity"))
+
+    assert (packed.status, packed.header("accept-encoding")) == (415, "identity")
+    assert "Content-Encoding" in packed.read(dict[str, Any])["detail"]
+    assert plain.status == 201
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1,]", b'{"items":[]}x', b"\xff", b'{"items":NaN'])
