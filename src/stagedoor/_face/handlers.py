@@ -3,13 +3,14 @@
 import copy
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, get_args, get_origin
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError
 
 from stagedoor import _context as context
-from stagedoor._aggregate.hints import broken_promise, kinds
+from stagedoor._aggregate.hints import broken_promise, is_instance, kinds
 from stagedoor._aggregate.part import ABSENT, Argument
 from stagedoor._cache.store import Store
 from stagedoor._call import Call, Env
@@ -269,6 +270,7 @@ class Handling:
         summary, description = words_of(declared.function)
         nothing = self._returns is type(None)
         status = declared.status or (204 if nothing else 200)
+        perhaps = status == 200 and declared.status is None and is_instance(None, self._returns)
         return Route(
             path=declared.path,
             handle=self.handle,
@@ -289,6 +291,7 @@ class Handling:
                 tags=declared.tags,
                 model=None if nothing else _documented(self._returns),
                 status=status,
+                also=(204,) if perhaps else (),
                 problems=self._problems(),
                 headers=_TAGGED if declared.etag else {},
                 body=None if self._body is None else self._body.hint,
@@ -313,9 +316,11 @@ def _tagged(written: Written, request: Request) -> Written:
 
 
 def _documented(returns: Any) -> Any:  # noqa: ANN401 - an annotation
-    """Return what documents show of a type: bytes beside something else are an answer of another kind."""
-    left = [one for one in get_args(returns) if one is not bytes]
-    return left[0] if len(left) == 1 and bytes in get_args(returns) else returns
+    """Return what documents show of a type: bytes beside something else are an answer of another kind, None is none."""
+    if get_origin(returns) not in {Union, UnionType}:
+        return returns
+    left = tuple(one for one in get_args(returns) if one not in {bytes, type(None)})
+    return Union[left] if left else bytes  # noqa: UP007 - its members are known at run time only
 
 
 def _returned(hint: Any) -> Any:  # noqa: ANN401 - an annotation

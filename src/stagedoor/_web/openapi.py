@@ -146,11 +146,13 @@ def _operation(
 ) -> dict[str, Any]:
     parameters = [_parameter(item, components) for item in route.parameters]
     responses = {str(documentation.status): _success(documentation, schema)}
+    said = documentation.problems
     if "ETag" in documentation.headers:
         responses["304"] = _unchanged(documentation)
+        said = said if route.foreign else (*said, *_demands(said))
     responses |= {str(status): {"description": HTTPStatus(status).phrase} for status in documentation.also}
-    for status, said in sorted(_by_status(documentation.problems).items()):
-        responses[str(status)] = _refusal(said, _example_path(route), namespace)
+    for status, problem in sorted(_by_status(said).items()):
+        responses[str(status)] = _refusal(problem, _example_path(route), namespace)
     if documentation.pages:
         for answer in responses.values():
             answer.get("content", {}).setdefault(_PAGE, {})
@@ -217,6 +219,11 @@ def _headers(described: Mapping[str, str]) -> dict[str, Any]:
         name: {"description": text, "schema": _FIELDS.get(name, {"type": "string"})}
         for name, text in described.items()
     }
+
+
+def _demands(said: Sequence[int | problems.ProblemDetails]) -> tuple[int, ...]:
+    """Return what an answer with an entity tag is refused by: it is none of those that If-Match names."""
+    return () if any(one == 412 or getattr(one, "status", 0) == 412 for one in said) else (412,)
 
 
 def _by_status(said: Iterable[int | problems.ProblemDetails]) -> dict[int, list[problems.ProblemDetails]]:

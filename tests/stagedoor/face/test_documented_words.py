@@ -6,7 +6,7 @@ import orjson
 import pytest
 from pydantic import BaseModel
 
-from stagedoor import Gateway
+from stagedoor import Answer, Gateway
 from stagedoor.testing import Stage
 
 
@@ -74,3 +74,49 @@ async def test_a_handler_without_a_docstring_is_documented_by_its_name() -> None
         document = orjson.loads((await stage.get("/openapi.json")).body)
 
     assert document["paths"]["/opening"]["get"]["summary"] == "Opening hours"
+
+
+@pytest.mark.parametrize(
+    ("hint", "schema"),
+    [
+        (Told | None, {"$ref": "#/components/schemas/Told"}),
+        (Answer[Told | None], {"$ref": "#/components/schemas/Told"}),
+        (int | str | None, {"anyOf": [{"type": "integer"}, {"type": "string"}]}),
+        (Any, {}),
+    ],
+    ids=str,
+)
+async def test_a_handler_that_may_return_none_is_documented_with_204(hint: Any, schema: object) -> None:
+    """G9: None is answered 204, and never the `null` under 200 that documents told of."""
+    app = Gateway("shop")
+
+    async def page() -> Any:
+        return None
+
+    page.__annotations__["return"] = hint
+    app.get("/page")(page)
+
+    async with Stage(app) as stage:
+        answer = await stage.get("/page")
+        document = orjson.loads((await stage.get("/openapi.json")).body)
+
+    told = document["paths"]["/page"]["get"]["responses"]
+    assert answer.status == 204
+    assert "content" not in told["204"]
+    assert told["200"]["content"]["application/json"]["schema"] == schema
+
+
+async def test_a_refusal_of_if_match_is_documented_where_there_is_an_entity_tag() -> None:
+    """G9: 412 came, and no document told of it."""
+    app = Gateway("shop")
+
+    @app.get("/tagged", etag=True)
+    async def tagged() -> str:
+        return "a"
+
+    async with Stage(app) as stage:
+        answer = await stage.get("/tagged", if_match='"x"')
+        document = orjson.loads((await stage.get("/openapi.json")).body)
+
+    assert answer.status == 412
+    assert "412" in document["paths"]["/tagged"]["get"]["responses"]

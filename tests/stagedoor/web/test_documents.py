@@ -72,7 +72,7 @@ async def test_g9_a_route_documents_itself(client: Client) -> None:
     assert operation["parameters"][0]["schema"]["maxLength"] == 128
     assert operation["parameters"][0]["example"] == "alien"
     assert operation["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/Film")
-    assert set(operation["responses"]) == {"200", "304", "404", "422"}
+    assert set(operation["responses"]) == {"200", "304", "404", "412", "422"}
     assert "ETag" in operation["responses"]["200"]["headers"]
 
 
