@@ -1,5 +1,6 @@
 """A screen as it is declared: a model, and an `async def` for each of its parts."""
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, Generic, Literal, ParamSpec, TypeVar, overload
@@ -41,6 +42,7 @@ class FallbackMarker:
 
 
 FALLBACK = FallbackMarker()
+_APART = re.compile(r"\W+")  # what a generic model's name has beside letters: Page[Film]
 OrFallback = Annotated[T, FALLBACK]
 """An argument that takes the other part's fallback, instead of the asking part being skipped."""
 
@@ -172,7 +174,7 @@ class Aggregate(Generic[M]):
     @property
     def name(self) -> str:
         """Return what metrics and logs call it."""
-        return self.model.__name__.lower()
+        return _APART.sub("_", self.model.__name__).strip("_").lower()
 
     @overload
     def part(self, function: Callable[P, Awaitable[T]], /) -> Callable[P, Awaitable[T]]: ...

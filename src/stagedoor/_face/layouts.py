@@ -212,7 +212,13 @@ class Layout(Generic[M]):
         info = self.declared.model.model_fields.get(name)
         if info is None or info.is_required():
             return ABSENT
-        found = info.get_default(call_default_factory=True, validated_data={})
+        try:
+            found = info.get_default(call_default_factory=True, validated_data={})
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            raise ConfigError(
+                f"{self.declared.place}: {self.where}: the default of {name!r} cannot be made: {said}"
+            ) from error
         return ABSENT if found is PydanticUndefined else found
 
     def tolerant(self, part: DeclaredPart) -> frozenset[str]:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import Enum, IntEnum
 from ipaddress import IPv4Address
 from pathlib import PurePosixPath
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 import jsonschema_rs
@@ -23,7 +23,10 @@ from pydantic import (
 
 from stagedoor import Cache, Gateway
 from stagedoor._aggregate import Report
+from stagedoor.errors import ConfigError
 from stagedoor.testing import Stage
+
+T = TypeVar("T")
 
 
 class Colour(Enum):
@@ -287,3 +290,46 @@ async def test_a_summary_is_made_of_parts_inputs_and_the_report() -> None:
         )
         assert whole.summary == kept.summary == result.value.summary
         assert whole.summary.answered == 2
+
+
+class Envelope(BaseModel, Generic[T]):
+    item: T
+    pages: int = 1
+
+
+async def test_a_screen_may_be_a_generic_model_with_its_arguments() -> None:
+    """Its name, `Envelope[Cat]`, was refused at start as that of an upstream that nobody declared."""
+    app = Gateway("shop")
+    screen = app.aggregate("/envelope", Envelope[Cat], cache=Cache(max_age=60))
+
+    @screen.part
+    async def item() -> Cat:
+        return Cat(lives=9)
+
+    async with Stage(app) as stage:
+        answers = [await stage.get("/envelope") for _ in range(2)]
+        document = (await stage.get("/openapi.json")).read(dict[str, Any])
+
+    assert [one.read(Envelope[Cat]) for one in answers] == [Envelope[Cat](item=Cat(lives=9))] * 2
+    schema = document["paths"]["/envelope"]["get"]["responses"]["200"]["content"]["application/json"][
+        "schema"
+    ]
+    assert schema == {"$ref": "#/components/schemas/Envelope_Cat_"}
+
+
+def test_a_default_that_cannot_be_made_is_told_at_start_with_its_place() -> None:
+    """G3: what a factory raises named neither the screen nor the field."""
+
+    class Broken(BaseModel):
+        one: list[int] = Field(default_factory=lambda: [1 // 0])
+
+    app = Gateway("shop")
+    screen = app.aggregate("/broken", Broken)
+
+    @screen.part
+    async def one() -> list[int]:
+        return []
+
+    said = r"test_rendering\.py:\d+: GET /broken: the default of 'one' cannot be made: ZeroDivisionError"
+    with pytest.raises(ConfigError, match=said):
+        app.made()
