@@ -212,6 +212,7 @@ class Streaming:
                 media_type="*/*",
                 problems=_PROBLEMS,
                 headers=_HEADERS if declared.cache is not None else {},
+                also=(206,),
                 deprecated=declared.deprecated,
             ),
         )

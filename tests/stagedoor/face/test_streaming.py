@@ -469,6 +469,7 @@ def test_its_route_is_documented(env: Env) -> None:
 
     assert route.documentation is not None
     assert (route.documentation.summary, route.documentation.media_type) == ("Show a picture.", "*/*")
+    assert route.documentation.also == (206,)
     assert [one.name for one in route.parameters] == ["name", "width"]
     assert (route.kind, route.cached) == ("stream", 60)
 
