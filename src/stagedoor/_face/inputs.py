@@ -61,7 +61,7 @@ Last = Annotated[T, LAST]
 
 _SECRETIVE = frozenset({"header", "cookie"})
 _MANY = (list, tuple, set, frozenset, Sequence)
-_JSON: type = Json  # type checkers know it as an annotation only
+_JSON: Any = Json  # type checkers know it as an annotation only
 _READING = (BeforeValidator, PlainValidator, WrapValidator)
 _FINITE = ConfigDict(allow_inf_nan=False)
 
