@@ -90,6 +90,7 @@ class Handling:
         self._read, self._given = takes.read, takes.given
         self._body, self._body_adapter = takes.body, takes.body_adapter
         self._returns = _returned(takes.returns)
+        self._free = get_origin(takes.returns) is Answer and self._returns is bytes  # its type is its own
         if declared.status in NO_CONTENT and self._returns is not type(None):
             raise ConfigError(
                 f"{declared.place}: {self.where}: status={declared.status} has no content: it returns None"
@@ -268,7 +269,7 @@ class Handling:
         """Return the route."""
         declared = self.declared
         summary, description = words_of(declared.function)
-        nothing = self._returns is type(None)
+        nothing, free = self._returns is type(None), self._free
         status = declared.status or (204 if nothing else 200)
         perhaps = status == 200 and declared.status is None and is_instance(None, self._returns)
         return Route(
@@ -289,7 +290,8 @@ class Handling:
                 summary=summary,
                 description=description,
                 tags=declared.tags,
-                model=None if nothing else _documented(self._returns),
+                model=None if nothing or free else _documented(self._returns),
+                media_type="" if nothing else "*/*" if free else "application/json",
                 status=status,
                 also=(204,) if perhaps else (),
                 problems=self._problems(),

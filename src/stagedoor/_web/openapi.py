@@ -66,6 +66,7 @@ _STYLES: dict[str, dict[str, Any]] = {
     "cookie": {"style": "form"},
 }
 _PAGE = "text/html"
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _BODILESS = frozenset({204, 304})
 _WHOLE = {"type": "integer", "minimum": 0}
 _FIELDS = {"X-Total-Count": _WHOLE, "Retry-After": _WHOLE}  # the others are text
@@ -146,10 +147,9 @@ def _operation(
 ) -> dict[str, Any]:
     parameters = [_parameter(item, components) for item in route.parameters]
     responses = {str(documentation.status): _success(documentation, schema)}
-    said = documentation.problems
+    said = (*documentation.problems, *_refused_anyhow(route, documentation))
     if "ETag" in documentation.headers:
         responses["304"] = _unchanged(documentation)
-        said = said if route.foreign else (*said, *_demands(said))
     responses |= {str(status): {"description": HTTPStatus(status).phrase} for status in documentation.also}
     for status, problem in sorted(_by_status(said).items()):
         responses[str(status)] = _refusal(problem, _example_path(route), namespace)
@@ -201,7 +201,7 @@ def _shared(schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any
 
 def _success(documentation: Documentation, schema: object) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": documentation.summary}
-    if documentation.status not in _BODILESS:
+    if documentation.media_type and documentation.status not in _BODILESS:
         answer["content"] = {documentation.media_type: {"schema": schema or {}}}
     if documentation.headers:
         answer["headers"] = _headers(documentation.headers)
@@ -221,9 +221,15 @@ def _headers(described: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _demands(said: Sequence[int | problems.ProblemDetails]) -> tuple[int, ...]:
-    """Return what an answer with an entity tag is refused by: it is none of those that If-Match names."""
-    return () if any(one == 412 or getattr(one, "status", 0) == 412 for one in said) else (412,)
+def _refused_anyhow(route: Route, documentation: Documentation) -> Sequence[int]:
+    """Return the statuses that the gateway itself answers where the route does not tell of them.
+
+    403 a write of a page of another site (T20); 412 an entity tag of ours that is none of those in If-Match.
+    """
+    said = {one if isinstance(one, int) else one.status for one in documentation.problems}
+    tagged = "ETag" in documentation.headers and not route.foreign
+    ours = {*({403} if route.method not in _SAFE else ()), *({412} if tagged else ())}
+    return sorted(ours - said)
 
 
 def _by_status(said: Iterable[int | problems.ProblemDetails]) -> dict[int, list[problems.ProblemDetails]]:

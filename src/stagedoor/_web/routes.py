@@ -62,7 +62,7 @@ class Documentation:
     description: str = ""
     tags: tuple[str, ...] = ()
     model: Any = None  # the type of the answer's body, as pydantic understands it
-    media_type: str = "application/json"
+    media_type: str = "application/json"  # "" where its answer has no body
     status: int = 200
     problems: tuple[int | ProblemDetails, ...] = ()  # a status, or exactly what is said with it
     headers: Mapping[str, str] = field(default_factory=dict)  # field name -> description

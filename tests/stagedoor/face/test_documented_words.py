@@ -120,3 +120,47 @@ async def test_a_refusal_of_if_match_is_documented_where_there_is_an_entity_tag(
 
     assert answer.status == 412
     assert "412" in document["paths"]["/tagged"]["get"]["responses"]
+
+
+async def test_a_write_tells_of_pages_of_other_sites_and_of_an_answer_without_a_body() -> None:
+    """G9, T20: each write may be refused so (403); a route that returns None has no JSON, whatever its status."""
+    app = Gateway("shop")
+
+    @app.post("/things", status=201)
+    async def things() -> None: ...
+
+    @app.get("/things")
+    async def thing() -> str:
+        return "a"
+
+    async with Stage(app) as stage:
+        answer = await stage.post("/things", sec_fetch_site="cross-site")
+        document = orjson.loads((await stage.get("/openapi.json")).body)
+
+    told = document["paths"]["/things"]
+    assert answer.status == 403
+    assert "403" in told["post"]["responses"]
+    assert "403" not in told["get"]["responses"]
+    assert "content" not in told["post"]["responses"]["201"]
+
+
+async def test_bytes_in_an_answer_are_of_a_type_of_their_own() -> None:
+    """G9: a card or a picture was told of as a text in JSON."""
+    app = Gateway("shop")
+
+    @app.get("/card")
+    async def card() -> Answer[bytes]:
+        return Answer(b"BEGIN:VCARD", headers={"content-type": "text/vcard"})
+
+    @app.get("/plain")
+    async def plain() -> bytes:
+        return b"a"
+
+    async with Stage(app) as stage:
+        answers = [await stage.get(path) for path in ("/card", "/plain")]
+        document = orjson.loads((await stage.get("/openapi.json")).body)
+
+    told = [document["paths"][path]["get"]["responses"]["200"]["content"] for path in ("/card", "/plain")]
+    assert [one.body for one in answers] == [b"BEGIN:VCARD", b'"a"']
+    assert told[0] == {"*/*": {"schema": {}}}
+    assert list(told[1]) == ["application/json"]
