@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document of a set of routes, from the same declarations that serve them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -85,10 +85,13 @@ def document(
     """
     shown = [(route, route.documentation) for route in routes if route.documentation is not None]
     schemas, bodies, components = _schemas(shown)
-    components["Problem"] = _PROBLEM
+    components[_free("Problem", components)] = _PROBLEM
     paths: dict[str, dict[str, Any]] = {}
+    names = set[str]()
     for route, documentation in shown:
         operation = _operation(route, documentation, schemas.get(id(route)), components, namespace)
+        operation["operationId"] = _free(operation["operationId"], names)
+        names.add(operation["operationId"])
         if documentation.body is not None:
             operation["requestBody"] = _request_body(documentation, bodies[id(route)])
         paths.setdefault(route.path.replace(":path}", "}"), {})[route.method.lower()] = operation
@@ -152,7 +155,7 @@ def _operation(
         responses["304"] = _unchanged(documentation)
     responses |= {str(status): {"description": HTTPStatus(status).phrase} for status in documentation.also}
     for status, problem in sorted(_by_status(said).items()):
-        responses[str(status)] = _refusal(problem, _example_path(route), namespace)
+        responses[str(status)] = _refusal(problem, _example_path(route), namespace, components)
     if documentation.pages:
         for answer in responses.values():
             answer.get("content", {}).setdefault(_PAGE, {})
@@ -168,6 +171,15 @@ def _operation(
     if security is not None:
         operation["security"] = [{security.name: list(security.scopes)}]
     return operation | {"deprecated": True} if documentation.deprecated else operation
+
+
+def _free(name: str, taken: Container[str]) -> str:
+    """Return a name that nothing has yet: that one, or with a number."""
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name}_{number}"
+    return found
 
 
 def _operation_id(route: Route) -> str:
@@ -240,11 +252,14 @@ def _by_status(said: Iterable[int | problems.ProblemDetails]) -> dict[int, list[
     return found
 
 
-def _refusal(said: Sequence[problems.ProblemDetails], path: str, namespace: str) -> dict[str, Any]:
+def _refusal(
+    said: Sequence[problems.ProblemDetails], path: str, namespace: str, components: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return the answer with one status: what it means, and each problem as a client reads it."""
+    form = next(name for name, schema in components.items() if schema is _PROBLEM)
     waits = any(name == b"retry-after" for name, _ in problems.fields_of(said[0]))
     content = {
-        "schema": {"$ref": _REF.format(model="Problem")},
+        "schema": {"$ref": _REF.format(model=form)},
         "examples": {problem.kind: {"value": _rendered(problem, path, namespace)} for problem in said},
     }
     return {

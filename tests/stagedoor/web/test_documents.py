@@ -111,6 +111,36 @@ def test_problems_of_one_status_share_an_answer() -> None:
     assert answers["503"]["headers"]["Retry-After"]["schema"]["type"] == "integer"
 
 
+def test_operations_have_names_of_their_own() -> None:
+    """OpenAPI 4.8.10.1: generated clients lost one of two methods of one name."""
+    paths = openapi.document(
+        [route(path) for path in ("/films/id", "/films/{id}", "/films-id")], title="", version=""
+    )["paths"]
+
+    names = [one["get"]["operationId"] for one in paths.values()]
+    assert names == ["get_films_id", "get_films_id_2", "get_films_id_3"]
+
+
+class Problem(BaseModel):
+    """Something of a user's that has the name of ours."""
+
+    mine: int = 1
+
+
+def test_a_model_of_the_name_of_ours_is_told_as_it_is() -> None:
+    """G9: it was told of as an error."""
+    theirs = replace(
+        route("/sums"), documentation=Documentation(summary="Sum", model=Problem, problems=(404,))
+    )
+    whole = openapi.document([theirs], title="", version="")
+
+    said = whole["paths"]["/sums"]["get"]["responses"]
+    success = said["200"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    refusal = said["404"]["content"]["application/problem+json"]["schema"]["$ref"].rpartition("/")[2]
+    assert set(whole["components"]["schemas"][success]["properties"]) == {"mine"}
+    assert "status" in whole["components"]["schemas"][refusal]["properties"]
+
+
 class Pages(FilterSet):
     """One way to page."""
 
