@@ -19,19 +19,16 @@ from stagedoor._aggregate.part import signature_of
 from stagedoor._cache.store import Store
 from stagedoor._call import Env
 from stagedoor._deadline import TimeoutScope
-from stagedoor._face.arguments import varied
+from stagedoor._face.arguments import Arguments
 from stagedoor._face.caller import Rules, caller_here
 from stagedoor._face.declared import Handler, validate_unnamed
 from stagedoor._face.docstrings import words_of
 from stagedoor._face.fields import digest, may_be_secret
 from stagedoor._face.guarding import claimed_values
-from stagedoor._face.guards import claimed_of, guard_of
 from stagedoor._face.hops import OWN_ANSWER, PARTIAL, named, passed_by
-from stagedoor._face.inputs import Reader, input_of
 from stagedoor._face.keeping import Keeping, partly
 from stagedoor._face.problems import Problem, Refusals
 from stagedoor._face.replies import Stream, handed_on
-from stagedoor._face.templates import route_names
 from stagedoor._requests import HttpResponse
 from stagedoor._web.answer import WebAnswer as Written
 from stagedoor._web.answer import repeat_of
@@ -84,15 +81,10 @@ class Streaming:
     ) -> None:
         self.declared = declared
         self.where = f"{declared.method} {declared.path}"
-        arguments = signature_of(declared.function).arguments
-        path = route_names(declared.path, str(declared.place))
-        self._claimed = tuple(one for one in map(claimed_of, arguments) if one is not None)
-        self.guard = guard_of(declared.guard, self._claimed)
-        told = {one.argument for one in self._claimed}
-        self.inputs = tuple(input_of(one, path) for one in arguments if one.name not in told)
-        self.vary = varied(declared, arguments)
+        takes = Arguments(declared, self)
+        self._claimed, self.guard = takes.claimed, takes.guard
+        self.inputs, self.vary, self._read = takes.inputs, takes.vary, takes.read
         self.rules = Rules(self.where, self.vary, "" if self.guard is None else self.guard.name)
-        self._reader = Reader(self.inputs)
         self._via = name.encode()
         self._deadline = deadline
         self._refusals = refusals
@@ -116,8 +108,6 @@ class Streaming:
                 f"{declared.place}: {self.where}: a stream that is kept is the same for everybody"
             )
         validate_unnamed(declared.cache, declared.place)
-        for name in sorted(declared.cache.names - {one.argument for one in self.inputs}):
-            raise ConfigError(f"{declared.place}: {self.where}: a tag names {name!r}, which is no input here")
         return Keeping(declared.cache, store, env, declared.function.__name__)
 
     async def handle(self, request: Request) -> Written:
@@ -128,7 +118,7 @@ class Streaming:
         ended = named(caller.fields) | (frozenset() if request.method == "GET" else {b"range", b"if-range"})
         caller.fields = tuple(field for field in caller.fields if field[0] not in ended)
         try:
-            values = self._reader.read(request)
+            values = self._read(request)
             if self._claimed:
                 values |= claimed_values(self._claimed, caller)
             caller.inputs = values

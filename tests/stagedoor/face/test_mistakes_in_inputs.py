@@ -6,9 +6,9 @@ from typing import Annotated, Any, NamedTuple
 import pytest
 from pydantic import BaseModel, BeforeValidator, Field
 
-from stagedoor import Cookie, Gateway, Header, Query
+from stagedoor import Cookie, Gateway, Header, NotFound, Query, Stream
 from stagedoor.testing import Stage
-from tests.stagedoor.face.mistakes import Mistakes, loose
+from tests.stagedoor.face.mistakes import Mistakes, Thing, loose
 
 at_start = Mistakes()
 
@@ -140,6 +140,42 @@ def letter_that_no_url_has(app: Gateway) -> None:
 @at_start(r"'page#top' in '/page#top' is no segment of a URL: write 'page%23top'")
 def fragment_in_a_path(app: Gateway) -> None:
     handler(app, str, "/page#top")
+
+
+def streamed(app: Gateway, hint: Any, *defaults: object) -> None:
+    async def page(x: str) -> Stream:
+        raise NotFound(x)
+
+    page.__annotations__["x"] = hint
+    page.__defaults__ = defaults or None
+    app.get("/page")(page)
+
+
+@at_start(r"GET /page: argument 'x': its default None is no int; say int \| None")
+def default_of_a_stream(app: Gateway) -> None:
+    streamed(app, int, None)
+
+
+@at_start(r"GET /page: argument 'x': list\[list\[int\]\] cannot be read from a query parameter")
+def input_of_a_stream(app: Gateway) -> None:
+    streamed(app, list[list[int]])
+
+
+@at_start(r"GET /page: argument 'x': Header marks nothing here")
+def marker_of_a_stream(app: Gateway) -> None:
+    streamed(app, Annotated[str, Header])
+
+
+@at_start(r"GET /page: 'x': GET has no body")
+def body_of_a_stream(app: Gateway) -> None:
+    streamed(app, Thing)
+
+
+@at_start(r"GET /page/\{name\}: the path names 'name', which no argument takes; did you mean 'nam'\?")
+def path_of_a_stream(app: Gateway) -> None:
+    @app.get("/page/{name}")
+    async def page(nam: str) -> Stream:
+        raise NotFound(nam)
 
 
 @at_start(r"'\*' is no field: name each that counts")
