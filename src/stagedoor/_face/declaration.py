@@ -117,17 +117,8 @@ class Declaration(Upstreams, Routes):
 
     def all_guards(self) -> list[Guard]:
         """Return the guards of its routes and of all that it includes, as far as their declarations name them."""
-        found = [guard for one in self._family() for guard in one.own_guards()]
+        found = [guard for one in self._family() for guard in _guards_of(one)]
         return list(dict.fromkeys(guard for guard in found if guard is not None))
-
-    def own_guards(self) -> list[Guard | None]:
-        """Return the guards of its own routes; None where there is none."""
-        own = [one.guard for one in self.aggregates]
-        own += [one.guard for one in self.handlers]
-        own += [guard for one in self.passages for guard in (one.guard, one.recognises)]
-        functions = [part.function for one in self.aggregates for part in one.parts]
-        functions += [one.function for one in self.handlers]
-        return own + [guard for function in functions for guard in guards_in(function)]
 
     def _family(self) -> list["Declaration"]:
         """Return itself and all that it includes, each once: a circle is refused where the whole is checked."""
@@ -151,6 +142,16 @@ class Declaration(Upstreams, Routes):
         for other, below in self.included:
             found |= other.own_paths(prefix + below)
         return frozenset(found)
+
+
+def _guards_of(one: Declaration) -> list[Guard | None]:
+    """Return the guards of its own routes; None where there is none."""
+    own = [each.guard for each in one.aggregates]
+    own += [each.guard for each in one.handlers]
+    own += [guard for each in one.passages for guard in (each.guard, each.recognises)]
+    functions = [part.function for each in one.aggregates for part in each.parts]
+    functions += [each.function for each in one.handlers]
+    return own + [guard for function in functions for guard in guards_in(function)]
 
 
 def _validate_options(settings: object, lifespan: object, place: Place) -> None:
