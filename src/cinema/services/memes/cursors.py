@@ -50,7 +50,10 @@ class Cursors:
             return None
         if base64.urlsafe_b64encode(raw).decode() != text:  # the decoder passes over what is no letter of it
             return None
-        moment = _EPOCH + int.from_bytes(plain[:8], "big", signed=True) * _MICROSECOND
+        try:
+            moment = _EPOCH + int.from_bytes(plain[:8], "big", signed=True) * _MICROSECOND
+        except OverflowError:  # no moment of ours: the secret of a machine that uses the defaults is no secret
+            return None
         return CursorPlace(moment, str(UUID(bytes=plain[8:])))
 
     def _signature(self, plain: bytes) -> bytes:

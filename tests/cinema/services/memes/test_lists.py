@@ -1,5 +1,6 @@
 """Walks through the list: exact under inserts, deletions and equal moments."""
 
+import base64
 import random
 import re
 from collections.abc import AsyncIterator, Sequence
@@ -136,6 +137,18 @@ def test_t9_a_cursor_with_something_added_is_none(place: int, more: str) -> None
     cursor = Cursors("a secret").write(CursorPlace(MOMENT, str(UUID(int=7))))
 
     assert Cursors("a secret").read(cursor[:place] + more + cursor[place:]) is None
+
+
+@pytest.mark.parametrize("moment", [2**62, -(2**62), 253_402_300_800_000_000])
+async def test_t9_a_cursor_of_no_moment_is_none(memes_url: str, memes: Asker, moment: int) -> None:
+    """T9 and contract 6: the default address of a database is no secret, and whoever knows it can sign anything."""
+    secret = Cursors(memes_url)
+    plain = moment.to_bytes(8, "big", signed=True) + UUID(int=7).bytes
+    cursor = base64.urlsafe_b64encode(plain + secret._signature(plain)).decode()  # noqa: SLF001
+
+    reply = await memes(f"/api/memes?cursor={cursor}")
+
+    assert (reply.status, reply.json["errors"][0]["loc"]) == (422, ["query", "cursor"])
 
 
 @given(st.text())
