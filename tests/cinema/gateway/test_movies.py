@@ -236,6 +236,16 @@ async def test_a_movie_is_found_in_either_case(films: Films) -> None:
     assert movie["id"] == CASTLE
 
 
+async def test_ids_that_differ_in_case_alone_are_two_movies(films: Films) -> None:
+    """Contract 7: list and single movie are views of one snapshot, so each of the list is found under its own id."""
+    castle = next(one for one in FACTS["films"] if one["id"] == CASTLE)
+    films.have([{**castle, "title": "lower"}, {**castle, "id": CASTLE.upper(), "title": "upper"}])
+    listed = {one["id"]: one for one in await films.movies()}
+
+    assert {one: await films.movies(f"/movies/{one}") for one in listed} == listed
+    assert (await films.movies(f"/movies/{CASTLE.title()}"))["title"] == "lower"
+
+
 @pytest.mark.parametrize("which", ["/films/", "/people/"])
 @pytest.mark.parametrize(
     ("status", "answered"), [(0, 503), (500, 503), (503, 503), (404, 502), (403, 502), (400, 502), (429, 503)]

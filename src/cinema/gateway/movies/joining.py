@@ -1,12 +1,12 @@
 """Put people to their films, by what people say of films: what films say of people is wrong for most of them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from cinema.gateway.movies.models import Film, Movie, Person
 
-__all__ = ["by_id", "id_in", "joined"]
+__all__ = ["id_in", "joined", "movie_of"]
 
 
 class _Identified(Protocol):
@@ -42,6 +42,8 @@ def id_in(link: str) -> str:
     return unquote(path.rstrip("/").rpartition("/")[2])
 
 
-def by_id(movies: Iterable[Movie]) -> Mapping[str, Movie]:
-    """Return the movies by id, in lower case: ids may be asked for in either."""
-    return {one["id"].lower(): one for one in movies}
+def movie_of(movie_id: str, movies: Iterable[Movie]) -> Movie | None:
+    """Return the movie of an id, which may be asked for in either case: of several that differ in it, the very one."""
+    alike = [one for one in movies if one["id"].lower() == movie_id.lower()]
+    own = (one for one in alike if one["id"] == movie_id)
+    return next(own, alike[0] if alike else None)

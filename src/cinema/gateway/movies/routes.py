@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from cinema.gateway.catalogue.paging import Paging, Pairs, links
-from cinema.gateway.movies.joining import by_id, joined
+from cinema.gateway.movies.joining import joined, movie_of
 from cinema.gateway.movies.models import MovieAnswer, MoviesAnswer
 from cinema.gateway.movies.snapshot import declare_snapshot
 from cinema.settings import Settings
@@ -76,10 +76,10 @@ def declare_movies(app: Gateway, ghibli: Service, settings: Settings) -> None:
     async def movie(id: MovieId) -> Answer[MovieAnswer]:  # noqa: A002 - the name of the path's parameter
         """Return one film with its people."""
         found = await snapshot.run()
-        known = by_id(joined(found.value.films, found.value.people))
-        if id.lower() not in known:
+        shown = movie_of(id, joined(found.value.films, found.value.people))
+        if shown is None:
             raise NotFound(f"Movie ID {id} not present in external API!")
-        said: MovieAnswer = {"api_data": known[id.lower()], "timestamp": found.value.timestamp}
+        said: MovieAnswer = {"api_data": shown, "timestamp": found.value.timestamp}
         return Answer(said, headers=found.headers)
 
 
