@@ -45,7 +45,7 @@ from stagedoor.errors import Reason
 
 __all__ = ["DatabaseFrame", "Frame", "Outage", "new_frame", "open_frame", "problem_for"]
 
-BODY_BYTES = 2 * 1024 * 1024  # a full product batch of the longest ids, every character escaped
+BODY_BYTES = 2 * 1024 * 1024  # a full product batch, its ids as long as those of ours ever are
 _HEALTH = "/health"
 _FAULTS = 20  # of a body in one answer; a thousand bad ids need no thousand rows
 

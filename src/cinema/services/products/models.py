@@ -1,12 +1,14 @@
 """What the product service answers, and what it is asked."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
-from cinema.services.identifiers import Id
+__all__ = ["MOST_IDS", "Batch", "Product"]
 
-__all__ = ["Batch", "Product"]
+MOST_IDS: Final = 10_000  # the products in a thousand orders, and what one statement may name
+# An order may name what no product can be called: that one is unknown, and the others are answered.
+_AnyId = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$")]
 
 
 class Product(BaseModel):
@@ -23,4 +25,4 @@ class Product(BaseModel):
 class Batch(BaseModel):
     """Ask for several products at once."""
 
-    product_ids: Annotated[list[Id], Field(min_length=1, max_length=1_000, examples=[["prod1", "prod2"]])]
+    product_ids: Annotated[list[_AnyId], Field(min_length=1, max_length=MOST_IDS, examples=[["prod1", "prod2"]])]
