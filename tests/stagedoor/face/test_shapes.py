@@ -1,5 +1,6 @@
 """How an answer becomes a value, and what is garbled (P6)."""
 
+import time
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -8,7 +9,7 @@ import pytest
 from pydantic import BaseModel, Field, TypeAdapter
 
 from stagedoor import Gateway, Service
-from stagedoor._face.shapes import is_json, shape_of, written
+from stagedoor._face.shapes import is_json, odd_number, shape_of, written
 from stagedoor._requests import HttpResponse
 from stagedoor.errors import CircuitOpen, UpstreamGarbled
 from stagedoor.testing import Stage
@@ -111,11 +112,28 @@ def test_p6_what_no_double_holds_is_garbled(body: bytes, shape: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b'"NaN"', b'{"NaN":"1e999"}', b'"' + b"9" * 400 + b'"', b"1e300", b'"Infinity"']
+    "body",
+    [
+        b'"NaN"',
+        b'{"NaN":"1e999"}',
+        b'"' + b"9" * 400 + b'"',
+        b'{"' + b"9" * 2_000 + b'":"\\"' + b"9" * 2_000 + b'"}',
+        b"1e300",
+        b'"Infinity"',
+    ],
 )
 def test_texts_that_look_like_such_numbers_are_texts(body: bytes) -> None:
     """Only a look costs something, and it finds nothing."""
     assert read(Any, body) is not None
+
+
+@pytest.mark.parametrize("text", [b'\\"' * 1_000_000, b"a" * 1_000_000, b'"a\\' * 500_000])
+def test_t10_a_long_text_without_an_end_is_looked_at_once(text: bytes) -> None:
+    """T10: what is hostile costs as much as what is not."""
+    body, start = b'"' + text + b"1" * 2_000, time.process_time()
+    odd_number(body)
+
+    assert time.process_time() - start < 1.0
 
 
 @pytest.mark.parametrize(
