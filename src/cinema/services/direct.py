@@ -5,7 +5,6 @@ most often needs one id or one body and nothing more: these two kinds of route c
 declaration is FastAPI's as before: the OpenAPI document and the places named in a refusal come from it.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeAlias, get_type_hints
 
@@ -14,6 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
 from starlette.responses import Response
+
+from cinema.services.bodies import parsed_json
 
 __all__ = ["BodyRoute", "PathRoute"]
 
@@ -75,8 +76,4 @@ def _validate_json(headers: Mapping[str, str]) -> None:
 def _parsed(body: bytes) -> object:
     if not body:
         raise RequestValidationError([{"loc": ("body",), "msg": "Field required", "type": "missing"}])
-    try:
-        # Not orjson: a lone surrogate is JSON (RFC 8259 8.2), and the check says what is wrong with it.
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise HTTPException(400, "the body is not valid JSON") from None
+    return parsed_json(body)

@@ -1,9 +1,8 @@
 """Read the JSON of a body within a bound."""
 
-import json
-
 from fastapi import Request
 
+from cinema.services.bodies import parsed_json
 from cinema.services.memes.models import Texts, checked_texts
 from cinema.services.memes.uploads import body_of
 from stagedoor import _problems as problems
@@ -12,7 +11,6 @@ from stagedoor._web.routes import RequestRefused
 __all__ = ["read_texts"]
 
 _MOST = 256 * 1024
-_BOM = b"\xef\xbb\xbf"
 
 
 async def read_texts(request: Request) -> Texts:
@@ -20,11 +18,7 @@ async def read_texts(request: Request) -> Texts:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
         raise RequestRefused(problems.unsupported_media("the body must be application/json"))
-    body = await read_whole(request, _MOST)
-    try:
-        return checked_texts(json.loads(body.removeprefix(_BOM)))
-    except (ValueError, RecursionError):
-        raise RequestRefused(problems.bad_request("the body is not valid JSON")) from None
+    return checked_texts(parsed_json(await read_whole(request, _MOST)))
 
 
 async def read_whole(request: Request, most: int) -> bytes:

@@ -52,7 +52,9 @@ class Cursors:
             return None
         try:
             moment = _EPOCH + int.from_bytes(plain[:8], "big", signed=True) * _MICROSECOND
-        except OverflowError:  # no moment of ours: the secret of a machine that uses the defaults is no secret
+        except (
+            OverflowError
+        ):  # no moment of ours: the secret of a machine that uses the defaults is no secret
             return None
         return CursorPlace(moment, str(UUID(bytes=plain[8:])))
 

@@ -25,4 +25,6 @@ class Product(BaseModel):
 class Batch(BaseModel):
     """Ask for several products at once."""
 
-    product_ids: Annotated[list[_AnyId], Field(min_length=1, max_length=MOST_IDS, examples=[["prod1", "prod2"]])]
+    product_ids: Annotated[
+        list[_AnyId], Field(min_length=1, max_length=MOST_IDS, examples=[["prod1", "prod2"]])
+    ]

@@ -34,7 +34,9 @@ async def test_p7_a_batch_answers_the_known_ones_in_order_each_once(products: As
     assert [product["id"] for product in reply.json] == ["prod3", "prod1"]
 
 
-@pytest.mark.parametrize("odd", ["", "x" * 129, "a\tb", "\x7f", " prod1", "..", "a/b", "\u202e", "x" * 65_536])
+@pytest.mark.parametrize(
+    "odd", ["", "x" * 129, "a\tb", "\x7f", " prod1", "..", "a/b", "\u202e", "x" * 65_536]
+)
 async def test_p7_an_id_that_no_product_can_have_is_unknown_alone(products: Asker, odd: str) -> None:
     """P7 and contract 5: orders name whatever they like, and what is unknown is simply absent."""
     reply = await products.post("/products/batch", {"product_ids": ["prod1", odd, "prod2"]})
@@ -77,6 +79,15 @@ async def test_a_batch_out_of_bounds_is_refused(products: Asker, value: object) 
 
     assert (reply.status, reply.headers["content-type"]) == (422, "application/problem+json")
     assert all(error["loc"][0] == "body" for error in reply.json["errors"])
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", "1" * 5_000])
+async def test_a_number_that_is_none_is_refused_wherever_it_stands(products: Asker, number: str) -> None:
+    """Contract 1.2: 422, also in a field that nobody reads, as at the gateway."""
+    body = f'{{"product_ids":["prod1"],"more":[{number}]}}'.encode()
+    reply = await products("/products/batch", "POST", body, {"content-type": "application/json"})
+
+    assert (reply.status, reply.json["errors"][0]["loc"]) == (422, ["body"])
 
 
 @pytest.mark.parametrize("body", [b"", b'{"product_ids":["a"', b"\xff", b"[" * 100_000])
