@@ -62,6 +62,7 @@ class Upstream(Generic[P, R]):
                 layers[-1] = fused(sending, env, read, inner, layers[::-1]) or layers[-1]
         self.layers: tuple[Send[P, R], ...] = tuple(reversed(layers))
         self._send = layers[-1]
+        self.held_open = False  # an operator keeps it from being asked
         self.limiter = next((layer for layer in layers if isinstance(layer, ConcurrencyLimiter)), None)
 
     async def call(self, operation: str, payload: P, *, idempotent: bool | None = None) -> R:
@@ -124,6 +125,7 @@ class Upstream(Generic[P, R]):
     def hold(self, state: Literal["open", "closed", "auto"]) -> None:
         """Hold its breakers open or closed, in this process, until told "auto"."""
         layers: Iterable[object] = self.layers
+        self.held_open = state == "open"
         for layer in layers:
             if isinstance(layer, Holding):
                 layer.hold(state, f"{self.name}.held")

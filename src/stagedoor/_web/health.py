@@ -100,6 +100,8 @@ def probe_of(
             if error.reason != "rejected" or not tolerant:
                 return Component("unhealthy", detail=_why(error), response=error.response)
         ms = round((now() - started) * 1000, 1)
+        if upstream.held_open:  # however well it is, nobody is let through to it
+            return Component("unhealthy", ms, "not asked: its circuit breaker is held open by hand")
         if "half_open" in upstream.circuits():
             return Component("degraded", ms, "returning: the circuit breaker is half open")
         return Component("healthy", ms, response=answer if isinstance(answer, HttpResponse) else None)

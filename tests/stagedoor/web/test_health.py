@@ -104,6 +104,20 @@ async def test_a_half_open_breaker_is_degraded(clock: ManualClock, env: Env) -> 
     await trying
 
 
+async def test_a_breaker_that_is_held_open_is_unhealthy(clock: ManualClock, env: Env) -> None:
+    """Contract 8: the service is well, and all that needs it is refused until an operator lets go."""
+    script = ScriptedTransport[HttpRequest, HttpResponse](clock).then(OK)
+    upstream = Upstream("users", script, CircuitBreaker(), env=env)
+    probe = probe_of(upstream, script, ASKED, clock)
+    upstream.hold("open")
+    held = await probe()
+    upstream.hold("auto")
+    let_go = await probe()
+
+    assert (held.status, held.detail) == ("unhealthy", "not asked: its circuit breaker is held open by hand")
+    assert let_go.status == "healthy"
+
+
 async def test_o3_operations_answer_in_time_whatever_they_ask(clock: ManualClock) -> None:
     """O3: a page that shows how things are must come while they are bad."""
 
