@@ -17,10 +17,10 @@ from cinema.texts import AROUND_PICTURE, TEXT_BYTES
 from stagedoor import _problems as problems
 from stagedoor._web.routes import RequestRefused
 
-__all__ = ["Uploaded", "body_of", "plain_lines", "read_parts", "read_picture"]
+__all__ = ["TEXT_NAMES", "Uploaded", "body_of", "read_parts", "read_picture", "text_of"]
 
 _ALSO: Final = {"meme_title": "title", "meme_description": "description"}  # the plain names win
-_TEXTS: Final = frozenset({*_ALSO, *_ALSO.values(), "if_match"})  # the last is of the wall's form
+TEXT_NAMES: Final = frozenset({*_ALSO, *_ALSO.values(), "if_match"})  # the last is of the wall's form
 _IMAGE: Final = "image"
 
 
@@ -103,9 +103,16 @@ def _too_large(most: int) -> RequestRefused:
     return RequestRefused(problems.too_large(f"an image has at most {most:,} bytes"))
 
 
-def plain_lines(text: str) -> str:
-    """Return a text with lines that end as those of JSON do: a form of HTML spells each end as two characters."""
-    return text.replace("\r\n", "\n")
+def text_of(name: str, octets: bytes) -> str:
+    """Return a text with lines that end as those of JSON do: a form of HTML spells each end as two characters.
+
+    Raises `RequestRefused`, 422, for octets that are no UTF-8; `name` is one of ours.
+    """
+    try:
+        return octets.decode().replace("\r\n", "\n")
+    except UnicodeDecodeError:
+        row = wrong("body", name, msg="must be UTF-8", kind="string_unicode")
+        raise RequestRefused(problems.validation(row)) from None
 
 
 class _Parts:
@@ -146,10 +153,6 @@ class _Parts:
 
     def _end(self) -> None:
         # A name of the client's own is repeated nowhere (T15).
-        if self._text is None or self._name not in _TEXTS:
-            return
-        try:
-            self.uploaded.said[self._name] = plain_lines(self._text.decode())
-        except UnicodeDecodeError:
-            row = wrong("body", self._name, msg="must be UTF-8", kind="string_unicode")
-            raise RequestRefused(problems.validation(row)) from None
+        # A name of the client's own is repeated nowhere (T15).
+        if self._text is not None and self._name in TEXT_NAMES:
+            self.uploaded.said[self._name] = text_of(self._name, bytes(self._text))

@@ -62,6 +62,26 @@ async def test_a_browser_gets_the_page_and_all_others_json(memes: Asker) -> None
     assert (again.status, page.headers["cache-control"]) == (304, "no-cache")
 
 
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        (b"title=%ffabc&description=abcd", 422),
+        (b"title=abc&description=%ed%a0%80abc", 422),
+        (b"title=abc&description=abcd&other=%ff", 303),
+        (b"title=%D0%B0%D0%B1%D0%B2&description=abcd", 303),
+        (b"title=\xffabc&description=abcd", 400),
+        (b"title=abc&description=abcd" + b"&other=1" * 14, 303),
+        (b"title=abc&description=abcd" + b"&other=1" * 15, 413),
+    ],
+)
+async def test_a_form_is_refused_as_its_parts_are(memes: Asker, form: bytes, status: int) -> None:
+    """Contract 6: a text that is no UTF-8 is 422 and over sixteen of them are 413, however they are written."""
+    meme = (await added(memes)).json
+    headers = {"accept": BROWSER, "content-type": "application/x-www-form-urlencoded"}
+
+    assert (await memes(f"/memes/{meme['id']}/edit", "POST", form, headers)).status == status
+
+
 async def test_t2_what_a_meme_says_is_text_and_nothing_else(memes: Asker) -> None:
     """T2, T21: escaped everywhere; style and script are known by their digests; nothing comes from elsewhere."""
     await added(memes, title=EVIL, description=EVIL)

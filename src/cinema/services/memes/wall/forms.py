@@ -6,7 +6,7 @@ from fastapi import Request
 
 from cinema.services.memes.bodies import read_whole
 from cinema.services.memes.spool import Spool
-from cinema.services.memes.uploads import plain_lines, read_parts
+from cinema.services.memes.uploads import TEXT_NAMES, read_parts, text_of
 from stagedoor import _problems as problems
 from stagedoor._web.routes import RequestRefused
 
@@ -25,14 +25,10 @@ async def read_form(request: Request, spool: Spool) -> dict[str, str]:
 
 
 def _fields(body: bytes) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(
-            body.decode("ascii"),
-            keep_blank_values=True,
-            encoding="utf-8",
-            errors="strict",
-            max_num_fields=_FIELDS,
-        )
+    if body.count(b"&") >= _FIELDS:
+        raise RequestRefused(problems.too_large(f"there are at most {_FIELDS} fields"))
+    try:  # octet by octet: which of the texts is no UTF-8 is told below
+        pairs = parse_qsl(body.decode("ascii"), keep_blank_values=True, encoding="latin-1")
     except ValueError:
         raise RequestRefused(problems.bad_request("the form cannot be read")) from None
-    return {name: plain_lines(text) for name, text in pairs}
+    return {name: text_of(name, text.encode("latin-1")) for name, text in pairs if name in TEXT_NAMES}
