@@ -7,8 +7,15 @@ from typing import Any
 import orjson
 import pytest
 
-from stagedoor._requests import HttpResponse
-from stagedoor.errors import UpstreamError, UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
+from stagedoor._call import Call
+from stagedoor._requests import HttpRequest, HttpResponse
+from stagedoor.errors import (
+    UpstreamError,
+    UpstreamGarbled,
+    UpstreamRejected,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from stagedoor.testing import ManualClock
 from tests.cinema.gateway.services import USER, House, answer, known, order, product, unknown
 
@@ -121,6 +128,20 @@ async def test_p8_an_unknown_user_is_404_and_not_kept(clock: ManualClock, foreig
     assert (first.status, orjson.loads(first.body)["detail"]) == (404, "user not found")
     assert first.header(b"cache-control") == b"no-store"
     assert second.status == 200
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 405, 409, 410, 422, 451])
+async def test_another_no_of_the_user_service_is_garbled(clock: ManualClock, status: int) -> None:
+    """Contract 1.4 and 5: 404 alone says that there is no such user."""
+
+    def no(call: Call[HttpRequest]) -> HttpResponse:
+        raise UpstreamRejected(call.operation, response=HttpResponse(status=status))
+
+    house = House(clock)
+    house.users.does(no)
+    house.orders.then(answer([]))
+
+    assert (await house.profile()).status == 502
 
 
 @pytest.mark.parametrize(

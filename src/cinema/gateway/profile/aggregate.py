@@ -10,7 +10,7 @@ from typing import Any
 from cinema.gateway.profile.models import USER, Metadata, Order, Product, Profile, Unknown, User, UserId
 from cinema.settings import Settings
 from stagedoor import Cache, Delivery, Gateway, NotFound, Report, Service
-from stagedoor.errors import UpstreamRejected
+from stagedoor.errors import UpstreamGarbled, UpstreamRejected
 
 __all__ = ["declare_profile"]
 
@@ -31,9 +31,10 @@ def declare_profile(
         try:
             said = await users.get(USER, "/users/{}", user_id)
         except UpstreamRejected as error:
-            if error.response is None or error.response.status != 404:
-                raise
-            raise NotFound("user not found") from error
+            if error.response is not None and error.response.status == 404:
+                raise NotFound("user not found") from error
+            # Contract 1.4: no other no is one that a user service has to say, 410 neither.
+            raise UpstreamGarbled(error.operation, error.detail, response=error.response) from error
         if isinstance(said, Unknown):
             raise NotFound("user not found")
         return said
