@@ -32,8 +32,10 @@ def inflated(response: HttpResponse, limit: int) -> HttpResponse:
 
     Raises `Garbled` for a body that is broken, too large or a bomb. Other codings stay as they are.
     """
-    coding = (response.header(b"content-encoding") or b"").strip().lower()
-    windows = _WINDOWS.get(coding)
+    codings = [value.strip().lower() for name, value in response.headers if name == b"content-encoding"]
+    windows = _WINDOWS.get(
+        b",".join(codings)
+    )  # of several lines a list is made (RFC 9110 5.3), which is none of ours
     if windows is None or not response.body:
         return response
     bound = min(limit, max(_FREE, len(response.body) * _RATIO))

@@ -58,6 +58,15 @@ def test_other_codings_stay_as_they_are(coding: bytes) -> None:
     assert inflated(response, 10_000) is response
 
 
+@pytest.mark.parametrize("codings", [(b"gzip", b"gzip"), (b"gzip", b"br"), (b"deflate", b"gzip")])
+def test_t12_codings_in_several_lines_are_a_list(codings: tuple[bytes, ...]) -> None:
+    """T12: RFC 9110 5.3; of two codings the first was undone, and what was left passed for the body."""
+    fields = tuple((b"content-encoding", coding) for coding in codings)
+    response = HttpResponse(status=200, headers=fields, body=gzip.compress(gzip.compress(b"a")))
+
+    assert inflated(response, 10_000) is response
+
+
 def test_t12_a_bomb_ends_by_its_ratio_before_it_ends_by_its_size() -> None:
     bomb = gzip.compress(b"\0" * 20_000_000)
 
