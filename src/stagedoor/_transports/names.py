@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from stagedoor._clock import Clock
 from stagedoor._deadline import DueTime, TimeoutScope
+from stagedoor._supervision import is_stray
 from stagedoor._transports.failures import ConnectTimeout
 
 __all__ = ["Names", "ask_system"]
@@ -96,6 +97,10 @@ class Names:
             if known:
                 return known
             raise ConnectTimeout from error
+        except asyncio.CancelledError as error:
+            if is_stray(error):  # the look-up was ended, and not whoever waits for it (X2)
+                raise ConnectionAbortedError("the pool is closed") from error
+            raise
         if not isinstance(found, OSError):
             return found
         if known and self._found:
@@ -114,11 +119,17 @@ class Names:
             return error if isinstance(error, OSError) else OSError("a name that cannot be asked for")
         finally:
             self._lookup = None
-        self._found = list(dict.fromkeys(str(row[4][0]) for row in rows))
+        self._found = list(dict.fromkeys(_address_of(row[4]) for row in rows))
         self._found_at = self._clock.now()
         self._rest_until = self._found_at + self._believed
         self._doubted = False
         return self._found
+
+
+def _address_of(there: tuple[Any, ...]) -> str:
+    """Return an address as text, with its zone: one of a single link means nothing without it (RFC 4007 6)."""
+    zone = there[3] if len(there) > 3 else 0
+    return f"{there[0]}%{zone}" if zone else str(there[0])
 
 
 def _is_address(host: str) -> bool:

@@ -1,6 +1,7 @@
 """Base addresses of upstreams, read once at start."""
 
 import os
+import re
 import ssl
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -10,6 +11,7 @@ from stagedoor.errors import ConfigError
 __all__ = ["Base", "read_base"]
 
 _PORTS = {"http": 80, "https": 443}
+_ZONE = re.compile("%.*]")  # of an address of one link; it means something on this machine alone (RFC 6874 4)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +57,12 @@ def read_base(base_url: str) -> Base:
         raise ConfigError(f"base URL {base_url!r}: a query or fragment has no meaning here")
     if not (base_url.isascii() and base_url.isprintable()) or " " in base_url:
         raise ConfigError(f"base URL {base_url!r}: only visible ASCII characters")
+    host, _, zone = parts.hostname.partition("%")
     return Base(
         scheme=parts.scheme,
-        host=parts.hostname,
+        host=f"{host}%{unquote(zone.removeprefix('25'))}" if zone else host,
         port=port or _PORTS[parts.scheme],
-        authority=parts.netloc.encode(),
+        authority=_ZONE.sub("]", parts.netloc).encode(),
         prefix=parts.path.rstrip("/").encode(),
     )
 

@@ -255,7 +255,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         origin = self._origin
         made = Connection(self, self._limits, self._clock, self._options.rest)
-        name = origin.host if origin.tls else None
+        name = origin.host.partition("%")[0] if origin.tls else None  # no certificate names a zone
         try:
             with TimeoutScope(self._clock, DueTime(until)):
                 if address is None:

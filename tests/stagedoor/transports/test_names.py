@@ -188,3 +188,42 @@ async def test_a_name_is_not_asked_for_twice_where_it_lists_an_address_twice() -
     house.resolver.says = ["10.0.0.1", "10.0.0.2", "10.0.0.1"]
 
     assert await house.find() == ["10.0.0.1", "10.0.0.2"]
+
+
+async def test_c6_an_address_of_one_link_keeps_its_zone() -> None:
+    """U6: nobody can be reached at `fe80::1` alone (RFC 4007 6); a name of the local network may mean such a one."""
+    house = House()
+
+    async def ask(host: str, port: int) -> list[Any]:
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", there)
+            for there in (("fe80::1", port, 0, 4), ("::1", port, 0, 0))
+        ]
+
+    names = Names("users.test", 80, believed=1.0, kept=300.0, clock=house.clock, ask=ask)
+
+    assert await names.addresses(1.0) == ["fe80::1%4", "::1"]
+
+
+async def test_x2_who_waits_for_a_name_is_not_cancelled_by_the_end_of_the_pool() -> None:
+    """X2: an upstream that is closed is an outage; a cancellation that nobody asked for ends tasks in silence."""
+    house = House()
+    house.resolver.falls_silent()
+    waiting = asyncio.create_task(house.find(1.0))
+    await settle()
+    await house.names.aclose()
+
+    with pytest.raises(ConnectionAbortedError):
+        await waiting
+
+
+async def test_x2_who_leaves_while_a_name_is_looked_up_is_cancelled() -> None:
+    house = House()
+    house.resolver.falls_silent()
+    waiting = asyncio.create_task(house.find(1.0))
+    await settle()
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await house.names.aclose()
