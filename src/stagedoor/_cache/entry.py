@@ -19,6 +19,7 @@ _HEAD = struct.Struct(">4s16sQdIIHH")  # magic, born, purges, keep, key, body, s
 _TAG = struct.Struct(">H")
 _SUM = struct.Struct(">I")
 _MOST = 2**16 - 1  # names of an entry, and bytes of each
+_LONGEST = 1e12  # seconds: beyond it no server can say when they are over
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,9 @@ class Entry:
 
 
 def fits(entry: Entry) -> bool:
-    """Tell whether there is room for an entry's names: they are made of what an upstream sent, whatever that was."""
-    return len(entry.names) <= _MOST and max(map(len, entry.names), default=0) <= _MOST
+    """Tell whether there is room for an entry's names, made of whatever an upstream sent, and for its time."""
+    names = entry.names
+    return len(names) <= _MOST and max(map(len, names), default=0) <= _MOST and entry.keep <= _LONGEST
 
 
 def encode(entry: Entry, born: int, purges: int) -> bytes:

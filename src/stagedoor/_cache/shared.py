@@ -62,8 +62,9 @@ class _Write(NamedTuple):
 class Shared:
     """A `Store` on a server. Times are seconds: `timeout` for one operation, `interval` between two questions.
 
-    At most `queue` entries wait to be written, the newest of each key. The task that watches starts with the first
-    operation, or with `start`; `aclose` ends it.
+    At most `queue` entries wait to be written, the newest of each key; none has a body larger than `max_item`. One
+    that memory does not hold is fetched for each request, and all others wait behind it, until the server seems late.
+    The task that watches starts with the first operation, or with `start`; `aclose` ends it.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Shared:
         timeout: float = 0.020,
         interval: float = 0.25,
         queue: int = 1024,
+        max_item: int = 2**20,
     ) -> None:
         self.name = server.name
         self.purges = Purges()
@@ -87,6 +89,7 @@ class Shared:
         self._interval = interval
         self._probe_timeout = max(timeout, 0.5)
         self._limit = queue
+        self._max_item = max_item
         self._state: State = "starting"
         self._recovery = Recovery()
         self._offset = float("-inf")  # seconds from our clock to the server's, at least
@@ -129,7 +132,7 @@ class Shared:
 
     def set(self, entry: Entry, mark: TagVersion, /) -> bool:
         self._watch()
-        if self._state != "up" or not fits(entry):
+        if not self._takes(entry):
             return False
         self._queue.pop(entry.key, None)
         if len(self._queue) >= self._limit:
@@ -142,7 +145,7 @@ class Shared:
 
     async def settle(self, entry: Entry, mark: TagVersion, young: float, /) -> StoredEntry | None:
         self._watch()
-        if self._state != "up" or not fits(entry):
+        if not self._takes(entry):
             return None
         return await self._settle(_Write(entry, self._clock.now() - entry.age, mark), int(young * 1000))
 
@@ -158,6 +161,9 @@ class Shared:
             if not told:
                 self.purges.note(names)
         return told
+
+    def _takes(self, entry: Entry) -> bool:
+        return self._state == "up" and len(entry.body) <= self._max_item and fits(entry)
 
     async def idle(self) -> None:
         """Wait until nothing is left to be written."""

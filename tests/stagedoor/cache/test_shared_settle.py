@@ -1,6 +1,7 @@
 """A shared store, asked for the one answer that everybody shows: away, garbled, never at peace."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -49,6 +50,23 @@ async def test_k1_an_entry_with_too_long_or_too_many_names_is_kept_nowhere_and_f
     assert (settled, process.store.set(Entry(b"k", b"v", 30.0, "", names), mark)) == (None, False)
     assert process.store.counts() == {"tasks": 0, "store_operations": 0}
     assert await process.keep(names=(b"#" + b"x" * 65_534, *names[2:]))
+
+
+@pytest.mark.parametrize(
+    ("body", "keep"), [(b"x" * (2**20 + 1), 30.0), (b"v", float(sys.maxsize)), (b"v", 1e300)]
+)
+async def test_k1_an_entry_too_large_or_for_too_long_is_kept_nowhere_and_turns_nothing_off(
+    body: bytes, keep: float
+) -> None:
+    """K1: each request fetched what memory does not hold, and all others waited until the server seemed late."""
+    process = await started()
+    mark, entry = process.store.purges.mark, Entry(b"k", body, keep)
+    settled = await process.store.settle(entry, mark, 20.0)
+
+    assert (settled, process.store.set(entry, mark)) == (None, False)
+    assert process.store.counts() == {"tasks": 0, "store_operations": 0}
+    assert await process.keep(b"x" * 2**20)
+    await process.store.aclose()
 
 
 async def test_an_agreement_gives_up_where_purges_never_end() -> None:
