@@ -17,10 +17,10 @@ from stagedoor._problems import ProblemDetails
 from stagedoor._supervision import is_stray
 from stagedoor.errors import UpstreamError
 
-__all__ = ["Exchange", "ServerConnection"]
+__all__ = ["CONTINUE", "Exchange", "ServerConnection"]
 
 _LOGGER: Final = logging.getLogger("stagedoor._door")
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 # Octets of an answer that wait in a transport; above its high-water mark none are added.
 _PIECE: Final = 262_144
 _COPIED: Final = 16_384  # octets of a body that are copied, to be one piece with what is round them
@@ -43,6 +43,9 @@ class ServerConnection(Protocol):
 
     def read_on(self) -> None:
         """Take more of the body from the peer."""
+
+    def ask_for_body(self) -> None:
+        """Let a client that waits to be told send its body."""
 
     def common_fields(self) -> list[tuple[bytes, bytes]]:
         """Return the fields of every answer."""
@@ -175,7 +178,7 @@ class Exchange:
         """Return the next piece of the request's body, or that the client has gone."""
         if self.expects_continue and not (self.started or self.disconnected):
             self.expects_continue = False
-            self._connection.write(_CONTINUE)
+            self._connection.ask_for_body()
         while not (self.disconnected or self.complete):
             if self.body or (self.received and not self.told_end):
                 return self._piece()

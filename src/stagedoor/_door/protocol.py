@@ -16,7 +16,7 @@ from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from stagedoor import _problems as problems
 from stagedoor._asgi import GONE
 from stagedoor._door.config import DoorConfig
-from stagedoor._door.exchange import Exchange
+from stagedoor._door.exchange import CONTINUE, Exchange
 from stagedoor._door.gone import has_gone
 from stagedoor._door.limits import KEEP_ALIVE_UNTIL, occupancy
 from stagedoor._door.pipeline import Pipeline
@@ -39,28 +39,10 @@ class DoorProtocol(asyncio.Protocol):
     """One connection."""
 
     __slots__ = (
-        "_active",
-        "_app_state",
-        "_client",
-        "_config",
-        "_connections",
-        "_discarded",
-        "_limiter",
-        "_limits",
-        "_loop",
-        "_newest",
-        "_pipeline",
-        "_reader",
-        "_refusal",
-        "_scheme",
-        "_server",
-        "_state",
-        "_timeouts",
-        "_timer",
-        "_transport",
-        "_writable",
-        "paused",
-    )
+        "_active", "_app_state", "_client", "_config", "_connections", "_discarded", "_limiter", "_limits",
+        "_loop", "_newest", "_pipeline", "_reader", "_refusal", "_scheme", "_server", "_state", "_timeouts",
+        "_timer", "_transport", "_writable", "paused",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -262,6 +244,12 @@ class DoorProtocol(asyncio.Protocol):
             transport.resume_reading()
             self._timeouts.octets(0, self._loop.time())
 
+    def ask_for_body(self) -> None:
+        """Let a client that waits to be told send its body, whose time counts from now."""
+        self.write(CONTINUE)
+        if self._timeouts.phase == "body":
+            self._timeouts.enter("body", self._loop.time())
+
     def common_fields(self) -> list[tuple[bytes, bytes]]:
         """Return the fields of every answer: the date."""
         return self._state.default_headers
@@ -385,7 +373,10 @@ class DoorProtocol(asyncio.Protocol):
         """See whether the peer's time is up."""
         transport, load = self._transport, occupancy(len(self._connections), self._limits)
         reading, buffered = transport.is_reading(), transport.get_write_buffer_size()
-        verdict, again = self._timeouts.look(self._loop.time(), load=load, reading=reading, buffered=buffered)
+        due = reading and not (
+            self._active is not None and self._active.expects_continue
+        )  # or it was told to wait
+        verdict, again = self._timeouts.look(self._loop.time(), load=load, reading=due, buffered=buffered)
         if not reading and has_gone(transport):  # nobody else would notice
             verdict = "abort"
         if verdict in _LATE:

@@ -44,7 +44,8 @@ class ConnectionTimeouts:
     def look(self, now: float, *, load: float, reading: bool, buffered: int) -> tuple[Verdict, float]:
         """Return what is to be done, and in how many seconds to look again.
 
-        `load` is the process's (O3), `reading` false while we refuse to read, `buffered` what waits to be written.
+        `load` is the process's (O3), `reading` false while the peer is not to send, `buffered` what waits to be
+        written.
         """
         if self._takes_too_slowly(now, buffered):
             return "abort", 0.0

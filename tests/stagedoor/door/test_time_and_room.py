@@ -278,3 +278,33 @@ async def test_a_reset_in_the_middle_leaves_nothing_behind(door: Served) -> None
     del reader
 
     assert door.state.tasks == set()
+
+
+async def late_reader(_scope: Scope, receive: Receive, send: Send) -> None:
+    await asyncio.sleep(0.5)
+    while (await receive()).get("more_body"):
+        pass
+    await send(start(204))
+    await send(body())
+
+
+async def test_t13_who_waits_for_100_as_told_is_not_late_before_it() -> None:
+    """T13, RFC 9110 10.1.1: the application takes its time, and the body's begins when it is asked for."""
+    async with serving(late_reader, QUICK) as door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(POST + b"Expect: 100-continue\r\nContent-Length: 3\r\n" + CLOSE)
+        interim = await asyncio.wait_for(reader.readuntil(END * 2), 30)
+        writer.write(b"abc")
+        (answer,) = answers_in(await asyncio.wait_for(reader.read(), 30))
+        writer.close()
+
+    assert (interim, answer.status) == (b"HTTP/1.1 100 Continue\r\n\r\n", 204)
+
+
+async def test_t13_who_was_told_to_go_on_and_does_not_is_late() -> None:
+    """T13: an expectation is no way to hold a request open."""
+    async with serving(late_reader, QUICK) as door:
+        raw, _ = await until_closed(door, POST + b"Expect: 100-continue\r\nContent-Length: 3\r\n" + CLOSE)
+
+    (answer,) = answers_in(raw.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n"))
+    assert answer.status == 408
