@@ -1,4 +1,4 @@
-"""What keeps a connection from being made, in words: what an operator looks for next.
+"""What keeps a connection from being made, in words: what an operator looks for next; and what TLS calls a host.
 
 Each is mended by somebody else: the process, the name, the network or the certificate. No host, port or path (T21).
 """
@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["kept_by"]
+__all__ = ["kept_by", "name_for_tls"]
 
 _AWAY: Final = frozenset((errno.EHOSTUNREACH, errno.ENETUNREACH))
 _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] = (
@@ -41,3 +41,8 @@ def kept_by(failure: BaseException) -> str:
     if isinstance(failure, ssl.SSLError) and getattr(failure, "reason", "") in _NO_TLS:
         return "it speaks no TLS on this port"
     return next((told for kinds, told in _REASONS if isinstance(failure, kinds)), "could not be reached")
+
+
+def name_for_tls(host: str) -> str:
+    """Return what a server's certificate calls a host: no zone, nor the last dot of an absolute name (RFC 6066 3)."""
+    return host.partition("%")[0].removesuffix(".")

@@ -12,6 +12,7 @@ from cinema.doctor.asking import SECONDS
 from cinema.doctor.finding import Finding
 from cinema.settings import Settings
 from stagedoor._cache.redis_address import RedisAddress
+from stagedoor._reaching import name_for_tls
 
 __all__ = ["of_certificates"]
 
@@ -77,7 +78,7 @@ def _end_of(host: str, port: int) -> float:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     with (
         socket.create_connection((host, port), SECONDS) as line,
-        context.wrap_socket(line, server_hostname=host) as tls,
+        context.wrap_socket(line, server_hostname=name_for_tls(host)) as tls,
     ):
         shown = tls.getpeercert(binary_form=True)
     return x509.load_der_x509_certificate(shown or b"").not_valid_after_utc.timestamp()

@@ -12,7 +12,7 @@ from typing import Final
 from stagedoor._cache.redis_address import Credentials, RedisAddress
 from stagedoor._cache.redis_connection import RedisConnection
 from stagedoor._cache.server import StoreDown
-from stagedoor._reaching import kept_by
+from stagedoor._reaching import kept_by, name_for_tls
 
 __all__ = ["connect"]
 
@@ -39,7 +39,10 @@ async def _opened(address: RedisAddress, host: _Host | None) -> RedisConnection:
     try:
         if host is None:
             return (await loop.create_unix_connection(RedisConnection, address.path))[1]
-        return (await loop.create_connection(RedisConnection, *host, ssl=address.tls))[1]
+        name = name_for_tls(host[0]) if address.tls else None
+        return (await loop.create_connection(RedisConnection, *host, ssl=address.tls, server_hostname=name))[
+            1
+        ]
     except (OSError, UnicodeError) as error:  # the second: a name that no resolver is asked for
         raise StoreDown(type(error).__name__, kept_by(error)) from error
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from stagedoor._clock import Clock
 from stagedoor._deadline import DueTime, TimeoutScope
+from stagedoor._reaching import name_for_tls
 from stagedoor._transports.connection import Connection
 from stagedoor._transports.failures import ConnectTimeout, PoolTimeout
 from stagedoor._transports.limits import Limits
@@ -255,7 +256,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         origin = self._origin
         made = Connection(self, self._limits, self._clock, self._options.rest)
-        name = origin.host.partition("%")[0] if origin.tls else None  # no certificate names a zone
+        name = name_for_tls(origin.host) if origin.tls else None
         try:
             with TimeoutScope(self._clock, DueTime(until)):
                 if address is None:

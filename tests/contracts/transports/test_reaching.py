@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
@@ -128,6 +129,31 @@ async def test_tls_with_a_trusted_certificate_and_sni() -> None:
         assert asked[-1] == "localhost"
         await transport.aclose()
         await asyncio.sleep(0.02)
+
+
+async def test_tls_asks_for_an_absolute_name_without_its_last_dot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 6066 3: no certificate names the dot that keeps a resolver from trying the domains of its own."""
+    authority = trustme.CA()
+    context, asked = serving(authority, "users.test")
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    loop = asyncio.get_running_loop()
+    real, resolved = loop.getaddrinfo, list[str]()
+
+    async def getaddrinfo(host: Any, port: Any, **options: Any) -> Any:
+        resolved.append(host)
+        return await real("127.0.0.1" if host == "users.test." else host, port, **options)
+
+    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+    async with RawServer(echo_number, tls=context) as server:
+        transport = HttpTransport(
+            f"https://users.test.:{server.port}", ssl_context=trusting, connect_timeout=5.0
+        )
+        answer = await transport.send(call_of(transport, HttpRequest(target=b"/"), within=5.0))
+        await transport.aclose()
+        await asyncio.sleep(0.02)
+
+    assert (answer.body, asked[-1], resolved[0]) == (b"0", "users.test", "users.test.")
 
 
 async def test_tls_through_pyreqwest() -> None:

@@ -1,10 +1,14 @@
 """The way to the server, before nodes and sentinels that are none or do not agree."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
+import trustme
 
 from stagedoor._cache.redis_address import RedisAddress
 from stagedoor._cache.redis_route import connect
@@ -75,6 +79,31 @@ async def test_a_sentinel_that_knows_no_such_server_is_an_outage(said: bytes) ->
         url = f"redis+sentinel://127.0.0.1:{port}/films?sentinel_password=pw"
         with pytest.raises(StoreDown, match="knows no server of this name"):
             await connect(RedisAddress.of(url), 0, b"k")
+
+
+async def test_k1_tls_asks_for_an_absolute_name_without_its_last_dot(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """K1, RFC 6066 3: a certificate for the very name passed for one of another, and the server for down."""
+    authority, shows = trustme.CA(), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("redis.test").configure_cert(shows)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    loop = asyncio.get_running_loop()
+    real = loop.getaddrinfo
+
+    async def getaddrinfo(host: Any, port: Any, **options: Any) -> Any:
+        return await real("127.0.0.1" if host == "redis.test." else host, port, **options)
+
+    monkeypatch.setattr(loop, "getaddrinfo", getaddrinfo)
+    made = await loop.create_server(lambda: Node(lambda _, __: b"+OK\r\n"), "127.0.0.1", 0, ssl=shows)
+    async with made:
+        port = made.sockets[0].getsockname()[1]
+        url = f"rediss://redis.test.:{port}/1?ssl_ca_certs={tmp_path}/ca.pem"
+        line = await connect(RedisAddress.of(url), 0, b"k")
+
+        assert not line.closed
+        line.close()
+        await asyncio.sleep(0.02)
 
 
 async def test_x2_who_gives_up_on_the_way_leaves_no_connection() -> None:
