@@ -27,6 +27,9 @@ class Line:
     def read_on(self) -> None:
         """Have nothing to read."""
 
+    def ask_for_body(self) -> None:
+        """Have nobody who waits to be told."""
+
     def common_fields(self) -> list[tuple[bytes, bytes]]:
         return []
 

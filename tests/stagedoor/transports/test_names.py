@@ -190,8 +190,8 @@ async def test_a_name_is_not_asked_for_twice_where_it_lists_an_address_twice() -
     assert await house.find() == ["10.0.0.1", "10.0.0.2"]
 
 
-async def test_c6_an_address_of_one_link_keeps_its_zone() -> None:
-    """U6: nobody can be reached at `fe80::1` alone (RFC 4007 6); a name of the local network may mean such a one."""
+async def test_an_address_of_one_link_keeps_its_zone() -> None:
+    """Nobody can be reached at `fe80::1` alone (RFC 4007 6); a name of the local network may mean such a one."""
     house = House()
 
     async def ask(host: str, port: int) -> list[Any]:

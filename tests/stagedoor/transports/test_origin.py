@@ -25,8 +25,8 @@ def test_a_base_is_taken_apart(url: str, host: str, port: int, authority: bytes,
 
 
 @pytest.mark.parametrize("url", ["http://[fe80::1%25eth0]:8001", "http://[fe80::1%eth0]:8001"])
-def test_t22_the_zone_of_an_address_is_ours_alone(url: str) -> None:
-    """T22: however it is spelled, the system is asked with it, and the upstream hears nothing of it (RFC 6874)."""
+def test_the_zone_of_an_address_is_ours_alone(url: str) -> None:
+    """However it is spelled, the system is asked with it, and the upstream hears nothing of it (RFC 6874)."""
     base = read_base(url)
 
     assert (base.host, base.authority) == ("fe80::1%eth0", b"[fe80::1]:8001")
