@@ -279,7 +279,10 @@ class ResponseReader:
 
     def _feed_chunked(self, data: bytes | memoryview) -> None:
         self._spent += len(data)
+        before = len(self._chunks)
         self._parse(data)
+        if len(self._chunks) - before > 1:  # an object for each chunk is larger than many a chunk
+            self._chunks[before:] = [b"".join(self._chunks[before:])]
         # What is no body: framing of some 16 bytes a chunk, extensions and trailers.
         if self._spent - self._size > self._limits.head + 32 * self._pieces:
             raise Garbled("too much between the chunks")

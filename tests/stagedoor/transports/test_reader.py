@@ -1,5 +1,7 @@
 """Answers judged as values: any cut of the same bytes gives the same result."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -289,3 +291,20 @@ def test_a_streamed_refusal_is_octets_like_any_whole_body() -> None:
     reader.feed(b"HTTP/1.1 404 X\r\nContent-Length: 50000\r\n\r\n" + b"x" * 50_000)
 
     assert type(reader.take()) is bytes
+
+
+def test_t18_a_body_in_tiny_chunks_takes_no_more_room_than_another() -> None:
+    """T18: each chunk was an object of its own, and a body of 16 MB held 360 MB until it was whole."""
+    reader = ResponseReader(Limits())
+    reader.feed(CHUNKED)
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            reader.feed(b"2\r\nab\r\n" * 9_000)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    reader.feed(b"0\r\n\r\n")
+
+    assert reader.take() == b"ab" * 450_000
+    assert held < 2 * 900_000
