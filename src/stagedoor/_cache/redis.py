@@ -8,6 +8,7 @@ Each operation is a script and therefore atomic: an entry and the rest of its li
 written only if no purge came since its writer last heard. Log of purges: one sorted set, name by number.
 """
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 
@@ -36,6 +37,7 @@ class RedisServer:
         self._prefix = self.prefix.encode()
         self._log = self._prefix + b"#purges"
         self._line: RedisConnection | None = None
+        self._connecting = asyncio.Lock()
         self._turn = 0  # which of several hosts is asked first
         self._scripts: dict[str, bytes] = {}
 
@@ -66,7 +68,7 @@ class RedisServer:
 
     async def invalidations(self, heard: int, /) -> Invalidations:
         try:
-            if self._line is None or self._line.closed:
+            if not self.connected:
                 await self._connect()
             return invalidations_of(await self._run(NEWS, [self._log], heard), heard)
         except BaseException:
@@ -113,10 +115,15 @@ class RedisServer:
             self._line = None
 
     async def _connect(self) -> None:
+        """Open a connection, unless somebody else has just done so."""
+        async with self._connecting:
+            if not self.connected:
+                await self._connect_anew()
+
+    async def _connect_anew(self) -> None:
         self._drop()
-        self._turn += (
-            1  # whatever becomes of it: a host that is silent must not be the first to be asked again
-        )
+        # Whatever becomes of it: a host that is silent must not be the first to be asked again.
+        self._turn += 1
         line = await connect(self._address, self._turn - 1, self._log)
         try:
             for script in (READ, WRITE, PURGE, NEWS):

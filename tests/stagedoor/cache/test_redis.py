@@ -146,3 +146,28 @@ async def test_f1_what_somebody_had_kept_announces_nothing() -> None:
         connection.data_received(piece)
 
     assert await asyncio.gather(*asked) == [body, body]
+
+
+async def test_x1_who_connects_at_the_same_time_shares_one_connection() -> None:
+    """X1: the first request came while the watch began, and one of two connections stayed open for ever."""
+    opened = 0
+    over = asyncio.Event()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal opened
+        opened += 1
+        with contextlib.suppress(ConnectionError):
+            while said := await reader.read(65_536):
+                news = b"*4\r\n$1\r\n1\r\n:1\r\n:0\r\n*0\r\n" * said.count(b"EVALSHA")
+                writer.write(b"$1\r\nx\r\n" if b"SCRIPT" in said else news)
+        writer.close()
+        over.set()
+
+    listening = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with listening:
+        server = RedisServer(f"redis://127.0.0.1:{listening.sockets[0].getsockname()[1]}/0")
+        heard = await asyncio.gather(server.invalidations(0), server.invalidations(0), server.connect())
+        await server.aclose()
+        await over.wait()
+
+    assert (opened, heard[0], server.connected) == (1, heard[1], False)
