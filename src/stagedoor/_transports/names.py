@@ -128,8 +128,9 @@ class Names:
 
 def _address_of(there: tuple[Any, ...]) -> str:
     """Return an address as text, with its zone: one of a single link means nothing without it (RFC 4007 6)."""
-    zone = there[3] if len(there) > 3 else 0
-    return f"{there[0]}%{zone}" if zone else str(there[0])
+    host, *rest = there
+    zone = rest[2] if len(rest) > 2 else 0  # after the port and the flow
+    return f"{host}%{zone}" if zone else str(host)
 
 
 def _is_address(host: str) -> bool:
