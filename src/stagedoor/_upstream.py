@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
+from itertools import takewhile
 from typing import Any, Generic, Literal, TypeVar
 
 from stagedoor import _context as context
@@ -15,6 +16,7 @@ from stagedoor._events import BreakerState
 from stagedoor.errors import ConfigError
 from stagedoor.policies._adaptive import ConcurrencyLimiter
 from stagedoor.policies._bulkhead import Bulkhead
+from stagedoor.policies._circuit_breaker import CircuitBreakerSend
 from stagedoor.policies._fused import Attempt, fused
 from stagedoor.policies._timeout import check_attempts
 
@@ -64,6 +66,9 @@ class Upstream(Generic[P, R]):
         self._send = layers[-1]
         self.held_open = False  # an operator keeps it from being asked
         self.limiter = next((layer for layer in layers if isinstance(layer, ConcurrencyLimiter)), None)
+        if self.limiter is not None:
+            outside = takewhile(lambda layer: layer is not self.limiter, self.layers)
+            self.limiter.outside = [layer for layer in outside if isinstance(layer, CircuitBreakerSend)]
 
     async def call(self, operation: str, payload: P, *, idempotent: bool | None = None) -> R:
         """Send a payload under the current request's deadline and identity.

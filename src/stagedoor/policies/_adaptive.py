@@ -13,7 +13,7 @@ since `Timeout` stands inside.
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -22,6 +22,7 @@ from stagedoor._call import Call, Env, Send
 from stagedoor._deadline import DueTime, is_late
 from stagedoor._events import CallShed, LimitMoved
 from stagedoor.errors import Overloaded, UpstreamError, UpstreamTimeout
+from stagedoor.policies._circuit_breaker import CircuitBreakerSend
 from stagedoor.policies._cost import Cost
 from stagedoor.policies._gradient import Gradient
 from stagedoor.policies._options import validate
@@ -80,6 +81,7 @@ class ConcurrencyLimiter(Generic[P, R]):
         "_rule",
         "_send",
         "gradient",
+        "outside",
         "permits",
         "promised",
         "told",
@@ -95,6 +97,7 @@ class ConcurrencyLimiter(Generic[P, R]):
             target=rule.attempt / _IN_TIME, most=rule.most, least=rule.least, start=rule.start
         )
         self.told = self.gradient.places
+        self.outside: Sequence[CircuitBreakerSend[P, R]] = ()  # who holds calls back before they come here
         self.promised = 0  # calls that somebody has begun something for
         self._promised_until = 0.0
 
@@ -126,12 +129,16 @@ class ConcurrencyLimiter(Generic[P, R]):
         if taken + promised >= places:
             if promised and self._now() > self._promised_until:  # they never came: a breaker was open, say
                 promised = self.promised = 0
-            if taken + promised >= places and self._latest(deadline, promised) is None:
+            if taken + promised >= places and self._latest(deadline, promised) is None and self._comes_now():
                 raise self._refusal(f"{name}.{operation}")
         if promise:
             if not promised:
                 self._promised_until = self._now() + _PROMISED
             self.promised = promised + 1
+
+    def _comes_now(self) -> bool:
+        """Tell whether a call would be here at once: who waits for a probe finds places for what has become of it."""
+        return all(breaker.state == "closed" for breaker in self.outside)
 
     def withdraw(self) -> None:
         """Take a promise back: the call will not come after all."""

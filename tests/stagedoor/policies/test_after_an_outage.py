@@ -20,10 +20,14 @@ USUAL = 0.005  # seconds of an answer
 
 
 class Guarded:
-    """A service behind the ordinary stack, asked at a steady rate; a call has a little over two attempts' time."""
+    """A service behind the ordinary stack, asked at a steady rate; a call has a little over two attempts' time.
 
-    def __init__(self, attempt: float, rate: float) -> None:
+    `promised` says that it is asked before whether there would be a place, as a screen does.
+    """
+
+    def __init__(self, attempt: float, rate: float, *, promised: bool) -> None:
         self.clock = ManualClock()
+        self.promised = promised
         self.rate, self.deadline = rate, 2.25 * attempt
         self.script = ScriptedTransport[int, str](self.clock)
         self._steps = 0
@@ -67,6 +71,8 @@ class Guarded:
         deadline = DueTime(self.clock.now() + self.deadline)
         token = context.enter(RequestContext(deadline=deadline, record=Record()))
         try:
+            if self.promised:
+                self.upstream.check("get", deadline, promise=True)
             with TimeoutScope(self.clock, deadline):
                 return await self.upstream.call("get", 1)
         except (UpstreamError, TimeoutError) as error:
@@ -79,14 +85,15 @@ class Guarded:
 @pytest.mark.parametrize("rate", [50, 100, 500])
 @pytest.mark.parametrize("hung", [0.15, 0.5, 2.0])
 @pytest.mark.parametrize("attempt", [0.08, 0.4])
+@pytest.mark.parametrize("promised", [False, True])
 async def test_f4_who_can_wait_for_the_first_answer_is_answered(
-    attempt: float, hung: float, rate: float, first: float
+    promised: bool, attempt: float, hung: float, rate: float, first: float
 ) -> None:
     """F4: of what is asked after the service is back nothing is refused, though its first answer is slow.
 
     `hung` is how many seconds it hung, `first` how much of an attempt that answer takes.
     """
-    service = Guarded(attempt, rate)
+    service = Guarded(attempt, rate, promised=promised)
     service.answers()
     before = await service.asked(1.0)
     service.hangs()
