@@ -138,7 +138,7 @@ class ConcurrencyLimiter(Generic[P, R]):
 
     def _comes_now(self) -> bool:
         """Tell whether a call would be here at once: who waits for a probe finds places for what has become of it."""
-        return all(breaker.state == "closed" for breaker in self.outside)
+        return all(breaker.state != "half_open" for breaker in self.outside)
 
     def withdraw(self) -> None:
         """Take a promise back: the call will not come after all."""
