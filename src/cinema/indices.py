@@ -1,6 +1,7 @@
 """Declare what the search indices hold (contract 13), once for who fills them and who asks them."""
 
-from stagedoor.search.schema import Higher, Index, Keyword, More, Nested, Number, Shorter, Text
+from stagedoor.search.leaves import Higher, Keyword, More, Nested, Number, Shorter, Text
+from stagedoor.search.schema import Index
 
 __all__ = ["GENRES", "INDICES", "MOVIES", "PERSONS"]
 

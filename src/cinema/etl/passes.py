@@ -164,9 +164,7 @@ async def telling(etl: Etl, position: Position) -> AsyncIterator[None]:
     async def tell() -> None:
         while True:
             await etl.retrying.env.clock.sleep(_TELL_SECONDS)
-            with suppress(
-                DatabaseUnavailable, SQLAlchemyError, OSError
-            ):  # a figure, which the next one replaces
+            with suppress(DatabaseUnavailable, SQLAlchemyError, OSError):  # the next figure replaces this
                 waiting = await etl.feed.waiting(etl.database, position)
                 async with showing:
                     await _show(etl, waiting)

@@ -182,9 +182,8 @@ class _Run:
         """Run a part, and whatever it leaves for its own task to go on with."""
         step: PartStep | None = first
         try:
-            while (
-                step is not None and not self._closed
-            ):  # closed: a required part was refused in this very tick
+            # Closed: a required part was refused in this very tick.
+            while step is not None and not self._closed:
                 index, record = step.index, self._records[step.index]
                 self._starts[index] = started = self._now()
                 context.enter(self._context(step, record, started))

@@ -40,9 +40,8 @@ async def _opened(address: RedisAddress, host: _Host | None) -> RedisConnection:
         if host is None:
             return (await loop.create_unix_connection(RedisConnection, address.path))[1]
         name = name_for_tls(host[0]) if address.tls else None
-        return (await loop.create_connection(RedisConnection, *host, ssl=address.tls, server_hostname=name))[
-            1
-        ]
+        opening = loop.create_connection(RedisConnection, *host, ssl=address.tls, server_hostname=name)
+        return (await opening)[1]
     except (OSError, UnicodeError) as error:  # the second: a name that no resolver is asked for
         raise StoreDown(type(error).__name__, kept_by(error)) from error
 

@@ -373,9 +373,8 @@ class DoorProtocol(asyncio.Protocol):
         """See whether the peer's time is up."""
         transport, load = self._transport, occupancy(len(self._connections), self._limits)
         reading, buffered = transport.is_reading(), transport.get_write_buffer_size()
-        due = reading and not (
-            self._active is not None and self._active.expects_continue
-        )  # or it was told to wait
+        told_to_wait = self._active is not None and self._active.expects_continue
+        due = reading and not told_to_wait
         verdict, again = self._timeouts.look(self._loop.time(), load=load, reading=due, buffered=buffered)
         if not reading and has_gone(transport):  # nobody else would notice
             verdict = "abort"

@@ -37,9 +37,8 @@ _PLAIN_ONLY = (
 )
 _LONGEST = 200  # characters of a place, or of a fault
 _DIGITS = re.compile(rb"[0-9]{1001}")
-_TEXT = re.compile(
-    rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL
-)  # digits in it are no number; one without an end ends with all
+# Digits in a text are no number; one without an end ends with all.
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 class Shape(Generic[T]):

@@ -33,9 +33,8 @@ def inflated(response: HttpResponse, limit: int) -> HttpResponse:
     Raises `Garbled` for a body that is broken, too large or a bomb. Other codings stay as they are.
     """
     codings = [value.strip().lower() for name, value in response.headers if name == b"content-encoding"]
-    windows = _WINDOWS.get(
-        b",".join(codings)
-    )  # of several lines a list is made (RFC 9110 5.3), which is none of ours
+    # Of several lines a list is made (RFC 9110 5.3), which is none of ours.
+    windows = _WINDOWS.get(b",".join(codings))
     if windows is None or not response.body:
         return response
     bound = min(limit, max(_FREE, len(response.body) * _RATIO))

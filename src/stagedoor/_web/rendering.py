@@ -109,9 +109,7 @@ def adapted(shape: Any, what: str) -> TypeAdapter[Any]:  # noqa: ANN401 - a type
     """Return the adapter of a type; raises `ConfigError` in one line for one that pydantic does not know."""
     try:
         adapter = TypeAdapter(shape)
-        adapter.rebuild(
-            raise_errors=True
-        )  # else a name that nobody defined would be told by the first request
+        adapter.rebuild(raise_errors=True)  # else the first request would tell of a name nobody defined
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:
         raise ConfigError(f"{what}: {why(error)}") from error
     return adapter

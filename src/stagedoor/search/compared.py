@@ -10,8 +10,9 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from math import ceil, floor, isnan
 from typing import Any, Final
 
+from stagedoor.search.leaves import Boolean, Date, Integer, Leaf, Number
 from stagedoor.search.query import AnyOf, Between, Scalar, Term
-from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Number, single
+from stagedoor.search.schema import Index, single
 
 __all__ = [
     "LEAST",

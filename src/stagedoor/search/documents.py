@@ -9,8 +9,9 @@ from typing import Any
 
 from stagedoor.search.compared import comparable
 from stagedoor.search.keys import rank
+from stagedoor.search.leaves import Boolean, Field, Integer, Keyword, Nested, Number, Text
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Boolean, Field, Index, Integer, Keyword, Nested, Number, Text
+from stagedoor.search.schema import Index
 
 __all__ = ["as_declared", "misfit", "refusal", "validate_value"]
 

@@ -11,8 +11,9 @@ from functools import lru_cache
 from math import inf
 from typing import Final
 
+from stagedoor.search.leaves import Higher, More, Shorter
 from stagedoor.search.query import Document
-from stagedoor.search.schema import Higher, Index, More, Shorter, single
+from stagedoor.search.schema import Index, single
 
 __all__ = ["LEVELS", "packed", "prior_of", "rank", "text_keys"]
 

@@ -9,42 +9,20 @@ from functools import cached_property
 from stagedoor.errors import ConfigError
 from stagedoor.search.declarations import faults_of
 from stagedoor.search.leaves import (
-    Boolean,
     Date,
     Field,
-    Higher,
     Integer,
     Keyword,
     Leaf,
-    More,
     Nested,
     Number,
-    Shorter,
     Text,
     Tie,
     Whole,
 )
 from stagedoor.search.query import ID
 
-__all__ = [
-    "Boolean",
-    "Date",
-    "Field",
-    "Higher",
-    "Index",
-    "Integer",
-    "Keyword",
-    "Leaf",
-    "More",
-    "Nested",
-    "Number",
-    "Shorter",
-    "Text",
-    "Tie",
-    "Whole",
-    "WordPlace",
-    "single",
-]
+__all__ = ["Index", "WordPlace", "single"]
 
 _SINGLE = struct.Struct("f")
 _LARGEST = 3.4028234663852886e38

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
 from stagedoor.search.compared import bounds_of, comparable, values_in
+from stagedoor.search.leaves import Boolean, Date, Integer, Keyword, Leaf, Number, Text
 from stagedoor.search.query import (
     All,
     AnyOf,
@@ -20,7 +21,7 @@ from stagedoor.search.query import (
     Term,
     texts_in,
 )
-from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Number, Text
+from stagedoor.search.schema import Index
 
 __all__ = ["known", "validate_query"]
 

@@ -4,7 +4,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stagedoor.search.keys import packed, prior_of, rank, text_keys
-from stagedoor.search.schema import Index, Keyword, More, Shorter, Text, single
+from stagedoor.search.leaves import Keyword, More, Shorter, Text
+from stagedoor.search.schema import Index, single
 
 _TEXTS = st.text(max_size=40) | st.text("\0-/09:`afgz\u0451\uffff\U0001f3ac", max_size=30)
 _NUMBERS = st.floats(allow_nan=False, allow_infinity=False)

@@ -5,10 +5,11 @@ from unicodedata import normalize
 
 import pytest
 
+from stagedoor.search.leaves import Keyword, Text
 from stagedoor.search.places import filler
 from stagedoor.search.query import Match
 from stagedoor.search.ranking import Has, ranking_of
-from stagedoor.search.schema import Index, Keyword, Text
+from stagedoor.search.schema import Index
 from stagedoor.search.words import read
 
 Form: TypeAlias = Literal["NFC", "NFD"]

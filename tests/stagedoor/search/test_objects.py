@@ -1,8 +1,9 @@
 """Conditions on one object of a list."""
 
+from stagedoor.search.leaves import Integer, Keyword, Nested
 from stagedoor.search.objects import meets_same
 from stagedoor.search.query import AnyOf, Between, Same, Term
-from stagedoor.search.schema import Index, Integer, Keyword, Nested
+from stagedoor.search.schema import Index
 
 _PERSON = (Keyword(name="id"), Keyword(name="roles", many=True), Integer(name="born"))
 FILMS = Index("films", (Keyword(name="id"), Nested(name="people", fields=_PERSON, asked=True)))

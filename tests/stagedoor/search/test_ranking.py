@@ -5,10 +5,11 @@ import pytest
 from stagedoor.errors import ConfigError
 from stagedoor.search import Match, Query
 from stagedoor.search.engine import Put
+from stagedoor.search.leaves import Keyword, Shorter, Text
 from stagedoor.search.memory import MemorySearch
 from stagedoor.search.query import Begins
 from stagedoor.search.ranking import Starts, ranking_of
-from stagedoor.search.schema import Index, Keyword, Shorter, Text
+from stagedoor.search.schema import Index
 from stagedoor.testing import call_of
 
 FILMS = Index(

@@ -3,9 +3,10 @@
 import pytest
 
 from stagedoor.search.folding import clean, fold, latin, other_layout
+from stagedoor.search.leaves import Keyword, Text
 from stagedoor.search.query import Match
 from stagedoor.search.ranking import Near, members, ranking_of
-from stagedoor.search.schema import Index, Keyword, Text
+from stagedoor.search.schema import Index
 from stagedoor.search.words import LONGEST, read, read_first
 from tests.growth import QUADRATIC, growth
 

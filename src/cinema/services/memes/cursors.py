@@ -52,9 +52,7 @@ class Cursors:
             return None
         try:
             moment = _EPOCH + int.from_bytes(plain[:8], "big", signed=True) * _MICROSECOND
-        except (
-            OverflowError
-        ):  # no moment of ours: the secret of a machine that uses the defaults is no secret
+        except OverflowError:  # signed, but no moment of ours: the secret of default settings is none
             return None
         return CursorPlace(moment, str(UUID(bytes=plain[8:])))
 

@@ -19,6 +19,7 @@ from stagedoor.search.compared import as_text, bounds_of, comparable, moment, va
 from stagedoor.search.elastic.fields import ALL, ID_KEY, OWN, PRIOR, TEXT_BYTES
 from stagedoor.search.elastic.landmarks import Road
 from stagedoor.search.elastic.scores import Body, best_of, constant, either, is_sum, met, sum_of
+from stagedoor.search.leaves import Boolean, Date, Integer, Leaf, Nested, Number, Text
 from stagedoor.search.phrases import in_order, wanted
 from stagedoor.search.query import (
     ID,
@@ -43,7 +44,7 @@ from stagedoor.search.query import (
     texts_of,
 )
 from stagedoor.search.ranking import LEAST, Ranking, ranking_of
-from stagedoor.search.schema import Boolean, Date, Index, Integer, Leaf, Nested, Number, Text
+from stagedoor.search.schema import Index
 from stagedoor.search.words import read_first
 
 __all__ = ["Body", "Quick", "Step", "everything", "plain", "quick"]

@@ -21,10 +21,11 @@ from typing import Any, Final
 
 from stagedoor.search.documents import as_declared
 from stagedoor.search.keys import packed, prior_of, rank, text_keys
+from stagedoor.search.leaves import Field, Number, Text
 from stagedoor.search.phrases import in_order, ordered
 from stagedoor.search.places import filler, part, parts
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Field, Index, Number, Text
+from stagedoor.search.schema import Index
 
 __all__ = ["ALL", "FORMAT", "ID_KEY", "OWN", "PRIOR", "TEXT_BYTES", "keys_of", "mapping_of"]
 

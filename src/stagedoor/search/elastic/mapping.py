@@ -4,8 +4,9 @@ from typing import Any, Final
 
 from stagedoor.search.analysis import SETTINGS
 from stagedoor.search.elastic.fields import FORMAT, OWN, mapping_of
+from stagedoor.search.leaves import Boolean, Date, Field, Integer, Keyword, Nested, Number, Text
 from stagedoor.search.query import WINDOW
-from stagedoor.search.schema import Boolean, Date, Field, Index, Integer, Keyword, Nested, Number, Text
+from stagedoor.search.schema import Index
 
 __all__ = ["FILLING", "SERVING", "body_of", "declaration"]
 

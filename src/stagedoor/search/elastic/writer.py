@@ -18,8 +18,9 @@ from stagedoor.search.elastic.fields import OWN, keys_of
 from stagedoor.search.elastic.mapping import SERVING, body_of, declaration
 from stagedoor.search.elastic.requests import credentials, json_of, request
 from stagedoor.search.engine import Change, Delete, Put, Ready, Refused, WriterError
+from stagedoor.search.leaves import Boolean, Date, Integer, Number
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Boolean, Date, Index, Integer, Number
+from stagedoor.search.schema import Index
 
 __all__ = ["ElasticWriter"]
 

@@ -12,6 +12,7 @@ from stagedoor.search.chunks import encoded
 from stagedoor.search.compared import bounds_of, comparable, values_in
 from stagedoor.search.folding import fold
 from stagedoor.search.keys import rank
+from stagedoor.search.leaves import Keyword
 from stagedoor.search.phrases import in_order, wanted
 from stagedoor.search.places import EXACT, WORDS, thrice
 from stagedoor.search.query import (
@@ -32,7 +33,7 @@ from stagedoor.search.query import (
     Words,
 )
 from stagedoor.search.ranking import Condition, Has, Near, Starts, Word, Worth, members, ranking_of
-from stagedoor.search.schema import Index, Keyword
+from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.fields import THERE, whole_key
 from stagedoor.search.tantivy.keywords import Terms
 

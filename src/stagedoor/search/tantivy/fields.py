@@ -32,10 +32,11 @@ import tantivy
 from stagedoor.search.compared import LEAST, comparable
 from stagedoor.search.documents import as_declared, refusal, validate_value
 from stagedoor.search.keys import LEVELS, packed, prior_of, rank, text_keys
+from stagedoor.search.leaves import Boolean, Date, Integer, Keyword, Leaf, Nested, Number, Text, Whole
 from stagedoor.search.phrases import in_order, ordered
 from stagedoor.search.places import THRICE, filler, part, parts
 from stagedoor.search.query import ID, Document
-from stagedoor.search.schema import Boolean, Date, Index, Integer, Keyword, Leaf, Nested, Number, Text, Whole
+from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.keywords import Terms, uuid_number
 
 __all__ = ["DIVIDED", "EARLY", "PRIOR", "SOURCE", "THERE", "builder", "schema_of", "whole_key"]

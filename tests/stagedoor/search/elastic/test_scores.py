@@ -7,12 +7,13 @@ import pytest
 
 from stagedoor.search.elastic.fields import OWN
 from stagedoor.search.elastic.scores import Body, best_of, is_sum, sum_of
+from stagedoor.search.leaves import Keyword, Text
 from stagedoor.search.memory import IndexedDocument, Scores, Vocabulary
 from stagedoor.search.nearness import is_near
 from stagedoor.search.places import filler
 from stagedoor.search.query import Match
 from stagedoor.search.ranking import LEAST, Ranking, ranking_of
-from stagedoor.search.schema import Index, Keyword, Text
+from stagedoor.search.schema import Index
 
 FILMS = Index(
     "films",

@@ -3,7 +3,8 @@
 import orjson
 import pytest
 
-from stagedoor.search.schema import Higher, Index, Keyword, Number, Shorter, Text
+from stagedoor.search.leaves import Higher, Keyword, Number, Shorter, Text
+from stagedoor.search.schema import Index
 from stagedoor.search.tantivy.fields import EARLY, PRIOR, SOURCE, builder
 from stagedoor.search.tantivy.keywords import SECRET_BYTES, Terms
 

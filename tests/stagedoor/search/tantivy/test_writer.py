@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from stagedoor.search import Delete, Put, WriterError
-from stagedoor.search.schema import Index, Keyword, Text
+from stagedoor.search.leaves import Keyword, Text
+from stagedoor.search.schema import Index
 from stagedoor.search.tantivy import TantivyWriter
 
 _INDEX = Index("texts", (Keyword(name="id"), Text(name="text")))
