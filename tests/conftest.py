@@ -16,12 +16,13 @@ from tests.servers import Recipe, Server, Unavailable
 pytest_plugins = ["stagedoor.testing.plugin"]  # clock, events, env
 
 # A shared machine is slow at moments that say nothing about the code: no time limit per example. A failing
-# example is printed with what reproduces it. `make deep` selects the second profile.
+# example is printed with what reproduces it. `make test` tries a third of what CI does; `make deep` selects the last.
+settings.register_profile("quick", deadline=None, print_blob=True, max_examples=30)
 settings.register_profile("default", deadline=None, print_blob=True)
 settings.register_profile(
     "deep", deadline=None, print_blob=True, max_examples=5_000, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("default")
+settings.load_profile("default" if os.environ.get("CI") else "quick")
 
 # What a shell starts in the background ignores Ctrl-C, and so would every process that a test interrupts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -147,6 +147,7 @@ def test_one_command_starts_everything_and_a_signal_ends_it(stack: Stack) -> Non
     assert 'orders   | {"timestamp"' in stack.says()
 
 
+@pytest.mark.long
 def test_a_second_start_finds_everything_done(stack: Stack) -> None:
     """Issue 3: later starts change nothing; a closed terminal, which says so twice, and Ctrl-C end it in order too."""
     stack.start()
@@ -211,6 +212,7 @@ def test_a_killed_service_stays_down_if_asked_to(stack: Stack) -> None:
     assert stack.process.wait(60) == 0
 
 
+@pytest.mark.long
 def test_x6_a_killed_parent_leaves_no_orphan(stack: Stack) -> None:
     """X6 and issue 3: nobody is left to stop the children, so the kernel does."""
     stack.start()
@@ -236,6 +238,7 @@ def test_a_service_that_hangs_is_killed_in_the_end(stack: Stack) -> None:
     stack.until_gone()
 
 
+@pytest.mark.long
 def test_a_second_signal_stops_at_once(stack: Stack) -> None:
     """X6: who presses Ctrl-C twice has waited long enough."""
     stack.start()

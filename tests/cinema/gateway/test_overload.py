@@ -22,6 +22,7 @@ from stagedoor.errors import UpstreamTimeout
 from stagedoor.search.memory import MemorySearch
 from stagedoor.testing import Client, ManualClock
 from tests.cinema.gateway.services import USER, answer, known, order
+from tests.kinds import kinds
 
 Answers = Callable[[Call[HttpRequest]], HttpResponse]
 
@@ -133,7 +134,7 @@ class Ground:
                 yield said["duration_ms"]
 
 
-@pytest.mark.parametrize("seed", [1, 2, 5])
+@pytest.mark.parametrize("seed", kinds(5, 1, 2))
 @pytest.mark.parametrize(("places", "seconds"), [(20, 0.05), (10, 0.02), (5, 0.04)])
 async def test_a11_saturated_services_go_on_answering_and_refusals_take_no_time(
     places: int, seconds: float, seed: int

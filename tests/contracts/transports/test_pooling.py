@@ -15,6 +15,7 @@ from stagedoor.errors import UpstreamRejected, UpstreamUnavailable
 from tests.contracts.transports.house import House, build, call_of
 from tests.contracts.transports.pools import OK, echo_number
 from tests.contracts.transports.server import RawServer, Reply, Script, Seen, Wire
+from tests.kinds import kinds
 
 
 async def test_one_connection_serves_calls_one_after_the_other(wired: House) -> None:
@@ -26,7 +27,7 @@ async def test_one_connection_serves_calls_one_after_the_other(wired: House) -> 
     assert wired.server.connections == 1
 
 
-@pytest.mark.parametrize("total", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("total", kinds(2_000, 10_000))
 async def test_a13_cancellations_at_random_moments_leak_nothing(house: House, total: int) -> None:
     """A13, X1, X2: after churn under contention all calls succeed and nothing is held."""
     if total > 2_000 and house.kind == "http2":
