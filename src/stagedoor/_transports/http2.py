@@ -5,6 +5,9 @@ refused before it goes out, so that what goes out is still what was keyed and au
 line end; bytes above 0x7F in a field cannot be read and count as garbled; a flood of interim answers ends by the
 deadline only; a 408 is told, on a kept connection too; a body that a 204, a 304 or an answer to HEAD brings late spoils
 the next answer; addresses are asked for by pyreqwest itself; connections are counted by their calls.
+
+One connection carries all calls of HTTP/2, so what one of them does must not reach the others: bodies that nobody reads
+fill their own windows, which add up to no more than the connection's.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -40,6 +43,9 @@ if TYPE_CHECKING:
     from pyreqwest.response import Response
 
 __all__ = ["Http2Transport"]
+
+_WINDOW = 256 * 1024  # bytes of one body that wait to be read
+_WIDEST = 2**31 - 1  # RFC 9113 6.9.1
 
 
 class Http2Transport:
@@ -225,6 +231,8 @@ def _client(pool_size: int, connect_timeout: float, trust: bytes | None, prior_k
         .connect_timeout(timedelta(seconds=connect_timeout))
         .http1_lower_case_headers()
         .http2(True)
+        .http2_initial_stream_window_size(_WINDOW)
+        .http2_initial_connection_window_size(min(pool_size * _WINDOW, _WIDEST))
     )
     if trust is not None:
         builder = builder.add_root_certificate_pem(trust)
