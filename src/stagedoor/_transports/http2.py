@@ -7,7 +7,8 @@ deadline only; a 408 is told, on a kept connection too; a body that a 204, a 304
 the next answer; addresses are asked for by pyreqwest itself; connections are counted by their calls.
 
 One connection carries all calls of HTTP/2, so what one of them does must not reach the others: bodies that nobody reads
-fill their own windows, which add up to no more than the connection's.
+fill their own windows, which add up to no more than the connection's; and a connection on which nothing moves is asked
+whether it lives.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -52,7 +53,8 @@ class Http2Transport:
     """A `Transport` over pyreqwest; HTTP/2 where TLS agrees on it, or at once with `prior_knowledge`.
 
     Times are seconds. `trust` is a PEM certificate to trust besides the usual ones; `rest` is how long a streamed
-    body may go without moving. Errors and statuses are those of `HttpTransport`.
+    body may go without moving. A connection of HTTP/2 that has calls and brings nothing for a quarter of it is sent a
+    PING, and given up when nothing has come for another quarter. Errors and statuses are those of `HttpTransport`.
     """
 
     __slots__ = ("_base", "_client", "_clock", "_limits", "_open", "_rest", "_via", "address")
@@ -75,7 +77,7 @@ class Http2Transport:
         if base.scheme == "unix":
             raise ConfigError("Http2Transport: Unix sockets need HttpTransport")
         self._base = f"{base.scheme}://{base.authority.decode()}{base.prefix.decode()}"
-        self._client = _client(pool_size, connect_timeout, trust, prior_knowledge)
+        self._client = _client(pool_size, connect_timeout, rest / 4, trust, prior_knowledge)
         self._limits = limits or Limits()
         self._clock = clock or SystemClock()
         self._via = via.encode()
@@ -213,7 +215,9 @@ class _Http2Body:
             await stack.aclose()
 
 
-def _client(pool_size: int, connect_timeout: float, trust: bytes | None, prior_knowledge: bool) -> "Client":
+def _client(
+    pool_size: int, connect_timeout: float, quiet: float, trust: bytes | None, prior_knowledge: bool
+) -> "Client":
     try:
         from pyreqwest.client import ClientBuilder  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
@@ -233,6 +237,8 @@ def _client(pool_size: int, connect_timeout: float, trust: bytes | None, prior_k
         .http2(True)
         .http2_initial_stream_window_size(_WINDOW)
         .http2_initial_connection_window_size(min(pool_size * _WINDOW, _WIDEST))
+        .http2_keep_alive_interval(timedelta(seconds=quiet))
+        .http2_keep_alive_timeout(timedelta(seconds=quiet))
     )
     if trust is not None:
         builder = builder.add_root_certificate_pem(trust)

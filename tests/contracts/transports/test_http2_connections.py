@@ -2,6 +2,7 @@
 
 import asyncio
 
+from stagedoor.errors import UpstreamTimeout
 from tests.contracts.transports.frames import FrameServer, Peer, speaking
 
 
@@ -25,4 +26,35 @@ async def test_bodies_that_nobody_reads_hold_up_no_other_call() -> None:
         for response in unread:
             assert response.stream is not None
             await response.stream.aclose()
+        await house.transport.aclose()
+
+
+async def test_a_connection_that_fell_silent_is_given_up() -> None:
+    """Every call went to it and ended by its deadline, for as long as the kernel believed in it."""
+
+    async def script(peer: Peer, stream: int) -> None:
+        await peer.answer(stream, b"%d" % peer.number)
+
+    async with FrameServer(script) as server:
+        house = speaking(server, rest=0.8)
+        first = await house.call()
+        server.peers[0].silent = True
+
+        results = await asyncio.gather(*(house.call(within=30.0) for _ in range(5)), return_exceptions=True)
+        after = await house.call()
+
+        assert (first.body, after.body) == (b"0", b"1")
+        assert {type(result) for result in results} == {UpstreamTimeout}
+        await house.transport.aclose()
+
+
+async def test_a_call_that_takes_long_keeps_a_connection_that_answers_pings() -> None:
+    async def script(peer: Peer, stream: int) -> None:
+        await asyncio.sleep(1.5)
+        await peer.answer(stream, b"slow")
+
+    async with FrameServer(script) as server:
+        house = speaking(server, rest=0.8)
+
+        assert (await house.call()).body == b"slow"
         await house.transport.aclose()
