@@ -39,7 +39,7 @@ from stagedoor.errors import (
 )
 
 if TYPE_CHECKING:
-    from pyreqwest.client import Client
+    from pyreqwest.client import ClientBuilder
     from pyreqwest.request import StreamRequest
     from pyreqwest.response import Response
 
@@ -77,8 +77,10 @@ class Http2Transport:
         if base.scheme == "unix":
             raise ConfigError("Http2Transport: Unix sockets need HttpTransport")
         self._base = f"{base.scheme}://{base.authority.decode()}{base.prefix.decode()}"
-        self._client = _client(pool_size, connect_timeout, rest / 4, trust, prior_knowledge)
         self._limits = limits or Limits()
+        builder = _builder(pool_size, connect_timeout, trust)
+        builder = _framed(builder, pool_size, rest / 4, self._limits.head)
+        self._client = (builder.http2_prior_knowledge() if prior_knowledge else builder).build()
         self._clock = clock or SystemClock()
         self._via = via.encode()
         self._rest = rest
@@ -215,9 +217,7 @@ class _Http2Body:
             await stack.aclose()
 
 
-def _client(
-    pool_size: int, connect_timeout: float, quiet: float, trust: bytes | None, prior_knowledge: bool
-) -> "Client":
+def _builder(pool_size: int, connect_timeout: float, trust: bytes | None) -> "ClientBuilder":
     try:
         from pyreqwest.client import ClientBuilder  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
@@ -235,14 +235,18 @@ def _client(
         .connect_timeout(timedelta(seconds=connect_timeout))
         .http1_lower_case_headers()
         .http2(True)
-        .http2_initial_stream_window_size(_WINDOW)
+    )
+    return builder if trust is None else builder.add_root_certificate_pem(trust)
+
+
+def _framed(builder: "ClientBuilder", pool_size: int, quiet: float, head: int) -> "ClientBuilder":
+    return (
+        builder.http2_initial_stream_window_size(_WINDOW)
         .http2_initial_connection_window_size(min(pool_size * _WINDOW, _WIDEST))
         .http2_keep_alive_interval(timedelta(seconds=quiet))
         .http2_keep_alive_timeout(timedelta(seconds=quiet))
+        .http2_max_header_list_size(head)
     )
-    if trust is not None:
-        builder = builder.add_root_certificate_pem(trust)
-    return (builder.http2_prior_knowledge() if prior_knowledge else builder).build()
 
 
 def _exact(url: str) -> str:
@@ -274,9 +278,10 @@ def _translated(operation: str, error: Exception, headed: bool) -> UpstreamError
             return Overloaded(operation, "no connection came free in time")
         case TimeoutError():
             return UpstreamTimeout(operation, retryable=True)
-    if headed or isinstance(error, exceptions.DecodeError | exceptions.ReadError):
-        return UpstreamGarbled(operation, "broken framing, or cut")
-    return _unreachable(operation, str(error))
+    said = str(error)
+    if headed or _BROKEN in said or isinstance(error, exceptions.DecodeError | exceptions.ReadError):
+        return UpstreamGarbled(operation, "broken framing, or cut", retryable=_OF_ALL in said and not headed)
+    return _unreachable(operation, said)
 
 
 def _unreachable(operation: str, said: str) -> UpstreamError:
@@ -286,7 +291,9 @@ def _unreachable(operation: str, said: str) -> UpstreamError:
     return UpstreamUnavailable(operation, why, retryable="certificate" not in said)
 
 
-# The library tells its reasons as text only.
+# The library tells its reasons as text only. What it detects, the upstream did against the rules of HTTP/2; where that
+# ends the whole connection, it may have been in the answer to another call, and another attempt may help.
+_BROKEN, _OF_ALL = "error detected: ", "connection error detected: "
 _MARKS = {
     "certificate": "its certificate is not trusted",
     "os error 111": "refused the connection",

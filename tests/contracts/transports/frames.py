@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
+from stagedoor._requests import BodyStream, HttpResponse
 from stagedoor._transports.http2 import Http2Transport
 from tests.contracts.transports.house import House, transport_to
 from tests.contracts.transports.server import RawServer
@@ -167,3 +168,8 @@ def speaking(server: FrameServer, **options: object) -> House:
 
 async def _unused(*_: object) -> None:
     """Answer nothing: a house has a server of HTTP/1 that is not started here."""
+
+
+def stream_of(response: HttpResponse) -> BodyStream:
+    assert response.stream is not None
+    return response.stream
