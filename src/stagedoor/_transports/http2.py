@@ -25,7 +25,7 @@ from stagedoor._transports import keys
 from stagedoor._transports.failures import Garbled
 from stagedoor._transports.limits import Limits
 from stagedoor._transports.origin import read_base
-from stagedoor._transports.reader import framing
+from stagedoor._transports.reader import ReadStage, framing
 from stagedoor._transports.statuses import refusal
 from stagedoor._transports.wire import check_request, fields_to_send, own_fields
 from stagedoor.errors import (
@@ -145,17 +145,20 @@ class Http2Transport:
             raise Garbled("an impossible status")
         if len(headers) > self._limits.fields:
             raise Garbled("too many header fields")
-        framing(status, headers, to_head=payload.method == "HEAD", old=False)
+        to_head = payload.method == "HEAD"
+        stage, length, _ = framing(status, headers, to_head=to_head, old=False)
+        pieces = _Pieces(response, length if stage == ReadStage.COUNTED else None)
+        pieces.bare = to_head or status in (204, 304)
         if payload.streamed and status < 400:
             return HttpResponse(
-                status=status, headers=headers, stream=_Http2Body(response, call.operation, self)
+                status=status, headers=headers, stream=_Http2Body(pieces, call.operation, self)
             )
         chunks, size = [], 0
-        while (chunk := await response.body_reader.read_chunk()) is not None:
+        while (chunk := await pieces.take()) is not None:
             size += len(chunk)
             if size > self._limits.body:
                 raise Garbled("the body is too large")
-            chunks.append(bytes(chunk))
+            chunks.append(chunk)
         return HttpResponse(status=status, headers=headers, body=b"".join(chunks))
 
     def resting(self) -> TimeoutScope:
@@ -179,13 +182,38 @@ class Http2Transport:
         return f"Http2Transport({self._open} in use)"
 
 
+class _Pieces:
+    """A body as it comes, held to what its head says of it: `bare` has none, `left` is what its length still promises.
+
+    A reset that means no error (RFC 9113 8.1) ends a body for pyreqwest, however little of it has come.
+    """
+
+    __slots__ = ("_left", "_reader", "bare")
+
+    def __init__(self, response: "Response", left: int | None) -> None:
+        self._reader = response.body_reader
+        self._left = left
+        self.bare = False
+
+    async def take(self) -> bytes | None:
+        """Return the next piece, None behind the last."""
+        chunk = await self._reader.read_chunk()
+        if chunk is None and self._left:
+            raise Garbled("a body shorter than its length")
+        if chunk is None or self.bare:
+            return None
+        if self._left is not None:
+            self._left -= len(chunk)
+        return bytes(chunk)
+
+
 class _Http2Body:
     """A `BodyStream` over pyreqwest's reader, which reads no faster than it is asked to."""
 
-    __slots__ = ("_failure", "_operation", "_reader", "_transport", "stack")
+    __slots__ = ("_failure", "_operation", "_pieces", "_transport", "stack")
 
-    def __init__(self, response: "Response", operation: str, transport: Http2Transport) -> None:
-        self._reader = response.body_reader
+    def __init__(self, pieces: _Pieces, operation: str, transport: Http2Transport) -> None:
+        self._pieces = pieces
         self._operation = operation
         self._transport = transport
         self._failure: UpstreamError | None = None
@@ -201,7 +229,7 @@ class _Http2Body:
             raise StopAsyncIteration
         try:
             with self._transport.resting():
-                chunk = await self._reader.read_chunk()
+                chunk = await self._pieces.take()
         except Exception as error:
             await self.aclose()
             self._failure = _translated(self._operation, error, headed=True)
@@ -209,7 +237,7 @@ class _Http2Body:
         if chunk is None:
             await self.aclose()
             raise StopAsyncIteration
-        return bytes(chunk)
+        return chunk
 
     async def aclose(self) -> None:
         stack, self.stack = self.stack, None

@@ -1,4 +1,4 @@
-"""Answers over HTTP/2 that break its rules or our limits are garbled."""
+"""Answers over HTTP/2 that break its rules or our limits are garbled, and bodies are whole or visibly cut."""
 
 import pytest
 
@@ -11,8 +11,12 @@ from tests.contracts.transports.frames import (
     data,
     field,
     frame,
+    head,
+    reset,
     speaking,
+    stream_of,
 )
+from tests.contracts.transports.house import House
 
 OK = field(b":status", b"200")
 MALFORMED = {
@@ -39,6 +43,11 @@ def parts(stream: int, block: bytes) -> bytes:
         frame(HEADERS if not n else 9, WHOLE if n == last else 0, stream, piece)
         for n, piece in enumerate(pieces)
     )
+
+
+async def read(house: House, streamed: bool) -> bytes:
+    response = await house.call(streamed=streamed)
+    return b"".join([chunk async for chunk in stream_of(response)]) if streamed else response.body
 
 
 @pytest.mark.parametrize("name", MALFORMED)
@@ -82,4 +91,43 @@ async def test_a_head_within_the_limits_is_read() -> None:
         house = speaking(server)
 
         assert (await house.call()).body == b"abc"
+        await house.transport.aclose()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_t18_a_body_shorter_than_its_length_is_cut(streamed: bool) -> None:
+    """A reset with NO_ERROR ends a body for the client underneath, however little of it has come."""
+
+    async def script(peer: Peer, stream: int) -> None:
+        await peer.say(
+            head(stream, 200, (b"content-length", b"10")), data(stream, b"abc", end=False), reset(stream, 0)
+        )
+
+    async with FrameServer(script) as server:
+        house = speaking(server)
+
+        with pytest.raises(UpstreamGarbled):
+            await read(house, streamed)
+
+        assert house.in_use() == 0
+        await house.transport.aclose()
+
+
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_h7_what_cannot_have_a_body_has_none(status: int, streamed: bool) -> None:
+    """RFC 9110 15.3.5: and the next call is answered for itself."""
+
+    async def script(peer: Peer, stream: int) -> None:
+        if peer.bodies[stream]:
+            await peer.answer(stream, b"next")
+        else:
+            await peer.say(head(stream, status), data(stream, b"abc"))
+
+    async with FrameServer(script) as server:
+        house = speaking(server)
+
+        assert await read(house, streamed) == b""
+        assert (await house.call(method="POST", body=b"x")).body == b"next"
+        assert house.in_use() == 0
         await house.transport.aclose()
