@@ -11,7 +11,8 @@ fill their own windows, which add up to no more than the connection's; and a con
 whether it lives.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -90,10 +91,14 @@ class Http2Transport:
         remaining = call.deadline.remaining(self._clock.now())
         if not remaining:
             raise UpstreamTimeout(call.operation, "the deadline had passed")
-        request = self._build(call, remaining)
+        body = call.payload.body
+        upload = None if isinstance(body, bytes) else _Upload(body)
+        request = self._build(call, remaining, upload)
         self._open += 1
         async with AsyncExitStack() as stack:
             stack.callback(self._close)
+            if upload is not None:
+                stack.push_async_callback(upload.end)
             headed = False
             try:
                 with TimeoutScope(self._clock, call.deadline):
@@ -101,6 +106,8 @@ class Http2Transport:
                     headed = True
                     response = await self._receive(call, answer)
             except Exception as error:
+                if upload is not None and upload.failure is not None:
+                    raise upload.failure from error  # what the body's source raised is its reader's business
                 raise _translated(call.operation, error, headed) from error
             if response.stream is None:
                 refused = refusal(call.operation, response, self._clock.wall())
@@ -114,7 +121,7 @@ class Http2Transport:
     def _close(self) -> None:
         self._open -= 1
 
-    def _build(self, call: Call[HttpRequest], remaining: float) -> "StreamRequest":
+    def _build(self, call: Call[HttpRequest], remaining: float, upload: "_Upload | None") -> "StreamRequest":
         payload = call.payload
         fields = [
             *fields_to_send(payload.headers, context.forwarded()),
@@ -128,9 +135,9 @@ class Http2Transport:
             builder = builder.headers(
                 [(name.decode("ascii"), value.decode("ascii")) for name, value in fields]
             )
-            if not isinstance(payload.body, bytes):
-                builder = builder.body_stream(payload.body)
-            elif payload.body:
+            if upload is not None:
+                builder = builder.body_stream(upload)
+            elif isinstance(payload.body, bytes) and payload.body:
                 builder = builder.body_bytes(payload.body)
             if payload.streamed:
                 builder = builder.streamed_read_buffer_limit(0)  # else the head waits for 64 KiB of body
@@ -180,6 +187,45 @@ class Http2Transport:
 
     def __repr__(self) -> str:
         return f"Http2Transport({self._open} in use)"
+
+
+class _Upload:
+    """A request body that ends with its call: pyreqwest would read on for nobody, and send it (X1)."""
+
+    __slots__ = ("_chunks", "_next", "failure")
+
+    def __init__(self, body: AsyncIterable[bytes]) -> None:
+        self._chunks: AsyncIterator[bytes] | None = aiter(body)  # None once the call is over
+        self._next: asyncio.Future[bytes] | None = None
+        self.failure: Exception | None = None  # what the source raised
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._chunks is None:
+            raise ConnectionAbortedError("the call is over")
+        self._next = asyncio.ensure_future(anext(self._chunks))
+        try:
+            return await self._next
+        except asyncio.CancelledError as error:
+            if self._chunks is None:
+                raise ConnectionAbortedError("the call is over") from error
+            raise
+        except StopAsyncIteration:
+            raise
+        except Exception as error:
+            self.failure = error
+            raise
+
+    async def end(self) -> None:
+        """Read no more of it: what pyreqwest waits for fails, and so its stream ends."""
+        chunks, self._chunks = self._chunks, None
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.gather(self._next, return_exceptions=True)
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
 
 
 class _Pieces:
