@@ -58,7 +58,7 @@ class Http2Transport:
     PING, and given up when nothing has come for another quarter. Errors and statuses are those of `HttpTransport`.
     """
 
-    __slots__ = ("_base", "_client", "_clock", "_limits", "_open", "_rest", "_via", "address")
+    __slots__ = ("_base", "_client", "_clock", "_limits", "_open", "_places", "_rest", "_via", "address")
 
     def __init__(
         self,
@@ -86,17 +86,17 @@ class Http2Transport:
         self._via = via.encode()
         self._rest = rest
         self._open = 0
+        self._places = asyncio.Semaphore(pool_size)
 
     async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
-        remaining = call.deadline.remaining(self._clock.now())
-        if not remaining:
+        if not call.deadline.remaining(self._clock.now()):
             raise UpstreamTimeout(call.operation, "the deadline had passed")
-        body = call.payload.body
-        upload = None if isinstance(body, bytes) else _Upload(body)
-        request = self._build(call, remaining, upload)
-        self._open += 1
         async with AsyncExitStack() as stack:
+            await self._take_place(call)
             stack.callback(self._close)
+            body = call.payload.body
+            upload = None if isinstance(body, bytes) else _Upload(body)
+            request = self._build(call, upload)
             if upload is not None:
                 stack.push_async_callback(upload.end)
             headed = False
@@ -118,14 +118,24 @@ class Http2Transport:
                 response.stream.stack = stack.pop_all()
             return response
 
+    async def _take_place(self, call: Call[HttpRequest]) -> None:
+        """Wait in line, here and not in pyreqwest: who finds no place in time tells of our shortage (C9)."""
+        try:
+            with TimeoutScope(self._clock, call.deadline):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise Overloaded(call.operation, "no connection came free in time") from error
+        self._open += 1
+
     def _close(self) -> None:
         self._open -= 1
+        self._places.release()
 
-    def _build(self, call: Call[HttpRequest], remaining: float, upload: "_Upload | None") -> "StreamRequest":
+    def _build(self, call: Call[HttpRequest], upload: "_Upload | None") -> "StreamRequest":
         payload = call.payload
         fields = [
             *fields_to_send(payload.headers, context.forwarded()),
-            *own_fields(self._via, call.attempt, remaining),
+            *own_fields(self._via, call.attempt, call.deadline.remaining(self._clock.now())),
         ]
         try:
             check_request(payload.method, payload.target, fields)
@@ -348,8 +358,6 @@ def _translated(operation: str, error: Exception, headed: bool) -> UpstreamError
     match error:
         case Garbled():
             return UpstreamGarbled(operation, str(error))
-        case exceptions.PoolTimeoutError():
-            return Overloaded(operation, "no connection came free in time")
         case TimeoutError():
             return UpstreamTimeout(operation, retryable=True)
     said = str(error)

@@ -2,7 +2,9 @@
 
 import asyncio
 
-from stagedoor.errors import UpstreamTimeout
+import pytest
+
+from stagedoor.errors import Overloaded, UpstreamTimeout
 from tests.contracts.transports.frames import FrameServer, Peer, speaking
 
 
@@ -57,4 +59,25 @@ async def test_a_call_that_takes_long_keeps_a_connection_that_answers_pings() ->
         house = speaking(server, rest=0.8)
 
         assert (await house.call()).body == b"slow"
+        await house.transport.aclose()
+
+
+async def test_c9_who_finds_no_place_in_time_is_shed() -> None:
+    """It was a time-out of the upstream, which had not been asked: a failure for its breaker."""
+
+    async def script(peer: Peer, stream: int) -> None:
+        await asyncio.sleep(0.5)
+        await peer.answer(stream, peer.bodies[stream])
+
+    async with FrameServer(script) as server:
+        house = speaking(server, pool_size=2)
+        first = [asyncio.ensure_future(house.call(method="POST", body=b"%d" % n)) for n in range(3)]
+        await asyncio.sleep(0.05)
+
+        with pytest.raises(Overloaded):
+            await house.call(within=0.1)
+
+        assert (house.in_use(), server.asked) == (2, 2)
+        assert [answer.body for answer in await asyncio.gather(*first)] == [b"0", b"1", b"2"]
+        assert house.in_use() == 0
         await house.transport.aclose()
