@@ -11,7 +11,7 @@ from stagedoor._clock import SystemClock
 from stagedoor._deadline import DueTime
 from stagedoor._requests import HttpRequest
 from stagedoor._transports.asgi import AsgiTransport
-from stagedoor.errors import UpstreamGarbled, UpstreamUnavailable
+from stagedoor.errors import UpstreamGarbled, UpstreamTimeout, UpstreamUnavailable
 
 ENDS: list[Callable[[], BaseException]] = [
     asyncio.CancelledError,
@@ -59,3 +59,42 @@ async def test_x2_a_stream_of_such_an_application_is_cut(end: Callable[[], BaseE
     assert first == b"a"
     with pytest.raises(UpstreamGarbled):
         await asyncio.wait_for(anext(stream), 20)
+
+
+async def test_d3_a_stream_whose_application_falls_silent_is_late() -> None:
+    """D3: nobody ended it, and its reader waited for ever."""
+    left = asyncio.Event()
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            left.set()
+
+    transport = AsgiTransport(app, rest=0.05)
+    response = await transport.send(asked(streamed=True))
+    assert response.stream is not None
+    stream = aiter(response.stream)
+    first = await anext(stream)
+
+    assert first == b"a"
+    with pytest.raises(UpstreamTimeout):
+        await asyncio.wait_for(anext(stream), 20)
+    await asyncio.wait_for(left.wait(), 20)
+    assert transport.counts() == {"upstream_connections": 0}
+
+
+async def test_d3_a_stream_that_moves_is_not_late() -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(20):
+            await asyncio.sleep(0.05)
+            await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    response = await AsgiTransport(app, rest=0.5).send(asked(streamed=True))
+    assert response.stream is not None
+
+    assert b"".join([bytes(chunk) async for chunk in response.stream]) == b"a" * 20
