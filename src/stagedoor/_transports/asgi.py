@@ -206,6 +206,8 @@ class _ApplicationCall:
                 self._finish()
 
     def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        if self._head is not None:
+            raise Garbled("a second head")
         fields = tuple((bytes(name).lower(), bytes(value)) for name, value in headers)
         if not 200 <= status <= 599:
             raise Garbled("an impossible status")

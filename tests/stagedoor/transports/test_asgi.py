@@ -98,3 +98,16 @@ async def test_d3_a_stream_that_moves_is_not_late() -> None:
     assert response.stream is not None
 
     assert b"".join([bytes(chunk) async for chunk in response.stream]) == b"a" * 20
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_h7_a_second_head_makes_an_answer_garbled(streamed: bool) -> None:
+    """H7: the body of the one went out under the status of the other."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.start", "status": 203, "headers": []})
+        await send({"type": "http.response.body", "body": b"a"})
+
+    with pytest.raises(UpstreamGarbled):
+        await AsgiTransport(app).send(asked(streamed=streamed))
