@@ -184,16 +184,19 @@ class _ApplicationCall:
     # -- what the application calls
 
     async def receive(self) -> Message:
-        if self._source is not None:
-            try:
-                chunk = await anext(self._source)
-                self.progress()
-                return {"type": "http.request", "body": chunk, "more_body": True}
-            except StopAsyncIteration:
-                self._source = None
-                return {"type": "http.request", "body": b"", "more_body": False}
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
+        if self._source is None:
+            await self._gone.wait()
+            return {"type": "http.disconnect"}
+        chunk = b""
+        try:
+            chunk = await anext(self._source)
+        except StopAsyncIteration:
+            self._source = None
+        except Exception as error:
+            self._fail(error)  # what the body's source raised is its reader's business
+            raise
+        self.progress()
+        return {"type": "http.request", "body": chunk, "more_body": self._source is not None}
 
     async def send(self, message: Message) -> None:
         if self._gone.is_set():

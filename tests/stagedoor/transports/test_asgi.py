@@ -1,7 +1,7 @@
 """An application in this process that ends in a way which is no `Exception`."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -111,3 +111,32 @@ async def test_h7_a_second_head_makes_an_answer_garbled(streamed: bool) -> None:
 
     with pytest.raises(UpstreamGarbled):
         await AsgiTransport(app).send(asked(streamed=streamed))
+
+
+async def error_page(_scope: Any, receive: Any, send: Any) -> None:
+    """Answer 500 to whatever goes wrong, as frameworks do."""
+    status = 200
+    try:
+        while (await receive())["more_body"]:
+            pass
+    except RuntimeError:
+        status = 500
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b"done"})
+
+
+async def test_a_source_that_fails_ends_the_call_with_its_own_error() -> None:
+    """It was an application that failed: a failure for its breaker, and 503 for what the client had done."""
+
+    async def source() -> AsyncIterator[bytes]:
+        yield b"x"
+        raise RuntimeError("the client went")
+
+    payload = HttpRequest(method="POST", target=b"/", body=source())
+    call = Call("shop.add", payload, b"k", "", DueTime(SystemClock.now() + 60), False)
+    transport = AsgiTransport(error_page)
+
+    with pytest.raises(RuntimeError, match="the client went"):
+        await transport.send(call)
+
+    assert transport.counts() == {"upstream_connections": 0}
