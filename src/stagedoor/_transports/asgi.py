@@ -12,8 +12,8 @@ from urllib.parse import unquote_to_bytes
 from stagedoor import _context as context
 from stagedoor._asgi import Application, Message
 from stagedoor._call import Call
-from stagedoor._clock import Clock, SystemClock
-from stagedoor._deadline import DueTime, TimeoutScope
+from stagedoor._clock import Clock, SystemClock, Timer
+from stagedoor._deadline import TimeoutScope
 from stagedoor._requests import Headers, HttpRequest, HttpResponse
 from stagedoor._transports import keys
 from stagedoor._transports.body import Body
@@ -134,8 +134,8 @@ class _ApplicationCall:
     """One call of the application: its `receive` and `send`, and the answer they make."""
 
     __slots__ = (
-        "_body", "_chunks", "_clock", "_gone", "_head", "_left", "_limits", "_operation", "_payload", "_rest", "_size",
-        "_source", "_writable", "answer", "task",
+        "_body", "_chunks", "_clock", "_gone", "_head", "_left", "_limits", "_operation", "_payload", "_rest",
+        "_rests_until", "_size", "_source", "_timer", "_writable", "answer", "task",
     )  # fmt: skip
 
     def __init__(
@@ -145,6 +145,8 @@ class _ApplicationCall:
         self._limits = limits
         self._clock = clock
         self._rest = rest
+        self._rests_until = 0.0  # once the body flows
+        self._timer: Timer | None = None
         self._operation = operation
         self._source: AsyncIterator[bytes] | None = _iterate(payload.body)
         self._gone = asyncio.Event()  # the caller, or the answer, is through
@@ -182,14 +184,19 @@ class _ApplicationCall:
     # -- what the application calls
 
     async def receive(self) -> Message:
-        if self._source is not None:
-            try:
-                return {"type": "http.request", "body": await anext(self._source), "more_body": True}
-            except StopAsyncIteration:
-                self._source = None
-                return {"type": "http.request", "body": b"", "more_body": False}
-        await self._gone.wait()
-        return {"type": "http.disconnect"}
+        if self._source is None:
+            await self._gone.wait()
+            return {"type": "http.disconnect"}
+        chunk = b""
+        try:
+            chunk = await anext(self._source)
+        except StopAsyncIteration:
+            self._source = None
+        except Exception as error:
+            self._fail(error)  # what the body's source raised is its reader's business
+            raise
+        self.progress()
+        return {"type": "http.request", "body": chunk, "more_body": self._source is not None}
 
     async def send(self, message: Message) -> None:
         if self._gone.is_set():
@@ -202,6 +209,8 @@ class _ApplicationCall:
                 self._finish()
 
     def _begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        if self._head is not None:
+            raise Garbled("a second head")
         fields = tuple((bytes(name).lower(), bytes(value)) for name, value in headers)
         if not 200 <= status <= 599:
             raise Garbled("an impossible status")
@@ -236,7 +245,8 @@ class _ApplicationCall:
             self._open(status, headers)
         if self._body is not None:
             self._body.push(data)
-            await self._drain()
+            self.progress()
+            await self._writable.wait()
 
     def _count(self, size: int) -> None:
         if self._left is not None:
@@ -244,24 +254,20 @@ class _ApplicationCall:
             if self._left < 0:
                 raise Garbled("bytes after the body")
 
-    async def _drain(self) -> None:
-        try:
-            with TimeoutScope(self._clock, DueTime(self._clock.now() + self._rest)):
-                await self._writable.wait()
-        except TimeoutError as error:
-            raise Late from error
-
     def _open(self, status: int, headers: Headers) -> None:
         body = self._body = Body(self)
         operation = self._operation
         body.translate = lambda failure: translated(operation, failure)
+        if not self._gone.is_set():
+            self.progress()
+            self._watch()
         if not self.answer.done():
             self.answer.set_result(HttpResponse(status=status, headers=headers, stream=body))
 
     def _finish(self) -> None:
         if self._left:
             raise Disconnected(silent=False, headless=False)
-        self._gone.set()
+        self._end()
         if self._head is not None and self._payload.streamed and self._head[0] < 400 and self._body is None:
             self._open(*self._head)
         if self._body is not None:
@@ -270,10 +276,23 @@ class _ApplicationCall:
             status, headers = self._head
             self.answer.set_result(HttpResponse(status=status, headers=headers, body=b"".join(self._chunks)))
 
+    def _watch(self) -> None:
+        """Give up a stream that has rested too long (D3), whoever is waited for."""
+        if self._clock.now() < self._rests_until:
+            self._timer = self._clock.call_at(self._rests_until, self._watch)
+            return
+        self._fail(Late())
+        self.task.cancel()
+
+    def _end(self) -> None:
+        self._gone.set()
+        if self._timer is not None:
+            self._timer.cancel()
+
     def _fail(self, problem: Exception | None) -> None:
         if self._gone.is_set():
             return
-        self._gone.set()
+        self._end()
         failure = problem or Disconnected(silent=self._head is None, headless=self._head is None)
         if self._body is not None:
             self._body.end(
@@ -293,7 +312,8 @@ class _ApplicationCall:
         self._writable.set()
 
     def progress(self) -> None:
-        """Nothing to do: `send` waits for `resume`, with a limit of its own."""
+        """Note that the stream has moved."""
+        self._rests_until = self._clock.now() + self._rest
 
     def close(self) -> None:
         """Give the answer up: the application is told and cancelled."""

@@ -5,9 +5,14 @@ refused before it goes out, so that what goes out is still what was keyed and au
 line end; bytes above 0x7F in a field cannot be read and count as garbled; a flood of interim answers ends by the
 deadline only; a 408 is told, on a kept connection too; a body that a 204, a 304 or an answer to HEAD brings late spoils
 the next answer; addresses are asked for by pyreqwest itself; connections are counted by their calls.
+
+One connection carries all calls of HTTP/2, so what one of them does must not reach the others: bodies that nobody reads
+fill their own windows, which add up to no more than the connection's; and a connection on which nothing moves is asked
+whether it lives.
 """
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -21,7 +26,7 @@ from stagedoor._transports import keys
 from stagedoor._transports.failures import Garbled
 from stagedoor._transports.limits import Limits
 from stagedoor._transports.origin import read_base
-from stagedoor._transports.reader import framing
+from stagedoor._transports.reader import ReadStage, framing
 from stagedoor._transports.statuses import refusal
 from stagedoor._transports.wire import check_request, fields_to_send, own_fields
 from stagedoor.errors import (
@@ -35,21 +40,25 @@ from stagedoor.errors import (
 )
 
 if TYPE_CHECKING:
-    from pyreqwest.client import Client
+    from pyreqwest.client import ClientBuilder
     from pyreqwest.request import StreamRequest
     from pyreqwest.response import Response
 
 __all__ = ["Http2Transport"]
+
+_WINDOW = 256 * 1024  # bytes of one body that wait to be read
+_WIDEST = 2**31 - 1  # RFC 9113 6.9.1
 
 
 class Http2Transport:
     """A `Transport` over pyreqwest; HTTP/2 where TLS agrees on it, or at once with `prior_knowledge`.
 
     Times are seconds. `trust` is a PEM certificate to trust besides the usual ones; `rest` is how long a streamed
-    body may go without moving. Errors and statuses are those of `HttpTransport`.
+    body may go without moving. A connection of HTTP/2 that has calls and brings nothing for a quarter of it is sent a
+    PING, and given up when nothing has come for another quarter. Errors and statuses are those of `HttpTransport`.
     """
 
-    __slots__ = ("_base", "_client", "_clock", "_limits", "_open", "_rest", "_via", "address")
+    __slots__ = ("_base", "_client", "_clock", "_limits", "_open", "_places", "_rest", "_via", "address")
 
     def __init__(
         self,
@@ -69,21 +78,27 @@ class Http2Transport:
         if base.scheme == "unix":
             raise ConfigError("Http2Transport: Unix sockets need HttpTransport")
         self._base = f"{base.scheme}://{base.authority.decode()}{base.prefix.decode()}"
-        self._client = _client(pool_size, connect_timeout, trust, prior_knowledge)
         self._limits = limits or Limits()
+        builder = _builder(pool_size, connect_timeout, trust)
+        builder = _framed(builder, pool_size, rest / 4, self._limits.head)
+        self._client = (builder.http2_prior_knowledge() if prior_knowledge else builder).build()
         self._clock = clock or SystemClock()
         self._via = via.encode()
         self._rest = rest
         self._open = 0
+        self._places = asyncio.Semaphore(pool_size)
 
     async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
-        remaining = call.deadline.remaining(self._clock.now())
-        if not remaining:
+        if not call.deadline.remaining(self._clock.now()):
             raise UpstreamTimeout(call.operation, "the deadline had passed")
-        request = self._build(call, remaining)
-        self._open += 1
         async with AsyncExitStack() as stack:
+            await self._take_place(call)
             stack.callback(self._close)
+            body = call.payload.body
+            upload = None if isinstance(body, bytes) else _Upload(body)
+            request = self._build(call, upload)
+            if upload is not None:
+                stack.push_async_callback(upload.end)
             headed = False
             try:
                 with TimeoutScope(self._clock, call.deadline):
@@ -91,6 +106,8 @@ class Http2Transport:
                     headed = True
                     response = await self._receive(call, answer)
             except Exception as error:
+                if upload is not None and upload.failure is not None:
+                    raise upload.failure from error  # what the body's source raised is its reader's business
                 raise _translated(call.operation, error, headed) from error
             if response.stream is None:
                 refused = refusal(call.operation, response, self._clock.wall())
@@ -101,14 +118,24 @@ class Http2Transport:
                 response.stream.stack = stack.pop_all()
             return response
 
+    async def _take_place(self, call: Call[HttpRequest]) -> None:
+        """Wait in line, here and not in pyreqwest: who finds no place in time tells of our shortage (C9)."""
+        try:
+            with TimeoutScope(self._clock, call.deadline):
+                await self._places.acquire()
+        except TimeoutError as error:
+            raise Overloaded(call.operation, "no connection came free in time") from error
+        self._open += 1
+
     def _close(self) -> None:
         self._open -= 1
+        self._places.release()
 
-    def _build(self, call: Call[HttpRequest], remaining: float) -> "StreamRequest":
+    def _build(self, call: Call[HttpRequest], upload: "_Upload | None") -> "StreamRequest":
         payload = call.payload
         fields = [
             *fields_to_send(payload.headers, context.forwarded()),
-            *own_fields(self._via, call.attempt, remaining),
+            *own_fields(self._via, call.attempt, call.deadline.remaining(self._clock.now())),
         ]
         try:
             check_request(payload.method, payload.target, fields)
@@ -118,9 +145,9 @@ class Http2Transport:
             builder = builder.headers(
                 [(name.decode("ascii"), value.decode("ascii")) for name, value in fields]
             )
-            if not isinstance(payload.body, bytes):
-                builder = builder.body_stream(payload.body)
-            elif payload.body:
+            if upload is not None:
+                builder = builder.body_stream(upload)
+            elif isinstance(payload.body, bytes) and payload.body:
                 builder = builder.body_bytes(payload.body)
             if payload.streamed:
                 builder = builder.streamed_read_buffer_limit(0)  # else the head waits for 64 KiB of body
@@ -135,17 +162,20 @@ class Http2Transport:
             raise Garbled("an impossible status")
         if len(headers) > self._limits.fields:
             raise Garbled("too many header fields")
-        framing(status, headers, to_head=payload.method == "HEAD", old=False)
+        to_head = payload.method == "HEAD"
+        stage, length, _ = framing(status, headers, to_head=to_head, old=False)
+        pieces = _Pieces(response, length if stage == ReadStage.COUNTED else None)
+        pieces.bare = to_head or status in (204, 304)
         if payload.streamed and status < 400:
             return HttpResponse(
-                status=status, headers=headers, stream=_Http2Body(response, call.operation, self)
+                status=status, headers=headers, stream=_Http2Body(pieces, call.operation, self)
             )
         chunks, size = [], 0
-        while (chunk := await response.body_reader.read_chunk()) is not None:
+        while (chunk := await pieces.take()) is not None:
             size += len(chunk)
             if size > self._limits.body:
                 raise Garbled("the body is too large")
-            chunks.append(bytes(chunk))
+            chunks.append(chunk)
         return HttpResponse(status=status, headers=headers, body=b"".join(chunks))
 
     def resting(self) -> TimeoutScope:
@@ -169,13 +199,77 @@ class Http2Transport:
         return f"Http2Transport({self._open} in use)"
 
 
+class _Upload:
+    """A request body that ends with its call: pyreqwest would read on for nobody, and send it (X1)."""
+
+    __slots__ = ("_chunks", "_next", "failure")
+
+    def __init__(self, body: AsyncIterable[bytes]) -> None:
+        self._chunks: AsyncIterator[bytes] | None = aiter(body)  # None once the call is over
+        self._next: asyncio.Future[bytes] | None = None
+        self.failure: Exception | None = None  # what the source raised
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if self._chunks is None:
+            raise ConnectionAbortedError("the call is over")
+        self._next = asyncio.ensure_future(anext(self._chunks))
+        try:
+            return await self._next
+        except asyncio.CancelledError as error:
+            if self._chunks is None:
+                raise ConnectionAbortedError("the call is over") from error
+            raise
+        except StopAsyncIteration:
+            raise
+        except Exception as error:
+            self.failure = error
+            raise
+
+    async def end(self) -> None:
+        """Read no more of it: what pyreqwest waits for fails, and so its stream ends."""
+        chunks, self._chunks = self._chunks, None
+        if self._next is not None:
+            self._next.cancel()
+            await asyncio.gather(self._next, return_exceptions=True)
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+
+
+class _Pieces:
+    """A body as it comes, held to what its head says of it: `bare` has none, `left` is what its length still promises.
+
+    A reset that means no error (RFC 9113 8.1) ends a body for pyreqwest, however little of it has come.
+    """
+
+    __slots__ = ("_left", "_reader", "bare")
+
+    def __init__(self, response: "Response", left: int | None) -> None:
+        self._reader = response.body_reader
+        self._left = left
+        self.bare = False
+
+    async def take(self) -> bytes | None:
+        """Return the next piece, None behind the last."""
+        chunk = await self._reader.read_chunk()
+        if chunk is None and self._left:
+            raise Garbled("a body shorter than its length")
+        if chunk is None or self.bare:
+            return None
+        if self._left is not None:
+            self._left -= len(chunk)
+        return bytes(chunk)
+
+
 class _Http2Body:
     """A `BodyStream` over pyreqwest's reader, which reads no faster than it is asked to."""
 
-    __slots__ = ("_failure", "_operation", "_reader", "_transport", "stack")
+    __slots__ = ("_failure", "_operation", "_pieces", "_transport", "stack")
 
-    def __init__(self, response: "Response", operation: str, transport: Http2Transport) -> None:
-        self._reader = response.body_reader
+    def __init__(self, pieces: _Pieces, operation: str, transport: Http2Transport) -> None:
+        self._pieces = pieces
         self._operation = operation
         self._transport = transport
         self._failure: UpstreamError | None = None
@@ -191,7 +285,7 @@ class _Http2Body:
             raise StopAsyncIteration
         try:
             with self._transport.resting():
-                chunk = await self._reader.read_chunk()
+                chunk = await self._pieces.take()
         except Exception as error:
             await self.aclose()
             self._failure = _translated(self._operation, error, headed=True)
@@ -199,7 +293,7 @@ class _Http2Body:
         if chunk is None:
             await self.aclose()
             raise StopAsyncIteration
-        return bytes(chunk)
+        return chunk
 
     async def aclose(self) -> None:
         stack, self.stack = self.stack, None
@@ -207,7 +301,7 @@ class _Http2Body:
             await stack.aclose()
 
 
-def _client(pool_size: int, connect_timeout: float, trust: bytes | None, prior_knowledge: bool) -> "Client":
+def _builder(pool_size: int, connect_timeout: float, trust: bytes | None) -> "ClientBuilder":
     try:
         from pyreqwest.client import ClientBuilder  # noqa: PLC0415 - an extra, and slow to import
     except ImportError as error:
@@ -226,9 +320,17 @@ def _client(pool_size: int, connect_timeout: float, trust: bytes | None, prior_k
         .http1_lower_case_headers()
         .http2(True)
     )
-    if trust is not None:
-        builder = builder.add_root_certificate_pem(trust)
-    return (builder.http2_prior_knowledge() if prior_knowledge else builder).build()
+    return builder if trust is None else builder.add_root_certificate_pem(trust)
+
+
+def _framed(builder: "ClientBuilder", pool_size: int, quiet: float, head: int) -> "ClientBuilder":
+    return (
+        builder.http2_initial_stream_window_size(_WINDOW)
+        .http2_initial_connection_window_size(min(pool_size * _WINDOW, _WIDEST))
+        .http2_keep_alive_interval(timedelta(seconds=quiet))
+        .http2_keep_alive_timeout(timedelta(seconds=quiet))
+        .http2_max_header_list_size(head)
+    )
 
 
 def _exact(url: str) -> str:
@@ -256,13 +358,12 @@ def _translated(operation: str, error: Exception, headed: bool) -> UpstreamError
     match error:
         case Garbled():
             return UpstreamGarbled(operation, str(error))
-        case exceptions.PoolTimeoutError():
-            return Overloaded(operation, "no connection came free in time")
         case TimeoutError():
             return UpstreamTimeout(operation, retryable=True)
-    if headed or isinstance(error, exceptions.DecodeError | exceptions.ReadError):
-        return UpstreamGarbled(operation, "broken framing, or cut")
-    return _unreachable(operation, str(error))
+    said = str(error)
+    if headed or _BROKEN in said or isinstance(error, exceptions.DecodeError | exceptions.ReadError):
+        return UpstreamGarbled(operation, "broken framing, or cut", retryable=_OF_ALL in said and not headed)
+    return _unreachable(operation, said)
 
 
 def _unreachable(operation: str, said: str) -> UpstreamError:
@@ -272,7 +373,9 @@ def _unreachable(operation: str, said: str) -> UpstreamError:
     return UpstreamUnavailable(operation, why, retryable="certificate" not in said)
 
 
-# The library tells its reasons as text only.
+# The library tells its reasons as text only. What it detects, the upstream did against the rules of HTTP/2; where that
+# ends the whole connection, it may have been in the answer to another call, and another attempt may help.
+_BROKEN, _OF_ALL = "error detected: ", "connection error detected: "
 _MARKS = {
     "certificate": "its certificate is not trusted",
     "os error 111": "refused the connection",
