@@ -213,3 +213,20 @@ async def test_k3_a_server_that_lost_its_memory_flushes_everybody() -> None:
     assert await other.get() == b"v"
     await process.store.aclose()
     await other.store.aclose()
+
+
+async def test_k3_a_purge_at_a_server_that_lost_its_memory_hides_no_loss() -> None:
+    """K3: the log is as new as before afterwards, and what another process has not heard yet is not in it."""
+    process = await started()
+    other = await beside(process)
+    await process.keep(names=FILMS)
+    before = await other.get()
+    await process.store.purge(FILMS)
+    process.server.lose()
+    await process.store.purge([tag("genres")])
+    await process.clock.advance(0.5)
+
+    assert before == b"v"
+    assert other.store.purges.reached(b"k", FILMS, 1)
+    await process.store.aclose()
+    await other.store.aclose()
