@@ -246,6 +246,23 @@ async def test_w12_a_redis_that_is_lost_logs_nobody_out(
     assert back == [200, 200]
 
 
+async def test_w12_a_replica_says_of_no_session_that_it_has_ended_and_health_tells(
+    pair: Pair, valkey: Server
+) -> None:
+    """W12: health once asked what a replica answers, while every request with a session was 503."""
+    browser, same = await pair.logged_in()
+    await pair.command("DEL", pair.key(browser))  # as where it has not arrived yet
+    await pair.command("REPLICAOF", "127.0.0.1", 1)
+    lost = await statuses(browser, same)
+    await asyncio.sleep(0.3)  # it asks again
+    told = (await browser.get("/health")).json()["components"]["sessions web"]
+    servers.ask(valkey.port, b"REPLICAOF NO ONE\r\n", 20.0)
+
+    assert lost == [503, 503]
+    assert told["status"] == "unhealthy"
+    assert [await again(lambda one=one: _me(one), 401) for one in (browser, same)] == [401, 401]  # type: ignore[misc]
+
+
 async def _me(browser: Browser) -> int:
     return (await browser.get("/me")).status
 
