@@ -173,6 +173,17 @@ async def _age(pair: Pair, browser: Browser) -> None:
     await pair.command("HSET", pair.key(browser), "written", str(written - 301_000))
 
 
+async def test_a_token_is_renewed_where_the_clock_of_redis_was_set_back(pair: Pair) -> None:
+    """W8: written in an hour, as it seems, it would be sent for an hour after its end, and be refused each time."""
+    browser, same = await pair.logged_in()
+    written = int(await pair.command("HGET", pair.key(browser), "written"))
+    await pair.command("HSET", pair.key(browser), "written", str(written + 3_600_000))
+    answers = await statuses(browser, same, browser, target="/orders")
+
+    assert answers == [200, 200, 200]
+    assert pair.provider.count("refresh_token") == 1
+
+
 async def test_a_lock_of_a_gateway_that_died_ends_by_itself(pair: Pair) -> None:
     """W8: those that need no token go on meanwhile; then somebody else renews it."""
     browser, same = await pair.logged_in()
