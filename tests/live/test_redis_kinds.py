@@ -106,6 +106,19 @@ async def test_k1_a_user_without_a_password_is_let_in(process: Process, valkey: 
     assert who == b"cache"
 
 
+async def test_f6_a_user_with_too_few_rights_is_told_which(process: Process, valkey: Server) -> None:
+    """F6: inside a script the server calls that `ERR`, as it does everything else."""
+    command = process.server.command
+    await command("ACL", "SETUSER", "cache", "on", "nopass", "~test*", "+@all", "-zadd")
+    try:
+        with pytest.raises(StoreDown) as down:
+            await RedisServer(f"redis://cache@127.0.0.1:{valkey.port}/0", prefix="test").invalidations(0)
+    finally:
+        await command("ACL", "DELUSER", "cache")
+
+    assert (str(down.value), down.value.told) == ("NOPERM", "does not let this user run zadd (NOPERM)")
+
+
 # --- sentinels -------------------------------------------------------------------------------------------------------
 
 

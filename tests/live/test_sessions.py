@@ -173,6 +173,17 @@ async def _age(pair: Pair, browser: Browser) -> None:
     await pair.command("HSET", pair.key(browser), "written", str(written - 301_000))
 
 
+async def test_a_token_is_renewed_where_the_clock_of_redis_was_set_back(pair: Pair) -> None:
+    """W8: written in an hour, as it seems, it would be sent for an hour after its end, and be refused each time."""
+    browser, same = await pair.logged_in()
+    written = int(await pair.command("HGET", pair.key(browser), "written"))
+    await pair.command("HSET", pair.key(browser), "written", str(written + 3_600_000))
+    answers = await statuses(browser, same, browser, target="/orders")
+
+    assert answers == [200, 200, 200]
+    assert pair.provider.count("refresh_token") == 1
+
+
 async def test_a_lock_of_a_gateway_that_died_ends_by_itself(pair: Pair) -> None:
     """W8: those that need no token go on meanwhile; then somebody else renews it."""
     browser, same = await pair.logged_in()
@@ -244,6 +255,23 @@ async def test_w12_a_redis_that_is_lost_logs_nobody_out(
     assert open_routes == [200, 200]
     assert took < 30.0
     assert back == [200, 200]
+
+
+async def test_w12_a_replica_says_of_no_session_that_it_has_ended_and_health_tells(
+    pair: Pair, valkey: Server
+) -> None:
+    """W12: health once asked what a replica answers, while every request with a session was 503."""
+    browser, same = await pair.logged_in()
+    await pair.command("DEL", pair.key(browser))  # as where it has not arrived yet
+    await pair.command("REPLICAOF", "127.0.0.1", 1)
+    lost = await statuses(browser, same)
+    await asyncio.sleep(0.3)  # it asks again
+    told = (await browser.get("/health")).json()["components"]["sessions web"]
+    servers.ask(valkey.port, b"REPLICAOF NO ONE\r\n", 20.0)
+
+    assert lost == [503, 503]
+    assert told["status"] == "unhealthy"
+    assert [await again(lambda one=one: _me(one), 401) for one in (browser, same)] == [401, 401]  # type: ignore[misc]
 
 
 async def _me(browser: Browser) -> int:

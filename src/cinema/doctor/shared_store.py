@@ -17,7 +17,7 @@ __all__ = ["of_redis"]
 _NAME: Final = "redis"
 _LEAST: Final = (6, 2)  # SET with PXAT, ZADD with GT
 _REFUSED: Final = frozenset({"WRONGPASS", "NOAUTH", "NOPERM"})
-# A user may lack INFO, which `-@dangerous` takes away, or find it renamed: the gateway does not ask for it.
+# A user may lack INFO, which `-@dangerous` takes away, or find it renamed: the gateway does without it.
 _OF_COMMANDS: Final = ("NOPERM", "ERR")
 _START: Final = "Start it, or correct REDIS_URL. Until then each process answers from its own memory."
 _FULL: Final = frozenset({"OOM", "MISCONF", "READONLY"})

@@ -40,6 +40,7 @@ class RedisServer:
         self._connecting = asyncio.Lock()
         self._turn = 0  # which of several hosts is asked first
         self._scripts: dict[str, bytes] = {}
+        self._from = b""  # which run of which server told us last; none where it does not say
 
     async def read(self, key: bytes, heard: int, /) -> tuple[Invalidations, bytes | None, float]:
         reply = await self._run(READ, [self._log, self._name(key)], heard)
@@ -70,7 +71,10 @@ class RedisServer:
         try:
             if not self.connected:
                 await self._connect()
-            return invalidations_of(await self._run(NEWS, [self._log], heard), heard)
+            reply = await self._run(NEWS, [self._log], heard, self._from)
+            invalidations = invalidations_of(reply, heard)
+            self._from = next((one for one in reply[WITHOUT:] if isinstance(one, bytes)), b"")
+            return invalidations  # noqa: TRY300 - what it says of itself may be spoilt too
         except BaseException:
             # Whatever it was, the next question shall not suffer from the state of this connection.
             self._drop()

@@ -32,11 +32,17 @@ _REFUSALS: Final[Mapping[str, str]] = {
     "NOAUTH": "wants a password",
     "WRONGPASS": "refuses this user or password",
     "NOPERM": "does not let this user do that",
+    "ERR": "does not take a command of ours",
+    "MOVED": "says that another node of its cluster has our keys",
+    "ASK": "is moving our keys to another node of its cluster",
+    "TRYAGAIN": "is moving our keys to another node of its cluster",
     "CLUSTERDOWN": "is of a cluster that is not whole",
     "BUSY": "is busy with a script",
     "DENIED": "takes no clients from elsewhere without a password",
 }
 _CROWDED: Final = "max number of clients"
+_OF_SCRIPT: Final = "ACL failure in script"
+_COMMAND: Final = re.compile(r"permissions to run the '([a-z|]{1,32})' command")
 
 
 class RedisConnection(asyncio.Protocol):
@@ -119,7 +125,10 @@ class RedisConnection(asyncio.Protocol):
 
 def _refusal(reply: hiredis.ReplyError) -> StoreDown:
     """Return what a reply means that is an error."""
-    code = str(reply).partition(" ")[0]
-    if _CROWDED in str(reply):
+    said = str(reply)
+    code = "NOPERM" if _OF_SCRIPT in said else said.partition(" ")[0]
+    if _CROWDED in said:
         return StoreDown(code, f"has too many clients ({code})")
+    if code == "NOPERM" and (command := _COMMAND.search(said)):
+        return StoreDown(code, f"does not let this user run {command[1]} ({code})")
     return StoreDown(code, f"{_REFUSALS[code]} ({code})" if code in _REFUSALS else code)

@@ -33,6 +33,8 @@ local function mark()
     return math.max(number() + 1, heard + 1, time[1] * 1000000 + time[2])
 end
 """
+# `run` names this run of this server. A log that does not know it was carried here, by a copy on disk or by a server
+# that died, and its newest purges may be missing; so they may where the asker comes from another server than this one.
 _MEND: Final = f"""
 local function ours()
     local kind = redis.call('TYPE', log)['ok']
@@ -41,9 +43,23 @@ local function ours()
     local most = math.max(heard, time[1] * 1000000 + time[2]) + {_BEYOND}
     return newest >= 0 and newest % 1 == 0 and newest <= most
 end
-if not ours() then
-    redis.call('DEL', log)
-    purge('', mark())
+local told = redis.pcall('INFO', 'server')
+local run = type(told) == 'string' and string.match(told, 'run_id:(%w+)')
+run = run and '@' .. run
+local function lacks(from)
+    if number() < math.max(heard, 1) then return true end
+    if not run then return false end
+    if not redis.call('ZSCORE', log, run) then return true end
+    return from ~= '' and from ~= run and tonumber(redis.call('ZSCORE', log, '') or 0) <= heard
+end
+local function mend(from)
+    if not ours() then redis.call('DEL', log) end
+    if lacks(from) then
+        local at = mark()
+        redis.call('DEL', log)
+        purge('', at)
+        if run then purge(run, at) end
+    end
 end
 """
 READ: Final = (
@@ -82,8 +98,10 @@ PURGE: Final = (
     _COMMON
     + _MEND
     + """
+mend('')
 local at = mark()
 for i = 2, #ARGV do purge(ARGV[i], at) end
+if run then purge(run, at) end
 local over = redis.call('ZCARD', log) - 10000
 if over > 0 then
     local gone = redis.call('ZPOPMIN', log, over)
@@ -96,13 +114,12 @@ NEWS: Final = (
     _COMMON
     + _MEND
     + """
-local last = top()
-if last[2] and tonumber(last[2]) >= heard then
-    redis.call('ZADD', log, last[2], last[1])
-else
-    purge('', mark())
-end
-return answer()
+mend(ARGV[2])
+local last, out = top(), nil
+purge(run or last[1], last[2])
+out = answer()
+out[5] = run or ''
+return out
 """
 )
 

@@ -68,13 +68,17 @@ class Server(Protocol):
         ...
 
     async def purge(self, names: Iterable[bytes], heard: int, /) -> Invalidations:
-        """Write the names down under a new number, larger than `heard` and than any before."""
+        """Write the names down under a new number, larger than `heard` and than any before.
+
+        A server that has lost some purges ALL first, as in `invalidations`.
+        """
         ...
 
     async def invalidations(self, heard: int, /) -> Invalidations:
         """Return what is new, having made sure that the server can be written.
 
-        A server that knows no purge, or less than `heard`, has lost some: it purges ALL first.
+        A server that knows no purge, or less than `heard`, has lost some: it purges ALL first. So does one that may
+        have, since the log was begun by another.
         """
         ...
 

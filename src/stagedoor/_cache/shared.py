@@ -152,8 +152,7 @@ class Shared:
     async def purge(self, names: Iterable[bytes], /) -> bool:
         self._watch()
         names = frozenset(names)
-        self._turn += 1
-        self._untold.update(dict.fromkeys(names, self._turn))
+        self._owe(names)
         told = False
         try:
             told = self._state == "up" and await self._tell()
@@ -206,10 +205,15 @@ class Shared:
             self._hear(invalidations, sent)
         return invalidations is not None
 
-    async def _tell(self) -> bool:
-        """Tell the server of all purges it does not know of yet; False if that failed."""
+    def _owe(self, names: Iterable[bytes]) -> None:
+        """Remember what is to be told; of more names than the server remembers itself, ALL."""
+        self._turn += 1
+        self._untold.update(dict.fromkeys(names, self._turn))
         if len(self._untold) > _UNTOLD:
             self._untold = {ALL: self._turn}
+
+    async def _tell(self) -> bool:
+        """Tell the server of all purges it does not know of yet; False if that failed."""
         told = dict(self._untold)
         sent = self._clock.now()
         invalidations = await self._ask(self._server.purge(told, self.purges.mark.heard), self._probe_timeout)
@@ -224,8 +228,7 @@ class Shared:
         """Note what an answer told; one that knows less than we do tells nothing."""
         clock = invalidations.clock / 1e6
         if clock - sent < self._offset - _SET_BACK:
-            self._turn += 1
-            self._untold[ALL] = self._turn
+            self._owe((ALL,))
             self.purges.note((ALL,))
         self._offset = clock - self._clock.now()
         heard = self.purges.mark.heard

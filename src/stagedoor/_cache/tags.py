@@ -9,8 +9,9 @@ There are two numbers. `position` counts the purges that this process has noted,
 log hands out numbers from the server's clock, so that they go on rising when it has lost its memory.
 Every answer of the server brings the purges that are news, and an idle process asks four times a second: a purge
 arrives within that time, a lost message cannot exist, and the moment of the last answer says how deaf a process is.
-A server that knows less than its client has lost purges; the client then purges ALL. The log of names is bounded
-here and there: the oldest are forgotten by raising ALL to their number, which costs some misses and nothing else.
+A server that knows less than its client has lost purges, and so may have one that was started again, or took over from
+another: whoever asks first then purges ALL. The log of names is bounded here and there: the oldest are forgotten by
+raising ALL to their number, which costs some misses and nothing else.
 """
 
 from collections import OrderedDict

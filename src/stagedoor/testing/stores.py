@@ -177,6 +177,8 @@ class FakeServer:
 
     def _purge(self, names: Iterable[bytes], heard: int) -> Invalidations:
         log = self._data.log
+        if self._newest() < max(heard, 1):
+            log[ALL] = max(heard + 1, self._now())
         log.update(dict.fromkeys(names, max(self._newest() + 1, heard + 1, self._now())))
         over = sorted(log, key=log.__getitem__)[: max(0, len(log) - self._data.limit)]
         if over:
@@ -187,7 +189,7 @@ class FakeServer:
         return self._answer(heard)
 
     def _news(self, heard: int) -> Invalidations:
-        if not self._data.log or self._newest() < heard:
+        if self._newest() < max(heard, 1):
             return self._purge([ALL], heard)
         return self._answer(heard)
 

@@ -65,6 +65,27 @@ async def saying(answer: bytes, *, unasked: bool = False) -> AsyncIterator[str]:
             "cannot save its data, and takes no more (MISCONF)",
         ),
         (b"-ERR max number of clients reached\r\n", "unavailable", "has too many clients (ERR)"),
+        (b"-ERR DB index is out of range\r\n", "unavailable", "does not take a command of ours (ERR)"),
+        (
+            b"-MOVED 1 secret.internal:1\r\n",
+            "unavailable",
+            "says that another node of its cluster has our keys (MOVED)",
+        ),
+        (
+            b"-NOPERM No permissions to access a key\r\n",
+            "unavailable",
+            "does not let this user do that (NOPERM)",
+        ),
+        (
+            b"-NOPERM User x has no permissions to run the 'script|load' command\r\n",
+            "unavailable",
+            "does not let this user run script|load (NOPERM)",
+        ),
+        (
+            b"-ERR ACL failure in script: User x has no permissions to run the 'zadd' command script: 4f\r\n",
+            "unavailable",
+            "does not let this user run zadd (NOPERM)",
+        ),
         (b"-ODD secret.internal\r\n", "unavailable", "ODD"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "garbled", "its answers cannot be understood"),
         (b"", "unavailable", "connection lost"),

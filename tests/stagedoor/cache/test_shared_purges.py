@@ -1,6 +1,7 @@
 """Purges in a shared store: heard everywhere, told after an outage."""
 
 import asyncio
+import tracemalloc
 
 import pytest
 
@@ -198,6 +199,24 @@ async def test_k3_purges_that_wait_are_bounded() -> None:
     await other.store.aclose()
 
 
+async def test_x1_purges_that_wait_are_bounded_while_the_server_is_away() -> None:
+    """X1: an address that is wrong for a week is no leak, whoever purges what."""
+    process = await started()
+    process.server.fail()
+    await process.store.purge(FILMS)
+    tracemalloc.start()
+    for number in range(30_000):
+        await process.store.purge([tag(f"{number:01000}")])
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    process.server.heal()
+    await process.clock.advance(0.5)
+
+    assert held < 25_000_000  # 10,000 names are remembered, and as many wait, which are the same
+    assert ALL in [name for name, _ in (await process.server.invalidations(1)).purges]
+    await process.store.aclose()
+
+
 async def test_k3_a_server_that_lost_its_memory_flushes_everybody() -> None:
     """K3: purges may have been lost with it, so nothing from before is used."""
     process = await started()
@@ -211,5 +230,22 @@ async def test_k3_a_server_that_lost_its_memory_flushes_everybody() -> None:
     assert other.store.purges.reached(b"k", (), before)
     assert await process.keep(names=FILMS)
     assert await other.get() == b"v"
+    await process.store.aclose()
+    await other.store.aclose()
+
+
+async def test_k3_a_purge_at_a_server_that_lost_its_memory_hides_no_loss() -> None:
+    """K3: the log is as new as before afterwards, and what another process has not heard yet is not in it."""
+    process = await started()
+    other = await beside(process)
+    await process.keep(names=FILMS)
+    before = await other.get()
+    await process.store.purge(FILMS)
+    process.server.lose()
+    await process.store.purge([tag("genres")])
+    await process.clock.advance(0.5)
+
+    assert before == b"v"
+    assert other.store.purges.reached(b"k", FILMS, 1)
     await process.store.aclose()
     await other.store.aclose()

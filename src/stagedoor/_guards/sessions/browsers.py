@@ -278,9 +278,9 @@ class Browsers:
         await self.store.aclose()
 
     async def is_there(self) -> bool:
-        """Tell whether sessions can be looked up."""
+        """Tell whether sessions can be looked up, as a request would."""
         try:
-            await self.store.read(mark_of(b""), use=False)
+            await self.store.read(mark_of(b""), use=True)
         except StoreAway:
             return False
         return True

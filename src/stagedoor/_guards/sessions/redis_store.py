@@ -4,8 +4,9 @@ A session is a hash: its sealed bytes, when they were written and when its lifet
 version. Its expiry in Redis is the idle time, never beyond its lifetime. Each question is one command or one script.
 
 What Redis does not answer is nobody's to guess: no session is then found missing, so that nobody is logged out for an
-outage. After a failure nothing is asked for a quarter of a second, then one request asks for all (K2). Redis must not
-evict (`maxmemory-policy noeviction`) and should persist: a session that it loses is over.
+outage. Nor does a replica say so, which may lack the newest: where none is found it is asked to write as well. After a
+failure nothing is asked for a quarter of a second, then one request asks for all (K2). Redis must not evict
+(`maxmemory-policy noeviction`) and should persist: a session that it loses is over.
 """
 
 import asyncio
@@ -31,7 +32,10 @@ _READ: Final = (
     _NOW
     + """
 local found = redis.call('HMGET', KEYS[1], 'data', 'written', 'until', 'version')
-if not found[1] then return {} end
+if not found[1] then
+    if ARGV[1] ~= '0' then redis.call('PEXPIRE', KEYS[1], 1) end
+    return {}
+end
 local left = tonumber(found[3]) - now
 if left <= 0 then redis.call('DEL', KEYS[1]) return {} end
 if ARGV[1] ~= '0' then redis.call('PEXPIRE', KEYS[1], math.min(left, tonumber(ARGV[1]))) end

@@ -40,11 +40,14 @@ _LOGGER = logging.getLogger("stagedoor.guards")
 
 
 def due(session: Session, age: float) -> Due:
-    """Decide whether to renew the access token of a session that was written `age` seconds ago."""
+    """Decide whether to renew the access token of a session that was written `age` seconds ago.
+
+    Less than 0 means that the store's clock was set back: nobody knows how old the token is.
+    """
     if not session.refresh or not session.expires_in:
         return "no"
     left = session.expires_in - age
-    if left <= 0:
+    if left <= 0 or age < 0:
         return "wait"
     return "behind" if left <= min(_EARLY, _SHARE * session.expires_in) else "no"
 

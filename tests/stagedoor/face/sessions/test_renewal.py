@@ -237,12 +237,14 @@ async def test_a_session_without_a_refresh_token_lasts_as_long_as_others() -> No
         (7, 10, "r", "no"),
         (3_539, 3_600, "r", "no"),
         (3_541, 3_600, "r", "behind"),
+        (-0.001, 300, "r", "wait"),
+        (-3_000, 300, "", "no"),
         (999, 300, "", "no"),
         (999, 0, "r", "no"),
     ],
 )
 def test_when_a_token_is_renewed(age: float, expires: float, refresh: str, wanted: str) -> None:
-    """W8: a minute or a fifth of its life before its end; one whose end nobody said, never."""
+    """W8: a minute or a fifth of its life before its end; one whose end nobody said, never; of no known age, now."""
     assert due(_session(refresh=refresh, expires_in=expires), age) == wanted
 
 
