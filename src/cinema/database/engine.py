@@ -43,6 +43,7 @@ __all__ = [
     "SqliteDatabase",
     "open_database",
     "outages",
+    "refusals_of_driver",
 ]
 
 T = TypeVar("T")
@@ -237,6 +238,28 @@ def _judge(context: ExceptionContext) -> None:
             raise _ConnectionLost(str(error)) from error
         case "away":
             raise DatabaseUnavailable(str(error)) from error
+
+
+@contextmanager
+def refusals_of_driver(connection: Connection, statement: str) -> Iterator[None]:
+    """Turn what PostgreSQL's driver says by itself, past SQLAlchemy, into what it would have become there.
+
+    Raises:
+        DatabaseUnavailable: an outage; a connection that was lost is given up.
+        DBAPIError: a fault of the statement or of its rows, named in place of these.
+
+    """
+    try:
+        yield
+    except Exception as error:
+        closed = connection.connection.driver_connection.is_closed()  # type: ignore[union-attr]
+        match meaning(error, closed=closed):
+            case "lost":
+                connection.invalidate(error)
+                raise _ConnectionLost(str(error)) from error
+            case "away":
+                raise DatabaseUnavailable(str(error)) from error
+        raise DBAPIError(statement, None, error, hide_parameters=True) from error
 
 
 def _refuse_closed(connection: Any, _: ConnectionPoolEntry, __: object) -> None:  # noqa: ANN401 - the dialect's

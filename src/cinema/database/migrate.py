@@ -12,7 +12,16 @@ from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect, selec
 
 from cinema.database.tables import SCHEMA, metadata
 
-__all__ = ["contents", "head", "is_current", "lacks_tables", "migrate", "revision", "upgrade"]
+__all__ = [
+    "contents",
+    "head",
+    "is_current",
+    "lacks_tables",
+    "migrate",
+    "revision",
+    "take_turn",
+    "upgrade",
+]
 
 _VERSION = Table("alembic_version", MetaData(schema=SCHEMA), Column("version_num", Text))  # Alembic's own
 _SCRIPTS = Path(__file__).with_name("migrations")
@@ -60,14 +69,22 @@ def contents(connection: Connection) -> Literal["empty", "another", "older", "wh
 
 def migrate(connection: Connection) -> bool:
     """Upgrade to the newest revision in the caller's transaction; tell whether there was anything to do."""
+    take_turn(connection)
     if connection.dialect.name == "postgresql":
-        # Services may be started side by side: the second waits here and then finds nothing to do.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
     if is_current(connection):
         return False
     upgrade(connection)
     return True
+
+
+def take_turn(connection: Connection) -> None:
+    """Let one transaction at a time make the tables, or fill an empty catalogue; SQLite has one writer anyway.
+
+    Processes may be started side by side: the second waits here, and then finds nothing to do.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def upgrade(connection: Connection, to: str = "head") -> None:
