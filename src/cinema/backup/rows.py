@@ -21,6 +21,7 @@ from cinema.database.bulk import fill, quiet
 from cinema.database.columns import Instant
 from cinema.database.records import records
 from cinema.database.tables import change_log, change_log_mark, change_log_pruned, meme, metadata
+from cinema.faults import of_disk
 
 __all__ = ["TABLES", "amend", "export", "file_of", "holds_data", "memes_now", "pictures_in", "put_back"]
 
@@ -51,11 +52,15 @@ def _write(connection: Connection, table: Table, file: Path) -> int:
 
 
 def _pack(file: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write rows, and return how many; the same rows make the same file."""
+    """Write rows, and return how many; the same rows make the same file. Raises `Fault` for its disk."""
     count = 0
-    with file.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as packed:  # without a moment in its head
-        for count, row in enumerate(rows, 1):  # noqa: B007 - the last one is the answer
-            packed.write(json.dumps(row, default=str, ensure_ascii=False).encode() + b"\n")
+    try:
+        # Without a moment in its head.
+        with file.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as packed:
+            for count, row in enumerate(rows, 1):  # noqa: B007 - the last one is the answer
+                packed.write(json.dumps(row, default=str, ensure_ascii=False).encode() + b"\n")
+    except OSError as error:  # not the database's, which would be taken for away
+        raise of_disk(error, "DIR", file) from error
     return count
 
 

@@ -17,6 +17,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, select
 from typer.testing import CliRunner
 
+from cinema.backup import rows
 from cinema.backup.manifest import BackupRefused, digest_of, read_manifest
 from cinema.backup.restore import restore
 from cinema.backup.rows import TABLES, file_of, holds_data, pictures_in
@@ -464,6 +465,22 @@ def test_a_database_that_cannot_be_read_is_told_as_everywhere(
     assert "is damaged" in said[0].stderr
     assert "refuses this user or password" in said[1].stderr
     assert [*(tmp_path / "backup").iterdir()] == []
+
+
+def test_a_disk_that_cannot_take_a_table_is_not_told_as_a_database_that_is_away(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, catalogue_url: str
+) -> None:
+    """Issue 15.5: 74 and the disk of the backup; it said that the database does not answer."""
+    settings = place(tmp_path / "source", database_url=catalogue_url)
+    asyncio.run(filled(settings, films, memes=0) if "postgres" in catalogue_url else sown(settings))
+    monkeypatch.setenv("DATABASE_URL", catalogue_url)
+    monkeypatch.setattr(rows, "file_of", lambda _: "../../full")
+    (tmp_path / "full").symlink_to("/dev/full")
+
+    done = CliRunner().invoke(app, ["backup", str(tmp_path / "a" / "backup")])
+
+    assert (done.exit_code, done.stderr.count("\n")) == (74, 1)
+    assert done.stderr.startswith("cinema: DIR: the disk that ")
 
 
 async def test_nobody_else_reads_a_backup_in_a_folder_that_was_there(films: Path, tmp_path: Path) -> None:
