@@ -25,7 +25,7 @@ from obstore.store import LocalStore, S3Store
 from cinema.checks import refusal
 from cinema.services.frame import Outage
 from cinema.services.lateness import told_when_late
-from cinema.services.media.causes import why
+from cinema.services.media.causes import SKEWED, why
 from cinema.services.media.names import is_name
 from cinema.settings import Settings, SettingsError
 
@@ -231,9 +231,11 @@ class Local(Objects):
 
 
 def _fault_of(said: str, bucket: str | None) -> str | None:
-    """Return which setting an error speaks of; obstore has no classes for these answers to a list."""
+    """Return which setting an error speaks of, if it does; obstore has no classes for these answers to a list."""
     if "<Code>NoSuchBucket</Code>" in said:
         return f"MEDIA_S3_BUCKET: there is no bucket {bucket!r}; create it first"
+    if SKEWED in said:  # a clock comes right by itself
+        return None
     if "403 Forbidden" in said or "401 Unauthorized" in said:
         return f"MEDIA_S3_ACCESS_KEY, MEDIA_S3_SECRET_KEY: the bucket {bucket!r} is not for them"
     return None
