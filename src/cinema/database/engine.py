@@ -10,6 +10,7 @@ aiosqlite. So `sqlite+aiosqlite://` in a setting names the file, and the standar
 Reads run without a transaction; `write` runs inside one. SQLite has one writer: its transactions begin
 IMMEDIATE, so that two writers wait for each other at the door instead of failing half way. The schema
 `content` exists on PostgreSQL only; on SQLite it is translated away. Nothing connects before first use.
+Transactions of PostgreSQL are READ COMMITTED, which the writers of memes and the log of changes count on.
 """
 
 import asyncio
@@ -145,6 +146,8 @@ class PostgresDatabase:
         query, arguments = arguments_of(url.query)
         self._engine = create_async_engine(
             url.set(query=query),
+            # What waits for another's end wants to see what that one did, whatever is usual in this database.
+            isolation_level="READ COMMITTED",
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
