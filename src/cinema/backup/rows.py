@@ -6,6 +6,7 @@ database that was restored says in its log that everything may have changed, and
 
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -28,6 +29,7 @@ __all__ = ["TABLES", "amend", "export", "file_of", "holds_data", "memes_now", "p
 _OWN: Final = frozenset({change_log.name, change_log_mark.name, change_log_pruned.name})
 TABLES: Final[Sequence[Table]] = [one for one in metadata.sorted_tables if one.name not in _OWN]
 _PORTION: Final = 2_000
+_NO_TEXT: Final = "Could not decode"  # how Python's driver of SQLite says it, with the octets behind it
 _UNREADABLE: Final = (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError)
 
 
@@ -37,18 +39,24 @@ def file_of(table: Table) -> str:
 
 
 def export(connection: Connection, folder: Path) -> Mapping[str, int]:
-    """Write every table as it is at one moment; return how many rows each has."""
+    """Write every table as it is at one moment; return how many rows each has. Raises `Fault`."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     return {table.name: _write(connection, table, folder / file_of(table)) for table in TABLES}
 
 
 def _write(connection: Connection, table: Table, file: Path) -> int:
-    result = connection.execution_options(yield_per=_PORTION).execute(
-        select(table).order_by(*table.primary_key)
-    )
     names = [*table.columns.keys()]
-    return _pack(file, (dict(zip(names, row, strict=True)) for row in result))
+    statement = select(table).order_by(*table.primary_key)
+    try:
+        result = connection.execution_options(yield_per=_PORTION).execute(statement)
+        return _pack(file, (dict(zip(names, row, strict=True)) for row in result))
+    except (ValueError, OverflowError, OperationalError) as error:
+        if isinstance(error, OperationalError) and _NO_TEXT not in str(error.orig):
+            raise
+        # Another program has written it; it is not shown.
+        line = f"table {table.name} holds a date or a text that cannot be read"
+        raise BackupRefused(f"DATABASE_URL: {line}", os.EX_DATAERR) from None
 
 
 def _pack(file: Path, rows: Iterable[Mapping[str, Any]]) -> int:
