@@ -299,16 +299,13 @@ def restore(
 def _kept(settings: "Settings", folder: Path) -> Iterator[None]:
     """Say in one line why nothing was backed up, or put back."""
     from cinema.checks import sqlite_file
-    from cinema.database import DatabaseUnavailable
-    from cinema.database.faults import of_database
+    from cinema.database.faults import reached
     from cinema.faults import Fault, of_disk
     from cinema.services.frame import Outage
 
-    with _told():
+    with _told(), reached(sqlite_file(settings)):
         try:
             yield
-        except DatabaseUnavailable as error:
-            raise of_database(error, sqlite_file(settings)) from error
         except Outage as error:
             line = "MEDIA_STORE: the store of pictures does not answer"
             raise Fault(line, os.EX_UNAVAILABLE) from error

@@ -1,15 +1,20 @@
 """The command line: light to start, and plain about what it refuses."""
 
+import asyncio
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import create_engine
 
 from cinema import __version__
-from cinema.database.migrate import upgrade
+from cinema.database import open_database
+from cinema.database.migrate import migrate, upgrade
 from tests.servers import free_port
 
 HEAVY = ("fastapi", "pydantic", "sqlalchemy", "alembic", "uvicorn", "cinema.settings")
@@ -69,6 +74,40 @@ def test_e8_seeding_a_database_of_an_older_release_says_the_same(tmp_path: Path)
 
     assert (done.returncode, done.stdout) == (78, "")
     assert "cinema migrate" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["migrate", "backup backup"])
+def test_e8_a_database_of_a_newer_release_is_said_to_be_one(tmp_path: Path, command: str) -> None:
+    """E8: a release that is put back after a migration was told to migrate, and that ended in a traceback."""
+    cinema(tmp_path, "migrate")
+    with closing(sqlite3.connect(tmp_path / "data/cinema.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+        connection.commit()
+
+    done = cinema(tmp_path, *command.split())
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
+    assert done.stderr.startswith("cinema: DATABASE_URL: its tables are of a newer release (9999; this one")
+
+
+@pytest.mark.parametrize("command", ["seed", "backup backup", "etl", "sweep"])
+async def test_t15_what_a_user_of_the_database_may_not_do_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database_url: str, command: str
+) -> None:
+    """T15, issue 16: it answers, so it is not away; a page of traceback showed the statement."""
+    somebody = f"somebody_{uuid4().hex}"
+    database = open_database(database_url, 1)
+    try:
+        await database.write(migrate)
+        await database.write(lambda connection: connection.exec_driver_sql(f"CREATE ROLE {somebody} LOGIN"))
+    finally:
+        await database.close()
+    monkeypatch.setenv("DATABASE_URL", database_url.replace("postgres@", f"{somebody}@"))
+
+    done = await asyncio.to_thread(cinema, tmp_path, *command.split())
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (78, "", 1)
+    assert done.stderr.startswith("cinema: DATABASE_URL: this user may not do that in the database; grant it")
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,10 @@ async def put_all(store: Objects, names: Collection[str], folder: Path) -> None:
 
 async def _fetch(store: Objects, name: str, file: Path) -> bool:
     size = await store.size(name)
-    if size is None:
+    stream = None if size is None else await store.read(name, 0, size)
+    if stream is None:
         return False
-    stream = await store.read(name, 0, size)
-    body = b"" if stream is None else b"".join([piece async for piece in stream])
-    if len(body) != size:  # it went while it was read
-        return False
+    body = b"".join([piece async for piece in stream])
     whole = file.with_name(f".{file.name}")
     await asyncio.to_thread(whole.write_bytes, body)
     whole.replace(file)

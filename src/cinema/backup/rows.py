@@ -6,6 +6,7 @@ database that was restored says in its log that everything may have changed, and
 
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -21,12 +22,14 @@ from cinema.database.bulk import fill, quiet
 from cinema.database.columns import Instant
 from cinema.database.records import records
 from cinema.database.tables import change_log, change_log_mark, change_log_pruned, meme, metadata
+from cinema.faults import of_disk
 
 __all__ = ["TABLES", "amend", "export", "file_of", "holds_data", "memes_now", "pictures_in", "put_back"]
 
 _OWN: Final = frozenset({change_log.name, change_log_mark.name, change_log_pruned.name})
 TABLES: Final[Sequence[Table]] = [one for one in metadata.sorted_tables if one.name not in _OWN]
 _PORTION: Final = 2_000
+_NO_TEXT: Final = "Could not decode"  # how Python's driver of SQLite says it, with the octets behind it
 _UNREADABLE: Final = (OSError, EOFError, zlib.error, ValueError, TypeError, KeyError, AttributeError)
 
 
@@ -36,26 +39,36 @@ def file_of(table: Table) -> str:
 
 
 def export(connection: Connection, folder: Path) -> Mapping[str, int]:
-    """Write every table as it is at one moment; return how many rows each has."""
+    """Write every table as it is at one moment; return how many rows each has. Raises `Fault`."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
     return {table.name: _write(connection, table, folder / file_of(table)) for table in TABLES}
 
 
 def _write(connection: Connection, table: Table, file: Path) -> int:
-    result = connection.execution_options(yield_per=_PORTION).execute(
-        select(table).order_by(*table.primary_key)
-    )
     names = [*table.columns.keys()]
-    return _pack(file, (dict(zip(names, row, strict=True)) for row in result))
+    statement = select(table).order_by(*table.primary_key)
+    try:
+        result = connection.execution_options(yield_per=_PORTION).execute(statement)
+        return _pack(file, (dict(zip(names, row, strict=True)) for row in result))
+    except (ValueError, OverflowError, OperationalError) as error:
+        if isinstance(error, OperationalError) and _NO_TEXT not in str(error.orig):
+            raise
+        # Another program has written it; it is not shown.
+        line = f"table {table.name} holds a date or a text that cannot be read"
+        raise BackupRefused(f"DATABASE_URL: {line}", os.EX_DATAERR) from None
 
 
 def _pack(file: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write rows, and return how many; the same rows make the same file."""
+    """Write rows, and return how many; the same rows make the same file. Raises `Fault` for its disk."""
     count = 0
-    with file.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as packed:  # without a moment in its head
-        for count, row in enumerate(rows, 1):  # noqa: B007 - the last one is the answer
-            packed.write(json.dumps(row, default=str, ensure_ascii=False).encode() + b"\n")
+    try:
+        # Without a moment in its head.
+        with file.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, 0) as packed:
+            for count, row in enumerate(rows, 1):  # noqa: B007 - the last one is the answer
+                packed.write(json.dumps(row, default=str, ensure_ascii=False).encode() + b"\n")
+    except OSError as error:  # not the database's, which would be taken for away
+        raise of_disk(error, "DIR", file) from error
     return count
 
 

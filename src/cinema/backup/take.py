@@ -26,7 +26,7 @@ from cinema.backup.pictures import fetched
 from cinema.backup.rows import TABLES, amend, export, file_of, memes_now, pictures_in
 from cinema.checks import sqlite_file
 from cinema.database import DatabaseUnavailable, open_database
-from cinema.database.migrate import head, is_current
+from cinema.database.migrate import head, is_current, validate_not_newer
 from cinema.services.media.store import objects_of
 from cinema.settings import Settings
 
@@ -41,6 +41,7 @@ async def take(settings: Settings, folder: Path) -> BackupManifest:
 
     Raises:
         BackupRefused: the folder holds something, or the database has not the tables of this release.
+        Fault: the tables are of a newer release, or the folder's disk is full.
         DatabaseUnavailable, Outage: the database or the store does not answer.
 
     """
@@ -139,6 +140,7 @@ def _keep_only(folder: Path, names: Collection[str]) -> None:
 async def _exported(url: str, folder: Path, *, write: bool) -> Mapping[str, int]:
     database = open_database(url, 1)
     try:
+        await database.read(validate_not_newer)
         if not await database.read(is_current):
             raise BackupRefused("DATABASE_URL: the tables are not of this release; cinema migrate")
         # A transaction, where a moment is one of the server's; it changes nothing.

@@ -5,6 +5,7 @@ from sqlalchemy import Connection, exists, select
 from cinema.data.films import read_films
 from cinema.data.synthetic import synthetic_films
 from cinema.database.bulk import fill, quiet
+from cinema.database.migrate import take_turn
 from cinema.database.tables import film_work, genre, person
 
 __all__ = ["has_catalogue", "sow_films"]
@@ -21,6 +22,7 @@ def sow_films(connection: Connection, films: int | None = None) -> int:
 
     A catalogue that holds anything is somebody's, and stays as it is.
     """
+    take_turn(connection)
     if has_catalogue(connection):
         return 0
     with quiet(connection):

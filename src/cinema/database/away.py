@@ -18,8 +18,11 @@ Meaning: TypeAlias = Literal["lost", "away", "fault"]
 _FOREIGN = ""  # no error of the dialect's
 # connection exception; shutdown by an operator, after a crash, or start under way; system error
 _LOST = ("08", "57P", "58")
-# read-only for now (a standby); rolled back for another's sake; no resources; a lock or a statement that took too long
-_AWAY = ("25006", "40", "53", "55P03", "57014")
+# read-only for now (a standby); rolled back for another's sake; no resources; a lock or a statement that took too long;
+# a page or an index that is damaged
+_AWAY = ("25006", "40", "53", "55P03", "57014", "XX001", "XX002")
+# Prepared before somebody changed its table: SQLAlchemy forgets all that it has prepared, and another connection does.
+_PREPARED = "InvalidCachedStatementError"
 _UNREADABLE = (ValueError, ArithmeticError)  # a text that is no UTF-8, a date beyond ours
 _OURS = (AttributeError, TypeError)  # an argument that cannot be sent
 _SQLITE_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -27,7 +30,7 @@ _SQLITE_BROKEN = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 def meaning(error: BaseException, *, closed: bool) -> Meaning:
     """Return what an error of PostgreSQL's driver means; `closed` says that the driver has closed the connection."""
-    if closed:
+    if closed or type(error).__name__ == _PREPARED:
         return "lost"
     code: str | None = getattr(error, "sqlstate", _FOREIGN)
     if code == _FOREIGN:

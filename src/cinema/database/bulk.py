@@ -18,6 +18,7 @@ from sqlalchemy import Connection, insert
 
 from cinema.data.rows import COLUMNS, Row, Rows, Value
 from cinema.database.columns import instant_text
+from cinema.database.engine import refusals_of_driver
 from cinema.database.tables import SCHEMA, change_log, metadata
 
 __all__ = ["fill", "quiet"]
@@ -101,7 +102,8 @@ def _text(value: Value) -> Value:
 
 def _copy(connection: Connection, table: str, rows: list[Row]) -> None:
     copy: Callable[[Any], Any] = partial(_copied, table=table, rows=rows)
-    connection.connection.dbapi_connection.run_async(copy)  # type: ignore[union-attr]
+    with refusals_of_driver(connection, f"COPY {table}"):
+        connection.connection.dbapi_connection.run_async(copy)  # type: ignore[union-attr]
 
 
 async def _copied(driver: Any, table: str, rows: list[Row]) -> None:  # noqa: ANN401 - asyncpg's connection

@@ -18,11 +18,15 @@ _STATES: Final = {
     "57P03": "is starting up or shutting down",
     "57014": "not answering in time",
     "25006": "can only be read",
+    "40": "undid a change that met another one",
+    "55P03": "a lock was not free in time",
     "42501": "does not let this user do that",
     "28": "refuses this user or password",
     "3D": "has no database of this name",
     "57P": "was shut down",
     "58": "its disk fails",
+    "XX00": "its data is damaged",
+    "0A000": "its tables were changed meanwhile",
     "08": "closed the connection",
 }
 _SQLITE: Final = {

@@ -50,4 +50,6 @@ class Instant(TypeDecorator[datetime]):
         """Read a moment in UTC."""
         if value is None:
             return None
-        return (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        # asyncpg keeps the first and the last moment as -infinity and infinity, and returns them without a zone.
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -10,6 +10,7 @@ aiosqlite. So `sqlite+aiosqlite://` in a setting names the file, and the standar
 Reads run without a transaction; `write` runs inside one. SQLite has one writer: its transactions begin
 IMMEDIATE, so that two writers wait for each other at the door instead of failing half way. The schema
 `content` exists on PostgreSQL only; on SQLite it is translated away. Nothing connects before first use.
+Transactions of PostgreSQL are READ COMMITTED, which the writers of memes and the log of changes count on.
 """
 
 import asyncio
@@ -43,6 +44,7 @@ __all__ = [
     "SqliteDatabase",
     "open_database",
     "outages",
+    "refusals_of_driver",
 ]
 
 T = TypeVar("T")
@@ -144,6 +146,8 @@ class PostgresDatabase:
         query, arguments = arguments_of(url.query)
         self._engine = create_async_engine(
             url.set(query=query),
+            # What waits for another's end wants to see what that one did, whatever is usual in this database.
+            isolation_level="READ COMMITTED",
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=_CONNECT_SECONDS,
@@ -237,6 +241,28 @@ def _judge(context: ExceptionContext) -> None:
             raise _ConnectionLost(str(error)) from error
         case "away":
             raise DatabaseUnavailable(str(error)) from error
+
+
+@contextmanager
+def refusals_of_driver(connection: Connection, statement: str) -> Iterator[None]:
+    """Turn what PostgreSQL's driver says by itself, past SQLAlchemy, into what it would have become there.
+
+    Raises:
+        DatabaseUnavailable: an outage; a connection that was lost is given up.
+        DBAPIError: a fault of the statement or of its rows, named in place of these.
+
+    """
+    try:
+        yield
+    except Exception as error:
+        closed = connection.connection.driver_connection.is_closed()  # type: ignore[union-attr]
+        match meaning(error, closed=closed):
+            case "lost":
+                connection.invalidate(error)
+                raise _ConnectionLost(str(error)) from error
+            case "away":
+                raise DatabaseUnavailable(str(error)) from error
+        raise DBAPIError(statement, None, error, hide_parameters=True) from error
 
 
 def _refuse_closed(connection: Any, _: ConnectionPoolEntry, __: object) -> None:  # noqa: ANN401 - the dialect's

@@ -7,17 +7,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sqlalchemy.exc import DBAPIError
+
 from cinema.database.causes import causes_of, is_no_postgres
 from cinema.database.engine import DatabaseUnavailable
 from cinema.faults import Fault, of_disk, of_sqlite
 
-__all__ = ["of_database", "reached"]
+__all__ = ["of_database", "of_refusal", "reached"]
 
 # By the class and code of PostgreSQL's errors (its manual, appendix A).
 _STATES = {
     "28": "the database refuses this user or password",
     "3D": "the server has no database of this name; create it first",
-    "42501": "this user may not do that in the database; grant it CREATE",
+    "42501": "this user may not do that in the database; grant it CREATE, and its tables",
 }
 
 
@@ -28,6 +30,11 @@ def reached(file: Path | None) -> Iterator[None]:
         yield
     except DatabaseUnavailable as error:
         raise of_database(error, file) from error
+    except DBAPIError as error:
+        known = of_refusal(error, file)
+        if known is None:
+            raise
+        raise known from error
     except OSError as error:  # its folder
         raise of_disk(error, "DATABASE_URL", error.filename or file) from error
 
@@ -35,9 +42,15 @@ def reached(file: Path | None) -> Iterator[None]:
 def of_database(error: BaseException, file: Path | None = None) -> Fault:
     """Return what keeps a database from being used, from the first cause that says so; `file` is SQLite's."""
     causes = causes_of(error)
-    told = next(filter(None, (_told(one, file) for one in causes)), None)
     kind = type(causes[-1] if len(causes) == 1 else causes[1]).__name__
-    return told or Fault(f"DATABASE_URL: the database does not answer ({kind})", os.EX_UNAVAILABLE)
+    return of_refusal(error, file) or Fault(
+        f"DATABASE_URL: the database does not answer ({kind})", os.EX_UNAVAILABLE
+    )
+
+
+def of_refusal(error: BaseException, file: Path | None = None) -> Fault | None:
+    """Return what a database that answers has against its user; None for a fault of the statement."""
+    return next(filter(None, (_told(one, file) for one in causes_of(error))), None)
 
 
 def _told(error: BaseException, file: Path | None) -> Fault | None:

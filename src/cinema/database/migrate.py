@@ -11,8 +11,19 @@ from typing import Literal
 from sqlalchemy import Column, Connection, MetaData, Table, Text, inspect, select, text
 
 from cinema.database.tables import SCHEMA, metadata
+from cinema.faults import Fault
 
-__all__ = ["contents", "head", "is_current", "lacks_tables", "migrate", "revision", "upgrade"]
+__all__ = [
+    "contents",
+    "head",
+    "is_current",
+    "lacks_tables",
+    "migrate",
+    "revision",
+    "take_turn",
+    "upgrade",
+    "validate_not_newer",
+]
 
 _VERSION = Table("alembic_version", MetaData(schema=SCHEMA), Column("version_num", Text))  # Alembic's own
 _SCRIPTS = Path(__file__).with_name("migrations")
@@ -38,6 +49,14 @@ def is_current(connection: Connection) -> bool:
     return revision(connection) == head()
 
 
+def validate_not_newer(connection: Connection) -> None:
+    """Raise `Fault` where a newer release has made the tables: there is no way back from its revision."""
+    found = revision(connection)
+    if found is not None and found > head():
+        line = f"its tables are of a newer release ({found}; this one has {head()})"
+        raise Fault(f"DATABASE_URL: {line}; run that one, or restore a backup of before")
+
+
 def lacks_tables(connection: Connection) -> bool:
     """Tell whether any of cinema's tables is missing, whichever revision made the others."""
     schema = None if connection.dialect.name == "sqlite" else SCHEMA
@@ -59,15 +78,29 @@ def contents(connection: Connection) -> Literal["empty", "another", "older", "wh
 
 
 def migrate(connection: Connection) -> bool:
-    """Upgrade to the newest revision in the caller's transaction; tell whether there was anything to do."""
+    """Upgrade to the newest revision in the caller's transaction; tell whether there was anything to do.
+
+    Raises:
+        Fault: the tables are of a newer release.
+
+    """
+    take_turn(connection)
     if connection.dialect.name == "postgresql":
-        # Services may be started side by side: the second waits here and then finds nothing to do.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
     if is_current(connection):
         return False
+    validate_not_newer(connection)
     upgrade(connection)
     return True
+
+
+def take_turn(connection: Connection) -> None:
+    """Let one transaction at a time make the tables, or fill an empty catalogue; SQLite has one writer anyway.
+
+    Processes may be started side by side: the second waits here, and then finds nothing to do.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
 def upgrade(connection: Connection, to: str = "head") -> None:

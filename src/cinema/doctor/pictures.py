@@ -11,6 +11,7 @@ from obstore.exceptions import BaseError
 from cinema.doctor.asking import SECONDS, asked
 from cinema.doctor.clocks import Clocks
 from cinema.doctor.finding import Finding
+from cinema.services.media.causes import SKEWED
 from cinema.services.media.store import S3
 from cinema.settings import Settings
 
@@ -57,6 +58,11 @@ def _refused(said: str, bucket: str | None) -> Finding:
     if "NoSuchBucket" in said:
         return Finding(
             _NAME, "missing", f"there is no bucket {bucket!r}", "Create it, or correct MEDIA_S3_BUCKET."
+        )
+    if SKEWED in said:
+        remedy = "Let both take the time from the network (chrony, systemd-timesyncd)."
+        return Finding(
+            _NAME, "clock_off", "it takes no request with the time of this machine's clock", remedy
         )
     if any(one in said for one in _KEYS):
         remedy = "Correct MEDIA_S3_ACCESS_KEY and MEDIA_S3_SECRET_KEY, or give them the bucket."

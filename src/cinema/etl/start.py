@@ -8,7 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cinema.checks import check_database, check_index, sqlite_file
 from cinema.database import open_database
-from cinema.database.faults import reached
+from cinema.database.faults import of_refusal, reached
 from cinema.database.migrate import contents
 from cinema.etl.run import run
 from cinema.faults import Fault, of_disk
@@ -44,7 +44,7 @@ def filled(settings: Settings, *, watch: bool, anew: bool) -> None:
     except SQLAlchemyError as error:
         with reached(file):
             found = asyncio.run(_contents(settings))
-        raise Fault(f"DATABASE_URL: {_LACKS[found]}") from error
+        raise of_refusal(error, file) or Fault(f"DATABASE_URL: {_LACKS[found]}") from error
     except OSError as error:
         raise of_disk(error, "SEARCH_ETL_STATE, SEARCH_DIR", error.filename or os.curdir) from error
 

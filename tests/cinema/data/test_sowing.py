@@ -1,5 +1,6 @@
 """The first films of a catalogue, on SQLite and PostgreSQL."""
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -99,3 +100,28 @@ async def test_postgres_knows_at_once_how_much_there_is(database_url: str) -> No
         await database.close()
 
     assert {"film_work", "genre", "person", "genre_film_work", "person_film_work"} <= known
+
+
+async def test_who_seeds_an_empty_catalogue_at_the_same_time_waits_and_finds_it_full(
+    database_url: str,
+) -> None:
+    """E8: two machines may start on one server: the second fell over the rows of the first."""
+    began, opened = asyncio.Event(), open_database(database_url)
+    await opened.write(migrate)
+
+    def slowly(connection: Connection) -> int:
+        added = sow_films(connection, films=3)
+        began.set()
+        connection.exec_driver_sql("SELECT pg_sleep(0.3)")
+        return added
+
+    async def late() -> int:
+        await began.wait()
+        return await opened.write(partial(sow_films, films=3))
+
+    try:
+        added = await asyncio.gather(opened.write(slowly), late())
+    finally:
+        await opened.close()
+
+    assert added == [3, 0]

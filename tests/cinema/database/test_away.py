@@ -31,6 +31,8 @@ dbapi: Any = AsyncAdapt_asyncpg_dbapi(asyncpg)  # type: ignore[no-untyped-call]
         ("40001", "away"),  # could not serialize access
         ("40P01", "away"),  # deadlock detected
         ("55P03", "away"),  # lock not available
+        ("XX001", "away"),  # data corrupted
+        ("XX002", "away"),  # index corrupted
         ("42601", "fault"),  # syntax error
         ("42P01", "fault"),  # no such table
         ("42501", "fault"),  # permission denied

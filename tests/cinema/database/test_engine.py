@@ -70,6 +70,37 @@ async def test_two_starts_at_once_migrate_once(url: str) -> None:
     assert sorted(changed) == [False, True]
 
 
+async def test_f3_a_table_that_is_changed_under_what_was_prepared_of_it_is_no_fault_of_ours(
+    database_url: str,
+) -> None:
+    """F3: a migration while services run; a read is asked again, a write is 503 once, and both were 500."""
+    database = open_database(database_url, 1)
+    await database.write(migrate)
+    anybody = select(user)
+
+    def prepared(connection: Connection) -> int:
+        return len(connection.execute(anybody).all())
+
+    async def changed(kind: str) -> None:
+        other = open_database(database_url, 1)
+        await other.write(
+            lambda made: made.exec_driver_sql(f'ALTER TABLE content."user" ALTER id TYPE {kind}')
+        )
+        await other.close()
+
+    try:
+        await database.write(prepared)
+        await changed("varchar(200)")
+        assert await database.read(prepared) == 0
+        await database.write(prepared)
+        await changed("text")
+        with pytest.raises(DatabaseUnavailable):
+            await database.write(prepared)
+        assert await database.write(prepared) == 0
+    finally:
+        await database.close()
+
+
 async def test_whoever_comes_to_a_new_file_while_another_writes_it_waits(tmp_path: Path) -> None:
     """Services started side by side: SQLite changes no journal meanwhile, and refuses at once, time-out or not."""
     first = sqlite3.connect(tmp_path / "cinema.db", isolation_level=None, check_same_thread=False)

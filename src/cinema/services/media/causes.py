@@ -8,7 +8,9 @@ from typing import Final
 
 from stagedoor.errors import Reason
 
-__all__ = ["why"]
+__all__ = ["SKEWED", "why"]
+
+SKEWED: Final = "RequestTimeTooSkewed"  # S3 allows a quarter of an hour, and says 403 beyond
 
 # The first that is found counts.
 _KINDS: Final[tuple[tuple[str, Reason, str], ...]] = (
@@ -25,6 +27,7 @@ _KINDS: Final[tuple[tuple[str, Reason, str], ...]] = (
     (r"kind: PermissionDenied", "unavailable", "its folder may not be used by this user"),
     (r"NotADirectory|kind: NotFound", "unavailable", "its folder is not there"),
     (r"NoSuchBucket", "unavailable", "has no bucket of this name"),
+    (SKEWED, "unavailable", "its clock and ours are too far apart for its signatures"),
     (r"status: 40[13]\b|PermissionDenied \{|Unauthenticated \{", "unavailable", "refuses our keys"),
     (r"status: (?P<status>\d{3})", "unavailable", "answered {status}"),
     (

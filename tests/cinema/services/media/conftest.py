@@ -1,7 +1,10 @@
 """The media service over each kind of store."""
 
+import asyncio
 import io
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import obstore
@@ -29,6 +32,34 @@ def of_s3(url: str, bucket: str = S3_BUCKET) -> dict[str, str]:
         "media_s3_access_key": S3_KEY,
         "media_s3_secret_key": S3_SECRET,
     }
+
+
+@asynccontextmanager
+async def answering(answers: Mapping[str, tuple[int, bytes, int]]) -> AsyncIterator[str]:
+    """Give the address of a store that has one answer for each method: status, octets, and the length it says."""
+    asking: dict[asyncio.StreamWriter, asyncio.Task[object] | None] = {}
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asking[writer] = asyncio.current_task()
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                status, octets, length = answers[head.partition(" ")[0]]
+                whole = re.search(r"range: bytes=0-(\d+)", head)
+                fields = f"content-range: bytes 0-{whole[1]}/{int(whole[1]) + 1}\r\n" if whole else ""
+                fields += 'etag: "a"\r\nlast-modified: Mon, 05 Jan 2026 10:00:00 GMT\r\n'
+                writer.write(
+                    f"HTTP/1.1 {status} x\r\ncontent-length: {length}\r\n{fields}\r\n".encode() + octets
+                )
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for writer in asking:
+            writer.close()
+        await asyncio.gather(*filter(None, asking.values()))
 
 
 def emptied(url: str) -> None:

@@ -15,7 +15,17 @@ from cinema.settings import Settings
 from tests.cinema.pictures import drawn
 from tests.cinema.pictures.drawn import FORMATS, TYPES
 from tests.cinema.services.asking import Asker, started
-from tests.cinema.services.media.conftest import AUTHORIZED, form, get, names, posted, upload
+from tests.cinema.services.media.conftest import (
+    AUTHORIZED,
+    TOKEN,
+    answering,
+    form,
+    get,
+    names,
+    of_s3,
+    posted,
+    upload,
+)
 
 NAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(png|jpg|webp|gif)")
 UNKNOWN = "3d8d9bf5-0d90-4353-88ba-4ccc5d2c07ff.png"
@@ -350,3 +360,31 @@ async def test_objects_that_vanish_are_none(settings: Settings) -> None:
     assert await objects.size(UNKNOWN) is None
     assert await objects.read(UNKNOWN, 0, 10) is None
     await objects.delete(UNKNOWN)
+
+
+async def test_a_picture_that_is_removed_while_it_is_handed_out_comes_whole(tmp_path: Path) -> None:
+    """Contract 6: a name means the same octets; it was cut off, and a backup that met that failed."""
+    store, octets = objects_of(Settings(media_dir=tmp_path)), os.urandom(300_000)
+    await store.put(UNKNOWN, memoryview(octets))
+    stream = await store.read(UNKNOWN, 0, len(octets))
+    await store.delete(UNKNOWN)
+
+    assert stream is not None
+    assert b"".join([piece async for piece in stream]) == octets
+    assert await store.read(UNKNOWN, 0, len(octets)) is None
+
+
+async def test_f3_half_a_picture_is_an_outage_of_the_store_and_no_thumbnail_is_kept_of_it() -> None:
+    """F3: a store may answer 206 with fewer octets; of those nothing could be drawn, and that was kept."""
+    file = drawn.saved("png", drawn.noise(400, 200))
+    some = file[: len(file) // 2]
+    answers = {"HEAD": (200, b"", len(file)), "GET": (206, some, len(some))}
+    async with answering(answers) as url:
+        settings = Settings.model_validate({**of_s3(url), "media_token": TOKEN})
+        async with started(build(settings, stream=io.BytesIO())) as media:
+            half = await get(media, UNKNOWN, "?width=160")
+            answers["GET"] = (206, file, len(file))
+            whole = await get(media, UNKNOWN, "?width=160")
+
+    assert (half.status, whole.status) == (503, 200)
+    assert drawn.opened(whole.body).width == 160

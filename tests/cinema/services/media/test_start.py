@@ -1,12 +1,18 @@
 """What has to be right before the media service listens (contract 11, 16)."""
 
+import asyncio
+import time
 from pathlib import Path
 
 import pytest
 
+from cinema.doctor.clocks import Clocks
+from cinema.doctor.pictures import of_pictures
+from cinema.services.frame import Outage
 from cinema.services.media.start import validate_ready
+from cinema.services.media.store import objects_of
 from cinema.settings import Settings, SettingsError
-from tests.cinema.services.media.conftest import of_s3
+from tests.cinema.services.media.conftest import answering, of_s3
 from tests.servers import Server
 
 
@@ -54,3 +60,18 @@ def test_a_key_that_opens_nothing_is_named_and_not_shown(s3: Server) -> None:
 def test_a_store_that_does_not_answer_yet_keeps_nothing_from_starting() -> None:
     """In a container set everything starts at once; /health says how it is."""
     validate_ready(Settings.model_validate(of_s3("http://127.0.0.1:1")), "127.0.0.1")
+
+
+async def test_a_clock_that_a_store_does_not_believe_keeps_nothing_from_starting() -> None:
+    """Issue 16: it comes right by itself; the line named the keys, which are the right ones."""
+    said = b"<Error><Code>RequestTimeTooSkewed</Code></Error>"
+    async with answering({"GET": (403, said, len(said))}) as url:
+        settings = Settings.model_validate(of_s3(url))
+
+        await asyncio.to_thread(validate_ready, settings, "127.0.0.1")
+        found = await of_pictures(settings, Clocks(time.time))
+        with pytest.raises(Outage) as told:
+            await objects_of(settings).check()
+
+    assert told.value.why[1] == "its clock and ours are too far apart for its signatures"
+    assert [one.kind for one in found] == ["clock_off"]

@@ -11,10 +11,12 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from cinema.cli import app
 from cinema.database import Database, DatabaseUnavailable, open_database
+from cinema.database.migrate import migrate
 from cinema.database.tables import media_cleanup, media_taken, meme
 from cinema.services.memes import app as memes_app
 from cinema.services.memes import changes
@@ -214,6 +216,35 @@ async def test_a_sweep_waits_for_a_create_that_is_about_to_commit(
     assert await take is False
     assert waits or memes_url.startswith("sqlite")
     assert await database.read(outbox) == []
+
+
+async def test_a_sweep_sees_what_it_waited_for_where_a_database_is_used_to_other_transactions(
+    database_url: str,
+) -> None:
+    """Changes, theory: by a snapshot of before, the picture of a meme that is there was put into the outbox."""
+    image, inside = name(), asyncio.Event()
+    owner = open_database(database_url, 1)
+    await owner.write(migrate)
+    usual = "ALTER DATABASE {} SET default_transaction_isolation = 'repeatable read'"
+    await owner.write(
+        lambda connection: connection.exec_driver_sql(usual.format(make_url(database_url).database))
+    )
+    await owner.close()
+    opened = open_database(database_url, 2)
+
+    def creating(connection: Connection) -> None:
+        changes.create(connection, row(image))
+        inside.set()
+        connection.exec_driver_sql("SELECT pg_sleep(0.3)")
+
+    create = asyncio.create_task(opened.write(creating))
+    await inside.wait()
+    taken = await opened.write(partial(changes.take_unused, name=image, now=NOW))
+    await create
+    left = await opened.read(outbox)
+    await opened.close()
+
+    assert (taken, left) == (False, [])
 
 
 async def test_a_failed_commit_removes_the_upload(
