@@ -44,7 +44,7 @@ _SAFE: Final = frozenset({"GET", "HEAD"})
 
 
 class Passing:
-    """One passage of a running gateway."""
+    """One passage of a running gateway; `kept` are fields of requests that end here beside the usual ones."""
 
     def __init__(
         self,
@@ -55,6 +55,7 @@ class Passing:
         refusals: Refusals,
         store: Store,
         wall: Callable[[], float],
+        kept: frozenset[bytes],
         codes: bool = False,
         recognises: Guarding | None = None,
     ) -> None:
@@ -64,8 +65,7 @@ class Passing:
         self.where = f"proxy {declared.path}"
         guard = declared.guard
         self.rules = Rules(self.where, guard="" if guard is None else guard.name)
-        guards = {one.header for one in (guard, declared.recognises) if one is not None}
-        self._kept_here = HOP | _CREDENTIALS | guards | {declared.subject_field}
+        self._kept_here = HOP | _CREDENTIALS | kept
         self._forwarded = frozenset(name.encode() for name in declared.service.forward.names)
         self._kept_back = OWN_ANSWER | {declared.purge_field}
         self._deadline = deadline

@@ -182,6 +182,7 @@ class Running:
                 refusals=passing,
                 store=store,
                 wall=env.clock.wall,
+                kept=blueprint.kept_fields,
                 codes=self.settings.compression,
                 recognises=None if passage.recognises is None else self.guards.of(passage.recognises),
             )

@@ -28,6 +28,7 @@ partners = ApiKeys("partners", header="X-Partner")
 app = Gateway("routes")
 files = app.service("files")
 app.proxy("/files/{name}", files, methods={"GET", "PUT"}, guard=partners)
+app.proxy("/shown/{name}", files)
 
 
 @app.get("/mine", cache=Cache(max_age=60))
@@ -118,6 +119,16 @@ async def test_t4_a_proxy_is_guarded_and_keeps_the_key_to_itself() -> None:
         assert [one.status for one in refused] == [401] * 3
         assert (asked, passed.status) == (0, 200)
         assert "x-partner" not in stage[files].asked[0].headers
+
+
+async def test_t4_a_key_ends_here_on_routes_that_are_open_too() -> None:
+    """T1, T4: a client brings its key along wherever it asks; the docs promise that credentials do not pass."""
+    async with Stage(app) as stage:
+        stage[files].says(b"x")
+        await stage.get("/shown/a", **stage.credentials(partners, "acme"), x_other="1")
+
+        assert "x-partner" not in stage[files].asked[0].headers
+        assert stage[files].asked[0].headers["x-other"] == "1"
 
 
 async def test_head_is_guarded_as_get_is_and_preflights_are_not() -> None:

@@ -20,6 +20,7 @@ def wall() -> Gateway:
     app.proxy("/memes", memes, recognises=KEYS, subject_field="X-Subject")
     app.proxy("/memes", memes, methods={"POST"}, guard=KEYS, subject_field="X-Subject")
     app.proxy("/open", memes, subject_field="X-Subject")
+    app.proxy("/plain", memes)
     return app
 
 
@@ -71,9 +72,10 @@ async def test_a_route_that_recognises_is_open_to_all_and_names_whom_it_knows(en
     ]
 
 
-async def test_a_route_without_a_guard_names_nobody(env: Env) -> None:
-    """Its field is still no client's to write."""
-    _, seen = await asked(env, "/open", "key-of-ann")
+@pytest.mark.parametrize("path", ["/open", "/plain"])
+async def test_a_route_without_a_guard_names_nobody(env: Env, path: str) -> None:
+    """T3, T19: its field is still no client's to write, on a route that does not speak of it too."""
+    _, seen = await asked(env, path, "key-of-ann")
 
     assert subjects(seen) == [[]]
 
