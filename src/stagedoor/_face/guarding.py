@@ -33,7 +33,10 @@ __all__ = ["Guarding", "Visitor", "guarded", "private", "token_field", "who_of"]
 _SHARED = re.compile(rb"\s*(public|s-maxage\s*=.*|proxy-revalidate)\s*", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD"})
 _RENEWED = 2.0  # seconds
-_CLOSED = re.compile(rb"(?:^|[,\s])(private|no-store)(?:$|[,\s=])", re.IGNORECASE)
+_CLOSED = frozenset({b"private", b"no-store"})
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# What some caches obey instead of Cache-Control: those of CDNs (RFC 9213; also with a vendor's name in front), nginx.
+_TARGETED = frozenset({b"edge-control", b"surrogate-control", b"x-accel-expires"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +203,16 @@ def _subject(guarding: Guarding, scope: Scope) -> str:
 
 
 def private(fields: Headers) -> Headers:
-    """Return fields of an answer that no shared cache keeps (RFC 9111 5.2.2.7)."""
+    """Return fields of an answer that no shared cache keeps (RFC 9111 5.2.2.7), whichever field it obeys."""
+    fields = tuple(field for field in fields if not _is_targeted(field[0]))
     said = b",".join(text for name, text in fields if name == b"cache-control")
-    if _CLOSED.search(said):
+    # With fields in quotes, `private` speaks of these alone.
+    if not _CLOSED.isdisjoint(one.strip().lower() for one in _QUOTED.sub(b'""', said).split(b",")):
         return fields
     kept = [one.strip() for one in said.split(b",") if one.strip() and not _SHARED.fullmatch(one)]
     others = tuple(field for field in fields if field[0] != b"cache-control")
     return (*others, (b"cache-control", b", ".join([b"private", *kept])))
+
+
+def _is_targeted(name: bytes) -> bool:
+    return name in _TARGETED or name.endswith(b"cdn-cache-control")

@@ -107,6 +107,36 @@ async def test_no_shared_cache_keeps_what_is_behind_a_guard() -> None:
         assert passed.header("vary") == "accept, x-partner"
 
 
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("max-age=60", "private, max-age=60"),
+        ('private="x-name", max-age=60', 'private, private="x-name", max-age=60'),  # of one field alone
+        ('max-age=60, x="a, private"', 'private, max-age=60, x="a, private"'),
+        ("Private, max-age=60", "Private, max-age=60"),
+        ("no-store", "no-store"),
+        ("", "private"),
+    ],
+)
+async def test_t4_nor_one_that_obeys_another_field(said: str, left: str) -> None:
+    """T4, RFC 9213: what speaks to CDNs and nginx alone, and overrules Cache-Control there, ends here."""
+    targeted = {
+        "cdn-cache-control": "max-age=600",
+        "cloudflare-cdn-cache-control": "max-age=600",
+        "surrogate-control": "max-age=600",
+        "x-accel-expires": "600",
+    }
+    async with Stage(app) as stage:
+        stage[files].says(b"x", headers={"cache-control": said, **targeted})
+        passed = await stage.get("/files/a", **stage.credentials(partners, "acme"))
+        stage[files].says(b"x", headers=targeted)
+        shown = await stage.get("/shown/a")
+
+        assert passed.header("cache-control") == left
+        assert [passed.header(name) for name in targeted] == [""] * 4
+        assert shown.header("cdn-cache-control") == "max-age=600"  # everybody's: the service's own word
+
+
 async def test_t4_a_proxy_is_guarded_and_keeps_the_key_to_itself() -> None:
     """T1, T4: the service does not see what let somebody in, whatever field it came in."""
     async with Stage(app) as stage:
