@@ -149,6 +149,17 @@ def token_field(caller: Caller, guard: Guard, service: str) -> tuple[bytes, byte
     return b"authorization", b"Bearer " + visitor.known.token.encode()
 
 
+class _Refused(Problem):
+    """A guard's refusal on its way out of what was used without its route: its challenge and kind go along."""
+
+    def __init__(self, answer: problems.ProblemDetails, why: str) -> None:
+        super().__init__(answer.status, why)
+        self._answer = answer
+
+    def said(self) -> problems.ProblemDetails:
+        return self._answer
+
+
 async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     """Return a caller whom a guard knows, for what is used without its route; raises `Problem`: 401, 403 or 503."""
     if guarding is None:
@@ -159,7 +170,7 @@ async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     try:
         found = await guarding.visitor(caller.brought, current().deadline, caller.method)
     except Denied as denied:
-        raise Problem(guarding.problem(denied).status, denied.why) from denied
+        raise _Refused(guarding.problem(denied), denied.why) from denied
     known = caller.within(caller.rules, caller.inputs)
     known.visitor = found
     return known

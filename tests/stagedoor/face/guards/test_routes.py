@@ -183,6 +183,45 @@ async def test_head_is_guarded_as_get_is_and_preflights_are_not() -> None:
         assert dict(refused.headers)[b"access-control-allow-origin"] == b"https://app.example"
 
 
+class Stamp(BaseModel):
+    partner: str = ""
+    member: str = ""
+
+
+stamped = app.aggregate("/stamped", Stamp, guard=partners)
+written = app.aggregate("/written", Stamp, guard=writers)
+
+
+@stamped.part
+async def partner(name: Annotated[str, partners]) -> str:
+    return name
+
+
+@written.part
+async def member(name: Annotated[str, writers]) -> str:
+    return name
+
+
+@app.post("/run/{screen}")
+async def run(screen: str) -> Stamp:
+    """Run a screen behind a guard that does not stand before this route."""
+    return (await (stamped if screen == "stamped" else written).run()).value
+
+
+@pytest.mark.parametrize(("path", "who"), [("stamped", None), ("written", None), ("written", "ann")])
+async def test_a_refusal_says_the_same_where_a_handler_runs_what_is_guarded(
+    path: str, who: str | None
+) -> None:
+    """RFC 9110 11.6.1, RFC 6750 3.1: the challenge is that of the guard, and names the scopes that are missing."""
+    async with Stage(app) as stage:
+        brought = {} if who is None else stage.credentials(members, who)
+        asked = [await stage.get(f"/{path}", **brought), await stage.post(f"/run/{path}", **brought)]
+
+        assert asked[0].header("www-authenticate")
+        assert asked[0].status == asked[1].status
+        assert asked[0].header("www-authenticate") == asked[1].header("www-authenticate")
+
+
 async def test_guards_of_one_name_share_settings_and_ask_for_scopes_of_their_own() -> None:
     """Reading is for members, writing for those that may."""
     async with Stage(app) as stage:
