@@ -155,6 +155,15 @@ async def test_end_to_end_fields_go_on_each_line_as_it_came(env: Env) -> None:
     assert asked.headers[-1] == (b"x-forwarded-for", b"192.0.2.1")
 
 
+@pytest.mark.parametrize("name", [b"content_length", b"x_forwarded_for", b"x_api_key", b"x_request_id"])
+async def test_t3_twins_of_what_ends_here_end_too(env: Env, name: bytes) -> None:
+    """T3: the door refuses them; under another server a WSGI service would read them as the fields themselves."""
+    _, [asked] = await passed(env, "/files/a", (name, b"7"), (b"x_mine", b"1"))
+
+    assert (name, b"7") not in asked.headers
+    assert (b"x_mine", b"1") in asked.headers
+
+
 async def test_connection_level_fields_end_here(env: Env) -> None:
     """H1: those that Connection names too, but for ours and those that decide identity."""
     fields = (
