@@ -94,3 +94,12 @@ def test_who_recognises_says_where_the_service_learns_of_it() -> None:
         app.proxy("/memes", memes, recognises=KEYS)
     with pytest.raises(ConfigError, match=r"without guard="):
         app.proxy("/memes", memes, recognises=KEYS, guard=KEYS, subject_field="x-subject")
+
+
+def test_t19_a_field_that_says_who_asks_is_not_forwarded_as_well() -> None:
+    """T19: what a stranger writes there would go on, and be believed."""
+    app = Gateway("wall")
+    memes = app.service("memes", forward={"X-Subject"})
+
+    with pytest.raises(ConfigError, match=r"subject_field='x-subject': the service 'memes' forwards it"):
+        app.proxy("/memes", memes, guard=KEYS, subject_field="x-subject")
