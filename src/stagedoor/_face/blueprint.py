@@ -110,6 +110,15 @@ class Blueprint:
             found += [handler.guard, *guards_in(handler.function)]
         return list(dict.fromkeys(one for one in found if one is not None))
 
+    @property
+    def kept_fields(self) -> frozenset[bytes]:
+        """Return the fields of requests that end here on every passage: what guards read, and what says who asks.
+
+        A client sends its key on whichever route, and a service believes who it is told of on whichever way.
+        """
+        subjects = {one.subject_field for one in self.passages if one.subject_field}
+        return frozenset(subjects | {guard.header for guard in self.guards})
+
     def _guards(self) -> Iterator[str]:
         """Find guards of one name that are not of one kind: they would share settings."""
         known: dict[str, Guard] = {}

@@ -33,7 +33,10 @@ __all__ = ["Guarding", "Visitor", "guarded", "private", "token_field", "who_of"]
 _SHARED = re.compile(rb"\s*(public|s-maxage\s*=.*|proxy-revalidate)\s*", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD"})
 _RENEWED = 2.0  # seconds
-_CLOSED = re.compile(rb"(?:^|[,\s])(private|no-store)(?:$|[,\s=])", re.IGNORECASE)
+_CLOSED = frozenset({b"private", b"no-store"})
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# What some caches obey instead of Cache-Control: those of CDNs (RFC 9213; also with a vendor's name in front), nginx.
+_TARGETED = frozenset({b"edge-control", b"surrogate-control", b"x-accel-expires"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,17 @@ def token_field(caller: Caller, guard: Guard, service: str) -> tuple[bytes, byte
     return b"authorization", b"Bearer " + visitor.known.token.encode()
 
 
+class _Refused(Problem):
+    """A guard's refusal on its way out of what was used without its route: its challenge and kind go along."""
+
+    def __init__(self, answer: problems.ProblemDetails, why: str) -> None:
+        super().__init__(answer.status, why)
+        self._answer = answer
+
+    def said(self) -> problems.ProblemDetails:
+        return self._answer
+
+
 async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     """Return a caller whom a guard knows, for what is used without its route; raises `Problem`: 401, 403 or 503."""
     if guarding is None:
@@ -156,7 +170,7 @@ async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     try:
         found = await guarding.visitor(caller.brought, current().deadline, caller.method)
     except Denied as denied:
-        raise Problem(guarding.problem(denied).status, denied.why) from denied
+        raise _Refused(guarding.problem(denied), denied.why) from denied
     known = caller.within(caller.rules, caller.inputs)
     known.visitor = found
     return known
@@ -200,10 +214,16 @@ def _subject(guarding: Guarding, scope: Scope) -> str:
 
 
 def private(fields: Headers) -> Headers:
-    """Return fields of an answer that no shared cache keeps (RFC 9111 5.2.2.7)."""
+    """Return fields of an answer that no shared cache keeps (RFC 9111 5.2.2.7), whichever field it obeys."""
+    fields = tuple(field for field in fields if not _is_targeted(field[0]))
     said = b",".join(text for name, text in fields if name == b"cache-control")
-    if _CLOSED.search(said):
+    # With fields in quotes, `private` speaks of these alone.
+    if not _CLOSED.isdisjoint(one.strip().lower() for one in _QUOTED.sub(b'""', said).split(b",")):
         return fields
     kept = [one.strip() for one in said.split(b",") if one.strip() and not _SHARED.fullmatch(one)]
     others = tuple(field for field in fields if field[0] != b"cache-control")
     return (*others, (b"cache-control", b", ".join([b"private", *kept])))
+
+
+def _is_targeted(name: bytes) -> bool:
+    return name in _TARGETED or name.endswith(b"cdn-cache-control")

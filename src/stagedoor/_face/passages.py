@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 from stagedoor import _context as context
 from stagedoor import _problems as problems
 from stagedoor import _requests as requests
+from stagedoor._addresses import Trust
 from stagedoor._cache.store import Store
 from stagedoor._cache.tags import tag as purge_name
 from stagedoor._face.bodies import chunks_of, validate_length
@@ -41,10 +42,14 @@ _CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"x-api-key", b"pr
 _WHOLE = 65_536
 _CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
 _SAFE: Final = frozenset({"GET", "HEAD"})
+_HEARSAY: Final = frozenset({b"forwarded", b"x-real-ip", b"x_real_ip"})
 
 
 class Passing:
-    """One passage of a running gateway."""
+    """One passage of a running gateway.
+
+    `kept` are fields of requests that end here beside the usual ones, `trusted` tells which peers are proxies.
+    """
 
     def __init__(
         self,
@@ -55,6 +60,8 @@ class Passing:
         refusals: Refusals,
         store: Store,
         wall: Callable[[], float],
+        kept: frozenset[bytes],
+        trusted: Trust,
         codes: bool = False,
         recognises: Guarding | None = None,
     ) -> None:
@@ -64,8 +71,8 @@ class Passing:
         self.where = f"proxy {declared.path}"
         guard = declared.guard
         self.rules = Rules(self.where, guard="" if guard is None else guard.name)
-        guards = {one.header for one in (guard, declared.recognises) if one is not None}
-        self._kept_here = HOP | _CREDENTIALS | guards | {declared.subject_field}
+        self._kept_here = HOP | _CREDENTIALS | kept
+        self._trusted = trusted
         self._forwarded = frozenset(name.encode() for name in declared.service.forward.names)
         self._kept_back = OWN_ANSWER | {declared.purge_field}
         self._deadline = deadline
@@ -149,7 +156,7 @@ class Passing:
 
     def _onward(self, request: Request) -> requests.Headers:
         """Return the fields of a request that go on; conditions name what the service knows, a write's do already."""
-        fields = _onward(request, self._kept_here)
+        fields = _onward(request, self._kept_here, self._trusted)
         if not self._codes or CONDITIONS.isdisjoint(request.headers) or request.method not in _SAFE:
             return fields
         return tuple(asked_by_own(fields, accepted_coding(request.headers, request.scope["headers"])))
@@ -244,18 +251,33 @@ def _with(names: frozenset[bytes], more: AbstractSet[bytes]) -> AbstractSet[byte
     return names if more <= names else names | more
 
 
-def _onward(request: Request, kept_here: frozenset[bytes]) -> requests.Headers:
-    """Return the fields of a request that go on."""
+def _onward(request: Request, kept_here: frozenset[bytes], trusted: Trust) -> requests.Headers:
+    """Return the fields of a request that go on; what proxies tell of a client goes on from those that are trusted."""
     fields = request.all_headers()
     dropped = _with(kept_here, named(fields))
-    kept = [field for field in fields if field[0] not in dropped]
+    kept = [field for field in fields if field[0] not in dropped and not _is_twin(field[0], dropped)]
     client = request.scope.get("client")
+    if client is None or not trusted(client[0]):
+        kept = [field for field in kept if not _tells_of_client(field[0])]
     hops = [said for name, said in fields if name == b"x-forwarded-for"]
     if client is not None:
         hops.append(client[0].encode("latin-1"))
     if hops:
         kept.append((b"x-forwarded-for", b", ".join(hops)))
     return tuple(kept)
+
+
+def _tells_of_client(name: bytes) -> bool:
+    """Tell whether a field is a proxy's word on its client, which a service believes of this gateway (T5)."""
+    return name in _HEARSAY or name.replace(b"_", b"-").startswith(b"x-forwarded-")
+
+
+def _is_twin(name: bytes, dropped: AbstractSet[bytes]) -> bool:
+    """Tell whether a service may read a name with an underscore as one that ends here: CGI and WSGI do (T3).
+
+    The door lets none in; a gateway that another server runs may be sent such.
+    """
+    return b"_" in name and name.replace(b"_", b"-") in dropped
 
 
 def _handed_on(response: HttpResponse, dropped: AbstractSet[bytes], *, bodiless: bool) -> Written:

@@ -268,12 +268,13 @@ class Routes:
     ) -> None:
         """Pass requests through, streamed both ways, to the path `to` (the same unless given).
 
-        All end-to-end fields pass but credentials; those by the service's `forward`. `limit` bounds the body, in
-        bytes; the deadline holds until the head of the answer. With an `operation`, of one method, answers are held to
-        what it promises. `purge_field` names a field of the answer that lists tags to drop, and goes no further.
-        `priority` as for a screen; `guard` says who may come in. Instead of it, `recognises` lets everybody in. Whom
-        either knows is told to the service by `subject_field`, as a digest that no two subjects share; what a client
-        sends under that name is dropped. `compress` as for `get`. Raises `ConfigError`.
+        All end-to-end fields pass but credentials, those that any guard of the gateway reads among them; they pass by
+        the service's `forward`. `limit` bounds the body, in bytes; the deadline holds until the head of the answer.
+        With an `operation`, of one method, answers are held to what it promises. `purge_field` names a field of the
+        answer that lists tags to drop, and goes no further. `priority` as for a screen; `guard` says who may come in.
+        Instead of it, `recognises` lets everybody in. Whom either knows is told to the service by `subject_field`, as
+        a digest that no two subjects share; what a client sends under that name is dropped on every passage.
+        `compress` as for `get`. Raises `ConfigError`.
         """
         place = here()
         _validate_priority(priority, place)
@@ -284,6 +285,7 @@ class Routes:
             raise ConfigError(f"{place}: methods is a set of {', '.join(sorted(_METHODS))}, not {methods!r}")
         validate_guard(guard, place)
         _validate_recognised(recognises, guard, subject_field, place)
+        _validate_subject(subject_field, service, place)
         # A large body takes as long as its client does; with a small one more than 30 s are milliseconds.
         validate_seconds(deadline, "deadline", place, *([_LONGEST_UPLOAD] if limit > _LARGE else []))
         names = route_names(path, str(place))
@@ -313,6 +315,14 @@ def _validate_recognised(known: Guard | None, guard: Guard | None, field: str, p
     validate_guard(known, place)
     if known is not None and (guard is not None or not field):
         raise ConfigError(f"{place}: recognises= goes with subject_field=, and without guard=")
+
+
+def _validate_subject(field: str, service: Service, place: Place) -> None:
+    """Raise `ConfigError` for a field that the service would see as a client wrote it."""
+    if field and field_name(field) in service.forward.names:
+        raise ConfigError(
+            f"{place}: subject_field={field!r}: the service {service.name!r} forwards it, so clients could write it"
+        )
 
 
 def _validate_priority(said: str, place: Place) -> None:

@@ -85,6 +85,7 @@ class Running:
         self.env = world.env
         self.guards = guards
         self.started = self.env.clock.wall()
+        self._trusted = trust(settings.networks)
         self.stores = stores_of(settings, declared.name, self.env)
         store = self.stores.store
         self.at_work: dict[ServiceClient, Remote] = {
@@ -127,7 +128,7 @@ class Running:
             traffic=world.traffic,
             upstreams=tuple(self._upstreams()),
             plans=tuple(screen.plan for screen in self._screens.values()),
-            trusted=trust(settings.networks),
+            trusted=self._trusted,
             throttle=self.stores.throttle,
             limits=limits_of_routes(self.stores.limits, routes),
             cors=_cors(settings, routes, declared.exposed),
@@ -135,8 +136,7 @@ class Running:
             lifespan=self.opened,
             entropy=world.entropy,
         )
-        self.web.mistakes = mistakes
-        self.web.waits_for = blueprint.waited_for()
+        self.web.mistakes, self.web.waits_for = mistakes, blueprint.waited_for()
         for extension in self._extensions:
             self.web.waits_for |= extension.waits_for
         # The span of a request is round it, too.
@@ -182,6 +182,8 @@ class Running:
                 refusals=passing,
                 store=store,
                 wall=env.clock.wall,
+                kept=blueprint.kept_fields,
+                trusted=self._trusted,
                 codes=self.settings.compression,
                 recognises=None if passage.recognises is None else self.guards.of(passage.recognises),
             )

@@ -32,6 +32,8 @@ __all__ = ["FixedKeys", "KeySource", "Tokens", "claims_of", "opened", "read_head
 _LONGEST = 16_384
 _LONGEST_ID = 256
 _REMEMBERED = 4_096  # tokens
+# Claims within claims: what is read is written again, into keys and sessions, which has an end.
+_DEEPEST = 100
 _TYPES = frozenset({"jwt", "at+jwt", "application/jwt", "application/at+jwt"})  # RFC 8725 3.11
 _JWS = PyJWS(algorithms=[*ASYMMETRIC, *SYMMETRIC])
 
@@ -219,4 +221,15 @@ def claims_of(payload: bytes) -> dict[str, Any]:
         said = None
     if not isinstance(said, dict):
         raise Denied("invalid", "the token holds no claims")
+    if payload.count(b"[") + payload.count(b"{") > _DEEPEST and not _is_within(said, _DEEPEST):
+        raise Denied("invalid", "the token's claims are nested too deep")
     return said
+
+
+def _is_within(said: object, levels: int) -> bool:
+    """Tell whether a value has no more levels of lists and objects."""
+    if isinstance(said, dict):
+        said = list(said.values())
+    if not isinstance(said, list):
+        return True
+    return levels > 0 and all(_is_within(one, levels - 1) for one in said)

@@ -4,7 +4,8 @@ A listed origin hears that it may read (`Access-Control-Allow-Origin` names it, 
 told that credentials are welcome, so browsers send none. `null` is the origin of many things and cannot be listed.
 Every answer says `Vary: Origin`, asked by a listed origin or not: a cache between must not hand the answer of one to
 another. The fields are added as an answer leaves, so one that was kept never carries those of the origin it was first
-made for.
+made for. What a service says of origins ends here: next to ours a browser takes neither, and for an origin that is not
+listed its word would count alone.
 """
 
 import re
@@ -47,6 +48,13 @@ ACCEPTED: Final = (
     "Tracestate",
 )
 _VARY: Final = (b"vary", b"Origin")
+_DECIDED: Final = frozenset(
+    {
+        b"access-control-allow-credentials",
+        b"access-control-allow-origin",
+        b"access-control-expose-headers",
+    }
+)
 
 
 def is_origin(text: str) -> bool:
@@ -84,7 +92,9 @@ class Cors:
         )
 
     def tell(self, answer: list[tuple[bytes, bytes]], origin: bytes | None) -> None:
-        """Add to the fields of an answer what the origin that asked may do with it."""
+        """Add to the fields of an answer what the origin that asked may do with it, in place of what it says itself."""
+        if any(name in _DECIDED for name, _ in answer):
+            answer[:] = [field for field in answer if field[0] not in _DECIDED]
         for place, (name, value) in enumerate(answer):
             if name == b"vary":
                 answer[place] = (name, value + b", Origin")

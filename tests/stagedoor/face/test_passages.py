@@ -79,12 +79,16 @@ async def passed(
     method: str = "GET",
     body: bytes = b"",
     answer: HttpResponse | None = None,
+    behind: bool = False,
     **options: Any,
 ) -> tuple[HttpResponse, list[HttpRequest]]:
     service = Files(
         answer or HttpResponse(status=200, headers=((b"content-type", b"image/png"),), body=b"png")
     )
-    async with files(**options).build(env, transports={"files": service}) as running:
+    app = files(**options)
+    environment = {"SHOP_TRUSTED_PROXIES": "192.0.2.1"} if behind else {}
+    made = app.made(env, transports={"files": service}, environment=environment)
+    async with made.opened() as running:
         said = await Client(running).ask(target, method=method, headers=fields, body=body)
         return said, service.asked
 
@@ -153,6 +157,36 @@ async def test_end_to_end_fields_go_on_each_line_as_it_came(env: Env) -> None:
 
     assert asked.headers[:-1] == FIELDS
     assert asked.headers[-1] == (b"x-forwarded-for", b"192.0.2.1")
+
+
+@pytest.mark.parametrize("name", [b"content_length", b"x_forwarded_for", b"x_api_key", b"x_request_id"])
+async def test_t3_twins_of_what_ends_here_end_too(env: Env, name: bytes) -> None:
+    """T3: the door refuses them; under another server a WSGI service would read them as the fields themselves."""
+    _, [asked] = await passed(env, "/files/a", (name, b"7"), (b"x_mine", b"1"))
+
+    assert (name, b"7") not in asked.headers
+    assert (b"x_mine", b"1") in asked.headers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"forwarded",
+        b"x-forwarded-host",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x_forwarded_host",
+        b"x-real-ip",
+    ],
+)
+async def test_t5_what_a_client_says_of_itself_as_a_proxy_would_ends_here(env: Env, name: bytes) -> None:
+    """T5: a service believes it of this gateway, and leads its visitors by it; a proxy that is trusted is passed on."""
+    said = (name, b"/evil")
+    _, [stranger] = await passed(env, "/files/a", said)
+    _, [proxy] = await passed(env, "/files/a", said, behind=True)
+
+    assert said not in stranger.headers
+    assert said in proxy.headers
 
 
 async def test_connection_level_fields_end_here(env: Env) -> None:

@@ -58,6 +58,18 @@ def test_t21_no_other_origin_is_reflected(origin: bytes | None) -> None:
     assert told(origin) == {b"vary": b"Origin"}
 
 
+@pytest.mark.parametrize("origin", [APP.encode(), b"https://evil.example", b"null", None])
+def test_t21_what_a_service_says_of_origins_ends_at_the_list(origin: bytes | None) -> None:
+    """T21: two lines are none to a browser, and `*` of a service behind would open what the list keeps shut."""
+    own = (
+        (b"access-control-allow-origin", b"*"),
+        (b"access-control-allow-credentials", b"true"),
+        (b"access-control-expose-headers", b"X-Internal"),
+    )
+
+    assert told(origin, *own) == told(origin)
+
+
 def test_vary_is_one_field() -> None:
     """An answer that depends on more says all of it."""
     assert told(None, (b"vary", b"Accept")) == {b"vary": b"Accept, Origin"}

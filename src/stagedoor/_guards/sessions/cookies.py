@@ -49,9 +49,13 @@ def random_id(value: bytes | None) -> bytes | None:
 
 
 def sets(fields: Headers, names: AbstractSet[bytes]) -> bool:
-    """Tell whether fields of an answer set a cookie of these names."""
+    """Tell whether fields of an answer set a cookie of these names.
+
+    One without a name, as in `=name=x`, comes back as `name=x` from browsers older than RFC 6265bis.
+    """
     return any(
-        field == b"set-cookie" and said.partition(b";")[0].partition(b"=")[0].strip(b" \t") in names
+        field == b"set-cookie"
+        and said.partition(b";")[0].lstrip(b" \t=").partition(b"=")[0].rstrip(b" \t") in names
         for field, said in fields
     )
 

@@ -1,5 +1,6 @@
 """The usual attacks on tokens, as a table: each is 401, and nothing behind the gateway hears of it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -106,6 +107,9 @@ ATTACKS = {
     "of nobody": RSA.token(sub=None),
     "of an empty subject": RSA.token(sub=""),
     "claims that do not fit": RSA.signed({**CLAIMS, "plan": 7}),
+    "claims nested deeper than anybody writes": RSA.signed(
+        b'%b,"more":%b}' % (json.dumps(dict(CLAIMS)).encode()[:-1], b"[" * 300 + b"]" * 300)
+    ),
     "claims that are a list": RSA.signed([CLAIMS["sub"]]),
     "claims that are no JSON": RSA.signed(b"ann"),
     "claims that are no UTF-8": RSA.signed(b'{"sub":"\xff"}'),

@@ -28,6 +28,7 @@ partners = ApiKeys("partners", header="X-Partner")
 app = Gateway("routes")
 files = app.service("files")
 app.proxy("/files/{name}", files, methods={"GET", "PUT"}, guard=partners)
+app.proxy("/shown/{name}", files)
 
 
 @app.get("/mine", cache=Cache(max_age=60))
@@ -106,6 +107,36 @@ async def test_no_shared_cache_keeps_what_is_behind_a_guard() -> None:
         assert passed.header("vary") == "accept, x-partner"
 
 
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("max-age=60", "private, max-age=60"),
+        ('private="x-name", max-age=60', 'private, private="x-name", max-age=60'),  # of one field alone
+        ('max-age=60, x="a, private"', 'private, max-age=60, x="a, private"'),
+        ("Private, max-age=60", "Private, max-age=60"),
+        ("no-store", "no-store"),
+        ("", "private"),
+    ],
+)
+async def test_t4_nor_one_that_obeys_another_field(said: str, left: str) -> None:
+    """T4, RFC 9213: what speaks to CDNs and nginx alone, and overrules Cache-Control there, ends here."""
+    targeted = {
+        "cdn-cache-control": "max-age=600",
+        "cloudflare-cdn-cache-control": "max-age=600",
+        "surrogate-control": "max-age=600",
+        "x-accel-expires": "600",
+    }
+    async with Stage(app) as stage:
+        stage[files].says(b"x", headers={"cache-control": said, **targeted})
+        passed = await stage.get("/files/a", **stage.credentials(partners, "acme"))
+        stage[files].says(b"x", headers=targeted)
+        shown = await stage.get("/shown/a")
+
+        assert passed.header("cache-control") == left
+        assert [passed.header(name) for name in targeted] == [""] * 4
+        assert shown.header("cdn-cache-control") == "max-age=600"  # everybody's: the service's own word
+
+
 async def test_t4_a_proxy_is_guarded_and_keeps_the_key_to_itself() -> None:
     """T1, T4: the service does not see what let somebody in, whatever field it came in."""
     async with Stage(app) as stage:
@@ -118,6 +149,16 @@ async def test_t4_a_proxy_is_guarded_and_keeps_the_key_to_itself() -> None:
         assert [one.status for one in refused] == [401] * 3
         assert (asked, passed.status) == (0, 200)
         assert "x-partner" not in stage[files].asked[0].headers
+
+
+async def test_t4_a_key_ends_here_on_routes_that_are_open_too() -> None:
+    """T1, T4: a client brings its key along wherever it asks; the docs promise that credentials do not pass."""
+    async with Stage(app) as stage:
+        stage[files].says(b"x")
+        await stage.get("/shown/a", **stage.credentials(partners, "acme"), x_other="1")
+
+        assert "x-partner" not in stage[files].asked[0].headers
+        assert stage[files].asked[0].headers["x-other"] == "1"
 
 
 async def test_head_is_guarded_as_get_is_and_preflights_are_not() -> None:
@@ -140,6 +181,45 @@ async def test_head_is_guarded_as_get_is_and_preflights_are_not() -> None:
         assert b"authorization" in fields[b"access-control-allow-headers"]
         assert b"x-partner" in fields[b"access-control-allow-headers"]
         assert dict(refused.headers)[b"access-control-allow-origin"] == b"https://app.example"
+
+
+class Stamp(BaseModel):
+    partner: str = ""
+    member: str = ""
+
+
+stamped = app.aggregate("/stamped", Stamp, guard=partners)
+written = app.aggregate("/written", Stamp, guard=writers)
+
+
+@stamped.part
+async def partner(name: Annotated[str, partners]) -> str:
+    return name
+
+
+@written.part
+async def member(name: Annotated[str, writers]) -> str:
+    return name
+
+
+@app.post("/run/{screen}")
+async def run(screen: str) -> Stamp:
+    """Run a screen behind a guard that does not stand before this route."""
+    return (await (stamped if screen == "stamped" else written).run()).value
+
+
+@pytest.mark.parametrize(("path", "who"), [("stamped", None), ("written", None), ("written", "ann")])
+async def test_a_refusal_says_the_same_where_a_handler_runs_what_is_guarded(
+    path: str, who: str | None
+) -> None:
+    """RFC 9110 11.6.1, RFC 6750 3.1: the challenge is that of the guard, and names the scopes that are missing."""
+    async with Stage(app) as stage:
+        brought = {} if who is None else stage.credentials(members, who)
+        asked = [await stage.get(f"/{path}", **brought), await stage.post(f"/run/{path}", **brought)]
+
+        assert asked[0].header("www-authenticate")
+        assert asked[0].status == asked[1].status
+        assert asked[0].header("www-authenticate") == asked[1].header("www-authenticate")
 
 
 async def test_guards_of_one_name_share_settings_and_ask_for_scopes_of_their_own() -> None:

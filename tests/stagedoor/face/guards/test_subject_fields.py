@@ -20,6 +20,7 @@ def wall() -> Gateway:
     app.proxy("/memes", memes, recognises=KEYS, subject_field="X-Subject")
     app.proxy("/memes", memes, methods={"POST"}, guard=KEYS, subject_field="X-Subject")
     app.proxy("/open", memes, subject_field="X-Subject")
+    app.proxy("/plain", memes)
     return app
 
 
@@ -35,13 +36,18 @@ async def asked(
         for key in keys:
             fields = ((b"x-api-key", key.encode()),) if key else ()
             answers.append(
-                await client.ask(path, method=method, headers=(*fields, (b"x-subject", b"forged")))
+                await client.ask(
+                    path,
+                    method=method,
+                    headers=(*fields, (b"x-subject", b"forged"), (b"x_subject", b"forged")),
+                )
             )
     return answers, [call.payload.headers for call in script.calls]
 
 
 def subjects(seen: Sequence[Headers]) -> list[list[bytes]]:
-    return [[said for name, said in fields if name == b"x-subject"] for fields in seen]
+    names = {b"x-subject", b"x_subject"}  # WSGI calls both HTTP_X_SUBJECT
+    return [[said for name, said in fields if name in names] for fields in seen]
 
 
 async def test_t19_whoever_is_let_in_is_one_digest_for_one_subject_alone(env: Env) -> None:
@@ -71,9 +77,10 @@ async def test_a_route_that_recognises_is_open_to_all_and_names_whom_it_knows(en
     ]
 
 
-async def test_a_route_without_a_guard_names_nobody(env: Env) -> None:
-    """Its field is still no client's to write."""
-    _, seen = await asked(env, "/open", "key-of-ann")
+@pytest.mark.parametrize("path", ["/open", "/plain"])
+async def test_a_route_without_a_guard_names_nobody(env: Env, path: str) -> None:
+    """T3, T19: its field is still no client's to write, on a route that does not speak of it too."""
+    _, seen = await asked(env, path, "key-of-ann")
 
     assert subjects(seen) == [[]]
 
@@ -87,3 +94,12 @@ def test_who_recognises_says_where_the_service_learns_of_it() -> None:
         app.proxy("/memes", memes, recognises=KEYS)
     with pytest.raises(ConfigError, match=r"without guard="):
         app.proxy("/memes", memes, recognises=KEYS, guard=KEYS, subject_field="x-subject")
+
+
+def test_t19_a_field_that_says_who_asks_is_not_forwarded_as_well() -> None:
+    """T19: what a stranger writes there would go on, and be believed."""
+    app = Gateway("wall")
+    memes = app.service("memes", forward={"X-Subject"})
+
+    with pytest.raises(ConfigError, match=r"subject_field='x-subject': the service 'memes' forwards it"):
+        app.proxy("/memes", memes, guard=KEYS, subject_field="x-subject")

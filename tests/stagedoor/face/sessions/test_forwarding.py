@@ -64,7 +64,8 @@ async def test_a_service_sets_and_ends_no_session(name: str) -> None:
         await browser.login()
         before = dict(browser.jar)
         for service in ("legacy", "orders"):
-            shop.services[service].cookies = [f"{name}=planted; Path=/", f" {name} = x", "theme=dark"]
+            planted = [f"{name}=planted; Path=/", f" {name} = x", f"={name}=x; Path=/", f" = {name} =x"]
+            shop.services[service].cookies = [*planted, "theme=dark"]
         answers = [await browser.get(one) for one in ("/legacy/x", "/api/x")]
 
         assert [one.cookies for one in answers] == [["theme=dark"]] * 2

@@ -42,6 +42,14 @@ CROOKED: list[dict[str, Any]] = [
 ]
 
 
+def nested(levels: int) -> list[Any]:
+    """Return lists in one another."""
+    found: list[Any] = []
+    for _ in range(levels - 1):
+        found = [found]
+    return found
+
+
 async def logged_in(provider: Provider) -> bool:
     async with opened(provider) as shop:
         browser = shop.browser(provider)
@@ -63,6 +71,12 @@ async def test_a_token_that_was_not_made_for_this_login_logs_nobody_in(claims: d
 async def test_what_a_token_may_leave_out_or_say_besides_harms_nobody(claims: dict[str, Any]) -> None:
     """OpenID Connect Core 3.1.3.7: `azp` and `at_hash` are optional."""
     assert await logged_in(Provider(claims=claims))
+
+
+@pytest.mark.parametrize(("levels", "good"), [(90, True), (300, False)])
+async def test_claims_that_a_session_could_not_keep_log_nobody_in(levels: int, *, good: bool) -> None:
+    """W5: what somebody may have written into their own profile is no failure of ours."""
+    assert await logged_in(Provider(claims={"more": nested(levels)})) is good
 
 
 @pytest.mark.parametrize("kind", ["at+jwt", "logout+jwt", "secevent+jwt"])
