@@ -96,6 +96,82 @@ def part_and_path_of_one_name(app: Gateway) -> None:
         return "a"
 
 
+def page_with_a_summary(app: Gateway) -> Any:
+    """Declare a screen of which nothing is wrong yet; return it for what a type checker refuses."""
+    page: Any = app.aggregate("/page", Page)
+
+    @page.part  # type: ignore[untyped-decorator]
+    async def thing() -> Thing:
+        return Thing(name="a")
+
+    @page.summary  # type: ignore[untyped-decorator]
+    def more(thing: Thing) -> list[str]:
+        return [thing.name]
+
+    return page
+
+
+@at_start(r"summary: more must be a plain def: nothing awaits it")
+def summary_that_is_async(app: Gateway) -> None:
+    page: Any = app.aggregate("/page", Page)
+
+    @page.summary  # type: ignore[untyped-decorator]
+    async def more() -> list[str]:
+        return []
+
+
+@at_start(r"delivered: told must be a plain def: nothing awaits it")
+def completion_that_is_async(app: Gateway) -> None:
+    @page_with_a_summary(app).delivered  # type: ignore[untyped-decorator]
+    async def told(more: list[str], delivery: object) -> list[str]:
+        return more
+
+
+@at_start(r"delivered: told must take the summary and the delivery")
+def completion_of_the_summary_alone(app: Gateway) -> None:
+    @page_with_a_summary(app).delivered  # type: ignore[untyped-decorator]
+    def told(more: list[str]) -> list[str]:
+        return more
+
+
+@at_start(r"the summary is completed already, at \S+test_mistakes_in_declarations\.py:\d+")
+def two_completions(app: Gateway) -> None:
+    page = page_with_a_summary(app)
+
+    def told(more: list[str], delivery: object) -> list[str]:
+        return more
+
+    page.delivered(told)
+    page.delivered(told)
+
+
+@at_start(r"delivered completes a summary, and there is none: say @screen\.summary too")
+def completion_without_a_summary(app: Gateway) -> None:
+    page: Any = app.aggregate("/page", Page)
+
+    @page.part  # type: ignore[untyped-decorator]
+    async def thing() -> Thing:
+        return Thing(name="a")
+
+    @page.delivered  # type: ignore[untyped-decorator]
+    def told(more: list[str], delivery: object) -> list[str]:
+        return more
+
+
+@at_start(r"delivered decorates a function, not int")
+def completion_of_a_number(app: Gateway) -> None:
+    page_with_a_summary(app).delivered(1)
+
+
+@at_start(r"part: thing yields; it must return its value, once")
+def part_that_yields(app: Gateway) -> None:
+    page: Any = app.aggregate("/page", Page)
+
+    @page.part  # type: ignore[untyped-decorator]
+    async def thing() -> AsyncIterator[Thing]:
+        yield Thing(name="a")
+
+
 @pytest.mark.parametrize("name", at_start.names)
 def test_a_wrong_declaration_is_told_at_start_with_place_and_remedy(name: str) -> None:
     """It was ignored, taken literally or told by a stack of the kit's own."""
