@@ -238,7 +238,9 @@ class Aggregate(Generic[M]):
         Raises `ConfigError` for a second one, for an `async def`, and for one that takes something else.
         """
         if self.completed is not None:
-            raise ConfigError(f"{here()}: the summary is completed already, at {place_of_code(self.completed)}")
+            raise ConfigError(
+                f"{here()}: the summary is completed already, at {place_of_code(self.completed)}"
+            )
         validate_plain(function, "delivered", here())
         validate_takes(function, "delivered", ("the summary", "the delivery"), here())
         self.completed = function

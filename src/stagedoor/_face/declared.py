@@ -215,6 +215,9 @@ def validate_policies(policies: object, place: Place, attempt: Limit = None) -> 
         if isinstance(one, type) or not callable(getattr(one, "wrap", None)):
             name = one.__name__ if isinstance(one, type) else repr(one)
             raise ConfigError(f"{place}: policies holds policies such as Retry(), not {name}")
+        what = f"policies: {type(one).__name__}"
+        validate_takes(one.wrap, what, ("the Send inside of it", "the Env"), place)
+        validate_plain(one.wrap, what, place)
 
 
 def tags_of(purges: Sequence[str], place: Place) -> tuple[Tag, ...]:

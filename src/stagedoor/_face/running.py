@@ -23,7 +23,7 @@ from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.client import ServiceClient
 from stagedoor._face.declared import Handler, Source
 from stagedoor._face.equipment import equip
-from stagedoor._face.extension import Extension
+from stagedoor._face.extension import Extension, made
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.guarding import guarded
 from stagedoor._face.guards import Guard
@@ -108,14 +108,14 @@ class Running:
         self._backends = {
             backend: Upstream(
                 backend.name,
-                transports.get(backend.name) or backend.make(self.env),
+                transports.get(backend.name) or backend.transport(self.env),
                 *blueprint.policies_of(backend),
                 env=self.env,
             )
             for backend in blueprint.backends
         }
         self._screens: dict[Any, Screen[Any]] = {}
-        self._extensions: Sequence[Extension] = tuple(make(self) for make in blueprint.extensions)
+        self._extensions: Sequence[Extension] = tuple(made(make, self) for make in blueprint.extensions)
         self._lifespan = declared.lifespan_of
         self._health = Health(probes_of(self, blueprint), self.env.clock)
         routes = [*self._declared_routes(blueprint), *guards.routes, *operations_of(self, declared)]

@@ -10,8 +10,10 @@ from stagedoor._face.cache import Cache
 from stagedoor._face.declared import (
     Source,
     validate_async,
+    validate_plain,
     validate_policies,
     validate_seconds,
+    validate_takes,
     validate_unnamed,
 )
 from stagedoor._face.fields import Cookie, checked_set
@@ -121,6 +123,8 @@ class Upstreams:
             raise ConfigError(f"{place}: an upstream's name is an identifier such as 'search', not {name!r}")
         validate_seconds(attempt, "attempt", place)
         validate_policies(policies, place, attempt)
+        validate_takes(make, "make", ("the Env",), place)
+        validate_plain(make, "make", place)
         backend = Backend(
             name, make, label=label, health=health, attempt=attempt, policies=policies, place=place
         )
