@@ -80,7 +80,8 @@ class Running:
         self.name = declared.name
         self.settings = settings
         # Settings that were given replace the environment.
-        self.redis_variable = "redis_url" if declared.settings else f"{prefix_of(declared.name)}REDIS_URL"
+        prefix = "" if declared.settings else prefix_of(declared.name)
+        self.redis_variable = f"{prefix}REDIS_URL" if prefix else "redis_url"
         self.world = world
         self.env = world.env
         self.guards = guards
@@ -129,7 +130,7 @@ class Running:
             plans=tuple(screen.plan for screen in self._screens.values()),
             trusted=trust(settings.networks),
             throttle=self.stores.throttle,
-            limits=limits_of_routes(self.stores.limits, routes),
+            limits=limits_of_routes(self.stores.limits, routes, prefix),
             cors=_cors(settings, routes, declared.exposed),
             always=declared.headers,
             lifespan=self.opened,
