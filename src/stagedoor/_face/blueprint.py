@@ -94,6 +94,7 @@ class Blueprint:
     def _findings(self) -> Iterator[str]:
         yield from self._names()
         yield from self._paths()
+        yield from self._reserves()
         yield from self._keys()
         yield from self._unvaried()
         yield from self._untagged()
@@ -164,6 +165,13 @@ class Blueprint:
             if (method, plain) in known:
                 yield f"{place}: {method} {path} is declared already, at {known[method, plain]}"
             known.setdefault((method, plain), place)
+
+    def _reserves(self) -> Iterator[str]:
+        """Find screens that leave their parts no time."""
+        for one in (layout.declared for layout in self.layouts):
+            deadline = self.deadline_of(one.deadline)
+            if one.reserve is not None and one.reserve >= deadline:
+                yield f"{one.place}: reserve={one.reserve:g} leaves nothing of the deadline, {deadline:g} s, for parts"
 
     def _keys(self) -> Iterator[str]:
         """Find two routes whose answers would be kept under one readable key."""

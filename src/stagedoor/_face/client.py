@@ -161,7 +161,8 @@ class ServiceClient:
         """Return a request whose answer is taken as it comes."""
         if isinstance(body, str):
             raise TypeError("body is bytes, not str: encode it")
-        if not isinstance(body, bytes | AsyncIterable):
+        given: object = body
+        if not isinstance(given, bytes | AsyncIterable):
             said = f"body is bytes or an async iterator of bytes, not {type(body).__name__}"
             raise TypeError(f"{said}: post, put and patch write values, by json=")
         if not method.isupper():

@@ -10,6 +10,7 @@ from stagedoor._face.declared import Source, validate_plain, validate_seconds, v
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import field_name, lower_fields
 from stagedoor._face.guards import Guard, guards_in
+from stagedoor._face.options import validate_texts, words
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.routes import Routes
 from stagedoor._face.running import Running
@@ -52,6 +53,7 @@ class Declaration(Upstreams, Routes):
         if not isinstance(given, str) or _NAME.fullmatch(given) is None:
             raise ConfigError(f"{self.place}: a gateway's name is lower case such as 'shop', not {name!r}")
         validate_seconds(deadline, "deadline", self.place)
+        validate_texts(self.place, title=title, version=version, description=description)
         self._validate_kinds(middleware, documents)
         _validate_options(settings, lifespan, self.place)
         self.name = name
@@ -64,17 +66,22 @@ class Declaration(Upstreams, Routes):
         self.description = description
         self.documents = tuple(documents)
         self.headers = lower_fields(headers)
-        self.exposed = tuple(name for name in exposed if field_name(name))
+        self.exposed = tuple(name for name in words(exposed, "exposed", self.place) if field_name(name))
         self.extensions: list[Callable[[Running], Extension]] = []
         self.included: list[tuple[Declaration, str]] = []
 
     def _validate_kinds(self, middleware: Sequence[object], documents: Sequence[object]) -> None:
         """Raise `ConfigError` for what would fail later, without a place."""
+        several: dict[str, object] = {"middleware": middleware, "documents": documents}
+        for name, given in several.items():
+            if not isinstance(given, list | tuple):
+                raise ConfigError(f"{self.place}: {name} is a list, not {given!r}")
         for one in middleware:
             if not callable(one):
                 raise ConfigError(
                     f"{self.place}: middleware is called with an application, which {one!r} cannot be"
                 )
+            validate_takes(one, "middleware", ("the application inside of it",), self.place)
         for one in documents:
             if not isinstance(one, DocumentSet):
                 raise ConfigError(f"{self.place}: documents are DocumentSet(...), not {one!r}")

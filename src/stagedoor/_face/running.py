@@ -22,7 +22,7 @@ from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.client import ServiceClient
 from stagedoor._face.declared import Handler, Source
-from stagedoor._face.equipment import equip
+from stagedoor._face.equipment import enclosed, equip
 from stagedoor._face.extension import Extension, made
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.guarding import guarded
@@ -147,9 +147,8 @@ class Running:
             keepers = (one.name for one in self.web.upstreams)
             world.metrics.follow(self._loads, lambda: self.web.pressure.limit, keepers)
             world.metrics.expect(screen.plan for screen in self._screens.values())
-        self.app: Any = self.web  # what serves what comes with a raw path, and is mounted nowhere
-        for wrap in reversed(declared.middleware):
-            self.app = wrap(self.app)
+        # What serves what comes with a raw path, and is mounted nowhere.
+        self.app: Any = enclosed(self.web, declared.middleware, declared.place)
 
     def _declared_routes(self, blueprint: Blueprint) -> list[Route]:
         """Return the routes of screens, handlers and passages; raises `ConfigError`."""

@@ -17,6 +17,7 @@ from stagedoor._face.declared import (
     validate_unnamed,
 )
 from stagedoor._face.fields import Cookie, checked_set
+from stagedoor._face.options import validate_flags
 from stagedoor._face.places import here, place_of_code
 from stagedoor._face.remote import AnyPolicy
 from stagedoor._face.service import Service
@@ -83,6 +84,7 @@ class Upstreams:
         said: object = headers
         if said is not None and not isinstance(said, Mapping):
             raise ConfigError(f'{place}: headers are a mapping, as in {{"x-shop": "1"}}, not {said!r}')
+        validate_flags(place, coalesce=coalesce, decompress=decompress)
         if type(connections) is not int or connections < 1:
             raise ConfigError(f"{place}: connections={connections!r} is a whole number, 1 or more")
         service = Service(
@@ -161,6 +163,7 @@ class Upstreams:
         validate_seconds(attempt, "attempt", place)
         validate_unnamed(cache, place)
         validate_policies(policies, place, attempt)
+        validate_flags(place, safe=safe)
         if cache is not None and not safe:
             raise ConfigError(f"{place}: only a safe source is kept: say safe=True")
 

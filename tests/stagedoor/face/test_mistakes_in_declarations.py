@@ -279,6 +279,10 @@ def with_a_lifespan_that_is_none(app: Gateway) -> None:
     app.get("/things")(found)
 
 
+def with_middleware_that_forgets(app: Gateway) -> None:
+    app.get("/things")(found)
+
+
 async def found() -> str:
     return "a"
 
@@ -302,6 +306,7 @@ def opened(_: object) -> Any:
             with_an_extension_that_is_none,
             r"py:\d+: extend: what it is given returns an Extension, not list",
         ),
+        (with_middleware_that_forgets, r"py:\d+: middleware opened returned NoneType, not an application"),
         (
             with_a_lifespan_that_is_none,
             r"py:\d+: lifespan=opened cannot be entered, for it returned NoneType: let it yield once, under @async",
@@ -312,7 +317,9 @@ async def test_what_a_function_of_ones_own_forgot_to_make_is_told_when_the_gatew
     declare: Declare, words: str
 ) -> None:
     """A policy that returned nothing made each request a 500, the others a stack of the kit's own."""
-    app = Gateway("shop", lifespan=opened if declare is with_a_lifespan_that_is_none else None)
+    lifespan = opened if declare is with_a_lifespan_that_is_none else None
+    middleware = [opened] if declare is with_middleware_that_forgets else []
+    app = Gateway("shop", lifespan=lifespan, middleware=middleware)
     declare(app)
 
     with pytest.raises(ConfigError, match=words):

@@ -98,8 +98,6 @@ def method_inside_its_class(app: Gateway) -> None:
         async def page(self) -> str:
             return ""
 
-    assert Pages
-
 
 @at_start(
     r"argument 'thing': Odd cannot be read from a request: pydantic does not know how: say a model, a dataclass"
