@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import orjson
+from pydantic_core import to_jsonable_python
 
 from stagedoor._requests import Headers
 from stagedoor.errors import (
@@ -59,6 +60,9 @@ __all__ = [
 ]
 
 _ALWAYS_RETRY_AFTER: Final = frozenset({429, 503})
+_PLAIN_ONLY: Final = (
+    orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
+)  # as answers are written
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +110,10 @@ def render(problem: ProblemDetails, *, instance: str, request_id: str, namespace
     if problem.errors:
         document["errors"] = problem.errors
     try:
-        return orjson.dumps(document)
-    except TypeError:  # a lone surrogate, which UTF-8 cannot carry, or a value of a foreign type in `errors`
-        return json.dumps(document, ensure_ascii=False, default=str).encode("utf-8", "replace")
+        return orjson.dumps(document, option=_PLAIN_ONLY)
+    except TypeError:  # a lone surrogate, which UTF-8 cannot carry, or a member that is no plain JSON
+        plain = to_jsonable_python(document, by_alias=True, inf_nan_mode="null", fallback=str)
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def fields_of(problem: ProblemDetails) -> Headers:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from itertools import takewhile
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from stagedoor import _context as context
 from stagedoor._attempts import traced
@@ -58,7 +58,7 @@ class Upstream(Generic[P, R]):
             sending, read = traced(transport, read, env.tracer), None
         layers: list[Send[P, R]] = [Attempt(sending, env, read) if observed else transport.send]
         for policy in reversed(policies):
-            layers.append(policy.wrap(layers[-1], env))
+            layers.append(_wrapped(policy, layers[-1], env, name))
             if observed:
                 inner = policies[len(policies) - len(layers) + 1 :]
                 layers[-1] = fused(sending, env, read, inner, layers[::-1]) or layers[-1]
@@ -147,3 +147,12 @@ class Upstream(Generic[P, R]):
     def __repr__(self) -> str:
         stack = " ▸ ".join(repr(item) for item in (*self.policies, self.transport))
         return f"<Upstream {self.name} {stack}>"
+
+
+def _wrapped(policy: Policy[P, R], inner: Send[P, R], env: Env, name: str) -> Send[P, R]:
+    """Return a layer; raises `ConfigError` for a policy whose `wrap` forgot to return one."""
+    layer: object = policy.wrap(inner, env)
+    if not callable(layer):
+        said = f"{type(policy).__name__}.wrap returned {type(layer).__name__}"
+        raise ConfigError(f"upstream {name!r}: {said}, not the async def that goes round the Send inside")
+    return cast("Send[P, R]", layer)

@@ -1,10 +1,16 @@
 """The table error -> status, and the body every client reads."""
 
 import json
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel, Field
 
 from stagedoor import _problems as problems
 from stagedoor._problems import ProblemDetails, fields_of, problem_of, render
@@ -151,6 +157,31 @@ def test_t15_any_instance_gives_valid_json(instance: str) -> None:
 def test_t15_lone_surrogates_do_not_break_the_body() -> None:
     """T15: what UTF-8 cannot carry is replaced, not raised."""
     assert body(problems.not_found(), "/\ud800")["instance"] == "/?"
+
+
+def test_members_are_written_as_answers_are() -> None:
+    """A model was its representation, a moment beside a Decimal no ISO 8601, and a UUID as a key broke the answer."""
+
+    class Seat(BaseModel):
+        number: int = Field(serialization_alias="seatNumber")
+
+    members = {
+        "seat": Seat(number=7),
+        "price": Decimal("1.50"),
+        "until": datetime(2026, 1, 5, 10, tzinfo=UTC),
+        "left": {UUID(int=1): 2},
+        "rate": math.nan,
+    }
+
+    document = body(replace(problems.conflict("taken"), members=members), "/seats/7")
+
+    assert {name: document[name] for name in members} == {
+        "seat": {"seatNumber": 7},
+        "price": "1.50",
+        "until": "2026-01-05T10:00:00Z",
+        "left": {"00000000-0000-0000-0000-000000000001": 2},
+        "rate": None,
+    }
 
 
 def test_the_namespace_belongs_to_whoever_builds_the_gateway() -> None:

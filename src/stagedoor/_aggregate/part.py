@@ -10,6 +10,11 @@ from stagedoor.errors import ConfigError
 __all__ = ["ABSENT", "Argument", "Part", "PartFunction", "PlanError", "PlanFinding", "Signature", "Summary"]
 
 PartFunction: TypeAlias = Callable[..., Coroutine[Any, Any, object]]
+# What `from __future__ import annotations` makes of each of them.
+_SEEN: Final = (
+    " in its module, where annotations that are text are read: declare it there, not inside a function or for type "
+    "checkers alone"
+)
 _NAMED = {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -89,10 +94,14 @@ def signature_of(call: Callable[..., object]) -> Signature:
     """Read a function's arguments and types; raises `ConfigError` for what a plan cannot use."""
     try:
         hints = get_type_hints(call, include_extras=True)
-    except (NameError, TypeError) as error:
+    except NameError as error:
+        raise ConfigError(f"its annotations cannot be resolved: {error}{_SEEN}") from error
+    except (AttributeError, SyntaxError, TypeError) as error:
         raise ConfigError(f"its annotations cannot be resolved: {error}") from error
     parameters = inspect.signature(call).parameters.values()
     for parameter in parameters:
+        if parameter.kind is parameter.POSITIONAL_ONLY:
+            raise ConfigError(f"argument {parameter.name!r} is given by its name: take out the / after it")
         if parameter.kind not in _NAMED:
             raise ConfigError(f"argument {parameter} has no name to be filled by")
     if "return" not in hints:

@@ -16,7 +16,9 @@ from stagedoor._face.declared import (
     Limit,
     uses_of,
     validate_async,
+    validate_plain,
     validate_seconds,
+    validate_takes,
     validate_unnamed,
 )
 from stagedoor._face.fields import Cookie
@@ -220,11 +222,12 @@ class Aggregate(Generic[M]):
     def summary(self, function: Callable[P, T], /) -> Callable[P, T]:
         """Declare the decorated plain function as the one that fills its field when the answer is made.
 
-        Its arguments are parts, inputs and `report`, a `stagedoor.Report`. Raises `ConfigError` for a second
-        one.
+        Its arguments are parts, inputs and `report`, a `stagedoor.Report`. Raises `ConfigError` for a second one, and
+        for an `async def`.
         """
         if self.summarised is not None:
             raise ConfigError(f"{here()}: {self.summarised.__name__} is the summary already")
+        validate_plain(function, "summary", here())
         self.summarised = function
         return function
 
@@ -232,7 +235,14 @@ class Aggregate(Generic[M]):
         """Declare the decorated plain function as the one that completes the summary of each answer that leaves.
 
         It takes the summary as JSON, as it was when the answer was made, and the delivery; what it returns is sent.
+        Raises `ConfigError` for a second one, for an `async def`, and for one that takes something else.
         """
+        if self.completed is not None:
+            raise ConfigError(
+                f"{here()}: the summary is completed already, at {place_of_code(self.completed)}"
+            )
+        validate_plain(function, "delivered", here())
+        validate_takes(function, "delivered", ("the summary", "the delivery"), here())
         self.completed = function
         return function
 

@@ -80,7 +80,8 @@ class Arguments:
             return None
         if len(found) > 1 or self._declared.method not in _BODIES:
             names = ", ".join(repr(one.name) for one in found)
-            reason = "a request has one body" if len(found) > 1 else f"{self._declared.method} has no body"
+            none = f"{self._declared.method} has no body: say each of its fields as an argument"
+            reason = "a request has one body" if self._declared.method in _BODIES else none
             raise ConfigError(f"{self._where}: {names}: {reason}")
         return found[0]
 

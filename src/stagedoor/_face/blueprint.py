@@ -10,9 +10,10 @@ from stagedoor._events import upstream_of
 from stagedoor._face.aggregates import Aggregate
 from stagedoor._face.arguments import varied
 from stagedoor._face.backends import Backend
-from stagedoor._face.caller import unvaried
+from stagedoor._face.caller import unlike, unvaried
 from stagedoor._face.declared import DeclaredPart, Handler, Passage, Source
 from stagedoor._face.extension import Extension
+from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.formatted import formatted_in
 from stagedoor._face.guards import Guard, guards_in
 from stagedoor._face.layouts import Layout
@@ -93,6 +94,7 @@ class Blueprint:
     def _findings(self) -> Iterator[str]:
         yield from self._names()
         yield from self._paths()
+        yield from self._reserves()
         yield from self._keys()
         yield from self._unvaried()
         yield from self._untagged()
@@ -173,6 +175,13 @@ class Blueprint:
                 yield f"{place}: {method} {path} is declared already, at {known[method, plain]}"
             known.setdefault((method, plain), place)
 
+    def _reserves(self) -> Iterator[str]:
+        """Find screens that leave their parts no time."""
+        for one in (layout.declared for layout in self.layouts):
+            deadline = self.deadline_of(one.deadline)
+            if one.reserve is not None and one.reserve >= deadline:
+                yield f"{one.place}: reserve={one.reserve:g} leaves nothing of the deadline, {deadline:g} s, for parts"
+
     def _keys(self) -> Iterator[str]:
         """Find two routes whose answers would be kept under one readable key."""
         known: dict[str, Place] = {}
@@ -193,6 +202,19 @@ class Blueprint:
                         missing = layout.vary.covers(service.forward)
                         if missing:
                             yield f"{part.place}: {layout.where}.{part.name}: {unvaried(service.name, missing)}"
+                for name, missing in self._unlike(part.function, layout.vary):
+                    yield f"{part.place}: {layout.where}.{part.name}: {unlike(name, missing)}"
+
+    def _unlike(
+        self, function: Callable[..., Any], vary: Picker
+    ) -> Iterator[tuple[str, frozenset[str | Cookie]]]:
+        """Yield the screens that a function's code shows, with what they vary by and its own answer does not."""
+        known = {id(one.declared): one for one in self.layouts}
+        for screen in used_by(function, Aggregate):
+            inner = known.get(id(screen))
+            missing = None if inner is None else vary.covers(inner.vary)
+            if missing:
+                yield screen.name, missing
 
     def _untagged(self) -> Iterator[str]:
         """Find services whose cache names inputs that who uses them does not have."""
@@ -287,6 +309,8 @@ class Blueprint:
                 missing = vary.covers(service.forward) if isinstance(service, Service) else None
                 if missing:
                     yield f"{handler.place}: GET {handler.path}: {unvaried(service.name, missing)}"
+            for name, missing in self._unlike(handler.function, vary) if handler.method == "GET" else ():
+                yield f"{handler.place}: GET {handler.path}: {unlike(name, missing)}"
 
     def deadline_of(self, own: float | None) -> float:
         """Return the seconds that a route has."""

@@ -122,6 +122,15 @@ def unvaried(name: str, missing: frozenset[str | Cookie]) -> str:
     )
 
 
+def unlike(name: str, missing: frozenset[str | Cookie]) -> str:
+    """Say that a screen inside varies by what the answer does not, and what to do."""
+    shown = ", ".join(sorted(repr(one) for one in missing))
+    return (
+        f"the screen {name!r}, which it runs, varies by {shown}, and the answer does not, so that one caller could get "
+        f"another's: say vary={{{shown}}}"
+    )
+
+
 def caller_here() -> Caller:
     """Return who asks; raises `RuntimeError` outside a request."""
     found = context.current().caller

@@ -3,7 +3,7 @@
 get, post, ... ─▶ Asking ─▶ [ cached ▸ ] policies ─▶ Reply ─▶ value │ absent │ UpstreamError
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any, Final, Literal
 
@@ -161,6 +161,10 @@ class ServiceClient:
         """Return a request whose answer is taken as it comes."""
         if isinstance(body, str):
             raise TypeError("body is bytes, not str: encode it")
+        given: object = body
+        if not isinstance(given, bytes | AsyncIterable):
+            said = f"body is bytes or an async iterator of bytes, not {type(body).__name__}"
+            raise TypeError(f"{said}: post, put and patch write values, by json=")
         if not method.isupper():
             raise TypeError(f"methods are written in capitals: {method.upper()!r}, not {method!r}")
         fields = self._fields(caller, (), headers)

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any, LiteralString, Self
 
-from stagedoor._face.declared import Source, validate_seconds
+from stagedoor._face.declared import Source, validate_plain, validate_seconds, validate_takes
 from stagedoor._face.extension import Extension
 from stagedoor._face.fields import field_name, lower_fields
 from stagedoor._face.guards import Guard, guards_in
-from stagedoor._face.places import Place, here
+from stagedoor._face.options import validate_texts, words
+from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.routes import Routes
 from stagedoor._face.running import Running
 from stagedoor._face.service import Service
@@ -52,6 +53,7 @@ class Declaration(Upstreams, Routes):
         if not isinstance(given, str) or _NAME.fullmatch(given) is None:
             raise ConfigError(f"{self.place}: a gateway's name is lower case such as 'shop', not {name!r}")
         validate_seconds(deadline, "deadline", self.place)
+        validate_texts(self.place, title=title, version=version, description=description)
         self._validate_kinds(middleware, documents)
         _validate_options(settings, lifespan, self.place)
         self.name = name
@@ -64,17 +66,22 @@ class Declaration(Upstreams, Routes):
         self.description = description
         self.documents = tuple(documents)
         self.headers = lower_fields(headers)
-        self.exposed = tuple(name for name in exposed if field_name(name))
+        self.exposed = tuple(name for name in words(exposed, "exposed", self.place) if field_name(name))
         self.extensions: list[Callable[[Running], Extension]] = []
         self.included: list[tuple[Declaration, str]] = []
 
     def _validate_kinds(self, middleware: Sequence[object], documents: Sequence[object]) -> None:
         """Raise `ConfigError` for what would fail later, without a place."""
+        several: dict[str, object] = {"middleware": middleware, "documents": documents}
+        for name, given in several.items():
+            if not isinstance(given, list | tuple):
+                raise ConfigError(f"{self.place}: {name} is a list, not {given!r}")
         for one in middleware:
             if not callable(one):
                 raise ConfigError(
                     f"{self.place}: middleware is called with an application, which {one!r} cannot be"
                 )
+            validate_takes(one, "middleware", ("the application inside of it",), self.place)
         for one in documents:
             if not isinstance(one, DocumentSet):
                 raise ConfigError(f"{self.place}: documents are DocumentSet(...), not {one!r}")
@@ -82,8 +89,11 @@ class Declaration(Upstreams, Routes):
     def extend(self, make: Callable[[Running], Extension]) -> None:
         """Add routes of the engine's own kind, which the face has no word for: `make` is given the running gateway.
 
-        It is called whenever a gateway is built, before anything is open.
+        It is called whenever a gateway is built, before anything is open. Raises `ConfigError` for what is no
+        function of one.
         """
+        validate_takes(make, "extend", ("the running gateway",), here())
+        validate_plain(make, "extend", here())
         self.extensions.append(make)
 
     def include(self, other: Self, *, prefix: LiteralString = "") -> None:
@@ -160,17 +170,31 @@ def _validate_options(settings: object, lifespan: object, place: Place) -> None:
         raise TypeError(
             f"{place}: settings is a Settings, as in Settings(port=8000), not {type(settings).__name__}"
         )
+    if lifespan is None:
+        return
     plain = inspect.iscoroutinefunction(lifespan) or inspect.isasyncgenfunction(lifespan)
-    if lifespan is not None and (plain or not callable(lifespan)):
+    sync = callable(lifespan) and inspect.isgeneratorfunction(inspect.unwrap(lifespan))
+    if plain or sync or not callable(lifespan):
         name = getattr(lifespan, "__name__", repr(lifespan))
         raise ConfigError(
             f"{place}: lifespan={name} cannot be entered: let it yield once, under @asynccontextmanager"
         )
+    validate_takes(lifespan, "lifespan", ("the running gateway",), place)
 
 
 @asynccontextmanager
 async def _entered(hooks: Sequence[Lifespan], running: Running) -> AsyncIterator[None]:
     async with AsyncExitStack() as stack:
         for hook in hooks:
-            await stack.enter_async_context(hook(running))
+            await stack.enter_async_context(_enterable(hook, running))
         yield
+
+
+def _enterable(hook: Lifespan, running: Running) -> AbstractAsyncContextManager[None]:
+    """Return what a lifespan makes; raises `ConfigError` for what cannot be entered."""
+    made: object = hook(running)
+    if not isinstance(made, AbstractAsyncContextManager):
+        name = getattr(hook, "__name__", repr(hook))
+        said = f"it returned {type(made).__name__}: let it yield once, under @asynccontextmanager"
+        raise ConfigError(f"{place_of_code(hook)}: lifespan={name} cannot be entered, for {said}")
+    return made

@@ -27,8 +27,10 @@ __all__ = [
     "validate_async",
     "validate_cache",
     "validate_operation",
+    "validate_plain",
     "validate_policies",
     "validate_seconds",
+    "validate_takes",
     "validate_unnamed",
 ]
 
@@ -129,9 +131,34 @@ def validate_async(function: Any, what: str, place: Place) -> None:  # noqa: ANN
         raise ConfigError(f"{place}: {what} decorates an async def, not {type(function).__name__}")
     if not hasattr(function, "__name__"):
         raise ConfigError(f"{place}: {what} decorates a function with a name, not {type(function).__name__}")
-    if not inspect.iscoroutinefunction(inspect.unwrap(function)):
+    plain = inspect.unwrap(function)
+    if inspect.isasyncgenfunction(plain):
+        raise ConfigError(f"{place}: {what}: {function.__name__} yields; it must return its value, once")
+    if not inspect.iscoroutinefunction(plain):
+        raise ConfigError(f"{place}: {what}: {function.__name__} must be an async def")
+
+
+def validate_plain(function: Any, what: str, place: Place) -> None:  # noqa: ANN401 - whatever was decorated
+    """Raise `ConfigError` unless a decorated thing is a plain `def`, which is called and not awaited."""
+    if not callable(function):
+        raise ConfigError(f"{place}: {what} decorates a function, not {type(function).__name__}")
+    plain = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(plain) or inspect.isasyncgenfunction(plain):
         name = getattr(function, "__name__", "it")
-        raise ConfigError(f"{place}: {what}: {name} must be an async def")
+        raise ConfigError(f"{place}: {what}: {name} must be a plain def: nothing awaits it")
+
+
+def validate_takes(function: Any, what: str, takes: Sequence[str], place: Place) -> None:  # noqa: ANN401 - as given
+    """Raise `ConfigError` unless something can be called with as many values as `takes` names."""
+    if not callable(function):
+        raise ConfigError(f"{place}: {what} is a function of {' and '.join(takes)}, not {function!r}")
+    try:
+        inspect.signature(function).bind(*takes)
+    except TypeError:
+        name = getattr(function, "__name__", "it")
+        raise ConfigError(f"{place}: {what}: {name} must take {' and '.join(takes)}") from None
+    except ValueError:
+        return  # one of C, which does not tell
 
 
 def validate_seconds(value: Limit, what: str, place: Place, most: float = _LONGEST) -> None:
@@ -188,6 +215,9 @@ def validate_policies(policies: object, place: Place, attempt: Limit = None) -> 
         if isinstance(one, type) or not callable(getattr(one, "wrap", None)):
             name = one.__name__ if isinstance(one, type) else repr(one)
             raise ConfigError(f"{place}: policies holds policies such as Retry(), not {name}")
+        what = f"policies: {type(one).__name__}"
+        validate_takes(one.wrap, what, ("the Send inside of it", "the Env"), place)
+        validate_plain(one.wrap, what, place)
 
 
 def tags_of(purges: Sequence[str], place: Place) -> tuple[Tag, ...]:

@@ -122,7 +122,10 @@ class Input:
         if any(isinstance(one, _READING) for one in markers_of(self.hint)):
             return
         if schema.get("type") == "object" or not is_readable(schema, many=self.many):
-            raise ConfigError(f"{format_hint(self.hint)} cannot be read from a {self.place} parameter")
+            remedy = ": say each of its fields as an argument" if is_model(self.hint) else ""
+            raise ConfigError(
+                f"{format_hint(self.hint)} cannot be read from a {self.place} parameter{remedy}"
+            )
 
     def _validate_default(self, adapter: TypeAdapter[Any]) -> None:
         """Raise `ConfigError` for a default of another type: documents show it, and handlers get it as it is."""

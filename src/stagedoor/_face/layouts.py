@@ -177,6 +177,8 @@ class Layout(Generic[M]):
             if name not in filled and info.is_required():
                 near = nearest(name, filled - set(everything))
                 self._found_of_all(f"the field {name!r} has no part and no default{near}")
+        if summary is None and self.declared.completed is not None:
+            self._found_of_all("delivered completes a summary, and there is none: say @screen.summary too")
         for part in self._idle():
             if part.name not in everything:
                 near = nearest(part.name, everything)

@@ -25,16 +25,42 @@ _SPELLED = {
 }
 
 
+_STRANGERS = ("fastapi", "starlette")
+_UNGIVEN = {
+    "Request": "name what is needed: a name of the path or query, Annotated[str, Header()], a model for the body",
+    "HTTPConnection": "name what is needed: a name of the path or query, Annotated[str, Header()]",
+    "Response": "return an Answer, which has a status, header fields and cookies",
+    "BackgroundTasks": "there are none here; mount the gateway in FastAPI, and keep them there",
+    "UploadFile": "there are no forms here; app.proxy passes uploads on",
+    "WebSocket": "there are none here; mount the gateway in FastAPI, and keep them there",
+}
+
+
 def markers_of(hint: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an annotation
     """Return what an `Annotated` carries beside its type."""
     return getattr(hint, "__metadata__", ())
 
 
 def well_marked(signature: Signature) -> Signature:
-    """Return what a function takes; raises `ConfigError` for a marker that would be overlooked."""
+    """Return what a function takes; raises `ConfigError` for what would be overlooked, or taken for the query."""
     for one in signature.arguments:
+        _validate_given(one)
         _validate_markers(one)
     return signature
+
+
+def _validate_given(argument: Argument) -> None:
+    """Raise `ConfigError` for what other frameworks give, and for a method without its object."""
+    if argument.name in {"self", "cls"} and argument.hint is Any:
+        raise ConfigError(
+            f"argument {argument.name!r}: a method is declared of an object, as in app.get('/home')(pages.home), "
+            "not inside its class"
+        )
+    for one in (argument.hint, *_within(argument.hint)):
+        package = one.__module__.partition(".")[0] if isinstance(one, type) else ""
+        if package in _STRANGERS and one.__name__ in _UNGIVEN:
+            said = f"{one.__name__}, of {package}, is not given here: {_UNGIVEN[one.__name__]}"
+            raise ConfigError(f"argument {argument.name!r}: {said}")
 
 
 def _validate_markers(argument: Argument) -> None:

@@ -21,6 +21,7 @@ from stagedoor._face.declared import (
 from stagedoor._face.fields import Cookie, checked_set, field_name
 from stagedoor._face.guards import Guard, validate_guard
 from stagedoor._face.operation import Operation
+from stagedoor._face.options import validate_flags, words
 from stagedoor._face.places import Place, here, place_of_code
 from stagedoor._face.service import Service
 from stagedoor._face.templates import route_names
@@ -76,6 +77,9 @@ class Routes:
         validate_cache(cache, place)
         validate_seconds(reserve, "reserve", place)
         validate_guard(guard, place)
+        validate_flags(
+            place, stale_before_partial=stale_before_partial, deprecated=deprecated, compress=compress
+        )
         if path:
             route_names(path, str(place))
         aggregate = Aggregate(
@@ -87,7 +91,7 @@ class Routes:
             stale_before_partial=stale_before_partial,
             deprecated=deprecated,
             reserve=reserve,
-            tags=tuple(tags),
+            tags=words(tags, "tags", place),
             guard=guard,
             priority=priority,
             place=place,
@@ -124,6 +128,7 @@ class Routes:
         place = here()
         _validate_priority(priority, place)
         validate_cache(cache, place)
+        validate_flags(place, deprecated=deprecated, live=live, etag=etag, compress=compress)
         return self._handler(
             "GET",
             path,
@@ -134,7 +139,7 @@ class Routes:
             deprecated=deprecated,
             live=live,
             etag=etag,
-            tags=tuple(tags),
+            tags=words(tags, "tags", place),
             guard=guard,
             priority=priority,
             compress=compress,
@@ -216,6 +221,7 @@ class Routes:
         place = here()
         if status is not None and not (type(status) is int and 200 <= status <= 299):
             raise ConfigError(f"{place}: status={status!r} is that of a success, 200 to 299")
+        validate_flags(place, deprecated=deprecated)
         return self._handler(
             method,
             path,
@@ -284,10 +290,12 @@ class Routes:
         if not _METHODS.issuperset(methods):
             raise ConfigError(f"{place}: methods is a set of {', '.join(sorted(_METHODS))}, not {methods!r}")
         validate_guard(guard, place)
+        validate_flags(place, compress=compress)
         _validate_recognised(recognises, guard, subject_field, place)
         _validate_subject(subject_field, service, place)
         # A large body takes as long as its client does; with a small one more than 30 s are milliseconds.
-        validate_seconds(deadline, "deadline", place, *([_LONGEST_UPLOAD] if limit > _LARGE else []))
+        most = _bytes(limit, place)
+        validate_seconds(deadline, "deadline", place, *([_LONGEST_UPLOAD] if most > _LARGE else []))
         names = route_names(path, str(place))
         validate_operation(operation, methods, names, place)
         self.passages.append(
@@ -297,7 +305,7 @@ class Routes:
                 to=to,
                 methods=frozenset(methods),
                 purges=tags_of(purges, place),
-                limit=_bytes(limit, place),
+                limit=most,
                 deadline=deadline,
                 priority=priority,
                 place=place,

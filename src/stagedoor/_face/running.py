@@ -22,8 +22,8 @@ from stagedoor._face.blueprint import Blueprint
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.client import ServiceClient
 from stagedoor._face.declared import Handler, Source
-from stagedoor._face.equipment import equip
-from stagedoor._face.extension import Extension
+from stagedoor._face.equipment import enclosed, equip
+from stagedoor._face.extension import Extension, made
 from stagedoor._face.fields import lower_fields
 from stagedoor._face.guarding import guarded
 from stagedoor._face.guards import Guard
@@ -80,7 +80,8 @@ class Running:
         self.name = declared.name
         self.settings = settings
         # Settings that were given replace the environment.
-        self.redis_variable = "redis_url" if declared.settings else f"{prefix_of(declared.name)}REDIS_URL"
+        prefix = "" if declared.settings else prefix_of(declared.name)
+        self.redis_variable = f"{prefix}REDIS_URL" if prefix else "redis_url"
         self.world = world
         self.env = world.env
         self.guards = guards
@@ -109,14 +110,14 @@ class Running:
         self._backends = {
             backend: Upstream(
                 backend.name,
-                transports.get(backend.name) or backend.make(self.env),
+                transports.get(backend.name) or backend.transport(self.env),
                 *blueprint.policies_of(backend),
                 env=self.env,
             )
             for backend in blueprint.backends
         }
         self._screens: dict[Any, Screen[Any]] = {}
-        self._extensions: Sequence[Extension] = tuple(make(self) for make in blueprint.extensions)
+        self._extensions: Sequence[Extension] = tuple(made(make, self) for make in blueprint.extensions)
         self._lifespan = declared.lifespan_of
         self._health = Health(probes_of(self, blueprint), self.env.clock)
         routes = [*self._declared_routes(blueprint), *guards.routes, *operations_of(self, declared)]
@@ -130,7 +131,7 @@ class Running:
             plans=tuple(screen.plan for screen in self._screens.values()),
             trusted=self._trusted,
             throttle=self.stores.throttle,
-            limits=limits_of_routes(self.stores.limits, routes),
+            limits=limits_of_routes(self.stores.limits, routes, prefix),
             cors=_cors(settings, routes, declared.exposed),
             always=declared.headers,
             lifespan=self.opened,
@@ -146,9 +147,8 @@ class Running:
             keepers = (one.name for one in self.web.upstreams)
             world.metrics.follow(self._loads, lambda: self.web.pressure.limit, keepers)
             world.metrics.expect(screen.plan for screen in self._screens.values())
-        self.app: Any = self.web  # what serves what comes with a raw path, and is mounted nowhere
-        for wrap in reversed(declared.middleware):
-            self.app = wrap(self.app)
+        # What serves what comes with a raw path, and is mounted nowhere.
+        self.app: Any = enclosed(self.web, declared.middleware, declared.place)
 
     def _declared_routes(self, blueprint: Blueprint) -> list[Route]:
         """Return the routes of screens, handlers and passages; raises `ConfigError`."""

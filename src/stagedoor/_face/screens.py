@@ -22,7 +22,7 @@ from stagedoor._call import Call, Env
 from stagedoor._context import Record
 from stagedoor._events import AggregateEnded
 from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
-from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unvaried
+from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unlike
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.docstrings import words_of
 from stagedoor._face.fields_told import SCREEN_FIELDS
@@ -302,7 +302,7 @@ class Screen(Generic[M]):
         """Make the screen without the web."""
         missing = uncovered(caller.rules, self.layout.vary)
         if missing:
-            raise ConfigError(f"{caller.rules.where}: {unvaried(self.plan.name, missing)}")
+            raise ConfigError(f"{caller.rules.where}: {unlike(self.plan.name, missing)}")
         validate_guarded(caller.rules, self.layout.guard, self.plan.name)
         values, started = self._checked(inputs), self._now()
         caller = await identified(caller, self._guarding)

@@ -167,12 +167,18 @@ def stores_of(settings: Settings, name: str, env: Env) -> Stores:
     return Stores(tiers, tiers.near, tiers, server, None if quota is None else shared(quota), prefix, limits)
 
 
-def limits_of_routes(limits: Mapping[str, Limiter], routes: Sequence[Route]) -> Mapping[str, Limiter]:
-    """Return the limits of single routes; raises `ConfigError` for one of a route that there is not."""
+def limits_of_routes(
+    limits: Mapping[str, Limiter], routes: Sequence[Route], prefix: str = ""
+) -> Mapping[str, Limiter]:
+    """Return the limits of single routes; raises `ConfigError` for one of a route that there is not.
+
+    `prefix` is that of the settings, if they were read from the environment.
+    """
     known = {one.path: one for one in routes}
     for path in limits:
         if path not in known:
-            raise ConfigError(f"rate_limits: {path!r} is no route here{nearest(path, known)}")
+            said = f"{prefix}RATE_LIMITS" if prefix else "rate_limits"
+            raise ConfigError(f"{said}: {path!r} is no route here{nearest(path, known)}")
         if known[path].live:
             raise ConfigError(f"rate_limits: {path!r} is answered however often it is asked")
     return limits

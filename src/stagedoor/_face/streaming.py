@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from stagedoor import _context as context
 from stagedoor import _problems as problems
+from stagedoor._aggregate.hints import broken_promise
 from stagedoor._aggregate.part import signature_of
 from stagedoor._cache.store import Store
 from stagedoor._call import Env
@@ -158,9 +159,7 @@ class Streaming:
         except TimeoutError as error:
             raise UpstreamTimeout(f"{self._name}.call", "not done by the deadline") from error
         if not isinstance(stream, Stream):
-            raise TypeError(
-                f"{self.declared.place}: {self.where} returned no Stream but {type(stream).__name__}"
-            )
+            raise TypeError(f"{self.declared.place}: {self.where} {broken_promise(stream, (Stream,))}")
         asked_by = _GIVEN.get(stream.status)
         if asked_by is None or (asked_by and asked_by.isdisjoint(fields)):
             await stream.aclose()

@@ -80,10 +80,18 @@ def _segment(template: str, value: object) -> bytes:
 
 def query_of(query: Mapping[str, object] | None) -> bytes:
     """Return `?name=value...`; None is left out, lists are repeated. Raises `TypeError` for what has no text."""
+    given: object = query
+    if given is not None and not isinstance(given, Mapping):
+        raise TypeError(
+            f'query is a mapping, as in {{"page": 2}}, not {type(given).__name__}{_mapping(given)}'
+        )
     if not query:
         return b""
     pairs: list[str] = []
     for name, value in query.items():
+        unsure: object = name
+        if not isinstance(unsure, str):
+            raise TypeError(f"query: a name is a str, not {unsure!r}")
         values = value if isinstance(value, list | tuple | AbstractSet) else (value,)
         for one in values:
             if one is None:
@@ -93,6 +101,15 @@ def query_of(query: Mapping[str, object] | None) -> bytes:
                 raise TypeError(f"query {name!r}: {type(one).__name__} has no form in a query")
             pairs.append(f"{quote(name, safe='')}={quote(text, safe='', errors='replace')}")
     return b"?" + "&".join(pairs).encode() if pairs else b""
+
+
+def _mapping(given: object) -> str:
+    """Return how what was given becomes a mapping; "" where nobody can tell."""
+    if hasattr(given, "model_dump"):
+        return ": say model_dump(by_alias=True, exclude_none=True)"
+    return (
+        ": give a list to repeat a name, as in {'sku': ['a', 'b']}" if isinstance(given, list | tuple) else ""
+    )
 
 
 def _bool(value: bool) -> str:

@@ -10,11 +10,14 @@ from stagedoor._face.cache import Cache
 from stagedoor._face.declared import (
     Source,
     validate_async,
+    validate_plain,
     validate_policies,
     validate_seconds,
+    validate_takes,
     validate_unnamed,
 )
 from stagedoor._face.fields import Cookie, checked_set
+from stagedoor._face.options import validate_flags
 from stagedoor._face.places import here, place_of_code
 from stagedoor._face.remote import AnyPolicy
 from stagedoor._face.service import Service
@@ -81,6 +84,7 @@ class Upstreams:
         said: object = headers
         if said is not None and not isinstance(said, Mapping):
             raise ConfigError(f'{place}: headers are a mapping, as in {{"x-shop": "1"}}, not {said!r}')
+        validate_flags(place, coalesce=coalesce, decompress=decompress)
         if type(connections) is not int or connections < 1:
             raise ConfigError(f"{place}: connections={connections!r} is a whole number, 1 or more")
         service = Service(
@@ -121,6 +125,8 @@ class Upstreams:
             raise ConfigError(f"{place}: an upstream's name is an identifier such as 'search', not {name!r}")
         validate_seconds(attempt, "attempt", place)
         validate_policies(policies, place, attempt)
+        validate_takes(make, "make", ("the Env",), place)
+        validate_plain(make, "make", place)
         backend = Backend(
             name, make, label=label, health=health, attempt=attempt, policies=policies, place=place
         )
@@ -157,6 +163,7 @@ class Upstreams:
         validate_seconds(attempt, "attempt", place)
         validate_unnamed(cache, place)
         validate_policies(policies, place, attempt)
+        validate_flags(place, safe=safe)
         if cache is not None and not safe:
             raise ConfigError(f"{place}: only a safe source is kept: say safe=True")
 

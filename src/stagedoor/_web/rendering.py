@@ -97,7 +97,7 @@ def _plain_fields(model: Any) -> frozenset[str] | None:  # noqa: ANN401 - whatev
 
 def adapter_of(shape: Any, name: str) -> TypeAdapter[Any]:  # noqa: ANN401 - a type form
     """Return the adapter of a type that is written as JSON; raises `ConfigError` if it has no JSON form."""
-    adapter = adapted(shape, f"{name} has no JSON form")
+    adapter = adapted(shape, f"{name} has no JSON form", also=", or an Answer of one")
     try:
         adapter.json_schema(mode="serialization")
     except PydanticInvalidForJsonSchema as error:
@@ -105,22 +105,25 @@ def adapter_of(shape: Any, name: str) -> TypeAdapter[Any]:  # noqa: ANN401 - a t
     return adapter
 
 
-def adapted(shape: Any, what: str) -> TypeAdapter[Any]:  # noqa: ANN401 - a type form
-    """Return the adapter of a type; raises `ConfigError` in one line for one that pydantic does not know."""
+def adapted(shape: Any, what: str, *, also: str = "") -> TypeAdapter[Any]:  # noqa: ANN401 - a type form
+    """Return the adapter of a type; raises `ConfigError` in one line for one that pydantic does not know.
+
+    `also` is what may be said instead of it, beside what pydantic knows.
+    """
     try:
         adapter = TypeAdapter(shape)
         adapter.rebuild(raise_errors=True)  # else the first request would tell of a name nobody defined
     except (PydanticUserError, PydanticUndefinedAnnotation) as error:
-        raise ConfigError(f"{what}: {why(error)}") from error
+        raise ConfigError(f"{what}: {why(error, also)}") from error
     return adapter
 
 
-def why(error: Exception) -> str:
+def why(error: Exception, also: str = "") -> str:
     """Say in one line why pydantic does not take a type, and what it would take."""
     if getattr(error, "code", None) == "typed-dict-version":
         return (
             "before Python 3.12 TypedDict is that of typing_extensions, not of typing: import it from there"
         )
     if getattr(error, "code", None) == "schema-for-unknown-type":
-        return "it is no type that JSON is read into or written from; a handler returns a model, a value or an Answer"
+        return f"pydantic does not know how: say a model, a dataclass or a plain type{also}"
     return str(error).strip().splitlines()[0]

@@ -84,9 +84,7 @@ class Script:
 
     def says(self, *values: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Self:
         """Answer with these values as JSON, one an attempt, bytes as they are; `headers` come with each."""
-        fields = tuple(
-            (name.lower().encode(), said.encode("latin-1")) for name, said in (headers or {}).items()
-        )
+        fields = tuple((name.lower().encode(), _said(name, said)) for name, said in (headers or {}).items())
         for one in values or (None,):
             self._add(_Word(self._later, one, status, fields))
         return self
@@ -323,8 +321,7 @@ class Stage:
 
     async def _ask(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         fields = [
-            (name.replace("_", "-").lower().encode(), said.encode("latin-1"))
-            for name, said in headers.items()
+            (name.replace("_", "-").lower().encode(), _said(name, said)) for name, said in headers.items()
         ]
         if body:
             fields += [(b"content-length", b"%d" % len(body))]
@@ -369,3 +366,10 @@ def _refused(name: str) -> UpstreamError:
 
 def _sent(json: object) -> bytes:
     return b"" if json is None else written(json)
+
+
+def _said(name: str, value: object) -> bytes:
+    """Return a field's value as it is sent; raises `TypeError` for one that is no text."""
+    if not isinstance(value, str):
+        raise TypeError(f"header {name!r} is {type(value).__name__}, not str")
+    return value.encode("latin-1")

@@ -171,12 +171,24 @@ def test_a_signature_that_a_plan_cannot_use_is_a_finding() -> None:
     async def other() -> int:
         return 0
 
+    async def fourth(key: str, /) -> str:
+        return key
+
+    async def fifth() -> int:
+        return 0
+
     other.__annotations__["return"] = "NoSuchType"
-    findings = told(declared(left, right, other))
+    fifth.__annotations__["return"] = "pytest.NoSuchType"
+    findings = told(declared(left, right, other, fourth, fifth))
 
     assert findings[0] == "left: argument *keys: str has no name to be filled by"
     assert findings[1] == "right: it does not say what it returns"
-    assert findings[2].startswith("other: its annotations cannot be resolved")
+    assert findings[2] == (
+        "other: its annotations cannot be resolved: name 'NoSuchType' is not defined in its module, where annotations "
+        "that are text are read: declare it there, not inside a function or for type checkers alone"
+    )
+    assert findings[3] == "fourth: argument 'key' is given by its name: take out the / after it"
+    assert findings[4].startswith("fifth: its annotations cannot be resolved: module")
 
 
 def test_a_finding_has_the_file_and_line_of_the_function() -> None:

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import BaseModel
 
-from stagedoor import Cache, Cookie, Gateway
+from stagedoor import Aggregate, Cache, Cookie, Gateway
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Client, Stage
 
@@ -157,6 +157,59 @@ def test_check_tells_of_handlers_too() -> None:
 
     assert "test_forwarding.py:" in doubt
     assert "GET /things: the service 'things' forwards 'authorization'" in doubt
+
+
+def own_page(app: Gateway) -> Aggregate[Page]:
+    """Declare a page that is somebody's own."""
+    things = app.service("things", forward={"authorization"})
+    page = app.aggregate("/own", Page, vary={"authorization"})
+
+    @page.part
+    async def thing() -> Thing:
+        return await things.get(Thing, "/things")
+
+    return page
+
+
+def test_a_part_that_runs_a_screen_of_somebodys_own_is_refused_at_start() -> None:
+    """T4: it was told at the first request, of a service by the screen's name."""
+    app = Gateway("shop")
+    own = own_page(app)
+    everybodys = app.aggregate("/everybodys", Page)
+
+    @everybodys.part
+    async def thing() -> Thing:
+        return (await own.run()).value.thing
+
+    with pytest.raises(ConfigError) as caught:
+        app.inspected()
+
+    assert "test_forwarding.py:" in str(caught.value)
+    assert (
+        "GET /everybodys.thing: the screen 'page', which it runs, varies by 'authorization', and the answer does not, "
+        "so that one caller could get another's: say vary={'authorization'}"
+    ) in str(caught.value)
+
+
+async def test_a_handler_that_runs_a_screen_of_somebodys_own_is_told_by_check_and_refused() -> None:
+    """T4: one of POST may, for nobody else gets its answer."""
+    app = Gateway("shop")
+    own = own_page(app)
+
+    @app.get("/things")
+    async def thing() -> Thing:
+        return (await own.run()).value.thing
+
+    @app.post("/things")
+    async def made() -> Thing:
+        return (await own.run()).value.thing
+
+    [doubt] = app.inspected().doubts
+
+    assert "GET /things: the screen 'page', which it runs, varies by 'authorization'" in doubt
+    async with Stage(app) as stage:
+        with pytest.raises(ConfigError, match="GET /things: the screen 'page', which it runs, varies by"):
+            await stage.get("/things")
 
 
 def shared_page(app: Gateway) -> None:

@@ -233,7 +233,7 @@ def fallback_of_a_required_part(app: Gateway) -> None:
         return [thing.name]
 
 
-@at_start(r"GET /page: 'thing': GET has no body")
+@at_start(r"GET /page: 'thing': GET has no body: say each of its fields as an argument")
 def body_of_a_get(app: Gateway) -> None:
     @app.get("/page")
     async def page(thing: Thing) -> Thing:

@@ -11,7 +11,7 @@ import pytest
 from fastapi import HTTPException
 from pydantic import BaseModel
 
-from stagedoor import Answer, Cache, Gateway, Settings
+from stagedoor import Answer, Cache, Gateway, Settings, Stream
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Client, Stage
 
@@ -134,6 +134,16 @@ def query_in_a_path(app: Gateway) -> None:
     async def page() -> Thing:
         found: Thing = await things.get(Thing, "/things?a=1")
         return found
+
+
+@at_first(r"GET /page returned coroutine, its annotation promises Stream: was `await` forgotten\?")
+def forgotten_await_of_a_stream(app: Gateway) -> None:
+    things = used(app)
+
+    @app.get("/page")
+    async def page() -> Stream:
+        stream: Stream = things.open("/things")
+        return stream
 
 
 @at_first(r"'/things/{}' takes 1 segments, 0 given")

@@ -166,6 +166,18 @@ def marker_of_a_stream(app: Gateway) -> None:
     streamed(app, Annotated[str, Header])
 
 
+@at_start(r"GET /page: argument 'x': .*Thing.* cannot be read from a query parameter: say each of its fields")
+def model_as_a_query(app: Gateway) -> None:
+    streamed(app, Annotated[Thing, Query()])
+
+
+@at_start(r"GET /page: 'x', 'y': GET has no body: say each of its fields as an argument")
+def two_bodies_of_a_get(app: Gateway) -> None:
+    @app.get("/page")
+    async def page(x: Thing, y: Thing) -> str:
+        return x.name + y.name
+
+
 @at_start(r"GET /page: 'x': GET has no body")
 def body_of_a_stream(app: Gateway) -> None:
     streamed(app, Thing)

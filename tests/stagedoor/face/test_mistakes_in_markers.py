@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 import pytest
+from fastapi import Request, Response, UploadFile
 
 from stagedoor import Answer, Cookie, Gateway, Header
 from stagedoor.testing import Stage
@@ -11,6 +12,10 @@ from tests.stagedoor.face.mistakes import Mistakes, Page, Thing
 at_start = Mistakes()
 Depends = type("Depends", (), {"__module__": "fastapi.params"})
 Foreign = type("Header", (), {"__module__": "fastapi.params"})
+
+
+class Odd:
+    """No type that pydantic knows."""
 
 
 def handler(app: Gateway, hint: Any) -> None:
@@ -57,6 +62,59 @@ def header_of_a_part_without_parentheses(app: Gateway) -> None:
     @page.part
     async def thing(lang: Annotated[str, Header] = "") -> Thing:
         return Thing(name=lang)
+
+
+@at_start(
+    r"argument 'request': Request, of starlette, is not given here: name what is needed: a name of the path"
+)
+def request_of_a_framework(app: Gateway) -> None:
+    @app.get("/page")
+    async def page(request: Request) -> str:
+        return str(request)
+
+
+@at_start(r"argument 'response': Response, of starlette, is not given here: return an Answer")
+def response_of_a_framework_in_a_part(app: Gateway) -> None:
+    page: Any = app.aggregate("/page", Page)
+
+    @page.part  # type: ignore[untyped-decorator]
+    async def thing(response: Response) -> Thing:
+        return Thing(name=str(response))
+
+
+@at_start(
+    r"argument 'file': UploadFile, of fastapi, is not given here: there are no forms here; app\.proxy passes"
+)
+def upload_of_a_framework(app: Gateway) -> None:
+    @app.post("/page")
+    async def page(file: UploadFile | None = None) -> str:
+        return str(file)
+
+
+@at_start(r"argument 'self': a method is declared of an object, as in app\.get\('/home'\)\(pages\.home\)")
+def method_inside_its_class(app: Gateway) -> None:
+    class Pages:
+        @app.get("/page")
+        async def page(self) -> str:
+            return ""
+
+
+@at_start(
+    r"argument 'thing': Odd cannot be read from a request: pydantic does not know how: say a model, a dataclass"
+)
+def class_that_nothing_reads(app: Gateway) -> None:
+    @app.post("/page")
+    async def page(thing: Odd) -> str:
+        return str(thing)
+
+
+@at_start(
+    r"what GET /page returns has no JSON form: pydantic .* a dataclass or a plain type, or an Answer of one"
+)
+def answer_of_a_framework(app: Gateway) -> None:
+    @app.get("/page")
+    async def page() -> Response:
+        return Response("a")
 
 
 @pytest.mark.parametrize("name", at_start.names)

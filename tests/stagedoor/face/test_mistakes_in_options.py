@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from pydantic import RootModel
 
-from stagedoor import Cache, Gateway, Settings
+from stagedoor import Cache, DocumentSet, Gateway, Settings
 from stagedoor.policies import Retry
 from tests.stagedoor.face.mistakes import Mistakes, Page, Thing, loose, used
 
 at_start = Mistakes()
+made: Any = Gateway
 
 
 @at_start(r"deadline=165 is seconds, above 0 and at most 30; 165 ms are 0\.165")
@@ -184,6 +185,83 @@ def field_of_nobody(app: Gateway) -> None:
     @app.aggregate("/page", Page).part
     async def more() -> list[str]:
         return []
+
+
+@at_start(r"coalesce is True or False, not 'no'")
+def flag_of_a_service_as_a_word(app: Gateway) -> None:
+    loose(app).service("things", coalesce="no")
+
+
+@at_start(r"safe is True or False, not 1")
+def flag_of_a_source_as_a_number(app: Gateway) -> None:
+    loose(app).source(safe=1)
+
+
+@at_start(r"compress is True or False, not 'gzip'")
+def coding_in_place_of_a_flag(app: Gateway) -> None:
+    loose(app).get("/page", compress="gzip")
+
+
+@at_start(r"stale_before_partial is True or False, not 'yes'")
+def flag_of_a_screen_as_a_word(app: Gateway) -> None:
+    loose(app).aggregate("/page", Page, stale_before_partial="yes")
+
+
+@at_start(r"deprecated is True or False, not 'since 2'")
+def flag_of_a_write_as_a_word(app: Gateway) -> None:
+    loose(app).post("/page", deprecated="since 2")
+
+
+@at_start(r"compress is True or False, not 'br'")
+def flag_of_a_passage_as_a_word(app: Gateway) -> None:
+    loose(app).proxy("/page", app.service("things"), compress="br")
+
+
+@at_start(r"limit='20MB' is bytes, 1 or more")
+def limit_of_a_passage_as_text(app: Gateway) -> None:
+    loose(app).proxy("/page", app.service("things"), limit="20MB")
+
+
+@at_start(r"tags is a list of texts, not 'orders'")
+def tags_of_a_route_as_a_text(app: Gateway) -> None:
+    loose(app).get("/page", tags="orders")
+
+
+@at_start(r"tags is a list of texts, not of 1")
+def tags_of_a_screen_as_numbers(app: Gateway) -> None:
+    loose(app).aggregate("/page", Page, tags=[1])
+
+
+@at_start(r"version is a text, not 2")
+def version_as_a_number(app: Gateway) -> None:
+    made("other", version=2)
+
+
+@at_start(r"exposed is a list of texts, not 'x-total'")
+def exposed_as_a_text(app: Gateway) -> None:
+    made("other", exposed="x-total")
+
+
+@at_start(r"documents is a list, not DocumentSet")
+def documents_without_a_list(app: Gateway) -> None:
+    made("other", documents=DocumentSet(openapi="/api.json"))
+
+
+@at_start(r"middleware: between must take the application inside of it")
+def middleware_of_another_framework(app: Gateway) -> None:
+    async def between(request: object, call_next: object) -> object:
+        return (request, call_next)
+
+    made("other", middleware=[between])
+
+
+@at_start(r"reserve=1 leaves nothing of the deadline, 0\.5 s, for parts")
+def reserve_of_all_the_time(app: Gateway) -> None:
+    page = app.aggregate("/page", Page, reserve=1)
+
+    @page.part
+    async def thing() -> Thing:
+        return Thing(name="a")
 
 
 @pytest.mark.parametrize("name", at_start.names)

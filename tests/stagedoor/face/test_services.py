@@ -238,6 +238,20 @@ async def test_a_stream_brings_chunks() -> None:
         (lambda: untyped.get(Item, "/x", headers={"a": 1}), "header 'a' is int, not str"),
         (lambda: untyped.post(Item, "/x", json=object()), "json: "),
         (lambda: untyped.request("PUT", "/x", body="text"), "body is bytes, not str: encode it"),
+        (
+            lambda: untyped.request("PUT", "/x", body={"a": 1}),
+            "body is bytes or an async iterator of bytes, not dict: post, put and patch write values, by json=",
+        ),
+        (lambda: untyped.get(Item, "/x", query="a=1"), 'query is a mapping, as in {"page": 2}, not str'),
+        (
+            lambda: untyped.get(Item, "/x", query=[("a", 1)]),
+            "not list: give a list to repeat a name, as in {'sku': ['a', 'b']}",
+        ),
+        (
+            lambda: untyped.get(Item, "/x", query=Item(sku="a")),
+            "not Item: say model_dump(by_alias=True, exclude_none=True)",
+        ),
+        (lambda: untyped.get(Item, "/x", query={1: "a"}), "query: a name is a str, not 1"),
         (lambda: untyped.request("get", "/x"), "methods are written in capitals: 'GET'"),
         (lambda: untyped.get(app, "/x"), "cannot be read from JSON"),
         (lambda: untyped.get([Item], "/x"), "is no type"),

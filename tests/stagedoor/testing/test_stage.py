@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -200,6 +201,17 @@ async def test_a_reply_reads_what_a_client_gets() -> None:
         )
         assert repr(answer) == """<Reply 200 b'{"name":"a"}'>"""
         assert isinstance(answer, Reply)
+
+
+async def test_a_field_that_is_no_text_is_told_by_its_name() -> None:
+    """Of a caller and of a script alike; it was an AttributeError of the kit's own."""
+    async with Stage(app) as stage:
+        loose: Any = stage
+
+        with pytest.raises(TypeError, match="header 'x_count' is int, not str"):
+            await loose.get("/things/x", x_count=3)
+        with pytest.raises(TypeError, match="header 'age' is int, not str"):
+            loose[things].says({}, headers={"age": 3})
 
 
 async def test_only_services_and_sources_of_the_gateway_have_scripts() -> None:

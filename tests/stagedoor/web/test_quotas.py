@@ -180,6 +180,19 @@ async def test_a_limit_of_no_route_ends_the_start(rates: tuple[str, ...], wrong:
             pass
 
 
+async def test_a_limit_of_no_route_is_told_by_the_name_of_its_setting() -> None:
+    """G2: whoever sets SHOP_RATE_LIMITS knows no rate_limits."""
+    app = Gateway("shop")
+
+    @app.get("/search")
+    async def search() -> str:
+        return ""
+
+    with pytest.raises(ConfigError, match=r"^SHOP_RATE_LIMITS: '/serach' is no route here"):
+        async with Stage(app, environment={"SHOP_RATE_LIMITS": "/serach=2/60"}):
+            pass
+
+
 @pytest.mark.parametrize(
     "rates",
     [("/search",), ("/search=",), ("search=1/60",), ("/search=0/60",), ("/a=1/60", "/a/=2/60"), ('/"=1/60',)],
