@@ -171,7 +171,8 @@ def _length_of(stream: Stream) -> int | None:
     """Return the length of an answer that may be kept; None for any other."""
     fields = dict(stream.lines)
     length, etag = fields.get(b"content-length", b""), fields.get(b"etag", b"")
-    said = fields.get(b"cache-control", b"").lower()
+    # All lines are one list (RFC 9110 5.3): `private` may stand in any of them.
+    said = b",".join([value for name, value in stream.lines if name == b"cache-control"]).lower()
     if stream.status != 200 or not length.isdigit() or not etag.startswith(b'"'):
         return None
     if b"no-store" in said or b"private" in said or not _NOT_KEPT.isdisjoint(fields):

@@ -303,6 +303,8 @@ async def test_what_is_kept_ends_with_its_time_and_with_a_purge(env: Env, clock:
         (*FIELDS[:2], (b"etag", b'W/"p"')),
         (*FIELDS[:3], (b"cache-control", b"no-store")),
         (*FIELDS[:3], (b"cache-control", b"private")),
+        (*FIELDS[:3], (b"cache-control", b"Private"), FIELDS[3]),
+        (*FIELDS, (b"cache-control", b"no-store"), (b"cache-control", b"max-age=60")),
         (*FIELDS, (b"set-cookie", b"a=b")),
         (*FIELDS, (b"vary", b"Accept")),
         (FIELDS[0], (b"content-length", b"1048576"), FIELDS[2]),
