@@ -33,7 +33,10 @@ __all__ = ["Guarding", "Visitor", "guarded", "private", "token_field", "who_of"]
 _SHARED = re.compile(rb"\s*(public|s-maxage\s*=.*|proxy-revalidate)\s*", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD"})
 _RENEWED = 2.0  # seconds
-_CLOSED = re.compile(rb"(?:^|[,\s])(private|no-store)(?:$|[,\s=])", re.IGNORECASE)
+# `private="x-name"` closes that field alone, and leaves the rest to everybody (RFC 9111 5.2.2.7).
+_CLOSED = re.compile(rb"(?:^|[,\s])(private|no-store)(?:$|[,\s])", re.IGNORECASE)
+# What tells some caches more than `Cache-Control` does (RFC 9213 2), and what came before it.
+_TARGETED = (b"-cache-control", b"surrogate-control")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +204,7 @@ def _subject(guarding: Guarding, scope: Scope) -> str:
 
 def private(fields: Headers) -> Headers:
     """Return fields of an answer that no shared cache keeps (RFC 9111 5.2.2.7)."""
+    fields = tuple(field for field in fields if not field[0].endswith(_TARGETED))
     said = b",".join(text for name, text in fields if name == b"cache-control")
     if _CLOSED.search(said):
         return fields

@@ -106,6 +106,25 @@ async def test_no_shared_cache_keeps_what_is_behind_a_guard() -> None:
         assert passed.header("vary") == "accept, x-partner"
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('private="x-name", max-age=60', 'private, private="x-name", max-age=60'),
+        ("public, no-store", "public, no-store"),
+        ("max-age=60, PRIVATE", "max-age=60, PRIVATE"),
+    ],
+)
+async def test_t4_nothing_that_a_service_says_lets_a_shared_cache_keep_it(said: str, told: str) -> None:
+    """RFC 9111 5.2.2.7 and 9213 2: one field that is closed leaves the answer open, and so does a word to a CDN alone."""
+    targeted = dict.fromkeys(("cdn-cache-control", "surrogate-control"), "max-age=600")
+    async with Stage(app) as stage:
+        stage[files].says(b"x", headers={"cache-control": said, **targeted})
+        passed = await stage.get("/files/a", **stage.credentials(partners, "acme"))
+
+        assert passed.header("cache-control") == told
+        assert not any(passed.header(name) for name in targeted)
+
+
 async def test_t4_a_proxy_is_guarded_and_keeps_the_key_to_itself() -> None:
     """T1, T4: the service does not see what let somebody in, whatever field it came in."""
     async with Stage(app) as stage:
