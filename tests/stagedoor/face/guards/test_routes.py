@@ -115,7 +115,7 @@ async def test_no_shared_cache_keeps_what_is_behind_a_guard() -> None:
     ],
 )
 async def test_t4_nothing_that_a_service_says_lets_a_shared_cache_keep_it(said: str, told: str) -> None:
-    """RFC 9111 5.2.2.7 and 9213 2: one field that is closed leaves the answer open, and so does a word to a CDN alone."""
+    """RFC 9111 5.2.2.7 and 9213 2: a closed field leaves the answer open, and so does a word to a CDN."""
     targeted = dict.fromkeys(("cdn-cache-control", "surrogate-control"), "max-age=600")
     async with Stage(app) as stage:
         stage[files].says(b"x", headers={"cache-control": said, **targeted})
