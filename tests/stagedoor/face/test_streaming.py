@@ -293,7 +293,9 @@ async def test_hc8_the_age_of_what_was_kept_elsewhere_goes_on(
             await clock.advance(seconds)
             told.append(await client.ask("/pictures/a"))
 
-    assert [[value for name, value in one.headers if name == b"age"] for one in told] == [[age] for age in ages]
+    assert [[value for name, value in one.headers if name == b"age"] for one in told] == [
+        [age] for age in ages
+    ]
     assert len(files.asked) == 1
 
 
