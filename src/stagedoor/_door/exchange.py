@@ -26,6 +26,7 @@ _PIECE: Final = 262_144
 _COPIED: Final = 16_384  # octets of a body that are copied, to be one piece with what is round them
 _ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
 _BODILESS: Final = -1
+_ALL_OUT: Final = frozenset({0, _BODILESS})  # octets that are still to come behind a head
 _RESET: Final = 205
 _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
 
@@ -144,7 +145,9 @@ class Exchange:
     def _fail(self, problem: ProblemDetails) -> None:
         if self.complete or self.disconnected:
             return
-        if self.started:
+        if self.started and self._left in _ALL_OUT and not self._chunked:
+            self._finish()  # its client has all of it, and may be asking for the next thing already
+        elif self.started:
             self._connection.cut(reset=self._left > _ENDLESS // 2)
         else:
             self._connection.answer_problem(self, problem)
@@ -305,9 +308,12 @@ class Exchange:
         elif data := b"".join(pieces):
             self._connection.write(data)
         if not more:
-            self.complete = True
-            self.wake()
-            self._connection.finished(self)
+            self._finish()
+
+    def _finish(self) -> None:
+        self.complete = True
+        self.wake()
+        self._connection.finished(self)
 
     def _framed(self, body: bytes | memoryview, more: bool) -> tuple[bytes | memoryview, ...]:
         if not self._chunked:
