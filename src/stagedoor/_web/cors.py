@@ -47,6 +47,13 @@ ACCEPTED: Final = (
     "Tracestate",
 )
 _VARY: Final = (b"vary", b"Origin")
+_OURS: Final = frozenset(
+    {
+        b"access-control-allow-credentials",
+        b"access-control-allow-origin",
+        b"access-control-expose-headers",
+    }
+)
 
 
 def is_origin(text: str) -> bool:
@@ -84,7 +91,11 @@ class Cors:
         )
 
     def tell(self, answer: list[tuple[bytes, bytes]], origin: bytes | None) -> None:
-        """Add to the fields of an answer what the origin that asked may do with it."""
+        """Add to the fields of an answer what the origin that asked may do with it.
+
+        To one that is listed that is said once, here, whatever a service behind has said of it: of two origins in
+        one answer browsers believe neither (Fetch 4.9).
+        """
         for place, (name, value) in enumerate(answer):
             if name == b"vary":
                 answer[place] = (name, value + b", Origin")
@@ -93,6 +104,7 @@ class Cors:
             answer.append(_VARY)
         allowed = None if origin is None else self._origins.get(origin)
         if allowed is not None:
+            answer[:] = [field for field in answer if field[0] not in _OURS]
             answer += (allowed, self._exposed)
 
     def preflight(self, asked: Mapping[bytes, bytes], methods: str) -> Headers | None:

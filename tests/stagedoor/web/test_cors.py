@@ -63,6 +63,19 @@ def test_vary_is_one_field() -> None:
     assert told(None, (b"vary", b"Accept")) == {b"vary": b"Accept, Origin"}
 
 
+@pytest.mark.parametrize("said", [b"*", APP.encode(), b"https://other.example", b"null"])
+def test_of_what_a_service_says_nothing_stands_beside_it(said: bytes) -> None:
+    """CONTRACTS 17, Fetch 4.9: a page is refused an answer that names two origins, and this one is listed."""
+    theirs = (
+        (b"access-control-allow-origin", said),
+        (b"access-control-allow-credentials", b"true"),
+        (b"access-control-expose-headers", b"X-Total-Count"),
+    )
+
+    assert told(APP.encode(), *theirs) == told(APP.encode())
+    assert told(b"https://other.example", *theirs) == {b"vary": b"Origin", **dict(theirs)}
+
+
 def test_a_preflight_names_the_methods_of_the_route() -> None:
     """The fields that a page may send, and for how long that is known."""
     asked = {b"origin": APP.encode(), b"access-control-request-method": b"DELETE"}
