@@ -33,6 +33,8 @@ from cinema.etl.report import EtlReport
 from cinema.etl.retrying import Retrying
 from cinema.etl.state import Position, State, StateBroken, read_state, write_state
 from cinema.etl.unread import Unread
+from stagedoor._observers.lines import where
+from stagedoor._supervision import supervised
 from stagedoor.search import Delete, Put, Writer, WriterError
 
 __all__ = ["Etl", "clear", "found", "telling", "update"]
@@ -169,7 +171,11 @@ async def telling(etl: Etl, position: Position) -> AsyncIterator[None]:
                 async with showing:
                     await _show(etl, waiting)
 
-    task = asyncio.create_task(tell(), name="etl lag")
+    def fell(_: str, error: BaseException) -> None:
+        etl.report.note("error", "etl_failed", reason=where(error))
+
+    keeps_on = supervised(tell, etl.retrying.env.clock, "etl lag", fell)
+    task = asyncio.create_task(keeps_on, name="etl lag")
     try:
         yield
     finally:

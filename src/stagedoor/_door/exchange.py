@@ -26,6 +26,8 @@ _PIECE: Final = 262_144
 _COPIED: Final = 16_384  # octets of a body that are copied, to be one piece with what is round them
 _ENDLESS: Final = 1 << 62  # the end of the connection is the end of the body
 _BODILESS: Final = -1
+_DIGITS: Final = 18
+_ALL_OUT: Final = frozenset({0, _BODILESS})  # octets that are still to come behind a head
 _RESET: Final = 205
 _OURS: Final = frozenset({b"connection", b"transfer-encoding"})  # fields of the connection, not of the answer
 
@@ -144,7 +146,9 @@ class Exchange:
     def _fail(self, problem: ProblemDetails) -> None:
         if self.complete or self.disconnected:
             return
-        if self.started:
+        if self.started and self._left in _ALL_OUT and not self._chunked:
+            self._finish()  # its client has all of it, and may be asking for the next thing already
+        elif self.started:
             self._connection.cut(reset=self._left > _ENDLESS // 2)
         else:
             self._connection.answer_problem(self, problem)
@@ -233,7 +237,7 @@ class Exchange:
         length = named.get(b"content-length")
         if status == _RESET:
             fields = _without_length(fields)
-        elif length is not None and (status == 204 or len(named) < len(fields) or not length.isdigit()):
+        elif length is not None and (status == 204 or len(named) < len(fields) or not _is_length(length)):
             fields = _with_one_length(fields, status)
         if b"date" not in named:
             fields[:0] = connection.common_fields()
@@ -305,9 +309,12 @@ class Exchange:
         elif data := b"".join(pieces):
             self._connection.write(data)
         if not more:
-            self.complete = True
-            self.wake()
-            self._connection.finished(self)
+            self._finish()
+
+    def _finish(self) -> None:
+        self.complete = True
+        self.wake()
+        self._connection.finished(self)
 
     def _framed(self, body: bytes | memoryview, more: bool) -> tuple[bytes | memoryview, ...]:
         if not self._chunked:
@@ -316,11 +323,16 @@ class Exchange:
         return (b"%x\r\n" % len(body), body, b"\r\n" + end) if body else (end,)
 
 
+def _is_length(said: bytes) -> bool:
+    """Tell whether a Content-Length is one; no body is longer than eighteen digits say."""
+    return len(said) <= _DIGITS and said.isdigit()
+
+
 def _with_one_length(fields: list[tuple[bytes, bytes]], status: int) -> list[tuple[bytes, bytes]]:
     """Return the fields with one Content-Length, none for a 204 (RFC 9110 8.6); raises ValueError if it is in doubt."""
     said = {value.strip(b" \t") for name, value in fields if name == b"content-length"}
     length = said.pop()
-    if said or not length.isdigit():
+    if said or not _is_length(length):
         raise ValueError("an answer has one length, a whole number")
     others = _without_length(fields)
     return others if status == 204 else [(b"content-length", length), *others]

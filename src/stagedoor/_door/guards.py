@@ -33,7 +33,8 @@ Fields = Sequence[tuple[bytes, bytes]]
 _PCHAR: Final = rb"A-Za-z0-9\-._~!$&'()*+,;=:@/"
 # No group with a choice in it is repeated possessively: see `chunks`.
 _ORIGIN: Final = re.compile(rb"/(?:[%b]++|%%[0-9A-Fa-f]{2})*(?:\?[%b?%%\[\]{}|^`\\]*+)?" % (_PCHAR, _PCHAR))
-_ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@]*+)(.*)", re.DOTALL)
+# Behind the authority a path or a query begins, or all ends: an `@` there makes user information of it.
+_ABSOLUTE: Final = re.compile(rb"(?i:https?)://([^/?#@]*+)((?:[/?].*)?)", re.DOTALL)
 _NAME: Final = rb"A-Za-z0-9\-._~!$&'()*+,;="
 _HOST: Final = re.compile(
     rb"(\[([0-9A-Fa-f:.]{2,45})\]|\[[vV][0-9A-Fa-f]{1,8}\.[:%b]{1,255}\]|(?:[%b]|%%[0-9A-Fa-f]{2}){1,255})"
@@ -43,6 +44,7 @@ _LONGEST_HOST: Final = 800  # 255 escapes, and a port
 _HOSTS: Final = 256  # nearly all requests name one of few
 _SLASH: Final = b"%25%32%46"  # what an encoded slash is made of, encoded once more
 _ESCAPES: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
+_BEHIND_PATH: Final = re.compile(rb"[?#].*", re.DOTALL)
 _BEFORE_PATH: Final = re.compile(rb"[^/?#]*+(?://[^/?#]*+)?")
 _METHODS: Final = frozenset(  # IANA's registry but CONNECT and PRI, and five that caches and UPnP know
     b"ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT COPY DELETE GET HEAD LABEL LINK LOCK M-SEARCH MERGE MKACTIVITY"
@@ -162,4 +164,4 @@ def instance_of(target: bytes) -> str:
     """Return the path of a target that may be of any form: no scheme, host or user information is ever repeated."""
     if not target.startswith((b"/", b"*")):
         target = target[_BEFORE_PATH.match(target).end() :]  # type: ignore[union-attr] # it matches anything
-    return target.partition(b"?")[0].decode("ascii", "replace") or "/"
+    return _BEHIND_PATH.sub(b"", target).decode("ascii", "replace") or "/"

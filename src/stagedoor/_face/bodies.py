@@ -64,7 +64,7 @@ async def json_body(request: Request, adapter: TypeAdapter[Any], limit: int) -> 
         raise RequestRefused(
             problems.unsupported_media("the body is JSON here: say Content-Type: application/json")
         )
-    if request.headers.get(b"content-encoding", b"identity").strip().lower() not in _PLAIN:
+    if (request.listed(b"content-encoding") or b"").strip().lower() not in _PLAIN:
         raise RequestRefused(problems.unsupported_coding())
     validate_length(request, limit)
     body = b"".join([chunk async for chunk in chunks_of(request, limit)]).removeprefix(_BOM)

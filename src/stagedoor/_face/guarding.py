@@ -226,4 +226,4 @@ def private(fields: Headers) -> Headers:
 
 
 def _is_targeted(name: bytes) -> bool:
-    return name in _TARGETED or name.endswith(b"cdn-cache-control")
+    return name in _TARGETED or name.endswith(b"-cache-control")

@@ -8,6 +8,8 @@ computed before a purge is not kept after it.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import field
+from functools import partial
 from types import TracebackType
 from typing import Final, cast
 
@@ -26,6 +28,7 @@ from stagedoor._events import CacheLookup
 from stagedoor._face.cache import Cache
 from stagedoor._face.replies import Stream
 from stagedoor._requests import HttpResponse
+from stagedoor._value import value
 from stagedoor._web.answer import WebAnswer as Written
 from stagedoor._web.answer import without_body
 from stagedoor._web.freshness import cache_status
@@ -33,10 +36,18 @@ from stagedoor._web.ranges import Selected, content_range, selected
 from stagedoor._web.routes import RequestRefused
 from stagedoor.errors import UpstreamTimeout
 
-__all__ = ["Keeping", "partly"]
+__all__ = ["Keeping", "KeptAnswer", "partly"]
 
 _LARGEST: Final = 1_048_576 - 8_192  # the body; its fields need room as well
+_OLDEST: Final = 2_147_483_648  # seconds: an age above this is said to be this (RFC 9111 1.2.2)
 _NOT_KEPT: Final = frozenset({b"set-cookie", b"vary"})
+
+
+@value(kw_only=True)
+class KeptAnswer(HttpResponse):
+    """A whole answer that was kept; `told` returns its last fields, for so many seconds that it is fresh still."""
+
+    told: Callable[[float], requests.Headers] = field(compare=False)
 
 
 class _Flight:
@@ -64,7 +75,7 @@ class Keeping:
         self._codec = HttpCodec()
         self._flights: dict[bytes, _Flight] = {}
 
-    async def find(self, key: bytes) -> tuple[HttpResponse | None, Lookup]:
+    async def find(self, key: bytes) -> tuple[KeptAnswer | None, Lookup]:
         """Return what is kept under a key, and the look; the answer bears its age."""
         look = await self._store.get(key, self._cache.max_age)
         found = None if look.held is None else self._read(look.held)
@@ -81,12 +92,12 @@ class Keeping:
         held = None if self._finding is None else self._finding.find(key)
         return held if held is not None and self._now() - held.born < self._cache.max_age else None
 
-    def told(self, left: float) -> requests.Headers:
-        """Return what the answer says of its age when it is fresh for so many seconds still."""
-        age = b"%d" % max(0.0, self._cache.max_age - left)
+    def _told(self, before: int, left: float) -> requests.Headers:
+        """Return what an answer says of its age, `before` seconds when it came, while it is fresh for `left` more."""
+        age = b"%d" % (before + max(0.0, self._cache.max_age - left))
         return ((b"age", age), cache_status(Record(lookup="hit", ttl=left)))
 
-    def _read(self, held: StoredEntry) -> HttpResponse | None:
+    def _read(self, held: StoredEntry) -> KeptAnswer | None:
         """Return the answer; None for one that cannot be read, or is too old (K8)."""
         age = max(0.0, self._now() - held.born)
         if held.entry.schema != self._codec.schema or age >= self._cache.max_age:
@@ -95,8 +106,14 @@ class Keeping:
             kept = self._codec.decode(held.entry.body)
         except Exception:  # noqa: BLE001 - bytes from outside can break a decoder in any way
             return None
-        told = self.told(self._cache.max_age - age)
-        return HttpResponse(status=kept.status, headers=(*kept.headers, *told), body=kept.body)
+        fields = tuple([one for one in kept.headers if one[0] != b"age"])
+        told = partial(self._told, _age_of(kept))
+        return KeptAnswer(
+            status=kept.status,
+            headers=(*fields, *told(self._cache.max_age - age)),
+            body=kept.body,
+            told=told,
+        )
 
     async def fetched(
         self, key: bytes, tags: tuple[str, ...], make: Callable[[], Awaitable[Stream]]
@@ -167,11 +184,18 @@ class Keeping:
         return HttpResponse(status=200, headers=(*whole.headers, status), body=body)
 
 
+def _age_of(response: HttpResponse) -> int:
+    """Return the seconds that an answer had been kept elsewhere when it came (RFC 9111 4.2.3); junk counts as none."""
+    said = response.header(b"age") or b""
+    return min(int(said), _OLDEST) if said.isdigit() and len(said) < 20 else 0
+
+
 def _length_of(stream: Stream) -> int | None:
     """Return the length of an answer that may be kept; None for any other."""
     fields = dict(stream.lines)
     length, etag = fields.get(b"content-length", b""), fields.get(b"etag", b"")
-    said = fields.get(b"cache-control", b"").lower()
+    # All lines are one list (RFC 9110 5.3): `private` may stand in any of them.
+    said = b",".join([value for name, value in stream.lines if name == b"cache-control"]).lower()
     if stream.status != 200 or not length.isdigit() or not etag.startswith(b'"'):
         return None
     if b"no-store" in said or b"private" in said or not _NOT_KEPT.isdisjoint(fields):

@@ -32,7 +32,7 @@ from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor._web.answer import WebAnswer as Written
 from stagedoor._web.coding import accepted_coding
 from stagedoor._web.etags import CONDITIONS, asked_by_own
-from stagedoor._web.request import Request
+from stagedoor._web.request import Request, listed
 from stagedoor._web.routes import Documentation, RequestRefused, Route
 from stagedoor.errors import ConfigError, UpstreamError
 
@@ -145,7 +145,8 @@ class Passing:
 
     async def _purge_named(self, response: HttpResponse) -> None:
         """Drop the tags that the answer names (what a service removes, only the service knows)."""
-        said = response.header(self.declared.purge_field) if self.declared.purge_field else None
+        field = self.declared.purge_field
+        said = listed(field, dict(response.headers), response.headers) if field else None
         if said is not None:
             names = [one.strip() for one in said.decode("latin-1").split(",")]
             await self._store.purge([purge_name(name) for name in names if name])

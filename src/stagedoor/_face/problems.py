@@ -126,7 +126,9 @@ class Refusals:
         if status in _CREDENTIALS:
             if not self._credentials(upstream_of(error.operation)):
                 return problems.problem_of(error)
-            challenge = response.header(b"www-authenticate") or b"Bearer"
+            # Several lines are one list (RFC 9110 11.6.1): whoever cannot use the first may know another.
+            said = b", ".join([said for name, said in response.headers if name == b"www-authenticate"])
+            challenge = said or b"Bearer"
             return problems.unauthorized(challenge=challenge) if status == 401 else problems.forbidden()
         return _passed(status, detail, response) if self._passing else problems.problem_of(error)
 

@@ -27,7 +27,7 @@ from stagedoor._face.docstrings import words_of
 from stagedoor._face.fields import digest, may_be_secret
 from stagedoor._face.guarding import claimed_values
 from stagedoor._face.hops import OWN_ANSWER, PARTIAL, named, passed_by
-from stagedoor._face.keeping import Keeping, partly
+from stagedoor._face.keeping import Keeping, KeptAnswer, partly
 from stagedoor._face.problems import Problem, Refusals
 from stagedoor._face.replies import Stream, handed_on
 from stagedoor._requests import HttpResponse
@@ -50,7 +50,7 @@ _HEADERS: Final = {
     "ETag": "Names what is answered. Sent back as `If-None-Match` it is answered 304",
     "Cache-Status": "Whether the answer was kept (RFC 9211)",
 }
-_TOLD: Final = [b"age", b"cache-status"]
+_TOLD: Final = 2  # fields that tell the time of a kept answer, the last ones
 # What a service may answer, and the fields of a client of which one must have asked for it (RFC 9110 13.2.2, 14.2).
 _GIVEN: Final = {200: frozenset[bytes](), 206: frozenset({b"range"}), 304: PARTIAL}
 _LISTS: Final = frozenset({b"if-match", b"if-none-match"})  # several lines of one are one list
@@ -149,7 +149,7 @@ class Streaming:
         if isinstance(answer, Stream):
             return _handed_on(answer)
         answer = _bare(answer)
-        return _repeated(partly(answer, fields, method), answer, keeping)
+        return _repeated(partly(answer, fields, method), answer)
 
     async def _made(self, values: Mapping[str, Any], fields: Mapping[bytes, bytes]) -> Stream:
         """Call the function; the deadline holds until the head of the answer is there."""
@@ -210,16 +210,15 @@ class Streaming:
 def _bare(response: HttpResponse) -> HttpResponse:
     """Return an answer without the fields of the connection that it came over."""
     dropped = OWN_ANSWER | named(response.headers)
-    fields = tuple(field for field in response.headers if field[0] not in dropped)
-    return HttpResponse(status=response.status, headers=fields, body=response.body)
+    return replace(response, headers=tuple(field for field in response.headers if field[0] not in dropped))
 
 
-def _repeated(written: Written, answer: HttpResponse, keeping: Keeping) -> Written:
-    """Return an answer that may be given again, if all of it was kept and asked for: its last fields tell the time."""
-    if written.status != 200 or [name for name, _ in answer.headers[-2:]] != _TOLD:
+def _repeated(written: Written, answer: HttpResponse) -> Written:
+    """Return an answer that may be given again, if all of it was kept and asked for."""
+    if written.status != 200 or not isinstance(answer, KeptAnswer):
         return written
-    fields = tuple(field for field in answer.headers[:-2] if field[0] != b"content-length")
-    repeat = repeat_of(context.current().record, fields, keeping.told, answer.body)
+    fields = tuple(field for field in answer.headers[:-_TOLD] if field[0] != b"content-length")
+    repeat = repeat_of(context.current().record, fields, answer.told, answer.body)
     if repeat is not None:
         repeat = replace(repeat, etag=answer.header(b"etag"))
     return replace(written, repeat=repeat)

@@ -112,18 +112,26 @@ class Names:
         try:
             with TimeoutScope(self._clock, DueTime(now + _LONGEST)):
                 rows = await self._ask(self._host, self._port)
-        except (OSError, UnicodeError) as error:
+            found = list(dict.fromkeys(_address_of(row[4]) for row in rows))
+        except Exception as error:  # noqa: BLE001 - no thread left, rows that are none: whatever it is, it is an outage
             self._rest_until = self._clock.now() + self._believed
             if isinstance(error, socket.gaierror) and error.errno in _NONE:
                 self._found = []
-            return error if isinstance(error, OSError) else OSError("a name that cannot be asked for")
+            return error if isinstance(error, OSError) else _failed(error)
         finally:
             self._lookup = None
-        self._found = list(dict.fromkeys(_address_of(row[4]) for row in rows))
+        self._found = found
         self._found_at = self._clock.now()
         self._rest_until = self._found_at + self._believed
         self._doubted = False
         return self._found
+
+
+def _failed(error: Exception) -> OSError:
+    """Return what is no error of a resolver as one, with its cause."""
+    failed = socket.gaierror(socket.EAI_FAIL, "the name cannot be asked for")
+    failed.__cause__ = error
+    return failed
 
 
 def _address_of(there: tuple[Any, ...]) -> str:

@@ -1,6 +1,7 @@
 """Passes of the ETL on SQLite and PostgreSQL: every kind of change reaches every document it is in."""
 
 import json
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -9,6 +10,11 @@ from sqlalchemy import Connection, select
 
 from cinema.database import Database
 from cinema.database.tables import change_log
+from cinema.etl.changes import ChangeLog
+from cinema.etl.feed import Change, Waiting
+from cinema.etl.passes import telling
+from cinema.etl.state import Position
+from stagedoor.testing import ManualClock, settle
 from tests.cinema.etl.sources import FILMS, GENRES, PEOPLE, Bench, link
 
 NOW = "2026-01-05 10:00:00+00:00"
@@ -199,3 +205,31 @@ async def test_old_rows_of_the_log_are_forgotten(catalogue: Database, bench: Ben
 
 def date(connection: Connection, entity: str, day: datetime) -> None:
     connection.execute(change_log.update().where(change_log.c.entity == entity).values(changed_at=day))
+
+
+@dataclass(frozen=True, slots=True)
+class Odd(ChangeLog):
+    """A log of changes that says of what waits, the first time, what nobody can read."""
+
+    said: list[str] = field(default_factory=list)
+
+    async def waiting(self, database: Database, position: Position, /) -> Waiting:
+        self.said.append("")
+        if len(self.said) == 1:
+            raise ValueError("a moment that is none")
+        return Waiting({Change("film_work", FILMS[0]): 1.0})
+
+
+async def test_f1_what_waits_is_told_after_an_answer_that_nobody_foresaw(bench: Bench) -> None:
+    """F1, E5: a rebuild may take an hour, and the figures of all that time went with one odd answer."""
+    clock = ManualClock()
+    bench.clock, bench.feed = clock, Odd(clock)
+
+    async with telling(bench.etl(), {}):
+        for _ in range(4):
+            await settle()
+            await clock.advance(6.0)
+    told = [json.loads(line) for line in bench.lines]
+    assert [line["event"] for line in told] == ["etl_failed"]
+    assert "ValueError" in told[0]["reason"]
+    assert bench.manifest().behind["movies"] > 0

@@ -58,6 +58,7 @@ FAILING = {
     "sends a signed length": (start(200, (b"content-length", b"+2")), body(b"ab")),
     "sends a negative length": (start(200, (b"content-length", b"-1")), body()),
     "sends a divided length": (start(200, (b"content-length", b"1_0")), body(b"0123456789")),
+    "sends a length that no body has": (start(200, (b"content-length", b"9" * 23)), body(b"ab")),
     "sends two lengths": (start(200, (b"content-length", b"2"), (b"Content-Length", b"3")), body(b"ab")),
     "sends text": (start(), body("ab")),  # type: ignore[arg-type]
     "sends text of a length": (start(200, (b"content-length", b"2")), body("ab")),  # type: ignore[arg-type]
@@ -163,6 +164,46 @@ async def test_t18_an_answer_that_breaks_off_is_never_ended_cleanly(
         writer.close()
 
     assert not any(answer.complete for answer in answers_in(raw))
+
+
+@pytest.mark.parametrize(
+    ("method", "messages"),
+    [
+        (b"HEAD", (start(200, (b"content-length", b"10")), body(b"ab", more=True))),
+        (b"HEAD", (start(), body(b"ab", more=True))),
+        (b"GET", (start(200, (b"content-length", b"2")), body(b"ab", more=True))),
+        (b"GET", (start(204), body(more=True))),
+        (b"GET", (start(205), body(more=True))),
+        (b"GET", (start(304), body(more=True))),
+    ],
+)
+@pytest.mark.parametrize("raises", [True, False])
+async def test_an_application_that_fails_behind_a_whole_answer_costs_nobody_the_connection(
+    method: bytes, messages: tuple[dict[str, Any], ...], raises: bool
+) -> None:
+    """RFC 9112 6.3: its client has all of it; a proxy's next request, another client's, was cut off."""
+    asked: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asked.append(scope["raw_path"])
+        if scope["raw_path"] == b"/next":
+            await answering(scope, receive, send, start(), body(b"next"))
+            return
+        await answering(scope, receive, send, *messages)
+        if raises:
+            raise ValueError("no")
+
+    async with serving(app) as door:
+        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        writer.write(method + b" / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 30)
+        writer.write(get(b"/next"))
+        raw = await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+
+    assert raw.removeprefix(b"ab").startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"next" in raw
+    assert asked == [b"/", b"/next"]
 
 
 async def test_t18_where_the_end_of_the_connection_ends_the_body_a_break_is_no_orderly_end() -> None:

@@ -1,7 +1,9 @@
 """What the pure guards say of targets and fields."""
 
+from urllib.parse import urlsplit
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stagedoor._door.guards import judge, split_target
@@ -17,6 +19,23 @@ def test_t8_a_target_is_taken_apart_without_loss_or_refused(target: bytes) -> No
     if found is not None:
         again = found.raw_path + (b"?" + found.query if b"?" in target else b"")
         assert again == b"/" + target
+
+
+@given(
+    st.lists(st.sampled_from(["a", "@", ":", "80", "[::1]", "/", "?", "#", "evil", "%40", "x"]), max_size=6)
+)
+@example(["a", "@", "evil", "/", "x"])
+@example(["a", ":", "80", "@", "evil"])
+def test_t15_the_host_of_an_absolute_target_is_the_one_that_others_read(pieces: list[str]) -> None:
+    """B4: what another URI parser takes for user information is accepted by nobody, whatever stands around it."""
+    target = "http://" + "".join(pieces)
+    found = split_target(target.encode())
+
+    if found is not None:
+        theirs = urlsplit(target)
+        assert (found.authority or b"").decode() == theirs.netloc
+        assert "@" not in theirs.netloc
+        assert found.raw_path.decode() == theirs.path or theirs.path == ""
 
 
 @given(st.lists(st.sampled_from(["a", "/", "%2f", "%2F", "%2e", "..", ".", "%5c", "%00", "%25", ";", "//"])))

@@ -12,6 +12,13 @@ from tests.stagedoor.door.requests import CHUNKED, CLOSE, END, POST, H, answerin
 SECRET = {
     "user information": b"GET http://user:secret@a/x HTTP/1.1\r\n" + H + END,
     "user information in 1.0": b"GET http://user:secret@a/x HTTP/1.0\r\n\r\n",
+    "a host in front of it": b"GET http://a@secret/x HTTP/1.1\r\n" + H + END,
+    "a host in front of it in 1.0": b"GET http://a@secret/x HTTP/1.0\r\n\r\n",
+    "a host and a port in front of it": b"GET http://a:80@secret/x HTTP/1.1\r\n" + H + END,
+    "an address in front of it": b"GET http://[::1]@secret/x HTTP/1.0\r\n\r\n",
+    "a host in front of it, and no path": b"GET http://a@secret HTTP/1.0\r\n\r\n",
+    "nothing but a sign": b"GET http://a@?secret HTTP/1.0\r\n\r\n",
+    "a fragment": b"GET http://a#secret HTTP/1.1\r\n" + H + END,
     "no path": b"GET http://user:secret@a HTTP/1.1\r\n" + H + END,
     "another scheme": b"GET ftp://user:secret@a/x HTTP/1.1\r\n" + H + END,
     "authority form": b"CONNECT user:secret@a:443 HTTP/1.1\r\n" + H + END,

@@ -89,8 +89,10 @@ async def test_a_body_in_a_coding_is_415_with_what_is_taken() -> None:
     """RFC 9110 12.5.3, 15.5.16: a packed body was "no JSON" (400), which it is; `identity` is no coding."""
     packed = await send(gzip.compress(b'{"items":[]}'), JSON, (b"content-encoding", b"gzip"))
     plain = await send(b'{"items":[]}', JSON, (b"content-encoding", b"Identity"))
+    twice = await send(b"", JSON, (b"content-encoding", b"gzip"), (b"content-encoding", b"identity"))
 
     assert (packed.status, packed.header("accept-encoding")) == (415, "identity")
+    assert twice.status == 415  # lines of one field are one list
     assert "Content-Encoding" in packed.read(dict[str, Any])["detail"]
     assert plain.status == 201
 

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from stagedoor import Cookie, Gateway
+from stagedoor._cache.entry import Entry
+from stagedoor._cache.tags import tag
 from stagedoor._call import Call, Env
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor._transports import keys
-from stagedoor.errors import ConfigError
+from stagedoor.errors import ConfigError, UpstreamRejected
 from stagedoor.testing import Client, Stage
 
 
@@ -70,6 +72,13 @@ class Files:
 
     async def aclose(self) -> None:
         """Hold nothing."""
+
+
+class Refusing(Files):
+    """A service that refuses."""
+
+    async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
+        raise UpstreamRejected(call.operation, "refused", response=await super().send(call))
 
 
 async def passed(
@@ -460,3 +469,37 @@ async def test_who_leaves_while_tags_are_dropped_leaves_no_stream_behind() -> No
             await asyncio.create_task(Client(running).ask("/files/a", method="PUT"))
 
     assert body.closed > 0
+
+
+async def test_hc10_tags_that_a_service_names_in_several_lines_are_dropped_all(env: Env) -> None:
+    """RFC 9110 5.3: lines of one field are one list; what the second named was kept."""
+    lines = ((b"removed", b"thing:a"), (b"removed", b"thing:b, thing:c"))
+    service = Files(HttpResponse(status=200, headers=lines))
+    app = Gateway("shop")
+    app.proxy("/things", app.service("things"), methods={"POST"}, purge_field="Removed")
+    async with app.build(env, transports={"things": service}) as running:
+        store = running.stores.near
+        for name in ("a", "b", "c", "d"):
+            key = name.encode()
+            store.set(Entry(key, b"", 60.0, "raw", (tag(f"thing:{name}"),)), store.purges.mark)
+        said = await Client(running).ask("/things", method="POST")
+        kept = [name for name in ("a", "b", "c", "d") if store.find(name.encode()) is not None]
+
+    assert (said.status, said.header(b"removed"), kept) == (200, None, ["d"])
+
+
+async def test_a_401_carries_every_challenge_of_its_service(env: Env) -> None:
+    """RFC 9110 11.6.1: one a line; whoever cannot use the first may know another."""
+    lines = ((b"www-authenticate", b"Negotiate"), (b"www-authenticate", b'Basic realm="x"'))
+    app = Gateway("shop")
+    things = app.service("things", forward={"authorization"})
+
+    @app.get("/thing", vary={"authorization"})
+    async def thing() -> dict[str, str]:
+        return await things.get(dict[str, str], "/")
+
+    refusing = Refusing(HttpResponse(status=401, headers=lines))
+    async with app.build(env, transports={"things": refusing}) as running:
+        said = await Client(running).ask("/thing", headers=((b"authorization", b"Bearer a"),))
+
+    assert (said.status, said.header(b"www-authenticate")) == (401, b'Negotiate, Basic realm="x"')

@@ -271,6 +271,34 @@ async def test_what_is_small_and_whole_is_kept(env: Env, clock: ManualClock) -> 
     assert files.closed == [1, 1]
 
 
+@pytest.mark.parametrize(
+    ("said", "ages"),
+    [
+        (b"30", [b"30", b"37", b"38"]),
+        (b"0", [b"0", b"7", b"8"]),
+        (b"9" * 19, [b"9" * 19, b"2147483655", b"2147483656"]),
+        (b"-5", [b"-5", b"7", b"8"]),
+        (b"soon", [b"soon", b"7", b"8"]),
+    ],
+)
+async def test_hc8_the_age_of_what_was_kept_elsewhere_goes_on(
+    env: Env, clock: ManualClock, said: bytes, ages: list[bytes]
+) -> None:
+    """RFC 9111 4.2.3 and 5.1: one figure, which counts from where the answer was made; junk counts as nothing."""
+    files = Files(saying(*FIELDS, (b"age", said)))
+    async with pictures(KEPT).build(env, transports={"files": files}) as running:
+        client = Client(running)
+        told = [await client.ask("/pictures/a")]
+        for seconds in (7, 1):
+            await clock.advance(seconds)
+            told.append(await client.ask("/pictures/a"))
+
+    assert [[value for name, value in one.headers if name == b"age"] for one in told] == [
+        [age] for age in ages
+    ]
+    assert len(files.asked) == 1
+
+
 async def test_what_is_kept_ends_with_its_time_and_with_a_purge(env: Env, clock: ManualClock) -> None:
     """G4: by its tag; K8: what cannot be read is none."""
     files = Files(whole)
@@ -303,6 +331,8 @@ async def test_what_is_kept_ends_with_its_time_and_with_a_purge(env: Env, clock:
         (*FIELDS[:2], (b"etag", b'W/"p"')),
         (*FIELDS[:3], (b"cache-control", b"no-store")),
         (*FIELDS[:3], (b"cache-control", b"private")),
+        (*FIELDS[:3], (b"cache-control", b"Private"), FIELDS[3]),
+        (*FIELDS, (b"cache-control", b"no-store"), (b"cache-control", b"max-age=60")),
         (*FIELDS, (b"set-cookie", b"a=b")),
         (*FIELDS, (b"vary", b"Accept")),
         (FIELDS[0], (b"content-length", b"1048576"), FIELDS[2]),

@@ -42,6 +42,29 @@ def test_c2_members_may_be_larger_than_what_is_decoded_at_once() -> None:
     assert inflated(coded(members), 1_000_000).body == b"".join(bodies)
 
 
+@pytest.mark.parametrize("zeros", [1, 4, 16_384, 100_000])
+@pytest.mark.parametrize("members", [1, 3])
+def test_c2_zeros_behind_the_last_member_fill_it_up(zeros: int, members: int) -> None:
+    """U2: gunzip passes over them, and so do Python and Node; what is no zero is no padding."""
+    body = gzip.compress(b"abc") * members + b"\0" * zeros
+
+    assert inflated(coded(body), 10_000).body == gzip.decompress(body)
+    with pytest.raises(Garbled, match="cannot"):
+        inflated(coded(body + b"a"), 10_000)
+
+
+@pytest.mark.parametrize(
+    "codings", [(b"gzip,",), (b", gzip",), (b"identity, GZip",), (b"identity", b"gzip"), (b"gzip\t", b"")]
+)
+def test_c2_members_that_are_no_coding_count_for_nothing(codings: tuple[bytes, ...]) -> None:
+    """U2: RFC 9110 5.6.1.2 and 8.4.1; what was coded passed for the body."""
+    fields = tuple((b"content-encoding", coding) for coding in codings)
+
+    whole = inflated(HttpResponse(status=200, headers=fields, body=gzip.compress(b"abc")), 10_000)
+
+    assert whole == HttpResponse(status=200, body=b"abc")
+
+
 @given(st.binary(max_size=2_000), st.integers(0, 9))
 def test_c2_deflate_is_read_with_and_without_its_frame(body: bytes, level: int) -> None:
     """U2: we ask for it, and many servers send it bare (RFC 9110 8.4.1.2, note)."""

@@ -162,6 +162,26 @@ async def test_c6_where_nobody_answered_a_resolver_that_is_down_changes_nothing(
     assert await house.find() == ["10.0.0.1"]
 
 
+@pytest.mark.parametrize(
+    "error", [RuntimeError("can't start new thread"), IndexError("no row"), UnicodeError("name")]
+)
+async def test_c6_whatever_a_resolver_falls_of_is_an_outage(house: House, error: Exception) -> None:
+    """C6: threads run out, and rows may be none: no call fails for it, and not every one asks again."""
+    house.resolver.says = error
+    fresh = House()
+    fresh.resolver.says = error
+    await house.clock.advance(2.0)
+
+    found = [await house.find() for _ in range(2)]
+    await settle()
+    found.append(await house.find())
+
+    assert (found, house.resolver.asked) == ([["10.0.0.1"]] * 3, 2)
+    with pytest.raises(OSError, match="cannot be asked for") as raised:
+        await fresh.find()
+    assert raised.value.__cause__ is error
+
+
 async def test_who_knows_nothing_waits_and_a_late_answer_is_kept() -> None:
     """One look-up serves all who wait, and outlives them."""
     house = House()

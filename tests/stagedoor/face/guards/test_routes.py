@@ -123,6 +123,7 @@ async def test_t4_nor_one_that_obeys_another_field(said: str, left: str) -> None
     targeted = {
         "cdn-cache-control": "max-age=600",
         "cloudflare-cdn-cache-control": "max-age=600",
+        "example-cache-control": "max-age=600",
         "surrogate-control": "max-age=600",
         "x-accel-expires": "600",
     }
