@@ -124,4 +124,4 @@ async def test_who_seeds_an_empty_catalogue_at_the_same_time_waits_and_finds_it_
     finally:
         await opened.close()
 
-    assert added == [3, 0]
+    assert list(added) == [3, 0]

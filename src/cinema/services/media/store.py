@@ -281,8 +281,8 @@ async def _octets(found: Any, size: int) -> AsyncIterator[memoryview]:  # noqa: 
 
 
 def _other_length() -> Outage:
-    told = "garbled", "its answer is not of the length that it says"
-    return Outage("media_store", "the image store does not answer", told)
+    told = "its answer is not of the length that it says"
+    return Outage("media_store", "the image store does not answer", ("garbled", told))
 
 
 class _FileReading:
