@@ -337,7 +337,9 @@ async def test_rows_that_no_table_takes_are_told_by_their_file(
 
 
 @pytest.mark.parametrize(
-    "octets", [b"no archive", b"\x1f\x8b\x08\x00", gzip.compress(b"\xff\xfe"), gzip.compress(b"{")]
+    "octets",
+    [b"no archive", b"\x1f\x8b\x08\x00", gzip.compress(b"\xff\xfe"), gzip.compress(b"{")],
+    ids=["no archive", "cut", "no text", "no rows"],
 )
 async def test_a_file_that_was_cut_is_no_fault_of_the_database(
     taken: Path, tmp_path: Path, octets: bytes
