@@ -167,7 +167,7 @@ class _ApplicationCall:
         except Failure as failure:
             self._fail(failure)
         except Exception as error:  # noqa: BLE001 - a remote may fail in any way
-            self._fail(_raised(self._operation, error) if self._head is None else None)
+            self._fail(_raised(self._operation, error) if self._head is None else _cut(error))
         finally:  # also of what is no `Exception`: nobody else would tell who waits
             self._fail(None)
 
@@ -325,6 +325,12 @@ def _raised(operation: str, error: Exception) -> UpstreamError:
     problem = UpstreamUnavailable(operation, "the application failed")
     problem.__cause__ = error
     return problem
+
+
+def _cut(error: Exception) -> Disconnected:
+    failure = Disconnected(silent=False, headless=False)
+    failure.__cause__ = error  # nothing else tells why an answer ended
+    return failure
 
 
 async def _iterate(body: bytes | AsyncIterable[bytes]) -> AsyncIterator[bytes]:

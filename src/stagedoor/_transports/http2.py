@@ -9,6 +9,11 @@ the next answer; addresses are asked for by pyreqwest itself; connections are co
 One connection carries all calls of HTTP/2, so what one of them does must not reach the others: bodies that nobody reads
 fill their own windows, which add up to no more than the connection's; and a connection on which nothing moves is asked
 whether it lives.
+
+Known gaps of the library: a request that the upstream says it has not begun (REFUSED_STREAM, or above the last stream
+of a GOAWAY without error) goes out again, twice at most, whatever its method (RFC 9113 8.7), and no budget counts it;
+an upload that waits for the window of the upstream is not reset when its call ends, and holds its stream until that
+reads on or ends it; a body without a length that is cut by a reset with NO_ERROR counts as whole.
 """
 
 import asyncio

@@ -140,3 +140,25 @@ async def test_a_source_that_fails_ends_the_call_with_its_own_error() -> None:
         await transport.send(call)
 
     assert transport.counts() == {"upstream_connections": 0}
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_application_that_fails_behind_its_head_is_named_as_the_cause(streamed: bool) -> None:
+    """The error said "closed before the end of an answer", and nothing said why."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        raise LookupError("no such row")
+
+    async def read() -> None:
+        response = await AsgiTransport(app).send(asked(streamed=streamed))
+        assert response.stream is not None
+        async for _ in response.stream:
+            pass
+
+    with pytest.raises(UpstreamGarbled) as caught:
+        await read()
+
+    assert caught.value.__cause__ is not None
+    assert repr(caught.value.__cause__.__cause__) == "LookupError('no such row')"
