@@ -134,7 +134,7 @@ async def test_t4_nor_one_that_obeys_another_field(said: str, left: str) -> None
         shown = await stage.get("/shown/a")
 
         assert passed.header("cache-control") == left
-        assert [passed.header(name) for name in targeted] == [""] * 4
+        assert [passed.header(name) for name in targeted] == [""] * len(targeted)
         assert shown.header("cdn-cache-control") == "max-age=600"  # everybody's: the service's own word
 
 
