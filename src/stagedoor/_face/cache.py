@@ -90,7 +90,8 @@ class Cache:
 def tag(tag: LiteralString, *values: object) -> None:
     """Tag the answer that is being made: `tag("film:{}", film.id)`, values escaped as in `purges`.
 
-    Does nothing where no answer is kept. Raises `RuntimeError` outside a request.
+    A value that is kept by itself, of a part or a source, bears it too, and so does all that is made of it. Does
+    nothing where no answer is kept. Raises `RuntimeError` outside a request.
     """
     caller_here().tag(tag_of(tag).placed(values))
 

@@ -1,7 +1,8 @@
 """Who asks: what a request brought, and what its route lets services see of it."""
 
-from collections.abc import Awaitable, Mapping
-from contextvars import Token
+from collections.abc import Awaitable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,7 +12,7 @@ from stagedoor._face.fields import Cookie, Picker
 from stagedoor._face.roles import AtWork
 from stagedoor.errors import ConfigError, UpstreamRejected
 
-__all__ = ["NO_INPUTS", "Caller", "Rules", "caller_here", "entered", "noted"]
+__all__ = ["NO_INPUTS", "Caller", "Rules", "caller_here", "entered", "noted", "tags_noted"]
 
 T = TypeVar("T")
 
@@ -74,8 +75,11 @@ class Caller:
         return inner
 
     def tag(self, name: str) -> None:
-        """Add a tag to the answer that is being made."""
+        """Add a tag to the answer that is being made, and to what of it is kept by itself."""
         self.tags[name] = None
+        kept = _KEPT_BY_ITSELF.get()
+        if kept is not None:
+            kept[name] = None
 
     def forwarded(self, service: object, name: str, picker: Picker) -> requests.Headers:
         """Return the fields that a service sees; raises `ConfigError` if the answer does not vary by them."""
@@ -86,6 +90,22 @@ class Caller:
             validate_covered(self.rules, name, picker)
             known = self._forwarded[service] = picker.pick(self.fields)
         return known
+
+
+_KEPT_BY_ITSELF: ContextVar[dict[str, None] | None] = ContextVar(
+    "tags of what is kept by itself", default=None
+)
+
+
+@contextmanager
+def tags_noted() -> Iterator[dict[str, None]]:
+    """Note the tags that are said within, for a value that is kept apart from the answers it is part of."""
+    found: dict[str, None] = {}
+    token = _KEPT_BY_ITSELF.set(found)
+    try:
+        yield found
+    finally:
+        _KEPT_BY_ITSELF.reset(token)
 
 
 async def noted(caller: Caller, write: Awaitable[T]) -> T:

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
@@ -13,6 +14,7 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 from stagedoor import _context as context
 from stagedoor._call import Call, Env
 from stagedoor._deadline import TimeoutScope
+from stagedoor._face.caller import caller_here, tags_noted
 from stagedoor._face.exact import exact
 from stagedoor._face.fields import digest
 from stagedoor._face.places import Place, place_of_code
@@ -66,21 +68,26 @@ class Made:
 
 
 class MadeCodec:
-    """Keeps values as JSON, by the type that the function says it returns; raises `ConfigError` for none."""
+    """Keeps values as JSON, by the type that the function says it returns; raises `ConfigError` for none.
+
+    Before it stand its tags, in a line: what is made of a kept value bears them too.
+    """
 
     def __init__(self, returns: Any, place: Place) -> None:  # noqa: ANN401 - a type form
         self._adapter = adapted(returns, f"{place}: what it returns cannot be kept")
         if _holds_secret(self._adapter):
             raise ConfigError(f"{place}: what it returns cannot be kept: a secret is written as stars")
-        self.schema = f"made1 {returns!r}"
+        self.schema = f"made2 {returns!r}"
 
     def encode(self, value: Made, /) -> bytes:
         """Return the bytes; field names, not aliases: what is kept is read by the same type."""
-        return self._adapter.dump_json(value.look(), by_alias=False, round_trip=True)
+        body = self._adapter.dump_json(value.look(), by_alias=False, round_trip=True)
+        return b"%b\n%b" % (json.dumps(value.tags).encode(), body)
 
     def decode(self, body: bytes, /) -> Made:
         """Return the value."""
-        return Made(self._adapter.validate_json(body, by_alias=False, by_name=True))
+        tags, _, said = body.partition(b"\n")
+        return Made(self._adapter.validate_json(said, by_alias=False, by_name=True), tuple(json.loads(tags)))
 
 
 def _holds_secret(adapter: TypeAdapter[Any]) -> bool:
@@ -105,8 +112,9 @@ class Calling:
         """Call the function once, until the call's deadline."""
         asked = call.payload
         try:
-            with TimeoutScope(self._clock, call.deadline):
-                return Made(await asked.call(), asked.tags)
+            with TimeoutScope(self._clock, call.deadline), tags_noted() as found:
+                made = await asked.call()
+            return Made(made, tuple(dict.fromkeys((*asked.tags, *found))))
         except Problem as problem:
             raise carried(call.operation, problem) from problem
         except TimeoutError as error:
@@ -159,7 +167,7 @@ def asked(
 
 
 async def through(upstream: Any, operation: str, one: FunctionCall, send: Any = None) -> Any:  # noqa: ANN401
-    """Call a function through policies and return its value."""
+    """Call a function through policies and return its value; what is being made bears its tags."""
     context_now = context.current()
     transport = upstream.transport
     call = Call(
@@ -174,4 +182,8 @@ async def through(upstream: Any, operation: str, one: FunctionCall, send: Any = 
         None,
     )
     made: Made = await (send or upstream.layers[0])(call)
+    if made.tags:
+        caller = caller_here()
+        for name in made.tags:
+            caller.tag(name)
     return made.take()

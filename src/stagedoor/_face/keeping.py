@@ -116,9 +116,9 @@ class Keeping:
         )
 
     async def fetched(
-        self, key: bytes, tags: tuple[str, ...], make: Callable[[], Awaitable[Stream]]
+        self, key: bytes, tags: Callable[[], tuple[str, ...]], make: Callable[[], Awaitable[Stream]]
     ) -> HttpResponse | Stream:
-        """Return an answer that is kept now, or a stream of one that is not."""
+        """Return an answer that is kept now, or a stream of one that is not; its tags are known when it is made."""
         found, look = await self._landed(key)
         if found is not None:
             return found
@@ -129,7 +129,7 @@ class Keeping:
             stream = await make()
             length = _length_of(stream)
             flight.unkept = length is None
-            return stream if length is None else await self._kept(key, tags, look, stream, length)
+            return stream if length is None else await self._kept(key, tags(), look, stream, length)
         except UpstreamTimeout:
             raise  # of who began: others may have longer
         except Exception as error:

@@ -305,6 +305,7 @@ class Screen(Generic[M]):
             raise ConfigError(f"{caller.rules.where}: {unlike(self.plan.name, missing)}")
         validate_guarded(caller.rules, self.layout.guard, self.plan.name)
         values, started = self._checked(inputs), self._now()
+        outer = caller
         caller = await identified(caller, self._guarding)
         values |= claimed_values(self._claimed, caller)
         asked_now = context.current()
@@ -318,6 +319,8 @@ class Screen(Generic[M]):
             raise (error if problem is None else problem) from error
         finally:
             context.leave(token)
+        for one in done.tags:  # what is made of it is as old as it is
+            outer.tag(one)
         told, took = verdicts_of(done, record), self._now() - started
         parts = {name: Verdict(one) for name, one in told.items()}
         model = self._model(done, DeliveryFacts(told, record.lookup != "miss", took))

@@ -141,8 +141,8 @@ class Streaming:
             return _handed_on(await make())
         key, found = self._key(values), None
         if PARTIAL.isdisjoint(fields):
-            tags = cache.tagged(values, self.where)
-            answer = await keeping.fetched(key, tags, make)
+            tags, said = cache.tagged(values, self.where), caller_here().tags
+            answer = await keeping.fetched(key, lambda: (*tags, *said), make)
         else:
             found, _ = await keeping.find(key)
             answer = await make() if found is None else found

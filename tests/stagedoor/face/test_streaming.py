@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from stagedoor import Cache, Gateway, Header, NotFound, Running, Stream
+from stagedoor import Cache, Gateway, Header, NotFound, Running, Stream, tag
 from stagedoor._call import Call, Env
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor._transports import keys
@@ -321,6 +321,27 @@ async def test_what_is_kept_ends_with_its_time_and_with_a_purge(env: Env, clock:
 
     assert [said.header(b"age") for said in (kept, fresh, late, torn, foreign)] == [b"0", *[None] * 4]
     assert len(files.asked) == 5
+
+
+async def test_g4_a_tag_that_is_found_while_a_stream_is_made_drops_it(env: Env) -> None:
+    """G4: it was heard, and kept nothing."""
+    app, files = Gateway("shop", deadline=1.0), Files(whole)
+    service = app.service("files", coalesce=False)
+
+    @app.get("/pictures/{name}", cache=KEPT)
+    async def picture(name: str) -> Stream:
+        tag("owner:{}", "ann")
+        return await service.open("/files/{}", name)
+
+    async with app.build(env, transports={"files": files}) as running:
+        client = Client(running)
+        for _ in range(2):
+            await client.ask("/pictures/a")
+        before = len(files.asked)
+        await running.purge("owner:{}", "ann")
+        await client.ask("/pictures/a")
+
+    assert (before, len(files.asked)) == (1, 2)
 
 
 @pytest.mark.parametrize(
