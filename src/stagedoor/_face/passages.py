@@ -71,7 +71,9 @@ class Passing:
         self.where = f"proxy {declared.path}"
         guard = declared.guard
         self.rules = Rules(self.where, guard="" if guard is None else guard.name)
-        self._kept_here = HOP | _CREDENTIALS | kept
+        # Sent with every call of the service: no client's to write.
+        ours = frozenset(name for name, _ in declared.service.headers)
+        self._kept_here = HOP | _CREDENTIALS | kept | ours
         self._trusted = trusted
         self._forwarded = frozenset(name.encode() for name in declared.service.forward.names)
         self._kept_back = OWN_ANSWER | {declared.purge_field}

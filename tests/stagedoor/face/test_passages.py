@@ -222,6 +222,16 @@ async def test_credentials_end_here_unless_forwarded(env: Env, name: bytes) -> N
     assert dict(crumb.headers).get(name) == (b"sid=1" if name == b"cookie" else None)
 
 
+@pytest.mark.parametrize("name", [b"x-tenant", b"x_tenant"])
+async def test_t3_what_a_service_is_sent_with_every_call_is_no_clients_to_write(
+    env: Env, name: bytes
+) -> None:
+    """T3: the reference says that `headers` are sent with every call, and a passage makes calls too."""
+    _, [asked] = await passed(env, "/files/a", (name, b"theirs"), headers={"X-Tenant": "ours"})
+
+    assert [said for one, said in asked.headers if one in {b"x-tenant", b"x_tenant"}] == [b"ours"]
+
+
 async def test_a_request_that_was_here_before_is_refused(env: Env) -> None:
     """H3: after one round; another gateway's name is no loop."""
     loop, none = await passed(env, "/", (b"via", b"1.1 edge, 1.1 shop (x)"))
