@@ -189,6 +189,18 @@ async def test_t5_what_a_client_says_of_itself_as_a_proxy_would_ends_here(env: E
     assert said in proxy.headers
 
 
+@pytest.mark.parametrize(
+    "name", [b"x-original-url", b"x-rewrite-url", b"x-http-method-override", b"x_http_method_override"]
+)
+async def test_t5_no_service_is_led_elsewhere_than_the_passage_leads(env: Env, name: bytes) -> None:
+    """T5: to another path, or by a method that is not let through, as some frameworks are; `forward` says otherwise."""
+    _, [asked] = await passed(env, "/files/a", (name, b"DELETE"), behind=True)
+    _, [meant] = await passed(env, "/files/a", (name, b"DELETE"), forward={name.decode()})
+
+    assert (name, b"DELETE") not in asked.headers
+    assert (name, b"DELETE") in meant.headers
+
+
 async def test_connection_level_fields_end_here(env: Env) -> None:
     """H1: those that Connection names too, but for ours and those that decide identity."""
     fields = (
