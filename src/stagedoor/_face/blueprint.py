@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from stagedoor._aggregate.part import PlanError, signature_of
@@ -112,7 +113,7 @@ class Blueprint:
             found += [handler.guard, *guards_in(handler.function)]
         return list(dict.fromkeys(one for one in found if one is not None))
 
-    @property
+    @cached_property
     def kept_fields(self) -> frozenset[bytes]:
         """Return the fields of requests that end here on every passage: what guards read, and what says who asks.
 

@@ -42,6 +42,16 @@ _CREDENTIALS: Final = frozenset({b"authorization", b"cookie", b"x-api-key", b"pr
 _WHOLE = 65_536
 _CONDITIONS: Final = frozenset({b"if-none-match", b"if-modified-since"})
 _SAFE: Final = frozenset({"GET", "HEAD"})
+# By these some frameworks go to another path, or by another method, than was asked for here.
+_OVERRIDES: Final = frozenset(
+    {
+        b"x-http-method",
+        b"x-http-method-override",
+        b"x-method-override",
+        b"x-original-url",
+        b"x-rewrite-url",
+    }
+)
 _HEARSAY: Final = frozenset({b"forwarded", b"x-real-ip", b"x_real_ip"})
 
 
@@ -71,7 +81,9 @@ class Passing:
         self.where = f"proxy {declared.path}"
         guard = declared.guard
         self.rules = Rules(self.where, guard="" if guard is None else guard.name)
-        self._kept_here = HOP | _CREDENTIALS | kept
+        # Sent with every call of the service: no client's to write.
+        ours = frozenset(name for name, _ in declared.service.headers)
+        self._kept_here = HOP | _CREDENTIALS | _OVERRIDES | kept | ours
         self._trusted = trusted
         self._forwarded = frozenset(name.encode() for name in declared.service.forward.names)
         self._kept_back = OWN_ANSWER | {declared.purge_field}

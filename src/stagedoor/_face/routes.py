@@ -274,8 +274,9 @@ class Routes:
     ) -> None:
         """Pass requests through, streamed both ways, to the path `to` (the same unless given).
 
-        All end-to-end fields pass but credentials, those that any guard of the gateway reads among them; they pass by
-        the service's `forward`. `limit` bounds the body, in bytes; the deadline holds until the head of the answer.
+        All end-to-end fields pass but credentials, those that any guard of the gateway reads among them, and what leads
+        frameworks to another path or method; these pass by the service's `forward`. What a proxy says of its client
+        passes from trusted ones. `limit` bounds the body, in bytes; the deadline holds until the head of the answer.
         With an `operation`, of one method, answers are held to what it promises. `purge_field` names a field of the
         answer that lists tags to drop, and goes no further. `priority` as for a screen; `guard` says who may come in.
         Instead of it, `recognises` lets everybody in. Whom either knows is told to the service by `subject_field`, as

@@ -198,6 +198,18 @@ async def test_t5_what_a_client_says_of_itself_as_a_proxy_would_ends_here(env: E
     assert said in proxy.headers
 
 
+@pytest.mark.parametrize(
+    "name", [b"x-original-url", b"x-rewrite-url", b"x-http-method-override", b"x_http_method_override"]
+)
+async def test_t5_no_service_is_led_elsewhere_than_the_passage_leads(env: Env, name: bytes) -> None:
+    """T5: to another path, or by a method that is not let through, as some frameworks are; `forward` says otherwise."""
+    _, [asked] = await passed(env, "/files/a", (name, b"DELETE"), behind=True)
+    _, [meant] = await passed(env, "/files/a", (name, b"DELETE"), forward={name.decode()})
+
+    assert (name, b"DELETE") not in asked.headers
+    assert (name, b"DELETE") in meant.headers
+
+
 async def test_connection_level_fields_end_here(env: Env) -> None:
     """H1: those that Connection names too, but for ours and those that decide identity."""
     fields = (
@@ -229,6 +241,16 @@ async def test_credentials_end_here_unless_forwarded(env: Env, name: bytes) -> N
     assert dict(hidden.headers).get(name) is None
     assert dict(forwarded.headers)[name] == said
     assert dict(crumb.headers).get(name) == (b"sid=1" if name == b"cookie" else None)
+
+
+@pytest.mark.parametrize("name", [b"x-tenant", b"x_tenant"])
+async def test_t3_what_a_service_is_sent_with_every_call_is_no_clients_to_write(
+    env: Env, name: bytes
+) -> None:
+    """T3: the reference says that `headers` are sent with every call, and a passage makes calls too."""
+    _, [asked] = await passed(env, "/files/a", (name, b"theirs"), headers={"X-Tenant": "ours"})
+
+    assert [said for one, said in asked.headers if one in {b"x-tenant", b"x_tenant"}] == [b"ours"]
 
 
 async def test_a_request_that_was_here_before_is_refused(env: Env) -> None:
