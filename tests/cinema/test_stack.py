@@ -1,14 +1,18 @@
 """The stack's decisions: what to start where, and how long to wait before trying again."""
 
 import asyncio
+import contextlib
+import os
+import resource
 from pathlib import Path
 from shutil import rmtree
 
+import psutil
 import pytest
 
 from cinema.indices import INDICES
 from cinema.settings import Settings
-from cinema.stack.child import late
+from cinema.stack.child import late, start
 from cinema.stack.parts import StackProcess, parts_of
 from cinema.stack.prepare import has_index, prepare
 from cinema.stack.run import next_pause
@@ -97,6 +101,30 @@ def test_a_service_of_another_machine_is_not_started_here() -> None:
         "http://127.0.0.1:8006",
         "http://127.0.0.1:8000",
     ]
+
+
+async def test_x1_a_part_that_cannot_be_started_leaves_no_descriptor_behind() -> None:
+    """X1: it is tried again each second, and each time one went: what was short for a moment was so for ever."""
+    process, (soft, hard) = psutil.Process(), resource.getrlimit(resource.RLIMIT_NOFILE)
+    part = StackProcess("users", "127.0.0.1", 1)
+    filling: list[int] = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (process.num_fds() + 32, hard))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                filling.append(os.dup(0))
+        for _ in range(2):  # enough for a pipe, and for no process
+            os.close(filling.pop())
+        for _ in range(3):
+            with pytest.raises(OSError, match="Too many open files"):
+                await start(part, lambda _, __: None)
+        again = [os.dup(0), os.dup(0)]  # as many as before
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for one in filling:
+            os.close(one)
+    for one in again:
+        os.close(one)
 
 
 def test_documents_alone_need_the_gateway_alone() -> None:

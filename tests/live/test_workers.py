@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+import resource
+import signal
 import subprocess
 import sys
 import time
@@ -66,6 +68,31 @@ async def test_a_successor_answers_those_that_waited_for_its_predecessor(tmp_pat
         shots = await asyncio.gather(*(Client(process.port).get("/", headers=ONCE) for _ in range(40)))
 
     assert Counter(shot.status for shot in shots) == {200: 40}
+
+
+@pytest.mark.parametrize("how", ["killed", "renewed"])
+async def test_f1_a_parent_that_can_start_nobody_keeps_those_that_run(tmp_path: Path, how: str) -> None:
+    """F1: without a descriptor, process or memory left it ended itself, and all the others with it."""
+    with running(tmp_path, workers=2) as process:
+        await until_both_serve(process)
+        parent = psutil.Process(process.popen.pid)
+        before = resource.prlimit(parent.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(parent.pid, resource.RLIMIT_NOFILE, (parent.num_fds() + 1, before[1]))
+        await asyncio.sleep(1.0)  # or they are young, and not replaced at once
+        if how == "killed":
+            workers_of(process)[0].kill()
+        else:
+            parent.send_signal(signal.SIGHUP)
+        shots = await asked(process.port, rate=20, seconds=3.0)
+        alive = parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE
+        resource.prlimit(parent.pid, resource.RLIMIT_NOFILE, before)
+        async with asyncio.timeout(30):
+            await until_both_serve(process)
+
+    assert alive
+    assert (
+        Counter(shot.status for shot in shots)[200] >= 58
+    )  # of 60: who was with the one that was killed is lost
 
 
 async def test_a_worker_that_hangs_keeps_nobody_waiting(tmp_path: Path) -> None:

@@ -48,6 +48,9 @@ async def start(part: StackProcess, take: Take) -> Child:
             env=environment(),
             start_new_session=True,
         )
+    except BaseException:  # it is tried again, each second
+        os.close(reading)
+        raise
     finally:
         os.close(writing)
     # A thread, because a terminal that stalls must not keep the parent from hearing signals.

@@ -130,7 +130,15 @@ class Workers:
         elif self._hung_up:  # during a renewal, too: who began before it is old as well
             self._hung_up, self._old = False, list(self._workers)
         elif self._old:
+            self._succession()
+
+    def _succession(self) -> None:
+        """Start the successor of the oldest; give the renewal up where the system has no place for one."""
+        try:
             self._successor = self._another(self._old[0].place)
+        except OSError as error:
+            _LOGGER.error("no new worker can be started (%s); those that run stay", error.strerror or error)  # noqa: TRY400 - the system's
+            self._old = []
 
     def _replaced(self, worker: _Worker) -> _Worker:
         code = worker.process.exitcode
@@ -138,7 +146,12 @@ class Workers:
             raise SystemExit(code)
         _LOGGER.warning("worker %s ended (%s); starting another", worker.process.pid, code)
         worker.end()
-        return self._another(worker.place)
+        try:
+            return self._another(worker.place)
+        except OSError as error:  # no process, memory or descriptor left: those that run serve on
+            _LOGGER.error("no worker can be started now (%s); trying again", error.strerror or error)  # noqa: TRY400 - the system's
+            worker.began = worker.told = time.monotonic()
+            return worker
 
     def _succeed(self, successor: _Worker, now: float) -> None:
         """Let a successor that serves take the place of the oldest; give the renewal up if it cannot."""

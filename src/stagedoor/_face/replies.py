@@ -7,6 +7,7 @@ that was read goes to the first who takes it; whoever shares the answer reads it
 """
 
 import logging
+import re
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any, TypeVar, cast
 
@@ -36,6 +37,8 @@ __all__ = [
 ABSENT_STATUSES = frozenset({404, 410})
 # RFC 9110 15.3.5, 15.3.7: a part may well look whole, as a shorter list does.
 _NOT_WHOLE = {204: "there is no content", 206: "it is a part, and all was asked for"}
+# In front of a host, up to the last sign, with a scheme or without; some read a backslash as a slash (WHATWG URL).
+_USER = re.compile(rb"\A([A-Za-z][A-Za-z0-9+.-]*+:[/\\]*|[/\\]{2,})[^/\\]*@")
 UNREAD: Any = object()
 _LOGGER = logging.getLogger("stagedoor.face")
 
@@ -126,10 +129,7 @@ def _redirect(response: HttpResponse) -> str:
     location = response.header(b"location")
     if location is None:
         return f"answered {response.status}"
-    plain = location.partition(b"?")[0].partition(b"#")[0]
-    scheme, found, rest = plain.partition(b"://")
-    if found and b"@" in rest.partition(b"/")[0]:
-        plain = scheme + found + rest.partition(b"@")[2]
+    plain = _USER.sub(rb"\1", location.partition(b"?")[0].partition(b"#")[0])
     return f"answered {response.status} to {plain[:200].decode('latin-1')}"
 
 

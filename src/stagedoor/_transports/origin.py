@@ -11,6 +11,7 @@ from stagedoor.errors import ConfigError
 __all__ = ["Base", "read_base"]
 
 _PORTS = {"http": 80, "https": 443}
+_USER = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*+:)?/*[^/?#]*@")
 _ZONE = re.compile("%.*]")  # of an address of one link; it means something on this machine alone (RFC 6874 4)
 
 
@@ -44,6 +45,8 @@ def read_base(base_url: str) -> Base:
         if not path.startswith("/"):
             raise ConfigError(f"base URL {base_url!r}: unix: is followed by an absolute path")
         return Base(scheme="unix", host="", port=0, authority=b"localhost", prefix=b"", socket=path)
+    if _USER.match(base_url):  # before anything is said of it: that would show a password
+        raise ConfigError("base URL with user info: credentials belong into header fields")
     try:
         parts = urlsplit(base_url)
         port = parts.port
@@ -51,8 +54,6 @@ def read_base(base_url: str) -> Base:
         raise ConfigError(f"base URL {base_url!r}: {error}") from error
     if parts.scheme not in _PORTS or not parts.hostname:
         raise ConfigError(f"base URL {base_url!r}: want http://host, https://host or unix:/path")
-    if "@" in parts.netloc:
-        raise ConfigError("base URL with user info: credentials belong into header fields")
     if parts.query or parts.fragment:
         raise ConfigError(f"base URL {base_url!r}: a query or fragment has no meaning here")
     if not (base_url.isascii() and base_url.isprintable()) or " " in base_url:

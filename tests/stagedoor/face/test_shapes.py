@@ -183,6 +183,12 @@ def is_given_up(stage: Stage, service: Service) -> bool:
     ("location", "told"),
     [
         ("https://user:secret@host/login?token=secret#x", "answered 302 to https://host/login"),
+        ("https://user:se@cret@host/login", "answered 302 to https://host/login"),
+        ("//user:secret@host/login", "answered 302 to //host/login"),
+        ("/\\user:secret@host/login", "answered 302 to /\\host/login"),
+        ("https:user:secret@host/login", "answered 302 to https:host/login"),
+        ("https:///user:secret@host/login", "answered 302 to https:///host/login"),
+        ("/@someone/login", "answered 302 to /@someone/login"),
         ("/login?token=secret", "answered 302 to /login"),
         (None, "answered 302"),
     ],

@@ -50,6 +50,30 @@ def test_g2_a_base_that_cannot_work_stops_the_start(url: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:secret@users:99999",
+        "http://user:secret@users:x",
+        "ftp://user:secret@users",
+        "http://user:secret@",
+        "http://user:se@secret@users",
+        "http://user:secret@[::1",
+        "//user:secret@users",
+        "user:secret@users",
+    ],
+)
+def test_t15_whatever_else_is_wrong_with_a_base_no_password_is_shown(url: str) -> None:
+    with pytest.raises(ConfigError, match="user info") as caught:
+        read_base(url)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_a_sign_in_the_path_is_no_user() -> None:
+    assert read_base("http://users/@me").prefix == b"/@me"
+
+
 def test_tls_trusts_the_system_unless_told_otherwise() -> None:
     given = ssl.create_default_context()
 

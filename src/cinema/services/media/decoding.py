@@ -80,8 +80,12 @@ class Decoding:
                 await self._places.acquire()
         except TimeoutError:
             raise RequestRefused(problems.overloaded(1.0)) from None
+        try:
+            files = _copies(source, target)
+        except OSError:  # there is no descriptor left
+            self._places.release()
+            raise
         # Shielded: the place is free when the fork is gone, not when its client is.
-        files = os.dup(source), os.dup(target)
         task = asyncio.create_task(self._verdict(job, *files))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -142,6 +146,16 @@ class Decoding:
                 stdout=subprocess.DEVNULL,
             )
         return self._jobs
+
+
+def _copies(source: int, target: int) -> tuple[int, int]:
+    """Return two descriptors of the same files, or none where there is no room for both."""
+    first = os.dup(source)
+    try:
+        return first, os.dup(target)
+    except OSError:
+        os.close(first)
+        raise
 
 
 def _problem(verdict: Mapping[str, Any]) -> problems.ProblemDetails:
