@@ -58,6 +58,7 @@ _INNER = {
     "Account": "account draw earn",
     "Aggregate": "name",
     "Answer": "private",
+    "Backend": "transport",
     "Cache": "key_of names tagged",
     "Cached": "name_of tags_of",
     "Gateway": "all_guards all_lifespans all_services all_sources inspected lifespan_of looked_at made own_paths "

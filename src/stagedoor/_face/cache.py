@@ -53,6 +53,9 @@ class Cache:
             raise ConfigError(f"Cache(max_age={max_age!r}): seconds above 0; without a cache leave it out")
         if renew_after is not None and not 0 < _seconds("renew_after", renew_after) < max_age:
             raise ConfigError(f"Cache(renew_after={renew_after!r}): seconds above 0 and below max_age")
+        for name, flag in (("private", private), ("from_start", from_start)):
+            if not isinstance(flag, bool):
+                raise ConfigError(f"Cache({name}={flag!r}): True or False")
         self.renew_after = renew_after
         self.from_start = from_start
         if isinstance(tags, str):

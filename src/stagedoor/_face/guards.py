@@ -129,6 +129,7 @@ class Jwt(Guard):
         settings: JwtSettings | None = None,
     ) -> None:
         super().__init__(name, header="Authorization", claims=claims, scopes=scopes)
+        validate_settings(settings, JwtSettings, self.place)
         self.settings = settings
 
     @property
@@ -175,6 +176,7 @@ class ApiKeys(Guard):
         self, name: str, *, header: str = "X-API-Key", settings: ApiKeySettings | None = None
     ) -> None:
         super().__init__(name, header=header)
+        validate_settings(settings, ApiKeySettings, self.place)
         self.settings = settings
         self._spelled = header
 
@@ -203,6 +205,12 @@ class ApiKeys(Guard):
 
     def missing(self, gateway: str) -> str:
         return f"{self.prefix(gateway)}KEYS_FILE"
+
+
+def validate_settings(settings: object, kind: type, place: Place) -> None:
+    """Raise `TypeError` for settings of another kind, which the start would tell of without a place."""
+    if settings is not None and not isinstance(settings, kind):
+        raise TypeError(f"{place}: settings is {kind.__name__}(...), not {type(settings).__name__}")
 
 
 def _are_scopes(scopes: Any) -> bool:  # noqa: ANN401 - whatever was given

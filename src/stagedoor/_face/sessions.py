@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from stagedoor._call import Env, Transport
-from stagedoor._face.guards import Fetch, Guard
+from stagedoor._face.guards import Fetch, Guard, validate_settings
 from stagedoor._face.settings import Settings
 from stagedoor._guards.sessions.cookies import cookie_name
 from stagedoor._guards.sessions.settings import NEEDED, SESSIONS, SessionSettings, session_settings
@@ -52,6 +52,7 @@ class Sessions(Guard):
             raise ConfigError(f"{self.place}: path={path!r} is a path such as '/auth', in lower case")
         self.path = path
         self.paths = (("GET", f"{path}/login"), ("GET", f"{path}/callback"), ("POST", f"{path}/logout"))
+        validate_settings(settings, SessionSettings, self.place)
         self.settings = settings
 
     @property

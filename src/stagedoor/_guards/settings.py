@@ -72,9 +72,16 @@ class ApiKeySettings:
     keys_file: str = ""
     lines: Sequence[str] = field(default=(), repr=False)
 
+    def __post_init__(self) -> None:
+        _validate_list(self.lines, "ApiKeySettings(lines=...)")
+
     @classmethod
     def of(cls, **keys: str) -> Self:
-        """Take keys in plain, by the name of who has each; only their hashes are kept."""
+        """Take keys in plain, by the name of who has each; only their hashes are kept. Raises `ConfigError`."""
+        for name, key in keys.items():
+            given: object = key
+            if not isinstance(given, str):
+                raise ConfigError(f"ApiKeySettings.of({name}=...): a text, not {type(given).__name__}")
         hashes = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in keys.items()}
         return cls(lines=tuple(f"{one} {name}" for name, one in hashes.items()))
 
@@ -112,8 +119,16 @@ def _name_of(argument: str) -> str:
     return f"JwtSettings({argument}=...)"
 
 
+def _validate_list(given: object, where: str, remedy: str = "") -> None:
+    """Raise `ConfigError` for a text, which would be a list of its letters; it is not repeated, but for a remedy."""
+    if isinstance(given, str | bytes):
+        raise ConfigError(f"{where}: a list of texts, and not one text{remedy}")
+
+
 def _validate_jwt(said: JwtSettings) -> None:
     """Raise `ConfigError` for settings that cannot work; secrets are not repeated."""
+    for name, given in (("audience", said.audience), ("algorithms", said.algorithms)):
+        _validate_list(given, _name_of(name), f", as in [{given!r}]")
     if said.jwks_url and said.secret:
         raise ConfigError(
             f"{_name_of('secret')}: keys are published ({_name_of('jwks_url')}) or shared, not both"

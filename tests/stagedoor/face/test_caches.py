@@ -299,6 +299,8 @@ async def test_an_input_field_is_part_of_the_key() -> None:
         {"max_age": 1, "stale_if_error": -1},
         {"max_age": 1, "stale_while_revalidate": float("nan")},
         {"max_age": 1, "tags": [""]},
+        {"max_age": 1, "private": "no"},
+        {"max_age": 1, "from_start": 1},
         {"max_age": 1, "key": "a:{"},
     ],
 )

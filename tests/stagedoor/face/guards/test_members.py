@@ -2,14 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 from typer.testing import CliRunner
 
-from stagedoor import Problem
+from stagedoor import ApiKeys, ApiKeySettings, Jwt, JwtSettings, Problem, Sessions
 from stagedoor._cli import app as command
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Client, Stage
@@ -266,3 +267,41 @@ def test_a_gateway_of_documents_needs_no_keys() -> None:
     running = app.made(environment={"CLUB_DOCS_ONLY": "true"})
 
     assert "GET /club" in running.endpoints()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: settings_of(audience="shop"),
+            r"JwtSettings\(audience=...\): a list of texts, and .*, as in \['shop'\]",
+        ),
+        (
+            lambda: settings_of(algorithms="HS256"),
+            r"JwtSettings\(algorithms=...\): a list of texts, .* in \['HS256'\]",
+        ),
+        (
+            lambda: key_settings(lines="ab acme"),
+            r"^ApiKeySettings\(lines=...\): a list of texts, and not one text$",
+        ),
+        (lambda: key_settings.of(acme=7), r"^ApiKeySettings.of\(acme=...\): a text, not int$"),
+    ],
+)
+def test_a_text_in_place_of_a_list_is_refused(make: Callable[[], object], words: str) -> None:
+    """T4: the audience 'shop' was that of tokens for 's', 'h', 'o' and 'p', and no longer of those for 'shop'."""
+    with pytest.raises(ConfigError, match=words):
+        make()
+
+
+@pytest.mark.parametrize("kind", [Jwt, ApiKeys, Sessions])
+def test_settings_of_another_kind_are_told_with_their_place(kind: Any) -> None:
+    """They ended the start with an AttributeError of the kit's own."""
+    with pytest.raises(TypeError, match=r"test_members\.py:\d+: settings is \w+Settings\(\.\.\.\), not dict"):
+        kind("web", settings={"secret": "s" * 32})
+
+
+key_settings: Any = ApiKeySettings
+
+
+def settings_of(**said: Any) -> JwtSettings:
+    return JwtSettings(secret="s" * 32, **said)
