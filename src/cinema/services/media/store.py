@@ -28,6 +28,7 @@ from cinema.services.lateness import told_when_late
 from cinema.services.media.causes import SKEWED, why
 from cinema.services.media.names import is_name
 from cinema.settings import Settings, SettingsError
+from stagedoor.errors import Reason
 
 __all__ = ["S3", "Local", "Lying", "Objects", "objects_of"]
 
@@ -281,8 +282,8 @@ async def _octets(found: Any, size: int) -> AsyncIterator[memoryview]:  # noqa: 
 
 
 def _other_length() -> Outage:
-    told = "garbled", "its answer is not of the length that it says"
-    return Outage("media_store", "the image store does not answer", told)
+    why_not: tuple[Reason, str] = ("garbled", "its answer is not of the length that it says")
+    return Outage("media_store", "the image store does not answer", why_not)
 
 
 class _FileReading:
