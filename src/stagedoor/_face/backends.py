@@ -39,7 +39,7 @@ class Backend(Generic[P, R]):
         self.place = place
 
     def transport(self, env: Env) -> Transport[P, R]:
-        """Return a transport of its own for a gateway at work; raises `ConfigError` for what is none."""
+        """Make a transport of its own for a gateway at work; raises `ConfigError` for what is none."""
         made: object = self.make(env)
         lacking = [name for name in _PROMISED if not callable(getattr(made, name, None))]
         if lacking:

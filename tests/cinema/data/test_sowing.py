@@ -120,8 +120,8 @@ async def test_who_seeds_an_empty_catalogue_at_the_same_time_waits_and_finds_it_
         return await opened.write(partial(sow_films, films=3))
 
     try:
-        added = await asyncio.gather(opened.write(slowly), late())
+        first, second = await asyncio.gather(opened.write(slowly), late())
     finally:
         await opened.close()
 
-    assert list(added) == [3, 0]
+    assert (first, second) == (3, 0)
