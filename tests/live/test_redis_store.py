@@ -57,7 +57,7 @@ async def test_k1_k2_an_outage_costs_one_time_out_and_ends_within_two_seconds(
     valkey: Server,
     fault: Callable[[Process, Server], Awaitable[Callable[[], Awaitable[object]]]],
 ) -> None:
-    """K1, K2: answers go on from memory, at once; both ends of the outage are told once."""
+    """K1, K2: answers go on from memory, at once; its end is told once, and once each why it is out."""
     await process.keep()
     cure = await fault(process, valkey)
     costs = [await timed(process.body(b"%d" % number)) for number in range(20)]
@@ -73,7 +73,9 @@ async def test_k1_k2_an_outage_costs_one_time_out_and_ends_within_two_seconds(
     assert sum(cost > 0.5 for cost in costs) <= 2
     assert during == b"v"
     assert await process.far_body(b"after") == b"v"
-    assert len(process.events.of(StoreFailed)) == 1
+    # A connection that is lost may be followed by one that is refused.
+    causes = [event.error for event in process.events.of(StoreFailed)]
+    assert 1 <= len(causes) == len(set(causes)) <= 2
     assert len(process.events.of(StoreRestored)) == 1
 
 
