@@ -41,6 +41,7 @@ _HOST: Final = re.compile(
 )
 _LONGEST_HOST: Final = 800  # 255 escapes, and a port
 _HOSTS: Final = 256  # nearly all requests name one of few
+_PERCENT: Final = ord("%")  # as a number: given bytes, `in` makes a TypeError first, and drops it
 _SLASH: Final = b"%25%32%46"  # what an encoded slash is made of, encoded once more
 _ESCAPES: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
 _BEFORE_PATH: Final = re.compile(rb"[^/?#]*+(?://[^/?#]*+)?")
@@ -148,7 +149,7 @@ def split_target(target: bytes) -> Target | None:
 
 def _decoded(raw_path: bytes) -> str:
     """Return the path as text, encoded slashes left as they are."""
-    if b"%" not in raw_path:
+    if _PERCENT not in raw_path:
         return raw_path.decode("ascii")
     kept = raw_path.replace(b"%2f", _SLASH).replace(b"%2F", _SLASH)
     return _ESCAPES.sub(_octets, kept).decode("utf-8", "replace")
