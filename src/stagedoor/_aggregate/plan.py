@@ -150,6 +150,7 @@ def _schedule(design: Design, model: type[M], budget: float) -> Schedule[M]:
         shape=ModelShape(model, fields, summary),
         sources=tuple(design.sources.values()),
         values=tuple(design.values),
+        names=tuple(names),
         steps=steps,
         # Required ones first: refused at once (an open breaker, say), they spare the others' upstreams a call.
         roots=tuple(sorted((step for step in steps if not step.needs), key=lambda step: not step.required)),

@@ -49,6 +49,7 @@ class Schedule(Generic[M]):
     shape: ModelShape[M]
     sources: tuple[object, ...]
     values: tuple[str, ...]
+    names: tuple[str, ...]  # of the parts
     steps: tuple[PartStep, ...]
     roots: tuple[PartStep, ...]
     waiting: tuple[int, ...]  # how many parts each step waits for
