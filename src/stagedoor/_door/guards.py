@@ -20,11 +20,12 @@ from binascii import unhexlify
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
-from typing import Final, NamedTuple
+from typing import Final
 
 from stagedoor import _problems as problems
 from stagedoor._door.limits import DoorLimits
 from stagedoor._problems import ProblemDetails
+from stagedoor._value import value
 
 __all__ = ["Target", "instance_of", "judge", "split_target"]
 
@@ -54,7 +55,8 @@ _METHODS: Final = frozenset(  # IANA's registry but CONNECT and PRI, and five th
 _KNOWN: Final = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
-class Target(NamedTuple):
+@value()
+class Target:
     """A request target taken apart: the path as sent and decoded, the query, and the authority of absolute form."""
 
     raw_path: bytes
@@ -79,7 +81,7 @@ def judge(
 
 
 def _judge_host(version: str, target: Target, fields: Fields, limits: DoorLimits) -> ProblemDetails | None:
-    hosts = [value for name, value in fields if name == b"host"]
+    hosts = [said for name, said in fields if name == b"host"]
     if len(hosts) > 1:
         return problems.bad_request("Host is given twice")
     if not hosts and version != "1.0":
