@@ -29,7 +29,7 @@ __all__ = ["Plan", "make_plan"]
 
 M = TypeVar("M")
 
-Pick = Callable[[Sequence[object]], tuple[object, ...]]
+Pick = Callable[[Sequence[object]], Sequence[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,17 +200,8 @@ async def _named(call: PartFunction, names: Sequence[str], *given: object) -> ob
 
 
 def _picker(slots: Sequence[int]) -> Pick:
-    """Return a function that picks the slots as a tuple; `itemgetter` does so only for two and more."""
-    if not slots:
-        return _nothing
-    if len(slots) == 1:
-        return partial(_one, slots[0])
-    return itemgetter(*slots)
-
-
-def _nothing(_: Sequence[object]) -> tuple[object, ...]:
-    return ()
-
-
-def _one(slot: int, values: Sequence[object]) -> tuple[object, ...]:
-    return (values[slot],)
+    """Return a function that picks the slots in their order; of several alone `itemgetter` makes a sequence."""
+    if len(slots) > 1:
+        return itemgetter(*slots)
+    first = slots[0] if slots else 0
+    return itemgetter(slice(first, first + len(slots)))

@@ -20,7 +20,7 @@ class PartStep:
     task: str  # the name of its task
     slot: int  # where its value goes
     call: PartFunction
-    arguments: Callable[[Sequence[object]], tuple[object, ...]]  # picks them from the slots
+    arguments: Callable[[Sequence[object]], Sequence[object]]  # picks them from the slots
     needs: tuple[int, ...]  # the parts among its arguments
     feeds: tuple[int, ...]  # the parts that wait for it
     required: bool
