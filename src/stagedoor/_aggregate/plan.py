@@ -82,9 +82,8 @@ class Plan(Generic[M]):
         summary = self.design.summary
         if summary is None:
             raise ConfigError(f"{self.name}: no summary is declared")
-        arguments = self.design.signatures[summary.name].arguments
         known = {**values, **outcome.values, REPORT: report}
-        return summary.call(**{item.name: known[item.name] for item in arguments if item.name in known})
+        return summary.call(**{name: known[name] for name in self.schedule.summarised if name in known})
 
 
 def make_plan(
@@ -155,6 +154,7 @@ def _schedule(design: Design, model: type[M], budget: float) -> Schedule[M]:
         # Required ones first: refused at once (an open breaker, say), they spare the others' upstreams a call.
         roots=tuple(sorted((step for step in steps if not step.needs), key=lambda step: not step.required)),
         waiting=tuple(map(len, needs)),
+        summarised=tuple(item.name for item in design.signatures[summary].arguments) if summary else (),
     )
 
 

@@ -53,3 +53,4 @@ class Schedule(Generic[M]):
     steps: tuple[PartStep, ...]
     roots: tuple[PartStep, ...]
     waiting: tuple[int, ...]  # how many parts each step waits for
+    summarised: tuple[str, ...]  # what the summary takes
