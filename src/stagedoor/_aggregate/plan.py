@@ -29,7 +29,7 @@ __all__ = ["Plan", "make_plan"]
 
 M = TypeVar("M")
 
-Pick = Callable[[Sequence[object]], tuple[object, ...]]
+Pick = Callable[[Sequence[object]], Sequence[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,8 @@ class Plan(Generic[M]):
         summary = self.design.summary
         if summary is None:
             raise ConfigError(f"{self.name}: no summary is declared")
-        arguments = self.design.signatures[summary.name].arguments
         known = {**values, **outcome.values, REPORT: report}
-        return summary.call(**{item.name: known[item.name] for item in arguments if item.name in known})
+        return summary.call(**{name: known[name] for name in self.schedule.summarised if name in known})
 
 
 def make_plan(
@@ -150,10 +149,12 @@ def _schedule(design: Design, model: type[M], budget: float) -> Schedule[M]:
         shape=ModelShape(model, fields, summary),
         sources=tuple(design.sources.values()),
         values=tuple(design.values),
+        names=tuple(names),
         steps=steps,
         # Required ones first: refused at once (an open breaker, say), they spare the others' upstreams a call.
         roots=tuple(sorted((step for step in steps if not step.needs), key=lambda step: not step.required)),
         waiting=tuple(map(len, needs)),
+        summarised=tuple(item.name for item in design.signatures[summary].arguments) if summary else (),
     )
 
 
@@ -199,17 +200,8 @@ async def _named(call: PartFunction, names: Sequence[str], *given: object) -> ob
 
 
 def _picker(slots: Sequence[int]) -> Pick:
-    """Return a function that picks the slots as a tuple; `itemgetter` does so only for two and more."""
-    if not slots:
-        return _nothing
-    if len(slots) == 1:
-        return partial(_one, slots[0])
-    return itemgetter(*slots)
-
-
-def _nothing(_: Sequence[object]) -> tuple[object, ...]:
-    return ()
-
-
-def _one(slot: int, values: Sequence[object]) -> tuple[object, ...]:
-    return (values[slot],)
+    """Return a function that picks the slots in their order; of several alone `itemgetter` makes a sequence."""
+    if len(slots) > 1:
+        return itemgetter(*slots)
+    first = slots[0] if slots else 0
+    return itemgetter(slice(first, first + len(slots)))

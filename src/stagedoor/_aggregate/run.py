@@ -48,7 +48,7 @@ async def run(schedule: Schedule[M], values: Mapping[str, object], env: Env) -> 
     """
     now = env.clock.now()
     asked = context.current()
-    end = asked.deadline.narrowed(now + schedule.budget).at
+    end = min(asked.deadline.at, now + schedule.budget)
     if end <= now:
         raise UpstreamTimeout(schedule.name, "not started: the deadline had passed")  # D4
     under_way = _Run(schedule, values, env, asked, now, end)
@@ -142,16 +142,12 @@ class _Run:
         """Return what there is, or raise what stands for it."""
         if self._error is not None:
             raise self._error
-        slots, known = self._slots, False
-        verdicts: dict[str, PartVerdict] = {}
-        values: dict[str, object] = {}
-        for step, verdict in zip(self._schedule.steps, self._verdicts, strict=True):
-            verdicts[step.name] = verdict
-            known = known or verdict.has_value
-            if slots[step.slot] is not ABSENT:
-                values[step.name] = slots[step.slot]
-        if not known:
+        names = self._schedule.names
+        if len(self._broken) == len(names):
             raise judge.most_telling([self._errors[index] for index in sorted(self._errors)])
+        made = zip(names, self._slots[-len(names) :], strict=True)
+        values = {name: value for name, value in made if value is not ABSENT}
+        verdicts = dict(zip(names, self._verdicts, strict=True))
         return Outcome(
             self._schedule.shape, values, verdicts, self._now() - self._started, self._env.clock.wall()
         )

@@ -20,7 +20,7 @@ class PartStep:
     task: str  # the name of its task
     slot: int  # where its value goes
     call: PartFunction
-    arguments: Callable[[Sequence[object]], tuple[object, ...]]  # picks them from the slots
+    arguments: Callable[[Sequence[object]], Sequence[object]]  # picks them from the slots
     needs: tuple[int, ...]  # the parts among its arguments
     feeds: tuple[int, ...]  # the parts that wait for it
     required: bool
@@ -49,6 +49,8 @@ class Schedule(Generic[M]):
     shape: ModelShape[M]
     sources: tuple[object, ...]
     values: tuple[str, ...]
+    names: tuple[str, ...]  # of the parts
     steps: tuple[PartStep, ...]
     roots: tuple[PartStep, ...]
     waiting: tuple[int, ...]  # how many parts each step waits for
+    summarised: tuple[str, ...]  # what the summary takes

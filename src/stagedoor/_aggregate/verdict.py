@@ -77,6 +77,9 @@ class Report:
         return sum(verdict.has_value for verdict in self.verdicts.values())
 
 
+_CACHED = PartVerdict("cached")
+
+
 def answered(record: Record, seconds: float) -> PartVerdict:
     """Judge a part that brought a value, by what its calls did."""
     ms = _ms(record, seconds)
@@ -94,7 +97,7 @@ def stood_in(record: Record, seconds: float, error: UpstreamError, *, fallback: 
 
 def recalled(verdicts: Mapping[str, PartVerdict]) -> dict[str, PartVerdict]:
     """Return the verdicts of a complete answer that now comes from the cache: every part is `cached`."""
-    return dict.fromkeys(verdicts, PartVerdict("cached"))
+    return dict.fromkeys(verdicts, _CACHED)
 
 
 def whole(verdicts: Mapping[str, PartVerdict]) -> bool:

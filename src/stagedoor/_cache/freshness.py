@@ -1,7 +1,9 @@
 """May a kept answer be used? Decided from its age alone."""
 
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+from stagedoor._value import value
 
 __all__ = ["Fresh", "Freshness", "FreshnessRule", "Miss", "Stale", "judge"]
 
@@ -24,13 +26,15 @@ class FreshnessRule:
         return self.lifetime + max(self.stale_while_revalidate, self.stale_if_error)
 
 
-class Fresh(NamedTuple):
+@value()
+class Fresh:
     """Inside its lifetime, of which `left` seconds remain."""
 
     left: float
 
 
-class Stale(NamedTuple):
+@value()
+class Stale:
     """Past its lifetime by `past` seconds: usable now if `now`, and after a failure if `on_error`."""
 
     past: float
@@ -38,7 +42,8 @@ class Stale(NamedTuple):
     on_error: bool
 
 
-class Miss(NamedTuple):
+@value()
+class Miss:
     """Not usable."""
 
 

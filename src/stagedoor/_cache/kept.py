@@ -1,9 +1,10 @@
 """What an answer came from, for whoever may give it again without asking all that stands before the store."""
 
 from collections.abc import Callable
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from stagedoor._cache.store import StoredEntry
+from stagedoor._value import value
 
 __all__ = ["EntryFinder", "Kept"]
 
@@ -17,7 +18,8 @@ class EntryFinder(Protocol):
         ...
 
 
-class Kept(NamedTuple):
+@value()
+class Kept:
     """An answer that came from memory or a store, fresh.
 
     `again` returns what answers the same key now: None if it is not fresh, is due to be renewed, or was called out.

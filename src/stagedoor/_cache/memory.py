@@ -131,4 +131,5 @@ class MemoryStore:
 
 
 def _size(entry: Entry) -> int:
-    return len(entry.key) + len(entry.body) + _OVERHEAD + sum(_PER_NAME + len(name) for name in entry.names)
+    names = entry.names
+    return len(entry.key) + len(entry.body) + _OVERHEAD + _PER_NAME * len(names) + sum(map(len, names))

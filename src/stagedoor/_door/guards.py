@@ -20,11 +20,12 @@ from binascii import unhexlify
 from collections.abc import Sequence
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
-from typing import Final, NamedTuple
+from typing import Final
 
 from stagedoor import _problems as problems
 from stagedoor._door.limits import DoorLimits
 from stagedoor._problems import ProblemDetails
+from stagedoor._value import value
 
 __all__ = ["Target", "instance_of", "judge", "split_target"]
 
@@ -42,6 +43,7 @@ _HOST: Final = re.compile(
 )
 _LONGEST_HOST: Final = 800  # 255 escapes, and a port
 _HOSTS: Final = 256  # nearly all requests name one of few
+_PERCENT: Final = ord("%")  # as a number: given bytes, `in` makes a TypeError first, and drops it
 _SLASH: Final = b"%25%32%46"  # what an encoded slash is made of, encoded once more
 _ESCAPES: Final = re.compile(rb"(?:%[0-9A-Fa-f]{2})++")
 _BEHIND_PATH: Final = re.compile(rb"[?#].*", re.DOTALL)
@@ -55,7 +57,8 @@ _METHODS: Final = frozenset(  # IANA's registry but CONNECT and PRI, and five th
 _KNOWN: Final = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 
 
-class Target(NamedTuple):
+@value()
+class Target:
     """A request target taken apart: the path as sent and decoded, the query, and the authority of absolute form."""
 
     raw_path: bytes
@@ -80,7 +83,7 @@ def judge(
 
 
 def _judge_host(version: str, target: Target, fields: Fields, limits: DoorLimits) -> ProblemDetails | None:
-    hosts = [value for name, value in fields if name == b"host"]
+    hosts = [said for name, said in fields if name == b"host"]
     if len(hosts) > 1:
         return problems.bad_request("Host is given twice")
     if not hosts and version != "1.0":
@@ -150,7 +153,7 @@ def split_target(target: bytes) -> Target | None:
 
 def _decoded(raw_path: bytes) -> str:
     """Return the path as text, encoded slashes left as they are."""
-    if b"%" not in raw_path:
+    if _PERCENT not in raw_path:
         return raw_path.decode("ascii")
     kept = raw_path.replace(b"%2f", _SLASH).replace(b"%2F", _SLASH)
     return _ESCAPES.sub(_octets, kept).decode("utf-8", "replace")

@@ -40,7 +40,7 @@ class NearDoorProtocol(DoorProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._near = config.near()
-        self._arrived = b""  # what is read now, if it may be a request that is alone
+        self._arrived = b""  # what is read now, if it may be a request that is alone and known
         self._outline: bytes | None = None  # of what has arrived
 
     def data_received(self, data: bytes) -> None:
@@ -53,20 +53,20 @@ class NearDoorProtocol(DoorProtocol):
         whole = near.known(data, self._client, self._state.default_headers)
         if whole is None:
             whole = self._alike(near, data)
-        if whole is not None:
+        if whole is None:
+            DoorProtocol.data_received(self, data)
+        else:
             self._give(whole)
-            return
-        self._arrived = data
-        DoorProtocol.data_received(self, data)
         self._arrived = b""
 
     def _alike(self, near: NearAnswers, data: bytes) -> bytes | None:
         """Return the answer to a head of a known outline; what no answer is known for costs one look."""
-        self._outline = None
+        self._outline, self._arrived = None, data
         if not data.startswith(b"GET "):
             return None
         permitted, tight = near.permits(data[4 : data.find(b" ", 4)]), near.shedding.may_refuse()
         if not (permitted or tight):
+            self._arrived = b""  # `begin` would find nothing more
             return None
         self._outline = outline = outline_of(data, self._limits, near.deciding)
         if outline is None:

@@ -5,7 +5,7 @@ as it is there. So a stream has one verdict, however it is cut and whatever foll
 """
 
 import re
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from stagedoor import _problems as problems
 from stagedoor._door.chunks import Chunks
@@ -16,6 +16,7 @@ from stagedoor._door.limits import DoorLimits
 from stagedoor._door.lines import Refusal
 from stagedoor._door.wire import RequestOutline
 from stagedoor._problems import ProblemDetails
+from stagedoor._value import value
 
 __all__ = ["Head", "RequestReader", "Sink"]
 
@@ -24,7 +25,8 @@ _EMPTY_LINES: Final = re.compile(rb"(?:\r\n)*+")
 _EMPTY_LINE: Final = frozenset({b"\r\n", b"\r"})
 
 
-class Head(NamedTuple):
+@value()
+class Head:
     """A request's head that has been judged and found good."""
 
     method: str

@@ -26,7 +26,7 @@ _LINES: Final = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-
 
 def head_of(status: int, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Return status line and fields, without the empty line. Raises `ValueError` for what cannot be a field."""
-    lines = b"".join([b"%b: %b\r\n" % field for field in fields])
+    lines = b"\r\n".join([*map(b": ".join, fields), b""])
     # One line for each field: a value that holds a line of its own would pass the pattern.
     if _LINES.fullmatch(lines) is None or lines.count(b"\n") != len(fields):
         raise ValueError("an answer's header field holds what no field may hold")

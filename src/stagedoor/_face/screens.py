@@ -17,6 +17,7 @@ from stagedoor._aggregate.checks import NamedUpstream
 from stagedoor._aggregate.part import ABSENT, Part, Summary, signature_of
 from stagedoor._aggregate.plan import Plan, make_plan
 from stagedoor._aggregate.traced import traced
+from stagedoor._aggregate.verdict import PartVerdict
 from stagedoor._cache.store import Store
 from stagedoor._call import Call, Env
 from stagedoor._context import Record
@@ -37,7 +38,6 @@ from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._value import value
 from stagedoor._web.aggregated import (
-    DeliveryFacts,
     Finish,
     Rendered,
     delivered,
@@ -323,19 +323,19 @@ class Screen(Generic[M]):
             outer.tag(one)
         told, took = verdicts_of(done, record), self._now() - started
         parts = {name: Verdict(one) for name, one in told.items()}
-        model = self._model(done, DeliveryFacts(told, record.lookup != "miss", took))
+        model = self._model(done, told, record.lookup != "miss", took)
         fields = fields_of(told, done.complete, record, took, scope=self._scope)
         headers = {name.decode(): said.decode() for name, said in (*fields, *self._vary)}
         return Result(model, parts, done.complete and record.lookup != "stale", headers)
 
-    def _model(self, done: Rendered, delivery: DeliveryFacts) -> M:
+    def _model(self, done: Rendered, told: Mapping[str, PartVerdict], cached: bool, took: float) -> M:
         """Return the model of an answer; one that comes from a cache is read from its JSON."""
         outcome = done.outcome
         if outcome is not None:
             made: M = copy.deepcopy(outcome.model(done.summary))
             return made
         try:
-            body = whole_body(self.plan, done, self._finish, delivery)
+            body = whole_body(self.plan, done, self._finish, told, cached, took)
             return self.layout.declared.model.model_validate_json(body, by_alias=True, by_name=True)
         except ValidationError as error:
             raise ConfigError(
@@ -391,6 +391,6 @@ class Screen(Generic[M]):
 def _finish_of(completed: Callable[[Any, Delivery], object] | None) -> Finish:
     """Return what completes the summary of an answer that leaves."""
     if completed is None:
-        return lambda summary, _: summary
+        return lambda summary, *_: summary
     complete = completed
-    return lambda summary, told: complete(summary, Delivery(told.verdicts, told.cached, told.seconds))
+    return lambda summary, verdicts, cached, seconds: complete(summary, Delivery(verdicts, cached, seconds))

@@ -30,6 +30,8 @@ _ALIKE = bytes(
     for one in range(256)
 )
 _KIND, _JSON = b"content-type", b"application/json"
+# Octets as numbers: given bytes, `in` makes a TypeError and drops it before it looks, which costs more than the look.
+_N, _I, _PLUS = b"NI+"
 _NAN, _INFINITY = b"NaN", b"Infinity"
 _POWER, _POWER_PLUS, _LONG = b"0e000", b"0e+000", b"0" * 300
 _PLAIN_ONLY = (
@@ -84,10 +86,10 @@ def _first(error: ValidationError) -> str:
 def _may_be_odd(body: bytes) -> bool:
     """Tell whether a body may hold what is no number of JSON, or none that a double can hold."""
     # A single octet is looked for ten times as fast as several: most bodies have none of these three.
-    if (b"N" in body and _NAN in body) or (b"I" in body and _INFINITY in body):
+    if (_N in body and _NAN in body) or (_I in body and _INFINITY in body):
         return True
     plain = body.translate(_ALIKE)
-    return _POWER in plain or (b"+" in body and _POWER_PLUS in plain) or _LONG in plain
+    return plain.find(_POWER) >= 0 or (_PLUS in body and _POWER_PLUS in plain) or plain.find(_LONG) >= 0
 
 
 def odd_number(body: bytes) -> str:

@@ -13,6 +13,7 @@ Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 _LONGEST_LINE: Final = 8_000
 _LONGEST_TEXT: Final = 4_000
+_DELETE: Final = 0x7F  # as a number: given bytes, `in` makes a TypeError first, and drops it
 # What a terminal obeys or a reader takes for a line's end: controls, C1, separators; and what UTF-8 cannot carry.
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SECRET: Final = re.compile(
@@ -32,7 +33,7 @@ def as_json(record: Mapping[str, object]) -> bytes:
         line = orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
     except TypeError:
         return _tidied(record)
-    if line.isascii() and len(line) <= _LONGEST_LINE and b"\x7f" not in line:
+    if line.isascii() and len(line) <= _LONGEST_LINE and _DELETE not in line:
         return line
     return _tidied(record)
 

@@ -139,7 +139,7 @@ class ResponseReader:
         """Return the body, which has come whole."""
         chunks = self._chunks
         self._chunks = []
-        return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
+        return b"".join(chunks)  # one that is bytes is not copied
 
     def take_piece(self) -> bytes | memoryview:
         """Return the body that has come since the last time."""
@@ -201,14 +201,10 @@ class ResponseReader:
                 self._start = data[:9]
                 self._parse(data[:end])
                 self._judge_head()
-                return self._behind(data, end)
+                # Much of a body that is handed on is not copied for it.
+                shown = self._streamed and self.stage == _COUNTED and len(data) - end > _COPIED
+                return memoryview(data)[end:] if shown else data[end:]
         return self._gather_head(data)
-
-    def _behind(self, data: bytes, end: int) -> bytes | memoryview:
-        """Return what follows a head: much of a body that is handed on is not copied for it."""
-        if self._streamed and self.stage == _COUNTED and len(data) - end > _COPIED:
-            return memoryview(data)[end:]
-        return data[end:]
 
     def _gather_head(self, data: bytes) -> bytes:
         """Take in bytes of a head that comes in pieces, or is not as it should be."""

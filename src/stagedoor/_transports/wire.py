@@ -16,7 +16,7 @@ __all__ = ["RequestWriter", "check_request", "fields_to_send", "lines_to_send", 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"  # RFC 9110 5.6.2
 _VALUE = bytes(octet for octet in range(256) if octet == 9 or (octet > 31 and octet != 127))  # RFC 9110 5.5
 _VISIBLE = bytes(range(0x21, 0x7F))
-_PARENT = b"traceparent"
+_PARENT, _END = b"traceparent", b"\r\n"
 # Lines, the names in them, whether all of them may go on, and what stands before and behind the value of `traceparent`.
 _Lines: TypeAlias = tuple[bytes, frozenset[bytes], bool, tuple[bytes, bytes] | None]
 _METHODS = {
@@ -85,7 +85,8 @@ def check_request(method: str, target: bytes, fields: Sequence[tuple[bytes, byte
     return _METHODS.get(method) or _method(method)
 
 
-def _check_fields(fields: Sequence[tuple[bytes, bytes]]) -> None:
+def _check_fields(fields: Sequence[tuple[bytes, bytes]]) -> list[bytes]:
+    """Return the names of fields that may be written."""
     names = [name for name, _ in fields]
     try:
         joined, values = b"".join(names), b"".join([value for _, value in fields])
@@ -93,6 +94,7 @@ def _check_fields(fields: Sequence[tuple[bytes, bytes]]) -> None:
         raise TypeError("a header field is a pair of bytes, as in (b'accept', b'*/*')") from error
     if not all(names) or joined.translate(None, _TOKEN) or values.translate(None, _VALUE):
         raise ValueError("a header field holds forbidden characters")
+    return names
 
 
 def _method(method: str) -> bytes:
@@ -110,14 +112,13 @@ def _method(method: str) -> bytes:
 @lru_cache(maxsize=64)
 def _lines(fields: Headers) -> _Lines:
     """Return checked fields as lines, with what is known of them."""
-    _check_fields(fields)
-    names = [name for name, _ in fields]
-    lines = [b"%b: %b\r\n" % field for field in fields]
+    names = _check_fields(fields)
+    lines = [*map(b": ".join, fields), b""]
     around = None
     if _PARENT in names:
         at = names.index(_PARENT)
-        around = b"".join(lines[:at]) + _PARENT + b": ", b"\r\n" + b"".join(lines[at + 1 :])
-    known, joined = frozenset(names), b"".join(lines)
+        around = _END.join([*lines[:at], _PARENT + b": "]), _END + _END.join(lines[at + 1 :])
+    known, joined = frozenset(names), _END.join(lines)
     if len(joined) > _LONG:
         _lines.cache_clear()
     return joined, known, known.isdisjoint(_DROPPED), around

@@ -30,7 +30,6 @@ from stagedoor._web.rendering import Renderer
 from stagedoor.errors import UpstreamGarbled
 
 __all__ = [
-    "DeliveryFacts",
     "Finish",
     "Rendered",
     "delivered",
@@ -72,16 +71,9 @@ class Rendered(MaybePartial):
         return cls(body, summary, told, complete, tuple(tags))
 
 
-@value()
-class DeliveryFacts:
-    """What is only known when an answer leaves; `seconds` is how long this very answer took."""
-
-    verdicts: Mapping[str, PartVerdict]
-    cached: bool
-    seconds: float
-
-
-Finish: TypeAlias = Callable[[Any, DeliveryFacts], object]
+# Completes a summary with what is only known when an answer leaves: its verdicts, whether it was kept, and the seconds
+# that this very answer took.
+Finish: TypeAlias = Callable[[Any, Mapping[str, PartVerdict], bool, float], object]
 
 _LOGGER = logging.getLogger("stagedoor._web")
 _KEPT = frozenset({"hit", "stale"})
@@ -153,9 +145,9 @@ def delivered(
     `more` are further fields. Only one without a summary can be given again: a summary is written anew for each.
     """
     verdicts = verdicts_of(value, record)
-    body = whole_body(plan, value, finish, DeliveryFacts(verdicts, record.lookup in _KEPT, seconds))
+    body = whole_body(plan, value, finish, verdicts, record.lookup in _KEPT, seconds)
     again = None
-    if plan.summary is None and record.kept is not None:
+    if record.kept is not None and plan.summary is None:
         fields = (JSON, *_told(verdicts, record, 0.0), *more)
         again = repeat_of(record, fields, partial(_told_again, scope), body)
     told = (*_told(verdicts, record, seconds), *more)
@@ -195,12 +187,19 @@ def _is_fresh(complete: bool, record: Record) -> bool:
     return complete and record.lookup != "stale" and record.ttl is not None
 
 
-def whole_body(plan: Plan[M], value: Rendered, finish: Finish, delivery: DeliveryFacts) -> bytes:
+def whole_body(
+    plan: Plan[M],
+    value: Rendered,
+    finish: Finish,
+    verdicts: Mapping[str, PartVerdict],
+    cached: bool,
+    seconds: float,
+) -> bytes:
     """Return the JSON object of an answer that leaves now, its summary included."""
     summary = plan.summary
     if summary is None:
         return value.body + b"}"
-    said = finish(value.summary, delivery)
+    said = finish(value.summary, verdicts, cached, seconds)
     comma = b"" if value.body == b"{" else b","
     return value.body + b'%b"%b":%b}' % (comma, summary.encode(), orjson.dumps(said))
 

@@ -9,7 +9,7 @@ Every answer leaves through `_write`, every failure through `problem_of`; a hand
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from math import inf
 from typing import Any
@@ -206,8 +206,12 @@ class GatewayApp:
         self.pressure.turned(now, now - self._turn_asked)
         self._next_turn = now + _BETWEEN_TURNS
 
-    async def _answered(self, exchange: RoutedRequest) -> WebAnswer:
+    def _answered(self, exchange: RoutedRequest) -> Awaitable[WebAnswer]:
         """Return what is answered before any handler is asked, or what the handler answers."""
+        judged = self._limited or exchange.scope["method"] not in _SAFE
+        return self._judged(exchange) if judged else self._handled(exchange)
+
+    async def _judged(self, exchange: RoutedRequest) -> WebAnswer:
         if self._limited and not exchange.match.route.live:
             wait = await self._wait(exchange)
             if wait:

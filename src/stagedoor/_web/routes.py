@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 UNMATCHED = "unmatched"
+_PERCENT = ord("%")  # as a number: given bytes, `in` makes a TypeError first, and drops it
 _REST = ":path}"  # a last parameter that takes all the segments that are left, as they stand
 
 Handler: TypeAlias = Callable[[Request], Awaitable[WebAnswer]]
@@ -236,6 +237,6 @@ _UNMATCHED = RouteMatch(Route(path=UNMATCHED, handle=_not_found, public=True))
 def _decoded(name: str, raw: bytes) -> str:
     """Decode one segment as UTF-8; %2F becomes a slash of the value, not of the path."""
     try:
-        return (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
+        return (unquote_to_bytes(raw) if _PERCENT in raw else raw).decode()
     except UnicodeDecodeError:
         raise Invalid(InputFault(("path", name), "must be UTF-8, percent-encoded", "encoding")) from None

@@ -1,6 +1,7 @@
 """Request ids and W3C trace context (level 2), as pure functions of what came in and what chance gives."""
 
 import re
+from binascii import hexlify
 from collections.abc import Mapping, Sequence
 
 from stagedoor._ids import request_id_of
@@ -88,19 +89,19 @@ def continued(parent: bytes | None, states: list[bytes], entropy: bytes) -> Trac
 
     `entropy` is 24 random bytes: 16 for a new trace id, 8 for the parent id.
     """
-    span = entropy[16:24].hex().encode()
-    found = _parsed(parent)
+    fresh = hexlify(entropy[:24])
+    trace_id, span = fresh[:32], fresh[32:]
+    found = None if parent is None else _parsed(parent)
     if found is None:
-        trace_id = entropy[:16].hex().encode()
-        return Trace(trace_id, b"00-" + trace_id + b"-" + span + b"-02")
+        return Trace(trace_id, b"00-%b-%b-02" % (trace_id, span))
     trace_id, caller, flags = found
     parent = b"00-%b-%b-%02x" % (trace_id, span, flags & _KNOWN_FLAGS)
     return Trace(trace_id, parent, _state(states), caller)
 
 
-def _parsed(parent: bytes | None) -> tuple[bytes, bytes, int] | None:
+def _parsed(parent: bytes) -> tuple[bytes, bytes, int] | None:
     """Return trace id, parent id and flags; higher versions are read by their prefix, version ff is invalid."""
-    match = _PARENT.fullmatch(parent.strip()) if parent is not None else None
+    match = _PARENT.fullmatch(parent.strip())
     if match is None:
         return None
     version, trace_id, parent_id, flags, more = match.groups()

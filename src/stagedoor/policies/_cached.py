@@ -103,7 +103,7 @@ class Cached(Generic[P, R]):
     def tags_of(self, value: R) -> tuple[bytes, ...]:
         """Return the names by which a purge finds this value."""
         tags = self.tags(value) if callable(self.tags) else self.tags
-        return tuple(tag(name) for name in tags)
+        return tuple([tag(name) for name in tags])
 
 
 class _Fetching:

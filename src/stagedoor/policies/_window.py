@@ -12,18 +12,19 @@ __all__ = ["OutcomeWindow"]
 class OutcomeWindow:
     """How many calls ended in the last `seconds`, how many failed, how many were slow."""
 
-    __slots__ = ("_bucket", "_buckets", "_index", "_width", "calls", "failures", "slow")
+    __slots__ = ("_bucket", "_buckets", "_index", "_over", "_width", "calls", "failures", "slow")
 
     def __init__(self, seconds: float, buckets: int) -> None:
         self._width = seconds / buckets
         self._buckets = [[0, 0, 0] for _ in range(buckets)]
         self._index = 0
         self._bucket = self._buckets[0]
+        self._over = self._width  # when the bucket's time is
         self.calls = self.failures = self.slow = 0
 
     def add(self, now: float, failed: bool, slow: bool) -> None:
         """Count one outcome."""
-        if int(now / self._width) != self._index:  # nearly always it is the bucket of the last outcome
+        if now >= self._over:  # nearly always it is the bucket of the last outcome
             self.roll(now)
         bucket = self._bucket
         bucket[0] += 1
@@ -41,6 +42,7 @@ class OutcomeWindow:
             self._drop(self._buckets[(index - step) % len(self._buckets)])
         self._index = max(index, self._index)
         self._bucket = self._buckets[self._index % len(self._buckets)]
+        self._over = (self._index + 1) * self._width
 
     def clear(self) -> None:
         """Forget everything."""

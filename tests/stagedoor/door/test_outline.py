@@ -1,5 +1,7 @@
 """What the outline of a head is, and that a head that was judged speaks for all of its outline."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -101,7 +103,7 @@ def test_heads_of_one_outline_meet_one_judgement(one: list[bytes], other: list[b
 
 
 def _without_fields(head: Head) -> Head:
-    return head._replace(fields=[], size=0)
+    return replace(head, fields=[], size=0)
 
 
 @pytest.mark.parametrize("piece", [b"Hos: a\r\n", b"Accept-Encodinx: a\r\n", b"Host:" + b"y" * 50 + b"\r\n"])
