@@ -51,6 +51,7 @@ def test_the_configuration_is_one() -> None:
     assert promtool("check", "config", PROMETHEUS / "prometheus.yml") == ""
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("file", TESTS, ids=lambda file: file.stem)
 def test_alerts_speak_when_they_should_and_only_then(file: Path) -> None:
     """Issue 15.3: `promtool test rules`."""
