@@ -123,7 +123,7 @@ def size(deep: bool) -> tuple[float, float]:
 
 @pytest.mark.live
 @pytest.mark.parametrize(
-    ("name", "missing"), [("orders", {"orders", "products"}), ("products", {"products"})]
+    ("name", "missing"), kinds(("orders", {"orders", "products"}), ("products", {"products"}))
 )
 async def test_p1_p8_an_optional_service_may_die(
     platform: Platform, name: str, missing: set[str], deep: bool

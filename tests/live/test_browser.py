@@ -24,7 +24,7 @@ from tests.live.platform import PATIENT, ROOT, Platform, seeded, until
 from tests.servers import LOOPBACK
 from tests.tools import tool_of
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.xdist_group("browser"), pytest.mark.slow, pytest.mark.timeout(400)]
 
 AXE = Path(__file__).parent / "axe"
 REPORTS = ROOT / "reports" / "wall"

@@ -24,7 +24,7 @@ from tests.live.killing.awaits import SOURCES
 from tests.live.killing.stage import WRITES, Stage
 from tests.servers import Server
 
-pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(2_400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(2_400)]
 
 DRAWN = {"memes": kinds(2, 7)[-1], "media": kinds(1, 3)[-1]}
 

@@ -57,7 +57,6 @@ async def in_use_within(process: Process, seconds: float) -> None:
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.live
 @pytest.mark.parametrize("kind", SPOILT)
 async def test_f1_a_spoilt_log_of_purges_costs_entries_and_no_more(
     process: Process, valkey: Server, kind: str

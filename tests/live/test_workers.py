@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from stagedoor._commands.listening import listening_fault
+from tests.kinds import kinds
 from tests.live.load import Client, Shot, told
 from tests.live.test_door import Process, fetch, running
 from tests.live.test_stops import workers_of
@@ -70,7 +71,7 @@ async def test_a_successor_answers_those_that_waited_for_its_predecessor(tmp_pat
     assert Counter(shot.status for shot in shots) == {200: 40}
 
 
-@pytest.mark.parametrize("how", ["killed", "renewed"])
+@pytest.mark.parametrize("how", kinds("killed", "renewed"))
 async def test_f1_a_parent_that_can_start_nobody_keeps_those_that_run(tmp_path: Path, how: str) -> None:
     """F1: without a descriptor, process or memory left it ended itself, and all the others with it."""
     with running(tmp_path, workers=2) as process:

@@ -119,7 +119,7 @@ MEDIA = Source(
         "decoding.py:shrink": "reads",
         "store.py:size": "reads",
         "store.py:read": "reads",
-        "store.py:_pieces": "reads",
+        "store.py:__anext__": "reads",
         "store.py:_octets": "reads",
         "store.py:names": "reads",
         "store.py:check": "nobody's request",
