@@ -127,8 +127,8 @@ def _is_address(literal: str) -> bool:
 
 
 def _normal(authority: bytes) -> bytes:
-    authority = authority.lower()
-    return authority.removesuffix(b":80").removesuffix(b":")
+    # The port of either scheme: who ends TLS before us hands targets on as they came.
+    return authority.lower().removesuffix(b":80").removesuffix(b":443").removesuffix(b":")
 
 
 def split_target(target: bytes) -> Target | None:

@@ -170,6 +170,7 @@ ANSWERED = {
     "absolute form": (get(b"http://a/x?y"), {"path": "/x", "raw_path": "/x", "query": "y"}),
     "absolute form in capitals": (get(b"HTTP://A/x"), {"path": "/x"}),
     "absolute form with port": (get(b"http://a:80/x"), {"path": "/x"}),
+    "absolute form with the port of TLS": (get(b"https://a:443/x"), {"path": "/x"}),
     "absolute form without path": (get(b"http://a"), {"path": "/"}),
     "absolute form with query alone": (get(b"http://a?x"), {"path": "/", "query": "x"}),
     "escapes": (get(b"/%D0%96/%7E"), {"path": "/Ж/~", "raw_path": "/%D0%96/%7E"}),

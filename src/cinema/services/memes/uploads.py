@@ -153,6 +153,5 @@ class _Parts:
 
     def _end(self) -> None:
         # A name of the client's own is repeated nowhere (T15).
-        # A name of the client's own is repeated nowhere (T15).
         if self._text is not None and self._name in TEXT_NAMES:
             self.uploaded.said[self._name] = text_of(self._name, bytes(self._text))
