@@ -85,7 +85,8 @@ async def test_whatever_keeps_a_connection_from_being_made_is_an_outage(
 
     assert all(map(outage, replies)), [(reply.status, reply.body) for reply in replies]
     told = [json.loads(line) for line in log.getvalue().splitlines()]
-    (detail,) = {line["detail"] for line in told if line["event"] == "store_failed"}
+    # On a busy machine it may be late too, which is told before anybody knows why.
+    (detail,) = {line["detail"] for line in told if line["event"] == "store_failed" and "detail" in line}
     assert kind in detail
 
 
