@@ -15,8 +15,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 FROM_LOCK := install --quiet --no-deps --only-binary :all: --require-hashes --requirement
 FROM_HERE := install --quiet --no-deps --no-build-isolation --editable .
 CHECKED := $(PIP) check || { echo "left by an earlier lock? remove $(VENV) and try again" >&2; exit 1; }
-# Much of the tests is waiting for processes: of three at least two have something to do.
-WORKERS ?= 3
+# Much of the tests is waiting for processes: of three at least two have something to do. CI counts lines beside them.
+WORKERS ?= $(if $(CI),2,3)
 ARGS ?=
 
 .PHONY: help init hooks run stack start stop down restart rebuild ps logs shell ipython redis migrate test test-containers \
