@@ -185,13 +185,17 @@ def test_a_limit_of_two_and_a_half_is_used_when_two_calls_are_under_way() -> Non
 def test_whatever_the_service_is_it_is_kept_busy_and_never_flooded(
     places: int, seconds: float, noise: float, times: float, seed: int
 ) -> None:
-    """Noise, size and load make no difference: seven of ten at least, and the limit stays in its bounds."""
+    """Noise, size and load make no difference: seven of ten at least, and the limit stays in its bounds.
+
+    For one noisy service in a hundred that is so when its time has been measured a second time, after five seconds: the
+    first comes of few calls, and may be too short by luck.
+    """
 
     def takes(rng: random.Random, _: float) -> float:
         return seconds * (1 + noise * rng.uniform(-1, 1))
 
     served, carried = Served(places, takes, seed=seed), places / seconds
-    served.offer(times * carried, 2.0)
+    served.offer(times * carried, 7.0)
     good = served.offer(times * carried, 1.0)
 
     assert good >= 0.7 * carried
