@@ -47,6 +47,10 @@ _HINT: Final = 0.1  # the weight of a call that was cut short: it is no measurem
 _CLEARLY: Final = 0.9  # of that time: what was measured before had a queue in it
 _REMEASURE: Final = 5.0  # seconds under load after which that time is doubted, at least ...
 _AND_CALLS: Final = 50.0  # ... and so many times as long as a call takes
+_FIRST: Final = (
+    2.0  # seconds before that for the first time: it comes of few calls, and may be too short by luck
+)
+_FIRST_CALLS: Final = 60.0
 _DIP: Final = 0.7  # of the limit, while it is measured
 _UNDELAYED: Final = 1.05  # times the time without a queue: as good as none
 _PLATEAU: Final = (
@@ -92,8 +96,8 @@ class Gradient:
 
     __slots__ = (
         "_anew", "_answered", "_base", "_before", "_begun", "_count", "_doubted", "_dropped", "_due", "_falling",
-        "_from", "_known", "_least", "_load", "_most", "_patient", "_settling", "_silent", "_start", "_sum", "_target",
-        "_tried", "_unheard", "_wanted", "limit", "places", "rtt",
+        "_from", "_known", "_least", "_load", "_most", "_patient", "_remeasured", "_settling", "_silent", "_start",
+        "_sum", "_target", "_tried", "_unheard", "_wanted", "limit", "places", "rtt",
     )  # fmt: skip
 
     def __init__(self, *, target: float, most: int, least: int = 1, start: int = 10) -> None:
@@ -112,6 +116,7 @@ class Gradient:
         self._from = (0, 0.0)  # the places, and the seconds of a call, from which it falls
         self._tried = False  # the last window raised it above what was known to be in time
         self._settling = False  # it dips
+        self._remeasured = False  # the base comes of a dip, and not of the first few calls
         self._doubted = math.inf  # when the base is measured again
         self._anew = False  # it began again after a silence, and no window has been in time since
         self._answered = -math.inf  # when a call was answered last
@@ -178,7 +183,7 @@ class Gradient:
             return
         self.rtt = (self.rtt + mean) / 2 if self.rtt else mean
         if self._settling:
-            self._settling, self._doubted = False, math.inf
+            self._settling, self._doubted, self._remeasured = False, math.inf, True
             if not self._dropped:
                 self._base = mean
         else:
@@ -261,7 +266,8 @@ class Gradient:
         if used < _HALF or self._base * TOLERANCE <= self._target:
             self._doubted = math.inf
         elif self._doubted == math.inf:
-            self._doubted = now + max(_REMEASURE, _AND_CALLS * mean)
+            again = max(_REMEASURE, _AND_CALLS * mean)
+            self._doubted = now + (again if self._remeasured else max(_FIRST, _FIRST_CALLS * mean))
         elif now >= self._doubted:
             self._settling = True
 

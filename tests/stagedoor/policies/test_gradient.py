@@ -187,15 +187,15 @@ def test_whatever_the_service_is_it_is_kept_busy_and_never_flooded(
 ) -> None:
     """Noise, size and load make no difference: seven of ten at least, and the limit stays in its bounds.
 
-    For one noisy service in a hundred that is so when its time has been measured a second time, after five seconds: the
-    first comes of few calls, and may be too short by luck.
+    For one noisy service in a hundred that is so when its time has been measured a second time, two to three seconds
+    later: the first comes of few calls, and may be too short by luck.
     """
 
     def takes(rng: random.Random, _: float) -> float:
         return seconds * (1 + noise * rng.uniform(-1, 1))
 
     served, carried = Served(places, takes, seed=seed), places / seconds
-    served.offer(times * carried, 7.0)
+    served.offer(times * carried, 4.0)
     good = served.offer(times * carried, 1.0)
 
     assert good >= 0.7 * carried
@@ -218,7 +218,7 @@ def test_a_dip_that_measures_nothing_leaves_the_base_as_it_was() -> None:
     before = gradient.in_time
     now = window(gradient, now, 0.08, dropped=True)
 
-    assert (dip, now > 5.0) == (7, True)
+    assert (dip, 3.0 < now < 3.3) == (7, True)
     assert gradient.in_time == before
 
 
