@@ -63,6 +63,9 @@ class ServerConnection(Protocol):
     def finished(self, exchange: "Exchange") -> None:
         """Go on: the answer is complete."""
 
+    def left(self, exchange: "Exchange") -> None:
+        """Note that the application has returned, whatever became of its answer."""
+
     def cut(self, *, reset: bool = False) -> None:
         """End the connection so that the peer cannot take the answer for whole.
 
@@ -134,6 +137,8 @@ class Exchange:
             if not (self.complete or self.disconnected):
                 _LOGGER.error("the application returned without a complete answer")
                 self._fail(problems.internal())
+        finally:
+            self._connection.left(self)
 
     def _tell(self, error: BaseException) -> None:
         if self.disconnected:

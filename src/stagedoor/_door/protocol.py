@@ -204,9 +204,8 @@ class DoorProtocol(asyncio.Protocol):
         scope = scope_of(exchange.head, self._scheme, self._client, self._server, self._app_state.copy())
         scope["extensions"] = {GONE: exchange.on_gone}
         exchange.task = task = self._loop.create_task(exchange.run(self._config.loaded_app, scope))
-        tasks = self._state.tasks
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
+        if not task.done():  # as one may be that a factory begins at once
+            self._state.tasks.add(task)
 
     # --- what an exchange needs ---------------------------------------------------------------------------------
 
@@ -262,6 +261,12 @@ class DoorProtocol(asyncio.Protocol):
         if self._config.draining and exchange is self._newest and self._refusal is None:
             return False
         return occupancy(len(self._connections), self._limits) < KEEP_ALIVE_UNTIL
+
+    def left(self, exchange: Exchange) -> None:
+        """Forget the task of a request: a callback of its own would cost a turn of the loop."""
+        task = exchange.task
+        if task is not None:
+            self._state.tasks.discard(task)
 
     def finished(self, exchange: Exchange) -> None:
         """Go on with the next request, with the refusal that waits, or with idling."""
@@ -325,6 +330,7 @@ class DoorProtocol(asyncio.Protocol):
     def _refuse_active(self, exchange: Exchange, problem: ProblemDetails) -> None:
         if exchange.task is not None and not exchange.begun:
             exchange.task.cancel()  # head and broken body came together: the application never hears of it
+            self.left(exchange)
             exchange.task = None
         exchange.disconnect()
         self._active = None

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import sys
 from array import array
 from collections.abc import Callable
 from typing import Any
@@ -412,6 +413,25 @@ async def test_x1_nothing_is_left_of_a_connection(door: Served) -> None:
     await door.until_guests(0)
 
     assert door.state.tasks == set()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the factory is of Python 3.12")
+def test_x1_a_task_that_begins_at_once_is_forgotten_too() -> None:
+    """X1: one that was over before it was noted stayed noted, and each stop would wait for it."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send(start())
+        await send(body(b"x"))
+
+    async def served() -> bytes:
+        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory"))  # noqa: B009 - unknown to 3.11
+        async with serving(app) as door:
+            answer = await door.raw(get())
+            await door.until_guests(0)
+            assert door.state.tasks == set()
+        return answer
+
+    assert asyncio.run(served()).endswith(b"x\r\n0\r\n\r\n")  # uvloop knows no such factory yet
 
 
 LEFT = {

@@ -42,6 +42,9 @@ class Line:
     def finished(self, exchange: Exchange) -> None:
         """Have nothing further to serve."""
 
+    def left(self, exchange: Exchange) -> None:
+        """Keep no tasks."""
+
     def cut(self, *, reset: bool = False) -> None:
         raise AssertionError(reset)
 
