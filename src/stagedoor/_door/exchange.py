@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from stagedoor import _problems as problems
 from stagedoor._door.reader import Head
-from stagedoor._door.wire import STATUS_LINES, RequestOutline, head_of
+from stagedoor._door.wire import FIELD_NAMES, STATUS_LINES, RequestOutline, head_of
 from stagedoor._problems import ProblemDetails
 from stagedoor._supervision import is_stray
 from stagedoor.errors import UpstreamError
@@ -234,11 +234,13 @@ class Exchange:
             self.disconnected = True
             return
         connection = self._connection
-        if not (self.received and connection.may_keep_alive(self)):
-            # RFC 9112 9.3: with a body unread, the next request cannot be found.
-            self.keep_alive = False
-        fields = [(name.lower(), value) for name, value in headers]
+        # RFC 9112 9.3: with a body unread, the next request cannot be found.
+        self.keep_alive = self.keep_alive and self.received and connection.may_keep_alive(self)
+        fields = [*headers]
         named = dict(reversed(fields))  # the first of each name
+        if not FIELD_NAMES.are_known(named):  # those are in lower case
+            fields = [(name.lower(), value) for name, value in fields]
+            named = dict(reversed(fields))
         length = named.get(b"content-length")
         if status == _RESET:
             fields = _without_length(fields)

@@ -5,14 +5,24 @@ import http
 import re
 import socket
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from stagedoor._door.guards import instance_of
 from stagedoor._ids import request_id_of
 from stagedoor._problems import ProblemDetails, fields_of, render
 
-__all__ = ["STATUS_LINES", "RequestOutline", "head_of", "problem_answer", "reset_at_close", "write_all"]
+__all__ = [
+    "FIELD_NAMES",
+    "STATUS_LINES",
+    "FieldNames",
+    "RequestOutline",
+    "head_of",
+    "problem_answer",
+    "reset_at_close",
+    "write_all",
+]
 
 _INSTANCE: Final = 2_048
 # 1xx are interim and never an application's answer.
@@ -21,16 +31,48 @@ STATUS_LINES: Final = {
     % (code, http.HTTPStatus(code).phrase.encode() if code in http.HTTPStatus._value2member_map_ else b"")
     for code in range(200, 600)
 }
-_LINES: Final = re.compile(rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]++:[\t\x20-\x7e\x80-\xff]*+\r\n)*+")
+_TOKEN: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_MOST_NAMES: Final = 1_024  # that are remembered: a proxy passes on what services call their fields
+_LONGEST_NAME: Final = 64
+_IN_A_VALUE: Final = bytes((9, *range(0x20, 0x7F), *range(0x80, 0x100)))  # RFC 9110 5.5
+_name_of: Final = itemgetter(0)
+
+
+class FieldNames:
+    """Names in lower case that are tokens (RFC 9110 5.1): each is looked at once, and then known."""
+
+    __slots__ = ("_known", "are_known")
+
+    def __init__(self) -> None:
+        self._known: set[bytes] = set()
+        self.are_known: Callable[[Iterable[bytes]], bool] = self._known.issuperset
+
+    def check(self, names: Iterable[bytes]) -> None:
+        """Look at names that are not known yet; raises `ValueError` for one that is none."""
+        for name in names:
+            if _TOKEN.fullmatch(name) is None:
+                raise _no_field()
+            short = len(name) <= _LONGEST_NAME
+            if short and name == name.lower() and len(self._known) < _MOST_NAMES:
+                self._known.add(name)
+
+
+FIELD_NAMES: Final = FieldNames()
 
 
 def head_of(status: int, fields: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Return status line and fields, without the empty line. Raises `ValueError` for what cannot be a field."""
+    if not FIELD_NAMES.are_known(map(_name_of, fields)):
+        FIELD_NAMES.check(map(_name_of, fields))
     lines = b"\r\n".join([*map(b": ".join, fields), b""])
-    # One line for each field: a value that holds a line of its own would pass the pattern.
-    if _LINES.fullmatch(lines) is None or lines.count(b"\n") != len(fields):
-        raise ValueError("an answer's header field holds what no field may hold")
+    # Without what may stand in a value, the ends of the lines are left: a pattern takes three times as long.
+    if lines.translate(None, _IN_A_VALUE) != b"\r\n" * len(fields):
+        raise _no_field()
     return STATUS_LINES[status] + lines
+
+
+def _no_field() -> ValueError:
+    return ValueError("an answer's header field holds what no field may hold")
 
 
 class RequestOutline(NamedTuple):

@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from math import inf
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -50,6 +51,7 @@ from stagedoor.policies._pressure import Pressure
 __all__ = ["GatewayApp"]
 
 _LOGGER = logging.getLogger("stagedoor._web")
+_name_of = itemgetter(0)
 _NOBODY = trust(())
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _GONE = WebAnswer(CLIENT_CLOSED, ())
@@ -117,6 +119,7 @@ class GatewayApp:
         self._limited = bool(throttle is not None or self._quotas)
         self.cors = cors
         self._always = tuple(always)
+        self._added = frozenset(map(_name_of, self._always))
         self._lifespan = lifespan
         self.entropy = entropy
         self.env = env
@@ -376,7 +379,9 @@ class GatewayApp:
     def dress(self, fields: list[tuple[bytes, bytes]], request_id: bytes, origin: bytes | None) -> None:
         """Add to an answer's fields those that every answer carries."""
         signed(fields, request_id)
-        if self._always:
+        if self._added.isdisjoint(map(_name_of, fields)):
+            fields += self._always
+        else:
             said = dict(fields)
             fields += [field for field in self._always if field[0] not in said]
         if self.cors is not None:
