@@ -33,6 +33,7 @@ class Tiered:
         deaf: float = 5.0,
     ) -> None:
         self.far = far
+        self.purges = far.purges
         self.near = MemoryStore(env=env, max_bytes=max_bytes, max_item=max_item, purges=far.purges)
         self._now = env.clock.now
         self._deaf = deaf

@@ -116,7 +116,8 @@ class Handling:
         options: dict[str, Any] = {"storable": _shareable, "refresh_deadline": max(1.0, self._deadline)}
         if cache.key is not None:
             options["key"] = partial(_readable, ReadableKey(cache.key, self.inputs))
-        policies = (cached(cache, store, KeptCodec(Page), **options), SingleFlight(shareable=_shareable))
+        joined = SingleFlight(shareable=_shareable, store=store)
+        policies = (cached(cache, store, KeptCodec(Page), **options), joined)
         name = self.declared.function.__name__
         return Upstream(name, self, *policies, env=env, observed=False)
 

@@ -155,7 +155,7 @@ class Remote:
         asked: Any = transport  # an asking is a request, a reply is made of a response
         outer: tuple[AnyPolicy, ...] = ()
         if coalesce:  # a flight that would be refused is not begun
-            outer = (SingleFlight(shareable=_shareable, gate=self._gate),)
+            outer = (SingleFlight(shareable=_shareable, gate=self._gate, store=store),)
         self.upstream: Upstream[Asking, ServiceReply] = Upstream(
             name, asked, *outer, *policies, env=env, read=reply_of
         )

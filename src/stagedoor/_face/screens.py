@@ -127,7 +127,8 @@ class Screen(Generic[M]):
         self._operation = f"{self.plan.name}.answer"
 
     def _policies(self, declared: Aggregate[M], needed: Sequence[Promised]) -> list[Any]:
-        cache, joined = declared.cache, SingleFlight(gate=promising(self.plan.name, needed))
+        cache = declared.cache
+        joined = SingleFlight(gate=promising(self.plan.name, needed), store=self._store)
         if cache is None:
             return [joined]
         options: dict[str, Any] = {"stale_before_partial": declared.stale_before_partial}
@@ -185,7 +186,7 @@ class Screen(Generic[M]):
         known = inspect.signature(function)
         codec = MadeCodec(signature_of(function).returns, part.place)
         calling = Calling(name, self._env, safe=True, foreign=False)
-        outer = cached(cache, self._store, codec), SingleFlight(sharing=Made.share)
+        outer = cached(cache, self._store, codec), SingleFlight(sharing=Made.share, store=self._store)
         upstream: Upstream[Any, Any] = Upstream(name, calling, *outer, env=self._env, observed=False)
         self._kept_parts.append(upstream)
         who = who_of(layout.vary, layout.guard, ())  # what else it is told of the caller is an argument

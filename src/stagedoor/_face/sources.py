@@ -6,7 +6,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from stagedoor._aggregate.part import signature_of
 from stagedoor._cache.store import Store
-from stagedoor._call import Env
+from stagedoor._call import Call, Env
 from stagedoor._deadline import DueTime
 from stagedoor._face.caller import caller_here, noted
 from stagedoor._face.declared import Source
@@ -39,17 +39,18 @@ class Sourcing:
         self._function = function or declared.function
         self.name = declared.name
         # A flight that would be refused is not begun.
-        outer: list[AnyPolicy] = (
-            [SingleFlight(gate=lambda call: self.upstream.check("call", call.deadline), sharing=Made.share)]
-            if declared.safe
-            else []
-        )
+        outer: list[AnyPolicy] = []
+        if declared.safe:
+            outer.append(SingleFlight(gate=self._gate, sharing=Made.share, store=store))
         if declared.cache is not None and declared.safe:
             codec = MadeCodec(returned(declared), declared.place)
             outer.insert(0, cached(declared.cache, store, codec))
         calling = Calling(declared.name, env, safe=declared.safe, foreign=True)
         self.upstream: Upstream[Any, Any] = Upstream(declared.name, calling, *outer, *policies, env=env)
         self._operation = f"{declared.name}.call"
+
+    def _gate(self, call: Call[Any]) -> None:
+        self.upstream.check("call", call.deadline)
 
     @property
     def policies(self) -> Sequence[object]:

@@ -6,6 +6,10 @@ nobody tries again on its own (K4). Each waits no longer than its own deadline. 
 included, changes nothing for the others; when the last one has left, the flight is cancelled in the same tick (D6).
 
 A flight keeps the route's own deadline, also where its first caller asked for a sooner one (D5).
+
+With a store, no flight is joined that began before a purge: what it brings may be what was called out, and who asks
+now would keep what is made of it as if it were true (G4). Nobody knows before the answer is there whether a purge
+meant it, so each costs one flight more for what is under way.
 """
 
 import asyncio
@@ -16,6 +20,8 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from stagedoor import _context as context
+from stagedoor._cache.kept import purges_of
+from stagedoor._cache.store import Store
 from stagedoor._call import Call, Env, Send
 from stagedoor._deadline import LATE, is_late
 from stagedoor._events import CallJoined
@@ -38,7 +44,7 @@ class SingleFlight:
     `shareable` tells whether an answer may go to those who joined; if not, they ask for themselves (K5).
     Streams can be read once and belong to one reader: give a `shareable` that says so. `gate` is asked before a flight
     begins, and raises to refuse it: a refusal then costs no task. Whoever joins passes no gate. `sharing` is told of an
-    answer that several will get, before any of them has it.
+    answer that several will get, before any of them has it. Purges of `store` are what ends joining.
     """
 
     keyed: ClassVar[bool] = True
@@ -46,6 +52,7 @@ class SingleFlight:
     shareable: Callable[[Any], bool] | None = None  # None: every answer is
     gate: Callable[[Call[Any]], object] | None = None
     sharing: Callable[[Any], object] | None = None
+    store: Store | None = None
 
     def cost(self, inner: Cost, /) -> Cost:
         """Return what is inside: at worst nobody asks the same."""
@@ -57,9 +64,10 @@ class SingleFlight:
 
 
 class _Flight(Generic[R]):
-    __slots__ = ("error", "landed", "task", "trace", "value", "waiting")
+    __slots__ = ("error", "landed", "purges", "task", "trace", "value", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, purges: int) -> None:
+        self.purges = purges  # known when it began
         self.waiting: dict[asyncio.Future[bool], None] = {}  # in order: one seed, one outcome
         self.task: asyncio.Task[None]
         self.landed = False
@@ -69,19 +77,21 @@ class _Flight(Generic[R]):
 
 
 class SingleFlightSend(Generic[P, R]):
-    """The flights under way round one Send, by operation, identity and key."""
+    """The flights under way round one Send: the newest by operation, identity and key, and those it has overtaken."""
 
-    __slots__ = ("_env", "_flights", "_rule", "_send")
+    __slots__ = ("_env", "_flights", "_overtaken", "_purges", "_rule", "_send")
 
     def __init__(self, rule: SingleFlight, send: Send[P, R], env: Env) -> None:
         self._rule = rule
         self._send = send
         self._env = env
+        self._purges = purges_of(rule.store)
         self._flights: dict[Key, _Flight[R]] = {}
+        self._overtaken: dict[_Flight[R], Key] = {}
 
     def counts(self) -> Mapping[str, int]:
         """Return the flights under way."""
-        return {"flights": len(self._flights)}
+        return {"flights": len(self._flights) + len(self._overtaken)}
 
     async def __call__(self, call: Call[P]) -> R:
         """Join the flight of an equal call, or start one."""
@@ -89,11 +99,13 @@ class SingleFlightSend(Generic[P, R]):
             return await self._send(call)
         call = keyed(call)
         key = (call.operation, call.identity, call.key)
-        flight = self._flights.get(key)
-        if flight is None:
+        flight, purges = self._flights.get(key), self._purges.mark.position
+        if flight is None or flight.purges != purges:
             if self._rule.gate is not None:
                 self._rule.gate(call)
-            flight = self._flights[key] = _Flight()
+            if flight is not None:
+                self._overtaken[flight] = key
+            flight = self._flights[key] = _Flight(purges)
             flight.task = asyncio.get_running_loop().create_task(self._fly(key, flight, call))
             return await self._wait(key, flight, call)
         self._env.observe(CallJoined(call.operation))
@@ -120,11 +132,16 @@ class SingleFlightSend(Generic[P, R]):
 
     def _land(self, key: Key, flight: _Flight[R]) -> None:
         flight.landed = True
-        # The last to leave takes it from the table, where its successor may stand now.
-        if flight.waiting:
-            del self._flights[key]
+        self._forget(key, flight)
         for waiter in flight.waiting:
             _wake(waiter, landed=True)
+
+    def _forget(self, key: Key, flight: _Flight[R]) -> None:
+        """Take a flight from the table, where its successor may stand now."""
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        else:
+            self._overtaken.pop(flight, None)
 
     async def _wait(self, key: Key, flight: _Flight[R], call: Call[P]) -> R:
         waiter: asyncio.Future[bool] = flight.task.get_loop().create_future()
@@ -149,24 +166,24 @@ class SingleFlightSend(Generic[P, R]):
     def _leave(self, key: Key, flight: _Flight[R], waiter: "asyncio.Future[bool]", late: bool) -> None:
         del flight.waiting[waiter]
         if not flight.waiting and not flight.landed:
-            del self._flights[key]
+            self._forget(key, flight)
             shortened = context.current().route_deadline is not None
             flight.task.cancel(LATE if late and not shortened else None)
 
     async def aclose(self) -> None:
         """Cancel what is under way and wait until it has ended; called once, at shutdown."""
-        flights = dict(self._flights)
-        for flight in flights.values():
+        flights = {flight: key for key, flight in self._flights.items()} | self._overtaken
+        for flight in flights:
             flight.task.cancel()
-        await asyncio.gather(*[flight.task for flight in flights.values()], return_exceptions=True)
-        for key, flight in flights.items():
+        await asyncio.gather(*[flight.task for flight in flights], return_exceptions=True)
+        for flight, key in flights.items():
             if not flight.landed:  # a task that is cancelled before its first turn never has one
                 flight.error = asyncio.CancelledError()
                 self._land(key, flight)
 
     def __repr__(self) -> str:
-        waiting = sum(len(flight.waiting) for flight in self._flights.values())
-        return f"<SingleFlight {len(self._flights)} flights, {waiting} waiting>"
+        flights = [*self._flights.values(), *self._overtaken]
+        return f"<SingleFlight {len(flights)} flights, {sum(len(one.waiting) for one in flights)} waiting>"
 
 
 def _wake(waiter: "asyncio.Future[bool]", *, landed: bool) -> None:

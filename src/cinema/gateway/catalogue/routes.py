@@ -62,7 +62,9 @@ def catalogue_routes(
 ) -> tuple[list[Route], Upstream[PageQuestion, Page]]:
     """Return the routes of both dialects, and the upstream that keeps their pages."""
     # A page that the engine could not find now is not begun.
-    joined = SingleFlight(gate=lambda call: search.check(call.operation, call.deadline, promise=True))
+    joined = SingleFlight(
+        gate=lambda call: search.check(call.operation, call.deadline, promise=True), store=store
+    )
     kept = pages("catalogue", *_kept(settings, store), joined, env=env)
     lifetime = float(settings.gateway_catalogue_ttl_s)
 
