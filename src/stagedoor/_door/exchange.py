@@ -262,6 +262,7 @@ class Exchange:
     def _framing(self, status: int, length: bytes | None) -> list[tuple[bytes, bytes]]:
         """Decide how the body ends, and return the fields that say so."""
         framing: list[tuple[bytes, bytes]] = []
+        self._chunked, self._left = False, 0  # a start that could not be written may have said otherwise
         if self.head.method == "HEAD" or status in {204, 304}:
             self._left = _BODILESS
         elif status == _RESET:  # RFC 9110 15.3.6: no content, but unlike 204 it is framed as if there were
@@ -299,12 +300,23 @@ class Exchange:
 
     async def _write_all_but_the_last(self, body: memoryview) -> memoryview:
         """Write piece by piece, as the peer takes them: a body that others share is never copied whole for a peer."""
-        while len(body) > _PIECE and not self.disconnected:
-            self._write(body[:_PIECE], more=True)
-            body = body[_PIECE:]
-            if self._connection.paused:
-                await self._connection.drain()
+        try:
+            while len(body) > _PIECE and not self.disconnected:
+                self._write(body[:_PIECE], more=True)
+                body = body[_PIECE:]
+                if self._connection.paused:
+                    await self._connection.drain()
+        except asyncio.CancelledError:
+            self._give_up()
+            raise
         return body
+
+    def _give_up(self) -> None:
+        """End the connection where a piece of the body is out in part: whatever followed would be taken for the rest."""
+        if not self.disconnected:
+            self._connection.cut(reset=self._left > _ENDLESS // 2)
+            self.disconnected = True
+            self.wake()
 
     def _write(self, body: bytes | memoryview, more: bool) -> None:
         pieces = self._framed(body, more)

@@ -221,6 +221,61 @@ async def test_t18_where_the_end_of_the_connection_ends_the_body_a_break_is_no_o
         writer.close()
 
 
+@pytest.mark.parametrize("fields", [(), ((b"content-length", b"16000000"),)], ids=["chunked", "length"])
+@pytest.mark.parametrize("goes_on", [False, True], ids=["fails", "ends"])
+async def test_t18_nothing_follows_a_piece_of_a_body_that_was_given_up(
+    fields: tuple[tuple[bytes, bytes], ...], goes_on: bool
+) -> None:
+    """T18, T7: who gave a slow reader a time of its own left the next answer to be read as the rest of this one."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["raw_path"] == b"/next":
+            await answering(scope, receive, send, start(), body(b"next"))
+            return
+        await send(start(200, *fields))
+        try:
+            async with asyncio.timeout(0.2):
+                await send(body(b"x" * 16_000_000, more=not fields))
+        except TimeoutError:
+            if not goes_on:
+                raise
+            await send(body())
+
+    async with serving(app) as door:
+        client, loop = await connected(door), asyncio.get_running_loop()
+        await loop.sock_sendall(client, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" + get(b"/next"))
+        await asyncio.sleep(0.5)
+        raw = b""
+        with contextlib.suppress(ConnectionResetError):
+            while data := await asyncio.wait_for(loop.sock_recv(client, 1 << 20), 30):
+                raw += data
+        client.close()
+
+    assert len(raw) > 100_000
+    assert raw.count(b"HTTP/1.1 ") == 1
+    assert not any(answer.complete for answer in answers_in(raw))
+
+
+@pytest.mark.parametrize("first", [start(), start(204)], ids=["chunked", "bodiless"])
+@pytest.mark.parametrize("length", [True, False])
+async def test_t7_an_answer_after_one_that_could_not_start_has_its_own_framing(
+    first: dict[str, Any], length: bool
+) -> None:
+    """T7: behind a start that was refused for a field, the next kept how the body of that would have ended."""
+    first = {**first, "headers": [(b"x-a", b"b\r\nc")]}
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        with contextlib.suppress(ValueError):
+            await send(first)
+        await send(start(500, *([(b"content-length", b"5")] if length else [])))
+        await send(body(b"sorry"))
+
+    async with serving(app) as door:
+        (answer,) = await door.ask(get())
+
+    assert (answer.status, answer.body, answer.complete) == (500, b"sorry", True)
+
+
 @pytest.mark.parametrize(
     ("request_line", "expected"),
     [
