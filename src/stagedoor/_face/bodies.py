@@ -13,11 +13,12 @@ from stagedoor._web.disconnect import ClientGone
 from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused
 
-__all__ = ["chunks_of", "is_bodiless", "json_body", "too_large"]
+__all__ = ["chunks_of", "is_bodiless", "json_body", "length_of", "too_large"]
 
 _BOM = b"\xef\xbb\xbf"
 _PLAIN = frozenset({b"", b"identity"})  # no coding at all (RFC 9110 8.4)
 _JSON_INVALID = "json_invalid"
+_DIGITS = 18  # no body is longer than these say
 
 
 def too_large(limit: int) -> RequestRefused:
@@ -25,19 +26,29 @@ def too_large(limit: int) -> RequestRefused:
     return RequestRefused(problems.too_large(f"a body has at most {limit:,} bytes here"))
 
 
+def length_of(request: Request) -> int | None:
+    """Return the bytes of the body that a request tells, None where it tells none.
+
+    Zeros may stand in front, as many as there is room for, while Python reads no number of more than 4,300 digits.
+    """
+    said = request.headers.get(b"content-length")
+    if said is None or not said.isdigit():
+        return None
+    figure = said.lstrip(b"0") or b"0"
+    return int(figure[: _DIGITS + 1])
+
+
 def is_bodiless(request: Request) -> bool:
     """Tell whether a request brings no body at all (RFC 9110 8.6)."""
     fields = request.headers
-    said = fields.get(b"content-length")
-    if said is None:
+    if b"content-length" not in fields:
         return b"transfer-encoding" not in fields and b"content-type" not in fields
-    return said == b"0"
+    return length_of(request) == 0
 
 
 def validate_length(request: Request, limit: int) -> None:
     """Refuse a body that says it is over the bound, before anything of it is read."""
-    said = request.headers.get(b"content-length", b"0")
-    if said.isdigit() and int(said) > limit:
+    if (length_of(request) or 0) > limit:
         raise too_large(limit)
 
 

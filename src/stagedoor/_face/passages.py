@@ -16,7 +16,7 @@ from stagedoor import _requests as requests
 from stagedoor._addresses import Trust
 from stagedoor._cache.store import Store
 from stagedoor._cache.tags import tag as purge_name
-from stagedoor._face.bodies import chunks_of, validate_length
+from stagedoor._face.bodies import chunks_of, length_of, validate_length
 from stagedoor._face.caller import Caller, Rules
 from stagedoor._face.declared import Passage
 from stagedoor._face.fields import may_be_secret
@@ -187,12 +187,12 @@ class Passing:
 
     async def _body(self, request: Request) -> bytes | AsyncIterator[bytes]:
         """Return the body: a small one whole, so that it can be sent again, any other as it comes."""
-        said = request.headers.get(b"content-length")
-        if said is None and b"transfer-encoding" not in request.headers:
+        fields, said = request.headers, length_of(request)
+        if b"content-length" not in fields and b"transfer-encoding" not in fields:
             return b""
         validate_length(request, self.declared.limit)
         chunks = chunks_of(request, self.declared.limit)
-        if said is not None and said.isdigit() and int(said) <= _WHOLE:
+        if said is not None and said <= _WHOLE:
             return b"".join([chunk async for chunk in chunks])
         return chunks
 

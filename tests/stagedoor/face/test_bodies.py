@@ -194,6 +194,23 @@ async def test_a_body_that_says_it_is_too_large_is_not_read() -> None:
         assert (said, received) == (413, [])
 
 
+@pytest.mark.parametrize(
+    ("length", "status"),
+    [(b"0" * 9_000 + b"24", 201), (b"0" * 9_000 + b"201", 413)],
+    ids=["within", "beyond"],
+)
+async def test_a_length_with_zeros_in_front_is_the_number_it_says(length: bytes, status: int) -> None:
+    """RFC 9110 8.6: as many digits as there is room for; Python reads 4,300, and the client was answered 500."""
+    async with Stage(shop([])) as stage:
+
+        async def receive() -> dict[str, object]:
+            return {"type": "http.request", "body": b'{"items": [{"sku": "a"}]}'}
+
+        said = await exchange(stage, receive, (b"content-length", length))
+
+    assert said == status
+
+
 async def test_a_body_that_becomes_too_large_is_refused_on_the_way() -> None:
     """Chunked: it stops at the bound, not at the end."""
     received: list[object] = []

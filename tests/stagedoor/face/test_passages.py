@@ -316,7 +316,7 @@ async def test_a_body_that_comes_in_chunks_leaves_in_chunks(env: Env) -> None:
     assert (said.body, said.header(b"content-length"), body.closed) == (b"onetwo", b"6", 1)
 
 
-@pytest.mark.parametrize("length", [b"3", None])
+@pytest.mark.parametrize("length", [b"3", b"0" * 9_000 + b"3", None], ids=["known", "with zeros", "unknown"])
 async def test_an_upload_goes_on(env: Env, length: bytes | None) -> None:
     """Of known length, or in chunks; the length itself is written by each hop."""
     field = (b"transfer-encoding", b"chunked") if length is None else (b"content-length", length)
