@@ -293,6 +293,7 @@ class DoorProtocol(asyncio.Protocol):
     def answer_problem(self, exchange: Exchange, problem: ProblemDetails) -> None:
         """Answer a request that the application could not, and close."""
         exchange.complete = True
+        exchange.wake()
         self._active = None
         self._answer(problem, exchange)
 

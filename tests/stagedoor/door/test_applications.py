@@ -433,6 +433,26 @@ async def test_d6_the_application_hears_at_once_that_the_client_has_gone() -> No
     assert told == ["callback", "http.disconnect"]
 
 
+@pytest.mark.parametrize("messages", [(), (start(999),)], ids=["raises", "status"])
+async def test_x1_what_an_application_left_listening_hears_that_all_is_over(
+    messages: tuple[dict[str, Any], ...],
+) -> None:
+    """X1: behind an answer of the door's own it waited for ever."""
+    heard: list[asyncio.Task[Any]] = []
+
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        heard.append(asyncio.create_task(receive()))
+        await asyncio.sleep(0)
+        for message in messages:
+            await send(message)
+        raise ValueError("no")
+
+    async with serving(app) as door:
+        await door.raw(get())
+        assert await asyncio.wait_for(heard[0], 5) == {"type": "http.disconnect"}
+
+
 async def test_x1_an_answer_that_waits_for_its_reader_ends_with_the_connection() -> None:
     """X1: in one piece above 256 KiB it waited for ever, with all that it held, and so did every stop for its grace."""
     over = asyncio.Event()
