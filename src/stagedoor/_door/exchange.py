@@ -312,7 +312,7 @@ class Exchange:
         return body
 
     def _give_up(self) -> None:
-        """End the connection where a piece of the body is out in part: whatever followed would be taken for the rest."""
+        """End the connection where a part of a piece is out: whatever followed would be taken for the rest."""
         if not self.disconnected:
             self._connection.cut(reset=self._left > _ENDLESS // 2)
             self.disconnected = True

@@ -8,9 +8,8 @@ import dataclasses
 import difflib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, Union, get_args, get_origin
 from urllib.parse import unquote_to_bytes
@@ -33,10 +32,11 @@ from stagedoor._aggregate.hints import format_hint
 from stagedoor._aggregate.part import ABSENT, Argument
 from stagedoor._face.choices import choices_of
 from stagedoor._face.exact import exact
+from stagedoor._face.faults import faults_of
 from stagedoor._face.fields import Cookie, Header, Query, cookie_of, digest
 from stagedoor._face.markers import markers_of
 from stagedoor._face.schemas import example_of, inlined, is_readable, spelled
-from stagedoor._face.unsaid import made_up, plain
+from stagedoor._face.unsaid import made_up
 from stagedoor._parameters import InputFault, Invalid
 from stagedoor._web.rendering import adapted
 from stagedoor._web.request import Request
@@ -198,7 +198,7 @@ class Input:
                 return self.adapter.validate_python(found if self.many else found[0])
             except ValidationError as still:
                 error = still
-        raise Invalid(*_faults((_place(self.place), self.name), error, alone=not self.many)) from None
+        raise Invalid(*faults_of((_place(self.place), self.name), error, alone=not self.many)) from None
 
 
 def _place(place: Source) -> Literal["path", "query", "header"]:
@@ -283,25 +283,7 @@ def read_as(adapter: TypeAdapter[Any], body: bytes) -> Any:  # noqa: ANN401 - of
     try:
         return adapter.validate_json(body)
     except ValidationError as error:
-        raise Invalid(*_faults(("body",), error, unsaid=made_up(adapter, body))) from None
-
-
-def _faults(
-    where: tuple[Any, ...],
-    error: ValidationError,
-    *,
-    alone: bool = False,
-    unsaid: AbstractSet[str] = frozenset(),
-) -> list[InputFault]:
-    """Return the faults of a value, without the names in `unsaid`; `alone`: places in it mean nothing to its sender."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    seen: dict[tuple[Any, ...], InputFault] = {}
-    for fault in found:
-        places = () if alone else [str(one) for one in fault["loc"]]
-        loc = (*where, *("*" if one in unsaid else one for one in places))
-        text = plain(fault["type"], fault["msg"].removeprefix("Value error, "))
-        seen.setdefault(loc, InputFault(loc, text, fault["type"]))
-    return list(seen.values())
+        raise Invalid(*faults_of(("body",), error, unsaid=partial(made_up, adapter, body))) from None
 
 
 def input_of(argument: Argument, path: Sequence[str]) -> Input:

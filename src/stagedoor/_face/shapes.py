@@ -15,6 +15,7 @@ import pydantic_core
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
+from stagedoor._face.faults import details_of
 from stagedoor._requests import HttpResponse
 from stagedoor._web.rendering import why
 from stagedoor.errors import UpstreamGarbled
@@ -78,7 +79,10 @@ class Shape(Generic[T]):
 
 def _first(error: ValidationError) -> str:
     """Return the first fault and its place, without the value: it may be a secret."""
-    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    found = details_of(error)
+    if not found:
+        return f"at {error.error_count():,} places"
+    fault = found[0]
     place = ".".join(map(str, fault["loc"]))[:_LONGEST]
     return f"at {place}: {fault['msg'][:_LONGEST]}" if place else str(fault["msg"])[:_LONGEST]
 

@@ -166,6 +166,31 @@ async def test_a_large_integer_in_a_body_arrives_exactly(digits: int) -> None:
         assert answer.body == wanted
 
 
+@pytest.mark.parametrize("count", [100, 101, 40_000])
+async def test_t13_a_body_that_is_wrong_everywhere_costs_no_more_than_it_says(count: int) -> None:
+    """T13: a megabyte was wrong in a million places; telling each took seconds, and a hundred megabytes."""
+    app = Gateway("shop")
+
+    @app.post("/items")
+    async def items(items: list[Item]) -> None:
+        raise AssertionError(items)
+
+    async with Stage(app) as stage:
+        answer = await stage.post("/items", [{}] * count)
+
+    told = answer.read(dict[str, Any])["errors"]
+    assert (answer.status, len(answer.body) < 12_000) == (422, True)
+    if count == 100:
+        assert [one["loc"] for one in told] == [["body", str(at), "sku"] for at in range(100)]
+    else:
+        assert len(told) == (101 if count == 101 else 1)
+        assert told[-1] == {
+            "loc": ["body"],
+            "msg": f"is wrong in {count:,} places, which are not all told",
+            "type": "too_many_faults",
+        }
+
+
 async def test_wrong_inputs_are_refused_before_the_body_is_read() -> None:
     """The cheap look comes first."""
     app = Gateway("shop")

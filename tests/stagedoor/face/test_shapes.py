@@ -49,6 +49,12 @@ def test_json_goes_by_many_names(kind: bytes) -> None:
     assert read(int, b"7", kind) == 7
 
 
+def test_t18_an_answer_that_is_wrong_everywhere_is_told_by_how_often() -> None:
+    """T18: each of a million faults was asked for, for the sake of the first, and seconds went by."""
+    with pytest.raises(UpstreamGarbled, match=r"it is no list: at 20,002 places"):
+        read(list[Cat], b"[" + b"{}," * 10_000 + b"{}]")
+
+
 @pytest.mark.parametrize(
     "kind", [None, b"", b"text/html", b"application/jsonx", b"json", b"+json", b"text/json2"]
 )
