@@ -30,19 +30,21 @@ class Answer(Generic[T_co]):
         headers: Mapping[str, str] | None = None,
         cookies: Sequence[str] = (),
     ) -> None:
-        if status is not None and not 200 <= status <= 399:
+        given: object = status
+        if given is not None and not (isinstance(given, int) and 200 <= given <= 399):
             raise ValueError(f"Answer(status={status!r}): between 200 and 399; an error is a Problem")
         if status in NO_CONTENT and value is not None:
             raise ValueError(f"Answer(status={status!r}) has no content: its value is None")
-        if isinstance(cookies, str):
+        if isinstance(cookies, str | Mapping):
             raise TypeError("cookies is a list of Set-Cookie lines")
+        fields = lower_fields(headers)
         for name in headers or ():
             if name.lower() in OF_CONNECTION:
                 raise ValueError(f"Answer(headers=...): {name!r} belongs to the connection: leave it out")
         self.value = value
         self.status = status
         self.lines = (
-            *lower_fields(headers),
+            *fields,
             *[(b"set-cookie", field_value("set-cookie", cookie)) for cookie in cookies],
         )
 

@@ -12,7 +12,7 @@ from stagedoor import _requests as requests
 from stagedoor._call import Call
 from stagedoor._face.cache import Cache
 from stagedoor._face.caller import Caller, caller_here, noted
-from stagedoor._face.fields import Cookie, Picker, lower_fields
+from stagedoor._face.fields import Cookie, Picker, lower_fields, standing_fields
 from stagedoor._face.guarding import token_field
 from stagedoor._face.places import Place
 from stagedoor._face.remote import AnyPolicy, CallKind
@@ -61,7 +61,7 @@ class ServiceClient:
         self.url = url
         fields, self.token = _forwarded(forward, place)
         self.forward = Picker(fields, f"service {name!r}")
-        self.headers = lower_fields(headers)
+        self.headers = standing_fields(headers, f"{place}: service {name!r}")
         self.attempt = attempt
         self.policies = policies
         self.cache = cache

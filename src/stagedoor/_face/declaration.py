@@ -8,7 +8,7 @@ from typing import Any, LiteralString, Self
 
 from stagedoor._face.declared import Source, validate_plain, validate_seconds, validate_takes
 from stagedoor._face.extension import Extension
-from stagedoor._face.fields import field_name, lower_fields
+from stagedoor._face.fields import field_name, standing_fields
 from stagedoor._face.guards import Guard, guards_in
 from stagedoor._face.options import validate_texts, words
 from stagedoor._face.places import Place, here, place_of_code
@@ -52,6 +52,9 @@ class Declaration(Upstreams, Routes):
         given: object = name
         if not isinstance(given, str) or _NAME.fullmatch(given) is None:
             raise ConfigError(f"{self.place}: a gateway's name is lower case such as 'shop', not {name!r}")
+        whole: object = deadline
+        if whole is None:  # which a route may say: it has the gateway's
+            raise ConfigError(f"{self.place}: deadline is seconds, not None")
         validate_seconds(deadline, "deadline", self.place)
         validate_texts(self.place, title=title, version=version, description=description)
         self._validate_kinds(middleware, documents)
@@ -65,7 +68,7 @@ class Declaration(Upstreams, Routes):
         self.version = version
         self.description = description
         self.documents = tuple(documents)
-        self.headers = lower_fields(headers)
+        self.headers = standing_fields(headers, self.place)
         self.exposed = tuple(name for name in words(exposed, "exposed", self.place) if field_name(name))
         self.extensions: list[Callable[[Running], Extension]] = []
         self.included: list[tuple[Declaration, str]] = []

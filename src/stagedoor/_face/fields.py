@@ -10,7 +10,17 @@ from typing import TypeVar
 from stagedoor import _requests as requests
 from stagedoor.errors import ConfigError
 
-__all__ = ["OF_CONNECTION", "Cookie", "Header", "Headers", "Picker", "Query", "field_name", "lower_fields"]
+__all__ = [
+    "OF_CONNECTION",
+    "Cookie",
+    "Header",
+    "Headers",
+    "Picker",
+    "Query",
+    "field_name",
+    "lower_fields",
+    "standing_fields",
+]
 
 T = TypeVar("T")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 5.6.2
@@ -206,6 +216,15 @@ def lower_fields(headers: Mapping[str, str] | None) -> requests.Headers:
             raise TypeError(f"header {name!r} is {type(said).__name__}, not str")
         fields.append((field_name(name).encode(), field_value(name, said)))
     return tuple(fields)
+
+
+def standing_fields(headers: Mapping[str, str] | None, where: object) -> requests.Headers:
+    """Return fields that stand in every message; raises `ConfigError` for what whoever sends it writes or drops."""
+    fields = lower_fields(headers)
+    for name, _ in fields:
+        if name.decode() in OF_CONNECTION:
+            raise ConfigError(f"{where}: headers: {name.decode()!r} belongs to one connection: leave it out")
+    return fields
 
 
 def field_value(name: str, said: str) -> bytes:

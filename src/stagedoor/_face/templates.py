@@ -12,7 +12,7 @@ from datetime import date, time
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from uuid import UUID
 
 from stagedoor._face.problems import BadSegment
@@ -135,6 +135,8 @@ def route_names(path: object, where: str) -> tuple[str, ...]:
         raise ConfigError(f"{where}: the path is missing: write it in parentheses, as in @app.get('/home')")
     if not isinstance(path, str) or not path.startswith("/"):
         raise ConfigError(f"{where}: a path begins with a slash, as in '/home/{{account_id}}', not {path!r}")
+    if path.startswith("//"):
+        raise ConfigError(f"{where}: nobody can ask for {path!r}: a path begins with one slash")
     names: list[str] = []
     segments = path.strip("/").split("/")
     for number, segment in enumerate(segments):
@@ -165,6 +167,11 @@ def _validate_spelling(segment: str, path: str, where: str) -> None:
 
 def _validate_encoded(segment: str, path: str, where: str) -> None:
     """Raise `ConfigError` for a segment that no URL holds as it stands: nobody could ever ask for it."""
+    if unquote(segment) in {
+        ".",
+        "..",
+    }:  # RFC 3986 5.2.4: clients take them away, some also where they are encoded
+        raise ConfigError(f"{where}: nobody can ask for {path!r}: clients leave {segment!r} out")
     if _SEGMENT.fullmatch(segment) is None:
         right = quote(segment, safe=_SAFE)
         raise ConfigError(f"{where}: {segment!r} in {path!r} is no segment of a URL: write {right!r}")

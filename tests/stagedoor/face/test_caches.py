@@ -316,6 +316,9 @@ def test_a_cache_that_cannot_work_is_refused(options: Any) -> None:
         ({"status": 404}, "an error is a Problem"),
         ({"headers": {"a": 1}}, "header 'a' is int"),
         ({"cookies": "a=1"}, "cookies is a list"),
+        ({"cookies": {"a": "1"}}, "cookies is a list"),
+        ({"status": "201"}, "between 200 and 399"),
+        ({"headers": [("a", "b")]}, "headers are a mapping"),
     ],
 )
 def test_an_answer_that_is_none_says_what_it_should_be(options: Any, words: str) -> None:

@@ -143,6 +143,24 @@ def uses_without_a_set(app: Gateway) -> None:
     page.part(uses=app.service("things", "http://things"))
 
 
+@at_start(r"deadline is seconds, not None")
+def gateway_without_a_deadline(_app: Gateway) -> None:
+    nothing: Any = None
+    Gateway("shop", deadline=nothing)
+
+
+@at_start(r"service 'things': headers: 'host' belongs to one connection: leave it out")
+def headers_that_are_never_sent(app: Gateway) -> None:
+    """They were dropped without a word."""
+    app.service("things", "http://things", headers={"Host": "elsewhere"})
+
+
+@at_start(r"headers: 'content-length' belongs to one connection: leave it out")
+def headers_that_frame_every_answer(_app: Gateway) -> None:
+    """Each stream without a length was answered 500."""
+    Gateway("shop", headers={"Content-Length": "1"})
+
+
 @at_start(r"""headers are a mapping, as in \{"x-shop": "1"\}, not \['x-a: b'\]""")
 def headers_as_lines(app: Gateway) -> None:
     loose(app).service("things", headers=["x-a: b"])

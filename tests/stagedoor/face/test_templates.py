@@ -160,6 +160,11 @@ def test_what_is_no_tag_is_refused_at_start(text: object) -> None:
         ("/a/{i-d}", "is a segment by itself"),
         ("/a/{rest:path}/b", "is a segment by itself"),
         ("/a/{id}/{id}", "names each parameter once"),
+        ("//a", "begins with one slash"),
+        ("//{id}", "begins with one slash"),
+        ("/a/../b", "clients leave '..' out"),
+        ("/./{id}", "clients leave '.' out"),
+        ("/a/%2e%2E", "clients leave '%2e%2E' out"),
     ],
 )
 def test_what_is_no_path_of_a_route_is_refused_at_start(path: object, words: str) -> None:
