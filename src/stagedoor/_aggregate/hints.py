@@ -54,7 +54,10 @@ def is_instance(value: object, wanted: Hint) -> bool:
         return value in get_args(wanted)
     if getattr(wanted, "_is_protocol", False):
         return all(hasattr(value, name) for name in _members(wanted))
-    return is_assignable(type(value), _origin(wanted) or wanted)
+    kind = _origin(wanted) or wanted
+    if hasattr(kind, "__required_keys__"):  # a TypedDict, whose values say nothing of it
+        return isinstance(value, dict) and kind.__required_keys__ <= value.keys()
+    return is_assignable(type(value), kind)
 
 
 def kinds(hint: Hint) -> tuple[type, ...]:

@@ -155,6 +155,10 @@ def test_a_type_that_is_certainly_another_does_not_fit(given: Hint, wanted: Hint
         (object(), Shop, False),
         (Derived(), Base, True),
         (1, Any, True),
+        ({"id": "a"}, User, True),
+        ({"id": "a"}, User | None, True),
+        ({}, User, False),
+        ([], User, False),
     ],
 )
 def test_a_value_is_held_against_its_type(value: object, wanted: Hint, *, expected: bool) -> None:
