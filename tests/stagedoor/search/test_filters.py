@@ -159,6 +159,7 @@ def test_pages_by_number() -> None:
         ("title=" + "a" * 256, [("title", "length")]),
         ("title=a%00b", [("title", "characters")]),
         ("title=%ff", [("title", "encoding")]),
+        ("title=%ff&title=%fe&title=a", [("title", "encoding")]),
         ("imdb_rating=7", [("imdb_rating", "pair")]),
         ("imdb_rating=7,9", [("imdb_rating", "pair")]),
         ("imdb_rating=7&imdb_rating=8&imdb_rating=9", [("imdb_rating", "pair")]),

@@ -95,7 +95,7 @@ class FilterSet:
         given, names = given_by(query)
         unreadable = [
             InputFault(("query", name), "must be UTF-8, percent-encoded", "encoding")
-            for name in names
+            for name in dict.fromkeys(names)  # once, however often it is given
             if name in cls.known
         ]
         try:
