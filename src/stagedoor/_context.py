@@ -47,8 +47,32 @@ class Record:
     joined: bool = False  # the value came from an equal call that was already under way
     waited: float = 0.0  # seconds that calls waited for places of our own: that much less was left for them
     standing_in: bool = False  # an argument of the part was a fallback: what it makes must not be kept
+    lacking: str | None = (
+        None  # why a screen that was run inside is not whole: what is made of it is not either
+    )
     # Of a hit: what it came from, for whoever may give it again.
     kept: object | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def whole(self) -> bool:
+        """Tell whether nothing old or lacking was used, so that what was made may be kept."""
+        return self.stale is None and self.lacking is None
+
+    def note(self, stale: float | None, lacking: str | None) -> None:
+        """Note that a value was used which is so many seconds past its lifetime, or not whole."""
+        if stale is not None:
+            self.stale = max(self.stale or 0.0, stale)
+        self.lacking = self.lacking or lacking
+
+    def take_in(self, part: "Record") -> None:
+        """Add what was done apart."""
+        self.calls += part.calls
+        self.hits += part.hits
+        self.joined = self.joined or part.joined
+        self.waited += part.waited
+        self.note(part.stale, part.lacking)
+        if part.lookup is not None:
+            self.lookup, self.ttl, self.stored, self.kept = part.lookup, part.ttl, part.stored, part.kept
 
 
 @value()

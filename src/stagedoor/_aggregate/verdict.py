@@ -17,6 +17,7 @@ __all__ = [
     "most_telling",
     "parts_header",
     "recalled",
+    "recorded",
     "server_timing",
     "stood_in",
     "verdict_json",
@@ -83,11 +84,25 @@ _CACHED = PartVerdict("cached")
 def answered(record: Record, seconds: float) -> PartVerdict:
     """Judge a part that brought a value, by what its calls did."""
     ms = _ms(record, seconds)
+    if record.lacking is not None:  # a screen inside of it had defaults standing in
+        return PartVerdict("fallback", record.lacking, ms)
     if record.stale is not None:
         return PartVerdict("stale", None, ms, record.stale)
     if record.hits and ms is None:
         return PartVerdict("cached", None, ms)
     return PartVerdict("fresh", None, ms)
+
+
+def recorded(verdicts: Mapping[str, PartVerdict]) -> Record:
+    """Return what a run is to whoever makes something of what it brought."""
+    told = verdicts.values()
+    ages = [one.age for one in told if one.age is not None]
+    return Record(
+        calls=sum(one.ms is not None for one in told),
+        hits=sum(one.status == "cached" for one in told),
+        stale=max(ages, default=None),
+        lacking=next((one.reason for one in told if not one.has_value), None),
+    )
 
 
 def stood_in(record: Record, seconds: float, error: UpstreamError, *, fallback: bool) -> PartVerdict:

@@ -3,7 +3,9 @@
 import copy
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -13,13 +15,14 @@ from pydantic.errors import PydanticInvalidForJsonSchema
 
 from stagedoor import _context as context
 from stagedoor._call import Call, Env
+from stagedoor._context import Record
 from stagedoor._deadline import TimeoutScope
 from stagedoor._face.caller import caller_here, tags_noted
 from stagedoor._face.exact import exact
 from stagedoor._face.fields import digest
 from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.problems import Problem, carried
-from stagedoor._value import value
+from stagedoor._value import MaybePartial, value
 from stagedoor._web.rendering import adapted
 from stagedoor.errors import ConfigError, StagedoorError, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.policies._decorators import BUGS
@@ -38,18 +41,21 @@ class FunctionCall:
     tags: tuple[str, ...] = ()
 
 
-class Made:
+class Made(MaybePartial):
     """What a function returned: the value goes to the first who takes it, the others get copies.
 
-    Of one that is shared all get copies: the first could change it before the next has come.
+    Of one that is shared all get copies: the first could change it before the next has come. `record` is what the
+    function did: what is made of old or partial things is not kept as if it were new and whole.
     """
 
-    __slots__ = ("_taken", "_value", "tags")
+    __slots__ = ("_taken", "_value", "complete", "record", "tags")
 
-    def __init__(self, value: Any, tags: tuple[str, ...] = ()) -> None:  # noqa: ANN401 - of any type
+    def __init__(self, value: Any, tags: tuple[str, ...] = (), record: Record | None = None) -> None:  # noqa: ANN401 - of any type
         self._value = value
         self._taken = False
         self.tags = tags
+        self.record = record
+        self.complete = record is None or record.whole
 
     def take(self) -> Any:  # noqa: ANN401 - of any type
         """Return the value, or a copy that nobody else has."""
@@ -112,9 +118,9 @@ class Calling:
         """Call the function once, until the call's deadline."""
         asked = call.payload
         try:
-            with TimeoutScope(self._clock, call.deadline), tags_noted() as found:
+            with TimeoutScope(self._clock, call.deadline), tags_noted() as found, _recorded() as record:
                 made = await asked.call()
-            return Made(made, tuple(dict.fromkeys((*asked.tags, *found))))
+            return Made(made, tuple(dict.fromkeys((*asked.tags, *found))), record)
         except Problem as problem:
             raise carried(call.operation, problem) from problem
         except TimeoutError as error:
@@ -166,6 +172,19 @@ def asked(
     return FunctionCall(partial(function, *given, **named), key, tags)
 
 
+@contextmanager
+def _recorded() -> Iterator[Record]:
+    """Note what is done within apart from all else that the request does meanwhile, and then as part of it."""
+    asked = context.current()
+    record, outer = Record(), asked.record
+    token = context.enter(replace(asked, record=record))
+    try:
+        yield record
+    finally:
+        context.leave(token)
+        outer.take_in(record)
+
+
 async def through(upstream: Any, operation: str, one: FunctionCall, send: Any = None) -> Any:  # noqa: ANN401
     """Call a function through policies and return its value; what is being made bears its tags."""
     context_now = context.current()
@@ -182,6 +201,8 @@ async def through(upstream: Any, operation: str, one: FunctionCall, send: Any = 
         None,
     )
     made: Made = await (send or upstream.layers[0])(call)
+    if made.record is not None:
+        context_now.record.note(made.record.stale, made.record.lacking)
     if made.tags:
         caller = caller_here()
         for name in made.tags:

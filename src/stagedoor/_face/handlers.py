@@ -250,7 +250,8 @@ class Handling:
             context.leave(token)
         cache = self.declared.cache
         tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.where)))
-        return Page(self._body_of(made), b"", ((_STATUS, b"%d" % self._status(made)), *made.lines), tags)
+        fields = ((_STATUS, b"%d" % self._status(made)), *made.lines)
+        return Page(self._body_of(made), b"", fields, tags, asked.record.whole)
 
     def key_of(self, payload: _Visit, /) -> bytes:
         """Return the key of a use."""

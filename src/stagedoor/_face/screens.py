@@ -17,7 +17,7 @@ from stagedoor._aggregate.checks import NamedUpstream
 from stagedoor._aggregate.part import ABSENT, Part, Summary, signature_of
 from stagedoor._aggregate.plan import Plan, make_plan
 from stagedoor._aggregate.traced import traced
-from stagedoor._aggregate.verdict import PartVerdict
+from stagedoor._aggregate.verdict import PartVerdict, recorded
 from stagedoor._cache.store import Store
 from stagedoor._call import Call, Env
 from stagedoor._context import Record
@@ -323,6 +323,7 @@ class Screen(Generic[M]):
         for one in done.tags:  # what is made of it is as old as it is
             outer.tag(one)
         told, took = verdicts_of(done, record), self._now() - started
+        asked_now.record.take_in(recorded(told))
         parts = {name: Verdict(one) for name, one in told.items()}
         model = self._model(done, told, record.lookup != "miss", took)
         fields = fields_of(told, done.complete, record, took, scope=self._scope)

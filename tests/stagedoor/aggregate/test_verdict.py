@@ -6,7 +6,7 @@ import http_sf
 import pytest
 
 from stagedoor._aggregate import PartVerdict, Report, parts_header, server_timing, verdict_json
-from stagedoor._aggregate.verdict import Status, answered, most_telling, recalled, stood_in
+from stagedoor._aggregate.verdict import Status, answered, most_telling, recalled, recorded, stood_in
 from stagedoor._context import Record
 from stagedoor.errors import (
     CircuitOpen,
@@ -37,11 +37,34 @@ VERDICTS = {
         (Record(hits=1, calls=1), PartVerdict("fresh", ms=20.0)),
         (Record(hits=1, stale=3.0), PartVerdict("stale", age=3.0)),
         (Record(hits=1, calls=2, stale=3.0), PartVerdict("stale", ms=20.0, age=3.0)),
+        (Record(calls=2, stale=3.0, lacking="timeout"), PartVerdict("fallback", "timeout", 20.0)),
     ],
 )
 def test_p4_a_verdict_is_drawn_from_what_the_calls_did(record: Record, verdict: PartVerdict) -> None:
-    """P4: stale outranks everything; cached only if nobody was called; no milliseconds without a call."""
+    """P4: lacking outranks stale, and that the rest; cached only if nobody was called; no time without a call."""
     assert answered(record, 0.02) == verdict
+
+
+def test_p4_a_run_inside_of_a_part_is_told_by_its_verdicts() -> None:
+    """P4: by the oldest, and by the first that lacks something."""
+    told = {"user": PartVerdict("stale", ms=6.0, age=2.0), "old": PartVerdict("stale", age=5.0)}
+
+    assert recorded(told) == Record(calls=1, stale=5.0)
+    assert recorded({"menu": PartVerdict("cached")}) == Record(hits=1)
+    assert recorded(VERDICTS) == Record(calls=3, hits=1, stale=12.7, lacking="timeout")
+
+
+def test_what_was_done_apart_is_added() -> None:
+    """The oldest, the first that is lacking, the newest look-up."""
+    whole = Record(calls=1, stale=2.0, lookup="miss", lacking="timeout")
+    whole.take_in(Record(calls=2, hits=1, joined=True, waited=0.5, stale=1.0, lacking="garbled"))
+    assert whole == Record(
+        calls=3, hits=1, joined=True, waited=0.5, stale=2.0, lookup="miss", lacking="timeout"
+    )
+
+    whole.take_in(Record(lookup="hit", ttl=3.0))
+    assert (whole.lookup, whole.ttl, whole.whole) == ("hit", 3.0, False)
+    assert Record(hits=1).whole
 
 
 @pytest.mark.parametrize("kind", [UpstreamTimeout, CircuitOpen, UpstreamGarbled])
