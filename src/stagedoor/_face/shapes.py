@@ -39,7 +39,8 @@ _PLAIN_ONLY = (
     orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 )
 _LONGEST = 200  # characters of a place, or of a fault
-_DIGITS = re.compile(rb"[0-9]{1001}")
+# Only where a number begins: at each digit of one that is a little shorter it would look as far ahead again.
+_DIGITS = re.compile(rb"(?<![0-9])[0-9]{1001}")
 # Digits in a text are no number; one without an end ends with all.
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 

@@ -142,6 +142,15 @@ def test_t10_a_long_text_without_an_end_is_looked_at_once(text: bytes) -> None:
     assert time.process_time() - start < 1.0
 
 
+def test_t10_numbers_of_a_thousand_digits_are_looked_at_once() -> None:
+    """T10: at each of their digits the next thousand were counted, a third of a second for a megabyte."""
+    body, start = b"[" + (b"1" * 1_000 + b",") * 8_000 + b"1]", time.process_time()
+    assert odd_number(body) == ""
+    assert odd_number(body.replace(b"1]", b"1" * 1_001 + b"]")) == "a number has more than 1,000 digits"
+
+    assert time.process_time() - start < 2.0
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [
