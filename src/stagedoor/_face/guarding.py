@@ -34,7 +34,8 @@ _SHARED = re.compile(rb"\s*(public|s-maxage\s*=.*|proxy-revalidate)\s*", re.IGNO
 _SAFE = frozenset({"GET", "HEAD"})
 _RENEWED = 2.0  # seconds
 _CLOSED = frozenset({b"private", b"no-store"})
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"')
+# One without an end ends with all: else what follows it would be looked at again from each quote in it.
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)')
 # What some caches obey instead of Cache-Control: those of CDNs (RFC 9213; also with a vendor's name in front), nginx.
 _TARGETED = frozenset({b"edge-control", b"surrogate-control", b"x-accel-expires"})
 

@@ -13,7 +13,7 @@ __all__ = ["below", "forwarded_prefix"]
 
 _LONGEST: Final = 512
 _PREFIX: Final = re.compile(rb"(?:/[A-Za-z0-9._~!$&'()*+;=:@%-]+)+/?")
-_TARGET: Final = re.compile(rb"<(/(?!/)[^>]*)>")
+_TARGET: Final = re.compile(rb"<(/(?!/)[^<>]*+)>")
 
 
 def forwarded_prefix(said: bytes) -> str:
