@@ -34,6 +34,7 @@ from stagedoor._face.choices import choices_of
 from stagedoor._face.exact import exact
 from stagedoor._face.faults import faults_of
 from stagedoor._face.fields import Cookie, Header, Query, cookie_of, digest
+from stagedoor._face.hasty import LARGE, hasty
 from stagedoor._face.markers import markers_of
 from stagedoor._face.schemas import example_of, inlined, is_readable, spelled
 from stagedoor._face.unsaid import made_up
@@ -280,8 +281,9 @@ def _decoded(raw: bytes) -> str:
 
 def read_as(adapter: TypeAdapter[Any], body: bytes) -> Any:  # noqa: ANN401 - of the adapter's type
     """Return a body as a value; raises `Invalid` with the place of each fault."""
+    read = hasty(adapter).validate_json if len(body) > LARGE else adapter.validate_json
     try:
-        return adapter.validate_json(body)
+        return read(body)
     except ValidationError as error:
         raise Invalid(*faults_of(("body",), error, unsaid=partial(made_up, adapter, body))) from None
 

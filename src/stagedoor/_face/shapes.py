@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from stagedoor._face.faults import details_of
+from stagedoor._face.hasty import LARGE, hasty
 from stagedoor._requests import HttpResponse
 from stagedoor._web.rendering import why
 from stagedoor.errors import UpstreamGarbled
@@ -48,10 +49,11 @@ _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 class Shape(Generic[T]):
     """One type of answers."""
 
-    __slots__ = ("_name", "_read")
+    __slots__ = ("_adapter", "_name", "_read")
 
     def __init__(self, form: Any) -> None:  # noqa: ANN401 - a type form, which has no type of its own
         adapter = form if isinstance(form, TypeAdapter) else _adapter(form)
+        self._adapter = adapter
         self._read = adapter.validator.validate_json
         self._name = getattr(form, "__name__", str(form))
 
@@ -67,7 +69,8 @@ class Shape(Generic[T]):
             if odd:
                 raise UpstreamGarbled(operation, odd, response=response)
         try:
-            value: T = self._read(body)
+            read = self._read if len(body) <= LARGE else hasty(self._adapter).validate_json
+            value: T = read(body)
         except ValidationError as error:
             raise UpstreamGarbled(
                 operation, f"it is no {self._name}: {_first(error)}", response=response
