@@ -13,6 +13,7 @@ __all__ = ["WIDTHS", "Thumbnails"]
 WIDTHS: Final = (160, 320, 640)
 _ROOM: Final = 32 * 1024 * 1024  # octets in memory
 _LARGEST: Final = 4 * 1024 * 1024  # of one that is kept
+_PLACE: Final = 512  # what a place takes besides: of a picture that is no wider, its name is all that is kept
 _Key: TypeAlias = tuple[str, int]
 
 
@@ -26,6 +27,9 @@ class Thumbnails:
         self._kept: OrderedDict[_Key, bytes] = OrderedDict()
         self._octets = 0
         self._flights: dict[_Key, asyncio.Task[bytes]] = {}
+
+    def __repr__(self) -> str:
+        return f"<Thumbnails {len(self._kept)} kept, {self._octets:,} of {self._room:,} octets>"
 
     async def get(self, name: str, width: int, length: int) -> bytes:
         """Return a picture of this name and length so wide; nothing if it is no wider itself."""
@@ -43,7 +47,7 @@ class Thumbnails:
         """Forget what was drawn of a picture, and keep nothing that is being drawn of it."""
         for width in WIDTHS:
             self._flights.pop((name, width), None)
-            self._octets -= len(self._kept.pop((name, width), b""))
+            self._forget(self._kept.pop((name, width), None))
 
     def _landed(self, key: _Key, done: "asyncio.Task[bytes]") -> None:
         if self._flights.get(key) is not done:
@@ -52,9 +56,13 @@ class Thumbnails:
         if done.cancelled() or done.exception() is not None or len(done.result()) > _LARGEST:
             return
         self._kept[key] = done.result()
-        self._octets += len(done.result())
+        self._octets += len(done.result()) + _PLACE
         while self._octets > self._room:
-            self._octets -= len(self._kept.popitem(last=False)[1])
+            self._forget(self._kept.popitem(last=False)[1])
+
+    def _forget(self, drawn: bytes | None) -> None:
+        if drawn is not None:
+            self._octets -= len(drawn) + _PLACE
 
     async def _make(self, name: str, width: int, length: int) -> bytes:
         octets = await self._objects.read(name, 0, length)

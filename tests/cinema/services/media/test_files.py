@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from cinema.services.media.app import build
+from cinema.services.media.decoding import Decoding
 from cinema.services.media.store import objects_of
+from cinema.services.media.thumbnails import Thumbnails
 from cinema.settings import Settings
 from tests.cinema.pictures import drawn
 from tests.cinema.pictures.drawn import FORMATS, TYPES
@@ -200,6 +202,26 @@ async def test_a_thumbnail_is_made_once(media: Asker, name: str) -> None:
     assert (part.status, part.body) == (206, many[0].body[:4])
     assert (again.status, again.body) == (304, b"")
     assert await names(media) == [stored]
+
+
+async def test_t11_pictures_that_are_no_wider_take_room_too(settings: Settings) -> None:
+    """T11: what is known of them is bounded, however many there are; what is dropped gives its room back."""
+    objects, decoding = objects_of(settings), Decoding(60.0)
+    thumbnails, file = Thumbnails(objects, decoding, room=4_096), drawn.saved("png")
+    few: list[str] = []
+    try:
+        for number in range(12):
+            few.append(f"3d8d9bf5-0d90-4353-88ba-{number:012}.png")
+            await objects.put(few[-1], memoryview(file))
+            assert await thumbnails.get(few[-1], 160, len(file)) == b""
+        full = repr(thumbnails)
+        for name in few:
+            thumbnails.drop(name)
+    finally:
+        await decoding.aclose()
+
+    assert full == "<Thumbnails 8 kept, 4,096 of 4,096 octets>"
+    assert repr(thumbnails) == "<Thumbnails 0 kept, 0 of 4,096 octets>"
 
 
 async def test_a_picture_that_is_no_wider_is_its_own_thumbnail(media: Asker) -> None:
