@@ -6,7 +6,7 @@ Pillow is asked for one format by name, so that no other decoder ever sees a fil
 import warnings
 from typing import BinaryIO
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from cinema.pictures.bounds import Bounds, NotAPicture, TooMuch, validate_canvas
 
@@ -20,6 +20,8 @@ _OPTIONS: dict[str, dict[str, int]] = {
     "webp": {"quality": 80},
 }
 _SHRINKS = frozenset({"L", "LA", "RGB", "RGBA", "CMYK"})
+# A PNG names its transparent colour in samples of its own depth (PNG 3, 11.3.1.1); pixels come in octets.
+_IN_OCTETS = {"L;2": 85.0, "L;4": 17.0, "RGB;16B": 1 / 256}
 Image.MAX_IMAGE_PIXELS = None  # the bounds are ours, and counted before
 
 
@@ -56,6 +58,7 @@ def shrink(file: BinaryIO, name: str, width: int, target: BinaryIO) -> bool:
     Of an animation it is the first frame. The colour profile stays.
     """
     with Image.open(file, formats=[_FORMATS[name]]) as image:
+        _name_in_octets(image)
         # 5 to 8 lie on their side (TIFF 6.0, Orientation).
         across = image.height if image.getexif().get(0x0112, 1) >= 5 else image.width
         if across <= width:
@@ -70,11 +73,35 @@ def shrink(file: BinaryIO, name: str, width: int, target: BinaryIO) -> bool:
     return True
 
 
+def _name_in_octets(image: Image.Image) -> None:
+    """Have the colour that is transparent named as its pixels will be; before they are read."""
+    named = image.info.get("transparency")
+    scale = (
+        _IN_OCTETS.get(str(image.tile[0].args))
+        if isinstance(image, ImageFile.ImageFile) and image.tile
+        else None
+    )
+    if scale is None or named is None:
+        return
+    levels = [int(level * scale) for level in (named if isinstance(named, tuple) else (named,))]
+    image.info["transparency"] = tuple(levels) if isinstance(named, tuple) else levels[0]
+
+
 def _plain(image: Image.Image) -> Image.Image:
-    """Return a picture whose colours can be averaged."""
-    if image.mode in _SHRINKS:
+    """Return a picture whose colours can be averaged, and whose transparency is a channel of its own."""
+    named = image.info.get("transparency")
+    if image.mode.startswith("I"):
+        return _plain_grey(image.convert("I"), named)
+    if image.mode in _SHRINKS and named is None:
         return image
-    if image.mode.startswith("I"):  # 16 bits of grey
-        return image.convert("I").point(lambda level: level * (1 / 256)).convert("L")
-    transparent = "transparency" in image.info or image.mode.endswith(("A", "a"))
-    return image.convert("RGBA" if transparent else "RGB")
+    if image.mode == "L":
+        return image.convert("LA")
+    return image.convert("RGBA" if named is not None or image.mode.endswith(("A", "a")) else "RGB")
+
+
+def _plain_grey(image: Image.Image, named: int | None) -> Image.Image:
+    """Return 16 bits of grey in 8."""
+    grey = image.point(lambda level: level * (1 / 256)).convert("L")
+    if named is None:
+        return grey
+    return Image.merge("LA", (grey, image.point([255 * (level != named) for level in range(65_536)], "L")))

@@ -1,7 +1,8 @@
 """Read a list in pages and point to the neighbours (RFC 8288)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import Query, Request
@@ -11,10 +12,15 @@ from starlette.responses import Response
 from cinema.database.records import records
 from cinema.services.answers import json_answer
 
-__all__ = ["Limit", "ListPage", "Offset", "page_answer", "page_links", "read_page"]
+__all__ = ["Limit", "ListPage", "Offset", "joined", "page_answer", "page_links", "read_page"]
 
 Limit = Annotated[int, Query(ge=1, le=1_000, description="How many at most", examples=[100])]
 Offset = Annotated[int, Query(ge=0, le=2_147_483_647, description="How many to pass over", examples=[0])]
+
+# The other parameters of a request stand in each link, up to three times as long: what does not fit is left out.
+# A head that a client can make as long as it likes is refused by the gateway, as the service's own failure.
+_LONGEST: Final = 8_000
+_RELATIONS: Final = ("next", "prev", "first", "last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,20 @@ def page_links(path: str, query: str, page: ListPage) -> str:
         targets["next"] = page.offset + page.limit
     targets["last"] = last
     kept = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in {"limit", "offset"}]
-    return ", ".join(
-        f'<{path}?{urlencode([*kept, ("limit", page.limit), ("offset", target)])}>; rel="{rel}"'
-        for rel, target in targets.items()
+    return joined(
+        {
+            rel: f"{path}?{urlencode([*kept, ('limit', page.limit), ('offset', target)])}"
+            for rel, target in targets.items()
+        }
     )
+
+
+def joined(targets: Mapping[str, str]) -> str:
+    """Return the value of `Link` from targets by relation; of those that are too long together, the more useful."""
+    links = {rel: f'<{target}>; rel="{rel}"' for rel, target in targets.items()}
+    left, fitting = _LONGEST, set[str]()
+    for rel in filter(links.__contains__, _RELATIONS):
+        left -= len(links[rel]) + 2
+        if left >= 0:
+            fitting.add(rel)
+    return ", ".join(link for rel, link in links.items() if rel in fitting)

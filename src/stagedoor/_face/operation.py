@@ -19,6 +19,8 @@ _PROBLEM: Final = b"application/problem+json"
 _PAGE: Final = b"text/html"
 _LONGEST: Final = 1_048_576
 _AWAY: Final = frozenset({502, 503, 504})
+# A head goes on with some fields of ours, and the service's bound may be lower than the door's: it is the client's.
+_OF_THE_HEAD: Final = frozenset({414, 431})
 _OURS: Final = (429, 500, 502, 503, 504)
 
 
@@ -27,8 +29,9 @@ class Operation:
     """One method of a proxy: what documents say of it, and which answers are let through.
 
     A success has `status`, and JSON of the type `answers` if one is given; `also` are other statuses below 400 that
-    pass. A refusal passes if its status is among `refusals`. All else is what it is on every other route: an answer
-    that makes no sense is 502, a failure of the service 503. A page (text/html) passes with any status that is named.
+    pass. A refusal passes if its status is among `refusals`, or says that target or head are too long (414, 431). All
+    else is what it is on every other route: an answer that makes no sense is 502, a failure of the service 503. A page
+    (text/html) passes with any status that is named.
 
     `inputs` are the types of path and query parameters, `body` and `body_type` that of the request's body, `headers`
     the fields of the answer, by name with what they mean. `listed` is False for what no document shows; `pages` says
@@ -96,7 +99,7 @@ async def held(
         problem = problems.upstream_unavailable(retry_after(response.header(b"retry-after"), wall))
         raise RequestRefused(problem) from UpstreamUnavailable(name, f"answered {status}")
     if status >= 400:
-        if status not in operation.refusals:
+        if status not in operation.refusals | _OF_THE_HEAD:
             raise UpstreamGarbled(name, f"answered {status}, which nobody promised")
         if not kind.startswith((_PROBLEM, _PAGE)):
             raise RequestRefused(Problem(status).said())

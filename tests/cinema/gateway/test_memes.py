@@ -93,6 +93,9 @@ async def test_what_makes_no_sense_is_502(house: House, response: HttpResponse) 
         (404, PROBLEM, 404),
         (404, (b"content-type", b"text/html"), 404),
         (404, JSON, 404),
+        (414, PROBLEM, 414),
+        (431, PROBLEM, 431),
+        (431, JSON, 431),
         (418, PROBLEM, 502),
         (401, PROBLEM, 502),
     ],
@@ -100,7 +103,10 @@ async def test_what_makes_no_sense_is_502(house: House, response: HttpResponse) 
 async def test_refusals_that_are_promised_pass(
     house: House, status: int, kind: tuple[bytes, bytes], told: int
 ) -> None:
-    """Contract 1.4: a 4xx that is not listed is 502; one that is no problem becomes one, but for pages."""
+    """Contract 1.4: a 4xx that is not listed is 502; one that is no problem becomes one, but for pages.
+
+    H6: that a head is too long is said of the client's, also where only the service finds it so.
+    """
     house.memes.does(refusing(status, {"status": status, "mine": True}, kind))
     answered = await house.client.ask(f"/api/memes/{MEME_ID}")
 

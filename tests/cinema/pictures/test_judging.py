@@ -517,6 +517,26 @@ def test_every_kind_of_colour_can_be_drawn_smaller(mode: str) -> None:
         assert small.getpixel((5, 5)) == 156
 
 
+@pytest.mark.parametrize(
+    ("depth", "colours", "sample"),
+    [(1, 0, 0), (2, 0, 1), (4, 0, 3), (8, 0, 10), (16, 0, 1_000), (8, 2, 200), (16, 2, 40_000)],
+)
+def test_a_colour_that_is_transparent_is_so_in_the_thumbnail(depth: int, colours: int, sample: int) -> None:
+    """Contract 6: a PNG without an alpha channel names one colour (PNG 3, 11.3.1.1), in samples of its own depth."""
+    samples = 3 if colours else 1
+    row = int("".join(f"{sample:0{depth}b}" * samples for _ in range(400)), 2).to_bytes(50 * depth * samples)
+    header = struct.pack(">IIBBBBB", 400, 200, depth, colours, 0, 0, 0)
+    named = drawn.chunk(b"tRNS", struct.pack(">H", sample) * samples)
+    body = drawn.chunk(b"IDAT", zlib.compress((b"\0" + row) * 200))
+    file = b"".join(
+        (b"\x89PNG\r\n\x1a\n", drawn.chunk(b"IHDR", header), named, body, drawn.chunk(b"IEND", b""))
+    )
+
+    small = drawn.opened(shrunk(judged(file)[1], "png", 160) or b"").convert("RGBA")
+
+    assert small.getchannel("A").getextrema() == (0, 0)
+
+
 def test_a_thumbnail_is_never_enlarged() -> None:
     """Contract 6: what is no wider is served as it is, also where it lies on its side."""
     assert shrunk(drawn.saved("png", drawn.noise(160, 400)), "png", 160) is None

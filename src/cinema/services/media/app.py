@@ -58,8 +58,9 @@ class _Media:
 
     def __init__(self, settings: Settings) -> None:
         self.objects: Objects = objects_of(settings)
-        self._decoding = Decoding(float(settings.gateway_upload_timeout_s))
-        self._thumbnails = Thumbnails(self.objects, self._decoding)
+        patience = float(settings.gateway_upload_timeout_s)
+        self._decoding = Decoding(patience)
+        self._thumbnails = Thumbnails(self.objects, self._decoding, patience)
         self._most, self._pixels = settings.media_max_bytes, settings.media_max_pixels
         # A picture on its way to S3 is in memory twice: large ones go one after the other.
         self._writing, self._writing_large = asyncio.Semaphore(8), asyncio.Semaphore(1)

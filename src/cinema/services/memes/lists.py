@@ -12,6 +12,7 @@ from cinema.services.memes import queries
 from cinema.services.memes.cursors import CursorPlace, Cursors
 from cinema.services.memes.models import wrong
 from cinema.services.memes.queries import MemePortion
+from cinema.services.paging import joined
 from stagedoor import _problems as problems
 from stagedoor._web.routes import RequestRefused
 
@@ -56,9 +57,11 @@ def links(request: Request, asked: ListRequest, portion: MemePortion, cursors: C
     """Return the value of `Link` (RFC 8288), other parameters kept."""
     kept = [pair for pair in parse_qsl(request.url.query, keep_blank_values=True) if pair[0] not in _OWN]
     targets = _by_offset(asked, portion) if asked.offset is not None else _by_cursor(portion, cursors)
-    return ", ".join(
-        f'<{request.url.path}?{urlencode([*kept, ("limit", asked.limit), *place])}>; rel="{rel}"'
-        for rel, place in targets.items()
+    return joined(
+        {
+            rel: f"{request.url.path}?{urlencode([*kept, ('limit', asked.limit), *place])}"
+            for rel, place in targets.items()
+        }
     )
 
 

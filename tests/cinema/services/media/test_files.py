@@ -5,13 +5,17 @@ import io
 import os
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from cinema.services.media.app import build
+from cinema.services.media.decoding import Decoding
 from cinema.services.media.store import objects_of
+from cinema.services.media.thumbnails import Thumbnails
 from cinema.settings import Settings
+from stagedoor._web.routes import RequestRefused
 from tests.cinema.pictures import drawn
 from tests.cinema.pictures.drawn import FORMATS, TYPES
 from tests.cinema.services.asking import Asker, started
@@ -200,6 +204,72 @@ async def test_a_thumbnail_is_made_once(media: Asker, name: str) -> None:
     assert (part.status, part.body) == (206, many[0].body[:4])
     assert (again.status, again.body) == (304, b"")
     assert await names(media) == [stored]
+
+
+async def test_t11_pictures_that_are_no_wider_take_room_too(settings: Settings) -> None:
+    """T11: what is known of them is bounded, however many there are; what is dropped gives its room back."""
+    objects, decoding = objects_of(settings), Decoding(60.0)
+    thumbnails, file = Thumbnails(objects, decoding, 60.0, room=4_096), drawn.saved("png")
+    few: list[str] = []
+    try:
+        for number in range(12):
+            few.append(f"3d8d9bf5-0d90-4353-88ba-{number:012}.png")
+            await objects.put(few[-1], memoryview(file))
+            assert await thumbnails.get(few[-1], 160, len(file)) == b""
+        full = repr(thumbnails)
+        for name in few:
+            thumbnails.drop(name)
+    finally:
+        await decoding.aclose()
+
+    assert full == "<Thumbnails 8 kept, 4,096 of 4,096 octets>"
+    assert repr(thumbnails) == "<Thumbnails 0 kept, 0 of 4,096 octets>"
+
+
+async def test_t11_thumbnails_that_wait_hold_no_file(settings: Settings) -> None:
+    """T11: however many are asked for at once, three pictures lie in files."""
+    objects, decoding = objects_of(settings), Decoding(60.0)
+    thumbnails, file = Thumbnails(objects, decoding, 60.0), drawn.saved("png", drawn.noise(800, 400))
+    many = [f"3d8d9bf5-0d90-4353-88ba-{number:012}.png" for number in range(12)]
+    for name in many:
+        await objects.put(name, memoryview(file))
+    before, most = unlinked(), 0
+    asking = asyncio.gather(*(thumbnails.get(name, 160, len(file)) for name in many))
+    try:
+        while not asking.done():
+            most = max(most, unlinked())
+            await asyncio.sleep(0.001)
+    finally:
+        await decoding.aclose()
+
+    assert [drawn.opened(one).width for one in await asking] == [160] * 12
+    assert (
+        2 <= most - before <= 12
+    )  # a source and a target of each, and their copies on the way to the process
+
+
+async def test_t11_who_waits_too_long_for_a_thumbnail_is_told_to_come_back(settings: Settings) -> None:
+    """T11: 503 beyond the limit; a store that trickles keeps no place for ever."""
+    objects, decoding = objects_of(settings), Decoding(60.0)
+    file = drawn.saved("png", drawn.noise(800, 400))
+    await objects.put(UNKNOWN, memoryview(file))
+    hasty = Thumbnails(objects, decoding, 0.0)
+    try:
+        with pytest.raises(RequestRefused) as refused:
+            await hasty.get(UNKNOWN, 160, len(file))
+    finally:
+        await decoding.aclose()
+
+    assert (refused.value.problem.status, repr(hasty)) == (503, "<Thumbnails 0 kept, 0 of 33,554,432 octets>")
+
+
+def unlinked() -> int:
+    """Count the open files without a name."""
+    found = 0
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found += link.readlink().name.endswith("(deleted)")
+    return found
 
 
 async def test_a_picture_that_is_no_wider_is_its_own_thumbnail(media: Asker) -> None:

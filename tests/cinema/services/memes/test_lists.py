@@ -111,6 +111,22 @@ async def test_offsets_count_and_all_four_links_carry_them(memes: Asker, databas
     assert {one.headers["x-total-count"] for one in (whole, middle, past)} == {"12"}
 
 
+async def test_links_stay_short_whatever_a_request_says(memes: Asker, database: Database) -> None:
+    """T18: the head of an answer is not the client's to fill; of the links, those stay that a walk needs most."""
+    await add(database, [row(0) for _ in range(9)])
+
+    some = await memes("/memes?limit=2&offset=4&x=" + "'" * 700)
+    many = await memes("/memes?limit=2&offset=4&x=" + "'" * 7_900)
+
+    assert {rel: bool(target(some, rel)) for rel in ("first", "prev", "next", "last")} == {
+        "first": True,
+        "prev": True,
+        "next": True,
+        "last": False,
+    }
+    assert (many.status, len(many.json), many.headers["link"]) == (200, 2, "")
+
+
 @given(st.datetimes(timezones=st.just(UTC)), st.uuids())
 def test_a_cursor_is_read_as_it_was_written(moment: datetime, meme_id: UUID) -> None:
     """T9: and by nobody who does not know the secret."""
