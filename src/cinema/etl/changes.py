@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
@@ -48,7 +47,7 @@ from cinema.etl.checkpoints import (
     void,
 )
 from cinema.etl.feed import Change, Portion, SourceReplaced, Waiting
-from cinema.etl.horizon import HORIZON, NEXT, obstacle, timeline
+from cinema.etl.horizon import HORIZON, NEXT, is_of, obstacle, timeline
 from cinema.etl.logged import Logged, logged, oldest
 from cinema.etl.state import Position
 from cinema.etl.unread import is_spoilt
@@ -102,7 +101,7 @@ class ChangeLog:
         newest = await database.read(_newest)
         if place > newest:
             return False
-        if not await database.read(partial(_is_of, position=position)):
+        if not is_of(position, await database.read(timeline)):
             return False
         found = await database.read(lambda connection: _row_again(connection, row))
         try:
@@ -274,19 +273,13 @@ def _refuse_another(connection: Connection, position: Position) -> None:
     if row is not None and found is None:
         with suppress(DBAPIError):  # no such table yet, or not for our eyes
             pruned = pruned_in(connection, _newest(connection))
-    if not (_is_of(connection, position) and _is_same(row, found, pruned)):
+    if not (is_of(position, timeline(connection)) and _is_same(row, found, pruned)):
         raise SourceReplaced("another database has come into the place of the source")
-
-
-def _is_of(connection: Connection, position: Position) -> bool:
-    """Tell whether a position is of the timeline that the server is on; one that names none may be of any."""
-    known, now = position.get("timeline"), _timeline(connection).get("timeline")
-    return known is None or now is None or known == now
 
 
 def _timeline(connection: Connection) -> Position:
     """Return what a position is to say of the timeline; nothing where there is none, or none is told."""
-    found = None if _on_sqlite(connection) else timeline(connection)
+    found = timeline(connection)
     return {} if found is None else {"timeline": found}
 
 

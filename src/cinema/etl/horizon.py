@@ -10,12 +10,13 @@ Each promotion of a standby begins a timeline: what its predecessor did last may
 """
 
 # ruff: noqa: S608 - these statements are made of our own words
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-__all__ = ["HORIZON", "NEXT", "Obstacle", "obstacle", "timeline"]
+__all__ = ["HORIZON", "NEXT", "Obstacle", "is_of", "obstacle", "timeline"]
 
 _SNAPSHOT: Final = "pg_current_snapshot()"
 _ELSEWHERE: Final = (
@@ -68,9 +69,17 @@ def obstacle(connection: Connection) -> Obstacle | None:
 
 
 def timeline(connection: Connection) -> str | None:
-    """Return the timeline that the server writes on; None if it is a standby, or does not tell."""
+    """Return the timeline that the server writes on; None if it is a standby, has none, or does not tell."""
+    if connection.dialect.name == "sqlite":
+        return None
     try:
         found: str | None = connection.execute(_TIMELINE).scalar_one()
     except DBAPIError:  # what speaks PostgreSQL's language need not have its log
         return None
     return found
+
+
+def is_of(position: Mapping[str, Any], now: str | None) -> bool:
+    """Tell whether a position may be of this timeline; where one of both is not known, it may."""
+    known = position.get("timeline")
+    return known is None or now is None or known == now

@@ -17,6 +17,7 @@ from cinema.etl.load import Loader
 from cinema.etl.passes import found, update
 from stagedoor._clock import SystemClock
 from tests.cinema.etl.sources import FILMS, Bench, plant
+from tests.cinema.etl.unlogged import foreign, retitle
 from tests.servers import Recipe, Server, Unavailable, roomiest, temporary
 from tests.servers import postgres as recipe
 
@@ -174,3 +175,25 @@ async def test_e6_a_failover_in_the_middle_of_a_pass_hides_nothing(pair: Pair, b
     await bench.run()
 
     await bench.assert_equal()
+
+
+async def test_e5_a_foreign_source_that_fails_over_is_read_anew(pair: Pair, tmp_path: Path) -> None:
+    """What went has a moment far before the newest one, and the rows are as many as before."""
+    first = await foreign(pair.primary.url, tmp_path, "timestamptz")
+    await first.run()
+    earlier = "title = 'lost', modified = now() - interval '1 hour'"
+    change = f"UPDATE content.film_work SET {earlier} WHERE id = '{FILMS[0]}'"
+    async with writing(pair.primary, change) as early:
+        await retitle(first, 1, "kept", "now()")
+        await pair.part()
+        await early.execute("COMMIT")
+        await first.run()
+    await first.database.close()
+
+    first.database = await pair.fail_over()
+    await first.run()
+    again = await first.run()
+
+    await first.assert_equal()
+    assert again == 0
+    await first.database.close()
