@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, delete, insert, select
@@ -234,6 +235,16 @@ async def test_a_picture_that_the_source_has_lost_is_told_and_stops_nothing(
 
     assert list(taken.without_picture) == [name[:36]]
     assert taken.rows["meme"] == 4
+
+
+async def test_a_store_that_has_lost_any_number_of_pictures_is_backed_up(database_url: str) -> None:
+    """The memes of all of them are read again; PostgreSQL takes 32,767 values in a statement."""
+    database = open_database(database_url, 1)
+    await database.write(migrate)
+    found = await database.read(partial(rows.memes_now, ids=[str(uuid4()) for _ in range(33_000)]))
+    await database.close()
+
+    assert found == {}
 
 
 def test_the_etl_goes_on_after_a_restore(films: Path, tmp_path: Path) -> None:
