@@ -126,12 +126,13 @@ class ChangeLog:
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         def work(connection: Connection) -> Portion:
-            _refuse_another(connection, position)
+            line = _timeline(connection)  # once: a standby may be promoted meanwhile
+            _refuse_another(connection, position, line)
             rows = logged(connection, _behind(connection, position).limit(limit))
             if not rows:
-                return Portion((), position, more=False)
+                return Portion((), {**position, **line}, more=False)
             last = {"tx": int(rows[-1].tx), "seq": rows[-1].seq, "row": _said(rows[-1])._asdict()}
-            place = {**position, **last, **_timeline(connection)}
+            place = {**position, **last, **line}
             since = min(oldest(rows).values(), default=None)
             return Portion([row.change for row in rows], place, len(rows) == limit, since)
 
@@ -265,7 +266,7 @@ def _is_same(row: _Row | None, found: _Row | None, pruned: Place | None) -> bool
     return pruned is not None and (row.tx, row.seq) <= pruned
 
 
-def _refuse_another(connection: Connection, position: Position) -> None:
+def _refuse_another(connection: Connection, position: Position, line: Position) -> None:
     """Raise `SourceReplaced` where a database has come into the place of the one that gave a position out."""
     row = _row_of(position)
     found = _row_again(connection, row)
@@ -273,7 +274,7 @@ def _refuse_another(connection: Connection, position: Position) -> None:
     if row is not None and found is None:
         with suppress(DBAPIError):  # no such table yet, or not for our eyes
             pruned = pruned_in(connection, _newest(connection))
-    if not (is_of(position, timeline(connection)) and _is_same(row, found, pruned)):
+    if not (is_of(position, line.get("timeline")) and _is_same(row, found, pruned)):
         raise SourceReplaced("another database has come into the place of the source")
 
 
