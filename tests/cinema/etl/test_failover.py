@@ -193,7 +193,7 @@ async def test_e6_a_failover_in_the_middle_of_a_pass_hides_nothing(pair: Pair, b
     await bench.assert_equal()
 
 
-async def test_e5_a_foreign_source_that_fails_over_is_read_anew(pair: Pair, tmp_path: Path) -> None:
+async def test_e6_a_foreign_source_that_fails_over_is_read_anew(pair: Pair, tmp_path: Path) -> None:
     """What went has a moment far before the newest one, and the rows are as many as before."""
     first = await foreign(pair.primary.url, tmp_path, "timestamptz")
     await first.run()
