@@ -1,7 +1,8 @@
 """Put a backup back, here or elsewhere, into either kind of database and store.
 
 The pictures come first: without memes they do no harm, and `cinema sweep` finds them. The tables follow in one
-transaction, all or nothing. The index is not in a backup: the ETL sees that everything may have changed, and builds it.
+transaction, all or nothing, one restore at a time. The index is not in a backup: the ETL sees that everything may have
+changed, and builds it.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from cinema.backup.pictures import put_all
 from cinema.backup.rows import TABLES, file_of, holds_data, put_back
 from cinema.checks import check_database
 from cinema.database import open_database
-from cinema.database.migrate import head, migrate
+from cinema.database.migrate import head, migrate, take_turn
 from cinema.services.media.names import is_name
 from cinema.services.media.store import objects_of
 from cinema.settings import Settings
@@ -47,7 +48,7 @@ async def restore(settings: Settings, folder: Path, *, overwrite: bool = False) 
     try:
         await database.write(partial(_prepare, overwrite=overwrite))
         await put_all(objects_of(settings), pictures, folder / "pictures")
-        await database.write(partial(put_back, folder=folder))
+        await database.write(partial(_put_back, folder=folder, overwrite=overwrite))
     finally:
         await database.close()
     return manifest
@@ -55,6 +56,16 @@ async def restore(settings: Settings, folder: Path, *, overwrite: bool = False) 
 
 def _prepare(connection: Connection, *, overwrite: bool) -> None:
     migrate(connection)
+    _refuse_data(connection, overwrite=overwrite)
+
+
+def _put_back(connection: Connection, folder: Path, *, overwrite: bool) -> None:
+    take_turn(connection)
+    _refuse_data(connection, overwrite=overwrite)  # once more: the pictures have taken their time
+    put_back(connection, folder)
+
+
+def _refuse_data(connection: Connection, *, overwrite: bool) -> None:
     full = holds_data(connection)
     if full and not overwrite:
         line = f"DATABASE_URL: there is data in {', '.join(full)}; --overwrite replaces all of it"

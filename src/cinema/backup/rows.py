@@ -22,6 +22,7 @@ from cinema.database.bulk import fill, quiet
 from cinema.database.columns import Instant
 from cinema.database.records import records
 from cinema.database.tables import change_log, change_log_mark, change_log_pruned, meme, metadata
+from cinema.etl.dirty import chunks
 from cinema.faults import of_disk
 
 __all__ = ["TABLES", "amend", "export", "file_of", "holds_data", "memes_now", "pictures_in", "put_back"]
@@ -74,8 +75,11 @@ def _pack(file: Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 def memes_now(connection: Connection, ids: Collection[str]) -> Mapping[str, dict[str, Any]]:
     """Return the memes that there are of these, as they are now."""
-    rows = records(connection, select(meme).where(meme.c.id.in_(ids)))
-    return {row["id"]: row for row in rows}
+    found: dict[str, dict[str, Any]] = {}
+    for part in chunks(ids, _PORTION):  # PostgreSQL takes 32,767 values in a statement
+        rows = records(connection, select(meme).where(meme.c.id.in_(part)))
+        found |= {row["id"]: row for row in rows}
+    return found
 
 
 def amend(folder: Path, changes: Mapping[str, Mapping[str, Any] | None]) -> int:

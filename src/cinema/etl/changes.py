@@ -6,6 +6,9 @@ numbers. There the position is (transaction, number), and only transactions belo
 are read (`horizon`): of those no row can come any more, and a transaction that begins later has a larger id.
 A position names the last row before it as well. Where that row is another one, or is gone though nobody has pruned it,
 the source is not the one that gave the position out: a backup was restored, however much it has written since.
+A standby that was promoted may lack any transaction that was committed late, of which no single row tells: there a
+position names the timeline of PostgreSQL too, which begins with each promotion (`horizon`). As a server may be another
+one in the middle of a pass, each reading looks at this again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -43,8 +46,8 @@ from cinema.etl.checkpoints import (
     pruned_in,
     void,
 )
-from cinema.etl.feed import Change, Portion, Waiting
-from cinema.etl.horizon import HORIZON, NEXT, obstacle
+from cinema.etl.feed import Change, Portion, SourceReplaced, Waiting
+from cinema.etl.horizon import HORIZON, NEXT, is_of, obstacle, timeline
 from cinema.etl.logged import Logged, logged, oldest
 from cinema.etl.state import Position
 from cinema.etl.unread import is_spoilt
@@ -98,6 +101,8 @@ class ChangeLog:
         newest = await database.read(_newest)
         if place > newest:
             return False
+        if not is_of(position, await database.read(timeline)):
+            return False
         found = await database.read(lambda connection: _row_again(connection, row))
         try:
             own = (await database.read(marks_in)).get(self.consumer)
@@ -121,10 +126,13 @@ class ChangeLog:
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
         def work(connection: Connection) -> Portion:
+            line = _timeline(connection)  # once: a standby may be promoted meanwhile
+            _refuse_another(connection, position, line)
             rows = logged(connection, _behind(connection, position).limit(limit))
             if not rows:
-                return Portion((), position, more=False)
-            place = {"tx": int(rows[-1].tx), "seq": rows[-1].seq, "row": _said(rows[-1])._asdict()}
+                return Portion((), {**position, **line}, more=False)
+            last = {"tx": int(rows[-1].tx), "seq": rows[-1].seq, "row": _said(rows[-1])._asdict()}
+            place = {**position, **last, **line}
             since = min(oldest(rows).values(), default=None)
             return Portion([row.change for row in rows], place, len(rows) == limit, since)
 
@@ -258,6 +266,24 @@ def _is_same(row: _Row | None, found: _Row | None, pruned: Place | None) -> bool
     return pruned is not None and (row.tx, row.seq) <= pruned
 
 
+def _refuse_another(connection: Connection, position: Position, line: Position) -> None:
+    """Raise `SourceReplaced` where a database has come into the place of the one that gave a position out."""
+    row = _row_of(position)
+    found = _row_again(connection, row)
+    pruned = None
+    if row is not None and found is None:
+        with suppress(DBAPIError):  # no such table yet, or not for our eyes
+            pruned = pruned_in(connection, _newest(connection))
+    if not (is_of(position, line.get("timeline")) and _is_same(row, found, pruned)):
+        raise SourceReplaced("another database has come into the place of the source")
+
+
+def _timeline(connection: Connection) -> Position:
+    """Return what a position is to say of the timeline; nothing where there is none, or none is told."""
+    found = timeline(connection)
+    return {} if found is None else {"timeline": found}
+
+
 def _up_to(connection: Connection, place: Place) -> ColumnElement[bool]:
     """Mean the rows at a position and before."""
     tx, seq = place
@@ -275,7 +301,8 @@ def _now(connection: Connection) -> Position:
     row = _first(
         connection, _rows(connection).where(_up_to(connection, place)).order_by(*_backwards(connection))
     )
-    return {"tx": place[0], "seq": place[1], "row": None if row is None else _said(row)._asdict()}
+    said = None if row is None else _said(row)._asdict()
+    return {"tx": place[0], "seq": place[1], "row": said, **_timeline(connection)}
 
 
 def _newest(connection: Connection) -> tuple[int, int]:

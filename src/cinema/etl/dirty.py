@@ -18,9 +18,9 @@ from cinema.database.tables import genre, person
 from cinema.etl.extract import films_of, people_of
 from cinema.etl.feed import Change, Entity
 
-__all__ = ["Dirty", "chunks", "completed", "dirty_of", "indices_of"]
+__all__ = ["AT_ONCE", "Dirty", "chunks", "completed", "dirty_of", "indices_of"]
 
-_AT_ONCE = 5_000  # ids in one statement
+AT_ONCE = 5_000  # ids in one statement: PostgreSQL takes 32,767 values, SQLite as many or more
 _OWN: Mapping[Entity, str] = {"film_work": "movies", "genre": "genres", "person": "persons"}
 _OVER: Mapping[Entity, str] = {"film_work": "persons", "genre": "movies", "person": "movies"}
 
@@ -65,11 +65,11 @@ def indices_of(change: Change) -> set[str]:
 
 def completed(connection: Connection, dirty: Dirty) -> Dirty:
     """Add what is reached over links."""
-    for ids in chunks(dirty.own_genres, _AT_ONCE):
+    for ids in chunks(dirty.own_genres, AT_ONCE):
         dirty.films.update(films_of(connection, genre, ids))
-    for ids in chunks(dirty.own_persons, _AT_ONCE):
+    for ids in chunks(dirty.own_persons, AT_ONCE):
         dirty.films.update(films_of(connection, person, ids))
-    for ids in chunks(dirty.own_films, _AT_ONCE):
+    for ids in chunks(dirty.own_films, AT_ONCE):
         dirty.persons.update(people_of(connection, ids))
     return dirty
 

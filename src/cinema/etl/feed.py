@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 from cinema.database import Database
 from cinema.etl.state import Position
 
-__all__ = ["Change", "Entity", "Feed", "Portion", "Waiting"]
+__all__ = ["Change", "Entity", "Feed", "Portion", "SourceReplaced", "Waiting"]
 
 Entity: TypeAlias = Literal["film_work", "genre", "person"]
 
@@ -33,6 +33,10 @@ class Waiting(NamedTuple):
 
     since: Mapping[Change, float] = {}  # Unix time of the oldest of each kind; their ids are left empty
     obstacle: Mapping[str, Any] | None = None  # the transaction that has to end first
+
+
+class SourceReplaced(Exception):
+    """Tell that a position, valid when the pass began, is none of the database that answers now."""
 
 
 class Feed(Protocol):
@@ -65,7 +69,7 @@ class Feed(Protocol):
         ...
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
-        """Return the changes behind a position, at most about `limit`."""
+        """Return the changes behind a position, at most about `limit`; may raise `SourceReplaced`."""
         ...
 
     async def waiting(self, database: Database, position: Position, /) -> Waiting:

@@ -5,14 +5,18 @@ up. It names those of all databases of the server. One that is seen to belong to
 is left out; one that ends while it is looked up counts until the next look. All views that are asked show these columns
 to everybody. Prepared transactions have no session; they stay until somebody commits them or rolls them back.
 On a standby a snapshot names nobody, and its lower end has to do.
+
+Each promotion of a standby begins a timeline: what its predecessor did last may be missing there.
 """
 
 # ruff: noqa: S608 - these statements are made of our own words
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-__all__ = ["HORIZON", "NEXT", "Obstacle", "obstacle"]
+__all__ = ["HORIZON", "NEXT", "Obstacle", "is_of", "obstacle", "timeline"]
 
 _SNAPSHOT: Final = "pg_current_snapshot()"
 _ELSEWHERE: Final = (
@@ -28,6 +32,10 @@ NEXT: Final = f"pg_snapshot_xmax({_SNAPSHOT})"  # no transaction with this id or
 HORIZON: Final = (
     f"(SELECT CASE WHEN pg_is_in_recovery() THEN pg_snapshot_xmin({_SNAPSHOT}) "
     f"ELSE coalesce(({_OPEN}), {NEXT}) END)"
+)
+_TIMELINE: Final = text(
+    "SELECT CASE WHEN NOT pg_is_in_recovery() "
+    "THEN substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) END"
 )
 _WHO: Final = text(
     "WITH oldest AS (SELECT min(found.id::text::bigint) % 4294967296 AS id "  # as pg_stat_activity writes it
@@ -58,3 +66,20 @@ def obstacle(connection: Connection) -> Obstacle | None:
     if found is None:
         return None
     return Obstacle(found.pid, found.application_name, found.gid, found.since and found.since.isoformat())
+
+
+def timeline(connection: Connection) -> str | None:
+    """Return the timeline that the server writes on; None if it is a standby, has none, or does not tell."""
+    if connection.dialect.name == "sqlite":
+        return None
+    try:
+        found: str | None = connection.execute(_TIMELINE).scalar_one()
+    except DBAPIError:  # what speaks PostgreSQL's language need not have its log
+        return None
+    return found
+
+
+def is_of(position: Mapping[str, Any], now: str | None) -> bool:
+    """Tell whether a position may be of this timeline; where one of both is not known, it may."""
+    known = position.get("timeline")
+    return known is None or now is None or known == now

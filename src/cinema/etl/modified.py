@@ -6,9 +6,9 @@ table loaded at one moment is not indexed for ever. The cursor never passes the 
 after that, or is none at all, cannot be found by it: sums of all such rows are compared each time. So are those of all
 links, by either end, which finds roles that change in place and links that go. An entity that has gone shows by there
 being fewer in its group of ids; which one it was nobody knows, so that the position is void then, and all is rebuilt.
-It is void as well where the source's clock has gone back. All that a position says is of one snapshot, whose moment it
-names (`as_of`): what comes between two statements would be in the sums and not among the changes.
-What no source of this kind can show is in docs/how-to/fill-the-index.md.
+It is void as well where the source's clock has gone back, or a standby of PostgreSQL was promoted (`horizon`).
+All that a position says is of one snapshot, whose moment it names (`as_of`): what comes between two statements would be
+in the sums and not among the changes. What no source of this kind can show is in docs/how-to/fill-the-index.md.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,6 +21,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, not_, or_, select
 from cinema.database import Database
 from cinema.database.tables import film_work, genre, genre_film_work, person, person_film_work
 from cinema.etl.feed import Change, Portion, Waiting
+from cinema.etl.horizon import is_of, timeline
 from cinema.etl.moments import (
     Sums,
     are_sums,
@@ -73,10 +74,12 @@ class Modified:
             links = {table.name: _links(connection, table) for table in _ENDS}
             return {**entities, **links, "as_of": now_in(connection)}
 
-        return await _read(database, work)
+        # Before all else, so that it is the older one if the server is another one meanwhile.
+        found = await database.read(timeline)
+        return {**await _read(database, work), "timeline": found}
 
     async def valid(self, database: Database, position: Position, /) -> bool:
-        if not _is_whole(position):
+        if not _is_whole(position) or not is_of(position, await database.read(timeline)):
             return False
         known = {table: position[table.name]["rows"] for table in _CONTENT}
         latest = max(position["as_of"], *(position[table.name]["at"] for table in _CONTENT))
@@ -99,9 +102,11 @@ class Modified:
         return () if behind else [position]
 
     async def read(self, database: Database, position: Position, limit: int, /) -> Portion:
+        known = position.get("timeline") or await database.read(timeline)
+
         def work(connection: Connection) -> Portion:
             changes: list[Change] = []
-            place = dict(position)
+            place = {**position, "timeline": known}
             for table in _CONTENT:
                 ids, place[table.name], more = _Entity.of(connection, table).news(position[table.name], limit)
                 changes += (Change(table.name, key) for key in ids)

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from cinema.database import Database, DatabaseUnavailable
 from cinema.database.tables import person_film_work
 from cinema.etl.carried import Carried, carried_in, text_of
-from cinema.etl.dirty import Dirty, chunks, completed, dirty_of, indices_of
+from cinema.etl.dirty import AT_ONCE, Dirty, chunks, completed, dirty_of, indices_of
 from cinema.etl.extract import PIPELINES, IndexPipeline, unread_among
 from cinema.etl.feed import Feed, Portion, Waiting
 from cinema.etl.load import Loader
@@ -249,7 +249,7 @@ async def _mark(etl: Etl, loader: Loader, state: State, reached: Collection[str]
 
 async def _refresh(etl: Etl, loader: Loader, pipeline: IndexPipeline, version: str, dirty: Dirty) -> None:
     before = loader.written[pipeline.name]
-    for ids in chunks(dirty.of(pipeline.name), etl.batch):
+    for ids in chunks(dirty.of(pipeline.name), min(etl.batch, AT_ONCE)):
         items = [
             one if isinstance(one, Unread) else Put(one)
             for one in await etl.read(partial(pipeline.those, ids=ids))

@@ -14,7 +14,7 @@ from cinema.database import Database, DatabaseUnavailable, open_database
 from cinema.database.engine import PostgresDatabase
 from cinema.etl.changes import ChangeLog, has_change_log
 from cinema.etl.checkpoints import consumer_beside
-from cinema.etl.feed import Feed
+from cinema.etl.feed import Feed, SourceReplaced
 from cinema.etl.load import Loader
 from cinema.etl.lock import sole_writer, sole_writer_anywhere
 from cinema.etl.manifest import figures_key, manifest_path
@@ -73,6 +73,8 @@ class Job:
             attempt += 1
             try:
                 return await self._attempt(anew=anew)
+            except SourceReplaced as error:
+                await self.retrying.pause(attempt, "database", error)
             except (DatabaseUnavailable, WriterError) as error:
                 if isinstance(error, WriterError) and not error.retryable:
                     raise

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Connection, delete, insert, select
@@ -236,6 +237,16 @@ async def test_a_picture_that_the_source_has_lost_is_told_and_stops_nothing(
     assert taken.rows["meme"] == 4
 
 
+async def test_a_store_that_has_lost_any_number_of_pictures_is_backed_up(database_url: str) -> None:
+    """The memes of all of them are read again; PostgreSQL takes 32,767 values in a statement."""
+    database = open_database(database_url, 1)
+    await database.write(migrate)
+    found = await database.read(partial(rows.memes_now, ids=[str(uuid4()) for _ in range(33_000)]))
+    await database.close()
+
+    assert found == {}
+
+
 def test_the_etl_goes_on_after_a_restore(films: Path, tmp_path: Path) -> None:
     """Issue 15.5: the index is built anew, also where an older one is there, and changes reach it then."""
     source, target = place(tmp_path / "source"), place(tmp_path / "target")
@@ -277,6 +288,41 @@ async def test_nothing_is_put_over_data_unless_it_is_said(films: Path, tmp_path:
     assert await everything(target) == before
     await restore(target, tmp_path / "backup", overwrite=True)
     assert await everything(target) == await everything(source)
+
+
+async def test_what_comes_while_pictures_are_put_back_is_not_replaced_either(
+    films: Path, tmp_path: Path
+) -> None:
+    """Issue 15.5: pictures take their time; whoever writes meanwhile is refused over, and nothing is lost."""
+    source, target = place(tmp_path / "source"), blank(tmp_path / "target", films)
+    await filled(source, films, memes=200)
+    await take(source, tmp_path / "backup")
+
+    restoring = asyncio.create_task(restore(target, tmp_path / "backup"))
+    for _ in range(20_000):
+        if restoring.done() or any((tmp_path / "target" / "media").glob("*")):
+            break
+        await asyncio.sleep(0.001)
+    async with opened(target) as database:
+        await draw(target, database)
+        with pytest.raises(BackupRefused, match="--overwrite") as refused:
+            await restoring
+        held = await database.read(holds_data)
+
+    assert refused.value.code == 73
+    assert held == [meme.name]
+
+
+async def test_of_two_restores_at_once_one_is_refused(source: Settings, films: Path, tmp_path: Path) -> None:
+    """The second waits for the first, and finds its data."""
+    await filled(place(tmp_path / "first"), films)
+    await take(place(tmp_path / "first"), tmp_path / "backup")
+    both = (restore(source, tmp_path / "backup") for _ in range(2))
+    done = await asyncio.gather(*both, return_exceptions=True)
+
+    assert sorted(isinstance(one, BackupRefused) for one in done) == [False, True], done
+    assert "--overwrite" in str([one for one in done if isinstance(one, BackupRefused)])
+    assert await everything(source) == await everything(place(tmp_path / "first"))
 
 
 async def test_a_backup_that_was_spoiled_is_not_restored(films: Path, tmp_path: Path) -> None:

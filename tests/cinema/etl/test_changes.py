@@ -1,10 +1,12 @@
 """The log on PostgreSQL: nothing of an open transaction is passed over, however the numbers fall."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -128,4 +130,16 @@ async def test_random_transactions_all_arrive(bench: Bench, database_url: str, s
     await passes
     await bench.run()
 
+    await bench.assert_equal()
+
+
+async def test_more_documents_at_once_than_values_in_a_statement_are_read(bench: Bench) -> None:
+    """A genre with 40,000 films is renamed, for instance; PostgreSQL takes 32,767 values at a time."""
+    bench.batch = 100_000
+    many = {f"movies/{uuid4()}": "reason" for _ in range(40_000)}
+    bench.state.write_text(json.dumps({**json.loads(bench.state.read_text()), "set_aside": many}))
+
+    await bench.run()
+
+    assert json.loads(bench.state.read_text())["set_aside"] == {}
     await bench.assert_equal()

@@ -5,19 +5,30 @@ import fcntl
 import json
 import shutil
 import signal
+import sqlite3
 import subprocess
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from sqlalchemy import select
 
+from cinema.database import open_database
+from cinema.database.migrate import migrate
+from cinema.database.tables import film_work
 from cinema.etl.report import Lines
 from cinema.etl.run import job_of
+from cinema.indices import INDICES
 from cinema.settings import Settings
 from stagedoor._clock import SystemClock
+from stagedoor.search.tantivy import TantivyEngine, TantivyWriter
 from stagedoor.testing import ManualClock
+from tests.cinema.etl.sources import FILMS, documents_in, plant
 from tests.live.platform import clean, run
+
+_NOTICED = 1.2  # seconds after which readers have looked whether the file is another one
 
 
 class Heard:
@@ -97,6 +108,61 @@ async def test_f1_an_error_that_nobody_foresaw_ends_no_watch(tmp_path: Path) -> 
     assert str(told["reason"]).startswith("ZeroDivisionError < test_run.py")
     assert "secret" not in str(told)
     assert heard.lines == []
+
+
+class Swapping(TantivyWriter):
+    """A writer in the middle of whose pass another file is put in the place of the database."""
+
+    swap: tuple[Path, Path] | None = None
+
+    async def versions(self, name: str, /) -> tuple[str, ...]:
+        if self.swap is not None:
+            fresh, place = self.swap
+            Swapping.swap = None
+            fresh.replace(place)
+            await asyncio.sleep(_NOTICED)
+        return await super().versions(name)
+
+
+async def test_e6_a_file_put_back_in_the_middle_of_a_pass_is_followed_whole(tmp_path: Path) -> None:
+    """The backup that is put back has been written since, past the place that the pass goes on from."""
+    file, backup = tmp_path / "cinema.db", tmp_path / "backup.db"
+    settings = Settings(
+        database_url=f"sqlite+aiosqlite:///{file}",
+        search_dir=tmp_path / "index",
+        search_etl_state=tmp_path / "state.json",
+    )
+    database = open_database(settings.database_url)
+    await database.write(migrate)
+    await database.write(plant)
+    await database.close()
+    shutil.copy(file, backup)
+    rename(file, FILMS[0], 20)
+    heard = Heard()
+    job = job_of(settings, Lines(heard.write, SystemClock()))
+    job = replace(job, open_writer=lambda: Swapping(settings.search_dir, INDICES))
+    await job.once()
+    rename(backup, FILMS[1], 20)
+    rename(backup, FILMS[2], 20)
+
+    Swapping.swap = (backup, file)
+    await job.once()
+    wanted = await job.database.read(lambda connection: connection.execute(select(film_work.c.title)).all())
+    await job.aclose()
+    engine = TantivyEngine(settings.search_dir, INDICES)
+    held = await documents_in(engine, "movies", SystemClock())
+    await engine.aclose()
+
+    assert sorted(film["title"] for film in held.values()) == sorted(title for (title,) in wanted)
+    assert "SourceReplaced" in {line.get("reason") for line in heard.lines}
+
+
+def rename(file: Path, film: str, times: int) -> None:
+    """Write many rows of the log, and leave none of them in a file beside."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+        for step in range(times):
+            connection.execute("UPDATE film_work SET title = ? WHERE id = ?", (f"{film} {step}", film))
 
 
 @pytest.mark.parametrize(("words", "code"), [((), 128 + signal.SIGTERM), (("--watch",), 0)])

@@ -117,7 +117,8 @@ class TantivyEngine:
                 if known is not None:
                     return known
                 raise LookupError(name)
-            if known is not None and known.version == version:
+            # A folder that was removed and filled again counts its versions from the beginning.
+            if known is not None and (known.version, known.secret) == (version, secret):
                 fresh = known.renewed()
             else:
                 fresh = opened(self._folder.path(version), version, index, secret)

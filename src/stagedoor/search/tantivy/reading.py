@@ -34,10 +34,11 @@ class Opened:
     stored: Stored
     landmarks: Landmarks
     path: Path
+    secret: bytes
 
     def renewed(self) -> "Opened":
         """Return the newest committed state of the same version."""
-        return state(self.layout, self.version, self.files, self.path)
+        return state(self.layout, self.version, self.files, self.path, self.secret)
 
     def search(self, query: Query, beside: Executor) -> Result:
         """Answer a query that fits the index; what is counted is counted `beside`, while the page is looked for."""
@@ -79,14 +80,14 @@ def opened(path: Path, version: str, index: Index, secret: bytes) -> Opened:
     files = tantivy.Index.open(str(path))
     files.register_tokenizer(DIVIDED, divider())
     files.config_reader("manual")
-    return state(Layout(index, files.schema, Terms(secret)), version, files, path)
+    return state(Layout(index, files.schema, Terms(secret)), version, files, path, secret)
 
 
-def state(layout: Layout, version: str, files: tantivy.Index, path: Path) -> Opened:
+def state(layout: Layout, version: str, files: tantivy.Index, path: Path, secret: bytes) -> Opened:
     """Return the newest committed state of a version that is open."""
     searcher, stored = newest(files, path)
     landmarks = Landmarks(searcher, files.schema)
-    return Opened(layout, version, files, searcher, stored, landmarks, path)
+    return Opened(layout, version, files, searcher, stored, landmarks, path, secret)
 
 
 def divider() -> tantivy.TextAnalyzer:

@@ -13,7 +13,7 @@ import pytest
 
 from stagedoor._deadline import DueTime
 from stagedoor.errors import UpstreamTimeout, UpstreamUnavailable
-from stagedoor.search import Index, Keyword, Number, Put, Query, Text, WriterError
+from stagedoor.search import Index, Keyword, Number, Put, Query, Term, Text, WriterError
 from stagedoor.search.tantivy import TantivyEngine, TantivyOptions, TantivyWriter
 from stagedoor.search.tantivy.torn import Unreadable, readable
 from stagedoor.testing import ManualClock, call_of
@@ -101,6 +101,21 @@ async def test_a_version_dropped_under_a_reader_is_read_on(tmp_path: Path) -> No
 
         assert (old, await total(engine)) == (1, 2)
     await writer.aclose()
+
+
+async def test_a_folder_filled_again_under_a_reader_is_asked_in_its_own_keywords(tmp_path: Path) -> None:
+    """Its versions have the names of before, and other secrets; found by its id, a film used to be gone for good."""
+    writer, _ = await filled(tmp_path / "index", "a")
+    await writer.aclose()
+    asked = call_of(Query(index="films", clause=Term("id", "a")), operation="search.films")
+    async with opened(tmp_path / "index") as (engine, clock):
+        before = (await engine.send(asked)).total
+        shutil.rmtree(tmp_path / "index")
+        again, _ = await filled(tmp_path / "index", "a", "b")
+        await clock.advance(0.3)
+
+        assert (before, (await engine.send(asked)).total, await total(engine)) == (1, 1, 2)
+    await again.aclose()
 
 
 async def test_an_index_that_cannot_be_read_is_an_outage(tmp_path: Path) -> None:
