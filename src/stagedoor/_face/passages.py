@@ -128,9 +128,9 @@ class Passing:
         try:
             response = await self.declared.service.pass_on(caller, self.declared.path, outgoing)
             came.append(response)
+            await self._purge_named(response)  # first: an answer that nobody promised tells of a write all the same
             if self.declared.operation is not None:
                 response = await self._promised(request, self.declared.operation, response)
-            await self._purge_named(response)
             if 400 <= response.status < 500:
                 error = RequestRefused(problems.bad_request())  # nothing was written: the service said no
             return self._handed_on(response, bodiless=request.method == "HEAD")
