@@ -142,7 +142,7 @@ class Passing:
             raise
         finally:
             if request.method not in _SAFE:
-                await self._purging.after(request.params, error)
+                await self._purging.after(request.params, error, wrote=caller.wrote)
 
     async def _promised(self, request: Request, operation: Operation, response: HttpResponse) -> HttpResponse:
         """Return an answer that is one the operation promises; what it is not is given up."""
