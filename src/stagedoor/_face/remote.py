@@ -162,7 +162,8 @@ class Remote:
         self._limiter = self.upstream.limiter
         self._cache = cache
         self._send = self.upstream.layers[0]
-        self._alone = self.upstream.layers[1 if coalesce else 0]  # a stream belongs to one reader
+        # A stream belongs to one reader, and a write to who made it: another may have come between equal ones.
+        self._alone = self.upstream.layers[1 if coalesce else 0]
         self._caches = Caches(store, self._send, ReplyCodec(), env)
         self._joins = coalesce
         self._key_of = key_of = transport.key_of
@@ -183,26 +184,27 @@ class Remote:
         if kept is not None and kept.key is not None:
             raise TypeError(f"{self.name}: {UNNAMED}")
         idempotent = safe or self._idempotent(Asking(method=method, target=b"/"))
+        send = self._send if safe else self._alone
         return CallKind(
             f"{self.name}.{method} {path}",
             form,
-            self._send if kept is None else self._caches.of(kept),
+            send if kept is None else self._caches.of(kept),
             cache=kept,
             idempotent=idempotent,
             key_of=self._key_of if kept is None else self._kept_key_of,
-            keyed=kept is not None or (self._joins and idempotent),
+            keyed=kept is not None or (self._joins and safe),
         )
 
     def call(self, operation: str, asking: Asking, safe: bool) -> Awaitable[ServiceReply]:
         """Ask for an answer as it comes, through the cache if there is one; awaiting it raises `UpstreamError`."""
         asked = context.current()
         send, joins, key_of = self._send, self._joins, self._key_of
-        if asking.streamed:
+        if asking.streamed or not safe:
             send, joins = self._alone, False
-        elif self._cache is not None and safe:
+        elif self._cache is not None:
             send, joins, key_of = self._caches.of(self._cache), True, self._kept_key_of
         idempotent, key, keyed = safe or self._idempotent(asking), b"", None
-        if joins and idempotent:
+        if joins:
             key, keyed = key_of(asking), asking
         return send(
             Call(operation, asking, key, "", asked.deadline, idempotent, asked.attempt, key_of, keyed)

@@ -137,6 +137,25 @@ async def test_joining_can_be_left_out() -> None:
         assert (len(stage[plain].asked), len(stage[items].asked)) == (2, 5)
 
 
+@pytest.mark.parametrize("raw", [False, True])
+async def test_k5_writes_are_never_joined(raw: bool) -> None:
+    """Another may come between two equal ones: the second was told it was done, and what stood was the other's."""
+
+    async def put(sku: str) -> object:
+        if raw:
+            return await items.request("PUT", "/x", body=sku.encode())
+        return await items.put(None, "/x", json={"sku": sku})
+
+    async with Stage(app) as stage, stage.running.request():
+        stage[items].after(0.1).says(status=204).after(0.01).says(status=204)
+        first = asyncio.ensure_future(put("a"))
+        await stage.advance(0.02)
+        await stage.run(put("b"))
+        await stage.run(asyncio.gather(put("a"), first))
+
+        assert [b"a" in one.body for one in stage[items].asked] == [True, False, True]
+
+
 async def test_only_what_may_be_repeated_is_repeated() -> None:
     """R1: a POST once, unless it is a question."""
     async with Stage(app) as stage, stage.running.request():
