@@ -139,3 +139,35 @@ async def test_g4_who_asks_after_a_write_does_not_hear_that_there_is_nothing(tar
         statuses = [(await one).status for one in (early, late)]
 
     assert statuses == [404, 200]
+
+
+async def test_k5_a_value_that_another_fetch_brought_is_each_ones_own() -> None:
+    """K5: who share a fetch take what is kept already, and what the first does to it the second never sees."""
+    app = Gateway("shop", deadline=5.0)
+    gates = [asyncio.Event(), asyncio.Event()]
+    calls = iter(gates)
+
+    @app.source(safe=True, cache=Cache(max_age=60, renew_after=50))
+    async def names() -> list[str]:
+        await next(calls).wait()
+        return ["ann"]
+
+    @app.get("/names")
+    async def listed() -> list[str]:
+        found = await names()
+        found.append("me")
+        return found
+
+    async with app.build() as running:
+        client = Client(running)
+        sharing = [asyncio.ensure_future(client.ask("/names")) for _ in range(3)]
+        await asyncio.sleep(0.01)
+        await running.purge_tags(["others"])
+        alone = asyncio.ensure_future(client.ask("/names"))
+        await asyncio.sleep(0.01)
+        gates[1].set()
+        await alone
+        gates[0].set()
+        bodies = [(await one).body for one in sharing]
+
+    assert bodies == [b'["ann","me"]'] * 3
