@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeAlias
 
 from stagedoor import _context as context
 from stagedoor._cache.store import Store
+from stagedoor._cache.tags import octets
 from stagedoor._call import Call, Env, Policy, Send, Transport
 from stagedoor._deadline import DueTime
 from stagedoor._face.cache import UNNAMED, Cache
@@ -168,7 +169,7 @@ class Remote:
         self._joins = coalesce
         self._key_of = key_of = transport.key_of
         self._idempotent = transport.idempotent
-        self._kept_key_of = lambda asking: digest(key_of(asking))
+        self._kept_key_of = lambda asking: digest(key_of(asking) + _tags_in_key(asking))
         # A path that is no template but made for each call must not let the table grow without end.
         self.kind = lru_cache(maxsize=1_024)(self._kind)
 
@@ -235,6 +236,14 @@ class Remote:
 
     def __repr__(self) -> str:
         return f"<Remote {self.name}>"
+
+
+def _tags_in_key(asking: Asking) -> bytes:
+    """Return what tells an answer from the same one under other tags: a purge of one's own must reach it (G4).
+
+    Tags may name inputs of the route, of which nothing is sent.
+    """
+    return b"".join([b"#%d:%b" % (len(name), name) for name in map(octets, asking.tags)])
 
 
 def _shareable(reply: ServiceReply) -> bool:

@@ -26,6 +26,7 @@ from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unlike
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.docstrings import words_of
+from stagedoor._face.exact import exact
 from stagedoor._face.fields_told import SCREEN_FIELDS
 from stagedoor._face.functions import Calling, Made, MadeCodec, asked, through
 from stagedoor._face.guarding import Guarding, claimed_values, identified, validate_guarded, who_of
@@ -200,10 +201,9 @@ class Screen(Generic[M]):
             tags = cache.tagged(caller.inputs, name) if cache.tags else ()
             for one in tags:
                 caller.tag(one)
-            identity = self.rules.where.encode() + b";" + who(caller)
-            return await through(
-                upstream, f"{name}.value", asked(function, known, given, named, identity, tags)
-            )
+            # A purge by the tags of its own use must reach it: arguments need not tell these apart (G4).
+            said = exact((self.rules.where, who(caller), tags))
+            return await through(upstream, f"{name}.value", asked(function, known, given, named, said, tags))
 
         return kept
 
