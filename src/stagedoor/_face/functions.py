@@ -19,7 +19,7 @@ from stagedoor._face.exact import exact
 from stagedoor._face.fields import digest
 from stagedoor._face.places import Place, place_of_code
 from stagedoor._face.problems import Problem, carried
-from stagedoor._value import value
+from stagedoor._value import MaybePartial, value
 from stagedoor._web.rendering import adapted
 from stagedoor.errors import ConfigError, StagedoorError, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.policies._decorators import BUGS
@@ -38,18 +38,26 @@ class FunctionCall:
     tags: tuple[str, ...] = ()
 
 
-class Made:
+class Made(MaybePartial):
     """What a function returned: the value goes to the first who takes it, the others get copies.
 
-    Of one that is shared all get copies: the first could change it before the next has come.
+    Of one that is shared all get copies: the first could change it before the next has come. `stale` is how many
+    seconds past its lifetime the oldest answer was that it is made of, if any was: then it is not kept.
     """
 
-    __slots__ = ("_taken", "_value", "tags")
+    __slots__ = ("_taken", "_value", "complete", "stale", "tags")
 
-    def __init__(self, value: Any, tags: tuple[str, ...] = ()) -> None:  # noqa: ANN401 - of any type
+    def __init__(
+        self,
+        value: Any,  # noqa: ANN401 - of any type
+        tags: tuple[str, ...] = (),
+        stale: float | None = None,
+    ) -> None:
         self._value = value
         self._taken = False
         self.tags = tags
+        self.stale = stale
+        self.complete = stale is None
 
     def take(self) -> Any:  # noqa: ANN401 - of any type
         """Return the value, or a copy that nobody else has."""
@@ -114,7 +122,8 @@ class Calling:
         try:
             with TimeoutScope(self._clock, call.deadline), tags_noted() as found:
                 made = await asked.call()
-            return Made(made, tuple(dict.fromkeys((*asked.tags, *found))))
+            tags = tuple(dict.fromkeys((*asked.tags, *found)))
+            return Made(made, tags, context.current().record.stale)
         except Problem as problem:
             raise carried(call.operation, problem) from problem
         except TimeoutError as error:
@@ -182,6 +191,7 @@ async def through(upstream: Any, operation: str, one: FunctionCall, send: Any = 
         None,
     )
     made: Made = await (send or upstream.layers[0])(call)
+    context.note_stale(made.stale)  # who shares it has something old, and asked for none itself
     if made.tags:
         caller = caller_here()
         for name in made.tags:

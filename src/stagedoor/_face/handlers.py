@@ -250,7 +250,9 @@ class Handling:
             context.leave(token)
         cache = self.declared.cache
         tags = (*fresh.tags, *(() if cache is None else cache.tagged(values, self.where)))
-        return Page(self._body_of(made), b"", ((_STATUS, b"%d" % self._status(made)), *made.lines), tags)
+        fields = ((_STATUS, b"%d" % self._status(made)), *made.lines)
+        # What is made of an answer past its lifetime would be told, and kept, as if it were true now.
+        return Page(self._body_of(made), b"", fields, tags, asked.record.stale is None)
 
     def key_of(self, payload: _Visit, /) -> bytes:
         """Return the key of a use."""

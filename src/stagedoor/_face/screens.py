@@ -323,6 +323,7 @@ class Screen(Generic[M]):
         for one in done.tags:  # what is made of it is as old as it is
             outer.tag(one)
         told, took = verdicts_of(done, record), self._now() - started
+        context.note_stale(max([one.age for one in told.values() if one.age is not None], default=None))
         parts = {name: Verdict(one) for name, one in told.items()}
         model = self._model(done, told, record.lookup != "miss", took)
         fields = fields_of(told, done.complete, record, took, scope=self._scope)

@@ -18,7 +18,7 @@ from stagedoor._parameters import Parameter
 from stagedoor._problems import ProblemDetails, problem_of
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
-from stagedoor._value import value
+from stagedoor._value import MaybePartial, value
 from stagedoor._web.answer import Repeat, WebAnswer, conditional, etag_of, repeat_of
 from stagedoor._web.freshness import provenance
 from stagedoor._web.request import Request
@@ -59,8 +59,11 @@ class PageQuestion(Protocol):
 
 
 @value()
-class Page:
-    """One page: its bytes, their entity tag, further header fields, and the tags that a purge finds it by."""
+class Page(MaybePartial):
+    """One page: its bytes, their entity tag, further header fields, and the tags that a purge finds it by.
+
+    One that is not `complete` is for who asks now, and kept for nobody.
+    """
 
     SCHEMA: ClassVar[str] = "page1"
 
@@ -68,6 +71,7 @@ class Page:
     etag: bytes
     fields: tuple[tuple[bytes, bytes], ...] = ()
     tags: tuple[str, ...] = ()
+    complete: bool = True
 
     def head(self) -> object:
         """Return what is kept beside the body."""
