@@ -54,7 +54,8 @@ class Caches:
         """Return the send that keeps answers as this cache says."""
         made = self.made.get(cache)
         if made is None:
-            made = self.made[cache] = cached(cache, self._store, self._codec).wrap(self._inner, self._env)
+            policy = cached(cache, self._store, self._codec, storable=_shareable)
+            made = self.made[cache] = policy.wrap(self._inner, self._env)
         found: Send[Any, Any] = made
         return found
 
@@ -169,7 +170,8 @@ class Remote:
         self._joins = coalesce
         self._key_of = key_of = transport.key_of
         self._idempotent = transport.idempotent
-        self._kept_key_of = lambda asking: digest(key_of(asking) + _tags_in_key(asking))
+        self._raw_key_of = lambda asking: key_of(asking) + _use_in_key(asking)
+        self._kept_key_of = lambda asking: digest(key_of(asking) + _use_in_key(asking))
         # A path that is no template but made for each call must not let the table grow without end.
         self.kind = lru_cache(maxsize=1_024)(self._kind)
 
@@ -199,7 +201,7 @@ class Remote:
     def call(self, operation: str, asking: Asking, safe: bool) -> Awaitable[ServiceReply]:
         """Ask for an answer as it comes, through the cache if there is one; awaiting it raises `UpstreamError`."""
         asked = context.current()
-        send, joins, key_of = self._send, self._joins, self._key_of
+        send, joins, key_of = self._send, self._joins, self._raw_key_of
         if asking.streamed or not safe:
             send, joins = self._alone, False
         elif self._cache is not None:
@@ -238,13 +240,15 @@ class Remote:
         return f"<Remote {self.name}>"
 
 
-def _tags_in_key(asking: Asking) -> bytes:
-    """Return what tells an answer from the same one under other tags: a purge of one's own must reach it (G4).
+def _use_in_key(asking: Asking) -> bytes:
+    """Return what tells an answer from the same one that is used in another way.
 
-    Tags may name inputs of the route, of which nothing is sent.
+    A purge by tags of one's own must reach it (G4), and these may name inputs of the route, of which nothing is sent.
+    Who takes it as it comes sees its fields, and of these some are nobody else's (K5).
     """
-    return b"".join([b"#%d:%b" % (len(name), name) for name in map(octets, asking.tags)])
+    tags = b"".join([b"#%d:%b" % (len(name), name) for name in map(octets, asking.tags)])
+    return tags + b"raw" if asking.raw else tags
 
 
 def _shareable(reply: ServiceReply) -> bool:
-    return reply.response.stream is None
+    return reply.response.stream is None and not reply.own
