@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
+from math import inf
 from typing import Any, Protocol, TypeAlias
 
 from stagedoor import _context as context
@@ -20,14 +21,16 @@ from stagedoor.policies._adaptive import AdaptiveLimit
 from stagedoor.policies._budget import Budget
 from stagedoor.policies._cached import Cached
 from stagedoor.policies._circuit_breaker import CircuitBreaker
+from stagedoor.policies._cost import cost_of
 from stagedoor.policies._retry import Retry
 from stagedoor.policies._single_flight import SingleFlight
 from stagedoor.policies._timeout import Timeout
 
-__all__ = ["AnyPolicy", "Caches", "CallKind", "Promised", "Remote", "default_policies", "promising"]
+__all__ = ["AnyPolicy", "Caches", "CallKind", "Promised", "Remote", "default_policies", "promising", "renewal_of"]
 
 AnyPolicy: TypeAlias = Policy[Any, Any]
 Keys: TypeAlias = Callable[[Any], bytes]
+_RENEWAL = 1.0  # seconds
 _SHARE = 0.1  # half of what is allowed at most (A9): an outage meets 1.1 times its load
 
 
@@ -43,10 +46,19 @@ def default_policies(attempt: float, most: int = 100) -> tuple[AnyPolicy, ...]:
 class Caches:
     """What stands before an upstream for each way of keeping its answers, made once for each."""
 
-    def __init__(self, store: Store, inner: Send[Any, Any], codec: Any, env: Env) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        store: Store,
+        inner: Send[Any, Any],
+        codec: Any,  # noqa: ANN401 - of whatever is kept
+        env: Env,
+        *,
+        renewal: float,
+    ) -> None:
         self._store = store
         self._inner = inner
         self._codec = codec
+        self._renewal = renewal
         self._env = env
         self.made: dict[Cache, Any] = {}
 
@@ -54,7 +66,8 @@ class Caches:
         """Return the send that keeps answers as this cache says."""
         made = self.made.get(cache)
         if made is None:
-            policy = cached(cache, self._store, self._codec, storable=_shareable)
+            options: dict[str, Any] = {"storable": _shareable, "refresh_deadline": self._renewal}
+            policy = cached(cache, self._store, self._codec, **options)
             made = self.made[cache] = policy.wrap(self._inner, self._env)
         found: Send[Any, Any] = made
         return found
@@ -82,6 +95,15 @@ def cached(cache: Cache, store: Store, codec: Any, **options: Any) -> Cached[Any
         tags=lambda value: value.tags,
         **options,
     )
+
+
+def renewal_of(policies: Sequence[object]) -> float:
+    """Return the seconds that a renewal behind an answer has: as many as its policies give a call, and one at least.
+
+    Cut off sooner, an upstream that is slow would be asked again and again, and nothing ever be renewed.
+    """
+    worst = cost_of(policies).worst
+    return max(_RENEWAL, worst) if worst < inf else _RENEWAL
 
 
 class Promised(Protocol):
@@ -166,7 +188,7 @@ class Remote:
         self._send = self.upstream.layers[0]
         # A stream belongs to one reader, and a write to who made it: another may have come between equal ones.
         self._alone = self.upstream.layers[1 if coalesce else 0]
-        self._caches = Caches(store, self._send, ReplyCodec(), env)
+        self._caches = Caches(store, self._send, ReplyCodec(), env, renewal=renewal_of(policies))
         self._joins = coalesce
         self._key_of = key_of = transport.key_of
         self._idempotent = transport.idempotent

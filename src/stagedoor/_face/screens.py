@@ -187,7 +187,8 @@ class Screen(Generic[M]):
         known = inspect.signature(function)
         codec = MadeCodec(signature_of(function).returns, part.place)
         calling = Calling(name, self._env, safe=True, foreign=False)
-        outer = cached(cache, self._store, codec), SingleFlight(sharing=Made.share, store=self._store)
+        behind = cached(cache, self._store, codec, refresh_deadline=max(_REFRESH, self._deadline))
+        outer = behind, SingleFlight(sharing=Made.share, store=self._store)
         upstream: Upstream[Any, Any] = Upstream(name, calling, *outer, env=self._env, observed=False)
         self._kept_parts.append(upstream)
         who = who_of(layout.vary, layout.guard, ())  # what else it is told of the caller is an argument

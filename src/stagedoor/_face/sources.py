@@ -11,7 +11,7 @@ from stagedoor._deadline import DueTime
 from stagedoor._face.caller import caller_here, noted
 from stagedoor._face.declared import Source
 from stagedoor._face.functions import Calling, Made, MadeCodec, asked, through
-from stagedoor._face.remote import AnyPolicy, cached
+from stagedoor._face.remote import AnyPolicy, cached, renewal_of
 from stagedoor._face.uses import SOURCE
 from stagedoor._upstream import Upstream
 from stagedoor.errors import ConfigError
@@ -44,7 +44,8 @@ class Sourcing:
             outer.append(SingleFlight(gate=self._gate, sharing=Made.share, store=store))
         if declared.cache is not None and declared.safe:
             codec = MadeCodec(returned(declared), declared.place)
-            outer.insert(0, cached(declared.cache, store, codec))
+            renewal = renewal_of(policies)
+            outer.insert(0, cached(declared.cache, store, codec, refresh_deadline=renewal))
         calling = Calling(declared.name, env, safe=declared.safe, foreign=True)
         self.upstream: Upstream[Any, Any] = Upstream(declared.name, calling, *outer, *policies, env=env)
         self._operation = f"{declared.name}.call"
