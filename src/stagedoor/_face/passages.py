@@ -128,7 +128,8 @@ class Passing:
         try:
             response = await self.declared.service.pass_on(caller, self.declared.path, outgoing)
             came.append(response)
-            await self._purge_named(response)  # first: an answer that nobody promised tells of a write all the same
+            # Before all else: an answer that nobody promised tells of a write all the same.
+            await self._purge_named(response)
             if self.declared.operation is not None:
                 response = await self._promised(request, self.declared.operation, response)
             if 400 <= response.status < 500:

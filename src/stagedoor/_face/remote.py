@@ -26,7 +26,16 @@ from stagedoor.policies._retry import Retry
 from stagedoor.policies._single_flight import SingleFlight
 from stagedoor.policies._timeout import Timeout
 
-__all__ = ["AnyPolicy", "Caches", "CallKind", "Promised", "Remote", "default_policies", "promising", "renewal_of"]
+__all__ = [
+    "AnyPolicy",
+    "Caches",
+    "CallKind",
+    "Promised",
+    "Remote",
+    "default_policies",
+    "promising",
+    "renewal_of",
+]
 
 AnyPolicy: TypeAlias = Policy[Any, Any]
 Keys: TypeAlias = Callable[[Any], bytes]

@@ -256,7 +256,8 @@ class CachedSend(Generic[P, R]):
             last = self._agreeing[fetched[1]] = (fetched, task)
             task.add_done_callback(partial(self._agreed, fetched[1]))
         value, ttl, body = await asyncio.shield(last[1])  # it is for all who shared the flight
-        if body is not None:  # each reads it for itself: the first could change its own before the next has come
+        if body is not None:
+            # Each reads it for itself: the first could change its own before the next has come.
             value = self._policy.codec.decode(body)
         record = context.current().record
         record.lookup, record.stored, record.ttl, record.kept = "miss", ttl is not None, ttl, None

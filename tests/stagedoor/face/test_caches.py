@@ -397,7 +397,7 @@ async def test_a_problem_ends_what_a_part_kept() -> None:
 
 @pytest.mark.parametrize("path", ["/call", "/source", "/part"])
 async def test_k7_what_is_slow_is_renewed_behind_the_answer_too(path: str) -> None:
-    """K7: a renewal had one second, however long a call may take, so that a slow service was asked in vain each time."""
+    """K7: a renewal had one second, however long a call may take, so that a slow one was asked in vain each time."""
     app = Gateway("shop", deadline=5.0)
     prices = app.service("prices", attempt=4)
     kept = Cache(max_age=60, renew_after=50)

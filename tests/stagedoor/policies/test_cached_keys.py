@@ -233,7 +233,9 @@ async def test_an_answer_that_ended_goes_before_nothing() -> None:
     assert await partial == b"partial"
 
 
-@pytest.mark.parametrize("answer", [UpstreamTimeout("users.get"), Partial(b"partial")], ids=["error", "partial"])
+@pytest.mark.parametrize(
+    "answer", [UpstreamTimeout("users.get"), Partial(b"partial")], ids=["error", "partial"]
+)
 async def test_g4_what_a_purge_calls_out_meanwhile_stands_in_for_nothing(answer: Any) -> None:
     """G4: it was found before the purge, and was to be used only after it, when a new one could not be had."""
     stage = Stage(answers=[b"whole"])
