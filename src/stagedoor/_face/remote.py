@@ -201,8 +201,8 @@ class Remote:
         self._joins = coalesce
         self._key_of = key_of = transport.key_of
         self._idempotent = transport.idempotent
-        self._raw_key_of = lambda asking: key_of(asking) + _use_in_key(asking)
-        self._kept_key_of = lambda asking: digest(key_of(asking) + _use_in_key(asking))
+        self._raw_key_of: Keys = lambda asking: key_of(asking) + _use_in_key(asking)
+        self._kept_key_of: Keys = lambda asking: digest(key_of(asking) + _use_in_key(asking))
         # A path that is no template but made for each call must not let the table grow without end.
         self.kind = lru_cache(maxsize=1_024)(self._kind)
 

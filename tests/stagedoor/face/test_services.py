@@ -141,10 +141,11 @@ async def test_joining_can_be_left_out() -> None:
 async def test_k5_writes_are_never_joined(raw: bool) -> None:
     """Another may come between two equal ones: the second was told it was done, and what stood was the other's."""
 
-    async def put(sku: str) -> object:
+    async def put(sku: str) -> None:
         if raw:
-            return await items.request("PUT", "/x", body=sku.encode())
-        return await items.put(None, "/x", json={"sku": sku})
+            await items.request("PUT", "/x", body=sku.encode())
+        else:
+            await items.put(None, "/x", json={"sku": sku})
 
     async with Stage(app) as stage, stage.running.request():
         stage[items].after(0.1).says(status=204).after(0.01).says(status=204)
