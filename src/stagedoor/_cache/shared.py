@@ -24,7 +24,7 @@ from stagedoor._cache.entry import Entry, born_of, decode, encode, fits
 from stagedoor._cache.recovery import Recovery
 from stagedoor._cache.server import Invalidations, Server, StoreDown
 from stagedoor._cache.store import Lookup, StoredEntry
-from stagedoor._cache.tags import ALL, Purges, TagVersion
+from stagedoor._cache.tags import ALL, Purges, TagVersion, key_name
 from stagedoor._cache.timeout import StoreTimeout
 from stagedoor._call import Env
 from stagedoor._clock import Clock
@@ -212,6 +212,11 @@ class Shared:
         if len(self._untold) > _UNTOLD:
             self._untold = {ALL: self._turn}
 
+    def _is_owed(self, entry: Entry) -> bool:
+        """Tell whether a purge that the server does not know of yet has called an entry out."""
+        names, untold = (ALL, key_name(entry.key), *entry.names), self._untold
+        return bool(untold) and not untold.keys().isdisjoint(names)
+
     async def _tell(self) -> bool:
         """Tell the server of all purges it does not know of yet; False if that failed."""
         told = dict(self._untold)
@@ -356,7 +361,7 @@ class Shared:
         entry, seen = found
         if not abs(born_of(data) + entry.keep - left - clock / 1e6) < _ASKEW:
             return None
-        if self.purges.reached_shared(key, entry.names, seen):
+        if self.purges.reached_shared(key, entry.names, seen) or self._is_owed(entry):
             return None
         # The age is that of the moment we asked: the way to the server and back is no time won.
         return StoredEntry(entry, sent - (entry.keep - left), sent, self.purges.mark.position)

@@ -109,10 +109,16 @@ def tags_noted() -> Iterator[dict[str, None]]:
 
 
 async def noted(caller: Caller, write: Awaitable[T]) -> T:
-    """Wait for a call that is no question; unless it was refused, something may have been written."""
+    """Wait for a call that is no question; unless it was refused, something may have been written.
+
+    A refusal of a repetition says nothing of the attempt before it, which may be what it was refused for.
+    """
+    record = context.current().record
+    before = record.calls
     try:
         done = await write
     except UpstreamRejected:
+        caller.wrote |= record.calls > before + 1
         raise
     except BaseException:
         caller.wrote = True
@@ -176,5 +182,6 @@ def entered(asked: context.RequestContext, caller: Caller) -> Token[context.Requ
             asked.route_deadline,
             asked.parent,
             caller,
+            asked.priority,
         )
     )

@@ -5,6 +5,7 @@ get, post, ... ─▶ Asking ─▶ [ cached ▸ ] policies ─▶ Reply ─▶ 
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from stagedoor import _context as context
@@ -109,7 +110,7 @@ class ServiceClient:
             shape_of(shape)  # says more of what cannot be in a table
             raise
         fields = usual if self._plain and not headers else self._fields(caller, usual, headers)
-        tags = () if kind.cache is None else _tagged(kind, self.name, caller)
+        tags = () if kind.cache is None else _tagged(kind.cache, self.name, caller)
         asking = Asking(method, target, fields, body, False, kind.shape, False, absent is not NOTHING, tags)
         key, keyed = (kind.key_of(asking), asking) if kind.keyed else (b"", None)
         # The identity is empty: the key holds every field that is sent. By position: names take a third longer.
@@ -140,6 +141,8 @@ class ServiceClient:
     async def _raw(self, caller: Caller, operation: str, asking: Asking) -> ServiceReply:
         """Make a call whose answer counts whatever its status."""
         safe = asking.method in _SAFE
+        if safe and not asking.streamed and self.cache is not None:
+            asking = replace(asking, tags=_tagged(self.cache, self.name, caller))
         asked = caller.running.remote(self).call(operation, asking, safe)
         try:
             return await (asked if safe else noted(caller, asked))
@@ -215,11 +218,11 @@ def _read(reply: ServiceReply, kind: CallKind, absent: Any) -> Any:  # noqa: ANN
     return reply.read(kind.operation, kind.shape)
 
 
-def _tagged(kind: CallKind, name: str, caller: Caller) -> tuple[str, ...]:
+def _tagged(cache: Cache, name: str, caller: Caller) -> tuple[str, ...]:
     """Return the tags under which an answer will be kept; raises `TypeError` for inputs that are not there."""
-    if kind.cache is None or not kind.cache.tags:
+    if not cache.tags:
         return ()
-    tags = kind.cache.tagged(caller.inputs, f"{caller.rules.where}: service {name!r}")
+    tags = cache.tagged(caller.inputs, f"{caller.rules.where}: service {name!r}")
     for one in tags:
         caller.tag(one)
     return tags

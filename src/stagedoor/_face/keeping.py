@@ -3,7 +3,7 @@
 Kept is an answer 200 with a strong entity tag, a length, no cookies and nothing to vary by, to a request without
 conditions and ranges. While it is fetched, whoever asks for the same waits; if it turns out not to be kept, each goes
 for itself; if fetching fails, that is what all get, and if who began leaves, the next one fetches (K4). What was
-computed before a purge is not kept after it.
+computed before a purge is not kept after it, and nobody who asks after it waits for what began before (G4).
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from stagedoor import _problems as problems
 from stagedoor import _requests as requests
 from stagedoor._cache.codec import HttpCodec
 from stagedoor._cache.entry import Entry
-from stagedoor._cache.kept import EntryFinder, Kept
+from stagedoor._cache.kept import EntryFinder, Kept, purges_of
 from stagedoor._cache.store import Lookup, Store, StoredEntry
 from stagedoor._cache.tags import tag as purge_name
 from stagedoor._call import Env
@@ -53,9 +53,10 @@ class KeptAnswer(HttpResponse):
 class _Flight:
     """What becomes of a fetch, for those who wait for it."""
 
-    __slots__ = ("error", "landed", "trace", "unkept")
+    __slots__ = ("error", "landed", "purges", "trace", "unkept")
 
-    def __init__(self) -> None:
+    def __init__(self, purges: int) -> None:
+        self.purges = purges  # known when it began
         self.landed = asyncio.Event()
         self.unkept = False
         self.error: Exception | None = None
@@ -73,7 +74,8 @@ class Keeping:
         self._observe = env.observe
         self._name = name
         self._codec = HttpCodec()
-        self._flights: dict[bytes, _Flight] = {}
+        self._purges = purges_of(store)
+        self._flights: dict[bytes, _Flight] = {}  # the newest of each key
 
     async def find(self, key: bytes) -> tuple[KeptAnswer | None, Lookup]:
         """Return what is kept under a key, and the look; the answer bears its age."""
@@ -124,7 +126,7 @@ class Keeping:
             return found
         if look is None:
             return await make()
-        flight = self._flights[key] = _Flight()
+        flight = self._flights[key] = _Flight(self._purges.mark.position)
         try:
             stream = await make()
             length = _length_of(stream)
@@ -137,7 +139,8 @@ class Keeping:
             raise
         finally:
             flight.landed.set()
-            del self._flights[key]
+            if self._flights.get(key) is flight:
+                del self._flights[key]
 
     async def _landed(self, key: bytes) -> tuple[HttpResponse | None, Lookup | None]:
         """Wait while others fetch this; return what is kept then, or the look of who goes next, none of who goes alone.
@@ -145,7 +148,7 @@ class Keeping:
         Raises what they raised: nobody tries again on its own (K4). One that left is followed by one of those who wait.
         """
         look: Lookup | None = None
-        while (flight := self._flights.get(key)) is not None or look is None:
+        while (flight := self._under_way(key)) is not None or look is None:
             if flight is not None:
                 await self._wait(flight.landed)
                 if flight.error is not None:
@@ -156,6 +159,11 @@ class Keeping:
             if found is not None:
                 return found, look
         return None, look
+
+    def _under_way(self, key: bytes) -> _Flight | None:
+        """Return who fetches a key, if it began after the last purge."""
+        flight = self._flights.get(key)
+        return None if flight is None or flight.purges != self._purges.mark.position else flight
 
     async def _wait(self, flight: asyncio.Event) -> None:
         """Wait for who fetches the same, no longer than one's own deadline; raises `UpstreamTimeout`."""

@@ -128,9 +128,10 @@ class Passing:
         try:
             response = await self.declared.service.pass_on(caller, self.declared.path, outgoing)
             came.append(response)
+            # Before all else: an answer that nobody promised tells of a write all the same.
+            await self._purge_named(response)
             if self.declared.operation is not None:
                 response = await self._promised(request, self.declared.operation, response)
-            await self._purge_named(response)
             if 400 <= response.status < 500:
                 error = RequestRefused(problems.bad_request())  # nothing was written: the service said no
             return self._handed_on(response, bodiless=request.method == "HEAD")
@@ -142,7 +143,7 @@ class Passing:
             raise
         finally:
             if request.method not in _SAFE:
-                await self._purging.after(request.params, error)
+                await self._purging.after(request.params, error, wrote=caller.wrote)
 
     async def _promised(self, request: Request, operation: Operation, response: HttpResponse) -> HttpResponse:
         """Return an answer that is one the operation promises; what it is not is given up."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
+from math import inf
 from typing import Any, Protocol, TypeAlias
 
 from stagedoor import _context as context
 from stagedoor._cache.store import Store
+from stagedoor._cache.tags import octets
 from stagedoor._call import Call, Env, Policy, Send, Transport
 from stagedoor._deadline import DueTime
 from stagedoor._face.cache import UNNAMED, Cache
@@ -19,14 +21,25 @@ from stagedoor.policies._adaptive import AdaptiveLimit
 from stagedoor.policies._budget import Budget
 from stagedoor.policies._cached import Cached
 from stagedoor.policies._circuit_breaker import CircuitBreaker
+from stagedoor.policies._cost import cost_of
 from stagedoor.policies._retry import Retry
 from stagedoor.policies._single_flight import SingleFlight
 from stagedoor.policies._timeout import Timeout
 
-__all__ = ["AnyPolicy", "Caches", "CallKind", "Promised", "Remote", "default_policies", "promising"]
+__all__ = [
+    "AnyPolicy",
+    "Caches",
+    "CallKind",
+    "Promised",
+    "Remote",
+    "default_policies",
+    "promising",
+    "renewal_of",
+]
 
 AnyPolicy: TypeAlias = Policy[Any, Any]
 Keys: TypeAlias = Callable[[Any], bytes]
+_RENEWAL = 1.0  # seconds
 _SHARE = 0.1  # half of what is allowed at most (A9): an outage meets 1.1 times its load
 
 
@@ -42,10 +55,19 @@ def default_policies(attempt: float, most: int = 100) -> tuple[AnyPolicy, ...]:
 class Caches:
     """What stands before an upstream for each way of keeping its answers, made once for each."""
 
-    def __init__(self, store: Store, inner: Send[Any, Any], codec: Any, env: Env) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        store: Store,
+        inner: Send[Any, Any],
+        codec: Any,  # noqa: ANN401 - of whatever is kept
+        env: Env,
+        *,
+        renewal: float,
+    ) -> None:
         self._store = store
         self._inner = inner
         self._codec = codec
+        self._renewal = renewal
         self._env = env
         self.made: dict[Cache, Any] = {}
 
@@ -53,7 +75,9 @@ class Caches:
         """Return the send that keeps answers as this cache says."""
         made = self.made.get(cache)
         if made is None:
-            made = self.made[cache] = cached(cache, self._store, self._codec).wrap(self._inner, self._env)
+            options: dict[str, Any] = {"storable": _shareable, "refresh_deadline": self._renewal}
+            policy = cached(cache, self._store, self._codec, **options)
+            made = self.made[cache] = policy.wrap(self._inner, self._env)
         found: Send[Any, Any] = made
         return found
 
@@ -80,6 +104,15 @@ def cached(cache: Cache, store: Store, codec: Any, **options: Any) -> Cached[Any
         tags=lambda value: value.tags,
         **options,
     )
+
+
+def renewal_of(policies: Sequence[object]) -> float:
+    """Return the seconds that a renewal behind an answer has: as many as its policies give a call, and one at least.
+
+    Cut off sooner, an upstream that is slow would be asked again and again, and nothing ever be renewed.
+    """
+    worst = cost_of(policies).worst
+    return max(_RENEWAL, worst) if worst < inf else _RENEWAL
 
 
 class Promised(Protocol):
@@ -162,12 +195,14 @@ class Remote:
         self._limiter = self.upstream.limiter
         self._cache = cache
         self._send = self.upstream.layers[0]
-        self._alone = self.upstream.layers[1 if coalesce else 0]  # a stream belongs to one reader
-        self._caches = Caches(store, self._send, ReplyCodec(), env)
+        # A stream belongs to one reader, and a write to who made it: another may have come between equal ones.
+        self._alone = self.upstream.layers[1 if coalesce else 0]
+        self._caches = Caches(store, self._send, ReplyCodec(), env, renewal=renewal_of(policies))
         self._joins = coalesce
         self._key_of = key_of = transport.key_of
         self._idempotent = transport.idempotent
-        self._kept_key_of = lambda asking: digest(key_of(asking))
+        self._raw_key_of: Keys = lambda asking: key_of(asking) + _use_in_key(asking)
+        self._kept_key_of: Keys = lambda asking: digest(key_of(asking) + _use_in_key(asking))
         # A path that is no template but made for each call must not let the table grow without end.
         self.kind = lru_cache(maxsize=1_024)(self._kind)
 
@@ -183,26 +218,27 @@ class Remote:
         if kept is not None and kept.key is not None:
             raise TypeError(f"{self.name}: {UNNAMED}")
         idempotent = safe or self._idempotent(Asking(method=method, target=b"/"))
+        send = self._send if safe else self._alone
         return CallKind(
             f"{self.name}.{method} {path}",
             form,
-            self._send if kept is None else self._caches.of(kept),
+            send if kept is None else self._caches.of(kept),
             cache=kept,
             idempotent=idempotent,
             key_of=self._key_of if kept is None else self._kept_key_of,
-            keyed=kept is not None or (self._joins and idempotent),
+            keyed=kept is not None or (self._joins and safe),
         )
 
     def call(self, operation: str, asking: Asking, safe: bool) -> Awaitable[ServiceReply]:
         """Ask for an answer as it comes, through the cache if there is one; awaiting it raises `UpstreamError`."""
         asked = context.current()
-        send, joins, key_of = self._send, self._joins, self._key_of
-        if asking.streamed:
+        send, joins, key_of = self._send, self._joins, self._raw_key_of
+        if asking.streamed or not safe:
             send, joins = self._alone, False
-        elif self._cache is not None and safe:
+        elif self._cache is not None:
             send, joins, key_of = self._caches.of(self._cache), True, self._kept_key_of
         idempotent, key, keyed = safe or self._idempotent(asking), b"", None
-        if joins and idempotent:
+        if joins:
             key, keyed = key_of(asking), asking
         return send(
             Call(operation, asking, key, "", asked.deadline, idempotent, asked.attempt, key_of, keyed)
@@ -235,5 +271,15 @@ class Remote:
         return f"<Remote {self.name}>"
 
 
+def _use_in_key(asking: Asking) -> bytes:
+    """Return what tells an answer from the same one that is used in another way.
+
+    A purge by tags of one's own must reach it (G4), and these may name inputs of the route, of which nothing is sent.
+    Who takes it as it comes sees its fields, and of these some are nobody else's (K5).
+    """
+    tags = b"".join([b"#%d:%b" % (len(name), name) for name in map(octets, asking.tags)])
+    return tags + b"raw" if asking.raw else tags
+
+
 def _shareable(reply: ServiceReply) -> bool:
-    return reply.response.stream is None
+    return reply.response.stream is None and not reply.own

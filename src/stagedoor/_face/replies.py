@@ -64,9 +64,12 @@ class Asking(HttpRequest):
 
 
 class ServiceReply:
-    """An answer, read or not: `value` is for the first who takes it, `UNREAD` after that."""
+    """An answer, read or not: `value` is for the first who takes it, `UNREAD` after that.
 
-    __slots__ = ("response", "shape", "tags", "value")
+    One that is taken as it comes and sets a cookie is its asker's `own`.
+    """
+
+    __slots__ = ("own", "response", "shape", "tags", "value")
 
     def __init__(
         self,
@@ -74,8 +77,10 @@ class ServiceReply:
         shape: Shape[Any] | None = None,
         value: object = UNREAD,
         tags: tuple[str, ...] = (),
+        own: bool = False,
     ) -> None:
         self.response = response
+        self.own = own
         self.shape = shape
         self.value = value
         self.tags = tags
@@ -120,7 +125,8 @@ def reply_of(call: Call[Asking], response: HttpResponse) -> ServiceReply:
     if status >= 300 and not asking.raw:
         raise UpstreamGarbled(call.operation, _redirect(response), response=response)
     if shape is None or (status == 204 and asking.absent):
-        return ServiceReply(response, tags=asking.tags)
+        own = asking.raw and response.header(b"set-cookie") is not None
+        return ServiceReply(response, tags=asking.tags, own=own)
     raise UpstreamGarbled(call.operation, f"answered {status}: {_NOT_WHOLE[status]}", response=response)
 
 

@@ -26,6 +26,7 @@ from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
 from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unlike
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.docstrings import words_of
+from stagedoor._face.exact import exact
 from stagedoor._face.fields_told import SCREEN_FIELDS
 from stagedoor._face.functions import Calling, Made, MadeCodec, asked, through
 from stagedoor._face.guarding import Guarding, claimed_values, identified, validate_guarded, who_of
@@ -186,7 +187,8 @@ class Screen(Generic[M]):
         known = inspect.signature(function)
         codec = MadeCodec(signature_of(function).returns, part.place)
         calling = Calling(name, self._env, safe=True, foreign=False)
-        outer = cached(cache, self._store, codec), SingleFlight(sharing=Made.share, store=self._store)
+        behind = cached(cache, self._store, codec, refresh_deadline=max(_REFRESH, self._deadline))
+        outer = behind, SingleFlight(sharing=Made.share, store=self._store)
         upstream: Upstream[Any, Any] = Upstream(name, calling, *outer, env=self._env, observed=False)
         self._kept_parts.append(upstream)
         who = who_of(layout.vary, layout.guard, ())  # what else it is told of the caller is an argument
@@ -200,10 +202,9 @@ class Screen(Generic[M]):
             tags = cache.tagged(caller.inputs, name) if cache.tags else ()
             for one in tags:
                 caller.tag(one)
-            identity = self.rules.where.encode() + b";" + who(caller)
-            return await through(
-                upstream, f"{name}.value", asked(function, known, given, named, identity, tags)
-            )
+            # A purge by the tags of its own use must reach it: arguments need not tell these apart (G4).
+            said = exact((self.rules.where, who(caller), tags))
+            return await through(upstream, f"{name}.value", asked(function, known, given, named, said, tags))
 
         return kept
 

@@ -64,7 +64,7 @@ class Upstreams:
         Of the caller's fields it sees request id, trace, and those in `forward`; `headers` are sent with every call.
         `Sessions` in `forward` are sent as their access token, on routes that they guard.
         `attempt` is the time-out of one attempt in seconds; unless given, what the screens that use it leave for it.
-        `policies` replace the ordinary ones, outermost first; `cache` keeps answers; `coalesce` joins equal calls.
+        `policies` replace the ordinary ones, outermost first; `cache` keeps answers; `coalesce` joins equal questions.
         `label` is what metrics and health call it, its name unless given. `health` is a path that must be there; unless
         given /health is asked, and a service without one counts as well. At most so many `connections` are open, each
         made within `connect` seconds. `decompress` asks for gzip or deflate and decodes whole answers, bounded: for

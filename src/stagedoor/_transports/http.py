@@ -136,6 +136,7 @@ class HttpTransport:
         return await self._again(call, opening, body)
 
     async def _again(self, call: Call[HttpRequest], opening: bytes, body: bytes) -> HttpResponse:
+        context.current().record.calls += 1  # the one before may have been heard
         connection = await self._pool.acquire(call.deadline.at, fresh=True)
         future = self._start(connection, call, opening, body)
         try:

@@ -199,7 +199,9 @@ def whole_body(
     summary = plan.summary
     if summary is None:
         return value.body + b"}"
-    said = finish(value.summary, verdicts, cached, seconds)
+    # What was made now is kept, and may be for several: who completes it gets a copy.
+    own = value.summary if cached else copy.deepcopy(value.summary)
+    said = finish(own, verdicts, cached, seconds)
     comma = b"" if value.body == b"{" else b","
     return value.body + b'%b"%b":%b}' % (comma, summary.encode(), orjson.dumps(said))
 

@@ -11,7 +11,7 @@ from stagedoor import _context as context
 from stagedoor._cache.codec import Codec
 from stagedoor._cache.entry import Entry
 from stagedoor._cache.freshness import Fresh, FreshnessRule, Miss, Stale, judge
-from stagedoor._cache.kept import EntryFinder, Kept
+from stagedoor._cache.kept import EntryFinder, Kept, purges_of
 from stagedoor._cache.store import Lookup, Store, StoredEntry, Tier
 from stagedoor._cache.tags import TagVersion, key_name, octets, tag
 from stagedoor._call import Call, Env, Send
@@ -34,7 +34,8 @@ Found: TypeAlias = tuple[R, Fresh | Stale]
 Fetched: TypeAlias = tuple[
     R, bytes, TagVersion, float
 ]  # with its key, the purges known and the moment asking began
-Agreed: TypeAlias = tuple[R, float | None]  # with the seconds it will be kept
+# With the seconds it will be kept, and the bytes of another's that stands in its place.
+Agreed: TypeAlias = tuple[R, float | None, bytes | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +126,7 @@ class CachedSend(Generic[P, R]):
         self._policy = policy
         self._store = policy.store
         self._finding = policy.store if isinstance(policy.store, EntryFinder) else None
+        self._purges = purges_of(policy.store)
         self._rule = FreshnessRule(
             lifetime=policy.lifetime,
             stale_while_revalidate=policy.stale_while_revalidate,
@@ -198,16 +200,23 @@ class CachedSend(Generic[P, R]):
         except UpstreamError as error:
             if ends(error):
                 self._end(key)
-            elif not fetching.ended:
+            elif self._stands(look, fetching):
                 self._use(call, look.tier, stale)
                 return spare
             self._observe(CacheLookup(call.operation, look.tier, "miss"))
             raise
-        if self._policy.stale_before_partial and not _whole(fetched[0]) and not fetching.ended:
+        if self._policy.stale_before_partial and not _whole(fetched[0]) and self._stands(look, fetching):
             self._use(call, look.tier, stale)
             return spare
         self._observe(CacheLookup(call.operation, look.tier, "miss"))
         return await self._take(fetched)
+
+    def _stands(self, look: Lookup, fetching: _Fetching) -> bool:
+        """Tell whether an old value may still stand in: neither a refusal nor a purge has ended it meanwhile."""
+        held = look.held
+        if held is None or fetching.ended:
+            return False
+        return not self._purges.reached(held.entry.key, held.entry.names, held.position)
 
     def _joined(self, key: bytes, mark: TagVersion) -> _Fetching:
         fetching = self._fetching.get(key)
@@ -246,7 +255,10 @@ class CachedSend(Generic[P, R]):
             self._agreements.add(task)
             last = self._agreeing[fetched[1]] = (fetched, task)
             task.add_done_callback(partial(self._agreed, fetched[1]))
-        value, ttl = await asyncio.shield(last[1])  # it is for all who shared the flight
+        value, ttl, body = await asyncio.shield(last[1])  # it is for all who shared the flight
+        if body is not None:
+            # Each reads it for itself: the first could change its own before the next has come.
+            value = self._policy.codec.decode(body)
         record = context.current().record
         record.lookup, record.stored, record.ttl, record.kept = "miss", ttl is not None, ttl, None
         return value
@@ -255,13 +267,13 @@ class CachedSend(Generic[P, R]):
         entry = self._entry(value, key, began)
         held = None if entry is None else await self._store.settle(entry, mark, self._young)
         if entry is None or held is None:
-            return value, None
+            return value, None, None
         if held.entry is not entry:
             found = self._read(held)
             if found is not None and isinstance(found[1], Fresh):
-                return found[0], found[1].left
+                return value, found[1].left, held.entry.body
             self._store.set(entry, mark)  # what is there cannot be used
-        return value, max(0.0, self._policy.lifetime - entry.age)
+        return value, max(0.0, self._policy.lifetime - entry.age), None
 
     def _agreed(self, key: bytes, task: asyncio.Task[Agreed[R]]) -> None:
         self._agreements.discard(task)

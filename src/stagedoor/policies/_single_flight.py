@@ -5,7 +5,9 @@ Whoever asks the same under the same identity meanwhile joins it. All get the on
 nobody tries again on its own (K4). Each waits no longer than its own deadline. A caller that leaves, the first
 included, changes nothing for the others; when the last one has left, the flight is cancelled in the same tick (D6).
 
-A flight keeps the route's own deadline, also where its first caller asked for a sooner one (D5).
+A flight keeps the route's own deadline, also where its first caller asked for a sooner one (D5). Where the time of its
+first caller was over, as that of a part with a limit, or of a request that had spent most of it, the first of those who
+have as much again goes on with a flight for them all: an upstream that hangs is not asked again.
 
 With a store, no flight is joined that began before a purge: what it brings may be what was called out, and who asks
 now would keep what is made of it as if it were true (G4). Nobody knows before the answer is there whether a purge
@@ -35,6 +37,7 @@ __all__ = ["SingleFlight", "SingleFlightSend"]
 P = TypeVar("P")
 R = TypeVar("R")
 Key: TypeAlias = tuple[str, str, bytes]
+_EARLY = 0.002  # seconds: a loop may wake so much before a deadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +67,12 @@ class SingleFlight:
 
 
 class _Flight(Generic[R]):
-    __slots__ = ("error", "landed", "purges", "task", "trace", "value", "waiting")
+    __slots__ = ("began", "end", "error", "landed", "purges", "task", "trace", "value", "waiting")
 
-    def __init__(self, purges: int) -> None:
+    def __init__(self, purges: int, began: float, end: float) -> None:
         self.purges = purges  # known when it began
+        self.began = began
+        self.end = end  # its deadline
         self.waiting: dict[asyncio.Future[bool], None] = {}  # in order: one seed, one outcome
         self.task: asyncio.Task[None]
         self.landed = False
@@ -105,14 +110,30 @@ class SingleFlightSend(Generic[P, R]):
                 self._rule.gate(call)
             if flight is not None:
                 self._overtaken[flight] = key
-            flight = self._flights[key] = _Flight(purges)
+            route = context.current().route_deadline
+            until_then = call.deadline if route is None else route
+            flight = self._flights[key] = _Flight(purges, self._env.clock.now(), until_then.at)
             flight.task = asyncio.get_running_loop().create_task(self._fly(key, flight, call))
             return await self._wait(key, flight, call)
         self._env.observe(CallJoined(call.operation))
         context.current().record.joined = True
-        value = await self._wait(key, flight, call)
+        try:
+            value = await self._wait(key, flight, call)
+        except UpstreamTimeout:
+            if not self._was_short(flight, call):
+                raise
+            return await self(call)
         shareable = self._rule.shareable
         return value if shareable is None or shareable(value) else await self._send(call)
+
+    def _was_short(self, flight: _Flight[R], call: Call[P]) -> bool:
+        """Tell whether a flight has ended for its own deadline, and who joined has as much time again."""
+        now = self._env.clock.now()
+        return (
+            flight.landed
+            and flight.end <= now + _EARLY
+            and call.deadline.at - now >= flight.end - flight.began
+        )
 
     async def _fly(self, key: Key, flight: _Flight[R], call: Call[P]) -> None:
         asked = context.current()

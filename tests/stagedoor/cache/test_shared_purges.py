@@ -7,7 +7,7 @@ import pytest
 
 from stagedoor._cache.entry import Entry
 from stagedoor._cache.server import Invalidations
-from stagedoor._cache.tags import ALL, tag
+from stagedoor._cache.tags import ALL, key_name, tag
 from stagedoor.testing import ManualClock, settle
 from stagedoor.testing.stores import FakeServer
 from tests.stagedoor.cache.processes import FILMS, Process, beside, started
@@ -126,6 +126,28 @@ async def test_k3_a_purge_during_an_outage_is_told_afterwards() -> None:
     assert await other.get() is None
     await process.store.aclose()
     await other.store.aclose()
+
+
+@pytest.mark.parametrize("name", [FILMS[0], key_name(b"k"), ALL])
+async def test_g4_a_purge_while_the_server_is_told_of_others_is_not_forgotten(name: bytes) -> None:
+    """G4: the server came back in use, and for a quarter of a second gave out what it had not been told of."""
+    process = await started()
+    await process.keep(names=FILMS)
+    process.server.fail()
+    await process.store.purge([tag("others")])
+    process.server.heal()
+    process.server.lag(0.010)
+    await process.clock.advance(0.250 + 0.015)
+    asked = process.server.asked[-1]
+    await process.store.purge([name])
+    await process.clock.advance(0.006)
+    reading = asyncio.ensure_future(process.get())
+    await process.clock.advance(0.010)
+
+    assert (asked, process.store.up) == ("purge", True)
+    assert await reading is None
+    process.server.heal()
+    await process.store.aclose()
 
 
 async def test_k3_a_purge_that_is_cancelled_is_told_nevertheless() -> None:

@@ -15,6 +15,10 @@ class Thing(BaseModel):
     name: str
 
 
+class Price(BaseModel):
+    price: int
+
+
 class Page(BaseModel):
     thing: Thing
 
@@ -392,3 +396,39 @@ async def test_a_problem_ends_what_a_part_kept() -> None:
             await stage.advance(11)
 
         assert statuses == [200, 200, 404, 503]
+
+
+@pytest.mark.parametrize("path", ["/call", "/source", "/part"])
+async def test_k7_what_is_slow_is_renewed_behind_the_answer_too(path: str) -> None:
+    """K7: a renewal had one second, however long a call may take, so that a slow one was asked in vain each time."""
+    app = Gateway("shop", deadline=5.0)
+    prices = app.service("prices", attempt=4)
+    kept = Cache(max_age=60, renew_after=50)
+    page = app.aggregate("/part", Price)
+
+    @app.get("/call")
+    async def call() -> int:
+        return await prices.get(int, "/", cache=kept)
+
+    @app.source(safe=True, attempt=4, cache=kept)
+    async def told() -> int:
+        return await prices.get(int, "/")
+
+    @app.get("/source")
+    async def sourced() -> int:
+        return await told()
+
+    @page.part(cache=kept)
+    async def price() -> int:
+        return await prices.get(int, "/")
+
+    async with Stage(app) as stage:
+        for number in range(3):
+            stage[prices].after(2).says(number)
+        bodies = []
+        for seconds in (0, 55, 3):
+            await stage.advance(seconds)
+            bodies.append((await stage.get(path)).body)
+
+        assert [one[-2:].strip(b":}") for one in bodies] == [b"0", b"0", b"1"]
+        assert len(stage[prices].asked) == 2

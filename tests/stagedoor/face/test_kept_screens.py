@@ -259,3 +259,31 @@ async def test_answers_have_the_names_of_the_document(kind: Any) -> None:
         shown = document["components"]["schemas"][kind.__name__]
         assert set(said) == set(shown["properties"])
         assert set(said) >= set(shown["required"])
+
+
+async def test_k5_what_completes_a_summary_changes_that_of_no_other_answer() -> None:
+    """K5: answers that share one run share its summary; what one took out of it was missing in the next, a 500."""
+    app = Gateway("test", deadline=1.0)
+    users = app.service("users")
+    screen = app.aggregate("/screens/{number}", Screen, cache=Cache(max_age=30))
+
+    @screen.part
+    async def name(number: int) -> str:
+        return await users.get(str, "/users/{}", number)
+
+    @screen.summary
+    def told(name: str) -> dict[str, Any]:
+        return {"of": name, "own": 1}
+
+    @screen.delivered
+    def completed(told: dict[str, Any], delivery: Delivery) -> dict[str, Any]:
+        return {"own": told.pop("own"), **told}
+
+    async with Stage(app) as stage:
+        stage[users].after(0.1).says("ann")
+        client = Client(stage.running)
+        both = [asyncio.ensure_future(client.ask("/screens/1")) for _ in range(2)]
+        await stage.advance(0.2)
+        answers = [await both[0], await both[1], await client.ask("/screens/1")]
+
+    assert [one.body for one in answers] == [b'{"name":"ann","orders":[],"told":{"own":1,"of":"ann"}}'] * 3

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stagedoor import Cookie, Gateway
+from stagedoor import Cookie, Gateway, Operation
 from stagedoor._cache.entry import Entry
 from stagedoor._cache.tags import tag
 from stagedoor._call import Call, Env
@@ -508,6 +508,22 @@ async def test_hc10_tags_that_a_service_names_in_several_lines_are_dropped_all(e
         kept = [name for name in ("a", "b", "c", "d") if store.find(name.encode()) is not None]
 
     assert (said.status, said.header(b"removed"), kept) == (200, None, ["d"])
+
+
+async def test_hc10_tags_that_an_answer_names_are_dropped_whatever_else_is_wrong_with_it(env: Env) -> None:
+    """The write was done, and only its answer was none that was promised: what it named stayed kept."""
+    operation = Operation(summary="Remove a thing", status=204)
+    service = Files(HttpResponse(status=200, headers=((b"removed", b"thing:a"),)))
+    app = Gateway("shop")
+    app.proxy(
+        "/things", app.service("things"), methods={"DELETE"}, purge_field="Removed", operation=operation
+    )
+    async with app.build(env, transports={"things": service}) as running:
+        store = running.stores.near
+        store.set(Entry(b"a", b"", 60.0, "raw", (tag("thing:a"),)), store.purges.mark)
+        said = await Client(running).ask("/things", method="DELETE")
+
+    assert (said.status, store.find(b"a")) == (502, None)
 
 
 async def test_a_401_carries_every_challenge_of_its_service(env: Env) -> None:

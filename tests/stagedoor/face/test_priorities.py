@@ -212,3 +212,30 @@ async def test_a_service_is_given_what_it_answers_in_time_up_to_its_connections(
     assert (limit.attempt, limit.most) == (0.1, 7)
     assert b'upstream_concurrency_limit{service_name="some"} 7.0' in metrics
     assert b"requests_concurrency_limit 10000.0" in metrics
+
+
+async def test_o6_what_is_made_to_be_kept_has_the_priority_of_its_route() -> None:
+    """O6: a kept handler, a screen within another and a source asked their services as if they were a detail."""
+    app = Gateway("test", deadline=0.2)
+    inner = app.aggregate("", Thing)
+    seen: list[str] = []
+
+    @app.source(safe=True)
+    async def told() -> str:
+        seen.append(context.current().priority)
+        return "a"
+
+    @inner.part
+    async def name() -> str:
+        seen.append(context.current().priority)
+        return await told()
+
+    @app.get("/kept", cache=Cache(max_age=60), priority="search")
+    async def kept() -> str:
+        seen.append(context.current().priority)
+        return (await inner.run()).value.name
+
+    async with Stage(app) as stage:
+        await stage.get("/kept")
+
+    assert seen == ["search"] * 3

@@ -90,6 +90,57 @@ async def test_a_write_of_unknown_outcome_purges(path: str) -> None:
             assert not await kept_after(stage, app, stage.put(path))
 
 
+@pytest.mark.parametrize("path", ["/things/a%3Ab", "/raw/a%3Ab"])
+@pytest.mark.parametrize("refusal", [404, 409, 412])
+async def test_hc10_a_write_whose_repetition_is_refused_purges(path: str, refusal: int) -> None:
+    """The first attempt was done and its answer lost, and for that the second was refused: the old page stayed."""
+    app = shop()
+    async with Stage(app) as stage:
+        stage[app.services[1]].fails(503).fails(refusal)
+
+        assert not await kept_after(stage, app, stage.put(path))
+        assert len(stage[app.services[1]].asked) == 2
+
+
+async def test_hc10_a_write_that_a_closed_connection_repeats_purges() -> None:
+    """The service had done it when it closed the connection; sent again by itself, the write was refused."""
+    asked: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readline():
+            while await reader.readline() not in {b"\r\n", b""}:
+                pass
+            asked.append(head.partition(b" ")[0])
+            if asked == [b"GET", b"DELETE"]:
+                break  # done, and never told
+            status = b"200 OK" if asked[-1] == b"GET" else b"404 Not Found"
+            body = b'{"name":"a"}'
+            writer.write(b"HTTP/1.1 %b\r\ncontent-type: application/json\r\n" % status)
+            writer.write(b"content-length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    app = Gateway("shop", deadline=5.0)
+    things = app.service("things", f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+    @app.get("/things/{name}", cache=Cache(max_age=600, tags=["thing:{name}"]))
+    async def thing(name: str) -> Thing:
+        return await things.get(Thing, "/{}", name)
+
+    @app.delete("/things/{name}", purges=["thing:{name}"])
+    async def delete(name: str) -> None:
+        await things.delete(None, "/{}", name)
+
+    async with server, app.build() as running:
+        client = Client(running)
+        await client.ask("/things/a")
+        refused = await client.ask("/things/a", method="DELETE")
+        again = await client.ask("/things/a")
+
+    assert (refused.status, asked) == (404, [b"GET", b"DELETE", b"DELETE", b"GET"])
+    assert b"fwd=miss" in (again.header(b"cache-status") or b"")
+
+
 async def test_a_read_through_a_passage_purges_nothing() -> None:
     """HC10: safe methods invalidate nothing."""
     app = shop()

@@ -137,6 +137,51 @@ async def test_joining_can_be_left_out() -> None:
         assert (len(stage[plain].asked), len(stage[items].asked)) == (2, 5)
 
 
+@pytest.mark.parametrize("raw", [False, True])
+async def test_k5_writes_are_never_joined(raw: bool) -> None:
+    """Another may come between two equal ones: the second was told it was done, and what stood was the other's."""
+
+    async def put(sku: str) -> None:
+        if raw:
+            await items.request("PUT", "/x", body=sku.encode())
+        else:
+            await items.put(None, "/x", json={"sku": sku})
+
+    async with Stage(app) as stage, stage.running.request():
+        stage[items].after(0.1).says(status=204).after(0.01).says(status=204)
+        first = asyncio.ensure_future(put("a"))
+        await stage.advance(0.02)
+        await stage.run(put("b"))
+        await stage.run(asyncio.gather(put("a"), first))
+
+        assert [b"a" in one.body for one in stage[items].asked] == [True, False, True]
+
+
+@pytest.mark.parametrize("cache", [None, Cache(max_age=60)])
+async def test_k5_an_answer_that_sets_a_cookie_is_given_to_nobody_else(cache: Cache | None) -> None:
+    """K5: a service gave each visitor a session, and who asked in the same moment, or later, was given the first's."""
+    app = Gateway("shop", deadline=1.0)
+    visits = app.service("visits", cache=cache)
+
+    @app.get("/visit")
+    async def visit() -> int:
+        return await visits.get(int, "/")
+
+    async with Stage(app) as stage, stage.running.request():
+        script = stage[visits]
+        for number in range(4):
+            script.after(0.1).says(1, headers={"set-cookie": f"sid={number}"})
+        asked = (visits.request("GET", "/", headers={"accept": "application/json"}) for _ in range(2))
+        typed = [asyncio.ensure_future(visits.get(int, "/")) for _ in range(2)]
+        both = await stage.run(asyncio.gather(*asked))
+        later = await stage.run(visits.request("GET", "/", headers={"accept": "application/json"}))
+        for one in typed:
+            await one
+
+        assert len({one.headers["set-cookie"] for one in (*both, later)}) == 3
+        assert len(script.asked) == 4  # values have no fields: those are joined
+
+
 async def test_only_what_may_be_repeated_is_repeated() -> None:
     """R1: a POST once, unless it is a question."""
     async with Stage(app) as stage, stage.running.request():

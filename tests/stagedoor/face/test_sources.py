@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from stagedoor import Cache, Gateway, NotFound, Problem
+from stagedoor import Cache, Cookie, Gateway, NotFound, Problem
 from stagedoor._events import AttemptEnded
 from stagedoor.errors import CircuitOpen, ConfigError, UpstreamTimeout, UpstreamUnavailable
-from stagedoor.testing import Stage
+from stagedoor.testing import Client, Stage
 
 
 class Entry(BaseModel):
@@ -233,3 +233,87 @@ async def test_a_source_needs_no_parentheses() -> None:
 
     async with Stage(app) as stage, stage.running.request():
         assert await stage.run(ledger()) == 7
+
+
+class Me(BaseModel):
+    me: str
+
+
+def personal(cache: Cache | None) -> Gateway:
+    """Declare a screen over a source that asks a service who is asking."""
+    app = Gateway("shop", deadline=1.0)
+    accounts = app.service("accounts", forward={"authorization", Cookie("sid")}, policies=[])
+    page = app.aggregate("/me", Me, vary={"authorization", Cookie("sid"), "x-other"})
+
+    @app.source(safe=True, cache=cache)
+    async def name() -> str:
+        return await accounts.get(str, "/me")
+
+    @app.source(safe=True, cache=cache)
+    async def around() -> str:
+        return await name()
+
+    @app.source(safe=True)
+    async def unseen() -> str:
+        return await app.services[0].get(str, "/me")
+
+    @page.part
+    async def me() -> str:
+        return await around()
+
+    @app.get("/unseen", vary={"authorization", Cookie("sid")})
+    async def handled() -> str:
+        return await unseen()
+
+    return app
+
+
+@pytest.mark.parametrize("cache", [None, Cache(max_age=60)], ids=["joined", "kept"])
+async def test_t4_what_a_source_is_told_of_one_caller_is_told_to_no_other(cache: Cache | None) -> None:
+    """T4: its key was its arguments alone, and a service that sees who asks answered the second with the first's."""
+    app = personal(cache)
+    async with Stage(app) as stage:
+        stage[app.services[0]].after(0.1).says("ann").after(0.1).says("bob").says("eve")
+        client = Client(stage.running)
+        asking = [
+            asyncio.ensure_future(client.ask("/me", headers=((name, value), (b"x-other", value))))
+            for name, value in ((b"authorization", b"a"), (b"authorization", b"b"), (b"cookie", b"sid=a"))
+        ]
+        await stage.advance(0.5)
+        bodies = [(await one).body for one in asking]
+        again = await stage.get("/me", authorization="b")
+
+        assert bodies == [b'{"me":"ann"}', b'{"me":"bob"}', b'{"me":"eve"}']
+        assert (again.body == bodies[1]) == (cache is not None)
+
+
+async def test_t4_a_source_shows_no_service_more_of_a_caller_than_its_code_does() -> None:
+    """T4: what is found by a name that is made at run time is in no key, so it is refused what it would see."""
+    app = personal(None)
+    async with Stage(app) as stage:
+        stage[app.services[0]].says("ann")
+        with pytest.raises(ConfigError, match="source 'unseen': the service 'accounts' forwards"):
+            await stage.get("/unseen", authorization="a")
+
+        assert not stage[app.services[0]].asked
+
+
+async def test_t4_an_answer_varies_by_what_its_sources_show() -> None:
+    """T4: a route that does not is refused, as where it asked the service itself."""
+    app = Gateway("shop", deadline=1.0)
+    accounts = app.service("accounts", forward={"authorization"})
+
+    @app.source(safe=True)
+    async def name() -> str:
+        return await accounts.get(str, "/me")
+
+    @app.get("/me")
+    async def me() -> str:
+        return await name()
+
+    async with Stage(app) as stage:
+        stage[accounts].says("ann")
+        with pytest.raises(ConfigError, match="say vary="):
+            await stage.get("/me", authorization="a")
+
+        assert not stage[accounts].asked

@@ -13,10 +13,7 @@ from stagedoor._cache.entry import Entry
 from stagedoor._cache.tags import ALL, key_name, tag
 from stagedoor._call import Call
 from stagedoor._value import MaybePartial
-from stagedoor.errors import (
-    ConfigError,
-    UpstreamRejected,
-)
+from stagedoor.errors import ConfigError, UpstreamRejected, UpstreamTimeout
 from stagedoor.policies._cached import Cached, full_key, readable_key
 from stagedoor.testing import settle
 from tests.stagedoor.policies.kept import Stage, asked, call
@@ -234,3 +231,30 @@ async def test_an_answer_that_ended_goes_before_nothing() -> None:
     with pytest.raises(UpstreamRejected):
         await refused
     assert await partial == b"partial"
+
+
+@pytest.mark.parametrize(
+    "answer", [UpstreamTimeout("users.get"), Partial(b"partial")], ids=["error", "partial"]
+)
+async def test_g4_what_a_purge_calls_out_meanwhile_stands_in_for_nothing(answer: Any) -> None:
+    """G4: it was found before the purge, and was to be used only after it, when a new one could not be had."""
+    stage = Stage(answers=[b"whole"])
+    policy: Cached[str, bytes] = Cached(
+        store=stage.store,
+        codec=RawCodec(),
+        lifetime=10.0,
+        stale_if_error=20.0,
+        stale_before_partial=True,
+        tags=("users",),
+    )
+    cached = policy.wrap(stage.upstream, stage.env)
+    await cached(call())
+    await stage.clock.advance(15.0)
+    stage.gate, stage.answers = asyncio.Event(), [answer]
+    asking = asyncio.ensure_future(cached(call()))
+    await settle()
+    await stage.store.purge([tag("users")])
+    stage.gate.set()
+
+    said = (await asyncio.gather(asking, return_exceptions=True))[0]
+    assert said is answer

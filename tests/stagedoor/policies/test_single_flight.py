@@ -214,6 +214,39 @@ async def test_d5_a_flight_keeps_the_routes_deadline(env: Env, clock: ManualCloc
     assert (inside[0].deadline, inside[0].route_deadline) == (DueTime(1000.18), None)
 
 
+@pytest.mark.parametrize(
+    ("later", "calls"), [(1000.05, 1), (1000.29, 1), (1000.8, 2)], ids=["as short", "a little", "much"]
+)
+async def test_d5_whose_time_is_not_over_goes_on_without_who_began(
+    env: Env, clock: ManualClock, later: float, calls: int
+) -> None:
+    """D5: a part with little time left began a call, and who joined it with much was refused with it."""
+    script = ScriptedTransport[int, str](clock).hangs().after(0.2, "Ann")
+
+    async def within(call: Call[int]) -> str:
+        with TimeoutScope(clock, call.deadline):
+            return await script.send(call)
+
+    async def keeping(call: Call[int]) -> str:
+        try:
+            return await within(call)
+        except TimeoutError as error:
+            raise UpstreamTimeout(call.operation) from error
+
+    send = SingleFlight().wrap(keeping, env)
+    deadlines = [1000.2, *([later] * 3)]
+    short, *others = await together(send, [call_of(1, deadline=DueTime(at)) for at in deadlines])
+    await clock.advance(0.2)
+    await clock.advance(0.7)
+
+    assert isinstance(short.exception(), UpstreamTimeout)
+    assert [one.result() if one.exception() is None else "late" for one in others] == [
+        "Ann" if calls == 2 else "late"
+    ] * 3
+    assert len(script.calls) == calls
+    assert dict(send.counts()) == AT_REST
+
+
 @pytest.mark.parametrize(("route_deadline", "message"), [(None, (LATE,)), (DueTime(1009.0), ())])
 async def test_d5_the_flight_learns_why_its_last_waiter_left(
     env: Env, clock: ManualClock, route_deadline: DueTime | None, message: tuple[str, ...]
