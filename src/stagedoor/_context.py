@@ -22,7 +22,6 @@ __all__ = [
     "enter",
     "forwarded",
     "leave",
-    "note_stale",
     "note_wait",
     "under_parent",
 ]
@@ -128,13 +127,6 @@ def note_wait(seconds: float) -> None:
     asked = current()
     if asked is not _OUTSIDE:
         asked.record.waited += seconds
-
-
-def note_stale(seconds: float | None) -> None:
-    """Note in the current request's record that something was used so many seconds past its lifetime, if it was."""
-    asked = current()
-    if seconds is not None and asked is not _OUTSIDE:
-        asked.record.stale = max(asked.record.stale or 0.0, seconds)
 
 
 def enter(context: RequestContext) -> Token[RequestContext]:
