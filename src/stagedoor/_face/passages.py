@@ -4,10 +4,12 @@ Path and query go on byte for byte (H5); connection-level fields end here (H1), 
 `forward` names them. The answer is the service's own, whatever its status.
 """
 
+import asyncio
 import string
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from collections.abc import Set as AbstractSet
-from typing import Final, cast
+from contextlib import suppress
+from typing import Any, Final, cast
 from urllib.parse import unquote_to_bytes
 
 from stagedoor import _context as context
@@ -95,6 +97,7 @@ class Passing:
         self.names = route_names(declared.path, str(declared.place))
         self._to = _target_of(declared, self.names)
         self._purging = Purging(declared.purges, self.names, store, str(declared.place))
+        self._under_way: set[asyncio.Future[Any]] = set()
 
     async def handle(self, request: Request) -> Written:
         """Answer one request."""
@@ -125,11 +128,11 @@ class Passing:
     ) -> Written:
         """Send a request and drop what it has made untrue; `came` is told of the answer."""
         error: BaseException | None = None
+        asking = self._asked(caller, outgoing, came)
+        if self.declared.purge_field and request.method not in _SAFE:
+            asking = self._to_its_end(asking)
         try:
-            response = await self.declared.service.pass_on(caller, self.declared.path, outgoing)
-            came.append(response)
-            # Before all else: an answer that nobody promised tells of a write all the same.
-            await self._purge_named(response)
+            response = await asking
             if self.declared.operation is not None:
                 response = await self._promised(request, self.declared.operation, response)
             if 400 <= response.status < 500:
@@ -144,6 +147,31 @@ class Passing:
         finally:
             if request.method not in _SAFE:
                 await self._purging.after(request.params, error, wrote=caller.wrote)
+
+    async def _asked(self, caller: Caller, outgoing: HttpRequest, came: list[HttpResponse]) -> HttpResponse:
+        """Ask the service, and drop the tags that its answer names."""
+        response = await self.declared.service.pass_on(caller, self.declared.path, outgoing)
+        came.append(response)
+        # Before all else: an answer that nobody promised tells of a write all the same.
+        await self._purge_named(response)
+        return response
+
+    async def _to_its_end(self, asking: Coroutine[Any, Any, HttpResponse]) -> HttpResponse:
+        """Wait for an answer that may name tags; where the client leaves meanwhile, it is heard by nobody else.
+
+        The service may have done it: without its answer what it removed would be shown for as long as it is kept.
+        """
+        task = asyncio.ensure_future(asking)
+        self._hold(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._hold(asyncio.ensure_future(_given_back(task)))
+            raise
+
+    def _hold(self, task: asyncio.Future[Any]) -> None:
+        self._under_way.add(task)  # else nobody would hold it
+        task.add_done_callback(self._under_way.discard)
 
     async def _promised(self, request: Request, operation: Operation, response: HttpResponse) -> HttpResponse:
         """Return an answer that is one the operation promises; what it is not is given up."""
@@ -235,6 +263,14 @@ class Passing:
         ]
         known = self._recognises
         return routes if known is None else [recognising(route, known) for route in routes]
+
+
+async def _given_back(task: asyncio.Future[HttpResponse]) -> None:
+    """Wait for an answer that nobody else waits for, and give its stream back (X1)."""
+    with suppress(Exception, asyncio.CancelledError):
+        response = await task
+        if response.stream is not None:
+            await response.stream.aclose()
 
 
 def _target_of(declared: Passage, names: tuple[str, ...]) -> list[tuple[str, str | None]]:

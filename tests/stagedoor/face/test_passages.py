@@ -13,7 +13,7 @@ from stagedoor._call import Call, Env
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor._transports import keys
 from stagedoor.errors import ConfigError, UpstreamRejected
-from stagedoor.testing import Client, Stage
+from stagedoor.testing import Client, Stage, settle
 
 
 def files(**options: Any) -> Gateway:
@@ -524,6 +524,40 @@ async def test_hc10_tags_that_an_answer_names_are_dropped_whatever_else_is_wrong
         said = await Client(running).ask("/things", method="DELETE")
 
     assert (said.status, store.find(b"a")) == (502, None)
+
+
+class Slow(Files):
+    """A service that has done it, and answers when it may."""
+
+    def __init__(self, response: HttpResponse) -> None:
+        super().__init__(response)
+        self.done = asyncio.Event()
+        self.may_answer = asyncio.Event()
+
+    async def send(self, call: Call[HttpRequest], /) -> HttpResponse:
+        self.done.set()
+        await self.may_answer.wait()
+        return await super().send(call)
+
+
+async def test_hc10_what_a_write_removed_is_dropped_though_its_client_has_left(env: Env) -> None:
+    """A picture was shown for a day after its removal: with its client the answer was gone that names it."""
+    body = Body(b"gone")
+    service = Slow(HttpResponse(status=200, headers=((b"removed", b"thing:a"),), stream=body))
+    app = Gateway("shop")
+    app.proxy("/things", app.service("things"), methods={"DELETE"}, purge_field="Removed")
+    async with app.build(env, transports={"things": service}) as running:
+        store = running.stores.near
+        store.set(Entry(b"a", b"", 60.0, "raw", (tag("thing:a"),)), store.purges.mark)
+        asked = asyncio.create_task(Client(running).ask("/things", method="DELETE"))
+        await service.done.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        service.may_answer.set()
+        await settle()
+
+    assert (store.find(b"a"), body.closed) == (None, 1)
 
 
 async def test_a_401_carries_every_challenge_of_its_service(env: Env) -> None:
