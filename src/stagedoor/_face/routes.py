@@ -278,9 +278,10 @@ class Routes:
         frameworks to another path or method; these pass by the service's `forward`. What a proxy says of its client
         passes from trusted ones. `limit` bounds the body, in bytes; the deadline holds until the head of the answer.
         With an `operation`, of one method, answers are held to what it promises. `purge_field` names a field of the
-        answer that lists tags to drop, and goes no further; a write is heard to its end for it. `priority` as for a screen; `guard` says who may come in.
-        Instead of it, `recognises` lets everybody in. Whom either knows is told to the service by `subject_field`, as
-        a digest that no two subjects share; what a client sends under that name is dropped on every passage.
+        answer that lists tags to drop, and goes no further; writes are heard to their end for it, though their client
+        leaves. `priority` as for a screen; `guard` says who may come in. Instead of it, `recognises` lets everybody
+        in. Whom either knows is told to the service by `subject_field`, as a digest that no two subjects share; what a
+        client sends under that name is dropped on every passage.
         `compress` as for `get`. Raises `ConfigError`.
         """
         place = here()
