@@ -5,7 +5,7 @@ request ─▶ guard: 401, 403 │ who it is ─▶ inputs ─▶ [ kept ] ─�
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -28,7 +28,7 @@ from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused, Route
 from stagedoor.errors import ConfigError, UpstreamUnavailable
 
-__all__ = ["Guarding", "Visitor", "guarded", "private", "token_field", "who_of"]
+__all__ = ["Guarding", "Visitor", "claims_read", "guarded", "private", "token_field", "who_of"]
 
 _SHARED = re.compile(rb"\s*(public|s-maxage\s*=.*|proxy-revalidate)\s*", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD"})
@@ -41,7 +41,7 @@ _TARGETED = frozenset({b"edge-control", b"surrogate-control", b"x-accel-expires"
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Whom a guard let in; `identity` is bytes that no two of them share, nor two grants of one."""
+    """Whom a guard let in; `identity` is bytes that no two of them share, nor one of them with other scopes."""
 
     guard: Guard
     known: Known
@@ -52,7 +52,7 @@ class Visitor:
     def subject(self) -> bytes:
         """Return bytes that no two subjects share; those of one stay the same, whatever is granted."""
         known = self.known
-        return self.identity if not known.grant else _identity(self.guard.name, known.issuer, known.subject)
+        return self.identity if not known.scopes else _identity(self.guard.name, known.issuer, known.subject)
 
 
 class Guarding:
@@ -72,7 +72,8 @@ class Guarding:
         known = await self._authenticator.authenticate(fields, deadline)
         if not self.guard.scopes <= known.scopes:
             raise Denied("scope", "the credentials do not permit this")
-        said = (self.guard.name, known.issuer, known.subject, *([known.grant] if known.grant else ()))
+        # Another guard of this name may ask for other scopes, of a screen that is run within a kept answer.
+        said = (self.guard.name, known.issuer, known.subject, *sorted(known.scopes))
         return Visitor(self.guard, known, self._claims(known), _identity(*said))
 
     def _claims(self, known: Known) -> BaseModel | None:
@@ -176,12 +177,27 @@ async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     return known
 
 
-def validate_guarded(rules: Rules, guard: Guard | None, name: str) -> None:
+def claims_read(claimed: Iterable[Claimed]) -> frozenset[type]:
+    """Return the models of the claims that arguments are, `dict` where one is all of them."""
+    models = (one.guard.claims if one.form == "claims" else dict for one in claimed if one.form != "subject")
+    return frozenset(model for model in models if model is not None)
+
+
+def validate_guarded(rules: Rules, guard: Guard | None, claimed: Iterable[Claimed], name: str) -> None:
     """Raise `ConfigError` where an answer that others may get would be made of one that is somebody's own."""
-    if guard is not None and rules.vary is not None and rules.guard != guard.name:
+    if guard is None or rules.vary is None:
+        return
+    if rules.guard != guard.name:
         raise ConfigError(
             f"{rules.where}: {name!r} is for whom the guard {guard.name!r} lets in, so that one caller could get "
             "another's: let it guard this route too"
+        )
+    unread = claims_read(claimed) - rules.claims
+    if unread and dict not in rules.claims:
+        model = min(one.__name__ for one in unread)
+        raise ConfigError(
+            f"{rules.where}: {name!r} depends on claims, and the answer does not, so that one token could get "
+            f"another's: take them here too, as in claims: Annotated[{model}, {guard.name}]"
         )
 
 

@@ -22,7 +22,7 @@ from stagedoor._face.bodies import is_bodiless, json_body
 from stagedoor._face.caller import Caller, Rules, caller_here, entered
 from stagedoor._face.declared import Handler
 from stagedoor._face.docstrings import words_of
-from stagedoor._face.guarding import claimed_values, who_of
+from stagedoor._face.guarding import claimed_values, claims_read, who_of
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.purging import Purging
 from stagedoor._face.readable import ReadableKey
@@ -102,7 +102,7 @@ class Handling:
         self.safe = declared.method == "GET"
         self._claimed, self.guard = takes.claimed, takes.guard
         name = "" if self.guard is None else self.guard.name
-        self.rules = Rules(self.where, self.vary if self.safe else None, name)
+        self.rules = Rules(self.where, self.vary if self.safe else None, name, claims_read(self._claimed))
         self._who = who_of(self.vary, self.guard, self._claimed)
         private = self.vary.secret or (declared.cache is not None and declared.cache.private)
         self._scope = b"private" if private else b"public"

@@ -28,7 +28,7 @@ from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.docstrings import words_of
 from stagedoor._face.fields_told import SCREEN_FIELDS
 from stagedoor._face.functions import Calling, Made, MadeCodec, asked, through
-from stagedoor._face.guarding import Guarding, claimed_values, identified, validate_guarded, who_of
+from stagedoor._face.guarding import Guarding, claimed_values, claims_read, identified, validate_guarded, who_of
 from stagedoor._face.inputs import Reader, nearest
 from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
@@ -91,8 +91,9 @@ class Screen(Generic[M]):
     ) -> None:
         declared = layout.declared
         self.layout = layout
-        self.rules = Rules(layout.where, layout.vary, "" if layout.guard is None else layout.guard.name)
         self._guarding, self._claimed = guarding, tuple(layout.claimed.values())
+        guard = "" if layout.guard is None else layout.guard.name
+        self.rules = Rules(layout.where, layout.vary, guard, claims_read(self._claimed))
         self._store = store
         self._env = env
         self._refusals = refusals
@@ -304,7 +305,7 @@ class Screen(Generic[M]):
         missing = uncovered(caller.rules, self.layout.vary)
         if missing:
             raise ConfigError(f"{caller.rules.where}: {unlike(self.plan.name, missing)}")
-        validate_guarded(caller.rules, self.layout.guard, self.plan.name)
+        validate_guarded(caller.rules, self.layout.guard, self._claimed, self.plan.name)
         values, started = self._checked(inputs), self._now()
         outer = caller
         caller = await identified(caller, self._guarding)
