@@ -28,7 +28,7 @@ from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused, Route
 from stagedoor.errors import ConfigError, UpstreamUnavailable
 
-__all__ = ["Guarding", "Visitor", "claims_read", "guarded", "private", "token_field", "who_of"]
+__all__ = ["Guarding", "Visitor", "guarded", "private", "rules_of", "token_field", "who_of"]
 
 _SHARED = re.compile(rb"\s*(public|s-maxage\s*=.*|proxy-revalidate)\s*", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD"})
@@ -177,7 +177,12 @@ async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     return known
 
 
-def claims_read(claimed: Iterable[Claimed]) -> frozenset[type]:
+def rules_of(where: str, vary: Picker | None, guard: Guard | None, claimed: Iterable[Claimed]) -> Rules:
+    """Return what an answer allows that has such arguments."""
+    return Rules(where, vary, "" if guard is None else guard.name, _claims_read(claimed))
+
+
+def _claims_read(claimed: Iterable[Claimed]) -> frozenset[type]:
     """Return the models of the claims that arguments are, `dict` where one is all of them."""
     models = (one.guard.claims if one.form == "claims" else dict for one in claimed if one.form != "subject")
     return frozenset(model for model in models if model is not None)
@@ -192,7 +197,7 @@ def validate_guarded(rules: Rules, guard: Guard | None, claimed: Iterable[Claime
             f"{rules.where}: {name!r} is for whom the guard {guard.name!r} lets in, so that one caller could get "
             "another's: let it guard this route too"
         )
-    unread = claims_read(claimed) - rules.claims
+    unread = _claims_read(claimed) - rules.claims
     if unread and dict not in rules.claims:
         model = min(one.__name__ for one in unread)
         raise ConfigError(

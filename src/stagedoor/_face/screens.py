@@ -23,12 +23,12 @@ from stagedoor._call import Call, Env
 from stagedoor._context import Record
 from stagedoor._events import AggregateEnded
 from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
-from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unlike
+from stagedoor._face.caller import NO_INPUTS, Caller, entered, uncovered, unlike
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.docstrings import words_of
 from stagedoor._face.fields_told import SCREEN_FIELDS
 from stagedoor._face.functions import Calling, Made, MadeCodec, asked, through
-from stagedoor._face.guarding import Guarding, claimed_values, claims_read, identified, validate_guarded, who_of
+from stagedoor._face.guarding import Guarding, claimed_values, identified, rules_of, validate_guarded, who_of
 from stagedoor._face.inputs import Reader, nearest
 from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
@@ -92,8 +92,7 @@ class Screen(Generic[M]):
         declared = layout.declared
         self.layout = layout
         self._guarding, self._claimed = guarding, tuple(layout.claimed.values())
-        guard = "" if layout.guard is None else layout.guard.name
-        self.rules = Rules(layout.where, layout.vary, guard, claims_read(self._claimed))
+        self.rules = rules_of(layout.where, layout.vary, layout.guard, self._claimed)
         self._store = store
         self._env = env
         self._refusals = refusals
