@@ -34,6 +34,7 @@ from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.readable import ReadableKey
 from stagedoor._face.remote import Promised, cached, promising
+from stagedoor._face.uses import used_by
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._value import value
@@ -189,7 +190,9 @@ class Screen(Generic[M]):
         outer = cached(cache, self._store, codec), SingleFlight(sharing=Made.share, store=self._store)
         upstream: Upstream[Any, Any] = Upstream(name, calling, *outer, env=self._env, observed=False)
         self._kept_parts.append(upstream)
-        who = who_of(layout.vary, layout.guard, ())  # what else it is told of the caller is an argument
+        # What else it is told of the caller is an argument, unless a screen within is told.
+        claimed = self._claimed if used_by(function, Aggregate) else ()
+        who = who_of(layout.vary, layout.guard, claimed)
 
         @wraps(function)
         async def kept(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the function takes them

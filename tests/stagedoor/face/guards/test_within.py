@@ -32,6 +32,13 @@ class Card(BaseModel):
     plan: str = ""
 
 
+class Desk(BaseModel):
+    """A card, and who has it."""
+
+    shown: str = ""
+    name: str = ""
+
+
 members = Jwt("members", claims=Member)
 treasurers = Jwt("members", scopes={"books"})
 
@@ -50,6 +57,21 @@ async def debts() -> int:
 async def plan(member: Annotated[Member, members]) -> str:
     """Return what a member pays for."""
     return member.plan
+
+
+desk = app.aggregate("/desk", Desk, guard=members)
+
+
+@desk.part(cache=Cache(max_age=60))
+async def shown() -> str:
+    """Return what the card says."""
+    return (await card.run()).value.plan
+
+
+@desk.part
+async def name(member: Annotated[Member, members]) -> str:
+    """Return who it is."""
+    return member.sub
 
 
 @app.get("/debts", guard=members, cache=Cache(max_age=60))
@@ -103,6 +125,17 @@ async def test_t4_a_kept_answer_is_that_of_the_claims_of_the_screen_within() -> 
             ]
 
             assert plans == ["gold", "basic", "gold"]
+
+
+async def test_t4_a_kept_part_is_that_of_the_claims_of_the_screen_that_it_runs() -> None:
+    """T4: the part is not told of them, and what it is made of depends on them."""
+    async with Stage(app, environment=ENVIRONMENT) as stage:
+        plans = [
+            (await stage.get("/desk", **_token(plan=one))).read(Desk).shown
+            for one in ("gold", "basic", "gold")
+        ]
+
+        assert plans == ["gold", "basic", "gold"]
 
 
 async def test_t4_claims_of_a_screen_within_have_to_be_read_by_the_answer_too() -> None:
