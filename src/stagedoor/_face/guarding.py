@@ -3,9 +3,12 @@
 request ─▶ guard: 401, 403 │ who it is ─▶ inputs ─▶ [ kept ] ─▶ ... ─▶ answer that is nobody else's
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -62,6 +65,7 @@ class Guarding:
         self.guard = guard
         self._authenticator = authenticator
         self._realm = realm
+        self._finding: asyncio.Task[None] | None = None
 
     async def visitor(self, fields: Headers, deadline: DueTime, method: str = "GET") -> Visitor:
         """Return who asks; raises `Denied`."""
@@ -88,9 +92,35 @@ class Guarding:
         found = "" if self._authenticator is None else self._authenticator.subject(fields)
         return found and f"{self.guard.name}:{found}"
 
+    def find_out(self, fields: Headers, deadline: DueTime) -> None:
+        """Ask behind who it is whom `subject` cannot name: keys are fetched, and the next request is known.
+
+        One at a time: what is fetched for one serves all.
+        """
+        authenticator, header = self._authenticator, self.guard.header
+        if self._finding is None and authenticator and any(name == header for name, _ in fields):
+            # In a context of its own: it belongs to no request.
+            asking = _found_out(authenticator, fields, deadline)
+            self._finding = asyncio.create_task(asking, context=Context())
+            self._finding.add_done_callback(self._found)
+
+    def _found(self, _: "asyncio.Task[None]") -> None:
+        self._finding = None
+
+    async def aclose(self) -> None:
+        """Ask no more."""
+        if self._finding is not None:
+            self._finding.cancel()
+            await asyncio.gather(self._finding, return_exceptions=True)
+
     def problem(self, denied: Denied) -> problems.ProblemDetails:
         """Return what a client is told."""
         return told(denied, self.guard.scheme, self._realm, self.guard.scopes)
+
+
+async def _found_out(authenticator: Authenticator, fields: Headers, deadline: DueTime) -> None:
+    with suppress(Denied):
+        await authenticator.authenticate(fields, deadline)
 
 
 def _identity(*said: str) -> bytes:
