@@ -26,7 +26,10 @@ _PARAMETER = re.compile(r';?\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"
 _NODE = re.compile(
     r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+)(?::[0-9]{1,5})?|([0-9A-Fa-f:.]+)", re.ASCII
 )
-_MOST_HOPS = 64
+# What stands between two commas outside quotes; a quote that nothing ends goes on to the end.
+_ELEMENT = re.compile(r'(?:\A|,)((?:[^",]++|"(?:[^"\\]++|\\.)*+(?:"|\\?\Z))*+)', re.DOTALL)
+_MOST_HOPS = 64  # read from the right: what a client wrote in front costs nothing
+_LONGEST = 8_192  # octets of `Forwarded`, whose quotes have to be read from the left
 
 
 def trust(networks: Iterable[IPv4Network | IPv6Network]) -> Trust:
@@ -63,13 +66,13 @@ def client_of(peer: str, fields: Headers, trusted: Trust) -> str:
         named.add(_first_stranger(_listed(lines), trusted) or peer)
     lines = [value for name, value in fields if name == b"forwarded"]
     if lines:
-        named.add(_first_stranger(_forwarded(lines), trusted) or peer)
+        named.add(_first_stranger(_forwarded(b",".join(lines)), trusted) or peer)
     return named.pop() if len(named) == 1 else peer
 
 
 def _first_stranger(hops: list[str], trusted: Trust) -> str | None:
     """Return the first address from the right that is not trusted; None if something else comes first."""
-    for hop in reversed(hops[-_MOST_HOPS:]):
+    for hop in reversed(hops):
         address = _address(hop)
         if address is None or not trusted(address):
             return address
@@ -77,29 +80,20 @@ def _first_stranger(hops: list[str], trusted: Trust) -> str | None:
 
 
 def _listed(lines: list[bytes]) -> list[str]:
-    """Return the members of `X-Forwarded-For`, all its lines in order."""
-    return [hop.strip() for hop in b",".join(lines).decode("latin-1").split(",")]
+    """Return the last members of `X-Forwarded-For`, all its lines in order."""
+    hops = b",".join(lines).rsplit(b",", _MOST_HOPS)
+    return [hop.decode("latin-1").strip() for hop in hops[-_MOST_HOPS:]]
 
 
-def _forwarded(lines: list[bytes]) -> list[str]:
-    """Return who each hop was asked by (RFC 7239, 4); "" for a hop that does not say, or not properly."""
-    return [_asker(element) for element in _elements(b",".join(lines).decode("latin-1"))]
+def _forwarded(said: bytes) -> list[str]:
+    """Return who the last hops were asked by (RFC 7239, 4); "" for a hop that does not say, or not properly.
 
-
-def _elements(text: str) -> list[str]:
-    """Split at the commas that stand outside quotes."""
-    elements, quoted, start, skip = [], False, 0, False
-    for place, letter in enumerate(text):
-        if skip:
-            skip = False
-        elif quoted and letter == "\\":
-            skip = True
-        elif letter == '"':
-            quoted = not quoted
-        elif letter == "," and not quoted:
-            elements.append(text[start:place])
-            start = place + 1
-    return [*elements, text[start:]]
+    None is named where a client has made it longer than proxies do.
+    """
+    if len(said) > _LONGEST:
+        return []
+    elements: list[str] = _ELEMENT.findall(said.decode("latin-1"))
+    return [_asker(element) for element in elements[-_MOST_HOPS:]]
 
 
 def _asker(element: str) -> str:

@@ -53,14 +53,14 @@ class Pair:
 async def pair(valkey: Server) -> AsyncIterator[Pair]:
     """Give two gateways that are open."""
     provider, redis = Provider(), RedisServer(valkey.url, prefix="shop")
-    async with provider.serving(), _opened(provider, valkey) as one, _opened(provider, valkey) as two:
+    async with provider.serving(), _opened(provider, valkey.url) as one, _opened(provider, valkey.url) as two:
         yield Pair(provider, one, two, redis)
         await redis.aclose()
 
 
 @asynccontextmanager
-async def _opened(provider: Provider, valkey: Server) -> AsyncIterator[Visited]:
-    async with opened(provider, clock=SystemClock(), STORE=valkey.url, KEY=KEY) as shop:
+async def _opened(provider: Provider, url: str) -> AsyncIterator[Visited]:
+    async with opened(provider, clock=SystemClock(), STORE=url, KEY=KEY) as shop:
         yield shop
 
 
@@ -193,6 +193,59 @@ async def test_a_lock_of_a_gateway_that_died_ends_by_itself(pair: Pair) -> None:
 
     assert {one.status for one in answers} == {200}
     assert pair.provider.count("refresh_token") == 1
+
+
+async def test_a_lock_whose_answer_was_lost_is_that_of_who_asked_for_it(valkey: Server) -> None:
+    """W8, W12: Redis took it and did not say so in time; its tokens would be renewed only when it ends, in 30 s."""
+    provider, lossy = Provider(), Lossy(valkey.port, b"#lock:")
+    async with provider.serving(), lossy.listening() as url, _opened(provider, url) as shop:
+        pair = Pair(provider, shop, shop, RedisServer(valkey.url, prefix="shop"))
+        browser, _ = await pair.logged_in()
+        await _age(pair, browser)
+        lossy.armed = True
+        first = await _orders(browser)
+        held = await pair.command("EXISTS", pair.key(browser, "lock"))
+        began = time.monotonic()
+        last = await again(lambda: _orders(browser), 200)
+        took = time.monotonic() - began
+        await pair.redis.aclose()
+
+    assert (first, held, last) == (503, 1, 200)
+    assert took < 15.0
+    assert provider.count("refresh_token") == 1
+
+
+class Lossy:
+    """A way to Redis that loses the answer to a command that holds a word, once it is armed."""
+
+    def __init__(self, port: int, word: bytes) -> None:
+        self._port = port
+        self._word = word
+        self.armed = False
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        """Listen, and say where."""
+        server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        async with server:
+            yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        theirs, ours = await asyncio.open_connection("127.0.0.1", self._port)
+        back = asyncio.create_task(_poured(theirs, writer))
+        while sent := await reader.read(65_536):
+            if self.armed and self._word in sent:
+                self.armed = False
+                back.cancel()
+            ours.write(sent)
+        back.cancel()
+        ours.close()
+        writer.close()
+
+
+async def _poured(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while said := await reader.read(65_536):
+        writer.write(said)
 
 
 async def test_a_refresh_token_that_two_have_used_ends_the_session_everywhere(pair: Pair) -> None:

@@ -82,6 +82,8 @@ class Guards:
 
     async def aclose(self) -> None:
         """Hold nothing any more."""
+        for guarding in self._made.values():
+            await guarding.aclose()
         for one in self._found.values():
             if one is not None:
                 await one.aclose()

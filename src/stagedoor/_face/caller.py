@@ -22,12 +22,14 @@ class Rules:
     """What one route, screen or block of code allows.
 
     `where` names it in messages. `vary` is what identifies its answers; None where answers are never kept or joined,
-    so that everything may be forwarded. `guard` is the name of the one that stands before it.
+    so that everything may be forwarded. `guard` is the name of the one that stands before it, `claims` are the models
+    of claims that identify the answers, `dict` where all claims do.
     """
 
     where: str
     vary: Picker | None = None
     guard: str = ""
+    claims: frozenset[type] = frozenset()
 
 
 NO_INPUTS: Mapping[str, Any] = {}  # of a request that nothing has read yet

@@ -3,9 +3,12 @@
 request ─▶ guard: 401, 403 │ who it is ─▶ inputs ─▶ [ kept ] ─▶ ... ─▶ answer that is nobody else's
 """
 
+import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -28,7 +31,7 @@ from stagedoor._web.request import Request
 from stagedoor._web.routes import RequestRefused, Route
 from stagedoor.errors import ConfigError, UpstreamUnavailable
 
-__all__ = ["Guarding", "Visitor", "guarded", "private", "token_field", "who_of"]
+__all__ = ["Guarding", "Visitor", "guarded", "private", "rules_of", "token_field", "who_of"]
 
 _SHARED = re.compile(rb"\s*(public|s-maxage\s*=.*|proxy-revalidate)\s*", re.IGNORECASE)
 _SAFE = frozenset({"GET", "HEAD"})
@@ -42,7 +45,7 @@ _TARGETED = frozenset({b"edge-control", b"surrogate-control", b"x-accel-expires"
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Whom a guard let in; `identity` is bytes that no two of them share, nor two grants of one."""
+    """Whom a guard let in; `identity` is bytes that no two of them share, nor one of them with other scopes."""
 
     guard: Guard
     known: Known
@@ -53,7 +56,7 @@ class Visitor:
     def subject(self) -> bytes:
         """Return bytes that no two subjects share; those of one stay the same, whatever is granted."""
         known = self.known
-        return self.identity if not known.grant else _identity(self.guard.name, known.issuer, known.subject)
+        return self.identity if not known.scopes else _identity(self.guard.name, known.issuer, known.subject)
 
 
 class Guarding:
@@ -63,6 +66,7 @@ class Guarding:
         self.guard = guard
         self._authenticator = authenticator
         self._realm = realm
+        self._finding: asyncio.Task[None] | None = None
 
     async def visitor(self, fields: Headers, deadline: DueTime, method: str = "GET") -> Visitor:
         """Return who asks; raises `Denied`."""
@@ -73,7 +77,8 @@ class Guarding:
         known = await self._authenticator.authenticate(fields, deadline)
         if not self.guard.scopes <= known.scopes:
             raise Denied("scope", "the credentials do not permit this")
-        said = (self.guard.name, known.issuer, known.subject, *([known.grant] if known.grant else ()))
+        # Another guard of this name may ask for other scopes, of a screen that is run within a kept answer.
+        said = (self.guard.name, known.issuer, known.subject, *sorted(known.scopes))
         return Visitor(self.guard, known, self._claims(known), _identity(*said))
 
     def _claims(self, known: Known) -> BaseModel | None:
@@ -88,9 +93,35 @@ class Guarding:
         found = "" if self._authenticator is None else self._authenticator.subject(fields)
         return found and f"{self.guard.name}:{found}"
 
+    def find_out(self, fields: Headers, deadline: DueTime) -> None:
+        """Ask behind who it is whom `subject` cannot name: keys are fetched, and the next request is known.
+
+        One at a time: what is fetched for one serves all.
+        """
+        authenticator, header = self._authenticator, self.guard.header
+        if self._finding is None and authenticator and any(name == header for name, _ in fields):
+            # In a context of its own: it belongs to no request.
+            asking = _found_out(authenticator, fields, deadline)
+            self._finding = asyncio.create_task(asking, context=Context())
+            self._finding.add_done_callback(self._found)
+
+    def _found(self, _: "asyncio.Task[None]") -> None:
+        self._finding = None
+
+    async def aclose(self) -> None:
+        """Ask no more."""
+        if self._finding is not None:
+            self._finding.cancel()
+            await asyncio.gather(self._finding, return_exceptions=True)
+
     def problem(self, denied: Denied) -> problems.ProblemDetails:
         """Return what a client is told."""
         return told(denied, self.guard.scheme, self._realm, self.guard.scopes)
+
+
+async def _found_out(authenticator: Authenticator, fields: Headers, deadline: DueTime) -> None:
+    with suppress(Denied):
+        await authenticator.authenticate(fields, deadline)
 
 
 def _identity(*said: str) -> bytes:
@@ -177,12 +208,32 @@ async def identified(caller: Caller, guarding: "Guarding | None") -> Caller:
     return known
 
 
-def validate_guarded(rules: Rules, guard: Guard | None, name: str) -> None:
+def rules_of(where: str, vary: Picker | None, guard: Guard | None, claimed: Iterable[Claimed]) -> Rules:
+    """Return what an answer allows that has such arguments."""
+    return Rules(where, vary, "" if guard is None else guard.name, _claims_read(claimed))
+
+
+def _claims_read(claimed: Iterable[Claimed]) -> frozenset[type]:
+    """Return the models of the claims that arguments are, `dict` where one is all of them."""
+    models = (one.guard.claims if one.form == "claims" else dict for one in claimed if one.form != "subject")
+    return frozenset(model for model in models if model is not None)
+
+
+def validate_guarded(rules: Rules, guard: Guard | None, claimed: Iterable[Claimed], name: str) -> None:
     """Raise `ConfigError` where an answer that others may get would be made of one that is somebody's own."""
-    if guard is not None and rules.vary is not None and rules.guard != guard.name:
+    if guard is None or rules.vary is None:
+        return
+    if rules.guard != guard.name:
         raise ConfigError(
             f"{rules.where}: {name!r} is for whom the guard {guard.name!r} lets in, so that one caller could get "
             "another's: let it guard this route too"
+        )
+    unread = _claims_read(claimed) - rules.claims
+    if unread and dict not in rules.claims:
+        model = min(one.__name__ for one in unread)
+        raise ConfigError(
+            f"{rules.where}: {name!r} depends on claims, and the answer does not, so that one token could get "
+            f"another's: take them here too, as in claims: Annotated[{model}, {guard.name}]"
         )
 
 

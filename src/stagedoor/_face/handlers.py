@@ -19,10 +19,10 @@ from stagedoor._deadline import TimeoutScope
 from stagedoor._face.answers import NO_CONTENT, Answer
 from stagedoor._face.arguments import Arguments
 from stagedoor._face.bodies import is_bodiless, json_body
-from stagedoor._face.caller import Caller, Rules, caller_here, entered
+from stagedoor._face.caller import Caller, caller_here, entered
 from stagedoor._face.declared import Handler
 from stagedoor._face.docstrings import words_of
-from stagedoor._face.guarding import claimed_values, who_of
+from stagedoor._face.guarding import claimed_values, rules_of, who_of
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.purging import Purging
 from stagedoor._face.readable import ReadableKey
@@ -101,8 +101,7 @@ class Handling:
         ).serializer.to_json
         self.safe = declared.method == "GET"
         self._claimed, self.guard = takes.claimed, takes.guard
-        name = "" if self.guard is None else self.guard.name
-        self.rules = Rules(self.where, self.vary if self.safe else None, name)
+        self.rules = rules_of(self.where, self.vary if self.safe else None, self.guard, self._claimed)
         self._who = who_of(self.vary, self.guard, self._claimed)
         private = self.vary.secret or (declared.cache is not None and declared.cache.private)
         self._scope = b"private" if private else b"public"

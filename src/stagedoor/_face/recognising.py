@@ -33,6 +33,7 @@ def recognising(route: Route, guarding: Guarding) -> Route:
 
 async def _recognised(guarding: Guarding, caller: Caller, method: str) -> Visitor | None:
     if not guarding.subject(caller.brought):
+        guarding.find_out(caller.brought, current().deadline)
         return None
     try:
         return await guarding.visitor(caller.brought, current().deadline, method)

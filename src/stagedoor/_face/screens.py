@@ -23,18 +23,19 @@ from stagedoor._call import Call, Env
 from stagedoor._context import Record
 from stagedoor._events import AggregateEnded
 from stagedoor._face.aggregates import Aggregate, Delivery, Result, Verdict
-from stagedoor._face.caller import NO_INPUTS, Caller, Rules, entered, uncovered, unlike
+from stagedoor._face.caller import NO_INPUTS, Caller, entered, uncovered, unlike
 from stagedoor._face.declared import DeclaredPart
 from stagedoor._face.docstrings import words_of
 from stagedoor._face.exact import exact
 from stagedoor._face.fields_told import SCREEN_FIELDS
 from stagedoor._face.functions import Calling, Made, MadeCodec, asked, through
-from stagedoor._face.guarding import Guarding, claimed_values, identified, validate_guarded, who_of
+from stagedoor._face.guarding import Guarding, claimed_values, identified, rules_of, validate_guarded, who_of
 from stagedoor._face.inputs import Reader, nearest
 from stagedoor._face.layouts import Layout
 from stagedoor._face.problems import Problem, Refusals, carried
 from stagedoor._face.readable import ReadableKey
 from stagedoor._face.remote import Promised, cached, promising
+from stagedoor._face.uses import used_by
 from stagedoor._requests import Headers
 from stagedoor._upstream import Upstream
 from stagedoor._value import value
@@ -92,8 +93,8 @@ class Screen(Generic[M]):
     ) -> None:
         declared = layout.declared
         self.layout = layout
-        self.rules = Rules(layout.where, layout.vary, "" if layout.guard is None else layout.guard.name)
         self._guarding, self._claimed = guarding, tuple(layout.claimed.values())
+        self.rules = rules_of(layout.where, layout.vary, layout.guard, self._claimed)
         self._store = store
         self._env = env
         self._refusals = refusals
@@ -191,7 +192,9 @@ class Screen(Generic[M]):
         outer = behind, SingleFlight(sharing=Made.share, store=self._store)
         upstream: Upstream[Any, Any] = Upstream(name, calling, *outer, env=self._env, observed=False)
         self._kept_parts.append(upstream)
-        who = who_of(layout.vary, layout.guard, ())  # what else it is told of the caller is an argument
+        # What else it is told of the caller is an argument, unless a screen within is told.
+        claimed = self._claimed if used_by(function, Aggregate) else ()
+        who = who_of(layout.vary, layout.guard, claimed)
 
         @wraps(function)
         async def kept(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the function takes them
@@ -305,7 +308,7 @@ class Screen(Generic[M]):
         missing = uncovered(caller.rules, self.layout.vary)
         if missing:
             raise ConfigError(f"{caller.rules.where}: {unlike(self.plan.name, missing)}")
-        validate_guarded(caller.rules, self.layout.guard, self.plan.name)
+        validate_guarded(caller.rules, self.layout.guard, self._claimed, self.plan.name)
         values, started = self._checked(inputs), self._now()
         outer = caller
         caller = await identified(caller, self._guarding)

@@ -21,11 +21,11 @@ from stagedoor._cache.store import Store
 from stagedoor._call import Env
 from stagedoor._deadline import TimeoutScope
 from stagedoor._face.arguments import Arguments
-from stagedoor._face.caller import Rules, caller_here
+from stagedoor._face.caller import caller_here
 from stagedoor._face.declared import Handler, validate_unnamed
 from stagedoor._face.docstrings import words_of
 from stagedoor._face.fields import digest, may_be_secret
-from stagedoor._face.guarding import claimed_values
+from stagedoor._face.guarding import claimed_values, rules_of
 from stagedoor._face.hops import OWN_ANSWER, PARTIAL, named, passed_by
 from stagedoor._face.keeping import Keeping, KeptAnswer, partly
 from stagedoor._face.problems import Problem, Refusals
@@ -85,7 +85,7 @@ class Streaming:
         takes = Arguments(declared, self)
         self._claimed, self.guard = takes.claimed, takes.guard
         self.inputs, self.vary, self._read = takes.inputs, takes.vary, takes.read
-        self.rules = Rules(self.where, self.vary, "" if self.guard is None else self.guard.name)
+        self.rules = rules_of(self.where, self.vary, self.guard, self._claimed)
         self._via = name.encode()
         self._deadline = deadline
         self._refusals = refusals

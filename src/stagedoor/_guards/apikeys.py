@@ -80,12 +80,16 @@ class KeyTable:
 class Tables(Protocol):
     """Where the table comes from."""
 
-    async def current(self) -> KeyTable:
-        """Return the table as it is now."""
+    async def current(self, deadline: DueTime) -> KeyTable:
+        """Return the table as it is now; it waits until the deadline, and no longer."""
         ...
 
     def held(self) -> KeyTable:
         """Return the table as it was read last."""
+        ...
+
+    async def aclose(self) -> None:
+        """Read no more."""
         ...
 
 
@@ -104,7 +108,7 @@ class ApiKeyCheck:
         if not key:
             raise Denied("missing", "a key is needed")
         source = self._source
-        table = source if isinstance(source, KeyTable) else await source.current()
+        table = source if isinstance(source, KeyTable) else await source.current(deadline)
         name = table.owner(key) if len(key) <= _LONGEST else None
         if name is None:
             raise Denied("invalid", "the key is unknown")
@@ -125,4 +129,5 @@ class ApiKeyCheck:
         """Wait for nothing."""
 
     async def aclose(self) -> None:
-        """Hold nothing."""
+        if not isinstance(self._source, KeyTable):
+            await self._source.aclose()

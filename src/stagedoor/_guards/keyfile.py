@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+from contextvars import Context
 from pathlib import Path
 from typing import TypeAlias
 
 from stagedoor._clock import Clock
+from stagedoor._deadline import DueTime, TimeoutScope
 from stagedoor._guards.apikeys import KeyTable, read_lines
 from stagedoor._plain_file import read_plain
 
@@ -36,24 +38,40 @@ def _state_of(path: Path) -> State:
 class KeyFile:
     """The keys of one file. One that has become unreadable changes nothing, and is told to the log.
 
-    Raises `OSError` or `ValueError` where it cannot be read at the start.
+    Whoever comes while the file is looked at waits for it, half of the time that is left: where nobody has asked for
+    long, what is known may be that old. Raises `OSError` or `ValueError` where it cannot be read at the start.
     """
 
     def __init__(self, name: str, path: Path, clock: Clock) -> None:
         self._name = name
         self._path = path
-        self._now = clock.now
+        self._clock = clock
         self._state, self._table = read_file(path)
-        self._looked = self._now()
+        self._looked = clock.now()
+        self._looking: asyncio.Task[None] | None = None
         self._told: State | None = None
 
-    async def current(self) -> KeyTable:
+    async def current(self, deadline: DueTime) -> KeyTable:
         """Return the keys as the file has them, at most a second late."""
-        now = self._now()
-        if now >= self._looked + _EVERY:
+        now = self._clock.now()
+        if self._looking is None and now >= self._looked + _EVERY:
             self._looked = now
-            await asyncio.to_thread(self._look)
+            self._looking = asyncio.create_task(asyncio.to_thread(self._look), context=Context())
+            self._looking.add_done_callback(self._done)
+        if self._looking is not None:
+            await self._seen(self._looking, DueTime(now + deadline.remaining(now) / 2))
         return self._table
+
+    async def _seen(self, looking: "asyncio.Task[None]", deadline: DueTime) -> None:
+        """Wait for a look; who leaves ends it for nobody."""
+        try:
+            with TimeoutScope(self._clock, deadline):
+                await asyncio.shield(looking)
+        except TimeoutError:
+            return
+
+    def _done(self, _: "asyncio.Task[None]") -> None:
+        self._looking = None
 
     def held(self) -> KeyTable:
         """Return the keys as they were read last."""
@@ -77,6 +95,12 @@ class KeyFile:
                 self._name,
                 error if isinstance(error, ValueError) else type(error).__name__,
             )
+
+    async def aclose(self) -> None:
+        """Wait for no look any more."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
 
     def __repr__(self) -> str:
         return f"<KeyFile {self._name} {self._table!r}>"

@@ -138,7 +138,10 @@ class Tokens:
         except Denied:
             return ""
         self._recognised = (fields, known)
-        return known.subject
+        if self._rules.issuer or not known.issuer:
+            return known.subject
+        # Where anybody may issue them, a subject is unique for its issuer only (RFC 7519 4.1.2).
+        return f"{len(known.issuer)}:{known.issuer}{known.subject}"
 
     def permits(self, method: str, fields: Headers) -> bool:
         return True

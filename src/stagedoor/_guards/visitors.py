@@ -14,14 +14,13 @@ __all__ = ["Authenticator", "Known", "only_line"]
 class Known:
     """Somebody whose credentials are good: `issuer` and `subject` name them, nobody else has both.
 
-    `grant` is what else may make one subject's answers differ; `token` is what a service may be sent in their name.
+    `scopes` may make one subject's answers differ; `token` is what a service may be sent in their name.
     """
 
     subject: str
     issuer: str = ""
     scopes: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict)
-    grant: str = ""
     token: str = field(default="", repr=False)
 
 

@@ -111,7 +111,6 @@ class Browsers:
             session.issuer,
             frozenset(session.scopes),
             session.claims,
-            grant=" ".join(session.scopes),
             token=session.access if usable else "",
         )
 

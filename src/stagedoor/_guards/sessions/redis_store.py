@@ -62,6 +62,12 @@ redis.call('HSET', KEYS[1], 'data', ARGV[1], 'written', string.format('%.0f', no
 return 1
 """
 )
+_LOCK: Final = """
+if redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then return 1 end
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1
+"""
 _UNLOCK: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
 # It is well and only has no room: who is logged in stays so, and nobody waits for it.
 _FULL: Final = "OOM"
@@ -111,10 +117,12 @@ class RedisSessions:
         await self._ask("DEL", self._name(b"session", mark))
 
     async def spend(self, mark: bytes, seconds: float, /) -> bool:
-        return await self._taken(b"spent", mark, b"1", seconds)
+        name = self._name(b"spent", mark)
+        return await self._ask("SET", name, b"1", "NX", "PX", int(seconds * 1_000)) in {b"OK", "OK"}
 
     async def lock(self, mark: bytes, owner: bytes, seconds: float, /) -> bool:
-        return await self._taken(b"lock", mark, owner, seconds)
+        reply = await self._run(_LOCK, self._name(b"lock", mark), owner, int(seconds * 1_000))
+        return bool(reply == 1)
 
     async def unlock(self, mark: bytes, owner: bytes, /) -> None:
         await self._run(_UNLOCK, self._name(b"lock", mark), owner)
@@ -127,10 +135,6 @@ class RedisSessions:
 
     def _name(self, kind: bytes, mark: bytes) -> bytes:
         return b"%b#%b:%b" % (self._prefix, kind, mark.hex().encode())
-
-    async def _taken(self, kind: bytes, mark: bytes, value: bytes, seconds: float) -> bool:
-        reply = await self._ask("SET", self._name(kind, mark), value, "NX", "PX", int(seconds * 1_000))
-        return reply in {b"OK", "OK"}
 
     async def _run(self, script: str, key: bytes, *arguments: Word) -> Any:  # noqa: ANN401 - depends on the script
         try:

@@ -86,6 +86,9 @@ class Renewals:
         self._ask = ask
         self._close = close
         self._forget = forget
+        # One for all renewals of this process, each of whose sessions has one at most: so it is given a lock again that
+        # the store took and could not say so of. Made by the first: a process may be forked before that.
+        self._owner = b""
         self._flights: dict[bytes, asyncio.Task[OpenedSession | None]] = {}
         self._failed: dict[bytes, float] = {}  # by mark, when the provider may be asked again
 
@@ -116,8 +119,8 @@ class Renewals:
         self._failed[mark] = now + _PAUSE
 
     async def _renewed(self, opened: OpenedSession) -> OpenedSession | None:
-        owner = secrets.token_bytes(16)
-        while not await self._store.lock(opened.mark, owner, _LOCKED):
+        self._owner = self._owner or secrets.token_bytes(16)
+        while not await self._store.lock(opened.mark, self._owner, _LOCKED):
             await self._clock.sleep(_LOOKS)
             seen = await self._look(opened.id)
             if seen is None or seen.held.version != opened.held.version:
@@ -128,7 +131,7 @@ class Renewals:
                 return seen
             return await self._asked(seen)
         finally:
-            await self._unlocked(opened.mark, owner)
+            await self._unlocked(opened.mark)
 
     async def _asked(self, opened: OpenedSession) -> OpenedSession | None:
         try:
@@ -172,9 +175,9 @@ class Renewals:
                     raise
             await self._clock.sleep(_LOOKS)
 
-    async def _unlocked(self, mark: bytes, owner: bytes) -> None:
+    async def _unlocked(self, mark: bytes) -> None:
         try:
-            await self._store.unlock(mark, owner)
+            await self._store.unlock(mark, self._owner)
         except StoreAway:
             return  # it ends by itself
 

@@ -53,7 +53,7 @@ class SessionStore(Protocol):
         ...
 
     async def lock(self, mark: bytes, owner: bytes, seconds: float, /) -> bool:
-        """Take a lock that nobody else has; it ends by itself after so long."""
+        """Take a lock that nobody else has, or take it anew; it ends by itself after so long."""
         ...
 
     async def unlock(self, mark: bytes, owner: bytes, /) -> None:
@@ -123,7 +123,8 @@ class MemorySessions:
 
     async def lock(self, mark: bytes, owner: bytes, seconds: float, /) -> bool:
         now = self._now()
-        if self._locks.get(mark, (owner, now))[1] > now:
+        held, until = self._locks.get(mark, (owner, now))
+        if held != owner and until > now:
             return False
         self._locks[mark] = (owner, now + seconds)
         return True

@@ -1,16 +1,20 @@
 """Keys of machines: a file of their hashes, which is read again when it changes."""
 
+import asyncio
 import hashlib
 import logging
 import os
-from pathlib import Path
-from typing import Annotated
+import threading
+from pathlib import Path, PosixPath
+from typing import Annotated, ClassVar
 
 import pytest
 
 from stagedoor import ApiKeys, ApiKeySettings, Gateway
+from stagedoor._clock import SystemClock
+from stagedoor._deadline import DueTime
 from stagedoor._guards.apikeys import KeyTable, hash_of, read_lines
-from stagedoor._guards.keyfile import read_file
+from stagedoor._guards.keyfile import KeyFile, read_file
 from stagedoor.testing import Client, Stage
 
 KEYS = ApiKeys("keys")
@@ -213,3 +217,51 @@ def test_a_file_that_is_no_text_is_told_in_words(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="the file must be text in UTF-8"):
         read_file(file)
+
+
+async def test_a_key_that_was_taken_out_is_good_for_nobody_who_comes_while_the_file_is_read(
+    file: Path,
+) -> None:
+    """Two at once after an hour in which nobody asked: the second does not pass on what was known an hour ago."""
+    async with Stage(app, environment=environment(file)) as stage:
+        await stage.get("/who", x_api_key="k1")
+        write(file, line("k9", "nine"))
+        await stage.advance(3_600.0)
+        client = Client(stage.running)
+        asked = [client.ask("/who", headers=((b"x-api-key", key),)) for key in (b"k1", b"k1", b"k1", b"k9")]
+        answers = await stage.run(asyncio.gather(*asked))
+
+        assert [one.status for one in answers] == [401, 401, 401, 200]
+
+
+async def test_a_file_system_that_hangs_holds_nobody_up_for_long(file: Path) -> None:
+    """G2: what is known goes on after half of the time, and one thread waits, not one more a second."""
+    hanging, clock = _Hanging(file), SystemClock()
+    keys = KeyFile("keys", hanging, clock)
+    hanging.hangs.set()
+    try:
+        for _ in range(2):
+            await asyncio.sleep(1.01)
+            began = clock.now()
+            table = await keys.current(DueTime(began + 0.4))
+
+            assert table.owner(b"k1") == "acme"
+            assert 0.15 < clock.now() - began < 0.39
+        assert hanging.looks == [str(file)]
+    finally:
+        hanging.over.set()
+        await keys.aclose()
+
+
+class _Hanging(PosixPath):
+    """A path on a file system that answers no more, from a moment on."""
+
+    hangs, over = threading.Event(), threading.Event()
+    looks: ClassVar[list[str]] = []
+
+    def stat(self, *, follow_symlinks: bool = True) -> os.stat_result:
+        """Wait, as the kernel does."""
+        if self.hangs.is_set():
+            self.looks.append(str(self))
+            self.over.wait(20)
+        return super().stat(follow_symlinks=follow_symlinks)

@@ -4,13 +4,14 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
 import pytest
+from pydantic import BaseModel, Field, SecretStr, field_serializer
 from typer.testing import CliRunner
 
-from stagedoor import ApiKeys, ApiKeySettings, Jwt, JwtSettings, Problem, Sessions
+from stagedoor import ApiKeys, ApiKeySettings, Cache, Gateway, Jwt, JwtSettings, Problem, Sessions
 from stagedoor._cli import app as command
 from stagedoor.errors import ConfigError
 from stagedoor.testing import Client, Stage
@@ -61,6 +62,50 @@ async def test_t4_a_claim_that_a_part_reads_is_part_of_the_key() -> None:
         ]
 
         assert plans == ["basic", "gold", "basic"]
+
+
+class Shown(BaseModel):
+    """What a member is shown of their claims."""
+
+    sub: str
+    tenant: str = Field("", exclude=True)
+
+
+class Pinned(BaseModel):
+    """Claims of which one is a secret."""
+
+    sub: str
+    tenant: SecretStr = SecretStr("")
+
+
+class Rounded(BaseModel):
+    """Claims of which one is written with less than it says."""
+
+    sub: str
+    tenant: str = ""
+
+    @field_serializer("tenant")
+    def _first(self, said: str) -> str:
+        return said[:1]
+
+
+@pytest.mark.parametrize("model", [Shown, Pinned, Rounded])
+async def test_t4_a_claim_that_is_not_written_is_part_of_the_key_all_the_same(model: Any) -> None:
+    """T4: a model that hides a claim from answers knows it, and what is made with it differs by it."""
+    known, app = Jwt("members", claims=model), Gateway("tenants", deadline=1)
+
+    async def tenant(member: Any) -> str:
+        found = member.tenant
+        return found.get_secret_value() if isinstance(found, SecretStr) else str(found)
+
+    tenant.__annotations__["member"] = Annotated[model, known]
+    app.get("/tenant", cache=Cache(max_age=60))(tenant)
+    async with Stage(app) as stage:
+        fields = [stage.credentials(known, "ann", tenant=one) for one in ("red", "rose", "red")]
+        answers = [await stage.get("/tenant", **one) for one in fields]
+
+    assert [one.read(str) for one in answers] == ["red", "rose", "red"]
+    assert answers[-1].header("cache-status").startswith("stagedoor; hit")
 
 
 async def test_t4_subjects_of_two_issuers_are_two() -> None:

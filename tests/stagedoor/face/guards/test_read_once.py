@@ -8,7 +8,7 @@ from stagedoor._guards.keys import shared
 from stagedoor._guards.tokens import FixedKeys, Tokens
 from tests.stagedoor.face.guards.tokens import CLAIMS, SECRET, START, signed_with
 
-RULES = TokenRules(algorithms=frozenset({"HS256"}), audience=frozenset({"club"}))
+RULES = TokenRules(algorithms=frozenset({"HS256"}), audience=frozenset({"club"}), issuer=CLAIMS["iss"])
 
 
 class Counted(FixedKeys):

@@ -98,6 +98,19 @@ async def test_who_asks_is_told_at_once_where_it_can_be(tmp_path: Path) -> None:
         assert Guarding(members, None, "club").subject(()) == ""
 
 
+async def test_t17_subjects_of_two_issuers_are_two_clients() -> None:
+    """T17: where anybody may issue tokens, nobody uses up the limit of another issuer's subject of that name."""
+    environment = {"CLUB_MEMBERS_SECRET": SECRET, "CLUB_MEMBERS_AUDIENCE": "club", "CLUB_RATE_LIMIT": "2/60"}
+    signer = Signer("HS256", "any", SECRET)
+    async with Stage(app, environment=environment) as stage:
+        stage[bookings].says([])
+        asked = [bearer(signer.token(iss=one)) for one in ("x", "x", "x", "y", "xy", None)]
+        twin = bearer(signer.token(iss="xa", sub="nn"))
+        statuses = [(await stage.get("/club", **one)).status for one in (*asked, twin)]
+
+        assert statuses == [200, 200, 429, 200, 200, 200, 200]
+
+
 def test_a_file_tells_at_once_what_it_said_last(tmp_path: Path) -> None:
     """Without a look at the disk."""
     file = tmp_path / "keys"

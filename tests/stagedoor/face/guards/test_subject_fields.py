@@ -1,14 +1,18 @@
 """What a service learns of who asks: a digest in a field of its own, which no client can write."""
 
+import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from stagedoor import ApiKeys, ApiKeySettings, Gateway
+from stagedoor import ApiKeys, ApiKeySettings, Gateway, Jwt, Service
 from stagedoor._call import Env
+from stagedoor._guards.apikeys import hash_of
 from stagedoor._requests import Headers, HttpRequest, HttpResponse
 from stagedoor.errors import ConfigError
-from stagedoor.testing import Client, ScriptedTransport
+from stagedoor.testing import Client, ScriptedTransport, Stage
+from tests.stagedoor.face.guards.tokens import ENVIRONMENT, START, Signer, bearer, published
 
 KEYS = ApiKeys("keys", settings=ApiKeySettings.of(ann="key-of-ann", bob="key-of-bob"))
 PAGE = HttpResponse(status=200, headers=((b"cache-control", b"public, max-age=60"),), body=b"[]")
@@ -103,3 +107,49 @@ def test_t19_a_field_that_says_who_asks_is_not_forwarded_as_well() -> None:
 
     with pytest.raises(ConfigError, match=r"subject_field='x-subject': the service 'memes' forwards it"):
         app.proxy("/memes", memes, guard=KEYS, subject_field="x-subject")
+
+
+async def _recognised(stage: Stage, service: Service, count: int, **fields: str) -> list[bool]:
+    """Ask so often, a second apart, and tell whether the service learned who it was."""
+    before = len(stage[service].asked)
+    for _ in range(count):
+        await stage.get("/wall", **fields)
+        await stage.advance(1.0)
+    return ["x-subject" in one.headers for one in stage[service].asked[before:]]
+
+
+async def test_t19_readers_are_known_by_keys_that_came_after_the_start() -> None:
+    """T19: nobody asks the guard but readers, who are served as strangers until the keys are there."""
+    tokens, app = Jwt("members"), Gateway("club", deadline=1.0)
+    wall = app.service("wall")
+    app.proxy("/wall", wall, recognises=tokens, subject_field="x-subject")
+    old, new = Signer("ES256", "old"), Signer("ES256", "new")
+    async with Stage(app, environment=ENVIRONMENT) as stage:
+        stage[wall].says([])
+        stage[tokens].fails(503).says(published(old.jwk()), published(old.jwk(), new.jwk()))
+        early = await _recognised(stage, wall, 4, **bearer(old.token()))
+        rotated = await _recognised(stage, wall, 2, **bearer(new.token()))
+        late = await _recognised(stage, wall, 1, **bearer(new.token(exp=START)))
+        none = await _recognised(stage, wall, 1)
+
+    assert (early[0], early[-1], rotated, late, none) == (False, True, [False, True], [False], [False])
+
+
+async def test_t19_readers_are_known_by_a_key_that_was_added_to_the_file(tmp_path: Path) -> None:
+    """T19: the file is looked at for them too."""
+    keys, app = ApiKeys("keys"), Gateway("club", deadline=1.0)
+    wall = app.service("wall")
+    app.proxy("/wall", wall, recognises=keys, subject_field="x-subject")
+    file = tmp_path / "keys"
+    file.write_text(hash_of("one") + " ann\n")
+    async with Stage(app, environment={"CLUB_KEYS_KEYS_FILE": str(file)}) as stage:
+        stage[wall].says([])
+        before = await _recognised(stage, wall, 1, x_api_key="two")
+        file.write_text(f"{hash_of('one')} ann\n{hash_of('two')} bob\n")
+        after = await _recognised(stage, wall, 1, x_api_key="two")
+        for _ in range(500):  # a thread reads it, while the clock of the stage stands
+            if not after[-1]:
+                await asyncio.sleep(0.01)
+                after += await _recognised(stage, wall, 1, x_api_key="two")
+
+    assert (before, after[0], after[-1]) == ([False], False, True)

@@ -270,6 +270,7 @@ async def test_a_lock_is_for_one_and_ends_by_itself() -> None:
     store = MemorySessions(clock.now, idle=10, lifetime=100)
     first = await store.lock(b"m", b"one", 5)
     second = await store.lock(b"m", b"two", 5)
+    anew = await store.lock(b"m", b"one", 5)
     await store.unlock(b"m", b"two")
     still = await store.lock(b"m", b"two", 5)
     await clock.advance(5)
@@ -277,4 +278,4 @@ async def test_a_lock_is_for_one_and_ends_by_itself() -> None:
     await store.unlock(b"m", b"two")
     given = await store.lock(b"m", b"one", 5)
 
-    assert (first, second, still, late, given) == (True, False, False, True, True)
+    assert (first, second, anew, still, late, given) == (True, False, True, False, True, True)
