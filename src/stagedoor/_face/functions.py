@@ -18,7 +18,7 @@ from stagedoor._face.caller import caller_here, tags_noted
 from stagedoor._face.exact import exact
 from stagedoor._face.fields import digest
 from stagedoor._face.places import Place, place_of_code
-from stagedoor._face.problems import Problem, carried
+from stagedoor._face.problems import Problem, alone, carried
 from stagedoor._value import value
 from stagedoor._web.rendering import adapted
 from stagedoor.errors import ConfigError, StagedoorError, UpstreamTimeout, UpstreamUnavailable
@@ -121,10 +121,21 @@ class Calling:
             raise UpstreamTimeout(call.operation, "no value by the deadline", retryable=True) from error
         except (StagedoorError, *BUGS):
             raise
+        except ExceptionGroup as several:
+            raise self._told(call.operation, several) from None
         except Exception as error:
             if not self._foreign:
                 raise
             raise UpstreamUnavailable(call.operation, type(error).__name__, retryable=True) from error
+
+    def _told(self, operation: str, several: ExceptionGroup[Exception]) -> Exception:
+        """Return what a function failed of that did several things side by side."""
+        error = alone(several)
+        if isinstance(error, Problem):
+            return carried(operation, error)
+        if error is not several or not self._foreign or several.subgroup(BUGS) is not None:
+            return error
+        return UpstreamUnavailable(operation, type(several.exceptions[0]).__name__, retryable=True)
 
     def key_of(self, payload: FunctionCall, /) -> bytes:
         """Return the key of the arguments."""
