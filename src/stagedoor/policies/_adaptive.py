@@ -27,13 +27,13 @@ from stagedoor.policies._cost import Cost
 from stagedoor.policies._gradient import Gradient
 from stagedoor.policies._options import validate
 from stagedoor.policies._permits import Permits
+from stagedoor.policies._timeout import had_all
 
 __all__ = ["AdaptiveLimit", "ConcurrencyLimiter", "lesson"]
 
 P = TypeVar("P")
 R = TypeVar("R")
 _IN_TIME = 3.0  # a call that takes such a part of its attempt is in time, whatever the service could do
-_WHOLE = 0.9  # of an attempt's time: whoever had that much had all of it, as far as clocks of loops can tell
 _PROMISED = 0.02  # seconds in which a call that was promised comes
 _TOO_MANY, _FAILED = 429, 500  # statuses
 
@@ -234,4 +234,4 @@ def lesson(error: BaseException, seconds: float, attempt: float) -> bool | None:
             late = is_late(error)
         case _:
             late = False
-    return True if late and seconds >= _WHOLE * attempt else None
+    return True if late and had_all(seconds, attempt) else None
