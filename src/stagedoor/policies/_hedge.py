@@ -1,9 +1,10 @@
 """Ask again before the first answer is late, and take whichever comes first.
 
-Copies go out one at a time, `delay` seconds apart. A failure that may be repeated sends the next at once; the first
-value ends the race; any other failure ends it too. What is still under way then is cancelled and awaited, so that
-the upstream sees it and nothing is left (R8). Each copy after the first is paid from a budget and dropped, not
-queued, when there is none: extra load stays at or under the budget's share.
+Copies go out one at a time, `delay` seconds apart. A failure that may be repeated sends the next at once, but for one
+that asks for a wait (R5): then there is no further copy, and a retry outside may wait. The first value ends the race;
+any other failure ends it too. What is still under way then is cancelled and awaited, so that the upstream sees it and
+nothing is left (R8). Each copy after the first is paid from a budget and dropped, not queued, when there is none: extra
+load stays at or under the budget's share.
 
 Choose as delay the upstream's p95 to p99. Belongs outside the breaker, like the retry.
 """
@@ -103,6 +104,8 @@ class _Race(Generic[P, R]):
             for error in failures:
                 if not (isinstance(error, UpstreamError) and error.retryable):
                     raise error
+                if error.retry_after:
+                    self._fired = self._rule.copies
             if self._fire():
                 running.append(self.tasks[-1])
             elif not running:

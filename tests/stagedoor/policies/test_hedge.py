@@ -52,6 +52,20 @@ async def test_r8_copies_go_out_one_at_a_time(env: Env, clock: ManualClock, even
     assert (log.cancelled, log.script.active, clock.pending()) == ([(), ()], 0, 0)
 
 
+@pytest.mark.parametrize("after", [0.01, 0.06], ids=["alone", "beside a copy"])
+async def test_r5_who_asks_for_a_wait_gets_no_further_copy(
+    env: Env, clock: ManualClock, after: float
+) -> None:
+    """R5: a service with too much to do was sent the same again at once, whatever its Retry-After said."""
+    busy = UpstreamUnavailable("users.get", retryable=True, retry_after=5.0)
+    log = Log(clock, ScriptedTransport[int, str](clock).fails(busy, after=after))
+    with pytest.raises(UpstreamUnavailable):
+        await clock.run(RULE.wrap(log.send, env)(call_of(1)))
+
+    assert len(log.starts) == (1 if after < RULE.delay else 2)
+    assert clock.pending() == 0
+
+
 async def test_r8_a_retryable_failure_fires_the_next_at_once(env: Env, clock: ManualClock) -> None:
     """R8: why wait for the delay when the first is already lost."""
     log = Log(clock, ScriptedTransport[int, str](clock).fails(UpstreamTimeout, after=0.01).after(0.02, "Ann"))
