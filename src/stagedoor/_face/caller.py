@@ -176,5 +176,6 @@ def entered(asked: context.RequestContext, caller: Caller) -> Token[context.Requ
             asked.route_deadline,
             asked.parent,
             caller,
+            asked.priority,
         )
     )

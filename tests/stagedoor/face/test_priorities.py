@@ -212,3 +212,29 @@ async def test_a_service_is_given_what_it_answers_in_time_up_to_its_connections(
     assert (limit.attempt, limit.most) == (0.1, 7)
     assert b'upstream_concurrency_limit{service_name="some"} 7.0' in metrics
     assert b"requests_concurrency_limit 10000.0" in metrics
+
+
+async def test_o6_what_is_kept_or_made_inside_goes_first_as_its_route_says() -> None:
+    """O6: an answer that may be kept, and a screen in a handler, waited among those of any route."""
+    app, found = Gateway("test", deadline=0.2), list[str]()
+    inner = app.aggregate("/inner", Page)
+
+    @inner.part
+    async def first() -> Thing:
+        found.append(context.current().priority)
+        return Thing()
+
+    @app.get("/urgent", priority="operations", cache=Cache(max_age=1.0))
+    async def urgent() -> int:
+        found.append(context.current().priority)
+        return 1
+
+    @app.get("/patient", priority="search")
+    async def patient() -> Thing:
+        return (await inner.run()).value.first
+
+    async with Stage(app) as stage:
+        await stage.get("/urgent")
+        await stage.get("/patient")
+
+    assert found == ["operations", "search"]
