@@ -3,7 +3,8 @@
 import copy
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -108,8 +109,19 @@ class Calling:
         self._safe = safe
         self._foreign = foreign
 
-    async def send(self, call: Call[FunctionCall], /) -> Made:
+    def send(self, call: Call[FunctionCall], /) -> Coroutine[Any, Any, Made]:
         """Call the function once, until the call's deadline."""
+        return self._called(call) if call.attempt == 1 else self._called_again(call)
+
+    async def _called_again(self, call: Call[FunctionCall]) -> Made:
+        """Call the function as the repetition that it is: what it asks is not repeated again (R7)."""
+        token = context.enter(replace(context.current(), attempt=call.attempt))
+        try:
+            return await self._called(call)
+        finally:
+            context.leave(token)
+
+    async def _called(self, call: Call[FunctionCall]) -> Made:
         asked = call.payload
         try:
             with TimeoutScope(self._clock, call.deadline), tags_noted() as found:
