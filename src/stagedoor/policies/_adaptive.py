@@ -194,18 +194,26 @@ class ConcurrencyLimiter(Generic[P, R]):
 
     async def _waited(self, call: Call[P]) -> None:
         """Wait for a permit; raises `Overloaded` where there is none in time."""
-        latest, began = self._latest(call.deadline), self._now()
-        if latest is None or not await self.permits.wait(latest):
+        latest, began, permits = self._latest(call.deadline), self._now(), self.permits
+        if latest is not None and permits.waiting >= self._rule.queue:
+            permits.turn_away(context.current().priority)
+        if latest is None or not await permits.wait(latest):
             raise self._refusal(call.operation)
         context.note_wait(self._now() - began)
 
     def _latest(self, deadline: DueTime, promised: int = 0) -> float | None:
         """Return the moment until which a wait is of use; None if the call's turn would come later."""
         permits, gradient, now = self.permits, self.gradient, self._now()
-        rtt, free = gradient.rtt, max(0, gradient.places - permits.taken)
-        ahead = permits.ahead(context.current().priority) + max(0, promised - free)
+        rtt, free, priority = (
+            gradient.rtt,
+            max(0, gradient.places - permits.taken),
+            context.current().priority,
+        )
+        ahead = permits.ahead(priority) + max(0, promised - free)
         turn = now + ahead * rtt / gradient.places
-        if permits.waiting >= self._rule.queue or deadline.narrowed(now + self._rule.attempt).at < turn + rtt:
+        if deadline.narrowed(now + self._rule.attempt).at < turn + rtt:
+            return None
+        if not permits.has_room(priority, self._rule.queue):
             return None
         return deadline.at - rtt  # who stands in line may stay there as long as it is of use
 
