@@ -109,6 +109,12 @@ class UpstreamGarbled(UpstreamError):
     reason: ClassVar[Reason] = "garbled"
 
 
+class Answered(Exception):
+    """An answer that is raised on purpose, by what is asked for one: no failure of it below a `status` of 500."""
+
+    status: int
+
+
 def first_of(several: ExceptionGroup[Exception], *kinds: type[Exception]) -> Exception | None:
     """Return the first error of a group, the one that ended the others; None unless all are of these kinds.
 

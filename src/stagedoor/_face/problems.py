@@ -10,7 +10,7 @@ import orjson
 from stagedoor import _problems as problems
 from stagedoor._events import upstream_of
 from stagedoor._requests import HttpResponse
-from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable, first_of
+from stagedoor.errors import Answered, UpstreamError, UpstreamRejected, UpstreamUnavailable, first_of
 
 __all__ = ["BadSegment", "Ended", "NotFound", "Problem", "Refusals", "alone", "carried"]
 
@@ -19,7 +19,7 @@ _CREDENTIALS = (401, 403)
 _LONGEST = 1_000
 
 
-class Problem(Exception):
+class Problem(Answered):
     """An answer of RFC 9457, raised in parts and handlers: `raise Problem(409, "cart is closed")`.
 
     Its type, unless given, is `urn:problem-type:<gateway>:<kind>`; `members` are further members of the body. In a
