@@ -4,7 +4,7 @@ Copies go out one at a time, `delay` seconds apart. A failure that may be repeat
 that asks for a wait (R5): then there is no further copy, and a retry outside may wait. The first value ends the race;
 any other failure ends it too. What is still under way then is cancelled and awaited, so that the upstream sees it and
 nothing is left (R8). Each copy after the first is paid from a budget and dropped, not queued, when there is none: extra
-load stays at or under the budget's share.
+load stays at or under the budget's share. A copy that finds no place of ours, or a breaker open, is dropped as well.
 
 Choose as delay the upstream's p95 to p99. Belongs outside the breaker, like the retry.
 """
@@ -19,7 +19,7 @@ from typing import ClassVar, Generic, TypeVar
 from stagedoor._call import Call, Env, Send
 from stagedoor._capabilities import Closing
 from stagedoor._events import HedgeFired
-from stagedoor.errors import UpstreamError
+from stagedoor.errors import CircuitOpen, Overloaded, UpstreamError
 from stagedoor.policies._budget import Account, Budget, afford
 from stagedoor.policies._cost import Cost, repeated
 from stagedoor.policies._options import validate
@@ -113,9 +113,12 @@ class _Race(Generic[P, R]):
 
     def _survive(self, error: BaseException) -> None:
         """Go on without a copy that failed, or raise what ends the race."""
-        if not (isinstance(error, UpstreamError) and error.retryable):
+        refused = isinstance(
+            error, (CircuitOpen, Overloaded)
+        )  # by ourselves: it is as if there was no budget
+        if not isinstance(error, UpstreamError) or not (refused or error.retryable):
             raise error
-        if error.retry_after:
+        if refused or error.retry_after:
             self._fired = self._rule.copies
 
     def _fire(self) -> bool:
