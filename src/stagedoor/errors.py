@@ -110,7 +110,7 @@ class UpstreamGarbled(UpstreamError):
 
 
 class Answered(Exception):
-    """An answer that is raised on purpose, by what is asked for one: no failure of it below a `status` of 500."""
+    """An answer that is raised on purpose: below 500 it is no failure of the function that raises it."""
 
     status: int
 

@@ -19,7 +19,7 @@ _CREDENTIALS = (401, 403)
 _LONGEST = 1_000
 
 
-class Problem(Answered):
+class Problem(Answered, Exception):
     """An answer of RFC 9457, raised in parts and handlers: `raise Problem(409, "cart is closed")`.
 
     Its type, unless given, is `urn:problem-type:<gateway>:<kind>`; `members` are further members of the body. In a
