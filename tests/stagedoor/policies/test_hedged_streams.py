@@ -11,7 +11,7 @@ from stagedoor._clock import SystemClock
 from stagedoor._requests import HttpRequest, HttpResponse
 from stagedoor._transports.http import HttpTransport
 from stagedoor.policies._hedge import Hedge
-from stagedoor.testing import call_of, settle
+from stagedoor.testing import ManualClock, call_of, settle
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nhello"
 
@@ -93,3 +93,19 @@ async def test_d6_a_stream_for_a_caller_who_left_in_that_tick_is_given_up(env: E
 
     assert race.cancelled()
     assert body.closed
+
+
+async def test_of_two_that_answer_in_one_tick_the_first_wins(env: Env, clock: ManualClock) -> None:
+    """What holds nothing needs no closing."""
+    there = asyncio.Event()
+
+    async def send(call: Call[int]) -> int:
+        await there.wait()
+        return call.attempt
+
+    race = asyncio.ensure_future(Hedge(delay=0.05).wrap(send, env)(call_of(1)))
+    await clock.advance(0.06)
+    there.set()
+
+    assert await race == 1
+    assert clock.pending() == 0
