@@ -120,6 +120,7 @@ def run(
 @app.command(epilog="Example: stagedoor check shop:app")
 def check(target: Target) -> None:
     """Prove worst-case latency and amplification; say with file and line what cannot work."""
+    from stagedoor._aggregate.worst import amplified, doubts_of_amplification
     from stagedoor._commands.tables import aggregate_table, findings_of, output, upstream_table
     from stagedoor.policies._cost import cost_of
 
@@ -128,10 +129,14 @@ def check(target: Target) -> None:
     cases = [plan.worst_case() for plan in gateway.plans]
     for case in cases:
         console.print(aggregate_table(case))
-    if gateway.upstreams:
-        console.print(upstream_table({remote.name: cost_of(remote.policies) for remote in gateway.upstreams}))
+    alone = {remote.name: cost_of(remote.policies) for remote in gateway.upstreams}
+    costs = amplified(alone, getattr(gateway, "behind", {}))
+    if costs:
+        console.print(upstream_table(costs))
     deadline: float | None = getattr(gateway, "deadline", None)
     findings = [*getattr(gateway, "doubts", ()), *findings_of(cases, gateway.upstreams, deadline)]
+    more = [name for name in costs if costs[name] != alone[name]]
+    findings += [text for name in more for text in doubts_of_amplification(name, costs[name])]
     for note in getattr(gateway, "notes", ()):
         console.print(f"with several workers, {note}", highlight=False, soft_wrap=True)
     if findings:

@@ -53,3 +53,8 @@ class HttpResponse:
             if key == name:
                 return said
         return None
+
+    async def aclose(self) -> None:
+        """Give up a body that comes as a stream: for an answer that nobody will read."""
+        if self.stream is not None:
+            await self.stream.aclose()

@@ -18,7 +18,7 @@ from stagedoor.policies._adaptive import ConcurrencyLimiter
 from stagedoor.policies._bulkhead import Bulkhead
 from stagedoor.policies._circuit_breaker import CircuitBreakerSend
 from stagedoor.policies._fused import Attempt, fused
-from stagedoor.policies._timeout import check_attempts
+from stagedoor.policies._timeout import Timeout, check_attempts
 
 __all__ = ["Upstream"]
 
@@ -69,6 +69,10 @@ class Upstream(Generic[P, R]):
         if self.limiter is not None:
             outside = takewhile(lambda layer: layer is not self.limiter, self.layers)
             self.limiter.outside = [layer for layer in outside if isinstance(layer, CircuitBreakerSend)]
+        for at, layer in enumerate(self.layers):
+            if isinstance(layer, CircuitBreakerSend):
+                inside = [policy.attempt for policy in policies[at:] if isinstance(policy, Timeout)]
+                layer.attempt = min(inside, default=0.0)
 
     async def call(self, operation: str, payload: P, *, idempotent: bool | None = None) -> R:
         """Send a payload under the current request's deadline and identity.

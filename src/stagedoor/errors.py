@@ -107,3 +107,23 @@ class UpstreamGarbled(UpstreamError):
     """Broken framing, an impossible status, or a body that cannot be decoded."""
 
     reason: ClassVar[Reason] = "garbled"
+
+
+class Answered(Exception):
+    """An answer that is raised on purpose: below 500 it is no failure of the function that raises it."""
+
+    status: int
+
+
+def first_of(several: ExceptionGroup[Exception], *kinds: type[Exception]) -> Exception | None:
+    """Return the first error of a group, the one that ended the others; None unless all are of these kinds.
+
+    `asyncio.TaskGroup` raises what became of calls side by side as a group, also where it is a single error.
+    """
+    _, others = several.split(kinds)
+    if others is not None:
+        return None
+    first: Exception = several
+    while isinstance(first, ExceptionGroup):
+        first = first.exceptions[0]
+    return first

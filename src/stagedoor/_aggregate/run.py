@@ -30,7 +30,7 @@ from stagedoor._clock import Timer
 from stagedoor._context import Record, RequestContext
 from stagedoor._deadline import LATE, DueTime
 from stagedoor._events import PartEnded
-from stagedoor.errors import UpstreamError, UpstreamTimeout
+from stagedoor.errors import UpstreamError, UpstreamTimeout, first_of
 
 __all__ = ["run"]
 
@@ -243,8 +243,14 @@ class _Run:
             self._stand_in(step, verdict, step.name)
 
     def _broke(self, step: PartStep, error: BaseException) -> None:
-        """Take a failure that is nobody's answer: our own bug, or a cancellation that we did not ask for."""
-        if not (self._over(step.index) and isinstance(error, asyncio.CancelledError)):
+        """Take a failure that is nobody's answer: our own bug, or a cancellation that we did not ask for.
+
+        A group of errors of calls is none: the part made them side by side.
+        """
+        first = first_of(error, UpstreamError) if isinstance(error, ExceptionGroup) else None
+        if isinstance(first, UpstreamError):
+            self._failed(step, first)
+        elif not (self._over(step.index) and isinstance(error, asyncio.CancelledError)):
             self._end_with(error)
 
     def _end_with(self, error: BaseException) -> None:

@@ -12,7 +12,7 @@ requests together can cause when every call fails, which budgets hold down (R4, 
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 from stagedoor._aggregate.checks import Design, NamedUpstream
@@ -28,8 +28,10 @@ __all__ = [
     "NamedUpstream",
     "PartCost",
     "WorstCase",
+    "amplified",
     "cost_of",
     "doubts_of",
+    "doubts_of_amplification",
     "impossible",
     "worst_case",
 ]
@@ -186,10 +188,29 @@ def _doubts(design: Design, budget: float) -> Iterator[PlanFinding]:
             )
 
 
+def amplified(costs: Mapping[str, Cost], behind: Mapping[str, Sequence[str]]) -> dict[str, Cost]:
+    """Return the costs of upstreams with what those add that ask them; `behind` says whom each asks, by names.
+
+    Who is asked by a repetition is asked once more: it is not repeated again (R7).
+    """
+    return {name: _amplified(name, costs, behind, frozenset()) for name in costs}
+
+
+def _amplified(
+    name: str, costs: Mapping[str, Cost], behind: Mapping[str, Sequence[str]], above: frozenset[str]
+) -> Cost:
+    cost, above = costs[name], above | {name}
+    for asking, asked in behind.items():
+        if name in asked and asking in costs and asking not in above:
+            outer = _amplified(asking, costs, behind, above)
+            cost = replace(cost, calls=cost.calls + outer.calls - 1, load=cost.load + outer.load - 1)
+    return cost
+
+
 def doubts_of(remote: NamedUpstream) -> Iterator[str]:
     """Say what is doubtful about the policies of one upstream."""
     cost, name = cost_of(remote.policies), remote.name
-    yield from _amplification(name, cost)
+    yield from doubts_of_amplification(name, cost)
     for policy in cost.unknown:
         yield f"upstream {name!r}: the policy {policy} does not say what it costs: give it a method `cost`"
     kinds = [type(policy) for policy in remote.policies]
@@ -197,7 +218,7 @@ def doubts_of(remote: NamedUpstream) -> Iterator[str]:
         yield f"upstream {name!r}: Timeout stands round Retry, so that one late attempt leaves no time: put it inside"
 
 
-def _amplification(upstream: str, cost: Cost) -> Iterator[str]:
+def doubts_of_amplification(upstream: str, cost: Cost) -> Iterator[str]:
     """Say where repetition grows beyond what is wise for one request, or allowed for all of them."""
     if cost.calls > _MOST_ATTEMPTS:
         yield f"upstream {upstream!r}: one call may become {cost.calls}, at most {_MOST_ATTEMPTS} are wise (O5)"

@@ -3,7 +3,7 @@
 import copy
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -21,7 +21,7 @@ from stagedoor._face.caller import caller_here, tags_noted
 from stagedoor._face.exact import exact
 from stagedoor._face.fields import digest
 from stagedoor._face.places import Place, place_of_code
-from stagedoor._face.problems import Problem, carried
+from stagedoor._face.problems import Problem, alone, carried
 from stagedoor._value import MaybePartial, value
 from stagedoor._web.rendering import adapted
 from stagedoor.errors import ConfigError, StagedoorError, UpstreamTimeout, UpstreamUnavailable
@@ -114,8 +114,19 @@ class Calling:
         self._safe = safe
         self._foreign = foreign
 
-    async def send(self, call: Call[FunctionCall], /) -> Made:
+    def send(self, call: Call[FunctionCall], /) -> Coroutine[Any, Any, Made]:
         """Call the function once, until the call's deadline."""
+        return self._called(call) if call.attempt == 1 else self._called_again(call)
+
+    async def _called_again(self, call: Call[FunctionCall]) -> Made:
+        """Call the function as the repetition that it is: what it asks is not repeated again (R7)."""
+        token = context.enter(replace(context.current(), attempt=call.attempt))
+        try:
+            return await self._called(call)
+        finally:
+            context.leave(token)
+
+    async def _called(self, call: Call[FunctionCall]) -> Made:
         asked = call.payload
         try:
             with TimeoutScope(self._clock, call.deadline), tags_noted() as found, _recorded() as record:
@@ -127,10 +138,21 @@ class Calling:
             raise UpstreamTimeout(call.operation, "no value by the deadline", retryable=True) from error
         except (StagedoorError, *BUGS):
             raise
+        except ExceptionGroup as several:
+            raise self._told(call.operation, several) from None
         except Exception as error:
             if not self._foreign:
                 raise
             raise UpstreamUnavailable(call.operation, type(error).__name__, retryable=True) from error
+
+    def _told(self, operation: str, several: ExceptionGroup[Exception]) -> Exception:
+        """Return what a function failed of that did several things side by side."""
+        error = alone(several)
+        if isinstance(error, Problem):
+            return carried(operation, error)
+        if error is not several or not self._foreign or several.subgroup(BUGS) is not None:
+            return error
+        return UpstreamUnavailable(operation, type(several.exceptions[0]).__name__, retryable=True)
 
     def key_of(self, payload: FunctionCall, /) -> bytes:
         """Return the key of the arguments."""

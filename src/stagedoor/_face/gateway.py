@@ -5,7 +5,7 @@ import os
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -137,7 +137,10 @@ class Gateway(Declaration):
         running = self.looked_at(reachable=False)
         web = running.web
         notes = filter(None, [unshared(running.settings, running.redis_variable)])
-        return Inspected(web.plans, web.upstreams, web.routes, tuple(blueprint.unseen()), tuple(notes))
+        behind = {one.name: [each.name for each in blueprint.seen(one.function)] for one in blueprint.sources}
+        return Inspected(
+            web.plans, web.upstreams, web.routes, tuple(blueprint.unseen()), tuple(notes), behind
+        )
 
     def looked_at(self, *, reachable: bool) -> Running:
         """Return a gateway that will not be opened; raises `ConfigError` with everything that is wrong."""
@@ -227,6 +230,7 @@ class Inspected:
     routes: Sequence[Any]
     doubts: Sequence[str]
     notes: Sequence[str] = ()  # what is right, and should be known before there are several processes
+    behind: Mapping[str, Sequence[str]] = field(default_factory=dict)  # whom each source asks, by names
 
 
 def _half() -> float:

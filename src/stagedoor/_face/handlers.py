@@ -23,7 +23,7 @@ from stagedoor._face.caller import Caller, caller_here, entered
 from stagedoor._face.declared import Handler
 from stagedoor._face.docstrings import words_of
 from stagedoor._face.guarding import claimed_values, rules_of, who_of
-from stagedoor._face.problems import Problem, Refusals, carried
+from stagedoor._face.problems import Problem, Refusals, alone, carried
 from stagedoor._face.purging import Purging
 from stagedoor._face.readable import ReadableKey
 from stagedoor._face.remote import cached
@@ -193,6 +193,8 @@ class Handling:
             raise UpstreamTimeout(
                 f"{self.declared.function.__name__}.call", "not done by the deadline"
             ) from error
+        except ExceptionGroup as several:
+            raise alone(several) from None
         made = said if isinstance(said, Answer) else Answer(said)
         if self._kinds and not isinstance(made.value, self._kinds):
             raise TypeError(f"{self.declared.place}: {self.where} {broken_promise(made.value, self._kinds)}")

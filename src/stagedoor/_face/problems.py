@@ -10,16 +10,16 @@ import orjson
 from stagedoor import _problems as problems
 from stagedoor._events import upstream_of
 from stagedoor._requests import HttpResponse
-from stagedoor.errors import UpstreamError, UpstreamRejected, UpstreamUnavailable
+from stagedoor.errors import Answered, UpstreamError, UpstreamRejected, UpstreamUnavailable, first_of
 
-__all__ = ["BadSegment", "Ended", "NotFound", "Problem", "Refusals"]
+__all__ = ["BadSegment", "Ended", "NotFound", "Problem", "Refusals", "alone", "carried"]
 
 _GONE = (404, 410)
 _CREDENTIALS = (401, 403)
 _LONGEST = 1_000
 
 
-class Problem(Exception):
+class Problem(Answered, Exception):
     """An answer of RFC 9457, raised in parts and handlers: `raise Problem(409, "cart is closed")`.
 
     Its type, unless given, is `urn:problem-type:<gateway>:<kind>`; `members` are further members of the body. In a
@@ -87,9 +87,17 @@ class Failed(UpstreamUnavailable):
         self.problem = problem
 
 
-def carried(operation: str, problem: Problem) -> UpstreamError:
-    """Return a problem as an error that policies understand."""
+def carried(operation: str, raised: Problem | ExceptionGroup[Exception]) -> UpstreamError:
+    """Return a problem as an error that policies understand; raises what of a group is none."""
+    problem = alone(raised) if isinstance(raised, ExceptionGroup) else raised
+    if not isinstance(problem, Problem):
+        raise problem
     return (Ended if problem.status < 500 else Failed)(operation, problem)
+
+
+def alone(several: ExceptionGroup[Exception]) -> Exception:
+    """Return what calls side by side failed of: the first of their errors, or the group where one is a mistake."""
+    return first_of(several, UpstreamError, Problem) or several
 
 
 class Refusals:

@@ -89,6 +89,10 @@ class ServiceReply:
         """Return a value that nobody else has; raises `UpstreamGarbled`."""
         return _read(operation, shape, self.response)
 
+    async def aclose(self) -> None:
+        """Give up a body that comes as a stream."""
+        await self.response.aclose()
+
 
 def _read(operation: str, shape: Shape[T], response: HttpResponse) -> T:
     """Return an answer as a value, outside the policies, where no observer would hear why it cannot be one."""

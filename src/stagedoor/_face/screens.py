@@ -228,8 +228,8 @@ class Screen(Generic[M]):
             token = entered(asked_now, fresh)
         try:
             outcome = await self.plan.run(values, self._env)
-        except Problem as problem:
-            raise carried(self.plan.name, problem) from problem
+        except (Problem, ExceptionGroup) as raised:
+            raise carried(self.plan.name, raised) from raised
         finally:
             if token is not None:
                 context.leave(token)

@@ -28,7 +28,7 @@ from stagedoor._face.fields import digest, may_be_secret
 from stagedoor._face.guarding import claimed_values, rules_of
 from stagedoor._face.hops import OWN_ANSWER, PARTIAL, named, passed_by
 from stagedoor._face.keeping import Keeping, KeptAnswer, partly
-from stagedoor._face.problems import Problem, Refusals
+from stagedoor._face.problems import Problem, Refusals, alone
 from stagedoor._face.replies import Stream, handed_on
 from stagedoor._requests import HttpResponse
 from stagedoor._web.answer import WebAnswer as Written
@@ -158,6 +158,8 @@ class Streaming:
                 stream = await self.declared.function(**values)
         except TimeoutError as error:
             raise UpstreamTimeout(f"{self._name}.call", "not done by the deadline") from error
+        except ExceptionGroup as several:
+            raise alone(several) from None
         if not isinstance(stream, Stream):
             raise TypeError(f"{self.declared.place}: {self.where} {broken_promise(stream, (Stream,))}")
         asked_by = _GIVEN.get(stream.status)

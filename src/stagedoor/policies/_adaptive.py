@@ -27,13 +27,13 @@ from stagedoor.policies._cost import Cost
 from stagedoor.policies._gradient import Gradient
 from stagedoor.policies._options import validate
 from stagedoor.policies._permits import Permits
+from stagedoor.policies._timeout import had_all
 
 __all__ = ["AdaptiveLimit", "ConcurrencyLimiter", "lesson"]
 
 P = TypeVar("P")
 R = TypeVar("R")
 _IN_TIME = 3.0  # a call that takes such a part of its attempt is in time, whatever the service could do
-_WHOLE = 0.9  # of an attempt's time: whoever had that much had all of it, as far as clocks of loops can tell
 _PROMISED = 0.02  # seconds in which a call that was promised comes
 _TOO_MANY, _FAILED = 429, 500  # statuses
 
@@ -194,18 +194,26 @@ class ConcurrencyLimiter(Generic[P, R]):
 
     async def _waited(self, call: Call[P]) -> None:
         """Wait for a permit; raises `Overloaded` where there is none in time."""
-        latest, began = self._latest(call.deadline), self._now()
-        if latest is None or not await self.permits.wait(latest):
+        latest, began, permits = self._latest(call.deadline), self._now(), self.permits
+        if latest is not None and permits.waiting >= self._rule.queue:
+            permits.turn_away(context.current().priority)
+        if latest is None or not await permits.wait(latest):
             raise self._refusal(call.operation)
         context.note_wait(self._now() - began)
 
     def _latest(self, deadline: DueTime, promised: int = 0) -> float | None:
         """Return the moment until which a wait is of use; None if the call's turn would come later."""
         permits, gradient, now = self.permits, self.gradient, self._now()
-        rtt, free = gradient.rtt, max(0, gradient.places - permits.taken)
-        ahead = permits.ahead(context.current().priority) + max(0, promised - free)
+        rtt, free, priority = (
+            gradient.rtt,
+            max(0, gradient.places - permits.taken),
+            context.current().priority,
+        )
+        ahead = permits.ahead(priority) + max(0, promised - free)
         turn = now + ahead * rtt / gradient.places
-        if permits.waiting >= self._rule.queue or deadline.narrowed(now + self._rule.attempt).at < turn + rtt:
+        if deadline.narrowed(now + self._rule.attempt).at < turn + rtt:
+            return None
+        if not permits.has_room(priority, self._rule.queue):
             return None
         return deadline.at - rtt  # who stands in line may stay there as long as it is of use
 
@@ -234,4 +242,4 @@ def lesson(error: BaseException, seconds: float, attempt: float) -> bool | None:
             late = is_late(error)
         case _:
             late = False
-    return True if late and seconds >= _WHOLE * attempt else None
+    return True if late and had_all(seconds, attempt) else None

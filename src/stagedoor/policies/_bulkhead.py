@@ -2,7 +2,8 @@
 
 A queue forms only when the upstream is slower than the load. How long a call takes is not measured here, as
 `AdaptiveLimit` does: so the newest is served first, since it has most of its deadline left, and when the queue is full
-the oldest makes room, since it has least (O6). Nobody waits past its deadline. The queue itself is `permits`.
+the oldest makes room, since it has least (O6), of the class that is beyond its share. Nobody waits past its deadline.
+The queue itself is `permits`.
 """
 
 import math
@@ -86,8 +87,8 @@ class BulkheadSend(Generic[P, R]):
         rule, permits = self._rule, self._permits
         if rule.queue == 0:
             return False
-        if permits.waiting >= rule.queue:
-            permits.turn_away()
+        if permits.waiting >= rule.queue and not permits.turn_away(context.current().priority):
+            return False
         began = self._env.clock.now()
         granted = await permits.wait(call.deadline.narrowed(began + rule.max_wait).at)
         context.note_wait(self._env.clock.now() - began)

@@ -29,6 +29,7 @@ from stagedoor.policies._circuit import Circuit, CircuitRule, Hold
 from stagedoor.policies._cost import Cost
 from stagedoor.policies._notice import Notice
 from stagedoor.policies._options import validate
+from stagedoor.policies._timeout import had_all
 
 __all__ = ["CircuitBreaker", "CircuitBreakerSend", "is_failure"]
 
@@ -64,7 +65,7 @@ class CircuitBreaker(CircuitRule):
 class CircuitBreakerSend(Generic[P, R]):
     """The breaker round one Send; `state` and `counts` are for health pages and tests."""
 
-    __slots__ = ("_env", "_news", "_now", "_rule", "_send", "circuit", "operation")
+    __slots__ = ("_env", "_news", "_now", "_rule", "_send", "attempt", "circuit", "operation")
 
     def __init__(self, rule: CircuitBreaker, send: Send[P, R], env: Env) -> None:
         self._rule = rule
@@ -73,6 +74,7 @@ class CircuitBreakerSend(Generic[P, R]):
         self._now = env.clock.now
         self.circuit = Circuit(rule)
         self.operation = ""
+        self.attempt = 0.0  # seconds that an attempt inside may take; 0: not known
         self._news = Notice(env.clock)  # of the probe that is out
 
     @property
@@ -126,9 +128,10 @@ class CircuitBreakerSend(Generic[P, R]):
         self, ticket: int, began: float, error: BaseException, *, waited: bool = False, stood: float = 0.0
     ) -> None:
         """Learn of a call that was not; `waited` says that it waited here before it went."""
-        # Who has waited, here or for a place, has less time than the upstream may take.
+        # Who has waited, here, for a place or for another upstream, has less time than this one may take.
         asked = context.current()
         shortened = waited or asked.record.waited > 0 or asked.route_deadline is not None
+        shortened = shortened or not had_all(self._now() - began, self.attempt)
         if is_failure(error, shortened=shortened):
             late = isinstance(error, (UpstreamTimeout, asyncio.CancelledError))
             self._failed(ticket, began, stood, late=late)
@@ -180,7 +183,7 @@ def is_failure(error: BaseException, *, shortened: bool) -> bool:
     """Tell whether an outcome speaks against the upstream (C7).
 
     Refusals of our own, their "no" and cancellations do not. Nor does an attempt that a caller's deadline cut
-    short (D5): `shortened` says that the deadline was a caller's.
+    short (D5): `shortened` says that the deadline was a caller's, or that others had used up what was left of it.
     """
     match error:
         case UpstreamTimeout():

@@ -4,9 +4,9 @@
     @circuit_breaker(consecutive=5)
     async def rates() -> Rates: ...
 
-What the function raises counts as a failure, but for mistakes in the code (`TypeError` and the like), which pass at
-once; the failure that is raised in the end is the function's own. Inside a request its deadline holds. State is born
-with the decorated function, and is shared by all who call it.
+What the function raises counts as a failure, but for mistakes in the code (`TypeError` and the like) and for problems
+below 500 (`NotFound`), which are answers: they pass at once. The failure that is raised in the end is the function's
+own. Inside a request its deadline holds. State is born with the decorated function, and is shared by all who call it.
 """
 
 import random
@@ -18,7 +18,7 @@ from stagedoor import _context as context
 from stagedoor._call import Call, Env, Policy
 from stagedoor._clock import SystemClock
 from stagedoor._events import Event
-from stagedoor.errors import UpstreamError, UpstreamUnavailable
+from stagedoor.errors import Answered, UpstreamError, UpstreamRejected, UpstreamUnavailable
 from stagedoor.policies._circuit_breaker import CircuitBreaker
 from stagedoor.policies._retry import Retry
 
@@ -28,6 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 # Mistakes in the code, not failures of what it talks to: repeating them changes nothing.
 BUGS = (TypeError, AttributeError, NameError, AssertionError, ImportError, NotImplementedError, IndexError)
+_FAILED = 500  # a status
 
 
 def retry(
@@ -52,6 +53,10 @@ class _FunctionFailed(UpstreamUnavailable):
     """What a function raised, in words that policies understand."""
 
 
+class _FunctionSaid(UpstreamRejected):
+    """An answer that a function raised: it is there, whatever it says."""
+
+
 def _decorator(
     policy: Policy[Any, Any], env: Env | None
 ) -> Callable[[Callable[P, Awaitable[T]]], Callable[P, Awaitable[T]]]:
@@ -66,7 +71,7 @@ def _decorator(
             deadline = context.current().deadline
             try:
                 found: T = await send(Call(name, lambda: function(*given, **named), b"", "", deadline, True))
-            except _FunctionFailed as failed:
+            except (_FunctionFailed, _FunctionSaid) as failed:
                 own = failed.__cause__ or failed
             else:
                 return found
@@ -84,6 +89,8 @@ async def _once(call: Call[Callable[[], Awaitable[Any]]]) -> Any:  # noqa: ANN40
     except (UpstreamError, *BUGS):
         raise
     except Exception as error:
+        if isinstance(error, Answered) and error.status < _FAILED:
+            raise _FunctionSaid(call.operation) from error
         raise _FunctionFailed(call.operation, type(error).__name__, retryable=True) from error
 
 

@@ -1,22 +1,25 @@
 """Ask again before the first answer is late, and take whichever comes first.
 
-Copies go out one at a time, `delay` seconds apart. A failure that may be repeated sends the next at once; the first
-value ends the race; any other failure ends it too. What is still under way then is cancelled and awaited, so that
-the upstream sees it and nothing is left (R8). Each copy after the first is paid from a budget and dropped, not
-queued, when there is none: extra load stays at or under the budget's share.
+Copies go out one at a time, `delay` seconds apart. A failure that may be repeated sends the next at once, but for one
+that asks for a wait (R5): then there is no further copy, and a retry outside may wait. The first value ends the race;
+any other failure ends it too. What is still under way then is cancelled and awaited, so that the upstream sees it and
+nothing is left (R8). Each copy after the first is paid from a budget and dropped, not queued, when there is none: extra
+load stays at or under the budget's share. A copy that finds no place of ours, or a breaker open, is dropped as well.
 
 Choose as delay the upstream's p95 to p99. Belongs outside the breaker, like the retry.
 """
 
 import asyncio
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar, Generic, TypeVar
 
 from stagedoor._call import Call, Env, Send
+from stagedoor._capabilities import Closing
 from stagedoor._events import HedgeFired
-from stagedoor.errors import UpstreamError
+from stagedoor.errors import CircuitOpen, Overloaded, UpstreamError
 from stagedoor.policies._budget import Account, Budget, afford
 from stagedoor.policies._cost import Cost, repeated
 from stagedoor.policies._options import validate
@@ -63,14 +66,15 @@ class Hedge:
             if not call.idempotent:
                 return await send(call)
             race = _Race(self, send, env, account, call)
-            reason = None
+            reason, won = None, None
             try:
-                return await race.run()
+                won = await race.run()
+                return won.result()
             except asyncio.CancelledError as gone:
                 reason = gone.args[0] if gone.args else None
                 raise
             finally:
-                await _gone(race.tasks, reason)
+                await _gone(race.tasks, reason, won)
 
         return hedging
 
@@ -87,8 +91,8 @@ class _Race(Generic[P, R]):
         self._fired = 0  # copies sent or dropped
         self.tasks: list[asyncio.Task[R]] = []
 
-    async def run(self) -> R:
-        """Return the first value; raise the first failure that ends the race, or the last one of all."""
+    async def run(self) -> "asyncio.Task[R]":
+        """Return the first copy with a value; raise the first failure that ends the race, or the last one of all."""
         self._fire()
         running = list(self.tasks)
         while True:
@@ -98,15 +102,24 @@ class _Race(Generic[P, R]):
                 running.remove(task)
                 error = task.exception()  # raises CancelledError for a copy that was cancelled from outside
                 if error is None:
-                    return task.result()
+                    return task
                 failures.append(error)
             for error in failures:
-                if not (isinstance(error, UpstreamError) and error.retryable):
-                    raise error
+                self._survive(error)
             if self._fire():
                 running.append(self.tasks[-1])
             elif not running:
                 raise failures[-1]
+
+    def _survive(self, error: BaseException) -> None:
+        """Go on without a copy that failed, or raise what ends the race."""
+        refused = isinstance(
+            error, (CircuitOpen, Overloaded)
+        )  # by ourselves: it is as if there was no budget
+        if not isinstance(error, UpstreamError) or not (refused or error.retryable):
+            raise error
+        if refused or error.retry_after:
+            self._fired = self._rule.copies
 
     def _fire(self) -> bool:
         if self._fired >= self._rule.copies:
@@ -136,9 +149,18 @@ class _Race(Generic[P, R]):
                 timer.cancel()
 
 
-async def _gone(tasks: "list[asyncio.Task[R]]", reason: str | None) -> None:
-    """Cancel what is under way and wait until it has ended; take note of errors that lost the race."""
+async def _gone(tasks: "list[asyncio.Task[R]]", reason: str | None, won: "asyncio.Task[R] | None") -> None:
+    """Cancel what is under way and wait until it has ended; take note of errors that lost the race.
+
+    A value that lost, or came for a caller who had left, is closed if it can be: a stream holds a connection.
+    """
     for task in tasks:
         task.cancel(reason)
     if len(tasks) > 1 or not tasks[0].done():
         await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        if task is not won and not task.cancelled() and task.exception() is None:
+            lost: object = task.result()
+            if isinstance(lost, Closing):
+                with suppress(Exception):
+                    await lost.aclose()

@@ -66,13 +66,27 @@ class Permits:
         while self.taken < limit and self.waiting and self._hand_on():
             self.taken += 1
 
-    def turn_away(self) -> None:
-        """Let the oldest of the least urgent line wait no longer."""
-        for priority in reversed(tuple(context.WEIGHTS)):
-            line = self._lines.get(priority)
-            if line:
-                _answer(self._popped(line, newest=False), granted=False)
-                return
+    def has_room(self, priority: context.Priority, most: int) -> bool:
+        """Tell whether a newcomer may wait where at most so many do: in a place that is free, or in another's."""
+        return self.waiting < most or (most > 0 and self._crowded(priority) != priority)
+
+    def turn_away(self, priority: context.Priority) -> bool:
+        """Let one wait no longer, so that a newcomer can; False if there is none who should make room for it.
+
+        It is one of the line that has most beyond its share, so that none of another class can be kept out by a flood:
+        who would be served last.
+        """
+        crowded = self._crowded(priority)
+        line = self._lines.get(crowded)
+        if not line or (crowded == priority and not self._newest_first):
+            return False
+        return _answer(self._popped(line, newest=not self._newest_first), granted=False)
+
+    def _crowded(self, priority: context.Priority) -> context.Priority:
+        """Return the line that is longest for its weight, a newcomer counted in; of equals the least urgent."""
+        lines, weights = self._lines, context.WEIGHTS
+        names = reversed(tuple(weights))
+        return max(names, key=lambda name: (len(lines.get(name, ())) + (name == priority)) / weights[name])
 
     def ahead(self, priority: context.Priority) -> float:
         """Return how many permits will be handed out until a newcomer has one, itself included."""

@@ -16,10 +16,11 @@ from stagedoor.policies._cost import Cost, bounded
 from stagedoor.policies._deadline import Deadline, until
 from stagedoor.policies._options import validate
 
-__all__ = ["Timeout", "check_attempts", "repeatable"]
+__all__ = ["Timeout", "check_attempts", "had_all", "repeatable"]
 
 P = TypeVar("P")
 R = TypeVar("R")
+_WHOLE = 0.9  # of an attempt's time: whoever had that much had all of it, as far as clocks of loops can tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,11 @@ def repeatable(error: UpstreamTimeout, attempt: DueTime, whole: DueTime, now: fl
     """Tell whether another attempt may help: this one was late, and the call as a whole is not."""
     # Which deadline was sooner decides, not the clock alone: loops may wake a millisecond early.
     return (attempt < whole or error.retryable) and not whole.passed(now)
+
+
+def had_all(seconds: float, attempt: float) -> bool:
+    """Tell whether a call that was cut off after so many seconds had all the time of an attempt."""
+    return seconds >= _WHOLE * attempt
 
 
 def check_attempts(policies: Iterable[object], deadline: float, where: str) -> None:

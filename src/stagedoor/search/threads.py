@@ -64,12 +64,13 @@ class Threads:
             raise UpstreamTimeout(call.operation, "the search took longer", retryable=True) from error
 
     async def _granted(self, call: Call[Any]) -> None:
-        began, permits = self._clock.now(), self._permits
-        ahead = permits.ahead(context.current().priority)
-        if permits.waiting >= self._queue:
+        began, permits, priority = self._clock.now(), self._permits, context.current().priority
+        if not permits.has_room(priority, self._queue):
             raise Overloaded(call.operation, "too many searches wait", retry_after=1.0)
-        if call.deadline.passed(began + ahead * self._seconds / self._size):
+        if call.deadline.passed(began + permits.ahead(priority) * self._seconds / self._size):
             raise Overloaded(call.operation, "no search would end in time", retry_after=1.0)
+        if permits.waiting >= self._queue:
+            permits.turn_away(priority)
         if not await permits.wait(call.deadline.at):
             raise Overloaded(call.operation, "no search ended in time", retry_after=1.0)
         context.note_wait(self._clock.now() - began)

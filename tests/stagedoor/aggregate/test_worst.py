@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stagedoor._aggregate import Plan, PlanError
-from stagedoor._aggregate.worst import Cost, cost_of
+from stagedoor._aggregate.worst import Cost, amplified, cost_of
 from stagedoor._cache.codec import RawCodec
 from stagedoor._cache.memory import MemoryStore
 from stagedoor._call import Env
@@ -224,3 +224,18 @@ def test_g3_a_source_that_does_not_say_what_stands_behind_it_is_doubtful() -> No
 def test_g3_what_only_spares_calls_costs_nothing(policy: Any) -> None:
     """At worst nobody asks the same, nothing is kept, and a place is free at once."""
     assert cost_of((policy, Timeout(attempt=0.08))) == cost_of((Timeout(attempt=0.08),))
+
+
+def test_r7_who_is_asked_by_what_is_repeated_is_asked_once_more() -> None:
+    """R7, G3: a service behind a source was told to get two calls of one, and got four."""
+    own = cost_of((Retry(budget=Budget(share=0.1)), Timeout(attempt=0.08)))
+    costs = dict.fromkeys(("service", "inner", "outer", "alone"), own)
+    behind = {"inner": ["service"], "outer": ["inner", "outer"], "unknown": ["alone"]}
+    told = amplified(costs, behind)
+
+    assert {name: (cost.calls, round(cost.load, 2)) for name, cost in told.items()} == {
+        "service": (4, 1.3),
+        "inner": (3, 1.2),
+        "outer": (2, 1.1),
+        "alone": (2, 1.1),
+    }

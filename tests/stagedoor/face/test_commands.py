@@ -88,6 +88,34 @@ def test_check_tells_a_doubt(written: Written) -> None:
     )
 
 
+def test_g3_check_counts_what_repeated_sources_ask(written: Written) -> None:
+    """G3, O5: a service behind two sources in a row gets four calls of one, and was told to get two."""
+    code = """
+    from stagedoor import Gateway
+
+    app = Gateway("shop")
+    rates = app.service("rates")
+
+    @app.source(safe=True)
+    async def inner() -> int:
+        return await rates.get(int, "/rate")
+
+    @app.source(safe=True)
+    async def outer() -> int:
+        return await inner()
+
+    @app.get("/rate")
+    async def rate() -> int:
+        return await outer()
+"""
+    result = run("check", f"{written(code)}:app")
+
+    assert result.exit_code == 1
+    assert "upstream 'rates': one call may become 4" in result.output
+    assert "upstream 'rates': failing calls may grow to 1.30 times" in result.output
+    assert "upstream 'inner'" not in result.output
+
+
 def test_check_tells_every_mistake_in_a_line_of_its_own(written: Written) -> None:
     """File and line once, and no traceback."""
     code = SHOP.replace('vary={"authorization"}, ', "")

@@ -239,3 +239,29 @@ async def test_o6_what_is_made_to_be_kept_has_the_priority_of_its_route() -> Non
         await stage.get("/kept")
 
     assert seen == ["search"] * 3
+
+
+async def test_o6_what_is_kept_or_made_inside_goes_first_as_its_route_says() -> None:
+    """O6: an answer that may be kept, and a screen in a handler, waited among those of any route."""
+    app, found = Gateway("test", deadline=0.2), list[str]()
+    inner = app.aggregate("/inner", Page)
+
+    @inner.part
+    async def first() -> Thing:
+        found.append(context.current().priority)
+        return Thing()
+
+    @app.get("/urgent", priority="operations", cache=Cache(max_age=1.0))
+    async def urgent() -> int:
+        found.append(context.current().priority)
+        return 1
+
+    @app.get("/patient", priority="search")
+    async def patient() -> Thing:
+        return (await inner.run()).value.first
+
+    async with Stage(app) as stage:
+        await stage.get("/urgent")
+        await stage.get("/patient")
+
+    assert found == ["operations", "search"]

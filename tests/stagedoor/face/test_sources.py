@@ -317,3 +317,29 @@ async def test_t4_an_answer_varies_by_what_its_sources_show() -> None:
             await stage.get("/me", authorization="a")
 
         assert not stage[accounts].asked
+
+
+async def test_r7_what_a_repeated_source_asks_is_not_repeated_again() -> None:
+    """R7: two attempts of two were four; three layers would have been eight."""
+    app = Gateway("shop", deadline=1.0)
+    rates = app.service("rates")
+
+    @app.source(safe=True)
+    async def inner() -> int:
+        return await rates.get(int, "/rate")
+
+    @app.source(safe=True)
+    async def outer() -> int:
+        return await inner()
+
+    @app.get("/rate")
+    async def rate() -> int:
+        return await outer()
+
+    async with Stage(app) as stage:
+        stage[rates].fails(503)
+        answer = await stage.get("/rate")
+
+    assert (answer.status, len(stage[rates].asked)) == (503, 4)
+    behind = app.inspected().behind
+    assert behind == {"inner": ["rates"], "outer": ["inner"]}

@@ -112,6 +112,25 @@ async def test_a_queue_is_bounded_in_length(env: Env, clock: ManualClock) -> Non
     assert [task.result() for task in tasks] == ["Ann", "Ann"]
 
 
+async def test_o6_a_queue_that_is_full_of_what_is_less_urgent_has_room(env: Env, clock: ManualClock) -> None:
+    """O6: a flood of searches that filled the queue kept operations out of a service altogether."""
+    stage = Stage(env, queue=3)
+
+    async def asks(priority: context.Priority) -> str:
+        context.enter(context.RequestContext(priority=priority))
+        return await stage.limiter(call_of(1))
+
+    searches = [asyncio.ensure_future(asks("search")) for _ in range(5)]
+    await settle()
+    urgent = asyncio.ensure_future(asks("operations"))
+    await clock.advance(0.3)
+    await asyncio.gather(*searches, return_exceptions=True)
+
+    assert await urgent == "Ann"
+    assert [one.exception() is None for one in searches] == [True, True, True, False, False]
+    assert dict(stage.limiter.counts()) == AT_REST
+
+
 async def test_who_waits_in_vain_leaves_when_it_is_of_no_more_use(env: Env, clock: ManualClock) -> None:
     """D4: the service hangs; who waits goes when what is left is less than an answer takes."""
     stage = Stage(env, seconds=0.02)

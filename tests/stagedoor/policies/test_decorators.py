@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from stagedoor import NotFound, Problem
 from stagedoor._call import Env
 from stagedoor.errors import CircuitOpen, UpstreamUnavailable
 from stagedoor.policies import circuit_breaker, retry
@@ -52,6 +53,30 @@ async def test_a_mistake_in_the_code_is_not_repeated(env: Env, clock: ManualCloc
         await clock.run(retry(env=env)(flaky.call)(7))
 
     assert flaky.calls == 1
+
+
+async def test_c7_an_answer_that_a_function_raises_is_no_failure(env: Env, clock: ManualClock) -> None:
+    """C7: five who asked for what there is not had closed it to everybody; and a probe that hears so finds it back."""
+    away, lacking = OSError("away"), NotFound()
+    flaky = Flaky(12, lacking)
+    found = circuit_breaker(env=env, consecutive=2)(retry(env=env)(flaky.call))
+    for error in (*[lacking] * 5, away, away, lacking, away):
+        flaky.error = error
+        await clock.advance(1.0)
+        with pytest.raises(type(error)):
+            await clock.run(found(7))
+
+    assert flaky.calls == 5 + 2 * 2 + 1 + 2
+    flaky.times = 0
+    assert await found(7) == 7  # one failure alone: it had been closed
+
+
+async def test_a_problem_of_the_functions_own_is_a_failure(env: Env, clock: ManualClock) -> None:
+    """From 500 on it says so itself."""
+    flaky = Flaky(1, Problem(503, "the bank is away"))
+
+    assert await clock.run(retry(env=env)(flaky.call)(7)) == 7
+    assert flaky.calls == 2
 
 
 async def test_an_error_of_the_kit_says_itself_whether_it_may_be_repeated(

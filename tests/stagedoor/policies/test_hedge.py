@@ -7,8 +7,9 @@ import pytest
 from stagedoor._call import Call, Env
 from stagedoor._deadline import LATE, DueTime, TimeoutScope
 from stagedoor._events import BudgetExhausted, HedgeFired
-from stagedoor.errors import ConfigError, UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
+from stagedoor.errors import CircuitOpen, ConfigError, UpstreamRejected, UpstreamTimeout, UpstreamUnavailable
 from stagedoor.policies._budget import Account, Budget
+from stagedoor.policies._bulkhead import Bulkhead
 from stagedoor.policies._hedge import Hedge
 from stagedoor.testing import Events, ManualClock, ScriptedTransport, call_of, settle
 
@@ -50,6 +51,38 @@ async def test_r8_copies_go_out_one_at_a_time(env: Env, clock: ManualClock, even
     assert log.starts == [(0.0, 1), (0.05, 2), (0.1, 3)]
     assert events.of(HedgeFired) == [HedgeFired("users.get", 2), HedgeFired("users.get", 3)]
     assert (log.cancelled, log.script.active, clock.pending()) == ([(), ()], 0, 0)
+
+
+async def test_r8_a_copy_that_finds_no_place_leaves_the_first_alone(env: Env, clock: ManualClock) -> None:
+    """R8: a service that was full, and about to answer, became a 503 because it was asked twice."""
+    script = ScriptedTransport[int, str](clock).after(0.08, "Ann")
+    places = Bulkhead(limit=1, queue=0).wrap(script.send, env)
+    value = await clock.run(RULE.wrap(places, env)(call_of(1)))
+
+    assert (value, len(script.calls), clock.pending()) == ("Ann", 1, 0)
+
+
+async def test_a_call_that_is_refused_here_is_not_hedged(env: Env, clock: ManualClock) -> None:
+    """One that has no place gets none by asking again."""
+    script = ScriptedTransport[int, str](clock).fails(CircuitOpen, retryable=False)
+    with pytest.raises(CircuitOpen):
+        await clock.run(RULE.wrap(script.send, env)(call_of(1)))
+
+    assert (len(script.calls), clock.pending()) == (1, 0)
+
+
+@pytest.mark.parametrize("after", [0.01, 0.06], ids=["alone", "beside a copy"])
+async def test_r5_who_asks_for_a_wait_gets_no_further_copy(
+    env: Env, clock: ManualClock, after: float
+) -> None:
+    """R5: a service with too much to do was sent the same again at once, whatever its Retry-After said."""
+    busy = UpstreamUnavailable("users.get", retryable=True, retry_after=5.0)
+    log = Log(clock, ScriptedTransport[int, str](clock).fails(busy, after=after))
+    with pytest.raises(UpstreamUnavailable):
+        await clock.run(RULE.wrap(log.send, env)(call_of(1)))
+
+    assert len(log.starts) == (1 if after < RULE.delay else 2)
+    assert clock.pending() == 0
 
 
 async def test_r8_a_retryable_failure_fires_the_next_at_once(env: Env, clock: ManualClock) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 from collections import Counter
 
+import pytest
+
 from stagedoor import _context as context
 from stagedoor._context import WEIGHTS, Priority, RequestContext
 from stagedoor._deadline import NEVER
@@ -122,18 +124,43 @@ async def test_o1_who_goes_in_the_tick_of_its_turn_hands_on_one_place_however_ma
     assert (lines.permits.taken, lines.permits.waiting) == (1, 2)
 
 
-async def test_the_oldest_of_the_least_urgent_is_turned_away(clock: ManualClock) -> None:
-    """O6: whom a full queue loses; with nobody in it there is nothing to do."""
-    lines = Lines(clock)
-    lines.permits.turn_away()
-    for name, priority in (("a", "detail"), ("b", "search"), ("c", "search")):
-        lines.wait(name, priority)  # type: ignore[arg-type]
+async def full(clock: ManualClock, newest_first: bool, **lengths: int) -> Lines:
+    """Return lines of these lengths, by priority; who waits is called by it and its number."""
+    lines = Lines(clock, newest_first=newest_first)
+    for name, length in lengths.items():
+        for number in range(length):
+            lines.wait(f"{name} {number}", name)  # type: ignore[arg-type]
     await settle()
-    lines.permits.turn_away()
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("newest_first", "lengths", "newcomer", "gone"),
+    [
+        (True, {"detail": 1, "search": 2}, "detail", "no search 0"),
+        (False, {"detail": 1, "search": 2}, "detail", "no search 1"),
+        (False, {"search": 3}, "operations", "no search 2"),
+        (False, {"operations": 17, "list": 1}, "search", "no operations 16"),  # more than its share, too
+        (True, {"search": 3}, "search", "no search 0"),
+        (False, {"search": 3}, "search", None),
+        (True, {"operations": 3}, "search", None),
+        (True, {}, "detail", None),
+    ],
+)
+async def test_o6_the_line_that_is_longest_for_its_weight_makes_room(
+    clock: ManualClock, newest_first: bool, lengths: dict[str, int], newcomer: Priority, gone: str | None
+) -> None:
+    """O6: a class keeps its share of a full queue, whichever floods; who would be served last goes."""
+    lines = await full(clock, newest_first, **lengths)
+    turned_away = lines.permits.turn_away(newcomer)
     await settle()
 
-    assert lines.order == ["no b"]
-    assert await lines.served(3) == ["no b", "a", "c"]
+    assert turned_away == (gone is not None)
+    assert lines.order == ([] if gone is None else [gone])
+    assert lines.permits.waiting == sum(lengths.values()) - turned_away
+    for task in lines.tasks:
+        task.cancel()
+    await settle()
 
 
 async def test_a_newcomer_knows_how_many_are_before_it(clock: ManualClock) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from stagedoor import _context as context
 from stagedoor._clock import SystemClock
 from stagedoor._deadline import DueTime
 from stagedoor.errors import Overloaded, UpstreamTimeout
@@ -167,3 +168,26 @@ async def test_x1_a_place_given_in_the_tick_of_a_cancellation_is_handed_on(threa
     assert second.cancelled()
     await rested(threads)
     assert await threads.run(call_of("x"), lambda: "next") == "next"
+
+
+async def test_o6_a_queue_that_is_full_of_searches_has_room_for_what_is_more_urgent(threads: Threads) -> None:
+    """O6: who looks one thing up has its share, however many lists are asked for."""
+    work, order = Work(), list[str]()
+
+    async def asks(priority: context.Priority) -> None:
+        context.enter(context.RequestContext(priority=priority))
+        await threads.run(call_of("x"), lambda: order.append(priority))
+
+    first = asyncio.create_task(threads.run(call_of("x"), work))
+    await asyncio.to_thread(work.started.wait)
+    search = asyncio.create_task(asks("search"))
+    await asyncio.sleep(0)
+    urgent = asyncio.create_task(asks("operations"))
+    await asyncio.sleep(0)
+    work.finish.set()
+    await asyncio.gather(first, urgent)
+
+    assert order == ["operations"]
+    with pytest.raises(Overloaded):
+        await search
+    await rested(threads)
