@@ -64,6 +64,51 @@ def test_a_page_reads_like_the_librarys(tmp_path: Path) -> None:
     assert page(ours) == page(theirs)
 
 
+# Files may not grow for a while, as on a disk that is full.
+FULL: Final = """
+import resource, sys
+from pathlib import Path
+from stagedoor._observers import shared_numbers as shared
+
+def limit(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+limit(65_536)
+family = shared.counters(shared.NumberFiles(Path(sys.argv[1])), "x_total", "X.", ("number",))
+for _ in range(2):
+    for number in range(2_000):
+        family.labels(number).inc()
+limit(int(sys.argv[2]))
+for number in range(2_000):
+    family.labels(number).inc()
+"""
+
+
+@pytest.mark.parametrize("later", [65_536, 1_000_000])
+def test_f1_numbers_that_there_is_no_room_for_are_counted_and_told_later(tmp_path: Path, later: int) -> None:
+    """F1: no request fails of them, one line says so, and no count is lost once there is room."""
+    command = [sys.executable, "-c", FULL, str(tmp_path), str(later)]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True, timeout=50)
+    lines = [line for line in page(tmp_path) if line.startswith("x_total{")]
+
+    assert ended.stderr.count("no room for a number") == 1
+    assert {line.rpartition(" ")[2] for line in lines} == {"3.0"}
+    assert (len(lines) == 2_000) == (later > 65_536)
+
+
+def test_f1_room_is_reserved_before_it_is_written_to(tmp_path: Path) -> None:
+    """F1: a process that writes where a full disk has no room is killed by the system (SIGBUS)."""
+    files = shared.NumberFiles(tmp_path)
+    family = shared.counters(files, "x_total", "X.", ("number",))
+    for number in range(2_000):
+        family.labels(number)
+    shared.gauges(files, "g", "G.", (), "livesum").labels()
+
+    assert [
+        file.name for file in tmp_path.iterdir() if 512 * file.stat().st_blocks < file.stat().st_size
+    ] == []
+
+
 @given(st.lists(st.floats(-1, 2) | st.sampled_from(BOUNDS), max_size=20))
 def test_any_observations_fall_into_the_same_buckets(
     tmp_path_factory: pytest.TempPathFactory, values: list[float]
