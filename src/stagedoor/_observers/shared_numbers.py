@@ -22,6 +22,7 @@ from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.utils import floatToGoString
 
 from stagedoor._observers.number_file import NumberFile, Place
+from stagedoor._observers.worker_files import lives, owner_of
 from stagedoor.errors import ConfigError
 
 __all__ = [
@@ -88,11 +89,13 @@ class NumberFiles:
             _LOGGER.warning(text, DIRECTORY, self._folder, error.strerror or error)
 
     def _of_ours(self, kind: str) -> NumberFile:
-        """Return the file of what outlives a process, and another one of the same id."""
+        """Return the file of what outlives a process: one that a dead process has left, else a new one."""
         file = self._files.get(kind)
         if file is None:
+            left = (path for path in self._folder.glob(f"{kind}_*-*.db") if not lives(owner_of(path)))
+            file = next(filter(None, map(NumberFile.taken_over, left)), None)
             path = self._folder / f"{kind}_{os.getpid()}-{os.urandom(4).hex()}.db"
-            file = self._files[kind] = NumberFile(path)
+            file = self._files[kind] = file or NumberFile.begun(path)
         return file
 
     def _of_process(self, kind: str) -> NumberFile:
@@ -100,25 +103,31 @@ class NumberFiles:
         path = self._folder / f"{kind}_{os.getpid()}.db"
         file = _GAUGES.get(path)
         if file is None or not path.exists():
-            file = _GAUGES[path] = NumberFile(path)
+            file = _GAUGES[path] = NumberFile.begun(path)
         return file
 
 
 class _Pending:
     """The place of a number that there is no room for yet: looked for again with each count."""
 
-    __slots__ = ("_found", "_seek")
+    __slots__ = ("_before", "_found", "_seek")
 
     def __init__(self, seek: Callable[[], Place | None]) -> None:
         self._seek = seek
         self._found: Place | None = None
+        self._before = 0.0
+
+    def read(self) -> float:
+        """Return 0: what a dead process has left there is added when it is found."""
+        return 0.0
 
     def write(self, value: float) -> None:
         """Replace it, if there is room by now."""
         if self._found is None:
             self._found = self._seek()
+            self._before = 0.0 if self._found is None else self._found.read()
         if self._found is not None:
-            self._found.write(value)
+            self._found.write(self._before + value)
 
 
 def _reset(gauges: list[Place]) -> None:
@@ -133,7 +142,7 @@ class SharedNumber:
     __slots__ = ("_value", "_write")
 
     def __init__(self, place: Place | _Pending) -> None:
-        self._value = 0.0
+        self._value = place.read()
         self._write = place.write
 
     def inc(self, amount: float = 1.0) -> None:

@@ -154,6 +154,59 @@ def test_a_process_that_has_the_id_of_a_dead_one_adds_to_its_counts(tmp_path: Pa
     assert {"x_total 2.0", "g 1.0"} <= set(page(tmp_path))
 
 
+# A worker that counts, says so, and is killed, or lives on until it is told to end.
+WORKER: Final = """
+import os, signal, sys
+from pathlib import Path
+from stagedoor._observers import shared_numbers as shared
+files = shared.NumberFiles(Path(sys.argv[1]))
+shared.counters(files, "x_total", "X.", ("l",)).labels("a").inc()
+shared.counters(files, "x_total", "X.", ("l",)).labels(sys.argv[2]).inc()
+shared.histograms(files, "h", "H.", (), (0.1, 0.5, 1.0)).labels().observe(0.3)
+print("counted", flush=True)
+sys.stdin.readline()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def born(folder: Path, label: str) -> "subprocess.Popen[str]":
+    """Start a worker, and wait until it has counted."""
+    command = [sys.executable, "-c", WORKER, str(folder), label]
+    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "counted\n"
+    return worker
+
+
+def test_x1_workers_that_come_and_go_leave_no_more_files_than_ever_lived_at_once(tmp_path: Path) -> None:
+    """X1: whoever comes counts on where a dead one has left off; each page read the files of all that ever were."""
+    for number in range(3):
+        for worker in [born(tmp_path, f"{number}-{one}") for one in range(2)]:
+            worker.communicate("end\n")
+    said = page(tmp_path)
+
+    assert 'x_total{l="a"} 6.0' in said
+    assert "h_count 6.0" in said
+    assert 'h_bucket{le="0.1"} 0.0' in said
+    assert [line for line in said if line.startswith('x_total{l="2-')] == [
+        'x_total{l="2-0"} 1.0',
+        'x_total{l="2-1"} 1.0',
+    ]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("torn", [b"", b"\xff" * 64, b"\x80" + bytes(127)])
+def test_a_torn_file_of_a_dead_worker_is_left_alone(tmp_path: Path, torn: bytes) -> None:
+    """Nobody counts on what cannot be read."""
+    born(tmp_path, "one").communicate("end\n")
+    (left,) = tmp_path.glob("counter_*.db")
+    left.write_bytes(torn)
+    born(tmp_path, "two").communicate("end\n")
+
+    assert left.read_bytes() == torn
+    assert len(list(tmp_path.glob("counter_*.db"))) == 2
+
+
 def test_gateways_of_one_process_are_added_up(tmp_path: Path) -> None:
     """Several may be mounted in one application: none takes the gauges of another away, and each ends with its own."""
     first, second = shared.NumberFiles(tmp_path), shared.NumberFiles(tmp_path)
