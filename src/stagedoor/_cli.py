@@ -92,7 +92,7 @@ def run(
     ] = False,
 ) -> None:
     """Serve a gateway until a signal says stop."""
-    from stagedoor._commands.listening import listening_fault
+    from stagedoor._commands.listening import authority_of, listening_fault
     from stagedoor._face import serving
     from stagedoor._face.settings import prefix_of
 
@@ -113,7 +113,7 @@ def run(
             said = {"host": host, "port": port}[fault.at] is not None
             setting = f"--{fault.at}" if said else f"{prefix_of(name)}{fault.at.upper()}"
             fail(fault.code, [f"{setting}: {fault.line}"])
-        print(f"{name} at http://{ready.host}:{ready.port}", file=sys.stderr)  # noqa: T201 - for the terminal
+        print(f"{name} at http://{authority_of(ready.host, ready.port)}", file=sys.stderr)  # noqa: T201 - for the terminal
         ready.serve()
 
 
