@@ -19,8 +19,12 @@ import typer
 
 from stagedoor._commands import failures
 from stagedoor._commands.failures import OneLine, fail
-from stagedoor._commands.targets import Target, gateway_of, inspected_of, told
+from stagedoor._commands.first_process import obey_signals
 from stagedoor._face.collector import hold_collector
+
+obey_signals()  # here: what follows takes half a second to load
+
+from stagedoor._commands.targets import Target, gateway_of, inspected_of, told  # noqa: E402 - see above
 
 __all__ = ["app"]
 
