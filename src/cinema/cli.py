@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from cinema import __version__
-from cinema.first_process import leave_in_order, obey_signals
 from cinema.parent import die_with_parent
 from stagedoor._commands.failures import OneLine
+from stagedoor._commands.first_process import leave_in_order
 from stagedoor._face.collector import hold_collector
 
 if TYPE_CHECKING:
@@ -91,7 +91,6 @@ def _start(
     ] = False,
 ) -> None:
     die_with_parent()
-    obey_signals()
 
 
 @app.command()

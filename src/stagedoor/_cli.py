@@ -19,8 +19,12 @@ import typer
 
 from stagedoor._commands import failures
 from stagedoor._commands.failures import OneLine, fail
-from stagedoor._commands.targets import Target, gateway_of, inspected_of, told
+from stagedoor._commands.first_process import obey_signals
 from stagedoor._face.collector import hold_collector
+
+obey_signals()  # here: what follows takes half a second to load
+
+from stagedoor._commands.targets import Target, gateway_of, inspected_of, told  # noqa: E402 - see above
 
 __all__ = ["app"]
 
@@ -92,7 +96,7 @@ def run(
     ] = False,
 ) -> None:
     """Serve a gateway until a signal says stop."""
-    from stagedoor._commands.listening import listening_fault
+    from stagedoor._commands.listening import authority_of, listening_fault
     from stagedoor._face import serving
     from stagedoor._face.settings import prefix_of
 
@@ -113,7 +117,7 @@ def run(
             said = {"host": host, "port": port}[fault.at] is not None
             setting = f"--{fault.at}" if said else f"{prefix_of(name)}{fault.at.upper()}"
             fail(fault.code, [f"{setting}: {fault.line}"])
-        print(f"{name} at http://{ready.host}:{ready.port}", file=sys.stderr)  # noqa: T201 - for the terminal
+        print(f"{name} at http://{authority_of(ready.host, ready.port)}", file=sys.stderr)  # noqa: T201 - for the terminal
         ready.serve()
 
 

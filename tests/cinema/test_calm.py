@@ -1,11 +1,37 @@
 """A calm terminal: warnings in plain words, and all else in a file that is turned over."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from cinema.stack.calm import CalmOutput, RotatedFile, warning_of
 from cinema.stack.run import state_of
+
+# A limit of the size of files takes a part of what is written, and refuses the rest, as a full disk does.
+FULL: Final = """
+import resource, sys
+from pathlib import Path
+from cinema.stack.calm import RotatedFile
+from cinema.stack.terminal import copy
+
+def limit(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+file = RotatedFile(Path(sys.argv[1]))
+write = file.write if sys.argv[2] == "file" else lambda lines: copy("orders", lines.removesuffix(b"\\n"))
+lines = b"".join(b'{"number": %d, "said": "%s"}\\n' % (number, b"x" * 90) for number in range(300))
+write(b"".join(lines.splitlines(keepends=True)[:10]))
+limit(20_000)
+write(lines)
+write(lines)
+limit(resource.RLIM_INFINITY)
+write(lines)
+"""
 
 
 @pytest.mark.parametrize(
@@ -84,3 +110,21 @@ def test_warnings_are_counted_and_everything_is_kept(
 def test_a_process_says_how_it_fares(ready: bool, restarts: int, state: str) -> None:
     """In a word or two."""
     assert state_of(ready, restarts) == state
+
+
+@pytest.mark.parametrize("to", ["file", "output"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_disk_that_was_full_leaves_no_line_in_the_middle_of_another(
+    tmp_path: Path, to: str, unbuffered: str
+) -> None:
+    """Lines are lost; the first one after that stands by itself, in the file and where output is led to one."""
+    file, output = tmp_path / "cinema.log", tmp_path / "output"
+    command = [sys.executable, "-c", FULL, str(file), to]
+    with output.open("wb") as out:
+        environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+        subprocess.run(command, check=True, stdout=out, env=environment, timeout=50)
+    said = (file if to == "file" else output).read_bytes()
+    lines = [line.removeprefix(b"orders   | ") for line in said.splitlines()]
+
+    assert len(lines) > 400
+    assert {len(json.loads(line)) for line in lines} == {2}

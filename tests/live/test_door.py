@@ -27,6 +27,9 @@ from stagedoor._door import ServerHooks, serve
 async def app(scope, receive, send):
     if scope["type"] == "lifespan":
         await receive()
+        if pathlib.Path(__file__).with_name("broken").exists():
+            await send({"type": "lifespan.startup.failed", "message": "broken"})
+            return
         await send({"type": "lifespan.startup.complete"})
         await receive()
         print("closed", flush=True)

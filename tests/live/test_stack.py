@@ -196,6 +196,25 @@ def test_a_killed_service_is_started_again(stack: Stack) -> None:
 
 
 @pytest.mark.long
+def test_f3_a_service_that_comes_back_only_at_the_second_try_does_not_take_the_others_along(
+    stack: Stack,
+) -> None:
+    """F3: it had run, so that what keeps it from starting now may pass; the whole platform was stopped."""
+    stack.start()
+    stack.until_ready()
+
+    stack.child("orders").kill()
+    until(lambda: "orders ended (killed by SIGKILL)" in stack.says(), stack.says)
+    with socket.create_server(("127.0.0.1", stack.ports["orders"])):
+        until(lambda: "orders ended (exit code 69); starting it again in 1 s" in stack.says(), stack.says)
+        assert stack.ask("products", "/health")[0] == 200
+    until(lambda: stack.ask("orders", "/health")[0] == 200, stack.says)
+
+    assert stack.ask("orders", "/orders/user/user123")[0] == 200
+    assert stack.process.poll() is None
+
+
+@pytest.mark.long
 def test_a_killed_service_stays_down_if_asked_to(stack: Stack) -> None:
     """An operator may want to see the platform without it; the doctor names it, and what hangs, and nothing else."""
     stack.start("--no-restart")

@@ -96,6 +96,37 @@ async def test_f1_a_parent_that_can_start_nobody_keeps_those_that_run(tmp_path: 
     )  # of 60: who was with the one that was killed is lost
 
 
+async def test_f1_a_successor_that_cannot_start_leaves_the_others_at_work(tmp_path: Path) -> None:
+    """F1: what keeps it from starting may pass; the parent ended of it, and those that served with it."""
+    with running(tmp_path, workers=2) as process:
+        await until_both_serve(process)
+        await asyncio.sleep(1.0)  # or they are young, and not replaced at once
+        (tmp_path / "broken").touch()
+        workers_of(process)[0].kill()
+        await asyncio.sleep(0.5)
+        shots = await asked(process.port, rate=20, seconds=3.0)
+        alive = process.popen.poll() is None
+        (tmp_path / "broken").unlink()
+        async with asyncio.timeout(30):
+            await until_both_serve(process)
+
+    assert alive
+    assert Counter(shot.status for shot in shots) == {200: 60}
+
+
+async def test_workers_none_of_which_can_start_end_with_the_code_of_a_failed_start(tmp_path: Path) -> None:
+    """Somebody is to be told, and there is nobody to be kept."""
+    with running(tmp_path, workers=2) as process:
+        await until_both_serve(process)
+        await asyncio.sleep(1.0)  # or they are young, and not replaced at once
+        (tmp_path / "broken").touch()
+        for worker in workers_of(process):
+            worker.kill()
+        code = await asyncio.to_thread(process.popen.wait, 30)
+
+    assert code == 3
+
+
 async def test_a_worker_that_hangs_keeps_nobody_waiting(tmp_path: Path) -> None:
     """It is killed after five seconds; its queue is looked into long before."""
     with running(tmp_path, workers=2) as process:

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from stagedoor._commands import listening
-from stagedoor._commands.listening import listening_fault
+from stagedoor._commands.listening import authority_of, listening_fault
 from tests.servers import free_port
 
 
@@ -65,3 +65,12 @@ def test_what_the_system_refuses_is_told(
     assert fault is not None
     assert (fault.at, fault.code) == (at, 78)
     assert said in fault.line
+
+
+@pytest.mark.parametrize(
+    ("host", "authority"),
+    [("127.0.0.1", "127.0.0.1:80"), ("shop.test", "shop.test:80"), ("::", "[::]:80"), ("::1", "[::1]:80")],
+)
+def test_an_address_is_told_as_a_browser_takes_it(host: str, authority: str) -> None:
+    """RFC 3986 3.2.2: without brackets nobody can tell the address from the port."""
+    assert authority_of(host, 80) == authority

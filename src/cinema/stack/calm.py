@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from cinema.stack.terminal import say
+from stagedoor._observers.streams import WholeLines, grouped
 
 __all__ = ["LOG_FILE", "CalmOutput", "RotatedFile", "warning_of"]
 
@@ -29,14 +30,15 @@ class RotatedFile:
         self._writing = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: BinaryIO = path.open("ab")
+        self._out = WholeLines(self._file)
 
     def write(self, lines: bytes) -> None:
         """Add whole lines; a disk that is full costs them, and nothing else."""
         with self._writing, suppress(OSError, ValueError):
             if self._file.tell() + len(lines) > self._most:
                 self._rotate()
-            self._file.write(lines)
-            self._file.flush()
+            for group in grouped(lines.splitlines(keepends=True)):
+                self._out.write(b"".join(group))
 
     def _rotate(self) -> None:
         for number in range(self._kept - 1, 0, -1):
@@ -46,6 +48,7 @@ class RotatedFile:
         with suppress(FileNotFoundError):  # moved before; then no other could be made
             self.path.replace(self.path.with_name(f"{self.path.name}.1"))
         full, self._file = self._file, self.path.open("ab")
+        self._out = WholeLines(self._file)
         full.close()
 
     def close(self) -> None:

@@ -88,6 +88,7 @@ class _Stack:
         self._restarts: Counter[str] = Counter()
         self._children: dict[str, Child] = {}
         self._ready: set[str] = set()
+        self._served: set[str] = set()  # have been ready at least once
         self._stopping = asyncio.Event()
         self._code = 0
 
@@ -136,8 +137,8 @@ class _Stack:
             code = await child.process.wait()
             if self._stopping.is_set():
                 return
-            if code > 0 and part.name not in self._ready:
-                # Its own fault, and starting it again will not mend it.
+            if code > 0 and part.name not in self._served:
+                # Its own fault, and starting it again will not mend it. What has served may do so again, though.
                 say(f"{part.name} did not start (exit code {code}); its last lines are above")
                 self._stop(1)
                 return
@@ -157,14 +158,14 @@ class _Stack:
         try:
             async with asyncio.timeout(READY_SECONDS):
                 while missing := await late(self._parts):
-                    self._ready |= {part.name for part in self._parts if part not in missing}
+                    self._note(missing)
                     await asyncio.sleep(0.05)
         except TimeoutError:
             names = ", ".join(part.name for part in missing)
             say(f"not ready after {READY_SECONDS:g} s: {names}; their last lines are above")
             self._stop(1)
             return
-        self._ready |= {part.name for part in self._parts}
+        self._note([])
         show(self._parts, self._told())
         while self._calm is not None:
             await asyncio.sleep(_LOOK_SECONDS)
@@ -173,10 +174,15 @@ class _Stack:
     async def _look(self) -> None:
         """Show the table anew where a process has gone or come back since the last look."""
         before = self._states()
-        missing = {part.name for part in await late(self._parts)}
-        self._ready = {part.name for part in self._parts} - missing
+        missing = await late(self._parts)
+        self._note(missing)
         if before != self._states() and not self._stopping.is_set():
             show(self._parts, self._told(), "cinema runs" if missing else "cinema is ready")
+
+    def _note(self, missing: list[StackProcess]) -> None:
+        """Note that all are ready but for these."""
+        self._ready = {part.name for part in self._parts if part not in missing}
+        self._served |= self._ready
 
     def _states(self) -> dict[str, str]:
         """Return how each process fares, in a word or two."""

@@ -4,9 +4,11 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TypeAlias
+from functools import lru_cache
+from typing import BinaryIO, TypeAlias
 
 from cinema.stack.parts import StackProcess
+from stagedoor._observers.streams import WholeLines, grouped
 
 __all__ = ["Take", "copy", "follow", "say", "show", "table_of"]
 
@@ -22,8 +24,15 @@ def say(line: str) -> None:
 
 def _write(lines: bytes) -> None:
     with _PRINTING, suppress(OSError, ValueError):
-        sys.stdout.buffer.write(lines)
-        sys.stdout.buffer.flush()
+        out = _whole(sys.stdout.buffer)
+        for group in grouped(lines.splitlines(keepends=True)):
+            out.write(b"".join(group))
+
+
+@lru_cache(maxsize=1)
+def _whole(stream: BinaryIO) -> WholeLines:
+    """Return what is known of a stream: what it has not taken yet of a line that has begun."""
+    return WholeLines(stream)
 
 
 def follow(descriptor: int, name: str, take: Take) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Final, NoReturn
 import typer
 from typer.core import TyperGroup
 
+from stagedoor._commands.first_process import obey_signals
 from stagedoor._commands.streams import DISK, open_streams, written
 
 __all__ = [
@@ -58,6 +59,7 @@ class OneLine(TyperGroup):
     def main(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - as typer has it
         """Run a command and end the process; without arguments, show what there is."""
         open_streams()
+        obey_signals()
         given = args[0] if args else options.pop("args", None)
         words = list(sys.argv[1:] if given is None else given) or ["--help"]
         sys.exit(written(self._code(words, options | {"standalone_mode": False})))

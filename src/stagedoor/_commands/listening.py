@@ -7,7 +7,7 @@ from typing import Literal
 
 from stagedoor._commands.failures import CONFIG, TAKEN
 
-__all__ = ["ListeningFault", "listening_fault"]
+__all__ = ["ListeningFault", "authority_of", "listening_fault"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,11 @@ class ListeningFault:
     at: Literal["host", "port"]
     line: str
     code: int = CONFIG
+
+
+def authority_of(host: str, port: int) -> str:
+    """Return host and port as a URL has them (RFC 3986 3.2.2: an IPv6 address stands in brackets)."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def listening_fault(host: str, port: int) -> ListeningFault | None:
@@ -65,4 +70,6 @@ def _fault_of(error: OSError | UnicodeError, host: str, port: int) -> ListeningF
             )
         case errno.EAFNOSUPPORT:
             return ListeningFault("host", f"this machine does not speak the kind of address that {host!r} is")
-    return ListeningFault("host", f"nobody can listen on {host}:{port} ({error.strerror or error})")
+    return ListeningFault(
+        "host", f"nobody can listen on {authority_of(host, port)} ({error.strerror or error})"
+    )

@@ -91,7 +91,7 @@ class Workers:
         self._signals = 0
 
     def run(self) -> None:
-        """Serve until a signal says stop. Raise `SystemExit` if a worker cannot start at all."""
+        """Serve until a signal says stop. Raise `SystemExit` if a worker cannot start, and no other serves."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._note)
         signal.signal(signal.SIGHUP, self._renew)
@@ -142,7 +142,7 @@ class Workers:
 
     def _replaced(self, worker: _Worker) -> _Worker:
         code = worker.process.exitcode
-        if code == STARTUP_FAILURE:  # so would every other one
+        if code == STARTUP_FAILURE and not self._serves_without(worker):  # so would every other one
             raise SystemExit(code)
         _LOGGER.warning("worker %s ended (%s); starting another", worker.process.pid, code)
         worker.end()
@@ -152,6 +152,10 @@ class Workers:
             _LOGGER.error("no worker can be started now (%s); trying again", error.strerror or error)  # noqa: TRY400 - the system's
             worker.began = worker.told = time.monotonic()
             return worker
+
+    def _serves_without(self, worker: _Worker) -> bool:
+        """Tell whether another one serves: it stays, whatever keeps this one from starting now."""
+        return any(one.serves and one.process.is_alive() for one in self._workers if one is not worker)
 
     def _succeed(self, successor: _Worker, now: float) -> None:
         """Let a successor that serves take the place of the oldest; give the renewal up if it cannot."""

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Literal, Protocol, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from stagedoor import _context as context
 from stagedoor._clock import Clock, SystemClock
@@ -37,6 +37,7 @@ from stagedoor._events import (
 )
 from stagedoor._observers.capture import Capture
 from stagedoor._observers.lines import Level, as_json, as_text, redacted
+from stagedoor._observers.streams import LogStream, WholeLines, grouped
 
 __all__ = ["Format", "Level", "LogStream", "Logs"]
 
@@ -64,16 +65,6 @@ _GATHER: Final = 0.02
 _TOOK: Final = 0.000125  # seconds, of a line whose form is looked at
 _SLOW: Final = 0.2  # seconds: what takes longer is logged whatever the sample (contract 17 promises less)
 _LONGEST: Final = 500  # characters of what went wrong with a call
-
-
-class LogStream(Protocol):
-    """Where lines go: `sys.stdout.buffer`, a file, a socket's file."""
-
-    def write(self, data: bytes, /) -> object:
-        """Take the bytes; may block."""
-
-    def flush(self) -> object:
-        """Hand them on."""
 
 
 class _LineQuota:
@@ -125,7 +116,7 @@ class Logs:
     ) -> None:
         self.dropped = 0
         self._spans = spans
-        self._stream = stream
+        self._out = WholeLines(stream)
         self._service = service
         self._labels = dict(labels or {})
         self._least = _LEVELS[level]
@@ -323,12 +314,11 @@ class Logs:
 
     def _write_batch(self) -> None:
         queue = self._queue
-        batch = [queue.popleft() for _ in range(len(queue))]
-        try:
-            self._stream.write(b"".join(batch))
-            self._stream.flush()
-        except Exception:  # noqa: BLE001 - a closed pipe, no memory: nobody is left to tell, and later lines may go out
-            self.dropped += len(batch)
+        for lines in grouped([queue.popleft() for _ in range(len(queue))]):
+            try:
+                self._out.write(b"".join(lines))
+            except Exception:  # noqa: BLE001 - a closed pipe, no memory: nobody is left to tell, and later lines may go out
+                self.dropped += len(lines)
 
 
 def _kind(fields: Mapping[str, object]) -> str:

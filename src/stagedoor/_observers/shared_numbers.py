@@ -4,17 +4,16 @@ The library's own children take a lock, look for forks and look their place up a
 which a kept answer takes four. These know their place in the file. As in `numbers`, the event loop's thread alone adds
 to them. A number is in the file as soon as it is counted: a worker that is killed loses none, and a page is exact.
 
-A file is what the library's `MmapedDict` makes: how much of it is used, as a 4-byte integer, padded to 8; then for each
-number the length of its key, the key padded to 8, the value and a time, which are doubles.
+Where there is no room for a number, it is kept in memory, and written as soon as there is.
 """
 
-import mmap
+import logging
 import os
-import struct
 import tempfile
 import weakref
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Final, Generic, TypeVar
@@ -22,6 +21,8 @@ from typing import Final, Generic, TypeVar
 from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.utils import floatToGoString
 
+from stagedoor._observers.number_file import NumberFile, Place
+from stagedoor._observers.worker_files import lives, owner_of
 from stagedoor.errors import ConfigError
 
 __all__ = [
@@ -38,57 +39,7 @@ __all__ = [
 
 C = TypeVar("C")
 DIRECTORY: Final = "PROMETHEUS_MULTIPROC_DIR"
-_SIZE: Final = 65_536  # of a new file
-_BEGIN: Final = 8
-_USED: Final = struct.Struct("i")
-_VALUE: Final = struct.Struct("d").pack
-
-
-class _Place:
-    """Where a number stands: a file that grows is mapped again, and stays mapped where it was."""
-
-    __slots__ = ("_at", "_octets")
-
-    def __init__(self, octets: mmap.mmap, at: int) -> None:
-        self._octets = octets
-        self._at = slice(at, at + 8)
-
-    def write(self, value: float) -> None:
-        """Replace it, all octets at once: a reader must not see half of it."""
-        self._octets[self._at] = _VALUE(value)
-
-
-class NumberFile:
-    """The numbers of one kind."""
-
-    def __init__(self, path: Path) -> None:
-        """Begin anew at a path, empty but complete at any moment: others read what is there."""
-        made, name = tempfile.mkstemp(dir=path.parent)
-        with open(made, "wb") as file:  # noqa: PTH123 - it is open
-            file.write(_USED.pack(_BEGIN))
-            file.truncate(_SIZE)
-        self._path = Path(name).rename(path)
-        self._end = _BEGIN
-        self._octets = self._mapped(_SIZE)
-
-    def place(self, key: str) -> _Place:
-        """Make room for one more number, which is 0."""
-        encoded = key.encode()
-        padded = encoded + b" " * (8 - (len(encoded) + 4) % 8)
-        entry = struct.pack(f"i{len(padded)}sdd", len(encoded), padded, 0.0, 0.0)
-        begin, self._end = self._end, self._end + len(entry)
-        while self._end > len(self._octets):
-            self._octets = self._mapped(2 * len(self._octets))
-        self._octets[begin : self._end] = entry
-        self._octets[: _USED.size] = _USED.pack(self._end)
-        return _Place(self._octets, self._end - 16)
-
-    def _mapped(self, size: int) -> mmap.mmap:
-        with self._path.open("r+b") as file:
-            file.truncate(size)
-            return mmap.mmap(file.fileno(), size)
-
-
+_LOGGER: Final = logging.getLogger("stagedoor._observers")
 _GAUGES: Final[dict[Path, NumberFile]] = {}  # of this process: the library finds them by its id
 
 
@@ -111,23 +62,40 @@ class NumberFiles:
             wanted = "must be a folder that is there and can be written"
             raise ConfigError(f"{DIRECTORY}: {str(folder)!r} {wanted} ({error.strerror})") from error
         self._files: dict[str, NumberFile] = {}
-        self._gauges: list[_Place] = []
+        self._gauges: list[Place] = []
+        self._told = False
         weakref.finalize(self, _reset, self._gauges).atexit = False
 
-    def place(self, kind: str, *key: object) -> _Place:
+    def place(self, kind: str, *key: object) -> "Place | _Pending":
         """Make room for a number; the key is what the library makes one of: metric, name, labels, values, text."""
+        found = self._sought(kind, key)
+        return _Pending(partial(self._sought, kind, key)) if found is None else found
+
+    def _sought(self, kind: str, key: tuple[object, ...]) -> Place | None:
         gauge = kind.startswith("gauge")
-        place = (self._of_process if gauge else self._of_ours)(kind).place(mmap_key(*key))  # type: ignore[arg-type] # in the library's order
+        try:
+            place = (self._of_process if gauge else self._of_ours)(kind).place(mmap_key(*key))  # type: ignore[arg-type] # in the library's order
+        except OSError as error:
+            self._tell(error)
+            return None
         if gauge:
             self._gauges.append(place)
         return place
 
+    def _tell(self, error: OSError) -> None:
+        if not self._told:
+            self._told = True
+            text = "%s: no room for a number in %s (%s); /metrics lacks it until there is"
+            _LOGGER.warning(text, DIRECTORY, self._folder, error.strerror or error)
+
     def _of_ours(self, kind: str) -> NumberFile:
-        """Return the file of what outlives a process, and another one of the same id."""
+        """Return the file of what outlives a process: one that a dead process has left, else a new one."""
         file = self._files.get(kind)
         if file is None:
+            left = (path for path in self._folder.glob(f"{kind}_*-*.db") if not lives(owner_of(path)))
+            file = next(filter(None, map(NumberFile.taken_over, left)), None)
             path = self._folder / f"{kind}_{os.getpid()}-{os.urandom(4).hex()}.db"
-            file = self._files[kind] = NumberFile(path)
+            file = self._files[kind] = file or NumberFile.begun(path)
         return file
 
     def _of_process(self, kind: str) -> NumberFile:
@@ -135,11 +103,34 @@ class NumberFiles:
         path = self._folder / f"{kind}_{os.getpid()}.db"
         file = _GAUGES.get(path)
         if file is None or not path.exists():
-            file = _GAUGES[path] = NumberFile(path)
+            file = _GAUGES[path] = NumberFile.begun(path)
         return file
 
 
-def _reset(gauges: list[_Place]) -> None:
+class _Pending:
+    """The place of a number that there is no room for yet: looked for again with each count."""
+
+    __slots__ = ("_before", "_found", "_seek")
+
+    def __init__(self, seek: Callable[[], Place | None]) -> None:
+        self._seek = seek
+        self._found: Place | None = None
+        self._before = 0.0
+
+    def read(self) -> float:
+        """Return 0: what a dead process has left there is added when it is found."""
+        return 0.0
+
+    def write(self, value: float) -> None:
+        """Replace it, if there is room by now."""
+        if self._found is None:
+            self._found = self._seek()
+            self._before = 0.0 if self._found is None else self._found.read()
+        if self._found is not None:
+            self._found.write(self._before + value)
+
+
+def _reset(gauges: list[Place]) -> None:
     """Let nothing be told of a gateway that is no more, in a process that goes on."""
     for place in gauges:
         place.write(0.0)
@@ -150,8 +141,8 @@ class SharedNumber:
 
     __slots__ = ("_value", "_write")
 
-    def __init__(self, place: _Place) -> None:
-        self._value = 0.0
+    def __init__(self, place: Place | _Pending) -> None:
+        self._value = place.read()
         self._write = place.write
 
     def inc(self, amount: float = 1.0) -> None:

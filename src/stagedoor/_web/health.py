@@ -4,6 +4,7 @@ A probe goes straight to a transport, round all policies: it moves no breaker an
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
@@ -19,6 +20,7 @@ __all__ = ["Component", "Health", "Probe", "Status", "overall", "probe_of"]
 
 P = TypeVar("P")
 Status: TypeAlias = Literal["healthy", "degraded", "unhealthy"]
+_LOGGER = logging.getLogger("stagedoor._web.health")
 _SECONDS = 1.0
 
 
@@ -61,17 +63,20 @@ class Health:
         """Return the state of each component, by name."""
         async with self._asking:
             if self._clock.now() >= self._fresh_until:
-                found = await asyncio.gather(*map(self._ask, self._probes.values()))
+                found = await asyncio.gather(*map(self._ask, self._probes, self._probes.values()))
                 self._known = dict(zip(self._probes, found, strict=True))
                 self._fresh_until = self._clock.now() + self._reuse
         return self._known
 
-    async def _ask(self, probe: Probe) -> Component:
+    async def _ask(self, name: str, probe: Probe) -> Component:
         try:
             with TimeoutScope(self._clock, DueTime(self._clock.now() + self._limit)):
                 return await probe()
         except TimeoutError:
             return Component("unhealthy", detail="not answering")
+        except Exception as error:  # somebody's own transport: the others are told all the same
+            _LOGGER.warning("the probe of %s failed", name, exc_info=error)
+            return Component("unhealthy", detail=f"its probe fell of {type(error).__name__}")
 
 
 def overall(components: Mapping[str, Component]) -> Status:

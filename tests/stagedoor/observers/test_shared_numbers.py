@@ -64,6 +64,51 @@ def test_a_page_reads_like_the_librarys(tmp_path: Path) -> None:
     assert page(ours) == page(theirs)
 
 
+# Files may not grow for a while, as on a disk that is full.
+FULL: Final = """
+import resource, sys
+from pathlib import Path
+from stagedoor._observers import shared_numbers as shared
+
+def limit(size):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+limit(65_536)
+family = shared.counters(shared.NumberFiles(Path(sys.argv[1])), "x_total", "X.", ("number",))
+for _ in range(2):
+    for number in range(2_000):
+        family.labels(number).inc()
+limit(int(sys.argv[2]))
+for number in range(2_000):
+    family.labels(number).inc()
+"""
+
+
+@pytest.mark.parametrize("later", [65_536, 1_000_000])
+def test_f1_numbers_that_there_is_no_room_for_are_counted_and_told_later(tmp_path: Path, later: int) -> None:
+    """F1: no request fails of them, one line says so, and no count is lost once there is room."""
+    command = [sys.executable, "-c", FULL, str(tmp_path), str(later)]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True, timeout=50)
+    lines = [line for line in page(tmp_path) if line.startswith("x_total{")]
+
+    assert ended.stderr.count("no room for a number") == 1
+    assert {line.rpartition(" ")[2] for line in lines} == {"3.0"}
+    assert (len(lines) == 2_000) == (later > 65_536)
+
+
+def test_f1_room_is_reserved_before_it_is_written_to(tmp_path: Path) -> None:
+    """F1: a process that writes where a full disk has no room is killed by the system (SIGBUS)."""
+    files = shared.NumberFiles(tmp_path)
+    family = shared.counters(files, "x_total", "X.", ("number",))
+    for number in range(2_000):
+        family.labels(number)
+    shared.gauges(files, "g", "G.", (), "livesum").labels()
+
+    assert [
+        file.name for file in tmp_path.iterdir() if 512 * file.stat().st_blocks < file.stat().st_size
+    ] == []
+
+
 @given(st.lists(st.floats(-1, 2) | st.sampled_from(BOUNDS), max_size=20))
 def test_any_observations_fall_into_the_same_buckets(
     tmp_path_factory: pytest.TempPathFactory, values: list[float]
@@ -107,6 +152,59 @@ def test_a_process_that_has_the_id_of_a_dead_one_adds_to_its_counts(tmp_path: Pa
         shared.gauges(files, "g", "G.", (), "livesum").labels().inc()
 
     assert {"x_total 2.0", "g 1.0"} <= set(page(tmp_path))
+
+
+# A worker that counts, says so, and is killed, or lives on until it is told to end.
+WORKER: Final = """
+import os, signal, sys
+from pathlib import Path
+from stagedoor._observers import shared_numbers as shared
+files = shared.NumberFiles(Path(sys.argv[1]))
+shared.counters(files, "x_total", "X.", ("l",)).labels("a").inc()
+shared.counters(files, "x_total", "X.", ("l",)).labels(sys.argv[2]).inc()
+shared.histograms(files, "h", "H.", (), (0.1, 0.5, 1.0)).labels().observe(0.3)
+print("counted", flush=True)
+sys.stdin.readline()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def born(folder: Path, label: str) -> "subprocess.Popen[str]":
+    """Start a worker, and wait until it has counted."""
+    command = [sys.executable, "-c", WORKER, str(folder), label]
+    worker = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "counted\n"
+    return worker
+
+
+def test_x1_workers_that_come_and_go_leave_no_more_files_than_ever_lived_at_once(tmp_path: Path) -> None:
+    """X1: whoever comes counts on where a dead one has left off; each page read the files of all that ever were."""
+    for number in range(3):
+        for worker in [born(tmp_path, f"{number}-{one}") for one in range(2)]:
+            worker.communicate("end\n")
+    said = page(tmp_path)
+
+    assert 'x_total{l="a"} 6.0' in said
+    assert "h_count 6.0" in said
+    assert 'h_bucket{le="0.1"} 0.0' in said
+    assert [line for line in said if line.startswith('x_total{l="2-')] == [
+        'x_total{l="2-0"} 1.0',
+        'x_total{l="2-1"} 1.0',
+    ]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+@pytest.mark.parametrize("torn", [b"", b"\xff" * 64, b"\x80" + bytes(127)])
+def test_a_torn_file_of_a_dead_worker_is_left_alone(tmp_path: Path, torn: bytes) -> None:
+    """Nobody counts on what cannot be read."""
+    born(tmp_path, "one").communicate("end\n")
+    (left,) = tmp_path.glob("counter_*.db")
+    left.write_bytes(torn)
+    born(tmp_path, "two").communicate("end\n")
+
+    assert left.read_bytes() == torn
+    assert len(list(tmp_path.glob("counter_*.db"))) == 2
 
 
 def test_gateways_of_one_process_are_added_up(tmp_path: Path) -> None:

@@ -67,6 +67,24 @@ async def test_all_probes_together_take_a_second_at_most(clock: ManualClock) -> 
     assert overall(found) == "degraded"
 
 
+async def test_f1_a_probe_that_falls_is_one_component_that_is_not_well(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """F1: a transport of somebody's own raises what it likes; the page was 500, and told nothing of the others."""
+
+    async def falls() -> Component:
+        raise ConnectionResetError("canary")
+
+    async def well() -> Component:
+        return Component("healthy", 1.0)
+
+    found = await Health({"queue": falls, "b": well}, clock).components()
+
+    fallen = Component("unhealthy", detail="its probe fell of ConnectionResetError")
+    assert found == {"queue": fallen, "b": Component("healthy", 1.0)}
+    assert [record.getMessage() for record in caplog.records] == ["the probe of queue failed"]
+
+
 async def test_an_answer_serves_for_two_seconds(clock: ManualClock) -> None:
     """Many monitors must not become a load on what they watch."""
     asked = 0
