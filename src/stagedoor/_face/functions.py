@@ -3,7 +3,7 @@
 import copy
 import inspect
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -114,12 +114,11 @@ class Calling:
         self._safe = safe
         self._foreign = foreign
 
-    def send(self, call: Call[FunctionCall], /) -> Coroutine[Any, Any, Made]:
+    async def send(self, call: Call[FunctionCall], /) -> Made:
         """Call the function once, until the call's deadline."""
-        return self._called(call) if call.attempt == 1 else self._called_again(call)
-
-    async def _called_again(self, call: Call[FunctionCall]) -> Made:
-        """Call the function as the repetition that it is: what it asks is not repeated again (R7)."""
+        if call.attempt == 1:
+            return await self._called(call)
+        # As the repetition that it is: what it asks is not repeated again (R7).
         token = context.enter(replace(context.current(), attempt=call.attempt))
         try:
             return await self._called(call)

@@ -219,9 +219,8 @@ class Screen(Generic[M]):
         caller = asked_now.caller
         if not isinstance(caller, Caller):
             raise TypeError("a screen is asked by a caller")
-        if (
-            caller.rules is self.rules and caller.inputs is NO_INPUTS
-        ):  # a request to this screen, for the first time
+        # Of a request to this screen the caller has no inputs yet.
+        if caller.rules is self.rules and caller.inputs is NO_INPUTS:
             caller.inputs, fresh, token = values, caller, None
         else:
             fresh = caller.within(self.rules, values)
@@ -310,8 +309,7 @@ class Screen(Generic[M]):
             raise ConfigError(f"{caller.rules.where}: {unlike(self.plan.name, missing)}")
         validate_guarded(caller.rules, self.layout.guard, self._claimed, self.plan.name)
         values, started = self._checked(inputs), self._now()
-        outer = caller
-        caller = await identified(caller, self._guarding)
+        outer, caller = caller, await identified(caller, self._guarding)
         values |= claimed_values(self._claimed, caller)
         asked_now = context.current()
         record = Record()
