@@ -374,7 +374,13 @@ def test_g2_what_the_system_says_of_a_place_is_told_in_its_words_at_least() -> N
     ("words", "said", "file", "line", "code"),
     [
         ("gatway", {}, b"", "No such command 'gatway'. Did you mean 'gateway'?; see ", COMMAND),
-        ("gateway --host ::ffff:127.0.0.1", {}, b"", "cinema: --host: nobody can listen on [::ffff:", SETTING),
+        (
+            "gateway --host ::ffff:127.0.0.1",
+            {},
+            b"",
+            "cinema: --host: nobody can listen on [::ffff:",
+            SETTING,
+        ),
         ("seed --from", {}, b"", "Option '--from' requires an argument; see cinema --help", COMMAND),
         ("gateway --prt 1", {}, b"", "No such option: --prt", COMMAND),
         ("gateway --host 192.0.2.1", {}, b"", "cinema: --host: '192.0.2.1' is no address", SETTING),
