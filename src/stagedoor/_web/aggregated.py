@@ -200,10 +200,18 @@ def whole_body(
     if summary is None:
         return value.body + b"}"
     # What was made now is kept, and may be for several: who completes it gets a copy.
-    own = value.summary if cached else copy.deepcopy(value.summary)
+    own = value.summary if cached else _copied(value.summary)
     said = finish(own, verdicts, cached, seconds)
     comma = b"" if value.body == b"{" else b","
     return value.body + b'%b"%b":%b}' % (comma, summary.encode(), orjson.dumps(said))
+
+
+def _copied(summary: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a copy of a summary, as it would come out of a store; `deepcopy` takes six times as long."""
+    try:
+        return orjson.loads(orjson.dumps(summary))
+    except TypeError:  # it has no such form yet: who completes it sees to that
+        return copy.deepcopy(summary)
 
 
 def verdicts_of(value: Rendered, record: Record) -> Mapping[str, PartVerdict]:
