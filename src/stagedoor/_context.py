@@ -47,9 +47,8 @@ class Record:
     joined: bool = False  # the value came from an equal call that was already under way
     waited: float = 0.0  # seconds that calls waited for places of our own: that much less was left for them
     standing_in: bool = False  # an argument of the part was a fallback: what it makes must not be kept
-    lacking: str | None = (
-        None  # why a screen that was run inside is not whole: what is made of it is not either
-    )
+    # Why a screen that was run inside is not whole: what is made of it is not either.
+    lacking: str | None = None
     # Of a hit: what it came from, for whoever may give it again.
     kept: object | None = field(default=None, compare=False, repr=False)
 

@@ -204,11 +204,8 @@ class ConcurrencyLimiter(Generic[P, R]):
     def _latest(self, deadline: DueTime, promised: int = 0) -> float | None:
         """Return the moment until which a wait is of use; None if the call's turn would come later."""
         permits, gradient, now = self.permits, self.gradient, self._now()
-        rtt, free, priority = (
-            gradient.rtt,
-            max(0, gradient.places - permits.taken),
-            context.current().priority,
-        )
+        rtt, free = gradient.rtt, max(0, gradient.places - permits.taken)
+        priority = context.current().priority
         ahead = permits.ahead(priority) + max(0, promised - free)
         turn = now + ahead * rtt / gradient.places
         if deadline.narrowed(now + self._rule.attempt).at < turn + rtt:

@@ -47,9 +47,8 @@ _HINT: Final = 0.1  # the weight of a call that was cut short: it is no measurem
 _CLEARLY: Final = 0.9  # of that time: what was measured before had a queue in it
 _REMEASURE: Final = 5.0  # seconds under load after which that time is doubted, at least ...
 _AND_CALLS: Final = 50.0  # ... and so many times as long as a call takes
-_FIRST: Final = (
-    2.0  # seconds before that for the first time: it comes of few calls, and may be too short by luck
-)
+# Seconds before that for the first time: it comes of few calls, and may be too short by luck.
+_FIRST: Final = 2.0
 _FIRST_CALLS: Final = 60.0
 _DIP: Final = 0.7  # of the limit, while it is measured
 _UNDELAYED: Final = 1.05  # times the time without a queue: as good as none

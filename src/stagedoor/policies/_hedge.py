@@ -113,9 +113,8 @@ class _Race(Generic[P, R]):
 
     def _survive(self, error: BaseException) -> None:
         """Go on without a copy that failed, or raise what ends the race."""
-        refused = isinstance(
-            error, (CircuitOpen, Overloaded)
-        )  # by ourselves: it is as if there was no budget
+        # By ourselves: it is as if there was no budget.
+        refused = isinstance(error, (CircuitOpen, Overloaded))
         if not isinstance(error, UpstreamError) or not (refused or error.retryable):
             raise error
         if refused or error.retry_after:
